@@ -61,19 +61,16 @@ def save_gif(path: str | Path, frames: Sequence[np.ndarray], seconds: float = 4.
     """
     frames = _thin(frames, max(int(seconds * 50), 1))
     pictures = [_picture(frame.repeat(scale, 0).repeat(scale, 1)).quantize(256) for frame in frames]
-    duration = max(
-        round(1000 * seconds / len(pictures), -1), 20
-    )  # GIF counts in hundredths; browsers slow down below 20 ms
+    # GIF counts in hundredths of a second, and browsers slow down what is shorter than two of them.
+    duration = max(round(1000 * seconds / len(pictures), -1), 20)
     durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
     pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
 def _thin(frames: Sequence[np.ndarray], limit: int) -> list[np.ndarray]:
     """At most `limit` of the frames, evenly, always with the last one."""
-    kept = (
-        np.unique(np.linspace(0, len(frames) - 1, min(len(frames), limit)).round().astype(int)) if limit > 1 else [-1]
-    )
-    return [frames[i] for i in kept]
+    kept = np.linspace(len(frames) - 1, 0, min(len(frames), limit)).round().astype(int)
+    return [frames[i] for i in kept[::-1]]
 
 
 def _picture(image: np.ndarray) -> Image.Image:
