@@ -10,10 +10,12 @@ Hub's headers and error codes. More endpoints are one method and one line in `ro
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +48,7 @@ class HubServer:
         self.bytes_per_second: float | None = None
         self.stalled = threading.Event()  # while set, file bodies stop after their first bytes
         self.xet = False  # say that weights lie in Xet storage too
+        self.connections: set[socket.socket] = set()
         self._cut: int | None = None
         self._times = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
@@ -98,6 +101,9 @@ class HubServer:
         """Hang up and stop listening, as when the network fails."""
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> HubServer:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -131,6 +137,14 @@ class _Handler(BaseHTTPRequestHandler):
         ("HEAD", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "file"),
         ("GET", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "file"),
     )
+
+    def setup(self) -> None:
+        super().setup()
+        self.hub.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.hub.connections.discard(self.connection)
+        super().finish()
 
     def answer(self) -> None:
         url = urlsplit(self.path)
