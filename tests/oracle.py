@@ -74,7 +74,7 @@ def visited(T, n, spacing):
     if spacing == "trailing":
         return sorted(round(Fraction(T * (n - k), n)) for k in range(n))  # Fractions round half to even, as NumPy does
     assert spacing == "quadratic"
-    ts = [1 + int(r) for r in np.linspace(0, math.sqrt(0.8 * T), n) ** 2]  # the DDIM authors' line
+    ts = [1 + int((k * math.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)]
     for k in range(1, n):
         ts[k] = max(ts[k], ts[k - 1] + 1)
     return [min(t, T - (n - 1 - k)) for k, t in enumerate(ts)]

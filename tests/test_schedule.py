@@ -82,7 +82,7 @@ def test_trained_betas_win_over_the_schedules_name():
     )
 
 
-@pytest.mark.parametrize("betas", [[0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2]), torch.tensor([0.1, 0.2]).double()])
+@pytest.mark.parametrize("betas", [[0.1, 0.2], np.array([0.1, 0.2]), torch.tensor([0.1, 0.2], dtype=torch.float64)])
 def test_from_betas_takes_any_list(betas):
     assert_tables(NoiseSchedule.from_betas(betas), np.array([0.1, 0.2]))
 

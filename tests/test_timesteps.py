@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import oracle
 import pytest
 from diffusers import DDPMScheduler
@@ -69,17 +70,30 @@ def test_halves_round_to_even():
 
 @pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
 def test_the_timesteps_of_diffusers_where_it_is_right(spacing):
-    """Not at n = 1, where only trailing starts at T; nor where trailing yields n + 1 steps (62 values of n)."""
+    """Not at n = 1, where only trailing starts at T; nor where trailing yields n + 1 steps (62 values of n).
+
+    Nor where trailing meets an exact half: diffusers subtracts n times, and the rounding errors decide.
+    """
     scheduler = DDPMScheduler(timestep_spacing=spacing)
     wrong = 0
     for n in range(2, 1001):
         scheduler.set_timesteps(n)
         theirs = [t + 1 for t in scheduler.timesteps.tolist()]
-        if len(theirs) == n:
-            assert [t for t, _ in timestep_pairs(1000, n, spacing)] == theirs, n
-        else:
+        if len(theirs) != n:
             wrong += 1
+            continue
+        for k, ((t, _), their_t) in enumerate(zip(timestep_pairs(1000, n, spacing), theirs, strict=True)):
+            assert t == their_t or (spacing == "trailing" and 2 * k * 1000 % (2 * n) == n), (n, k)
     assert wrong == (62 if spacing == "trailing" else 0)
+
+
+def test_quadratic_is_the_ddim_authors_list():
+    """Up to their rounding errors, which decide where the square is a whole number; where no two squares share a floor."""
+    for n in (5, 10, 15, 20):
+        theirs = [1 + int(root) for root in np.linspace(0, np.sqrt(1000 * 0.8), n) ** 2]
+        ours = [t for t, _ in timestep_pairs(1000, n, "quadratic")][::-1]
+        whole = [k * k * 800 % (n - 1) ** 2 == 0 for k in range(n)]
+        assert all(a == b or (w and abs(a - b) == 1) for a, b, w in zip(ours, theirs, whole, strict=True)), n
 
 
 @pytest.mark.parametrize("n", [0, -1, 1001, 2.5, "10", None, True])
