@@ -145,7 +145,7 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor,
     alpha_bar_t, alpha_bar_s = _at(schedule.alpha_bar, t, x, 1), _at(schedule.alpha_bar, s, x, 0)
     alpha_ts = alpha_bar_t / alpha_bar_s
     # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all.
-    single = (_at(torch.arange(schedule.T + 1), t, x, 1) - _at(torch.arange(schedule.T + 1), s, x, 0)) == 1
+    single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
     return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, _at(schedule.beta, t, x, 1), 1 - alpha_ts)
 
 
