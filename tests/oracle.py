@@ -1,11 +1,12 @@
 """The oracle: schedules, spacings, chains and closed forms in plain float64 NumPy, written from the papers' equations.
 
 It shares no code with ddpm_core. Time runs t = 1..T; `ab` is a table over t = 0..T with ab[0] = 1.
-DDPM: Ho, Jain & Abbeel 2020. DDIM: Song, Meng & Ermon 2020. IDDPM: Nichol & Dhariwal 2021. Analytic-DPM: Bao et al. 2022.
+DDPM: Ho, Jain & Abbeel 2020. DDIM: Song, Meng & Ermon 2020. IDDPM: Nichol & Dhariwal 2021.
+Analytic-DPM: Bao et al. 2022.
 """
 
+import itertools
 import math
-from fractions import Fraction
 
 import numpy as np
 
@@ -63,6 +64,12 @@ def alpha_bar(betas):
 # Spacings, in exact arithmetic where the formula allows it
 
 
+def half_to_even(a, b):
+    """a / b to the nearest whole number, as np.round does it, without rounding errors before that."""
+    floor, rest = divmod(a, b)
+    return floor + (2 * rest > b or (2 * rest == b and floor % 2))
+
+
 def visited(T, n, spacing):
     """The n visited t, ascending."""
     if n == 1:
@@ -72,7 +79,7 @@ def visited(T, n, spacing):
     if spacing == "leading":
         return [1 + k * (T // n) for k in range(n)]
     if spacing == "trailing":
-        return sorted(round(Fraction(T * (n - k), n)) for k in range(n))  # Fractions round half to even, as NumPy does
+        return [half_to_even(T * k, n) for k in range(1, n + 1)]
     assert spacing == "quadratic"
     ts = [1 + int((k * math.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)]
     for k in range(1, n):
@@ -82,14 +89,14 @@ def visited(T, n, spacing):
 
 def pairs(T, n, spacing="linspace"):
     ts = [0, *visited(T, n, spacing)]
-    return [(t, s) for s, t in zip(ts, ts[1:], strict=False)][::-1]
+    return [(t, s) for s, t in itertools.pairwise(ts)][::-1]
 
 
 # One step
 
 
 def x0_of(ab, kind, out, x, t):
-    """x_0 from the network's output: DDPM Eqs. 4 and 7, Salimans & Ho 2022 for v. mu is the mean of q(x_{t-1}|x_t, x_0)."""
+    """x_0 from the network's output: DDPM Eq. 4, Salimans & Ho 2022 for v, DDPM Eq. 7 at (t, t - 1) for mu."""
     if kind == "epsilon":
         return (x - math.sqrt(1 - ab[t]) * out) / math.sqrt(ab[t])
     if kind == "x0":
@@ -119,7 +126,7 @@ def mean(ab, x0, x, t, s):
 
 
 def variance(ab, kind, t, s, v=None, gamma=None):
-    """DDPM section 3.2; IDDPM Eq. 15 (v in [-1, 1], as its code has it); Analytic-DPM Eq. 8 through reference.md's form."""
+    """DDPM section 3.2; IDDPM Eq. 15, v in [-1, 1] as its code has it; Analytic-DPM's optimal variance."""
     beta = 1 - ab[t] / ab[s]
     beta_tilde = (1 - ab[s]) / (1 - ab[t]) * beta
     if kind == "beta":
@@ -139,12 +146,12 @@ def variance(ab, kind, t, s, v=None, gamma=None):
 # Whole chains. Each yields (x_s, x0_hat, sigma) per step; eps(x, t) is the network, noise(index, x) the injected noise.
 
 
-def ddpm(ab, eps, x, pairs, kind, noise, clip, log_var=None):
-    """Algorithm 2 on the pairs. log_var(x, t) is the second half of a network with learned variance."""
+def ddpm(ab, eps, x, pairs, kind, noise, clip, second_half=None):
+    """Algorithm 2 on the pairs. second_half(x, t) is v of a network with learned variance."""
     for i, (t, s) in enumerate(pairs):
         x0 = x0_of(ab, "epsilon", eps(x, t), x, t)
         x0 = np.clip(x0, -1, 1) if clip else x0
-        v = log_var(x, t) if log_var else None
+        v = second_half(x, t) if second_half else None
         sigma = np.sqrt(variance(ab, kind, t, s, v)) if s > 0 else 0.0
         x = mean(ab, x0, x, t, s) + sigma * noise(i, x)
         yield x, x0, sigma
@@ -170,7 +177,7 @@ def gaussian_eps(ab, m, s2, x, t):
 
 
 def gaussian_chain(ab, m, s2, pairs, step):
-    """(mean, variance) of x at the end. `step(x0, x, t, s)` is the deterministic part, linear in both; it also gives sigma^2."""
+    """(mean, variance) of x at the end. step(x0, x, t, s) gives the mean of x_s, affine in both, and sigma^2."""
     mu, var = 0.0, 1.0
     for t, s in pairs:
         (at_0, noise), (at_1, _) = (

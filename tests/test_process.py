@@ -1,4 +1,4 @@
-"""The equations of the process against Bayes' rule, closed forms and the oracle; predictions into one another and back."""
+"""The equations of the process against Bayes' rule, closed forms and the oracle; predictions there and back."""
 
 import math
 
@@ -128,7 +128,7 @@ def test_strided_steps_compose(t, s, r):
 @settings(max_examples=100, deadline=None)
 @given(st.data(), st.floats(-1, 1), st.floats(0, 4))
 def test_the_posterior_keeps_the_marginals(data, m, s2):
-    """x_t ~ q(x_t), then x_s ~ q(x_s | x_t, x_0) is q(x_s) again: mean and variance over x_0 ~ N(m, s2) and the noise."""
+    """x_t ~ q(x_t | x_0), then x_s ~ q(x_s | x_t, x_0), is q(x_s): in mean and variance, with x_0 ~ N(m, s2)."""
     t = data.draw(st.integers(1, 1000))
     s = data.draw(st.integers(0, t - 1))
     one, zero = torch.ones(1, 1, 1, 1).double(), torch.zeros(1, 1, 1, 1).double()
@@ -203,21 +203,13 @@ def test_analytic_is_the_true_reverse_variance_of_gaussian_data(t, s, s2):
         np.testing.assert_allclose(ours, reverse_variance(LINEAR, t, s, kind), rtol=1e-8, atol=1e-15)
 
 
-def test_analytic_takes_the_variance_of_x_0_to_be_in_0_to_1():
-    """Estimates of gamma may leave the range data in [-1, 1] allows: too large is a point, too small is unit variance."""
-    t, s = 500, 400
-    largest = AB[t] / (1 - AB[t])  # (1 - ab) (1 - (1 - ab) gamma) / ab = 1
-    at_1 = (1 - largest) / (1 - AB[t])
-    np.testing.assert_allclose(
-        reverse_variance(LINEAR, t, s, "analytic", gamma=2.0 / (1 - AB[t])), oracle.variance(AB, "beta_tilde", t, s)
-    )
-    t, s = 900, 800  # here a variance of 1 is an extreme that gamma >= 0 can pass
-    np.testing.assert_allclose(
-        reverse_variance(LINEAR, 1, 0, "analytic", gamma=0.0), min(1, (1 - AB[1]) / AB[1]), rtol=1e-10
-    )
-    expected = oracle.variance(AB, "analytic", t, s, gamma=(1 - AB[t] / (1 - AB[t])) / (1 - AB[t]))
-    np.testing.assert_allclose(reverse_variance(LINEAR, t, s, "analytic", gamma=0.0), expected, rtol=1e-10)
-    assert at_1 < 1
+@pytest.mark.parametrize("gamma, x_0_variance", [(0.0, 1), (10.0, 0)])
+def test_analytic_takes_the_variance_of_x_0_to_be_in_0_to_1(gamma, x_0_variance):
+    """Estimates of gamma may leave what data in [-1, 1] allows."""
+    for t, s in [(1000, 999), (900, 400)]:
+        of_x_0 = oracle.mean(AB, 1.0, 0.0, t, s)
+        expected = oracle.variance(AB, "beta_tilde", t, s) + of_x_0**2 * x_0_variance
+        np.testing.assert_allclose(reverse_variance(LINEAR, t, s, "analytic", gamma=gamma), expected, rtol=1e-8)
 
 
 def test_one_variance_per_image():
@@ -281,15 +273,14 @@ def test_v_is_the_velocity_of_diffusers():
     torch.testing.assert_close(from_x0_eps(LINEAR, "v", x_0, eps, x_t, TIMES), velocity, rtol=1e-3, atol=1e-4)
 
 
-def test_with_zero_terminal_snr_only_x0_and_v_tell_x_0_at_T():
+def test_with_zero_terminal_snr_eps_tells_nothing_of_x_0_at_T():
     schedule = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
     x_0, x_t = images(0, 1)
-    for prediction in ("x0", "v"):
+    for prediction in ("x0", "v", "mu"):
         output = from_x0_eps(schedule, prediction, x_0, x_t, x_t, 10)
         torch.testing.assert_close(to_x0_eps(schedule, prediction, output, x_t, 10), (x_0, x_t))
-    for prediction in ("epsilon", "mu"):
-        with pytest.raises(ValueError):
-            to_x0_eps(schedule, prediction, x_t, x_t, 10)
+    with pytest.raises(ValueError, match="alpha_bar"):
+        to_x0_eps(schedule, "epsilon", x_t, x_t, 10)
 
 
 # Types and refusals
@@ -298,9 +289,16 @@ def test_with_zero_terminal_snr_only_x0_and_v_tell_x_0_at_T():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_the_dtype_of_the_input_is_kept(dtype):
     x_0, other = images(0, 1, dtype=dtype)
-    results = [q_sample(LINEAR, x_0, TIMES, other), q_sample(LINEAR, x_0, 5, other), posterior(LINEAR, x_0, other, 5)[0]]
+    results = [
+        q_sample(LINEAR, x_0, TIMES, other),
+        q_sample(LINEAR, x_0, 5, other),
+        posterior(LINEAR, x_0, other, 5)[0],
+    ]
     for prediction in PREDICTIONS:
-        results += [*to_x0_eps(LINEAR, prediction, other, x_0, 5), from_x0_eps(LINEAR, prediction, x_0, other, other, 5)]
+        results += [
+            *to_x0_eps(LINEAR, prediction, other, x_0, 5),
+            from_x0_eps(LINEAR, prediction, x_0, other, other, 5),
+        ]
     assert all(result.dtype == dtype and result.shape == SHAPE for result in results)
 
 
@@ -309,6 +307,8 @@ REFUSED = {
     "t below 0": lambda: q_sample(LINEAR, X, -1, Y),
     "t above T": lambda: q_sample(LINEAR, X, 1001, Y),
     "t not whole": lambda: q_sample(LINEAR, X, 1.5, Y),
+    "one t, not whole, in a tensor": lambda: q_sample(LINEAR, X, torch.tensor(1.5), Y),
+    "t in words": lambda: q_sample(LINEAR, X, "5", Y),
     "t tensor above T": lambda: q_sample(LINEAR, X, torch.tensor([1, 2, 1001]), Y),
     "t tensor of floats": lambda: q_sample(LINEAR, X, torch.tensor([1.0, 2.0, 3.0]), Y),
     "t for another batch": lambda: q_sample(LINEAR, X, torch.tensor([1, 2]), Y),
@@ -332,6 +332,8 @@ REFUSED = {
     "prediction at t = 0": lambda: to_x0_eps(LINEAR, "epsilon", X, Y, 0),
     "prediction above T": lambda: to_x0_eps(LINEAR, "epsilon", X, Y, 1001),
     "output of another shape": lambda: to_x0_eps(LINEAR, "epsilon", X[:1], Y, 5),
+    "x_0 and eps of two shapes": lambda: from_x0_eps(LINEAR, "v", X, Y[:1], Y, 5),
+    "x_0 of another shape than x_t": lambda: from_x0_eps(LINEAR, "x0", X[:1], Y[:1], Y, 5),
 }
 
 

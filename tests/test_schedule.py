@@ -61,7 +61,9 @@ def test_cosine_follows_its_curve_and_stops_at_999():
 @pytest.mark.parametrize("name", NAMED)
 @pytest.mark.parametrize("T, start, end", [(1000, 1e-4, 0.02), (50, 1e-3, 0.1)])
 def test_every_schedule_of_diffusers(name, T, start, end, rescale):
-    config = dict(num_train_timesteps=T, beta_start=start, beta_end=end, beta_schedule=name, rescale_betas_zero_snr=rescale)
+    config = dict(
+        num_train_timesteps=T, beta_start=start, beta_end=end, beta_schedule=name, rescale_betas_zero_snr=rescale
+    )
     schedule = NoiseSchedule.from_config(config)
     betas = oracle.betas_named(name, T, start, end)
     betas = oracle.zero_snr(betas) if rescale else betas

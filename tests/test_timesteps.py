@@ -88,7 +88,7 @@ def test_the_timesteps_of_diffusers_where_it_is_right(spacing):
 
 
 def test_quadratic_is_the_ddim_authors_list():
-    """Up to their rounding errors, which decide where the square is a whole number; where no two squares share a floor."""
+    """Up to rounding errors, which decide where a square is whole; for n so small that no two squares share a floor."""
     for n in (5, 10, 15, 20):
         theirs = [1 + int(root) for root in np.linspace(0, np.sqrt(1000 * 0.8), n) ** 2]
         ours = [t for t, _ in timestep_pairs(1000, n, "quadratic")][::-1]
