@@ -147,6 +147,8 @@ def test_classes(tmp_path):
         ({"scheduler": {"variance_type": "huge"}}, "unknown variance_type 'huge'"),
         ({"scheduler": {"beta_schedule": "odd"}}, "unknown beta_schedule 'odd'"),
         ({"scheduler": {"num_train_timesteps": "many"}}, "T must be a whole number"),
+        ({"scheduler": {"beta_start": "small"}}, "linspace"),
+        ({"scheduler": {"trained_betas": [0.1, 2]}}, "every beta must lie strictly between 0 and 1"),
         ({"scheduler": {"_class_name": "ScoreSdeVeScheduler", "beta_schedule": ...}}, "ScoreSdeVeScheduler is not a"),
     ],
 )

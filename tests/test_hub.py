@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -366,10 +367,12 @@ def test_disk_errors(online, monkeypatch, error):
     assert expected[error] in sentence and "HF_HOME" in sentence
 
 
-def test_damaged_files_name_the_cached_file(online, tmp_path):
-    (tmp_path / "repo" / WEIGHTS).write_bytes(b"\x00" * 500)
-    online.add_repo("google/ddpm-cifar10-32", tmp_path / "repo")
-    assert "delete" in refusal("google/ddpm-cifar10-32")
+def test_a_damaged_file_in_the_cache_can_be_replaced(online):
+    folder = ddpm_core.load("google/ddpm-cifar10-32").source.folder
+    (folder / WEIGHTS).write_bytes(b"\x00" * 500)
+    sentence = refusal("google/ddpm-cifar10-32")
+    Path(re.search("delete (.*) and load", sentence)[1]).unlink()
+    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
 
 
 # Status
