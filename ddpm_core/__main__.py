@@ -1,0 +1,162 @@
+"""Command line: `python -m ddpm_core sample` and `python -m ddpm_core info`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tqdm import tqdm
+
+DEFAULT_CHECKPOINT = "cifar10-tiny"
+Kind = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
+
+
+@dataclass
+class Where:
+    """Where and how the network is evaluated."""
+
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps"""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """the network's arithmetic; the state of the chain is float32 always"""
+    engine: str = "auto"
+    """what evaluates the network: auto, or one of ddpm_core.engine.ENGINES"""
+
+
+@dataclass
+class Sample:
+    """Draw images, and save them as a grid and the way there as an animation."""
+
+    checkpoint: str = DEFAULT_CHECKPOINT
+    """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    steps: int = 50
+    """number of steps, 1 to T"""
+    seeds: str = "0-15"
+    """one image each: 7, 0-15, or 1,5,9-12"""
+    variance: Kind | None = None
+    """reverse variance; without it the checkpoint's own"""
+    sampler: str = "ddpm"
+    """ddpm, or another of ddpm_core.samplers.SAMPLERS"""
+    spacing: Literal["linspace", "quadratic", "leading", "trailing"] = "linspace"
+    """which times the steps visit"""
+    eta: float = 0.0
+    """DDIM's noise: 0 is deterministic, 1 has the variance beta_tilde"""
+    clip: bool = True
+    """clip the estimate of x_0 to [-1, 1]"""
+    label: str | None = None
+    """class number or name, for class-conditional models; without it any class"""
+    guidance: float | None = None
+    """classifier-free guidance scale; 1 is none"""
+    grid: Path = Path("samples.png")
+    """PNG of the final images"""
+    gif: Path | None = None
+    """GIF of the trajectory"""
+    where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
+
+    def run(self) -> None:
+        from ddpm_core import imaging, trajectory
+
+        seeds = parse_seeds(self.seeds)
+        for path in filter(None, (self.grid, self.gif)):
+            if not path.resolve().parent.is_dir():
+                raise ValueError(
+                    f"the folder {path.resolve().parent} does not exist: create it, or choose another place"
+                )
+        model = open_checkpoint(self.checkpoint, self.where)
+        run = trajectory(
+            model,
+            seeds,
+            self.steps,
+            self.sampler,
+            self.variance,
+            self.spacing,
+            self.eta,
+            self.clip,
+            None if self.label is None else class_number(model, self.label),
+            self.guidance,
+        )
+        frames = []
+        for step in tqdm(run, total=self.steps, unit="step"):
+            if self.gif or step.s == 0:
+                frames.append(imaging.grid(imaging.to_uint8(step.x)))
+        self.grid.write_bytes(imaging.png(frames[-1]))
+        print(f"{len(seeds)} images: {self.grid}")
+        if self.gif:
+            imaging.save_gif(self.gif, frames, scale=max(1, 128 // model.image_size))
+            print(f"{self.steps} steps: {self.gif}")
+
+
+@dataclass
+class Info:
+    """Say what a checkpoint is: weights, architecture, schedule, variance, revision."""
+
+    checkpoint: Annotated[str, tyro.conf.Positional] = DEFAULT_CHECKPOINT
+    """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
+
+    def run(self) -> None:
+        from ddpm_core.checkpoint import describe
+
+        rows = describe(open_checkpoint(self.checkpoint, self.where))
+        width = max(map(len, rows))
+        for name, value in rows.items():
+            print(f"{name:<{width}}  {value}")
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "7", "0-15" or "1,5,9-12" as a list of seeds; ValueError for anything else, or for more than 100,000."""
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            raise ValueError(f"seeds are whole numbers and ranges like 7, 0-15 or 1,5,9-12, got {text!r}")
+        ranges.append(range(int(first), int(last or first) + 1))
+    count = sum(map(len, ranges))
+    if not 0 < count <= 100_000:
+        raise ValueError(f"seeds must name 1 to 100,000 images, {text!r} names {count}")
+    return [seed for seeds in ranges for seed in seeds]
+
+
+def class_number(model, label: str) -> int:
+    """The number of a class given by its number or name; ValueError when the model has no such class."""
+    if label.isdecimal():
+        return int(label)
+    if label not in (model.class_names or ()):
+        raise ValueError(f"unknown class {label!r}: choose from {', '.join(model.class_names or ()) or 'none'}")
+    return model.class_names.index(label)
+
+
+def open_checkpoint(ref: str, where: Where):
+    """`ddpm_core.load` with a progress bar while it downloads."""
+    from ddpm_core import load
+
+    with tqdm(unit="B", unit_scale=True, desc="download", delay=1, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return load(ref, device=where.device, precision=where.precision, engine=where.engine, progress=progress)
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Run a command; errors of the user's input end with one sentence on stderr and exit status 1."""
+    command = tyro.extras.subcommand_cli_from_dict(
+        {"sample": Sample, "info": Info}, prog="python -m ddpm_core", description=__doc__, args=arguments
+    )
+    from ddpm_core import CheckpointError
+
+    try:
+        command.run()
+    except (ValueError, CheckpointError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+
+
+if __name__ == "__main__":
+    main()

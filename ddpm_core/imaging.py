@@ -1,0 +1,83 @@
+"""Where [−1, 1] meets uint8: conversion, grids, and files for pictures and animations."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """(N, C, H, W) in [−1, 1], clipped there, to uint8 (N, H, W, C), rounded to the nearest of 256 levels."""
+    levels = ((x.detach().float().clamp(-1, 1) + 1) * 127.5).round()
+    return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def from_uint8(images: np.ndarray | Tensor) -> Tensor:
+    """uint8 (N, H, W, C) to float32 (N, C, H, W): x/127.5 − 1, as the paper scales its data."""
+    images = torch.as_tensor(images)
+    if images.dtype != torch.uint8 or images.ndim != 4:
+        raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = 128) -> np.ndarray:
+    """uint8 (N, H, W, C) as one picture (H', W', C), row by row, nearly square unless columns is given.
+
+    gap: pixels between images, filled with the background's grey level.
+    """
+    n, height, width, channels = images.shape
+    columns = min(columns or math.ceil(math.sqrt(n)), n)
+    rows = math.ceil(n / columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
+    out = np.full(shape, background, np.uint8)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        out[top : top + height, left : left + width] = image
+    return out
+
+
+def png(image: np.ndarray, compress_level: int = 6) -> bytes:
+    """A uint8 (H, W, C) picture as a PNG file. C is 1 or 3; compress_level: 0 (fast) to 9 (small)."""
+    return _encode(image, "PNG", compress_level=compress_level)
+
+
+def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
+    """A uint8 (H, W, C) picture as a JPEG file. C is 1 or 3; quality: 1 to 95."""
+    return _encode(image, "JPEG", quality=quality)
+
+
+def save_gif(path: str | Path, frames: Sequence[np.ndarray], seconds: float = 4.0, hold: float = 1.5, scale: int = 1):
+    """uint8 (H, W, C) frames of one size as an endless GIF.
+
+    seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
+    scale: whole-number enlargement without smoothing.
+    """
+    frames = _thin(frames, max(int(seconds * 50), 1))
+    pictures = [_picture(frame.repeat(scale, 0).repeat(scale, 1)).quantize(256) for frame in frames]
+    # GIF counts in hundredths of a second, and browsers slow down what is shorter than two of them.
+    duration = max(round(1000 * seconds / len(pictures), -1), 20)
+    durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
+    pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+
+
+def _thin(frames: Sequence[np.ndarray], limit: int) -> list[np.ndarray]:
+    """At most `limit` of the frames, evenly, always with the last one."""
+    kept = np.linspace(len(frames) - 1, 0, min(len(frames), limit)).round().astype(int)
+    return [frames[i] for i in kept[::-1]]
+
+
+def _picture(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def _encode(image: np.ndarray, format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    _picture(image).save(buffer, format, **options)
+    return buffer.getvalue()

@@ -1,0 +1,107 @@
+"""One evaluation of the network: labels and guidance, then x̂_0 and ε from what it predicts."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ddpm_core import process
+
+if TYPE_CHECKING:
+    from ddpm_core.checkpoint import Model
+
+
+class Prediction(NamedTuple):
+    """What the network says of x_t, tensors like it.
+
+    x0, eps: consistent with each other and x_t; the next mean is made of them. x0_hat: x0 clipped when clip is on.
+    v: the second half of a learned variance's output, else None.
+    """
+
+    x0: Tensor
+    eps: Tensor
+    x0_hat: Tensor
+    v: Tensor | None
+
+
+def predict(
+    model: Model,
+    x: Tensor,
+    t: process.Time,
+    labels: Tensor | None = None,
+    guidance: float | None = None,
+    clip: bool = True,
+) -> Prediction:
+    """Evaluate the network at x_t.
+
+    x: (N, C, H, W); t: int or int64 (N,), 1..T; labels: int64 (N,) as `label_tensor` gives them.
+    guidance w: ε = ε_∅ + w(ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional pass.
+    clip: x̂_0 is clipped to [−1, 1] and ε derived from it again. With μ̃-prediction only x0_hat is: the paper leaves that
+    mean as the network gave it.
+    """
+    # The network was trained on 0..T−1.
+    t_index = torch.as_tensor(t, device=x.device).expand(len(x)) - 1
+    output, v = _evaluate(model, x, t_index, labels, guidance)
+    x_0, eps = process.to_x0_eps(model.schedule, model.prediction, output, x, t)
+    x0_hat = x_0.clamp(-1, 1) if clip else x_0
+    if clip and model.prediction != "mu":
+        x_0, eps = process.to_x0_eps(model.schedule, "x0", x0_hat, x, t)
+    return Prediction(x_0, eps, x0_hat, v)
+
+
+def _evaluate(
+    model: Model, x: Tensor, t_index: Tensor, labels: Tensor | None, guidance: float | None
+) -> tuple[Tensor, Tensor | None]:
+    """The network's prediction and v. Guiding any prediction guides ε, since all are affine in it; v is not guided."""
+    with torch.no_grad():
+        if guidance is None or guidance == 1:
+            return _split(model, model.network(x, t_index, labels), x)
+        null = torch.full_like(labels, model.null_label)
+        both = model.network(torch.cat([x, x]), torch.cat([t_index, t_index]), torch.cat([labels, null]))
+    conditional, unconditional = both.chunk(2)
+    output, v = _split(model, conditional, x)
+    baseline, _ = _split(model, unconditional, x)
+    return baseline + guidance * (output - baseline), v
+
+
+def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    channels = x.shape[1]
+    expected = channels * (2 if model.variance in process.LEARNED else 1)
+    if output.shape != (len(x), expected, *x.shape[2:]):
+        raise ValueError(f"the network must return {(len(x), expected, *x.shape[2:])}, got {tuple(output.shape)}")
+    return output[:, :channels], output[:, channels:] if expected > channels else None
+
+
+def label_tensor(model: Model, labels: int | Sequence[int] | None, n: int, guidance: float | None) -> Tensor | None:
+    """labels as int64 (n,), or None for an unconditional model.
+
+    labels: one class for all images or one per image, 0..num_classes − 1 (or the null label); None is the null label.
+    Raises ValueError for labels the model does not have, and for guidance without a label to guide towards.
+    """
+    guided = guidance is not None and guidance != 1
+    if not model.num_classes:
+        if labels is not None or guided:
+            raise ValueError("this model has no classes: leave out labels and guidance")
+        return None
+    if labels is None:
+        if model.null_label is None:
+            raise ValueError(f"this model needs a class label, 0 to {model.num_classes - 1}")
+        if guided:
+            raise ValueError("guidance needs a class label to guide towards")
+        labels = model.null_label
+    if guided and model.null_label is None:
+        raise ValueError("guidance needs a model trained with a null label, and this one has none")
+    try:
+        labels = [operator.index(labels)] * n
+    except TypeError:
+        labels = [operator.index(label) for label in labels]
+    if len(labels) != n:
+        raise ValueError(f"give one label, or one per image: {n} images, {len(labels)} labels")
+    wrong = [label for label in labels if not 0 <= label < model.num_classes and label != model.null_label]
+    if wrong:
+        raise ValueError(f"labels go from 0 to {model.num_classes - 1}, got {wrong[0]}")
+    return torch.tensor(labels)

@@ -1,0 +1,170 @@
+"""The equations of the diffusion process (Ho, Jain & Abbeel 2020). Symbols and equation numbers are the paper's.
+
+Everything is written for a step from t down to any s < t. With α_{t|s} = ᾱ_t/ᾱ_s and β_{t|s} = 1 − α_{t|s}, which are
+α_t and β_t when s = t − 1, the strided chain obeys the paper's formulas. Coefficients are computed in float64 on the
+CPU and applied in the dtype of x; t is an int for the whole batch or an int64 tensor (N,), best on the CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ddpm_core.schedule import NoiseSchedule
+
+PREDICTIONS = ("epsilon", "x0", "v", "mu")
+VARIANCES = ("beta", "beta_tilde", "analytic", "learned", "learned_range")
+LEARNED = ("learned", "learned_range")  # the network gives 2C channels: the prediction, then v
+
+Time = int | Tensor
+
+
+def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor) -> Tensor:
+    """x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, a draw from q(x_t | x_0), Eq. 4.
+
+    x_0, noise: (N, C, H, W) (any shape when t is an int), the same for both; t: 0..T. Raises ValueError otherwise.
+    """
+    if noise.shape != x_0.shape:
+        raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
+    alpha_bar = _at(schedule.alpha_bar, t, x_0, 0)
+    return _cast(alpha_bar.sqrt(), x_0) * x_0 + _cast((1 - alpha_bar).sqrt(), x_0) * noise
+
+
+def posterior(
+    schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s: Time | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mean μ̃ and variance β̃ of q(x_s | x_t, x_0), Eqs. 6 and 7, for 0 <= s < t <= T; s defaults to t − 1.
+
+    Returns (mean like x_t, variance that broadcasts against it). At s = 0 the mean is x_0 and the variance 0.
+    """
+    if x_0.shape != x_t.shape:
+        raise ValueError(f"x_0 and x_t must have one shape, got {tuple(x_0.shape)} and {tuple(x_t.shape)}")
+    alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, t - 1 if s is None else s, x_t)
+    of_x_0 = alpha_bar_s.sqrt() * beta_ts / (1 - alpha_bar_t)
+    of_x_t = alpha_ts.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+    mean = _cast(of_x_0, x_t) * x_0 + _cast(of_x_t, x_t) * x_t
+    return mean, _cast((1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts, x_t)
+
+
+def reverse_variance(
+    schedule: NoiseSchedule, t: Time, s: Time, kind: str, v: Tensor | None = None, gamma: float | Tensor | None = None
+) -> Tensor:
+    """σ² of the reverse step p_θ(x_s | x_t), a variance, never a deviation or a logarithm.
+
+    kind "beta": β_{t|s}, and "beta_tilde": β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper).
+    kind "analytic": the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1),
+        the variance of x_0 given x_t clamped to [0, 1] as for data in [−1, 1].
+    kind "learned": exp(v), v = log σ², for steps s = t − 1 only.
+    kind "learned_range": exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15); where β̃ = 0,
+        at s = 0, the β̃ of the pair (2, 1) stands in, as in their code.
+
+    v: the network's (N, C, H, W) output for the two learned kinds; gamma: Γ_t >= 0 for "analytic".
+    Returns a float64 scalar or (N, 1, 1, 1), for the learned kinds a tensor like v. Only beta_tilde vanishes at s = 0.
+    Raises ValueError for an unknown kind, a missing v or gamma, or a strided pair with "learned".
+    """
+    if kind not in VARIANCES:
+        raise ValueError(f"unknown variance {kind!r}: choose from {', '.join(VARIANCES)}")
+    if kind in LEARNED and v is None:
+        raise ValueError(f"variance {kind!r} needs a network with 2C output channels, whose second half is v")
+    images = v if v is not None else torch.empty(torch.as_tensor(t).numel(), 1, 1, 1)
+    alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, images)
+    beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
+    if kind == "beta":
+        return beta_ts
+    if kind == "beta_tilde":
+        return beta_tilde
+    if kind == "analytic":
+        if gamma is None:
+            raise ValueError("variance 'analytic' needs gamma, estimated once per checkpoint")
+        gamma = torch.as_tensor(gamma, dtype=torch.float64).reshape(alpha_bar_t.shape)
+        # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
+        x_0_variance = ((1 - alpha_bar_t) / alpha_bar_t * (1 - (1 - alpha_bar_t) * gamma)).clamp(0, 1)
+        return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
+    if kind == "learned":
+        if not bool(torch.as_tensor(t - s == 1).all()):
+            raise ValueError(
+                "variance 'learned' belongs to single steps s = t − 1: use all T steps, or another variance"
+            )
+        return v.exp()
+    floor = reverse_variance(schedule, 2, 1, "beta_tilde") if schedule.T > 1 else beta_ts
+    log_beta_tilde = torch.where(beta_tilde > 0, beta_tilde, floor).log()
+    u = (v + 1) / 2
+    return (u * _cast(beta_ts.log(), v) + (1 - u) * _cast(log_beta_tilde, v)).exp()
+
+
+def to_x0_eps(schedule: NoiseSchedule, prediction: str, output: Tensor, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
+    """(x̂_0, ε) that a network's output stands for, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: 1..T.
+
+    prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), or "mu", the mean of
+    q(x_{t−1} | x_t, x_0) of Eq. 7. Raises ValueError for another name, and where ᾱ_T = 0 leaves x̂_0 undetermined.
+    """
+    _check_prediction(prediction)
+    alpha_bar = _at(schedule.alpha_bar, t, x_t, 1)
+    signal, sigma = _cast(alpha_bar.sqrt(), x_t), _cast((1 - alpha_bar).sqrt(), x_t)
+    if prediction == "epsilon":
+        if not bool((alpha_bar > 0).all()):
+            raise ValueError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there")
+        return (x_t - sigma * output) / signal, output
+    if prediction == "v":
+        return signal * x_t - sigma * output, sigma * x_t + signal * output
+    if prediction == "mu":
+        output = _solve_posterior_mean(schedule, output, x_t, t)
+    return output, (x_t - signal * output) / sigma
+
+
+def from_x0_eps(schedule: NoiseSchedule, prediction: str, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time) -> Tensor:
+    """What a perfect network of this prediction would output: the inverse of `to_x0_eps`, and the training target."""
+    _check_prediction(prediction)
+    if prediction == "epsilon":
+        return eps
+    if prediction == "x0":
+        return x_0
+    if prediction == "mu":
+        return posterior(schedule, x_0, x_t, t)[0]
+    alpha_bar = _at(schedule.alpha_bar, t, x_t, 1)
+    return _cast(alpha_bar.sqrt(), x_t) * eps - _cast((1 - alpha_bar).sqrt(), x_t) * x_0
+
+
+def _solve_posterior_mean(schedule: NoiseSchedule, mean: Tensor, x_t: Tensor, t: Time) -> Tensor:
+    """The x_0 whose posterior mean at (t, t − 1) is the given one."""
+    zero = torch.zeros_like(x_t)
+    of_x_t = posterior(schedule, zero, x_t, t)[0]
+    of_one = posterior(schedule, zero + 1, zero, t)[0]
+    return (mean - of_x_t) / of_one
+
+
+def _check_prediction(prediction: str) -> None:
+    if prediction not in PREDICTIONS:
+        raise ValueError(f"unknown prediction {prediction!r}: choose from {', '.join(PREDICTIONS)}")
+
+
+def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """ᾱ_t, ᾱ_s, α_{t|s} and β_{t|s}, float64, broadcastable against x."""
+    if not bool((torch.as_tensor(s) < torch.as_tensor(t)).all()):
+        raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
+    alpha_bar_t, alpha_bar_s = _at(schedule.alpha_bar, t, x, 1), _at(schedule.alpha_bar, s, x, 0)
+    alpha_ts = alpha_bar_t / alpha_bar_s
+    # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all.
+    single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
+    return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, _at(schedule.beta, t, x, 1), 1 - alpha_ts)
+
+
+def _at(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
+    """table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in x."""
+    T = len(table) - 1
+    if isinstance(t, Tensor) and t.ndim:
+        if t.ndim != 1 or t.is_floating_point() or len(t) != len(x):
+            raise ValueError(f"t must be a whole number or one per image ({len(x)}), got shape {tuple(t.shape)}")
+        inside = bool(((t >= first) & (t <= T)).all())
+    else:
+        inside = not isinstance(t, float) and first <= int(t) <= T
+    if not inside:
+        raise ValueError(f"t must be whole and lie in {first}..{T}, got {t}")
+    if isinstance(t, Tensor) and t.ndim:
+        return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1))
+    return table[int(t)]
+
+
+def _cast(coefficient: Tensor, x: Tensor) -> Tensor | float:
+    """A float64 coefficient in x's dtype and on its device; a scalar becomes a Python number."""
+    return coefficient.item() if coefficient.ndim == 0 else coefficient.to(x.dtype).to(x.device)

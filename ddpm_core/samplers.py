@@ -1,0 +1,151 @@
+"""Samplers: generators that walk from x_T to x_0, one network evaluation a step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from ddpm_core import imaging
+from ddpm_core.noise import check_seed, gaussian_batch
+from ddpm_core.predict import Prediction, label_tensor, predict
+from ddpm_core.process import LEARNED, VARIANCES, posterior, reverse_variance
+from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.timesteps import timestep_pairs
+
+if TYPE_CHECKING:
+    from ddpm_core.checkpoint import Model
+
+SAMPLERS = ("ddpm", "ddim")
+
+Pairs = Iterable[tuple[int, int]]
+Noise = Callable[[int, Tensor], Tensor]
+Predict = Callable[[Tensor, int], Prediction]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of a trajectory, from x_t to x_s.
+
+    index: 0..n−1. t, s: the times. x: x_s, (N, C, H, W), after the last step x_0. x0_hat: x̂_0 as seen from x_t, clipped
+    when clip is on. sigma: the deviation of the noise really added, 0 at s = 0; a tensor like x for learned variances.
+    """
+
+    index: int
+    t: int
+    s: int
+    x: Tensor
+    x0_hat: Tensor
+    sigma: float | Tensor
+
+
+def ddpm(
+    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise, *, variance: str
+) -> Iterator[Step]:
+    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z."""
+    for index, (t, s) in enumerate(pairs):
+        x_0, _, x0_hat, v = predict(x, t)
+        mean, _ = posterior(schedule, x_0, x, t, s)
+        sigma = 0.0
+        if s > 0:  # no noise in the last step, whatever the variance says there
+            sigma = reverse_variance(schedule, t, s, variance, v=v).sqrt()
+            sigma = sigma.item() if sigma.ndim == 0 else sigma
+            x = mean + sigma * noise(index, x)
+        else:
+            x = mean
+        yield Step(index, t, s, x, x0_hat, sigma)
+
+
+def ddim(
+    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise, *, eta: float
+) -> Iterator[Step]:
+    """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
+    for index, (t, s) in enumerate(pairs):
+        x_0, eps, x0_hat, _ = predict(x, t)
+        alpha_bar_s = schedule.alpha_bar[s].item()
+        sigma = eta * math.sqrt(reverse_variance(schedule, t, s, "beta_tilde"))
+        x = math.sqrt(alpha_bar_s) * x_0 + math.sqrt(max(1 - alpha_bar_s - sigma**2, 0)) * eps
+        if sigma > 0:
+            x = x + sigma * noise(index, x)
+        yield Step(index, t, s, x, x0_hat, sigma)
+
+
+def trajectory(
+    model: Model,
+    seeds: Sequence[int],
+    steps: int = 50,
+    sampler: str = "ddpm",
+    variance: str | None = None,
+    spacing: str = "linspace",
+    eta: float = 0.0,
+    clip: bool = True,
+    labels: int | Sequence[int] | None = None,
+    guidance: float | None = None,
+    x_T: Tensor | None = None,
+    noise: Noise | None = None,
+) -> Iterator[Step]:
+    """The steps of a run, computed one by one as they are asked for.
+
+    seeds: one image each, whole numbers 0..2^63 − 1. steps: 1..T. sampler: "ddpm" or "ddim".
+    variance: one of process.VARIANCES, None for the checkpoint's own; DDIM ignores it.
+    spacing: one of timesteps.SPACINGS. eta: 0..1, the share of β̃ in DDIM's σ. clip: keep x̂_0 within [−1, 1].
+    labels, guidance: see predict.label_tensor and predict.predict.
+    x_T: (N, C, H, W) instead of the seeded start; the state has its dtype. noise(index, x) -> tensor like x instead of
+    the seeded noise of a step.
+
+    Raises ValueError, before anything is computed, for values outside these.
+    """
+    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    seeds = [check_seed(seed) for seed in seeds]
+    if not seeds:
+        raise ValueError("give at least one seed")
+    label_ids = label_tensor(model, labels, len(seeds), guidance)
+    if guidance is not None and not math.isfinite(guidance):
+        raise ValueError(f"guidance must be a finite number, got {guidance}")
+    shape = (model.channels, model.image_size, model.image_size)
+    x = gaussian_batch(seeds, 0, shape) if x_T is None else x_T
+    if x.ndim != 4 or len(x) != len(seeds) or not x.is_floating_point():
+        raise ValueError(f"x_T must be a float tensor of shape {(len(seeds), *shape)}, got {tuple(x.shape)} {x.dtype}")
+    x = x.to(getattr(model.network, "device", x.device))
+    if label_ids is not None:
+        label_ids = label_ids.to(x.device)
+
+    def seeded(index: int, x: Tensor) -> Tensor:
+        return gaussian_batch(seeds, index + 1, x.shape[1:]).to(x.device, x.dtype)
+
+    evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
+    if sampler == "ddpm":
+        run = partial(ddpm, variance=_check_variance(model, variance, pairs))
+    elif sampler == "ddim":
+        if not 0 <= eta <= 1:
+            raise ValueError(f"eta must lie between 0 and 1, got {eta}")
+        run = partial(ddim, eta=eta)
+    else:
+        raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
+    return run(evaluate, model.schedule, pairs, x, noise or seeded)
+
+
+def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np.ndarray:
+    """The final images, uint8 (N, H, W, C). Arguments and errors are those of `trajectory`."""
+    for step in trajectory(model, seeds, steps, **options):
+        last = step
+    return imaging.to_uint8(last.x)
+
+
+def _check_variance(model: Model, variance: str | None, pairs: list[tuple[int, int]]) -> str:
+    """The variance to use; ValueError for one that this model or these steps can't have."""
+    variance = model.variance if variance is None else variance
+    if variance not in VARIANCES:
+        raise ValueError(f"unknown variance {variance!r}: choose from {', '.join(VARIANCES)}")
+    if variance in LEARNED and variance != model.variance:
+        raise ValueError(
+            f"variance {variance!r} needs a network that was trained with it; this one has {model.variance!r}"
+        )
+    if variance == "learned" and len(pairs) < model.schedule.T:
+        raise ValueError(f"variance 'learned' needs the whole chain: use {model.schedule.T} steps, or another variance")
+    return variance

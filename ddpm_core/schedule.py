@@ -1,0 +1,158 @@
+"""The noise schedule: β_t, α_t = 1 − β_t and ᾱ_t = ∏ α_i as float64 tables over t = 0..T, with ᾱ_0 = 1.
+
+A schedule is described by the fields of diffusers' `scheduler_config.json`, so it can be saved and read back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+MAX_BETA = 0.999  # cosine and other ᾱ-defined schedules cap β here (Nichol & Dhariwal 2021, section 3.2)
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseSchedule:
+    """Variances of the forward process q(x_t | x_{t−1}) = N(√(1 − β_t) x_{t−1}, β_t I), Eq. 2.
+
+    beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1 (beta[T] = 1 is allowed: zero
+        terminal signal-to-noise ratio).
+    config: the `scheduler_config.json` fields that rebuild it through `from_config`.
+
+    Use the class methods; they raise ValueError for values outside these ranges.
+    """
+
+    beta: Tensor
+    config: Mapping = field(repr=False)
+
+    def __post_init__(self):
+        inner, last = self.beta[1:-1], self.beta[-1]
+        if self.beta.ndim != 1 or len(self.beta) < 2 or self.beta.dtype != torch.float64 or self.beta[0] != 0:
+            raise ValueError("beta must be a float64 vector of length T + 1 with beta[0] = 0 and T >= 1")
+        if not bool(((inner > 0) & (inner < 1)).all() and 0 < last <= 1):  # NaN fails too
+            raise ValueError("every beta must lie strictly between 0 and 1 (the last one may be 1)")
+        object.__setattr__(self, "alpha", 1 - self.beta)
+        object.__setattr__(self, "alpha_bar", torch.cumprod(self.alpha, 0))
+
+    alpha: Tensor = field(init=False, repr=False)
+    alpha_bar: Tensor = field(init=False, repr=False)
+
+    @property
+    def T(self) -> int:
+        """The number of steps of the forward process."""
+        return len(self.beta) - 1
+
+    @classmethod
+    def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:
+        """β rises linearly from beta_start to beta_end: the paper's schedule (section 4)."""
+        return cls._named("linear", T, beta_start=beta_start, beta_end=beta_end)
+
+    @classmethod
+    def quadratic(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:
+        """√β rises linearly (diffusers' "scaled_linear")."""
+        return cls._named("scaled_linear", T, beta_start=beta_start, beta_end=beta_end)
+
+    @classmethod
+    def cosine(cls, T: int = 1000) -> NoiseSchedule:
+        """ᾱ_t ∝ cos²((t/T + .008)/1.008 · π/2), β capped at .999 (Nichol & Dhariwal 2021, Eq. 17)."""
+        return cls._named("squaredcos_cap_v2", T)
+
+    @classmethod
+    def from_betas(cls, betas: Sequence[float] | Tensor) -> NoiseSchedule:
+        """Any β_1..β_T, given in this order (length T, without β_0)."""
+        betas = torch.as_tensor(betas, dtype=torch.float64).cpu()
+        if betas.ndim != 1 or len(betas) == 0:
+            raise ValueError(f"betas must be a list of at least one number, got shape {tuple(betas.shape)}")
+        config = {"num_train_timesteps": len(betas), "trained_betas": betas.tolist()}
+        return cls(_with_beta_0(betas), config)
+
+    @classmethod
+    def from_config(cls, config: Mapping) -> NoiseSchedule:
+        """The schedule that a `scheduler_config.json` describes; absent fields have diffusers' defaults.
+
+        Raises ValueError for a beta_schedule that diffusers' DDPMScheduler does not know.
+        """
+        if config.get("trained_betas") is not None:
+            schedule = cls.from_betas(config["trained_betas"])
+        else:
+            schedule = cls._named(
+                config.get("beta_schedule", "linear"),
+                config.get("num_train_timesteps", 1000),
+                beta_start=config.get("beta_start", 1e-4),
+                beta_end=config.get("beta_end", 0.02),
+            )
+        if config.get("rescale_betas_zero_snr"):
+            beta = _with_beta_0(_zero_terminal_snr(schedule.alpha_bar[1:]))
+            schedule = cls(beta, {**schedule.config, "rescale_betas_zero_snr": True})
+        return schedule
+
+    @classmethod
+    def _named(cls, name: str, T: int, **ends: float) -> NoiseSchedule:
+        if isinstance(T, bool) or not isinstance(T, int) or T < 1:
+            raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
+        if name not in _BETAS:
+            raise ValueError(f"unknown beta_schedule {name!r}: choose from {', '.join(_BETAS)}")
+        config = {"num_train_timesteps": T, "beta_schedule": name, **ends}
+        return cls(_with_beta_0(_BETAS[name](T, **ends)), config)
+
+
+def _with_beta_0(betas: Tensor) -> Tensor:
+    return torch.cat([betas.new_zeros(1), betas])
+
+
+def _linspace(T: int, first: float, last: float) -> Tensor:
+    return torch.linspace(first, last, T, dtype=torch.float64)
+
+
+def _linear(T: int, beta_start: float, beta_end: float) -> Tensor:
+    return _linspace(T, beta_start, beta_end)
+
+
+def _scaled_linear(T: int, beta_start: float, beta_end: float) -> Tensor:
+    if beta_start < 0 or beta_end < 0:
+        raise ValueError(f"beta_start and beta_end must not be negative, got {beta_start} and {beta_end}")
+    return _linspace(T, beta_start**0.5, beta_end**0.5) ** 2
+
+
+def _sigmoid(T: int, beta_start: float, beta_end: float) -> Tensor:
+    return torch.sigmoid(_linspace(T, -6, 6)) * (beta_end - beta_start) + beta_start
+
+
+def _from_alpha_bar(alpha_bar: Callable[[float], float]) -> Callable[..., Tensor]:
+    """β_t = min(1 − ᾱ(t/T)/ᾱ((t − 1)/T), .999)."""
+
+    def betas(T: int, **_: float) -> Tensor:
+        values = [alpha_bar(t / T) for t in range(T + 1)]
+        return torch.tensor(
+            [min(1 - values[t] / values[t - 1], MAX_BETA) for t in range(1, T + 1)], dtype=torch.float64
+        )
+
+    return betas
+
+
+def _laplace_alpha_bar(u: float) -> float:
+    """√(SNR/(1 + SNR)) with a Laplace-distributed log-SNR, as diffusers defines its "laplace" schedule."""
+    log_snr = -0.5 * math.copysign(1, 0.5 - u) * math.log(1 - 2 * abs(0.5 - u) + 1e-6)
+    snr = math.exp(log_snr)
+    return math.sqrt(snr / (1 + snr))
+
+
+_BETAS: dict[str, Callable[..., Tensor]] = {
+    "linear": _linear,
+    "scaled_linear": _scaled_linear,
+    "squaredcos_cap_v2": _from_alpha_bar(lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2),
+    "sigmoid": _sigmoid,
+    "laplace": _from_alpha_bar(_laplace_alpha_bar),
+}
+
+
+def _zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
+    """Shift and scale √ᾱ_1..√ᾱ_T so that ᾱ_T = 0 and ᾱ_1 stays; returns β_1..β_T (Lin et al. 2023, Algorithm 1)."""
+    root = alpha_bar.sqrt()
+    root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    squared = torch.cat([root.new_ones(1), root]) ** 2
+    return 1 - squared[1:] / squared[:-1]
