@@ -244,7 +244,7 @@ def test_a_phone_shows_one_pane_with_large_targets(app):
     assert app.shown("x0 canvas") and not app.shown("x canvas")
     assert app.page.evaluate("document.documentElement.scrollWidth") <= 390
     targets = app.page.locator(".ddpm-player :is(button, select, input, summary)").all()
-    assert len(targets) == 9
+    assert len(targets) == 10
     for target in targets:
         box = target.bounding_box()
         assert box["width"] >= 44 and box["height"] >= 44, target.evaluate("node => node.outerHTML")
