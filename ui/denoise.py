@@ -166,7 +166,7 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
 
     # --- A run
 
-    def prepare(*values, request: gr.Request):
+    def prepare(request: gr.Request, *values):
         """Take the order: what the page's Stop and its stream refer to from here on."""
         *values, _ = values
         try:
