@@ -17,6 +17,20 @@ from ui.warmup import Warmup
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 THEME = gr.themes.Base(primary_hue="orange", neutral_hue="gray", font=FONT, font_mono=["ui-monospace", "monospace"])
+# White on it is readable (contrast 5.2), and the player's curves are it.
+THEME.set(
+    color_accent="*primary_700",
+    slider_color="*primary_700",
+    slider_color_dark="*primary_700",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover_dark="*primary_600",
+    checkbox_background_color_selected="*primary_700",
+    checkbox_background_color_selected_dark="*primary_700",
+    checkbox_border_color_selected="*primary_700",
+    checkbox_border_color_selected_dark="*primary_700",
+)
 
 
 def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = False) -> gr.Blocks:
@@ -29,7 +43,7 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
     with gr.Blocks(title="DDPM Lab", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>DDPM Lab</h1>", elem_id="title")
-            note = gr.HTML(elem_id="device-note")
+            note = gr.HTML(denoise.device_note(models), elem_id="device-note")
         with gr.Tabs(), gr.Tab("Denoise", id="denoise"):
             denoise.tab(demo, models, warmup, checkpoint, note)
         api.endpoints(demo, models, checkpoint)

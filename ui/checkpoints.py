@@ -66,6 +66,21 @@ class Checkpoints:
                         self._loaded.popitem(last=False)
         return model
 
+    def peek(self, ref: str):
+        """A model without its weights, of an embedded checkpoint or a folder; None for the Hub's.
+
+        Raises CheckpointError for a reference that names nothing, or nothing that loads.
+        """
+        from ddpm_core import settings
+        from ddpm_core.checkpoint import Model
+
+        self.refuse_folders(ref)
+        where = refs.parse(ref)
+        if where.folder is None:
+            return None
+        layout = refs.layout(refs.names_in(where.folder), where.name)
+        return Model(network=None, **settings.read(where.folder, layout, where.name).model)
+
     def loaded(self, ref: str):
         """The model if it is in memory, else None."""
         with self._lock:

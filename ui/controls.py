@@ -42,22 +42,20 @@ def checkpoint_dropdown(models: Checkpoints, ref: str) -> gr.Dropdown:
     )
 
 
-def steps_slider() -> gr.Slider:
-    return gr.Slider(1, 1000, Settings.steps, step=1, label="Steps", info=words.STEPS, elem_id="steps")
+def steps_slider(maximum: int, value: int) -> gr.Slider:
+    return gr.Slider(1, maximum, value, step=1, label="Steps", info=words.STEPS, elem_id="steps")
 
 
-def variance_radio() -> gr.Radio:
-    return gr.Radio(
-        _variances(None), value=Settings.variance, label="Variance", info=words.VARIANCE_INFO, elem_id="variance"
-    )
+def variance_radio(choices: list, value: str) -> gr.Radio:
+    return gr.Radio(choices, value=value, label="Variance", info=words.VARIANCE_INFO, elem_id="variance")
 
 
 def seed_textbox() -> gr.Textbox:
     return gr.Textbox(str(Settings.seed), label="Seed", info=words.SEED, max_lines=1, elem_id="seed")
 
 
-def label_dropdown() -> gr.Dropdown:
-    return gr.Dropdown([ANY], value=ANY, label="Class", info=words.CLASS, visible=False, elem_id="label")
+def label_dropdown(choices: list, value: str, visible: bool) -> gr.Dropdown:
+    return gr.Dropdown(choices, value=value, visible=visible, label="Class", info=words.CLASS, elem_id="label")
 
 
 def advanced() -> dict[str, gr.components.Component]:
@@ -89,7 +87,10 @@ def advanced() -> dict[str, gr.components.Component]:
 
 
 def for_model(model, steps: float, variance: str, label: str) -> tuple[dict, dict, dict]:
-    """What steps, variance and class offer for a model (None: not known yet), the chosen value kept where it can be."""
+    """What steps, variance and class offer for a model (None: not known yet), the chosen value kept where it can be.
+
+    The properties of the three components that change.
+    """
     T = model.schedule.T if model else 1000
     own = model.variance if model else None
     variances = _variances(own)
@@ -102,9 +103,9 @@ def for_model(model, steps: float, variance: str, label: str) -> tuple[dict, dic
     # A slider left empty or above its end holds no number of steps to keep.
     steps = min(steps, T) if isinstance(steps, (int, float)) else Settings.steps
     return (
-        gr.update(maximum=T, value=steps),
-        gr.update(choices=variances, value=variance),
-        gr.update(choices=labels, value=label, visible=bool(names)),
+        {"maximum": T, "value": steps},
+        {"choices": variances, "value": variance},
+        {"choices": labels, "value": label, "visible": bool(names)},
     )
 
 

@@ -90,22 +90,26 @@ class Shows:
 def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML) -> None:
     """Build the tab. note: where the page says what computes."""
     shows = Shows()
+    for_steps, for_variance, for_class = controls.for_model(
+        models.peek(checkpoint), Settings.steps, Settings.variance, Settings.label
+    )
 
     with gr.Row(elem_id="denoise", equal_height=False):
         with gr.Column(elem_id="controls", scale=0, min_width=320):
             summary = gr.Button("Settings", elem_id="summary", size="sm")
             with gr.Column(elem_id="settings"):
                 ref = controls.checkpoint_dropdown(models, checkpoint)
-                steps = controls.steps_slider()
-                variance = controls.variance_radio()
+                steps = controls.steps_slider(**for_steps)
+                variance = controls.variance_radio(**for_variance)
                 with gr.Row(elem_id="seed-row"):
                     seed = controls.seed_textbox()
                     lock = gr.Checkbox(True, label="Lock", elem_id="lock", container=False, min_width=60)
                     dice = gr.Button("New seed", elem_id="dice", min_width=44)
-                label = controls.label_dropdown()
+                label = controls.label_dropdown(**for_class)
             with gr.Row(elem_id="run-bar"):
                 run = gr.Button("Run", variant="primary", elem_id="run", min_width=80)
                 stop = gr.Button("Stop", elem_id="stop", min_width=80)
+                dice_bar = gr.Button("New seed", elem_id="dice-bar", min_width=44)  # on a phone
             estimate = gr.HTML(elem_id="estimate")
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 rest = controls.advanced()
@@ -143,7 +147,7 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
             pass  # Run will say it
         count = controls.default_count(ref) if count_now == count_before else count_now
         fitted = controls.for_model(model, steps_now, variance_now, label_now)
-        return *fitted, count, count, _note(models)
+        return *[gr.update(**properties) for properties in fitted], count, count, device_note(models)
 
     # What the number of images was last set to by the page: another value is the user's own.
     count_set = gr.State(Settings.count)
@@ -161,7 +165,7 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     ref.change(**fit, trigger_mode="always_last").then(**tell)
     inputs.sampler.change(controls.for_sampler, inputs.sampler, [variance, inputs.eta], **QUICK)
     label.change(controls.for_label, label, inputs.guidance, **QUICK)
-    dice.click(None, None, seed, js=f"() => {DRAW}", **QUICK)
+    gr.on([dice.click, dice_bar.click], None, None, seed, js=f"() => {DRAW}", **QUICK)
     summary.click(None, js=ON_SUMMARY, **QUICK)
 
     # --- A run
@@ -256,5 +260,6 @@ def _line(chosen: dict) -> str:
     return " · ".join([*parts, f"seed {chosen['seed']}"])
 
 
-def _note(models: Checkpoints) -> str:
+def device_note(models: Checkpoints) -> str:
+    """What computes, for the corner of the page."""
     return f'<span title="{escape(models.engine)}">{escape(models.note)}</span>'

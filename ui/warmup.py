@@ -42,12 +42,12 @@ class Warmup:
         if not self._models.here(self._checkpoint):
             return
         model = self._models.get(self._checkpoint)
-        for count in (4, 1):
-            settings = Settings(checkpoint=self._checkpoint, steps=min(4, model.schedule.T), count=count)
-            started = None
-            with LINE.turn(self):
-                for step in trajectory(model, **settings.arguments(model)):
-                    if started is None:
-                        started = time.perf_counter()
-                    else:
-                        PACE.note(self._checkpoint, count, (time.perf_counter() - started) / step.index)
+        settings = Settings(checkpoint=self._checkpoint, steps=min(4, model.schedule.T), count=1)
+        with LINE.turn(self):
+            for step in trajectory(model, **settings.arguments(model)):
+                if step.index == 0:
+                    started = time.perf_counter()
+                else:
+                    PACE.note(self._checkpoint, settings.batch, (time.perf_counter() - started) / step.index)
+                if len(LINE) > 1:  # somebody waits
+                    break

@@ -5,21 +5,21 @@ from __future__ import annotations
 VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "learned": "learned", "learned_range": "learned"}
 SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM"}
 
-CHECKPOINT = "The trained network: from the list, any Hub id (owner/name)"
-CHECKPOINT_LOCAL = CHECKPOINT + ", or a folder"
-STEPS = "Network evaluations on the way from noise x_T to picture x₀"
-VARIANCE_INFO = "σ² of the noise each step adds: βₜ is the upper bound, β̃ₜ the lower"
+CHECKPOINT = "From the list, or any Hub id (owner/name)"
+CHECKPOINT_LOCAL = "From the list, or any Hub id or folder"
+STEPS = "Network calls from x_T to x₀"
+VARIANCE_INFO = "σ² of each step's noise: βₜ most, β̃ₜ least"
 VARIANCE_DDIM = "DDIM sets its own σ through η"
-SEED = "Fixes all noise: one seed, one picture"
-CLASS = "What to draw; any leaves it to the noise"
-SAMPLER_INFO = "DDPM draws fresh noise in each step (Algorithm 2); DDIM as much as η says"
+SEED = "Fixes all the noise"
+CLASS = "What to draw; any leaves it open"
+SAMPLER_INFO = "DDPM is Algorithm 2; DDIM can go without noise"
 SPACING = "Which times t the steps visit"
 ETA = "Share of β̃ₜ in DDIM's noise: 0 adds none"
 ETA_DDPM = "Only with DDIM"
 COUNT = "Image i has the seed + i"
-CLIP = "Keeps the guessed picture within black and white"
-GUIDANCE = "w in ε = ε_∅ + w (ε_c − ε_∅): 1 is none, more follows the class more strictly"
-GUIDANCE_ANY = "Needs a class: with any there is nothing to follow"
+CLIP = "Keeps the guessed picture in the range of pixels"
+GUIDANCE = "ε = ε_∅ + w (ε_c − ε_∅): 1 is none"
+GUIDANCE_ANY = "Needs a class"
 
 
 def megabytes(size: float) -> str:
