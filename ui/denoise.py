@@ -137,7 +137,7 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
         text = _estimate(models, settings)
         return f"<p>{escape(text)}</p>", line
 
-    def choose(chosen: str, steps_now, variance_now, label_now, count_now, count_before):
+    def choose(chosen: str, steps_now, variance_now, label_now, count_now, count_before, request: gr.Request):
         """Fit the controls to a model, which is loaded if it is here."""
         model, ref = None, str(chosen or "").strip()
         try:
@@ -145,7 +145,9 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
                 model = models.get(ref)
         except (CheckpointError, ValueError):
             pass  # Run will say it
-        count = controls.default_count(ref) if count_now == count_before else count_now
+        # The number of images stays what the user has set, or has seen a run with.
+        untouched = count_now == count_before and shows.get(request.session_hash) is None
+        count = controls.default_count(ref) if untouched else count_now
         fitted = controls.for_model(model, steps_now, variance_now, label_now)
         return *[gr.update(**properties) for properties in fitted], count, count, device_note(models)
 

@@ -69,8 +69,15 @@ class Pace:
 
     def __init__(self):
         self._seconds: dict[str, dict[int, float]] = {}
+        self._guessed: set[str] = set()
 
-    def note(self, ref: str, batch: int, seconds: float) -> None:
+    def note(self, ref: str, batch: int, seconds: float, guess: bool = False) -> None:
+        """Remember a measurement. guess: of a step or two, to be forgotten when a run has been measured."""
+        if guess:
+            self._guessed.add(ref)
+        elif ref in self._guessed:
+            self._guessed.remove(ref)
+            self._seconds.pop(ref)
         self._seconds.setdefault(ref, {})[batch] = seconds
 
     def of(self, ref: str, batch: int) -> float | None:

@@ -48,6 +48,7 @@ class Warmup:
                 if step.index == 0:
                     started = time.perf_counter()
                 else:
-                    PACE.note(self._checkpoint, settings.batch, (time.perf_counter() - started) / step.index)
+                    seconds = (time.perf_counter() - started) / step.index
+                    PACE.note(self._checkpoint, settings.batch, seconds, guess=True)
                 if len(LINE) > 1:  # somebody waits
                     break
