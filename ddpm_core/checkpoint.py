@@ -232,7 +232,8 @@ def _read_weights(path: Path, where: str) -> dict[str, Tensor]:
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         if isinstance(error, OSError) and error.strerror:
             raise CheckpointError(f"{where} cannot be read: {error.strerror}") from None
-        raise CheckpointError(f"{where} is damaged or cut off: delete {path} and load or copy it again") from None
+        file = path.resolve()  # in the Hub's cache, where path is a link
+        raise CheckpointError(f"{where} is damaged or cut off: delete {file} and load or copy it again") from None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError(f"{where} is not a plain list of weights by name")
     return {_modern(key): value for key, value in weights.items()}
