@@ -33,7 +33,7 @@ function number(v) {
 // ᾱ needs the digits that tell it from 1: .9999
 function fraction(v) {
   if (v <= 0.95 || v >= 1) return number(v);
-  return v.toFixed(Math.max(2, -Math.floor(Math.log10(1 - v)))).slice(1);
+  return v.toFixed(Math.max(2, Math.ceil(-Math.log10(1 - v) - 1e-6))).slice(1);
 }
 
 function duration(seconds) {
@@ -46,13 +46,13 @@ function duration(seconds) {
 const LEGEND = {
   step: "which reverse step made this picture, of how many",
   t: "the step's noise levels, before → after: T is pure noise, 0 the finished picture",
-  ᾱ: "share of the picture's variance still in x_t: x_t = √ᾱ·x_0 + √(1 − ᾱ)·ε (Eq. 4)",
+  ᾱ: "share of the picture's variance still in xₜ: xₜ = √ᾱ·x₀ + √(1 − ᾱ)·ε (Eq. 4)",
   SNR: "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise weigh the same",
   σ: "standard deviation of the fresh noise this step adds; σ · 127.5 in grey levels of 0…255",
 };
 const LEGEND_PICTURES = {
-  "x_t": "the picture as it is now: what the next step starts from",
-  "x̂_0": "the finished picture as the network guesses it from x_t (Eq. 15)",
+  xₜ: "the picture as it is now: what the next step starts from",
+  "x̂₀": "the finished picture as the network guesses it from xₜ (Eq. 15)",
 };
 
 // The readouts of one step as [[text, explanation], …]. `sigma` may be null: not known.

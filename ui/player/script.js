@@ -257,7 +257,7 @@ function show(run) {
   view.thumbs = plan.seeds.map((seed, n) => {
     const canvas = el("canvas", { width: Math.min(plan.size, 128), height: Math.min(plan.size, 128) });
     const label = `seed ${seed}`;
-    const thumb = el("button", { type: "button", role: "radio", title: label, "aria-label": label }, canvas, el("span", null, seed));
+    const thumb = el("button", { type: "button", role: "radio", title: label, "aria-label": label }, canvas, el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed));
     thumb.addEventListener("click", () => pick(n));
     return { thumb, canvas };
   });
