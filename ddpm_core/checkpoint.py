@@ -61,7 +61,9 @@ class Model:
     and labels are int64 (N,), labels None for a model without classes.
     prediction: "epsilon", "x0", "v" or "mu". variance: the checkpoint's own reverse variance, one of VARIANCES.
     num_classes: without the null label; labels are 0..num_classes − 1. null_label: the label that means "none".
-    clip: whether the checkpoint asks for x̂_0 to be clipped. Raises ValueError for other values.
+    clip: whether the checkpoint asks for x̂_0 to be clipped.
+    gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated (ddpm_core.analytic).
+    Raises ValueError for other values.
     """
 
     network: Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -75,6 +77,7 @@ class Model:
     class_names: tuple[str, ...] | None = None
     clip: bool = True
     source: Source | None = None
+    gamma: Tensor | None = None
 
     def __post_init__(self):
         if self.prediction not in PREDICTIONS:

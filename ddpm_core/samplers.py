@@ -120,7 +120,7 @@ def trajectory(
 
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     if sampler == "ddpm":
-        run = partial(ddpm, variance=_check_variance(model, variance, pairs))
+        run = partial(ddpm, variance=check_variance(model, variance, pairs))
     elif sampler == "ddim":
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {eta}")
@@ -137,7 +137,7 @@ def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np
     return imaging.to_uint8(last.x)
 
 
-def _check_variance(model: Model, variance: str | None, pairs: list[tuple[int, int]]) -> str:
+def check_variance(model: Model, variance: str | None, pairs: list[tuple[int, int]]) -> str:
     """The variance to use; ValueError for one that this model or these steps can't have."""
     variance = model.variance if variance is None else variance
     if variance not in VARIANCES:
