@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ddpm_core import analytic, hub, refs, settings
 from ddpm_core import engine as engines
-from ddpm_core import hub, refs, settings
 from ddpm_core.process import LEARNED, PREDICTIONS
 from ddpm_core.refs import CheckpointError
 from ddpm_core.schedule import NoiseSchedule
@@ -28,7 +28,7 @@ from ddpm_core.schedule import NoiseSchedule
 __all__ = ["CheckpointError", "Model", "Source", "describe", "load", "save"]
 
 VARIANCES = ("beta", "beta_tilde", *LEARNED)  # what a checkpoint can have as its own
-SAVED = ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json", refs.WEIGHTS[0])
+SAVED = ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json", refs.ANALYTIC, refs.WEIGHTS[0])
 # Google's repositories whose weights are not the moving average, though their names do not say so.
 NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
 # Attention weights as diffusers named them before 0.12.
@@ -121,7 +121,8 @@ def load(
         parameters=sum(p.numel() for p in unet.parameters()),
         folder=folder,
     )
-    return Model(network=engines.wrap(unet, device, precision, engine), source=source, **found.model)
+    gamma = analytic.read(source, found.model["schedule"])
+    return Model(network=engines.wrap(unet, device, precision, engine), source=source, gamma=gamma, **found.model)
 
 
 def save(model: Model, folder: str | Path) -> None:
@@ -175,6 +176,7 @@ def describe(model: Model) -> dict[str, str]:
         "schedule": f"{name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
         "prediction": model.prediction,
         "variance": f"{model.variance} (as published)",
+        "analytic variance": "estimated" if model.gamma is not None else "not estimated",
         "clip": "x̂_0 to [−1, 1]" if model.clip else "no",
         "classes": _classes(model),
         "engine": getattr(model.network, "description", None),

@@ -91,9 +91,9 @@ def bits_per_dim(
         )
     variance = check_variance(model, variance, pairs)
     _check_cdf(cdf)
-    x_0 = _state(model, images, dtype)
+    x_0 = image_state(model, images, dtype)
     terms, mse = [], []
-    for prediction, x_0_part, x_t, t, s in _evaluate(model, x_0, pairs, labels, clip, noise, progress):
+    for prediction, x_0_part, x_t, t, s in evaluations(model, x_0, pairs, labels, clip, noise, progress):
         mean, _ = posterior(model.schedule, prediction.x0, x_t, t, s)
         sigma2 = _variance(model, t, s, variance, prediction.v).to(x_t)
         if s[0] == 0:
@@ -125,9 +125,9 @@ def progressive_decoding(
     images: uint8 (N, H, W, C); times: any of 1..T; noise(index, x) belongs to times[index].
     Returns float32 (len(times), N, C, H, W).
     """
-    x_0 = _state(model, images, torch.float32)
+    x_0 = image_state(model, images, torch.float32)
     pairs = [(t, t - 1) for t in times]
-    parts = [prediction.x0_hat.cpu() for prediction, *_ in _evaluate(model, x_0, pairs, labels, clip, noise)]
+    parts = [prediction.x0_hat.cpu() for prediction, *_ in evaluations(model, x_0, pairs, labels, clip, noise)]
     return torch.cat(parts).reshape(len(pairs), *x_0.shape)
 
 
@@ -170,10 +170,11 @@ def _variance(model: Model, t: Tensor, s: Tensor, kind: str, v: Tensor | None) -
     return reverse_variance(model.schedule, t, s, kind, v=v, gamma=gamma)
 
 
-def _evaluate(model: Model, x_0: Tensor, pairs, labels, clip: bool, noise: Noise | None, progress=None):
+def evaluations(model: Model, x_0: Tensor, pairs, labels, clip: bool, noise: Noise | None, progress=None):
     """Yield (Prediction, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
 
-    t and s are int64 (batch,) on the CPU; no batch holds both s = 0 and s > 0.
+    x_0: (N, C, H, W) as `image_state` gives it; noise, labels, clip, progress: as for `bits_per_dim`. t and s are int64
+    (batch,) on the CPU. No batch holds both the last pair and others.
     """
     n, total = len(x_0), len(x_0) * len(pairs)
     label_ids = label_tensor(model, labels, n, None)
@@ -199,7 +200,7 @@ def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
     return gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]).to(x_0)
 
 
-def _state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
+def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
     x_0 = imaging.from_uint8(images, dtype)
     shape = (model.channels, model.image_size, model.image_size)
     if len(x_0) == 0 or x_0.shape[1:] != shape:
