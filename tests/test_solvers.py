@@ -53,7 +53,7 @@ def test_every_spacing_is_honoured_and_the_last_step_is_x0_hat(sampler, spacing)
 
 @pytest.mark.parametrize("sampler", SOLVERS)
 def test_exact_network_for_gaussian_data_is_solved_to_second_order(sampler):
-    """The probability flow scales x by √(Var x_s / Var x_t); doubling the steps quarters the error, DDIM's it halves."""
+    """The probability flow scales x by √(Var x_s / Var x_t). Twice the steps: a quarter of the error, DDIM has half."""
     schedule, c = NoiseSchedule.linear(), 0.25
     spread = schedule.alpha_bar * c + 1 - schedule.alpha_bar
 
