@@ -169,10 +169,6 @@ def check_variance(model: Model, variance: str | None, pairs: Pairs, guidance: f
     variance = model.variance if variance is None else variance
     if variance not in VARIANCES:
         raise ValueError(f"unknown variance {variance!r}: choose from {', '.join(VARIANCES)}")
-    if variance == "analytic":
-        raise ValueError(
-            "variance 'analytic' needs gamma, estimated for the checkpoint, and this model comes with none"
-        )
     if variance in LEARNED and variance != model.variance:
         raise ValueError(
             f"variance {variance!r} needs a network that was trained with it; this one has {model.variance!r}"
