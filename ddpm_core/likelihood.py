@@ -83,13 +83,7 @@ def bits_per_dim(
     The decoder's variance at t = 1 is a learned one or, for the other kinds, β̃ of the pair (2, 1), as in the paper's
     code. Raises ValueError for values outside these.
     """
-    pairs = timestep_pairs(model.schedule.T, model.schedule.T if steps is None else steps, spacing)
-    if pairs[-1][0] != 1:
-        raise ValueError(
-            f"the likelihood needs a chain that visits t = 1, and {len(pairs)} {spacing} steps end at t = "
-            f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
-        )
-    variance = check_variance(model, variance, pairs)
+    pairs, variance = _chain(model, variance, model.schedule.T if steps is None else steps, spacing)
     _check_cdf(cdf)
     x_0 = image_state(model, images, dtype)
     terms, mse = [], []
@@ -131,6 +125,29 @@ def progressive_decoding(
     return torch.cat(parts).reshape(len(pairs), *x_0.shape)
 
 
+def rechain(
+    full: BitsPerDim, model: Model, images: np.ndarray | Tensor, variance: str | None, steps: int, spacing: str
+) -> BitsPerDim:
+    """The bound with another fixed or analytic variance and fewer steps, from a full-chain result for the same images.
+
+    Nothing is evaluated again: where the mean is made of x̂_0, a term depends on the network by the mean (x̂_0 − x_0)²
+    alone. Not for learned variances or μ̃-prediction, which raise ValueError, as does a chain that misses t = 1.
+    """
+    schedule, (pairs, variance) = model.schedule, _chain(model, variance, steps, spacing)
+    if variance in LEARNED or model.prediction == "mu" or len(full.times) < schedule.T:
+        raise ValueError("only a full chain of a fixed or analytic variance, not of μ̃-prediction, says enough")
+    t, s = torch.tensor(pairs[::-1]).T
+    mse = full.mse[:, t - 1]
+    one = torch.ones(len(t), dtype=torch.float64)
+    of_x_0, true = posterior(schedule, one, 0 * one, t, s)
+    sigma2 = _variance(model, t[1:], s[1:], variance, None).flatten()
+    of_mean = of_x_0[1:] ** 2 * mse[:, 1:]
+    later = gaussian_kl(of_mean.sqrt(), true[1:], torch.zeros_like(of_mean), sigma2) / math.log(2)
+    x_0 = image_state(model, images, torch.float64)
+    prior = _mean(_prior_kl(schedule, x_0, pairs[0][0])) / math.log(2)
+    return BitsPerDim(tuple(t.tolist()), prior, torch.cat([full.terms[:, :1], later], 1), mse)
+
+
 def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
     """KL(N(mean_1, variance_1) ‖ N(mean_2, variance_2)) of each pixel, in nats."""
     ratio = variance_1 / variance_2
@@ -155,6 +172,16 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     above = normal((mean - x_0 + HALF_BIN) / sigma)
     probability = torch.where(x_0 < -0.999, below, torch.where(x_0 > 0.999, above, inside))
     return probability.clamp(min=FLOOR).log()
+
+
+def _chain(model: Model, variance: str | None, steps: int, spacing: str) -> tuple[list[tuple[int, int]], str]:
+    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    if pairs[-1][0] != 1:
+        raise ValueError(
+            f"the likelihood needs a chain that visits t = 1, and {len(pairs)} {spacing} steps end at t = "
+            f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
+        )
+    return pairs, check_variance(model, variance, pairs)
 
 
 def _prior_kl(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:

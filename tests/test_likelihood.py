@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, timestep_pairs
-from ddpm_core.likelihood import discretized_log_likelihood, progressive_decoding
+from ddpm_core.likelihood import discretized_log_likelihood, progressive_decoding, rechain
 
 T = 40
 SHAPE = (3, 4, 4)
@@ -214,6 +214,26 @@ def test_rate_and_distortion():
     torch.testing.assert_close(strided.rate(14), strided.prior + strided.terms[:, 2] + strided.terms[:, 3])
     with pytest.raises(ValueError, match="does not visit t = 15"):
         strided.rate(15)
+
+
+@pytest.mark.parametrize("kind", ["beta", "beta_tilde", "analytic"])
+@pytest.mark.parametrize(("steps", "spacing"), [(T, "linspace"), *CHAINS[1:]])
+def test_other_chains_follow_from_a_full_one(kind, steps, spacing):
+    full = bits_per_dim(model(), IMAGES, noise=noise)
+    pairs = timestep_pairs(T, steps, spacing)
+    same_noise = {"noise": lambda index, x: noise(T - pairs[index][0], x)}  # as the full chain had it at this t
+    direct = bits_per_dim(model(), IMAGES, kind, steps, spacing, **same_noise)
+    followed = rechain(full, model(), IMAGES, kind, steps, spacing)
+    assert followed.times == direct.times
+    for name in ("prior", "terms", "mse"):
+        torch.testing.assert_close(getattr(followed, name), getattr(direct, name), rtol=1e-9, atol=1e-12)
+
+
+def test_other_chains_are_refused_where_the_errors_say_too_little():
+    full = bits_per_dim(model("learned"), IMAGES)
+    for wrong in (model("learned"), model(prediction="mu")):
+        with pytest.raises(ValueError, match="says enough"):
+            rechain(full, wrong, IMAGES, None, T)
 
 
 def test_progressive_decoding_shows_what_distortion_measures():
