@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        estimate = analytic.estimate_gamma(model, sample.pixels, labels=labels, progress=progress)
+        estimate = analytic.estimate_gamma(model, sample.pixels(), labels=labels, progress=progress)
     engine = getattr(model.network, "description", "")
     print(analytic.write(model, estimate, data=sample.description, engine=engine))
     print(f"largest standard error of E‖ε‖²/d: {error(model, estimate):.4f}")
