@@ -217,7 +217,7 @@ def _network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
         if value.shape != expected[key].shape:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
-        if not torch.isfinite(value).all():
+        if not torch.stack(torch.aminmax(value.float())).isfinite().all():  # NaN is kept; a third of isfinite's time
             raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
     unet.to_empty(device="cpu").load_state_dict(weights)
     return unet
