@@ -58,6 +58,6 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
 
 def launch(demo: gr.Blocks, **options):
     """`demo.launch` with the app's look; returns what it returns."""
-    css = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.css", "learn.css"))
+    css = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.css", "lab.css"))
     look = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
     return demo.launch(**look, max_threads=80, quiet=True, **options)

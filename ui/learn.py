@@ -1,6 +1,6 @@
 """The Learn tab: short lessons from lessons.md, each with a button that sets the lab to show its point.
 
-A lesson is a heading, its text, and a last line "*See it*: what the button shows. | link's words | page of the paper".
+A lesson is a heading, its text, and a last line "*See it*: what the button shows | link's words | page of the paper".
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SHOWS = (
     Show("denoise", {"steps": 10, "variance": "beta"}, "Show 10 steps with β"),
     Show("denoise", {"steps": 1000, "variance": "beta"}, "Show 1000 steps with β"),
     Show("denoise", {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"),
-    Show("denoise", {"steps": 50, "label": "ship", "guidance": 3.0}, "Show a class with guidance"),
+    Show("denoise", {"checkpoint": "cifar10-tiny", "steps": 50, "label": "ship", "guidance": 3.0}, "Show a class with guidance"),
     Show("denoise", {"checkpoint": "cifar10-tiny"}, "Show the small model"),
 )
 KEPT = ("checkpoint", "seed", "count", "label")  # the user's own, unless a lesson is about them
@@ -78,14 +78,15 @@ def tab(tabs: gr.Tabs, denoise: Controls) -> None:
             with gr.Column(elem_classes="lesson", elem_id=f"lesson-{number}"):
                 paper = f"[{lesson.link}]({PAPER.format(lesson.page)}) (arXiv 2006.11239, page {lesson.page})"
                 gr.Markdown(f"## {number}. {lesson.title}\n\n{lesson.text}", latex_delimiters=MATHS)
-                gr.Markdown(f"{lesson.see}", elem_classes="see", latex_delimiters=MATHS)
+                gr.Markdown(lesson.see, elem_classes="see")
                 button = gr.Button(f"{show.button} in {show.tab.capitalize()}", size="sm")
                 gr.Markdown(paper, elem_classes="paper")
-            _connect(button, show, tabs, denoise)
+            _connect(button, lesson, show, tabs, denoise)
 
 
-def _connect(button: gr.Button, show: Show, tabs: gr.Tabs, denoise: Controls) -> None:
+def _connect(button: gr.Button, lesson: Lesson, show: Show, tabs: gr.Tabs, denoise: Controls) -> None:
     def switch():
+        gr.Info(lesson.see, title=lesson.title, duration=8)
         return gr.Tabs(selected=show.tab)
 
     to_top = "() => window.scrollTo({ top: 0 })"
@@ -102,7 +103,7 @@ def _connect(button: gr.Button, show: Show, tabs: gr.Tabs, denoise: Controls) ->
     values = {name: getattr(Settings, name) for name in vars(denoise) if name not in KEPT} | show.values
 
     def set_denoise():
-        return [gr.Tabs(selected="denoise"), *(gr.update(value=value) for value in values.values())]
+        return [switch(), *(gr.update(value=value) for value in values.values())]
 
     outputs = [tabs, *(getattr(denoise, name) for name in values)]
     button.click(set_denoise, None, outputs, **QUICK).then(None, js=to_top, **QUICK)

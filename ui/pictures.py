@@ -7,16 +7,21 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageOps
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
 SMALLEST = 32  # smaller uploads are enlarged to this
 MAX_PIXELS = 50_000_000  # that have to be decoded
+MAX_JPEG_PIXELS = 150_000_000  # the decoder of progressive files may hold all of them
 MAX_BYTES = 64_000_000
 GREY = (128, 128, 128)  # behind transparent parts
 SCALE = 4  # drawings are made this much larger, for smooth edges
 
 _TURN = threading.Lock()  # one large picture in memory at a time
+
+
+class _Refused(ValueError):
+    """A picture that could be read but is too large."""
 
 
 def read(path: str | Path) -> np.ndarray:
@@ -27,42 +32,47 @@ def read(path: str | Path) -> np.ndarray:
     with _TURN:
         try:
             if Path(path).stat().st_size > MAX_BYTES:
-                raise ValueError(f"This file is too large: up to {MAX_BYTES // 10**6} MB are read.")
+                raise _Refused(f"This file is too large: up to {MAX_BYTES // 10**6} MB are read.")
             with _open(path) as image:
                 return _square(image)
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, EOFError, MemoryError):
+        except _Refused:
+            raise
+        except Exception:  # decoders raise anything over a broken file
             raise ValueError("This file could not be read as a picture: choose a PNG, JPEG, WebP or GIF.") from None
 
 
 def _open(path: str | Path) -> Image.Image:
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit below has a sentence of its own
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have a sentence of their own
     try:
         image = Image.open(path)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     pixels = image.width * image.height
-    image.draft("RGB" if image.mode in ("RGB", "L") else None, (SIZE, SIZE))  # JPEGs come up to 8 times smaller at once
-    if image.width * image.height > MAX_PIXELS:
+    image.draft(None, (2 * SIZE, 2 * SIZE))  # a JPEG is decoded up to 8 times smaller at once
+    if pixels > MAX_JPEG_PIXELS or image.width * image.height > MAX_PIXELS:
         image.close()
-        raise ValueError(
-            f"This picture has {pixels / 1e6:.0f} megapixels: up to {MAX_PIXELS // 10**6} are read, or many more as JPEG."
+        raise _Refused(
+            f"This picture has {pixels / 1e6:.0f} megapixels: up to {MAX_PIXELS // 10**6} are read,"
+            f" and up to {MAX_JPEG_PIXELS // 10**6} as JPEG."
         )
     return image
 
 
 def _square(image: Image.Image) -> np.ndarray:
     side = min(max(min(image.size), SMALLEST), SIZE)
-    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):  # 16 bits or more a pixel
-        values = np.asarray(image, np.float64)
-        image = Image.fromarray((values * (255 / max(values.max(), 1))).clip(0, 255).astype(np.uint8)) if values.max() > 255 else image.convert("L")
     if min(image.size) > 4 * SIZE:
-        image.thumbnail((4 * SIZE * max(image.size) // min(image.size),) * 2, reducing_gap=2)
+        longer = 4 * SIZE * max(image.size) // min(image.size)
+        image.thumbnail((longer, longer), reducing_gap=2)
     image = ImageOps.exif_transpose(image)
+    if image.mode[0] in "IF":  # 16 bits a pixel or more
+        values = np.asarray(image, np.float32)
+        white = max(float(values.max()), 65535) if values.max() > 255 else 255
+        image = Image.fromarray((values * (255 / white)).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*GREY, 255)), image)
     how = Image.Resampling.LANCZOS if min(image.size) >= SMALLEST else Image.Resampling.NEAREST
-    return np.asarray(ImageOps.fit(image.convert("RGB"), (side, side), how))
+    return np.array(ImageOps.fit(image.convert("RGB"), (side, side), how))
 
 
 # --- Drawn pictures
@@ -72,7 +82,7 @@ def _square(image: Image.Image) -> np.ndarray:
 def drawn(name: str) -> np.ndarray:
     """One of DRAWINGS, uint8 (SIZE, SIZE, 3)."""
     image = DRAWINGS[name]()
-    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+    return np.array(image.resize((SIZE, SIZE), Image.Resampling.LANCZOS))
 
 
 def _sky(*colours: str) -> Image.Image:

@@ -16,7 +16,7 @@ function plot({ title, values, low, high, log, ticks }) {
   const y = (v) => 100 - (100 * ((log ? Math.log10(v) : v) - low)) / (high - low);
   const area = el("div", { class: "area" });
   for (const tick of ticks)
-    area.append(el("span", { class: "grid", style: `top:${y(log ? 10 ** tick : tick)}%` }, log ? power(tick) : number(tick)));
+    area.append(el("span", { class: "grid", style: `top:${y(log ? 10 ** tick : tick)}%` }, log ? power(tick) : String(tick).replace(/^0\./, ".")));
   const curves = Object.entries(values).map(([name, column]) => {
     const points = [];
     for (let t = 1; t <= T; t += t < 40 ? 1 : 4) points.push([(100 * t) / T, y(column(t))]);

@@ -10,7 +10,8 @@ const TABLES = Object.fromEntries(Object.entries(GIVEN.TABLES).map(([name, colum
 
 const store = {
   t: 250, schedule: "linear", seed: 42, picture: "lighthouse",
-  size: 0, pixels: null, x0: null, epsilon: null, // x0: Float32Array of pixels − 127.5, epsilon: Float32Array
+  size: 0, text: null, x0: null, epsilon: null, // the pixels as base64 and as Float32Array of grey levels − 127.5
+  loaded: 0, // how many pictures have been
   compared: null, // what the comparison on screen is of
 };
 let asked = 0; // the newest request for a picture or noise; answers to older ones are dropped
@@ -29,13 +30,16 @@ async function load(source) {
     const noise = await server.noise({ size: got.size, seed: store.seed });
     if (mine !== asked) return;
     if (noise.error) return wrong(noise.error);
-    const pixels = bytes(got.pixels);
-    Object.assign(store, { size: got.size, pixels, text: got.pixels, x0: Float32Array.from(pixels, (v) => v - 127.5) });
-    store.epsilon = unpack(noise.epsilon);
-    store.picture = source.name ?? null;
+    Object.assign(store, {
+      size: got.size,
+      text: got.pixels,
+      x0: Float32Array.from(bytes(got.pixels), (v) => v - 127.5),
+      epsilon: unpack(noise.epsilon),
+      picture: source.name ?? null,
+      loaded: store.loaded + 1,
+    });
     wrong("");
     for (const canvas of $$("canvas")) canvas.width = canvas.height = store.size;
-    for (const frame of $$(".frame")) frame.style.setProperty("--size", store.size);
     render();
   } catch {
     if (mine === asked) wrong("The server did not answer: try again.");
@@ -76,7 +80,8 @@ function wrong(text) {
   $(".wrong").hidden = !text;
 }
 
-const setting = () => `${store.t} ${store.schedule} ${store.seed} ${store.text?.length} ${store.picture}`;
+// What a comparison is of.
+const setting = () => `${store.t} ${store.schedule} ${store.seed} ${store.loaded}`;
 
 async function take() {
   const { t, schedule, seed, size, text } = store;
