@@ -81,6 +81,8 @@ def test_the_timesteps_of_diffusers_where_it_is_right(spacing):
         if len(theirs) != n:
             wrong += 1
             continue
+        if n > 300:  # every n is compared with the oracle above; here the rest would only take time
+            continue
         for k, ((t, _), their_t) in enumerate(zip(timestep_pairs(1000, n, spacing), theirs, strict=True)):
             assert t == their_t or (spacing == "trailing" and 2 * k * 1000 % (2 * n) == n), (n, k)
     assert wrong == (62 if spacing == "trailing" else 0)
