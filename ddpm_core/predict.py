@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -96,9 +97,9 @@ def label_tensor(model: Model, labels: int | Sequence[int] | None, n: int, guida
     if guided and model.null_label is None:
         raise ValueError("guidance needs a model trained with a null label, and this one has none")
     try:
-        labels = [operator.index(labels)] * n
+        labels = [operator.index(label) for label in ([labels] * n if np.ndim(labels) == 0 else labels)]
     except TypeError:
-        labels = [operator.index(label) for label in labels]
+        raise ValueError(f"labels are whole numbers from 0 to {model.num_classes - 1}, got {labels!r}") from None
     if len(labels) != n:
         raise ValueError(f"give one label, or one per image: {n} images, {len(labels)} labels")
     wrong = [label for label in labels if not 0 <= label < model.num_classes and label != model.null_label]

@@ -7,6 +7,8 @@ CPU and applied in the dtype of x; t is an int for the whole batch or an int64 t
 
 from __future__ import annotations
 
+import operator
+
 import torch
 from torch import Tensor
 
@@ -77,6 +79,8 @@ def reverse_variance(
         if gamma is None:
             raise ValueError("variance 'analytic' needs gamma, estimated once per checkpoint")
         gamma = torch.as_tensor(gamma, dtype=torch.float64).reshape(alpha_bar_t.shape)
+        if not bool((gamma >= 0).all()):
+            raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
         # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
         x_0_variance = ((1 - alpha_bar_t) / alpha_bar_t * (1 - (1 - alpha_bar_t) * gamma)).clamp(0, 1)
         return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
@@ -98,7 +102,7 @@ def to_x0_eps(schedule: NoiseSchedule, prediction: str, output: Tensor, x_t: Ten
     prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), or "mu", the mean of
     q(x_{t−1} | x_t, x_0) of Eq. 7. Raises ValueError for another name, and where ᾱ_T = 0 leaves x̂_0 undetermined.
     """
-    _check_prediction(prediction)
+    _check_prediction(prediction, x_t, output)
     alpha_bar = _at(schedule.alpha_bar, t, x_t, 1)
     signal, sigma = _cast(alpha_bar.sqrt(), x_t), _cast((1 - alpha_bar).sqrt(), x_t)
     if prediction == "epsilon":
@@ -114,7 +118,7 @@ def to_x0_eps(schedule: NoiseSchedule, prediction: str, output: Tensor, x_t: Ten
 
 def from_x0_eps(schedule: NoiseSchedule, prediction: str, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time) -> Tensor:
     """What a perfect network of this prediction would output: the inverse of `to_x0_eps`, and the training target."""
-    _check_prediction(prediction)
+    _check_prediction(prediction, x_t, x_0, eps)
     if prediction == "epsilon":
         return eps
     if prediction == "x0":
@@ -133,9 +137,12 @@ def _solve_posterior_mean(schedule: NoiseSchedule, mean: Tensor, x_t: Tensor, t:
     return (mean - of_x_t) / of_one
 
 
-def _check_prediction(prediction: str) -> None:
+def _check_prediction(prediction: str, x_t: Tensor, *others: Tensor) -> None:
     if prediction not in PREDICTIONS:
         raise ValueError(f"unknown prediction {prediction!r}: choose from {', '.join(PREDICTIONS)}")
+    for other in others:
+        if other.shape != x_t.shape:
+            raise ValueError(f"everything must have the shape of x_t, {tuple(x_t.shape)}, got {tuple(other.shape)}")
 
 
 def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -157,7 +164,10 @@ def _at(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
             raise ValueError(f"t must be a whole number or one per image ({len(x)}), got shape {tuple(t.shape)}")
         inside = bool(((t >= first) & (t <= T)).all())
     else:
-        inside = not isinstance(t, float) and first <= int(t) <= T
+        try:
+            inside = first <= operator.index(t) <= T
+        except TypeError:
+            inside = False
     if not inside:
         raise ValueError(f"t must be whole and lie in {first}..{T}, got {t}")
     if isinstance(t, Tensor) and t.ndim:

@@ -1,0 +1,196 @@
+"""The oracle: schedules, spacings, chains and closed forms in plain float64 NumPy, written from the papers' equations.
+
+It shares no code with ddpm_core. Time runs t = 1..T; `ab` is a table over t = 0..T with ab[0] = 1.
+DDPM: Ho, Jain & Abbeel 2020. DDIM: Song, Meng & Ermon 2020. IDDPM: Nichol & Dhariwal 2021.
+Analytic-DPM: Bao et al. 2022.
+"""
+
+import itertools
+import math
+
+import numpy as np
+
+# Schedules
+
+
+def linear_betas(T=1000, start=1e-4, end=0.02):
+    """DDPM, section 4."""
+    return np.array([start + (end - start) * i / (T - 1) for i in range(T)])
+
+
+def betas_from(f, T, most=0.999):
+    """Betas whose alpha_bar follows f, a function of t / T (IDDPM Eq. 17 and the cut at .999 below it)."""
+    return np.array([min(1 - f((i + 1) / T) / f(i / T), most) for i in range(T)])
+
+
+def cosine(u):
+    """IDDPM Eq. 17, up to its constant factor."""
+    return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+
+
+def laplace(u):
+    """The curve diffusers calls "laplace": the root of SNR / (1 + SNR), log SNR being a Laplace quantile."""
+    snr = math.exp(-0.5 * math.copysign(1, 0.5 - u) * math.log(1 - 2 * abs(0.5 - u) + 1e-6))
+    return math.sqrt(snr / (1 + snr))
+
+
+def betas_named(name, T=1000, start=1e-4, end=0.02):
+    """The betas behind every `beta_schedule` of diffusers' DDPMScheduler."""
+    if name == "linear":
+        return linear_betas(T, start, end)
+    if name == "scaled_linear":
+        return linear_betas(T, math.sqrt(start), math.sqrt(end)) ** 2
+    if name == "squaredcos_cap_v2":
+        return betas_from(cosine, T)
+    if name == "laplace":
+        return betas_from(laplace, T)
+    if name == "sigmoid":
+        return start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, T)))
+    raise KeyError(name)
+
+
+def zero_snr(betas):
+    """Lin et al. 2023 ("Common Diffusion Noise Schedules ... are Flawed"), Algorithm 1: sqrt(alpha_bar) to end at 0."""
+    root = np.sqrt(np.cumprod(1 - betas))
+    root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    ab = root**2
+    return 1 - np.concatenate([ab[:1], ab[1:] / ab[:-1]])
+
+
+def alpha_bar(betas):
+    return np.concatenate([[1.0], np.cumprod(1.0 - np.asarray(betas, np.float64))])
+
+
+# Spacings, in exact arithmetic where the formula allows it
+
+
+def half_to_even(a, b):
+    """a / b to the nearest whole number, as np.round does it, without rounding errors before that."""
+    floor, rest = divmod(a, b)
+    return floor + (2 * rest > b or (2 * rest == b and floor % 2))
+
+
+def visited(T, n, spacing):
+    """The n visited t, ascending."""
+    if n == 1:
+        return [T]
+    if spacing == "linspace":
+        return [1 + int(t) for t in np.linspace(0, T - 1, n).round()]
+    if spacing == "leading":
+        return [1 + k * (T // n) for k in range(n)]
+    if spacing == "trailing":
+        return [half_to_even(T * k, n) for k in range(1, n + 1)]
+    assert spacing == "quadratic"
+    ts = [1 + int((k * math.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)]
+    for k in range(1, n):
+        ts[k] = max(ts[k], ts[k - 1] + 1)
+    return [min(t, T - (n - 1 - k)) for k, t in enumerate(ts)]
+
+
+def pairs(T, n, spacing="linspace"):
+    ts = [0, *visited(T, n, spacing)]
+    return [(t, s) for s, t in itertools.pairwise(ts)][::-1]
+
+
+# One step
+
+
+def x0_of(ab, kind, out, x, t):
+    """x_0 from the network's output: DDPM Eq. 4, Salimans & Ho 2022 for v, DDPM Eq. 7 at (t, t - 1) for mu."""
+    if kind == "epsilon":
+        return (x - math.sqrt(1 - ab[t]) * out) / math.sqrt(ab[t])
+    if kind == "x0":
+        return out
+    if kind == "v":
+        return math.sqrt(ab[t]) * x - math.sqrt(1 - ab[t]) * out
+    assert kind == "mu"
+    a, beta = ab[t] / ab[t - 1], 1 - ab[t] / ab[t - 1]
+    return (out * (1 - ab[t]) - math.sqrt(a) * (1 - ab[t - 1]) * x) / (math.sqrt(ab[t - 1]) * beta)
+
+
+def output_of(ab, kind, eps, x, t):
+    """What a network of this kind says when it means eps."""
+    x0 = x0_of(ab, "epsilon", eps, x, t)
+    return {
+        "epsilon": lambda: eps,
+        "x0": lambda: x0,
+        "v": lambda: math.sqrt(ab[t]) * eps - math.sqrt(1 - ab[t]) * x0,
+        "mu": lambda: mean(ab, x0, x, t, t - 1),
+    }[kind]()
+
+
+def mean(ab, x0, x, t, s):
+    """DDPM Eq. 7 for a pair (t, s)."""
+    a = ab[t] / ab[s]
+    return (math.sqrt(ab[s]) * (1 - a) * x0 + math.sqrt(a) * (1 - ab[s]) * x) / (1 - ab[t])
+
+
+def variance(ab, kind, t, s, v=None, gamma=None):
+    """DDPM section 3.2; IDDPM Eq. 15, v in [-1, 1] as its code has it; Analytic-DPM's optimal variance."""
+    beta = 1 - ab[t] / ab[s]
+    beta_tilde = (1 - ab[s]) / (1 - ab[t]) * beta
+    if kind == "beta":
+        return beta
+    if kind == "beta_tilde":
+        return beta_tilde
+    if kind == "learned":
+        return np.exp(v)
+    if kind == "learned_range":
+        share = (v + 1) / 2
+        return np.exp(share * math.log(beta) + (1 - share) * math.log(beta_tilde))
+    assert kind == "analytic"
+    bar_t, bar_s, a = 1 - ab[t], 1 - ab[s], ab[t] / ab[s]
+    return beta_tilde + (math.sqrt(bar_t / a) - math.sqrt(bar_s - beta_tilde)) ** 2 * (1 - bar_t * gamma)
+
+
+# Whole chains. Each yields (x_s, x0_hat, sigma) per step; eps(x, t) is the network, noise(index, x) the injected noise.
+
+
+def ddpm(ab, eps, x, pairs, kind, noise, clip, second_half=None):
+    """Algorithm 2 on the pairs. second_half(x, t) is v of a network with learned variance."""
+    for i, (t, s) in enumerate(pairs):
+        x0 = x0_of(ab, "epsilon", eps(x, t), x, t)
+        x0 = np.clip(x0, -1, 1) if clip else x0
+        v = second_half(x, t) if second_half else None
+        sigma = np.sqrt(variance(ab, kind, t, s, v)) if s > 0 else 0.0
+        x = mean(ab, x0, x, t, s) + sigma * noise(i, x)
+        yield x, x0, sigma
+
+
+def ddim(ab, eps, x, pairs, eta, noise, clip):
+    """DDIM Eqs. 12 and 16, eps re-derived from the clipped x_0."""
+    for i, (t, s) in enumerate(pairs):
+        x0 = x0_of(ab, "epsilon", eps(x, t), x, t)
+        x0 = np.clip(x0, -1, 1) if clip else x0
+        e = (x - math.sqrt(ab[t]) * x0) / math.sqrt(1 - ab[t])
+        sigma = eta * math.sqrt((1 - ab[s]) / (1 - ab[t])) * math.sqrt(1 - ab[t] / ab[s])
+        x = math.sqrt(ab[s]) * x0 + math.sqrt(1 - ab[s] - sigma**2) * e + sigma * noise(i, x)
+        yield x, x0, sigma
+
+
+# Gaussian data N(m, s2): its exact network, and what a chain with that network makes of N(0, 1)
+
+
+def gaussian_eps(ab, m, s2, x, t):
+    """E[eps | x_t], from x_t ~ N(sqrt(ab) m, ab s2 + 1 - ab)."""
+    return math.sqrt(1 - ab[t]) * (x - math.sqrt(ab[t]) * m) / (ab[t] * s2 + 1 - ab[t])
+
+
+def gaussian_chain(ab, m, s2, pairs, step):
+    """(mean, variance) of x at the end. step(x0, x, t, s) gives the mean of x_s, affine in both, and sigma^2."""
+    mu, var = 0.0, 1.0
+    for t, s in pairs:
+        (at_0, noise), (at_1, _) = (
+            step(x0_of(ab, "epsilon", gaussian_eps(ab, m, s2, x, t), x, t), x, t, s) for x in (0.0, 1.0)
+        )
+        slope = at_1 - at_0
+        mu, var = slope * mu + at_0, slope**2 * var + noise
+    return mu, var
+
+
+# A small network everybody can share: smooth, neither odd nor linear, different at every t, no mixing between images
+
+
+def toy_eps(x, t):
+    """A plausible eps for x_t, elementwise, float64 in and out."""
+    return 0.6 * x + 0.4 * np.sin(2.0 * x + 0.01 * t) + 0.1

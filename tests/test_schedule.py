@@ -1,0 +1,145 @@
+"""Schedules against the papers' formulas in float64, diffusers' float32 tables, and published numbers."""
+
+import math
+
+import numpy as np
+import oracle
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+from ddpm_core.schedule import NoiseSchedule
+
+NAMED = ["linear", "scaled_linear", "squaredcos_cap_v2", "laplace", "sigmoid"]  # all that DDPMScheduler knows
+
+
+def assert_tables(schedule, betas, rtol=1e-12, atol=1e-14):
+    """The three tables are those of `betas`, in the layout design.md gives them."""
+    T = len(betas)
+    assert schedule.T == T
+    for table in (schedule.beta, schedule.alpha, schedule.alpha_bar):
+        assert table.dtype == torch.float64 and table.device.type == "cpu" and table.shape == (T + 1,)
+    assert (schedule.beta[0], schedule.alpha[0], schedule.alpha_bar[0]) == (0, 1, 1)
+    np.testing.assert_allclose(schedule.beta[1:], betas, rtol=rtol, atol=atol)
+    np.testing.assert_allclose(schedule.alpha[1:], 1 - betas, rtol=rtol, atol=atol)
+    np.testing.assert_allclose(schedule.alpha_bar, oracle.alpha_bar(betas), rtol=T * rtol, atol=atol)
+
+
+def test_the_papers_schedule():
+    schedule = NoiseSchedule.linear()
+    assert_tables(schedule, oracle.linear_betas())
+    assert schedule.beta[1] == 1e-4 and schedule.beta[1000] == 0.02
+    # "L_T is about 1e-5 bits/dim" (Ho et al., section 4), for x_0^2 around a third.
+    ab = schedule.alpha_bar[-1].item()
+    prior = 0.5 * (ab / 3 - ab - math.log1p(-ab)) / math.log(2)
+    assert 0.5e-5 < prior < 1.5e-5
+    # reference.md section 5: what sqrt(beta) leaves in the image at s = 0 for 10, 50 and 100 trailing steps.
+    left = [(1 - schedule.alpha_bar[t]).sqrt().item() for t in (100, 20, 10)]
+    np.testing.assert_allclose(left, [0.32, 0.076, 0.044], atol=5e-3)
+
+
+@pytest.mark.parametrize("T", [1, 2, 7, 50, 1000])
+def test_lengths_and_ends(T):
+    if T > 1:
+        assert_tables(NoiseSchedule.linear(T, 1e-3, 0.3), oracle.linear_betas(T, 1e-3, 0.3))
+        assert_tables(NoiseSchedule.quadratic(T, 1e-3, 0.3), oracle.betas_named("scaled_linear", T, 1e-3, 0.3))
+    assert_tables(NoiseSchedule.cosine(T), oracle.betas_from(oracle.cosine, T))
+
+
+def test_quadratic_is_linear_in_the_root_of_beta():
+    assert_tables(NoiseSchedule.quadratic(), oracle.betas_named("scaled_linear"))
+
+
+def test_cosine_follows_its_curve_and_stops_at_999():
+    schedule = NoiseSchedule.cosine(1000)
+    assert schedule.beta.max() == 0.999
+    curve = [oracle.cosine(t / 1000) / oracle.cosine(0) for t in range(1000)]
+    np.testing.assert_allclose(schedule.alpha_bar[:1000], curve, atol=1e-12)
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("T, start, end", [(1000, 1e-4, 0.02), (50, 1e-3, 0.1)])
+def test_every_schedule_of_diffusers(name, T, start, end, rescale):
+    config = dict(
+        num_train_timesteps=T, beta_start=start, beta_end=end, beta_schedule=name, rescale_betas_zero_snr=rescale
+    )
+    schedule = NoiseSchedule.from_config(config)
+    betas = oracle.betas_named(name, T, start, end)
+    betas = oracle.zero_snr(betas) if rescale else betas
+    assert_tables(schedule, betas, rtol=1e-8 if rescale else 1e-11)
+    theirs = DDPMScheduler(**config)
+    np.testing.assert_allclose(schedule.beta[1:], theirs.betas, rtol=1e-3, atol=2e-6)
+    np.testing.assert_allclose(schedule.alpha_bar[1:], theirs.alphas_cumprod, rtol=1e-3, atol=2e-6)
+    if rescale:
+        assert schedule.alpha_bar[-1] == 0
+
+
+def test_trained_betas_win_over_the_schedules_name():
+    betas = [0.1, 0.05, 0.3]
+    config = dict(num_train_timesteps=3, beta_schedule="linear", trained_betas=betas)
+    assert_tables(NoiseSchedule.from_config(config), np.array(betas))
+    np.testing.assert_allclose(
+        NoiseSchedule.from_config(config).alpha_bar[1:], DDPMScheduler(**config).alphas_cumprod, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("betas", [[0.1, 0.2], np.array([0.1, 0.2]), torch.tensor([0.1, 0.2], dtype=torch.float64)])
+def test_from_betas_takes_any_list(betas):
+    assert_tables(NoiseSchedule.from_betas(betas), np.array([0.1, 0.2]))
+
+
+def test_diffusers_defaults_hold_where_a_config_is_silent():
+    assert_tables(NoiseSchedule.from_config({}), oracle.linear_betas())
+    full = dict(DDPMScheduler(beta_schedule="squaredcos_cap_v2", num_train_timesteps=20).config)
+    assert_tables(NoiseSchedule.from_config(full), oracle.betas_from(oracle.cosine, 20))
+
+
+SCHEDULES = [
+    NoiseSchedule.linear(),
+    NoiseSchedule.linear(50, 1e-3, 0.1),
+    NoiseSchedule.quadratic(20),
+    NoiseSchedule.cosine(30),
+    NoiseSchedule.from_betas([0.1, 0.2, 0.3]),
+    NoiseSchedule.from_config({"beta_schedule": "sigmoid", "num_train_timesteps": 9, "rescale_betas_zero_snr": True}),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_config_rebuilds_the_schedule_here_and_in_diffusers(schedule):
+    again = NoiseSchedule.from_config(schedule.config)
+    assert torch.equal(again.beta, schedule.beta) and torch.equal(again.alpha_bar, schedule.alpha_bar)
+    theirs = DDPMScheduler.from_config(schedule.config)
+    assert theirs.config.num_train_timesteps == schedule.T
+    np.testing.assert_allclose(theirs.alphas_cumprod, schedule.alpha_bar[1:], rtol=1e-3, atol=2e-6)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_only_adds_noise(schedule):
+    assert (schedule.beta[1:] > 0).all() and (schedule.beta <= 1).all()
+    assert (schedule.alpha_bar.diff() < 0).all() and (schedule.alpha_bar >= 0).all()
+
+
+BAD = {
+    "T of 0": lambda: NoiseSchedule.linear(0),
+    "negative T": lambda: NoiseSchedule.cosine(-1),
+    "betas of 0": lambda: NoiseSchedule.linear(10, 0.0, 0.02),
+    "beta above 1": lambda: NoiseSchedule.linear(10, 1e-4, 1.5),
+    "no betas": lambda: NoiseSchedule.from_betas([]),
+    "negative betas": lambda: NoiseSchedule.from_betas([0.1, -0.1]),
+    "NaN": lambda: NoiseSchedule.from_betas([0.1, math.nan]),
+    "a table": lambda: NoiseSchedule.from_betas([[0.1, 0.2]]),
+    "unknown name": lambda: NoiseSchedule.from_config({"beta_schedule": "cubic"}),
+}
+
+
+@pytest.mark.parametrize("call", BAD.values(), ids=BAD)
+def test_bad_schedules_are_refused_in_one_sentence(call):
+    with pytest.raises(ValueError, match=r"^[^\n]{15,}$"):
+        call()
+
+
+def test_the_unknown_name_is_told_what_is_known():
+    with pytest.raises(ValueError, match="cubic") as error:
+        NoiseSchedule.from_config({"beta_schedule": "cubic"})
+    assert all(name in str(error.value) for name in NAMED)

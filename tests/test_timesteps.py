@@ -1,0 +1,108 @@
+"""Spacings: exactly n pairs for every n, by design.md's formulas, ending at s = 0."""
+
+import itertools
+
+import numpy as np
+import oracle
+import pytest
+from diffusers import DDPMScheduler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ddpm_core.timesteps import SPACINGS, timestep_pairs
+
+
+def assert_chain(pairs, T, n):
+    """n integer pairs, descending inside 1..T, each starting where the one before ended, the last at s = 0."""
+    assert len(pairs) == n
+    assert all(type(t) is int and type(s) is int and 0 <= s < t <= T for t, s in pairs)
+    assert all(s == t for (_, s), (t, _) in itertools.pairwise(pairs))
+    assert pairs[-1][1] == 0
+
+
+def test_the_four_spacings():
+    assert set(SPACINGS) == {"linspace", "quadratic", "leading", "trailing"}
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_every_n_of_the_papers_chain(spacing):
+    for n in range(1, 1001):
+        pairs = timestep_pairs(1000, n, spacing)
+        assert_chain(pairs, 1000, n)
+        assert pairs == oracle.pairs(1000, n, spacing), n
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.sampled_from(SPACINGS), st.integers(1, 4000))
+def test_any_length(data, spacing, T):
+    n = data.draw(st.integers(1, T))
+    pairs = timestep_pairs(T, n, spacing)
+    assert_chain(pairs, T, n)
+    assert pairs == oracle.pairs(T, n, spacing)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("T", [1, 2, 3, 50, 1000])
+def test_one_step_and_the_whole_chain(spacing, T):
+    assert timestep_pairs(T, 1, spacing) == [(T, 0)]
+    assert timestep_pairs(T, T, spacing) == [(t, t - 1) for t in range(T, 0, -1)]
+
+
+@pytest.mark.parametrize(
+    "spacing, ts",
+    [
+        ("linspace", [1000, 889, 778, 667, 556, 445, 334, 223, 112, 1]),
+        ("leading", [901, 801, 701, 601, 501, 401, 301, 201, 101, 1]),
+        ("trailing", [1000, 900, 800, 700, 600, 500, 400, 300, 200, 100]),
+        ("quadratic", [801, 633, 484, 356, 247, 159, 89, 40, 10, 1]),
+    ],
+)
+def test_ten_steps_by_hand(spacing, ts):
+    assert [t for t, _ in timestep_pairs(1000, 10, spacing)] == ts
+
+
+def test_halves_round_to_even():
+    assert [t for t, _ in timestep_pairs(4, 3, "linspace")] == [4, 3, 1]  # 1 + round(1.5)
+    assert [t for t, _ in timestep_pairs(6, 3, "linspace")] == [6, 3, 1]  # 1 + round(2.5)
+    assert [t for t, _ in timestep_pairs(5, 2, "trailing")] == [5, 2]  # round(2.5)
+    assert [t for t, _ in timestep_pairs(7, 2, "trailing")] == [7, 4]  # round(3.5)
+
+
+@pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
+def test_the_timesteps_of_diffusers_where_it_is_right(spacing):
+    """Not at n = 1, where only trailing starts at T; nor where trailing yields n + 1 steps (62 values of n).
+
+    Nor where trailing meets an exact half: diffusers subtracts n times, and the rounding errors decide.
+    """
+    scheduler = DDPMScheduler(timestep_spacing=spacing)
+    wrong = 0
+    for n in range(2, 1001):
+        scheduler.set_timesteps(n)
+        theirs = [t + 1 for t in scheduler.timesteps.tolist()]
+        if len(theirs) != n:
+            wrong += 1
+            continue
+        for k, ((t, _), their_t) in enumerate(zip(timestep_pairs(1000, n, spacing), theirs, strict=True)):
+            assert t == their_t or (spacing == "trailing" and 2 * k * 1000 % (2 * n) == n), (n, k)
+    assert wrong == (62 if spacing == "trailing" else 0)
+
+
+def test_quadratic_is_the_ddim_authors_list():
+    """Up to rounding errors, which decide where a square is whole; for n so small that no two squares share a floor."""
+    for n in (5, 10, 15, 20):
+        theirs = [1 + int(root) for root in np.linspace(0, np.sqrt(1000 * 0.8), n) ** 2]
+        ours = [t for t, _ in timestep_pairs(1000, n, "quadratic")][::-1]
+        whole = [k * k * 800 % (n - 1) ** 2 == 0 for k in range(n)]
+        assert all(a == b or (w and abs(a - b) == 1) for a, b, w in zip(ours, theirs, whole, strict=True)), n
+
+
+@pytest.mark.parametrize("n", [0, -1, 1001, 2.5, "10", None, True])
+def test_bad_step_counts(n):
+    with pytest.raises(ValueError, match=r"^[^\n]*1000[^\n]*$"):
+        timestep_pairs(1000, n, "linspace")
+
+
+def test_bad_spacing_names_the_known_ones():
+    with pytest.raises(ValueError, match="cubic") as error:
+        timestep_pairs(1000, 10, "cubic")
+    assert all(name in str(error.value) for name in SPACINGS)
