@@ -162,7 +162,7 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     least log(1e-12). Raises ValueError for another cdf.
     """
     _check_cdf(cdf)
-    normal = _tanh_cdf if cdf == "tanh" else torch.special.ndtr
+    normal = _tanh_cdf if cdf == "tanh" else _normal_cdf
     sigma = torch.as_tensor(variance, dtype=x_0.dtype, device=x_0.device).sqrt()
     # Both tails are measured from below, where a float keeps its digits: Φ(b) − Φ(a) = Φ(−a) − Φ(−b).
     distance = (x_0 - mean).abs()
@@ -248,3 +248,8 @@ def _check_cdf(cdf: str) -> None:
 def _tanh_cdf(z: Tensor) -> Tensor:
     """½(1 + tanh(√(2/π)(z + .044715 z³))), written as a sigmoid, which does not cancel in the lower tail."""
     return torch.sigmoid(2 * math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
+
+
+def _normal_cdf(z: Tensor) -> Tensor:
+    """Φ by erfc, which keeps its digits in the lower tail; torch.special.ndtr computes ½(1 + erf) and cancels there."""
+    return 0.5 * torch.special.erfc(-z / math.sqrt(2))
