@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -64,22 +65,22 @@ def parse(ref: str | Path, revision: str | None = None) -> Ref:
     """
     text = str(ref).strip()
     inside = embedded()
-    folder = Path(text).expanduser()
+    folder = Path(os.path.expanduser(text))
     if text in inside:
         return _unversioned(Ref("embedded", text, inside[text]), revision)
-    if text and folder.is_dir():
+    if text and os.path.isdir(folder):  # unlike Path's, this one takes any text
         return _unversioned(Ref("folder", text, folder), revision)
-    if folder.is_file():
+    if os.path.isfile(folder):
         raise CheckpointError(f"{text!r} is a file: give the folder that holds it and its config.json")
     if "://" in text:
         raise CheckpointError(f"{text!r} is an address: give the repository id alone, such as google/ddpm-cifar10-32")
     name, at, version = text.partition("@")
+    if text.startswith((".", "~", "/")) or "\\" in text or name.count("/") > 1:
+        raise CheckpointError(f"there is no folder {text!r}")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
         if at and revision is not None and revision != version:
             raise CheckpointError(f"two revisions were given, {version!r} and {revision!r}: give one")
         return Ref("hub", _checked_id(name), None, _checked_revision(version if at else revision))
-    if text.startswith((".", "~", "/")) or "\\" in text or text.count("/") > 1:
-        raise CheckpointError(f"there is no folder {text!r}")
     raise CheckpointError(
         f"there is no checkpoint {text!r}: give an embedded name ({', '.join(inside) or 'none here'}), "
         f"a folder, or a Hub id such as google/ddpm-cifar10-32"

@@ -64,8 +64,8 @@ def read(folder: Path, layout: Layout, where: str) -> Settings:
         _check_channels(unet, model)
         model |= _classes(unet, own)
         weights = _choice(own, "weights", {name: name for name in WEIGHTS}, "unknown")
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{where}: {error}") from None
+    except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
+        raise CheckpointError(f"{where}: {str(error).splitlines()[0]}") from None
     return Settings(unet, model, weights)
 
 

@@ -1,4 +1,4 @@
-"""python -m train gamma: estimate Γ_t, which the variance "analytic" needs, and keep it with the checkpoint."""
+"""python -m train gamma: estimate Γ_t of a checkpoint, which the variance "analytic" needs, and keep it there."""
 
 from __future__ import annotations
 

@@ -1,0 +1,116 @@
+"""DDPM Lab in the browser: `python app.py`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+FIRST_PORT = 7860
+
+
+@dataclass
+class Flags:
+    """Serve DDPM Lab: watch a diffusion model turn noise into a picture, step by step."""
+
+    host: str | None = None
+    """address to listen on: 127.0.0.1 unless GRADIO_SERVER_NAME says otherwise; 0.0.0.0 for the whole network"""
+    port: int | None = None
+    """port to listen on, 0 for any free one; without it the first free one from 7860 on"""
+    share: bool = False
+    """also make a public address, through gradio's tunnel"""
+    auth: str | None = None
+    """user:password that visitors have to enter"""
+    checkpoint: str = "cifar10-tiny"
+    """the model to start with: an embedded name, a folder, or a Hub id (owner/name)"""
+    device: str = "auto"
+    """what computes: auto, cpu, cuda, cuda:1, mps"""
+    browser: Annotated[bool, tyro.conf.arg(help_behavior_hint="(default: on a desktop)")] = True
+    """open the page in a browser, if this is a desktop"""
+
+
+class Mistake(Exception):
+    """Something the user can put right; str(mistake) says what."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    flags = tyro.cli(Flags, args=arguments, prog="python app.py")
+    try:
+        serve(flags)
+    except Mistake as mistake:
+        sys.exit(f"error: {mistake}")
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def serve(flags: Flags) -> None:
+    login = _login(flags.auth)
+    port = _port(flags.host, flags.port)
+    space = "SPACE_ID" in os.environ
+
+    import ui
+    from ddpm_core.refs import CheckpointError
+
+    try:
+        demo = ui.build(flags.checkpoint, flags.device, public=flags.share or space)
+    except (CheckpointError, ValueError) as error:
+        raise Mistake(error) from None
+    try:
+        ui.launch(
+            demo,
+            server_name=flags.host,
+            server_port=port,
+            share=flags.share and not space,
+            auth=login,
+            inbrowser=flags.browser and _desktop(),
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        raise Mistake(f"cannot listen on {flags.host or 'this machine'}: {error}") from None
+    print(f"DDPM Lab: {demo.local_url}", flush=True)
+    if flags.share and not space:
+        if demo.share_url:
+            print(f"Public address: {demo.share_url}", flush=True)
+        else:
+            print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
+    demo.block_thread()
+
+
+def _login(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise Mistake("--auth takes user:password")
+    return user, password
+
+
+def _port(host: str | None, port: int | None) -> int | None:
+    """A free port for --port; None leaves the choice to gradio, which starts at 7860."""
+    if port is None:
+        return None
+    if not 0 <= port <= 65535:
+        raise Mistake(f"--port takes a number from 0 to 65535, got {port}")
+    try:
+        with socket.create_server((host or "127.0.0.1", port)) as server:
+            return server.getsockname()[1]
+    except OSError as error:
+        raise Mistake(
+            f"cannot use port {port} ({error.strerror}): choose another --port, or 0 for any free one"
+        ) from None
+
+
+def _desktop() -> bool:
+    """Whether somebody sits in front of this machine."""
+    if any(name in os.environ for name in ("SPACE_ID", "SSH_CONNECTION", "SSH_TTY", "CI")):
+        return False
+    screen = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return screen or sys.platform in ("darwin", "win32")
+
+
+if __name__ == "__main__":
+    main()

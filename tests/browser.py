@@ -1,0 +1,49 @@
+"""A Chromium for the browser tests: `browser` (one per module) and `page` (one per test, failing on page errors).
+
+Import both fixtures into a test module: `from browser import browser, page  # noqa: F401`.
+Without playwright or a Chromium such tests skip, except under CI (environment variable CI), where they fail.
+"""
+
+import os
+import shutil
+
+import pytest
+
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def _missing(why):
+    if os.environ.get("CI"):
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
+
+
+def chromium_path():
+    """Path of the Chromium to use (CHROMIUM_PATH, then the usual names), or None for playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        _missing("playwright is not installed")
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
+        except Error as error:
+            _missing(f"no Chromium starts: {str(error).splitlines()[0]}")
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert not errors, errors

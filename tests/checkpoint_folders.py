@@ -1,0 +1,106 @@
+"""Tiny random checkpoints, written in the layouts that public ones have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DModel
+from safetensors.torch import save_file
+
+# The files of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but with narrow networks.
+_GOOGLE = {
+    "_class_name": "UNet2DModel",
+    "_diffusers_version": "0.0.4",
+    "act_fn": "silu",
+    "attention_head_dim": None,
+    "block_out_channels": [8, 16, 16, 16],
+    "center_input_sample": False,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"],
+    "downsample_padding": 0,
+    "flip_sin_to_cos": False,
+    "freq_shift": 1,
+    "in_channels": 3,
+    "layers_per_block": 2,
+    "mid_block_scale_factor": 1,
+    "norm_eps": 1e-06,
+    "norm_num_groups": 4,
+    "out_channels": 3,
+    "resnet_time_scale_shift": "default",
+    "sample_size": 32,
+    "time_embedding_type": "positional",
+    "up_block_types": ["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"],
+}
+CONFIGS = {
+    "cifar10": _GOOGLE,
+    "256": {
+        **_GOOGLE,
+        "block_out_channels": [8, 8, 8, 8, 16, 16],
+        "down_block_types": [*["DownBlock2D"] * 4, "AttnDownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "AttnUpBlock2D", *["UpBlock2D"] * 4],
+        "sample_size": 256,
+    },
+}
+SCHEDULER = {
+    "_class_name": "DDPMScheduler",
+    "_diffusers_version": "0.1.0",
+    "beta_end": 0.02,
+    "beta_schedule": "linear",
+    "beta_start": 0.0001,
+    "clip_sample": True,
+    "num_train_timesteps": 1000,
+    "timestep_values": None,
+    "trained_betas": None,
+    "variance_type": "fixed_large",
+}
+LEGACY = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
+
+
+def write(
+    folder: Path,
+    config: str = "cifar10",
+    *,
+    subfolders: bool = False,
+    pickle: bool = False,
+    own: dict[str, Any] | None = None,
+    scheduler: dict[str, Any] | None = None,
+    seed: int = 0,
+    **unet: Any,
+) -> dict[str, torch.Tensor]:
+    """Write a checkpoint and return its weights.
+
+    subfolders: unet/ and scheduler/ instead of all at the root. pickle: a .bin file with attention keys as they were
+    named in 2022, instead of safetensors. own: ddpm_core.json. scheduler, unet: changes of the configurations; a
+    field set to ... is left out.
+    """
+    network, schedule = (folder / "unet", folder / "scheduler") if subfolders else (folder, folder)
+    network.mkdir(parents=True, exist_ok=True)
+    schedule.mkdir(exist_ok=True)
+    fields = {key: value for key, value in {**CONFIGS[config], **unet}.items() if value is not ...}
+    torch.manual_seed(seed)
+    buildable = {key: value for key, value in fields.items() if not key.startswith("_")}
+    weights = {key: value.clone() for key, value in UNet2DModel(**buildable).state_dict().items()}
+    write_json(network / "config.json", fields)
+    table = {**SCHEDULER, **(scheduler or {})}
+    write_json(schedule / "scheduler_config.json", {key: value for key, value in table.items() if value is not ...})
+    parts = {"scheduler": ["diffusers", table["_class_name"]], "unet": ["diffusers", "UNet2DModel"]}
+    write_json(folder / "model_index.json", {"_class_name": "DDPMPipeline", "_diffusers_version": "0.1.0", **parts})
+    if own is not None:
+        write_json(folder / "ddpm_core.json", own)
+    if pickle:
+        torch.save({_legacy(key): value for key, value in weights.items()}, network / "diffusion_pytorch_model.bin")
+    else:
+        save_file(weights, network / "diffusion_pytorch_model.safetensors")
+    return weights
+
+
+def write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2))
+
+
+def _legacy(key: str) -> str:
+    for new, old in LEGACY.items():
+        key = key.replace(new, old)
+    return key

@@ -1,0 +1,353 @@
+"""Loading and saving checkpoints in local folders, and the embedded one. Hub: test_hub.py."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from checkpoint_folders import CONFIGS, write, write_json
+from diffusers import DDPMPipeline, UNet2DModel
+from safetensors.torch import load_file, save_file
+
+import ddpm_core
+from ddpm_core import CheckpointError, Model, NoiseSchedule
+from ddpm_core.checkpoint import Source, describe
+
+SAFETENSORS = "diffusion_pytorch_model.safetensors"
+
+
+def refusal(*arguments, **keywords) -> str:
+    """The text with which loading is refused: one sentence, one line."""
+    with pytest.raises(CheckpointError) as caught:
+        ddpm_core.load(*arguments, **keywords)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def same(model: Model, weights: dict[str, torch.Tensor]) -> bool:
+    state = model.network.unet.state_dict()
+    return state.keys() == weights.keys() and all(torch.equal(state[key], weights[key]) for key in weights)
+
+
+def edit(path: Path, **fields) -> None:
+    write_json(path, {**json.loads(path.read_text()), **fields})
+
+
+def test_embedded():
+    model = ddpm_core.load("cifar10-tiny")
+    assert (model.image_size, model.channels, model.schedule.T) == (32, 3, 1000)
+    assert (model.prediction, model.variance, model.clip) == ("epsilon", "beta", True)
+    assert (model.num_classes, model.null_label, model.class_names[3]) == (10, 10, "cat")
+    assert (model.source.weights, model.source.parameters) == ("EMA", 8_481_699)
+    said = describe(model)
+    assert {"weights": "EMA", "checkpoint": "cifar10-tiny", "parameters": "8,481,699"}.items() <= said.items()
+    assert "cat" in said["classes"] and "as published" in said["variance"] and "T = 1000" in said["schedule"]
+    assert ddpm_core.sample(model, [0], steps=2).shape == (1, 32, 32, 3)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("layout", [{}, {"subfolders": True}, {"pickle": True}, {"subfolders": True, "pickle": True}])
+def test_layouts(tmp_path, config, layout):
+    weights = write(tmp_path, config, **layout)
+    model = ddpm_core.load(tmp_path)
+    assert same(model, weights)
+    assert model.image_size == CONFIGS[config]["sample_size"]
+    assert (model.num_classes, model.null_label, model.source.revision) == (0, None, None)
+    assert model.source.bytes == (tmp_path / model.source.file).stat().st_size
+
+
+def test_the_network_is_the_one_diffusers_loads(tmp_path):
+    write(tmp_path, pickle=True)
+    x, t = torch.randn(2, 3, 32, 32), torch.tensor([3, 900])
+    theirs = UNet2DModel.from_pretrained(tmp_path, low_cpu_mem_usage=False, use_safetensors=False)
+    with torch.no_grad():
+        expected = theirs(x, t).sample
+    torch.testing.assert_close(ddpm_core.load(tmp_path).network(x, t, None), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_safetensors_are_preferred(tmp_path):
+    write(tmp_path, pickle=True, seed=1)
+    weights = write(tmp_path, seed=2)
+    assert same(ddpm_core.load(tmp_path), weights)
+
+
+def test_half_precision_weights_become_float32(tmp_path):
+    halves = {key: value.half() for key, value in write(tmp_path).items()}
+    save_file(halves, tmp_path / SAFETENSORS)
+    assert same(ddpm_core.load(tmp_path), {key: value.float() for key, value in halves.items()})
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        ({}, ("epsilon", "beta", True)),
+        ({"variance_type": "fixed_large_log"}, ("epsilon", "beta", True)),
+        ({"variance_type": "fixed_small_log"}, ("epsilon", "beta_tilde", True)),
+        ({"variance_type": ..., "clip_sample": ...}, ("epsilon", "beta_tilde", True)),  # diffusers' defaults
+        (
+            {"_class_name": "DDIMScheduler", "variance_type": ..., "clip_sample": False},
+            ("epsilon", "beta_tilde", False),
+        ),
+        ({"prediction_type": "sample"}, ("x0", "beta", True)),
+        ({"prediction_type": "v_prediction"}, ("v", "beta", True)),
+        ({"predict_epsilon": False}, ("x0", "beta", True)),  # as it was called before prediction_type
+    ],
+)
+def test_scheduler_settings(tmp_path, scheduler, expected):
+    write(tmp_path, scheduler=scheduler)
+    model = ddpm_core.load(tmp_path)
+    assert (model.prediction, model.variance, model.clip) == expected
+
+
+@pytest.mark.parametrize("kind", ["learned", "learned_range"])
+def test_learned_variance_has_twice_the_channels(tmp_path, kind):
+    write(tmp_path / "learned", out_channels=6, scheduler={"variance_type": kind, "num_train_timesteps": 2})
+    model = ddpm_core.load(tmp_path / "learned")
+    assert model.variance == kind
+    assert ddpm_core.sample(model, [0], steps=2).shape == (1, 32, 32, 3)
+    write(tmp_path / "three", scheduler={"variance_type": kind})
+    assert "need 6" in refusal(tmp_path / "three")
+    write(tmp_path / "six", out_channels=6)
+    assert "need 3" in refusal(tmp_path / "six")
+
+
+def test_schedules_come_from_the_checkpoint(tmp_path):
+    write(tmp_path, scheduler={"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 200})
+    assert torch.equal(ddpm_core.load(tmp_path).schedule.beta, NoiseSchedule.cosine(200).beta)
+
+
+def test_classes(tmp_path):
+    write(tmp_path / "bare", num_class_embeds=4)
+    model = ddpm_core.load(tmp_path / "bare")
+    assert (model.num_classes, model.null_label, model.class_names) == (4, None, None)
+    write(tmp_path / "own", num_class_embeds=4, own={"null_label": 3, "class_names": ["a", "b", "c"], "weights": "EMA"})
+    model = ddpm_core.load(tmp_path / "own")
+    assert (model.num_classes, model.null_label, model.class_names) == (3, 3, ("a", "b", "c"))
+    assert model.source.weights == "EMA"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"_class_name": "UNet2DConditionModel"}, "the network is a UNet2DConditionModel, only UNet2DModel loads"),
+        ({"_class_name": ...}, "only UNet2DModel loads"),
+        ({"sample_size": [32, 64]}, "sample_size must be one whole number"),
+        ({"sample_size": ...}, "sample_size must be one whole number"),
+        ({"class_embed_type": "timestep"}, "class_embed_type 'timestep' is not supported"),
+        ({"in_channels": 1}, "1 image channels"),
+        ({"own": {"weights": "ema"}}, "unknown weights 'ema': allowed are EMA, not EMA, unknown"),
+        ({"own": {"prediction": "score"}}, "unknown prediction 'score'"),
+        ({"own": {"null_label": 10}}, "null_label must be the last"),
+        ({"own": {"class_names": ["a"]}}, "class_names must be a list of 0 names"),
+        ({"own": ["EMA"]}, "ddpm_core.json must hold a JSON object"),
+        ({"scheduler": {"prediction_type": "score"}}, "unknown prediction_type 'score'"),
+        ({"scheduler": {"variance_type": "huge"}}, "unknown variance_type 'huge'"),
+        ({"scheduler": {"beta_schedule": "odd"}}, "unknown beta_schedule 'odd'"),
+        ({"scheduler": {"num_train_timesteps": "many"}}, "T must be a whole number"),
+        ({"scheduler": {"beta_start": "small"}}, "linspace"),
+        ({"scheduler": {"trained_betas": [0.1, 2]}}, "every beta must lie strictly between 0 and 1"),
+        ({"scheduler": {"_class_name": "ScoreSdeVeScheduler", "beta_schedule": ...}}, "ScoreSdeVeScheduler is not a"),
+    ],
+)
+def test_wrong_settings(tmp_path, change, sentence):
+    write(tmp_path, **change)
+    assert sentence in refusal(tmp_path)
+
+
+def test_latent_models_are_refused(tmp_path):
+    write(tmp_path, subfolders=True)
+    edit(tmp_path / "model_index.json", _class_name="LDMPipeline", vqvae=["diffusers", "VQModel"])
+    assert "LDMPipeline needs its vqvae too" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda w: w.pop("conv_in.bias"), "it lacks conv_in.bias"),
+        (lambda w: w.update(other=torch.zeros(1)), "it has also other"),
+        (lambda w: w.update({"conv_in.bias": torch.zeros(3)}), "conv_in.bias has shape (3,), not (8,)"),
+        (lambda w: w["conv_in.bias"].fill_(float("nan")), "NaN or infinite numbers in conv_in.bias"),
+        (lambda w: w["conv_in.bias"].fill_(float("inf")), "NaN or infinite numbers in conv_in.bias"),
+    ],
+)
+def test_wrong_weights(tmp_path, change, sentence):
+    weights = write(tmp_path)
+    change(weights)
+    save_file(weights, tmp_path / SAFETENSORS)
+    assert sentence in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x00" * 1000, lambda b: b"<html>"]
+)
+def test_damaged_weights(tmp_path, kind, damage):
+    write(tmp_path, pickle=kind == "bin")
+    path = tmp_path / f"diffusion_pytorch_model.{kind}"
+    path.write_bytes(damage(path.read_bytes()))
+    assert "damaged" in refusal(tmp_path)
+
+
+def test_a_hostile_pickle_is_not_run(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    write(tmp_path, pickle=True)
+    path = tmp_path / "diffusion_pytorch_model.bin"
+    for dump in (torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))):
+        dump({"conv_in.bias": Hostile()}, path)
+        assert "refused, nothing in it was run" in refusal(tmp_path)
+        assert not (tmp_path / "executed").exists()
+    pickle.loads(path.read_bytes())  # it is hostile indeed
+    assert (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", "\xff", '{"_class_name": "UNet2DModel", "sample_size": 32}']
+)
+@pytest.mark.parametrize("name", ["config.json", "scheduler_config.json", "model_index.json"])
+def test_damaged_json(tmp_path, name, content):
+    write(tmp_path)
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
+    if name == "model_index.json" and content.startswith('{"'):
+        ddpm_core.load(tmp_path)  # an index that names nothing does no harm
+    else:
+        assert refusal(tmp_path)
+
+
+def test_a_configuration_that_cannot_be_built(tmp_path):
+    write(tmp_path)
+    edit(tmp_path / "config.json", down_block_types=["NoSuchBlock"])
+    assert "not one that UNet2DModel can be built of" in refusal(tmp_path)
+    edit(tmp_path / "config.json", **{**CONFIGS["cifar10"], "block_out_channels": [10**6] * 4})
+    assert "does not fit config.json" in refusal(tmp_path)  # and terabytes were not allocated
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [
+        ("config.json", "no config.json"),
+        ("scheduler_config.json", "no scheduler_config.json"),
+        (SAFETENSORS, "no weights"),
+    ],
+)
+def test_missing_files(tmp_path, missing, sentence):
+    write(tmp_path)
+    (tmp_path / missing).unlink()
+    assert sentence in refusal(tmp_path)
+
+
+def test_shards_and_variants_are_refused_by_name(tmp_path):
+    write(tmp_path)
+    for name in ("diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.safetensors.index.json"):
+        (tmp_path / SAFETENSORS).rename(tmp_path / name)
+        assert f"only {name} (shards and variants are not supported)" in refusal(tmp_path)
+        (tmp_path / name).rename(tmp_path / SAFETENSORS)
+
+
+def test_unknown_device_precision_engine():
+    for wrong in ({"device": "abacus"}, {"precision": "fp7"}, {"engine": "steam"}):
+        with pytest.raises(ValueError, match=next(iter(wrong.values()))):
+            ddpm_core.load("cifar10-tiny", **wrong)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"prediction": "mu"},
+        {"prediction": "v", "variance": "beta_tilde", "clip": False},
+        {"schedule": NoiseSchedule.from_betas(np.random.default_rng(0).uniform(1e-5, 0.3, 37))},
+        {"schedule": NoiseSchedule.from_config({"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True})},
+        {"schedule": NoiseSchedule.cosine(50)},
+    ],
+)
+@pytest.mark.parametrize("classes", [{}, {"num_classes": 2, "null_label": 2, "class_names": ("ä", "b")}])
+def test_round_trip(tmp_path, fields, classes):
+    weights = write(tmp_path / "a", **({"num_class_embeds": 3} if classes else {}))
+    network = ddpm_core.load(tmp_path / "a").network
+    model = Model(**{"schedule": NoiseSchedule.linear(), **fields}, network=network, image_size=32, **classes)
+    model.source = Source(weights="not EMA")
+    ddpm_core.save(model, tmp_path / "b" / "c")
+    again = ddpm_core.load(tmp_path / "b" / "c")
+    assert same(again, weights)
+    assert torch.equal(again.schedule.beta, model.schedule.beta)
+    assert again.source.weights == "not EMA"
+    names = ("image_size", "channels", "prediction", "variance", "num_classes", "null_label", "class_names", "clip")
+    assert [getattr(again, name) for name in names] == [getattr(model, name) for name in names]
+    ddpm_core.save(again, tmp_path / "d")
+    for name in ("config.json", "ddpm_core.json", SAFETENSORS):
+        assert (tmp_path / "b" / "c" / name).read_bytes() == (tmp_path / "d" / name).read_bytes()
+
+
+def test_diffusers_runs_what_we_save(tmp_path):
+    write(tmp_path / "a", pickle=True)
+    ddpm_core.save(ddpm_core.load(tmp_path / "a"), tmp_path / "b")
+    pipeline = DDPMPipeline.from_pretrained(tmp_path / "b", low_cpu_mem_usage=False)
+    pipeline.set_progress_bar_config(disable=True)
+    images = pipeline(batch_size=2, num_inference_steps=2, output_type="np").images
+    assert images.shape == (2, 32, 32, 3)
+    assert pipeline.scheduler.config.variance_type == "fixed_large"
+    assert load_file(tmp_path / "b" / SAFETENSORS).keys() == pipeline.unet.state_dict().keys()
+
+
+def test_save_replaces_checkpoints_only(tmp_path):
+    write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a")
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "precious.txt").write_text("keep")
+    with pytest.raises(CheckpointError, match=r"not a checkpoint of ours \(it holds precious.txt\)"):
+        ddpm_core.save(model, target)
+    (target / "precious.txt").rename(target / "README.md")
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        ddpm_core.save(model, target)
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        ddpm_core.save(model, target / "README.md")
+    write(target, seed=3)
+    ddpm_core.save(model, target)
+    assert (target / "README.md").read_text() == "keep"
+    assert same(ddpm_core.load(target), model.network.unet.state_dict())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "target"]
+
+
+def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    weights = write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ddpm_core.checkpoint.save_file", full)
+    with pytest.raises(CheckpointError, match="the disk is full"):
+        ddpm_core.save(model, tmp_path / "a")
+    assert same(ddpm_core.load(tmp_path / "a"), weights)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_save_refuses_what_the_layout_cannot_hold(tmp_path):
+    schedule = NoiseSchedule.linear()
+    with pytest.raises(TypeError, match="UNet2DModel"):
+        ddpm_core.save(Model(lambda x, t, labels: x, schedule, 32), tmp_path / "out")
+    write(tmp_path / "a")
+    with pytest.raises(ValueError, match="precision='fp32'"):
+        ddpm_core.save(ddpm_core.load(tmp_path / "a", precision="bf16"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prediction": "score"},
+        {"variance": "analytic"},
+        {"variance": "huge"},
+        {"num_classes": 2, "class_names": ("a",)},
+    ],
+)
+def test_model_checks_itself(wrong):
+    with pytest.raises(ValueError, match=r"one of|unknown|names"):
+        Model(lambda x, t, labels: x, NoiseSchedule.linear(), 32, **wrong)

@@ -1,0 +1,426 @@
+"""References, and downloads with the real huggingface_hub client from a Hub on the loopback."""
+
+import errno
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from checkpoint_folders import write, write_json
+from hub_server import HubServer
+from huggingface_hub import constants, file_download
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ddpm_core
+from ddpm_core import CheckpointError, hub, refs
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+EXTRA = ["model_index.json", "ddpm_core.json"]
+SMALL = ["model_index.json", "config.json", "scheduler_config.json"]
+
+
+@pytest.fixture
+def server():
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def online(server, tmp_path, monkeypatch):
+    """The Hub with google/ddpm-cifar10-32, and this process's client pointed at it."""
+    server.use(monkeypatch, tmp_path / "home")
+    naps = types.SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
+    monkeypatch.setattr(file_download, "time", naps)  # the client's pauses between two tries
+    write(tmp_path / "repo")
+    server.add_repo("google/ddpm-cifar10-32", tmp_path / "repo")
+    return server
+
+
+def refusal(ref, **keywords) -> str:
+    """The text with which loading is refused: one sentence, one line, nothing chained to it."""
+    with pytest.raises(CheckpointError) as caught:
+        ddpm_core.load(ref, **keywords)
+    assert "\n" not in str(caught.value)
+    assert (caught.value.__cause__ is None and caught.value.__suppress_context__) or caught.value.__context__ is None
+    return str(caught.value)
+
+
+def bias(model) -> float:
+    return model.network.unet.conv_in.weight[0, 0, 0, 0].item()
+
+
+# References
+
+
+@pytest.mark.parametrize(
+    ("ref", "kind", "name", "revision"),
+    [
+        ("cifar10-tiny", "embedded", "cifar10-tiny", None),
+        (" cifar10-tiny\n", "embedded", "cifar10-tiny", None),
+        ("google/ddpm-cifar10-32", "hub", "google/ddpm-cifar10-32", None),
+        ("a/b@main", "hub", "a/b", "main"),
+        ("a/b@refs/pr/1", "hub", "a/b", "refs/pr/1"),
+        ("a_1/b.c-d@v1.0", "hub", "a_1/b.c-d", "v1.0"),
+    ],
+)
+def test_parse(ref, kind, name, revision):
+    parsed = refs.parse(ref)
+    assert (parsed.kind, parsed.name, parsed.revision) == (kind, name, revision)
+
+
+def test_parse_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    (tmp_path / "cifar10-tiny").mkdir()
+    assert refs.parse(tmp_path).kind == refs.parse(".").kind == refs.parse("owner/name").kind == "folder"
+    assert refs.parse("cifar10-tiny").kind == "embedded"
+    assert refs.parse("./cifar10-tiny").kind == "folder"
+
+
+@pytest.mark.parametrize(
+    ("ref", "sentence"),
+    [
+        ("", "there is no checkpoint ''"),
+        ("cifar", "there is no checkpoint 'cifar': give an embedded name (cifar10-tiny)"),
+        ("cifar10-tiny@main", "there is no checkpoint 'cifar10-tiny@main'"),
+        ("./nowhere", "there is no folder './nowhere'"),
+        ("/no/where", "there is no folder"),
+        ("~nobody-of-this-name/x", "there is no folder"),
+        ("/" + "x" * 5000, "there is no folder"),
+        ("/\0", "there is no folder"),
+        ("a/b/c", "there is no folder 'a/b/c'"),
+        ("https://huggingface.co/a/b", "give the repository id alone"),
+        ("a/b@../../c", "is not a revision"),
+        ("a/b@", "is not a revision"),
+        ("a/b@-x", "is not a revision"),
+        ("a--b/c", "is not a Hub id"),
+        ("a/.b", "is not a Hub id"),
+        ("a/b.git", "is not a Hub id"),
+        ("a/" + "b" * 96, "is not a Hub id"),
+        ("ä/b", "there is no checkpoint"),
+        ("a/b c", "there is no checkpoint"),
+        (__file__, "is a file: give the folder"),
+    ],
+)
+def test_wrong_references(ref, sentence):
+    with pytest.raises(CheckpointError) as caught:
+        refs.parse(ref)
+    assert sentence in str(caught.value)
+
+
+def test_revision_keyword(tmp_path):
+    assert refs.parse("a/b", "v1") == refs.parse("a/b@v1") == refs.parse("a/b@v1", "v1")
+    assert str(refs.parse("a/b", "v1")) == "a/b@v1"
+    for ref, revision in (("a/b@v1", "v2"), ("cifar10-tiny", "v1"), (tmp_path, "v1"), ("a/b", "..")):
+        with pytest.raises(CheckpointError, match="revision"):
+            refs.parse(ref, revision)
+
+
+@given(st.text(max_size=120) | st.from_regex(r"[\w./@-]{1,40}"))
+def test_any_text_is_a_reference_or_a_sentence(text):
+    try:
+        parsed = refs.parse(text)
+    except CheckpointError as error:
+        assert str(error)
+        return
+    if parsed.kind == "hub":  # nothing that could leave the cache's folder or change the address
+        for part in (*parsed.name.split("/"), *(parsed.revision or "x").split("/")):
+            assert part and part not in (".", "..") and not set(part) & set("\\:?#% \n")
+
+
+# Downloads
+
+
+@pytest.mark.parametrize(
+    ("layout", "wanted"),
+    [
+        ({}, [*SMALL, WEIGHTS]),
+        ({"pickle": True}, [*SMALL, "diffusion_pytorch_model.bin"]),
+        (
+            {"subfolders": True, "own": {"weights": "EMA"}},
+            [
+                "model_index.json",
+                "ddpm_core.json",
+                "unet/config.json",
+                "scheduler/scheduler_config.json",
+                f"unet/{WEIGHTS}",
+            ],
+        ),
+    ],
+)
+def test_only_the_files_needed_are_downloaded(online, tmp_path, layout, wanted):
+    folder = tmp_path / "other"
+    weights = write(folder, **layout)
+    for name in ("evil.py", "unet/model.py", "README.md", "diffusion_model.pt", "unet/diffusion_flax_model.msgpack"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("raise SystemExit")
+    if not layout:
+        torch.save(weights, folder / "diffusion_pytorch_model.bin")  # not needed beside safetensors
+    commit = online.add_repo("owner/name", folder)
+    model = ddpm_core.load("owner/name")
+    assert online.downloads == wanted
+    assert model.source.revision == commit
+    state = model.network.unet.state_dict()
+    assert all(torch.equal(state[key], weights[key]) for key in weights)
+
+
+def test_google_layout_at_256(online, tmp_path):
+    write(tmp_path / "church", "256", pickle=True, scheduler={"variance_type": "fixed_small"})
+    online.add_repo("google/ddpm-ema-church-256", tmp_path / "church")
+    model = ddpm_core.load("google/ddpm-ema-church-256")
+    assert (model.image_size, model.variance, model.source.weights) == (256, "beta_tilde", "EMA")
+    assert model.source.file == "diffusion_pytorch_model.bin"
+    assert ddpm_core.load("google/ddpm-cifar10-32").source.weights == "not EMA"
+
+
+def test_revisions(online, tmp_path):
+    write(tmp_path / "old", seed=1)
+    old = online.add_repo("google/ddpm-cifar10-32", tmp_path / "old", revision="v1")
+    newest = bias(ddpm_core.load("google/ddpm-cifar10-32"))
+    models = [ddpm_core.load(f"google/ddpm-cifar10-32@{name}") for name in ("v1", old)]
+    models.append(ddpm_core.load("google/ddpm-cifar10-32", revision="v1"))
+    assert len({bias(model) for model in models}) == 1 and bias(models[0]) != newest
+    assert {model.source.revision for model in models} == {old}
+    assert "google/ddpm-cifar10-32 has no revision 'v2'" in refusal("google/ddpm-cifar10-32@v2")
+
+
+def test_a_new_commit_replaces_the_cached_one(online, tmp_path):
+    before = bias(ddpm_core.load("google/ddpm-cifar10-32"))
+    write(tmp_path / "repo", seed=5)
+    online.add_repo("google/ddpm-cifar10-32", tmp_path / "repo")
+    assert bias(ddpm_core.load("google/ddpm-cifar10-32")) != before
+    assert online.downloads == [*SMALL, WEIGHTS, WEIGHTS]  # the small files did not change
+
+
+def test_the_cache_serves_offline(online, monkeypatch):
+    first = ddpm_core.load("google/ddpm-cifar10-32")
+    count = len(online.requests)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert bias(ddpm_core.load("google/ddpm-cifar10-32")) == bias(first)
+    assert len(online.requests) == count
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    online.status = 503
+    assert ddpm_core.load("google/ddpm-cifar10-32").source.revision == first.source.revision
+    online.stop()
+    assert ddpm_core.load("google/ddpm-cifar10-32").source.revision == first.source.revision
+    assert ddpm_core.load(f"google/ddpm-cifar10-32@{first.source.revision}").source.revision == first.source.revision
+
+
+def test_a_cached_commit_needs_no_network(online):
+    commit = ddpm_core.load("google/ddpm-cifar10-32").source.revision
+    count = len(online.requests)
+    ddpm_core.load("google/ddpm-cifar10-32", revision=commit)
+    assert len(online.requests) == count
+
+
+def test_offline_without_cache(online, monkeypatch):
+    online.status = 503
+    assert "the Hub cannot be reached and google/ddpm-cifar10-32 is not in the cache" in refusal(
+        "google/ddpm-cifar10-32"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE is set and google/ddpm-cifar10-32 is not in the" in refusal("google/ddpm-cifar10-32")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    online.stop()
+    start = time.monotonic()
+    assert "use an embedded one (cifar10-tiny)" in refusal("google/ddpm-cifar10-32")
+    assert time.monotonic() - start < 2
+
+
+def test_a_mute_hub_counts_as_unreachable(online, monkeypatch):
+    ddpm_core.load("google/ddpm-cifar10-32")
+    monkeypatch.setattr(hub, "LISTING_TIMEOUT", 0.3)
+    monkeypatch.setattr(hub, "_listing", lambda ref: time.sleep(5))
+    start = time.monotonic()
+    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+    assert "cannot be reached" in refusal("owner/name")
+    assert time.monotonic() - start < 3
+
+
+def test_missing_and_gated_repositories(online, tmp_path):
+    assert "the Hub has no repository owner/name, or it is private" in refusal("owner/name")
+    online.add_repo("owner/gated", tmp_path / "repo", gated=True)
+    assert "owner/gated is gated: accept its terms at" in refusal("owner/gated")
+    online.status = 403
+    assert "the Hub refuses access to owner/gated (HTTP 403)" in refusal("owner/gated")
+
+
+def test_repositories_of_other_models(online, tmp_path):
+    (tmp_path / "text").mkdir()
+    write_json(tmp_path / "text" / "tokenizer.json", {})
+    online.add_repo("owner/text", tmp_path / "text")
+    assert "owner/text is not a UNet2DModel checkpoint" in refusal("owner/text")
+    write(tmp_path / "sd", subfolders=True, _class_name="UNet2DConditionModel")
+    online.add_repo("owner/sd", tmp_path / "sd")
+    assert "the network is a UNet2DConditionModel" in refusal("owner/sd")
+    assert f"unet/{WEIGHTS}" not in online.downloads  # refused before the large file
+
+
+def test_a_file_that_vanishes(online, tmp_path, monkeypatch):
+    listing = hub._listing
+
+    def list_and_delete(ref):
+        found = listing(ref)
+        (tmp_path / "repo" / WEIGHTS).unlink()
+        return found
+
+    monkeypatch.setattr(hub, "_listing", list_and_delete)
+    assert "a file of google/ddpm-cifar10-32 has vanished" in refusal("google/ddpm-cifar10-32")
+
+
+def test_cut_off_downloads(online):
+    online.cut_after(200_000, times=1)
+    ddpm_core.load("google/ddpm-cifar10-32")  # the client goes on where it was cut off
+    assert [r.range for r in online.requests if r.range] == [f"bytes={3 * (1 << 16)}-"]
+
+
+def test_after_a_failed_download_the_next_one_succeeds(online):
+    online.cut_after(0)
+    assert "the download of google/ddpm-cifar10-32 was cut off: try again" in refusal("google/ddpm-cifar10-32")
+    online.cut_after(None)
+    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+
+
+def test_progress_counts_bytes(online, tmp_path):
+    online.bytes_per_second = 1_000_000
+    online.cut_after(300_000, times=1)
+    calls = []
+    ddpm_core.load("google/ddpm-cifar10-32", progress=lambda done, total: calls.append((done, total)))
+    size = sum((tmp_path / "repo" / name).stat().st_size for name in (*SMALL, WEIGHTS))
+    assert {total for _, total in calls} == {size}
+    dones = [done for done, _ in calls]
+    assert dones == sorted(dones) and dones[-1] == size and len(set(dones)) > 4
+    calls.clear()
+    ddpm_core.load("google/ddpm-cifar10-32", progress=lambda done, total: calls.append((done, total)))
+    assert calls == []  # nothing to download
+
+
+def test_progress_cancels(online):
+    class Stop(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done > 100_000:
+            raise Stop
+
+    online.bytes_per_second = 1_000_000
+    with pytest.raises(Stop):
+        ddpm_core.load("google/ddpm-cifar10-32", progress=stop)
+    online.bytes_per_second = None
+    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+
+
+def test_a_stalled_download_can_be_cancelled(online):
+    online.stalled.set()
+    start = time.monotonic()
+
+    def stop(done: int, total: int) -> None:
+        if time.monotonic() - start > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ddpm_core.load("google/ddpm-cifar10-32", progress=stop)
+    assert time.monotonic() - start < 2
+    online.stalled.clear()
+    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+
+
+def test_xet_storage_is_read_over_http(online):
+    online.xet = True
+    before = constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE
+    ddpm_core.load("google/ddpm-cifar10-32")
+    assert WEIGHTS in online.downloads
+    assert not any("xet" in request.path for request in online.requests)
+    assert before == (constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE)
+
+
+def test_two_downloads_at_once(online, tmp_path):
+    write(tmp_path / "b", seed=1)
+    online.add_repo("owner/b", tmp_path / "b")
+    online.bytes_per_second = 1_000_000
+    found = {}
+    threads = [
+        threading.Thread(target=lambda ref=ref: found.update({ref: ddpm_core.load(ref)}))
+        for ref in ("google/ddpm-cifar10-32", "owner/b")
+    ]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert bias(found["google/ddpm-cifar10-32"]) != bias(found["owner/b"])
+    assert constants.DOWNLOAD_CHUNK_SIZE > 1 << 20  # the client has its own settings back
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES])
+def test_disk_errors(online, monkeypatch, error):
+    def refuse(*_, **__):
+        raise OSError(error, os.strerror(error), None if error == errno.ENOSPC else "/cache/blob")
+
+    monkeypatch.setattr(file_download, "http_get", refuse)
+    sentence = refusal("google/ddpm-cifar10-32")
+    expected = {errno.ENOSPC: "the disk is full", errno.EACCES: "cannot write /cache/blob (permission denied)"}
+    assert expected[error] in sentence and "HF_HOME" in sentence
+
+
+def test_a_damaged_file_in_the_cache_can_be_replaced(online):
+    folder = ddpm_core.load("google/ddpm-cifar10-32").source.folder
+    (folder / WEIGHTS).write_bytes(b"\x00" * 500)
+    sentence = refusal("google/ddpm-cifar10-32")
+    Path(re.search("delete (.*) and load", sentence)[1]).unlink()
+    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+
+
+# Status
+
+
+def test_status(online, tmp_path, monkeypatch):
+    assert hub.status("cifar10-tiny").state == "embedded" and hub.status("cifar10-tiny").bytes > 33_955_012
+    size = sum((tmp_path / "repo" / name).stat().st_size for name in (*SMALL, WEIGHTS))
+    assert hub.status(tmp_path / "repo") == hub.Status("local", size)
+    assert hub.status("google/ddpm-cifar10-32") == hub.Status("download", size)
+    assert online.downloads == []
+    assert hub.status("owner/none").state == hub.status("a--b/c").state == hub.status("nothing").state == "missing"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert hub.status("google/ddpm-cifar10-32").state == "offline"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    ddpm_core.load("google/ddpm-cifar10-32")
+    online.stop()
+    assert hub.status("google/ddpm-cifar10-32") == hub.Status("cached", size)
+    assert hub.status("owner/other").state == "offline"
+
+
+def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
+    monkeypatch.setattr(hub, "_listing", lambda ref, timeout: time.sleep(5))
+    start = time.monotonic()
+    assert hub.status("owner/name", timeout=0.3).state == "offline"
+    assert time.monotonic() - start < 2
+
+
+# Other processes, with nothing patched
+
+
+def test_environment_variables(server, tmp_path):
+    write(tmp_path / "repo")
+    commit = server.add_repo("owner/name", tmp_path / "repo")
+
+    def info(*references: str, **extra: str) -> subprocess.CompletedProcess:
+        code = f"from ddpm_core.__main__ import main\nfor ref in {references}: main(['info', ref])"
+        env = {**server.env(tmp_path / "home"), **extra}
+        root = Path(__file__).parent.parent
+        return subprocess.run([sys.executable, "-c", code], env=env, cwd=root, capture_output=True, text=True)
+
+    run = info("owner/name", "owner/none")
+    assert commit in run.stdout
+    assert run.returncode == 1
+    assert run.stderr.strip().splitlines()[-1] == (
+        "error: the Hub has no repository owner/none, or it is private: check the name, or log in with `hf auth login`"
+    )
+    assert "Traceback" not in run.stderr
+    count = len(server.requests)
+    assert info("owner/name", HF_HUB_OFFLINE="1").stdout == run.stdout
+    assert len(server.requests) == count

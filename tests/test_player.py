@@ -1,0 +1,264 @@
+"""The frame player in a real browser, over an app that writes scripted messages to it."""
+
+import base64
+import io
+import json
+import os
+import time
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from ui.player import player
+
+pytest_plugins = ("browser",)
+
+N = 50
+STEPS = [[1000 - 20 * k, 980 - 20 * k, 0.001 + 0.0199 * k, 0.5 - 0.01 * k] for k in range(N)]
+STEPS[30] = [388, 367, 0.2137, 0.1402]
+STEPS[31][0] = 367
+STEPS[49][3] = 0.0
+
+
+def sprite(k, kind):
+    """A row of two 4x4 pictures whose colour says the step, the picture and the kind."""
+    image = Image.new("RGB", (8, 4))
+    for n in range(2):
+        image.paste((k, 100 * n, kind), (4 * n, 0, 4 * n + 4, 4))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def frames(*ks):
+    return [{"lane": 0, "k": k, "x": sprite(k, 0), "x0": sprite(k, 200)} for k in ks]
+
+
+def plan(**changes):
+    lanes = [{"name": "β̃", "steps": STEPS}]
+    return {
+        "settings": [50, "42"], "title": "tiny · 50 steps", "size": 4, "count": 2, "pixelated": True,
+        "seeds": ["42", "9223372036854775807"], "T": 1000, "lanes": lanes, **changes,
+    }  # fmt: skip
+
+
+def running(run, seq, ks, **more):
+    return {"run": run, "seq": seq, "state": "running", "frames": frames(*ks), **more}
+
+
+@pytest.fixture(scope="module")
+def url():
+    def write(script):
+        for message in json.loads(script):
+            yield message
+            time.sleep(0.05)
+
+    with gr.Blocks() as demo:
+        output = player()
+        script = gr.Textbox(elem_id="script", max_lines=1)
+        send = gr.Button("Send", elem_id="send")
+        send.click(write, script, output, show_progress="hidden", trigger_mode="multiple", concurrency_limit=None)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    yield url
+    demo.close()
+
+
+class Player:
+    def __init__(self, page, url):
+        page.set_default_timeout(15_000)
+        page.goto(url)
+        self.page = page
+        self.root = page.locator(".ddpm-player")
+        self.wait(state="idle")
+
+    def send(self, *messages, **attributes):
+        """Write messages to the component and wait for the attributes they lead to."""
+        self.page.locator("#script").locator("input, textarea").fill(json.dumps(messages))
+        self.page.locator("#send").click()
+        self.wait(**attributes)
+
+    def wait(self, **attributes):
+        selector = "".join(f"[data-{name}='{value}']" for name, value in attributes.items())
+        self.page.wait_for_selector(f".ddpm-player{selector}")
+
+    def call(self, function, *arguments):
+        return self.page.evaluate(f"(values) => window.ddpmPlayer.{function}(...values)", list(arguments))
+
+    def wait_pixel(self, kind, k, n):
+        """Wait until the pane shows the picture n of step k."""
+        colour = [k, 100 * n, 0 if kind == "x" else 200]
+        self.page.wait_for_function(
+            """([kind, colour]) => { const c = document.querySelector(`figure.${kind} canvas`);
+            const p = c.getContext('2d').getImageData(1, 1, 1, 1).data; return colour.every((v, i) => v === p[i]) }""",
+            arg=[kind, colour],
+        )
+
+    def text(self, name):
+        return self.page.locator(f".ddpm-player .{name}").text_content()
+
+    def shown(self, name):
+        return self.page.locator(f".ddpm-player .{name}").is_visible()
+
+
+@pytest.fixture
+def app(page, url):
+    return Player(page, url)
+
+
+def test_frames_are_collected_drawn_and_read_out(app):
+    assert app.text("status-text") == "Ready" and "Press Run" in app.text("lanes")
+    app.send(
+        {"run": "a", "seq": 1, "state": "loading", "text": "12 of 455 MB", "progress": 0.03, "left": 28},
+        state="loading",
+    )
+    assert app.text("status-text") == "12 of 455 MB" and app.text("status-left") == "28 s left"
+    app.send(
+        running("a", 2, [0, 3], plan=plan()),
+        running("a", 3, [30], left=2.1),
+        state="running",
+        frames=3,
+        k=30,
+        live="true",
+    )
+    assert app.text("readouts") == "step 31/50 · t 388→367 · ᾱ .21 · SNR .27 · σ .14 (18 grey levels) · 2 s left"
+    assert app.text("sentence") == "The layout is set; detail follows."
+    app.wait_pixel("x", 30, 0)
+    app.wait_pixel("x0", 30, 0)
+    app.send(running("a", 4, [49]), {"run": "a", "seq": 5, "state": "finished"}, state="finished", k=49)
+    assert app.text("readouts").endswith("σ 0: no noise added")
+    app.wait_pixel("x", 49, 0)
+    assert app.text("announce") == "Finished"
+    assert app.call("state") == {"run": "a", "state": "finished", "frames": 4, "k": 49, "live": True}
+
+
+def test_scrubbing_detaches_and_live_reattaches(app):
+    app.send(running("a", 1, [0, 1, 2], plan=plan()), k=2, live="true")
+    app.page.locator(".scrubber").fill("1")
+    app.wait(k=1, live="false")
+    app.send(running("a", 2, [3, 4]), frames=5, k=1, live="false")
+    app.wait_pixel("x", 1, 0)
+    assert app.page.locator(".scrubber").get_attribute("aria-valuetext") == "step 2 of 50, t 960"
+    app.page.locator(".live").click()
+    app.wait(k=4, live="true")
+    app.send(running("a", 3, [5]), frames=6, k=5)
+    box = app.page.locator(".area").bounding_box()
+    app.page.mouse.click(box["x"] + box["width"] * 2.9 / 49, box["y"] + 50)  # the chart scrubs, too
+    app.wait(k=3, live="false")
+
+
+def test_keys_step_jump_and_play_over_the_frames_held(app):
+    app.send(running("a", 1, [0, 2, 4, 49], plan=plan()), {"run": "a", "seq": 2, "state": "finished"}, state="finished")
+    press = app.page.keyboard.press
+    press("Home")
+    assert app.call("state")["k"] == 49  # without focus the keys are the page's
+    app.root.focus()
+    for key, k in (
+        ("Home", 0),
+        ("ArrowRight", 2),
+        ("ArrowRight", 4),
+        ("ArrowLeft", 2),
+        ("End", 49),
+        ("ArrowRight", 49),
+    ):
+        press(key)
+        app.wait(k=k)
+    press("Home")
+    app.page.locator(".scrubber").focus()
+    press("ArrowRight")
+    app.wait(k=2)
+    press(" ")
+    app.wait(k=49)  # played to the end
+    app.page.locator(".speed").focus()
+    press("Home")
+    assert app.page.locator(".speed").input_value() == "0.5" and app.call("state")["k"] == 49
+
+
+def test_the_batch_is_picked_by_click_and_arrows(app):
+    app.send(running("a", 1, [0, 1], plan=plan()), k=1)
+    thumbs = app.page.get_by_role("radio")
+    assert [thumb.get_attribute("aria-label") for thumb in thumbs.all()] == ["seed 42", "seed 9223372036854775807"]
+    thumbs.nth(1).click()
+    app.wait_pixel("x", 1, 1)
+    app.page.keyboard.press("ArrowLeft")
+    app.wait_pixel("x", 1, 0)
+    assert thumbs.nth(0).get_attribute("aria-checked") == "true" and app.call("state")["k"] == 1
+    assert "seed 42, step 2 of 50" in app.page.locator("figure.x canvas").get_attribute("aria-label")
+
+
+def test_old_runs_and_repeated_messages_are_ignored(app):
+    app.send(running("a", 1, [0, 1, 2], plan=plan()), run="a", frames=3)
+    app.send(running("a", 1, [3]), running("a", 2, [2, 4]), frames=4, k=4)
+    app.call("starting", [50, "42"])
+    app.wait(state="starting", frames=4)
+    assert "dim" in app.root.get_attribute("class")
+    app.send(running("a", 9, [5]), {"run": "b", "seq": 1, "state": "queued"}, run="b", state="queued", frames=4)
+    app.send(running("b", 2, [0], plan=plan()), running("a", 10, [6]), running("b", 3, [1]), run="b", frames=2, k=1)
+    assert "dim" not in app.root.get_attribute("class")
+
+
+def test_frames_before_the_plan_are_kept_for_it(app):
+    app.send(running("a", 1, [0, 1]), run="a", frames=0)
+    app.send({"run": "a", "seq": 2, "state": "finished", "plan": plan()}, state="finished", frames=2, k=1)
+
+
+def test_an_error_keeps_the_frames_and_text_is_never_html(app):
+    hostile = "<img src=x onerror='window.hacked=1'>"
+    app.send(running("a", 1, [0, 1], plan=plan(title=hostile, seeds=[hostile, "43"])), frames=2)
+    app.send({"run": "a", "seq": 2, "state": "error", "text": f"Not a number {hostile}"}, state="error", frames=2)
+    assert app.text("status-text") == app.text("announce") == f"Not a number {hostile}"
+    assert app.text("title") == hostile and app.page.evaluate("window.hacked") is None
+    app.root.focus()
+    app.page.keyboard.press("Home")
+    app.wait(k=0)
+
+
+def test_changed_settings_are_noted_until_they_are_those_of_the_pictures(app):
+    app.call("settings", [60, "42"])
+    assert not app.shown("note")
+    app.call("starting", [50, "42"])
+    app.send(running("a", 1, [0], plan=plan()), k=0)
+    assert not app.shown("note")
+    before = app.text("readouts")
+    app.call("settings", [60, "42"])
+    assert app.text("note") == "Settings changed: Run to apply" and app.shown("note") and app.text("readouts") == before
+    app.call("settings", [50, "42"])
+    assert not app.shown("note")
+
+
+def test_silence_is_a_lost_connection_until_the_next_message(app):
+    app.root.evaluate("root => { root.dataset.timeout = 300 }")
+    app.send(running("a", 1, [0, 1], plan=plan()), state="lost", frames=2)
+    lost = "Connection lost: these frames are kept; Run repeats the run exactly"
+    assert app.text("status-text") == app.text("announce") == lost
+    app.root.evaluate("root => { root.dataset.timeout = 15000 }")
+    app.send(running("a", 2, [2]), state="running", frames=3, k=2)
+    app.root.evaluate("root => { root.dataset.timeout = 100 }")
+    app.send({"run": "a", "seq": 3, "state": "finished"}, state="finished")
+    app.page.wait_for_timeout(300)
+    assert app.call("state")["state"] == "finished"  # a run that has ended may be silent
+
+
+def test_a_phone_shows_one_pane_with_large_targets(app):
+    app.page.set_viewport_size({"width": 390, "height": 844})
+    app.send(running("a", 1, [0, 1], plan=plan()), k=1)
+    assert app.shown("x canvas") and not app.shown("x0 canvas")
+    app.page.get_by_role("button", name="best guess").click()
+    assert app.shown("x0 canvas") and not app.shown("x canvas")
+    assert app.page.evaluate("document.documentElement.scrollWidth") <= 390
+    targets = app.page.locator(".ddpm-player :is(button, select, input, summary)").all()
+    assert len(targets) == 10
+    for target in targets:
+        box = target.bounding_box()
+        assert box["width"] >= 44 and box["height"] >= 44, target.evaluate("node => node.outerHTML")
+
+
+def test_reduced_motion_slows_the_live_view_and_still_shows_the_last_frame(app):
+    app.page.emulate_media(reduced_motion="reduce")
+    app.send(running("a", 1, [0], plan=plan()), k=0)
+    app.send(*(running("a", 2 + k, [1 + k]) for k in range(4)), frames=5)
+    assert app.call("state")["k"] < 4
+    app.wait(k=4)
+    app.send(running("a", 9, [49]), {"run": "a", "seq": 10, "state": "finished"}, state="finished", k=49)

@@ -1,0 +1,58 @@
+"""The app: one page with a tab for each thing to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Without this gradio calls home, and does so even on import.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from ui import api, denoise
+from ui.checkpoints import Checkpoints
+from ui.settings import CHECKPOINT
+from ui.warmup import Warmup
+
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+THEME = gr.themes.Base(primary_hue="orange", neutral_hue="gray", font=FONT, font_mono=["ui-monospace", "monospace"])
+# White on it is readable (contrast 5.2), and the player's curves are it.
+THEME.set(
+    color_accent="*primary_700",
+    slider_color="*primary_700",
+    slider_color_dark="*primary_700",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover_dark="*primary_600",
+    checkbox_background_color_selected="*primary_700",
+    checkbox_background_color_selected_dark="*primary_700",
+    checkbox_border_color_selected="*primary_700",
+    checkbox_border_color_selected_dark="*primary_700",
+)
+
+
+def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = False) -> gr.Blocks:
+    """The page, its default checkpoint and the device its models run on.
+
+    public: strangers use it, so that checkpoints are embedded names and Hub ids only. Show it with `launch(demo)`.
+    """
+    models = Checkpoints(device, public)
+    warmup = Warmup(models, checkpoint)
+    with gr.Blocks(title="DDPM Lab", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+        with gr.Row(elem_id="top"):
+            gr.HTML("<h1>DDPM Lab</h1>", elem_id="title")
+            note = gr.HTML(denoise.device_note(models), elem_id="device-note")
+        with gr.Tabs(), gr.Tab("Denoise", id="denoise"):
+            denoise.tab(demo, models, warmup, checkpoint, note)
+        api.endpoints(demo, models, checkpoint)
+    warmup.start()
+    return demo.queue(default_concurrency_limit=None)
+
+
+def launch(demo: gr.Blocks, **options):
+    """`demo.launch` with the app's look; returns what it returns."""
+    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    look = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
+    return demo.launch(**look, max_threads=80, quiet=True, **options)

@@ -1,0 +1,96 @@
+"""The endpoints for gradio_client and scripts: what the page does, with the page's limits and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+from gradio.data_classes import FileData
+
+from ui.checkpoints import Checkpoints
+from ui.controls import default_count
+from ui.denoise import NETWORK
+from ui.files import cached
+from ui.jobs import Job, Update
+from ui.settings import Settings
+
+D = Settings
+
+
+def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
+    """Add /sample and /trajectory. count=None is what the page starts with: 4 images, or 1 where 4 take over 5 s."""
+
+    def sample(
+        checkpoint: str = checkpoint,
+        sampler: str = D.sampler,
+        steps: int = D.steps,
+        spacing: str = D.spacing,
+        variance: str = D.variance,
+        eta: float = D.eta,
+        clip: bool = D.clip,
+        seed: int = D.seed,
+        count: int | None = None,
+        label: str = D.label,
+        guidance: float = D.guidance,
+    ) -> list[dict]:
+        """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
+        frame = None
+        for update in run(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance):
+            if update.frames:
+                frame = update.frames[-1]
+            yield []  # where the caller who has gone away is noticed
+        yield pictures(frame.x, "x_0", seed)
+
+    def trajectory(
+        checkpoint: str = checkpoint,
+        sampler: str = D.sampler,
+        steps: int = D.steps,
+        spacing: str = D.spacing,
+        variance: str = D.variance,
+        eta: float = D.eta,
+        clip: bool = D.clip,
+        seed: int = D.seed,
+        count: int | None = None,
+        label: str = D.label,
+        guidance: float = D.guidance,
+    ) -> dict:
+        """Every kept step of a run as it is done: index (from 0), steps, t, s, alpha_bar (of t), sigma (of the noise
+        added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
+        """
+        plan = None
+        for update in run(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance):
+            plan = plan or update.plan
+            for frame in update.frames:
+                t, s, alpha_bar, _ = plan.steps[frame.k]
+                yield {
+                    "index": frame.k,
+                    "steps": len(plan.steps),
+                    "t": t,
+                    "s": s,
+                    "alpha_bar": alpha_bar,
+                    "sigma": frame.sigma,
+                    "x_t": pictures(frame.x, f"x_{s}", seed),
+                    "x0_hat": pictures(frame.x0_hat, f"x0_hat_{t}", seed),
+                }
+
+    def run(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance) -> Iterator[Update]:
+        count = default_count(checkpoint) if count is None else count
+        try:
+            settings = Settings.check(
+                checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance
+            )
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        for update in Job(settings, models).updates():
+            if update.state in ("error", "stopped"):
+                raise gr.Error(update.text or "The run was stopped", print_exception=False)
+            yield update
+
+    def pictures(images, name: str, seed) -> list[dict]:
+        from ddpm_core import imaging
+
+        paths = [cached(demo, f"{name}-seed-{int(seed) + i}.png", imaging.png(x)) for i, x in enumerate(images)]
+        return [FileData(path=path, mime_type="image/png").model_dump() for path in paths]
+
+    gr.api(sample, api_name="sample", **NETWORK)
+    gr.api(trajectory, api_name="trajectory", **NETWORK)

@@ -1,0 +1,135 @@
+"""The parameters of a run: their defaults on the page and in both API endpoints, and their limits."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from ddpm_core.timesteps import SPACINGS
+
+CHECKPOINT = "cifar10-tiny"
+SAMPLERS = ("ddpm", "ddim")
+VARIANCES = ("beta", "beta_tilde", "learned", "learned_range")
+MAX_SEED = 2**32 - 1
+MAX_COUNT = 16
+MAX_GUIDANCE = 10.0
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A run that was asked for, checked as far as that goes without the model. Image i has seed + i."""
+
+    checkpoint: str = CHECKPOINT
+    sampler: str = "ddpm"
+    steps: int = 50
+    spacing: str = "linspace"
+    variance: str = "beta_tilde"
+    eta: float = 0.0
+    clip: bool = True
+    seed: int = 42
+    count: int = 4
+    label: str = ANY
+    guidance: float = 1.0
+
+    @classmethod
+    def check(cls, checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance) -> Settings:
+        """The settings that these values from a page or a script ask for.
+
+        Raises ValueError, with one sentence that says what is allowed, for the first value that is out of its limits.
+        """
+        text = str(checkpoint or "").strip()
+        if not text or len(text) > 300:
+            raise ValueError("Choose a checkpoint: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
+        if not isinstance(clip, bool):
+            raise ValueError(f"Clip x̂_0 must be true or false, got {_shown(clip)}")
+        return cls(
+            checkpoint=text,
+            sampler=_choice("sampler", sampler, SAMPLERS),
+            steps=_whole("Steps", steps, 1, 1_000_000, "1 to the model's T (1000 for most)"),
+            spacing=_choice("spacing", spacing, SPACINGS),
+            variance=_choice("variance", variance, VARIANCES),
+            eta=_number("η", eta, 0, 1),
+            clip=clip,
+            seed=_whole("The seed", seed, 0, MAX_SEED, f"0 to {MAX_SEED:,} (2³² − 1)"),
+            count=_whole("The number of images", count, 1, MAX_COUNT, f"1 to {MAX_COUNT}"),
+            label=str(label if label not in (None, "") else ANY).strip(),
+            guidance=_number("Guidance", guidance, 0, MAX_GUIDANCE),
+        )
+
+    @property
+    def seeds(self) -> range:
+        return range(self.seed, self.seed + self.count)
+
+    @property
+    def batch(self) -> int:
+        """Images per step that the network sees: guidance evaluates each one with and without its label."""
+        return self.count * (1 if self.guidance == 1 else 2)
+
+    def arguments(self, model) -> dict:
+        """The arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model does not have."""
+        T = model.schedule.T
+        if self.steps > T:
+            raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
+        return {
+            "seeds": self.seeds,
+            "steps": self.steps,
+            "sampler": self.sampler,
+            "variance": self.variance,
+            "spacing": self.spacing,
+            "eta": self.eta,
+            "clip": self.clip,
+            "labels": self._class(model),
+            "guidance": None if self.guidance == 1 else self.guidance,
+        }
+
+    def _class(self, model) -> int | None:
+        if self.label == ANY:
+            return None
+        if not model.num_classes:
+            raise ValueError(f"This checkpoint has no classes: leave the class at {ANY!r}")
+        names = class_names(model)
+        if self.label in names:
+            return names.index(self.label)
+        if re.fullmatch(r"\d{1,9}", self.label, re.ASCII) and int(self.label) < model.num_classes:
+            return int(self.label)
+        raise ValueError(f"This checkpoint has no class {_shown(self.label)}: choose from {ANY}, {', '.join(names)}")
+
+
+def class_names(model) -> list[str]:
+    """What the model's classes are called; their numbers where it has no names."""
+    return list(model.class_names or map(str, range(model.num_classes)))
+
+
+def _choice(what: str, value, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"There is no {what} {_shown(value)}: choose from {', '.join(allowed)}")
+    return value
+
+
+def _whole(what: str, value, low: int, high: int, limits: str) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip()
+    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,30}", text, re.ASCII) or not low <= int(text) <= high:
+        raise ValueError(f"{what} must be a whole number from {limits}, got {_shown(value)}")
+    return int(text)
+
+
+def _number(what: str, value, low: float, high: float) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not low <= number <= high:
+        raise ValueError(f"{what} must be a number from {low:g} to {high:g}, got {_shown(value)}")
+    return number
+
+
+def _shown(value) -> str:
+    """A wrong value as part of a sentence."""
+    text = str(value).strip() if value is not None else ""
+    if not text:
+        return "nothing"
+    return f"“{text}”" if len(text) <= 40 else f"“{text[:37]}…”"

@@ -1,0 +1,54 @@
+"""What is got ready behind the page's back: the default model, its pace, and what the Hub has."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from ui.checkpoints import Checkpoints
+from ui.jobs import LINE, PACE
+from ui.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Warmup:
+    """Loads the first model and measures a step of it, and looks up the offered checkpoints, each in a thread.
+
+    ready, known: set when the one and the other is done, whatever came of it.
+    """
+
+    def __init__(self, models: Checkpoints, checkpoint: str):
+        self.ready = threading.Event()
+        self.known = threading.Event()
+        self._models = models
+        self._checkpoint = checkpoint
+
+    def start(self) -> None:
+        for work, done in ((self._measure, self.ready), (self._models.refresh, self.known)):
+            threading.Thread(target=self._run, args=(work, done), daemon=True).start()
+
+    def _run(self, work, done: threading.Event) -> None:
+        try:
+            work()
+        except Exception as error:  # a run will say so where it matters
+            log.info("warming up: %s", error)
+        done.set()
+
+    def _measure(self) -> None:
+        from ddpm_core import trajectory
+
+        if not self._models.here(self._checkpoint):
+            return
+        model = self._models.get(self._checkpoint)
+        settings = Settings(checkpoint=self._checkpoint, steps=min(4, model.schedule.T), count=1)
+        with LINE.turn(self):
+            for step in trajectory(model, **settings.arguments(model)):
+                if step.index == 0:
+                    started = time.perf_counter()
+                else:
+                    seconds = (time.perf_counter() - started) / step.index
+                    PACE.note(self._checkpoint, settings.batch, seconds, guess=True)
+                if len(LINE) > 1:  # somebody waits
+                    break
