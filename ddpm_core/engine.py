@@ -1,12 +1,20 @@
-"""How a network is evaluated: on which device, in which precision, by which engine."""
+"""How a network is evaluated: by which engine, on which device, in which precision. `wrap` decides."""
 
 from __future__ import annotations
 
+import logging
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
+
 import torch
 from diffusers import UNet2DModel
-from torch import Tensor
+from torch import Tensor, nn
 
-ENGINES = ("auto", "torch")
+ENGINES = ("auto", "torch", "compile", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -15,14 +23,22 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CHUNK = {"cpu": 1}
 _DEFAULT_CHUNK = 8
 
+_PATIENCE = 2  # seconds of preparation before it is announced
+
+log = logging.getLogger(__name__)
+
 
 class TorchNetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
 
+    name = "torch"
+
     def __init__(self, unet: UNet2DModel, device: torch.device, precision: str):
-        self.unet = unet.eval().requires_grad_(False).to(device, _DTYPES[precision], memory_format=torch.channels_last)
+        # nn.Module's own `to`: the one of diffusers warns that norms would rather stay in float32.
+        unet = nn.Module.to(unet, device, _DTYPES[precision], memory_format=torch.channels_last)
+        self.unet = unet.eval().requires_grad_(False)
         self.device = device
-        self.description = f"torch · {device.type} · {precision}"
+        self.description = f"{self.name} · {device.type} · {precision}"
         self._dtype = _DTYPES[precision]
         self._chunk = _CHUNK.get(device.type, _DEFAULT_CHUNK)
 
@@ -39,19 +55,88 @@ class TorchNetwork:
         n = len(x)
         pad = [part[-1:].expand(self._chunk - n, *part.shape[1:]) for part in (x, *conditions)]
         x, *conditions = (torch.cat(pair) for pair in zip((x, *conditions), pad, strict=True))
-        return self.unet(x.contiguous(memory_format=torch.channels_last), *conditions, return_dict=False)[0][:n]
+        return self._forward(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
+
+    def _forward(self, *inputs: Tensor) -> Tensor:
+        return self.unet(*inputs, return_dict=False)[0]
 
 
-def wrap(unet: UNet2DModel, device: str = "auto", precision: str = "auto", engine: str = "auto") -> TorchNetwork:
-    """The network ready for evaluation.
+class CompiledNetwork(TorchNetwork):
+    """The same through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
 
-    device: "auto" or a torch device; precision: one of PRECISIONS; engine: one of ENGINES. Raises ValueError else.
+    name = "torch.compile"
+
+    def __init__(self, unet: UNet2DModel, device: torch.device, precision: str):
+        super().__init__(unet, device, precision)
+        mode = "reduce-overhead" if device.type == "cuda" else None
+        self._compiled = torch.compile(super()._forward, mode=mode, dynamic=False)
+        # torch keeps CUDA graphs per thread: one thread does all the work, whoever asks, and records each shape once.
+        self._worker = ThreadPoolExecutor(1, "ddpm-compiled")
+        self(*example_inputs(unet))
+
+    def _forward(self, *inputs: Tensor) -> Tensor:
+        # The next replay of a CUDA graph overwrites its output: hand out a copy.
+        return self._worker.submit(lambda: self._compiled(*inputs).clone()).result()
+
+
+def wrap(
+    unet: UNet2DModel,
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "auto",
+    progress: Callable[[str], None] | None = None,
+):
+    """The network ready for evaluation, with .unet, .device and .description (what was chosen, and why).
+
+    device: "auto" or a torch device; precision: one of PRECISIONS; engine: one of ENGINES. "auto" is the fastest that
+    keeps the images: OpenVINO on a CPU, torch elsewhere; bf16 where the processor computes in it, fp16 on older CUDA
+    devices, else fp32. An engine that does not work here is replaced by torch, with a warning.
+    progress(text) hears of a preparation that takes more than 2 seconds; it is logged otherwise.
+    Raises ValueError for values outside these.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
     if engine not in ENGINES:
         raise ValueError(f"unknown engine {engine!r}: choose from {', '.join(ENGINES)}")
-    return TorchNetwork(unet, choose_device(device), "fp32" if precision == "auto" else precision)
+    chosen = choose_device("cpu" if engine == "openvino" and device == "auto" else device)
+    why = ""
+    if engine == "auto" and chosen.type == "cpu":
+        engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
+    try:
+        if engine == "openvino":
+            with _announced("Converting the network for OpenVINO (once, the result is kept)", progress):
+                return _openvino(unet, chosen, precision)
+        if engine == "compile":
+            with _announced("Compiling the network", progress):
+                return CompiledNetwork(unet, chosen, _precision(precision, chosen))
+    except Exception as error:  # whatever is missing, torch works
+        why = f"{engine} did not work: {_first_line(error)}"
+        warnings.warn(f"torch evaluates the network, as {why}", stacklevel=2)
+    network = TorchNetwork(unet, chosen, _precision(precision, chosen))
+    network.description += f" ({why})" if why else ""
+    return network
+
+
+def _openvino(unet: UNet2DModel, device: torch.device, precision: str):
+    if not find_spec("openvino"):
+        raise RuntimeError("it is not installed")
+    if device.type != "cpu":
+        raise RuntimeError(f"it runs on the CPU, not on {device.type}")
+    from ddpm_core.openvino_engine import OpenVINONetwork
+
+    return OpenVINONetwork(unet, precision)
+
+
+def _precision(precision: str, device: torch.device) -> str:
+    """What torch computes in."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+    # torch has only private names for what a CPU can do, and not in every version
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    native = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return "bf16" if native else "fp32"
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -68,3 +153,27 @@ def choose_device(device: str = "auto") -> torch.device:
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"
         ) from None
     return chosen
+
+
+def example_inputs(unet: UNet2DModel, n: int = 1) -> tuple[Tensor, ...]:
+    """Inputs of the network's own size, x, t_index and labels where it has them, on the CPU."""
+    size = unet.config.sample_size
+    height, width = (size, size) if isinstance(size, int) else size
+    labels = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
+    return torch.zeros(n, unet.config.in_channels, height, width), torch.zeros(n, dtype=torch.int64), *labels
+
+
+@contextmanager
+def _announced(text: str, progress: Callable[[str], None] | None):
+    """Say what is going on once it takes long."""
+    timer = threading.Timer(_PATIENCE, progress or log.info, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

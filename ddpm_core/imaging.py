@@ -19,12 +19,12 @@ def to_uint8(x: Tensor) -> np.ndarray:
     return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
-def from_uint8(images: np.ndarray | Tensor) -> Tensor:
-    """uint8 (N, H, W, C) to float32 (N, C, H, W): x/127.5 − 1, as the paper scales its data."""
+def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 (N, H, W, C) to (N, C, H, W) of a float dtype: x/127.5 − 1, as the paper scales its data."""
     images = torch.as_tensor(images)
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")
-    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return images.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1
 
 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = 128) -> np.ndarray:

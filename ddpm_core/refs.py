@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
-EXTRA = ("model_index.json", "ddpm_core.json")
+ANALYTIC = "analytic_variance.json"  # written by ddpm_core.analytic
+EXTRA = ("model_index.json", "ddpm_core.json", ANALYTIC)
 FILES = (
     *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHTS)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),

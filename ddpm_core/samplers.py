@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,14 +16,19 @@ from ddpm_core.noise import check_seed, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, predict
 from ddpm_core.process import LEARNED, VARIANCES, posterior, reverse_variance
 from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.solvers import SOLVERS, Advance, solver
 from ddpm_core.timesteps import timestep_pairs
 
 if TYPE_CHECKING:
     from ddpm_core.checkpoint import Model
 
-SAMPLERS = ("ddpm", "ddim")
+SAMPLERS = ("ddpm", "ddim", *SOLVERS)
 
-Pairs = Iterable[tuple[int, int]]
+# What is left visible after the last step was added in the one before: E|σz| of at most 2 of 255 grey levels, in the
+# units of [−1, 1], as in the code of Analytic-DPM.
+MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
+
+Pairs = Sequence[tuple[int, int]]
 Noise = Callable[[int, Tensor], Tensor]
 Predict = Callable[[Tensor, int], Prediction]
 
@@ -45,16 +50,26 @@ class Step:
 
 
 def ddpm(
-    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise, *, variance: str
+    predict: Predict,
+    schedule: NoiseSchedule,
+    pairs: Pairs,
+    x: Tensor,
+    *,
+    noise: Noise,
+    variance: str,
+    gamma: Tensor | None = None,
 ) -> Iterator[Step]:
-    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z."""
+    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z. gamma: Γ_t for "analytic"."""
+    last_t = pairs[-1][0]
     for index, (t, s) in enumerate(pairs):
         x_0, _, x0_hat, v = predict(x, t)
         mean, _ = posterior(schedule, x_0, x, t, s)
         sigma = 0.0
         if s > 0:  # no noise in the last step, whatever the variance says there
-            sigma = reverse_variance(schedule, t, s, variance, v=v).sqrt()
+            sigma = reverse_variance(schedule, t, s, variance, v, None if gamma is None else gamma[t]).sqrt()
             sigma = sigma.item() if sigma.ndim == 0 else sigma
+            if variance == "analytic" and s == last_t:
+                sigma = min(sigma, MAX_ANALYTIC_SIGMA)
             x = mean + sigma * noise(index, x)
         else:
             x = mean
@@ -62,7 +77,7 @@ def ddpm(
 
 
 def ddim(
-    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise, *, eta: float
+    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise, eta: float
 ) -> Iterator[Step]:
     """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
     for index, (t, s) in enumerate(pairs):
@@ -73,6 +88,14 @@ def ddim(
         if sigma > 0:
             x = x + sigma * noise(index, x)
         yield Step(index, t, s, x, x0_hat, sigma)
+
+
+def solve(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, advance: Advance) -> Iterator[Step]:
+    """A deterministic multistep solver of diffusers: it makes x_s of x_t and of this and earlier x̂_0."""
+    for index, (t, s) in enumerate(pairs):
+        x_0, _, x0_hat, _ = predict(x, t)
+        x = advance(x_0, t, x)
+        yield Step(index, t, s, x, x0_hat, 0.0)
 
 
 def trajectory(
@@ -91,8 +114,8 @@ def trajectory(
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for.
 
-    seeds: one image each, whole numbers 0..2^63 − 1. steps: 1..T. sampler: "ddpm" or "ddim".
-    variance: one of process.VARIANCES, None for the checkpoint's own; DDIM ignores it.
+    seeds: one image each, whole numbers 0..2^63 − 1. steps: 1..T. sampler: one of SAMPLERS.
+    variance: one of process.VARIANCES, None for the checkpoint's own; only "ddpm" heeds it.
     spacing: one of timesteps.SPACINGS. eta: 0..1, the share of β̃ in DDIM's σ. clip: keep x̂_0 within [−1, 1].
     labels, guidance: see predict.label_tensor and predict.predict.
     x_T: (N, C, H, W) instead of the seeded start; the state has its dtype. noise(index, x) -> tensor like x instead of
@@ -120,14 +143,18 @@ def trajectory(
 
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     if sampler == "ddpm":
-        run = partial(ddpm, variance=_check_variance(model, variance, pairs))
+        run = partial(
+            ddpm, noise=noise or seeded, variance=check_variance(model, variance, pairs, guidance), gamma=model.gamma
+        )
     elif sampler == "ddim":
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {eta}")
-        run = partial(ddim, eta=eta)
+        run = partial(ddim, noise=noise or seeded, eta=eta)
+    elif sampler in SOLVERS:
+        run = partial(solve, advance=solver(sampler, model.schedule, pairs))
     else:
         raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
-    return run(evaluate, model.schedule, pairs, x, noise or seeded)
+    return run(evaluate, model.schedule, pairs, x)
 
 
 def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np.ndarray:
@@ -137,19 +164,23 @@ def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np
     return imaging.to_uint8(last.x)
 
 
-def _check_variance(model: Model, variance: str | None, pairs: list[tuple[int, int]]) -> str:
-    """The variance to use; ValueError for one that this model or these steps can't have."""
+def check_variance(model: Model, variance: str | None, pairs: Pairs, guidance: float | None = None) -> str:
+    """The variance to use; ValueError for one that this model, these steps or guidance can't have."""
     variance = model.variance if variance is None else variance
     if variance not in VARIANCES:
         raise ValueError(f"unknown variance {variance!r}: choose from {', '.join(VARIANCES)}")
-    if variance == "analytic":
-        raise ValueError(
-            "variance 'analytic' needs gamma, estimated for the checkpoint, and this model comes with none"
-        )
     if variance in LEARNED and variance != model.variance:
         raise ValueError(
             f"variance {variance!r} needs a network that was trained with it; this one has {model.variance!r}"
         )
     if variance == "learned" and len(pairs) < model.schedule.T:
         raise ValueError(f"variance 'learned' needs the whole chain: use {model.schedule.T} steps, or another variance")
+    if variance == "analytic" and model.gamma is None:
+        ref = model.source.ref if model.source else "CHECKPOINT"
+        raise ValueError(
+            f"the analytic variance was not estimated for these weights: run `python -m train gamma {ref}`, or use "
+            "another variance"
+        )
+    if variance == "analytic" and guidance not in (None, 1):
+        raise ValueError("the analytic variance belongs to the network without guidance: use another variance")
     return variance

@@ -199,6 +199,11 @@ def test_old_runs_and_repeated_messages_are_ignored(app):
     assert "dim" not in app.root.get_attribute("class")
 
 
+def test_frames_before_the_plan_are_kept_for_it(app):
+    app.send(running("a", 1, [0, 1]), run="a", frames=0)
+    app.send({"run": "a", "seq": 2, "state": "finished", "plan": plan()}, state="finished", frames=2, k=1)
+
+
 def test_an_error_keeps_the_frames_and_text_is_never_html(app):
     hostile = "<img src=x onerror='window.hacked=1'>"
     app.send(running("a", 1, [0, 1], plan=plan(title=hostile, seeds=[hostile, "43"])), frames=2)

@@ -11,8 +11,8 @@ def player(elem_id: str = "player") -> gr.HTML:
     """The player as a component whose values are its messages, one dict per update; script.js says what they hold.
 
     Give events that write to it `show_progress="hidden"`. In the page, `window.ddpmPlayer.starting(values)` and
-    `.settings(values)` tell it what the controls say, and `.player` elements carry data-state, data-run, data-frames,
-    data-k and data-live.
+    `.settings(values)` tell it what the controls say, and its `.ddpm-player` element carries data-state (a message's
+    state, or "idle", "starting", "lost"), data-run, data-frames, data-k and data-live.
     """
     template, style, draw, script = (
         (FILES / name).read_text(encoding="utf-8") for name in ("template.html", "style.css", "draw.js", "script.js")

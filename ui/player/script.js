@@ -30,6 +30,7 @@ function newRun(id, state) {
     id, state, seq: -1, text: null, progress: null, left: null, lost: false, // what the last message said
     plan: null, lanes: [], ticks: [], tickOf: new Map(), // from the plan
     held: [], count: 0, // the ticks that have a frame, ascending; the number of frames
+    early: [], // frames that came before the plan: gradio may drop a message, and Python may send the plan again
   };
 }
 
@@ -60,7 +61,8 @@ function receive(message) {
   // A heartbeat leaves the words as they are; a new state does not keep those of the old one.
   for (const field of ["text", "progress", "left"]) if (field in message || !same) run[field] = message[field] ?? null;
   if (message.plan && !run.plan) takePlan(run, message.plan);
-  if (run.plan) for (const frame of message.frames ?? []) takeFrame(run, frame);
+  run.early.push(...(message.frames ?? []));
+  if (run.plan) for (const frame of run.early.splice(0)) takeFrame(run, frame);
   if (run.count && store.shown !== run) show(run);
   if (store.live && store.shown === run) follow();
   watchdog();
@@ -127,7 +129,10 @@ window.ddpmPlayer = {
     store.values = values;
     render();
   },
-  state: () => ({ run: store.run.id, state: root.dataset.state, frames: store.shown.count, k: store.tick, live: store.live }),
+  state() {
+    const { run, shown, tick, live } = store;
+    return { run: run.id, state: root.dataset.state, frames: shown.count, k: tick, live };
+  },
   unmount() { // everything that would outlive the element
     store.playing = false;
     clearTimeout(watchdogTimer);
@@ -148,7 +153,7 @@ function go(tick) {
 function step(by) {
   const { held } = store.shown;
   pause();
-  go(held[Math.min(held.length - 1, Math.max(0, held.indexOf(store.tick) + by))] ?? 0);
+  go(held[Math.min(held.length - 1, Math.max(0, held.indexOf(store.tick) + by))]);
 }
 
 function goLive() {
@@ -257,7 +262,9 @@ function show(run) {
   view.thumbs = plan.seeds.map((seed, n) => {
     const canvas = el("canvas", { width: Math.min(plan.size, 128), height: Math.min(plan.size, 128) });
     const label = `seed ${seed}`;
-    const thumb = el("button", { type: "button", role: "radio", title: label, "aria-label": label }, canvas, el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed));
+    const short = seed.length > 6 ? `…${seed.slice(-4)}` : seed;
+    const thumb = el("button", { type: "button", role: "radio", title: label, "aria-label": label }, canvas,
+      el("span", null, short));
     thumb.addEventListener("click", () => pick(n));
     return { thumb, canvas };
   });
@@ -310,7 +317,7 @@ function buildEmpty() {
   root.classList.add("pixelated");
   const texts = {
     x: "Here pure noise turns into a picture: each step takes a little of the noise away.",
-    x0: "Here is what the network would answer at once: blurred at first, then sharper with every step.",
+    x0: "Here the network shows its best guess of the finished picture: blurred at first, sharper with every step.",
   };
   for (const [kind, text] of Object.entries(texts))
     lane[kind].canvas.parentElement.append(el("p", { class: "empty" }, text, el("b", null, "Press Run to watch.")));
@@ -318,7 +325,8 @@ function buildEmpty() {
 
 function buildLegend() {
   const entry = (name, text) => [el("dt", null, name), el("dd", null, text)];
-  $(".legend dl").append(...Object.entries({ ...LEGEND_PICTURES, ...LEGEND }).flatMap(([name, text]) => entry(name, text)));
+  const entries = Object.entries({ ...LEGEND_PICTURES, ...LEGEND });
+  $(".legend dl").append(...entries.flatMap(([name, text]) => entry(name, text)));
 }
 
 // --- Rendering: the page from the state
@@ -340,7 +348,7 @@ function render() {
 
 function statusText(run) {
   if (!run.lost) return run.text || STATES[run.state];
-  return run.count ? "Connection lost: these frames are kept; Run repeats the run exactly" : "Connection lost: Run starts it again";
+  return `Connection lost: ${run.count ? "these frames are kept; Run repeats the run exactly" : "Run starts it again"}`;
 }
 
 // The time left stands beside the readouts once there are frames, and in the status line before.
@@ -386,10 +394,11 @@ function renderFrame() {
     if (!frame) return;
     const [t, s] = frame.step;
     const where = `seed ${plan.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
-    view.lanes[i].x.at.textContent = `t = ${s}`;
-    view.lanes[i].x0.at.textContent = `seen from t = ${t}`;
-    view.lanes[i].x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
-    view.lanes[i].x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
+    const { x, x0 } = view.lanes[i];
+    x.at.textContent = `t = ${s}`;
+    x0.at.textContent = `seen from t = ${t}`;
+    x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
+    x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
   });
   const frame = frameAt(lanes[0], tick);
   if (!frame) return;
@@ -432,16 +441,18 @@ root.addEventListener("keydown", (event) => {
     return view.thumbs[n].thumb.focus();
   }
   if (target.closest("select, summary") || (key === " " && target.closest("button"))) return;
-  const act = { " ": play, ArrowLeft: () => step(-1), ArrowRight: () => step(1), Home: () => step(-Infinity), End: () => step(Infinity) }[key];
-  if (!act) return;
+  const to = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[key];
+  if (key !== " " && !to) return;
   event.preventDefault();
-  act();
+  if (to) step(to);
+  else play();
 });
 
 $(".scrubber").addEventListener("input", (event) => {
   pause();
   go(Number(event.target.value));
 });
+
 function scrubChart(event) {
   const { left, width } = $(".plot").getBoundingClientRect();
   pause();

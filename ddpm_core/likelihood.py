@@ -1,0 +1,250 @@
+"""Likelihood: the bound of Eq. 5 in bits/dim, the discrete decoder of Eq. 13, rate and distortion (Fig. 5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core import imaging
+from ddpm_core.noise import gaussian_batch
+from ddpm_core.predict import label_tensor, predict
+from ddpm_core.process import LEARNED, posterior, q_sample, reverse_variance
+from ddpm_core.samplers import Noise, check_variance
+from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.timesteps import timestep_pairs
+
+if TYPE_CHECKING:
+    from ddpm_core.checkpoint import Model
+
+BATCH = 32  # images × times evaluated at once
+CDFS = ("tanh", "exact")
+HALF_BIN = 1 / 255  # 256 grey levels in [−1, 1] are 2/255 apart
+FLOOR = 1e-12  # a probability below counts as this much, as in the paper's code
+
+
+@dataclass(frozen=True, eq=False)
+class BitsPerDim:
+    """The variational bound on −log₂ p(x_0) per dimension, Eq. 5, for N images and a chain of n steps. float64.
+
+    times: the n visited t, ascending. prior: L_T, (N,). terms: (N, n) in the order of times; for the full chain
+    terms[:, t − 1] is L_{t−1}. mse: (N, n), mean (x̂_0 − x_0)² as seen from x_t, in the units of [−1, 1].
+    """
+
+    times: tuple[int, ...]
+    prior: Tensor
+    terms: Tensor
+    mse: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Bits per dimension of each image, (N,)."""
+        return self.prior + self.terms.sum(1)
+
+    def rate(self, t: int) -> Tensor:
+        """Bits/dim sent until the receiver has x_t, (N,): L_T and the terms of the times above t (Algorithm 3)."""
+        return self.prior + self.terms[:, self._index(t) + 1 :].sum(1)
+
+    def distortion(self, t: int) -> Tensor:
+        """Root mean squared error of the receiver's x̂_0 given x_t, (N,), on the scale 0..255."""
+        return 127.5 * self.mse[:, self._index(t)].sqrt()
+
+    def _index(self, t: int) -> int:
+        if t not in self.times:
+            raise ValueError(f"the chain does not visit t = {t}")
+        return self.times.index(t)
+
+
+def bits_per_dim(
+    model: Model,
+    images: np.ndarray | Tensor,
+    variance: str | None = None,
+    steps: int | None = None,
+    spacing: str = "linspace",
+    labels: int | Sequence[int] | None = None,
+    clip: bool = True,
+    cdf: str = "tanh",
+    noise: Noise | None = None,
+    dtype: torch.dtype = torch.float64,
+    progress: Callable[[int, int], None] | None = None,
+) -> BitsPerDim:
+    """The bound for given images, one draw of x_t for each image and time.
+
+    images: uint8 (N, H, W, C). variance: as for `trajectory`. steps: None for all T, or fewer in a spacing that visits
+    t = 1. labels: see predict.label_tensor. clip: clip x̂_0 to [−1, 1] as the paper's evaluation does. cdf: see
+    `discretized_log_likelihood`. noise(index, x) -> ε of x_t for all N images at step `index`, 0 being the largest t;
+    without it image i has the seed i. dtype: of the state. progress(done, total) counts evaluations.
+
+    The decoder's variance at t = 1 is a learned one or, for the other kinds, β̃ of the pair (2, 1), as in the paper's
+    code. Raises ValueError for values outside these.
+    """
+    pairs, variance = _chain(model, variance, model.schedule.T if steps is None else steps, spacing)
+    _check_cdf(cdf)
+    x_0 = image_state(model, images, dtype)
+    terms, mse = [], []
+    for prediction, x_0_part, x_t, t, s in evaluations(model, x_0, pairs, labels, clip, noise, progress):
+        mean, _ = posterior(model.schedule, prediction.x0, x_t, t, s)
+        sigma2 = _variance(model, t, s, variance, prediction.v).to(x_t)
+        if s[0] == 0:
+            nats = -discretized_log_likelihood(x_0_part, mean, sigma2, cdf)
+        else:
+            true_mean, true_sigma2 = posterior(model.schedule, x_0_part, x_t, t, s)
+            nats = gaussian_kl(true_mean, true_sigma2, mean, sigma2)
+        terms.append(_mean(nats) / math.log(2))
+        mse.append(_mean((prediction.x0_hat - x_0_part).square()))
+    shape = (len(pairs), len(x_0))
+    return BitsPerDim(
+        times=tuple(t for t, _ in reversed(pairs)),
+        prior=_mean(_prior_kl(model.schedule, x_0, pairs[0][0])) / math.log(2),
+        terms=torch.cat(terms).reshape(shape).flip(0).T,
+        mse=torch.cat(mse).reshape(shape).flip(0).T,
+    )
+
+
+def progressive_decoding(
+    model: Model,
+    images: np.ndarray | Tensor,
+    times: Sequence[int],
+    labels: int | Sequence[int] | None = None,
+    clip: bool = True,
+    noise: Noise | None = None,
+) -> Tensor:
+    """What a receiver makes of each x_t on the way to lossless: x̂_0 from x_t ~ q(x_t | x_0) (section 4.3, Algorithm 4).
+
+    images: uint8 (N, H, W, C); times: any of 1..T; noise(index, x) belongs to times[index].
+    Returns float32 (len(times), N, C, H, W).
+    """
+    x_0 = image_state(model, images, torch.float32)
+    pairs = [(t, t - 1) for t in times]
+    parts = [prediction.x0_hat.cpu() for prediction, *_ in evaluations(model, x_0, pairs, labels, clip, noise)]
+    return torch.cat(parts).reshape(len(pairs), *x_0.shape)
+
+
+def rechain(
+    full: BitsPerDim, model: Model, images: np.ndarray | Tensor, variance: str | None, steps: int, spacing: str
+) -> BitsPerDim:
+    """The bound with another fixed or analytic variance and fewer steps, from a full-chain result for the same images.
+
+    Nothing is evaluated again: where the mean is made of x̂_0, a term depends on the network by the mean (x̂_0 − x_0)²
+    alone. Not for learned variances or μ̃-prediction, which raise ValueError, as does a chain that misses t = 1.
+    """
+    schedule, (pairs, variance) = model.schedule, _chain(model, variance, steps, spacing)
+    if variance in LEARNED or model.prediction == "mu" or len(full.times) < schedule.T:
+        raise ValueError("only a full chain of a fixed or analytic variance, not of μ̃-prediction, says enough")
+    t, s = torch.tensor(pairs[::-1]).T
+    mse = full.mse[:, t - 1]
+    one = torch.ones(len(t), dtype=torch.float64)
+    of_x_0, true = posterior(schedule, one, 0 * one, t, s)
+    sigma2 = _variance(model, t[1:], s[1:], variance, None).flatten()
+    of_mean = of_x_0[1:] ** 2 * mse[:, 1:]
+    later = gaussian_kl(of_mean.sqrt(), true[1:], torch.zeros_like(of_mean), sigma2) / math.log(2)
+    x_0 = image_state(model, images, torch.float64)
+    prior = _mean(_prior_kl(schedule, x_0, pairs[0][0])) / math.log(2)
+    return BitsPerDim(tuple(t.tolist()), prior, torch.cat([full.terms[:, :1], later], 1), mse)
+
+
+def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
+    """KL(N(mean_1, variance_1) ‖ N(mean_2, variance_2)) of each pixel, in nats."""
+    ratio = variance_1 / variance_2
+    return 0.5 * (ratio - 1 - ratio.log() + (mean_1 - mean_2).square() / variance_2)
+
+
+def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | float, cdf: str = "tanh") -> Tensor:
+    """log p_θ(x_0 | x_1) of every pixel, in nats: N(mean, variance) over the bin of width 2/255 around x_0, Eq. 13.
+
+    x_0: grey levels in [−1, 1]; the lowest and the highest bin are open. mean and variance broadcast against it.
+    cdf: "tanh" is the paper's approximation of the normal CDF, "exact" the CDF itself. Returns a tensor like x_0, at
+    least log(1e-12). Raises ValueError for another cdf.
+    """
+    _check_cdf(cdf)
+    normal = _tanh_cdf if cdf == "tanh" else torch.special.ndtr
+    sigma = torch.as_tensor(variance, dtype=x_0.dtype, device=x_0.device).sqrt()
+    # Both tails are measured from below, where a float keeps its digits: Φ(b) − Φ(a) = Φ(−a) − Φ(−b).
+    distance = (x_0 - mean).abs()
+    near, far = (HALF_BIN - distance) / sigma, (-HALF_BIN - distance) / sigma
+    inside = normal(near) - normal(far)
+    below = normal((x_0 - mean + HALF_BIN) / sigma)
+    above = normal((mean - x_0 + HALF_BIN) / sigma)
+    probability = torch.where(x_0 < -0.999, below, torch.where(x_0 > 0.999, above, inside))
+    return probability.clamp(min=FLOOR).log()
+
+
+def _chain(model: Model, variance: str | None, steps: int, spacing: str) -> tuple[list[tuple[int, int]], str]:
+    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    if pairs[-1][0] != 1:
+        raise ValueError(
+            f"the likelihood needs a chain that visits t = 1, and {len(pairs)} {spacing} steps end at t = "
+            f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
+        )
+    return pairs, check_variance(model, variance, pairs)
+
+
+def _prior_kl(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:
+    """L_T: KL(q(x_t | x_0) ‖ N(0, I)) at the time where the chain starts, arranged so that nothing cancels."""
+    alpha_bar = schedule.alpha_bar[t].item()
+    return 0.5 * (alpha_bar * (x_0.square() - 1) - math.log1p(-alpha_bar))
+
+
+def _variance(model: Model, t: Tensor, s: Tensor, kind: str, v: Tensor | None) -> Tensor:
+    if s[0] == 0 and kind not in LEARNED and model.schedule.T > 1:
+        return reverse_variance(model.schedule, 2, 1, "beta_tilde")
+    gamma = model.gamma[t] if kind == "analytic" else None
+    return reverse_variance(model.schedule, t, s, kind, v=v, gamma=gamma)
+
+
+def evaluations(model: Model, x_0: Tensor, pairs, labels, clip: bool, noise: Noise | None, progress=None):
+    """Yield (Prediction, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
+
+    x_0: (N, C, H, W) as `image_state` gives it; noise, labels, clip, progress: as for `bits_per_dim`. t and s are int64
+    (batch,) on the CPU. No batch holds both the last pair and others.
+    """
+    n, total = len(x_0), len(x_0) * len(pairs)
+    label_ids = label_tensor(model, labels, n, None)
+    times = torch.tensor(pairs)
+    per_group = max(1, BATCH // n)  # steps whose noise is in memory together
+    starts = [*range(0, len(pairs) - 1, per_group), len(pairs) - 1]
+    for first, end in zip(starts, [*starts[1:], len(pairs)], strict=True):
+        eps = torch.cat([_noise(noise, index, x_0) for index in range(first, end)])
+        for rows in torch.arange(len(eps)).split(BATCH):
+            t, s = times[first + rows // n].unbind(1)
+            image = (rows % n).to(x_0.device)
+            x_0_part = x_0[image]
+            x_t = q_sample(model.schedule, x_0_part, t, eps[rows.to(eps.device)])
+            part_labels = None if label_ids is None else label_ids.to(x_0.device)[image]
+            yield predict(model, x_t, t, part_labels, clip=clip), x_0_part, x_t, t, s
+            if progress:
+                progress(first * n + int(rows[-1]) + 1, total)
+
+
+def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
+    if noise is not None:
+        return noise(index, x_0).to(x_0)
+    return gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]).to(x_0)
+
+
+def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
+    x_0 = imaging.from_uint8(images, dtype)
+    shape = (model.channels, model.image_size, model.image_size)
+    if len(x_0) == 0 or x_0.shape[1:] != shape:
+        raise ValueError(f"images must be uint8 (N, {shape[1]}, {shape[2]}, {shape[0]}), got {tuple(images.shape)}")
+    device = getattr(model.network, "device", x_0.device)
+    return x_0 if device.type == "mps" else x_0.to(device)  # Apple's GPUs have no float64
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.double().flatten(1).mean(1).cpu()
+
+
+def _check_cdf(cdf: str) -> None:
+    if cdf not in CDFS:
+        raise ValueError(f"unknown cdf {cdf!r}: choose from {', '.join(CDFS)}")
+
+
+def _tanh_cdf(z: Tensor) -> Tensor:
+    """½(1 + tanh(√(2/π)(z + .044715 z³))), written as a sigmoid, which does not cancel in the lower tail."""
+    return torch.sigmoid(2 * math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))

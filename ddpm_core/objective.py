@@ -1,0 +1,147 @@
+"""What is minimised: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
+
+Each loss is a function of the network and one batch and returns one number per image, (N,), so that a trainer can
+weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`. Whatever
+precision it computes in, the loss is computed in the dtype of x_0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ddpm_core.likelihood import discretized_log_likelihood
+from ddpm_core.process import LEARNED, from_x0_eps, posterior, q_sample, reverse_variance, to_x0_eps
+from ddpm_core.schedule import NoiseSchedule
+
+Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
+
+
+def l_simple(
+    network: Network,
+    schedule: NoiseSchedule,
+    x_0: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    labels: Tensor | None = None,
+    prediction: str = "epsilon",
+    variance: str = "beta",
+) -> Tensor:
+    """‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
+
+    x_0, eps: (N, C, H, W); t: int64 (N,), 1..T, best on the CPU; labels: (N,) or None. The target is ε, x_0, v or μ̃ as
+    `prediction` says. With a learned variance the second half of the network's channels is left out. Returns (N,).
+    """
+    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
+    return _squared_error(schedule, prediction, _split(output, variance)[0], x_0, x_t, t, eps)
+
+
+def l_vlb(
+    network: Network,
+    schedule: NoiseSchedule,
+    x_0: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    labels: Tensor | None = None,
+    prediction: str = "epsilon",
+    variance: str = "beta",
+) -> Tensor:
+    """T · L_{t−1} in bits per dimension: for t uniform on 1..T its mean is the bound of Eq. 5 without the constant L_T.
+
+    L_{t−1} is the KL divergence of Eq. 8 between q(x_{t−1} | x_t, x_0) and p_θ(x_{t−1} | x_t), and L_0 the discrete
+    decoder's code length, Eq. 13. x̂_0 isn't clipped. Arguments as in `l_simple`; variance: "beta", "beta_tilde",
+    "learned" or "learned_range". Returns (N,).
+    """
+    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
+    return _bound(schedule, prediction, variance, *_split(output, variance), x_0, x_t, t)
+
+
+def l_hybrid(
+    network: Network,
+    schedule: NoiseSchedule,
+    x_0: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    labels: Tensor | None = None,
+    prediction: str = "epsilon",
+    variance: str = "learned_range",
+) -> Tensor:
+    """L_simple + λ L_vlb with λ = .001, the bound teaching only the variance (Nichol & Dhariwal 2021, Eq. 16).
+
+    Arguments as in `l_simple`; variance: "learned" or "learned_range". Returns (N,).
+    """
+    if variance not in LEARNED:
+        raise ValueError(f"L_hybrid teaches a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
+    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
+    output, v = _split(output, variance)
+    bound = _bound(schedule, prediction, variance, output.detach(), v, x_0, x_t, t)
+    return _squared_error(schedule, prediction, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * bound
+
+
+LOSSES = {"simple": l_simple, "vlb": l_vlb, "hybrid": l_hybrid}
+
+
+def min_snr_weight(schedule: NoiseSchedule, prediction: str, t: Tensor, gamma: float = 5.0) -> Tensor:
+    """Weight of L_simple that makes it min(SNR, γ) ‖x_0 − x̂_0‖² for any prediction (Hang et al. 2023), float64 (N,).
+
+    SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR and the v-error √(SNR + 1) times the x_0-error. Raises ValueError for "mu".
+    """
+    snr = schedule.alpha_bar[t.cpu()] / (1 - schedule.alpha_bar[t.cpu()])
+    per_x_0_error = {"epsilon": snr, "x0": torch.ones_like(snr), "v": snr + 1}
+    if prediction not in per_x_0_error:
+        raise ValueError(f"min-SNR weighting is defined for {', '.join(per_x_0_error)}, not {prediction!r}")
+    return snr.clamp(max=gamma) / per_x_0_error[prediction]
+
+
+def _evaluate(
+    network: Network, schedule: NoiseSchedule, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """x_t and the network's output for it, both in the dtype of x_0."""
+    x_t = q_sample(schedule, x_0, t, eps)
+    return x_t, network(x_t, (t - 1).to(x_t.device), labels).to(x_0.dtype)
+
+
+def _split(output: Tensor, variance: str) -> tuple[Tensor, Tensor | None]:
+    """The prediction and, for a learned variance, v."""
+    if variance not in LEARNED:
+        return output, None
+    prediction, v = output.chunk(2, dim=1)
+    return prediction, v
+
+
+def _squared_error(
+    schedule: NoiseSchedule, prediction: str, output: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor
+) -> Tensor:
+    target = from_x0_eps(schedule, prediction, x_0, eps, x_t, t)
+    return (target - output).square().flatten(1).mean(1)
+
+
+def _bound(
+    schedule: NoiseSchedule,
+    prediction: str,
+    kind: str,
+    output: Tensor,
+    v: Tensor | None,
+    x_0: Tensor,
+    x_t: Tensor,
+    t: Tensor,
+) -> Tensor:
+    mean = output
+    if prediction != "mu":
+        mean = posterior(schedule, to_x0_eps(schedule, prediction, output, x_t, t)[0], x_t, t)[0]
+    true_mean, true_variance = posterior(schedule, x_0, x_t, t)
+    variance = reverse_variance(schedule, t, t - 1, kind, v=v)
+    first = (t == 1).reshape(-1, *[1] * (x_0.ndim - 1))
+    if v is None:  # the decoder of the fixed kinds has β̃ of the pair (2, 1), as in the paper's code
+        variance = torch.where(first, reverse_variance(schedule, 2, 1, "beta_tilde"), variance)
+    variance, first = variance.to(x_0), first.to(x_0.device)
+    decoder = -discretized_log_likelihood(x_0, mean, variance)
+    true_variance = torch.where(first, variance.detach(), true_variance)  # 0 at t = 1, where the decoder stands instead
+    squared = (true_mean - mean).square()
+    divergence = 0.5 * ((variance / true_variance).log() + (true_variance + squared) / variance - 1)
+    nats = torch.where(first, decoder, divergence)
+    return schedule.T / math.log(2) * nats.flatten(1).mean(1)

@@ -1,0 +1,149 @@
+"""OpenVINO evaluates the network on a CPU. Converted networks are kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import diffusers
+import openvino
+import torch
+from diffusers import UNet2DModel
+from openvino import properties
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+from torch import Tensor, nn
+
+from ddpm_core.engine import example_inputs
+
+_HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
+_CACHE_BYTES = 2 * 1024**3
+
+log = logging.getLogger(__name__)
+
+
+class OpenVINONetwork:
+    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size; .unet stays in fp32.
+
+    precision: "auto" is bf16 where the CPU computes in it (AMX, AVX512-BF16), else fp32; one the CPU lacks is fp32 too,
+    with a warning.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, unet: UNet2DModel, precision: str = "auto"):
+        self.unet = nn.Module.to(unet, self.device, torch.float32).eval().requires_grad_(False)
+        core = openvino.Core()
+        precision, why = _precision(core, precision)
+        # Without the hint OpenVINO takes bf16 wherever there is any.
+        config = {properties.hint.inference_precision: _HINTS[precision]}
+        compiled = core.compile_model(_converted(core, self.unet), "CPU", config)
+        self.description = f"OpenVINO · cpu · {precision}{why}"
+        # One request: another would double the memory, and the processor is busy with one.
+        self._request = compiled.create_infer_request()
+        self._lock = threading.Lock()
+
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
+        inputs = [x.float(), t_index] if labels is None else [x.float(), t_index, labels]
+        arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
+        with self._lock:
+            output = self._request.infer(arrays, share_inputs=True)[0]
+        return torch.from_numpy(output).to(x.device, x.dtype)
+
+
+def _precision(core: openvino.Core, precision: str) -> tuple[str, str]:
+    """The precision, and why when it is not the one asked for."""
+    native = core.get_property("CPU", properties.device.capabilities)
+    if precision == "auto":
+        return ("bf16", "") if "BF16" in native else ("fp32", " (no native bf16)")
+    if precision.upper() in native:
+        return precision, ""
+    warnings.warn(f"this CPU does not compute in {precision}: fp32 is used", stacklevel=4)
+    return "fp32", f" (no native {precision})"
+
+
+def _converted(core: openvino.Core, unet: UNet2DModel) -> openvino.Model:
+    """The network as OpenVINO's, from disk where an earlier run left it."""
+    folder = _cache()
+    entry = folder / _key(unet)
+    try:
+        model = core.read_model(entry / "model.xml")
+        os.utime(entry)  # used: the last to be evicted
+        return model
+    except (RuntimeError, OSError):
+        # Not there, or damaged.
+        shutil.rmtree(entry, ignore_errors=True)
+    model = _convert(unet)
+    try:
+        _store(model, entry)
+        _evict(folder)
+    except (RuntimeError, OSError) as error:
+        log.warning("the converted network cannot be kept in %s: %s", folder, error)
+    return model
+
+
+def _convert(unet: UNet2DModel) -> openvino.Model:
+    class Forward(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unet = unet
+
+        def forward(self, x, t_index, *labels):
+            return self.unet(x, t_index, *labels, return_dict=False)[0]
+
+    # openvino.convert_model does the same, but silences everybody's logging meanwhile and reports to its maker.
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
+        # Two images: with one, the trace might take the batch for a constant.
+        decoder = TorchScriptPythonDecoder(Forward(), example_input=example_inputs(unet, 2))
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        return frontend.convert(frontend.load(decoder))
+
+
+def _key(unet: UNet2DModel) -> str:
+    """What the converted network depends on, as a hash: weights, configuration, versions."""
+    versions = [torch.__version__, diffusers.__version__, openvino.__version__]
+    config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
+    key = hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode())
+    for name, weight in sorted(unet.state_dict().items()):
+        key.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+        key.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return key.hexdigest()
+
+
+def _cache() -> Path:
+    """DDPM_CACHE, or the user's cache folder."""
+    base = os.environ.get("DDPM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "ddpm_core")
+    return Path(base).expanduser() / "openvino"
+
+
+def _store(model: openvino.Model, entry: Path) -> None:
+    """Written whole beside the entry, then renamed: another process sees all of it or nothing."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new-", dir=entry.parent) as temporary:
+        new = Path(temporary) / entry.name
+        # OpenVINO would round the weights to fp16 by default.
+        openvino.save_model(model, new / "model.xml", compress_to_fp16=False)
+        # Another process may have stored the same meanwhile: then its entry stays.
+        with suppress(OSError):
+            os.rename(new, entry)
+
+
+def _evict(folder: Path) -> None:
+    """Remove the entries used longest ago until the rest is within bounds; the newest always stays."""
+    entries = sorted((entry for entry in folder.iterdir() if entry.is_dir()), key=lambda entry: entry.stat().st_mtime)
+    sizes = [sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in entries]
+    for entry, size in list(zip(entries, sizes, strict=True))[:-1]:
+        if sum(sizes) <= _CACHE_BYTES:
+            return
+        shutil.rmtree(entry, ignore_errors=True)
+        sizes.remove(size)

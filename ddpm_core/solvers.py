@@ -1,0 +1,43 @@
+"""diffusers' multistep solvers, DPM-Solver++ (Lu et al. 2022) and UniPC (Zhao et al. 2023), on our pairs and tables.
+
+Both are deterministic, of order two, and work with x̂_0, so clipping it acts as in our own samplers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
+from torch import Tensor
+
+from ddpm_core.schedule import NoiseSchedule
+
+SOLVERS = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
+
+
+Advance = Callable[[Tensor, int, Tensor], Tensor]
+
+
+def solver(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> Advance:
+    """A function (x̂_0, t, x_t) -> x_s, to be called once for each pair in order: it remembers what went before.
+
+    name: one of SOLVERS. Raises ValueError where ᾱ is 0 at the first time: the solvers divide by it.
+    """
+    # By default order two, first order where the last step reaches s = 0.
+    scheduler = SOLVERS[name](num_train_timesteps=schedule.T, prediction_type="sample", final_sigmas_type="zero")
+    scheduler.set_timesteps(len(pairs))
+    # Replaced by our times and by √((1 − ᾱ)/ᾱ) in float64, which the scheduler derives everything else from.
+    times = [t for t, _ in pairs]
+    alpha_bar = schedule.alpha_bar[[*times, 0]]
+    if not bool((alpha_bar > 0).all()):
+        raise ValueError(f"sampler {name!r} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim")
+    scheduler.timesteps = torch.tensor(times)
+    scheduler.sigmas = ((1 - alpha_bar) / alpha_bar).sqrt()
+
+    def advance(x_0: Tensor, t: int, x: Tensor) -> Tensor:
+        if x.device.type == "mps":  # has no float64
+            return advance(x_0.cpu(), t, x.cpu()).to(x.device)
+        return scheduler.step(x_0, t, x, return_dict=False)[0]
+
+    return advance

@@ -1,0 +1,196 @@
+"""The analytic variance: where the optimum is known in closed form, and how Γ is estimated, kept and refused."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ddpm_core import (
+    CheckpointError,
+    Model,
+    NoiseSchedule,
+    analytic,
+    bits_per_dim,
+    load,
+    network,
+    reverse_variance,
+    save,
+    trajectory,
+)
+from ddpm_core.analytic import default_times, estimate_gamma
+from ddpm_core.engine import wrap
+from ddpm_core.noise import gaussian
+
+SCHEDULE = NoiseSchedule.linear(200, 1e-4, 0.1)
+TABLE = SCHEDULE.alpha_bar
+SIZE = 32
+
+
+def spread(c, t):
+    """Var[x_t] for data of variance c."""
+    return TABLE[t] * c + 1 - TABLE[t]
+
+
+def gaussian_model(c, **fields):
+    """The exact network for data N(0, c): ε = E[ε | x_t], and its Γ_t = 1 / Var[x_t]."""
+    of_x = ((1 - TABLE).sqrt() / (TABLE * c + 1 - TABLE)).reshape(-1, 1, 1, 1)
+
+    def exact(x, t_index, labels):
+        return of_x[t_index + 1].to(x.dtype) * x
+
+    return Model(exact, SCHEDULE, SIZE, gamma=1 / (TABLE * c + 1 - TABLE), **fields)
+
+
+@given(st.floats(0, 1), st.integers(1, 200), st.integers(1, 199))
+@settings(max_examples=200, deadline=None)
+def test_it_is_the_true_reverse_variance_of_gaussian_data(c, t, back):
+    s = max(t - back, 0)
+    alpha = TABLE[t] / TABLE[s]
+    truth = (1 - alpha) * spread(c, s) / spread(c, t)  # Var[x_s | x_t]
+    found = reverse_variance(SCHEDULE, t, s, "analytic", gamma=1 / spread(c, t))
+    assert math.isclose(found, truth, rel_tol=1e-9, abs_tol=1e-10)
+
+
+@pytest.mark.parametrize(("c", "same_as"), [(1.0, "beta"), (0.0, "beta_tilde")])
+def test_beta_is_optimal_for_unit_variance_and_beta_tilde_for_a_point(c, same_as):
+    for t, s in [(200, 150), (200, 199), (50, 3), (2, 1), (1, 0)]:
+        found = reverse_variance(SCHEDULE, t, s, "analytic", gamma=1 / spread(c, t))
+        assert math.isclose(found, reverse_variance(SCHEDULE, t, s, same_as), rel_tol=1e-9, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde", "analytic"])
+def test_only_the_analytic_variance_keeps_the_spread_of_gaussian_data(variance):
+    c = 0.3
+    run = trajectory(gaussian_model(c), range(16), 6, variance=variance, clip=False)
+    x = [step for step in run if step.s > 1][-1]
+    ratio = (x.x.var() / spread(c, x.s)).item()
+    assert (abs(ratio - 1) < 0.02) == (variance == "analytic")
+
+
+def test_likelihood_is_best_with_it():
+    c = 0.04
+    images = (gaussian(0, 0, (4, SIZE, SIZE, 3)) * c**0.5 * 127.5 + 127.5).clamp(0, 255).round().to(torch.uint8)
+    bits = {
+        kind: bits_per_dim(gaussian_model(c), images, kind, steps=6).total.mean()
+        for kind in ("beta", "beta_tilde", "analytic")
+    }
+    assert bits["analytic"] < min(bits["beta"], bits["beta_tilde"]) - 0.01
+
+
+def test_estimate_and_standard_error_agree_with_the_closed_form():
+    c = 0.04
+    images = (gaussian(1, 0, (40, SIZE, SIZE, 3)) * c**0.5 * 127.5 + 127.5).clamp(0, 255).round().to(torch.uint8)
+    seen = []
+    found = estimate_gamma(gaussian_model(c), images, progress=lambda done, total: seen.append((done, total)))
+    assert found.times == default_times(200) and found.times[0] == 1 and found.times[-1] == 200
+    assert seen[-1] == (40 * len(found.times),) * 2 and found.images == 40
+    truth = 1 / spread(c, list(found.times))
+    deviations = (found.gamma - truth) / found.standard_error
+    assert deviations.square().mean() < 4 and deviations.abs().max() < 5
+    assert (found.standard_error / truth).max() < 0.01
+    torch.testing.assert_close(found.table(SCHEDULE)[1:], 1 / spread(c, torch.arange(1, 201)), rtol=0.02, atol=0)
+
+
+def test_regression_on_the_known_noise_makes_large_times_exact():
+    images = np.full((8, SIZE, SIZE, 3), 128, np.uint8)
+    found = estimate_gamma(gaussian_model(1e-5), images, [1, 200])
+    plain = (2 / (3 * SIZE * SIZE * 8)) ** 0.5  # the standard error of E‖ε‖²/d without it
+    assert found.standard_error[1] < plain / 1000
+
+
+def test_every_prediction_has_the_same_gamma():
+    c = 0.04
+    images = (gaussian(2, 0, (6, SIZE, SIZE, 3)) * c**0.5 * 127.5 + 127.5).clamp(0, 255).round().to(torch.uint8)
+    expected = estimate_gamma(gaussian_model(c), images, [3, 200]).gamma
+
+    def x_0(x, t_index, labels):
+        ab = TABLE[t_index + 1].reshape(-1, 1, 1, 1)
+        return (x * (ab.sqrt() * c / (ab * c + 1 - ab))).to(x.dtype)
+
+    found = estimate_gamma(replace(gaussian_model(c), network=x_0, prediction="x0"), images, [3, 200]).gamma
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=0)
+
+
+def test_noise_before_the_last_step_is_capped_there_only():
+    steps = {kind: list(trajectory(gaussian_model(0.3), [0], 6, variance=kind)) for kind in ("analytic", "beta")}
+    cap = 2 * (2 / 255) * math.sqrt(math.pi / 2)
+    *free, capped, last = steps["analytic"]
+    assert capped.s == 1 and capped.sigma == cap and last.sigma == 0
+    gamma = gaussian_model(0.3).gamma
+    for step in free:
+        sigma = reverse_variance(SCHEDULE, step.t, step.s, "analytic", gamma=gamma[step.t]).sqrt()
+        assert step.sigma == sigma.item() > cap
+    assert steps["beta"][-2].sigma > cap
+    full = list(trajectory(gaussian_model(0.0), [0], 200, variance="analytic"))
+    assert full[-2].sigma < cap  # where it is smaller it stays
+
+
+def test_missing_gamma_and_guidance_are_refused_before_anything_runs():
+    bare = replace(gaussian_model(0.3), gamma=None)
+    for attempt in (
+        lambda: trajectory(bare, [0], 5, variance="analytic"),
+        lambda: bits_per_dim(bare, np.zeros((1, SIZE, SIZE, 3), np.uint8), "analytic"),
+    ):
+        with pytest.raises(ValueError, match="not estimated for these weights: run `python -m train gamma CHECKPOINT`"):
+            attempt()
+    guided = gaussian_model(0.3, num_classes=3, null_label=3)
+    with pytest.raises(ValueError, match="without guidance"):
+        trajectory(guided, [0], 5, variance="analytic", labels=1, guidance=2.0)
+    list(trajectory(guided, [0], 2, variance="analytic", labels=1, guidance=1.0))
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(0)
+    unet = network.unet("cifar10-tiny", block_out_channels=(16, 16, 16), layers_per_block=1, num_class_embeds=None)
+    torch.nn.init.normal_(unet.conv_out.weight, std=0.02)
+    save(Model(wrap(unet), SCHEDULE, SIZE), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_it_is_kept_beside_the_weights_and_belongs_to_them(checkpoint):
+    model = load(checkpoint)
+    assert model.gamma is None
+    images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+    found = estimate_gamma(model, images, [1, 20, 200])
+    path = analytic.write(model, found, data="noise")
+    assert path == checkpoint / "analytic_variance.json" and json.loads(path.read_text())["data"] == "noise"
+    again = load(checkpoint)
+    torch.testing.assert_close(again.gamma, found.table(SCHEDULE), rtol=1e-8, atol=0)
+    assert next(trajectory(again, [0], 5, variance="analytic")).sigma > 0
+
+    unet = again.network.unet
+    unet.conv_out.weight.mul_(1.1)
+    save(again, checkpoint)  # replaces the folder
+    assert not path.exists() and load(checkpoint).gamma is None
+    analytic.write(again, found)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "weights_sha256": "0" * 64}))
+    assert load(checkpoint).gamma is None
+
+
+def test_hub_checkpoints_keep_it_in_the_users_cache(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = load(checkpoint)
+    model.source = replace(model.source, name="some/model", revision="abc123")
+    found = estimate_gamma(model, np.zeros((2, SIZE, SIZE, 3), np.uint8), [1, 200])
+    path = analytic.write(model, found)
+    assert path == tmp_path / "cache/ddpm-lab/some--model/abc123/analytic_variance.json"
+    torch.testing.assert_close(analytic.read(model.source, SCHEDULE), found.table(SCHEDULE), rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"gamma": [1]}', "null"])
+def test_a_damaged_file_gets_one_sentence(checkpoint, text):
+    (checkpoint / "analytic_variance.json").write_text(text)
+    with pytest.raises(CheckpointError, match="not a table of"):
+        load(checkpoint)
+
+
+def test_too_few_images_get_one_sentence():
+    with pytest.raises(ValueError, match="at least 2 images"):
+        estimate_gamma(gaussian_model(0.3), np.zeros((1, SIZE, SIZE, 3), np.uint8))

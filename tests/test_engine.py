@@ -1,0 +1,263 @@
+"""Every engine computes what the network computes, alone as in a batch, and one that does not work is replaced."""
+
+import logging
+import os
+import threading
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+import ddpm_core
+from ddpm_core import engine, openvino_engine
+from ddpm_core.network import unet
+
+openvino = pytest.importorskip("openvino")
+
+
+def small(seed=0, **config):
+    """A network of every kind of block, with no zeros left in it."""
+    torch.manual_seed(seed)
+    network = unet(
+        "cifar10",
+        **{
+            "sample_size": 8,
+            "block_out_channels": (32, 64),
+            "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+            "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+            "layers_per_block": 1,
+            **config,
+        },
+    ).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    return network
+
+
+def smallest(seed):
+    """A network that is converted quickly."""
+    return small(seed, block_out_channels=(32,), down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",))
+
+
+def inputs(n, size=8, classes=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 3, size, size, generator=generator, dtype=dtype)
+    labels = (torch.arange(n) % classes,) if classes else ()
+    return x, torch.arange(n) * 37, *labels
+
+
+def relative_error(got, expected):
+    return ((got - expected).norm() / expected.norm()).item()
+
+
+def truth(network, *arguments):
+    with torch.no_grad():
+        return network(*arguments, return_dict=False)[0]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """Converted networks go to a folder of the tests' own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DDPM_CACHE", str(folder))
+        yield folder / "openvino"
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+@pytest.mark.parametrize("config", [{}, {"num_class_embeds": 5}, {"out_channels": 6}], ids=["plain", "classes", "2C"])
+def test_computes_the_network_for_any_batch(name, config):
+    network = small(**config)
+    wrapped = engine.wrap(network, "cpu", "fp32", name)
+    for n in (1, 3, 9):
+        arguments = inputs(n, classes=config.get("num_class_embeds", 0))
+        assert relative_error(wrapped(*arguments), truth(network, *arguments)) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_computes_any_size_and_keeps_the_dtype(name):
+    network = small()
+    wrapped = engine.wrap(network, "cpu", "fp32", name)
+    x, t_index = inputs(2, size=16, dtype=torch.float64)
+    got = wrapped(x, t_index)
+    assert got.dtype == torch.float64
+    assert relative_error(got, truth(network, x.float(), t_index).double()) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_an_image_alone_is_the_image_in_a_batch(name):
+    wrapped = engine.wrap(small(), "cpu", "auto", name)
+    x, t_index = inputs(16)
+    batch = wrapped(x, t_index)
+    for i in (0, 7, 15):
+        assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_two_threads_may_share_a_network(name):
+    wrapped = engine.wrap(small(), "cpu", "fp32", name)
+    x, t_index = inputs(8)
+    expected = wrapped(x, t_index)
+    wrong = []
+
+    def work(i):
+        for _ in range(10):
+            if not torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), expected[i : i + 1]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_the_choice_is_described():
+    assert engine.wrap(small(), "cpu", "fp32", "torch").description == "torch · cpu · fp32"
+    assert engine.wrap(small(), "cpu", "bf16", "torch").description == "torch · cpu · bf16"
+    assert engine.wrap(small(), "cpu", "fp32", "openvino").description == "OpenVINO · cpu · fp32"
+    assert engine.wrap(small(), "cpu").description.startswith("OpenVINO · cpu · ")
+
+
+@pytest.mark.parametrize("wrong", [{"precision": "int8"}, {"engine": "onnx"}, {"device": "tpu"}])
+def test_unknown_choices_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong.values()))):
+        engine.wrap(small(), **wrong)
+
+
+def test_a_precision_the_cpu_lacks_is_replaced_with_a_warning(monkeypatch):
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+    with pytest.warns(UserWarning, match="fp32 is used"):
+        wrapped = engine.wrap(small(), "cpu", "bf16", "openvino")
+    assert wrapped.description == "OpenVINO · cpu · fp32 (no native bf16)"
+
+
+def test_without_openvino_torch_evaluates(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    with pytest.warns(UserWarning, match="not installed"):
+        asked = engine.wrap(small(), "cpu", "fp32", "openvino")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        automatic = engine.wrap(small(), "cpu", "fp32")
+    for wrapped in (asked, automatic):
+        assert wrapped.description.startswith("torch · cpu · fp32 (")
+        assert wrapped(*inputs(2)).shape == (2, 3, 8, 8)
+
+
+def test_torch_evaluates_what_openvino_cannot_convert(monkeypatch):
+    def fail(unet):
+        raise RuntimeError("no such operation\nand a long trace")
+
+    monkeypatch.setattr(openvino_engine, "_convert", fail)
+    with pytest.warns(UserWarning, match="no such operation$"):
+        wrapped = engine.wrap(small(seed=10), "cpu", "fp32")
+    assert wrapped.description == "torch · cpu · fp32 (openvino did not work: no such operation)"
+    assert wrapped(*inputs(2)).shape == (2, 3, 8, 8)
+
+
+def test_conversion_is_silent_and_leaves_logging_alone(monkeypatch, caplog, capfd):
+    monkeypatch.setattr(engine, "_PATIENCE", 1000)
+    with warnings.catch_warnings(), caplog.at_level(logging.INFO):
+        warnings.simplefilter("error")
+        engine.wrap(smallest(11), "cpu", "fp32", "openvino")
+        engine.wrap(smallest(11), "cpu", "bf16", "torch")
+        assert logging.getLogger().level == logging.INFO
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_a_long_preparation_is_announced(monkeypatch):
+    monkeypatch.setattr(engine, "_PATIENCE", 0)
+    said = []
+    engine.wrap(smallest(12), "cpu", "fp32", "openvino", progress=said.append)
+    assert len(said) == 1 and "once" in said[0]
+
+
+def test_a_network_is_converted_once(monkeypatch, cache):
+    x, t_index = inputs(2)
+    expected = engine.wrap(smallest(20), "cpu", "fp32", "openvino")(x, t_index)
+
+    def fail(unet):
+        raise AssertionError("converted again")
+
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        patch.setattr(openvino_engine, "_convert", fail)
+        warnings.simplefilter("error")
+        assert torch.equal(engine.wrap(smallest(20), "cpu", "fp32", "openvino")(x, t_index), expected)
+    # other weights are another network
+    other = engine.wrap(smallest(21), "cpu", "fp32", "openvino")(x, t_index)
+    assert not torch.equal(other, expected)
+
+
+def test_converted_weights_are_not_rounded(cache):
+    network = smallest(22)
+    engine.wrap(network, "cpu", "fp32", "openvino")
+    newest = max(cache.iterdir(), key=lambda entry: entry.stat().st_mtime)
+    assert (newest / "model.bin").stat().st_size > 4 * sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("file", ["model.xml", "model.bin"])
+def test_a_damaged_entry_is_converted_again(file, cache):
+    network = smallest(23)
+    engine.wrap(network, "cpu", "fp32", "openvino")
+    path = cache / openvino_engine._key(network) / file
+    os.truncate(path, path.stat().st_size // 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
+    assert wrapped.description.startswith("OpenVINO")
+    assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
+    assert path.stat().st_size > 1000
+
+
+def test_the_cache_is_bounded(monkeypatch, tmp_path):
+    for age, name in enumerate(["newest", "second", "third", "oldest"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.bin").write_bytes(bytes(100))
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    monkeypatch.setattr(openvino_engine, "_CACHE_BYTES", 250)
+    openvino_engine._evict(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["newest", "second"]
+    monkeypatch.setattr(openvino_engine, "_CACHE_BYTES", 50)
+    openvino_engine._evict(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["newest"]
+
+
+def test_using_an_entry_makes_it_the_newest(cache):
+    network = smallest(20)
+    engine.wrap(network, "cpu", "fp32", "openvino")
+    entry = cache / openvino_engine._key(network)
+    os.utime(entry, (1000, 1000))
+    engine.wrap(network, "cpu", "fp32", "openvino")
+    assert entry.stat().st_mtime > 1000
+
+
+def test_a_cache_that_cannot_be_written_does_not_matter(monkeypatch, tmp_path, caplog):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "file"))
+    network = smallest(24)
+    wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
+    assert "cannot be kept" in caplog.text
+    assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
+
+
+def test_two_may_convert_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    model = openvino_engine._convert(smallest(25))
+    entry = tmp_path / "openvino" / "entry"
+    for _ in range(2):
+        openvino_engine._store(model, entry)
+    assert sorted(path.name for path in entry.iterdir()) == ["model.bin", "model.xml"]
+    assert list(entry.parent.iterdir()) == [entry]
+
+
+def test_precision_on_trained_weights():
+    """Relative error of ε: at most 2 % in bf16, rounding only in fp32."""
+    model = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
+    network = model.network.unet
+    arguments = inputs(3, size=32, classes=10)
+    expected = truth(network, *arguments)
+    assert relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*arguments), expected) < 1e-5
+    assert relative_error(engine.wrap(network, "cpu", "bf16", "torch")(*arguments), expected) < 0.02

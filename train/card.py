@@ -1,0 +1,125 @@
+"""The result of a run: OUT/model in the Hub's layout with its model card, and how it gets to the Hub."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+from ddpm_core import CheckpointError, Model, save
+from train import TrainError
+from train.config import PRESETS, Config
+from train.data import Images
+
+SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
+
+
+def export(model: Model, out: Path, config: Config, step: int, images: Images) -> None:
+    """Write OUT/model, the newest sample grid and the card in it; a former one stays until the new one is whole."""
+    new, old, final = out / "model.new", out / "model.old", out / "model"
+    try:
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        save(model, new)
+        grids = sorted((out / "samples").glob("*-ema.png"))
+        if grids:
+            shutil.copyfile(grids[-1], new / "samples.png")
+        text = describe(model, out, config, step, images, bool(grids))
+        (new / "README.md").write_text(text, encoding="utf-8")
+        if final.exists():
+            final.rename(old)
+        new.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+    except CheckpointError as error:
+        raise TrainError(f"The model could not be written: {error}.") from error
+    except OSError as error:
+        raise TrainError(f"The model could not be written to {final}: {error.strerror}.") from error
+
+
+def command(config: Config) -> str:
+    """The command line that repeats the run, with every flag that differs from its preset."""
+    words = ["python", "-m", "train", "fit", "--config", config.config]
+    preset = PRESETS[config.config]
+    for field in dataclasses.fields(config):
+        value, flag = getattr(config, field.name), f"--{field.name.replace('_', '-')}"
+        if value == getattr(preset, field.name) or field.name == "resume":
+            continue
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            words += [flag, *map(str, value if isinstance(value, tuple) else [value])]
+    return shlex.join(words)
+
+
+def describe(model: Model, out: Path, config: Config, step: int, images: Images, grid: bool) -> str:
+    """The model card, Markdown."""
+    parameters = sum(p.numel() for p in model.network.unet.parameters())
+    classes = "none"
+    if model.num_classes:
+        classes = f"{', '.join(model.class_names)}; label {model.null_label} means no label"
+    facts = {
+        "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}",
+        "Classes": classes,
+        "Network": f"UNet2DModel, {parameters:,} parameters, widths {config.widths}, attention at {config.attention}",
+        "Process": f"T = {config.T}, {config.schedule} schedule, variance {config.variance}",
+        "Prediction": config.prediction,
+        "Loss": f"L_{config.loss}" + (f", min-SNR weighting {config.min_snr}" if config.min_snr else ""),
+        "Optimiser": f"{config.optimizer}, learning rate {config.lr:g}, warm-up {config.warmup} steps, "
+        f"decay {config.lr_decay}, gradient clip {config.clip:g}",
+        "Start": f"the weights of {config.init}" if config.init else "random weights",
+        "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
+        "Weights": f"exponential moving average, decay {config.ema:g}, float32",
+    }
+    lines = ["---", "library_name: diffusers", "pipeline_tag: unconditional-image-generation", "tags:"]
+    lines += ["- ddpm", "- diffusers", "---", "", f"# {config.config}", ""]
+    lines += ["A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.", ""]
+    if grid:
+        caption = f"{config.sample_steps} DDIM steps, seeds 0 to {config.sample_count - 1}, not selected"
+        lines += ["![samples](samples.png)", "", f"{caption}.", ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
+    lines += _scores(out / SCORES)
+    lines += ["The command:", "", "```", command(config), "```", ""]
+    return "\n".join(lines)
+
+
+def _scores(path: Path) -> list[str]:
+    """The measured scores as a table: a column for each key."""
+    if not path.is_file():
+        return []
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+    except (ValueError, TypeError) as error:
+        raise TrainError(f"{path} must hold one JSON object a line ({error}).") from error
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(str(row.get(column, '')) for column in columns)} |" for row in rows]
+    return ["Measured:", "", *lines, ""]
+
+
+def push(out: Path, repo: str, private: bool = False) -> str:
+    """Send OUT/model to the Hub repository `repo`, made if need be. Returns its address.
+
+    Raises TrainError, in one sentence, when there is no finished model, no permission or no connection.
+    """
+    folder = out / "model"
+    if not (folder / "config.json").is_file():
+        raise TrainError(f"There is no model in {folder} yet: it is written when a run ends or samples.")
+    api = HfApi()
+    try:
+        address = api.create_repo(repo, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload a model trained with DDPM Lab")
+    except HFValidationError as error:
+        raise TrainError(f"{repo!r} is no repository id: it has the form owner/name.") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else None
+        if status in (401, 403):
+            raise TrainError(f"The Hub refused {repo}: run `hf auth login` with a token that may write.") from error
+        raise TrainError(f"The Hub answered {str(error).splitlines()[0]}") from error
+    except Exception as error:  # httpx and its predecessors have no common ancestor for "no connection"
+        raise TrainError(f"The Hub could not be reached: {str(error).splitlines()[0]}") from error
+    return str(address)

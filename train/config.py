@@ -1,0 +1,276 @@
+"""What a run is: one flat configuration, whose every field is a flag of `python -m train fit`, and the presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ddpm_core import NoiseSchedule
+from ddpm_core.network import unet
+from ddpm_core.process import LEARNED
+from train import TrainError
+
+PresetName = Literal[
+    "cifar10",
+    "cifar10-conditional",
+    "cifar10-tiny",
+    "celebahq-256",
+    "lsun-bedroom-256",
+    "lsun-church-256",
+    "lsun-cat-256",
+]
+
+
+@dataclass(frozen=True)
+class Config:
+    config: PresetName = "cifar10"
+    """The preset that gives every other flag its default."""
+    data: str = ""
+    """What to train on: a folder of images (in class folders or not), a folder or file of parquet, an LSUN database
+    folder (..._lmdb), a Hub data set "owner/name", or "cifar10" (torchvision's, downloaded to --data-cache)."""
+    out: str = "runs/cifar10"
+    """Folder of the run: checkpoints/, samples/, logs/ (TensorBoard) and model/ (the result, in the Hub's layout)."""
+    resume: bool = False
+    """Continue the run in --out where it stopped. Its own configuration is the default of every other flag."""
+    init: str | None = None
+    """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Nothing else is taken."""
+    seed: int = 0
+    """Decides the initial weights, the order of the images and every random draw."""
+
+    split: str = "train"
+    """Split of a parquet or Hub data set."""
+    data_cache: str = "~/.cache/ddpm-lab"
+    """Where torchvision keeps what it downloads."""
+    image_size: int = 32
+    """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
+    flip: bool = True
+    """Mirror every second image at random."""
+    conditional: bool = False
+    """Train with class labels, so that a class can be asked for."""
+    label_dropout: float = 0.1
+    """Share of images shown without their label (--conditional), which guidance needs."""
+    memory: float = 4.0
+    """Data sets that take up to this many GB as pixels are decoded once and kept in memory; others stream from disk."""
+    workers: int = 0
+    """Processes that read images ahead. 0: in the training process."""
+
+    widths: tuple[int, ...] = (128, 256, 256, 256)
+    """Channels of the U-Net at each resolution, from the full one downwards."""
+    blocks: int = 2
+    """Residual blocks a resolution."""
+    attention: tuple[int, ...] = (16,)
+    """Resolutions with self-attention, in pixels."""
+    norm_groups: int = 32
+    """Groups of the group normalisation; divides every width."""
+    dropout: float = 0.1
+    """Dropout in residual blocks."""
+
+    T: int = 1000
+    """Steps of the forward process."""
+    schedule: Literal["linear", "cosine", "quadratic"] = "linear"
+    """Noise schedule."""
+    beta_start: float = 1e-4
+    """β_1 of the linear and the quadratic schedule."""
+    beta_end: float = 0.02
+    """β_T of the linear and the quadratic schedule."""
+    prediction: Literal["epsilon", "x0", "v", "mu"] = "epsilon"
+    """What the network predicts."""
+    loss: Literal["simple", "vlb", "hybrid"] = "simple"
+    """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
+    variance: Literal["beta", "beta_tilde", "learned", "learned_range"] = "beta"
+    """Reverse variance σ². The learned ones need --loss vlb or hybrid."""
+    min_snr: float | None = None
+    """Weight L_simple so that the x_0-error counts min(SNR, this) at every t. None: the paper's plain L_simple."""
+
+    steps: int = 800_000
+    """Optimiser steps in all."""
+    batch: int = 128
+    """Images a step, over all processes and accumulation rounds."""
+    accumulate: int = 1
+    """Rounds in which a step's batch is computed, for little memory."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """Adam (the paper) or AdamW."""
+    lr: float = 2e-4
+    """Learning rate."""
+    weight_decay: float = 0.0
+    """AdamW's decay."""
+    warmup: int = 5000
+    """Steps over which the learning rate rises linearly."""
+    lr_decay: Literal["none", "cosine"] = "none"
+    """After the warm-up: constant (the paper), or a half cosine down to 0 at --steps."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.9999
+    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+
+    device: Literal["auto", "cpu"] = "auto"
+    """auto: a GPU where there is one. Several: accelerate launch -m train fit ..., or torchrun."""
+    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    """Arithmetic of the network. Weights, loss and optimiser are float32 except with fp64."""
+    channels_last: bool = False
+    """Keep images with the channels innermost in memory."""
+    compile: bool = False
+    """Compile the network with torch.compile (needs a C++ compiler; some minutes at the start)."""
+    threads: int | None = None
+    """CPU threads. None: torch's choice. Resumed runs repeat exactly only with the same number."""
+
+    log_every: int = 50
+    """Steps between two points of the curves."""
+    checkpoint_every: int = 1000
+    """Steps between two checkpoints; the last two are kept."""
+    sample_every: int = 5000
+    """Steps between two sample grids. 0: none."""
+    sample_count: int = 64
+    """Images of a sample grid."""
+    sample_steps: int = 50
+    """DDIM steps of a sample grid."""
+
+
+_CIFAR10 = Config(data="cifar10")
+_AT_256 = replace(
+    _CIFAR10,
+    data="",
+    image_size=256,
+    widths=(128, 128, 256, 256, 512, 512),
+    dropout=0.0,
+    variance="beta_tilde",
+    batch=64,
+    lr=2e-5,
+    workers=8,
+    sample_count=16,
+)
+# The paper's values (Appendix B) but for cifar10-tiny, whose recipe is ours.
+PRESETS: dict[str, Config] = {
+    name: replace(preset, config=name, out=f"runs/{name}")
+    for name, preset in {
+        "cifar10": _CIFAR10,
+        "cifar10-conditional": replace(_CIFAR10, conditional=True),
+        "cifar10-tiny": replace(
+            _CIFAR10,
+            conditional=True,
+            widths=(32, 96, 192),
+            attention=(8,),
+            norm_groups=16,
+            dropout=0.0,
+            optimizer="adamw",
+            lr=3e-4,
+            warmup=500,
+            lr_decay="cosine",
+            ema=0.9995,
+            batch=64,
+            steps=50_000,
+        ),
+        "celebahq-256": replace(_AT_256, steps=500_000),
+        "lsun-bedroom-256": replace(_AT_256, steps=2_400_000, flip=False),
+        "lsun-church-256": replace(_AT_256, steps=1_200_000),
+        "lsun-cat-256": replace(_AT_256, steps=1_800_000),
+    }.items()
+}
+
+# What a resumed run may change; everything else decides what step n computes.
+FREE_ON_RESUME = {
+    *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
+    *("channels_last", "compile", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema"),
+    *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
+}
+
+
+def check(config: Config) -> None:
+    """Raise TrainError, in one sentence, for values that no run can have."""
+    at_least_1 = ("image_size", "blocks", "norm_groups", "T", "steps", "batch", "accumulate", "log_every")
+    for name in (*at_least_1, "checkpoint_every", "sample_count", "sample_steps"):
+        _require(getattr(config, name) >= 1, name, config, "must be at least 1")
+    for name in ("workers", "warmup", "sample_every", "memory", "weight_decay", "seed"):
+        _require(getattr(config, name) >= 0, name, config, "can't be negative")
+    for name in ("label_dropout", "dropout", "ema"):
+        _require(0 <= getattr(config, name) < 1, name, config, "must be at least 0 and below 1")
+    for name in ("lr", "clip"):
+        _require(getattr(config, name) > 0, name, config, "must be above 0")
+    _require(config.T >= 2, "T", config, "must be at least 2")
+    _require(config.seed < 2**63, "seed", config, "must be below 2^63")
+    _require(config.threads is None or config.threads >= 1, "threads", config, "must be at least 1")
+    _require(config.sample_steps <= config.T, "sample_steps", config, f"can't exceed T = {config.T}")
+    _require(bool(config.widths) and min(config.widths) >= 1, "widths", config, "must be whole numbers of at least 1")
+    step = 2 ** (len(config.widths) - 1)
+    _require(config.image_size % step == 0, "image_size", config, f"must be a multiple of {step} for these --widths")
+    uneven = [width for width in config.widths if width % config.norm_groups]
+    _require(not uneven, "norm_groups", config, "must divide each of --widths")
+    sizes = [config.image_size >> level for level in range(len(config.widths))]
+    _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
+    learned = config.variance in LEARNED
+    if learned and config.loss == "simple":
+        raise TrainError("L_simple can't teach a learned variance: add --loss hybrid (or vlb).")
+    if config.loss == "hybrid" and not learned:
+        raise TrainError("L_hybrid teaches a learned variance: add --variance learned_range (or learned).")
+    if config.min_snr is not None:
+        _require(config.min_snr > 0, "min_snr", config, "must be above 0")
+        if config.loss != "simple" or config.prediction == "mu":
+            raise TrainError("--min-snr weights L_simple: it needs --loss simple and --prediction epsilon, x0 or v.")
+    try:
+        make_schedule(config)
+    except ValueError as error:
+        raise TrainError(f"Noise schedule: {error}.") from None
+
+
+def _require(fine: bool, name: str, config: Config, rule: str) -> None:
+    if not fine:
+        raise TrainError(f"--{name.replace('_', '-')} {rule}, got {getattr(config, name)}.")
+
+
+def make_schedule(config: Config) -> NoiseSchedule:
+    """The noise schedule of the run. Raises ValueError for β out of range."""
+    if config.schedule == "cosine":
+        return NoiseSchedule.cosine(config.T)
+    return getattr(NoiseSchedule, config.schedule)(config.T, config.beta_start, config.beta_end)
+
+
+def make_network(config: Config, num_classes: int):
+    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model."""
+    here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
+    return unet(
+        "cifar10",
+        sample_size=config.image_size,
+        block_out_channels=config.widths,
+        down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in here),
+        up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(here)),
+        layers_per_block=config.blocks,
+        norm_num_groups=config.norm_groups,
+        dropout=config.dropout,
+        out_channels=6 if config.variance in LEARNED else 3,
+        num_class_embeds=num_classes + 1 if num_classes else None,
+    )
+
+
+def learning_rate(config: Config, step: int) -> float:
+    """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant or a half cosine to 0."""
+
+    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+    if config.lr_decay == "none":
+        return config.lr * rise
+    done = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Plain values, for a checkpoint."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: Mapping[str, Any]) -> Config:
+    """Back from `to_dict`. Raises TrainError for the configuration of another version."""
+    names = {field.name for field in dataclasses.fields(Config)}
+    if set(values) != names:
+        odd = ", ".join(sorted(set(values) ^ names))
+        raise TrainError(f"The checkpoint belongs to another version of this trainer (it differs in: {odd}).")
+    return Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def check_resume(stored: Config, config: Config) -> None:
+    """Raise TrainError when a resumed run changes what can't change."""
+    for name, value in to_dict(stored).items():
+        if name not in FREE_ON_RESUME and getattr(config, name) != value:
+            flag, now = f"--{name.replace('_', '-')}", getattr(config, name)
+            raise TrainError(f"{flag} can't change when a run is resumed: it was {value}, not {now}.")

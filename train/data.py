@@ -1,0 +1,164 @@
+"""Batches: which image sample n of a run is, and every random draw that belongs to it, as functions of (seed, n).
+
+Sample n = step · batch + position. Nothing is drawn from a shared generator, so a resumed run sees what an
+uninterrupted one would have seen, and k processes see what one with the same batch would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from train import TrainError
+from train.config import Config
+from train.sources import open_source
+
+# Draws of one purpose never meet those of another: the purpose is the high word of Philox's counter.
+_ORDER, _SAMPLE, _STEP = 1, 2, 3
+
+
+def generator(seed: int, number: int, purpose: int) -> np.random.Generator:
+    """The counter-based generator of one epoch, sample or step."""
+    return np.random.Generator(np.random.Philox(key=[seed, number], counter=[0, 0, 0, purpose]))
+
+
+def torch_seed(seed: int, step: int, round: int, process: int) -> int:
+    """Seed of torch's own generator (dropout) for one round of one step in one process."""
+    return int(np.random.Philox(key=[seed, step], counter=[0, round, process, _STEP]).random_raw()) >> 1
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
+    return generator(seed, epoch, _ORDER).permutation(count)
+
+
+def image_of(seed: int, n: int, count: int) -> int:
+    """Which of `count` images sample n is: every epoch is a permutation of its own."""
+    epoch, position = divmod(n, count)
+    return int(_permutation(seed, epoch, count)[position])
+
+
+def prepare(picture: Image.Image, size: int) -> np.ndarray:
+    """uint8 (size, size, 3): RGB, the shorter side resized to `size`, cropped at the centre."""
+    picture = ImageOps.exif_transpose(picture).convert("RGB")
+    if picture.size != (size, size):
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+class Images:
+    """The images of a run.
+
+    classes: names, or None; pixels: uint8 (N, H, W, 3) when they are kept in memory, else None; broken: what could not
+    be read so far, by name. Raises TrainError when there is nothing to train on, or no labels for a conditional run.
+    """
+
+    def __init__(self, config: Config, quiet: bool = False):
+        self._source = open_source(config.data, config.split, config.data_cache)
+        self._size = config.image_size
+        self.description = self._source.description
+        self.classes = self._source.classes if config.conditional else None
+        if config.conditional and not self.classes:
+            raise TrainError(f"{config.data} has no class labels: add --no-conditional.")
+        self.broken: list[str] = []
+        self.pixels: Tensor | None = None
+        count = len(self._source)
+        self.index = np.arange(count)  # of the images that can be read, as far as that is known
+        if count * self._size**2 * 3 <= config.memory * 1e9:
+            self._decode(count, quiet)
+        self.labels = torch.tensor([self._source.label(i) for i in self.index]) if self.classes else None
+        if self.labels is not None and int(self.labels.min()) < 0:
+            raise TrainError(f"{config.data} has images without a label: add --no-conditional.")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def read(self, i: int) -> tuple[np.ndarray, int]:
+        """(uint8 (H, W, 3), how many images in a row were broken before one could be read) for image i or the next."""
+        for skipped in range(len(self)):
+            try:
+                return prepare(self._source.picture((i + skipped) % len(self)), self._size), skipped
+            except Exception:  # broken files make Pillow raise nearly anything
+                continue
+        raise TrainError(f"None of the {len(self)} images of {self.description} can be read.")
+
+    def note_broken(self, i: int) -> bool:
+        """Count image i as one that can't be read; whether that is news."""
+        name = self._source.name(i % len(self))
+        news = name not in self.broken
+        if news:
+            self.broken.append(name)
+        return news
+
+    def _decode(self, count: int, quiet: bool) -> None:
+        pixels = np.empty((count, self._size, self._size, 3), np.uint8)
+        whole = []
+        for i in tqdm(range(count), "reading images", unit="image", leave=False, disable=quiet, mininterval=1):
+            try:
+                pixels[len(whole)] = prepare(self._source.picture(i), self._size)
+                whole.append(i)
+            except Exception:  # as in read()
+                self.broken.append(self._source.name(i))
+        if not whole:
+            raise TrainError(f"None of the {count} images of {self.description} can be read.")
+        self.index = np.array(whole)
+        self.pixels = torch.from_numpy(pixels[: len(whole)])
+
+
+class Samples(Dataset):
+    """Sample n of the run: image (or its number, when pixels are in memory), label, t, ε and whether to mirror it."""
+
+    def __init__(self, config: Config, images: Images):
+        self._config, self._images = config, images
+
+    def __getitem__(self, n: int) -> dict[str, np.ndarray | int | bool]:
+        config, images = self._config, self._images
+        i = image_of(config.seed, n, len(images))
+        rng = generator(config.seed, n, _SAMPLE)
+        sample = {
+            "image": i,
+            "t": int(rng.integers(1, config.T + 1)),
+            "mirror": bool(rng.random() < 0.5) and config.flip,
+        }
+        dropped = bool(rng.random() < config.label_dropout)
+        sample["eps"] = rng.standard_normal((3, config.image_size, config.image_size), dtype=np.float32)
+        skipped = 0
+        if images.pixels is None:
+            sample["pixels"], skipped = images.read(i)
+        sample["skipped"] = skipped
+        if images.labels is not None:
+            label = int(images.labels[(i + skipped) % len(images)])
+            sample["label"] = len(images.classes) if dropped else label
+        return sample
+
+
+class _Rounds:
+    """The sample numbers of this process: one list for each round of each step from `start` on."""
+
+    def __init__(self, config: Config, start: int, process: int, processes: int):
+        self._config, self._start, self._process, self._processes = config, start, process, processes
+
+    def __len__(self) -> int:
+        return (self._config.steps - self._start) * self._config.accumulate
+
+    def __iter__(self) -> Iterator[range]:
+        config = self._config
+        share = config.batch // (config.accumulate * self._processes)
+        for step in range(self._start, config.steps):
+            for round in range(config.accumulate):
+                first = step * config.batch + (round * self._processes + self._process) * share
+                yield range(first, first + share)
+
+
+def batches(config: Config, images: Images, start: int, process: int, processes: int) -> Iterator[dict[str, Tensor]]:
+    """The rounds of this process, `accumulate` for each step from `start` to the last, collated."""
+    rounds = _Rounds(config, start, process, processes)
+    pin = torch.cuda.is_available()
+    return iter(DataLoader(Samples(config, images), batch_sampler=rounds, num_workers=config.workers, pin_memory=pin))

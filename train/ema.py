@@ -1,0 +1,36 @@
+"""The exponential moving average of the weights, which is what is sampled and published."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class EMA:
+    """A copy of the network whose parameters follow the trained ones, in float32 or wider.
+
+    The average forgets at first as fast as it is young, decay_n = min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ...,
+    so that the random start doesn't linger in it. Buffers are copied once: a U-Net of ours learns nothing in them.
+    """
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        for average in self.network.parameters():
+            if average.dtype in (torch.float16, torch.bfloat16):
+                average.data = average.data.float()
+        self.decay = decay
+        self.updates = 0
+
+    def decay_now(self) -> float:
+        """The decay of the next update."""
+        return min(self.decay, (1 + self.updates) / (10 + self.updates))
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """average ← decay · average + (1 − decay) · parameter."""
+        averages = list(self.network.parameters())
+        parameters = [p.detach().to(a.dtype) for p, a in zip(network.parameters(), averages, strict=True)]
+        torch._foreach_lerp_(averages, parameters, 1 - self.decay_now())
+        self.updates += 1

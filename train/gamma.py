@@ -1,0 +1,53 @@
+"""python -m train gamma: estimate Γ_t of a checkpoint, which the variance "analytic" needs, and keep it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+from tqdm import tqdm
+
+from ddpm_core.__main__ import Where, open_checkpoint
+
+
+@dataclass
+class Options:
+    """Estimate Γ_t, which the analytic variance needs, and keep it beside the weights (Hub: in the user's cache)."""
+
+    checkpoint: Annotated[str, tyro.conf.Positional]
+    """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    data: str
+    """what it was trained on: a folder of images, parquet, a Hub data set or cifar10"""
+    split: str = "train"
+    """of a data set that has several"""
+    images: int = 128
+    """how many; the standard error falls with their square root"""
+    where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
+
+
+def main(arguments: list[str]) -> int:
+    options = tyro.cli(Options, args=arguments, prog="python -m train gamma")
+    from ddpm_core import analytic
+    from train.images import Sample
+
+    model = open_checkpoint(options.checkpoint, options.where)
+    sample = Sample(options.data, options.split, model.image_size, options.images)
+    # A model with a null label is measured without labels, one that always needs a class with the images' own.
+    labels = sample.labels if model.num_classes and model.null_label is None else None
+    with tqdm(unit="evaluation", smoothing=0) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        estimate = analytic.estimate_gamma(model, sample.pixels(), labels=labels, progress=progress)
+    engine = getattr(model.network, "description", "")
+    print(analytic.write(model, estimate, data=sample.description, engine=engine))
+    print(f"largest standard error of E‖ε‖²/d: {error(model, estimate):.4f}")
+    return 0
+
+
+def error(model, estimate) -> float:
+    """The largest standard error of E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t, a number between 0 and about 1."""
+    return ((1 - model.schedule.alpha_bar[list(estimate.times)]) * estimate.standard_error).max().item()

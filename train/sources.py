@@ -1,0 +1,172 @@
+"""Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and LSUN.
+
+Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) and name(i).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from train import TrainError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab"):
+    """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images."""
+    if not data:
+        raise TrainError(
+            "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set or cifar10."
+        )
+    path = Path(data).expanduser()
+    if path.is_dir():
+        if (path / "data.mdb").is_file():
+            return LSUN(path)
+        if next(path.rglob("*.parquet"), None):
+            return HubDataset(str(path), split)
+        return Folder(path)
+    if path.suffix == ".parquet" and path.is_file():
+        return HubDataset(str(path), split)
+    if path.exists():
+        raise TrainError(
+            f"{data} is a file: --data takes an image folder, parquet, an LSUN database or a Hub data set."
+        )
+    if data == "cifar10":
+        return CIFAR10(Path(cache).expanduser(), split)
+    if _HUB_ID.fullmatch(data):
+        return HubDataset(data, split)
+    raise TrainError(f"There is no folder or data set {data!r}: check --data.")
+
+
+class Folder:
+    """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class."""
+
+    def __init__(self, root: Path):
+        self._root = root
+        self._files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not self._files:
+            raise TrainError(f"{root} holds no images (looked for {', '.join(sorted(SUFFIXES))}) and no parquet files.")
+        self.description = f"image folder {root.resolve().name}"
+        inside = [path.relative_to(root).parts for path in self._files]
+        self.classes = tuple(sorted({parts[0] for parts in inside})) if min(map(len, inside)) > 1 else None
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def picture(self, i: int) -> Image.Image:
+        return Image.open(self._files[i])
+
+    def label(self, i: int) -> int:
+        return self.classes.index(self._files[i].relative_to(self._root).parts[0])
+
+    def name(self, i: int) -> str:
+        return str(self._files[i])
+
+
+class HubDataset:
+    """A data set with an image column: local parquet, or an id on the Hub. The label is its first ClassLabel column."""
+
+    def __init__(self, data: str, split: str):
+        import datasets
+
+        datasets.disable_progress_bars()
+        try:
+            if data.endswith(".parquet"):
+                rows = datasets.load_dataset("parquet", data_files=data, split="train")
+            else:
+                rows = datasets.load_dataset(data, split=split)
+        except Exception as error:  # the library raises a dozen kinds: not found, offline, gated, unknown split, ...
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise TrainError(f"The data set {data} can't be read: {reason}") from error
+        images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
+        if not images:
+            raise TrainError(f"The data set {data} has no image column, only {', '.join(rows.features)}.")
+        if not len(rows):
+            raise TrainError(f"The data set {data} is empty.")
+        labels = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
+        self.classes = tuple(rows.features[labels[0]].names) if labels else None
+        self._labels = rows[labels[0]] if labels else None
+        self._images = rows.select_columns(images[:1]).cast_column(images[0], datasets.Image(decode=False))
+        self._column = images[0]
+        self._data = data
+        self.description = f"data set {data if _HUB_ID.fullmatch(data) else Path(data).resolve().name} ({split})"
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def picture(self, i: int) -> Image.Image:
+        image = self._images[i][self._column]
+        return Image.open(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
+
+    def label(self, i: int) -> int:
+        return self._labels[i]
+
+    def name(self, i: int) -> str:
+        return f"row {i} of {self._data}"
+
+
+class CIFAR10:
+    """torchvision's CIFAR-10, downloaded on first use."""
+
+    description = "CIFAR-10 (torchvision)"
+
+    def __init__(self, cache: Path, split: str):
+        from torchvision.datasets import CIFAR10
+
+        try:
+            self._set = CIFAR10(str(cache), train=split == "train", download=True)
+        except (OSError, RuntimeError) as error:
+            raise TrainError(f"CIFAR-10 can't be downloaded to {cache} ({str(error).splitlines()[0]}).") from error
+        self.classes = tuple(self._set.classes)
+
+    def __len__(self) -> int:
+        return len(self._set)
+
+    def picture(self, i: int) -> Image.Image:
+        return Image.fromarray(self._set.data[i])
+
+    def label(self, i: int) -> int:
+        return self._set.targets[i]
+
+    def name(self, i: int) -> str:
+        return f"CIFAR-10 image {i}"
+
+
+class LSUN:
+    """One category of torchvision's LSUN: a folder like bedroom_train_lmdb. Needs the package lmdb."""
+
+    classes = None
+
+    def __init__(self, root: Path):
+        from torchvision.datasets.lsun import LSUNClass
+
+        self._root = root
+        try:
+            self._keys = LSUNClass(str(root)).keys  # listed once, then cached beside the database
+        except ImportError as error:
+            raise TrainError("Reading an LSUN database needs one more package: pip install lmdb.") from error
+        except Exception as error:
+            raise TrainError(f"The LSUN database {root} can't be read ({error}).") from error
+        if not self._keys:
+            raise TrainError(f"The LSUN database {root} is empty.")
+        self._database = None
+        self.description = f"LSUN {root.resolve().name}"
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def picture(self, i: int) -> Image.Image:
+        if self._database is None:  # opened where it is used: an LMDB handle must not cross into a worker process
+            import lmdb
+
+            self._database = lmdb.open(str(self._root), readonly=True, lock=False, readahead=False, meminit=False)
+        with self._database.begin() as transaction:
+            return Image.open(io.BytesIO(transaction.get(self._keys[i])))
+
+    def name(self, i: int) -> str:
+        return f"image {i} of {self._root}"

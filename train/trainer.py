@@ -1,0 +1,311 @@
+"""The training loop (Algorithm 1 of the paper), on one device or many, stoppable and resumable at any step."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ddpm_core import CheckpointError, Model, load
+from ddpm_core.checkpoint import Source
+from ddpm_core.engine import wrap
+from ddpm_core.imaging import from_uint8
+from ddpm_core.objective import LOSSES, min_snr_weight
+from train import TrainError, card, checkpoints
+from train.config import Config, check, check_resume, from_dict, learning_rate, make_network, make_schedule, to_dict
+from train.data import Images, batches, torch_seed
+from train.ema import EMA
+from train.report import Report, Window
+
+STOP_CHECK = 10  # steps between two agreements of several processes on whether to stop
+
+
+class Trainer:
+    """One run. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
+
+    def __init__(self, config: Config, state: dict[str, Any] | None = None):
+        """state: the checkpoint to continue from, as `checkpoints.load_latest` gives it."""
+        check(config)
+        if state is not None:
+            check_resume(from_dict(state["config"]), config)
+        self.config, self.out = config, Path(config.out).expanduser()
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        precision = config.precision if config.precision in ("bf16", "fp16") else "no"
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=config.device == "cpu")
+        self.device = self.accelerator.device
+        self.dtype = torch.float64 if config.precision == "fp64" else torch.float32
+        processes = self.accelerator.num_processes
+        if config.batch % (processes * config.accumulate):
+            raise TrainError(
+                f"--batch {config.batch} can't be shared evenly by {processes} processes of {config.accumulate} rounds."
+            )
+        self.images = Images(config, quiet=not self.accelerator.is_main_process)
+        for name in self.images.broken[:10]:
+            self._say(f"Skipped, can't be read: {name}")
+        if self.images.broken:
+            self._say(f"{len(self.images.broken)} broken images were skipped, {len(self.images)} are left.")
+        self.num_classes = len(self.images.classes or ())
+        self.schedule = make_schedule(config)
+        self._build(state)
+
+    def _build(self, state: dict[str, Any] | None) -> None:
+        """Network, moving average and optimiser, from the checkpoint or fresh."""
+        config = self.config
+        torch.manual_seed(config.seed)
+        unet = make_network(config, self.num_classes)
+        if self.dtype == torch.float64:
+            unet.double()
+        if state is not None:
+            unet.load_state_dict(state["model"])
+        elif config.init:
+            warm_start(unet, config.init)
+        layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.unet = unet.to(self.device, memory_format=layout)
+        self.ema = EMA(self.unet, config.ema)
+        if config.compile:
+            self.unet.compile()
+        kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+        optimizer = kind(self.unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
+        self.model, self.optimizer = self.accelerator.prepare(self.unet, optimizer)
+        self.step = 0
+        if state is not None:
+            self._check_data(state["data"])
+            self.step = state["step"]
+            self.ema.network.load_state_dict(state["ema"])
+            self.ema.updates = state["ema_updates"]
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.accelerator.scaler is not None and state["scaler"]:
+                self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.pixels = self.images.pixels
+        if self.pixels is not None and self.device.type == "cuda":
+            room = torch.cuda.mem_get_info(self.device)[0] / 4
+            self.pixels = self.pixels.to(self.device) if self.pixels.nbytes < room else self.pixels
+
+    def _data(self) -> dict[str, Any]:
+        """What must be the same for a resumed run to see the same images in the same order."""
+        return {"images": len(self.images), "classes": list(self.images.classes or ())}
+
+    def _check_data(self, before: dict[str, Any]) -> None:
+        if self._data() != before:
+            raise TrainError(
+                f"--data is not what this run was started with: {before['images']} images of {len(before['classes'])} "
+                f"classes then, {len(self.images)} of {self.num_classes} now."
+            )
+
+    def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        if self.config.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
+
+    def _losses(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each image of one round, (N,)."""
+        config = self.config
+        pixels = batch["pixels"] if self.pixels is None else self.pixels[batch["image"].to(self.pixels.device)]
+        x_0 = from_uint8(pixels.to(self.device)).to(self.dtype)
+        x_0 = torch.where(batch["mirror"].to(self.device)[:, None, None, None], x_0.flip(-1), x_0)
+        eps = batch["eps"].to(self.device, self.dtype)
+        labels = batch["label"].to(self.device) if "label" in batch else None
+        loss = LOSSES[config.loss](
+            self._network, self.schedule, x_0, batch["t"], eps, labels, config.prediction, config.variance
+        )
+        if config.min_snr is not None:
+            loss = loss * min_snr_weight(self.schedule, config.prediction, batch["t"], config.min_snr).to(loss)
+        return loss
+
+    def _train_step(self, rounds, window: Window) -> None:
+        """One optimiser step: `accumulate` rounds, clipping, Adam, the moving average."""
+        config, accelerator = self.config, self.accelerator
+        self.model.train()
+        total = 0.0
+        for round in range(config.accumulate):
+            batch = next(rounds)
+            self._note_broken(batch)
+            torch.manual_seed(torch_seed(config.seed, self.step, round, accelerator.process_index))
+            last = round == config.accumulate - 1
+            with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
+                losses = self._losses(batch)
+                loss = losses.mean() / config.accumulate
+                accelerator.backward(loss)
+            window.add(losses, batch["t"], config.T)
+            total = total + loss.detach()
+        norm = accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.step)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.ema.update(self.unet)
+        self.step += 1
+        window.finish_step(self.step, total, norm, overflow_expected=config.precision == "fp16")
+
+    def fit(self) -> int | None:
+        """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
+        config, main = self.config, self.accelerator.is_main_process
+        report = Report(config, self.out, self.step) if main else None
+        if report:
+            self._say = report.say
+        window = Window(self.device)
+        rounds = batches(config, self.images, self.step, self.accelerator.process_index, self.accelerator.num_processes)
+        try:
+            with _Signals() as signals:
+                if self.step == 0:
+                    self._save()  # so that there is something to resume, and a bad --out shows at once
+                while self.step < config.steps and not self._should_stop(signals):
+                    self._train_step(rounds, window)
+                    due = {
+                        name: every and self.step % every == 0
+                        for name, every in (
+                            ("log", config.log_every),
+                            ("checkpoint", config.checkpoint_every),
+                            ("sample", config.sample_every),
+                        )
+                    }
+                    last = self.step == config.steps
+                    if any(due.values()) or last or self.device.type == "cpu":
+                        self._check_finite(window)
+                    if due["log"] or last:
+                        self._log(window, report)
+                    if due["checkpoint"] or last:
+                        self._save()
+                    if (due["sample"] or (last and config.sample_every)) and main:
+                        self._sample(report)
+                    if main:
+                        report.bar.update()
+                if self.step < config.steps:
+                    self._check_finite(window)
+                    self._save()
+                    return signals.received
+                self._export()
+                return None
+        finally:
+            if main:
+                report.close()
+            self.accelerator.end_training()
+
+    def _should_stop(self, signals: _Signals) -> bool:
+        """Whether any process was asked to stop: all must leave the loop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return signals.received is not None
+        if self.step % STOP_CHECK:
+            return False
+        asked = torch.tensor(float(signals.received or 0), device=self.device)
+        signals.received = int(self.accelerator.gather(asked.reshape(1)).max()) or None
+        return signals.received is not None
+
+    def _check_finite(self, window: Window) -> None:
+        step = int(self.accelerator.gather(window.bad_step.reshape(1)).max())
+        if step >= 0:
+            paths = checkpoints.found(self.out / "checkpoints")
+            raise TrainError(
+                f"The loss or its gradient stopped being finite at step {step}, learning rate "
+                f"{learning_rate(self.config, step - 1):.3g}; the last good checkpoint is {paths[0]}: continue from it "
+                "with --resume and a lower --lr."
+            )
+
+    def _log(self, window: Window, report: Report | None) -> None:
+        seconds = time.perf_counter() - window.started
+        loss, count = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum").cpu().numpy()
+        if report:
+            lr = learning_rate(self.config, self.step - 1)
+            speed = window.steps * self.config.batch / seconds
+            report.point(self.step, loss, count, float(window.norm) / window.steps, lr, speed)
+        window.reset()
+
+    def _note_broken(self, batch: dict[str, Tensor]) -> None:
+        """Name the images that a streaming source had to pass over."""
+        for image, skipped in zip(batch["image"].tolist(), batch["skipped"].tolist(), strict=True):
+            for i in range(image, image + skipped):
+                if self.images.note_broken(i):
+                    self._say(f"Skipped, can't be read: {self.images.broken[-1]} ({len(self.images.broken)} so far)")
+
+    def state(self) -> dict[str, Any]:
+        """All the run needs to go on. Every draw is a function of (seed, sample or step): no generator has state."""
+        scaler = self.accelerator.scaler
+        return {
+            "config": to_dict(self.config),
+            "step": self.step,
+            "model": self.unet.state_dict(),
+            "ema": self.ema.network.state_dict(),
+            "ema_updates": self.ema.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "data": self._data(),
+            "processes": self.accelerator.num_processes,
+            "torch": str(torch.__version__),
+        }
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            checkpoints.save(self.state(), self.out / "checkpoints", self.step)
+        self.accelerator.wait_for_everyone()
+
+    def snapshot(self, network: torch.nn.Module, weights: str) -> Model:
+        """A copy of a network as a Model, in float32."""
+        return Model(
+            network=wrap(copy.deepcopy(network).float(), str(self.device), "fp32"),
+            schedule=self.schedule,
+            image_size=self.config.image_size,
+            prediction=self.config.prediction,
+            variance=self.config.variance,
+            num_classes=self.num_classes,
+            null_label=self.num_classes or None,
+            class_names=self.images.classes,
+            source=Source(weights=weights),
+        )
+
+    def _sample(self, report: Report) -> None:
+        self._export()
+        for network, weights, name in ((self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")):
+            report.grid(self.snapshot(network, weights), name, self.step)
+
+    def _export(self) -> None:
+        """The moving average to OUT/model, with its card."""
+        if self.accelerator.is_main_process:
+            card.export(self.snapshot(self.ema.network, "EMA"), self.out, self.config, self.step, self.images)
+
+    def _say(self, text: str) -> None:
+        if self.accelerator.is_main_process:
+            print(text, file=sys.stderr)
+
+
+def warm_start(unet: torch.nn.Module, ref: str) -> None:
+    """Give a network the weights of a checkpoint. Raises TrainError when it can't be loaded or has another shape."""
+    try:
+        weights = load(ref, device="cpu", precision="fp32", engine="torch").network.unet.state_dict()
+    except CheckpointError as error:
+        raise TrainError(f"--init: {error}.") from error
+    ours = unet.state_dict()
+    odd = [
+        key
+        for key in {**ours, **weights}
+        if key not in ours or key not in weights or ours[key].shape != weights[key].shape
+    ]
+    if odd:
+        raise TrainError(f"--init {ref} is another network than this configuration's: they differ in {odd[0]}.")
+    unet.load_state_dict(weights)
+
+
+class _Signals:
+    """Within it, the first SIGINT or SIGTERM is noted in `received`; a second one ends the process as usual."""
+
+    received: int | None = None
+
+    def __enter__(self) -> _Signals:
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame) -> None:
+        self.received = number
+        signal.signal(number, self._before[number])
