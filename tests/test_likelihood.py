@@ -284,7 +284,7 @@ def test_exact_network_for_gaussian_data_matches_the_closed_form(variance):
 
 
 @given(st.integers(0, 255), st.floats(-1.5, 1.5), st.floats(1e-3, 2.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_decoder_is_a_distribution_over_grey_levels(level, mean, sigma):
     grey = torch.arange(256, dtype=torch.float64) / 127.5 - 1
     for cdf in ("tanh", "exact"):

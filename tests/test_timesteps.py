@@ -31,7 +31,7 @@ def test_every_n_of_the_papers_chain(spacing):
         assert pairs == oracle.pairs(1000, n, spacing), n
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), st.sampled_from(SPACINGS), st.integers(1, 4000))
 def test_any_length(data, spacing, T):
     n = data.draw(st.integers(1, T))

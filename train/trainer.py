@@ -227,7 +227,7 @@ class Trainer:
                     self._say(f"Skipped, can't be read: {self.images.broken[-1]} ({len(self.images.broken)} so far)")
 
     def state(self) -> dict[str, Any]:
-        """All the run needs to go on. Every draw is a function of (seed, sample or step): no generator has state."""
+        """Everything the run needs to go on. No generator has state: draws are functions of (seed, sample or step)."""
         scaler = self.accelerator.scaler
         return {
             "config": to_dict(self.config),

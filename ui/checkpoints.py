@@ -20,7 +20,7 @@ OFFERED = {
     "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
 }
 NAMES = {"cifar10-tiny": "CIFAR-10 tiny"}
-KEPT = 2  # loaded models
+KEPT = 3  # loaded models
 
 
 def name(ref: str) -> str:
