@@ -107,7 +107,7 @@ class Checkpoints:
     @property
     def note(self) -> str:
         """What computes, and how precisely: "CPU · fp32"."""
-        return " · ".join([self.kind, *self.engine.split(" · ")[2:]])
+        return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
 
     def to_download(self, ref: str) -> int | None:
         """Bytes that loading has to download first, where that is known."""
