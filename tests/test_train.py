@@ -9,12 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from training import assert_same, make_folder, tiny, weights
+from training import assert_same, fit, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
 from train import TrainError, checkpoints
@@ -25,24 +24,9 @@ from train.ema import EMA
 from train.trainer import Trainer
 
 
-@pytest.fixture(autouse=True)
-def process_restored():
-    """A run sets the process's threads and accelerate's mixed precision."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("images"))
-
-
-def fit(config, state=None) -> Trainer:
-    trainer = Trainer(config, state)
-    assert trainer.fit() is None
-    return trainer
 
 
 # Recipes

@@ -1,16 +1,18 @@
 """Helpers of the trainer's tests: a data set, a configuration that trains in a second, and real processes."""
 
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from accelerate.state import AcceleratorState
 from PIL import Image
 
 from train.config import PRESETS
+from train.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {
@@ -61,6 +63,15 @@ def flags(**changes) -> list[str]:
     return words
 
 
+@pytest.fixture(autouse=True)
+def process_restored():
+    """A run sets the process's threads and accelerate's mixed precision."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def command(*words: object, launcher: tuple[str, ...] = ()) -> list[str]:
     return [sys.executable, "-m", *launcher, *(["train"] if not launcher else []), *map(str, words)]
 
@@ -69,11 +80,11 @@ def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **extra}
 
 
-def run(*words: object, **options) -> subprocess.CompletedProcess:
-    """python -m train ..., to its end."""
-    return subprocess.run(
-        command(*words), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, **options
-    )
+def fit(config, state=None) -> Trainer:
+    """A whole run in this process."""
+    trainer = Trainer(config, state)
+    assert trainer.fit() is None
+    return trainer
 
 
 def weights(out: Path, step: int, part: str = "model") -> dict[str, torch.Tensor]:

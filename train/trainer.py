@@ -52,7 +52,7 @@ class Trainer:
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
-            self._say(f"{len(self.images.broken)} broken images were skipped, {len(self.images)} are left.")
+            self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
         self.num_classes = len(self.images.classes or ())
         self.schedule = make_schedule(config)
         self._build(state)
