@@ -233,7 +233,7 @@ def test_other_chains_are_refused_where_the_errors_say_too_little():
     full = bits_per_dim(model("learned"), IMAGES)
     for wrong in (model("learned"), model(prediction="mu")):
         with pytest.raises(ValueError, match="says enough"):
-            rechain(full, wrong, IMAGES, None, T)
+            rechain(full, wrong, IMAGES, None, T, "linspace")
 
 
 def test_progressive_decoding_shows_what_distortion_measures():
