@@ -64,9 +64,9 @@ def walk(schedule: NoiseSchedule, x_0: Tensor, t: int, seed: int) -> Tensor:
 class Comparison:
     """One picture noised twice up to t, and the distributions of what was added, x_t − √ᾱ_t x_0.
 
-    walk, jump: uint8 (H, W, C). mean, std: of the walk's and of the jump's noise; sigma = √(1 − ᾱ_t) is what Eq. 4 says.
+    walk, jump: uint8 (H, W, C). mean, std: of the walk's and of the jump's noise; sigma: √(1 − ᾱ_t), what Eq. 4 says.
     edges (B + 1,), walk_density, jump_density (B,): a histogram of each over ±4 sigma, as densities of noise/sigma.
-    gap: the largest difference between the two cumulative distributions (Kolmogorov–Smirnov), and chance: what it stays
+    gap: the largest difference between the two cumulative distributions (Kolmogorov–Smirnov). chance: what it stays
     below 19 times out of 20 when both are one distribution. Without noise (t = 0) densities, gap and chance are 0.
     """
 
@@ -85,7 +85,7 @@ class Comparison:
 def compare(schedule: NoiseSchedule, image: np.ndarray, t: int, seed: int, bins: int = 48) -> Comparison:
     """Noise a uint8 (H, W, C) picture up to t by t steps of Eq. 2 and by one jump of Eq. 4; t: 0..T.
 
-    The jump's ε is `epsilon(seed, image.shape)`; the steps have noise of their own. Raises ValueError for t outside 0..T.
+    The jump's ε is `epsilon(seed, image.shape)`; the steps have noise of their own. Raises ValueError for another t.
     """
     try:
         inside = 0 <= operator.index(t) <= schedule.T

@@ -4,6 +4,7 @@ import base64
 import io
 import math
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,9 @@ def test_tables_are_the_papers_equations(name):
     t = np.arange(1, 201)  # Eq. 7
     before, now = alpha_bar[t - 1], alpha_bar[t]
     np.testing.assert_allclose(table["of_x_0"][1:], np.sqrt(before) * beta[1:] / (1 - now), rtol=1e-9)
-    np.testing.assert_allclose(table["of_x_t"][1:], np.sqrt(1 - beta[1:]) * (1 - before) / (1 - now), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(
+        table["of_x_t"][1:], np.sqrt(1 - beta[1:]) * (1 - before) / (1 - now), rtol=1e-9, atol=1e-15
+    )
     np.testing.assert_allclose(table["beta_tilde"][1:], (1 - before) / (1 - now) * beta[1:], rtol=1e-9, atol=1e-15)
     assert table["of_x_0"][0] == table["of_x_t"][0] == table["beta_tilde"][0] == 0
 
@@ -173,15 +176,15 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
     Image.new("1", (8, 8)).save(buffer, "PNG")
     data = bytearray(buffer.getvalue())
     data[16:24] = (30000).to_bytes(4, "big") * 2
-    import zlib
-
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     (tmp_path / "bomb.png").write_bytes(data)
     with pytest.raises(ValueError, match="900 megapixels"):
         pictures.read(tmp_path / "bomb.png")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"\xff\xd8\xff\xe0cut", b"<svg/>"])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"\xff\xd8\xff\xe0cut", b"<svg/>"]
+)
 def test_what_is_no_picture_gets_one_sentence(tmp_path, content):
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"^This file could not be read as a picture: [^.]*\.$"):
@@ -221,7 +224,16 @@ def test_noise_reaches_the_page_as_it_is():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"t": 1001}, {"t": 1.5}, {"t": True}, {"seed": -1}, {"schedule": "x"}, {"size": 5}, {"size": 500}, {"pixels": "?"}],
+    [
+        {"t": 1001},
+        {"t": 1.5},
+        {"t": True},
+        {"seed": -1},
+        {"schedule": "x"},
+        {"size": 5},
+        {"size": 500},
+        {"pixels": "?"},
+    ],
 )
 def test_wrong_requests_get_a_sentence(wrong):
     right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}

@@ -39,7 +39,11 @@ SHOWS = (
     Show("denoise", {"steps": 10, "variance": "beta"}, "Show 10 steps with β"),
     Show("denoise", {"steps": 1000, "variance": "beta"}, "Show 1000 steps with β"),
     Show("denoise", {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"),
-    Show("denoise", {"checkpoint": "cifar10-tiny", "steps": 50, "label": "ship", "guidance": 3.0}, "Show a class with guidance"),
+    Show(
+        "denoise",
+        {"checkpoint": "cifar10-tiny", "steps": 50, "label": "ship", "guidance": 3.0},
+        "Show a class with guidance",
+    ),
     Show("denoise", {"checkpoint": "cifar10-tiny"}, "Show the small model"),
 )
 KEPT = ("checkpoint", "seed", "count", "label")  # the user's own, unless a lesson is about them
@@ -70,8 +74,8 @@ def tab(tabs: gr.Tabs, denoise: Controls) -> None:
     """Build the tab. tabs: where the others are; denoise: the controls that lessons set. Nothing runs by itself."""
     with gr.Column(elem_id="lessons"):
         gr.HTML(
-            "<p>How a diffusion model works, in eleven short lessons. Each has a button that sets the lab up to show its"
-            " point; nothing runs until you press Run.</p>",
+            "<p>How a diffusion model works, in short lessons. The button of each sets the lab up to show its point;"
+            " nothing runs until you press Run.</p>",
             elem_id="lessons-intro",
         )
         for number, (lesson, show) in enumerate(zip(lessons(), SHOWS, strict=True), 1):

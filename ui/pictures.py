@@ -187,7 +187,9 @@ def _balloon() -> Image.Image:
     colours = ("#d8343c", "#f6c33c", "#d8343c", "#f6c33c", "#d8343c")
     for width, colour in zip((27, 21, 14, 8, 3.5), colours, strict=True):
         pen.oval(colour, 52, 36, width, 27)
-        pen.shape(colour, (52 - width * 0.93, 46), (52 + width * 0.93, 46), (52 + width * 0.26, 67), (52 - width * 0.26, 67))
+        pen.shape(
+            colour, (52 - width * 0.93, 46), (52 + width * 0.93, 46), (52 + width * 0.26, 67), (52 - width * 0.26, 67)
+        )
     pen.box("#b3242c", 44.8, 66, 59.2, 68)
     pen.shape("#8a5a30", (46.5, 73), (57.5, 73), (56.5, 82), (47.5, 82))
     pen.box("#6a4220", 46, 72.5, 58, 74.5)

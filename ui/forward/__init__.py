@@ -129,4 +129,5 @@ def _uri(image: np.ndarray) -> str:
 
 def _thumb(name: str) -> str:
     source = _uri(pictures.drawn(name)[::2, ::2])
-    return f'<label title="{name}"><input type="radio" name="forward-picture" value="{name}" aria-label="{name}"><img src="{source}" alt=""></label>'
+    choice = f'<input type="radio" name="forward-picture" value="{name}" aria-label="{name}">'
+    return f'<label title="{name}">{choice}<img src="{source}" alt=""></label>'
