@@ -52,7 +52,7 @@ class Trainer:
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
-            self._say(f"{len(self.images.broken)} broken images were skipped, {len(self.images)} are left.")
+            self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
         self.num_classes = len(self.images.classes or ())
         self.schedule = make_schedule(config)
         self._build(state)
@@ -227,7 +227,7 @@ class Trainer:
                     self._say(f"Skipped, can't be read: {self.images.broken[-1]} ({len(self.images.broken)} so far)")
 
     def state(self) -> dict[str, Any]:
-        """All the run needs to go on. Every draw is a function of (seed, sample or step): no generator has state."""
+        """Everything the run needs to go on. No generator has state: draws are functions of (seed, sample or step)."""
         scaler = self.accelerator.scaler
         return {
             "config": to_dict(self.config),
