@@ -10,10 +10,12 @@ import shutil
 import tempfile
 import threading
 import warnings
+from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 
 import diffusers
+import numpy as np
 import openvino
 import torch
 from diffusers import UNet2DModel
@@ -26,6 +28,9 @@ from ddpm_core.engine import example_inputs
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 2 * 1024**3
+_LARGEST_CHUNK = 8
+_SMALL_IMAGE = 64 * 64  # pixels
+_KEPT_SHAPES = 4  # each has the weights in memory once more
 
 log = logging.getLogger(__name__)
 
@@ -35,29 +40,60 @@ class OpenVINONetwork:
 
     precision: "auto" is bf16 where the CPU computes in it (AMX, AVX512-BF16), else fp32; one the CPU lacks is fp32 too,
     with a warning.
+
+    A network compiled for one fixed shape is faster than one for any shape, and the outputs are bit-equal whatever the
+    batch. So a batch is evaluated in chunks of 8, 4, 2 and 1, each compiled when it is first needed.
     """
 
     device = torch.device("cpu")
 
     def __init__(self, unet: UNet2DModel, precision: str = "auto"):
         self.unet = nn.Module.to(unet, self.device, torch.float32).eval().requires_grad_(False)
-        core = openvino.Core()
-        precision, why = _precision(core, precision)
+        self._core = openvino.Core()
+        precision, why = _precision(self._core, precision)
         # Without the hint OpenVINO takes bf16 wherever there is any.
-        config = {properties.hint.inference_precision: _HINTS[precision]}
-        compiled = core.compile_model(_converted(core, self.unet), "CPU", config)
-        self.description = f"OpenVINO · cpu · {precision}{why}"
-        # One request: another would double the memory, and the processor is busy with one.
-        self._request = compiled.create_infer_request()
+        self._config = {properties.hint.inference_precision: _HINTS[precision]}
+        self._model = _converted(self._core, self.unet)
+        self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
+        self.description = f"OpenVINO · cpu · {precision}{why}"
+        self._request(tuple(example_inputs(unet)[0].shape))
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
         inputs = [x.float(), t_index] if labels is None else [x.float(), t_index, labels]
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
+        sizes = _chunks(*x.shape)
+        outputs, start = [], 0
+        # One at a time: the processor is busy with one.
         with self._lock:
-            output = self._request.infer(arrays, share_inputs=True)[0]
+            for size in sizes:
+                chunk = [array[start : start + size] for array in arrays]
+                outputs.append(self._request(chunk[0].shape).infer(chunk, share_inputs=True)[0])
+                start += size
+        output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         return torch.from_numpy(output).to(x.device, x.dtype)
+
+    def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
+        """What evaluates inputs of this shape."""
+        if shape not in self._requests:
+            model = self._model.clone()
+            model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
+            self._requests[shape] = self._core.compile_model(model, "CPU", self._config).create_infer_request()
+            while len(self._requests) > _KEPT_SHAPES:
+                self._requests.popitem(last=False)
+        self._requests.move_to_end(shape)
+        return self._requests[shape]
+
+
+def _chunks(n: int, channels: int, height: int, width: int) -> list[int]:
+    """Batch sizes, powers of two, that make up n. A large image keeps the processor busy alone."""
+    largest = _LARGEST_CHUNK if height * width <= _SMALL_IMAGE else 1
+    sizes = []
+    while n:
+        sizes.append(min(largest, 1 << (n.bit_length() - 1)))
+        n -= sizes[-1]
+    return sizes
 
 
 def _precision(core: openvino.Core, precision: str) -> tuple[str, str]:

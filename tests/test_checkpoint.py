@@ -18,6 +18,8 @@ from ddpm_core.checkpoint import Source, describe
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
 
 def refusal(*arguments, **keywords) -> str:
     """The text with which loading is refused: one sentence, one line."""
@@ -335,7 +337,7 @@ def test_save_refuses_what_the_layout_cannot_hold(tmp_path):
         ddpm_core.save(Model(lambda x, t, labels: x, schedule, 32), tmp_path / "out")
     write(tmp_path / "a")
     with pytest.raises(ValueError, match="precision='fp32'"):
-        ddpm_core.save(ddpm_core.load(tmp_path / "a", precision="bf16"), tmp_path / "out")
+        ddpm_core.save(ddpm_core.load(tmp_path / "a", precision="bf16", engine="torch"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

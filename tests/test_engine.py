@@ -7,6 +7,8 @@ import warnings
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 import ddpm_core
@@ -88,10 +90,26 @@ def test_computes_any_size_and_keeps_the_dtype(name):
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_an_image_alone_is_the_image_in_a_batch(name):
     wrapped = engine.wrap(small(), "cpu", "auto", name)
-    x, t_index = inputs(16)
+    x, t_index = inputs(15)  # in chunks of 8, 4, 2 and 1
     batch = wrapped(x, t_index)
-    for i in (0, 7, 15):
+    for i in range(15):
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
+
+
+@given(n=st.integers(1, 200), size=st.sampled_from([8, 32, 64, 256]))
+def test_openvino_chunks_make_up_the_batch(n, size):
+    chunks = openvino_engine._chunks(n, 3, size, size)
+    assert sum(chunks) == n
+    assert set(chunks) <= ({1, 2, 4, 8} if size <= 64 else {1})
+
+
+def test_openvino_keeps_few_compiled_shapes():
+    wrapped = engine.wrap(small(), "cpu", "fp32", "openvino")
+    expected = wrapped(*inputs(1))
+    for size in (8, 16, 24, 32, 40, 48):
+        assert wrapped(*inputs(1, size)).shape == (1, 3, size, size)
+    assert len(wrapped._requests) == openvino_engine._KEPT_SHAPES
+    assert torch.equal(wrapped(*inputs(1)), expected)
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])

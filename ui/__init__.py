@@ -37,7 +37,12 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
     """The page, its default checkpoint and the device its models run on.
 
     public: strangers use it, so that checkpoints are embedded names and Hub ids only. Show it with `launch(demo)`.
+    Raises CheckpointError or ValueError for a checkpoint or a device that is not there.
     """
+    if device != "auto":
+        from ddpm_core.engine import choose_device
+
+        choose_device(device)
     models = Checkpoints(device, public)
     warmup = Warmup(models, checkpoint)
     with gr.Blocks(title="DDPM Lab", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:

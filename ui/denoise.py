@@ -202,9 +202,10 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
         some = bool(show and show.last)
         return gr.update(interactive=some), gr.update(interactive=some), gr.update(choices=models.choices())
 
-    running = gr.on([run.click, seed.submit], prepare, [*everything, lock], seed, js=ON_RUN, **QUICK).then(
-        stream, None, view, show_progress="hidden", api_visibility="private", **NETWORK
-    )
+    # "multiple": Run in a run starts anew. By default gradio drops an event of which one is still under way.
+    running = gr.on(
+        [run.click, seed.submit], prepare, [*everything, lock], seed, js=ON_RUN, trigger_mode="multiple", **QUICK
+    ).then(stream, None, view, trigger_mode="multiple", show_progress="hidden", api_visibility="private", **NETWORK)
     running.then(finish, None, [save_png, save_gif, ref], **QUICK).then(refit, **fit).then(**tell)
     stop.click(pages.stop, None, None, **QUICK)
 

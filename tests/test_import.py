@@ -1,0 +1,22 @@
+"""What `import ddpm_core` offers, and what it leaves for later."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ddpm_core
+
+
+def test_every_public_name_is_there():
+    for name in ddpm_core.__all__:
+        assert getattr(ddpm_core, name).__name__ == name
+        assert name in dir(ddpm_core)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = ddpm_core.nothing
+
+
+def test_slow_libraries_wait_until_they_are_used():
+    """The app's page needs these modules at once, and torch only for the first model."""
+    code = "import sys; from ddpm_core import hub, refs, timesteps; print({'torch', 'diffusers'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
