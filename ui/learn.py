@@ -16,7 +16,7 @@ from ui.settings import Settings
 
 PAPER = "https://arxiv.org/pdf/2006.11239#page={}"
 MATHS = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def tab(tabs: gr.Tabs, denoise: Controls) -> None:
 
 
 def _connect(button: gr.Button, lesson: Lesson, show: Show, tabs: gr.Tabs, denoise: Controls) -> None:
-    def switch():
-        gr.Info(lesson.see, title=lesson.title, duration=8)
+    def switch():  # in the queue: gr.Info needs it
+        gr.Info(lesson.see, duration=6)
         return gr.Tabs(selected=show.tab)
 
     to_top = "() => window.scrollTo({ top: 0 })"
@@ -101,8 +101,8 @@ def _connect(button: gr.Button, lesson: Lesson, show: Show, tabs: gr.Tabs, denoi
           if (window.ddpmForward?.set) window.ddpmForward.set(values);
           else window.ddpmForward = values;
         }}"""
-        button.click(None, js=set_forward, **QUICK)
-        button.click(switch, None, tabs, **QUICK).then(None, js=to_top, **QUICK)
+        button.click(None, js=set_forward, **QUIET)
+        button.click(switch, None, tabs, **QUIET).then(None, js=to_top, **QUIET)
         return
     values = {name: getattr(Settings, name) for name in vars(denoise) if name not in KEPT} | show.values
 
@@ -110,4 +110,4 @@ def _connect(button: gr.Button, lesson: Lesson, show: Show, tabs: gr.Tabs, denoi
         return [switch(), *(gr.update(value=value) for value in values.values())]
 
     outputs = [tabs, *(getattr(denoise, name) for name in values)]
-    button.click(set_denoise, None, outputs, **QUICK).then(None, js=to_top, **QUICK)
+    button.click(set_denoise, None, outputs, **QUIET).then(None, js=to_top, **QUIET)
