@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import socket
 import sys
@@ -9,8 +11,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
-
-FIRST_PORT = 7860
 
 
 @dataclass
@@ -60,17 +60,18 @@ def serve(flags: Flags) -> None:
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
     try:
-        ui.launch(
-            demo,
-            server_name=flags.host,
-            server_port=port,
-            share=flags.share and not space,
-            auth=login,
-            inbrowser=flags.browser and _desktop(),
-            prevent_thread_lock=True,
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # a page of advice where the tunnel fails
+            ui.launch(
+                demo,
+                server_name=flags.host,
+                server_port=port,
+                share=flags.share and not space,
+                auth=login,
+                inbrowser=flags.browser and _desktop(),
+                prevent_thread_lock=True,
+            )
     except OSError as error:
-        raise Mistake(f"cannot listen on {flags.host or 'this machine'}: {error}") from None
+        raise Mistake(f"cannot serve the page: {error}") from None
     print(f"DDPM Lab: {demo.local_url}", flush=True)
     if flags.share and not space:
         if demo.share_url:
@@ -91,17 +92,18 @@ def _login(text: str | None) -> tuple[str, str] | None:
 
 def _port(host: str | None, port: int | None) -> int | None:
     """A free port for --port; None leaves the choice to gradio, which starts at 7860."""
-    if port is None:
-        return None
-    if not 0 <= port <= 65535:
+    if port is not None and not 0 <= port <= 65535:
         raise Mistake(f"--port takes a number from 0 to 65535, got {port}")
+    address = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     try:
-        with socket.create_server((host or "127.0.0.1", port)) as server:
-            return server.getsockname()[1]
+        with socket.create_server((address, port or 0)) as server:
+            return None if port is None else server.getsockname()[1]
     except OSError as error:
-        raise Mistake(
-            f"cannot use port {port} ({error.strerror}): choose another --port, or 0 for any free one"
-        ) from None
+        no_such_name = error.errno is None or error.errno < 0  # from the resolver, not the system
+        reason = "there is no such address" if no_such_name else os.strerror(error.errno).lower()
+        if no_such_name or not port:
+            raise Mistake(f"cannot listen on {address!r}: {reason}") from None
+        raise Mistake(f"cannot use port {port} ({reason}): choose another --port, or 0 for any free one") from None
 
 
 def _desktop() -> bool:

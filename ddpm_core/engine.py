@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor, nn
+
+from ddpm_core.from_diffusers import UNet2DModel
 
 ENGINES = ("auto", "torch", "compile", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")

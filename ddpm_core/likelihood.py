@@ -83,7 +83,7 @@ def bits_per_dim(
     The decoder's variance at t = 1 is a learned one or, for the other kinds, β̃ of the pair (2, 1), as in the paper's
     code. Raises ValueError for values outside these.
     """
-    pairs, variance = _chain(model, variance, model.schedule.T if steps is None else steps, spacing)
+    pairs, variance = chain(model, variance, model.schedule.T if steps is None else steps, spacing)
     _check_cdf(cdf)
     x_0 = image_state(model, images, dtype)
     terms, mse = [], []
@@ -133,7 +133,7 @@ def rechain(
     Nothing is evaluated again: where the mean is made of x̂_0, a term depends on the network by the mean (x̂_0 − x_0)²
     alone. Not for learned variances or μ̃-prediction, which raise ValueError, as does a chain that misses t = 1.
     """
-    schedule, (pairs, variance) = model.schedule, _chain(model, variance, steps, spacing)
+    schedule, (pairs, variance) = model.schedule, chain(model, variance, steps, spacing)
     if variance in LEARNED or model.prediction == "mu" or len(full.times) < schedule.T:
         raise ValueError("only a full chain of a fixed or analytic variance, not of μ̃-prediction, says enough")
     t, s = torch.tensor(pairs[::-1]).T
@@ -162,7 +162,7 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     least log(1e-12). Raises ValueError for another cdf.
     """
     _check_cdf(cdf)
-    normal = _tanh_cdf if cdf == "tanh" else torch.special.ndtr
+    normal = _tanh_cdf if cdf == "tanh" else _normal_cdf
     sigma = torch.as_tensor(variance, dtype=x_0.dtype, device=x_0.device).sqrt()
     # Both tails are measured from below, where a float keeps its digits: Φ(b) − Φ(a) = Φ(−a) − Φ(−b).
     distance = (x_0 - mean).abs()
@@ -174,7 +174,8 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     return probability.clamp(min=FLOOR).log()
 
 
-def _chain(model: Model, variance: str | None, steps: int, spacing: str) -> tuple[list[tuple[int, int]], str]:
+def chain(model: Model, variance: str | None, steps: int, spacing: str) -> tuple[list[tuple[int, int]], str]:
+    """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:
         raise ValueError(
@@ -248,3 +249,8 @@ def _check_cdf(cdf: str) -> None:
 def _tanh_cdf(z: Tensor) -> Tensor:
     """½(1 + tanh(√(2/π)(z + .044715 z³))), written as a sigmoid, which does not cancel in the lower tail."""
     return torch.sigmoid(2 * math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
+
+
+def _normal_cdf(z: Tensor) -> Tensor:
+    """Φ by erfc, which keeps its digits in the lower tail; torch.special.ndtr computes ½(1 + erf) and cancels there."""
+    return 0.5 * torch.special.erfc(-z / math.sqrt(2))

@@ -132,7 +132,7 @@ def trajectory(
         raise ValueError(f"guidance must be a finite number, got {guidance}")
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(seeds, 0, shape) if x_T is None else x_T
-    if x.ndim != 4 or len(x) != len(seeds) or not x.is_floating_point():
+    if x.ndim != 4 or x.shape[:2] != (len(seeds), model.channels) or not x.is_floating_point():
         raise ValueError(f"x_T must be a float tensor of shape {(len(seeds), *shape)}, got {tuple(x.shape)} {x.dtype}")
     x = x.to(getattr(model.network, "device", x.device))
     if label_ids is not None:

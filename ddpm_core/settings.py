@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import diffusers
-
 from ddpm_core.process import LEARNED, PREDICTIONS
 from ddpm_core.refs import CheckpointError, Layout
 from ddpm_core.schedule import NoiseSchedule
@@ -71,7 +69,9 @@ def read(folder: Path, layout: Layout, where: str) -> Settings:
 
 def files(model: Model) -> dict[str, dict[str, Any]]:
     """The JSON files, but for config.json, that `read` turns back into the fields of the model."""
-    version = {"_diffusers_version": diffusers.__version__}
+    from ddpm_core import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
+
+    version = {"_diffusers_version": from_diffusers.__version__}
     names = {ours: theirs for theirs, ours in _PREDICTIONS.items()}
     scheduler = {
         "_class_name": "DDPMScheduler",

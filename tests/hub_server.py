@@ -5,11 +5,13 @@
         hub.use(monkeypatch, tmp_path)      # this process; `env=hub.env(tmp_path)` for another one
 
 It answers what a download asks: the listing of a repository at a revision, and HEAD and GET of its files, with the
-Hub's headers and error codes. More endpoints are one method and one line in `routes`.
+Hub's headers and error codes. After `accept_uploads` it also takes new repositories and commits (through git LFS, not
+Xet). More endpoints are one method and one line in `routes`.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -49,6 +51,9 @@ class HubServer:
         self.stalled = threading.Event()  # while set, file bodies stop after their first bytes
         self.xet = False  # say that weights lie in Xet storage too
         self.connections: set[socket.socket] = set()
+        self.uploads: Path | None = None  # where repositories that are made here are kept
+        self.token = ""  # who may write
+        self.objects: dict[str, bytes] = {}  # large files received, by sha256
         self._cut: int | None = None
         self._times = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
@@ -73,6 +78,10 @@ class HubServer:
         self.repos[id, revision] = self.repos[id, repo.commit] = repo
         return repo.commit
 
+    def accept_uploads(self, folder: Path, token: str) -> None:
+        """Let whoever has the token make repositories, kept under the folder, and commit to them."""
+        self.uploads, self.token = folder, token
+
     def cut_after(self, bytes: int | None, times: int = 10**9) -> None:
         """Close the connection after so many bytes of a file, in the next `times` files longer than that."""
         self._cut, self._times = bytes, times
@@ -91,6 +100,7 @@ class HubServer:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # uploads go through git LFS
 
     def env(self, home: Path) -> dict[str, str]:
         """The environment of another process whose client shall talk to this Hub."""
@@ -136,6 +146,12 @@ class _Handler(BaseHTTPRequestHandler):
         ("GET", r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", "model_info"),
         ("HEAD", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "file"),
         ("GET", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "file"),
+        ("POST", r"/api/repos/create", "create"),
+        ("POST", r"/api/validate-yaml", "validate_yaml"),
+        ("POST", r"/api/models/([^/]+/[^/]+)/preupload/main", "preupload"),
+        ("POST", r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", "lfs_batch"),
+        ("PUT", r"/lfs/(\w+)", "lfs_put"),
+        ("POST", r"/api/models/([^/]+/[^/]+)/commit/main", "commit"),
     )
 
     def setup(self) -> None:
@@ -150,8 +166,12 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = parse_qs(url.query)
         self.hub.requests.append(Request(self.command, unquote(url.path), self.headers.get("Range")))
+        self.received = self.receive()
         if self.hub.status != 200:
             return self.error(self.hub.status, None)
+        writes = self.command == "POST" and "/validate-yaml" not in url.path
+        if writes and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
+            return self.error(401, None, "Invalid username or password.")
         for method, pattern, name in self.routes:
             match = re.fullmatch(pattern, url.path)
             if match and method == self.command:
@@ -190,6 +210,67 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
         self.body(206 if first else 200, content[first:], headers)
 
+    def create(self) -> None:
+        wanted = json.loads(self.received)
+        id = f"{wanted['organization']}/{wanted['name']}"
+        if (id, "main") in self.hub.repos:
+            return self.json({"error": "You already created this model repo", "url": f"{self.hub.url}/{id}"}, 409)
+        folder = self.hub.uploads / id
+        folder.mkdir(parents=True)
+        self.hub.add_repo(id, folder)
+        self.json({"url": f"{self.hub.url}/{id}"})
+
+    def validate_yaml(self) -> None:
+        text = json.loads(self.received)["content"]
+        fine = re.match(r"---\n(.+\n)+---\n", text)
+        self.json({"errors": [] if fine else [{"message": "no metadata"}], "warnings": []})
+
+    def preupload(self, id: str) -> None:
+        large = (".safetensors", ".bin", ".png")
+        files = [
+            {"path": f["path"], "shouldIgnore": False, "uploadMode": "lfs" if f["path"].endswith(large) else "regular"}
+            for f in json.loads(self.received)["files"]
+        ]
+        self.json({"files": files})
+
+    def lfs_batch(self, id: str) -> None:
+        objects = json.loads(self.received)["objects"]
+        for large in objects:
+            large["actions"] = {"upload": {"href": f"{self.hub.url}/lfs/{large['oid']}"}}
+        self.json({"transfer": "basic", "objects": objects})
+
+    def lfs_put(self, oid: str) -> None:
+        if hashlib.sha256(self.received).hexdigest() != oid:
+            return self.error(422, None, "the content has another hash")
+        self.hub.objects[oid] = self.received
+        self.json({})
+
+    def commit(self, id: str) -> None:
+        repo = self.find(id, "main")
+        for line in self.received.splitlines() if repo else ():
+            item = json.loads(line)
+            if item["key"] == "file":
+                content = base64.b64decode(item["value"]["content"])
+            elif item["key"] == "lfsFile":
+                content = self.hub.objects[item["value"]["oid"]]
+            else:
+                continue
+            (repo.folder / item["value"]["path"]).write_bytes(content)
+        if repo:
+            oid = self.hub.add_repo(id, repo.folder)
+            self.json({"commitUrl": f"{self.hub.url}/{id}/commit/{oid}", "commitOid": oid})
+
+    def receive(self) -> bytes:
+        """The request's body, sent whole or in chunks."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
     def find(self, id: str, revision: str) -> Repo | None:
         """The repository, or None after answering as the Hub does when there is none."""
         if not any(known == id for known, _ in self.hub.repos):
@@ -203,8 +284,8 @@ class _Handler(BaseHTTPRequestHandler):
         named = {"X-Error-Code": code, "X-Error-Message": message} if code else {}
         self.body(status, json.dumps({"error": message}).encode(), {**named, **(headers or {})})
 
-    def json(self, content: dict) -> None:
-        self.body(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
+    def json(self, content: dict, status: int = 200) -> None:
+        self.body(status, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
     def body(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

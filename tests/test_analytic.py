@@ -47,7 +47,7 @@ def gaussian_model(c, **fields):
 
 
 @given(st.floats(0, 1), st.integers(1, 200), st.integers(1, 199))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_it_is_the_true_reverse_variance_of_gaussian_data(c, t, back):
     s = max(t - back, 0)
     alpha = TABLE[t] / TABLE[s]

@@ -18,6 +18,8 @@ from ddpm_core.checkpoint import Source, describe
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
 
 def refusal(*arguments, **keywords) -> str:
     """The text with which loading is refused: one sentence, one line."""

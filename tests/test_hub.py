@@ -25,6 +25,8 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 EXTRA = ["model_index.json", "ddpm_core.json"]
 SMALL = ["model_index.json", "config.json", "scheduler_config.json"]
 
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
 
 @pytest.fixture
 def server():

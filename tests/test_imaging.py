@@ -65,7 +65,7 @@ def test_only_batches_of_uint8_come_in(images):
         from_uint8(images)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 17), st.one_of(st.none(), st.integers(1, 20)), st.sampled_from([1, 3]), st.integers(0, 3))
 def test_a_grid_holds_every_image_in_reading_order(n, columns, channels, gap):
     images = noise(n, 3, 4, channels, seed=n)

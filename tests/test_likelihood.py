@@ -233,7 +233,7 @@ def test_other_chains_are_refused_where_the_errors_say_too_little():
     full = bits_per_dim(model("learned"), IMAGES)
     for wrong in (model("learned"), model(prediction="mu")):
         with pytest.raises(ValueError, match="says enough"):
-            rechain(full, wrong, IMAGES, None, T)
+            rechain(full, wrong, IMAGES, None, T, "linspace")
 
 
 def test_progressive_decoding_shows_what_distortion_measures():
@@ -284,7 +284,7 @@ def test_exact_network_for_gaussian_data_matches_the_closed_form(variance):
 
 
 @given(st.integers(0, 255), st.floats(-1.5, 1.5), st.floats(1e-3, 2.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_decoder_is_a_distribution_over_grey_levels(level, mean, sigma):
     grey = torch.arange(256, dtype=torch.float64) / 127.5 - 1
     for cdf in ("tanh", "exact"):

@@ -125,7 +125,7 @@ def test_strided_steps_compose(t, s, r):
     np.testing.assert_allclose(variance + slope**2 * middle_variance, direct_variance, rtol=1e-10, atol=1e-16)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.floats(-1, 1), st.floats(0, 4))
 def test_the_posterior_keeps_the_marginals(data, m, s2):
     """x_t ~ q(x_t | x_0), then x_s ~ q(x_s | x_t, x_0), is q(x_s): in mean and variance, with x_0 ~ N(m, s2)."""
@@ -236,7 +236,7 @@ def test_a_perfect_output_gives_x_0_and_eps(prediction, t):
         np.testing.assert_allclose(output[i], expected, rtol=1e-10, atol=1e-10)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), st.sampled_from(["epsilon", "x0", "v", "mu"]), st.sampled_from([LINEAR, COSINE]))
 def test_any_output_survives_the_round_trip(data, prediction, schedule):
     """Any output whatever, not only a consistent one: x_0 and eps always satisfy Eq. 4 together."""

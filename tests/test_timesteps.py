@@ -1,7 +1,5 @@
 """Spacings: exactly n pairs for every n, by design.md's formulas, ending at s = 0."""
 
-import itertools
-
 import numpy as np
 import oracle
 import pytest
@@ -14,10 +12,11 @@ from ddpm_core.timesteps import SPACINGS, timestep_pairs
 
 def assert_chain(pairs, T, n):
     """n integer pairs, descending inside 1..T, each starting where the one before ended, the last at s = 0."""
+    ts, ss = [t for t, _ in pairs], [s for _, s in pairs]
     assert len(pairs) == n
-    assert all(type(t) is int and type(s) is int and 0 <= s < t <= T for t, s in pairs)
-    assert all(s == t for (_, s), (t, _) in itertools.pairwise(pairs))
-    assert pairs[-1][1] == 0
+    assert set(map(type, ts)) == {int}
+    assert ts == sorted(set(ts), reverse=True) and ts[-1] >= 1 and ts[0] <= T
+    assert ss == [*ts[1:], 0]
 
 
 def test_the_four_spacings():
@@ -32,7 +31,7 @@ def test_every_n_of_the_papers_chain(spacing):
         assert pairs == oracle.pairs(1000, n, spacing), n
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), st.sampled_from(SPACINGS), st.integers(1, 4000))
 def test_any_length(data, spacing, T):
     n = data.draw(st.integers(1, T))
@@ -81,6 +80,8 @@ def test_the_timesteps_of_diffusers_where_it_is_right(spacing):
         theirs = [t + 1 for t in scheduler.timesteps.tolist()]
         if len(theirs) != n:
             wrong += 1
+            continue
+        if n > 300:  # every n is compared with the oracle above; here the rest would only take time
             continue
         for k, ((t, _), their_t) in enumerate(zip(timestep_pairs(1000, n, spacing), theirs, strict=True)):
             assert t == their_t or (spacing == "trailing" and 2 * k * 1000 % (2 * n) == n), (n, k)

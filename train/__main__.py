@@ -1,4 +1,4 @@
-"""python -m train fit | push"""
+"""python -m train fit | push | gamma | evaluate"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from ddpm_core import CheckpointError
 from train import TrainError, checkpoints
 from train.config import PRESETS, Config, from_dict
 
@@ -17,6 +18,8 @@ USAGE = """usage: python -m train COMMAND [--help]
   fit   train a model:          python -m train fit --config cifar10-tiny --data FOLDER --out runs/tiny
         go on where it stopped: python -m train fit --resume --out runs/tiny
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
+  gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
+  evaluate  FID, KID, IS, bits/dim by steps and variance: python -m train evaluate CHECKPOINT --data FOLDER --out study
 """
 
 
@@ -83,15 +86,27 @@ def push(arguments: list[str]) -> int:
     return 0
 
 
+def gamma(arguments: list[str]) -> int:
+    from train.gamma import main as run
+
+    return run(arguments)
+
+
+def evaluate(arguments: list[str]) -> int:
+    from train.evaluate import main as run
+
+    return run(arguments)
+
+
 def main(arguments: list[str]) -> int:
-    commands = {"fit": fit, "push": push}
+    commands = {"fit": fit, "push": push, "gamma": gamma, "evaluate": evaluate}
     if not arguments or arguments[0] not in commands:
         asked = bool(arguments) and arguments[0] in ("-h", "--help")
         print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     try:
         return commands[arguments[0]](arguments[1:])
-    except TrainError as error:
+    except (TrainError, CheckpointError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

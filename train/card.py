@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
 from ddpm_core import CheckpointError, Model, save
 from train import TrainError
@@ -120,6 +120,6 @@ def push(out: Path, repo: str, private: bool = False) -> str:
         if status in (401, 403):
             raise TrainError(f"The Hub refused {repo}: run `hf auth login` with a token that may write.") from error
         raise TrainError(f"The Hub answered {str(error).splitlines()[0]}") from error
-    except Exception as error:  # httpx and its predecessors have no common ancestor for "no connection"
+    except (HTTPError, OSError, RuntimeError) as error:
         raise TrainError(f"The Hub could not be reached: {str(error).splitlines()[0]}") from error
     return str(address)

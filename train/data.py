@@ -50,7 +50,7 @@ def prepare(picture: Image.Image, size: int) -> np.ndarray:
     picture = ImageOps.exif_transpose(picture).convert("RGB")
     if picture.size != (size, size):
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
-    return np.asarray(picture)
+    return np.array(picture)
 
 
 class Images:

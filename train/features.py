@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch_fidelity
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
@@ -22,6 +20,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from train import TrainError
+from train.files import save
 from train.images import Sample
 
 INCEPTION = "inception-v3-compat"
@@ -136,21 +135,9 @@ def score(metric: str, outputs: dict[str, np.ndarray], other: Reference) -> dict
     return {"value": found["inception_score_mean"], "std": found["inception_score_std"]}
 
 
-def save(path: Path, **arrays) -> None:
-    """An .npz that is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    np.savez(temporary, **arrays)
-    os.replace(temporary, path)
-
-
 def _imported(name: str):
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise TrainError(f"The feature extractor {name} can't be imported ({error}).") from error
-
-
-def version() -> str:
-    return torch_fidelity.__version__

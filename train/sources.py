@@ -138,34 +138,36 @@ class CIFAR10:
 
 
 class LSUN:
-    """One category of torchvision's LSUN: a folder like bedroom_train_lmdb. Needs the package lmdb."""
+    """One category of LSUN as it is distributed and as torchvision reads it: an LMDB folder like bedroom_train_lmdb."""
 
     classes = None
 
     def __init__(self, root: Path):
-        from torchvision.datasets.lsun import LSUNClass
-
-        self._root = root
+        self._root, self._database = root, None
         try:
-            self._keys = LSUNClass(str(root)).keys  # listed once, then cached beside the database
+            with self._begin() as transaction:
+                self._keys = list(transaction.cursor().iternext(values=False))
         except ImportError as error:
             raise TrainError("Reading an LSUN database needs one more package: pip install lmdb.") from error
-        except Exception as error:
+        except Exception as error:  # lmdb's own errors, whatever is wrong with the file
             raise TrainError(f"The LSUN database {root} can't be read ({error}).") from error
         if not self._keys:
             raise TrainError(f"The LSUN database {root} is empty.")
         self._database = None
         self.description = f"LSUN {root.resolve().name}"
 
+    def _begin(self):
+        if self._database is None:  # opened where it is used: a handle must not cross into a worker process
+            import lmdb
+
+            self._database = lmdb.open(str(self._root), readonly=True, lock=False, readahead=False, meminit=False)
+        return self._database.begin()
+
     def __len__(self) -> int:
         return len(self._keys)
 
     def picture(self, i: int) -> Image.Image:
-        if self._database is None:  # opened where it is used: an LMDB handle must not cross into a worker process
-            import lmdb
-
-            self._database = lmdb.open(str(self._root), readonly=True, lock=False, readahead=False, meminit=False)
-        with self._database.begin() as transaction:
+        with self._begin() as transaction:
             return Image.open(io.BytesIO(transaction.get(self._keys[i])))
 
     def name(self, i: int) -> str:

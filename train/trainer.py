@@ -52,7 +52,7 @@ class Trainer:
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
-            self._say(f"{len(self.images.broken)} broken images were skipped, {len(self.images)} are left.")
+            self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
         self.num_classes = len(self.images.classes or ())
         self.schedule = make_schedule(config)
         self._build(state)
@@ -121,7 +121,7 @@ class Trainer:
             loss = loss * min_snr_weight(self.schedule, config.prediction, batch["t"], config.min_snr).to(loss)
         return loss
 
-    def _train_step(self, rounds, window: Window) -> None:
+    def train_step(self, rounds, window: Window) -> None:
         """One optimiser step: `accumulate` rounds, clipping, Adam, the moving average."""
         config, accelerator = self.config, self.accelerator
         self.model.train()
@@ -159,7 +159,7 @@ class Trainer:
                 if self.step == 0:
                     self._save()  # so that there is something to resume, and a bad --out shows at once
                 while self.step < config.steps and not self._should_stop(signals):
-                    self._train_step(rounds, window)
+                    self.train_step(rounds, window)
                     due = {
                         name: every and self.step % every == 0
                         for name, every in (
@@ -227,7 +227,7 @@ class Trainer:
                     self._say(f"Skipped, can't be read: {self.images.broken[-1]} ({len(self.images.broken)} so far)")
 
     def state(self) -> dict[str, Any]:
-        """All the run needs to go on. Every draw is a function of (seed, sample or step): no generator has state."""
+        """Everything the run needs to go on. No generator has state: draws are functions of (seed, sample or step)."""
         scaler = self.accelerator.scaler
         return {
             "config": to_dict(self.config),

@@ -7,8 +7,9 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
-from ddpm_core import hub, refs
+from ddpm_core import hub, refs, settings
 from ui import words
 
 # The paper's models on the Hub. Which weights they hold: docs of the repositories, and their FID.
@@ -20,7 +21,7 @@ OFFERED = {
     "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
 }
 NAMES = {"cifar10-tiny": "CIFAR-10 tiny"}
-KEPT = 2  # loaded models
+KEPT = 3  # loaded models
 
 
 def name(ref: str) -> str:
@@ -67,19 +68,16 @@ class Checkpoints:
         return model
 
     def peek(self, ref: str):
-        """A model without its weights, of an embedded checkpoint or a folder; None for the Hub's.
+        """The fields of Model that the JSON files of an embedded checkpoint or a folder give; None for the Hub's.
 
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
-        from ddpm_core import settings
-        from ddpm_core.checkpoint import Model
-
         self.refuse_folders(ref)
         where = refs.parse(ref)
         if where.folder is None:
             return None
         layout = refs.layout(refs.names_in(where.folder), where.name)
-        return Model(network=None, **settings.read(where.folder, layout, where.name).model)
+        return SimpleNamespace(**settings.read(where.folder, layout, where.name).model)
 
     def loaded(self, ref: str):
         """The model if it is in memory, else None."""
@@ -109,7 +107,7 @@ class Checkpoints:
     @property
     def note(self) -> str:
         """What computes, and how precisely: "CPU · fp32"."""
-        return " · ".join([self.kind, *self.engine.split(" · ")[2:]])
+        return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
 
     def to_download(self, ref: str) -> int | None:
         """Bytes that loading has to download first, where that is known."""

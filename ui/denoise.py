@@ -22,7 +22,8 @@ from ui.settings import ANY, MAX_SEED, Settings
 from ui.warmup import Warmup
 
 NETWORK = {"concurrency_id": "network", "concurrency_limit": 60}  # jobs.LINE makes it one at a time
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# Values come as they are in the page, so that what is wrong with them is said here and not by gradio.
+QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
 FIELDS = [field.name for field in fields(Settings)]
 
 # In the page. The values are those of Controls.all(); Run's are followed by the seed's lock.
@@ -41,55 +42,64 @@ ON_SUMMARY = """() => {
 }"""
 
 
-class Shows:
-    """The newest run of each open page."""
+class Pages:
+    """What is remembered of each open page: its newest run, and for which model it was given which number of images."""
 
-    LIMIT = 64
+    LIMIT = 64  # pages; a browser that vanished without a word is forgotten in the end
 
-    def __init__(self):
+    def __init__(self, checkpoint: str):
         self._shows: OrderedDict[str, Show] = OrderedDict()
+        self._counts: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._first = (checkpoint, Settings.count)
         self._lock = threading.Lock()
 
-    def begin(self, page: str, show: Show) -> None:
+    def begin(self, request: gr.Request, show: Show) -> None:
         """Make it the page's run; an older one ends."""
         with self._lock:
-            old = self._shows.pop(page, None)
-            self._shows[page] = show
-            dropped = [old] if old else []
+            dropped = [self._shows.pop(request.session_hash, None)]
+            self._shows[request.session_hash] = show
             if len(self._shows) > self.LIMIT:
                 dropped.append(self._shows.popitem(last=False)[1])
-        for other in dropped:
-            other.superseded = True
-            other.stop()
+        for old in filter(None, dropped):
+            old.superseded = True
+            old.stop()
 
-    def take(self, page: str) -> Show | None:
+    def take(self, request: gr.Request) -> Show | None:
         """The page's run if nobody has started it yet."""
         with self._lock:
-            show = self._shows.get(page)
+            show = self.show(request)
             if show is None or show.started:
                 return None
             show.started = True
             return show
 
-    def get(self, page: str) -> Show | None:
-        return self._shows.get(page)
+    def show(self, request: gr.Request) -> Show | None:
+        return self._shows.get(request.session_hash)
 
     def stop(self, request: gr.Request) -> None:
-        show = self.get(request.session_hash)
+        show = self.show(request)
         if show:
             show.stop()
 
-    def end(self, request: gr.Request) -> None:
-        """The page was closed."""
-        with self._lock:
-            show = self._shows.pop(request.session_hash, None)
-        if show:
-            show.stop()
+    def close(self, request: gr.Request) -> None:
+        self.stop(request)
+        self._shows.pop(request.session_hash, None)
+        self._counts.pop(request.session_hash, None)
+
+    def count(self, request: gr.Request, ref: str, now: int) -> int:
+        """The number of images to go on with: the default for a new model, unless the user has set another."""
+        for_ref, given = self._counts.get(request.session_hash, self._first)
+        if now == given and (ref != for_ref or self.show(request) is None):
+            now = given = controls.default_count(ref)
+        self._counts[request.session_hash] = (ref, given)
+        if len(self._counts) > self.LIMIT:
+            self._counts.popitem(last=False)
+        return now
 
 
-def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML) -> None:
-    """Build the tab. note: where the page says what computes."""
-    shows = Shows()
+def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML) -> Controls:
+    """Build the tab, and return its controls. note: where the page says what computes."""
+    pages = Pages(checkpoint)
     for_steps, for_variance, for_class = controls.for_model(
         models.peek(checkpoint), Settings.steps, Settings.variance, Settings.label
     )
@@ -137,7 +147,7 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
         text = _estimate(models, settings)
         return f"<p>{escape(text)}</p>", line
 
-    def choose(chosen: str, steps_now, variance_now, label_now, count_now, count_before, request: gr.Request):
+    def choose(request: gr.Request, chosen, steps_now, variance_now, label_now, count_now):
         """Fit the controls to a model, which is loaded if it is here."""
         model, ref = None, str(chosen or "").strip()
         try:
@@ -145,18 +155,18 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
                 model = models.get(ref)
         except (CheckpointError, ValueError):
             pass  # Run will say it
-        # The number of images stays what the user has set, or has seen a run with.
-        untouched = count_now == count_before and shows.get(request.session_hash) is None
-        count = controls.default_count(ref) if untouched else count_now
         fitted = controls.for_model(model, steps_now, variance_now, label_now)
-        return *[gr.update(**properties) for properties in fitted], count, count, device_note(models)
+        updates = [gr.update(**properties) for properties in fitted]
+        return *updates, pages.count(request, ref, count_now), device_note(models)
 
-    # What the number of images was last set to by the page: another value is the user's own.
-    count_set = gr.State(Settings.count)
+    def refit(request: gr.Request, *values):
+        """The same after a run that loaded the model; after others the controls fit, and are left alone."""
+        show = pages.show(request)
+        return choose(request, *values) if show and show.job and show.job.loaded else [gr.skip()] * 5
+
     fit = {
-        "fn": choose,
-        "inputs": [ref, steps, variance, label, inputs.count, count_set],
-        "outputs": [steps, variance, label, inputs.count, count_set, note],
+        "inputs": [ref, steps, variance, label, inputs.count],
+        "outputs": [steps, variance, label, inputs.count, note],
         **QUICK,
     }
     tell = {"fn": describe, "inputs": everything, "outputs": [estimate, summary], **QUICK}
@@ -164,7 +174,7 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     changes = [component.change for component in everything]
     gr.on(changes, None, everything, None, js=ON_CHANGE, **QUICK)
     gr.on(changes, **tell, trigger_mode="always_last")
-    ref.change(**fit, trigger_mode="always_last").then(**tell)
+    ref.change(choose, **fit, trigger_mode="always_last").then(**tell)
     inputs.sampler.change(controls.for_sampler, inputs.sampler, [variance, inputs.eta], **QUICK)
     label.change(controls.for_label, label, inputs.guidance, **QUICK)
     gr.on([dice.click, dice_bar.click], None, None, seed, js=f"() => {DRAW}", **QUICK)
@@ -179,30 +189,31 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
             show = Show(values, Job(_settings(values), models))
         except ValueError as error:
             show = Show(values, error=str(error))
-        shows.begin(request.session_hash, show)
+        pages.begin(request, show)
         return values[FIELDS.index("seed")]
 
     def stream(request: gr.Request) -> Iterator[dict]:
-        show = shows.take(request.session_hash)
+        show = pages.take(request)
         if show:
             yield from show.messages()
 
     def finish(request: gr.Request):
-        show = shows.get(request.session_hash)
+        show = pages.show(request)
         some = bool(show and show.last)
         return gr.update(interactive=some), gr.update(interactive=some), gr.update(choices=models.choices())
 
+    # "multiple": Run in a run starts anew. By default gradio drops an event of which one is still under way.
     running = gr.on(
-        [run.click, seed.submit], prepare, [*everything, lock], seed, js=ON_RUN, preprocess=False, **QUICK
-    ).then(stream, None, view, show_progress="hidden", api_visibility="private", **NETWORK)
-    running.then(finish, None, [save_png, save_gif, ref], **QUICK).then(**fit).then(**tell)
-    stop.click(shows.stop, None, None, **QUICK)
+        [run.click, seed.submit], prepare, [*everything, lock], seed, js=ON_RUN, trigger_mode="multiple", **QUICK
+    ).then(stream, None, view, trigger_mode="multiple", show_progress="hidden", api_visibility="private", **NETWORK)
+    running.then(finish, None, [save_png, save_gif, ref], **QUICK).then(refit, **fit).then(**tell)
+    stop.click(pages.stop, None, None, **QUICK)
 
     # --- To take away
 
     def saved(make):
         def save(request: gr.Request):
-            show = shows.get(request.session_hash)
+            show = pages.show(request)
             if show is None or show.last is None:
                 raise gr.Error("There is no picture yet: press Run", print_exception=False)
             return make(demo, show)
@@ -225,9 +236,10 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
         await _set(warmup.ready)
 
     demo.load(**tell)
-    demo.load(ready, **QUICK).then(**fit).then(**tell)
+    demo.load(ready, **QUICK).then(choose, **fit).then(**tell)
     demo.load(known, None, ref, **QUICK)
-    demo.unload(shows.end)
+    demo.unload(pages.close)
+    return inputs
 
 
 async def _set(event: threading.Event) -> None:

@@ -136,6 +136,7 @@ class Job:
     def __init__(self, settings: Settings, models: checkpoints.Checkpoints):
         self.settings = settings
         self.plan: Plan | None = None
+        self.loaded = False  # whether the run had to load its model
         self._models = models
         self._steps: deque = deque()  # done, kept, and not yet looked at
         self._done = 0
@@ -157,10 +158,10 @@ class Job:
             while True:
                 with self._news:
                     self._news.wait_for(lambda: self._steps or self._state is not said, timeout=HEARTBEAT)  # noqa: B023
-                    said, steps, done = self._state, list(self._steps), self._done
+                    said, steps, done, plan = self._state, list(self._steps), self._done, self.plan
                     self._steps.clear()
-                yield self._update(said, steps, done, None if planned else self.plan)
-                planned = self.plan is not None
+                yield self._update(said, steps, done, None if planned else plan)
+                planned = plan is not None
                 if said.state in FINAL:
                     return
                 self._until_final(INTERVAL)
@@ -234,7 +235,9 @@ class Job:
                 text = f"Downloading {name}: {words.download(done, total, speed)}"
                 self._say("loading", text, done / total, (total - done) / speed if speed else None)
 
-        return self._models.get(self.settings.checkpoint, progress)
+        model = self._models.get(self.settings.checkpoint, progress)
+        self.loaded = True
+        return model
 
     def _wait(self, before: int, first: object) -> None:
         self._check()

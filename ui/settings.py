@@ -132,4 +132,4 @@ def _shown(value) -> str:
     text = str(value).strip() if value is not None else ""
     if not text:
         return "nothing"
-    return f"“{text}”" if len(text) <= 40 else f"“{text[:37]}…”"
+    return f"'{text}'" if len(text) <= 40 else f"'{text[:37]}…'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -42,13 +43,13 @@ class Warmup:
         if not self._models.here(self._checkpoint):
             return
         model = self._models.get(self._checkpoint)
-        settings = Settings(checkpoint=self._checkpoint, steps=min(4, model.schedule.T), count=1)
+        settings = Settings(checkpoint=self._checkpoint, steps=min(5, model.schedule.T), count=1)
+        seconds = []
         with LINE.turn(self):
-            for step in trajectory(model, **settings.arguments(model)):
-                if step.index == 0:
-                    started = time.perf_counter()
-                else:
-                    seconds = (time.perf_counter() - started) / step.index
-                    PACE.note(self._checkpoint, settings.batch, seconds, guess=True)
+            for _ in trajectory(model, **settings.arguments(model)):
                 if len(LINE) > 1:  # somebody waits
-                    break
+                    return
+                seconds.append(time.perf_counter())
+        if len(seconds) > 1:
+            pace = min(now - before for before, now in itertools.pairwise(seconds))
+            PACE.note(self._checkpoint, settings.batch, pace, guess=True)

@@ -1,0 +1,203 @@
+"""DDPM and DDIM step by step against the oracle and against diffusers, in float64."""
+
+import oracle
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from toy import AB, LINEAR, SECOND_HALF, X_T, assert_chain, numpy_z, run, toy_model, z
+
+from ddpm_core.timesteps import SPACINGS
+
+# Against the oracle
+
+
+@pytest.mark.parametrize("clip", [True, False])
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
+@pytest.mark.parametrize("steps", [1000, 50, 7, 1])
+def test_ddpm_is_the_oracles_chain(steps, variance, clip):
+    pairs = oracle.pairs(1000, steps)
+    expected = oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, variance, numpy_z, clip)
+    assert_chain(run(toy_model(), steps, variance=variance, clip=clip), expected, pairs)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("steps, clip", [(1000, True), (50, True), (50, False), (7, True), (7, False), (1, True)])
+def test_ddim_is_the_oracles_chain(steps, eta, clip):
+    pairs = oracle.pairs(1000, steps)
+    expected = oracle.ddim(AB, oracle.toy_eps, X_T.numpy(), pairs, eta, numpy_z, clip)
+    assert_chain(run(toy_model(), steps, sampler="ddim", eta=eta, clip=clip), expected, pairs)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
+def test_every_spacing_is_the_oracles_chain(sampler, spacing):
+    pairs = oracle.pairs(1000, 20, spacing)
+    chain = {
+        "ddpm": oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, "beta", numpy_z, True),
+        "ddim": oracle.ddim(AB, oracle.toy_eps, X_T.numpy(), pairs, 0.7, numpy_z, True),
+    }[sampler]
+    assert_chain(run(toy_model(), 20, sampler=sampler, spacing=spacing, variance="beta", eta=0.7), chain, pairs)
+
+
+@pytest.mark.parametrize(
+    "kind, steps, clip",
+    [("learned", 1000, True), ("learned_range", 1000, False), ("learned_range", 50, True), ("learned_range", 7, False)],
+)
+def test_learned_variances_are_the_oracles_chain(kind, steps, clip):
+    pairs = oracle.pairs(1000, steps)
+    expected = oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, kind, numpy_z, clip, SECOND_HALF[kind])
+    assert_chain(run(toy_model(variance=kind), steps, clip=clip), expected, pairs)
+
+
+def test_a_network_with_learned_variance_also_takes_a_fixed_one_and_ddim():
+    model = toy_model(variance="learned")
+    for options in ({"variance": "beta_tilde"}, {"sampler": "ddim"}):
+        ours, fixed = (run(m, 7, **options) for m in (model, toy_model(variance="beta_tilde")))
+        assert all(torch.equal(a.x, b.x) for a, b in zip(ours, fixed, strict=True))
+
+
+@pytest.mark.parametrize("sampler, steps", [("ddpm", 200), ("ddpm", 7), ("ddim", 50), ("ddim", 7)])
+@pytest.mark.parametrize("prediction", ["x0", "v", "mu"])
+def test_the_same_eps_in_another_prediction_is_the_same_chain(prediction, steps, sampler):
+    """mu carries x_0 with a factor of 1e-4 near T, which costs four digits."""
+    clip = prediction != "mu"
+    ours, by_eps = (
+        run(toy_model(p), steps, sampler=sampler, eta=0.5, variance="beta_tilde", clip=clip)
+        for p in (prediction, "epsilon")
+    )
+    for a, b in zip(ours, by_eps, strict=True):
+        torch.testing.assert_close(a.x0_hat, b.x0_hat, rtol=0, atol=1e-8 if prediction == "mu" else 1e-10)
+        torch.testing.assert_close(a.x, b.x, rtol=0, atol=1e-8 if prediction == "mu" else 1e-10)
+
+
+@pytest.mark.parametrize("steps, sampler", [(50, "ddpm"), (7, "ddpm"), (7, "ddim")])
+def test_the_mean_of_a_mu_prediction_is_never_clipped(steps, sampler):
+    """The paper's own: only the picture of x_0 shown along the way is."""
+    clipped, free = (run(toy_model("mu"), steps, sampler=sampler, eta=0.5, clip=clip) for clip in (True, False))
+    for a, b in zip(clipped, free, strict=True):
+        assert torch.equal(a.x, b.x)
+        assert torch.equal(a.x0_hat, b.x0_hat.clamp(-1, 1))
+    assert max(step.x0_hat.abs().max() for step in free) > 1
+
+
+def test_the_mean_of_a_full_chain_is_the_mu_the_network_gave():
+    model, steps = toy_model("mu"), run(toy_model("mu"), 1000, noise=lambda i, x: 0 * x)
+    x = X_T
+    for step in steps:
+        mu = model.network(x, torch.full((2,), step.t - 1), None)
+        torch.testing.assert_close(step.x, mu, rtol=0, atol=1e-9)
+        x = step.x
+
+
+# Against diffusers, its float32 tables replaced by float64 ones
+
+
+def float64_scheduler(kind, **config):
+    scheduler = kind(timestep_spacing=config.pop("spacing", "linspace"), **config)
+    betas = torch.from_numpy(oracle.linear_betas())
+    one = torch.tensor(1.0, dtype=torch.float64)
+    scheduler.betas, scheduler.alphas, scheduler.alphas_cumprod = betas, 1 - betas, torch.cumprod(1 - betas, 0)
+    scheduler.one = scheduler.final_alpha_cumprod = one
+    return scheduler
+
+
+def diffusers_chain(scheduler, network, **options):
+    """(x, x0_hat) per step."""
+    x = X_T
+    for i, t in enumerate(scheduler.timesteps.tolist()):
+        generator = torch.Generator().manual_seed(i)
+        output = network(x, torch.full((len(x),), t), None)
+        x, x0_hat = scheduler.step(output, t, x, generator=generator, return_dict=False, **options)
+        yield x, x0_hat
+
+
+def assert_same_as_diffusers(ours, theirs, tolerance=1e-10):
+    for step, (x, x0_hat) in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(step.x0_hat, x0_hat, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(step.x, x, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "steps, spacing, clip",
+    [
+        (1000, "linspace", True),
+        (50, "linspace", True),
+        (50, "linspace", False),
+        (7, "linspace", True),
+        (7, "linspace", False),
+        (50, "leading", True),
+    ],
+)
+@pytest.mark.parametrize("variance, theirs", [("beta", "fixed_large"), ("beta_tilde", "fixed_small")])
+def test_ddpm_is_diffusers_chain(variance, theirs, steps, spacing, clip):
+    scheduler = float64_scheduler(DDPMScheduler, spacing=spacing, variance_type=theirs, clip_sample=clip)
+    scheduler.set_timesteps(steps)
+    model = toy_model()
+    ours = run(model, steps, variance=variance, spacing=spacing, clip=clip)
+    assert_same_as_diffusers(ours, diffusers_chain(scheduler, model.network))
+
+
+def test_trailing_beta_is_diffusers_chain_but_for_the_noise_it_leaves():
+    scheduler = float64_scheduler(DDPMScheduler, spacing="trailing", variance_type="fixed_large")
+    scheduler.set_timesteps(10)
+    model = toy_model()
+    ours = run(model, 10, variance="beta", spacing="trailing")
+    theirs = list(diffusers_chain(scheduler, model.network))
+    assert_same_as_diffusers(ours[:-1], theirs[:-1])
+    (x, x0_hat), last = theirs[-1], ours[-1]
+    torch.testing.assert_close(last.x0_hat, x0_hat, rtol=0, atol=1e-10)
+    torch.testing.assert_close(last.x + (1 - LINEAR.alpha_bar[100]).sqrt() * z(9), x, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("prediction, theirs", [("x0", "sample"), ("v", "v_prediction")])
+@pytest.mark.parametrize("clip", [True, False])
+def test_other_predictions_are_diffusers_chains(prediction, theirs, clip):
+    scheduler = float64_scheduler(DDPMScheduler, prediction_type=theirs, clip_sample=clip)
+    scheduler.set_timesteps(50)
+    model = toy_model(prediction)
+    ours = run(model, 50, variance="beta_tilde", clip=clip)
+    assert_same_as_diffusers(ours, diffusers_chain(scheduler, model.network))
+
+
+def test_learned_range_is_diffusers_chain():
+    scheduler = float64_scheduler(DDPMScheduler, variance_type="learned_range")
+    scheduler.set_timesteps(50)
+    model = toy_model(variance="learned_range")
+    assert_same_as_diffusers(run(model, 50), diffusers_chain(scheduler, model.network))
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "steps, spacing, clip",
+    [
+        (1000, "linspace", True),
+        (50, "leading", True),
+        (50, "leading", False),
+        (7, "leading", True),
+        (50, "trailing", True),
+    ],
+)
+def test_ddim_is_diffusers_chain_where_its_stride_is_the_next_step(steps, spacing, eta, clip):
+    scheduler = float64_scheduler(DDIMScheduler, spacing=spacing, clip_sample=clip)
+    scheduler.set_timesteps(steps)
+    model = toy_model()
+    ours = run(model, steps, sampler="ddim", spacing=spacing, eta=eta, clip=clip)
+    theirs = diffusers_chain(scheduler, model.network, eta=eta, use_clipped_model_output=True)
+    assert_same_as_diffusers(ours, theirs)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_ddim_is_diffusers_step_on_the_matching_pairs_of_linspace(eta):
+    """30 of the 49 inner pairs of 50 linspace steps have diffusers' stride of 20; so, in effect, has the last one."""
+    scheduler = float64_scheduler(DDIMScheduler)
+    scheduler.set_timesteps(50)
+    model, x, compared = toy_model(), X_T, 0
+    for step in run(model, 50, sampler="ddim", eta=eta):
+        if step.t - step.s == 20 or step.s == 0:
+            output = model.network(x, torch.full((2,), step.t - 1), None)
+            options = dict(eta=eta, use_clipped_model_output=True, generator=torch.Generator().manual_seed(step.index))
+            expected, x0_hat = scheduler.step(output, step.t - 1, x, return_dict=False, **options)
+            torch.testing.assert_close((step.x, step.x0_hat), (expected, x0_hat), rtol=1e-10, atol=1e-10)
+            compared += 1
+        x = step.x
+    assert compared == 31

@@ -1,0 +1,309 @@
+"""The evaluator on a tiny model with a toy extractor: what it measures, that it goes on, and what it refuses."""
+
+import csv
+import json
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("torch_fidelity")
+pytest.importorskip("datasets")
+
+from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, network, sample, save
+from ddpm_core.engine import wrap
+from ddpm_core.noise import gaussian_batch
+from train.__main__ import main
+from train.features import open_extractor, reference
+from train.images import Sample
+
+T, SIZE = 6, 8
+calls = []
+
+
+def toy_features(images):
+    """Mean and spread of each channel: uint8 (N, H, W, 3) to (N, 6)."""
+    calls.append(len(images))
+    pixels = images.reshape(len(images), -1, 3) / 255
+    return np.concatenate([pixels.mean(1), pixels.std(1)], 1).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    module = types.ModuleType("toy_extractor")
+    module.features = toy_features
+    monkeypatch.setitem(sys.modules, "toy_extractor", module)
+    calls.clear()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
+    torch.manual_seed(0)
+    unet = network.unet(
+        "cifar10-tiny",
+        sample_size=SIZE,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+        num_class_embeds=None,
+    )
+    torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
+    save(Model(wrap(unet), NoiseSchedule.linear(T, 1e-3, 0.4), SIZE), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cifar10")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
+    for i, image in enumerate(pixels):
+        Image.fromarray(image).save(folder / f"{i:03d}.png")
+    return folder
+
+
+def evaluate(checkpoint, data, out, *more):
+    defaults = {
+        "--metrics": "fid,kid",
+        "--steps": "2,6",
+        "--variance": "beta,beta_tilde",
+        "--samples": "10",
+        "--batch": "4",
+        "--extractor": "toy_extractor:features",
+        "--device": "cpu",
+    }
+    given = dict(zip(more[::2], more[1::2], strict=True))
+    arguments = [word for pair in (defaults | given).items() for word in pair]
+    return main(["evaluate", str(checkpoint), "--data", str(data), "--out", str(out), *arguments])
+
+
+def results(out):
+    return json.loads((out / "results.json").read_text())
+
+
+def numbers(out):
+    """All scores, without wall times."""
+    return [(cell["sampler"], cell["variance"], cell["steps"], cell["scores"]) for cell in results(out)["cells"]]
+
+
+def test_a_study_in_full(checkpoint, data, tmp_path):
+    out = tmp_path / "study"
+    options = ("--metrics", "fid,kid,bpd,rate-distortion", "--test-images", "3")
+    assert evaluate(checkpoint, data, out, *options) == 0
+    found = results(out)
+    assert [(c["sampler"], c["variance"], c["eta"], c["steps"]) for c in found["cells"]] == [
+        ("ddim", None, 0.0, 2),
+        ("ddim", None, 0.0, 6),
+        ("ddpm", "beta", None, 2),
+        ("ddpm", "beta", None, 6),
+        ("ddpm", "beta_tilde", None, 2),
+        ("ddpm", "beta_tilde", None, 6),
+    ]
+    for cell in found["cells"]:
+        titles = [score["title"] for score in cell["scores"]]
+        assert titles == [
+            "Fréchet distance (toy_extractor:features)",
+            "Kernel distance × 1000 (toy_extractor:features)",
+        ]
+        assert all(np.isfinite(score["value"]) for score in cell["scores"]) and cell["sampling_seconds"] > 0
+    identity = found["identity"]
+    assert identity["weights"] == "unknown" and len(identity["weights_sha256"]) == 64 and identity["references"] == 40
+    assert "cpu" in identity["engine"] and found["versions"]["torch"] == torch.__version__
+    assert [table["published"] for table in found["published"]] == [True] * 3
+
+    rows = list(csv.DictReader((out / "results.csv").open()))
+    assert len(rows) == 6 * 2 + 4 and not any("FID" in row["score"] for row in rows)
+    table = (out / "table.md").read_text()
+    assert "| steps | 2 | 6 |" in table and "| DDPM β̃ |" in table
+    assert "Published FID: Song, Meng & Ermon 2021 (DDIM), Table 1" in table
+    assert "| DDPM β (published) | 367.43 | 133.37 |" in table
+    assert not [line for line in table.splitlines() if "FID" in line and "Published" not in line]
+    pictures = {path.name for path in out.glob("*.png")}
+    assert {"terms.png", "rate-distortion.png", "decoding.png"} <= pictures and len(pictures) == 6
+    grids = list(out.glob("cells/*/grid.png"))
+    assert len(grids) == 6 and Image.open(grids[0]).size == (2 * (SIZE + 2) - 2,) * 2
+    assert not list(out.glob("cells/*/*.npz"))  # neither images nor features are left
+
+
+def test_scores_are_those_of_our_samples(checkpoint, data, tmp_path):
+    out = tmp_path / "study"
+    assert evaluate(checkpoint, data, out, "--steps", "3", "--sampler", "ddpm", "--variance", "beta") == 0
+    ours = toy_features(sample(load(checkpoint), range(10), 3, variance="beta")).astype(np.float64)
+    other = toy_features(np.stack([np.asarray(Image.open(path)) for path in sorted(data.glob("*.png"))]))
+    a, b = np.cov(ours, rowvar=False), np.cov(other.astype(np.float64), rowvar=False)
+    values, vectors = np.linalg.eigh(b)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    cross = np.sqrt(np.linalg.eigvalsh(root @ a @ root).clip(0)).sum()
+    expected = ((ours.mean(0) - other.mean(0)) ** 2).sum() + np.trace(a) + np.trace(b) - 2 * cross
+    assert results(out)["cells"][0]["scores"][0]["value"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_bits_are_those_of_bits_per_dim(checkpoint, data, tmp_path):
+    out = tmp_path / "study"
+    options = ("--metrics", "bpd,rate-distortion", "--steps", "3,6", "--test-images", "18")
+    assert evaluate(checkpoint, data, out, *options) == 0
+    assert not calls  # no features are needed
+    pixels = Sample(str(data), "test", SIZE, 18).pixels()  # more than one file of 16
+    model = load(checkpoint)
+    for row in results(out)["bits"]["chains"]:
+        if row["steps"] == T:
+            full = bits_per_dim(model, pixels, row["variance"])
+            assert row["bits_per_dim"] == pytest.approx(full.total.mean().item(), rel=1e-6)
+            assert row["L"] == pytest.approx(full.terms.mean(0).tolist(), rel=1e-5, abs=1e-7)
+            assert row["rate"][4] == pytest.approx(full.rate(5).mean().item(), rel=1e-5)
+            assert row["rmse"][4] == pytest.approx(full.distortion(5).mean().item(), rel=1e-5)
+        else:  # the noise of each t is that of the full chain
+
+            def same(index, x):
+                return gaussian_batch(range(len(x)), T - (6, 3, 1)[index] + 1, x.shape[1:])
+
+            direct = bits_per_dim(model, pixels, row["variance"], 3, noise=same)
+            assert row["bits_per_dim"] == pytest.approx(direct.total.mean().item(), rel=1e-5)
+
+
+def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path, monkeypatch):
+    options = ("--sampler", "ddpm", "--variance", "beta", "--steps", "2,3")  # two cells in batches of 4, 4 and 2
+    whole, cut, write = tmp_path / "whole", tmp_path / "cut", np.savez
+    assert evaluate(checkpoint, data, whole, *options) == 0
+
+    for life in (1, 3, 3):  # leaves 0, then 2, then 4 batches
+        left = iter(range(life))
+
+        def dying(path, left=left, last=life - 1, **arrays):
+            write(path, **arrays)
+            if "features-" in str(path) and next(left) == last:
+                raise KeyboardInterrupt  # the file is there, but not under its name
+
+        with monkeypatch.context() as patch:
+            patch.setattr("train.files.np.savez", dying)
+            assert evaluate(checkpoint, data, cut, *options) == 130
+    calls.clear()
+    assert evaluate(checkpoint, data, cut, *options) == 0
+    assert numbers(cut) == numbers(whole)
+    assert sum(calls) == 4 + 6  # the fingerprint, and the second cell's last two batches
+    assert not [path for path in cut.glob("cells/*/*") if path.name not in ("grid.png", "result.json")]
+
+
+def test_a_finished_study_samples_nothing_and_grows_by_cells(checkpoint, data, tmp_path):
+    out = tmp_path / "study"
+    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
+    before = numbers(out)
+    calls.clear()
+    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
+    assert sum(calls) == 4 and numbers(out) == before  # the fingerprint alone
+    assert evaluate(checkpoint, data, out, "--steps", "3", "--samples", "6") == 0
+    after = numbers(out)
+    assert len(after) == 6 and all(row in after for row in before)
+    assert "(n = 6)" in (out / "table.md").read_text()
+
+
+def test_another_study_in_the_same_folder_is_refused(checkpoint, data, tmp_path, capsys):
+    out = tmp_path / "study"
+    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
+    assert evaluate(checkpoint, data, out, "--steps", "2", "--batch", "7", "--references", "30") == 2
+    assert "holds a study with another batch, references" in capsys.readouterr().err
+
+
+def test_images_are_kept_when_asked(checkpoint, data, tmp_path):
+    out = tmp_path / "study"
+    arguments = ["--steps", "2", "--sampler", "ddim", "--metrics", "fid", "--samples", "6", "--batch", "4"]
+    arguments += ["--extractor", "toy_extractor:features", "--device", "cpu", "--keep-images"]
+    assert main(["evaluate", str(checkpoint), "--data", str(data), "--out", str(out), *arguments]) == 0
+    parts = [np.load(path)["images"] for path in sorted(out.glob("cells/*/images-*.npz"))]
+    assert np.array_equal(np.concatenate(parts), sample(load(checkpoint), range(6), 2, sampler="ddim"))
+
+
+def test_references_are_cached_by_features_and_pixels(data, tmp_path, monkeypatch):
+    device, cache = torch.device("cpu"), tmp_path / "cache"
+    first = open_extractor("toy_extractor:features", ["fid"], device)
+    found = reference(first, Sample(str(data), "train", SIZE), cache)
+    assert found.n == 40 and len(list(cache.glob("*.npz"))) == 1
+    calls.clear()
+    again = reference(first, Sample(str(data), "train", SIZE), cache)
+    assert sum(calls) == 4 and np.array_equal(again.statistics["mu"], found.statistics["mu"])
+    reference(first, Sample(str(data), "train", SIZE, 39), cache)
+    assert len(list(cache.glob("*.npz"))) == 2
+    sys.modules["toy_extractor"].features = lambda images: 2 * toy_features(images)  # other weights, the same name
+    other = reference(
+        open_extractor("toy_extractor:features", ["fid"], device), Sample(str(data), "train", SIZE), cache
+    )
+    assert len(list(cache.glob("*.npz"))) == 3
+    np.testing.assert_allclose(other.statistics["mu"], 2 * found.statistics["mu"], rtol=1e-5)
+
+
+def test_a_torch_fidelity_class_is_an_extractor(data, tmp_path):
+    from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+
+    class Toy(FeatureExtractorBase):
+        def __init__(self, name, features_list, **_):
+            super().__init__(name, features_list)
+
+        @staticmethod
+        def get_provided_features_list():
+            return ("six",)
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric):
+            return "six"
+
+        def forward(self, x):
+            assert x.dtype == torch.uint8 and x.shape[1] == 3
+            return (torch.from_numpy(toy_features(x.permute(0, 2, 3, 1).numpy())),)
+
+    sys.modules["toy_extractor"].Toy = Toy
+    extractor = open_extractor("toy_extractor:Toy", ["fid"], torch.device("cpu"))
+    pixels = Sample(str(data), "train", SIZE).pixels()
+    np.testing.assert_array_equal(extractor(pixels)["features"], toy_features(pixels))
+    assert extractor.title("fid") == "Fréchet distance (toy_extractor:Toy)"
+
+
+REFUSED = [
+    (("--metrics", "fid,lpips"), "--metrics can't be 'lpips'"),
+    (("--steps", "3,7"), "1 to 6"),
+    (("--steps", "many"), "--steps takes numbers"),
+    (("--variance", "analytic"), "run `python -m train gamma"),
+    (("--sampler", "euler"), "--sampler can't be 'euler'"),
+    (("--metrics", "is"), "The Inception score needs inception-v3-compat"),
+    (("--extractor", "nowhere:features"), "can't be imported"),
+    (("--extractor", "nothing"), "There is no feature extractor 'nothing'"),
+    (("--metrics", "bpd", "--spacing", "trailing"), "visits t = 1"),
+    (("--samples", "1"), "--samples at least 2"),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), REFUSED)
+def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, tmp_path, options, sentence, capsys):
+    assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and "Traceback" not in error and error.count("error:") == 1
+    assert not (tmp_path / "study").exists()
+
+
+def test_missing_inception_weights_give_one_sentence_before_sampling(checkpoint, data, tmp_path, capsys, monkeypatch):
+    def offline(*_, **__):
+        raise OSError("<urlopen error [Errno -2] Name or service not known>")
+
+    monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", offline)
+    assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", "inception-v3-compat") == 2
+    error = capsys.readouterr().err
+    assert "FID, KID and IS need Inception weights, which could not be had" in error and "Traceback" not in error
+    assert not (tmp_path / "study").exists()
+
+
+def test_gamma_command_keeps_it_with_the_checkpoint(checkpoint, data, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(checkpoint, copy)
+    assert main(["gamma", str(copy), "--data", str(data), "--images", "10", "--device", "cpu"]) == 0
+    content = json.loads((copy / "analytic_variance.json").read_text())
+    assert content["images"] == 10 and content["times"][-1] == T and "image folder" in content["data"]
+    assert load(copy).gamma.shape == (T + 1,)
+    options = ("--variance", "analytic", "--metrics", "fid,bpd", "--test-images", "3")
+    assert evaluate(copy, data, tmp_path / "study", *options) == 0
+    assert "DDPM analytic" in (tmp_path / "study" / "table.md").read_text()

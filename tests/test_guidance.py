@@ -1,0 +1,82 @@
+"""Labels and classifier-free guidance."""
+
+import numpy as np
+import oracle
+import pytest
+import torch
+from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
+
+from ddpm_core import Model, trajectory
+from ddpm_core.process import PREDICTIONS
+
+CLASSES = dict(num_classes=3, null_label=3)
+
+
+def counting(model):
+    """The model, and a list that collects the labels of every image its network is asked about."""
+    seen, network = [], model.network
+
+    def count(x, t_index, labels):
+        seen.extend(labels.tolist())
+        return network(x, t_index, labels)
+
+    model.network = count
+    return model, seen
+
+
+@pytest.mark.parametrize(
+    "labels, expected", [(None, [3, 3]), (2, [2, 2]), ([0, 2], [0, 2]), (torch.tensor([1, 3]), [1, 3])]
+)
+@pytest.mark.parametrize("guidance", [None, 1, 1.0])
+def test_one_pass_with_the_labels_and_none_is_the_null_label(labels, expected, guidance):
+    model, seen = counting(toy_model(**CLASSES))
+    ours = run(model, 1, labels=labels, guidance=guidance)
+    assert seen == expected
+    shift = 0.3 * np.array(expected).reshape(-1, 1, 1, 1)
+    chain = oracle.ddpm(AB, lambda x, t: oracle.toy_eps(x, t) + shift, X_T.numpy(), [(1000, 0)], "beta", numpy_z, True)
+    assert_chain(ours, chain, [(1000, 0)])
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("w", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
+def test_guidance_moves_eps_from_the_null_label_through_the_class(sampler, w, prediction):
+    """eps = eps_null + w (eps_c - eps_null), each image towards its own class; clipping comes afterwards."""
+    labels = np.array([0, 2]).reshape(-1, 1, 1, 1)
+
+    def guided(x, t):
+        null, conditional = oracle.toy_eps(x, t) + 0.3 * 3, oracle.toy_eps(x, t) + 0.3 * labels
+        return null + w * (conditional - null)
+
+    pairs, clip = oracle.pairs(1000, 10), prediction != "mu"
+    if sampler == "ddpm":
+        expected = oracle.ddpm(AB, guided, X_T.numpy(), pairs, "beta_tilde", numpy_z, clip)
+    else:
+        expected = oracle.ddim(AB, guided, X_T.numpy(), pairs, 0.5, numpy_z, clip)
+    model, seen = counting(toy_model(prediction, **CLASSES))
+    ours = run(model, 10, sampler=sampler, variance="beta_tilde", eta=0.5, clip=clip, labels=[0, 2], guidance=w)
+    assert_chain(ours, expected, pairs, tolerance=1e-8 if prediction == "mu" else 1e-10)
+    assert len(seen) == 10 * 4 and sorted(seen[:4]) == [0, 2, 3, 3]
+
+
+def test_the_learned_variance_is_the_conditional_one():
+    """Only eps is guided."""
+
+    def network(x, t_index, labels):
+        v = -labels.to(x.dtype).reshape(-1, 1, 1, 1).expand_as(x)
+        return torch.cat([0.5 * x, v], dim=1)
+
+    model = Model(network, LINEAR, 4, variance="learned", **CLASSES)
+    for guidance in (None, 4.0):
+        step = next(trajectory(model, [0, 1], 1000, labels=[0, 2], guidance=guidance, x_T=X_T))
+        sigma = torch.tensor([0.0, -1.0], dtype=torch.float64).exp().reshape(-1, 1, 1, 1)
+        torch.testing.assert_close(step.sigma, sigma.expand_as(step.sigma), rtol=1e-12, atol=0)
+
+
+def test_an_unconditional_network_gets_no_labels():
+    def network(x, t_index, labels):
+        assert labels is None
+        return x
+
+    run(Model(network, LINEAR, 4), 2)
+    run(Model(network, LINEAR, 4), 2, guidance=1.0)

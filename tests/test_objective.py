@@ -1,0 +1,196 @@
+"""The losses: against the paper's formulas written out by hand, and the property each one must have."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ddpm_core import NoiseSchedule, posterior, q_sample
+from ddpm_core.likelihood import FLOOR, discretized_log_likelihood
+from ddpm_core.objective import LOSSES, l_hybrid, l_simple, l_vlb, min_snr_weight
+from ddpm_core.process import from_x0_eps
+
+SCHEDULE = NoiseSchedule.linear(50)
+
+
+def batch(n=6, seed=0, dtype=torch.float64, T=50):
+    generator = torch.Generator().manual_seed(seed)
+    levels = torch.randint(0, 256, (n, 3, 4, 4), generator=generator)
+    x_0 = levels.to(dtype) / 127.5 - 1
+    eps = torch.randn(n, 3, 4, 4, generator=generator, dtype=dtype)
+    t = torch.randint(1, T + 1, (n,), generator=generator)
+    return x_0, t, eps
+
+
+def perfect(prediction, x_0, t, eps):
+    """A network that knows the answer."""
+    return lambda x_t, t_index, labels: from_x0_eps(SCHEDULE, prediction, x_0, eps, x_t, t)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu"])
+def test_l_simple_is_zero_for_a_perfect_network_and_the_mean_square_otherwise(prediction):
+    x_0, t, eps = batch()
+    assert l_simple(perfect(prediction, x_0, t, eps), SCHEDULE, x_0, t, eps, None, prediction).abs().max() < 1e-24
+    off = l_simple(lambda *a: perfect(prediction, x_0, t, eps)(*a) + 0.3, SCHEDULE, x_0, t, eps, None, prediction)
+    torch.testing.assert_close(off, torch.full((6,), 0.09, dtype=torch.float64))
+
+
+def test_the_network_sees_x_t_the_index_t_minus_1_and_the_labels():
+    x_0, t, eps = batch()
+    labels, seen = torch.arange(6), {}
+
+    def network(x_t, t_index, labels):
+        seen.update(x_t=x_t, t_index=t_index, labels=labels)
+        return torch.zeros_like(x_t)
+
+    loss = l_simple(network, SCHEDULE, x_0, t, eps, labels)
+    assert torch.equal(seen["t_index"], t - 1) and torch.equal(seen["labels"], labels)
+    torch.testing.assert_close(seen["x_t"], q_sample(SCHEDULE, x_0, t, eps))
+    torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
+
+
+@given(t=st.integers(2, 50), kind=st.sampled_from(["beta", "beta_tilde"]), error=st.floats(-2, 2))
+@settings(max_examples=30, deadline=None)
+def test_l_vlb_of_a_fixed_variance_is_equation_12_plus_its_constant(t, kind, error):
+    """Eq. 12: the squared error of ε weighs β²/(2σ²α(1 − ᾱ)); the constant is the KL of two variances alone."""
+    x_0, _, eps = batch(n=2)
+    steps = torch.full((2,), t)
+    loss = l_vlb(lambda x_t, *_: eps + error, SCHEDULE, x_0, steps, eps, None, "epsilon", kind)
+    beta, alpha, alpha_bar = (float(table[t]) for table in (SCHEDULE.beta, SCHEDULE.alpha, SCHEDULE.alpha_bar))
+    beta_tilde = (1 - float(SCHEDULE.alpha_bar[t - 1])) / (1 - alpha_bar) * beta
+    variance = beta if kind == "beta" else beta_tilde
+    nats = beta**2 / (2 * variance * alpha * (1 - alpha_bar)) * error**2
+    nats += 0.5 * (math.log(variance / beta_tilde) + beta_tilde / variance - 1)
+    torch.testing.assert_close(loss, torch.full((2,), 50 * nats / math.log(2), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("prediction", ["x0", "v", "mu"])
+@pytest.mark.parametrize("kind", ["beta", "beta_tilde"])
+def test_l_vlb_is_the_same_for_every_prediction_of_the_same_model(prediction, kind):
+    x_0, t, eps = batch()
+    t[0] = 1
+    guess = eps + 0.1
+
+    def other(x_t, *_):
+        alpha_bar = SCHEDULE.alpha_bar[t].reshape(-1, 1, 1, 1)
+        x0_hat = (x_t - (1 - alpha_bar).sqrt() * guess) / alpha_bar.sqrt()
+        return from_x0_eps(SCHEDULE, prediction, x0_hat, guess, x_t, t)
+
+    expected = l_vlb(lambda *_: guess, SCHEDULE, x_0, t, eps, None, "epsilon", kind)
+    torch.testing.assert_close(l_vlb(other, SCHEDULE, x_0, t, eps, None, prediction, kind), expected)
+
+
+def test_l_vlb_at_t_1_is_the_decoder_with_beta_tilde_of_the_pair_2_1():
+    x_0, _, eps = batch()
+    t = torch.ones(6, dtype=torch.int64)
+    for kind in ("beta", "beta_tilde"):
+        loss = l_vlb(lambda *_: x_0 + 0.01, SCHEDULE, x_0, t, eps, None, "x0", kind)
+        beta_tilde = posterior(SCHEDULE, x_0, x_0, 2)[1]
+        nats = -discretized_log_likelihood(x_0, x_0 + 0.01, beta_tilde).mean((1, 2, 3))
+        torch.testing.assert_close(loss, 50 * nats / math.log(2))
+
+
+@pytest.mark.parametrize("kind", ["learned", "learned_range"])
+@pytest.mark.parametrize("prediction", ["epsilon", "mu"])
+def test_l_hybrid_teaches_the_mean_by_l_simple_and_the_variance_by_the_bound(kind, prediction):
+    x_0, t, eps = batch()
+    t[0] = 1
+    mean = (0.1 * torch.randn_like(eps)).requires_grad_()
+    v = torch.full_like(eps, -2.0 if kind == "learned" else 0.0).requires_grad_()
+
+    def gradients(loss):
+        output = lambda *_: torch.cat([mean, v], 1)  # noqa: E731
+        total = loss(output, SCHEDULE, x_0, t, eps, None, prediction, kind).mean()
+        return torch.autograd.grad(total, (mean, v), allow_unused=True)
+
+    simple, bound, both = map(gradients, (l_simple, l_vlb, l_hybrid))
+    assert simple[1] is None or not simple[1].any()
+    torch.testing.assert_close(both[0], simple[0])
+    torch.testing.assert_close(both[1], 0.001 * bound[1])
+    assert bound[1].abs().sum() > 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_and_gradients_stay_finite_in_float32_at_both_ends_of_the_chain(loss):
+    schedule = NoiseSchedule.linear()
+    x_0, _, eps = batch(dtype=torch.float32)
+    t = torch.tensor([1, 1, 2, 2, 1000, 1000])
+    for variance in ("beta", "beta_tilde", "learned", "learned_range"):
+        if loss == "hybrid" and not variance.startswith("learned"):
+            continue
+        channels = 6 if variance.startswith("learned") else 3
+        output = torch.randn(6, channels, 4, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        values = LOSSES[loss](lambda *_, o=output: o, schedule, x_0, t, eps, None, "epsilon", variance)
+        values.sum().backward()
+        assert values.dtype == torch.float32 and values.isfinite().all() and output.grad.isfinite().all()
+
+
+def test_half_precision_output_is_compared_in_float32():
+    x_0, t, eps = batch(dtype=torch.float32)
+    loss = l_simple(lambda x_t, *_: torch.zeros_like(x_t, dtype=torch.bfloat16), SCHEDULE, x_0, t, eps)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
+
+
+def test_l_hybrid_refuses_a_fixed_variance():
+    with pytest.raises(ValueError, match="learned_range"):
+        l_hybrid(lambda *_: None, SCHEDULE, *batch(), variance="beta")
+
+
+@given(t=st.integers(1, 50), gamma=st.floats(0.1, 20))
+@settings(max_examples=30, deadline=None)
+def test_min_snr_weighting_is_one_loss_whatever_the_network_predicts(t, gamma):
+    x_0, _, eps = batch(n=2)
+    steps = torch.full((2,), t)
+    wrong = x_0 + 0.1
+    losses = []
+    for prediction in ("epsilon", "x0", "v"):
+
+        def network(x_t, *_, prediction=prediction):
+            alpha_bar = SCHEDULE.alpha_bar[t]
+            guess = (x_t - alpha_bar.sqrt() * wrong) / (1 - alpha_bar).sqrt()
+            return from_x0_eps(SCHEDULE, prediction, wrong, guess, x_t, t)
+
+        weight = min_snr_weight(SCHEDULE, prediction, steps, gamma)
+        losses.append(weight * l_simple(network, SCHEDULE, x_0, steps, eps, None, prediction))
+    snr = float(SCHEDULE.alpha_bar[t] / (1 - SCHEDULE.alpha_bar[t]))
+    for loss in losses:
+        torch.testing.assert_close(loss, torch.full((2,), min(snr, gamma) * 0.01, dtype=torch.float64))
+    with pytest.raises(ValueError, match="min-SNR"):
+        min_snr_weight(SCHEDULE, "mu", steps)
+
+
+@pytest.mark.parametrize("cdf", ["tanh", "exact"])
+@given(mean=st.floats(-1.5, 1.5), log_sigma=st.floats(-6, 1))
+@settings(max_examples=40, deadline=None)
+def test_the_probabilities_of_the_256_grey_levels_sum_to_1(cdf, mean, log_sigma):
+    levels = torch.arange(256, dtype=torch.float64) / 127.5 - 1
+    log_p = discretized_log_likelihood(levels, torch.tensor(mean), math.exp(2 * log_sigma), cdf)
+    assert float(log_p.exp().sum()) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_exact_decoder_is_the_integral_of_the_normal_density():
+    x_0 = torch.tensor([-1.0, -0.5, 91 / 127.5 - 1, 1.0], dtype=torch.float64)
+    normal = torch.distributions.Normal(torch.tensor(-0.2, dtype=torch.float64), 0.5)
+    upper = torch.where(x_0 > 0.999, torch.inf, x_0 + 1 / 255)
+    lower = torch.where(x_0 < -0.999, -torch.inf, x_0 - 1 / 255)
+    expected = (normal.cdf(upper) - normal.cdf(lower)).log()
+    torch.testing.assert_close(discretized_log_likelihood(x_0, normal.mean, 0.25, "exact"), expected)
+    difference = discretized_log_likelihood(x_0, normal.mean, 0.25, "tanh") - expected
+    assert 0 < difference.abs().max() < 0.02  # the paper's approximation is close, and another function
+
+
+def test_the_decoder_keeps_its_digits_in_float32_on_both_sides_of_the_mean():
+    """Far above the mean 1 − Φ cancels in float32; by symmetry both sides must agree with float64."""
+    x_0 = torch.tensor([-0.5, 0.5])
+    for cdf in ("tanh", "exact"):
+        single = discretized_log_likelihood(x_0, torch.zeros(2), 0.01, cdf)
+        double = discretized_log_likelihood(x_0.double(), torch.zeros(2).double(), 0.01, cdf)
+        torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=0)
+        assert single[0] == single[1]
+    floor = discretized_log_likelihood(torch.tensor([0.9]), torch.zeros(1), 1e-4)
+    assert float(floor) == pytest.approx(math.log(FLOOR), rel=1e-5)
+    with pytest.raises(ValueError, match="tanh, exact"):
+        discretized_log_likelihood(x_0, torch.zeros(2), 1.0, "erf")

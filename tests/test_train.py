@@ -1,0 +1,462 @@
+"""The trainer in this process: recipes, resuming, what a run leaves behind, and what goes wrong."""
+
+import json
+import math
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from training import assert_same, fit, make_folder, process_restored, tiny, weights  # noqa: F401
+
+import ddpm_core
+from train import TrainError, checkpoints
+from train.__main__ import main, parse_fit
+from train.config import PRESETS, check, from_dict, learning_rate, make_network, to_dict
+from train.data import Images, Samples, batches, image_of
+from train.ema import EMA
+from train.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("images"))
+
+
+# Recipes
+
+
+def test_presets_have_the_papers_values():
+    """Appendix B of the paper."""
+    for name, config in PRESETS.items():
+        check(config)
+        assert (config.config, config.out, config.T, config.beta_start, config.beta_end) == (
+            name,
+            f"runs/{name}",
+            1000,
+            1e-4,
+            0.02,
+        )
+        if name == "cifar10-tiny":
+            continue
+        assert (config.optimizer, config.warmup, config.ema, config.clip, config.lr_decay) == (
+            "adam",
+            5000,
+            0.9999,
+            1.0,
+            "none",
+        )
+        assert (config.prediction, config.loss, config.attention, config.blocks) == ("epsilon", "simple", (16,), 2)
+        if name.startswith("cifar10"):
+            assert (config.lr, config.batch, config.steps, config.dropout, config.flip) == (
+                2e-4,
+                128,
+                800_000,
+                0.1,
+                True,
+            )
+            assert (config.variance, config.widths) == ("beta", (128, 256, 256, 256))
+        else:
+            assert (config.lr, config.batch, config.dropout, config.variance) == (2e-5, 64, 0.0, "beta_tilde")
+            assert config.widths == (128, 128, 256, 256, 512, 512) and config.flip == ("bedroom" not in name)
+    steps = {name: config.steps for name, config in PRESETS.items() if name.endswith("256")}
+    assert list(steps.values()) == [500_000, 2_400_000, 1_200_000, 1_800_000]
+
+
+def test_presets_have_the_papers_networks():
+    with torch.device("meta"):
+        sizes = {
+            name: sum(p.numel() for p in make_network(config, 10 if config.conditional else 0).parameters())
+            for name, config in PRESETS.items()
+        }
+    assert sizes["cifar10"] == 35_746_307 and sizes["lsun-church-256"] == 113_673_219
+    assert sizes["cifar10-tiny"] == 8_481_699
+
+
+@given(step=st.integers(0, 2000), warmup=st.integers(0, 100))
+def test_learning_rate_rises_then_stays_or_falls_to_zero(step, warmup):
+    config = replace(PRESETS["cifar10"], warmup=warmup, steps=1000, lr=0.5)
+    rate = learning_rate(config, step)
+    assert rate == pytest.approx(0.5 * min(1, (step + 1) / max(warmup, 1)))
+    cosine = replace(config, lr_decay="cosine")
+    assert 0 <= learning_rate(cosine, step + 1) <= max(rate, learning_rate(cosine, step)) * (1 + 2 / max(step, 1))
+    assert learning_rate(cosine, 1000) == pytest.approx(0, abs=1e-12)
+
+
+def test_ema_starts_short_follows_parameters_only_and_stays_float32():
+    network = torch.nn.BatchNorm1d(1)
+    ema = EMA(network, decay=0.5)
+    expected = network.weight.item()
+    for n in range(8):
+        with torch.no_grad():
+            network.weight += 1
+            network.running_mean += 1
+        decay = min(0.5, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * network.weight.item()
+        ema.update(network)
+        assert ema.network.weight.item() == pytest.approx(expected)
+    assert ema.network.running_mean.item() == 0
+    assert EMA(torch.nn.Linear(1, 1).bfloat16(), 0.9).network.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"batch": 0}, "--batch must be at least 1, got 0"),
+        ({"lr": 0.0}, "--lr must be above 0"),
+        ({"label_dropout": 1.0}, "--label-dropout must be at least 0 and below 1"),
+        ({"attention": (5,)}, "--attention must be among the resolutions [32, 16, 8, 4]"),
+        ({"norm_groups": 7}, "--norm-groups must divide"),
+        ({"image_size": 30}, "--image-size must be a multiple of 8"),
+        ({"variance": "learned"}, "--loss hybrid"),
+        ({"loss": "hybrid"}, "--variance learned_range"),
+        ({"min_snr": 5.0, "prediction": "mu"}, "--min-snr"),
+        ({"beta_end": 2.0}, "between 0 and 1"),
+        ({"sample_steps": 2000}, "--sample-steps can't exceed T"),
+    ],
+)
+def test_impossible_configurations_are_one_sentence(change, words):
+    with pytest.raises(TrainError) as error:
+        check(replace(PRESETS["cifar10"], **change))
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_every_field_is_a_documented_flag(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse_fit(["--help", "--config", "cifar10-tiny"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    for field in to_dict(PRESETS["cifar10"]):
+        assert f"--{field.replace('_', '-')}" in text
+    assert "Optimiser steps in all" in text and "32 96 192" in text
+
+
+def test_overrides_start_from_the_preset():
+    config, state = parse_fit(["--config", "lsun-cat-256", "--lr", "1e-3", "--no-flip", "--widths", "32", "64"])
+    expected = replace(PRESETS["lsun-cat-256"], lr=1e-3, flip=False, widths=(32, 64))
+    assert config == expected and state is None
+    assert from_dict(to_dict(config)) == config
+
+
+# Data
+
+
+@given(count=st.integers(1, 60), epoch=st.integers(0, 5), seed=st.integers(0, 2**63 - 1))
+def test_every_epoch_shows_every_image_once(count, epoch, seed):
+    order = [image_of(seed, epoch * count + k, count) for k in range(count)]
+    assert sorted(order) == list(range(count))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    orders = {tuple(image_of(seed, e * 50 + k, 50) for k in range(50)) for seed in (0, 1) for e in (0, 1)}
+    assert len(orders) == 4
+
+
+def test_draws_have_the_distributions_they_should(folder, tmp_path):
+    config = tiny(folder, tmp_path, conditional=True)
+    images = Images(config, quiet=True)
+    samples = [Samples(config, images)[n] for n in range(4000)]
+    t = np.array([s["t"] for s in samples])
+    assert t.min() == 1 and t.max() == 20 and abs(np.bincount(t)[1:] - 200).max() < 75
+    assert abs(np.mean([s["mirror"] for s in samples]) - 0.5) < 0.04
+    assert abs(np.mean([s["label"] == 2 for s in samples]) - 0.1) < 0.025
+    eps = np.stack([s["eps"] for s in samples])
+    assert abs(eps.mean()) < 0.01 and abs(eps.std() - 1) < 0.01
+    assert not any(Samples(replace(config, flip=False), images)[n]["mirror"] for n in range(50))
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_processes_and_rounds_share_the_same_samples(folder, tmp_path, processes, accumulate):
+    config = tiny(folder, tmp_path, accumulate=accumulate, steps=3)
+    images = Images(config, quiet=True)
+    parts = [list(batches(config, images, 1, process, processes)) for process in range(processes)]
+    whole = list(batches(replace(config, accumulate=1), images, 1, 0, 1))
+    for step in range(2):
+        rounds = [part[step * accumulate + k] for k in range(accumulate) for part in parts]
+        for key in ("t", "eps", "image", "mirror"):
+            assert torch.equal(torch.cat([r[key] for r in rounds]), whole[step][key])
+
+
+def test_pictures_are_resized_cropped_and_made_rgb(tmp_path):
+    make_folder(tmp_path, n=1, classes=())
+    wide = Image.new("L", (40, 20), 0)
+    wide.paste(255, (10, 0, 30, 20))  # the centre is white, the sides are black
+    wide.save(tmp_path / "wide.png")
+    Image.new("RGBA", (8, 8), (255, 0, 0, 128)).save(tmp_path / "rgba.png")
+    images = Images(tiny(tmp_path, tmp_path), quiet=True)
+    assert images.pixels.shape == (3, 8, 8, 3) and images.pixels.dtype == torch.uint8
+    assert images.pixels[2].min() > 200 and images.pixels[1, 0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("memory", [4.0, 0.0])
+def test_broken_images_are_skipped_counted_and_named(tmp_path, capsys, memory):
+    make_folder(tmp_path / "data", n=9, classes=())
+    (tmp_path / "data" / "004b.png").write_bytes(b"not a picture")
+    (tmp_path / "data" / "007b.png").write_bytes((tmp_path / "data" / "007.png").read_bytes()[:60])
+    trainer = fit(tiny(tmp_path / "data", tmp_path / "out", memory=memory, steps=4))
+    told = capsys.readouterr().err
+    assert "004b.png" in told and "007b.png" in told and "2 " in told
+    assert len(trainer.images.broken) == 2
+
+
+def test_streamed_and_decoded_images_train_alike(folder, tmp_path):
+    for name, changes in {"memory": {}, "stream": {"memory": 0.0}, "workers": {"memory": 0.0, "workers": 2}}.items():
+        fit(tiny(folder, tmp_path / name, conditional=True, steps=3, **changes))
+    for name in ("stream", "workers"):
+        assert_same(weights(tmp_path / "memory", 3), weights(tmp_path / name, 3))
+
+
+def test_parquet_with_labels(folder, tmp_path):
+    import datasets
+
+    features = datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    paths = sorted(folder.rglob("*.png"))
+    rows = {"img": [str(p) for p in paths], "label": [p.parent.name for p in paths]}
+    made = datasets.Dataset.from_dict(rows, features=features)
+    (tmp_path / "data" / "plain_text").mkdir(parents=True)
+    made.to_parquet(tmp_path / "data" / "plain_text" / "train-00000-of-00001.parquet")
+    from_folder = Images(tiny(folder, tmp_path, conditional=True), quiet=True)
+    for data in (tmp_path / "data", next((tmp_path / "data").rglob("*.parquet"))):
+        images = Images(tiny(data, tmp_path, conditional=True), quiet=True)
+        assert images.classes == ("cat", "dog")
+        assert torch.equal(images.pixels, from_folder.pixels) and torch.equal(images.labels, from_folder.labels)
+
+
+def test_lsun_database(tmp_path):
+    lmdb = pytest.importorskip("lmdb")
+    folder = make_folder(tmp_path / "pictures", n=5, classes=())
+    with lmdb.open(str(tmp_path / "bedroom_train_lmdb"), map_size=1 << 20) as database, database.begin(write=True) as t:
+        for path in folder.iterdir():
+            t.put(path.name.encode(), path.read_bytes())
+    images = Images(tiny(tmp_path / "bedroom_train_lmdb", tmp_path), quiet=True)
+    assert torch.equal(images.pixels, Images(tiny(folder, tmp_path), quiet=True).pixels)
+
+
+def test_wrong_data_is_one_sentence(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("x")
+    make_folder(tmp_path / "flat", n=2, classes=())
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.png").write_bytes(b"")
+    (tmp_path / "pq").mkdir()
+    (tmp_path / "pq" / "a.parquet").write_bytes(b"no parquet")
+    for data, words, changes in (
+        ("", "--data", {}),
+        (tmp_path / "nowhere", "There is no folder or data set", {}),
+        (tmp_path / "empty", "holds no images", {}),
+        (tmp_path / "file.txt", "is a file", {}),
+        (tmp_path / "broken", "None of the 1 images", {}),
+        (tmp_path / "broken", "None of the 1 images", {"memory": 0.0}),
+        (tmp_path / "pq", "can't be read", {}),
+        (tmp_path / "flat", "no class labels", {"conditional": True}),
+    ):
+        config = tiny(data, tmp_path / "out", **changes)
+        with pytest.raises(TrainError) as error:
+            fit(config)
+        assert words in str(error.value) and "\n" not in str(error.value)
+
+
+# Runs
+
+
+def test_a_run_leaves_a_model_that_loads_with_its_card_curves_and_grids(folder, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "scores.jsonl").write_text('{"images": 48, "kid": 690.5}\n{"images": 96, "fd": 1}\n')
+    config = tiny(folder, tmp_path / "run", conditional=True, sample_every=3, config="cifar10-tiny")
+    trainer = fit(config)
+    model = ddpm_core.load(tmp_path / "run" / "model", device="cpu")
+    assert (model.num_classes, model.null_label, model.class_names) == (2, 2, ("cat", "dog"))
+    assert model.source.weights == "EMA" and (model.prediction, model.variance) == ("epsilon", "beta")
+    assert_same(dict(model.network.unet.state_dict()), dict(trainer.ema.network.state_dict()))
+    assert ddpm_core.sample(model, seeds=[0], steps=2, labels=[1]).shape == (1, 8, 8, 3)
+    assert sorted(p.name for p in (tmp_path / "run" / "samples").iterdir()) == [
+        f"step-{step:09d}-{kind}.png" for step in (3, 6) for kind in ("ema", "raw")
+    ]
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    for words in (
+        "48 images seen",
+        "21 of image folder",
+        "cat, dog",
+        "| 48 | 690.5 |  |",
+        "| 96 |  | 1 |",
+        "decay 0.9999",
+    ):
+        assert words in card
+    assert "python -m train fit --config cifar10-tiny" in card and "--attention 4" in card
+    assert "(samples.png)" in card and (tmp_path / "run" / "model" / "samples.png").is_file()
+    curves = EventAccumulator(str(tmp_path / "run" / "logs")).Reload()
+    assert {"loss", "gradient norm", "learning rate", "images per s"} <= set(curves.Tags()["scalars"])
+    assert any(tag.startswith("loss by t/quarter") for tag in curves.Tags()["scalars"])
+    assert [event.step for event in curves.Scalars("loss")] == [2, 4, 6]
+    assert all(math.isfinite(event.value) for event in curves.Scalars("loss"))
+    assert set(curves.Tags()["images"]) == {"samples/ema", "samples/raw"}
+
+
+def test_an_unconditional_result_runs_in_diffusers_pipeline(folder, tmp_path):
+    from diffusers import DDPMPipeline
+
+    fit(tiny(folder, tmp_path / "run", steps=2))
+    pipeline = DDPMPipeline.from_pretrained(tmp_path / "run" / "model")
+    assert pipeline(num_inference_steps=2, output_type="np").images.shape == (1, 8, 8, 3)
+
+
+def test_training_learns(tmp_path):
+    """One grey image: ε is easily told from it, so the loss must fall far below that of a blind guess, 1."""
+    (tmp_path / "data").mkdir()
+    Image.new("RGB", (8, 8), (128, 128, 128)).save(tmp_path / "data" / "a.png")
+    config = tiny(tmp_path / "data", tmp_path / "run", steps=80, batch=8, lr=5e-3, dropout=0.0, log_every=20)
+    fit(replace(config, checkpoint_every=80))
+    curves = EventAccumulator(str(tmp_path / "run" / "logs")).Reload()
+    losses = [event.value for event in curves.Scalars("loss")]
+    assert losses[0] > 0.4 and losses[-1] < 0.25
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prediction": "mu", "loss": "vlb", "variance": "learned"},
+        {"prediction": "mu", "loss": "vlb"},
+        {"prediction": "x0", "variance": "beta_tilde", "schedule": "cosine"},
+        {"prediction": "v", "min_snr": 5.0, "optimizer": "adamw", "weight_decay": 0.1, "lr_decay": "cosine"},
+        {"prediction": "epsilon", "loss": "vlb"},
+        {"loss": "hybrid", "variance": "learned_range", "channels_last": True, "schedule": "quadratic"},
+        {"precision": "bf16", "accumulate": 2},
+    ],
+)
+def test_the_grid_of_recipes_trains_and_its_results_load(folder, tmp_path, changes):
+    trainer = fit(tiny(folder, tmp_path / "run", steps=2, **changes))
+    assert all(p.isfinite().all() for p in trainer.unet.parameters())
+    model = ddpm_core.load(tmp_path / "run" / "model", device="cpu")
+    assert (model.prediction, model.variance) == (trainer.config.prediction, trainer.config.variance)
+    assert model.schedule.alpha_bar.equal(trainer.schedule.alpha_bar)
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(folder, tmp_path):
+    for accumulate in (1, 4):
+        config = tiny(folder, tmp_path / str(accumulate), precision="fp64", dropout=0.0, accumulate=accumulate, steps=3)
+        fit(config)
+    one, four = (weights(tmp_path / name, 3) for name in ("1", "4"))
+    assert max(float((one[key] - four[key]).abs().max()) for key in one) < 1e-10
+
+
+def test_warm_start_takes_the_weights_alone(folder, tmp_path):
+    first = fit(tiny(folder, tmp_path / "first", steps=2))
+    init = str(tmp_path / "first" / "model")
+    second = Trainer(tiny(folder, tmp_path / "second", init=init))
+    assert second.step == 0 and not second.optimizer.state_dict()["state"]
+    assert_same(second.unet.state_dict(), first.ema.network.state_dict())
+    assert_same(second.ema.network.state_dict(), first.ema.network.state_dict())
+    for wrong, words in ((str(tmp_path / "none"), "--init"), (init, "another network")):
+        with pytest.raises(TrainError, match=words):
+            Trainer(tiny(folder, tmp_path / "third", init=wrong, widths=(16, 16)))
+
+
+# Stopping and going on
+
+
+@pytest.mark.parametrize("changes", [{}, {"conditional": True, "optimizer": "adamw", "lr_decay": "cosine"}])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(folder, tmp_path, changes):
+    fit(tiny(folder, tmp_path / "whole", steps=7, **changes))
+    config = tiny(folder, tmp_path / "parts", steps=7, **changes)
+    trainer = Trainer(config)
+    real_step = trainer.train_step
+
+    def stop_at_4(rounds, window):
+        real_step(rounds, window)
+        if trainer.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    trainer.train_step = stop_at_4
+    assert trainer.fit() == 15
+    state, complaints = checkpoints.load_latest(tmp_path / "parts" / "checkpoints")
+    assert state["step"] == 4 and not complaints
+    fit(config, state)
+    for part in ("model", "ema"):
+        assert_same(weights(tmp_path / "whole", 7, part), weights(tmp_path / "parts", 7, part))
+
+
+def test_the_last_two_checkpoints_are_kept_and_a_damaged_one_is_passed_over(folder, tmp_path):
+    fit(tiny(folder, tmp_path, checkpoint_every=1, steps=5))
+    paths = checkpoints.found(tmp_path / "checkpoints")
+    assert [checkpoints.step_of(path) for path in paths] == [5, 4]
+    content = bytearray(paths[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    for damaged in (bytes(content), content[:1000], b""):
+        paths[0].write_bytes(damaged)
+        state, complaints = checkpoints.load_latest(tmp_path / "checkpoints")
+        assert state["step"] == 4 and "step-000000005.pt" in complaints[0]
+    paths[1].write_bytes(b"")
+    with pytest.raises(TrainError, match="can be read"):
+        checkpoints.load_latest(tmp_path / "checkpoints")
+
+
+def test_what_decides_the_run_cant_change_on_resume(folder, tmp_path):
+    config = tiny(folder, tmp_path / "run", steps=2)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    with pytest.raises(TrainError, match="--batch can't change"):
+        Trainer(replace(config, batch=16), state)
+    more = make_folder(tmp_path / "more", n=22)
+    with pytest.raises(TrainError, match="21 images of 0 classes then, 22"):
+        Trainer(replace(config, data=str(more)), state)
+    assert fit(replace(config, steps=3, lr=1e-5), state).step == 3
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_rate_and_checkpoint(folder, tmp_path):
+    config = tiny(folder, tmp_path, steps=6, checkpoint_every=2)
+    trainer = Trainer(config)
+    real_step = trainer.train_step
+
+    def poisoned(rounds, window):
+        if trainer.step == 3:
+            with torch.no_grad():
+                trainer.unet.conv_in.weight[0, 0, 0, 0] = torch.nan
+        real_step(rounds, window)
+
+    trainer.train_step = poisoned
+    with pytest.raises(TrainError) as error:
+        trainer.fit()
+    assert "at step 4, learning rate 0.0002" in str(error.value) and "step-000000002.pt" in str(error.value)
+    assert checkpoints.load_latest(tmp_path / "checkpoints")[0]["step"] == 2
+
+
+def test_a_refused_write_keeps_the_old_checkpoint(tmp_path, monkeypatch):
+    checkpoints.save({"a": torch.zeros(3)}, tmp_path, 1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(TrainError) as error:
+        checkpoints.save({"a": torch.ones(3)}, tmp_path, 2)
+    assert "disk is full" in str(error.value) and "step-000000001.pt" in str(error.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["step-000000001.pt"]
+
+
+def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, capsys):
+    for words, expected in (
+        (["fit", "--resume", "--out", str(tmp_path / "none")], "no checkpoint to resume"),
+        (["fit", "--data", str(tmp_path / "none")], "no folder or data set"),
+        (["push", "--out", str(tmp_path), "--repo", "a/b"], "no model in"),
+        (["dance"], "usage"),
+    ):
+        assert main(words) == 2
+        told = capsys.readouterr().err
+        assert expected in told and "Traceback" not in told
+    fit(tiny(folder, tmp_path / "run", steps=1))
+    capsys.readouterr()
+    assert main(["fit", "--data", str(folder), "--out", str(tmp_path / "run")]) == 2
+    assert "already holds a run" in capsys.readouterr().err
+
+
+def test_scores_that_are_not_json_are_one_sentence(folder, tmp_path):
+    (tmp_path / "scores.jsonl").write_text(json.dumps({"kid": 1}) + "\nkid: 2\n")
+    with pytest.raises(TrainError, match="one JSON object a line"):
+        fit(tiny(folder, tmp_path, steps=1))

@@ -1,0 +1,145 @@
+"""The trainer as its users run it: real processes that are killed, run out of disk, work in pairs or talk to a Hub.
+
+DDPM_KILLS=20 sets how often the run of the kill test is killed (2 by default).
+"""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hub_server import HubServer
+from training import ROOT, assert_same, command, environment, fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
+
+import ddpm_core
+from train.__main__ import main
+
+CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("images"), n=10)
+
+
+def start(*words, log: Path, **options) -> subprocess.Popen:
+    with open(log, "ab") as file:
+        return subprocess.Popen(command(*words), cwd=ROOT, env=environment(), stdout=file, stderr=file, **options)
+
+
+def wait_for(path: Path, process: subprocess.Popen, seconds: float = 60) -> None:
+    deadline = time.time() + seconds
+    while not path.exists():
+        assert process.poll() is None, f"ended with code {process.returncode} before {path.name} was there"
+        assert time.time() < deadline
+        time.sleep(0.02)
+
+
+def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
+    """Dropout on, a checkpoint every third step; killed while it starts, computes or writes, then resumed."""
+    kills = int(os.environ.get("DDPM_KILLS", "2"))
+    steps = 24 * kills
+    changes = {"steps": steps, "checkpoint_every": 3, "log_every": 50, "conditional": True}
+    fit(tiny(folder, tmp_path / "whole", **changes))
+    rng, log, out = random.Random(0), tmp_path / "log", tmp_path / "killed"
+    saved = out / "checkpoints"
+    process = start("fit", *flags(data=folder, **changes), "--out", out, log=log)
+    wait_for(saved, process)
+    killed = 0
+    for _ in range(kills):
+        before = set(saved.iterdir())
+        while rng.random() < 0.999 and process.poll() is None and set(saved.iterdir()) == before:
+            time.sleep(0.01)  # until it has gone on, most of the time
+        time.sleep(rng.uniform(0, 0.4))
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+        process = start("fit", "--resume", "--out", out, log=log)
+    assert process.wait(timeout=120) == 0, log.read_text()
+    assert killed > kills / 2
+    for part in ("model", "ema"):
+        assert_same(weights(tmp_path / "whole", steps, part), weights(out, steps, part))
+    a, b = (weights(place, steps, "optimizer")["state"] for place in (tmp_path / "whole", out))
+    assert all(torch.equal(a[i]["exp_avg_sq"], b[i]["exp_avg_sq"]) for i in a)
+    assert sorted(path.suffix for path in saved.iterdir()) == [".pt", ".pt"]
+
+
+def test_control_c_saves_and_stops(folder, tmp_path):
+    out, log = tmp_path / "run", tmp_path / "log"
+    process = start("fit", *flags(data=folder, steps=100_000, checkpoint_every=100_000), "--out", out, log=log)
+    wait_for(out / "checkpoints" / f"step-{0:09d}.pt", process)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    told = log.read_text()
+    assert "Stopped and saved at step" in told and "Traceback" not in told
+    assert len(list((out / "checkpoints").iterdir())) == 2
+
+
+def test_two_processes_equal_one(folder, tmp_path):
+    """torchrun with gloo: the same --batch shared by two processes, in float64 without dropout."""
+    changes = {"precision": "fp64", "dropout": 0.0, "conditional": True, "steps": 5}
+    fit(tiny(folder, tmp_path / "one", **changes))
+    launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
+    words = command("fit", *flags(data=folder, **changes), "--out", tmp_path / "two", launcher=launcher)
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert weights(tmp_path / "two", 5, "processes") == 2 and weights(tmp_path / "one", 5, "processes") == 1
+    for part in ("model", "ema"):
+        one, two = weights(tmp_path / "one", 5, part), weights(tmp_path / "two", 5, part)
+        assert one["conv_in.weight"].dtype == torch.float64
+        assert max(float((one[key] - two[key]).abs().max()) for key in one) < 1e-10
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(folder, tmp_path):
+    """A limit on the size of files stands in for the disk: the error comes from the same writes."""
+    out = tmp_path / "run"
+    fit(tiny(folder, out, steps=4))
+    before = {path.name: path.read_bytes() for path in (out / "checkpoints").iterdir()}
+    limit = "import resource, sys, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+    words = command("fit", "--resume", "--steps", "9", "--out", out)
+    words[1:3] = ["-c", limit + "sys.argv[0] = 'train'; runpy.run_module('train', run_name='__main__')"]
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert last.startswith("error: The disk is full") and "step-000000004.pt" in last
+    assert {path.name: path.read_bytes() for path in (out / "checkpoints").iterdir()} == before
+
+
+def test_push_sends_the_model_and_it_loads_from_the_hub(folder, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "run"
+    fit(tiny(folder, out, steps=2, sample_every=2))
+    push = ["push", "--out", str(out), "--repo", "student/my-ddpm"]
+
+    def error() -> str:
+        assert main(push) == 2
+        return capsys.readouterr().err
+
+    with HubServer() as hub:
+        hub.accept_uploads(tmp_path / "hub", token="hf_write")
+        hub.use(monkeypatch, tmp_path / "cache")
+        monkeypatch.setenv("HF_TOKEN", "hf_read")
+        assert "hf auth login" in error()
+        monkeypatch.setenv("HF_TOKEN", "hf_write")
+        for _ in range(2):  # the second one updates
+            assert main(push) == 0
+        assert f"{hub.url}/student/my-ddpm" in capsys.readouterr().out
+        sent = {path.name: path.read_bytes() for path in (tmp_path / "hub" / "student" / "my-ddpm").iterdir()}
+        assert sent == {path.name: path.read_bytes() for path in (out / "model").iterdir()}
+        model = ddpm_core.load("student/my-ddpm", device="cpu")
+        assert model.source.weights == "EMA" and model.image_size == 8
+    assert "could not be reached" in error()
+    push[-1] = "no good"
+    assert "owner/name" in error()
+
+
+@pytest.mark.skipif(not CIFAR10.is_dir(), reason="needs ../shared/data/cifar10")
+def test_cifar10_from_local_parquet(tmp_path):
+    config = tiny(CIFAR10, tmp_path, split="test", image_size=32, memory=0.0, conditional=True, steps=2)
+    fit(replace(config, attention=(16,)))
+    model = ddpm_core.load(tmp_path / "model", device="cpu")
+    assert model.class_names[0] == "airplane" and model.null_label == 10

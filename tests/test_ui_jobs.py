@@ -1,0 +1,333 @@
+"""Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
+
+import io
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import ddpm_core
+from ddpm_core.imaging import to_uint8
+from ui import files, jobs
+from ui.jobs import FINAL, FRAME_BYTES, LINE, Job, Pace, kept_steps
+from ui.messages import Show
+from ui.settings import Settings
+
+SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
+
+
+class Models:
+    """In the place of ui.checkpoints.Checkpoints: one model, loaded the first time it is asked for."""
+
+    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None):
+        schedule = ddpm_core.NoiseSchedule.linear(100)
+        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size)
+        self._load = load
+        self._loaded = False
+
+    def loaded(self, ref):
+        return self.model if self._loaded else None
+
+    def get(self, ref, progress):
+        self._load(progress)
+        self._loaded = True
+        return self.model
+
+
+class Gate:
+    """A network whose every step waits to be let through."""
+
+    def __init__(self):
+        self.entered, self.go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def __call__(self, x, t, labels):
+        self.entered.release()
+        assert self.go.acquire(timeout=10)
+        return 0.3 * x
+
+
+def collect(job):
+    updates = list(job.updates())
+    return updates, [frame for update in updates for frame in update.frames]
+
+
+def until(updates, *states):
+    for update in updates:
+        if update.state in states:
+            return update
+    raise AssertionError(f"no update said {states}")
+
+
+def in_background(job):
+    """The job's updates taken by another thread: (the list they go to, that thread)."""
+    seen = []
+    thread = threading.Thread(target=lambda: seen.extend(job.updates()))
+    thread.start()
+    return seen, thread
+
+
+def wait_for(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    yield
+    wait_for(lambda: len(LINE) == 0)
+
+
+def test_every_step_of_a_short_run_arrives_once_and_in_order():
+    models = Models()
+    updates, frames = collect(Job(SETTINGS, models))
+    steps = list(ddpm_core.trajectory(models.model, range(42, 44), 10, variance="beta_tilde"))
+    assert updates[-1].state == "finished"
+    assert all(update.state not in FINAL for update in updates[:-1])
+    assert [frame.k for frame in frames] == list(range(10))
+    for frame, step in zip(frames, steps, strict=True):
+        np.testing.assert_array_equal(frame.x, to_uint8(step.x))
+        np.testing.assert_array_equal(frame.x0_hat, to_uint8(step.x0_hat))
+
+
+def test_the_plan_comes_once_not_after_the_first_frame_and_tells_what_is_going_to_happen():
+    for options in ({}, {"variance": "beta"}, {"sampler": "ddim", "eta": 0.5}, {"spacing": "quadratic"}, {"steps": 1}):
+        settings = Settings(**{"checkpoint": "toy", "steps": 10, "count": 1, **options})
+        models = Models()
+        updates, frames = collect(Job(settings, models))
+        plans = [i for i, update in enumerate(updates) if update.plan]
+        assert len(plans) == 1
+        assert plans[0] <= next(i for i, update in enumerate(updates) if update.frames)
+        plan = updates[plans[0]].plan
+        for frame, (t, s, alpha_bar, sigma) in zip(frames, plan.steps, strict=True):
+            assert s < t
+            assert alpha_bar == models.model.schedule.alpha_bar[t]
+            assert sigma == pytest.approx(frame.sigma, abs=1e-12)
+        assert plan.steps[-1][1] == plan.steps[-1][3] == 0
+
+
+@given(st.integers(1, 1000), st.sampled_from([8, 28, 32, 64, 128, 256, 512]), st.integers(1, 16))
+def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
+    kept = sorted(kept_steps(steps, size, count))
+    assert kept[0] == 0
+    assert kept[-1] == steps - 1
+    gaps = np.diff(kept)
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+    if size <= 32:
+        assert steps > 100 or len(kept) == steps
+
+
+@pytest.mark.parametrize(("size", "count"), [(32, 16), (64, 4), (256, 1)])
+def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count):
+    rng = np.random.default_rng(0)
+    noise = (rng.standard_normal((count, size, size, 3)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
+    show = Show([], Job(SETTINGS, Models(size=size)))
+    show.job.plan = jobs._plan(Settings(checkpoint="toy", count=count), show.job._models.model)
+    message = show._frame(jobs.Frame(0, 0.1, noise, noise))
+    whole = len(kept_steps(1000, size, count)) * sum(len(str(value)) for value in message.values())
+    assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
+
+
+def test_stop_ends_the_run_after_the_step_under_way():
+    gate = Gate()
+    job = Job(SETTINGS, Models(gate))
+    seen, thread = in_background(job)
+    for _ in range(3):
+        gate.entered.acquire()
+        gate.go.release()
+    gate.entered.acquire()
+    job.stop()
+    wait_for(lambda: seen and seen[-1].state == "stopping")
+    assert len(LINE) == 1  # the fourth step still computes
+    gate.go.release()
+    thread.join(10)
+    assert seen[-1].state == "stopped"
+    assert sum(len(update.frames) for update in seen) == 4
+
+
+def test_closing_the_updates_stops_the_run_and_frees_the_lock():
+    gate = Gate()
+    updates = Job(SETTINGS, Models(gate)).updates()
+    until(updates, "running")
+    gate.entered.acquire()
+    updates.close()
+    assert len(LINE) == 1
+    gate.go.release()
+    wait_for(lambda: len(LINE) == 0)
+    assert not gate.entered.acquire(timeout=0.1)
+
+
+def test_runs_take_turns_and_say_what_they_wait_for():
+    gate = Gate()
+    first = Job(SETTINGS, Models(gate))
+    _, first_thread = in_background(first)
+    gate.entered.acquire()
+    second = Job(SETTINGS, Models())
+    third = Job(SETTINGS, Models())
+    seen, second_thread = in_background(second)
+    wait_for(lambda: len(LINE) == 2)
+    others, third_thread = in_background(third)
+    wait_for(lambda: seen and seen[-1].text == "1 run before this one")
+    wait_for(lambda: others and others[-1].text == "2 runs before this one")
+    first.stop()
+    wait_for(lambda: seen[-1].state == "waiting")
+    assert seen[-1].text == "Finishing the previous step"
+    third.stop()  # in the queue: at once
+    third_thread.join(10)
+    assert others[-1].state == "stopped"
+    gate.go.release()
+    for thread in (first_thread, second_thread):
+        thread.join(10)
+    assert seen[-1].state == "finished"
+
+
+def test_stop_acts_at_once_while_a_model_loads_and_the_loading_ends_at_its_next_report():
+    ended = threading.Event()
+
+    def load(progress):
+        try:
+            for done in range(10_000):
+                progress(done * 1_000_000, 455_000_000)
+                time.sleep(0.02)
+        finally:
+            ended.set()
+
+    job = Job(SETTINGS, Models(load=load))
+    updates = job.updates()
+    update = until(updates, "loading")
+    while update.progress is None:
+        update = next(updates)
+    assert update.text.startswith("Downloading toy: ")
+    assert "of 455 MB" in update.text
+    started = time.monotonic()
+    job.stop()
+    assert list(updates)[-1].state == "stopped"
+    assert time.monotonic() - started < 1
+    assert ended.wait(5)
+
+
+def test_a_download_says_its_speed_and_the_time_left():
+    def load(progress):
+        for done in range(20):
+            progress(done * 5_000_000, 100_000_000)
+            time.sleep(0.1)
+
+    updates, _ = collect(Job(SETTINGS, Models(load=load)))
+    late = next(update for update in updates if update.progress and update.progress > 0.5)
+    assert "of 100 MB" in late.text
+    assert "MB/s" in late.text
+    assert 0 < late.left < 5
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ddpm_core.CheckpointError("there is no folder 'x'"), "There is no folder 'x'"),
+        (ddpm_core.CheckpointError("owner/name is gated"), "owner/name is gated"),
+        (MemoryError(), "There is not enough memory for 2 images: try fewer"),
+        (
+            RuntimeError("what?"),
+            "The run failed unexpectedly (RuntimeError); the details are in the terminal of the app",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_goes_wrong_is_said_in_one_sentence(error, sentence):
+    def load(progress):
+        raise error
+
+    updates, _ = collect(Job(SETTINGS, Models(load=load)))
+    assert (updates[-1].state, updates[-1].text) == ("error", sentence)
+
+
+def test_an_error_in_a_run_keeps_its_frames_and_frees_the_lock():
+    calls = []
+
+    def network(x, t, labels):
+        calls.append(t)
+        if len(calls) == 4:
+            raise RuntimeError("CUDA error")
+        return 0.3 * x
+
+    updates, frames = collect(Job(SETTINGS, Models(network)))
+    assert updates[-1].state == "error"
+    assert len(frames) == 3
+
+
+def test_the_sampler_does_not_wait_for_who_looks():
+    def network(x, t, labels):
+        times.append(time.monotonic())
+        return 0.3 * x
+
+    times = []
+    updates = Job(SETTINGS, Models(network)).updates()
+    next(updates)
+    wait_for(lambda: len(times) == 10)  # though nobody asks for the next update
+    assert sum(len(update.frames) for update in updates) == 10
+
+
+def test_updates_come_at_most_twenty_times_a_second():
+    def network(x, t, labels):
+        time.sleep(0.005)
+        return 0.3 * x
+
+    settings = Settings(checkpoint="toy", steps=100, count=1)
+    started = time.monotonic()
+    updates, frames = collect(Job(settings, Models(network)))
+    assert len(frames) == 100
+    assert len(updates) <= 20 * (time.monotonic() - started) + 4
+
+
+def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
+    pace = Pace()
+    assert pace.of("a", 1) is None
+    pace.note("a", 1, 3.0, guess=True)
+    assert pace.of("a", 4) == 12
+    pace.note("a", 4, 2.0)
+    assert pace.of("a", 4) == 2
+    assert pace.of("a", 2) == 1
+    assert pace.of("b", 1) is None
+
+
+def test_messages_follow_the_protocol():
+    show = Show(["toy", 10], Job(SETTINGS, Models()))
+    messages = list(show.messages())
+    assert len({message["run"] for message in messages}) == 1
+    assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
+    (plan,) = [message["plan"] for message in messages if "plan" in message]
+    assert plan["settings"] == ["toy", 10]
+    assert plan["seeds"] == ["42", "43"]
+    assert (plan["size"], plan["count"], plan["pixelated"], plan["T"]) == (8, 2, True, 100)
+    frames = [frame for message in messages for frame in message.get("frames", ())]
+    assert [frame["k"] for frame in frames] == list(range(10))
+    assert messages[-1]["state"] == "finished"
+    assert len(show.sprites) == 10
+
+
+def test_a_wrong_setting_is_one_message():
+    (message,) = Show([], error="Steps must be …").messages()
+    assert (message["state"], message["text"]) == ("error", "Steps must be …")
+
+
+@pytest.mark.parametrize("size", [8, 128])
+def test_pictures_and_trajectory_can_be_saved(size, monkeypatch):
+    saved = {}
+    monkeypatch.setattr(files, "cached", lambda demo, name, content: saved.setdefault(name, content))
+    models = Models(size=size)
+    show = Show([], Job(SETTINGS, models))
+    list(show.messages())
+    files.png(None, show)
+    files.gif(None, show)
+    (png_name, png), (gif_name, gif) = saved.items()
+    assert png_name == "toy-10-steps-beta_tilde-seed-42.png"
+    assert gif_name == "toy-10-steps-beta_tilde-seed-42.gif"
+    picture = np.asarray(Image.open(io.BytesIO(png)))
+    final = ddpm_core.sample(models.model, range(42, 44), 10, variance="beta_tilde")
+    np.testing.assert_array_equal(picture[:, :size], final[0])
+    np.testing.assert_array_equal(picture[:, -size:], final[1])
+    assert Image.open(io.BytesIO(gif)).n_frames == 10

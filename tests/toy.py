@@ -1,0 +1,78 @@
+"""A small network everybody can share, the noise injected into its chains, and how two chains are compared."""
+
+import numpy as np
+import oracle
+import torch
+
+from ddpm_core import Model, NoiseSchedule, trajectory
+from ddpm_core.noise import gaussian
+
+LINEAR = NoiseSchedule.linear()
+AB = oracle.alpha_bar(oracle.linear_betas())
+SHAPE = (2, 3, 4, 4)
+X_T = 1.3 * gaussian(0, 0, SHAPE).double()
+
+
+def z(index, x=X_T):
+    """The injected noise of a step, which diffusers draws as well when its generator has this seed."""
+    return torch.randn(x.shape, generator=torch.Generator().manual_seed(index), dtype=x.dtype)
+
+
+def numpy_z(index, x):
+    """The same for the oracle."""
+    return z(index).numpy()
+
+
+def learned_range_v(x, t):
+    """The second half of a toy network with learned_range: from log beta_tilde at -1 to log beta at 1."""
+    return np.cos(x + t)
+
+
+def learned_v(x, t):
+    """The second half of a toy network with learned: a log-variance near log beta_t."""
+    return np.log(1 - AB[t] / AB[t - 1]) + np.cos(x + t)
+
+
+SECOND_HALF = {"learned": learned_v, "learned_range": learned_range_v}
+
+
+def toy_model(prediction="epsilon", variance="beta", schedule=LINEAR, **fields):
+    """oracle.toy_eps as a ddpm_core Model of 3 x 4 x 4 images; labels, where given, shift eps by .3 each."""
+    ab = schedule.alpha_bar.numpy()
+
+    def network(x, t_index, labels):
+        assert t_index.dtype == torch.int64 and t_index.shape == (len(x),)
+        (t,) = set((t_index + 1).tolist())
+        eps = oracle.toy_eps(x.numpy(), t)
+        if labels is not None:
+            assert labels.dtype == torch.int64
+            eps = eps + 0.3 * labels.numpy().reshape(-1, 1, 1, 1)
+        output = oracle.output_of(ab, prediction, eps, x.numpy(), t)
+        if variance in SECOND_HALF:
+            output = np.concatenate([output, SECOND_HALF[variance](x.numpy(), t)], axis=1)
+        return torch.from_numpy(output).to(x.dtype)
+
+    return Model(network, schedule, 4, prediction=prediction, variance=variance, **fields)
+
+
+def blur_model():
+    """A network of additions and multiplications only: its float32 result for an image is the same in any batch."""
+
+    def network(x, t_index, labels):
+        return 0.7 * x + 0.2 * x.roll(1, -1) * x + 0.001 * t_index.reshape(-1, 1, 1, 1)
+
+    return Model(network, LINEAR, 4)
+
+
+def run(model, steps, seeds=(0, 1), x_T=X_T, noise=z, **options):
+    return list(trajectory(model, seeds, steps, x_T=x_T, noise=noise, **options))
+
+
+def assert_chain(ours, theirs, pairs, tolerance=1e-10):
+    """Step by step the same x, x0_hat and sigma."""
+    theirs = list(theirs)
+    assert [(step.index, step.t, step.s) for step in ours] == [(i, t, s) for i, (t, s) in enumerate(pairs)]
+    assert len(theirs) == len(ours)
+    for step, expected in zip(ours, theirs, strict=True):
+        for name, a, b in zip(("x", "x0_hat", "sigma"), (step.x, step.x0_hat, step.sigma), expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=f"{name} at t = {step.t}")

@@ -1,0 +1,96 @@
+"""Helpers of the trainer's tests: a data set, a configuration that trains in a second, and real processes."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from PIL import Image
+
+from train.config import PRESETS
+from train.trainer import Trainer
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = {
+    "widths": (8, 16),
+    "attention": (4,),
+    "norm_groups": 4,
+    "blocks": 1,
+    "image_size": 8,
+    "batch": 8,
+    "steps": 6,
+    "T": 20,
+    "warmup": 2,
+    "log_every": 2,
+    "checkpoint_every": 3,
+    "sample_every": 0,
+    "sample_count": 4,
+    "sample_steps": 3,
+    "device": "cpu",
+    "threads": 1,
+}
+
+
+def make_folder(root: Path, n: int = 21, classes: tuple[str, ...] = ("cat", "dog"), size=(11, 9)) -> Path:
+    """n random pictures, in class folders unless there are no classes."""
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        folder = root / classes[i % len(classes)] if classes else root
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+    return root
+
+
+def tiny(data: Path | str, out: Path, **changes):
+    """A configuration that trains in about a second."""
+    return replace(PRESETS["cifar10"], **{**TINY, "data": str(data), "out": str(out), **changes})
+
+
+def flags(**changes) -> list[str]:
+    """The same as words of a command line."""
+    words = []
+    for name, value in {**TINY, **changes}.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            words += [flag, *map(str, value if isinstance(value, tuple) else [value])]
+    return words
+
+
+@pytest.fixture(autouse=True)
+def process_restored():
+    """A run sets the process's threads and accelerate's mixed precision."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def command(*words: object, launcher: tuple[str, ...] = ()) -> list[str]:
+    return [sys.executable, "-m", *launcher, *(["train"] if not launcher else []), *map(str, words)]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **extra}
+
+
+def fit(config, state=None) -> Trainer:
+    """A whole run in this process."""
+    trainer = Trainer(config, state)
+    assert trainer.fit() is None
+    return trainer
+
+
+def weights(out: Path, step: int, part: str = "model") -> dict[str, torch.Tensor]:
+    state = torch.load(out / "checkpoints" / f"step-{step:09d}.pt", weights_only=True)
+    return state[part]
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

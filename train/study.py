@@ -1,0 +1,196 @@
+"""What a study's folder shows: results.json, results.csv, table.md and plots, with the published values beside ours."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from train.files import read_json, write_json, write_text
+
+ORDER = ("beta_tilde", "beta", "analytic", "learned", "learned_range")
+SYMBOLS = {"beta": "β", "beta_tilde": "β̃", "analytic": "analytic"}
+
+# CIFAR-10. {method: {steps: value}}, a method named as `method` names ours.
+PUBLISHED = (
+    {
+        "title": "FID",
+        "source": "Song, Meng & Ermon 2021 (DDIM), Table 1",
+        "setting": "the paper's network, quadratic steps",
+        "rows": {
+            "DDIM η=0": {10: 13.36, 20: 6.84, 50: 4.67, 100: 4.16, 1000: 4.04},
+            "DDIM η=0.2": {10: 14.04, 20: 7.11, 50: 4.77, 100: 4.25, 1000: 4.09},
+            "DDIM η=0.5": {10: 16.66, 20: 8.35, 50: 5.25, 100: 4.46, 1000: 4.29},
+            "DDPM β̃": {10: 41.07, 20: 18.36, 50: 8.01, 100: 5.78, 1000: 4.73},
+            "DDPM β": {10: 367.43, 20: 133.37, 50: 32.72, 100: 9.99, 1000: 3.17},
+        },
+    },
+    {
+        "title": "FID",
+        "source": "Bao et al. 2022 (Analytic-DPM), Table 2",
+        "setting": "linear schedule, their U-Net, even stride",
+        "rows": {
+            "DDIM η=0": {10: 21.31, 25: 10.70, 50: 7.74, 100: 6.08, 200: 5.07, 400: 4.61, 1000: 4.13},
+            "DDPM β̃": {10: 44.45, 25: 21.83, 50: 15.21, 100: 10.94, 200: 8.23, 400: 6.43, 1000: 5.11},
+            "DDPM β": {10: 233.41, 25: 125.05, 50: 66.28, 100: 31.36, 200: 12.96, 400: 4.86, 1000: 3.04},
+            "DDPM analytic": {10: 34.26, 25: 11.60, 50: 7.25, 100: 5.40, 200: 4.01, 400: 3.62, 1000: 4.03},
+        },
+    },
+    {
+        "title": "bits/dim",
+        "source": "Bao et al. 2022 (Analytic-DPM)",
+        "setting": "linear schedule, their U-Net, even stride",
+        "rows": {
+            "DDPM β̃": {10: 74.95, 1000: 3.73},
+            "DDPM β": {10: 6.99, 1000: 3.75},
+            "DDPM analytic": {10: 5.47, 1000: 3.59},
+        },
+    },
+)
+# Ho, Jain & Abbeel 2020, Table 4: {t: (rate in bits/dim, RMSE of 255)}. Their reverse step T − t + 1 starts from x_t.
+PUBLISHED_RATES = {
+    1: (1.77581, 0.95136),
+    101: (0.11994, 12.02),
+    201: (0.05415, 18.47),
+    301: (0.02866, 24.44),
+    401: (0.01507, 30.81),
+    501: (0.00716, 38.03),
+    601: (0.00282, 46.13),
+    701: (0.00081, 54.19),
+    801: (0.00013, 60.97),
+    901: (0.0, 67.60),
+}
+RATES_SOURCE = "Ho, Jain & Abbeel 2020, Table 4"
+
+
+def method(row: dict) -> str:
+    """The name of a cell's or a bound's row, such as "DDPM β̃" or "DDIM η=0"."""
+    sampler = row.get("sampler", "ddpm")
+    if sampler == "ddpm":
+        return f"DDPM {SYMBOLS.get(row['variance'], row['variance'])}"
+    return f"DDIM η={row['eta']:g}" if sampler == "ddim" else sampler.upper()
+
+
+def write_report(out: Path) -> None:
+    """Write everything that can be made of what the folder holds so far."""
+    from train import plots
+
+    study = read_json(out / "study.json")
+    cells = [read_json(file) for file in sorted(out.glob("cells/*/result.json"))]
+    cells.sort(
+        key=lambda cell: (cell["spacing"], cell["sampler"], cell["variance"] or "", cell["eta"] or 0, cell["steps"])
+    )
+    bits = read_json(out / "bits.json") if (out / "bits.json").is_file() else None
+    published = PUBLISHED if is_cifar10(study) else ()
+    write_json(
+        out / "results.json",
+        {**study, "cells": cells, "bits": bits, "published": [published_json(table) for table in published]},
+    )
+    write_text(out / "results.csv", to_csv(cells, bits))
+    write_text(out / "table.md", to_markdown(study, cells, bits, published))
+    plots.draw(out, cells, bits, published, PUBLISHED_RATES if published else {})
+
+
+def is_cifar10(study: dict) -> bool:
+    """Whether CIFAR-10's published values have anything to say about this study."""
+    return "cifar10" in study["data"].lower().replace("-", "")
+
+
+def published_json(table: dict) -> dict:
+    return {**table, "published": True, "rows": {name: dict(values) for name, values in table["rows"].items()}}
+
+
+def tables(cells: list[dict], bits: dict | None) -> dict[tuple[str, str], dict[str, dict[int, dict]]]:
+    """{(title, spacing): {method: {steps: {"value", "error" or None, "images"}}}} of everything that was measured."""
+    found: dict = {}
+    for cell in cells:
+        for score in cell["scores"]:
+            rows = found.setdefault((score["title"], cell["spacing"]), {})
+            entry = {"value": score["value"], "error": score.get("std"), "images": cell["samples"]}
+            # Where a cell was measured with several numbers of images, the largest stands in the table.
+            before = rows.setdefault(method(cell), {}).get(cell["steps"])
+            if before is None or before["images"] < cell["samples"]:
+                rows[method(cell)][cell["steps"]] = entry
+    for row in bits["chains"] if bits else ():
+        rows = found.setdefault(("bits/dim", row["spacing"]), {})
+        entry = {"value": row["bits_per_dim"], "error": row["standard_error"], "images": bits["images"]}
+        rows.setdefault(method(row), {})[row["steps"]] = entry
+    return found
+
+
+def to_csv(cells: list[dict], bits: dict | None) -> str:
+    """One line for each number."""
+    buffer = io.StringIO()
+    write = csv.writer(buffer, lineterminator="\n").writerow
+    write(["score", "spacing", "method", "steps", "images", "value", "error"])
+    for (title, spacing), rows in tables(cells, bits).items():
+        for name, values in rows.items():
+            for steps, entry in sorted(values.items()):
+                write([title, spacing, name, steps, entry["images"], entry["value"], entry["error"]])
+    return buffer.getvalue()
+
+
+def to_markdown(study: dict, cells: list[dict], bits: dict | None, published: tuple) -> str:
+    """Tables in the shape of DDIM's Table 1, each followed by the published ones of its kind."""
+    identity = study["identity"]
+    lines = [
+        f"# {identity['checkpoint']}",
+        "",
+        f"Weights: {identity['weights']}, SHA-256 {identity['weights_sha256'][:16]}"
+        + (f", revision {identity['revision']}" if identity["revision"] else "")
+        + f". Engine: {identity['engine']}. Reference: {study['data']}.",
+    ]
+    for (title, spacing), rows in tables(cells, bits).items():
+        counts = {entry["images"] for values in rows.values() for entry in values.values()}
+        most = max(counts)
+        lines += ["", f"## {title}, {spacing} steps, {most:,} images", ""]
+        lines += _grid(rows, lambda entry, most=most: _text(entry, most))
+        if len(counts) > 1:
+            lines += ["", "(n = …): from fewer images; distances from different numbers of images don't compare."]
+        for table in published:
+            if table["title"] == title or title.startswith("Fréchet"):
+                if table["title"] == "bits/dim" and title != "bits/dim":
+                    continue
+                lines += ["", f"Published {table['title']}: {table['source']}; {table['setting']}.", ""]
+                lines += _grid(
+                    {f"{name} (published)": row for name, row in table["rows"].items()}, lambda v: f"{v:.2f}"
+                )
+    lines += _rates(bits, published)
+    return "\n".join(lines) + "\n"
+
+
+def _grid(rows: dict[str, dict], text) -> list[str]:
+    steps = sorted({n for values in rows.values() for n in values})
+    lines = ["| steps | " + " | ".join(map(str, steps)) + " |", "| --- |" + " ---: |" * len(steps)]
+    for name, values in rows.items():
+        lines.append(f"| {name} | " + " | ".join(text(values[n]) if n in values else "" for n in steps) + " |")
+    return lines
+
+
+def _text(entry: dict, most: int) -> str:
+    digits = 3 if abs(entry["value"]) < 10 else 2
+    error = f" ± {entry['error']:.{digits}f}" if entry["error"] is not None else ""
+    fewer = f" (n = {entry['images']:,})" if entry["images"] < most else ""
+    return f"{entry['value']:.{digits}f}{error}{fewer}"
+
+
+def _rates(bits: dict | None, published: tuple) -> list[str]:
+    """Rate and distortion in the shape of the paper's Table 4, full chains only."""
+    full = [row for row in bits["chains"] if "rate" in row] if bits else []
+    if not full:
+        return []
+    T = len(full[0]["rate"])
+    times = sorted({1 + round(T * share / 10) for share in range(10)})
+    head = [f"rate, {SYMBOLS.get(row['variance'], row['variance'])}" for row in full] + ["RMSE"]
+    if published:
+        head += ["rate (published)", "RMSE (published)"]
+    lines = ["", f"## Rate (bits/dim) and distortion (of 255) by t, {bits['images']:,} images of {bits['data']}", ""]
+    lines += ["| t | " + " | ".join(head) + " |", "| ---: |" + " ---: |" * len(head)]
+    for t in times:
+        values = [f"{row['rate'][t - 1]:.5f}" for row in full] + [f"{full[0]['rmse'][t - 1]:.2f}"]
+        if published:
+            values += [f"{value:.5g}" for value in PUBLISHED_RATES.get(t, ())] or ["", ""]
+        lines.append(f"| {t} | " + " | ".join(values) + " |")
+    if published:
+        lines += ["", f"Published: {RATES_SOURCE}."]
+    return lines
