@@ -30,15 +30,15 @@ def describe(device: torch.device) -> dict:
     }
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048, seconds: float = 3) -> float:
+def matmul_peak(device: torch.device, dtype: torch.dtype, clock=time.perf_counter, size=2048, seconds=3) -> float:
     """The fastest product of two square matrices seen, in GFLOP/s."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
-        started = time.perf_counter()
+        started = clock()
         a @ b
         synchronize(device)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, clock() - started)
     return 2 * size**3 / best / 1e9
 
 

@@ -150,27 +150,28 @@ def contenders(name: str, compiled: bool) -> dict:
     return {who: make for who, make in CONTENDERS.items() if who not in left_out}
 
 
-def measure(name: str, batch: int, device: torch.device, compiled: bool, seconds: float, rounds: int) -> dict:
-    """Milliseconds a step of each contender, round by round, for about `seconds` once all are warm."""
+def measure(name: str, batch: int, device: torch.device, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Milliseconds a step of each contender, round by round, for about options.seconds once all are warm."""
+    clock, compiled = _clock(options), not options.no_compile
     runs = {who: make(network(name), batch, device) for who, make in contenders(name, compiled).items()}
     steps = {}
     for who, run in runs.items():
         run(2)
-        steps[who] = min(50, max(2, round(RUN_SECONDS / _timed(run, 2, device))))
+        steps[who] = min(50, max(2, round(RUN_SECONDS / _timed(run, 2, device, clock))))
     times: dict[str, list[float]] = {who: [] for who in runs}
-    end = time.perf_counter() + seconds
-    while len(times["ours"]) < max(2, rounds) or time.perf_counter() < end:
+    end = time.perf_counter() + options.seconds
+    while len(times["ours"]) < max(2, options.rounds) or time.perf_counter() < end:
         for who, run in runs.items():
-            times[who].append(1000 * _timed(run, steps[who], device))
+            times[who].append(1000 * _timed(run, steps[who], device, clock))
     return times
 
 
-def _timed(run: Run, steps: int, device: torch.device) -> float:
+def _timed(run: Run, steps: int, device: torch.device, clock: Callable[[], float]) -> float:
     synchronize(device)
-    started = time.perf_counter()
+    started = clock()
     run(steps)
     synchronize(device)
-    return (time.perf_counter() - started) / steps
+    return (clock() - started) / steps
 
 
 def peak_memory(name: str, batch: int, who: str, device: torch.device) -> float:
@@ -202,20 +203,25 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="at least this many, however long they take")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, minutes of preparation")
     parser.add_argument("--no-memory", action="store_true", help="leave out memory, a process for each contender")
+    busy = "count processor time, for a machine that others use too; on one core (taskset -c 0) it is comparable"
+    parser.add_argument("--cpu-time", action="store_true", help=busy)
     parser.add_argument("--json", type=Path, help="write the results there")
     parser.add_argument("--memory-of", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     device = engine.choose_device(options.device)
     if options.memory_of:
         name, batch, who = options.memory_of
-        return _print_memory(name, int(batch), who, device)
+        _print_memory(name, int(batch), who, device)
+        return
 
-    peaks = {name: matmul_peak(device, dtype) for name, dtype in engine.DTYPES.items() if _worth(name, device)}
-    report = {"machine": describe(device), "matmul_peak_gflops": peaks, "results": []}
-    print(json.dumps(report["machine"], indent=1), f"matrix product, GFLOP/s: {peaks}", sep="\n")
+    precisions = {"fp32", engine.torch_precision("auto", device)}
+    peaks = {name: matmul_peak(device, engine.DTYPES[name], _clock(options)) for name in sorted(precisions)}
+    clock = "processor time" if options.cpu_time else "wall clock"
+    report = {"machine": describe(device), "matmul_peak_gflops": peaks, "clock": clock, "results": []}
+    print(json.dumps(report["machine"], indent=1), f"{clock}; matrix product, GFLOP/s: {peaks}", sep="\n")
     for configuration in options.only:
         name, batch = CONFIGURATIONS[configuration]
-        times = measure(name, batch, device, not options.no_compile, options.seconds, options.rounds)
+        times = measure(name, batch, device, options)
         work = batch * flops(name) / max(peaks.values()) / 1e6  # ms at the peak
         print(f"\n{configuration}, {len(times['ours'])} rounds")
         print(f"{'':24} ms/step     best  images/s of 1000 steps  of peak  slower than ours (quartiles)  peak MB")
@@ -244,9 +250,7 @@ def main(arguments: list[str]) -> None:
             )
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
-    return None
 
 
-def _worth(precision: str, device: torch.device) -> bool:
-    """Whether a precision's matrix product can be a peak: one that the processor only emulates takes minutes."""
-    return precision in ("fp32", engine.torch_precision("auto", device))
+def _clock(options: argparse.Namespace) -> Callable[[], float]:
+    return time.process_time if options.cpu_time else time.perf_counter

@@ -111,7 +111,7 @@ def wrap(
         engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
     try:
         if engine == "openvino":
-            with _announced("Converting the network for OpenVINO (once, the result is kept)", progress):
+            with _announced("Preparing the network for OpenVINO; the first time takes longest", progress):
                 return _openvino(unet, chosen, precision)
         if engine == "compile":
             with _announced("Compiling the network", progress):
