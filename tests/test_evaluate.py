@@ -101,10 +101,10 @@ def test_a_study_in_full(checkpoint, data, tmp_path):
     assert [(c["sampler"], c["variance"], c["eta"], c["steps"]) for c in found["cells"]] == [
         ("ddim", None, 0.0, 2),
         ("ddim", None, 0.0, 6),
-        ("ddpm", "beta", None, 2),
-        ("ddpm", "beta", None, 6),
         ("ddpm", "beta_tilde", None, 2),
         ("ddpm", "beta_tilde", None, 6),
+        ("ddpm", "beta", None, 2),
+        ("ddpm", "beta", None, 6),
     ]
     for cell in found["cells"]:
         titles = [score["title"] for score in cell["scores"]]
@@ -202,6 +202,14 @@ def test_a_finished_study_samples_nothing_and_grows_by_cells(checkpoint, data, t
     after = numbers(out)
     assert len(after) == 6 and all(row in after for row in before)
     assert "(n = 6)" in (out / "table.md").read_text()
+
+
+def test_another_score_is_added_to_a_cell(checkpoint, data, tmp_path):
+    options = ("--steps", "2", "--sampler", "ddim")
+    assert evaluate(checkpoint, data, tmp_path / "both", *options) == 0
+    for metric in ("kid", "fid"):
+        assert evaluate(checkpoint, data, tmp_path / "apart", *options, "--metrics", metric) == 0
+    assert numbers(tmp_path / "apart") == numbers(tmp_path / "both")
 
 
 def test_another_study_in_the_same_folder_is_refused(checkpoint, data, tmp_path, capsys):

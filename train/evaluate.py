@@ -7,6 +7,7 @@ batches of test images. Features are kept until their cell is scored, images onl
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import time
@@ -181,8 +182,10 @@ class Study:
         """What all parts of a study must have in common."""
         from ddpm_core.analytic import sha256
 
-        source = self.model.source
+        source, gamma = self.model.source, self.model.gamma
+        estimate = {} if gamma is None else {"gamma_sha256": hashlib.sha256(gamma.numpy().tobytes()).hexdigest()}
         return {
+            **estimate,
             "checkpoint": source.name,
             "revision": source.revision,
             "weights": source.weights,
@@ -240,8 +243,9 @@ class Study:
     def _batches(self, cell: Cell) -> list[tuple[Path, range]]:
         """The file of features and the seeds of each batch."""
         starts = range(0, cell.samples, self.options.batch)
+        kind = "features-logits" if "is" in self.scores else "features"
         return [
-            (self._folder(cell) / f"features-{first:06d}.npz", range(first, min(first + starts.step, cell.samples)))
+            (self._folder(cell) / f"{kind}-{first:06d}.npz", range(first, min(first + starts.step, cell.samples)))
             for first in starts
         ]
 
@@ -273,6 +277,10 @@ class Study:
                 {"metric": metric, "title": self.extractor.title(metric), **score(metric, outputs, self.reference)}
                 for metric in self.scores
             ]
+            if (folder / "result.json").is_file():  # of a run that asked for other scores of the same images
+                scores += [
+                    row for row in read_json(folder / "result.json")["scores"] if row["metric"] not in self.scores
+                ]
             labels = "none" if self._labels([0]) is None else "all classes in turn"
             seconds = sum(float(part["seconds"]) for part in parts)
             result = {**asdict(cell), "scores": scores, "sampling_seconds": seconds, "labels": labels}

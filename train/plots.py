@@ -19,7 +19,7 @@ def draw(out: Path, cells: list[dict], bits: dict | None, published: tuple, rate
     """Write the PNGs that the results allow."""
     for (title, spacing), rows in tables(cells, bits).items():
         beside = [table for table in published if _kind(table["title"]) == _kind(title)]
-        slug = re.sub(r"\W+", "-", f"{title.replace('/', ' per ')} {spacing}".lower()).strip("-")
+        slug = re.sub(r"[^a-z0-9]+", "-", f"{title} {spacing}".lower().replace("é", "e")).strip("-")
         _scores(out / f"{slug}.png", f"{title}, {spacing} steps", rows, beside)
     full = [row for row in bits["chains"] if "rate" in row] if bits else []
     if full:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from train.files import read_json, write_json, write_text
 
-ORDER = ("beta_tilde", "beta", "analytic", "learned", "learned_range")
+ORDER = (None, "beta_tilde", "beta", "analytic", "learned", "learned_range")
 SYMBOLS = {"beta": "β", "beta_tilde": "β̃", "analytic": "analytic"}
 
 # CIFAR-10. {method: {steps: value}}, a method named as `method` names ours.
@@ -77,10 +77,10 @@ def write_report(out: Path) -> None:
 
     study = read_json(out / "study.json")
     cells = [read_json(file) for file in sorted(out.glob("cells/*/result.json"))]
-    cells.sort(
-        key=lambda cell: (cell["spacing"], cell["sampler"], cell["variance"] or "", cell["eta"] or 0, cell["steps"])
-    )
+    cells.sort(key=lambda cell: (cell["spacing"], cell["sampler"], _rank(cell), cell["eta"] or 0, cell["steps"]))
     bits = read_json(out / "bits.json") if (out / "bits.json").is_file() else None
+    if bits:
+        bits["chains"].sort(key=lambda row: (row["spacing"], _rank(row), row["steps"]))
     published = PUBLISHED if is_cifar10(study) else ()
     write_json(
         out / "results.json",
@@ -89,6 +89,10 @@ def write_report(out: Path) -> None:
     write_text(out / "results.csv", to_csv(cells, bits))
     write_text(out / "table.md", to_markdown(study, cells, bits, published))
     plots.draw(out, cells, bits, published, PUBLISHED_RATES if published else {})
+
+
+def _rank(row: dict) -> int:
+    return ORDER.index(row["variance"])
 
 
 def is_cifar10(study: dict) -> bool:
