@@ -90,7 +90,7 @@ class Checkpoints:
         """On a public page, CheckpointError for everything but embedded names and Hub ids, whether it exists or not."""
         if not self.public or ref in refs.embedded():
             return
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+(@.*)?", ref, re.ASCII) or refs.parse(ref).kind == "folder":
+        if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", ref, re.ASCII) or refs.parse(ref).kind == "folder":
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
 
     def refresh(self) -> None:
