@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UNet2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ddpm_core import analytic, hub, refs, settings
 from ddpm_core import engine as engines
+from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.process import LEARNED, PREDICTIONS
 from ddpm_core.refs import CheckpointError
 from ddpm_core.schedule import NoiseSchedule

@@ -11,17 +11,19 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor, nn
+
+from ddpm_core.from_diffusers import UNet2DModel
 
 ENGINES = ("auto", "torch", "compile", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 # Convolution kernels are chosen by batch size, and their sums differ in the last bits. Chunks of one size, the last one
-# padded, make an image independent of its batch. On a CPU larger chunks would slow down single images.
-_CHUNK = {"cpu": 1}
-_DEFAULT_CHUNK = 8
+# padded, make an image independent of its batch. They are larger where a device computes several small images in the
+# time of one.
+_CHUNK = 8
+_SMALL_IMAGE = 64 * 64  # pixels
 
 _PATIENCE = 2  # seconds of preparation before it is announced
 
@@ -35,12 +37,11 @@ class TorchNetwork:
 
     def __init__(self, unet: UNet2DModel, device: torch.device, precision: str):
         # nn.Module's own `to`: the one of diffusers warns that norms would rather stay in float32.
-        unet = nn.Module.to(unet, device, _DTYPES[precision], memory_format=torch.channels_last)
+        unet = nn.Module.to(unet, device, DTYPES[precision], memory_format=torch.channels_last)
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.description = f"{self.name} · {device.type} · {precision}"
-        self._dtype = _DTYPES[precision]
-        self._chunk = _CHUNK.get(device.type, _DEFAULT_CHUNK)
+        self._dtype = DTYPES[precision]
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -48,13 +49,15 @@ class TorchNetwork:
         inputs = [x.to(self.device, self._dtype), t_index.to(self.device)]
         if labels is not None:
             inputs.append(labels.to(self.device))
-        chunks = zip(*(part.split(self._chunk) for part in inputs), strict=True)
-        return torch.cat([self._evaluate(*chunk) for chunk in chunks]).to(x.device, x.dtype)
+        size = 1 if self.device.type == "cpu" or x[0, 0].numel() > _SMALL_IMAGE else _CHUNK
+        chunks = zip(*(part.split(size) for part in inputs), strict=True)
+        return torch.cat([self._evaluate(size, *chunk) for chunk in chunks]).to(x.device, x.dtype)
 
-    def _evaluate(self, x: Tensor, *conditions: Tensor) -> Tensor:
+    def _evaluate(self, size: int, x: Tensor, *conditions: Tensor) -> Tensor:
         n = len(x)
-        pad = [part[-1:].expand(self._chunk - n, *part.shape[1:]) for part in (x, *conditions)]
-        x, *conditions = (torch.cat(pair) for pair in zip((x, *conditions), pad, strict=True))
+        if n < size:
+            parts = [torch.cat([part, part[-1:].expand(size - n, *part.shape[1:])]) for part in (x, *conditions)]
+            x, *conditions = parts
         return self._forward(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
 
     def _forward(self, *inputs: Tensor) -> Tensor:
@@ -75,8 +78,12 @@ class CompiledNetwork(TorchNetwork):
         self(*example_inputs(unet))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
+        return self._worker.submit(self._replay, *inputs).result()
+
+    @torch.no_grad()  # holds for one thread only
+    def _replay(self, *inputs: Tensor) -> Tensor:
         # The next replay of a CUDA graph overwrites its output: hand out a copy.
-        return self._worker.submit(lambda: self._compiled(*inputs).clone()).result()
+        return self._compiled(*inputs).clone()
 
 
 def wrap(
@@ -108,11 +115,11 @@ def wrap(
                 return _openvino(unet, chosen, precision)
         if engine == "compile":
             with _announced("Compiling the network", progress):
-                return CompiledNetwork(unet, chosen, _precision(precision, chosen))
+                return CompiledNetwork(unet, chosen, torch_precision(precision, chosen))
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {_first_line(error)}"
         warnings.warn(f"torch evaluates the network, as {why}", stacklevel=2)
-    network = TorchNetwork(unet, chosen, _precision(precision, chosen))
+    network = TorchNetwork(unet, chosen, torch_precision(precision, chosen))
     network.description += f" ({why})" if why else ""
     return network
 
@@ -127,7 +134,7 @@ def _openvino(unet: UNet2DModel, device: torch.device, precision: str):
     return OpenVINONetwork(unet, precision)
 
 
-def _precision(precision: str, device: torch.device) -> str:
+def torch_precision(precision: str, device: torch.device) -> str:
     """What torch computes in."""
     if precision != "auto":
         return precision

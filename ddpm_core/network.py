@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffusers import UNet2DModel
-from diffusers.models.attention_processor import Attention
-from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
+
+from ddpm_core.from_diffusers import Attention, ResnetBlock2D, UNet2DModel
 
 # What diffusers' own defaults have otherwise, as the configurations of Google's Hub checkpoints have it.
 _PAPER = {

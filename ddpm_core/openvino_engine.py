@@ -14,17 +14,17 @@ from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 
-import diffusers
 import numpy as np
 import openvino
 import torch
-from diffusers import UNet2DModel
 from openvino import properties
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
+from ddpm_core import from_diffusers
 from ddpm_core.engine import example_inputs
+from ddpm_core.from_diffusers import UNet2DModel
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 2 * 1024**3
@@ -147,7 +147,7 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
 
 def _key(unet: UNet2DModel) -> str:
     """What the converted network depends on, as a hash: weights, configuration, versions."""
-    versions = [torch.__version__, diffusers.__version__, openvino.__version__]
+    versions = [torch.__version__, from_diffusers.__version__, openvino.__version__]
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
     key = hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode())
     for name, weight in sorted(unet.state_dict().items()):

@@ -69,9 +69,9 @@ def read(folder: Path, layout: Layout, where: str) -> Settings:
 
 def files(model: Model) -> dict[str, dict[str, Any]]:
     """The JSON files, but for config.json, that `read` turns back into the fields of the model."""
-    import diffusers  # seconds, which reading a checkpoint's JSON need not take
+    from ddpm_core import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
-    version = {"_diffusers_version": diffusers.__version__}
+    version = {"_diffusers_version": from_diffusers.__version__}
     names = {ours: theirs for theirs, ours in _PREDICTIONS.items()}
     scheduler = {
         "_class_name": "DDPMScheduler",

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from torch import Tensor
 
+from ddpm_core.from_diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from ddpm_core.schedule import NoiseSchedule
 
 SOLVERS = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}

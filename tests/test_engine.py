@@ -1,5 +1,6 @@
 """Every engine computes what the network computes, alone as in a batch, and one that does not work is replaced."""
 
+import functools
 import logging
 import os
 import threading
@@ -94,6 +95,21 @@ def test_an_image_alone_is_the_image_in_a_batch(name):
     batch = wrapped(x, t_index)
     for i in range(15):
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_torch_compile_in_chunks(monkeypatch, chunk):
+    """The chunks of a GPU, and a compiled network that needs no compiler."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    network = small()
+    wrapped = engine.wrap(network, "cpu", "fp32", "compile")
+    assert wrapped.description == "torch.compile · cpu · fp32"
+    for n in (1, 3, 9):
+        x, t_index = inputs(n)
+        parts = zip(x.split(chunk), t_index.split(chunk), strict=True)
+        got = torch.cat([wrapped._evaluate(chunk, *part) for part in parts])
+        assert relative_error(got, truth(network, x, t_index)) < 1e-5
+        assert torch.equal(got[:1], wrapped._evaluate(chunk, x[:1], t_index[:1]))
 
 
 @given(n=st.integers(1, 200), size=st.sampled_from([8, 32, 64, 256]))

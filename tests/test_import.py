@@ -16,6 +16,24 @@ def test_every_public_name_is_there():
         _ = ddpm_core.nothing
 
 
+def test_two_threads_can_import_at_once():
+    """As the app does: one loads the first model, another is asked for a run."""
+    code = """
+import importlib, threading
+failed = []
+def use(name):
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        failed.append(error)
+threads = [threading.Thread(target=use, args=[f"ddpm_core.{name}"]) for name in ("network", "engine", "solvers")]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(failed)
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
 def test_slow_libraries_wait_until_they_are_used():
     """The app's page needs these modules at once, and torch only for the first model."""
     code = "import sys; from ddpm_core import hub, refs, timesteps; print({'torch', 'diffusers'} & set(sys.modules))"

@@ -366,14 +366,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(folder, tmp_path,
     fit(tiny(folder, tmp_path / "whole", steps=7, **changes))
     config = tiny(folder, tmp_path / "parts", steps=7, **changes)
     trainer = Trainer(config)
-    train_step = trainer._train_step
+    real_step = trainer.train_step
 
     def stop_at_4(rounds, window):
-        train_step(rounds, window)
+        real_step(rounds, window)
         if trainer.step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    trainer._train_step = stop_at_4
+    trainer.train_step = stop_at_4
     assert trainer.fit() == 15
     state, complaints = checkpoints.load_latest(tmp_path / "parts" / "checkpoints")
     assert state["step"] == 4 and not complaints
@@ -412,15 +412,15 @@ def test_what_decides_the_run_cant_change_on_resume(folder, tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_rate_and_checkpoint(folder, tmp_path):
     config = tiny(folder, tmp_path, steps=6, checkpoint_every=2)
     trainer = Trainer(config)
-    train_step = trainer._train_step
+    real_step = trainer.train_step
 
     def poisoned(rounds, window):
         if trainer.step == 3:
             with torch.no_grad():
                 trainer.unet.conv_in.weight[0, 0, 0, 0] = torch.nan
-        train_step(rounds, window)
+        real_step(rounds, window)
 
-    trainer._train_step = poisoned
+    trainer.train_step = poisoned
     with pytest.raises(TrainError) as error:
         trainer.fit()
     assert "at step 4, learning rate 0.0002" in str(error.value) and "step-000000002.pt" in str(error.value)

@@ -121,7 +121,7 @@ class Trainer:
             loss = loss * min_snr_weight(self.schedule, config.prediction, batch["t"], config.min_snr).to(loss)
         return loss
 
-    def _train_step(self, rounds, window: Window) -> None:
+    def train_step(self, rounds, window: Window) -> None:
         """One optimiser step: `accumulate` rounds, clipping, Adam, the moving average."""
         config, accelerator = self.config, self.accelerator
         self.model.train()
@@ -159,7 +159,7 @@ class Trainer:
                 if self.step == 0:
                     self._save()  # so that there is something to resume, and a bad --out shows at once
                 while self.step < config.steps and not self._should_stop(signals):
-                    self._train_step(rounds, window)
+                    self.train_step(rounds, window)
                     due = {
                         name: every and self.step % every == 0
                         for name, every in (

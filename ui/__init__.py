@@ -10,7 +10,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ui import api, denoise
+from ui import api, denoise, forward, learn
 from ui.checkpoints import Checkpoints
 from ui.settings import CHECKPOINT
 from ui.warmup import Warmup
@@ -49,8 +49,13 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>DDPM Lab</h1>", elem_id="title")
             note = gr.HTML(denoise.device_note(models), elem_id="device-note")
-        with gr.Tabs(), gr.Tab("Denoise", id="denoise"):
-            denoise.tab(demo, models, warmup, checkpoint, note)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Denoise", id="denoise"):
+                controls = denoise.tab(demo, models, warmup, checkpoint, note)
+            with gr.Tab("Forward", id="forward"):
+                forward.tab()
+            with gr.Tab("Learn", id="learn"):
+                learn.tab(tabs, controls)
         api.endpoints(demo, models, checkpoint)
     warmup.start()
     return demo.queue(default_concurrency_limit=None)
@@ -58,6 +63,6 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
 
 def launch(demo: gr.Blocks, **options):
     """`demo.launch` with the app's look; returns what it returns."""
-    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    css = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.css", "lab.css"))
     look = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
     return demo.launch(**look, max_threads=80, quiet=True, **options)

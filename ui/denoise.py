@@ -98,8 +98,8 @@ class Pages:
         return now
 
 
-def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML) -> None:
-    """Build the tab. note: where the page says what computes."""
+def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML) -> Controls:
+    """Build the tab, and return its controls. note: where the page says what computes."""
     pages = Pages(checkpoint)
     for_steps, for_variance, for_class = controls.for_model(models.peek(checkpoint))
 
@@ -241,6 +241,7 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     demo.load(ready, **QUICK).then(choose, **fit).then(**tell)
     demo.load(known, None, ref, **QUICK)
     demo.unload(pages.close)
+    return inputs
 
 
 async def _set(event: threading.Event) -> None:

@@ -1,0 +1,252 @@
+"""Time a sampling step, ours and the peers', in alternation: `python -m benchmarks sampling`.
+
+Each round runs every contender once, so that whatever else the machine does meets all of them; the ratios are medians
+over rounds. A run is a few steps of the real thing (network, update, noise, conversion to pixels), divided by their
+number. Memory is the peak of a process that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import ddpm_core
+from benchmarks._machine import describe, matmul_peak, peak_resident, synchronize
+from ddpm_core import engine
+from ddpm_core.network import unet as paper_unet
+
+# configuration: network, batch. "tiny" is the embedded model, class-conditional.
+CONFIGURATIONS = {
+    "tiny-1": ("tiny", 1),
+    "tiny-16": ("tiny", 16),
+    "cifar10-1": ("cifar10", 1),
+    "cifar10-16": ("cifar10", 16),
+    "256-1": ("256", 1),
+}
+RUN_SECONDS = 0.5  # a run is as many steps as take about this long, at least two
+
+Run = Callable[[int], object]  # steps -> images
+
+
+def network(name: str) -> UNet2DModel:
+    """Trained weights for "tiny", the paper's initialisation without its zeros for the others."""
+    if name == "tiny":
+        return ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch").network.unet
+    torch.manual_seed(0)
+    unet = paper_unet(name).eval()
+    for parameter in unet.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.xavier_uniform_(parameter)
+    return unet
+
+
+def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str = "auto") -> Run:
+    wrapped = engine.wrap(unet, str(device), engine=engine_name, progress=print)
+    classes = (unet.config.num_class_embeds or 1) - 1
+    model = ddpm_core.Model(
+        network=wrapped,
+        schedule=ddpm_core.NoiseSchedule.linear(),
+        image_size=unet.config.sample_size,
+        num_classes=classes,
+        null_label=classes or None,
+    )
+    return lambda steps: ddpm_core.sample(model, range(batch), steps)
+
+
+def ours_torch(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
+    return ours(unet, batch, device, "torch")
+
+
+def diffusers_default(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
+    """DDPMPipeline as it comes. It cannot run a network with classes: that one is called in the pipeline's own loop."""
+    unet = unet.to(device)
+    if unet.class_embedding is not None:
+        return _loop(unet, batch, device)
+    pipeline = DDPMPipeline(unet, DDPMScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+    return lambda steps: pipeline(batch_size=batch, num_inference_steps=steps, output_type="np").images
+
+
+def diffusers_tuned(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
+    """What its documentation advises: half precision where the processor has it, channels_last, torch.compile."""
+    tuned = nn.Module.to(unet, device, _best_dtype(device), memory_format=torch.channels_last)
+    mode = "reduce-overhead" if device.type == "cuda" else None
+    return _loop(torch.compile(tuned, mode=mode), batch, device)
+
+
+def diffusers_channels_last(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
+    """The same without torch.compile."""
+    tuned = nn.Module.to(unet, device, _best_dtype(device), memory_format=torch.channels_last)
+    return _loop(tuned, batch, device)
+
+
+def lucidrains(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
+    """denoising-diffusion-pytorch with the same widths; its network is another one, of 28.5 million parameters."""
+    from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+
+    size = unet.config.sample_size
+    diffusion = GaussianDiffusion(
+        Unet(dim=128, dim_mults=(1, 2, 2, 2)), image_size=size, objective="pred_noise", beta_schedule="linear"
+    )
+    diffusion = diffusion.to(device).eval()
+
+    def run(steps: int):
+        x = torch.randn(batch, 3, size, size, device=device)
+        for t in reversed(range(1, steps + 1)):
+            x, _ = diffusion.p_sample(x, t)
+        return diffusion.unnormalize(x).cpu()
+
+    return run
+
+
+def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
+    """DDPMPipeline's loop, with labels, for a network of any precision."""
+    scheduler = DDPMScheduler()
+    config = unet.config
+    labels = torch.zeros(batch, dtype=torch.int64, device=device) if config.num_class_embeds else None
+    dtype = next(unet.parameters()).dtype
+
+    @torch.no_grad()
+    def run(steps: int):
+        scheduler.set_timesteps(steps)
+        x = torch.randn(batch, config.in_channels, config.sample_size, config.sample_size, device=device)
+        for t in scheduler.timesteps:
+            eps = unet(x.to(dtype), t, labels).sample.float()
+            x = scheduler.step(eps, t, x).prev_sample
+        return (x / 2 + 0.5).clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()
+
+    return run
+
+
+def _best_dtype(device: torch.device) -> torch.dtype:
+    return engine.DTYPES[engine.torch_precision("auto", device)]
+
+
+CONTENDERS = {
+    "ours": ours,
+    "ours, engine torch": ours_torch,
+    "diffusers": diffusers_default,
+    "diffusers channels_last": diffusers_channels_last,
+    "diffusers compiled": diffusers_tuned,
+    "lucidrains": lucidrains,
+}
+
+
+def contenders(name: str, compiled: bool) -> dict:
+    """Those that can run a network."""
+    left_out = set() if name == "cifar10" else {"lucidrains"}
+    left_out |= set() if compiled else {"diffusers compiled"}
+    return {who: make for who, make in CONTENDERS.items() if who not in left_out}
+
+
+def measure(name: str, batch: int, device: torch.device, compiled: bool, seconds: float, rounds: int) -> dict:
+    """Milliseconds a step of each contender, round by round, for about `seconds` once all are warm."""
+    runs = {who: make(network(name), batch, device) for who, make in contenders(name, compiled).items()}
+    steps = {}
+    for who, run in runs.items():
+        run(2)
+        steps[who] = min(50, max(2, round(RUN_SECONDS / _timed(run, 2, device))))
+    times: dict[str, list[float]] = {who: [] for who in runs}
+    end = time.perf_counter() + seconds
+    while len(times["ours"]) < max(2, rounds) or time.perf_counter() < end:
+        for who, run in runs.items():
+            times[who].append(1000 * _timed(run, steps[who], device))
+    return times
+
+
+def _timed(run: Run, steps: int, device: torch.device) -> float:
+    synchronize(device)
+    started = time.perf_counter()
+    run(steps)
+    synchronize(device)
+    return (time.perf_counter() - started) / steps
+
+
+def peak_memory(name: str, batch: int, who: str, device: torch.device) -> float:
+    """MB: the most that a process of its own held, on a GPU the most that torch allocated there."""
+    command = [sys.executable, "-m", "benchmarks", "sampling", "--device", str(device)]
+    out = subprocess.run([*command, "--memory-of", name, str(batch), who], capture_output=True, text=True, check=True)
+    return float(out.stdout.split()[-1])
+
+
+def _print_memory(name: str, batch: int, who: str, device: torch.device) -> None:
+    CONTENDERS[who](network(name), batch, device)(3)
+    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_resident()
+    print(round(peak / 1e6))
+
+
+def flops(name: str) -> int:
+    """Floating-point operations of one image's forward pass, a multiplication and an addition counted as two."""
+    unet = network(name)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        unet(*engine.example_inputs(unet))
+    return counter.get_total_flops()
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks sampling", description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--only", nargs="+", choices=CONFIGURATIONS, default=list(CONFIGURATIONS))
+    parser.add_argument("--seconds", type=float, default=30, help="for each configuration, once everything is warm")
+    parser.add_argument("--rounds", type=int, default=5, help="at least this many, however long they take")
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, minutes of preparation")
+    parser.add_argument("--no-memory", action="store_true", help="leave out memory, a process for each contender")
+    parser.add_argument("--json", type=Path, help="write the results there")
+    parser.add_argument("--memory-of", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    device = engine.choose_device(options.device)
+    if options.memory_of:
+        name, batch, who = options.memory_of
+        return _print_memory(name, int(batch), who, device)
+
+    peaks = {name: matmul_peak(device, dtype) for name, dtype in engine.DTYPES.items() if _worth(name, device)}
+    report = {"machine": describe(device), "matmul_peak_gflops": peaks, "results": []}
+    print(json.dumps(report["machine"], indent=1), f"matrix product, GFLOP/s: {peaks}", sep="\n")
+    for configuration in options.only:
+        name, batch = CONFIGURATIONS[configuration]
+        times = measure(name, batch, device, not options.no_compile, options.seconds, options.rounds)
+        work = batch * flops(name) / max(peaks.values()) / 1e6  # ms at the peak
+        print(f"\n{configuration}, {len(times['ours'])} rounds")
+        print(f"{'':24} ms/step     best  images/s of 1000 steps  of peak  slower than ours (quartiles)  peak MB")
+        for who, ms in times.items():
+            ratios = [theirs / our for theirs, our in zip(ms, times["ours"], strict=True)]
+            low, ratio, high = statistics.quantiles(ratios, n=4)
+            memory = None if options.no_memory else peak_memory(name, batch, who, device)
+            median = statistics.median(ms)
+            result = {
+                "configuration": configuration,
+                "contender": who,
+                "ms_per_step": median,
+                "ms_per_step_best": min(ms),
+                "images_per_second": batch / median,  # of 1000 steps
+                "share_of_peak": work / median,
+                "ratio": ratio,
+                "ratio_quartiles": [low, high],
+                "peak_memory_mb": memory,
+                "rounds": len(ms),
+            }
+            report["results"].append(result)
+            print(
+                f"{who:24} {median:7.1f} {min(ms):8.1f} {batch / median:23.4f} {work / median:8.0%} "
+                f"{ratio:12.2f} ({low:.2f} to {high:.2f}) {memory or '':>12}",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return None
+
+
+def _worth(precision: str, device: torch.device) -> bool:
+    """Whether a precision's matrix product can be a peak: one that the processor only emulates takes minutes."""
+    return precision in ("fp32", engine.torch_precision("auto", device))

@@ -1,0 +1,246 @@
+"""Images per second of a training step, against the loops that people use today, on one machine, taking turns.
+
+    python benchmarks/training.py                                  # the paper's CIFAR-10 network, batch 16
+    python benchmarks/training.py --network cifar10-tiny --batch 32 --flags --channels-last --precision bf16 --compile
+
+Peers: the loop of diffusers' unconditional_image_generation example (its network, scheduler, EMA and data transforms)
+and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a peer
+by hand what --flags gives us. Each contestant is a process of its own; they take turns, the others waiting. Prints the
+median of each, ratios, and our share of the measured matrix-product peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from accelerate import Accelerator
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from train.config import PRESETS, Config, make_network
+from train.data import batches
+from train.report import Window
+from train.trainer import Trainer
+
+Step = Callable[[], object]
+
+
+def pictures(folder: Path, n: int = 256) -> Path:
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"{i:04}.png")
+    return folder
+
+
+def ours(config: Config) -> Step:
+    trainer = Trainer(config)
+    window = Window(trainer.device)
+    rounds = batches(config, trainer.images, 0, 0, 1)
+    return lambda: trainer.train_step(rounds, window)
+
+
+def tune(network: torch.nn.Module, config: Config) -> None:
+    if config.channels_last:
+        network.to(memory_format=torch.channels_last)
+    if config.compile:
+        network.compile()
+
+
+def endless(loader) -> Iterator:
+    while True:
+        yield from loader
+
+
+def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
+    """What examples/unconditional_image_generation/train_unconditional.py does in a step, with its EMA on."""
+    import torchvision.transforms as T
+    from diffusers import DDPMScheduler
+    from diffusers.optimization import get_scheduler
+    from diffusers.training_utils import EMAModel
+
+    transform = T.Compose(
+        [T.Resize(32), T.CenterCrop(32), T.RandomHorizontalFlip(), T.ToTensor(), T.Normalize([0.5], [0.5])]
+    )
+    paths = sorted(folder.iterdir())
+
+    class Pictures(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return len(paths)
+
+        def __getitem__(self, i: int) -> torch.Tensor:
+            return transform(Image.open(paths[i]).convert("RGB"))
+
+    accelerator = Accelerator(mixed_precision=mixed(config) if tuned else "no", cpu=config.device == "cpu")
+    network = make_network(config, 0)
+    if tuned:
+        tune(network, config)
+    ema = EMAModel(network.parameters(), decay=0.9999, use_ema_warmup=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, betas=(0.95, 0.999), weight_decay=1e-6)
+    rate = get_scheduler("cosine", optimizer, num_warmup_steps=500, num_training_steps=100_000)
+    loader = torch.utils.data.DataLoader(Pictures(), batch_size=config.batch, shuffle=True, drop_last=True)
+    network, optimizer, loader, rate = accelerator.prepare(network, optimizer, loader, rate)
+    ema.to(accelerator.device)
+    schedule, data = DDPMScheduler(num_train_timesteps=1000), endless(loader)
+
+    def step() -> None:
+        x_0 = next(data)
+        noise = torch.randn_like(x_0)
+        t = torch.randint(0, 1000, (len(x_0),), device=x_0.device)
+        x_t = schedule.add_noise(x_0, noise, t)
+        if tuned and config.channels_last:
+            x_t = x_t.contiguous(memory_format=torch.channels_last)
+        loss = torch.nn.functional.mse_loss(network(x_t, t).sample.float(), noise.float())
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        rate.step()
+        optimizer.zero_grad()
+        ema.step(network.parameters())
+        loss.item()
+
+    return step
+
+
+def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step:
+    """denoising_diffusion_pytorch.Trainer itself, a step at a time."""
+    from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+    from denoising_diffusion_pytorch import Trainer as Peer
+
+    widths = config.widths
+    network = Unet(dim=widths[0], dim_mults=tuple(width // widths[0] for width in widths))
+    if tuned:
+        tune(network, config)
+    diffusion = GaussianDiffusion(network, image_size=32, timesteps=1000, objective="pred_noise")
+    half = tuned and mixed(config) != "no"
+    options = {"amp": True, "mixed_precision_type": mixed(config)} if half else {}
+    peer = Peer(
+        diffusion,
+        str(folder),
+        train_batch_size=config.batch,
+        train_num_steps=0,
+        save_and_sample_every=10**9,
+        calculate_fid=False,
+        results_folder=str(results),
+        **options,
+    )
+
+    def step() -> None:
+        peer.train_num_steps = peer.step + 1
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            peer.train()
+
+    return step
+
+
+def mixed(config: Config) -> str:
+    return config.precision if config.precision in ("bf16", "fp16") else "no"
+
+
+def peak(config: Config, device: torch.device) -> float:
+    """FLOP/s of a large matrix product in the precision of the network."""
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision, torch.float32)
+    size = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = min(seconds(lambda: a @ b, 5, device) for _ in range(5))
+    return 2 * size**3 / best
+
+
+def seconds(step: Step, n: int, device: torch.device) -> float:
+    """Time of one of n calls."""
+    started = time.perf_counter()
+    for _ in range(n):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) / n
+
+
+def flops_per_image(config: Config) -> float:
+    """Forward and backward pass, counted by torch."""
+    network = make_network(config, 0)
+    with FlopCounterMode(display=False) as counter:
+        network(torch.randn(1, 3, 32, 32), torch.zeros(1, dtype=torch.int64)).sample.sum().backward()
+    return counter.get_total_flops()
+
+
+CONTESTANTS: dict[str, Callable[[Config, Path, Path], Step]] = {
+    "ours": lambda config, folder, results: ours(config),
+    "diffusers": lambda config, folder, results: diffusers_loop(config, folder, tuned=False),
+    "diffusers tuned": lambda config, folder, results: diffusers_loop(config, folder, tuned=True),
+    "lucidrains": lambda config, folder, results: lucidrains(config, folder, results, tuned=False),
+    "lucidrains tuned": lambda config, folder, results: lucidrains(config, folder, results, tuned=True),
+}
+
+
+def contestant(name: str, config: Config, folder: Path, n: int, pipe: Connection) -> None:
+    """A process: set up, warm up (and compile), then time n steps whenever asked."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    step = CONTESTANTS[name](config, folder, folder.parent / "results")
+    device = Accelerator().device
+    for _ in range(2):
+        step()
+    pipe.send("ready")
+    while pipe.recv() == "go":
+        pipe.send(seconds(step, n, device))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", default="cifar10", choices=["cifar10", "cifar10-tiny"])
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--steps", type=int, default=2, help="steps in a turn")
+    parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=[*CONTESTANTS])
+    parser.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="flags of `train fit` for our run")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "images"
+        folder.mkdir()
+        preset = replace(
+            PRESETS[options.network], data=str(pictures(folder)), batch=options.batch, conditional=False, steps=10**6
+        )
+        config = tyro.cli(Config, args=options.flags, default=preset)
+        context, pipes = multiprocessing.get_context("spawn"), {}
+        for name in options.only:
+            pipes[name], theirs = context.Pipe()
+            process = context.Process(
+                target=contestant, args=(name, config, folder, options.steps, theirs), daemon=True
+            )
+            process.start()
+            theirs.close()  # so that a contestant that fails is noticed
+            pipes[name].recv()
+        times: dict[str, list[float]] = {name: [] for name in pipes}
+        for _ in range(options.rounds):
+            for name, pipe in pipes.items():
+                pipe.send("go")
+                times[name].append(pipe.recv())
+        for pipe in pipes.values():
+            pipe.send("stop")
+    speeds = {name: options.batch / statistics.median(values) for name, values in times.items()}
+    device = Accelerator(cpu=config.device == "cpu").device
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    print(f"{options.network}, batch {options.batch}, {torch.get_num_threads()} threads, {device} {options.flags}")
+    for name, speed in speeds.items():
+        ratio = f", ours is {speeds['ours'] / speed:.2f} times as fast" if name != "ours" and "ours" in speeds else ""
+        print(f"{name:18} {speed:8.2f} images/s{ratio}")
+    share = speeds.get("ours", 0) * flops_per_image(config) / peak(config, device)
+    print(f"ours reaches {share:.0%} of the measured matrix-product peak")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""What is used of diffusers, imported in one place.
+
+diffusers replaces its own module while it is imported: a second thread that imports it meanwhile is given the half-made
+one, and fails. Here Python makes that thread wait.
+"""
+
+from diffusers import DPMSolverMultistepScheduler, UNet2DModel, UniPCMultistepScheduler, __version__
+from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
+
+__all__ = [
+    "Attention",
+    "DPMSolverMultistepScheduler",
+    "ResnetBlock2D",
+    "UNet2DModel",
+    "UniPCMultistepScheduler",
+    "__version__",
+]

@@ -1,0 +1,241 @@
+"""The forward process on a picture: its tables, the walk against the jump, and the pictures it is given."""
+
+import base64
+import io
+import math
+import shutil
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gradio.utils import get_upload_folder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ddpm_core import forward, process
+from ui import forward as tab
+from ui import pictures
+
+# --- ddpm_core.forward
+
+
+@pytest.mark.parametrize("name", forward.SCHEDULES)
+def test_tables_are_the_papers_equations(name):
+    schedule = forward.SCHEDULES[name](T=200)
+    table = forward.tables(schedule)
+    beta = schedule.beta.numpy()
+    alpha_bar = np.array([math.prod(1 - b for b in beta[1 : t + 1]) for t in range(201)])
+    assert all(column.shape == (201,) and column.dtype == np.float64 for column in table.values())
+    np.testing.assert_allclose(table["beta"], beta)
+    np.testing.assert_allclose(table["signal"], np.sqrt(alpha_bar), rtol=1e-12)
+    np.testing.assert_allclose(table["noise"], np.sqrt(1 - alpha_bar), rtol=1e-9)
+    t = np.arange(1, 201)  # Eq. 7
+    before, now = alpha_bar[t - 1], alpha_bar[t]
+    np.testing.assert_allclose(table["of_x_0"][1:], np.sqrt(before) * beta[1:] / (1 - now), rtol=1e-9)
+    np.testing.assert_allclose(
+        table["of_x_t"][1:], np.sqrt(1 - beta[1:]) * (1 - before) / (1 - now), rtol=1e-9, atol=1e-15
+    )
+    np.testing.assert_allclose(table["beta_tilde"][1:], (1 - before) / (1 - now) * beta[1:], rtol=1e-9, atol=1e-15)
+    assert table["of_x_0"][0] == table["of_x_t"][0] == table["beta_tilde"][0] == 0
+
+
+def test_the_jump_of_a_comparison_is_q_sample_of_the_same_epsilon():
+    schedule = forward.SCHEDULES["cosine"]()
+    image = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    result = forward.compare(schedule, image, 300, seed=7)
+    epsilon = torch.from_numpy(forward.epsilon(7, image.shape)).permute(2, 0, 1)[None]
+    x_0 = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1
+    x_t = process.q_sample(schedule, x_0, 300, epsilon)[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(result.jump, ((x_t.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8))
+    np.testing.assert_allclose(result.sigma, math.sqrt(1 - schedule.alpha_bar[300]))
+
+
+@settings(max_examples=12, deadline=None)
+@given(name=st.sampled_from(sorted(forward.SCHEDULES)), t=st.integers(1, 120), seed=st.integers(0, 2**63 - 1))
+def test_the_walk_and_the_jump_have_one_distribution(name, t, seed):
+    schedule = forward.SCHEDULES[name](T=120)
+    result = forward.compare(schedule, np.full((64, 64, 3), 200, np.uint8), t, seed)
+    n = 64 * 64 * 3
+    for mean, std in zip(result.mean, result.std, strict=True):
+        assert abs(mean) < 5.5 * result.sigma / math.sqrt(n)
+        assert abs(std / result.sigma - 1) < 5.5 / math.sqrt(2 * n)
+    assert result.gap < 2 * result.chance  # 1 in 10^6
+    width = result.edges[1] - result.edges[0]
+    assert 0.999 < result.walk_density.sum() * width <= 1 + 1e-9
+    assert not np.array_equal(result.walk, result.jump)
+
+
+def test_another_walk_would_be_noticed():
+    """The measured gap is of distributions: without the √(1 − β) of Eq. 2 the walk ends elsewhere."""
+    schedule = forward.SCHEDULES["linear"]()
+    x_0 = torch.full((1, 3, 64, 64), 0.5)
+    drifted = x_0 + sum(schedule.beta[i].item() ** 0.5 * forward.gaussian(1, i, x_0.shape) for i in range(1, 301))
+    right = forward.walk(schedule, x_0, 300, seed=2)
+    assert forward._gap(drifted.flatten().numpy(), right.flatten().numpy()) > 0.1
+
+
+def test_at_0_nothing_is_added_and_other_times_are_refused():
+    schedule = forward.SCHEDULES["linear"](T=10)
+    image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    result = forward.compare(schedule, image, 0, seed=0)
+    assert np.array_equal(result.walk, image) and np.array_equal(result.jump, image)
+    assert result.sigma == result.gap == result.std[0] == 0
+    for t in (-1, 11, 2.5):
+        with pytest.raises(ValueError, match=r"0\.\.10"):
+            forward.compare(schedule, image, t, seed=0)
+
+
+# --- Uploads
+
+
+def saved(tmp_path, image, name="x.png", **options):
+    path = tmp_path / name
+    image.save(path, **options)
+    return path
+
+
+def near(pixel, colour, tolerance=3):
+    return np.abs(pixel.astype(int) - colour).max() <= tolerance
+
+
+@pytest.mark.parametrize("name", pictures.DRAWINGS)
+def test_drawn_pictures_have_shapes_and_colours(name):
+    image = pictures.drawn(name)
+    assert image.shape == (128, 128, 3) and image.dtype == np.uint8
+    assert image.std() > 30 and len(np.unique(image.reshape(-1, 3), axis=0)) > 500
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I"]),
+)
+def test_any_small_picture_becomes_square(tmp_path_factory, width, height, mode):
+    path = saved(tmp_path_factory.mktemp("picture"), Image.new(mode, (width, height)))
+    image = pictures.read(path)
+    assert image.shape == (min(max(min(width, height), 32), 128),) * 2 + (3,) and image.dtype == np.uint8
+
+
+def test_one_pixel(tmp_path):
+    image = pictures.read(saved(tmp_path, Image.new("RGB", (1, 1), (10, 200, 30))))
+    assert image.shape == (32, 32, 3) and (image == (10, 200, 30)).all()
+
+
+def test_transparency_lies_over_grey(tmp_path):
+    image = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (20, 0, 40, 40))
+    out = pictures.read(saved(tmp_path, image))
+    assert near(out[20, 5], pictures.GREY) and near(out[20, 35], (0, 0, 255))
+    palette = Image.new("P", (40, 40), 0)
+    palette.putpalette([9, 9, 9])
+    assert near(pictures.read(saved(tmp_path, palette, "p.png", transparency=0))[5, 5], pictures.GREY)
+
+
+def test_grey_cmyk_and_16_bits_keep_their_brightness(tmp_path):
+    assert near(pictures.read(saved(tmp_path, Image.new("L", (40, 40), 90)))[5, 5], (90, 90, 90))
+    cmyk = Image.new("CMYK", (40, 40), (255, 0, 0, 0))
+    assert near(pictures.read(saved(tmp_path, cmyk, "x.jpg"))[5, 5], (0, 255, 255), 12)
+    deep = Image.fromarray(np.full((40, 40), 40000, np.uint16))
+    assert near(pictures.read(saved(tmp_path, deep))[5, 5], (155, 155, 155))
+
+
+def test_exif_rotation_is_undone(tmp_path):
+    image = Image.new("RGB", (64, 64), (0, 0, 255))
+    image.paste((255, 0, 0), (0, 0, 64, 32))  # red above blue; the camera was turned
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90° clockwise: the top goes right
+    out = pictures.read(saved(tmp_path, image, "x.jpg", exif=exif, quality=95))
+    assert near(out[32, 60], (255, 0, 0), 12) and near(out[32, 4], (0, 0, 255), 12)
+
+
+def test_the_middle_of_a_wide_picture_is_kept(tmp_path):
+    image = Image.new("RGB", (900, 300), (255, 0, 0))
+    image.paste((0, 128, 0), (300, 0, 600, 300))
+    assert near(pictures.read(saved(tmp_path, image))[64, 64], (0, 128, 0))
+
+
+def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path, monkeypatch):
+    """With the limits a hundred times lower, for speed: 1 megapixel stands for 100."""
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(pictures, "MAX_JPEG_PIXELS", 1_500_000)
+    image = Image.new("RGB", (1250, 800), (30, 60, 90))
+    assert near(pictures.read(saved(tmp_path, image, "x.jpg"))[64, 64], (30, 60, 90))
+    with pytest.raises(ValueError, match="This picture has 1 megapixels"):
+        pictures.read(saved(tmp_path, image))
+    with pytest.raises(ValueError, match="This picture has 2 megapixels"):
+        pictures.read(saved(tmp_path, image.resize((1600, 1000)), "x.jpg"))
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
+    """A few kilobytes that say they are 30,000 × 30,000."""
+    buffer = io.BytesIO()
+    Image.new("1", (8, 8)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[16:24] = (30000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    (tmp_path / "bomb.png").write_bytes(data)
+    with pytest.raises(ValueError, match="900 megapixels"):
+        pictures.read(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"\xff\xd8\xff\xe0cut", b"<svg/>"]
+)
+def test_what_is_no_picture_gets_one_sentence(tmp_path, content):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"^This file could not be read as a picture: [^.]*\.$"):
+        pictures.read(tmp_path / "x.png")
+
+
+def test_a_cut_off_picture_gets_the_same_sentence(tmp_path):
+    path = saved(tmp_path, Image.effect_noise((200, 200), 80))
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(ValueError, match="could not be read as a picture"):
+        pictures.read(path)
+
+
+# --- What the page may ask for
+
+
+def test_only_uploads_can_be_opened(tmp_path):
+    secret = saved(tmp_path, Image.new("RGB", (40, 40)))
+    uploads = Path(get_upload_folder())
+    for path in (secret, uploads / ".." / secret.relative_to(secret.anchor), None, "x.png"):
+        assert "uploaded" in tab.picture({"path": str(path)})["error"]
+    folder = uploads / "test_forward"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copy(secret, folder / "x.png")
+        assert tab.picture({"path": str(folder / "x.png")})["size"] == 40
+        (folder / "link.png").symlink_to(secret)
+        assert "uploaded" in tab.picture({"path": str(folder / "link.png")})["error"]
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_noise_reaches_the_page_as_it_is():
+    got = np.frombuffer(base64.b64decode(tab.noise({"size": 40, "seed": 3})["epsilon"]), "<i2") * tab.EPSILON_UNIT
+    assert np.abs(got - forward.epsilon(3, (40, 40, 3)).ravel()).max() <= tab.EPSILON_UNIT
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"t": 1001},
+        {"t": 1.5},
+        {"t": True},
+        {"seed": -1},
+        {"schedule": "x"},
+        {"size": 5},
+        {"size": 500},
+        {"pixels": "?"},
+    ],
+)
+def test_wrong_requests_get_a_sentence(wrong):
+    right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
+    assert "error" not in tab.compare(right)
+    assert tab.compare(right | wrong)["error"]
