@@ -50,7 +50,8 @@ def test_a_public_page_takes_no_folders_and_does_not_tell_which_exist(ref, tmp_p
     models = Checkpoints(public=True)
     with pytest.raises(ddpm_core.CheckpointError, match="embedded checkpoints and Hub ids"):
         models.get(ref)
-    assert not models.here(ref)
+    with pytest.raises(ddpm_core.CheckpointError, match="embedded checkpoints and Hub ids"):
+        models.peek(ref)
 
 
 def test_a_public_page_takes_embedded_names_and_hub_ids():
@@ -84,7 +85,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         models = Checkpoints()
         models.refresh()
         assert models.to_download(CHURCH) > 100_000
-        assert not models.here(CHURCH)
+        assert models.peek(CHURCH) is None
 
         hub.bytes_per_second = 100_000
         settings = Settings(checkpoint=CHURCH, steps=2, count=1)
@@ -102,5 +103,5 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         assert [frame.k for update in updates for frame in update.frames] == [0, 1]
         (plan,) = [update.plan for update in updates if update.plan]
         assert (plan.size, plan.lossless) == (256, False)
-        assert models.here(CHURCH)
+        assert models.peek(CHURCH).image_size == 256
         assert models.to_download(CHURCH) is None

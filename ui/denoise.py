@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import fields
 from html import escape
 
@@ -147,17 +147,19 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
         return f"<p>{escape(text)}</p>", line
 
     def choose(request: gr.Request, chosen, steps_now, variance_now, label_now, count_now):
-        """Fit the controls to a model, which is loaded if it is here."""
+        """Fit the controls to a checkpoint, as far as it is known without a download."""
         model, ref = None, str(chosen or "").strip()
-        try:
-            if models.here(ref):
-                model = models.get(ref)
-        except (CheckpointError, ValueError):
-            pass  # Run will say it
+        with suppress(CheckpointError):  # Run will say it
+            model = models.peek(ref)
         fitted = controls.for_model(model, steps_now, variance_now, label_now)
         updates = [gr.update(**properties) for properties in fitted]
         count = pages.count(request, ref, count_now)
         return *updates, gr.skip() if count == count_now else count, device_note(models)
+
+    def look(chosen):
+        with suppress(CheckpointError):
+            models.refuse_folders(str(chosen or ""))
+            models.look(str(chosen or "").strip())
 
     def refit(request: gr.Request, *values):
         """The same after a run that loaded the model; after others the controls fit, and are left alone."""
@@ -174,7 +176,8 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     changes = [component.change for component in everything]
     gr.on(changes, None, everything, None, js=ON_CHANGE, **QUICK)
     gr.on(changes, **tell, trigger_mode="always_last")
-    ref.change(choose, **fit, trigger_mode="always_last").then(**tell)
+    chosen = ref.change(choose, **fit, trigger_mode="always_last").then(**tell)
+    chosen.then(look, ref, None, **QUICK).then(**tell)
     inputs.sampler.change(controls.for_sampler, inputs.sampler, [variance, inputs.eta], **QUICK)
     label.change(controls.for_label, label, inputs.guidance, **QUICK)
     gr.on([dice.click, dice_bar.click], None, None, seed, js=f"() => {DRAW}", **QUICK)
