@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import aclosing
 
+import anyio.to_thread
 import gradio as gr
 from gradio.data_classes import FileData
 
@@ -11,7 +12,7 @@ from ui.checkpoints import Checkpoints
 from ui.controls import default_count
 from ui.denoise import NETWORK
 from ui.files import cached
-from ui.jobs import Job, Update
+from ui.jobs import Job, Update, in_thread
 from ui.settings import Settings
 
 D = Settings
@@ -20,7 +21,7 @@ D = Settings
 def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
     """Add /sample and /trajectory. count=None is what the page starts with: 4 images, or 1 where 4 take over 5 s."""
 
-    def sample(
+    async def sample(
         checkpoint: str = checkpoint,
         sampler: str = D.sampler,
         steps: int = D.steps,
@@ -35,13 +36,16 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
     ) -> list[dict]:
         """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
         frame = None
-        for update in run(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance):
-            if update.frames:
-                frame = update.frames[-1]
-            yield []  # where the caller who has gone away is noticed
-        yield pictures(frame.x, "x_0", seed)
+        job = order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
+        async with aclosing(in_thread(job.updates(), job.stop)) as updates:
+            async for update in updates:
+                refuse(update)
+                if update.frames:
+                    frame = update.frames[-1]
+                yield []  # where a caller who has gone away is noticed
+        yield await pictures(frame.x, "x_0", job)
 
-    def trajectory(
+    async def trajectory(
         checkpoint: str = checkpoint,
         sampler: str = D.sampler,
         steps: int = D.steps,
@@ -58,38 +62,44 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
         added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
         """
         plan = None
-        for update in run(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance):
-            plan = plan or update.plan
-            for frame in update.frames:
-                t, s, alpha_bar, _ = plan.steps[frame.k]
-                yield {
-                    "index": frame.k,
-                    "steps": len(plan.steps),
-                    "t": t,
-                    "s": s,
-                    "alpha_bar": alpha_bar,
-                    "sigma": frame.sigma,
-                    "x_t": pictures(frame.x, f"x_{s}", seed),
-                    "x0_hat": pictures(frame.x0_hat, f"x0_hat_{t}", seed),
-                }
+        job = order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
+        async with aclosing(in_thread(job.updates(), job.stop)) as updates:
+            async for update in updates:
+                refuse(update)
+                plan = plan or update.plan
+                for frame in update.frames:
+                    t, s, alpha_bar, _ = plan.steps[frame.k]
+                    yield {
+                        "index": frame.k,
+                        "steps": len(plan.steps),
+                        "t": t,
+                        "s": s,
+                        "alpha_bar": alpha_bar,
+                        "sigma": frame.sigma,
+                        "x_t": await pictures(frame.x, f"x_{s}", job),
+                        "x0_hat": await pictures(frame.x0_hat, f"x0_hat_{t}", job),
+                    }
 
-    def run(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance) -> Iterator[Update]:
-        count = default_count(checkpoint) if count is None else count
+    def order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance) -> Job:
+        count = default_count(str(checkpoint)) if count is None else count
         try:
-            settings = Settings.check(
-                checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance
-            )
+            values = (checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
+            return Job(Settings.check(*values), models)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        for update in Job(settings, models).updates():
-            if update.state in ("error", "stopped"):
-                raise gr.Error(update.text or "The run was stopped", print_exception=False)
-            yield update
 
-    def pictures(images, name: str, seed) -> list[dict]:
+    def refuse(update: Update) -> None:
+        if update.state in ("error", "stopped"):
+            raise gr.Error(update.text or "The run was stopped", print_exception=False)
+
+    async def pictures(images, name: str, job: Job) -> list[dict]:
+        return await anyio.to_thread.run_sync(files, images, name, job)
+
+    def files(images, name: str, job: Job) -> list[dict]:
         from ddpm_core import imaging
 
-        paths = [cached(demo, f"{name}-seed-{int(seed) + i}.png", imaging.png(x)) for i, x in enumerate(images)]
+        named = zip(images, job.settings.seeds, strict=True)
+        paths = [cached(demo, f"{name}-seed-{seed}.png", imaging.png(image)) for image, seed in named]
         return [FileData(path=path, mime_type="image/png").model_dump() for path in paths]
 
     gr.api(sample, api_name="sample", **NETWORK)

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 
 from ddpm_core import hub, refs, settings
@@ -67,17 +68,25 @@ class Checkpoints:
                         self._loaded.popitem(last=False)
         return model
 
-    def peek(self, ref: str):
-        """The fields of Model that the JSON files of an embedded checkpoint or a folder give; None for the Hub's.
+    def peek(self, ref: str) -> SimpleNamespace | None:
+        """The fields of Model that a checkpoint's JSON files give, at once; None where they are not on this machine.
 
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
         self.refuse_folders(ref)
         where = refs.parse(ref)
-        if where.folder is None:
-            return None
-        layout = refs.layout(refs.names_in(where.folder), where.name)
-        return SimpleNamespace(**settings.read(where.folder, layout, where.name).model)
+        found = hub.here(where)
+        return found and SimpleNamespace(**settings.read(*found, str(where)).model)
+
+    def look(self, ref: str) -> None:
+        """Find out what it takes to load a checkpoint, and load it behind the page's back if it is here."""
+        self._status[ref] = status = hub.status(ref)
+        if status.state in ("embedded", "local", "cached") and self.loaded(ref) is None:
+            threading.Thread(target=self._preload, args=(ref,), daemon=True).start()
+
+    def _preload(self, ref: str) -> None:
+        with suppress(refs.CheckpointError, ValueError):  # a run will say it
+            self.get(ref)
 
     def loaded(self, ref: str):
         """The model if it is in memory, else None."""
@@ -90,7 +99,7 @@ class Checkpoints:
         """On a public page, CheckpointError for everything but embedded names and Hub ids, whether it exists or not."""
         if not self.public or ref in refs.embedded():
             return
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+(@.*)?", ref, re.ASCII) or refs.parse(ref).kind == "folder":
+        if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", ref, re.ASCII) or refs.parse(ref).kind == "folder":
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
 
     def refresh(self) -> None:
@@ -113,15 +122,6 @@ class Checkpoints:
         """Bytes that loading has to download first, where that is known."""
         status = self._status.get(ref)
         return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
-
-    def here(self, ref: str) -> bool:
-        """Whether the reference can be loaded without a download; takes some seconds where the Hub does not answer."""
-        try:
-            self.refuse_folders(ref)
-        except refs.CheckpointError:
-            return False
-        self._status[ref] = status = hub.status(ref)
-        return status.state in ("embedded", "local", "cached")
 
     def choices(self) -> list[tuple[str, str]]:
         """(label, reference) of the offered checkpoints, as far as known by now."""

@@ -42,11 +42,11 @@ def checkpoint_dropdown(models: Checkpoints, ref: str) -> gr.Dropdown:
     )
 
 
-def steps_slider(maximum: int, value: int) -> gr.Slider:
+def steps_slider(maximum: int, value: int = Settings.steps) -> gr.Slider:
     return gr.Slider(1, maximum, value, step=1, label="Steps", info=words.STEPS, elem_id="steps")
 
 
-def variance_radio(choices: list, value: str) -> gr.Radio:
+def variance_radio(choices: list, value: str = Settings.variance) -> gr.Radio:
     return gr.Radio(choices, value=value, label="Variance", info=words.VARIANCE_INFO, elem_id="variance")
 
 
@@ -54,7 +54,7 @@ def seed_textbox() -> gr.Textbox:
     return gr.Textbox(str(Settings.seed), label="Seed", info=words.SEED, max_lines=1, elem_id="seed")
 
 
-def label_dropdown(choices: list, value: str, visible: bool) -> gr.Dropdown:
+def label_dropdown(choices: list, visible: bool, value: str = Settings.label) -> gr.Dropdown:
     return gr.Dropdown(choices, value=value, visible=visible, label="Class", info=words.CLASS, elem_id="label")
 
 
@@ -86,27 +86,25 @@ def advanced() -> dict[str, gr.components.Component]:
     }
 
 
-def for_model(model, steps: float, variance: str, label: str) -> tuple[dict, dict, dict]:
-    """What steps, variance and class offer for a model (None: not known yet), the chosen value kept where it can be.
+def for_model(model, steps=Settings.steps, variance=Settings.variance, label=Settings.label) -> tuple[dict, dict, dict]:
+    """What changes of steps, variance and class for a model; None is one that is not known yet.
 
-    The properties of the three components that change.
+    The arguments are the values now: one that can stay is left alone, since its user may be about to change it.
     """
     T = model.schedule.T if model else 1000
-    own = model.variance if model else None
-    variances = _variances(own)
-    if variance not in dict(variances).values():
-        variance = Settings.variance
+    variances = _variances(model.variance if model else None)
     names = class_names(model) if model else []
-    labels = [ANY, *names] if model is None or model.null_label is not None or not names else names
+    labels = names if names and model.null_label is None else [ANY, *names]
+    for_steps = {"maximum": T}
+    if isinstance(steps, (int, float)) and steps > T:
+        for_steps["value"] = T
+    for_variance = {"choices": variances}
+    if variance not in [kind for _, kind in variances]:
+        for_variance["value"] = Settings.variance
+    for_label = {"choices": labels, "visible": bool(names)}
     if label not in labels:
-        label = labels[0]
-    # A slider left empty or above its end holds no number of steps to keep.
-    steps = min(steps, T) if isinstance(steps, (int, float)) else Settings.steps
-    return (
-        {"maximum": T, "value": steps},
-        {"choices": variances, "value": variance},
-        {"choices": labels, "value": label, "visible": bool(names)},
-    )
+        for_label["value"] = labels[0]
+    return for_steps, for_variance, for_label
 
 
 def _variances(own: str | None) -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from dataclasses import fields
 from html import escape
 
@@ -15,7 +16,7 @@ from ddpm_core.refs import CheckpointError
 from ui import checkpoints, controls, files, words
 from ui.checkpoints import Checkpoints
 from ui.controls import Controls
-from ui.jobs import PACE, Job
+from ui.jobs import PACE, Job, in_thread
 from ui.messages import Show
 from ui.player import player
 from ui.settings import ANY, MAX_SEED, Settings
@@ -100,9 +101,7 @@ class Pages:
 def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML) -> Controls:
     """Build the tab, and return its controls. note: where the page says what computes."""
     pages = Pages(checkpoint)
-    for_steps, for_variance, for_class = controls.for_model(
-        models.peek(checkpoint), Settings.steps, Settings.variance, Settings.label
-    )
+    for_steps, for_variance, for_class = controls.for_model(models.peek(checkpoint))
 
     with gr.Row(elem_id="denoise", equal_height=False):
         with gr.Column(elem_id="controls", scale=0, min_width=320):
@@ -148,16 +147,19 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
         return f"<p>{escape(text)}</p>", line
 
     def choose(request: gr.Request, chosen, steps_now, variance_now, label_now, count_now):
-        """Fit the controls to a model, which is loaded if it is here."""
+        """Fit the controls to a checkpoint, as far as it is known without a download."""
         model, ref = None, str(chosen or "").strip()
-        try:
-            if models.here(ref):
-                model = models.get(ref)
-        except (CheckpointError, ValueError):
-            pass  # Run will say it
+        with suppress(CheckpointError):  # Run will say it
+            model = models.peek(ref)
         fitted = controls.for_model(model, steps_now, variance_now, label_now)
         updates = [gr.update(**properties) for properties in fitted]
-        return *updates, pages.count(request, ref, count_now), device_note(models)
+        count = pages.count(request, ref, count_now)
+        return *updates, gr.skip() if count == count_now else count, device_note(models)
+
+    def look(chosen):
+        with suppress(CheckpointError):
+            models.refuse_folders(str(chosen or ""))
+            models.look(str(chosen or "").strip())
 
     def refit(request: gr.Request, *values):
         """The same after a run that loaded the model; after others the controls fit, and are left alone."""
@@ -174,7 +176,8 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     changes = [component.change for component in everything]
     gr.on(changes, None, everything, None, js=ON_CHANGE, **QUICK)
     gr.on(changes, **tell, trigger_mode="always_last")
-    ref.change(choose, **fit, trigger_mode="always_last").then(**tell)
+    chosen = ref.change(choose, **fit, trigger_mode="always_last").then(**tell)
+    chosen.then(look, ref, None, **QUICK).then(**tell)
     inputs.sampler.change(controls.for_sampler, inputs.sampler, [variance, inputs.eta], **QUICK)
     label.change(controls.for_label, label, inputs.guidance, **QUICK)
     gr.on([dice.click, dice_bar.click], None, None, seed, js=f"() => {DRAW}", **QUICK)
@@ -192,10 +195,12 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
         pages.begin(request, show)
         return values[FIELDS.index("seed")]
 
-    def stream(request: gr.Request) -> Iterator[dict]:
+    async def stream(request: gr.Request) -> AsyncIterator[dict]:
         show = pages.take(request)
         if show:
-            yield from show.messages()
+            async with aclosing(in_thread(show.messages(), show.stop)) as messages:
+                async for message in messages:
+                    yield message
 
     def finish(request: gr.Request):
         show = pages.show(request)

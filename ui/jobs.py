@@ -7,9 +7,11 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import anyio.to_thread
 
 from ddpm_core.refs import CheckpointError
 from ui import checkpoints, words
@@ -62,6 +64,18 @@ class Line:
 
 
 LINE = Line()
+
+
+async def in_thread(items: Iterator, stop: Callable[[], None]) -> AsyncIterator:
+    """Iterate in other threads; stop() when that ends or is cancelled, whenever that is.
+
+    gradio's own way to run a generator loses one that is cancelled before its first item: it would run to its end.
+    """
+    try:
+        while (item := await anyio.to_thread.run_sync(next, items, None)) is not None:
+            yield item
+    finally:
+        stop()  # closing the iterator won't do: the other thread can still be in it
 
 
 class Pace:

@@ -40,7 +40,7 @@ class Warmup:
     def _measure(self) -> None:
         from ddpm_core import trajectory
 
-        if not self._models.here(self._checkpoint):
+        if self._models.peek(self._checkpoint) is None:
             return
         model = self._models.get(self._checkpoint)
         settings = Settings(checkpoint=self._checkpoint, steps=min(5, model.schedule.T), count=1)

@@ -1,0 +1,396 @@
+"""The app as its users meet it: through gradio_client, in a browser, and from the command line."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import browser, page  # noqa: F401
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app as command
+import ddpm_core
+import ui
+from ddpm_core.imaging import to_uint8
+from ui.checkpoints import Checkpoints
+from ui.jobs import LINE
+
+FAST = {"steps": 3, "count": 2}
+PARAMETERS = {
+    "checkpoint": "cifar10-tiny",
+    "sampler": "ddpm",
+    "steps": 50,
+    "spacing": "linspace",
+    "variance": "beta_tilde",
+    "eta": 0.0,
+    "clip": True,
+    "seed": 42,
+    "count": None,
+    "label": "any",
+    "guidance": 1.0,
+}
+
+
+@pytest.fixture(scope="module")
+def url():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "refresh", lambda self: None)  # asks the Hub
+        demo = ui.build()
+        ui.launch(demo, prevent_thread_lock=True)
+        yield demo.local_url
+        demo.close()
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    return Client(url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ddpm_core.load("cifar10-tiny")
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def pictures(paths):
+    return np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+# --- gradio_client
+
+
+@pytest.mark.parametrize("name", ["/sample", "/trajectory"])
+def test_every_parameter_has_a_name_and_the_pages_default(client, name):
+    listed = client.view_api(return_format="dict")["named_endpoints"][name]["parameters"]
+    assert {parameter["parameter_name"]: parameter["parameter_default"] for parameter in listed} == PARAMETERS
+    assert all(parameter["parameter_has_default"] for parameter in listed)
+
+
+def test_the_endpoints_are_the_only_public_ones(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/sample", "/trajectory"}
+
+
+def test_sample_gives_png_files_of_what_ddpm_core_samples(client, model):
+    paths = client.predict(**FAST, seed=7, label="cat", guidance=2, api_name="/sample")
+    assert all(path.endswith(".png") for path in paths)
+    expected = ddpm_core.sample(model, [7, 8], 3, variance="beta_tilde", labels=3, guidance=2.0)
+    np.testing.assert_array_equal(pictures(paths), expected)
+
+
+def test_image_i_of_seed_k_is_image_0_of_seed_k_plus_i(client):
+    batch = pictures(client.predict(seed=2**32 - 2, count=3, steps=2, variance="beta", api_name="/sample"))
+    for i in range(2):
+        single = client.predict(seed=2**32 - 2 + i, count=1, steps=2, variance="beta", api_name="/sample")
+        np.testing.assert_array_equal(pictures(single)[0], batch[i])
+
+
+def test_without_a_count_there_are_four_images_or_one(client):
+    assert len(client.predict(steps=1, api_name="/sample")) in (1, 4)
+
+
+def test_trajectory_streams_every_step(client, model):
+    steps = list(client.submit(**FAST, sampler="ddim", eta=0.5, spacing="trailing", api_name="/trajectory"))
+    expected = list(ddpm_core.trajectory(model, [42, 43], 3, "ddim", spacing="trailing", eta=0.5))
+    assert len(steps) == 3
+    for got, step in zip(steps, expected, strict=True):
+        assert (got["index"], got["steps"], got["t"], got["s"]) == (step.index, 3, step.t, step.s)
+        assert got["alpha_bar"] == pytest.approx(model.schedule.alpha_bar[step.t].item())
+        assert got["sigma"] == pytest.approx(step.sigma)
+        np.testing.assert_array_equal(pictures(got["x_t"]), to_uint8(step.x))
+        np.testing.assert_array_equal(pictures(got["x0_hat"]), to_uint8(step.x0_hat))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"seed": -1}, "from 0 to 4,294,967,295 (2³² − 1), got '-1'"),
+        ({"seed": 2**63}, "from 0 to 4,294,967,295 (2³² − 1), got '9223372036854775808'"),
+        ({"seed": "abc"}, "got 'abc'"),
+        ({"steps": 0}, "Steps must be a whole number from 1"),
+        ({"steps": 1001}, "from 1 to 1000 for this checkpoint, got 1001"),
+        ({"count": 17}, "The number of images must be a whole number from 1 to 16"),
+        ({"eta": 2, "sampler": "ddim"}, "η must be a number from 0 to 1"),
+        ({"label": "unicorn"}, "no class 'unicorn': choose from any, airplane"),
+        ({"guidance": 3}, "uidance needs a class"),
+        ({"variance": "learned_range"}, "learned_range"),
+        ({"checkpoint": "hub id"}, "There is no checkpoint 'hub id'"),
+        ({"checkpoint": "/nowhere"}, "There is no folder '/nowhere'"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said_in_one_sentence(client, wrong, sentence):
+    for name in ("/sample", "/trajectory"):
+        with pytest.raises(AppError) as refusal:
+            client.predict(**{**FAST, **wrong}, api_name=name)
+        assert sentence in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
+def test_cancelling_a_run_frees_the_lock(client):
+    for name in ("/sample", "/trajectory"):
+        job = client.submit(steps=1000, count=1, api_name=name)
+        wait_for(lambda: len(LINE) == 1)
+        job.cancel()
+        wait_for(lambda: len(LINE) == 0)
+
+
+# --- A browser
+
+
+@pytest.fixture
+def lab(page, url):  # noqa: F811
+    """The page, quick settings chosen."""
+    return opened(page, url)
+
+
+def opened(page, url):  # noqa: F811
+    page.goto(url)
+    choose(page, steps=7)
+    return page
+
+
+def choose(page, steps=None, seed=None, variance=None):  # noqa: F811
+    for selector, value in (("#steps input[type=number]", steps), ("#seed input", seed)):
+        if value is not None:
+            page.fill(selector, str(value))
+            page.press(selector, "Tab")
+    if variance is not None:
+        page.check(f"#variance input[value={variance}]")
+
+
+def player(page, **data):  # noqa: F811
+    """Wait until the player's data-* attributes have these values."""
+    page.wait_for_selector(".ddpm-player" + "".join(f"[data-{key}='{value}']" for key, value in data.items()))
+
+
+def run(page):  # noqa: F811
+    """Press Run, wait for the end, and return the final picture as the page shows it."""
+    before = page.get_attribute(".ddpm-player", "data-run")
+    page.click("#run")
+    page.wait_for_selector(f".ddpm-player[data-state=finished]:not([data-run='{before}'])")
+    return shown(page)
+
+
+def shown(page):  # noqa: F811
+    """The picture x_t, when it is drawn."""
+    canvas = "document.querySelector('.ddpm-player figure.x canvas').toDataURL()"
+    last, now = None, page.evaluate(canvas)
+    while now != last:
+        page.wait_for_timeout(150)
+        last, now = now, page.evaluate(canvas)
+    return now
+
+
+def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(lab):
+    choose(lab, steps=60)
+    lab.click("#run")
+    lab.wait_for_selector(".ddpm-player[data-state=running]:not([data-frames='0'])")
+    seen = int(lab.get_attribute(".ddpm-player", "data-frames"))
+    assert seen < 60
+    player(lab, state="finished", frames=60, k=59)
+    final = shown(lab)
+    lab.locator(".scrubber").press("Home")
+    player(lab, k=0, live="false")
+    assert shown(lab) != final
+    assert "step 1/60" in lab.inner_text(".readouts")
+    lab.locator(".scrubber").press("End")
+    assert shown(lab) == final
+    assert "σ 0: no noise added" in lab.inner_text(".readouts")
+
+
+def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(lab):
+    first = run(lab)
+    player(lab, frames=7)
+    assert run(lab) == first
+    choose(lab, seed=43)
+    assert run(lab) != first
+    choose(lab, seed=42, variance="beta")
+    wide = run(lab)
+    assert wide != first
+    choose(lab, steps=9, variance="beta_tilde")
+    assert run(lab) != first
+    player(lab, frames=9)
+    choose(lab, steps=7)
+    assert run(lab) == first
+
+
+def test_changed_settings_leave_the_readouts_and_say_that_run_applies_them(lab):
+    run(lab)
+    readouts = lab.inner_text(".readouts")
+    assert not lab.is_visible(".ddpm-player .note")
+    choose(lab, steps=8)
+    lab.wait_for_selector(".ddpm-player .note:visible")
+    assert lab.inner_text(".readouts") == readouts
+    choose(lab, steps=7)
+    lab.wait_for_selector(".ddpm-player .note", state="hidden")
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**63), "abc"])
+def test_a_wrong_seed_is_refused_with_the_range_before_and_after_run(lab, seed):
+    choose(lab, seed=seed)
+    lab.wait_for_selector("#estimate .wrong:visible")
+    assert "from 0 to 4,294,967,295" in lab.inner_text("#estimate")
+    lab.click("#run")
+    player(lab, state="error")
+    assert "from 0 to 4,294,967,295" in lab.inner_text(".status-text")
+
+
+def test_an_unlocked_seed_is_drawn_anew_for_each_run(lab):
+    lab.uncheck("#lock input")
+    choose(lab, steps=1)
+    pictures = {run(lab) for _ in range(3)}
+    assert len(pictures) == 3
+    assert lab.input_value("#seed input") in lab.inner_text(".ddpm-player .title")
+    lab.wait_for_selector(".ddpm-player .note", state="hidden")
+
+
+def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(lab):
+    choose(lab, steps=1000)
+    lab.click("#run")
+    lab.wait_for_selector(".ddpm-player[data-state=running]:not([data-frames='0'])")
+    old = lab.get_attribute(".ddpm-player", "data-run")
+    choose(lab, seed=5)
+    lab.wait_for_selector(".ddpm-player .note:visible")
+    lab.click("#run")
+    lab.wait_for_selector(f".ddpm-player[data-state=running]:not([data-run='{old}']):not([data-frames='0'])")
+    assert "seed 5" in lab.inner_text(".ddpm-player .title")
+    lab.click("#stop")
+    player(lab, state="stopped")
+    assert int(lab.get_attribute(".ddpm-player", "data-frames")) > 0
+    wait_for(lambda: len(LINE) == 0)
+
+
+def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(lab, browser, url):  # noqa: F811
+    choose(lab, steps=1000)
+    lab.click("#run")
+    lab.wait_for_selector(".ddpm-player[data-state=running]")
+    other = opened(browser.new_page(), url)
+    other.click("#run")
+    player(other, state="queued")
+    assert other.inner_text(".status-text") == "1 run before this one"
+    lab.goto("about:blank")
+    player(other, state="finished", frames=7)
+    other.close()
+
+
+def test_a_class_and_guidance_ddim_and_eta_belong_together(lab):
+    lab.click("#advanced > button")
+    assert lab.is_disabled("#guidance input[type=number]")
+    assert lab.is_disabled("#eta input[type=number]")
+    lab.click("#label input")
+    lab.get_by_role("option", name="frog").click()
+    lab.check("#sampler input[value=ddim]")
+    lab.wait_for_selector("#guidance input[type=number]:not([disabled])")
+    lab.wait_for_selector("#eta input[type=number]:not([disabled])")
+    lab.wait_for_selector("#variance input[disabled]")
+    assert "DDIM sets its own σ through η" in lab.inner_text("#variance")
+    run(lab)
+    assert "DDIM η 0 · frog" in lab.inner_text(".ddpm-player .title")
+
+
+def test_the_final_pictures_and_the_trajectory_are_saved_as_files(lab, tmp_path):
+    assert lab.is_disabled("#save-png")
+    run(lab)
+    for button, kind in (("#save-png", "PNG"), ("#save-gif", "GIF")):
+        with lab.expect_download() as download:
+            lab.click(button)
+        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-42.{kind.lower()}"
+        download.value.save_as(tmp_path / kind)
+        assert Image.open(tmp_path / kind).format == kind
+
+
+def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(lab):
+    box = lab.locator("#run").bounding_box()
+    assert box["y"] + box["height"] < 720
+    assert lab.locator("#controls").bounding_box()["width"] == 320
+    assert lab.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):  # noqa: F811
+    phone = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    phone.goto(url)
+    phone.wait_for_selector("#summary:has-text('seed 42')")
+    assert not phone.is_visible("#steps")
+    phone.tap("#summary")
+    choose(phone, steps=2)
+    phone.wait_for_selector("#summary:has-text('2 steps')")
+    phone.tap("#run")
+    player(phone, state="finished", frames=2)
+    assert not phone.is_visible("#steps")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    for selector in ("#run", "#stop", "#dice-bar", "#summary"):
+        box = phone.locator(selector).bounding_box()
+        assert box["height"] >= 44
+        assert box["width"] >= 44
+    assert phone.locator("#run").bounding_box()["y"] > 760
+    phone.close()
+
+
+# --- The command line
+
+
+def refusal(*arguments):
+    with pytest.raises(SystemExit) as end:
+        command.main([*arguments])
+    text = str(end.value)
+    assert "\n" not in text
+    return text
+
+
+def test_flags_that_cannot_work_end_with_one_sentence(capsys):
+    assert "--auth takes user:password" in refusal("--auth", "secret")
+    assert "from 0 to 65535" in refusal("--port", "70000")
+    assert "there is no folder '/nowhere'" in refusal("--checkpoint", "/nowhere")
+    assert "device 'abacus' is not available" in refusal("--device", "abacus")
+    assert "no such address" in refusal("--host", "no.such.host.invalid")
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        assert re.search(rf"cannot use port {port} \(address already in use\)", refusal("--port", str(port)))
+
+
+@pytest.mark.parametrize(
+    ("environment", "desktop"),
+    [
+        ({}, False),
+        ({"DISPLAY": ":0"}, True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ({"DISPLAY": ":0", "SSH_CONNECTION": "somewhere"}, False),
+        ({"DISPLAY": ":0", "SPACE_ID": "me/lab"}, False),
+    ],
+    ids=str,
+)
+def test_a_browser_opens_on_a_desktop_only(environment, desktop, monkeypatch):
+    monkeypatch.setattr(command.os, "environ", environment)
+    monkeypatch.setattr(command.sys, "platform", "linux")
+    assert command._desktop() == desktop
+
+
+def test_the_command_prints_the_address_and_asks_for_the_password():
+    arguments = [sys.executable, "app.py", "--port", "0", "--auth", "me:secret", "--no-browser"]
+    root = Path(command.__file__).parent
+    server = subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        line = server.stdout.readline()
+        address = re.fullmatch(r"DDPM Lab: (http://127\.0\.0\.1:\d+/)\n", line)[1]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(address + "config")
+        body = urllib.parse.urlencode({"username": "me", "password": "secret"}).encode()
+        assert urllib.request.urlopen(address + "login", body).status == 200
+    finally:
+        server.terminate()
+        server.wait(10)

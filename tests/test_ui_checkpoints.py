@@ -1,0 +1,107 @@
+"""The offered checkpoints: labels, what a public page refuses, what stays loaded, downloads from a Hub."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from checkpoint_folders import write
+from hub_server import HubServer
+
+import ddpm_core
+from ddpm_core.hub import Status
+from ui import checkpoints
+from ui.checkpoints import Checkpoints
+from ui.jobs import Job
+from ui.settings import Settings
+
+CHURCH = "google/ddpm-ema-church-256"
+
+
+@pytest.mark.parametrize(
+    ("status", "label"),
+    [
+        (None, "Church 256 · EMA"),
+        (Status("cached", 455_000_000), "Church 256 · EMA · downloaded"),
+        (Status("download", 455_000_000), "Church 256 · EMA · 455 MB download"),
+        (Status("download"), "Church 256 · EMA · download"),
+        (Status("offline"), "Church 256 · EMA · not available offline"),
+        (Status("missing"), "Church 256 · EMA · not found"),
+    ],
+)
+def test_labels_say_what_it_takes_to_use_a_checkpoint(status, label):
+    models = Checkpoints()
+    models._status[CHURCH] = status
+    choices = {ref: label for label, ref in models.choices()}
+    assert choices[CHURCH] == label
+    assert choices["cifar10-tiny"] == "CIFAR-10 tiny · embedded"
+
+
+def test_a_checkpoint_is_named_in_a_few_words():
+    assert checkpoints.name(CHURCH) == "Church 256"
+    assert checkpoints.name("owner/ddpm-butterflies-128") == "ddpm-butterflies-128"
+    assert checkpoints.name("runs/mine/") == "mine"
+
+
+@pytest.mark.parametrize("ref", ["folder", "./folder", "/etc", "..", "../folder", "~", "owner/name", "a/b/c", "C:\\x"])
+def test_a_public_page_takes_no_folders_and_does_not_tell_which_exist(ref, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "folder")
+    write(tmp_path / "owner" / "name")
+    models = Checkpoints(public=True)
+    with pytest.raises(ddpm_core.CheckpointError, match="embedded checkpoints and Hub ids"):
+        models.get(ref)
+    with pytest.raises(ddpm_core.CheckpointError, match="embedded checkpoints and Hub ids"):
+        models.peek(ref)
+
+
+def test_a_public_page_takes_embedded_names_and_hub_ids():
+    models = Checkpoints(public=True)
+    for ref in ("cifar10-tiny", CHURCH, CHURCH + "@main"):
+        models.refuse_folders(ref)
+
+
+def test_a_few_models_stay_loaded_the_longest_unused_goes_first(monkeypatch):
+    loads = []
+    monkeypatch.setattr(
+        ddpm_core, "load", lambda ref, **_: loads.append(ref) or SimpleNamespace(network=lambda: None), raising=False
+    )
+    models = Checkpoints()
+    for ref in ("a", "b", "c", "a", "d", "a", "b"):
+        models.get(ref)
+    assert loads == ["a", "b", "c", "d", "b"]
+
+
+def test_peek_reads_classes_without_the_weights():
+    peeked = Checkpoints().peek("cifar10-tiny")
+    assert (peeked.num_classes, peeked.class_names[3], peeked.schedule.T) == (10, "cat", 1000)
+    assert Checkpoints().peek(CHURCH) is None
+
+
+def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_next_time(tmp_path, monkeypatch):
+    with HubServer() as hub:
+        hub.use(monkeypatch, tmp_path / "home")
+        write(tmp_path / "repo", "256", pickle=True, scheduler={"variance_type": "fixed_small"})
+        hub.add_repo(CHURCH, tmp_path / "repo")
+        models = Checkpoints()
+        models.refresh()
+        assert models.to_download(CHURCH) > 100_000
+        assert models.peek(CHURCH) is None
+
+        hub.bytes_per_second = 100_000
+        settings = Settings(checkpoint=CHURCH, steps=2, count=1)
+        job = Job(settings, models)
+        for update in job.updates():
+            if update.text.startswith("Downloading"):
+                break
+        started = time.monotonic()
+        job.stop()
+        assert time.monotonic() - started < 1
+
+        hub.bytes_per_second = None
+        updates = list(Job(settings, models).updates())
+        assert updates[-1].state == "finished", updates[-1].text
+        assert [frame.k for update in updates for frame in update.frames] == [0, 1]
+        (plan,) = [update.plan for update in updates if update.plan]
+        assert (plan.size, plan.lossless) == (256, False)
+        assert models.peek(CHURCH).image_size == 256
+        assert models.to_download(CHURCH) is None
