@@ -205,8 +205,8 @@ def _interruptible(work: Callable[[], Result], report: Callable[[], None] = lamb
 
 
 _users_of_plain_http = 0
+_clients_own: dict[str, object] = {}  # what the constants were before
 _lock = threading.Lock()
-_CLIENT_DEFAULTS = {name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")}
 
 
 @contextmanager
@@ -215,6 +215,10 @@ def _plain_http() -> Iterator[None]:
     make a slow download look dead. The client has no arguments for these, only constants."""
     global _users_of_plain_http
     with _lock:
+        if not _users_of_plain_http:
+            _clients_own.update(
+                {name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")}
+            )
         _users_of_plain_http += 1
         constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE = True, 1 << 16
     try:
@@ -223,7 +227,7 @@ def _plain_http() -> Iterator[None]:
         with _lock:
             _users_of_plain_http -= 1
             if not _users_of_plain_http:
-                for name, value in _CLIENT_DEFAULTS.items():
+                for name, value in _clients_own.items():
                     setattr(constants, name, value)
 
 
