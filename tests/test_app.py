@@ -268,7 +268,7 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(lab):
     lab.wait_for_selector(".ddpm-player .note:visible")
     lab.click("#run")
     lab.wait_for_selector(f".ddpm-player[data-state=running]:not([data-run='{old}']):not([data-frames='0'])")
-    assert "seed 5" in lab.inner_text(".ddpm-player .title")
+    lab.wait_for_selector(".ddpm-player .title:has-text('seed 5')")  # the old run's stays until the first new frame
     lab.click("#stop")
     player(lab, state="stopped")
     assert int(lab.get_attribute(".ddpm-player", "data-frames")) > 0

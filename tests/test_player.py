@@ -219,7 +219,7 @@ def test_changed_settings_are_noted_until_they_are_those_of_the_pictures(app):
     app.call("settings", [60, "42"])
     assert not app.shown("note")
     app.call("starting", [50, "42"])
-    app.send(running("a", 1, [0], plan=plan()), k=0)
+    app.send(running("a", 1, [0], plan=plan()), run="a", frames=1)
     assert not app.shown("note")
     before = app.text("readouts")
     app.call("settings", [60, "42"])
@@ -257,7 +257,7 @@ def test_a_phone_shows_one_pane_with_large_targets(app):
 
 def test_reduced_motion_slows_the_live_view_and_still_shows_the_last_frame(app):
     app.page.emulate_media(reduced_motion="reduce")
-    app.send(running("a", 1, [0], plan=plan()), k=0)
+    app.send(running("a", 1, [0], plan=plan()), run="a", frames=1)
     app.send(*(running("a", 2 + k, [1 + k]) for k in range(4)), frames=5)
     assert app.call("state")["k"] < 4
     app.wait(k=4)
