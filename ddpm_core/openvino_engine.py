@@ -32,6 +32,9 @@ _LARGEST_CHUNK = 8
 _SMALL_IMAGE = 64 * 64  # pixels
 _KEPT_SHAPES = 4  # each has the weights in memory once more
 
+# torch traces one network at a time.
+_CONVERTING = threading.Lock()
+
 log = logging.getLogger(__name__)
 
 
@@ -53,7 +56,8 @@ class OpenVINONetwork:
         precision, why = _precision(self._core, precision)
         # Without the hint OpenVINO takes bf16 wherever there is any.
         self._config = {properties.hint.inference_precision: _HINTS[precision]}
-        self._model = _converted(self._core, self.unet)
+        with _CONVERTING:
+            self._model = _converted(self._core, self.unet)
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
         self.description = f"OpenVINO · cpu · {precision}{why}"

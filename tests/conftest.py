@@ -14,5 +14,6 @@ settings.load_profile("seeded")
 
 @pytest.fixture
 def torch_engine(monkeypatch):
-    """Models are loaded as where OpenVINO is not installed: converting a network takes a second."""
+    """Models load as where neither OpenVINO (converting takes a second) nor native bf16 (it rounds) is to be had."""
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine, "torch_precision", lambda precision, device: precision.replace("auto", "fp32"))

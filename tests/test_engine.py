@@ -277,7 +277,24 @@ def test_a_cache_that_cannot_be_written_does_not_matter(monkeypatch, tmp_path, c
     assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
 
 
-def test_two_may_convert_at_once(monkeypatch, tmp_path):
+def test_two_threads_may_convert_at_once(cache):
+    """As when a page's model is loaded behind its back while a script loads it too."""
+    networks, made = [smallest(26) for _ in range(3)], []
+
+    def convert():
+        made.append(engine.wrap(networks.pop(), "cpu", "auto", "openvino"))
+
+    threads = [threading.Thread(target=convert) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    outputs = [network(*inputs(2)) for network in made]
+    assert all(network.description.startswith("OpenVINO") for network in made)
+    assert torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[0], outputs[2])
+
+
+def test_two_processes_may_convert_at_once(monkeypatch, tmp_path):
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
     model = openvino_engine._convert(smallest(25))
     entry = tmp_path / "openvino" / "entry"
