@@ -32,6 +32,10 @@ _LARGEST_CHUNK = 8
 _SMALL_IMAGE = 64 * 64  # pixels
 _KEPT_SHAPES = 4  # each has the weights in memory once more
 
+# One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
+# before back when it goes, which another core may have freed by then; the next signal is a crash.
+_CORE = openvino.Core()
+
 # torch traces one network at a time.
 _CONVERTING = threading.Lock()
 
@@ -52,12 +56,11 @@ class OpenVINONetwork:
 
     def __init__(self, unet: UNet2DModel, precision: str = "auto"):
         self.unet = nn.Module.to(unet, self.device, torch.float32).eval().requires_grad_(False)
-        self._core = openvino.Core()
-        precision, why = _precision(self._core, precision)
+        precision, why = _precision(precision)
         # Without the hint OpenVINO takes bf16 wherever there is any.
         self._config = {properties.hint.inference_precision: _HINTS[precision]}
         with _CONVERTING:
-            self._model = _converted(self._core, self.unet)
+            self._model = _converted(self.unet)
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
         self.description = f"OpenVINO · cpu · {precision}{why}"
@@ -83,7 +86,7 @@ class OpenVINONetwork:
         if shape not in self._requests:
             model = self._model.clone()
             model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
-            self._requests[shape] = self._core.compile_model(model, "CPU", self._config).create_infer_request()
+            self._requests[shape] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > _KEPT_SHAPES:
                 self._requests.popitem(last=False)
         self._requests.move_to_end(shape)
@@ -100,9 +103,9 @@ def _chunks(n: int, channels: int, height: int, width: int) -> list[int]:
     return sizes
 
 
-def _precision(core: openvino.Core, precision: str) -> tuple[str, str]:
+def _precision(precision: str) -> tuple[str, str]:
     """The precision, and why when it is not the one asked for."""
-    native = core.get_property("CPU", properties.device.capabilities)
+    native = _CORE.get_property("CPU", properties.device.capabilities)
     if precision == "auto":
         return ("bf16", "") if "BF16" in native else ("fp32", " (no native bf16)")
     if precision.upper() in native:
@@ -111,12 +114,12 @@ def _precision(core: openvino.Core, precision: str) -> tuple[str, str]:
     return "fp32", f" (no native {precision})"
 
 
-def _converted(core: openvino.Core, unet: UNet2DModel) -> openvino.Model:
+def _converted(unet: UNet2DModel) -> openvino.Model:
     """The network as OpenVINO's, from disk where an earlier run left it."""
     folder = _cache()
     entry = folder / _key(unet)
     try:
-        model = core.read_model(entry / "model.xml")
+        model = _CORE.read_model(entry / "model.xml")
         os.utime(entry)  # used: the last to be evicted
         return model
     except (RuntimeError, OSError):

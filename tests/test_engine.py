@@ -3,6 +3,8 @@
 import functools
 import logging
 import os
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -146,6 +148,22 @@ def test_two_threads_may_share_a_network(name):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_signal_after_the_networks_are_gone_is_survived():
+    code = """
+import gc, os, signal
+from diffusers import UNet2DModel
+from ddpm_core.engine import wrap
+signal.signal(signal.SIGINT, lambda *_: print("noticed"))
+blocks = {"block_out_channels": (32,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+networks = [wrap(UNet2DModel(sample_size=8, **blocks), "cpu", "fp32", "openvino") for _ in range(2)]
+while networks:
+    assert networks.pop(0).description.startswith("OpenVINO")
+    gc.collect()
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    assert subprocess.check_output([sys.executable, "-X", "faulthandler", "-c", code], text=True) == "noticed\n"
 
 
 def test_the_choice_is_described():
