@@ -15,6 +15,7 @@ _HOME = {
     "reverse_variance": "process",
     "sample": "samplers",
     "save": "checkpoint",
+    "side_by_side": "samplers",
     "timestep_pairs": "timesteps",
     "trajectory": "samplers",
 }

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ddpm_core import imaging
@@ -123,7 +124,62 @@ def trajectory(
 
     Raises ValueError, before anything is computed, for values outside these.
     """
-    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T)
+    evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
+    return _run(model, evaluate, seeds, x, guidance, noise, steps, sampler, variance, spacing, eta)[1]
+
+
+def side_by_side(
+    model: Model,
+    seeds: Sequence[int],
+    lanes: Sequence[dict],
+    clip: bool = True,
+    labels: int | Sequence[int] | None = None,
+    guidance: float | None = None,
+    x_T: Tensor | None = None,
+) -> Iterator[tuple[int, Step]]:
+    """Several runs from one x_T, as (lane, step) by falling t, so that all lanes are always about equally far.
+
+    lanes: for each run its steps, sampler, variance, spacing and eta, as for `trajectory`, whose steps are the same:
+    each lane's noise is that of its seeds and its own step numbers. Lanes that stand at the same t are evaluated in one
+    batch. The other arguments, and errors, are those of `trajectory`.
+    """
+    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T)
+    states: dict[int, tuple[int, Tensor]] = {}  # where each lane stands: t, x_t
+    ready: dict[int, Prediction] = {}
+
+    def evaluate(lane: int, x: Tensor, t: int) -> Prediction:
+        if lane not in ready:
+            here = [other for other, (time, _) in states.items() if time == t]
+            batch = torch.cat([states[other][1] for other in here])
+            repeated = None if label_ids is None else label_ids.repeat(len(here))
+            parts = predict(model, batch, t, repeated, guidance, clip)
+            split = ((None,) * len(here) if part is None else part.split(len(seeds)) for part in parts)
+            ready.update(zip(here, map(Prediction._make, zip(*split, strict=True)), strict=True))
+        return ready.pop(lane)
+
+    runs = []
+    for i, lane in enumerate(lanes):
+        pairs, run = _run(model, partial(evaluate, i), seeds, x, guidance, **lane)
+        runs.append(run)
+        states[i] = pairs[0][0], x
+
+    def steps() -> Iterator[tuple[int, Step]]:
+        while states:
+            lane = max(states, key=lambda i: states[i][0])
+            step = next(runs[lane])
+            states[lane] = step.s, step.x
+            if step.s == 0:
+                del states[lane]
+            yield lane, step
+
+    return steps()
+
+
+def _start(
+    model: Model, seeds: Sequence[int], labels: int | Sequence[int] | None, guidance: float | None, x_T: Tensor | None
+) -> tuple[list[int], Tensor, Tensor | None]:
+    """The seeds, x_T and labels of a run, checked and on the network's device."""
     seeds = [check_seed(seed) for seed in seeds]
     if not seeds:
         raise ValueError("give at least one seed")
@@ -135,17 +191,31 @@ def trajectory(
     if x.ndim != 4 or x.shape[:2] != (len(seeds), model.channels) or not x.is_floating_point():
         raise ValueError(f"x_T must be a float tensor of shape {(len(seeds), *shape)}, got {tuple(x.shape)} {x.dtype}")
     x = x.to(getattr(model.network, "device", x.device))
-    if label_ids is not None:
-        label_ids = label_ids.to(x.device)
+    return seeds, x, label_ids if label_ids is None else label_ids.to(x.device)
+
+
+def _run(
+    model: Model,
+    evaluate: Predict,
+    seeds: list[int],
+    x: Tensor,
+    guidance: float | None,
+    noise: Noise | None = None,
+    steps: int = 50,
+    sampler: str = "ddpm",
+    variance: str | None = None,
+    spacing: str = "linspace",
+    eta: float = 0.0,
+) -> tuple[Pairs, Iterator[Step]]:
+    """The pairs (t, s) of a run, and the sampler that was asked for, on them."""
+    pairs = timestep_pairs(model.schedule.T, steps, spacing)
 
     def seeded(index: int, x: Tensor) -> Tensor:
         return gaussian_batch(seeds, index + 1, x.shape[1:]).to(x.device, x.dtype)
 
-    evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     if sampler == "ddpm":
-        run = partial(
-            ddpm, noise=noise or seeded, variance=check_variance(model, variance, pairs, guidance), gamma=model.gamma
-        )
+        variance = check_variance(model, variance, pairs, guidance)
+        run = partial(ddpm, noise=noise or seeded, variance=variance, gamma=model.gamma)
     elif sampler == "ddim":
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {eta}")
@@ -154,7 +224,7 @@ def trajectory(
         run = partial(solve, advance=solver(sampler, model.schedule, pairs))
     else:
         raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
-    return run(evaluate, model.schedule, pairs, x)
+    return pairs, run(evaluate, model.schedule, pairs, x)
 
 
 def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np.ndarray:

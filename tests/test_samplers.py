@@ -6,7 +6,8 @@ import pytest
 import torch
 from toy import AB, LINEAR, SHAPE, X_T, assert_chain, blur_model, run, toy_model, z
 
-from ddpm_core import Model, NoiseSchedule, sample, trajectory
+import ddpm_core
+from ddpm_core import Model, NoiseSchedule, sample, side_by_side, trajectory
 from ddpm_core.imaging import to_uint8
 from ddpm_core.noise import gaussian
 from ddpm_core.timesteps import SPACINGS, timestep_pairs
@@ -282,3 +283,58 @@ def test_a_network_of_the_wrong_width_is_refused():
     ):
         with pytest.raises(ValueError, match="network"):
             next(trajectory(model, [0], 5))
+
+
+# Side by side
+
+LANES = [
+    {"steps": 10, "variance": "beta"},
+    {"steps": 10, "variance": "beta_tilde"},
+    {"steps": 25, "sampler": "ddim", "eta": 0.5, "spacing": "quadratic"},
+    {"steps": 7, "sampler": "dpm++", "spacing": "trailing"},
+]
+
+
+@pytest.mark.parametrize("lanes", [LANES[:1], LANES[:2], LANES, [LANES[2], LANES[0]]], ids=len)
+def test_lanes_side_by_side_are_the_runs_alone(lanes):
+    model, shared = blur_model(), {"seeds": [3, 2**40]}
+    got = list(side_by_side(model, lanes=lanes, **shared))
+    for i, lane in enumerate(lanes):
+        mine = [step for number, step in got if number == i]
+        alone = list(trajectory(model, **shared, **lane))
+        assert [(step.index, step.t, step.s, step.sigma) for step in mine] == [
+            (step.index, step.t, step.s, step.sigma) for step in alone
+        ]
+        for step, other in zip(mine, alone, strict=True):
+            assert torch.equal(step.x, other.x) and torch.equal(step.x0_hat, other.x0_hat)
+    times = [step.t for _, step in got]
+    assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize(("steps", "batches"), [((10, 10), [4] * 10), ((4, 2), [4, 2, 2, 4]), ((1, 3), [4, 2, 2])])
+def test_lanes_at_the_same_t_share_one_evaluation(steps, batches):
+    """linspace over T = 10: 4 steps visit 10, 7, 4, 1, and 2 steps 10 and 1."""
+    seen = []
+
+    def network(x, t_index, labels):
+        seen.append(len(x))
+        return 0.3 * x
+
+    model = Model(network, NoiseSchedule.linear(10), 4)
+    list(side_by_side(model, [0, 1], [{"steps": n} for n in steps]))
+    assert seen == batches
+
+
+def test_labels_and_guidance_hold_for_every_lane():
+    model = ddpm_core.load("cifar10-tiny")
+    shared = {"seeds": [1, 2], "labels": [3, 8], "guidance": 2.0}
+    last = {lane: step.x for lane, step in side_by_side(model, lanes=LANES[:2], **shared)}
+    for i, lane in enumerate(LANES[:2]):
+        *_, alone = trajectory(model, **shared, **lane)
+        assert torch.equal(last[i], alone.x)
+
+
+def test_what_is_wrong_with_a_lane_is_said_before_anything_is_computed():
+    for wrong in ({"variance": "learned"}, {"steps": 0}, {"sampler": "euler"}, {"sampler": "ddim", "eta": 2}):
+        with pytest.raises(ValueError, match=r"learned|steps|sampler|eta"):
+            side_by_side(toy_model(), [0], [{}, wrong])
