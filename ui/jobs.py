@@ -17,7 +17,7 @@ from ddpm_core.refs import CheckpointError
 from ui import checkpoints, words
 from ui.settings import Settings
 
-INTERVAL = 0.05  # seconds between two updates, at least
+INTERVAL = 0.1  # seconds between two updates, at least: each costs server and page some 10 ms of a processor
 HEARTBEAT = 0.5  # and at most, so that a closed page is noticed in time
 FRAME_BYTES = 24e6  # what the frames of one run may weigh on the way to the page
 LOSSLESS = 64  # models up to this size are sent as PNG, larger ones as JPEG
@@ -178,7 +178,8 @@ class Job:
                 planned = plan is not None
                 if said.state in FINAL:
                     return
-                self._until_final(INTERVAL)
+                if steps or said.state == "loading":  # what comes before the first frame is rare, and not kept waiting
+                    self._until_final(INTERVAL)
         finally:
             self.stop()
 
