@@ -6,10 +6,12 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 
@@ -43,9 +45,15 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
     return out
 
 
-def png(image: np.ndarray, compress_level: int = 6) -> bytes:
-    """A uint8 (H, W, C) picture as a PNG file. C is 1 or 3; compress_level: 0 (fast) to 9 (small)."""
-    return _encode(image, "PNG", compress_level=compress_level)
+def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
+    """A uint8 (H, W, C) picture as a PNG file. C is 1 or 3; compress_level: 0 (fast) to 9 (small).
+
+    about: kept in the file's metadata, under "Description".
+    """
+    info = PngInfo()
+    if about:
+        info.add_itxt("Description", about)
+    return _encode(image, "PNG", compress_level=compress_level, pnginfo=info)
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
@@ -53,21 +61,29 @@ def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
     return _encode(image, "JPEG", quality=quality)
 
 
-def save_gif(path: str | Path, frames: Sequence[np.ndarray], seconds: float = 4.0, hold: float = 1.5, scale: int = 1):
+def save_gif(
+    path: str | Path | BinaryIO,
+    frames: Sequence[np.ndarray],
+    seconds: float = 4.0,
+    hold: float = 1.5,
+    scale: int = 1,
+    about: str = "",
+) -> None:
     """uint8 (H, W, C) frames of one size as an endless GIF.
 
     seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
-    scale: whole-number enlargement without smoothing.
+    scale: whole-number enlargement without smoothing. about: the file's comment.
     """
-    frames = _thin(frames, max(int(seconds * 50), 1))
+    frames = thin(frames, max(int(seconds * 50), 1))
     pictures = [_picture(frame.repeat(scale, 0).repeat(scale, 1)).quantize(256) for frame in frames]
     # GIF counts in hundredths of a second, and browsers slow down what is shorter than two of them.
     duration = max(round(1000 * seconds / len(pictures), -1), 20)
     durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
-    pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    options = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
+    pictures[0].save(path, "GIF", comment=about.encode(), **options)
 
 
-def _thin(frames: Sequence[np.ndarray], limit: int) -> list[np.ndarray]:
+def thin(frames: Sequence, limit: int) -> list:
     """At most `limit` of the frames, evenly, always with the last one."""
     kept = np.linspace(len(frames) - 1, 0, min(len(frames), limit)).round().astype(int)
     return [frames[i] for i in kept[::-1]]

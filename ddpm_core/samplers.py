@@ -61,20 +61,24 @@ def ddpm(
     gamma: Tensor | None = None,
 ) -> Iterator[Step]:
     """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z. gamma: Γ_t for "analytic"."""
-    last_t = pairs[-1][0]
     for index, (t, s) in enumerate(pairs):
         x_0, _, x0_hat, v = predict(x, t)
         mean, _ = posterior(schedule, x_0, x, t, s)
-        sigma = 0.0
-        if s > 0:  # no noise in the last step, whatever the variance says there
-            sigma = reverse_variance(schedule, t, s, variance, v, None if gamma is None else gamma[t]).sqrt()
-            sigma = sigma.item() if sigma.ndim == 0 else sigma
-            if variance == "analytic" and s == last_t:
-                sigma = min(sigma, MAX_ANALYTIC_SIGMA)
-            x = mean + sigma * noise(index, x)
-        else:
-            x = mean
+        sigma = _ddpm_sigma(schedule, pairs, index, variance, v, gamma)
+        x = mean + sigma * noise(index, x) if s > 0 else mean
         yield Step(index, t, s, x, x0_hat, sigma)
+
+
+def _ddpm_sigma(
+    schedule: NoiseSchedule, pairs: Pairs, index: int, variance: str, v: Tensor | None, gamma: Tensor | None
+) -> float | Tensor:
+    """σ of a step: none in the last one, whatever the variance says there."""
+    t, s = pairs[index]
+    if s == 0:
+        return 0.0
+    sigma = reverse_variance(schedule, t, s, variance, v, None if gamma is None else gamma[t]).sqrt()
+    sigma = sigma.item() if sigma.ndim == 0 else sigma
+    return min(sigma, MAX_ANALYTIC_SIGMA) if variance == "analytic" and s == pairs[-1][0] else sigma
 
 
 def ddim(
@@ -84,11 +88,15 @@ def ddim(
     for index, (t, s) in enumerate(pairs):
         x_0, eps, x0_hat, _ = predict(x, t)
         alpha_bar_s = schedule.alpha_bar[s].item()
-        sigma = eta * math.sqrt(reverse_variance(schedule, t, s, "beta_tilde"))
+        sigma = _ddim_sigma(schedule, t, s, eta)
         x = math.sqrt(alpha_bar_s) * x_0 + math.sqrt(max(1 - alpha_bar_s - sigma**2, 0)) * eps
         if sigma > 0:
             x = x + sigma * noise(index, x)
         yield Step(index, t, s, x, x0_hat, sigma)
+
+
+def _ddim_sigma(schedule: NoiseSchedule, t: int, s: int, eta: float) -> float:
+    return eta * math.sqrt(reverse_variance(schedule, t, s, "beta_tilde"))
 
 
 def solve(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, advance: Advance) -> Iterator[Step]:
@@ -225,6 +233,27 @@ def _run(
     else:
         raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
     return pairs, run(evaluate, model.schedule, pairs, x)
+
+
+def sigmas(
+    model: Model,
+    steps: int = 50,
+    sampler: str = "ddpm",
+    variance: str | None = None,
+    spacing: str = "linspace",
+    eta: float = 0.0,
+) -> list[float | None]:
+    """σ of the noise that each step of such a run adds, None where only the network knows it (learned variances).
+
+    Arguments and errors are those of `trajectory`.
+    """
+    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    if sampler != "ddpm":
+        return [_ddim_sigma(model.schedule, t, s, eta) if sampler == "ddim" else 0.0 for t, s in pairs]
+    variance = check_variance(model, variance, pairs)
+    if variance in LEARNED:
+        return [None if s > 0 else 0.0 for _, s in pairs]
+    return [_ddpm_sigma(model.schedule, pairs, index, variance, None, model.gamma) for index in range(len(pairs))]
 
 
 def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np.ndarray:

@@ -125,9 +125,11 @@ def test_learn(page, url):
     assert page.get_by_role("tab", name="Denoise").get_attribute("aria-selected") == "true"
     page.wait_for_selector("#variance input:disabled")  # DDIM has none
     open_tab(page, "Learn")
-    page.get_by_role("button", name="Show 10 steps with β in Denoise").click()
+    page.get_by_role("button", name="Show 10 steps: β against β̃ in Denoise").click()
     page.wait_for_function("document.querySelector('#steps input[type=number]')?.value === '10'")
     page.wait_for_selector("#variance input[value=beta]:checked:enabled")
+    page.wait_for_selector("#compare input:checked")
+    page.wait_for_selector("#variance-b input[value=beta_tilde]:checked")
     assert page.locator(".ddpm-player").get_attribute("data-state") == "idle"
 
 

@@ -228,6 +228,69 @@ def test_changed_settings_are_noted_until_they_are_those_of_the_pictures(app):
     assert not app.shown("note")
 
 
+def lanes(n):
+    """Two lanes: STEPS, and every fifth of them as a run of its own."""
+    fewer = [[t, STEPS[k + 4][1], *rest] for k, (t, _, *rest) in list(enumerate(STEPS))[::5]]
+    return [{"name": "βₜ", "steps": STEPS}, {"name": "β̃ₜ, 10 steps", "steps": fewer}][:n]
+
+
+def in_lane(number, *ks):
+    return [frame | {"lane": number, "x": sprite(k * 4 + 10, 60)} for k, frame in zip(ks, frames(*ks), strict=True)]
+
+
+def test_two_lanes_move_by_t_and_one_with_fewer_steps_holds_its_picture(app):
+    two = [*frames(*range(50)), *in_lane(1, *range(10))]
+    message = {
+        "run": "a",
+        "seq": 1,
+        "state": "running",
+        "plan": plan(lanes=lanes(2), caption="One x_T."),
+        "frames": two,
+    }
+    app.send(message, {"run": "a", "seq": 2, "state": "finished"}, state="finished", frames=60, k=49)
+    assert [app.page.locator(".lane h4").nth(i).text_content() for i in range(2)] == ["A: βₜ", "B: β̃ₜ, 10 steps"]
+    assert app.text("caption") == "One x_T."
+    app.page.locator(".scrubber").fill("7")
+    app.wait(k=7)
+    rows = app.page.locator(".readouts p")
+    assert rows.nth(0).text_content().startswith("A step 8/50 · t 860→840")
+    assert rows.nth(1).text_content().startswith("B step 1/10 · t 1000→900")  # until it comes to 800
+    app.page.locator(".scrubber").fill("2")
+    app.wait(k=2)
+    assert "still x_T" in app.page.locator(".lane-1 .at").first.text_content()
+
+
+def test_the_kind_and_the_difference_of_two_lanes_are_chosen_and_a_tap_enlarges(app):
+    two = [*frames(0, 4), *in_lane(1, 0)]
+    message = {"run": "a", "seq": 1, "state": "running", "plan": plan(lanes=lanes(2)), "frames": two}
+    app.send(message, {"run": "a", "seq": 2, "state": "finished"}, state="finished", frames=3, k=4)
+    assert app.page.locator("figure.x canvas:visible").count() == 2 and not app.shown("lanes .lane-0 .x0 canvas")
+    app.page.get_by_role("button", name="best guess").click()
+    assert app.page.locator("figure.x0 canvas:visible").count() == 2 and not app.shown("lanes .lane-0 .x canvas")
+    app.page.get_by_role("button", name="now").click()
+    app.page.get_by_role("button", name="×4").click()
+    # Step 4 of A is (4, 0, 0), step 0 of B (10, 0, 60).
+    app.page.wait_for_function(
+        """() => { const canvas = document.querySelector('.difference canvas');
+        const p = canvas.getContext('2d').getImageData(1, 1, 1, 1).data; return p[0] === 24 && p[1] === 0 && p[2] === 240 }"""
+    )
+    app.page.get_by_role("button", name="off").click()
+    assert not app.shown("difference canvas")
+    app.page.locator(".lane-1 .x .frame").click()
+    assert not app.shown("lanes .lane-0") and app.shown("lanes .lane-1")
+    app.page.locator(".lane-1 .x .frame").click()
+    assert app.shown("lanes .lane-0")
+
+
+def test_two_lanes_stand_side_by_side_on_a_phone(app):
+    app.page.set_viewport_size({"width": 390, "height": 844})
+    two = [*frames(0, 4), *in_lane(1, 0)]
+    app.send({"run": "a", "seq": 1, "state": "running", "plan": plan(lanes=lanes(2)), "frames": two}, frames=3)
+    a, b = (app.page.locator(f".lane-{i} .x .frame").bounding_box() for i in range(2))
+    assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and 150 < a["width"] == b["width"] < 190
+    assert b["x"] + b["width"] <= 390 and app.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_silence_is_a_lost_connection_until_the_next_message(app):
     app.root.evaluate("root => { root.dataset.timeout = 300 }")
     app.send(running("a", 1, [0, 1], plan=plan()), state="lost", frames=2)
@@ -248,7 +311,7 @@ def test_a_phone_shows_one_pane_with_large_targets(app):
     app.page.get_by_role("button", name="best guess").click()
     assert app.shown("x0 canvas") and not app.shown("x canvas")
     assert app.page.evaluate("document.documentElement.scrollWidth") <= 390
-    targets = app.page.locator(".ddpm-player :is(button, select, input, summary)").all()
+    targets = app.page.locator(".ddpm-player :is(button, select, input, summary):visible").all()
     assert len(targets) == 10
     for target in targets:
         box = target.bounding_box()

@@ -89,7 +89,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
 
         hub.bytes_per_second = 100_000
         settings = Settings(checkpoint=CHURCH, steps=2, count=1)
-        job = Job(settings, models)
+        job = Job([settings], models)
         for update in job.updates():
             if update.text.startswith("Downloading"):
                 break
@@ -98,7 +98,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         assert time.monotonic() - started < 1
 
         hub.bytes_per_second = None
-        updates = list(Job(settings, models).updates())
+        updates = list(Job([settings], models).updates())
         assert updates[-1].state == "finished", updates[-1].text
         assert [frame.k for update in updates for frame in update.frames] == [0, 1]
         (plan,) = [update.plan for update in updates if update.plan]

@@ -1,20 +1,21 @@
 """Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
 
-import io
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
-from ui import files, jobs
-from ui.jobs import FINAL, FRAME_BYTES, LINE, Job, Pace, kept_steps
+from ui import jobs
+from ui.jobs import FINAL, LINE, Job, Pace
 from ui.messages import Show
+from ui.plan import FRAME_BYTES, caption, kept_steps, make_plan
 from ui.settings import Settings
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
@@ -85,7 +86,7 @@ def nothing_is_left_running():
 
 def test_every_step_of_a_short_run_arrives_once_and_in_order():
     models = Models()
-    updates, frames = collect(Job(SETTINGS, models))
+    updates, frames = collect(Job([SETTINGS], models))
     steps = list(ddpm_core.trajectory(models.model, range(42, 44), 10, variance="beta_tilde"))
     assert updates[-1].state == "finished"
     assert all(update.state not in FINAL for update in updates[:-1])
@@ -99,16 +100,17 @@ def test_the_plan_comes_once_not_after_the_first_frame_and_tells_what_is_going_t
     for options in ({}, {"variance": "beta"}, {"sampler": "ddim", "eta": 0.5}, {"spacing": "quadratic"}, {"steps": 1}):
         settings = Settings(**{"checkpoint": "toy", "steps": 10, "count": 1, **options})
         models = Models()
-        updates, frames = collect(Job(settings, models))
+        updates, frames = collect(Job([settings], models))
         plans = [i for i, update in enumerate(updates) if update.plan]
         assert len(plans) == 1
         assert plans[0] <= next(i for i, update in enumerate(updates) if update.frames)
         plan = updates[plans[0]].plan
-        for frame, (t, s, alpha_bar, sigma) in zip(frames, plan.steps, strict=True):
+        (lane,) = plan.lanes
+        for frame, (t, s, alpha_bar, sigma) in zip(frames, lane.steps, strict=True):
             assert s < t
             assert alpha_bar == models.model.schedule.alpha_bar[t]
             assert sigma == pytest.approx(frame.sigma, abs=1e-12)
-        assert plan.steps[-1][1] == plan.steps[-1][3] == 0
+        assert lane.steps[-1][1] == lane.steps[-1][3] == 0
 
 
 @given(st.integers(1, 1000), st.sampled_from([8, 28, 32, 64, 128, 256, 512]), st.integers(1, 16))
@@ -126,16 +128,16 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
 def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count):
     rng = np.random.default_rng(0)
     noise = (rng.standard_normal((count, size, size, 3)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    show = Show([], Job(SETTINGS, Models(size=size)))
-    show.job.plan = jobs._plan(Settings(checkpoint="toy", count=count), show.job._models.model)
-    message = show._frame(jobs.Frame(0, 0.1, noise, noise))
+    show = Show([], Job([SETTINGS], Models(size=size)))
+    show.job.plan = make_plan([Settings(checkpoint="toy", count=count)], show.job._models.model)
+    message = show._frame(jobs.Frame(0, 0, 0.1, noise, noise))
     whole = len(kept_steps(1000, size, count)) * sum(len(str(value)) for value in message.values())
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
 
 def test_stop_ends_the_run_after_the_step_under_way():
     gate = Gate()
-    job = Job(SETTINGS, Models(gate))
+    job = Job([SETTINGS], Models(gate))
     seen, thread = in_background(job)
     for _ in range(3):
         gate.entered.acquire()
@@ -152,7 +154,7 @@ def test_stop_ends_the_run_after_the_step_under_way():
 
 def test_closing_the_updates_stops_the_run_and_frees_the_lock():
     gate = Gate()
-    updates = Job(SETTINGS, Models(gate)).updates()
+    updates = Job([SETTINGS], Models(gate)).updates()
     until(updates, "running")
     gate.entered.acquire()
     updates.close()
@@ -164,11 +166,11 @@ def test_closing_the_updates_stops_the_run_and_frees_the_lock():
 
 def test_runs_take_turns_and_say_what_they_wait_for():
     gate = Gate()
-    first = Job(SETTINGS, Models(gate))
+    first = Job([SETTINGS], Models(gate))
     _, first_thread = in_background(first)
     gate.entered.acquire()
-    second = Job(SETTINGS, Models())
-    third = Job(SETTINGS, Models())
+    second = Job([SETTINGS], Models())
+    third = Job([SETTINGS], Models())
     seen, second_thread = in_background(second)
     wait_for(lambda: len(LINE) == 2)
     others, third_thread = in_background(third)
@@ -197,7 +199,7 @@ def test_stop_acts_at_once_while_a_model_loads_and_the_loading_ends_at_its_next_
         finally:
             ended.set()
 
-    job = Job(SETTINGS, Models(load=load))
+    job = Job([SETTINGS], Models(load=load))
     updates = job.updates()
     update = until(updates, "loading")
     while update.progress is None:
@@ -217,7 +219,7 @@ def test_a_download_says_its_speed_and_the_time_left():
             progress(done * 5_000_000, 100_000_000)
             time.sleep(0.1)
 
-    updates, _ = collect(Job(SETTINGS, Models(load=load)))
+    updates, _ = collect(Job([SETTINGS], Models(load=load)))
     late = next(update for update in updates if update.progress and update.progress > 0.5)
     assert "of 100 MB" in late.text
     assert "MB/s" in late.text
@@ -241,7 +243,7 @@ def test_what_goes_wrong_is_said_in_one_sentence(error, sentence):
     def load(progress):
         raise error
 
-    updates, _ = collect(Job(SETTINGS, Models(load=load)))
+    updates, _ = collect(Job([SETTINGS], Models(load=load)))
     assert (updates[-1].state, updates[-1].text) == ("error", sentence)
 
 
@@ -254,7 +256,7 @@ def test_an_error_in_a_run_keeps_its_frames_and_frees_the_lock():
             raise RuntimeError("CUDA error")
         return 0.3 * x
 
-    updates, frames = collect(Job(SETTINGS, Models(network)))
+    updates, frames = collect(Job([SETTINGS], Models(network)))
     assert updates[-1].state == "error"
     assert len(frames) == 3
 
@@ -265,7 +267,7 @@ def test_the_sampler_does_not_wait_for_who_looks():
         return 0.3 * x
 
     times = []
-    updates = Job(SETTINGS, Models(network)).updates()
+    updates = Job([SETTINGS], Models(network)).updates()
     first = next(updates)
     wait_for(lambda: len(times) == 10)  # though nobody asks for the next update
     assert sum(len(update.frames) for update in (first, *updates)) == 10
@@ -278,7 +280,7 @@ def test_updates_come_at_most_twenty_times_a_second():
 
     settings = Settings(checkpoint="toy", steps=100, count=1)
     started = time.monotonic()
-    updates, frames = collect(Job(settings, Models(network)))
+    updates, frames = collect(Job([settings], Models(network)))
     assert len(frames) == 100
     assert len(updates) <= 20 * (time.monotonic() - started) + 4
 
@@ -295,7 +297,7 @@ def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
 
 
 def test_messages_follow_the_protocol():
-    show = Show(["toy", 10], Job(SETTINGS, Models()))
+    show = Show(["toy", 10], Job([SETTINGS], Models()))
     messages = list(show.messages())
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
@@ -306,7 +308,7 @@ def test_messages_follow_the_protocol():
     frames = [frame for message in messages for frame in message.get("frames", ())]
     assert [frame["k"] for frame in frames] == list(range(10))
     assert messages[-1]["state"] == "finished"
-    assert len(show.sprites) == 10
+    assert [len(sprites) for sprites in show.sprites.values()] == [10]
 
 
 def test_a_wrong_setting_is_one_message():
@@ -314,20 +316,45 @@ def test_a_wrong_setting_is_one_message():
     assert (message["state"], message["text"]) == ("error", "Steps must be …")
 
 
-@pytest.mark.parametrize("size", [8, 128])
-def test_pictures_and_trajectory_can_be_saved(size, monkeypatch):
-    saved = {}
-    monkeypatch.setattr(files, "cached", lambda demo, name, content: saved.setdefault(name, content))
-    models = Models(size=size)
-    show = Show([], Job(SETTINGS, models))
-    list(show.messages())
-    files.png(None, show)
-    files.gif(None, show)
-    (png_name, png), (gif_name, gif) = saved.items()
-    assert png_name == "toy-10-steps-beta_tilde-seed-42.png"
-    assert gif_name == "toy-10-steps-beta_tilde-seed-42.gif"
-    picture = np.asarray(Image.open(io.BytesIO(png)))
-    final = ddpm_core.sample(models.model, range(42, 44), 10, variance="beta_tilde")
-    np.testing.assert_array_equal(picture[:, :size], final[0])
-    np.testing.assert_array_equal(picture[:, -size:], final[1])
-    assert Image.open(io.BytesIO(gif)).n_frames == 10
+# --- Two lanes
+
+
+def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
+    lanes = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=4, sampler="ddim", eta=0.5)]
+    models = Models()
+    job = Job(lanes, models)
+    updates, frames = collect(job)
+    assert updates[-1].state == "finished"
+    for number, lane in enumerate(lanes):
+        mine = [frame for frame in frames if frame.lane == number]
+        model = models.model
+        alone = list(ddpm_core.trajectory(model, **lane.arguments(model)))
+        assert [frame.k for frame in mine] == list(range(lane.steps))
+        for frame, step in zip(mine, alone, strict=True):
+            np.testing.assert_array_equal(frame.x, to_uint8(step.x))
+            assert frame.sigma == pytest.approx(step.sigma)
+        np.testing.assert_array_equal(job.x_0[number], alone[-1].x.numpy())
+    (plan,) = [update.plan for update in updates if update.plan]
+    assert [lane.name for lane in plan.lanes] == ["DDPM βₜ, 10 steps", "DDIM η 0.5, 4 steps"]
+    assert "DDPM βₜ, 10 steps against DDIM η 0.5, 4 steps" in plan.title
+    assert max(update.progress or 0 for update in updates) <= 1
+
+
+def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove():
+    """On the paper's schedule."""
+    model = SimpleNamespace(schedule=ddpm_core.NoiseSchedule.linear(), variance="beta", gamma=None)
+
+    def said(**changes):
+        first = Settings(steps=20, variance="beta")
+        return caption([first, replace(first, **{"variance": "beta_tilde", **changes})], model)
+
+    assert said() == (
+        "Both lanes have one x_T and the same noise z in every step; only its σ differs. Last noisy step at 20 steps: "
+        "DDPM βₜ adds σ = .182 (23 grey levels), DDPM β̃ₜ adds σ = .010 (1.3 grey levels); the final step can hardly "
+        "remove that of DDPM βₜ. At 1000 steps: .011 and .007."
+    )
+    different = said(steps=1000)
+    assert "their steps differ, so the noise of the steps is not shared" in different
+    assert "βₜ, 20 steps adds σ = .182" in different and "β̃ₜ, 1000 steps adds σ = .007" in different
+    assert "DDIM η 0 adds σ = 0 (0 grey levels)" in said(sampler="ddim")
+    assert caption([Settings()], model) == ""

@@ -51,7 +51,7 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
             note = gr.HTML(denoise.device_note(models), elem_id="device-note")
         with gr.Tabs() as tabs:
             with gr.Tab("Denoise", id="denoise"):
-                controls = denoise.tab(demo, models, warmup, checkpoint, note)
+                controls = denoise.tab(demo, models, warmup, checkpoint, note, tabs)
             with gr.Tab("Forward", id="forward"):
                 forward.tab()
             with gr.Tab("Learn", id="learn"):

@@ -84,7 +84,7 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
         count = default_count(str(checkpoint)) if count is None else count
         try:
             values = (checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
-            return Job(Settings.check(*values), models)
+            return Job([Settings.check(*values)], models)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

@@ -32,6 +32,11 @@ def name(ref: str) -> str:
     return NAMES.get(ref) or ref.rstrip("/").rsplit("/", 1)[-1]
 
 
+def revision(model) -> str | None:
+    """The commit that a model from the Hub was loaded from."""
+    return getattr(getattr(model, "source", None), "revision", None)
+
+
 class Checkpoints:
     """Loads and remembers models, and knows which of the offered ones are here.
 
@@ -76,7 +81,11 @@ class Checkpoints:
         self.refuse_folders(ref)
         where = refs.parse(ref)
         found = hub.here(where)
-        return found and SimpleNamespace(**settings.read(*found, str(where)).model)
+        return found and SimpleNamespace(gamma=None, **settings.read(*found, str(where)).model)
+
+    def known(self, ref: str):
+        """The model if it is in memory, else what `peek` says."""
+        return self.loaded(ref) or self.peek(ref)
 
     def look(self, ref: str) -> None:
         """Find out what it takes to load a checkpoint, and load it behind the page's back if it is here."""

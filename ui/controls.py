@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import gradio as gr
 
 from ui import words
 from ui.checkpoints import Checkpoints
 from ui.jobs import PACE
-from ui.settings import ANY, MAX_COUNT, MAX_GUIDANCE, SAMPLERS, SPACINGS, Settings, class_names
+from ui.settings import ANY, DEFAULTS, MAX_COUNT, MAX_GUIDANCE, PAGE, SAMPLERS, SPACINGS, Settings, class_names
 
+_SAMPLERS = [(words.SAMPLER[name], name) for name in SAMPLERS]
 PATIENCE = 5.0  # seconds that the default number of images may take at the default number of steps
+
+
+# The two lessons of the published tables.
+LESSONS = (10, 1000)  # steps, with β against β̃
 
 
 @dataclass(frozen=True)
 class Controls:
-    """A component for each field of Settings."""
+    """A component for each of settings.PAGE."""
 
     checkpoint: gr.Dropdown
     sampler: gr.Radio
@@ -29,10 +34,15 @@ class Controls:
     count: gr.Slider
     label: gr.Dropdown
     guidance: gr.Slider
+    compare: gr.Checkbox
+    steps_b: gr.Slider
+    variance_b: gr.Radio
+    sampler_b: gr.Radio
+    eta_b: gr.Slider
 
     def all(self) -> list[gr.components.Component]:
-        """In the order of Settings' fields."""
-        return [getattr(self, field.name) for field in fields(Settings)]
+        """In the order of settings.PAGE."""
+        return [getattr(self, name) for name in PAGE]
 
 
 def checkpoint_dropdown(models: Checkpoints, ref: str) -> gr.Dropdown:
@@ -50,6 +60,33 @@ def variance_radio(choices: list, value: str = Settings.variance) -> gr.Radio:
     return gr.Radio(choices, value=value, label="Variance", info=words.VARIANCE_INFO, elem_id="variance")
 
 
+def compare_checkbox() -> gr.Checkbox:
+    return gr.Checkbox(False, label="Compare two lanes", info=words.COMPARE, elem_id="compare")
+
+
+def second_lane(maximum: int, variances: list) -> dict[str, gr.components.Component]:
+    """The controls that a second lane has of its own, by the names in settings.PAGE."""
+    return {
+        "steps_b": gr.Slider(1, maximum, DEFAULTS["steps_b"], step=1, label="Steps", elem_id="steps-b"),
+        "variance_b": gr.Radio(variances, value=DEFAULTS["variance_b"], label="Variance", elem_id="variance-b"),
+        "sampler_b": gr.Radio(_SAMPLERS, value=DEFAULTS["sampler_b"], label="Sampler", elem_id="sampler-b"),
+        "eta_b": gr.Slider(0, 1, DEFAULTS["eta_b"], step=0.05, label="η", interactive=False, elem_id="eta-b"),
+    }
+
+
+def lesson(steps: int) -> dict:
+    """What the controls say for β against β̃ with so many steps."""
+    lane = {"steps": steps, "steps_b": steps, "variance": "beta", "variance_b": "beta_tilde", "compare": True}
+    return lane | {
+        name: DEFAULTS[name] for name in ("sampler", "sampler_b", "eta", "eta_b", "spacing", "clip", "count")
+    }
+
+
+def against(steps: int, variance: str, sampler: str, eta: float) -> tuple:
+    """A second lane for a first one: the same with the other variance."""
+    return steps, "beta_tilde" if variance == "beta" else "beta", sampler, eta
+
+
 def seed_textbox() -> gr.Textbox:
     return gr.Textbox(str(Settings.seed), label="Seed", info=words.SEED, max_lines=1, elem_id="seed")
 
@@ -60,10 +97,9 @@ def label_dropdown(choices: list, visible: bool, value: str = Settings.label) ->
 
 def advanced() -> dict[str, gr.components.Component]:
     """The controls under Advanced, by the names of their fields."""
-    samplers = [(words.SAMPLER[name], name) for name in SAMPLERS]
     return {
         "sampler": gr.Radio(
-            samplers, value=Settings.sampler, label="Sampler", info=words.SAMPLER_INFO, elem_id="sampler"
+            _SAMPLERS, value=Settings.sampler, label="Sampler", info=words.SAMPLER_INFO, elem_id="sampler"
         ),
         "eta": gr.Slider(
             0, 1, Settings.eta, step=0.05, label="η", info=words.ETA_DDPM, interactive=False, elem_id="eta"
@@ -86,29 +122,36 @@ def advanced() -> dict[str, gr.components.Component]:
     }
 
 
-def for_model(model, steps=Settings.steps, variance=Settings.variance, label=Settings.label) -> tuple[dict, dict, dict]:
-    """What changes of steps, variance and class for a model; None is one that is not known yet.
+def for_model(model, **now) -> dict[str, dict]:
+    """What changes of the controls for a model, by their names; None is one that is not known yet.
 
-    The arguments are the values now: one that can stay is left alone, since its user may be about to change it.
+    now: the values of steps, variance, label, steps_b and variance_b, by default those the page starts with. One that
+    can stay is left alone, since its user may be about to change it.
     """
     T = model.schedule.T if model else 1000
-    variances = _variances(model.variance if model else None)
+    variances = _variances(model)
     names = class_names(model) if model else []
     labels = names if names and model.null_label is None else [ANY, *names]
-    for_steps = {"maximum": T}
-    if isinstance(steps, (int, float)) and steps > T:
-        for_steps["value"] = T
-    for_variance = {"choices": variances}
-    if variance not in [kind for _, kind in variances]:
-        for_variance["value"] = Settings.variance
-    for_label = {"choices": labels, "visible": bool(names)}
-    if label not in labels:
-        for_label["value"] = labels[0]
-    return for_steps, for_variance, for_label
+    fitted = {"label": {"choices": labels, "visible": bool(names)}}
+    if now.get("label", ANY) not in labels:
+        fitted["label"]["value"] = labels[0]
+    for name in ("steps", "steps_b"):
+        fitted[name] = {"maximum": T}
+        value = now.get(name)
+        if isinstance(value, (int, float)) and value > T:
+            fitted[name]["value"] = T
+    for name in ("variance", "variance_b"):
+        fitted[name] = {"choices": variances}
+        if now.get(name, Settings.variance) not in [kind for _, kind in variances]:
+            fitted[name]["value"] = Settings.variance
+    return fitted
 
 
-def _variances(own: str | None) -> list[tuple[str, str]]:
-    kinds = ["beta", "beta_tilde", *([own] if own and own.startswith("learned") else [])]
+def _variances(model) -> list[tuple[str, str]]:
+    own = model.variance if model else None
+    kinds = ["beta", "beta_tilde"]
+    kinds += ["analytic"] if model and model.gamma is not None else []
+    kinds += [own] if own and own.startswith("learned") else []
     return [(words.VARIANCE[kind] + (" · as published" if kind == own else ""), kind) for kind in kinds]
 
 

@@ -5,42 +5,37 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import fields
+from functools import partial
 from html import escape
 
 import gradio as gr
 
 from ddpm_core.refs import CheckpointError
-from ui import checkpoints, controls, files, words
+from ui import checkpoints, controls, files, scripts, share, words
 from ui.checkpoints import Checkpoints
 from ui.controls import Controls
 from ui.jobs import PACE, Job, in_thread
 from ui.messages import Show
+from ui.plan import caption
 from ui.player import player
-from ui.settings import ANY, MAX_SEED, Settings
+from ui.settings import ANY, LANE, PAGE, Settings, lanes
 from ui.warmup import Warmup
 
 NETWORK = {"concurrency_id": "network", "concurrency_limit": 60}  # jobs.LINE makes it one at a time
 # Values come as they are in the page, so that what is wrong with them is said here and not by gradio.
 QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
-FIELDS = [field.name for field in fields(Settings)]
 
-# In the page. The values are those of Controls.all(); Run's are followed by the seed's lock.
-DRAW = f"String(Math.floor(Math.random() * {MAX_SEED + 1}))"
-ON_RUN = f"""(...values) => {{
-  const locked = values.pop();
-  if (!locked) values[{FIELDS.index("seed")}] = {DRAW};
-  document.querySelector("#controls").classList.remove("open");
-  window.ddpmPlayer?.starting(values);
-  return [...values, locked];
-}}"""
-ON_CHANGE = "(...values) => { window.ddpmPlayer?.settings(values); }"
-ON_SUMMARY = """() => {
-  const open = document.querySelector("#controls").classList.toggle("open");
-  document.querySelector("#summary").setAttribute("aria-expanded", open);
-}"""
+# What a checkpoint decides about the controls.
+FITTED = ("steps", "variance", "label", "steps_b", "variance_b")
+TABS = ("denoise", "forward", "learn")
+SAVES = (
+    ("png", "Picture", files.picture),
+    ("gif", "GIF", files.gif),
+    ("strip", "Film strip", files.strip),
+    ("zip", "ZIP of all", files.archive),
+)
 
 
 class Pages:
@@ -87,6 +82,10 @@ class Pages:
         self._shows.pop(request.session_hash, None)
         self._counts.pop(request.session_hash, None)
 
+    def keep_count(self, request: gr.Request, ref: str) -> None:
+        """The number of images is the user's own choice."""
+        self._counts[request.session_hash] = (ref, 0)
+
     def count(self, request: gr.Request, ref: str, now: int) -> int:
         """The number of images to go on with: the default for a new model, unless the user has set another."""
         for_ref, given = self._counts.get(request.session_hash, self._first)
@@ -98,63 +97,94 @@ class Pages:
         return now
 
 
-def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML) -> Controls:
-    """Build the tab, and return its controls. note: where the page says what computes."""
+def tab(
+    demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML, tabs: gr.Tabs
+) -> Controls:
+    """Build the tab, and return its controls. note: where the page says what computes; tabs: where the others are."""
     pages = Pages(checkpoint)
-    for_steps, for_variance, for_class = controls.for_model(models.peek(checkpoint))
+    fitted = controls.for_model(models.peek(checkpoint))
 
     with gr.Row(elem_id="denoise", equal_height=False):
         with gr.Column(elem_id="controls", scale=0, min_width=320):
             summary = gr.Button("Settings", elem_id="summary", size="sm")
             with gr.Column(elem_id="settings"):
                 ref = controls.checkpoint_dropdown(models, checkpoint)
-                steps = controls.steps_slider(**for_steps)
-                variance = controls.variance_radio(**for_variance)
+                steps = controls.steps_slider(**fitted["steps"])
+                variance = controls.variance_radio(**fitted["variance"])
                 with gr.Row(elem_id="seed-row"):
                     seed = controls.seed_textbox()
                     lock = gr.Checkbox(True, label="Lock", elem_id="lock", container=False, min_width=60)
                     dice = gr.Button("New seed", elem_id="dice", min_width=44)
-                label = controls.label_dropdown(**for_class)
+                label = controls.label_dropdown(**fitted["label"])
             with gr.Row(elem_id="run-bar"):
                 run = gr.Button("Run", variant="primary", elem_id="run", min_width=80)
                 stop = gr.Button("Stop", elem_id="stop", min_width=80)
                 dice_bar = gr.Button("New seed", elem_id="dice-bar", min_width=44)  # on a phone
             estimate = gr.HTML(elem_id="estimate")
+            with gr.Column(elem_id="comparison"):
+                compare = controls.compare_checkbox()
+                with gr.Column(elem_id="lane-b"):
+                    with gr.Row(elem_id="lessons-ab"):
+                        lessons = [gr.Button(words.lesson(n), size="sm", min_width=80) for n in controls.LESSONS]
+                    gr.HTML("<h3>Lane B <small>(A is set above)</small></h3>", elem_id="lane-b-title")
+                    second = controls.second_lane(fitted["steps_b"]["maximum"], fitted["variance_b"]["choices"])
+                    seen = gr.HTML(elem_id="seen")
+                    gr.HTML(words.PUBLISHED, elem_id="published")
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 rest = controls.advanced()
         with gr.Column(elem_id="stage", min_width=280):
             view = player()
             with gr.Row(elem_id="downloads"):
-                save_png = gr.Button("Save picture (PNG)", size="sm", interactive=False, elem_id="save-png")
-                save_gif = gr.Button("Save trajectory (GIF)", size="sm", interactive=False, elem_id="save-gif")
-                png_file = gr.DownloadButton(visible="hidden", elem_id="png-file")
-                gif_file = gr.DownloadButton(visible="hidden", elem_id="gif-file")
+                copy_link = gr.Button("Copy link", size="sm", elem_id="copy-link")
+                copy_python = gr.Button("Copy Python", size="sm", elem_id="copy-python")
+                copy_diffusers = gr.Button("Copy for diffusers", size="sm", elem_id="copy-diffusers")
+                saves = [
+                    gr.Button(text, size="sm", interactive=False, elem_id=f"save-{name}") for name, text, _ in SAVES
+                ]
+                taken = [gr.DownloadButton(visible="hidden", elem_id=f"{name}-file") for name, _, _ in SAVES]
+    revision = gr.Textbox("", visible=False)
+    script, script_diffusers = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
 
-    inputs = Controls(checkpoint=ref, steps=steps, variance=variance, seed=seed, label=label, **rest)
+    inputs = Controls(
+        checkpoint=ref, steps=steps, variance=variance, seed=seed, label=label, compare=compare, **second, **rest
+    )
     everything = inputs.all()
 
     # --- What is shown while choosing
 
     def describe(*values):
-        """The time a run will take or what is wrong with the settings, and the settings in a line."""
-        chosen = dict(zip(FIELDS, values, strict=True))
-        line = _line(chosen)
+        """What the settings mean: the time a run will take, or what is wrong with them; the settings in a line; what
+        there is to see in two lanes; and scripts that repeat the run.
+        """
+        line = _line(dict(zip(PAGE, values, strict=True)))
         try:
-            settings = _settings(values)
+            wanted = lanes(values)
+            for lane in wanted:
+                if model := models.known(lane.checkpoint):
+                    lane.arguments(model)
+        except (ValueError, CheckpointError) as error:
+            return f'<p class="wrong">{escape(str(error))}</p>', line, "", "", "", gr.update(interactive=False)
+        said = f"<p>{escape(_estimate(models, wanted))}</p>"
+        if model is None:  # not here yet
+            return said, line, "", "", "", gr.update(interactive=False)
+        try:
+            theirs, why = share.diffusers(wanted, model), ""
         except ValueError as error:
-            return f'<p class="wrong">{escape(str(error))}</p>', line
-        text = _estimate(models, settings)
-        return f"<p>{escape(text)}</p>", line
+            theirs, why = "", str(error)
+        note = caption(wanted, model)
+        button = gr.update(interactive=not why)
+        return said, line, note and f"<p>{escape(note)}</p>", share.python(wanted, model), theirs, button
 
-    def choose(request: gr.Request, chosen, steps_now, variance_now, label_now, count_now):
+    def choose(request: gr.Request, chosen, count_now, *values):
         """Fit the controls to a checkpoint, as far as it is known without a download."""
         model, ref = None, str(chosen or "").strip()
         with suppress(CheckpointError):  # Run will say it
-            model = models.peek(ref)
-        fitted = controls.for_model(model, steps_now, variance_now, label_now)
-        updates = [gr.update(**properties) for properties in fitted]
+            model = models.known(ref)
+        fitted = controls.for_model(model, **dict(zip(FITTED, values, strict=True)))
         count = pages.count(request, ref, count_now)
-        return *updates, gr.skip() if count == count_now else count, device_note(models)
+        updates = [gr.update(**fitted[name]) for name in FITTED]
+        said = checkpoints.revision(model) or ""
+        return gr.skip() if count == count_now else count, *updates, device_note(models), said
 
     def look(chosen):
         with suppress(CheckpointError):
@@ -164,36 +194,41 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     def refit(request: gr.Request, *values):
         """The same after a run that loaded the model; after others the controls fit, and are left alone."""
         show = pages.show(request)
-        return choose(request, *values) if show and show.job and show.job.loaded else [gr.skip()] * 5
+        skipped = [gr.skip()] * (len(FITTED) + 3)
+        return choose(request, *values) if show and show.job and show.job.loaded else skipped
 
-    fit = {
-        "inputs": [ref, steps, variance, label, inputs.count],
-        "outputs": [steps, variance, label, inputs.count, note],
-        **QUICK,
-    }
-    tell = {"fn": describe, "inputs": everything, "outputs": [estimate, summary], **QUICK}
+    some = [getattr(inputs, name) for name in FITTED]
+    fit = {"inputs": [ref, inputs.count, *some], "outputs": [inputs.count, *some, note, revision], **QUICK}
+    told = [estimate, summary, seen, script, script_diffusers, copy_diffusers]
+    tell = {"fn": describe, "inputs": everything, "outputs": told, **QUICK}
 
     changes = [component.change for component in everything]
-    gr.on(changes, None, everything, None, js=ON_CHANGE, **QUICK)
+    gr.on(changes, None, everything, None, js=scripts.ON_CHANGE, **QUICK)
     gr.on(changes, **tell, trigger_mode="always_last")
     chosen = ref.change(choose, **fit, trigger_mode="always_last").then(**tell)
     chosen.then(look, ref, None, **QUICK).then(**tell)
     inputs.sampler.change(controls.for_sampler, inputs.sampler, [variance, inputs.eta], **QUICK)
+    inputs.sampler_b.change(controls.for_sampler, inputs.sampler_b, [inputs.variance_b, inputs.eta_b], **QUICK)
     label.change(controls.for_label, label, inputs.guidance, **QUICK)
-    gr.on([dice.click, dice_bar.click], None, None, seed, js=f"() => {DRAW}", **QUICK)
-    summary.click(None, js=ON_SUMMARY, **QUICK)
+    gr.on([dice.click, dice_bar.click], None, None, seed, js=f"() => {scripts.DRAW}", **QUICK)
+    summary.click(None, js=scripts.ON_SUMMARY, **QUICK)
+    first, other = ([getattr(inputs, name + lane) for name in LANE] for lane in ("", "_b"))
+    compare.input(controls.against, first, other, **QUICK)
+    for button, number in zip(lessons, controls.LESSONS, strict=True):
+        values = controls.lesson(number)
+        button.click(partial(list, values.values()), None, [getattr(inputs, name) for name in values], **QUICK)
 
     # --- A run
 
     def prepare(request: gr.Request, *values):
         """Take the order: what the page's Stop and its stream refer to from here on."""
-        *values, _ = values
+        *values, _, _ = values
         try:
-            show = Show(values, Job(_settings(values), models))
+            show = Show(values, Job(lanes(values), models))
         except ValueError as error:
             show = Show(values, error=str(error))
         pages.begin(request, show)
-        return values[FIELDS.index("seed")]
+        return values[PAGE.index("seed")]
 
     async def stream(request: gr.Request) -> AsyncIterator[dict]:
         show = pages.take(request)
@@ -205,13 +240,14 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     def finish(request: gr.Request):
         show = pages.show(request)
         some = bool(show and show.last)
-        return gr.update(interactive=some), gr.update(interactive=some), gr.update(choices=models.choices())
+        return *(gr.update(interactive=some) for _ in saves), gr.update(choices=models.choices())
 
     # "multiple": Run in a run starts anew. By default gradio drops an event of which one is still under way.
-    running = gr.on(
-        [run.click, seed.submit], prepare, [*everything, lock], seed, js=ON_RUN, trigger_mode="multiple", **QUICK
-    ).then(stream, None, view, trigger_mode="multiple", show_progress="hidden", api_visibility="private", **NETWORK)
-    running.then(finish, None, [save_png, save_gif, ref], **QUICK).then(refit, **fit).then(**tell)
+    order = {"inputs": [*everything, lock, revision], "outputs": seed, "js": scripts.ON_RUN}
+    ordered = gr.on([run.click, seed.submit], prepare, **order, trigger_mode="multiple", **QUICK)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    running = ordered.then(stream, None, view, trigger_mode="multiple", **quiet, **NETWORK)
+    running.then(finish, None, [*saves, ref], **QUICK).then(refit, **fit).then(**tell)
     stop.click(pages.stop, None, None, **QUICK)
 
     # --- To take away
@@ -219,17 +255,20 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     def saved(make):
         def save(request: gr.Request):
             show = pages.show(request)
-            if show is None or show.last is None:
+            if show is None or not show.last:
                 raise gr.Error("There is no picture yet: press Run", print_exception=False)
             return make(demo, show)
 
         return save
 
-    for button, file, make in ((save_png, png_file, files.png), (save_gif, gif_file, files.gif)):
+    for button, file, (_, _, make) in zip(saves, taken, SAVES, strict=True):
         follow = f"() => document.querySelector('#{file.elem_id}').click()"
         button.click(saved(make), None, file, show_progress="minimal", api_visibility="private").success(
             None, js=follow, **QUICK
         )
+    copy_link.click(None, [*everything, revision], None, js=scripts.ON_COPY_LINK, **QUICK)
+    for button, text in ((copy_python, script), (copy_diffusers, script_diffusers)):
+        button.click(None, text, None, js=scripts.copy_text(button.elem_id), **QUICK)
 
     # --- The page opens and closes
 
@@ -240,7 +279,19 @@ def tab(demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, n
     async def ready():
         await _set(warmup.ready)
 
-    demo.load(**tell)
+    def restore(request: gr.Request):
+        """What the address says goes into the controls; nothing runs by itself."""
+        values, refused = share.from_address(request.query_params)
+        for sentence in refused:
+            gr.Warning(escape(sentence))
+        if "count" in values:
+            pages.keep_count(request, values.get("checkpoint", checkpoint))
+        tab = request.query_params.get("tab")
+        selected = gr.Tabs(selected=tab) if tab in TABS else gr.skip()
+        return *(values.get(name, gr.skip()) for name in PAGE), selected
+
+    opened = demo.load(restore, None, [*everything, tabs], show_progress="hidden", api_visibility="private")
+    opened.then(choose, **fit).then(**tell)
     demo.load(ready, **QUICK).then(choose, **fit).then(**tell)
     demo.load(known, None, ref, **QUICK)
     demo.unload(pages.close)
@@ -253,21 +304,12 @@ async def _set(event: threading.Event) -> None:
         await asyncio.sleep(0.1)
 
 
-def _settings(values: list) -> Settings:
-    """Settings of the controls' values. A control that is out of use says nothing."""
-    chosen = dict(zip(FIELDS, values, strict=True))
-    if chosen["label"] in (ANY, None):
-        chosen["guidance"] = Settings.guidance
-    if chosen["sampler"] != "ddim":
-        chosen["eta"] = Settings.eta
-    return Settings.check(**chosen)
-
-
-def _estimate(models: Checkpoints, settings: Settings) -> str:
+def _estimate(models: Checkpoints, wanted: Sequence[Settings]) -> str:
     """What a run will take: its time, and before that a download."""
-    size = models.to_download(settings.checkpoint)
-    pace = PACE.of(settings.checkpoint, settings.batch)
-    text = words.estimate(pace and pace * settings.steps, models.kind)
+    first = wanted[0]
+    size = models.to_download(first.checkpoint)
+    pace = PACE.of(first.checkpoint, first.batch, len(wanted))
+    text = words.estimate(pace and pace * sum(lane.steps for lane in wanted), models.kind)
     return f"{words.megabytes(size)} to download first · {text}" if size else text
 
 
@@ -275,7 +317,8 @@ def _line(chosen: dict) -> str:
     """The settings in one line, for the button that opens them on a phone."""
     way = "DDIM" if chosen["sampler"] == "ddim" else words.VARIANCE.get(chosen["variance"], "")
     label = [] if chosen["label"] in (ANY, None) else [chosen["label"]]
-    parts = [checkpoints.name(str(chosen["checkpoint"] or "no model")), f"{chosen['steps']} steps", way, *label]
+    steps = f"{chosen['steps']} steps" + (" against another" if chosen["compare"] else "")
+    parts = [checkpoints.name(str(chosen["checkpoint"] or "no model")), steps, way, *label]
     return " · ".join([*parts, f"seed {chosen['seed']}"])
 
 

@@ -7,20 +7,20 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio.to_thread
+import numpy as np
 
 from ddpm_core.refs import CheckpointError
 from ui import checkpoints, words
+from ui.plan import Plan, kept_steps, make_plan
 from ui.settings import Settings
 
 INTERVAL = 0.1  # seconds between two updates, at least: each costs server and page some 10 ms of a processor
 HEARTBEAT = 0.5  # and at most, so that a closed page is noticed in time
-FRAME_BYTES = 24e6  # what the frames of one run may weigh on the way to the page
-LOSSLESS = 64  # models up to this size are sent as PNG, larger ones as JPEG
 FINAL = ("stopped", "finished", "error")
 
 log = logging.getLogger(__name__)
@@ -79,24 +79,27 @@ async def in_thread(items: Iterator, stop: Callable[[], None]) -> AsyncIterator:
 
 
 class Pace:
-    """Seconds per step as last measured, by checkpoint and number of images the network sees at once."""
+    """Seconds per step as last measured, by checkpoint, number of images the network sees at once, and lanes."""
 
     def __init__(self):
-        self._seconds: dict[str, dict[int, float]] = {}
-        self._guessed: set[str] = set()
+        self._seconds: dict[tuple[str, int], dict[int, float]] = {}
+        self._guessed: set[tuple[str, int]] = set()
 
-    def note(self, ref: str, batch: int, seconds: float, guess: bool = False) -> None:
+    def note(self, ref: str, batch: int, seconds: float, lanes: int = 1, guess: bool = False) -> None:
         """Remember a measurement. guess: of a step or two, to be forgotten when a run has been measured."""
         if guess:
-            self._guessed.add(ref)
-        elif ref in self._guessed:
-            self._guessed.remove(ref)
-            self._seconds.pop(ref)
-        self._seconds.setdefault(ref, {})[batch] = seconds
+            self._guessed.add((ref, lanes))
+        elif (ref, lanes) in self._guessed:
+            self._guessed.remove((ref, lanes))
+            self._seconds.pop((ref, lanes))
+        self._seconds.setdefault((ref, lanes), {})[batch] = seconds
 
-    def of(self, ref: str, batch: int) -> float | None:
-        """Seconds per step, in proportion from the nearest batch that was measured; None when none was."""
-        known = self._seconds.get(ref)
+    def of(self, ref: str, batch: int, lanes: int = 1) -> float | None:
+        """Seconds per step, in proportion from the nearest batch that was measured; None when none was.
+
+        A step in one of two lanes is quicker than alone, as they share evaluations; until that is measured, as long.
+        """
+        known = self._seconds.get((ref, lanes)) or self._seconds.get((ref, 1))
         if not known:
             return None
         nearest = min(known, key=lambda measured: abs(math.log(measured / batch)))
@@ -107,25 +110,10 @@ PACE = Pace()
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run is going to do. steps: (t, s, ᾱ_t, σ) each, σ None where only the network knows it."""
-
-    title: str
-    lane: str  # what tells this run's sampling from another's
-    size: int
-    seeds: range
-    T: int
-    steps: list[tuple[int, int, float, float | None]]
-
-    @property
-    def lossless(self) -> bool:
-        return self.size <= LOSSLESS
-
-
-@dataclass(frozen=True)
 class Frame:
-    """The pictures after step k: x is x_s, x0_hat x̂_0 as seen from x_t, both uint8 (N, H, W, C)."""
+    """A lane's pictures after its step k: x is x_s, x0_hat x̂_0 as seen from x_t, both uint8 (N, H, W, C)."""
 
+    lane: int
     k: int
     sigma: float
     x: object
@@ -145,15 +133,20 @@ class Update:
 
 
 class Job:
-    """One run of the network. `updates` starts it and tells how it goes; `stop` ends it after the step under way."""
+    """One run, or two lanes side by side. `updates` starts it and tells how it goes; `stop` ends it after the step
+    under way. Lanes differ in steps, sampler, variance and η only.
+    """
 
-    def __init__(self, settings: Settings, models: checkpoints.Checkpoints):
-        self.settings = settings
+    def __init__(self, lanes: Sequence[Settings], models: checkpoints.Checkpoints):
+        self.lanes = tuple(lanes)
+        self.settings = self.lanes[0]  # for what they share
         self.plan: Plan | None = None
         self.loaded = False  # whether the run had to load its model
+        self.about: dict[str, str | None] = {}  # which weights these were, and what evaluated them
+        self.x_0: dict[int, np.ndarray] = {}  # of each lane that is finished, float32 (N, C, H, W)
         self._models = models
-        self._steps: deque = deque()  # done, kept, and not yet looked at
-        self._done = 0
+        self._steps: deque = deque()  # (lane, step), done, kept, and not yet looked at
+        self._done = 0  # steps, of all lanes
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
@@ -196,14 +189,14 @@ class Job:
         return self._stop.is_set()
 
     def _update(self, said: Update, steps: list, done: int, plan: Plan | None) -> Update:
-        frames = [_frame(step) for step in steps]
+        frames = [_frame(lane, step) for lane, step in steps]
         if said.state != "running":
             return Update(said.state, said.text, said.progress, said.left, plan, frames)
-        settings = self.settings
-        pace = PACE.of(settings.checkpoint, settings.batch)
-        left = None if pace is None else pace * (settings.steps - done)
+        steps = sum(lane.steps for lane in self.lanes)
+        pace = PACE.of(self.settings.checkpoint, self.settings.batch, len(self.lanes))
+        left = None if pace is None else pace * (steps - done)
         text = "" if done else "Running: the first step"
-        return Update("running", text, done / settings.steps, left, plan, frames)
+        return Update("running", text, done / steps, left, plan, frames)
 
     def _until_final(self, seconds: float) -> None:
         with self._news:
@@ -215,10 +208,10 @@ class Job:
         try:
             self._check()
             model = self._models.loaded(self.settings.checkpoint) or self._load()
-            arguments = self.settings.arguments(model)
+            lanes = [lane.arguments(model) for lane in self.lanes]
             with LINE.turn(self, self._wait):
                 self._check()
-                self._sample(model, arguments)
+                self._sample(model, lanes)
             self._say("finished")
         except Stopped:
             self._say("stopped")
@@ -261,27 +254,37 @@ class Job:
         else:
             self._say("queued", words.queue(before))
 
-    def _sample(self, model, arguments: dict) -> None:
-        from ddpm_core import trajectory
+    def _sample(self, model, lanes: list[dict]) -> None:
+        from ddpm_core import side_by_side
 
         settings = self.settings
-        steps = trajectory(model, **arguments)
-        kept = kept_steps(settings.steps, model.image_size, settings.count)
-        self.plan = _plan(settings, model)
+        shared = {name: lanes[0][name] for name in ("seeds", "clip", "labels", "guidance")}
+        steps = side_by_side(
+            model, lanes=[{k: v for k, v in lane.items() if k not in shared} for lane in lanes], **shared
+        )
+        kept = [kept_steps(lane.steps, model.image_size, settings.count * len(lanes)) for lane in self.lanes]
+        self.plan = make_plan(self.lanes, model)
+        self.about = {
+            "revision": checkpoints.revision(model),
+            "engine": getattr(model.network, "description", None),
+        }
         self._say("running")
-        started = time.perf_counter()
-        for step in steps:
+        started, first = time.perf_counter(), 0.0
+        for done, (lane, step) in enumerate(steps, 1):
             now = time.perf_counter()
             with self._news:
-                self._done = step.index + 1
-                if step.index in kept:
-                    self._steps.append(step)
+                self._done = done
+                if step.index in kept[lane]:
+                    self._steps.append((lane, step))
                     self._news.notify_all()
-            # The first step can be slower: memory, kernels and threads are got ready in it.
-            if step.index == 0:
-                first, started = now - started, now
-            PACE.note(settings.checkpoint, settings.batch, (now - started) / step.index if step.index else first)
-            if step.s > 0:
+            # The first step can be slower: memory, kernels and threads are got ready in it. With lanes, each has one.
+            if done <= len(lanes):
+                first, started = (now - started) / done if done == 1 else first, now
+            pace = (now - started) / (done - len(lanes)) if done > len(lanes) else first
+            PACE.note(settings.checkpoint, settings.batch, pace, len(lanes))
+            if step.s == 0:
+                self.x_0[lane] = step.x.float().cpu().numpy()
+            if step.s > 0 or len(self.x_0) < len(lanes):
                 self._check()
 
     def _say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
@@ -293,59 +296,11 @@ class Job:
                 self._news.notify_all()
 
 
-def kept_steps(steps: int, size: int, count: int) -> set[int]:
-    """The step indices whose frames are kept: all, or evenly as many as fit into FRAME_BYTES, the ends always.
-
-    A pixel of noise weighs 4 bytes as a PNG in a data-URI, and 1.2 as a JPEG of quality 80 (measured: 4.13 and 1.09).
-    """
-    frame = 2 * count * (size**2 * 4 + 400 if size <= LOSSLESS else size**2 * 1.2 + 1000)
-    fit = max(2, int(FRAME_BYTES / frame))
-    if steps <= fit:
-        return set(range(steps))
-    return {round(i * (steps - 1) / (fit - 1)) for i in range(fit)}
-
-
-def _plan(settings: Settings, model) -> Plan:
-    from ddpm_core import reverse_variance, timestep_pairs
-
-    def sigma(t: int, s: int) -> float | None:
-        if s == 0:
-            return 0.0
-        if settings.sampler == "ddim":
-            return settings.eta * math.sqrt(reverse_variance(model.schedule, t, s, "beta_tilde"))
-        if settings.variance.startswith("learned"):
-            return None
-        return math.sqrt(reverse_variance(model.schedule, t, s, settings.variance))
-
-    pairs = timestep_pairs(model.schedule.T, settings.steps, settings.spacing)
-    steps = [(t, s, float(model.schedule.alpha_bar[t]), sigma(t, s)) for t, s in pairs]
-    return Plan(summary(settings), way(settings), model.image_size, settings.seeds, model.schedule.T, steps)
-
-
-def summary(settings: Settings) -> str:
-    """A run in one line."""
-    parts = [
-        checkpoints.name(settings.checkpoint),
-        f"{settings.steps} step{'s' if settings.steps > 1 else ''}",
-        way(settings),
-        *([settings.label] if settings.label != "any" else []),
-        f"seed {settings.seed}",
-    ]
-    return " · ".join(parts)
-
-
-def way(settings: Settings) -> str:
-    """The sampler and what sets its noise."""
-    if settings.sampler == "ddim":
-        return f"DDIM η {settings.eta:g}"
-    return f"DDPM {words.VARIANCE[settings.variance]}"
-
-
-def _frame(step) -> Frame:
+def _frame(lane: int, step) -> Frame:
     from ddpm_core.imaging import to_uint8
 
     sigma = step.sigma if isinstance(step.sigma, float) else float(step.sigma.mean())
-    return Frame(step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
+    return Frame(lane, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
 
 
 def _sentence(error: Exception) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from ui.controls import Controls
-from ui.settings import Settings
+from ui.controls import Controls, lesson
+from ui.settings import DEFAULTS
 
 PAPER = "https://arxiv.org/pdf/2006.11239#page={}"
 MATHS = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
@@ -36,8 +36,8 @@ SHOWS = (
     Show("forward", {"t": 400, "schedule": "linear", "picture": "cat"}, "Show SNR below 1"),
     Show("forward", {"t": 500, "schedule": "linear", "picture": "flower"}, "Show what is to be guessed"),
     Show("denoise", {"steps": 100}, "Show the guesses x̂₀"),
-    Show("denoise", {"steps": 10, "variance": "beta"}, "Show 10 steps with β"),
-    Show("denoise", {"steps": 1000, "variance": "beta"}, "Show 1000 steps with β"),
+    Show("denoise", lesson(10), "Show 10 steps: β against β̃"),
+    Show("denoise", lesson(1000), "Show 1000 steps: β against β̃"),
     Show("denoise", {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"),
     Show(
         "denoise",
@@ -104,7 +104,7 @@ def _connect(button: gr.Button, lesson: Lesson, show: Show, tabs: gr.Tabs, denoi
         button.click(None, js=set_forward, **QUIET)
         button.click(switch, None, tabs, **QUIET).then(None, js=to_top, **QUIET)
         return
-    values = {name: getattr(Settings, name) for name in vars(denoise) if name not in KEPT} | show.values
+    values = {name: value for name, value in DEFAULTS.items() if name not in KEPT} | show.values
 
     def set_denoise():
         return [switch(), *(gr.update(value=value) for value in values.values())]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ui.jobs import FINAL, Frame, Job, Plan, Update
+from ui.jobs import FINAL, Frame, Job, Update
+from ui.plan import Plan
 from ui.settings import Settings
 
 QUALITY = 80  # JPEG
@@ -24,8 +25,8 @@ class Show:
         self.job = job
         self.started = False
         self.superseded = False  # by a newer run of the same page, which shows that one only
-        self.sprites: list[bytes] = []  # x of every kept frame
-        self.last: Frame | None = None
+        self.sprites: dict[int, dict[int, bytes]] = {}  # lane -> step -> x of the kept frames
+        self.last: dict[int, Frame] = {}  # lane -> its newest
         self._values = values
         self._error = error
         self._id = secrets.token_hex(4)
@@ -34,6 +35,11 @@ class Show:
     @property
     def settings(self) -> Settings:
         return self.job.settings
+
+    @property
+    def any(self) -> Frame:
+        """A frame of some lane, for what all have in common."""
+        return next(iter(self.last.values()))
 
     def messages(self) -> Iterator[dict]:
         """Run, and yield message after message; the last one's state is final. Closing it stops the run."""
@@ -70,15 +76,22 @@ class Show:
             "pixelated": plan.lossless,
             "seeds": [str(seed) for seed in plan.seeds],
             "T": plan.T,
-            "lanes": [{"name": plan.lane, "steps": plan.steps}],
+            "lanes": [{"name": lane.name, "steps": lane.steps} for lane in plan.lanes],
+            "caption": plan.caption,
         }
 
     def _frame(self, frame: Frame) -> dict:
         lossless = self.job.plan.lossless
         x, x0_hat = sprite(frame.x, lossless), sprite(frame.x0_hat, lossless)
-        self.sprites.append(x)
-        self.last = frame
-        return {"lane": 0, "k": frame.k, "x": _uri(x, lossless), "x0": _uri(x0_hat, lossless), "sigma": frame.sigma}
+        self.sprites.setdefault(frame.lane, {})[frame.k] = x
+        self.last[frame.lane] = frame
+        return {
+            "lane": frame.lane,
+            "k": frame.k,
+            "x": _uri(x, lossless),
+            "x0": _uri(x0_hat, lossless),
+            "sigma": frame.sigma,
+        }
 
 
 def sprite(images: np.ndarray, lossless: bool) -> bytes:

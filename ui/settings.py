@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 from ddpm_core.timesteps import SPACINGS
 
 CHECKPOINT = "cifar10-tiny"
 SAMPLERS = ("ddpm", "ddim")
-VARIANCES = ("beta", "beta_tilde", "learned", "learned_range")
+VARIANCES = ("beta", "beta_tilde", "analytic", "learned", "learned_range")
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 16
 MAX_GUIDANCE = 10.0
 ANY = "any"
+LANE = ("steps", "variance", "sampler", "eta")  # what a second lane has of its own
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,38 @@ class Settings:
         if re.fullmatch(r"\d{1,9}", self.label, re.ASCII) and int(self.label) < model.num_classes:
             return int(self.label)
         raise ValueError(f"This checkpoint has no class {_shown(self.label)}: choose from {ANY}, {', '.join(names)}")
+
+
+FIELDS = tuple(field.name for field in fields(Settings))
+# What the page starts with, in the order of its events: a run, whether it has a second lane, and what is its own.
+DEFAULTS = (
+    {name: getattr(Settings, name) for name in FIELDS}
+    | {"compare": False}
+    | {f"{name}_b": getattr(Settings, name) for name in LANE}
+    | {"variance_b": "beta"}
+)
+PAGE = tuple(DEFAULTS)
+
+
+def lanes(values: Sequence) -> tuple[Settings, ...]:
+    """The run, or two lanes, that the values of PAGE ask for. A control that is out of use says nothing.
+
+    Raises ValueError as `Settings.check` does.
+    """
+    chosen = dict(zip(PAGE, values, strict=True))
+    if chosen["label"] in (ANY, None):
+        chosen["guidance"] = Settings.guidance
+    one = {name: chosen[name] for name in FIELDS}
+    wanted = [one] + [one | {name: chosen[f"{name}_b"] for name in LANE}] * bool(chosen["compare"])
+    checked = []
+    for number, lane in enumerate(wanted):
+        if lane["sampler"] != "ddim":
+            lane = lane | {"eta": Settings.eta}
+        try:
+            checked.append(Settings.check(**lane))
+        except ValueError as error:
+            raise ValueError(f"Lane B: {error}" if number else str(error)) from None
+    return tuple(checked)
 
 
 def class_names(model) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "learned": "learned", "learned_range": "learned"}
+VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "analytic": "analytic", "learned": "learned", "learned_range": "learned"}
 SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM"}
 
 CHECKPOINT = "From the list, or any Hub id (owner/name)"
@@ -17,9 +17,34 @@ SPACING = "Which times t the steps visit"
 ETA = "Share of β̃ₜ in DDIM's noise: 0 adds none"
 ETA_DDPM = "Only with DDIM"
 COUNT = "Image i has the seed + i"
+COMPARE = "One x_T, two ways down, side by side"
 CLIP = "Keeps the guessed picture in the range of pixels"
 GUIDANCE = "ε = ε_∅ + w (ε_c − ε_∅): 1 is none"
 GUIDANCE_ANY = "Needs a class"
+
+
+# What the two lessons of Compare show, as others measured it (reference: Song et al. 2021).
+PUBLISHED = """<table><caption>FID by steps, lower is better: the paper's CIFAR-10 model, not this one
+(<a href="https://arxiv.org/abs/2010.02502" target="_blank" rel="noopener">DDIM paper</a>, Table 1)</caption>
+<tr><th>steps</th><td>10</td><td>20</td><td>50</td><td>100</td><td>1000</td></tr>
+<tr><th>βₜ</th><td>367</td><td>133</td><td>32.7</td><td>9.99</td><td><b>3.17</b></td></tr>
+<tr><th>β̃ₜ</th><td><b>41.1</b></td><td><b>18.4</b></td><td><b>8.01</b></td><td><b>5.78</b></td><td>4.73</td></tr></table>"""
+
+
+def lesson(steps: int) -> str:
+    """A comparison of the variances in a few words."""
+    return f"{steps} steps: βₜ against β̃ₜ"
+
+
+def sigma(value: float) -> str:
+    """A deviation in the units of [−1, 1]: ".182"."""
+    return f"{value:.3f}".lstrip("0") if value else "0"
+
+
+def grey(value: float) -> str:
+    """The same in grey levels of 0…255: "23", "1.3"."""
+    levels = value * 127.5
+    return f"{levels:.0f}" if levels >= 9.95 or not levels else f"{levels:.1f}"
 
 
 def megabytes(size: float) -> str:

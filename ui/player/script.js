@@ -1,11 +1,12 @@
 // The frame player. gradio runs this once per mount as a function of (element, props, watch, …); Python writes messages
 // to props.value:
 //   { run, seq, state, text?, progress?, left?, plan?, frames? }
-//   plan   { settings, title, size, count, pixelated, seeds, T, lanes: [{ name, steps: [[t, s, alpha_bar_t, sigma], …] }] }
+//   plan   { settings, title, caption, size, count, pixelated, seeds, T,
+//            lanes: [{ name, steps: [[t, s, alpha_bar_t, sigma], …] }] }
 //   frames [{ lane, k, x, x0, sigma? }]: sprites, `count` pictures side by side; x is x_s after step k (t → s), x0 is
 //          x̂_0 seen from x_t. Long runs are thinned: not every k comes.
 // The scrubber goes over ticks, the values of s of all lanes from noisy to clean; with one lane, tick = k. A lane
-// without a frame at a tick shows its last one before.
+// without a frame at a tick shows its last one before, and before its first one nothing.
 
 const root = element.querySelector(".ddpm-player");
 const $ = (selector) => root.querySelector(selector);
@@ -21,6 +22,7 @@ const store = {
   live: true, // the view follows the newest frame
   playing: false,
   image: 0, // which picture of the batch
+  gain: 0, // of the difference of two lanes; 0: not shown
   values: null, // what the controls say now
 };
 const seen = new Set(); // run ids; all but the newest are stale
@@ -224,16 +226,20 @@ async function paint() {
   for (;;) {
     const { shown, image } = store;
     const frames = shown.lanes.map((lane) => frameAt(lane, store.tick));
-    const key = [shown.id, image, ...frames.map((frame) => frame?.k)].join();
+    const key = [shown.id, image, store.gain, root.dataset.kind, ...frames.map((frame) => frame?.k)].join();
     if (painted === key) break;
     for (const [i, frame] of frames.entries()) {
       for (const kind of ["x", "x0"]) {
         const sprite = frame && (await decode(frame[kind]).catch(() => null));
-        if (!sprite || store.shown !== shown) continue;
-        blit(view.lanes[i][kind].canvas, sprite, image);
+        if (store.shown !== shown) continue;
+        const { canvas } = view.lanes[i][kind];
+        if (!frame) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+        if (!sprite) continue;
+        blit(canvas, sprite, image);
         if (i === 0 && kind === "x0") view.thumbs.forEach(({ canvas }, n) => blit(canvas, sprite, n));
       }
     }
+    if (store.gain && store.shown === shown) paintDifference();
     painted = key;
   }
   painting = false;
@@ -244,9 +250,18 @@ function blit(canvas, sprite, n) {
   canvas.getContext("2d").drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
 }
 
+// |A − B| of what the two panes show, in grey levels, times the gain.
+function paintDifference() {
+  const [a, b] = view.lanes.map((lane) => lane[root.dataset.kind].canvas);
+  const [one, other] = [a, b].map((canvas) => canvas.getContext("2d").getImageData(0, 0, a.width, a.height));
+  for (let i = 0; i < one.data.length; i++)
+    one.data[i] = i % 4 === 3 ? 255 : Math.abs(one.data[i] - other.data[i]) * store.gain;
+  view.difference.getContext("2d").putImageData(one, 0, 0);
+}
+
 // --- Building: what depends on the plan only
 
-const view = { lanes: [], thumbs: [], chart: null, sigmas: null };
+const view = { lanes: [], difference: null, thumbs: [], chart: null, sigmas: null };
 
 function show(run) {
   const { plan } = run;
@@ -258,6 +273,11 @@ function show(run) {
   painted = "";
   decoded.clear();
   root.classList.toggle("pixelated", plan.pixelated);
+  root.classList.toggle("compare", run.lanes.length > 1);
+  delete root.dataset.large;
+  $(".gains").hidden = run.lanes.length < 2;
+  $(".caption").hidden = !plan.caption;
+  $(".caption").textContent = plan.caption ?? "";
   view.lanes = buildLanes(run.lanes.map(({ name }) => name), plan.size);
   view.thumbs = plan.seeds.map((seed, n) => {
     const canvas = el("canvas", { width: Math.min(plan.size, 128), height: Math.min(plan.size, 128) });
@@ -278,7 +298,7 @@ function buildLanes(names, size) {
   const lanes = names.map((name, i) => {
     const lane = {};
     const group = el("div", { class: `lane lane-${i}` });
-    if (names.length > 1) group.append(el("h4", null, name));
+    if (names.length > 1) group.append(el("h4", null, el("i"), `${"AB"[i]}: ${name}`));
     for (const kind of ["x", "x0"]) {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": "No picture yet" });
       const at = el("span", { class: "at" });
@@ -290,6 +310,11 @@ function buildLanes(names, size) {
     return { ...lane, group };
   });
   $(".lanes").replaceChildren(...lanes.map(({ group }) => group));
+  if (names.length > 1) {
+    view.difference = el("canvas", { width: size, height: size, role: "img", "aria-label": "Difference of A and B" });
+    const figure = el("figure", null, el("div", { class: "frame" }, view.difference));
+    $(".lanes").append(el("div", { class: "lane difference" }, el("h4", null, "|A − B|"), figure));
+  }
   return lanes;
 }
 
@@ -300,7 +325,11 @@ function buildChart() {
   view.sigmas = sigmas;
   view.chart = chart(lanes, tickOf);
   $(".plot").replaceChildren(...view.chart.nodes);
-  $(".key-sigma").textContent = view.chart.noise ? "σ, noise added (log)" : "σ = 0: no noise added";
+  const what = view.chart.noise ? "σ, noise added (log)" : "σ = 0: no noise added";
+  const [first, second] = lanes.map(({ name }) => name);
+  $(".key-sigma").textContent = second ? `A: ${first}` : what;
+  $(".key-second").textContent = second ? `B: ${second}` : "";
+  $(".key-second").hidden = !second;
   $(".chart").hidden = false;
 }
 
@@ -391,21 +420,30 @@ function renderFrame() {
   const { lanes, plan } = shown;
   lanes.forEach((lane, i) => {
     const frame = frameAt(lane, tick);
-    if (!frame) return;
-    const [t, s] = frame.step;
-    const where = `seed ${plan.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
     const { x, x0 } = view.lanes[i];
+    if (!frame) {
+      x.at.textContent = x0.at.textContent = `still x_T, t = ${lane.steps[0][0]}`;
+      return;
+    }
+    const [t, s] = frame.step;
+    const name = lanes.length > 1 ? `${"AB"[i]}, ${lane.name}, ` : "";
+    const where = `${name}seed ${plan.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
     x.at.textContent = `t = ${s}`;
     x0.at.textContent = `seen from t = ${t}`;
     x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
     x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
   });
-  const frame = frameAt(lanes[0], tick);
-  if (!frame) return;
   const left = shown === run && isActive() && inReadouts(run) ? run.left : null;
-  const items = readouts(frame.step, frame.k, lanes[0].steps.length, frame.sigma, left);
-  $(".readouts").replaceChildren(...items.flatMap(([text, title], i) => [i ? " · " : "", el("span", { title }, text)]));
-  $(".sentence").textContent = sentence(frame.step[2], frame.step[1]);
+  $(".readouts").replaceChildren(...lanes.map((lane, i) => {
+    const frame = frameAt(lane, tick);
+    const last = i + 1 === lanes.length ? left : null;
+    const items = frame ? readouts(frame.step, frame.k, lane.steps.length, frame.sigma, last) : [];
+    const spans = items.flatMap(([text, title], n) => [n ? " · " : "", el("span", { title }, text)]);
+    return el("p", { class: `lane-${i}` }, ...(lanes.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...spans);
+  }));
+  const frames = lanes.map((lane) => frameAt(lane, tick)).filter(Boolean);
+  const cleanest = frames.reduce((best, frame) => (frame.step[1] < best.step[1] ? frame : best), frames[0]);
+  if (cleanest) $(".sentence").textContent = sentence(cleanest.step[2], cleanest.step[1]);
   view.thumbs.forEach(({ thumb }, n) => {
     thumb.setAttribute("aria-checked", n === image);
     thumb.tabIndex = n === image ? 0 : -1;
@@ -465,11 +503,26 @@ $(".plot").addEventListener("pointerdown", (event) => {
 $(".plot").addEventListener("pointermove", (event) => event.buttons && scrubChart(event));
 $(".play").addEventListener("click", play);
 $(".live").addEventListener("click", goLive);
-$(".kinds").addEventListener("click", ({ target }) => {
-  const button = target.closest("button");
-  if (!button) return;
-  root.dataset.kind = button.dataset.kind;
-  for (const other of $(".kinds").children) other.setAttribute("aria-pressed", other === button);
+function choice(group, take) {
+  $(group).addEventListener("click", ({ target }) => {
+    const button = target.closest("button");
+    if (!button) return;
+    for (const other of $(group).querySelectorAll("button")) other.setAttribute("aria-pressed", other === button);
+    take(button.dataset);
+    render();
+  });
+}
+choice(".kinds", ({ kind }) => { root.dataset.kind = kind; });
+choice(".gains", ({ gain }) => {
+  store.gain = Number(gain);
+  root.classList.toggle("differing", store.gain > 0);
+});
+// Of two lanes, a tap on one gives it all the room, and another tap gives it back.
+$(".lanes").addEventListener("click", ({ target }) => {
+  const lane = view.lanes.findIndex(({ group }) => group.contains(target.closest(".frame")));
+  if (lane < 0 || view.lanes.length < 2) return;
+  if (root.dataset.large === String(lane)) delete root.dataset.large;
+  else root.dataset.large = lane;
 });
 
 // --- Start

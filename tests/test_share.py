@@ -1,0 +1,144 @@
+"""The address that restores the controls, and the scripts that repeat a run: they are run."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import ddpm_core
+from ddpm_core.refs import embedded
+from ui import share
+from ui.settings import DEFAULTS, MAX_SEED, PAGE, Settings, lanes
+
+
+def query(values):
+    """As the page writes it."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "checkpoint": st.sampled_from(["cifar10-tiny", "google/ddpm-cifar10-32@0123abc"]),
+            "steps": st.integers(1, 1000),
+            "steps_b": st.integers(1, 1000),
+            "variance": st.sampled_from(["beta", "beta_tilde", "analytic"]),
+            "variance_b": st.sampled_from(["beta", "beta_tilde", "analytic"]),
+            "sampler": st.sampled_from(["ddpm", "ddim"]),
+            "sampler_b": st.sampled_from(["ddpm", "ddim"]),
+            "eta": st.floats(0, 1),
+            "eta_b": st.floats(0, 1),
+            "spacing": st.sampled_from(["linspace", "quadratic", "leading", "trailing"]),
+            "clip": st.booleans(),
+            "compare": st.booleans(),
+            "seed": st.integers(0, MAX_SEED).map(str),
+            "count": st.integers(1, 16),
+            "label": st.sampled_from(["any", "cat", "7"]),
+            "guidance": st.floats(0, 10),
+        }
+    )
+)
+def test_an_address_restores_every_control(values):
+    assert set(values) == set(PAGE)
+    restored, refused = share.from_address(query(values) | {"__theme": "dark", "tab": "denoise"})
+    assert restored == values and not refused
+    assert lanes([restored[name] for name in PAGE]) == lanes([values[name] for name in PAGE])
+
+
+def test_what_is_not_allowed_in_an_address_is_left_out_and_said():
+    wrong = {"steps": "0", "seed": str(2**63), "clip": "perhaps", "eta_b": "2", "sampler": "<b>", "checkpoint": ""}
+    values, refused = share.from_address(wrong | {"count": "3"})
+    assert values == {"count": 3}
+    assert len(refused) == len(wrong)
+    assert any(
+        "In the address, seed: The seed must be a whole number from 0 to 4,294,967,295" in text for text in refused
+    )
+
+
+# The scripts
+
+MODEL = {"checkpoint": "cifar10-tiny", "count": 2, "seed": 7}
+RUNS = [
+    Settings(**MODEL, steps=5),
+    Settings(**MODEL, steps=6, variance="beta", spacing="trailing", label="ship"),
+    Settings(**MODEL, steps=4, variance="beta", spacing="quadratic", label="cat", guidance=2.0, clip=False),
+    Settings(**MODEL, steps=1, spacing="leading"),
+]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ddpm_core.load("cifar10-tiny", device="cpu")
+
+
+def executed(script, folder):
+    (folder / "checkpoints").symlink_to(embedded()["cifar10-tiny"].parent)
+    root = embedded()["cifar10-tiny"].parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def pictures(folder, settings, prefix=""):
+    return np.stack([np.asarray(Image.open(folder / f"{prefix}seed-{seed}.png")) for seed in settings.seeds])
+
+
+@pytest.mark.parametrize("run", RUNS[1:3], ids=str)
+def test_the_script_gives_the_pictures_of_the_run(run, model, tmp_path):
+    executed(share.python([run], model), tmp_path)
+    np.testing.assert_array_equal(pictures(tmp_path, run), ddpm_core.sample(model, **run.arguments(model)))
+
+
+def test_the_script_of_two_lanes_gives_both(model, tmp_path):
+    both = [RUNS[0], replace(RUNS[0], steps=3, sampler="ddim", eta=0.5)]
+    executed(share.python(both, model), tmp_path)
+    for number, run in enumerate(both):
+        expected = ddpm_core.sample(model, **run.arguments(model))
+        np.testing.assert_array_equal(pictures(tmp_path, run, f"lane-{number}-"), expected)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=str)
+def test_diffusers_script_gives_the_same_pictures(run, tmp_path):
+    """To the rounding of float32 arithmetic in another order: a grey level here and there."""
+    exact = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
+    executed(share.diffusers([run], exact), tmp_path)
+    ours = ddpm_core.sample(exact, **run.arguments(exact)).astype(int)
+    difference = np.abs(ours - pictures(tmp_path, run))
+    assert difference.max() <= 2 and difference.mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("runs", "why"),
+    [
+        ([RUNS[0], RUNS[0]], "one lane"),
+        ([replace(RUNS[0], sampler="ddim")], "stride"),
+        ([replace(RUNS[0], variance="analytic")], "β or β̃"),
+    ],
+)
+def test_what_diffusers_cannot_repeat_is_said(runs, why, model):
+    with pytest.raises(ValueError, match=why):
+        share.diffusers(runs, model)
+
+
+def test_a_revision_goes_into_the_script(model):
+    source = replace(model.source, ref="owner/name", revision="0123abc")
+    hub = replace(model, source=source)
+    run = Settings(checkpoint="owner/name", steps=3)
+    assert "load('owner/name@0123abc')" in share.python([run], hub)
+    assert "revision='0123abc'" in share.diffusers([run], hub)
+
+
+def test_the_defaults_are_a_run():
+    assert lanes(list(DEFAULTS.values())) == (Settings(),)
+    assert len(lanes(list((DEFAULTS | {"compare": True}).values()))) == 2

@@ -1,0 +1,106 @@
+"""Files to take away: they hold the run's own pictures and numbers, and the settings that repeat it."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_ui_jobs import SETTINGS, Models
+
+import ddpm_core
+from ddpm_core.imaging import to_uint8
+from ddpm_core.noise import gaussian_batch
+from ddpm_core.timesteps import timestep_pairs
+from ui import files
+from ui.jobs import Job
+from ui.messages import Show
+
+LANES = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6)]
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """What is saved, by name."""
+    contents = {}
+    monkeypatch.setattr(files, "cached", lambda demo, name, content: contents.setdefault(name, content))
+    return contents
+
+
+def finished(lanes, models):
+    show = Show([], Job(lanes, models))
+    list(show.messages())
+    return show
+
+
+def picture(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("size", [8, 128])
+def test_one_lane(size, saved):
+    models = Models(size=size)
+    show = finished([SETTINGS], models)
+    for make in (files.picture, files.gif, files.strip):
+        make(None, show)
+    stem = "toy-10-steps-beta_tilde-seed-42"
+    png, gif, strip = saved[f"{stem}.png"], saved[f"{stem}.gif"], saved[f"{stem}-strip.png"]
+    final = ddpm_core.sample(models.model, range(42, 44), 10, variance="beta_tilde")
+    np.testing.assert_array_equal(picture(png)[:, :size], final[0])
+    np.testing.assert_array_equal(picture(png)[:, -size:], final[1])
+    assert Image.open(io.BytesIO(gif)).n_frames == 10
+    assert picture(strip).shape == (2 * size + 2, 10 * size + 9 * 2, 3)
+    if size == 8:  # lossless
+        np.testing.assert_array_equal(picture(strip)[-size:, -size:], final[1])
+    for content in (Image.open(io.BytesIO(png)).info["Description"], Image.open(io.BytesIO(gif)).info["comment"]):
+        about = json.loads(content)
+        assert (about["checkpoint"], about["seed"], about["lanes"][0]["steps_done"]) == ("toy", 42, 10)
+
+
+def test_two_lanes(saved):
+    show = finished(LANES, Models())
+    for make in (files.picture, files.gif, files.strip):
+        make(None, show)
+    stem = "toy-10-steps-beta-against-6-steps-beta_tilde-seed-42"
+    assert picture(saved[f"{stem}.png"]).shape == (18, 18, 3)  # a row for each lane
+    times = {s for lane in LANES for _, s in timestep_pairs(100, lane.steps)}
+    assert 10 < Image.open(io.BytesIO(saved[f"{stem}.gif"])).n_frames <= len(times)
+    assert picture(saved[f"{stem}-strip.png"]).shape[0] == 4 * 8 + 3 * 2  # for each image each lane
+
+
+def test_the_archive_holds_what_repeats_the_run(saved):
+    models = Models()
+    show = finished(LANES, models)
+    files.archive(None, show)
+    (content,) = saved.values()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+        about = json.loads(archive.read("settings.json"))
+        x_T = np.load(io.BytesIO(archive.read("x_T.npy")))
+        x_0 = [np.load(io.BytesIO(archive.read(f"lane-{lane}/x_0.npy"))) for lane in "ab"]
+        last = picture(archive.read("lane-b/seed-43/x_0000.png"))
+    assert sum(name.endswith(".png") for name in names) == 2 * (10 + 6)
+    np.testing.assert_array_equal(x_T, gaussian_batch([42, 43], 0, (3, 8, 8)).numpy())
+    shared = {name: about[name] for name in ("spacing", "clip")}
+    for lane, expected in zip(about["lanes"], x_0, strict=True):
+        options = {name: lane[name] for name in ("steps", "variance", "sampler", "eta")} | shared
+        *_, step = ddpm_core.trajectory(models.model, [about["seed"], about["seed"] + 1], **options)
+        assert expected.dtype == np.float32
+        np.testing.assert_array_equal(expected, step.x.numpy())
+    np.testing.assert_array_equal(last, to_uint8(step.x)[1])
+
+
+def test_a_run_that_was_stopped_is_saved_as_far_as_it_went(saved):
+    job = Job([replace(SETTINGS, steps=100)], Models())
+    show = Show([], job)
+    for message in show.messages():
+        if message.get("frames"):
+            show.stop()
+    done = show.last[0].k + 1
+    for make in (files.picture, files.gif, files.strip, files.archive):
+        make(None, show)
+    if done < 100:
+        assert all(f"step-{done}-of-100" in name for name in saved)
+        assert not any("x_0.npy" in name for name in zipfile.ZipFile(io.BytesIO([*saved.values()][-1])).namelist())
