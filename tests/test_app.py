@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -306,12 +307,76 @@ def test_a_class_and_guidance_ddim_and_eta_belong_together(lab):
 def test_the_final_pictures_and_the_trajectory_are_saved_as_files(lab, tmp_path):
     assert lab.is_disabled("#save-png")
     run(lab)
-    for button, kind in (("#save-png", "PNG"), ("#save-gif", "GIF")):
+    for name, end in (("png", ".png"), ("gif", ".gif"), ("strip", "-strip.png"), ("zip", ".zip")):
         with lab.expect_download() as download:
-            lab.click(button)
-        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-42.{kind.lower()}"
-        download.value.save_as(tmp_path / kind)
-        assert Image.open(tmp_path / kind).format == kind
+            lab.click(f"#save-{name}")
+        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-42{end}"
+        download.value.save_as(tmp_path / name)
+    assert [Image.open(tmp_path / name).format for name in ("png", "gif", "strip")] == ["PNG", "GIF", "PNG"]
+    assert "x_T.npy" in zipfile.ZipFile(tmp_path / "zip").namelist()
+
+
+def clipboard(page):  # noqa: F811
+    """Keep what the page copies: headless Chromium has no clipboard to read."""
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+
+
+def copied(page, button):  # noqa: F811
+    page.evaluate("window.copied = null")
+    page.click(button)
+    page.wait_for_function("window.copied !== null")
+    return page.evaluate("window.copied")
+
+
+def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(lab, browser):  # noqa: F811
+    clipboard(lab)
+    choose(lab, seed=9)
+    lab.check("#compare input")
+    lab.wait_for_selector("#seen:has-text('same noise z')")
+    lab.click("#lessons-ab button >> nth=0")
+    lab.wait_for_selector("#steps-b input[type=number]:visible")
+    lab.wait_for_function("document.querySelector('#steps-b input[type=number]').value === '10'")
+    run(lab)
+    player(lab, frames=20)
+    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".ddpm-player .title")
+    assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".ddpm-player .caption")
+    link = copied(lab, "#copy-link")
+    assert lab.url == link
+
+    other = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    other.goto(link)
+    other.wait_for_selector("#compare input:checked")
+    other.wait_for_selector("#variance-b input[value=beta_tilde]:checked")
+    assert other.input_value("#seed input") == "9"
+    player(other, state="idle")  # nothing runs by itself
+    other.click("#run")
+    player(other, state="finished", frames=20)
+    canvases = "[...document.querySelectorAll('.lanes figure.x canvas')].map(c => c.toDataURL())"
+    shown(lab), shown(other)
+    both = other.evaluate(canvases)
+    assert both == lab.evaluate(canvases) and both[0] != both[1]
+    other.context.close()
+
+
+def test_a_link_restores_the_other_tabs_and_says_what_it_leaves_out(page, url):  # noqa: F811
+    page.goto(f"{url}?steps=0&seed=77&spacing=quadratic&tab=learn&__theme=dark")
+    page.wait_for_selector("[role=tab][aria-selected=true]:has-text('Learn')")
+    page.wait_for_selector("text=In the address, steps: Steps must be a whole number from 1")
+    page.get_by_role("tab", name="Denoise").click()
+    assert page.input_value("#seed input") == "77"
+    assert page.input_value("#steps input[type=number]") == "50"
+
+
+def test_copied_scripts_are_those_of_the_settings(lab):
+    clipboard(lab)
+    choose(lab, seed=123)
+    lab.wait_for_selector("#summary:has-text('seed 123')", state="attached")
+    assert "seeds=range(123, 12" in copied(lab, "#copy-python") and "steps=7" in lab.evaluate("window.copied")
+    assert "set_timesteps" in copied(lab, "#copy-diffusers")
+    lab.check("#compare input")
+    lab.wait_for_selector("#copy-diffusers:disabled")
+    lab.wait_for_selector("#seen:has-text('same noise z')")
+    assert "side_by_side" in copied(lab, "#copy-python")
 
 
 def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(lab):

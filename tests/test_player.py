@@ -272,7 +272,8 @@ def test_the_kind_and_the_difference_of_two_lanes_are_chosen_and_a_tap_enlarges(
     # Step 4 of A is (4, 0, 0), step 0 of B (10, 0, 60).
     app.page.wait_for_function(
         """() => { const canvas = document.querySelector('.difference canvas');
-        const p = canvas.getContext('2d').getImageData(1, 1, 1, 1).data; return p[0] === 24 && p[1] === 0 && p[2] === 240 }"""
+        const p = canvas.getContext('2d').getImageData(1, 1, 1, 1).data;
+        return [24, 0, 240].every((v, i) => p[i] === v) }"""
     )
     app.page.get_by_role("button", name="off").click()
     assert not app.shown("difference canvas")
@@ -289,6 +290,27 @@ def test_two_lanes_stand_side_by_side_on_a_phone(app):
     a, b = (app.page.locator(f".lane-{i} .x .frame").bounding_box() for i in range(2))
     assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and 150 < a["width"] == b["width"] < 190
     assert b["x"] + b["width"] <= 390 and app.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_projector_view_is_large_and_heeds_a_remote_control(app):
+    app.send(
+        running("a", 1, [0, 1, 2], plan=plan()), {"run": "a", "seq": 2, "state": "finished"}, state="finished", k=2
+    )
+    app.page.locator("#script").locator("input, textarea").press("f")  # typed, not pressed
+    assert "projector" not in app.root.get_attribute("class")
+    app.page.locator("#send").press("f")
+    app.page.wait_for_selector(".ddpm-player.projector")
+    app.page.wait_for_selector(".room p:has-text('--host 0.0.0.0')")
+    box = app.root.bounding_box()
+    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 1280, 720)
+    size = "parseFloat(getComputedStyle(document.querySelector('.readouts p')).fontSize)"
+    assert app.page.evaluate(size) >= 24
+    assert app.page.locator("figure.x .frame").bounding_box()["height"] > 300
+    for key, k in (("PageUp", 1), ("PageUp", 0), ("PageDown", 1)):
+        app.page.keyboard.press(key)
+        app.wait(k=k)
+    app.page.keyboard.press("Escape")
+    assert "projector" not in app.root.get_attribute("class")
 
 
 def test_silence_is_a_lost_connection_until_the_next_message(app):

@@ -68,10 +68,10 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
                 refuse(update)
                 plan = plan or update.plan
                 for frame in update.frames:
-                    t, s, alpha_bar, _ = plan.steps[frame.k]
+                    t, s, alpha_bar, _ = plan.lanes[0].steps[frame.k]
                     yield {
                         "index": frame.k,
-                        "steps": len(plan.steps),
+                        "steps": len(plan.lanes[0].steps),
                         "t": t,
                         "s": s,
                         "alpha_bar": alpha_bar,

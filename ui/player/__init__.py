@@ -4,6 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from ui.room import invitation
+
 FILES = Path(__file__).parent
 
 
@@ -22,5 +24,6 @@ def player(elem_id: str = "player") -> gr.HTML:
         html_template=f"<style>{style}</style>\n{template}",
         js_on_load=f"{draw}\n{script}",
         apply_default_css=False,
+        server_functions=[invitation],
         elem_id=elem_id,
     )

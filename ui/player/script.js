@@ -136,6 +136,7 @@ window.ddpmPlayer = {
     return { run: run.id, state: root.dataset.state, frames: shown.count, k: tick, live };
   },
   unmount() { // everything that would outlive the element
+    document.removeEventListener("keydown", projectorKeys);
     store.playing = false;
     clearTimeout(watchdogTimer);
     clearTimeout(calmTimer);
@@ -479,7 +480,7 @@ root.addEventListener("keydown", (event) => {
     return view.thumbs[n].thumb.focus();
   }
   if (target.closest("select, summary") || (key === " " && target.closest("button"))) return;
-  const to = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[key];
+  const to = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
   if (key !== " " && !to) return;
   event.preventDefault();
   if (to) step(to);
@@ -524,6 +525,36 @@ $(".lanes").addEventListener("click", ({ target }) => {
   if (root.dataset.large === String(lane)) delete root.dataset.large;
   else root.dataset.large = lane;
 });
+
+// --- The projector view: the player over the whole page, large, with the address for the room
+
+async function project(on) {
+  root.classList.toggle("projector", on);
+  $(".project").setAttribute("aria-pressed", on);
+  document.documentElement.style.overflow = on ? "hidden" : "";
+  if (!on) return;
+  root.focus();
+  $(".room").hidden = false;
+  const { address, code, why } = await server.invitation(location.origin + location.pathname).catch(() => ({}));
+  $(".room").hidden = !(address || why);
+  $(".room img").hidden = !code;
+  if (code) $(".room img").src = code;
+  $(".room p").textContent = address ?? why ?? "";
+}
+
+function projectorKeys(event) {
+  const typing = event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || root.clientWidth === 0) return;
+  const on = root.classList.contains("projector");
+  if (event.key.toLowerCase() === "f") project(!on);
+  else if (event.key === "Escape" && on) project(false);
+  else if (on && !root.contains(event.target) && store.shown.count && /^Page(Up|Down)$/.test(event.key))
+    step(event.key === "PageUp" ? -1 : 1); // a remote control does not know where the focus is
+  else return;
+  event.preventDefault();
+}
+document.addEventListener("keydown", projectorKeys);
+$(".project").addEventListener("click", () => project(!root.classList.contains("projector")));
 
 // --- Start
 
