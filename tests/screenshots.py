@@ -1,0 +1,105 @@
+"""Pictures of every tab, at 1280 and 390 pixels, light and dark, to be looked at: `python tests/screenshots.py FOLDER`.
+
+Also `compare.gif` for the README: a run of two lanes in the real page.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from browser import ARGS, chromium_path
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+import ui
+
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+COMPARE = "compare=true&steps={0}&steps_b={0}&variance=beta&variance_b=beta_tilde&count=4&seed=42"
+
+
+def finished(page: Page) -> None:
+    page.wait_for_selector("#estimate p:has-text('this')", state="attached")
+    page.click("#run")
+    page.wait_for_selector(".ddpm-player[data-state=finished]", timeout=120_000)
+    page.wait_for_timeout(400)
+
+
+def denoise(page: Page, url: str) -> None:
+    page.goto(f"{url}?seed=42&count=4")
+    finished(page)
+
+
+def compare(page: Page, url: str) -> None:
+    page.goto(f"{url}?{COMPARE.format(10)}")
+    page.wait_for_selector("#compare input:checked", state="attached")
+    finished(page)
+
+
+def projector(page: Page, url: str) -> None:
+    compare(page, url)
+    page.locator("body").press("f")
+    page.wait_for_timeout(800)
+
+
+def forward(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=forward")
+    page.wait_for_selector(".ddpm-forward[data-ready=true]")
+    page.wait_for_timeout(800)
+
+
+def learn(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=learn")
+    page.wait_for_selector(".lesson .katex")
+    page.wait_for_timeout(400)
+
+
+VIEWS = (denoise, compare, projector, forward, learn)
+
+
+def animation(page: Page, url: str, path: Path) -> None:
+    """The player of a comparison, as its scrubber goes from noise to pictures."""
+    page.goto(f"{url}?{COMPARE.format(10)}")
+    page.wait_for_selector("#compare input:checked")
+    finished(page)
+    player, frames = page.locator(".ddpm-player"), []
+    for k in range(10):
+        page.locator(".scrubber").fill(str(k))
+        page.wait_for_selector(f".ddpm-player[data-k='{k}']")
+        page.wait_for_timeout(150)
+        shot = Image.open(io.BytesIO(player.screenshot()))
+        frames.append(shot.resize((shot.width * 3 // 4, shot.height * 3 // 4)).quantize(64))
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[350] * 9 + [2500], loop=0, optimize=True)
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    demo = ui.build()
+    ui.launch(demo, prevent_thread_lock=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
+        for view in VIEWS:
+            for size, viewport in list(SIZES.items())[: 1 if view is projector else 2]:  # no phone is on a wall
+                for scheme in ("light", "dark"):
+                    page = browser.new_page(viewport=viewport, color_scheme=scheme, is_mobile=size == "phone")
+                    view(page, demo.local_url)
+                    path = folder / f"{view.__name__}-{size}-{scheme}.png"
+                    page.screenshot(path=path, full_page=view is not projector)
+                    print(path)
+                    page.close()
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        animation(page, demo.local_url, folder / "compare.gif")
+        print(folder / "compare.gif")
+        browser.close()
+    demo.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python tests/screenshots.py FOLDER")
+    main(Path(sys.argv[1]))
