@@ -61,42 +61,46 @@ def ddpm(
     gamma: Tensor | None = None,
 ) -> Iterator[Step]:
     """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z. gamma: Γ_t for "analytic"."""
+    known = _ddpm_sigmas(schedule, pairs, variance, gamma)
     for index, (t, s) in enumerate(pairs):
         x_0, _, x0_hat, v = predict(x, t)
         mean, _ = posterior(schedule, x_0, x, t, s)
-        sigma = _ddpm_sigma(schedule, pairs, index, variance, v, gamma)
+        sigma = known[index]
+        if sigma is None:
+            sigma = reverse_variance(schedule, t, s, variance, v).sqrt()
         x = mean + sigma * noise(index, x) if s > 0 else mean
         yield Step(index, t, s, x, x0_hat, sigma)
 
 
-def _ddpm_sigma(
-    schedule: NoiseSchedule, pairs: Pairs, index: int, variance: str, v: Tensor | None, gamma: Tensor | None
-) -> float | Tensor:
-    """σ of a step: none in the last one, whatever the variance says there."""
-    t, s = pairs[index]
-    if s == 0:
-        return 0.0
-    sigma = reverse_variance(schedule, t, s, variance, v, None if gamma is None else gamma[t]).sqrt()
-    sigma = sigma.item() if sigma.ndim == 0 else sigma
-    return min(sigma, MAX_ANALYTIC_SIGMA) if variance == "analytic" and s == pairs[-1][0] else sigma
+def _ddpm_sigmas(
+    schedule: NoiseSchedule, pairs: Pairs, variance: str, gamma: Tensor | None = None
+) -> list[float | None]:
+    """σ of every step, None for a learned one. There is no noise in the last step, whatever the variance says there."""
+    if variance in LEARNED:
+        return [None] * (len(pairs) - 1) + [0.0]
+    t, s = (torch.tensor(times) for times in zip(*pairs, strict=True))
+    sigma2 = reverse_variance(schedule, t, s, variance, gamma=None if gamma is None else gamma[t])
+    sigma = sigma2.sqrt().flatten().tolist()
+    if variance == "analytic" and len(sigma) > 1:
+        sigma[-2] = min(sigma[-2], MAX_ANALYTIC_SIGMA)
+    return [*sigma[:-1], 0.0]
 
 
 def ddim(
     predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise, eta: float
 ) -> Iterator[Step]:
     """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
-    for index, (t, s) in enumerate(pairs):
+    for index, ((t, s), sigma) in enumerate(zip(pairs, _ddim_sigmas(schedule, pairs, eta), strict=True)):
         x_0, eps, x0_hat, _ = predict(x, t)
         alpha_bar_s = schedule.alpha_bar[s].item()
-        sigma = _ddim_sigma(schedule, t, s, eta)
         x = math.sqrt(alpha_bar_s) * x_0 + math.sqrt(max(1 - alpha_bar_s - sigma**2, 0)) * eps
         if sigma > 0:
             x = x + sigma * noise(index, x)
         yield Step(index, t, s, x, x0_hat, sigma)
 
 
-def _ddim_sigma(schedule: NoiseSchedule, t: int, s: int, eta: float) -> float:
-    return eta * math.sqrt(reverse_variance(schedule, t, s, "beta_tilde"))
+def _ddim_sigmas(schedule: NoiseSchedule, pairs: Pairs, eta: float) -> list[float]:
+    return [eta * sigma for sigma in _ddpm_sigmas(schedule, pairs, "beta_tilde")]
 
 
 def solve(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, advance: Advance) -> Iterator[Step]:
@@ -248,12 +252,9 @@ def sigmas(
     Arguments and errors are those of `trajectory`.
     """
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
-    if sampler != "ddpm":
-        return [_ddim_sigma(model.schedule, t, s, eta) if sampler == "ddim" else 0.0 for t, s in pairs]
-    variance = check_variance(model, variance, pairs)
-    if variance in LEARNED:
-        return [None if s > 0 else 0.0 for _, s in pairs]
-    return [_ddpm_sigma(model.schedule, pairs, index, variance, None, model.gamma) for index in range(len(pairs))]
+    if sampler == "ddpm":
+        return _ddpm_sigmas(model.schedule, pairs, check_variance(model, variance, pairs), model.gamma)
+    return _ddim_sigmas(model.schedule, pairs, eta if sampler == "ddim" else 0.0)
 
 
 def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np.ndarray:
