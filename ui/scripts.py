@@ -10,8 +10,8 @@ DRAW = f"String(Math.floor(Math.random() * {MAX_SEED + 1}))"
 # The page's address with everything that the controls say; what else is in it stays.
 ADDRESS = f"""(values, revision) => {{
   const url = new URL(location.href);
-  const said = [...values];
-  if (revision && !said[0].includes("@")) said[0] += "@" + revision;
+  const said = values.map((value) => value ?? "");
+  if (revision && said[0] && !said[0].includes("@")) said[0] += "@" + revision;
   {json.dumps(PAGE)}.forEach((name, i) => url.searchParams.set(name, said[i]));
   const tab = document.querySelector("[role=tab][aria-selected=true]");
   url.searchParams.set("tab", tab ? tab.textContent.trim().toLowerCase() : "denoise");
