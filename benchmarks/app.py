@@ -1,0 +1,153 @@
+"""Time the app as its users meet it, against the bare sampler: `python -m benchmarks app`.
+
+Two sides alternate: `ddpm_core.sample`, and the same run as the app's job (with its messages, without a page) or in the
+page, from the click to the last frame. The browser runs on the same machine and takes its share of the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+import ddpm_core
+from benchmarks._machine import describe
+from ui.checkpoints import Checkpoints
+from ui.jobs import Job
+from ui.messages import Show
+from ui.settings import CHECKPOINT, Settings
+
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+RUNS = {
+    "1 image": Settings(count=1),
+    "4 images": Settings(count=4),
+    "4 images, 500 steps": Settings(steps=500, count=4),
+}
+
+# In the page: press Run, and give the milliseconds to the first and to the last frame.
+CLICK = """() => new Promise((done) => {
+  const root = document.querySelector(".ddpm-player");
+  const before = root.dataset.run, start = performance.now();
+  let first = null;
+  const observer = new MutationObserver(() => {
+    if (root.dataset.run === before) return;
+    if (root.dataset.frames !== "0" && !root.classList.contains("dim")) first ??= performance.now() - start;
+    if (root.dataset.state !== "finished") return;
+    observer.disconnect();
+    requestAnimationFrame(() => done([first, performance.now() - start]));
+  });
+  observer.observe(root, { attributes: true });
+  document.querySelector("#run").click();
+})"""
+
+
+def bare(model, run: Settings) -> None:
+    ddpm_core.sample(model, run.seeds, run.steps, variance=run.variance)
+
+
+def job(models: Checkpoints, run: Settings) -> None:
+    for _ in Show([], Job([run], models)).messages():
+        pass
+
+
+def seconds(work, *arguments) -> float:
+    started = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - started
+
+
+def spread(values: list[float]) -> dict:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return {"median": middle, "quartiles": [low, high]}
+
+
+def measure_job(rounds: int) -> Iterator[dict]:
+    models = Checkpoints()
+    model = models.get(CHECKPOINT)
+    for name, run in RUNS.items():
+        seconds(bare, model, run), seconds(job, models, run)
+        pairs = [(seconds(bare, model, run), seconds(job, models, run)) for _ in range(rounds)]
+        yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
+            "ratio": spread([ours / alone for alone, ours in pairs])
+        }
+
+
+@contextmanager
+def served():
+    """(address, seconds until it was printed) of an app of its own."""
+    started = time.perf_counter()
+    command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield re.search(r"http\S+", server.stdout.readline())[0], time.perf_counter() - started
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def measure_page(chromium, rounds: int) -> Iterator[dict]:
+    for _ in range(2):  # the second time the files are in the system's cache
+        started = time.perf_counter()
+        with served() as (url, address):
+            page = chromium.new_page(viewport={"width": 1280, "height": 720})
+            page.goto(url)
+            page.wait_for_selector("#run")
+            usable = time.perf_counter() - started
+            page.close()
+    yield {"start": "python app.py", "address_seconds": address, "usable_page_seconds": usable}
+    model = ddpm_core.load(CHECKPOINT)
+    with served() as (url, _):
+        for name, run in RUNS.items():
+            page = chromium.new_page(viewport={"width": 1280, "height": 720})
+            page.goto(f"{url}?steps={run.steps}&count={run.count}&seed={run.seed}")
+            page.wait_for_function(f"document.querySelector('#steps input[type=number]')?.value === '{run.steps}'")
+            page.wait_for_selector("#estimate p:has-text('on this')")
+            seconds(bare, model, run), page.evaluate(CLICK)
+            first, ratios, alone = [], [], []
+            for _ in range(rounds):
+                alone.append(seconds(bare, model, run))
+                to_first, to_last = page.evaluate(CLICK)
+                first.append(to_first / 1000)
+                ratios.append(to_last / 1000 / alone[-1])
+                page.wait_for_timeout(500)
+            page.close()
+            yield {"page": name, "bare_seconds": statistics.median(alone), "first_frame_seconds": spread(first)} | {
+                "ratio": spread(ratios)
+            }
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks app", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--json", type=Path, help="write the results there")
+    options = parser.parse_args(arguments)
+    report = {"machine": describe(torch.device("cpu")), "results": []}
+    print(json.dumps(report["machine"], indent=1))
+
+    def note(results: Iterator[dict]) -> None:
+        for result in results:
+            report["results"].append(result)
+            print(json.dumps(result, default=str), flush=True)
+
+    note(measure_job(options.rounds))
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        sys.exit("the page was not measured: playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=ARGS)
+        note(measure_page(chromium, options.rounds))
+        chromium.close()
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
