@@ -25,11 +25,13 @@ from torch import Tensor, nn
 from ddpm_core import from_diffusers
 from ddpm_core.engine import example_inputs
 from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.openvino_graph import keep_channels_together
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 2 * 1024**3
 _LARGEST_CHUNK = 8
 _SMALL_IMAGE = 64 * 64  # pixels
+_GRAPH = 1  # goes up when openvino_graph changes, so that networks kept on disk are converted again
 _KEPT_SHAPES = 4  # each has the weights in memory once more
 
 # One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
@@ -149,12 +151,14 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
         # Two images: with one, the trace might take the batch for a constant.
         decoder = TorchScriptPythonDecoder(Forward(), example_input=example_inputs(unet, 2))
         frontend = FrontEndManager().load_by_framework("pytorch")
-        return frontend.convert(frontend.load(decoder))
+        model = frontend.convert(frontend.load(decoder))
+    keep_channels_together(model)
+    return model
 
 
 def _key(unet: UNet2DModel) -> str:
-    """What the converted network depends on, as a hash: weights, configuration, versions."""
-    versions = [torch.__version__, from_diffusers.__version__, openvino.__version__]
+    """What the converted network depends on, as a hash: weights, configuration, versions, our rewriting."""
+    versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
     key = hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode())
     for name, weight in sorted(unet.state_dict().items()):
