@@ -267,7 +267,7 @@ def test_a_damaged_entry_is_converted_again(file, cache):
         wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
     assert wrapped.description.startswith("OpenVINO")
     assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
-    assert path.stat().st_size == size
+    assert path.stat().st_size > 0.9 * size
 
 
 def test_the_cache_is_bounded(monkeypatch, tmp_path):
