@@ -35,10 +35,10 @@ from ddpm_core.openvino_graph import keep_channels_together
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 128 * 1024**2
 _PREFIX = "self.unet."  # of the weights' names in a converted network
-_LARGEST_CHUNK = 8
+_LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
 _GRAPH = 1  # goes up when openvino_graph changes, so that networks kept on disk are converted again
-_KEPT_SHAPES = 4  # each has the weights in memory once more
+_KEPT_SHAPES = 5  # each has the weights in memory once more
 
 # One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
 # before back when it goes, which another core may have freed by then; the next signal is a crash.
@@ -57,7 +57,7 @@ class OpenVINONetwork:
     with a warning.
 
     A network compiled for one fixed shape is faster than one for any shape, and the outputs are bit-equal whatever the
-    batch. So a batch is evaluated in chunks of 8, 4, 2 and 1, each compiled when it is first needed.
+    batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
     """
 
     device = torch.device("cpu")
