@@ -219,8 +219,7 @@ def _network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
         if not torch.stack(torch.aminmax(value.float())).isfinite().all():  # NaN is kept; a third of isfinite's time
             raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
-    # Assigned, not copied: the weights of a safetensors file stay in the file, and memory can take back what it needs.
-    unet.load_state_dict(weights, assign=True)
+    unet.to_empty(device="cpu").load_state_dict(weights)
     return unet
 
 
