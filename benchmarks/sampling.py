@@ -2,18 +2,18 @@
 
 Each round runs every contender once, so that whatever else the machine does meets all of them; the ratios are medians
 over rounds. A run is a few steps of the real thing (network, update, noise, conversion to pixels), divided by their
-number. Memory is the peak of a process that does nothing else.
+number. Each contender has a process of its own, whose peak is its memory; the others wait meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -150,20 +150,41 @@ def contenders(name: str, compiled: bool) -> dict:
     return {who: make for who, make in CONTENDERS.items() if who not in left_out}
 
 
-def measure(name: str, batch: int, device: torch.device, options: argparse.Namespace) -> dict[str, list[float]]:
-    """Milliseconds a step of each contender, round by round, for about options.seconds once all are warm."""
-    clock, compiled = _clock(options), not options.no_compile
-    runs = {who: make(network(name), batch, device) for who, make in contenders(name, compiled).items()}
-    steps = {}
-    for who, run in runs.items():
-        run(2)
-        steps[who] = min(50, max(2, round(RUN_SECONDS / _timed(run, 2, device, clock))))
-    times: dict[str, list[float]] = {who: [] for who in runs}
+def measure(
+    name: str, batch: int, device: torch.device, options: argparse.Namespace
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Milliseconds a step of each contender, round by round, for about options.seconds once all are warm; peak MB."""
+    context, pipes = multiprocessing.get_context("spawn"), {}
+    for who in contenders(name, not options.no_compile):
+        pipes[who], theirs = context.Pipe()
+        arguments = (name, batch, who, str(device), options.cpu_time, theirs)
+        context.Process(target=_contender, args=arguments, daemon=True).start()
+        theirs.close()  # so that a contender that fails is noticed
+        pipes[who].recv()
+    times: dict[str, list[float]] = {who: [] for who in pipes}
     end = time.perf_counter() + options.seconds
     while len(times["ours"]) < max(2, options.rounds) or time.perf_counter() < end:
-        for who, run in runs.items():
-            times[who].append(1000 * _timed(run, steps[who], device, clock))
-    return times
+        for who, pipe in pipes.items():
+            pipe.send("go")
+            times[who].append(pipe.recv())
+    peaks = {}
+    for who, pipe in pipes.items():
+        pipe.send("stop")
+        peaks[who] = pipe.recv()
+    return times, peaks
+
+
+def _contender(name: str, batch: int, who: str, device_name: str, cpu_time: bool, pipe: Connection) -> None:
+    """A process: warm up (and compile), time a run whenever asked, then tell the most memory it had."""
+    device, clock = torch.device(device_name), time.process_time if cpu_time else time.perf_counter
+    run = CONTENDERS[who](network(name), batch, device)
+    run(2)
+    steps = min(50, max(2, round(RUN_SECONDS / _timed(run, 2, device, clock))))
+    pipe.send("ready")
+    while pipe.recv() == "go":
+        pipe.send(1000 * _timed(run, steps, device, clock))
+    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_resident()
+    pipe.send(round(peak / 1e6))
 
 
 def _timed(run: Run, steps: int, device: torch.device, clock: Callable[[], float]) -> float:
@@ -172,19 +193,6 @@ def _timed(run: Run, steps: int, device: torch.device, clock: Callable[[], float
     run(steps)
     synchronize(device)
     return (clock() - started) / steps
-
-
-def peak_memory(name: str, batch: int, who: str, device: torch.device) -> float:
-    """MB: the most that a process of its own held, on a GPU the most that torch allocated there."""
-    command = [sys.executable, "-m", "benchmarks", "sampling", "--device", str(device)]
-    out = subprocess.run([*command, "--memory-of", name, str(batch), who], capture_output=True, text=True, check=True)
-    return float(out.stdout.split()[-1])
-
-
-def _print_memory(name: str, batch: int, who: str, device: torch.device) -> None:
-    CONTENDERS[who](network(name), batch, device)(3)
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_resident()
-    print(round(peak / 1e6))
 
 
 def flops(name: str) -> int:
@@ -202,33 +210,27 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=30, help="for each configuration, once everything is warm")
     parser.add_argument("--rounds", type=int, default=5, help="at least this many, however long they take")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, minutes of preparation")
-    parser.add_argument("--no-memory", action="store_true", help="leave out memory, a process for each contender")
     busy = "count processor time, for a machine that others use too; on one core (taskset -c 0) it is comparable"
     parser.add_argument("--cpu-time", action="store_true", help=busy)
     parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--memory-of", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     device = engine.choose_device(options.device)
-    if options.memory_of:
-        name, batch, who = options.memory_of
-        _print_memory(name, int(batch), who, device)
-        return
 
     precisions = {"fp32", engine.torch_precision("auto", device)}
-    peaks = {name: matmul_peak(device, engine.DTYPES[name], _clock(options)) for name in sorted(precisions)}
-    clock = "processor time" if options.cpu_time else "wall clock"
-    report = {"machine": describe(device), "matmul_peak_gflops": peaks, "clock": clock, "results": []}
-    print(json.dumps(report["machine"], indent=1), f"{clock}; matrix product, GFLOP/s: {peaks}", sep="\n")
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    peaks = {name: matmul_peak(device, engine.DTYPES[name], clock) for name in sorted(precisions)}
+    clock_name = "processor time" if options.cpu_time else "wall clock"
+    report = {"machine": describe(device), "matmul_peak_gflops": peaks, "clock": clock_name, "results": []}
+    print(json.dumps(report["machine"], indent=1), f"{clock_name}; matrix product, GFLOP/s: {peaks}", sep="\n")
     for configuration in options.only:
         name, batch = CONFIGURATIONS[configuration]
-        times = measure(name, batch, device, options)
+        times, memory = measure(name, batch, device, options)
         work = batch * flops(name) / max(peaks.values()) / 1e6  # ms at the peak
         print(f"\n{configuration}, {len(times['ours'])} rounds")
         print(f"{'':24} ms/step     best  images/s of 1000 steps  of peak  slower than ours (quartiles)  peak MB")
         for who, ms in times.items():
             ratios = [theirs / our for theirs, our in zip(ms, times["ours"], strict=True)]
             low, ratio, high = statistics.quantiles(ratios, n=4)
-            memory = None if options.no_memory else peak_memory(name, batch, who, device)
             median = statistics.median(ms)
             result = {
                 "configuration": configuration,
@@ -239,18 +241,14 @@ def main(arguments: list[str]) -> None:
                 "share_of_peak": work / median,
                 "ratio": ratio,
                 "ratio_quartiles": [low, high],
-                "peak_memory_mb": memory,
+                "peak_memory_mb": memory[who],
                 "rounds": len(ms),
             }
             report["results"].append(result)
             print(
                 f"{who:24} {median:7.1f} {min(ms):8.1f} {batch / median:23.4f} {work / median:8.0%} "
-                f"{ratio:12.2f} ({low:.2f} to {high:.2f}) {memory or '':>12}",
+                f"{ratio:12.2f} ({low:.2f} to {high:.2f}) {memory[who]:>12}",
                 flush=True,
             )
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def _clock(options: argparse.Namespace) -> Callable[[], float]:
-    return time.process_time if options.cpu_time else time.perf_counter

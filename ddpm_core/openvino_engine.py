@@ -1,4 +1,8 @@
-"""OpenVINO evaluates the network on a CPU. Converted networks are kept on disk."""
+"""OpenVINO evaluates the network on a CPU.
+
+Converting takes seconds, so converted networks are kept on disk: the graphs only, so that networks of one configuration
+share one, and the weights stay in the one place where torch has them.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 import torch
+from openvino import opset13 as opset
 from openvino import properties
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -25,12 +30,15 @@ from torch import Tensor, nn
 from ddpm_core import from_diffusers
 from ddpm_core.engine import example_inputs
 from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.openvino_graph import keep_channels_together
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
-_CACHE_BYTES = 2 * 1024**3
-_LARGEST_CHUNK = 8
+_CACHE_BYTES = 128 * 1024**2
+_PREFIX = "self.unet."  # of the weights' names in a converted network
+_LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
-_KEPT_SHAPES = 4  # each has the weights in memory once more
+_GRAPH = 1  # goes up when openvino_graph changes, so that networks kept on disk are converted again
+_KEPT_SHAPES = 5  # each has the weights in memory once more
 
 # One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
 # before back when it goes, which another core may have freed by then; the next signal is a crash.
@@ -49,7 +57,7 @@ class OpenVINONetwork:
     with a warning.
 
     A network compiled for one fixed shape is faster than one for any shape, and the outputs are bit-equal whatever the
-    batch. So a batch is evaluated in chunks of 8, 4, 2 and 1, each compiled when it is first needed.
+    batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
     """
 
     device = torch.device("cpu")
@@ -115,23 +123,51 @@ def _precision(precision: str) -> tuple[str, str]:
 
 
 def _converted(unet: UNet2DModel) -> openvino.Model:
-    """The network as OpenVINO's, from disk where an earlier run left it."""
+    """The network as OpenVINO's, with the weights where torch has them; from disk where an earlier run left it."""
     folder = _cache()
     entry = folder / _key(unet)
     try:
         model = _CORE.read_model(entry / "model.xml")
+        _fill(model, unet)
         os.utime(entry)  # used: the last to be evicted
         return model
-    except (RuntimeError, OSError):
+    except (RuntimeError, OSError, KeyError):
         # Not there, or damaged.
         shutil.rmtree(entry, ignore_errors=True)
     model = _convert(unet)
     try:
+        _empty(model, unet)
         _store(model, entry)
         _evict(folder)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, KeyError) as error:
         log.warning("the converted network cannot be kept in %s: %s", folder, error)
+    _fill(model, unet)
     return model
+
+
+def _empty(model: openvino.Model, unet: UNet2DModel) -> None:
+    """Make the weights inputs of their names. KeyError where a weight is not found in the graph."""
+    constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
+    weights = {name: constants[name] for name in (_PREFIX + name for name in unet.state_dict())}
+    for name, weight in weights.items():
+        parameter = opset.parameter(weight.shape, weight.get_element_type())
+        parameter.set_friendly_name(name)
+        for target in weight.output(0).get_target_inputs():
+            target.replace_source_output(parameter.output(0))
+        model.add_parameters([parameter])
+
+
+def _fill(model: openvino.Model, unet: UNet2DModel) -> None:
+    """Give the weights to such a graph, as they lie in torch's memory. KeyError where it wants another network's."""
+    weights = unet.state_dict()
+    for parameter in model.get_parameters():
+        name = parameter.get_friendly_name()
+        if name.startswith(_PREFIX):
+            weight = np.ascontiguousarray(weights[name.removeprefix(_PREFIX)].numpy())
+            constant = openvino.op.Constant(weight, shared_memory=True)
+            for target in parameter.output(0).get_target_inputs():
+                target.replace_source_output(constant.output(0))
+            model.remove_parameter(parameter)
 
 
 def _convert(unet: UNet2DModel) -> openvino.Model:
@@ -149,18 +185,16 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
         # Two images: with one, the trace might take the batch for a constant.
         decoder = TorchScriptPythonDecoder(Forward(), example_input=example_inputs(unet, 2))
         frontend = FrontEndManager().load_by_framework("pytorch")
-        return frontend.convert(frontend.load(decoder))
+        model = frontend.convert(frontend.load(decoder))
+    keep_channels_together(model)
+    return model
 
 
 def _key(unet: UNet2DModel) -> str:
-    """What the converted network depends on, as a hash: weights, configuration, versions."""
-    versions = [torch.__version__, from_diffusers.__version__, openvino.__version__]
+    """What the converted network depends on but for its weights, as a hash: configuration, versions, our rewriting."""
+    versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
-    key = hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode())
-    for name, weight in sorted(unet.state_dict().items()):
-        key.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
-        key.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return key.hexdigest()
+    return hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _cache() -> Path:
@@ -174,7 +208,7 @@ def _store(model: openvino.Model, entry: Path) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="new-", dir=entry.parent) as temporary:
         new = Path(temporary) / entry.name
-        # OpenVINO would round the weights to fp16 by default.
+        # OpenVINO would round numbers to fp16 by default.
         openvino.save_model(model, new / "model.xml", compress_to_fp16=False)
         # Another process may have stored the same meanwhile: then its entry stays.
         with suppress(OSError):

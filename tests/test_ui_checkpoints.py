@@ -60,15 +60,20 @@ def test_a_public_page_takes_embedded_names_and_hub_ids():
         models.refuse_folders(ref)
 
 
-def test_a_few_models_stay_loaded_the_longest_unused_goes_first(monkeypatch):
-    loads = []
-    monkeypatch.setattr(
-        ddpm_core, "load", lambda ref, **_: loads.append(ref) or SimpleNamespace(network=lambda: None), raising=False
-    )
+def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first(monkeypatch):
+    loads, parameters = [], {"small": 10**6, "a": 10**8, "b": 10**8, "huge": 10**9}
+
+    def load(ref, **_):
+        loads.append(ref)
+        return SimpleNamespace(network=lambda: None, source=SimpleNamespace(parameters=parameters[ref]))
+
+    monkeypatch.setattr(ddpm_core, "load", load, raising=False)
+    monkeypatch.setattr(checkpoints, "MEMORY", 16 * 10**8)
     models = Checkpoints()
-    for ref in ("a", "b", "c", "a", "d", "a", "b"):
+    for ref in ("a", "small", "a", "b", "small", "b", "huge", "huge", "b"):
         models.get(ref)
-    assert loads == ["a", "b", "c", "d", "b"]
+    # a and b fit, but not with the small one; the huge one fits with nothing, and stays until another comes
+    assert loads == ["a", "small", "b", "small", "huge", "b"]
 
 
 def test_peek_reads_classes_without_the_weights():

@@ -22,7 +22,7 @@ OFFERED = {
     "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
 }
 NAMES = {"cifar10-tiny": "CIFAR-10 tiny"}
-KEPT = 3  # loaded models
+MEMORY = 2 * 10**9  # bytes that loaded models may take
 
 
 def name(ref: str) -> str:
@@ -37,8 +37,13 @@ def revision(model) -> str | None:
     return getattr(getattr(model, "source", None), "revision", None)
 
 
+def _bytes(model) -> int:
+    """Memory of a model, about: its weights in float32, and once more as its engine wants them."""
+    return 8 * (getattr(model.source, "parameters", None) or 0)
+
+
 class Checkpoints:
-    """Loads and remembers models, and knows which of the offered ones are here.
+    """Loads and remembers models within MEMORY, the last one always, and knows which of the offered ones are here.
 
     device: as for `ddpm_core.load`. public: strangers use the page, so that only embedded names and Hub ids are taken.
     """
@@ -69,7 +74,7 @@ class Checkpoints:
                 self.engine = getattr(model.network, "description", "")
                 with self._lock:
                     self._loaded[ref] = model
-                    while len(self._loaded) > KEPT:
+                    while len(self._loaded) > 1 and sum(map(_bytes, self._loaded.values())) > MEMORY:
                         self._loaded.popitem(last=False)
         return model
 

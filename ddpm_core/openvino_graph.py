@@ -1,0 +1,135 @@
+"""The network's graph, rewritten to be fast on a CPU: what it computes stays the same.
+
+Convolutions want the channels of a pixel side by side in memory. OpenVINO normalises groups of channels, and lines the
+pixels up for attention, only where the pixels of a channel lie side by side, so it reorders every activation there and
+back. Here both are said in operations that take either order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from openvino import Model, Node, Output, PartialShape
+from openvino import opset13 as op
+
+
+def keep_channels_together(model: Model) -> None:
+    """Rewrite a converted network in place."""
+    _flatten_after_norm(model)
+    model.validate_nodes_and_infer_types()
+    _flatten_by_pixel(model)
+    for node in _all(model, "GroupNormalization"):
+        _replace(node, _group_norm(node))
+    model.validate_nodes_and_infer_types()
+
+
+def _group_norm(node: Node) -> Node:
+    """(x − μ) γ/√(σ² + ε) + β, with μ and γ/√(σ² + ε) of one number for each image and channel.
+
+    A group's mean is the mean over its channels of their means over the pixels. σ² is the mean of (x − μ)²: E[x²] − μ²
+    would drown in the rounding of bf16.
+    """
+    x, gamma, beta = _inputs(node)
+    groups, epsilon = (node.get_attributes()[name] for name in ("num_groups", "epsilon"))
+    channels, rank = _channels(x), len(x.get_partial_shape())
+    per_group = groups, channels // groups
+    pixels = _ints(*range(2, rank))
+
+    def by_group(y: Node | Output) -> Node:
+        return op.reshape(y, _ints(0, *per_group), True)
+
+    def by_channel(y: Node) -> Node:
+        return op.reshape(y, _ints(0, channels, *[1] * (rank - 2)), True)
+
+    def mean(y: Node) -> Node:
+        return op.reduce_mean(y, _ints(2), True)
+
+    x, embedding = _split_embedding(x)
+    shift = by_group(embedding) if embedding else op.constant(np.zeros((1, *per_group), np.float32))
+    # x + shift is what is normalised, and what has mean 0 is x − mu.
+    mu = by_channel(op.subtract(mean(op.add(by_group(op.reduce_mean(x, pixels)), shift)), shift))
+    # Not the square of the difference below: that would be kept in memory for both.
+    variance = mean(by_group(op.reduce_mean(op.squared_difference(x, mu), pixels)))
+    gamma, beta = (op.reshape(y, _ints(1, *per_group), False) for y in (gamma, beta))
+    scale = op.divide(gamma, op.sqrt(op.add(variance, op.constant(np.float32(epsilon)))))
+    return op.add(op.multiply(op.subtract(x, mu), by_channel(scale)), by_channel(beta))
+
+
+def _split_embedding(x: Output) -> tuple[Output, Output | None]:
+    """An image and the time embedding that is added to it, one number per channel, so that the norm can add it."""
+    if x.get_node().get_type_name() == "Add" and len(x.get_target_inputs()) == 1:
+        image, embedding = _inputs(x.get_node())
+        if embedding.get_partial_shape() == PartialShape([-1, _channels(x), 1, 1]):
+            return image, embedding
+    return x, None
+
+
+def _flatten_after_norm(model: Model) -> None:
+    """norm(flatten(x)) = flatten(norm(x)), with x: (N, C, H, W) and flatten(x): (N, C, HW)."""
+    for node in _all(model, "Transpose"):  # attention transposes twice before its norm
+        once = _transposed(node)
+        twice = once and _transposed(once.get_node())
+        if twice:
+            _replace(node, twice)
+    for node in _all(model, "GroupNormalization"):
+        image = _flattened(_inputs(node)[0])
+        if image:
+            targets = node.output(0).get_target_inputs()
+            node.input(0).replace_source_output(image)
+            flat = op.reshape(node.output(0), _ints(0, _channels(image), -1), True)
+            for target in targets:
+                target.replace_source_output(flat.output(0))
+
+
+def _flatten_by_pixel(model: Model) -> None:
+    """(N, C, H, W) to (N, HW, C) and back through (N, H, W, C), which may lie in memory as the image does."""
+    for node in _all(model, "Transpose"):
+        flat = _transposed(node)
+        image = flat and _flattened(flat)
+        if image:
+            rows = op.transpose(image, _ints(0, 2, 3, 1))
+            _replace(node, op.reshape(rows, _ints(0, -1, _channels(image)), True))
+    for node in _all(model, "Reshape"):
+        flat = _transposed(_inputs(node)[0].get_node())
+        if flat and len(node.get_output_partial_shape(0)) == 4:
+            shape = op.gather(_inputs(node)[1], _ints(0, 2, 3, 1), _ints(0))
+            _replace(node, op.transpose(op.reshape(flat, shape, False), _ints(0, 3, 1, 2)))
+
+
+def _transposed(node: Node) -> Output | None:
+    """y, where the node is y with its last two of three dimensions exchanged."""
+    if node.get_type_name() == "Transpose":
+        y, order = _inputs(node)
+        if order.get_node().get_type_name() == "Constant" and order.get_node().data.tolist() == [0, 2, 1]:
+            return y
+    return None
+
+
+def _flattened(y: Output) -> Output | None:
+    """The image (N, C, H, W), where y is that as (N, C, HW)."""
+    if y.get_node().get_type_name() == "Reshape" and len(y.get_partial_shape()) == 3:
+        image = _inputs(y.get_node())[0]
+        if len(image.get_partial_shape()) == 4 and _channels(image) == _channels(y):
+            return image
+    return None
+
+
+def _channels(y: Output) -> int:
+    dimension = y.get_partial_shape()[1]
+    return dimension.get_length() if dimension.is_static else -1
+
+
+def _all(model: Model, kind: str) -> list[Node]:
+    return [node for node in model.get_ordered_ops() if node.get_type_name() == kind]
+
+
+def _inputs(node: Node) -> list[Output]:
+    return [port.get_source_output() for port in node.inputs()]
+
+
+def _replace(node: Node, other: Node | Output) -> None:
+    for target in node.output(0).get_target_inputs():
+        target.replace_source_output(other.output(0) if isinstance(other, Node) else other)
+
+
+def _ints(*values: int) -> Node:
+    return op.constant(np.array(values, np.int64))

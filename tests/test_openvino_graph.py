@@ -1,0 +1,71 @@
+"""The rewritten graph computes the same, and hardly reorders anything on the way."""
+
+import pytest
+import torch
+from test_engine import inputs, relative_error, small, truth
+
+from ddpm_core import openvino_engine, openvino_graph
+from ddpm_core.network import unet
+
+openvino = pytest.importorskip("openvino")
+
+
+def converted(network, monkeypatch, rewritten=True):
+    with monkeypatch.context() as patch:
+        if not rewritten:
+            patch.setattr(openvino_engine, "keep_channels_together", lambda model: None)
+        return openvino_engine._convert(network)
+
+
+def compiled(model, shape, precision="f32"):
+    model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
+    return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"attention_head_dim": 8},
+        {"resnet_time_scale_shift": "scale_shift"},
+        {"num_class_embeds": 5, "norm_num_groups": 8},
+        {"block_out_channels": (32, 64), "down_block_types": ("ResnetDownsampleBlock2D", "AttnDownBlock2D")},
+    ],
+    ids=["plain", "heads", "scale and shift", "classes", "residual downsampling"],
+)
+def test_it_computes_what_the_network_computes(config, monkeypatch):
+    network = small(**config)
+    model = converted(network, monkeypatch)
+    assert not openvino_graph._all(model, "GroupNormalization")
+    arguments = inputs(3, size=16, classes=config.get("num_class_embeds", 0))
+    got = compiled(model, (3, 3, 16, 16))([part.numpy() for part in arguments])[0]
+    assert relative_error(torch.from_numpy(got), truth(network, *arguments)) < 1e-5
+
+
+def test_means_far_from_zero_do_not_drown_the_deviation(monkeypatch):
+    """In bf16 the variance of a group would be lost in E[x²] − E[x]²."""
+    network = small()
+    for name, parameter in network.named_parameters():
+        if name.endswith("conv1.bias") or name == "conv_in.bias":
+            parameter.data += 20
+    expected = truth(network, *inputs(2))
+    errors = []
+    for rewritten in (False, True):
+        model = compiled(converted(network, monkeypatch, rewritten), (2, 3, 8, 8), "bf16")
+        errors.append(relative_error(torch.from_numpy(model([part.numpy() for part in inputs(2)])[0]), expected))
+    assert errors[1] < max(0.02, 1.5 * errors[0])
+
+
+def test_images_are_not_reordered_in_memory(monkeypatch):
+    network = unet("cifar10-tiny").eval()
+    counts = []
+    for rewritten in (False, True):
+        model = converted(network, monkeypatch, rewritten)
+        runtime = compiled(model, (1, 3, 32, 32)).get_runtime_model()
+        moved = [
+            node
+            for node in runtime.get_ops()
+            if node.get_rt_info()["layerType"].astype(str) == "Reorder" and node.get_output_size()
+        ]
+        counts.append(sum(torch.Size(node.get_output_shape(0)).numel() > 2048 for node in moved))
+    assert counts[1] < counts[0] / 4
