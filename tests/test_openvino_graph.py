@@ -7,7 +7,7 @@ from test_engine import inputs, relative_error, small, truth
 from ddpm_core import openvino_engine, openvino_graph
 from ddpm_core.network import unet
 
-openvino = pytest.importorskip("openvino")
+pytest.importorskip("openvino")
 
 
 def converted(network, monkeypatch, rewritten=True):
@@ -19,7 +19,8 @@ def converted(network, monkeypatch, rewritten=True):
 
 def compiled(model, shape, precision="f32"):
     model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
-    return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    # The process's one core: a second one, dropped, would leave this thread without its signal stack.
+    return openvino_engine._CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
 
 
 @pytest.mark.parametrize(
