@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.likelihood import evaluations, image_state
 from ddpm_core.refs import ANALYTIC, CheckpointError
 from ddpm_core.schedule import NoiseSchedule
 
@@ -64,6 +63,8 @@ def estimate_gamma(
     None for `default_times`. labels: see predict.label_tensor. progress(done, total) counts evaluations. Raises
     ValueError for values outside these.
     """
+    from ddpm_core.likelihood import evaluations, image_state  # seconds, which reading a table need not take
+
     times = default_times(model.schedule.T) if times is None else sorted(set(times))
     x_0 = image_state(model, images, torch.float32)
     if len(x_0) < 2:

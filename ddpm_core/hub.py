@@ -73,15 +73,16 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Pat
         raise _explained(error, ref, downloading=True) from None
 
 
-def here(ref: Ref) -> tuple[Path, Layout] | None:
-    """Where a checkpoint's files are and which they are, when all of them are on this machine; asks nobody else.
+def here(ref: Ref) -> tuple[Path, Layout, str | None] | None:
+    """A checkpoint's folder, which files it has, and its commit on the Hub, when they are all on this machine.
+
+    Asks nobody else.
 
     Raises CheckpointError for a folder that is no checkpoint.
     """
     if ref.folder is not None:
-        return ref.folder, layout(names_in(ref.folder), ref.name)
-    cached = _cached(ref)
-    return cached and cached[:2]
+        return ref.folder, layout(names_in(ref.folder), ref.name), None
+    return _cached(ref)
 
 
 def status(ref: str | Path, revision: str | None = None, timeout: float = 3.0) -> Status:

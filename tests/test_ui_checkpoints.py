@@ -1,17 +1,20 @@
 """The offered checkpoints: labels, what a public page refuses, what stays loaded, downloads from a Hub."""
 
+import shutil
 import time
 from types import SimpleNamespace
 
 import pytest
+import torch
 from checkpoint_folders import write
 from hub_server import HubServer
 
 import ddpm_core
 from ddpm_core.hub import Status
-from ui import checkpoints
+from ui import checkpoints, controls
 from ui.checkpoints import Checkpoints
 from ui.jobs import Job
+from ui.plan import make_plan
 from ui.settings import Settings
 
 CHURCH = "google/ddpm-ema-church-256"
@@ -80,6 +83,22 @@ def test_peek_reads_classes_without_the_weights():
     peeked = Checkpoints().peek("cifar10-tiny")
     assert (peeked.num_classes, peeked.class_names[3], peeked.schedule.T) == (10, "cat", 1000)
     assert Checkpoints().peek(CHURCH) is None
+
+
+def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded(tmp_path):
+    """A link with it is opened on a page that has just started."""
+    peeked = Checkpoints().peek("cifar10-tiny")
+    assert torch.equal(peeked.gamma, ddpm_core.load("cifar10-tiny", device="cpu").gamma)
+    fitted = controls.for_model(peeked, variance="analytic", variance_b="analytic")
+    assert "value" not in fitted["variance"] and "value" not in fitted["variance_b"]
+    both = [Settings(variance="analytic"), Settings(variance="beta")]
+    assert "analytic adds σ" in make_plan(both, peeked).caption
+    without = tmp_path / "copy"
+    shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
+    peeked = Checkpoints().peek(str(without))
+    assert controls.for_model(peeked, variance="analytic")["variance"]["value"] == "beta_tilde"
+    with pytest.raises(ValueError, match="was not estimated"):
+        make_plan(both, peeked)
 
 
 def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_next_time(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from test_ui_jobs import SETTINGS, Models
+from test_ui_jobs import SETTINGS, Gate, Models
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
@@ -93,14 +93,20 @@ def test_the_archive_holds_what_repeats_the_run(saved):
 
 
 def test_a_run_that_was_stopped_is_saved_as_far_as_it_went(saved):
-    job = Job([replace(SETTINGS, steps=100)], Models())
-    show = Show([], job)
+    gate = Gate()
+    show = Show([], Job([replace(SETTINGS, steps=100)], Models(gate)))
+    for _ in range(4):
+        gate.go.release()
+    states = []
     for message in show.messages():
-        if message.get("frames"):
+        states.append(message["state"])
+        if show.last and show.last[0].k == 3:
             show.stop()
-    done = show.last[0].k + 1
+            gate.go.release()  # the step under way is the last
+    assert states[-1] == "stopped"
     for make in (files.picture, files.gif, files.strip, files.archive):
         make(None, show)
-    if done < 100:
-        assert all(f"step-{done}-of-100" in name for name in saved)
-        assert not any("x_0.npy" in name for name in zipfile.ZipFile(io.BytesIO([*saved.values()][-1])).namelist())
+    assert len(saved) == 4 and all("step-5-of-100" in name for name in saved)
+    (archive,) = [content for name, content in saved.items() if name.endswith(".zip")]
+    with zipfile.ZipFile(io.BytesIO(archive)) as content:
+        assert "x_T.npy" in content.namelist() and "x_0.npy" not in content.namelist()

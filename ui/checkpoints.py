@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
 
-from ddpm_core import hub, refs, settings
+from ddpm_core import analytic, hub, refs, settings
 from ui import words
 
 # The paper's models on the Hub. Which weights they hold: docs of the repositories, and their FID.
@@ -79,14 +79,19 @@ class Checkpoints:
         return model
 
     def peek(self, ref: str) -> SimpleNamespace | None:
-        """The fields of Model that a checkpoint's JSON files give, at once; None where they are not on this machine.
+        """What a checkpoint's JSON files say of its Model, at once; None where they are not on this machine.
 
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
         self.refuse_folders(ref)
         where = refs.parse(ref)
         found = hub.here(where)
-        return found and SimpleNamespace(gamma=None, **settings.read(*found, str(where)).model)
+        if found is None:
+            return None
+        folder, layout, commit = found
+        fields = settings.read(folder, layout, str(where)).model
+        source = SimpleNamespace(ref=str(where), name=where.name, folder=folder, file=layout.weights, revision=commit)
+        return SimpleNamespace(source=source, gamma=analytic.read(source, fields["schedule"]), **fields)
 
     def known(self, ref: str):
         """The model if it is in memory, else what `peek` says."""

@@ -18,7 +18,7 @@ from ui.checkpoints import Checkpoints
 from ui.controls import Controls
 from ui.jobs import PACE, Job, in_thread
 from ui.messages import Show
-from ui.plan import caption
+from ui.plan import make_plan
 from ui.player import player
 from ui.settings import ANY, LANE, PAGE, Settings, lanes
 from ui.warmup import Warmup
@@ -159,9 +159,11 @@ def tab(
         line = _line(dict(zip(PAGE, values, strict=True)))
         try:
             wanted = lanes(values)
-            for lane in wanted:
-                if model := models.known(lane.checkpoint):
+            model = models.known(wanted[0].checkpoint)
+            if model:
+                for lane in wanted:
                     lane.arguments(model)
+                there_is = make_plan(wanted, model).caption
         except (ValueError, CheckpointError) as error:
             return f'<p class="wrong">{escape(str(error))}</p>', line, "", "", "", gr.update(interactive=False)
         said = f"<p>{escape(_estimate(models, wanted))}</p>"
@@ -171,9 +173,8 @@ def tab(
             theirs, why = share.diffusers(wanted, model), ""
         except ValueError as error:
             theirs, why = "", str(error)
-        note = caption(wanted, model)
-        button = gr.update(interactive=not why)
-        return said, line, note and f"<p>{escape(note)}</p>", share.python(wanted, model), theirs, button
+        note = there_is and f"<p>{escape(there_is)}</p>"
+        return said, line, note, share.python(wanted, model), theirs, gr.update(interactive=not why)
 
     def choose(request: gr.Request, chosen, count_now, *values):
         """Fit the controls to a checkpoint, as far as it is known without a download."""

@@ -69,7 +69,7 @@ def archive(demo: gr.Blocks, show: Show) -> str:
     from ddpm_core.noise import gaussian_batch
 
     lanes = show.job.plan.lanes
-    shape = np.moveaxis(show.any.x, -1, 1).shape[1:]
+    shape = np.moveaxis(show.sample.x, -1, 1).shape[1:]
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as out:  # what is in it is compressed already
         out.writestr("settings.json", about(show, indent=2))
@@ -122,7 +122,7 @@ def _moments(show: Show) -> list[list[np.ndarray]]:
 
 def _pictures(sprite: bytes, show: Show) -> np.ndarray:
     """Back from a sprite to uint8 (N, H, W, C)."""
-    count, size = show.any.x.shape[:2]
+    count, size = show.sample.x.shape[:2]
     row = np.asarray(Image.open(io.BytesIO(sprite)))
     return np.stack(np.split(row.reshape(size, count * size, -1), count, axis=1))
 

@@ -19,7 +19,7 @@ from ui import checkpoints, words
 from ui.plan import Plan, kept_steps, make_plan
 from ui.settings import Settings
 
-INTERVAL = 0.1  # seconds between two updates, at least: each costs server and page some 10 ms of a processor
+INTERVAL = 0.1  # seconds between two updates, at least: each takes server and browser about 15 ms of a core each
 HEARTBEAT = 0.5  # and at most, so that a closed page is noticed in time
 FINAL = ("stopped", "finished", "error")
 

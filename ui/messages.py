@@ -37,7 +37,7 @@ class Show:
         return self.job.settings
 
     @property
-    def any(self) -> Frame:
+    def sample(self) -> Frame:
         """A frame of some lane, for what all have in common."""
         return next(iter(self.last.values()))
 
