@@ -111,10 +111,10 @@ def wrap(
         engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
     try:
         if engine == "openvino":
-            with _announced("Preparing the network for OpenVINO; the first time takes longest", progress):
+            with announced("Preparing the network for OpenVINO; the first time takes longest", progress):
                 return _openvino(unet, chosen, precision)
         if engine == "compile":
-            with _announced("Compiling the network", progress):
+            with announced("Compiling the network", progress):
                 return CompiledNetwork(unet, chosen, torch_precision(precision, chosen))
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {_first_line(error)}"
@@ -171,8 +171,8 @@ def example_inputs(unet: UNet2DModel, n: int = 1) -> tuple[Tensor, ...]:
 
 
 @contextmanager
-def _announced(text: str, progress: Callable[[str], None] | None):
-    """Say what is going on once it takes long."""
+def announced(text: str, progress: Callable[[str], None] | None):
+    """Say what is going on, to progress or else the log, once it takes more than 2 seconds."""
     timer = threading.Timer(_PATIENCE, progress or log.info, [text])
     timer.daemon = True
     timer.start()

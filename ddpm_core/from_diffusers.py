@@ -7,6 +7,7 @@ one, and fails. Here Python makes that thread wait.
 from diffusers import DPMSolverMultistepScheduler, UNet2DModel, UniPCMultistepScheduler, __version__
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.upsampling import Upsample2D
 
 __all__ = [
     "Attention",
@@ -14,5 +15,6 @@ __all__ = [
     "ResnetBlock2D",
     "UNet2DModel",
     "UniPCMultistepScheduler",
+    "Upsample2D",
     "__version__",
 ]

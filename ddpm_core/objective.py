@@ -97,6 +97,19 @@ def min_snr_weight(schedule: NoiseSchedule, prediction: str, t: Tensor, gamma: f
     return snr.clamp(max=gamma) / per_x_0_error[prediction]
 
 
+def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.2) -> Tensor:
+    """Probability of each t = 1..T under which log σ_t is normal, σ² = (1 − ᾱ_t)/ᾱ_t, float64 (T,), summing to 1.
+
+    The noise levels of training in Karras et al. 2022, Table 1, whose mean and std are the defaults. Each t has the
+    mass of the log σ nearest to its own. Raises ValueError for std <= 0.
+    """
+    if std <= 0:
+        raise ValueError(f"std must be above 0, got {std}")
+    log_sigma = 0.5 * ((1 - schedule.alpha_bar[1:]) / schedule.alpha_bar[1:]).log()
+    edges = torch.special.ndtr(((log_sigma[1:] + log_sigma[:-1]) / 2 - mean) / std)
+    return torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
+
+
 def _evaluate(
     network: Network, schedule: NoiseSchedule, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:

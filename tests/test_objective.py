@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ddpm_core import NoiseSchedule, posterior, q_sample
 from ddpm_core.likelihood import FLOOR, discretized_log_likelihood
-from ddpm_core.objective import LOSSES, l_hybrid, l_simple, l_vlb, min_snr_weight
+from ddpm_core.objective import LOSSES, l_hybrid, l_simple, l_vlb, lognormal_times, min_snr_weight
 from ddpm_core.process import from_x0_eps
 
 SCHEDULE = NoiseSchedule.linear(50)
@@ -160,6 +160,25 @@ def test_min_snr_weighting_is_one_loss_whatever_the_network_predicts(t, gamma):
         torch.testing.assert_close(loss, torch.full((2,), min(snr, gamma) * 0.01, dtype=torch.float64))
     with pytest.raises(ValueError, match="min-SNR"):
         min_snr_weight(SCHEDULE, "mu", steps)
+
+
+@given(mean=st.floats(-3, 2), std=st.floats(0.2, 3))
+@settings(max_examples=30, deadline=None)
+def test_lognormal_times_are_the_times_nearest_to_a_normal_log_sigma(mean, std):
+    """Against the definition: draw log σ, take the t whose own log σ is nearest."""
+    probability = lognormal_times(SCHEDULE, mean, std)
+    log_sigma = 0.5 * torch.log(1 / SCHEDULE.alpha_bar[1:] - 1)
+    quantiles = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
+    drawn = mean + std * torch.special.ndtri(quantiles)
+    nearest = (drawn[:, None] - log_sigma).abs().argmin(1)
+    found = torch.bincount(nearest, minlength=len(log_sigma)) / len(drawn)
+    torch.testing.assert_close(probability, found.double(), atol=2e-4, rtol=0)
+    assert float(probability.sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_lognormal_times_need_a_width():
+    with pytest.raises(ValueError, match="std must be above 0"):
+        lognormal_times(SCHEDULE, std=0.0)
 
 
 @pytest.mark.parametrize("cdf", ["tanh", "exact"])

@@ -119,6 +119,10 @@ def test_ema_starts_short_follows_parameters_only_and_stays_float32():
         ({"min_snr": 5.0, "prediction": "mu"}, "--min-snr"),
         ({"beta_end": 2.0}, "between 0 and 1"),
         ({"sample_steps": 2000}, "--sample-steps can't exceed T"),
+        ({"times": "lognormal", "log_sigma_std": 0.0}, "--log-sigma-std must be above 0"),
+        ({"times": "lognormal", "loss": "vlb"}, "--times uniform"),
+        ({"fused": True}, "--fused goes with --channels-last"),
+        ({"fused": True, "channels_last": True, "precision": "fp16"}, "--precision fp32 or bf16"),
     ],
 )
 def test_impossible_configurations_are_one_sentence(change, words):
@@ -328,6 +332,7 @@ def test_training_learns(tmp_path):
         {"prediction": "epsilon", "loss": "vlb"},
         {"loss": "hybrid", "variance": "learned_range", "channels_last": True, "schedule": "quadratic"},
         {"precision": "bf16", "accumulate": 2},
+        {"prediction": "v", "times": "lognormal", "log_sigma_mean": -0.5},
     ],
 )
 def test_the_grid_of_recipes_trains_and_its_results_load(folder, tmp_path, changes):

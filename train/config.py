@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from ddpm_core import NoiseSchedule
 from ddpm_core.network import unet
+from ddpm_core.objective import lognormal_times
 from ddpm_core.process import LEARNED
 from train import TrainError
 
@@ -82,6 +85,13 @@ class Config:
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
     variance: Literal["beta", "beta_tilde", "learned", "learned_range"] = "beta"
     """Reverse variance σ². The learned ones need --loss vlb or hybrid."""
+    times: Literal["uniform", "lognormal"] = "uniform"
+    """How t is drawn: each alike (the paper), or so that log σ_t, with σ_t² = (1 − ᾱ_t)/ᾱ_t, is normal (Karras et al.
+    2022)."""
+    log_sigma_mean: float = -1.2
+    """Mean of log σ_t (--times lognormal)."""
+    log_sigma_std: float = 1.2
+    """Standard deviation of log σ_t (--times lognormal)."""
     min_snr: float | None = None
     """Weight L_simple so that the x_0-error counts min(SNR, this) at every t. None: the paper's plain L_simple."""
 
@@ -114,6 +124,9 @@ class Config:
     """Keep images with the channels innermost in memory."""
     compile: bool = False
     """Compile the network with torch.compile (needs a C++ compiler; some minutes at the start)."""
+    fused: bool = False
+    """On a CPU, in fp32 or bf16: normalise and activate in one pass, in code compiled at the first start (needs a C++
+    compiler and ninja). Goes with --channels-last."""
     threads: int | None = None
     """CPU threads. None: torch's choice. Resumed runs repeat exactly only with the same number."""
 
@@ -173,7 +186,7 @@ PRESETS: dict[str, Config] = {
 # What a resumed run may change; everything else decides what step n computes.
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
-    *("channels_last", "compile", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema"),
+    *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema"),
     *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
 }
 
@@ -209,6 +222,11 @@ def check(config: Config) -> None:
         _require(config.min_snr > 0, "min_snr", config, "must be above 0")
         if config.loss != "simple" or config.prediction == "mu":
             raise TrainError("--min-snr weights L_simple: it needs --loss simple and --prediction epsilon, x0 or v.")
+    if config.fused and (config.compile or not config.channels_last or config.precision not in ("fp32", "bf16")):
+        raise TrainError("--fused goes with --channels-last, --no-compile and --precision fp32 or bf16.")
+    _require(config.log_sigma_std > 0, "log_sigma_std", config, "must be above 0")
+    if config.times != "uniform" and config.loss != "simple":
+        raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
     try:
         make_schedule(config)
     except ValueError as error:
@@ -225,6 +243,13 @@ def make_schedule(config: Config) -> NoiseSchedule:
     if config.schedule == "cosine":
         return NoiseSchedule.cosine(config.T)
     return getattr(NoiseSchedule, config.schedule)(config.T, config.beta_start, config.beta_end)
+
+
+def time_distribution(config: Config) -> np.ndarray | None:
+    """P(t <= n) for n = 1..T, or None where every t is alike."""
+    if config.times == "uniform":
+        return None
+    return lognormal_times(make_schedule(config), config.log_sigma_mean, config.log_sigma_std).cumsum(0).numpy()
 
 
 def make_network(config: Config, num_classes: int):

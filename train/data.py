@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from train import TrainError
-from train.config import Config
+from train.config import Config, time_distribution
 from train.sources import open_source
 
 # Draws of one purpose never meet those of another: the purpose is the high word of Philox's counter.
@@ -117,6 +117,7 @@ class Samples(Dataset):
 
     def __init__(self, config: Config, images: Images):
         self._config, self._images = config, images
+        self._times = time_distribution(config)
 
     def __getitem__(self, n: int) -> dict[str, np.ndarray | int | bool]:
         config, images = self._config, self._images
@@ -124,7 +125,7 @@ class Samples(Dataset):
         rng = generator(config.seed, n, _SAMPLE)
         sample = {
             "image": i,
-            "t": int(rng.integers(1, config.T + 1)),
+            "t": self._draw_time(rng),
             "mirror": bool(rng.random() < 0.5) and config.flip,
         }
         dropped = bool(rng.random() < config.label_dropout)
@@ -137,6 +138,12 @@ class Samples(Dataset):
             label = int(images.labels[(i + skipped) % len(images)])
             sample["label"] = len(images.classes) if dropped else label
         return sample
+
+    def _draw_time(self, rng: np.random.Generator) -> int:
+        T = self._config.T
+        if self._times is None:
+            return int(rng.integers(1, T + 1))
+        return min(int(np.searchsorted(self._times, rng.random(), side="right")) + 1, T)
 
 
 class _Rounds:

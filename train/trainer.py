@@ -23,6 +23,7 @@ from train import TrainError, card, checkpoints
 from train.config import Config, check, check_resume, from_dict, learning_rate, make_network, make_schedule, to_dict
 from train.data import Images, batches, torch_seed
 from train.ema import EMA
+from train.fused import fuse
 from train.report import Report, Window
 
 STOP_CHECK = 10  # steps between two agreements of several processes on whether to stop
@@ -71,6 +72,10 @@ class Trainer:
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.unet = unet.to(self.device, memory_format=layout)
         self.ema = EMA(self.unet, config.ema)
+        if config.fused:
+            if self.device.type != "cpu":
+                raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
+            fuse(self.unet)
         if config.compile:
             self.unet.compile()
         kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW

@@ -1,0 +1,144 @@
+"""The compiled normalisation against torch's own, value by value and through whole blocks and runs."""
+
+import copy
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
+
+import ddpm_core
+from train import TrainError, fused
+from train.config import PRESETS, make_network
+from train.fused import FusedNorm, fuse
+from train.trainer import Trainer
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("c++") or shutil.which("g++")) or not shutil.which("ninja"),
+    reason="needs a C++ compiler and ninja",
+)
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    a, b = a.detach(), b.detach()
+    return float((a - b).norm() / b.norm().clamp(min=1e-12))
+
+
+def random_image(generator, *shape, scale=1.0, centre=0.0):
+    x = torch.randn(shape, generator=generator) * scale + centre
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+@given(
+    images=st.integers(1, 4),
+    groups=st.integers(1, 5),
+    width=st.integers(1, 9),
+    size=st.integers(2, 9),
+    shifted=st.booleans(),
+    scale=st.sampled_from([1e-2, 1.0, 30.0]),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=60, deadline=None)
+def test_values_and_gradients_are_those_of_group_norm_then_silu(images, groups, width, size, shifted, scale, seed):
+    generator = torch.Generator().manual_seed(seed)
+    norm = FusedNorm(groups, groups * width, eps=1e-6)
+    with torch.no_grad():
+        norm.weight.normal_(generator=generator)
+        norm.bias.normal_(generator=generator)
+    x = random_image(generator, images, groups * width, size, size, scale=scale).requires_grad_()
+    shift = torch.randn(images, groups * width, generator=generator).requires_grad_() if shifted else None
+    dy = random_image(generator, *x.shape)
+    inputs = [x, norm.weight, norm.bias] + ([shift] if shifted else [])
+    found = norm(x, shift)
+    gradients = torch.autograd.grad(found, inputs, dy)
+
+    exact = [value.detach().double().requires_grad_() for value in inputs]
+    moved = exact[0] + exact[3][:, :, None, None] if shifted else exact[0]
+    expected = F.silu(F.group_norm(moved, groups, exact[1], exact[2], 1e-6))
+    oracles = torch.autograd.grad(expected, exact, dy.double())
+    assert relative(found.double(), expected) < 1e-4
+    magnitude = max(float(oracle.norm()) for oracle in oracles)
+    for gradient, oracle in zip(gradients, oracles, strict=True):
+        # gradients that cancel to nothing (one number a group) are compared with the size of the others
+        assert float((gradient - oracle.detach()).norm()) < 2e-3 * max(float(oracle.norm()), 0.1 * magnitude)
+
+
+def test_bfloat16_is_rounded_once_and_keeps_nan():
+    generator = torch.Generator().manual_seed(0)
+    norm = FusedNorm(4, 32)
+    x = random_image(generator, 2, 32, 8, 8).bfloat16()
+    exact = F.silu(F.group_norm(x.double(), 4, eps=norm.eps))
+    assert float(((norm(x).double() - exact) / exact.abs().clamp(min=1e-3)).abs().max().detach()) < 2**-8
+    x[0, 0, 0, 0] = float("nan")
+    out = norm(x)
+    assert out[0, :8].isnan().all() and out[1].isfinite().all()
+
+
+def test_extreme_inputs_stay_finite():
+    norm = FusedNorm(1, 1)
+    with torch.no_grad():
+        norm.weight.fill_(1e4)
+    x = torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(norm(x), F.silu(F.group_norm(x, 1, norm.weight)), atol=1e-3, rtol=1e-5)
+
+
+def test_a_fused_network_computes_the_same_from_the_same_parameters():
+    config = replace(PRESETS["cifar10-tiny"], widths=(16, 32), attention=(8,), image_size=16, norm_groups=8)
+    torch.manual_seed(0)
+    plain = make_network(config, 3)
+    for parameter in plain.parameters():  # nothing at zero, so that every path shows
+        torch.nn.init.normal_(parameter, std=0.1)
+    changed = copy.deepcopy(plain)
+    fuse(changed)
+    assert changed.state_dict().keys() == plain.state_dict().keys()
+    x, t, labels = torch.randn(3, 3, 16, 16), torch.tensor([0, 500, 999]), torch.tensor([0, 3, 1])
+    results = []
+    for network in (plain, changed.to(memory_format=torch.channels_last)):
+        out = network(x, t, class_labels=labels).sample
+        out.square().mean().backward()
+        results.append((out, torch.cat([p.grad.flatten() for p in network.parameters()])))
+    for expected, found in zip(*results, strict=True):
+        assert relative(found, expected) < 1e-4
+
+
+def test_threads_do_not_change_a_fused_result(process_restored):  # noqa: F811
+    norm, results = FusedNorm(4, 32), []
+    x = random_image(torch.Generator().manual_seed(0), 5, 32, 8, 8).requires_grad_()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        y = norm(x)
+        results.append(torch.cat([y.flatten(), torch.autograd.grad(y.square().sum(), x)[0].flatten()]))
+    assert torch.equal(*results)
+
+
+def test_a_fused_run_is_resumed_and_its_result_is_an_ordinary_model(tmp_path):
+    folder = make_folder(tmp_path / "images")
+    options = {"fused": True, "channels_last": True, "precision": "bf16", "dropout": 0.0}
+    whole = fit(tiny(folder, tmp_path / "whole", **options))
+    first = Trainer(tiny(folder, tmp_path / "parts", **{**options, "steps": 3}))
+    assert first.fit() is None
+    again = fit(tiny(folder, tmp_path / "parts", resume=True, **options), first.state())
+    assert all(torch.equal(a, b) for a, b in zip(whole.unet.parameters(), again.unet.parameters(), strict=True))
+    fit(tiny(folder, tmp_path / "plain", **{**options, "fused": False}))
+    a, b = weights(tmp_path / "whole", 6), weights(tmp_path / "plain", 6)
+    assert a.keys() == b.keys()
+    assert relative(*(torch.cat([part.flatten() for part in each.values()]) for each in (a, b))) < 1e-3
+    assert ddpm_core.load(tmp_path / "whole" / "model", device="cpu").source.weights == "EMA"
+
+
+def test_without_a_compiler_it_is_one_sentence(monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("Ninja is required to load C++ extensions\nand a stack trace")
+
+    monkeypatch.setattr("torch.utils.cpp_extension.load", broken)
+    fused._extension.cache_clear()
+    try:
+        with pytest.raises(TrainError, match=r"--fused needs a C\+\+ compiler and ninja.*Ninja is required") as error:
+            fuse(make_network(replace(PRESETS["cifar10-tiny"], widths=(8, 16), norm_groups=8, attention=()), 0))
+    finally:
+        fused._extension.cache_clear()
+    assert "\n" not in str(error.value)

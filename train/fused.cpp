@@ -1,0 +1,229 @@
+// Group normalisation of x + shift, then SiLU, in one pass over images whose channels lie innermost, and its gradient.
+//
+// x is read twice and the result written once; everything between stays in registers. An image is one thread's work
+// from end to end, so that results don't depend on the number of threads.
+
+#include <torch/extension.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace {
+
+using Floats = std::vector<float>;
+
+inline float wide(float x) { return x; }
+inline float wide(uint16_t x) {  // bfloat16 is the upper half of a float32
+  uint32_t bits = static_cast<uint32_t>(x) << 16;
+  float y;
+  std::memcpy(&y, &bits, 4);
+  return y;
+}
+
+template <typename T> inline T narrow(float x);
+template <> inline float narrow<float>(float x) { return x; }
+template <> inline uint16_t narrow<uint16_t>(float x) {  // to the nearest, ties to even
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  return x == x ? rounded : 0x7fc0;
+}
+
+// 1/(1 + exp(-z)) to about 1e-7, in operations that compilers turn into vector instructions:
+// exp(-z) = 2^whole · 2^part with part in [-1/2, 1/2], the latter by its Taylor series.
+inline float sigmoid(float z) {
+  float power = -z * 1.44269504f;
+  power = power < 126.f ? power : 126.f;
+  power = power > -126.f ? power : -126.f;
+  int32_t exponent = static_cast<int32_t>(power + 127.5f);  // biased, as floats have it
+  float part = (power - static_cast<float>(exponent - 127)) * 0.693147181f;
+  float series =
+      1.f + part * (1.f + part * (1.f / 2 + part * (1.f / 6 + part * (1.f / 24 + part * (1.f / 120 + part / 720)))));
+  uint32_t bits = static_cast<uint32_t>(exponent) << 23;
+  float scale;
+  std::memcpy(&scale, &bits, 4);
+  return 1.f / (1.f + series * scale);
+}
+
+struct Shape {
+  int64_t images, channels, pixels, groups;
+  int64_t width() const { return channels / groups; }
+  float count() const { return static_cast<float>(width() * pixels); }
+};
+
+// What normalisation makes of a channel: z = x · scale + offset, and x̂ = x · rstd + centre.
+struct Channels {
+  Floats scale, offset, centre, rstd;
+  Channels(const Shape& s, const float* shift, const float* mean, const float* rstd_, const float* gamma,
+           const float* beta)
+      : scale(s.channels), offset(s.channels), centre(s.channels), rstd(s.channels) {
+    for (int64_t c = 0; c < s.channels; ++c) {
+      int64_t g = c / s.width();
+      rstd[c] = rstd_[g];
+      centre[c] = ((shift ? shift[c] : 0.f) - mean[g]) * rstd[c];
+      scale[c] = gamma[c] * rstd[c];
+      offset[c] = beta[c] + gamma[c] * centre[c];
+    }
+  }
+};
+
+template <typename T>
+void forward_image(const Shape& s, const T* x, const float* shift, const float* gamma, const float* beta, float eps,
+                   T* y, float* mean, float* rstd) {
+  const int64_t C = s.channels;
+  Floats sum(C, 0.f), squares(C, 0.f);
+  float *a = sum.data(), *b = squares.data();
+  for (int64_t p = 0; p < s.pixels; ++p) {
+    const T* row = x + p * C;
+#pragma GCC ivdep
+    for (int64_t c = 0; c < C; ++c) {
+      float value = wide(row[c]);
+      a[c] += value;
+      b[c] += value * value;
+    }
+  }
+  for (int64_t g = 0; g < s.groups; ++g) {
+    double total = 0, square = 0;
+    for (int64_t c = g * s.width(); c < (g + 1) * s.width(); ++c) {
+      double add = shift ? shift[c] : 0.0;
+      total += a[c] + s.pixels * add;
+      square += b[c] + 2 * add * a[c] + s.pixels * add * add;
+    }
+    double average = total / s.count(), variance = square / s.count() - average * average;
+    mean[g] = average;
+    rstd[g] = 1 / std::sqrt(std::max(variance, 0.0) + eps);
+  }
+  Channels channel(s, shift, mean, rstd, gamma, beta);
+  const float *scale = channel.scale.data(), *offset = channel.offset.data();
+  for (int64_t p = 0; p < s.pixels; ++p) {
+    const T* row = x + p * C;
+    T* out = y + p * C;
+#pragma GCC ivdep
+    for (int64_t c = 0; c < C; ++c) {
+      float z = wide(row[c]) * scale[c] + offset[c];
+      out[c] = narrow<T>(z * sigmoid(z));
+    }
+  }
+}
+
+template <typename T>
+void backward_image(const Shape& s, const T* dy, const T* x, const float* shift, const float* gamma, const float* beta,
+                    const float* mean, const float* rstd, T* dx, float* dshift, float* dgamma, float* dbeta) {
+  const int64_t C = s.channels;
+  Channels channel(s, shift, mean, rstd, gamma, beta);
+  const float *scale = channel.scale.data(), *offset = channel.offset.data();
+  Floats sum_dz(C, 0.f), sum_dzx(C, 0.f), sum_x(C, 0.f), slope(C), level(C);
+  float *a = sum_dz.data(), *b = sum_dzx.data(), *e = sum_x.data();
+  for (int64_t p = 0; p < s.pixels; ++p) {
+    const T *row = x + p * C, *out = dy + p * C;
+    T* dz_row = dx + p * C;  // dz waits where dx will stand
+#pragma GCC ivdep
+    for (int64_t c = 0; c < C; ++c) {
+      float value = wide(row[c]), z = value * scale[c] + offset[c], half = sigmoid(z);
+      float dz = wide(out[c]) * half * (1.f + z * (1.f - half));
+      a[c] += dz;
+      b[c] += dz * value;
+      e[c] += value;
+      dz_row[c] = narrow<T>(dz);
+    }
+  }
+  for (int64_t c = 0; c < C; ++c) {
+    dbeta[c] = a[c];
+    dgamma[c] = channel.rstd[c] * b[c] + channel.centre[c] * a[c];
+  }
+  for (int64_t g = 0; g < s.groups; ++g) {
+    float first = 0, second = 0;  // means over the group of γ dz and of γ dz x̂
+    for (int64_t c = g * s.width(); c < (g + 1) * s.width(); ++c) {
+      first += gamma[c] * dbeta[c];
+      second += gamma[c] * dgamma[c];
+    }
+    first /= s.count();
+    second /= s.count();
+    for (int64_t c = g * s.width(); c < (g + 1) * s.width(); ++c) {  // dx = rstd (γ dz − first − x̂ second)
+      slope[c] = -rstd[g] * rstd[g] * second;
+      level[c] = -rstd[g] * (first + channel.centre[c] * second);
+    }
+  }
+  const float *m = slope.data(), *n = level.data();
+  for (int64_t p = 0; p < s.pixels; ++p) {
+    const T* row = x + p * C;
+    T* out = dx + p * C;
+#pragma GCC ivdep
+    for (int64_t c = 0; c < C; ++c) out[c] = narrow<T>(scale[c] * wide(out[c]) + m[c] * wide(row[c]) + n[c]);
+  }
+  if (dshift)
+    for (int64_t c = 0; c < C; ++c) dshift[c] = scale[c] * a[c] + m[c] * e[c] + n[c] * s.pixels;
+}
+
+Shape shape_of(const at::Tensor& x, int64_t groups) {
+  TORCH_CHECK(x.is_contiguous(at::MemoryFormat::ChannelsLast), "expected channels innermost in memory");
+  return {x.size(0), x.size(1), x.size(2) * x.size(3), groups};
+}
+
+const float* row(const at::Tensor& rows, int64_t i) {
+  return rows.defined() ? rows.data_ptr<float>() + i * rows.size(1) : nullptr;
+}
+
+template <typename Call> void by_type(const at::Tensor& x, const Call& call) {
+  if (x.scalar_type() == at::kBFloat16)
+    call(uint16_t{});
+  else
+    call(float{});
+}
+
+// x: (N, C, H, W), float32 or bfloat16; shift: (N, C) or none; gamma, beta: (C); float32 all three.
+std::vector<at::Tensor> forward(const at::Tensor& x, const c10::optional<at::Tensor>& shift_, const at::Tensor& gamma,
+                                const at::Tensor& beta, int64_t groups, double eps) {
+  const Shape s = shape_of(x, groups);
+  const at::Tensor shift = shift_.value_or(at::Tensor());
+  at::Tensor y = at::empty_like(x), mean = at::empty({s.images, groups}, gamma.options()), rstd = at::empty_like(mean);
+  by_type(x, [&](auto zero) {
+    using T = decltype(zero);
+    auto in = static_cast<const T*>(x.data_ptr());
+    auto out = static_cast<T*>(y.data_ptr());
+    at::parallel_for(0, s.images, 1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        int64_t at = i * s.channels * s.pixels;
+        forward_image<T>(s, in + at, row(shift, i), gamma.data_ptr<float>(), beta.data_ptr<float>(), eps, out + at,
+                         mean.data_ptr<float>() + i * groups, rstd.data_ptr<float>() + i * groups);
+      }
+    });
+  });
+  return {y, mean, rstd};
+}
+
+// dx, and one row an image of dshift, dgamma and dbeta, whose sums over the images are the gradients of the last two.
+std::vector<at::Tensor> backward(const at::Tensor& dy, const at::Tensor& x, const c10::optional<at::Tensor>& shift_,
+                                 const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& mean,
+                                 const at::Tensor& rstd) {
+  const Shape s = shape_of(x, mean.size(1));
+  shape_of(dy, mean.size(1));
+  const at::Tensor shift = shift_.value_or(at::Tensor());
+  at::Tensor dx = at::empty_like(x), dgamma = at::empty({s.images, s.channels}, gamma.options());
+  at::Tensor dbeta = at::empty_like(dgamma), dshift = shift.defined() ? at::empty_like(dgamma) : at::Tensor();
+  by_type(x, [&](auto zero) {
+    using T = decltype(zero);
+    auto in = static_cast<const T*>(x.data_ptr());
+    auto out = static_cast<const T*>(dy.data_ptr());
+    auto gradient = static_cast<T*>(dx.data_ptr());
+    at::parallel_for(0, s.images, 1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        int64_t at = i * s.channels * s.pixels, channel = i * s.channels;
+        backward_image<T>(s, out + at, in + at, row(shift, i), gamma.data_ptr<float>(), beta.data_ptr<float>(),
+                          row(mean, i), row(rstd, i), gradient + at,
+                          dshift.defined() ? dshift.data_ptr<float>() + channel : nullptr,
+                          dgamma.data_ptr<float>() + channel, dbeta.data_ptr<float>() + channel);
+      }
+    });
+  });
+  return {dx, dshift, dgamma, dbeta};
+}
+
+}  // namespace
+
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
+  module.def("forward", &forward);
+  module.def("backward", &backward);
+}
