@@ -1,4 +1,4 @@
-"""Command line: `python -m ddpm_core sample` and `python -m ddpm_core info`."""
+"""Command line: `python -m ddpm_core sample`, `info` and `export`."""
 
 from __future__ import annotations
 
@@ -107,6 +107,24 @@ class Info:
             print(f"{name:<{width}}  {value}")
 
 
+@dataclass
+class Export:
+    """Write a checkpoint to a folder in the Hub's layout, weights as safetensors."""
+
+    checkpoint: Annotated[str, tyro.conf.Positional]
+    """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    folder: Annotated[Path, tyro.conf.Positional]
+    """where to; a folder that holds such a checkpoint is replaced, its README.md stays"""
+    half: bool = False
+    """weights as float16: half the size"""
+
+    def run(self) -> None:
+        from ddpm_core import save
+
+        save(open_checkpoint(self.checkpoint, Where("cpu", "fp32", "torch")), self.folder, self.half)
+        print(self.folder)
+
+
 def parse_seeds(text: str) -> list[int]:
     """ "7", "0-15" or "1,5,9-12" as a list of seeds; ValueError for anything else, or for more than 100,000."""
     ranges = []
@@ -145,8 +163,9 @@ def open_checkpoint(ref: str, where: Where):
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run a command; errors of the user's input end with one sentence on stderr and exit status 1."""
+    commands = {"sample": Sample, "info": Info, "export": Export}
     command = tyro.extras.subcommand_cli_from_dict(
-        {"sample": Sample, "info": Info}, prog="python -m ddpm_core", description=__doc__, args=arguments
+        commands, prog="python -m ddpm_core", description=__doc__, args=arguments
     )
     from ddpm_core import CheckpointError
 

@@ -125,9 +125,10 @@ def load(
     return Model(network=engines.wrap(unet, device, precision, engine), source=source, gamma=gamma, **found.model)
 
 
-def save(model: Model, folder: str | Path) -> None:
+def save(model: Model, folder: str | Path, half: bool = False) -> None:
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly.
 
+    half: keep the weights as float16, half the size, each rounded to 11 significant bits.
     It is written whole beside the folder, then renamed. A folder that exists is replaced only if it is such a
     checkpoint (its README.md stays). Raises CheckpointError when it is not, or when the disk refuses; TypeError for a
     network that is not a UNet2DModel, ValueError for one whose weights were cast to less than float32.
@@ -144,7 +145,8 @@ def save(model: Model, folder: str | Path) -> None:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
             new = Path(temporary) / "new"
             new.mkdir()
-            weights = {key: value.cpu().contiguous() for key, value in unet.state_dict().items()}
+            dtype = torch.float16 if half else torch.float32
+            weights = {key: value.to("cpu", dtype).contiguous() for key, value in unet.state_dict().items()}
             save_file(weights, new / refs.WEIGHTS[0], metadata={"format": "pt"})
             unet.save_config(new)
             for name, content in settings.files(model).items():

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
+from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint import Source, describe
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
@@ -329,6 +330,15 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         ddpm_core.save(model, tmp_path / "a")
     assert same(ddpm_core.load(tmp_path / "a"), weights)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_export_keeps_the_model_and_halves_its_file(tmp_path):
+    write(tmp_path / "a", scheduler={"prediction_type": "v_prediction"})
+    command(["export", str(tmp_path / "a"), str(tmp_path / "b"), "--half"])
+    before, after = ddpm_core.load(tmp_path / "a"), ddpm_core.load(tmp_path / "b")
+    assert after.prediction == "v" and after.source.bytes == pytest.approx(before.source.bytes / 2, rel=0.1)
+    assert same(after, {key: value.half().float() for key, value in before.network.unet.state_dict().items()})
+    assert UNet2DModel.from_pretrained(tmp_path / "b").dtype == torch.float32
 
 
 def test_save_refuses_what_the_layout_cannot_hold(tmp_path):

@@ -17,10 +17,7 @@ from train.config import PRESETS, make_network
 from train.fused import FusedNorm, fuse
 from train.trainer import Trainer
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("c++") or shutil.which("g++")) or not shutil.which("ninja"),
-    reason="needs a C++ compiler and ninja",
-)
+pytestmark = pytest.mark.skipif(not (shutil.which("c++") or shutil.which("g++")), reason="needs a C++ compiler")
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:

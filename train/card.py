@@ -69,6 +69,9 @@ def describe(model: Model, out: Path, config: Config, step: int, images: Images,
         "Process": f"T = {config.T}, {config.schedule} schedule, variance {config.variance}",
         "Prediction": config.prediction,
         "Loss": f"L_{config.loss}" + (f", min-SNR weighting {config.min_snr}" if config.min_snr else ""),
+        "Times": "each t alike"
+        if config.times == "uniform"
+        else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
         "Optimiser": f"{config.optimizer}, learning rate {config.lr:g}, warm-up {config.warmup} steps, "
         f"decay {config.lr_decay}, gradient clip {config.clip:g}",
         "Start": f"the weights of {config.init}" if config.init else "random weights",

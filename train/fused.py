@@ -7,6 +7,7 @@ Parameters, their names and what is computed stay the same.
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -91,6 +92,7 @@ def _extension():
     vectors = torch.backends.cpu.get_cpu_capability()
     flags = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *_VECTORS.get(vectors, [])]
     source = str(Path(__file__).with_name("fused.cpp"))
+    os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)  # pip's ninja, in a venv that is not activated
     try:
         with announced(
             "Compiling the fused normalisation (about 20 s, once)", lambda text: print(text, file=sys.stderr)
