@@ -61,6 +61,11 @@ def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
     return _encode(image, "JPEG", quality=quality)
 
 
+def bmp(image: np.ndarray) -> bytes:
+    """A uint8 (H, W, C) picture as a BMP file: not compressed, so written and read in no time. C is 1 or 3."""
+    return _encode(image, "BMP")
+
+
 def save_gif(
     path: str | Path | BinaryIO,
     frames: Sequence[np.ndarray],

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from ddpm_core.imaging import from_uint8, grid, jpeg, png, save_gif, to_uint8
+from ddpm_core.imaging import bmp, from_uint8, grid, jpeg, png, save_gif, to_uint8
 
 LEVELS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 
@@ -88,6 +88,14 @@ def test_png_is_lossless(channels, level):
     image = noise(9, 7, channels)
     data = png(image, compress_level=level)
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert np.array_equal(opened(data).reshape(9, 7, channels), image)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bmp_is_lossless(channels):
+    image = noise(9, 7, channels)
+    data = bmp(image)
+    assert data[:2] == b"BM"
     assert np.array_equal(opened(data).reshape(9, 7, channels), image)
 
 

@@ -99,8 +99,8 @@ def sprite(images: np.ndarray, lossless: bool) -> bytes:
     from ddpm_core import imaging
 
     row = np.concatenate(list(images), axis=1)
-    return imaging.png(row, compress_level=1) if lossless else imaging.jpeg(row, QUALITY)
+    return imaging.bmp(row) if lossless else imaging.jpeg(row, QUALITY)
 
 
 def _uri(picture: bytes, lossless: bool) -> str:
-    return f"data:image/{'png' if lossless else 'jpeg'};base64,{base64.b64encode(picture).decode()}"
+    return f"data:image/{'bmp' if lossless else 'jpeg'};base64,{base64.b64encode(picture).decode()}"
