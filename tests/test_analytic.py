@@ -103,6 +103,25 @@ def test_regression_on_the_known_noise_makes_large_times_exact():
     assert found.standard_error[1] < plain / 1000
 
 
+def test_between_its_times_the_mean_square_is_linear_in_log_t():
+    """E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t is the smooth one: Γ itself falls by thousands. Beyond the times it stays."""
+    times, squares = (4, 16, 100), np.array([0.2, 0.5, 0.9])
+    noise = 1 - np.cumprod(1 - np.linspace(1e-4, 0.1, 200))  # of t = 1..200
+    estimate = analytic.Gamma(times, torch.from_numpy(squares / noise[[3, 15, 99]]), torch.zeros(3), 2)
+    table = estimate.table(SCHEDULE).numpy()[1:] * noise
+    expected = {1: 0.2, 4: 0.2, 8: 0.35, 16: 0.5, 40: 0.7, 100: 0.9, 200: 0.9}  # 8 and 40 halve log(t) between times
+    np.testing.assert_allclose([table[t - 1] for t in expected], list(expected.values()), rtol=1e-12)
+
+
+def test_gamma_is_of_the_network_itself_not_of_what_clipping_makes_of_it():
+    """ε_θ = x_t/2 takes x̂_0 far out of [−1, 1], and Γ_t is (1/4) E‖x_t‖² / (d (1 − ᾱ_t))."""
+    half = Model(lambda x, t_index, labels: 0.5 * x, SCHEDULE, SIZE)
+    images = np.random.default_rng(0).integers(0, 256, (20, SIZE, SIZE, 3), dtype=np.uint8)
+    found, x_0 = estimate_gamma(half, images, [50, 200]), images / 127.5 - 1.0
+    second_moment = TABLE[[50, 200]] * (x_0**2).mean() + 1 - TABLE[[50, 200]]
+    torch.testing.assert_close(found.gamma, second_moment / 4 / (1 - TABLE[[50, 200]]), rtol=0.02, atol=0)
+
+
 def test_every_prediction_has_the_same_gamma():
     c = 0.04
     images = (gaussian(2, 0, (6, SIZE, SIZE, 3)) * c**0.5 * 127.5 + 127.5).clamp(0, 255).round().to(torch.uint8)

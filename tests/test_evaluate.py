@@ -1,8 +1,10 @@
 """The evaluator on a tiny model with a toy extractor: what it measures, that it goes on, and what it refuses."""
 
 import csv
+import inspect
 import json
 import shutil
+import subprocess
 import sys
 import types
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training import ROOT, command, environment, process_restored  # noqa: F401
 
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
@@ -20,6 +23,7 @@ from ddpm_core.noise import gaussian_batch
 from train.__main__ import main
 from train.features import open_extractor, reference
 from train.images import Sample
+from train.study import is_cifar10
 
 T, SIZE = 6, 8
 calls = []
@@ -41,9 +45,7 @@ def home(tmp_path, monkeypatch):
     calls.clear()
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
+def make_checkpoint(folder, embeddings=None, **fields):
     torch.manual_seed(0)
     unet = network.unet(
         "cifar10-tiny",
@@ -53,23 +55,36 @@ def checkpoint(tmp_path_factory):
         norm_num_groups=4,
         down_block_types=("DownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "UpBlock2D"),
-        num_class_embeds=None,
+        num_class_embeds=embeddings,
     )
     torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
-    save(Model(wrap(unet), NoiseSchedule.linear(T, 1e-3, 0.4), SIZE), folder)
+    save(Model(wrap(unet), NoiseSchedule.linear(T, 1e-3, 0.4), SIZE, **fields), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    """Three classes, and a label for none."""
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "classes", 4, num_classes=3, null_label=3)
+
+
+@pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cifar10")
+    folder = tmp_path_factory.mktemp("data") / "cifar10"
+    folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
     for i, image in enumerate(pixels):
         Image.fromarray(image).save(folder / f"{i:03d}.png")
     return folder
 
 
-def evaluate(checkpoint, data, out, *more):
+def arguments(checkpoint, data, out, *more):
+    """The command line, with short defaults."""
     defaults = {
         "--metrics": "fid,kid",
         "--steps": "2,6",
@@ -80,12 +95,27 @@ def evaluate(checkpoint, data, out, *more):
         "--device": "cpu",
     }
     given = dict(zip(more[::2], more[1::2], strict=True))
-    arguments = [word for pair in (defaults | given).items() for word in pair]
-    return main(["evaluate", str(checkpoint), "--data", str(data), "--out", str(out), *arguments])
+    words = [word for pair in (defaults | given).items() for word in pair]
+    return ["evaluate", str(checkpoint), "--data", str(data), "--out", str(out), *words]
+
+
+def evaluate(*words):
+    return main(arguments(*words))
 
 
 def results(out):
     return json.loads((out / "results.json").read_text())
+
+
+def frechet(images, data):
+    """Of the toy features of images and of a folder, by another formula than torch-fidelity's."""
+    ours = toy_features(images).astype(np.float64)
+    other = toy_features(np.stack([np.asarray(Image.open(path)) for path in sorted(data.glob("*.png"))]))
+    a, b = np.cov(ours, rowvar=False), np.cov(other.astype(np.float64), rowvar=False)
+    values, vectors = np.linalg.eigh(b)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    cross = np.sqrt(np.linalg.eigvalsh(root @ a @ root).clip(0)).sum()
+    return ((ours.mean(0) - other.mean(0)) ** 2).sum() + np.trace(a) + np.trace(b) - 2 * cross
 
 
 def numbers(out):
@@ -115,18 +145,28 @@ def test_a_study_in_full(checkpoint, data, tmp_path):
         assert all(np.isfinite(score["value"]) for score in cell["scores"]) and cell["sampling_seconds"] > 0
     identity = found["identity"]
     assert identity["weights"] == "unknown" and len(identity["weights_sha256"]) == 64 and identity["references"] == 40
-    assert "cpu" in identity["engine"] and found["versions"]["torch"] == torch.__version__
+    assert "cpu" in identity["engine"] and identity["split"] == "train" and identity["labels"] == "none"
+    (run,) = found["runs"]
+    assert run["versions"]["torch"] == torch.__version__ and run["options"]["steps"] == "2,6" and run["seconds"] > 0
+    assert run["machine"]["processor"] and str(tmp_path) not in json.dumps(run)
     assert [table["published"] for table in found["published"]] == [True] * 3
 
     rows = list(csv.DictReader((out / "results.csv").open()))
-    assert len(rows) == 6 * 2 + 4 and not any("FID" in row["score"] for row in rows)
+    assert (
+        len(rows) == 6 * 2 + 4
+        and float(rows[0]["sampling_seconds"]) > 0
+        and not any("FID" in row["score"] for row in rows)
+    )
     table = (out / "table.md").read_text()
     assert "| steps | 2 | 6 |" in table and "| DDPM β̃ |" in table
     assert "Published FID: Song, Meng & Ermon 2021 (DDIM), Table 1" in table
     assert "| DDPM β (published) | 367.43 | 133.37 |" in table
     assert not [line for line in table.splitlines() if "FID" in line and "Published" not in line]
+    assert "compare orders, not values" in table and "Wall time: " in table and "40 images of image folder" in table
+    assert "±: standard error over the images" in table and "±: deviation of the mean over 100 subsets" in table
     pictures = {path.name for path in out.glob("*.png")}
-    assert {"terms.png", "rate-distortion.png", "decoding.png"} <= pictures and len(pictures) == 6
+    assert {"terms.png", "rate-distortion.png", "decoding.png", "samples-linspace.png"} <= pictures
+    assert len(pictures) == 7 and found["bits"]["decoding_times"] == [6, 5, 4, 3, 2, 1]
     grids = list(out.glob("cells/*/grid.png"))
     assert len(grids) == 6 and Image.open(grids[0]).size == (2 * (SIZE + 2) - 2,) * 2
     assert not list(out.glob("cells/*/*.npz"))  # neither images nor features are left
@@ -135,13 +175,7 @@ def test_a_study_in_full(checkpoint, data, tmp_path):
 def test_scores_are_those_of_our_samples(checkpoint, data, tmp_path):
     out = tmp_path / "study"
     assert evaluate(checkpoint, data, out, "--steps", "3", "--sampler", "ddpm", "--variance", "beta") == 0
-    ours = toy_features(sample(load(checkpoint), range(10), 3, variance="beta")).astype(np.float64)
-    other = toy_features(np.stack([np.asarray(Image.open(path)) for path in sorted(data.glob("*.png"))]))
-    a, b = np.cov(ours, rowvar=False), np.cov(other.astype(np.float64), rowvar=False)
-    values, vectors = np.linalg.eigh(b)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ a @ root).clip(0)).sum()
-    expected = ((ours.mean(0) - other.mean(0)) ** 2).sum() + np.trace(a) + np.trace(b) - 2 * cross
+    expected = frechet(sample(load(checkpoint), range(10), 3, variance="beta"), data)
     assert results(out)["cells"][0]["scores"][0]["value"] == pytest.approx(expected, rel=1e-4)
 
 
@@ -168,6 +202,87 @@ def test_bits_are_those_of_bits_per_dim(checkpoint, data, tmp_path):
             assert row["bits_per_dim"] == pytest.approx(direct.total.mean().item(), rel=1e-5)
 
 
+def test_full_chains_are_shown_once_whatever_the_spacings(checkpoint, data, tmp_path):
+    options = ("--metrics", "bpd", "--steps", "6", "--spacing", "linspace,quadratic", "--test-images", "2")
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    assert "\n| t | rate, β̃ | rate, β | RMSE | rate (published)" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        ("CIFAR-10 (torchvision)", True),
+        ("data set uoft-cs/cifar10 (train)", True),
+        ("data set cifar100 (train)", False),
+    ],
+)
+def test_published_values_belong_to_cifar10_alone(data, answer):
+    assert is_cifar10({"data": data}) == answer
+
+
+def test_bits_of_other_images_are_measured_anew(checkpoint, data, tmp_path):
+    """The same number of images in the same folder of results, but not the same images."""
+    other, options = tmp_path / "other", ("--metrics", "bpd", "--steps", "6", "--test-images", "3")
+    other.mkdir()
+    for path in data.glob("*.png"):
+        Image.fromarray(255 - np.asarray(Image.open(path)) // 2).save(other / path.name)
+    for source, out in ((data, "both"), (other, "both"), (other, "alone")):
+        assert evaluate(checkpoint, source, tmp_path / out, *options) == 0
+    both, alone = (results(tmp_path / out)["bits"] for out in ("both", "alone"))
+    assert both["chains"] == alone["chains"] and both["images_sha256"] == alone["images_sha256"]
+
+
+def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):
+    model, options = load(conditional), ("--steps", "2", "--sampler", "ddim", "--metrics", "fid")
+    for labels, classes in (("none", None), ("classes", [seed % 3 for seed in range(10)])):
+        assert evaluate(conditional, data, tmp_path / labels, *options, "--labels", labels) == 0
+        expected = frechet(sample(model, range(10), 2, sampler="ddim", labels=classes), data)
+        (cell,) = results(tmp_path / labels)["cells"]
+        assert cell["scores"][0]["value"] == pytest.approx(expected, rel=1e-4) and cell["labels"] == labels
+    calls.clear()
+    assert evaluate(conditional, data, tmp_path / "none", *options) == 0 and sum(calls) == 4  # none is the default
+    assert evaluate(conditional, data, tmp_path / "none", *options, "--labels", "classes") == 2
+    assert "another labels" in capsys.readouterr().err
+
+
+def test_a_model_that_needs_a_class_gets_one(data, tmp_path, capsys):
+    strict = make_checkpoint(tmp_path / "strict", 3, num_classes=3)
+    options = ("--steps", "2", "--sampler", "ddim", "--metrics", "fid", "--samples", "4")
+    assert evaluate(strict, data, tmp_path / "study", *options) == 0
+    assert results(tmp_path / "study")["identity"]["labels"] == "classes"
+    assert evaluate(strict, data, tmp_path / "other", *options, "--labels", "none") == 2
+    assert "always needs a class" in capsys.readouterr().err
+
+
+def test_bits_with_classes_use_the_images_own(conditional, data, tmp_path, capsys):
+    classes, options = tmp_path / "classes", ("--metrics", "bpd", "--steps", "6", "--variance", "beta")
+    for i, path in enumerate(sorted(data.glob("*.png"))[:5]):
+        (classes / "abc"[i % 3]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, classes / "abc"[i % 3])
+    assert evaluate(conditional, classes, tmp_path / "study", *options, "--labels", "classes") == 0
+    found = Sample(str(classes), "test", SIZE)
+    expected = bits_per_dim(load(conditional), found.pixels(), "beta", labels=[0, 0, 1, 1, 2]).total.mean().item()
+    assert results(tmp_path / "study")["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
+    assert evaluate(conditional, data, tmp_path / "other", *options, "--labels", "classes") == 2
+    assert "no class labels" in capsys.readouterr().err
+
+
+def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
+    """torchrun with gloo: batches and terms are shared out, what is in them stays."""
+    options = ("--metrics", "fid,kid,bpd", "--steps", "2", "--sampler", "ddpm", "--test-images", "18")
+    assert evaluate(checkpoint, data, tmp_path / "one", *options) == 0
+    source = inspect.getsource(toy_features).replace("toy_features", "features")
+    (tmp_path / "toy_extractor.py").write_text(f"import numpy as np\n\ncalls = []\n\n\n{source}")
+    launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
+    flags = arguments(checkpoint, data, tmp_path / "two", *options)
+    run = {"cwd": ROOT, "env": environment(PYTHONPATH=str(tmp_path)), "capture_output": True, "text": True}
+    done = subprocess.run(command(*flags, launcher=launcher), timeout=240, **run)
+    assert done.returncode == 0, done.stderr
+    one, two = results(tmp_path / "one"), results(tmp_path / "two")
+    assert numbers(tmp_path / "two") == numbers(tmp_path / "one") and two["bits"]["chains"] == one["bits"]["chains"]
+    assert [study["runs"][0]["processes"] for study in (one, two)] == [1, 2]
+
+
 def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path, monkeypatch):
     options = ("--sampler", "ddpm", "--variance", "beta", "--steps", "2,3")  # two cells in batches of 4, 4 and 2
     whole, cut, write = tmp_path / "whole", tmp_path / "cut", np.savez
@@ -188,6 +303,7 @@ def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path
     assert evaluate(checkpoint, data, cut, *options) == 0
     assert numbers(cut) == numbers(whole)
     assert sum(calls) == 4 + 6  # the fingerprint, and the second cell's last two batches
+    assert len(results(cut)["runs"]) == 4
     assert not [path for path in cut.glob("cells/*/*") if path.name not in ("grid.png", "result.json")]
 
 
@@ -272,6 +388,21 @@ def test_a_torch_fidelity_class_is_an_extractor(data, tmp_path):
     assert extractor.title("fid") == "Fréchet distance (toy_extractor:Toy)"
 
 
+def test_an_extractor_that_does_not_work_is_one_sentence_before_sampling(checkpoint, data, tmp_path, capsys):
+    def failing(images):
+        raise OSError("no weights here")
+
+    for name, kind, sentence in (
+        ("failing", failing, "toy_extractor:failing failed (no weights here)"),
+        ("short", lambda images: np.zeros((1, 6)), "must give 4 rows, but gave (1, 6)"),
+        ("flat", lambda images: np.zeros(4), "must give 4 rows, but gave (4,)"),
+    ):
+        setattr(sys.modules["toy_extractor"], name, kind)
+        assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}") == 2
+        error = capsys.readouterr().err
+        assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
+
+
 REFUSED = [
     (("--metrics", "fid,lpips"), "--metrics can't be 'lpips'"),
     (("--steps", "3,7"), "1 to 6"),
@@ -282,7 +413,9 @@ REFUSED = [
     (("--extractor", "nowhere:features"), "can't be imported"),
     (("--extractor", "nothing"), "There is no feature extractor 'nothing'"),
     (("--metrics", "bpd", "--spacing", "trailing"), "visits t = 1"),
-    (("--samples", "1"), "--samples at least 2"),
+    (("--samples", "1"), "--samples must be at least 2"),
+    (("--batch", "0"), "--batch must be at least 1"),
+    (("--labels", "classes"), "this one has no classes"),
 ]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, timestep_pairs
 from ddpm_core.likelihood import discretized_log_likelihood, progressive_decoding, rechain
+from ddpm_core.noise import gaussian
 
 T = 40
 SHAPE = (3, 4, 4)
@@ -204,6 +205,13 @@ def test_seeded_noise_is_the_default_and_float32_is_close():
     torch.testing.assert_close(single.terms, first.terms, rtol=1e-3, atol=1e-4)
     alone = bits_per_dim(model(), IMAGES[:1])
     torch.testing.assert_close(alone.terms, first.terms[:1])
+
+
+def test_the_default_noise_of_a_step_is_that_of_a_sampler():
+    """Image i has the seed i; step `index`, counted from T, has stream index + 1, as stream 0 is x_T."""
+    streams = {i: np.stack([gaussian(seed, i + 1, SHAPE).numpy() for seed in range(5)]) for i in range(T)}
+    seeded = bits_per_dim(model(), IMAGES, noise=lambda index, x: torch.from_numpy(streams[index]))
+    torch.testing.assert_close(bits_per_dim(model(), IMAGES).terms, seeded.terms, rtol=0, atol=0)
 
 
 def test_rate_and_distortion():

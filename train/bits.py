@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from ddpm_core import bits_per_dim, imaging
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.process import LEARNED
+from train import TrainError
 from train.files import read_json, save, write_json
 from train.images import Sample
 
@@ -30,9 +32,10 @@ class Bits:
     def __init__(self, study: Study):
         self._study, self._model, options = study, study.model, study.options
         sample = Sample(options.data, options.test_split, self._model.image_size, options.test_images)
-        self._images, self._about = sample.pixels(), f"{sample.description}, {options.test_split} split"
-        needs_labels = self._model.num_classes and self._model.null_label is None
-        self._labels = sample.labels if needs_labels else None
+        if study.labels == "classes" and sample.labels is None:
+            raise TrainError(f"{options.data} has no class labels, which bpd needs with --labels classes.")
+        self._images, self._labels = sample.pixels(), sample.labels if study.labels == "classes" else None
+        self.data, self._split, self._sha256 = sample.description, options.test_split, sample.sha256()
         self._passes = list(dict.fromkeys(map(self._measured, study.chains)))
 
     def evaluations(self) -> int:
@@ -40,21 +43,35 @@ class Bits:
         return sum(len(rows) * chain[1] for chain in self._passes for _, rows in self._todo(chain))
 
     def run(self) -> None:
+        self._study.bar.set_description("bits/dim")
         for chain in self._passes:
             for file, rows in self._todo(chain):
+                started = time.monotonic()
                 found = self._evaluate(chain, rows)
-                save(file, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse)
+                seconds = time.monotonic() - started
+                save(file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse)
         self._study.process.wait_for_everyone()
         if self._study.process.is_main_process:
             file, T = self._study.out / "bits.json", self._model.schedule.T
-            about = {"images": len(self._images), "data": self._about, "clip": True, "cdf": "tanh"}
+            about = {
+                "images": len(self._images),
+                "data": self.data,
+                "split": self._split,
+                "images_sha256": self._sha256,
+                "labels": self._study.labels,
+                "clip": True,
+                "cdf": "tanh",
+            }
             before = read_json(file) if file.is_file() else {}
             same_images = all(before.get(key) == value for key, value in about.items())
             chains = {_chain(row): row for row in before["chains"]} if same_images else {}
             for chain in self._study.chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain[1] == T)
-            write_json(file, {**about, "chains": list(chains.values())})
-            self._draw_decoding()
+            decoded = self._draw_decoding()
+            files = (self._study.out / "bits").glob(f"{self._sha256[:12]}/*.npz")
+            seconds = sum(float(np.load(part)["seconds"]) for part in files)
+            content = {**about, "evaluation_seconds": seconds, "decoding_times": decoded}
+            write_json(file, {**content, "chains": list(chains.values())})
 
     def _measured(self, chain: Chain) -> Chain:
         """The chain whose evaluations also tell this one's terms: see likelihood.rechain."""
@@ -63,12 +80,11 @@ class Bits:
         return "beta_tilde", self._model.schedule.T, "linspace"
 
     def _files(self, chain: Chain) -> list[tuple[Path, range]]:
-        n = len(self._images)
-        name = "-".join(map(str, chain))
-        folder = self._study.out / "bits"
+        """A file of terms and the rows of its images. The folder's name keeps those of other images apart."""
+        n, name = len(self._images), "-".join(map(str, chain))
+        folder = self._study.out / "bits" / self._sha256[:12]
         return [
-            (folder / f"{name}-{n}images-{first:06d}.npz", range(first, min(first + BATCH, n)))
-            for first in range(0, n, BATCH)
+            (folder / f"{name}-{first:06d}.npz", range(first, min(first + BATCH, n))) for first in range(0, n, BATCH)
         ]
 
     def _todo(self, chain: Chain) -> list[tuple[Path, range]]:
@@ -96,8 +112,11 @@ class Bits:
         result = BitsPerDim(tuple(parts[0]["times"].tolist()), prior, terms, mse)
         return result if measured == chain else rechain(result, self._model, self._images, *chain)
 
-    def _draw_decoding(self) -> None:
-        """Fig. 6 the other way round: real images, and what is made of their x_t, from much noise to none."""
+    def _draw_decoding(self) -> list[int]:
+        """Fig. 6 the other way round: real images, and what is made of their x_t, from much noise to none.
+
+        Returns the times of the columns; the images themselves are the last one.
+        """
         rows, T = range(min(DECODED, len(self._images))), self._model.schedule.T
         images = self._images[rows.start : rows.stop]
         labels = None if self._labels is None else self._labels[: len(rows)].tolist()
@@ -107,6 +126,7 @@ class Bits:
         # one row an image, one column a time, the image itself last
         flat = np.stack(pictures, 1).reshape(-1, *images.shape[1:])
         (self._study.out / "decoding.png").write_bytes(imaging.png(imaging.grid(flat, columns=len(pictures))))
+        return times
 
 
 def _noise(rows: range):

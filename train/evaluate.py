@@ -12,21 +12,34 @@ import os
 import platform
 import time
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import numpy as np
+import torch
 import tyro
 from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
 from train import TrainError
-from train.files import read_json, save, write_json
+from train.files import read_json, write_json
+from train.words import numbers, words
 
 METRICS = ("fid", "kid", "is", "bpd", "rate-distortion")
-GRID = 64  # images in a cell's grid
-PACKAGES = ("torch", "numpy", "diffusers", "torch-fidelity", "datasets", "accelerate", "safetensors")
+SCORES = METRICS[:3]
+PACKAGES = (
+    "torch",
+    "numpy",
+    "diffusers",
+    "openvino",
+    "torch-fidelity",
+    "datasets",
+    "torchvision",
+    "pillow",
+    "accelerate",
+    "safetensors",
+)
 
 
 @dataclass
@@ -64,38 +77,14 @@ class Options:
     extractor: str = "inception-v3-compat"
     """feature extractor: one of torch-fidelity's, or module:attribute (a function from uint8 (N, H, W, 3) to (N, D), or
     a torch-fidelity class); any but the default gives a Fréchet distance, not an FID"""
+    labels: Literal["none", "classes"] | None = None
+    """for a class-conditional model: no label, or every image's class (samples: all classes in turn); left out: no
+    label where the model can do without"""
     batch: int = 100
     """images sampled at once"""
     keep_images: bool = False
-    """keep the generated images too"""
+    """keep the generated images of the cells still to be sampled"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One set of samples. variance is None for all samplers but ddpm, eta for all but ddim."""
-
-    sampler: str
-    variance: str | None
-    eta: float | None
-    spacing: str
-    steps: int
-    samples: int
-
-    @property
-    def name(self) -> str:
-        parts = (self.sampler, self.variance, None if self.eta is None else f"eta{self.eta:g}", self.spacing)
-        return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
-
-    def arguments(self) -> dict:
-        """For ddpm_core.trajectory."""
-        return {
-            "steps": self.steps,
-            "sampler": self.sampler,
-            "variance": self.variance,
-            "spacing": self.spacing,
-            "eta": self.eta or 0.0,
-        }
 
 
 class Study:
@@ -104,72 +93,72 @@ class Study:
     def __init__(self, options: Options):
         from accelerate import PartialState
 
+        self._started, self._began = time.monotonic(), datetime.now(timezone.utc)
         self.options, self.out = options, options.out.expanduser()
         self.process = PartialState(cpu=options.where.device == "cpu")
         if self.process.num_processes > 1 and options.where.device == "auto":
             options.where.device = str(self.process.device)
-        self.metrics = words(options.metrics, "metrics", METRICS)
-        self.scores = [metric for metric in self.metrics if metric in METRICS[:3]]
+        if options.batch < 1:
+            raise TrainError("--batch must be at least 1.")
+        metrics = words(options.metrics, "metrics", METRICS)
         self.model = open_checkpoint(options.checkpoint, options.where)
-        self.cells = self._cells() if self.scores else []
-        self.chains = self._chains()
-        if min(options.batch, options.references) < 1 or (self.scores and options.samples < 2):
-            raise TrainError("--batch and --references must be at least 1, --samples at least 2.")
-        self.identity = self._identity()
+        self.labels = self._label_mode()
+        self.chains = self._chains(metrics)
+        self._cells = self._open_cells([metric for metric in metrics if metric in SCORES])
 
     def run(self) -> None:
-        from train.bits import Bits
-
-        self._prepare()
-        bits = Bits(self) if self.chains else None
-        todo = [cell for cell in self.cells if not self._is_done(cell)]
-        evaluations = sum(len(seeds) * cell.steps for cell in todo for _, seeds in self.share(self._batches(cell)))
+        parts = self._prepare()
         # The bar counts evaluations of the network, which is what takes the time.
         with tqdm(
-            total=evaluations + (bits.evaluations() if bits else 0),
+            total=sum(part.evaluations() for part in parts),
             unit="evaluation",
             unit_scale=True,
             smoothing=0.05,
             disable=not self.process.is_local_main_process,
         ) as self.bar:
-            for cell in todo:
-                self.bar.set_description(cell.name)
-                self._run_cell(cell)
-            if bits:
-                self.bar.set_description("bits/dim")
-                bits.run()
+            for part in parts:
+                part.run()
         if self.process.is_main_process:
             from train.study import write_report
 
+            self.record()
             write_report(self.out)
 
-    def _cells(self) -> list[Cell]:
-        from ddpm_core import trajectory
-        from ddpm_core.process import VARIANCES
-        from ddpm_core.samplers import SAMPLERS
-        from ddpm_core.timesteps import SPACINGS
+    def record(self) -> None:
+        """Write what the study is and how it is being made, this run and those before it."""
+        write_json(self.out / "study.json", {**self._about, "runs": [*self._runs, self._run()]})
 
-        o, cells = self.options, []
-        for sampler in words(o.sampler, "sampler", SAMPLERS):
-            variances = words(o.variance, "variance", VARIANCES) if sampler == "ddpm" else [None]
-            etas = numbers(o.eta, "eta", float) if sampler == "ddim" else [None]
-            for spacing in words(o.spacing, "spacing", SPACINGS):
-                for steps in numbers(o.steps, "steps", int):
-                    cells += [Cell(sampler, v, e, spacing, steps, o.samples) for v in variances for e in etas]
-        for cell in cells:  # says what can't be before hours are spent
-            trajectory(self.model, [0], labels=self._labels([0]), **cell.arguments())
-        return sorted(cells, key=lambda cell: cell.steps)
+    def share(self, batches: list[tuple[Path, range]]) -> list[tuple[Path, range]]:
+        """The batches that this process has to make. Which one makes a batch changes nothing in it."""
+        mine = batches[self.process.process_index :: self.process.num_processes]
+        return [(file, seeds) for file, seeds in mine if not file.is_file()]
 
-    def _chains(self) -> list[tuple[str, int, str]]:
+    def _label_mode(self) -> str:
+        """ "none" or "classes"."""
+        asked, model = self.options.labels, self.model
+        if asked == "classes" and not model.num_classes:
+            raise TrainError("--labels classes needs a class-conditional model, and this one has no classes.")
+        if asked == "none" and model.num_classes and model.null_label is None:
+            raise TrainError("This model always needs a class: use --labels classes, or leave --labels out.")
+        return asked or ("classes" if model.num_classes and model.null_label is None else "none")
+
+    def _open_cells(self, scores: list[str]):
+        if not scores:
+            return None
+        from train.cells import Cells
+
+        return Cells(self, scores)
+
+    def _chains(self, metrics: list[str]) -> list[tuple[str, int, str]]:
         """(variance, steps, spacing) of each bound. rate-distortion belongs to the full chain."""
         from ddpm_core.likelihood import chain
         from ddpm_core.process import VARIANCES
         from ddpm_core.timesteps import SPACINGS
 
         o, T = self.options, self.model.schedule.T
-        if not {"bpd", "rate-distortion"} & set(self.metrics):
+        if not {"bpd", "rate-distortion"} & set(metrics):
             return []
-        steps = numbers(o.steps, "steps", int) if "bpd" in self.metrics else []
+        steps = numbers(o.steps, "steps", int) if "bpd" in metrics else []
         lengths = [(n, spacing) for spacing in words(o.spacing, "spacing", SPACINGS) for n in steps]
         if (T, "linspace") not in lengths:
             lengths.append((T, "linspace"))
@@ -177,6 +166,36 @@ class Study:
         for each in chains:
             chain(self.model, *each)  # says what can't be before hours are spent
         return chains
+
+    def _prepare(self) -> list:
+        """Open the parts of the study, and see that the folder holds this study or none."""
+        from train.bits import Bits
+
+        identity = self._identity()
+        with self.process.main_process_first():  # the others find the caches filled
+            bits = Bits(self) if self.chains else None
+            if self._cells:
+                identity |= self._cells.open()
+        file = self.out / "study.json"
+        before = read_json(file) if file.is_file() else {"identity": {}, "runs": []}
+        other = [key for key, value in identity.items() if before["identity"].get(key, value) != value]
+        if other:
+            raise TrainError(f"{self.options.out} holds a study with another {', '.join(other)}: choose another --out.")
+        self._runs = before.get("runs", [])
+        self._about = {
+            "identity": before["identity"] | identity,
+            "data": before.get("data") or identity.get("reference") or bits.data,
+            "model": {
+                "image_size": self.model.image_size,
+                "T": self.model.schedule.T,
+                "null_label": self.model.null_label,
+            },
+            "schedule": {k: v for k, v in self.model.schedule.config.items() if k != "trained_betas"},
+        }
+        self.process.wait_for_everyone()
+        if self.process.is_main_process:
+            self.record()
+        return [part for part in (self._cells, bits) if part]
 
     def _identity(self) -> dict:
         """What all parts of a study must have in common."""
@@ -191,125 +210,42 @@ class Study:
             "weights": source.weights,
             "weights_sha256": sha256(source.folder / source.file),
             "engine": getattr(self.model.network, "description", ""),
+            "labels": self.labels,
             "batch": self.options.batch,
         }
 
-    def _prepare(self) -> None:
-        """Make the extractor and the references, and see that the folder holds this study or none."""
-        from train.features import open_extractor, reference
-        from train.images import Sample
-
-        o = self.options
-        if self.scores:
-            self.extractor = open_extractor(o.extractor, self.scores, self.process.device)
-        with self.process.main_process_first():  # the others find the cache filled
-            split = o.split if self.scores else o.test_split
-            sample = Sample(o.data, split, self.model.image_size, o.references)
-            if self.scores:
-                self.reference = reference(self.extractor, sample)
-                self.identity |= {
-                    "extractor": o.extractor,
-                    "references": self.reference.n,
-                    "references_sha256": self.reference.sha256,
-                }
-        file = self.out / "study.json"
-        before = read_json(file)["identity"] if file.is_file() else {}
-        other = [key for key, value in self.identity.items() if before.get(key, value) != value]
-        if other:
-            raise TrainError(f"{o.out} holds a study with another {', '.join(other)}: choose another --out.")
-        self.process.wait_for_everyone()
-        if self.process.is_main_process:
-            about = {
-                "identity": before | self.identity,
-                "data": sample.description,
-                "model": {"image_size": self.model.image_size, "T": self.model.schedule.T},
-                "schedule": {k: v for k, v in self.model.schedule.config.items() if k != "trained_betas"},
-                "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-                "machine": platform.machine(),
-                "processes": self.process.num_processes,
-                "threads": os.environ.get("OMP_NUM_THREADS"),
-            }
-            write_json(file, about)
-
-    def _labels(self, seeds) -> list[int] | None:
-        """No label where the model can do without; else the classes in turn."""
-        if not self.model.num_classes or self.model.null_label is not None:
-            return None
-        return [seed % self.model.num_classes for seed in seeds]
-
-    def _folder(self, cell: Cell) -> Path:
-        return self.out / "cells" / cell.name
-
-    def _batches(self, cell: Cell) -> list[tuple[Path, range]]:
-        """The file of features and the seeds of each batch."""
-        starts = range(0, cell.samples, self.options.batch)
-        kind = "features-logits" if "is" in self.scores else "features"
-        return [
-            (self._folder(cell) / f"{kind}-{first:06d}.npz", range(first, min(first + starts.step, cell.samples)))
-            for first in starts
-        ]
-
-    def _is_done(self, cell: Cell) -> bool:
-        file = self._folder(cell) / "result.json"
-        return file.is_file() and set(self.scores) <= {row["metric"] for row in read_json(file)["scores"]}
-
-    def _run_cell(self, cell: Cell) -> None:
-        from ddpm_core import imaging, sample
-        from train.features import score
-
-        folder, batches = self._folder(cell), self._batches(cell)
-        for file, seeds in self.share(batches):
-            started = time.monotonic()
-            images = sample(self.model, seeds, labels=self._labels(seeds), **cell.arguments())
-            seconds = time.monotonic() - started
-            folder.mkdir(parents=True, exist_ok=True)
-            if seeds.start == 0:
-                (folder / "grid.png").write_bytes(imaging.png(imaging.grid(images[:GRID])))
-            if self.options.keep_images:
-                save(folder / f"images-{seeds.start:06d}.npz", images=images)
-            save(file, seconds=seconds, **self.extractor(images))
-            self.bar.update(len(seeds) * cell.steps)
-        self.process.wait_for_everyone()
-        if self.process.is_main_process:
-            parts = [dict(np.load(file)) for file, _ in batches]
-            outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "seconds"}
-            scores = [
-                {"metric": metric, "title": self.extractor.title(metric), **score(metric, outputs, self.reference)}
-                for metric in self.scores
-            ]
-            if (folder / "result.json").is_file():  # of a run that asked for other scores of the same images
-                scores += [
-                    row for row in read_json(folder / "result.json")["scores"] if row["metric"] not in self.scores
-                ]
-            labels = "none" if self._labels([0]) is None else "all classes in turn"
-            seconds = sum(float(part["seconds"]) for part in parts)
-            result = {**asdict(cell), "scores": scores, "sampling_seconds": seconds, "labels": labels}
-            write_json(folder / "result.json", result)
-            for leftover in [*folder.glob("features-*"), *folder.glob(".*")]:
-                leftover.unlink()
-        self.process.wait_for_everyone()
-
-    def share(self, batches: list[tuple[Path, range]]) -> list[tuple[Path, range]]:
-        """The batches that this process has to make. Which one makes a batch changes nothing in it."""
-        mine = batches[self.process.process_index :: self.process.num_processes]
-        return [(file, seeds) for file, seeds in mine if not file.is_file()]
+    def _run(self) -> dict:
+        """This run so far: when, for how long, with which options, on which machine, by which packages."""
+        options = asdict(self.options)
+        # Places, which another machine hasn't got; the identity says what was found there.
+        for place in ("checkpoint", "data", "out"):
+            del options[place]
+        return {
+            "started": self._began.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - self._started, 1),
+            "options": options,
+            "machine": machine(self.process.device),
+            "processes": self.process.num_processes,
+            "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        }
 
 
-def words(text: str, flag: str, allowed) -> list[str]:
-    """A comma-separated list of names. Raises TrainError for one that is not allowed."""
-    found = list(dict.fromkeys(word.strip() for word in text.split(",")))
-    for word in found:
-        if word not in allowed:
-            raise TrainError(f"--{flag} can't be {word!r}: choose from {', '.join(allowed)}.")
-    return found
-
-
-def numbers(text: str, flag: str, kind: type) -> list:
-    """A comma-separated list of numbers. Raises TrainError for anything else."""
+def machine(device: torch.device) -> dict:
+    """The processor, its number of cores and of threads used, and the GPU where there is one."""
     try:
-        return list(dict.fromkeys(kind(word) for word in text.split(",")))
-    except ValueError:
-        raise TrainError(f"--{flag} takes numbers with commas between them, not {text!r}.") from None
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        processor = platform.processor() or platform.machine()
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"processor": processor, "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def main(arguments: list[str]) -> int:

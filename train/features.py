@@ -43,8 +43,20 @@ class Extractor:
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         if images.shape[3] == 1:
             images = images.repeat(3, 3)
-        parts = [self.run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
+        parts = [self._run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
         return {name: np.concatenate([part[name] for part in parts]).astype(np.float32) for name in parts[0]}
+
+    def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        try:
+            outputs = self.run(images)
+        except Exception as error:  # somebody's own function: whatever it lacks
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise TrainError(f"The feature extractor {self.name} failed ({reason}).") from error
+        for values in outputs.values():
+            if values.ndim != 2 or len(values) != len(images):
+                shape = tuple(values.shape)
+                raise TrainError(f"The feature extractor {self.name} must give {len(images)} rows, but gave {shape}.")
+        return outputs
 
     def title(self, metric: str) -> str:
         """What its score may be called."""

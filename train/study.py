@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from train.files import read_json, write_json, write_text
@@ -76,7 +77,8 @@ def write_report(out: Path) -> None:
     from train import plots
 
     study = read_json(out / "study.json")
-    cells = [read_json(file) for file in sorted(out.glob("cells/*/result.json"))]
+    files = sorted(out.glob("cells/*/result.json"))
+    cells = [{"folder": f"cells/{file.parent.name}", **read_json(file)} for file in files]
     cells.sort(key=lambda cell: (cell["spacing"], cell["sampler"], _rank(cell), cell["eta"] or 0, cell["steps"]))
     bits = read_json(out / "bits.json") if (out / "bits.json").is_file() else None
     if bits:
@@ -97,27 +99,46 @@ def _rank(row: dict) -> int:
 
 def is_cifar10(study: dict) -> bool:
     """Whether CIFAR-10's published values have anything to say about this study."""
-    return "cifar10" in study["data"].lower().replace("-", "")
+    return re.search(r"cifar-?10(?!0)", study["data"].lower()) is not None
 
 
 def published_json(table: dict) -> dict:
     return {**table, "published": True, "rows": {name: dict(values) for name, values in table["rows"].items()}}
 
 
+def full_chains(bits: dict | None) -> list[dict]:
+    """The rows of all T steps, one for each variance: every spacing has the same ones."""
+    rows = bits["chains"] if bits else []
+    return list({row["variance"]: row for row in rows if "rate" in row}.values())
+
+
 def tables(cells: list[dict], bits: dict | None) -> dict[tuple[str, str], dict[str, dict[int, dict]]]:
-    """{(title, spacing): {method: {steps: {"value", "error" or None, "images"}}}} of everything that was measured."""
+    """{(title, spacing): {method: {steps: {"value", "error", "images", "seconds"}}}} of everything that was measured.
+
+    error: see `meaning`, or None; seconds: what sampling the images took, None for bits/dim.
+    """
     found: dict = {}
     for cell in cells:
         for score in cell["scores"]:
             rows = found.setdefault((score["title"], cell["spacing"]), {})
-            entry = {"value": score["value"], "error": score.get("std"), "images": cell["samples"]}
+            entry = {
+                "value": score["value"],
+                "error": score.get("std"),
+                "images": cell["samples"],
+                "seconds": cell["sampling_seconds"],
+            }
             # Where a cell was measured with several numbers of images, the largest stands in the table.
             before = rows.setdefault(method(cell), {}).get(cell["steps"])
             if before is None or before["images"] < cell["samples"]:
                 rows[method(cell)][cell["steps"]] = entry
     for row in bits["chains"] if bits else ():
         rows = found.setdefault(("bits/dim", row["spacing"]), {})
-        entry = {"value": row["bits_per_dim"], "error": row["standard_error"], "images": bits["images"]}
+        entry = {
+            "value": row["bits_per_dim"],
+            "error": row["standard_error"],
+            "images": bits["images"],
+            "seconds": None,
+        }
         rows.setdefault(method(row), {})[row["steps"]] = entry
     return found
 
@@ -126,24 +147,17 @@ def to_csv(cells: list[dict], bits: dict | None) -> str:
     """One line for each number."""
     buffer = io.StringIO()
     write = csv.writer(buffer, lineterminator="\n").writerow
-    write(["score", "spacing", "method", "steps", "images", "value", "error"])
+    write(["score", "spacing", "method", "steps", "images", "value", "error", "sampling_seconds"])
     for (title, spacing), rows in tables(cells, bits).items():
         for name, values in rows.items():
             for steps, entry in sorted(values.items()):
-                write([title, spacing, name, steps, entry["images"], entry["value"], entry["error"]])
+                write([title, spacing, name, steps, *(entry[key] for key in ("images", "value", "error", "seconds"))])
     return buffer.getvalue()
 
 
 def to_markdown(study: dict, cells: list[dict], bits: dict | None, published: tuple) -> str:
     """Tables in the shape of DDIM's Table 1, each followed by the published ones of its kind."""
-    identity = study["identity"]
-    lines = [
-        f"# {identity['checkpoint']}",
-        "",
-        f"Weights: {identity['weights']}, SHA-256 {identity['weights_sha256'][:16]}"
-        + (f", revision {identity['revision']}" if identity["revision"] else "")
-        + f". Engine: {identity['engine']}. Reference: {study['data']}.",
-    ]
+    lines = [f"# {study['identity']['checkpoint']}", "", *_about(study, bits)]
     for (title, spacing), rows in tables(cells, bits).items():
         counts = {entry["images"] for values in rows.values() for entry in values.values()}
         most = max(counts)
@@ -151,16 +165,52 @@ def to_markdown(study: dict, cells: list[dict], bits: dict | None, published: tu
         lines += _grid(rows, lambda entry, most=most: _text(entry, most))
         if len(counts) > 1:
             lines += ["", "(n = …): from fewer images; distances from different numbers of images don't compare."]
-        for table in published:
-            if table["title"] == title or title.startswith("Fréchet"):
-                if table["title"] == "bits/dim" and title != "bits/dim":
-                    continue
-                lines += ["", f"Published {table['title']}: {table['source']}; {table['setting']}.", ""]
-                lines += _grid(
-                    {f"{name} (published)": row for name, row in table["rows"].items()}, lambda v: f"{v:.2f}"
-                )
+        if meaning(title):
+            lines += ["", f"±: {meaning(title)}."]
+        for table in beside(title, published):
+            lines += ["", f"Published {table['title']}: {table['source']}; {table['setting']}.{_caution(title)}", ""]
+            lines += _grid({f"{name} (published)": row for name, row in table["rows"].items()}, lambda v: f"{v:.2f}")
     lines += _rates(bits, published)
     return "\n".join(lines) + "\n"
+
+
+def beside(title: str, published: tuple) -> list[dict]:
+    """The published tables that a score of this title may be read beside: for a Fréchet distance, those of FID."""
+    kind = "FID" if title.startswith("Fréchet") else title
+    return [table for table in published if table["title"] == kind]
+
+
+def _caution(title: str) -> str:
+    if title.startswith("Fréchet"):
+        return " FID is made of Inception features and 50,000 images: compare orders, not values."
+    return " From 50,000 images." if title == "FID" else ""
+
+
+def meaning(title: str) -> str:
+    """What the ± of a score is, empty where it has none."""
+    if title.startswith("K"):
+        return "deviation of the mean over 100 subsets of the images, not counting other samples of the model"
+    return {"IS": "deviation over 10 splits of the images", "bits/dim": "standard error over the images"}.get(title, "")
+
+
+def _about(study: dict, bits: dict | None) -> list[str]:
+    """What was measured, against what, on which machine, and how long it took."""
+    identity, runs = study["identity"], study["runs"]
+    weights = f"Weights: {identity['weights']}, SHA-256 {identity['weights_sha256'][:16]}"
+    revision = f", revision {identity['revision']}" if identity["revision"] else ""
+    labels = "every image's class (samples: all in turn)" if identity["labels"] == "classes" else "none"
+    lines = [f"- {weights}{revision}. Labels: {labels}."]
+    if identity["labels"] == "classes" and study["model"]["null_label"] is not None and "gamma_sha256" in identity:
+        lines.append("- Γ_t of the analytic variance was estimated without labels.")
+    if "reference" in identity:
+        lines.append(f"- Reference: {identity['references']:,} images of {identity['reference']}.")
+    if bits:
+        lines.append(f"- Bits/dim: {bits['images']:,} images of {bits['data']}; x̂_0 clipped, the paper's decoder.")
+    used = {(run["machine"]["gpu"] or run["machine"]["processor"], run["processes"]) for run in runs}
+    machines = "; ".join(f"{name}, {n} process{'es' if n > 1 else ''}" for name, n in sorted(used))
+    minutes = sum(run["seconds"] for run in runs) / 60
+    count = f" in {len(runs)} runs" if len(runs) > 1 else ""
+    return [*lines, f"- Engine: {identity['engine']}, on {machines}. Wall time: {minutes:,.1f} minutes{count}."]
 
 
 def _grid(rows: dict[str, dict], text) -> list[str]:
@@ -180,7 +230,7 @@ def _text(entry: dict, most: int) -> str:
 
 def _rates(bits: dict | None, published: tuple) -> list[str]:
     """Rate and distortion in the shape of the paper's Table 4, full chains only."""
-    full = [row for row in bits["chains"] if "rate" in row] if bits else []
+    full = full_chains(bits)
     if not full:
         return []
     T = len(full[0]["rate"])

@@ -1,0 +1,163 @@
+"""The sampled part of a study: cells, each one sampler, variance, spacing and number of steps, and their scores."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ddpm_core import imaging, trajectory
+from ddpm_core.process import VARIANCES
+from ddpm_core.samplers import SAMPLERS
+from ddpm_core.timesteps import SPACINGS
+from train import TrainError
+from train.features import open_extractor, reference, score
+from train.files import read_json, save, write_json
+from train.images import Sample
+from train.words import numbers, words
+
+if TYPE_CHECKING:
+    from train.evaluate import Study
+
+GRID = 64  # images in a cell's grid
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One set of samples. variance is None for all samplers but ddpm, eta for all but ddim."""
+
+    sampler: str
+    variance: str | None
+    eta: float | None
+    spacing: str
+    steps: int
+    samples: int
+
+    @property
+    def name(self) -> str:
+        parts = (self.sampler, self.variance, None if self.eta is None else f"eta{self.eta:g}", self.spacing)
+        return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
+
+    def arguments(self) -> dict:
+        """For ddpm_core.trajectory."""
+        return {
+            "steps": self.steps,
+            "sampler": self.sampler,
+            "variance": self.variance,
+            "spacing": self.spacing,
+            "eta": self.eta or 0.0,
+        }
+
+
+class Cells:
+    """Samples and scores every cell of a study. Raises TrainError or ValueError for what can't be, before sampling."""
+
+    def __init__(self, study: Study, scores: list[str]):
+        self._study, self._model, self._options, self._scores = study, study.model, study.options, scores
+        if self._options.samples < 2 or self._options.references < 1:
+            raise TrainError("--samples must be at least 2, --references at least 1.")
+        self._cells = self._plan()
+
+    def open(self) -> dict:
+        """Make the extractor and the references. Returns what a study must not change about them."""
+        o = self._options
+        self._extractor = open_extractor(o.extractor, self._scores, self._study.process.device)
+        sample = Sample(o.data, o.split, self._model.image_size, o.references)
+        self._reference = reference(self._extractor, sample)
+        return {
+            "reference": sample.description,
+            "split": o.split,
+            "extractor": o.extractor,
+            "references": self._reference.n,
+            "references_sha256": self._reference.sha256,
+        }
+
+    def evaluations(self) -> int:
+        """Evaluations of the network still to be made by this process."""
+        todo = [cell for cell in self._cells if not self._is_done(cell)]
+        return sum(len(seeds) * cell.steps for cell in todo for _, seeds in self._study.share(self._batches(cell)))
+
+    def run(self) -> None:
+        for cell in [cell for cell in self._cells if not self._is_done(cell)]:
+            self._study.bar.set_description(cell.name)
+            self._sample(cell)
+            self._study.process.wait_for_everyone()
+            if self._study.process.is_main_process:
+                self._score(cell)
+                self._study.record()
+            self._study.process.wait_for_everyone()
+
+    def _plan(self) -> list[Cell]:
+        o, cells = self._options, []
+        for sampler in words(o.sampler, "sampler", SAMPLERS):
+            variances = words(o.variance, "variance", VARIANCES) if sampler == "ddpm" else [None]
+            etas = numbers(o.eta, "eta", float) if sampler == "ddim" else [None]
+            for spacing in words(o.spacing, "spacing", SPACINGS):
+                for steps in numbers(o.steps, "steps", int):
+                    cells += [Cell(sampler, v, e, spacing, steps, o.samples) for v in variances for e in etas]
+        for cell in cells:  # says what can't be before hours are spent
+            trajectory(self._model, [0], labels=self._labels([0]), **cell.arguments())
+        return sorted(cells, key=lambda cell: cell.steps)
+
+    def _labels(self, seeds) -> list[int] | None:
+        """Each image's class is its seed modulo the number of classes, whichever batch it is in."""
+        return [seed % self._model.num_classes for seed in seeds] if self._study.labels == "classes" else None
+
+    def _folder(self, cell: Cell) -> Path:
+        return self._study.out / "cells" / cell.name
+
+    def _batches(self, cell: Cell) -> list[tuple[Path, range]]:
+        """The file of features and the seeds of each batch."""
+        starts = range(0, cell.samples, self._options.batch)
+        kind = "features-logits" if "is" in self._scores else "features"
+        return [
+            (self._folder(cell) / f"{kind}-{first:06d}.npz", range(first, min(first + starts.step, cell.samples)))
+            for first in starts
+        ]
+
+    def _is_done(self, cell: Cell) -> bool:
+        file = self._folder(cell) / "result.json"
+        return file.is_file() and set(self._scores) <= {row["metric"] for row in read_json(file)["scores"]}
+
+    def _sample(self, cell: Cell) -> None:
+        """This process's share of the cell's features."""
+        folder = self._folder(cell)
+        for file, seeds in self._study.share(self._batches(cell)):
+            started = time.monotonic()
+            for step in trajectory(self._model, seeds, labels=self._labels(seeds), **cell.arguments()):
+                self._study.bar.update(len(seeds))
+                x = step.x
+            images, seconds = imaging.to_uint8(x), time.monotonic() - started
+            folder.mkdir(parents=True, exist_ok=True)
+            if seeds.start == 0:
+                (folder / "grid.png").write_bytes(imaging.png(self._grid(images)))
+            if self._options.keep_images:
+                save(folder / f"images-{seeds.start:06d}.npz", images=images)
+            save(file, seconds=seconds, **self._extractor(images))
+
+    def _grid(self, images: np.ndarray) -> np.ndarray:
+        """The first images as a picture, with labels one class a column."""
+        columns = self._model.num_classes if self._study.labels == "classes" else 0
+        if 1 < columns <= 16:
+            return imaging.grid(images[: GRID // columns * columns], columns)
+        return imaging.grid(images[:GRID])
+
+    def _score(self, cell: Cell) -> None:
+        """Score the features, which are then no longer needed."""
+        folder = self._folder(cell)
+        parts = [dict(np.load(file)) for file, _ in self._batches(cell)]
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "seconds"}
+        scores = [
+            {"metric": metric, "title": self._extractor.title(metric), **score(metric, outputs, self._reference)}
+            for metric in self._scores
+        ]
+        if (folder / "result.json").is_file():  # of a run that asked for other scores of the same images
+            scores += [row for row in read_json(folder / "result.json")["scores"] if row["metric"] not in self._scores]
+        about = {**asdict(cell), "labels": self._study.labels}
+        seconds = sum(float(part["seconds"]) for part in parts)
+        write_json(folder / "result.json", {**about, "scores": scores, "sampling_seconds": seconds})
+        for leftover in [*folder.glob("features-*"), *folder.glob(".*")]:
+            leftover.unlink()
