@@ -127,6 +127,20 @@ def test_a_fused_run_is_resumed_and_its_result_is_an_ordinary_model(tmp_path):
     assert ddpm_core.load(tmp_path / "whole" / "model", device="cpu").source.weights == "EMA"
 
 
+def test_the_raw_weights_of_a_fused_run_are_sampled_by_an_ordinary_network(tmp_path):
+    """The compiled code can't be traced: a converted network of it would be wrong, and be kept."""
+    folder = make_folder(tmp_path / "images")
+    trainer = fit(tiny(folder, tmp_path / "run", fused=True, channels_last=True, sample_every=6, steps=6))
+    network = trainer.snapshot(trainer.unet, "not EMA").network
+    assert not any(isinstance(module, (FusedNorm, fused.FusedBlock)) for module in network.unet.modules())
+    x, t = torch.randn(2, 3, 8, 8), torch.tensor([0, 19])
+    trainer.unet.eval()
+    with torch.no_grad():
+        expected = trainer.unet(x.contiguous(memory_format=torch.channels_last), t).sample
+    assert relative(network(x, t), expected) < 1e-4
+    assert (tmp_path / "run" / "samples" / "step-000000006-raw.png").is_file()
+
+
 def test_without_a_compiler_it_is_one_sentence(monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("Ninja is required to load C++ extensions\nand a stack trace")

@@ -253,9 +253,11 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def snapshot(self, network: torch.nn.Module, weights: str) -> Model:
-        """A copy of a network as a Model, in float32."""
+        """A copy of a network's weights as a Model, in float32."""
+        plain = copy.deepcopy(self.ema.network).float()  # not compiled, not fused: other engines can read it
+        plain.load_state_dict(network.state_dict())
         return Model(
-            network=wrap(copy.deepcopy(network).float(), str(self.device), "fp32"),
+            network=wrap(plain, str(self.device), "fp32"),
             schedule=self.schedule,
             image_size=self.config.image_size,
             prediction=self.config.prediction,
