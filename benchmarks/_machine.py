@@ -1,9 +1,10 @@
-"""What a benchmark ran on, and how fast that multiplies matrices."""
+"""What a benchmark ran on, how fast that multiplies matrices, and what else the benchmarks share."""
 
 from __future__ import annotations
 
 import os
 import platform
+import statistics
 import time
 from datetime import datetime, timezone
 from importlib import metadata
@@ -40,6 +41,12 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, clock=time.perf_counte
         synchronize(device)
         best = min(best, clock() - started)
     return 2 * size**3 / best / 1e9
+
+
+def spread(values: list[float]) -> dict:
+    """The median and the quartiles."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return {"median": middle, "quartiles": [low, high]}
 
 
 def synchronize(device: torch.device) -> None:

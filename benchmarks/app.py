@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 import ddpm_core
-from benchmarks._machine import describe
+from benchmarks._machine import describe, spread
 from ui.checkpoints import Checkpoints
 from ui.jobs import Job
 from ui.messages import Show
@@ -64,11 +64,6 @@ def seconds(work, *arguments) -> float:
     started = time.perf_counter()
     work(*arguments)
     return time.perf_counter() - started
-
-
-def spread(values: list[float]) -> dict:
-    low, middle, high = statistics.quantiles(values, n=4)
-    return {"median": middle, "quartiles": [low, high]}
 
 
 def measure_job(rounds: int) -> Iterator[dict]:

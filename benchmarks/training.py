@@ -1,11 +1,11 @@
 """Images per second of a training step, against the loops that people use today, on one machine, taking turns.
 
-    python benchmarks/training.py                                  # the paper's CIFAR-10 network, batch 16
-    python benchmarks/training.py --network cifar10-tiny --batch 32 --flags --channels-last --precision bf16 --compile
+    python -m benchmarks training                                  # the paper's CIFAR-10 network, batch 16
+    python -m benchmarks training --network cifar10-tiny --batch 64 --flags --channels-last --precision bf16 --fused
 
 Peers: the loop of diffusers' unconditional_image_generation example (its network, scheduler, EMA and data transforms)
 and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a peer
-by hand what --flags gives us. Each contestant is a process of its own; they take turns, the others waiting. Prints the
+by hand what --flags gives us, but for --fused, which is ours. Each contestant is a process of its own; they take turns, the others waiting. Prints the
 median of each, ratios, and our share of the measured matrix-product peak.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import multiprocessing
 import statistics
 import tempfile
@@ -30,6 +31,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks._machine import describe, matmul_peak, spread, synchronize
 from train.config import PRESETS, Config, make_network
 from train.data import batches
 from train.report import Window
@@ -149,22 +151,12 @@ def mixed(config: Config) -> str:
     return config.precision if config.precision in ("bf16", "fp16") else "no"
 
 
-def peak(config: Config, device: torch.device) -> float:
-    """FLOP/s of a large matrix product in the precision of the network."""
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision, torch.float32)
-    size = 8192 if device.type == "cuda" else 1024
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    best = min(seconds(lambda: a @ b, 5, device) for _ in range(5))
-    return 2 * size**3 / best
-
-
 def seconds(step: Step, n: int, device: torch.device) -> float:
     """Time of one of n calls."""
     started = time.perf_counter()
     for _ in range(n):
         step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    synchronize(device)
     return (time.perf_counter() - started) / n
 
 
@@ -198,15 +190,18 @@ def contestant(name: str, config: Config, folder: Path, n: int, pipe: Connection
         pipe.send(seconds(step, n, device))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--network", default="cifar10", choices=["cifar10", "cifar10-tiny"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     parser.add_argument("--steps", type=int, default=2, help="steps in a turn")
     parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=[*CONTESTANTS])
+    parser.add_argument("--json", type=Path, help="write the results there")
     parser.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="flags of `train fit` for our run")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "images"
         folder.mkdir()
@@ -230,17 +225,33 @@ def main() -> None:
                 times[name].append(pipe.recv())
         for pipe in pipes.values():
             pipe.send("stop")
-    speeds = {name: options.batch / statistics.median(values) for name, values in times.items()}
     device = Accelerator(cpu=config.device == "cpu").device
     if config.threads:
         torch.set_num_threads(config.threads)
+    results = {}
+    for name, values in times.items():
+        results[name] = {"images_per_second": options.batch / statistics.median(values)}
+        if name != "ours" and "ours" in times and len(values) > 1:
+            ratios = [theirs / own for theirs, own in zip(values, times["ours"], strict=True)]
+            results[name]["times_slower_than_ours"] = spread(ratios)
     print(f"{options.network}, batch {options.batch}, {torch.get_num_threads()} threads, {device} {options.flags}")
-    for name, speed in speeds.items():
-        ratio = f", ours is {speeds['ours'] / speed:.2f} times as fast" if name != "ours" and "ours" in speeds else ""
-        print(f"{name:18} {speed:8.2f} images/s{ratio}")
-    share = speeds.get("ours", 0) * flops_per_image(config) / peak(config, device)
-    print(f"ours reaches {share:.0%} of the measured matrix-product peak")
+    for name, result in results.items():
+        print(f"{name:18} {result['images_per_second']:8.2f} images/s{_ratio(result)}")
+    if "ours" in results:
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision, torch.float32)
+        peak = 1e9 * matmul_peak(device, dtype)
+        share = results["ours"]["images_per_second"] * flops_per_image(config) / peak
+        results["ours"]["share_of_matrix_product_peak"] = share
+        print(f"ours reaches {share:.0%} of the measured matrix-product peak")
+    if options.json:
+        report = {"machine": describe(device), "network": options.network, "batch": options.batch}
+        report |= {"flags": options.flags, "results": results}
+        options.json.write_text(json.dumps(report, indent=1, default=str) + "\n")
 
 
-if __name__ == "__main__":
-    main()
+def _ratio(result: dict) -> str:
+    if "times_slower_than_ours" not in result:
+        return ""
+    ratio = result["times_slower_than_ours"]
+    low, high = ratio["quartiles"]
+    return f", {ratio['median']:.2f} ({low:.2f} to {high:.2f}) times slower than ours"
