@@ -5,8 +5,8 @@
 
 Peers: the loop of diffusers' unconditional_image_generation example (its network, scheduler, EMA and data transforms)
 and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a peer
-by hand what --flags gives us, but for --fused, which is ours. Each contestant is a process of its own; they take turns, the others waiting. Prints the
-median of each, ratios, and our share of the measured matrix-product peak.
+by hand what --flags gives us, but for --fused, which is ours. Each contestant is a process of its own; they take turns,
+the others waiting. Prints the median of each, ratios, and our share of the measured matrix-product peak.
 """
 
 from __future__ import annotations
