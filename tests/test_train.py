@@ -332,7 +332,7 @@ def test_training_learns(tmp_path):
         {"prediction": "epsilon", "loss": "vlb"},
         {"loss": "hybrid", "variance": "learned_range", "channels_last": True, "schedule": "quadratic"},
         {"precision": "bf16", "accumulate": 2},
-        {"prediction": "v", "times": "lognormal", "log_sigma_mean": -0.5},
+        {"prediction": "v", "times": "lognormal", "log_sigma_mean": -0.5, "optimizer": "muon", "conditional": True},
     ],
 )
 def test_the_grid_of_recipes_trains_and_its_results_load(folder, tmp_path, changes):
@@ -366,7 +366,9 @@ def test_warm_start_takes_the_weights_alone(folder, tmp_path):
 # Stopping and going on
 
 
-@pytest.mark.parametrize("changes", [{}, {"conditional": True, "optimizer": "adamw", "lr_decay": "cosine"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"conditional": True, "optimizer": "adamw", "lr_decay": "cosine"}, {"optimizer": "muon"}]
+)
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(folder, tmp_path, changes):
     fit(tiny(folder, tmp_path / "whole", steps=7, **changes))
     config = tiny(folder, tmp_path / "parts", steps=7, **changes)

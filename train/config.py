@@ -101,12 +101,12 @@ class Config:
     """Images a step, over all processes and accumulation rounds."""
     accumulate: int = 1
     """Rounds in which a step's batch is computed, for little memory."""
-    optimizer: Literal["adam", "adamw"] = "adam"
-    """Adam (the paper) or AdamW."""
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
+    """Adam (the paper), AdamW, or Muon for the matrices and AdamW for the rest."""
     lr: float = 2e-4
     """Learning rate."""
     weight_decay: float = 0.0
-    """AdamW's decay."""
+    """Decay of the weights (--optimizer adamw or muon)."""
     warmup: int = 5000
     """Steps over which the learning rate rises linearly."""
     lr_decay: Literal["none", "cosine"] = "none"
@@ -173,8 +173,8 @@ PRESETS: dict[str, Config] = {
             log_sigma_mean=-0.8,
             log_sigma_std=1.4,
             variance="beta_tilde",  # it is made for few steps
-            optimizer="adamw",
-            lr=8e-4,
+            optimizer="muon",
+            lr=2e-3,
             warmup=200,
             lr_decay="cosine",
             ema=0.999,

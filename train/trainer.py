@@ -24,6 +24,7 @@ from train.config import Config, check, check_resume, from_dict, learning_rate, 
 from train.data import Images, batches, torch_seed
 from train.ema import EMA
 from train.fused import fuse
+from train.muon import Muon
 from train.report import Report, Window
 
 STOP_CHECK = 10  # steps between two agreements of several processes on whether to stop
@@ -78,9 +79,7 @@ class Trainer:
             fuse(self.unet)
         if config.compile:
             self.unet.compile()
-        kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-        optimizer = kind(self.unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
-        self.model, self.optimizer = self.accelerator.prepare(self.unet, optimizer)
+        self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
         self.step = 0
         if state is not None:
             self._check_data(state["data"])
@@ -281,6 +280,14 @@ class Trainer:
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
             print(text, file=sys.stderr)
+
+
+def make_optimizer(unet: torch.nn.Module, config: Config) -> torch.optim.Optimizer:
+    """The optimiser of the run over all parameters of the network."""
+    if config.optimizer == "muon":
+        return Muon(unet, config.lr, config.weight_decay)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
 
 
 def warm_start(unet: torch.nn.Module, ref: str) -> None:
