@@ -162,9 +162,9 @@ def choose_device(device: str = "auto") -> torch.device:
     return chosen
 
 
-def example_inputs(unet: UNet2DModel, n: int = 1) -> tuple[Tensor, ...]:
-    """Inputs of the network's own size, x, t_index and labels where it has them, on the CPU."""
-    size = unet.config.sample_size
+def example_inputs(unet: UNet2DModel, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
+    """x, t_index and labels where the network has them, on the CPU. side: pixels, None for the network's own size."""
+    size = side or unet.config.sample_size
     height, width = (size, size) if isinstance(size, int) else size
     labels = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
     return torch.zeros(n, unet.config.in_channels, height, width), torch.zeros(n, dtype=torch.int64), *labels

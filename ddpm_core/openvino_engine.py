@@ -182,8 +182,10 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
     # openvino.convert_model does the same, but silences everybody's logging meanwhile and reports to its maker.
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
-        # Two images: with one, the trace might take the batch for a constant.
-        decoder = TorchScriptPythonDecoder(Forward(), example_input=example_inputs(unet, 2))
+        # Two images: with one, the trace might take the batch for a constant. And two pixels a side at the lowest
+        # resolution: the graph is that of every size, and at 256×256 it took five times as long to trace.
+        inputs = example_inputs(unet, 2, side=2 ** len(unet.config.block_out_channels))
+        decoder = TorchScriptPythonDecoder(Forward(), example_input=inputs)
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
     keep_channels_together(model)
