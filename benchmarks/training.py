@@ -186,8 +186,30 @@ def contestant(name: str, config: Config, folder: Path, n: int, pipe: Connection
     for _ in range(2):
         step()
     pipe.send("ready")
-    while pipe.recv() == "go":
+    while pipe.recv():
         pipe.send(seconds(step, n, device))
+
+
+def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int) -> dict[str, list[float]]:
+    """Seconds a step of each contestant, round by round."""
+    context, processes, pipes = multiprocessing.get_context("spawn"), [], {}
+    try:
+        for name in names:
+            pipes[name], theirs = context.Pipe()
+            # Not a daemon, which could not have the processes that lucidrains' Trainer reads images with.
+            processes.append(context.Process(target=contestant, args=(name, config, folder, n, theirs)))
+            processes[-1].start()
+            theirs.close()  # so that a contestant that fails is noticed
+            pipes[name].recv()
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(rounds):
+            for name, pipe in pipes.items():
+                pipe.send("go")
+                times[name].append(pipe.recv())
+        return times
+    finally:
+        for process in processes:
+            process.terminate()
 
 
 def main(arguments: list[str]) -> None:
@@ -209,22 +231,7 @@ def main(arguments: list[str]) -> None:
             PRESETS[options.network], data=str(pictures(folder)), batch=options.batch, conditional=False, steps=10**6
         )
         config = tyro.cli(Config, args=options.flags, default=preset)
-        context, pipes = multiprocessing.get_context("spawn"), {}
-        for name in options.only:
-            pipes[name], theirs = context.Pipe()
-            process = context.Process(
-                target=contestant, args=(name, config, folder, options.steps, theirs), daemon=True
-            )
-            process.start()
-            theirs.close()  # so that a contestant that fails is noticed
-            pipes[name].recv()
-        times: dict[str, list[float]] = {name: [] for name in pipes}
-        for _ in range(options.rounds):
-            for name, pipe in pipes.items():
-                pipe.send("go")
-                times[name].append(pipe.recv())
-        for pipe in pipes.values():
-            pipe.send("stop")
+        times = compete(options.only, config, folder, options.rounds, options.steps)
     device = Accelerator(cpu=config.device == "cpu").device
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -29,8 +29,10 @@ class Muon(torch.optim.Optimizer):
         )
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One update of every parameter that has a gradient."""
+    def step(self, closure=None) -> None:
+        """One update of every parameter that has a gradient. closure: refused, and there for accelerate's sake."""
+        if closure is not None:
+            raise ValueError("Muon takes no closure")
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             (self._muon if group["muon"] else self._adamw)(group, parameters)
