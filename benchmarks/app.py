@@ -126,6 +126,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)
+    if options.rounds < 2:
+        parser.error("--rounds must be at least 2")
     report = {"machine": describe(torch.device("cpu")), "results": []}
     print(json.dumps(report["machine"], indent=1))
 
@@ -133,6 +135,8 @@ def main(arguments: list[str]) -> None:
         for result in results:
             report["results"].append(result)
             print(json.dumps(result, default=str), flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1) + "\n")
 
     note(measure_job(options.rounds))
     try:
@@ -144,5 +148,3 @@ def main(arguments: list[str]) -> None:
         chromium = playwright.chromium.launch(executable_path=found, args=ARGS)
         note(measure_page(chromium, options.rounds))
         chromium.close()
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")

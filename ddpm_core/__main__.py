@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -149,9 +150,11 @@ def class_number(model, label: str) -> int:
 
 
 def open_checkpoint(ref: str, where: Where):
-    """`ddpm_core.load` with a progress bar while it downloads."""
+    """`ddpm_core.load` with a progress bar while it downloads, and a line on stderr for a long preparation."""
     from ddpm_core import load
 
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("ddpm_core").setLevel(logging.INFO)
     with tqdm(unit="B", unit_scale=True, desc="download", delay=1, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:

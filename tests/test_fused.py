@@ -75,6 +75,13 @@ def test_bfloat16_is_rounded_once_and_keeps_nan():
     assert out[0, :8].isnan().all() and out[1].isfinite().all()
 
 
+def test_a_mean_far_from_zero_does_not_drown_the_deviation():
+    x = 300 + random_image(torch.Generator().manual_seed(0), 2, 8, 64, 64)
+    norm = FusedNorm(4, 8)
+    expected = F.silu(F.group_norm(x.double(), 4, eps=norm.eps))
+    assert relative(norm(x).double(), expected) < 1e-4
+
+
 def test_extreme_inputs_stay_finite():
     norm = FusedNorm(1, 1)
     with torch.no_grad():

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from training import assert_same, fit, make_folder, process_restored, tiny, weights  # noqa: F401
+from training import assert_same, fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
 from train import TrainError, checkpoints
@@ -21,6 +22,7 @@ from train.__main__ import main, parse_fit
 from train.config import PRESETS, check, from_dict, learning_rate, make_network, to_dict
 from train.data import Images, Samples, batches, image_of
 from train.ema import EMA
+from train.report import Window
 from train.trainer import Trainer
 
 
@@ -121,6 +123,7 @@ def test_ema_starts_short_follows_parameters_only_and_stays_float32():
         ({"sample_steps": 2000}, "--sample-steps can't exceed T"),
         ({"times": "lognormal", "log_sigma_std": 0.0}, "--log-sigma-std must be above 0"),
         ({"times": "lognormal", "loss": "vlb"}, "--times uniform"),
+        ({"weight_decay": 0.1}, "--weight-decay needs --optimizer adamw or muon"),
         ({"fused": True}, "--fused goes with --channels-last"),
         ({"fused": True, "channels_last": True, "precision": "fp16"}, "--precision fp32 or bf16"),
     ],
@@ -303,6 +306,48 @@ def test_a_run_leaves_a_model_that_loads_with_its_card_curves_and_grids(folder, 
     assert set(curves.Tags()["images"]) == {"samples/ema", "samples/raw"}
 
 
+def test_the_card_shows_samples_of_its_own_weights(folder, tmp_path):
+    config = tiny(folder, tmp_path / "run", sample_every=2, steps=4)
+    fit(config)
+    shown = (tmp_path / "run" / "model" / "samples.png").read_bytes()
+    assert shown == (tmp_path / "run" / "samples" / "step-000000004-ema.png").read_bytes()
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    fit(replace(config, steps=5, sample_every=0), state)
+    assert not (tmp_path / "run" / "model" / "samples.png").exists()
+
+
+def test_a_request_to_stop_does_not_wait_for_samples(folder, tmp_path, monkeypatch):
+    trainer = Trainer(tiny(folder, tmp_path / "run", sample_every=2, steps=4))
+    snapshot, asked = trainer.snapshot, []
+
+    def interrupted(*arguments, **options):
+        if not asked:  # a second signal would end this process
+            asked.append(os.kill(os.getpid(), signal.SIGTERM))
+        return snapshot(*arguments, **options)
+
+    monkeypatch.setattr(trainer, "snapshot", interrupted)
+    assert trainer.fit() == signal.SIGTERM
+    assert not list((tmp_path / "run").glob("samples/*"))
+    assert checkpoints.load_latest(tmp_path / "run" / "checkpoints")[0]["step"] == 2
+
+
+def test_without_label_dropout_there_is_no_null_label(folder, tmp_path):
+    fit(tiny(folder, tmp_path / "run", conditional=True, label_dropout=0.0, steps=1))
+    model = ddpm_core.load(tmp_path / "run" / "model", device="cpu")
+    assert (model.num_classes, model.null_label, model.network.unet.config.num_class_embeds) == (2, None, 2)
+    assert "label always needed" in (tmp_path / "run" / "model" / "README.md").read_text()
+    with pytest.raises(ValueError, match="label"):
+        ddpm_core.sample(model, seeds=[0], steps=1)
+
+
+def test_a_step_that_overflowed_is_left_out_of_the_mean_norm():
+    window = Window(torch.device("cpu"))
+    assert math.isnan(window.mean_norm())
+    for step, norm in enumerate((1.0, math.inf, 3.0), 1):
+        window.finish_step(step, torch.tensor(0.5), torch.tensor(norm), overflow_expected=True)
+    assert window.mean_norm() == 2 and window.bad_step == -1
+
+
 def test_an_unconditional_result_runs_in_diffusers_pipeline(folder, tmp_path):
     from diffusers import DDPMPipeline
 
@@ -448,11 +493,13 @@ def test_a_refused_write_keeps_the_old_checkpoint(tmp_path, monkeypatch):
 
 
 def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
     for words, expected in (
         (["fit", "--resume", "--out", str(tmp_path / "none")], "no checkpoint to resume"),
         (["fit", "--data", str(tmp_path / "none")], "no folder or data set"),
         (["push", "--out", str(tmp_path), "--repo", "a/b"], "no model in"),
         (["dance"], "usage"),
+        (["fit", *flags(data=folder), "--out", str(tmp_path / "file")], "Not a directory"),
     ):
         assert main(words) == 2
         told = capsys.readouterr().err
@@ -461,6 +508,12 @@ def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, cap
     capsys.readouterr()
     assert main(["fit", "--data", str(folder), "--out", str(tmp_path / "run")]) == 2
     assert "already holds a run" in capsys.readouterr().err
+
+
+def test_what_is_not_installed_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "train.trainer", None)
+    assert main(["fit", "--out", "nowhere"]) == 2
+    assert capsys.readouterr().err == "error: train.trainer is missing: pip install -r requirements-dev.txt\n"
 
 
 def test_scores_that_are_not_json_are_one_sentence(folder, tmp_path):

@@ -68,12 +68,15 @@ def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
     assert sorted(path.suffix for path in saved.iterdir()) == [".pt", ".pt"]
 
 
-def test_control_c_saves_and_stops(folder, tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"memory": 0.0, "workers": 1, "accumulate": 2}], ids=["alone", "workers"])
+def test_control_c_saves_and_stops(folder, tmp_path, changes):
+    """In a terminal Ctrl-C reaches every process of the run."""
     out, log = tmp_path / "run", tmp_path / "log"
-    process = start("fit", *flags(data=folder, steps=100_000, checkpoint_every=100_000), "--out", out, log=log)
+    words = flags(data=folder, steps=100_000, checkpoint_every=100_000, **changes)
+    process = start("fit", *words, "--out", out, log=log, start_new_session=True)
     wait_for(out / "checkpoints" / f"step-{0:09d}.pt", process)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=30) == 130
     told = log.read_text()
     assert "Stopped and saved at step" in told and "Traceback" not in told

@@ -63,7 +63,7 @@ def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
 def fit(arguments: list[str]) -> int:
     """Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."""
     config, state = parse_fit(arguments)
-    from train.trainer import Trainer  # torch and accelerate are not needed to show --help
+    from train.trainer import Trainer  # slow to import, and not needed to show --help
 
     out = Path(config.out).expanduser()
     if state is None and checkpoints.found(out / "checkpoints"):
@@ -108,6 +108,13 @@ def main(arguments: list[str]) -> int:
         return commands[arguments[0]](arguments[1:])
     except (TrainError, CheckpointError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is missing: pip install -r requirements-dev.txt", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

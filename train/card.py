@@ -20,16 +20,16 @@ SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, whic
 
 
 def export(model: Model, out: Path, config: Config, step: int, images: Images) -> None:
-    """Write OUT/model, the newest sample grid and the card in it; a former one stays until the new one is whole."""
+    """Write OUT/model, this step's sample grid and the card in it; a former one stays until the new one is whole."""
     new, old, final = out / "model.new", out / "model.old", out / "model"
     try:
         for leftover in (new, old):
             shutil.rmtree(leftover, ignore_errors=True)
         save(model, new)
-        grids = sorted((out / "samples").glob("*-ema.png"))
-        if grids:
-            shutil.copyfile(grids[-1], new / "samples.png")
-        text = describe(model, out, config, step, images, bool(grids))
+        grid = out / "samples" / f"step-{step:09d}-ema.png"
+        if grid.is_file():
+            shutil.copyfile(grid, new / "samples.png")
+        text = describe(model, out, config, step, images, grid.is_file())
         (new / "README.md").write_text(text, encoding="utf-8")
         if final.exists():
             final.rename(old)
@@ -61,7 +61,8 @@ def describe(model: Model, out: Path, config: Config, step: int, images: Images,
     parameters = sum(p.numel() for p in model.network.unet.parameters())
     classes = "none"
     if model.num_classes:
-        classes = f"{', '.join(model.class_names)}; label {model.null_label} means no label"
+        null = "always needed" if model.null_label is None else f"{model.null_label} means no label"
+        classes = f"{', '.join(model.class_names)}; label {null}"
     facts = {
         "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}",
         "Classes": classes,

@@ -54,7 +54,7 @@ class Config:
     conditional: bool = False
     """Train with class labels, so that a class can be asked for."""
     label_dropout: float = 0.1
-    """Share of images shown without their label (--conditional), which guidance needs."""
+    """Share of images shown without their label (--conditional), which guidance needs. 0: it always needs one."""
     memory: float = 4.0
     """Data sets that take up to this many GB as pixels are decoded once and kept in memory; others stream from disk."""
     workers: int = 0
@@ -155,7 +155,7 @@ _AT_256 = replace(
     workers=8,
     sample_count=16,
 )
-# The paper's values (Appendix B) but for cifar10-tiny, whose recipe is ours.
+# The paper's values (Appendix B), but for the labels of cifar10-conditional and for cifar10-tiny, whose recipe is ours.
 PRESETS: dict[str, Config] = {
     name: replace(preset, config=name, out=f"runs/{name}")
     for name, preset in {
@@ -188,7 +188,7 @@ PRESETS: dict[str, Config] = {
     }.items()
 }
 
-# What a resumed run may change; everything else decides what step n computes.
+# What a resumed run may change; the rest stays, so that the run remains of one piece.
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema"),
@@ -229,6 +229,8 @@ def check(config: Config) -> None:
             raise TrainError("--min-snr weights L_simple: it needs --loss simple and --prediction epsilon, x0 or v.")
     if config.fused and (config.compile or not config.channels_last or config.precision not in ("fp32", "bf16")):
         raise TrainError("--fused goes with --channels-last, --no-compile and --precision fp32 or bf16.")
+    if config.weight_decay and config.optimizer == "adam":
+        raise TrainError("--weight-decay needs --optimizer adamw or muon: Adam would mix it into the gradient.")
     _require(config.log_sigma_std > 0, "log_sigma_std", config, "must be above 0")
     if config.times != "uniform" and config.loss != "simple":
         raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
@@ -257,6 +259,11 @@ def time_distribution(config: Config) -> np.ndarray | None:
     return lognormal_times(make_schedule(config), config.log_sigma_mean, config.log_sigma_std).cumsum(0).numpy()
 
 
+def has_null_label(config: Config) -> bool:
+    """Whether a class-conditional model learns what no label means."""
+    return config.label_dropout > 0
+
+
 def make_network(config: Config, num_classes: int):
     """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model."""
     here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
@@ -270,7 +277,7 @@ def make_network(config: Config, num_classes: int):
         norm_num_groups=config.norm_groups,
         dropout=config.dropout,
         out_channels=6 if config.variance in LEARNED else 3,
-        num_class_embeds=num_classes + 1 if num_classes else None,
+        num_class_embeds=num_classes + has_null_label(config) if num_classes else None,
     )
 
 

@@ -1,11 +1,12 @@
 """Batches: which image sample n of a run is, and every random draw that belongs to it, as functions of (seed, n).
 
 Sample n = step · batch + position. Nothing is drawn from a shared generator, so a resumed run sees what an
-uninterrupted one would have seen, and k processes see what one with the same batch would.
+uninterrupted one would have seen, and k processes see what one with the same batch would (dropout apart).
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -167,5 +168,18 @@ class _Rounds:
 def batches(config: Config, images: Images, start: int, process: int, processes: int) -> Iterator[dict[str, Tensor]]:
     """The rounds of this process, `accumulate` for each step from `start` to the last, collated."""
     rounds = _Rounds(config, start, process, processes)
-    pin = torch.cuda.is_available()
-    return iter(DataLoader(Samples(config, images), batch_sampler=rounds, num_workers=config.workers, pin_memory=pin))
+    return iter(
+        DataLoader(
+            Samples(config, images),
+            batch_sampler=rounds,
+            num_workers=config.workers,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_leave_signals_to_the_trainer,
+        )
+    )
+
+
+def _leave_signals_to_the_trainer(_worker: int) -> None:
+    """Ctrl-C, and often SIGTERM, reach every process of a run, whose last steps still want their images."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -73,27 +73,30 @@ template <typename T>
 void forward_image(const Shape& s, const T* x, const float* shift, const float* gamma, const float* beta, float eps,
                    T* y, float* mean, float* rstd) {
   const int64_t C = s.channels;
-  Floats sum(C, 0.f), squares(C, 0.f);
-  float *a = sum.data(), *b = squares.data();
+  // Sums of x less its first pixel: those of x itself would drown the variance of a channel far from 0.
+  Floats first(C), sum(C, 0.f), squares(C, 0.f);
+  for (int64_t c = 0; c < C; ++c) first[c] = wide(x[c]);
+  float *k = first.data(), *a = sum.data(), *b = squares.data();
   for (int64_t p = 0; p < s.pixels; ++p) {
     const T* row = x + p * C;
 #pragma GCC ivdep
     for (int64_t c = 0; c < C; ++c) {
-      float value = wide(row[c]);
+      float value = wide(row[c]) - k[c];
       a[c] += value;
       b[c] += value * value;
     }
   }
   for (int64_t g = 0; g < s.groups; ++g) {
-    double total = 0, square = 0;
-    for (int64_t c = g * s.width(); c < (g + 1) * s.width(); ++c) {
-      double add = shift ? shift[c] : 0.0;
-      total += a[c] + s.pixels * add;
-      square += b[c] + 2 * add * a[c] + s.pixels * add * add;
+    const int64_t from = g * s.width(), to = from + s.width();
+    auto channel_mean = [&](int64_t c) { return (shift ? shift[c] : 0.0) + k[c] + a[c] / double(s.pixels); };
+    double average = 0, variance = 0;
+    for (int64_t c = from; c < to; ++c) average += channel_mean(c) / s.width();
+    for (int64_t c = from; c < to; ++c) {
+      double within = (b[c] - double(a[c]) * a[c] / s.pixels) / s.pixels, between = channel_mean(c) - average;
+      variance += (std::max(within, 0.0) + between * between) / s.width();
     }
-    double average = total / s.count(), variance = square / s.count() - average * average;
     mean[g] = average;
-    rstd[g] = 1 / std::sqrt(std::max(variance, 0.0) + eps);
+    rstd[g] = 1 / std::sqrt(variance + eps);
   }
   Channels channel(s, shift, mean, rstd, gamma, beta);
   const float *scale = channel.scale.data(), *offset = channel.offset.data();

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from ddpm_core import Model, imaging, sample
+from ddpm_core import Model, imaging, trajectory
 from train.config import Config
 
 QUARTERS = 4
@@ -32,7 +35,7 @@ class Window:
     def reset(self) -> None:
         self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
         self.count = torch.zeros_like(self.loss)
-        self.norm = torch.zeros_like(self.loss[0])
+        self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones
         self.steps = 0
         self.started = time.perf_counter()
 
@@ -47,10 +50,16 @@ class Window:
 
     def finish_step(self, step: int, loss: Tensor, norm: Tensor, overflow_expected: bool) -> None:
         """Note the gradient's norm, and whether the step went wrong. fp16 skips steps whose gradient overflows."""
-        self.norm += norm.to(self.norm.dtype)
+        finite = torch.isfinite(norm)
+        self.norm += torch.stack([norm.where(finite, 0), finite.to(norm)]).to(self.norm)
         self.steps += 1
-        fine = torch.isfinite(loss) if overflow_expected else torch.isfinite(loss) & torch.isfinite(norm)
+        fine = torch.isfinite(loss) if overflow_expected else torch.isfinite(loss) & finite
         self.bad_step = torch.where((self.bad_step < 0) & ~fine, step, self.bad_step)
+
+    def mean_norm(self) -> float:
+        """Mean of the gradient's norm over the steps where it was finite, NaN without any."""
+        total, count = self.norm.tolist()
+        return total / count if count else math.nan
 
 
 class Report:
@@ -72,20 +81,29 @@ class Report:
             self._writer.add_scalar(name, value, step)
         self.bar.set_postfix_str(f"loss {scalars['loss']:.4f}, {speed:.1f} images/s")
 
-    def grid(self, model: Model, weights: str, step: int) -> Path:
-        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard."""
+    def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
+        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard.
+
+        Given up when stopped() says so, as nobody waits for samples who has asked a run to stop.
+        """
         config, labels = self._config, None
         if model.num_classes:
             labels = [i % model.num_classes for i in range(config.sample_count)]
-        images = sample(
+        chain = trajectory(
             model, seeds=range(config.sample_count), steps=config.sample_steps, sampler="ddim", labels=labels
         )
-        picture = imaging.grid(images, columns=model.num_classes if 1 < model.num_classes <= 16 else None)
+        before = self.bar.postfix
+        for number, last in enumerate(chain, 1):  # noqa: B007
+            self.bar.set_postfix_str(f"samples ({weights}): {number} of {config.sample_steps} steps")
+            if stopped():
+                return
+        self.bar.set_postfix_str(before or "")
+        columns = model.num_classes if 1 < model.num_classes <= 16 else None
+        picture = imaging.grid(imaging.to_uint8(last.x), columns=columns)
         path = self._out / "samples" / f"step-{step:09d}-{weights}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(imaging.png(picture))
         self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
-        return path
 
     def say(self, text: str) -> None:
         """A line above the bar."""
@@ -93,4 +111,5 @@ class Report:
 
     def close(self) -> None:
         self.bar.close()
-        self._writer.close()
+        with suppress(OSError):  # a full disk: why the run ends is said already
+            self._writer.close()

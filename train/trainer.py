@@ -20,7 +20,17 @@ from ddpm_core.engine import wrap
 from ddpm_core.imaging import from_uint8
 from ddpm_core.objective import LOSSES, min_snr_weight
 from train import TrainError, card, checkpoints
-from train.config import Config, check, check_resume, from_dict, learning_rate, make_network, make_schedule, to_dict
+from train.config import (
+    Config,
+    check,
+    check_resume,
+    from_dict,
+    has_null_label,
+    learning_rate,
+    make_network,
+    make_schedule,
+    to_dict,
+)
 from train.data import Images, batches, torch_seed
 from train.ema import EMA
 from train.fused import fuse
@@ -114,7 +124,7 @@ class Trainer:
         """The loss of each image of one round, (N,)."""
         config = self.config
         pixels = batch["pixels"] if self.pixels is None else self.pixels[batch["image"].to(self.pixels.device)]
-        x_0 = from_uint8(pixels.to(self.device)).to(self.dtype)
+        x_0 = from_uint8(pixels.to(self.device), self.dtype)
         x_0 = torch.where(batch["mirror"].to(self.device)[:, None, None, None], x_0.flip(-1), x_0)
         eps = batch["eps"].to(self.device, self.dtype)
         labels = batch["label"].to(self.device) if "label" in batch else None
@@ -153,6 +163,8 @@ class Trainer:
     def fit(self) -> int | None:
         """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
         config, main = self.config, self.accelerator.is_main_process
+        if self.step == 0:
+            self._save()  # so that there is something to resume, and a bad --out shows at once
         report = Report(config, self.out, self.step) if main else None
         if report:
             self._say = report.say
@@ -160,8 +172,6 @@ class Trainer:
         rounds = batches(config, self.images, self.step, self.accelerator.process_index, self.accelerator.num_processes)
         try:
             with _Signals() as signals:
-                if self.step == 0:
-                    self._save()  # so that there is something to resume, and a bad --out shows at once
                 while self.step < config.steps and not self._should_stop(signals):
                     self.train_step(rounds, window)
                     due = {
@@ -180,7 +190,7 @@ class Trainer:
                     if due["checkpoint"] or last:
                         self._save()
                     if (due["sample"] or (last and config.sample_every)) and main:
-                        self._sample(report)
+                        self._sample(report, signals)
                     if main:
                         report.bar.update()
                 if self.step < config.steps:
@@ -220,7 +230,7 @@ class Trainer:
         if report:
             lr = learning_rate(self.config, self.step - 1)
             speed = window.steps * self.config.batch / seconds
-            report.point(self.step, loss, count, float(window.norm) / window.steps, lr, speed)
+            report.point(self.step, loss, count, window.mean_norm(), lr, speed)
         window.reset()
 
     def _note_broken(self, batch: dict[str, Tensor]) -> None:
@@ -251,31 +261,32 @@ class Trainer:
             checkpoints.save(self.state(), self.out / "checkpoints", self.step)
         self.accelerator.wait_for_everyone()
 
-    def snapshot(self, network: torch.nn.Module, weights: str) -> Model:
+    def snapshot(self, network: torch.nn.Module, weights: str, engine: str = "auto") -> Model:
         """A copy of a network's weights as a Model, in float32."""
         plain = copy.deepcopy(self.ema.network).float()  # not compiled, not fused: other engines can read it
         plain.load_state_dict(network.state_dict())
         return Model(
-            network=wrap(plain, str(self.device), "fp32"),
+            network=wrap(plain, str(self.device), "fp32", engine),
             schedule=self.schedule,
             image_size=self.config.image_size,
             prediction=self.config.prediction,
             variance=self.config.variance,
             num_classes=self.num_classes,
-            null_label=self.num_classes or None,
+            null_label=self.num_classes if self.num_classes and has_null_label(self.config) else None,
             class_names=self.images.classes,
             source=Source(weights=weights),
         )
 
-    def _sample(self, report: Report) -> None:
-        self._export()
+    def _sample(self, report: Report, signals: _Signals) -> None:
         for network, weights, name in ((self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")):
-            report.grid(self.snapshot(network, weights), name, self.step)
+            report.grid(self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None)
+        self._export()
 
     def _export(self) -> None:
         """The moving average to OUT/model, with its card."""
         if self.accelerator.is_main_process:
-            card.export(self.snapshot(self.ema.network, "EMA"), self.out, self.config, self.step, self.images)
+            model = self.snapshot(self.ema.network, "EMA", engine="torch")  # not to be run
+            card.export(model, self.out, self.config, self.step, self.images)
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
