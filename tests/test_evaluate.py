@@ -45,8 +45,9 @@ def home(tmp_path, monkeypatch):
     calls.clear()
 
 
-def make_checkpoint(folder, embeddings=None, **fields):
+def make_checkpoint(folder, embeddings=None, T=T, **fields):
     torch.manual_seed(0)
+    channels = fields.get("channels", 3)
     unet = network.unet(
         "cifar10-tiny",
         sample_size=SIZE,
@@ -56,6 +57,8 @@ def make_checkpoint(folder, embeddings=None, **fields):
         down_block_types=("DownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "UpBlock2D"),
         num_class_embeds=embeddings,
+        in_channels=channels,
+        out_channels=channels,
     )
     torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
     save(Model(wrap(unet), NoiseSchedule.linear(T, 1e-3, 0.4), SIZE, **fields), folder)
@@ -232,6 +235,13 @@ def test_bits_of_other_images_are_measured_anew(checkpoint, data, tmp_path):
     assert both["chains"] == alone["chains"] and both["images_sha256"] == alone["images_sha256"]
 
 
+@pytest.mark.parametrize("short", [2, 4])
+def test_bits_of_a_process_of_few_times(data, tmp_path, short):
+    model, options = make_checkpoint(tmp_path / "model", T=short), ("--steps", str(short), "--test-images", "2")
+    assert evaluate(model, data, tmp_path, *options, "--metrics", "bpd") == 0
+    assert f"\n| {short} | " in (tmp_path / "table.md").read_text()
+
+
 def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):
     model, options = load(conditional), ("--steps", "2", "--sampler", "ddim", "--metrics", "fid")
     for labels, classes in (("none", None), ("classes", [seed % 3 for seed in range(10)])):
@@ -318,6 +328,10 @@ def test_a_finished_study_samples_nothing_and_grows_by_cells(checkpoint, data, t
     after = numbers(out)
     assert len(after) == 6 and all(row in after for row in before)
     assert "(n = 6)" in (out / "table.md").read_text()
+    assert evaluate(checkpoint, data, out, "--steps", "2", "--samples", "6", "--sampler", "ddim") == 0
+    rows = list(csv.DictReader((out / "results.csv").open()))
+    kept = [row["images"] for row in rows if (row["method"], row["steps"]) == ("DDIM η=0", "2")]
+    assert kept == ["6", "10"] * 2  # the table shows the larger number of images only
 
 
 def test_another_score_is_added_to_a_cell(checkpoint, data, tmp_path):
