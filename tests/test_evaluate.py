@@ -430,6 +430,7 @@ REFUSED = [
     (("--samples", "1"), "--samples must be at least 2"),
     (("--batch", "0"), "--batch must be at least 1"),
     (("--labels", "classes"), "this one has no classes"),
+    (("--test-images", "-1"), "--test-images can't be negative"),
 ]
 
 
@@ -439,6 +440,25 @@ def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, 
     error = capsys.readouterr().err
     assert sentence in error and "Traceback" not in error and error.count("error:") == 1
     assert not (tmp_path / "study").exists()
+
+
+def test_an_out_that_cannot_be_written_is_one_sentence(checkpoint, data, tmp_path, capsys, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    for out in (file, file / "study"):
+        assert evaluate("no/checkpoint", data, out) == 2  # it is not even looked for
+        assert f"error: --out {out} can't be written (Not a directory)" in capsys.readouterr().err
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    options = ("--steps", "2", "--sampler", "ddim")
+    with monkeypatch.context() as patch:
+        patch.setattr("train.files.np.savez", full)
+        assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
+    error = capsys.readouterr().err
+    assert "can't be written (No space left on device)" in error and "Traceback" not in error
+    assert evaluate(checkpoint, data, tmp_path / "study", *options) == 0
 
 
 def test_missing_inception_weights_give_one_sentence_before_sampling(checkpoint, data, tmp_path, capsys, monkeypatch):

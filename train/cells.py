@@ -15,7 +15,7 @@ from ddpm_core.samplers import SAMPLERS
 from ddpm_core.timesteps import SPACINGS
 from train import TrainError
 from train.features import open_extractor, reference, score
-from train.files import read_json, save, write_json
+from train.files import read_json, save, write_bytes, write_json
 from train.images import Sample
 from train.words import numbers, words
 
@@ -131,9 +131,8 @@ class Cells:
                 self._study.bar.update(len(seeds))
                 x = step.x
             images, seconds = imaging.to_uint8(x), time.monotonic() - started
-            folder.mkdir(parents=True, exist_ok=True)
             if seeds.start == 0:
-                (folder / "grid.png").write_bytes(imaging.png(self._grid(images)))
+                write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
             if self._options.keep_images:
                 save(folder / f"images-{seeds.start:06d}.npz", images=images)
             save(file, seconds=seconds, **self._extractor(images))

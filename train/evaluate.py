@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
 from train import TrainError
-from train.files import read_json, write_json
+from train.files import check_folder, read_json, write_json
 from train.words import numbers, words
 
 METRICS = ("fid", "kid", "is", "bpd", "rate-distortion")
@@ -100,6 +100,9 @@ class Study:
             options.where.device = str(self.process.device)
         if options.batch < 1:
             raise TrainError("--batch must be at least 1.")
+        if options.test_images < 0:
+            raise TrainError("--test-images can't be negative; 0 takes all images.")
+        check_folder(self.out, "out")
         metrics = words(options.metrics, "metrics", METRICS)
         self.model = open_checkpoint(options.checkpoint, options.where)
         self.labels = self._label_mode()
