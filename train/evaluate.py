@@ -229,22 +229,27 @@ class Study:
             "options": options,
             "machine": machine(self.process.device),
             "processes": self.process.num_processes,
-            "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+            "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
         }
 
 
 def machine(device: torch.device) -> dict:
     """The processor, its number of cores and of threads used, and the GPU where there is one."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+
+
+def processor() -> str:
+    """The processor's model, or where that is not to be had its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
-        processor = platform.processor() or platform.machine()
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    return {"processor": processor, "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+        return platform.processor() or platform.machine()
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """The version of an installed package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -24,7 +24,6 @@ from train.files import save
 from train.images import Sample
 
 INCEPTION = "inception-v3-compat"
-METRICS = ("fid", "kid", "is")
 CACHE = Path("~/.cache/ddpm-lab/reference")
 BATCH = 100  # images that an extractor sees at once
 KID_REFERENCES = 10_000  # reference features kept for KID, whose subsets are drawn from them
