@@ -349,6 +349,14 @@ def test_another_study_in_the_same_folder_is_refused(checkpoint, data, tmp_path,
     assert "holds a study with another batch, references" in capsys.readouterr().err
 
 
+def test_other_weights_of_an_extractor_do_not_go_on_with_a_study(checkpoint, data, tmp_path, capsys):
+    options = ("--sampler", "ddim", "--metrics", "fid")
+    for factor, steps, status in ((1, "2", 0), (1 + 1e-5, "3", 0), (1.1, "6", 2)):  # 1e-5: another machine's rounding
+        sys.modules["toy_extractor"].features = lambda images, factor=factor: factor * toy_features(images)
+        assert evaluate(checkpoint, data, tmp_path, *options, "--steps", steps) == status
+    assert "holds a study with another extractor_outputs" in capsys.readouterr().err
+
+
 def test_images_are_kept_when_asked(checkpoint, data, tmp_path):
     out = tmp_path / "study"
     arguments = ["--steps", "2", "--sampler", "ddim", "--metrics", "fid", "--samples", "6", "--batch", "4"]

@@ -71,6 +71,7 @@ class Cells:
             "reference": sample.description,
             "split": o.split,
             "extractor": o.extractor,
+            "extractor_outputs": self._reference.probe,
             "references": self._reference.n,
             "references_sha256": self._reference.sha256,
         }

@@ -181,12 +181,12 @@ class Study:
                 identity |= self._cells.open()
         file = self.out / "study.json"
         before = read_json(file) if file.is_file() else {"identity": {}, "runs": []}
-        other = [key for key, value in identity.items() if before["identity"].get(key, value) != value]
+        other = [key for key, value in identity.items() if not _same(key, before["identity"].get(key, value), value)]
         if other:
             raise TrainError(f"{self.options.out} holds a study with another {', '.join(other)}: choose another --out.")
         self._runs = before.get("runs", [])
         self._about = {
-            "identity": before["identity"] | identity,
+            "identity": identity | before["identity"],
             "data": before.get("data") or identity.get("reference") or bits.data,
             "model": {
                 "image_size": self.model.image_size,
@@ -254,6 +254,15 @@ def package_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _same(key: str, a, b) -> bool:
+    """Whether two studies agree about something in their identity."""
+    if key != "extractor_outputs":
+        return a == b
+    from train.features import same_probe
+
+    return same_probe(a, b)
 
 
 def main(arguments: list[str]) -> int:
