@@ -67,11 +67,11 @@ class Options:
     samples: int = 50_000
     """generated images in each cell; a Fréchet distance depends on it"""
     split: str = "train"
-    """the reference images' split of the data"""
+    """the reference images' split of the data; of a folder of images, LSUN or one parquet file, all images are taken"""
     references: int = 50_000
     """at most so many reference images"""
     test_split: str = "test"
-    """the split of the data for bpd and rate-distortion"""
+    """the split of the data for bpd and rate-distortion, as for --split"""
     test_images: int = 256
     """how many of it; 0: all"""
     extractor: str = "inception-v3-compat"
