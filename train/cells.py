@@ -65,11 +65,12 @@ class Cells:
         """Make the extractor and the references. Returns what a study must not change about them."""
         o = self._options
         self._extractor = open_extractor(o.extractor, self._scores, self._study.process.device)
-        sample = Sample(o.data, o.split, self._model.image_size, o.references)
+        quiet = not self._study.process.is_local_main_process
+        sample = Sample(o.data, o.split, self._model.image_size, o.references, self._model.channels, quiet)
         self._reference = reference(self._extractor, sample)
         return {
             "reference": sample.description,
-            "split": o.split,
+            "split": sample.split,
             "extractor": o.extractor,
             "extractor_outputs": self._reference.probe,
             "references": self._reference.n,
@@ -87,6 +88,7 @@ class Cells:
             self._sample(cell)
             self._study.process.wait_for_everyone()
             if self._study.process.is_main_process:
+                self._study.bar.set_description(f"{cell.name}, scoring")
                 self._score(cell)
                 self._study.record()
             self._study.process.wait_for_everyone()

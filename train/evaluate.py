@@ -121,11 +121,12 @@ class Study:
         ) as self.bar:
             for part in parts:
                 part.run()
-        if self.process.is_main_process:
-            from train.study import write_report
+            if self.process.is_main_process:
+                from train.study import write_report
 
-            self.record()
-            write_report(self.out)
+                self.bar.set_description("tables and plots")
+                self.record()
+                write_report(self.out)
 
     def record(self) -> None:
         """Write what the study is and how it is being made, this run and those before it."""

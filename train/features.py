@@ -126,7 +126,7 @@ def reference(extractor: Extractor, sample: Sample, cache: Path = CACHE) -> Refe
     key = hashlib.sha256(f"{hashlib.sha256(probe.tobytes()).hexdigest()} {data}".encode()).hexdigest()
     path = cache.expanduser() / f"{key}.npz"
     if not path.is_file():
-        features = np.concatenate([extractor(batch)["features"] for batch in sample.batches(1000)])
+        features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
         few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)
         save(path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features))
     with np.load(path) as found:
