@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +86,29 @@ def estimate_gamma(
     return Gamma(tuple(times), values.mean(1) / noise, values.std(1) / len(x_0) ** 0.5 / noise, len(x_0))
 
 
+def place(model: Model) -> Path:
+    """The file where `write` keeps Γ, in a folder that is made if need be.
+
+    Raises ValueError for a model that was not loaded, and CheckpointError where nothing can be written.
+    """
+    source = model.source
+    if source is None or source.folder is None:
+        raise ValueError("only a checkpoint that was loaded has a place to keep Γ")
+    path = _places(source)[-1]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
+    return path
+
+
 def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
     """Keep an estimate beside the weights, in the user's cache for a checkpoint from the Hub. Returns the file's path.
 
     about: anything worth keeping with it, such as the data set's name. Raises CheckpointError when the disk refuses.
     """
-    source = model.source
-    if source is None or source.folder is None:
-        raise ValueError("only a checkpoint that was loaded has a place to keep Γ")
+    path, source = place(model), model.source
     content = {
         "about": "Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)), for the variance 'analytic'",
         **about,
@@ -102,9 +118,7 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
         "gamma": [float(f"{value:.9g}") for value in estimate.gamma],
         "standard_error": [float(f"{value:.3g}") for value in estimate.standard_error],
     }
-    path = _places(source)[-1]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
         temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, path)

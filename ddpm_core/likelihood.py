@@ -113,15 +113,17 @@ def progressive_decoding(
     labels: int | Sequence[int] | None = None,
     clip: bool = True,
     noise: Noise | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """What a receiver makes of each x_t on the way to lossless: x̂_0 from x_t ~ q(x_t | x_0) (section 4.3, Algorithm 4).
 
     images: uint8 (N, H, W, C); times: any of 1..T; noise(index, x) belongs to times[index].
-    Returns float32 (len(times), N, C, H, W).
+    progress(done, total) counts evaluations. Returns float32 (len(times), N, C, H, W).
     """
     x_0 = image_state(model, images, torch.float32)
     pairs = [(t, t - 1) for t in times]
-    parts = [prediction.x0_hat.cpu() for prediction, *_ in evaluations(model, x_0, pairs, labels, clip, noise)]
+    found = evaluations(model, x_0, pairs, labels, clip, noise, progress)
+    parts = [prediction.x0_hat.cpu() for prediction, *_ in found]
     return torch.cat(parts).reshape(len(pairs), *x_0.shape)
 
 

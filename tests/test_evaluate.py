@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ pytest.importorskip("datasets")
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, network, sample, save
 from ddpm_core.engine import wrap
 from ddpm_core.noise import gaussian_batch
+from train import TrainError
 from train.__main__ import main
 from train.features import open_extractor, reference
 from train.images import Sample
@@ -45,8 +47,9 @@ def home(tmp_path, monkeypatch):
     calls.clear()
 
 
-def make_checkpoint(folder, embeddings=None, **fields):
+def make_checkpoint(folder, embeddings=None, T=T, **fields):
     torch.manual_seed(0)
+    channels = fields.get("channels", 3)
     unet = network.unet(
         "cifar10-tiny",
         sample_size=SIZE,
@@ -56,6 +59,8 @@ def make_checkpoint(folder, embeddings=None, **fields):
         down_block_types=("DownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "UpBlock2D"),
         num_class_embeds=embeddings,
+        in_channels=channels,
+        out_channels=channels,
     )
     torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
     save(Model(wrap(unet), NoiseSchedule.linear(T, 1e-3, 0.4), SIZE, **fields), folder)
@@ -145,7 +150,7 @@ def test_a_study_in_full(checkpoint, data, tmp_path):
         assert all(np.isfinite(score["value"]) for score in cell["scores"]) and cell["sampling_seconds"] > 0
     identity = found["identity"]
     assert identity["weights"] == "unknown" and len(identity["weights_sha256"]) == 64 and identity["references"] == 40
-    assert "cpu" in identity["engine"] and identity["split"] == "train" and identity["labels"] == "none"
+    assert "cpu" in identity["engine"] and identity["split"] is None and identity["labels"] == "none"
     (run,) = found["runs"]
     assert run["versions"]["torch"] == torch.__version__ and run["options"]["steps"] == "2,6" and run["seconds"] > 0
     assert run["machine"]["processor"] and str(tmp_path) not in json.dumps(run)
@@ -232,6 +237,41 @@ def test_bits_of_other_images_are_measured_anew(checkpoint, data, tmp_path):
     assert both["chains"] == alone["chains"] and both["images_sha256"] == alone["images_sha256"]
 
 
+def test_a_finished_bound_evaluates_nothing_and_leftovers_do_no_harm(checkpoint, data, tmp_path, monkeypatch):
+    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "3")
+    assert evaluate(checkpoint, data, tmp_path, *options, "--variance", "beta") == 0
+    before = results(tmp_path)["bits"]
+    (folder,) = (tmp_path / "bits").iterdir()
+    leftover = folder / ".beta_tilde-6-linspace-000000.npz.123.npz"
+    leftover.write_bytes(b"half a file")
+    monkeypatch.setattr("ddpm_core.likelihood.predict", None)  # whoever evaluates the network fails
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    after = results(tmp_path)["bits"]
+    assert len(after["chains"]) == 2 and before["chains"][0] in after["chains"] and not leftover.exists()
+    assert all(after[key] == before[key] for key in ("evaluation_seconds", "decoding_times"))
+
+
+@pytest.mark.parametrize("short", [2, 4])
+def test_bits_of_a_process_of_few_times(data, tmp_path, short):
+    model, options = make_checkpoint(tmp_path / "model", T=short), ("--steps", str(short), "--test-images", "2")
+    assert evaluate(model, data, tmp_path, *options, "--metrics", "bpd") == 0
+    assert f"\n| {short} | " in (tmp_path / "table.md").read_text()
+
+
+def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
+    grey = make_checkpoint(tmp_path / "grey", channels=1)
+    options = ("--metrics", "fid,bpd", "--steps", "6", "--sampler", "ddim", "--test-images", "3")
+    assert evaluate(grey, data, tmp_path, *options, "--variance", "beta") == 0
+    paths = [sorted(data.glob("*.png"))[i] for i in (0, 20, 39)]
+    pixels = np.stack([np.asarray(Image.open(path).convert("L"))[..., None] for path in paths])
+    expected = bits_per_dim(load(grey), pixels, "beta").total.mean().item()
+    assert results(tmp_path)["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
+    found = reference(open_extractor("toy_extractor:features", ["fid"], torch.device("cpu")), Sample(data, "", SIZE))
+    assert found.n == 40 and results(tmp_path)["identity"]["references_sha256"] != found.sha256
+    with pytest.raises(TrainError, match="1 or 3 channels"):
+        Sample(str(data), "train", SIZE, channels=4)
+
+
 def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):
     model, options = load(conditional), ("--steps", "2", "--sampler", "ddim", "--metrics", "fid")
     for labels, classes in (("none", None), ("classes", [seed % 3 for seed in range(10)])):
@@ -265,6 +305,61 @@ def test_bits_with_classes_use_the_images_own(conditional, data, tmp_path, capsy
     assert results(tmp_path / "study")["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
     assert evaluate(conditional, data, tmp_path / "other", *options, "--labels", "classes") == 2
     assert "no class labels" in capsys.readouterr().err
+
+
+def test_classes_are_matched_by_name(data, tmp_path, capsys):
+    names = ("cat", "ant", "bee")
+    named = make_checkpoint(tmp_path / "named", 4, num_classes=3, null_label=3, class_names=names)
+    source, options = tmp_path / "data", ("--metrics", "bpd", "--variance", "beta", "--steps", "6")
+    for i, path in enumerate(sorted(data.glob("*.png"))[:5]):
+        (source / sorted(names)[i % 3]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, source / sorted(names)[i % 3])  # the folder numbers them ant, bee, cat
+    study = (named, source, tmp_path / "study", *options, "--labels", "classes")
+    assert evaluate(*study) == 0
+    expected = bits_per_dim(load(named), Sample(source, "", SIZE).pixels(), "beta", labels=[1, 1, 2, 2, 0])
+    (row,) = results(tmp_path / "study")["bits"]["chains"]
+    assert row["bits_per_dim"] == pytest.approx(expected.total.mean().item(), rel=1e-6)
+
+    (source / "ant").rename(source / "aardvark")  # the same pixels
+    assert evaluate(*study) == 2 and "no class 'aardvark'" in capsys.readouterr().err
+    (source / "bee").rename(source / "ant")
+    (source / "aardvark").rename(source / "bee")  # the same classes, of other images in another order
+    assert evaluate(*study) == 0 and results(tmp_path / "study")["bits"]["chains"] != [row]
+
+
+def test_labels_that_the_model_lacks_are_refused_before_sampling(conditional, data, tmp_path, capsys):
+    import datasets
+
+    def parquet(name, labels):
+        kind = datasets.ClassLabel(names=list("abcd"))
+        rows = {"img": [str(path) for path in sorted(data.glob("*.png"))[: len(labels)]], "label": labels}
+        made = datasets.Dataset.from_dict(rows, datasets.Features({"img": datasets.Image(), "label": kind}))
+        made.to_parquet(tmp_path / name)
+        return tmp_path / name
+
+    for name, labels, sentence in (
+        ("many.parquet", [0, 3], "has a class 3, the model only 0 to 2"),
+        ("some.parquet", [0, None], "images without a label"),
+        ("test.parquet", [-1, -1], "images without a label"),
+    ):
+        options = ("--metrics", "fid,bpd", "--steps", "6", "--labels", "classes")
+        assert evaluate(conditional, parquet(name, labels), tmp_path / "study", *options) == 2
+        error = capsys.readouterr().err
+        assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
+
+
+def test_only_sources_that_have_splits_claim_one(data, tmp_path):
+    import datasets
+
+    rows = datasets.Dataset.from_dict({"img": [str(next(data.glob("*.png")))]})
+    (tmp_path / "parquet").mkdir()
+    file = tmp_path / "parquet" / "test-00000-of-00001.parquet"
+    rows.cast_column("img", datasets.Image()).to_parquet(file)
+    for source, split in ((data, None), (file, None), (file.parent, "test")):
+        sample = Sample(str(source), "test", SIZE)
+        assert sample.split == split and ("(test)" in sample.description) == (split == "test")
+    with pytest.raises(TrainError, match="no split 'tset': choose train or test"):
+        Sample("cifar10", "tset", SIZE)
 
 
 def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
@@ -318,6 +413,10 @@ def test_a_finished_study_samples_nothing_and_grows_by_cells(checkpoint, data, t
     after = numbers(out)
     assert len(after) == 6 and all(row in after for row in before)
     assert "(n = 6)" in (out / "table.md").read_text()
+    assert evaluate(checkpoint, data, out, "--steps", "2", "--samples", "6", "--sampler", "ddim") == 0
+    rows = list(csv.DictReader((out / "results.csv").open()))
+    kept = [row["images"] for row in rows if (row["method"], row["steps"]) == ("DDIM η=0", "2")]
+    assert kept == ["6", "10"] * 2  # the table shows the larger number of images only
 
 
 def test_another_score_is_added_to_a_cell(checkpoint, data, tmp_path):
@@ -333,6 +432,24 @@ def test_another_study_in_the_same_folder_is_refused(checkpoint, data, tmp_path,
     assert evaluate(checkpoint, data, out, "--steps", "2") == 0
     assert evaluate(checkpoint, data, out, "--steps", "2", "--batch", "7", "--references", "30") == 2
     assert "holds a study with another batch, references" in capsys.readouterr().err
+
+
+def test_other_weights_of_an_extractor_do_not_go_on_with_a_study(checkpoint, data, tmp_path, capsys):
+    options = ("--sampler", "ddim", "--metrics", "fid")
+    for factor, steps, status in ((1, "2", 0), (1 + 1e-5, "3", 0), (1.1, "6", 2)):  # 1e-5: another machine's rounding
+        sys.modules["toy_extractor"].features = lambda images, factor=factor: factor * toy_features(images)
+        assert evaluate(checkpoint, data, tmp_path, *options, "--steps", steps) == status
+    assert "holds a study with another extractor_outputs" in capsys.readouterr().err
+
+
+def test_everything_that_takes_long_says_what_it_does(checkpoint, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("train.images.DELAY", 0)
+    options = ("--metrics", "fid,bpd", "--steps", "2", "--sampler", "ddim", "--test-images", "3")
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    told = capsys.readouterr().err
+    for doing in ("reading images", "hashing images", "features of ref", "scoring", "progressive decoding", "plots"):
+        assert doing in told
+    assert told.rstrip().splitlines()[-1].split("\r")[-1].startswith("tables and plots: 100%")
 
 
 def test_images_are_kept_when_asked(checkpoint, data, tmp_path):
@@ -416,6 +533,7 @@ REFUSED = [
     (("--samples", "1"), "--samples must be at least 2"),
     (("--batch", "0"), "--batch must be at least 1"),
     (("--labels", "classes"), "this one has no classes"),
+    (("--test-images", "-1"), "--test-images can't be negative"),
 ]
 
 
@@ -425,6 +543,25 @@ def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, 
     error = capsys.readouterr().err
     assert sentence in error and "Traceback" not in error and error.count("error:") == 1
     assert not (tmp_path / "study").exists()
+
+
+def test_an_out_that_cannot_be_written_is_one_sentence(checkpoint, data, tmp_path, capsys, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    for out in (file, file / "study"):
+        assert evaluate("no/checkpoint", data, out) == 2  # it is not even looked for
+        assert f"error: --out {out} can't be written (Not a directory)" in capsys.readouterr().err
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    options = ("--steps", "2", "--sampler", "ddim")
+    with monkeypatch.context() as patch:
+        patch.setattr("train.files.np.savez", full)
+        assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
+    error = capsys.readouterr().err
+    assert "can't be written (No space left on device)" in error and "Traceback" not in error
+    assert evaluate(checkpoint, data, tmp_path / "study", *options) == 0
 
 
 def test_missing_inception_weights_give_one_sentence_before_sampling(checkpoint, data, tmp_path, capsys, monkeypatch):
@@ -448,3 +585,21 @@ def test_gamma_command_keeps_it_with_the_checkpoint(checkpoint, data, tmp_path, 
     options = ("--variance", "analytic", "--metrics", "fid,bpd", "--test-images", "3")
     assert evaluate(copy, data, tmp_path / "study", *options) == 0
     assert "DDPM analytic" in (tmp_path / "study" / "table.md").read_text()
+
+
+def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, capsys, monkeypatch):
+    def refused(folder, sentence, *more):
+        assert main(["gamma", str(folder), "--data", str(data), "--device", "cpu", *more]) == 2
+        error = capsys.readouterr().err
+        assert sentence in error and "Traceback" not in error
+
+    monkeypatch.setattr("ddpm_core.analytic.estimate_gamma", None)
+    for n in ("0", "-1", "1"):
+        refused(checkpoint, f"--images must be at least 2, got {n}", "--images", n)
+    refused(make_checkpoint(tmp_path / "strict", 3, num_classes=3), "cifar10 has no class labels")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    model = load(checkpoint)
+    model.source = replace(model.source, name="some/model", revision="abc123")  # one of the Hub's
+    monkeypatch.setattr("train.gamma.open_checkpoint", lambda *_: model)
+    refused(checkpoint, "cannot write")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,7 @@ from ddpm_core import bits_per_dim, imaging
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.process import LEARNED
-from train import TrainError
-from train.files import read_json, save, write_json
+from train.files import read_json, save, write_bytes, write_json
 from train.images import Sample
 
 if TYPE_CHECKING:
@@ -31,16 +31,33 @@ class Bits:
 
     def __init__(self, study: Study):
         self._study, self._model, options = study, study.model, study.options
-        sample = Sample(options.data, options.test_split, self._model.image_size, options.test_images)
-        if study.labels == "classes" and sample.labels is None:
-            raise TrainError(f"{options.data} has no class labels, which bpd needs with --labels classes.")
-        self._images, self._labels = sample.pixels(), sample.labels if study.labels == "classes" else None
-        self.data, self._split, self._sha256 = sample.description, options.test_split, sample.sha256()
+        size, channels, quiet = self._model.image_size, self._model.channels, not study.process.is_local_main_process
+        sample = Sample(options.data, options.test_split, size, options.test_images, channels, quiet)
+        self._labels = sample.labels(self._model) if study.labels == "classes" else None
+        self._images, self.data = sample.pixels(), sample.description
+        self._about = {
+            "images": len(sample),
+            "data": sample.description,
+            "split": sample.split,
+            "images_sha256": hashlib.sha256(self._images).hexdigest(),
+            "labels": study.labels,
+            "labels_sha256": None if self._labels is None else hashlib.sha256(self._labels).hexdigest(),
+            "clip": True,
+            "cdf": "tanh",
+        }
+        # Terms belong to these very images and labels.
+        sums = filter(None, (self._about["images_sha256"], self._about["labels_sha256"]))
+        self._folder = study.out / "bits" / "-".join(text[:12] for text in sums)
         self._passes = list(dict.fromkeys(map(self._measured, study.chains)))
+        T = self._model.schedule.T
+        self._times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)  # that are decoded
 
     def evaluations(self) -> int:
         """Evaluations of the network still to be made by this process."""
-        return sum(len(rows) * chain[1] for chain in self._passes for _, rows in self._todo(chain))
+        decoding = 0
+        if self._study.process.is_main_process and not self._is_decoded():
+            decoding = len(self._times) * len(self._images[:DECODED])
+        return decoding + sum(len(rows) * chain[1] for chain in self._passes for _, rows in self._todo(chain))
 
     def run(self) -> None:
         self._study.bar.set_description("bits/dim")
@@ -52,26 +69,28 @@ class Bits:
                 save(file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse)
         self._study.process.wait_for_everyone()
         if self._study.process.is_main_process:
-            file, T = self._study.out / "bits.json", self._model.schedule.T
-            about = {
-                "images": len(self._images),
-                "data": self.data,
-                "split": self._split,
-                "images_sha256": self._sha256,
-                "labels": self._study.labels,
-                "clip": True,
-                "cdf": "tanh",
-            }
-            before = read_json(file) if file.is_file() else {}
-            same_images = all(before.get(key) == value for key, value in about.items())
-            chains = {_chain(row): row for row in before["chains"]} if same_images else {}
+            file, T, decoded = self._study.out / "bits.json", self._model.schedule.T, self._is_decoded()
+            chains = {_chain(row): row for row in self._before().get("chains", ())}
             for chain in self._study.chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain[1] == T)
-            decoded = self._draw_decoding()
-            files = (self._study.out / "bits").glob(f"{self._sha256[:12]}/*.npz")
-            seconds = sum(float(np.load(part)["seconds"]) for part in files)
-            content = {**about, "evaluation_seconds": seconds, "decoding_times": decoded}
-            write_json(file, {**content, "chains": list(chains.values())})
+            for leftover in self._folder.glob(".*"):  # of a process that was killed; "*.npz" would find it too
+                leftover.unlink()
+            seconds = sum(float(np.load(part)["seconds"]) for part in self._folder.glob("*.npz"))
+            content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values())}
+            if not decoded:
+                write_json(file, content)  # decoding_times say that the picture belongs to these images
+                self._study.bar.set_description("progressive decoding")
+                self._draw_decoding()
+            write_json(file, {**content, "decoding_times": self._times})
+
+    def _before(self) -> dict:
+        """What an earlier run found for the same images; empty where none has."""
+        file = self._study.out / "bits.json"
+        before = read_json(file) if file.is_file() else {}
+        return before if all(before.get(key) == value for key, value in self._about.items()) else {}
+
+    def _is_decoded(self) -> bool:
+        return "decoding_times" in self._before() and (self._study.out / "decoding.png").is_file()
 
     def _measured(self, chain: Chain) -> Chain:
         """The chain whose evaluations also tell this one's terms: see likelihood.rechain."""
@@ -80,12 +99,10 @@ class Bits:
         return "beta_tilde", self._model.schedule.T, "linspace"
 
     def _files(self, chain: Chain) -> list[tuple[Path, range]]:
-        """A file of terms and the rows of its images. The folder's name keeps those of other images apart."""
+        """A file of terms and the rows of its images."""
         n, name = len(self._images), "-".join(map(str, chain))
-        folder = self._study.out / "bits" / self._sha256[:12]
-        return [
-            (folder / f"{name}-{first:06d}.npz", range(first, min(first + BATCH, n))) for first in range(0, n, BATCH)
-        ]
+        starts = range(0, n, BATCH)
+        return [(self._folder / f"{name}-{i:06d}.npz", range(i, min(i + BATCH, n))) for i in starts]
 
     def _todo(self, chain: Chain) -> list[tuple[Path, range]]:
         return self._study.share(self._files(chain))
@@ -93,6 +110,11 @@ class Bits:
     def _evaluate(self, chain: Chain, rows: range) -> BitsPerDim:
         variance, steps, spacing = chain
         labels = None if self._labels is None else self._labels[rows.start : rows.stop].tolist()
+        images, noise, progress = self._images[rows.start : rows.stop], _noise(rows), self._progress()
+        return bits_per_dim(self._model, images, variance, steps, spacing, labels, noise=noise, progress=progress)
+
+    def _progress(self):
+        """A new count of evaluations that moves the study's bar."""
         done = 0
 
         def progress(evaluated: int, _: int) -> None:
@@ -100,10 +122,7 @@ class Bits:
             self._study.bar.update(evaluated - done)
             done = evaluated
 
-        images = self._images[rows.start : rows.stop]
-        return bits_per_dim(
-            self._model, images, variance, steps, spacing, labels, noise=_noise(rows), progress=progress
-        )
+        return progress
 
     def _result(self, chain: Chain) -> BitsPerDim:
         measured = self._measured(chain)
@@ -112,21 +131,17 @@ class Bits:
         result = BitsPerDim(tuple(parts[0]["times"].tolist()), prior, terms, mse)
         return result if measured == chain else rechain(result, self._model, self._images, *chain)
 
-    def _draw_decoding(self) -> list[int]:
-        """Fig. 6 the other way round: real images, and what is made of their x_t, from much noise to none.
-
-        Returns the times of the columns; the images themselves are the last one.
-        """
-        rows, T = range(min(DECODED, len(self._images))), self._model.schedule.T
+    def _draw_decoding(self) -> None:
+        """Fig. 6 the other way round: real images, and what is made of their x_t, from much noise to none."""
+        rows = range(min(DECODED, len(self._images)))
         images = self._images[rows.start : rows.stop]
         labels = None if self._labels is None else self._labels[: len(rows)].tolist()
-        times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)
-        x0_hat = progressive_decoding(self._model, images, times, labels, noise=_noise(rows))
+        noise, progress = _noise(rows), self._progress()
+        x0_hat = progressive_decoding(self._model, images, self._times, labels, noise=noise, progress=progress)
         pictures = [imaging.to_uint8(part) for part in x0_hat] + [images]
         # one row an image, one column a time, the image itself last
         flat = np.stack(pictures, 1).reshape(-1, *images.shape[1:])
-        (self._study.out / "decoding.png").write_bytes(imaging.png(imaging.grid(flat, columns=len(pictures))))
-        return times
+        write_bytes(self._study.out / "decoding.png", imaging.png(imaging.grid(flat, columns=len(pictures))))
 
 
 def _noise(rows: range):

@@ -15,7 +15,7 @@ from ddpm_core.samplers import SAMPLERS
 from ddpm_core.timesteps import SPACINGS
 from train import TrainError
 from train.features import open_extractor, reference, score
-from train.files import read_json, save, write_json
+from train.files import read_json, save, write_bytes, write_json
 from train.images import Sample
 from train.words import numbers, words
 
@@ -65,12 +65,14 @@ class Cells:
         """Make the extractor and the references. Returns what a study must not change about them."""
         o = self._options
         self._extractor = open_extractor(o.extractor, self._scores, self._study.process.device)
-        sample = Sample(o.data, o.split, self._model.image_size, o.references)
+        quiet = not self._study.process.is_local_main_process
+        sample = Sample(o.data, o.split, self._model.image_size, o.references, self._model.channels, quiet)
         self._reference = reference(self._extractor, sample)
         return {
             "reference": sample.description,
-            "split": o.split,
+            "split": sample.split,
             "extractor": o.extractor,
+            "extractor_outputs": self._reference.probe,
             "references": self._reference.n,
             "references_sha256": self._reference.sha256,
         }
@@ -86,6 +88,7 @@ class Cells:
             self._sample(cell)
             self._study.process.wait_for_everyone()
             if self._study.process.is_main_process:
+                self._study.bar.set_description(f"{cell.name}, scoring")
                 self._score(cell)
                 self._study.record()
             self._study.process.wait_for_everyone()
@@ -131,9 +134,8 @@ class Cells:
                 self._study.bar.update(len(seeds))
                 x = step.x
             images, seconds = imaging.to_uint8(x), time.monotonic() - started
-            folder.mkdir(parents=True, exist_ok=True)
             if seeds.start == 0:
-                (folder / "grid.png").write_bytes(imaging.png(self._grid(images)))
+                write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
             if self._options.keep_images:
                 save(folder / f"images-{seeds.start:06d}.npz", images=images)
             save(file, seconds=seconds, **self._extractor(images))

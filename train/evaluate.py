@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
 from train import TrainError
-from train.files import read_json, write_json
+from train.files import check_folder, read_json, write_json
 from train.words import numbers, words
 
 METRICS = ("fid", "kid", "is", "bpd", "rate-distortion")
@@ -67,11 +67,11 @@ class Options:
     samples: int = 50_000
     """generated images in each cell; a Fréchet distance depends on it"""
     split: str = "train"
-    """the reference images' split of the data"""
+    """the reference images' split of the data; of a folder of images, LSUN or one parquet file, all images are taken"""
     references: int = 50_000
     """at most so many reference images"""
     test_split: str = "test"
-    """the split of the data for bpd and rate-distortion"""
+    """the split of the data for bpd and rate-distortion, as for --split"""
     test_images: int = 256
     """how many of it; 0: all"""
     extractor: str = "inception-v3-compat"
@@ -100,6 +100,9 @@ class Study:
             options.where.device = str(self.process.device)
         if options.batch < 1:
             raise TrainError("--batch must be at least 1.")
+        if options.test_images < 0:
+            raise TrainError("--test-images can't be negative; 0 takes all images.")
+        check_folder(self.out, "out")
         metrics = words(options.metrics, "metrics", METRICS)
         self.model = open_checkpoint(options.checkpoint, options.where)
         self.labels = self._label_mode()
@@ -118,11 +121,12 @@ class Study:
         ) as self.bar:
             for part in parts:
                 part.run()
-        if self.process.is_main_process:
-            from train.study import write_report
+            if self.process.is_main_process:
+                from train.study import write_report
 
-            self.record()
-            write_report(self.out)
+                self.bar.set_description("tables and plots")
+                self.record()
+                write_report(self.out)
 
     def record(self) -> None:
         """Write what the study is and how it is being made, this run and those before it."""
@@ -178,12 +182,12 @@ class Study:
                 identity |= self._cells.open()
         file = self.out / "study.json"
         before = read_json(file) if file.is_file() else {"identity": {}, "runs": []}
-        other = [key for key, value in identity.items() if before["identity"].get(key, value) != value]
+        other = [key for key, value in identity.items() if not _same(key, before["identity"].get(key, value), value)]
         if other:
             raise TrainError(f"{self.options.out} holds a study with another {', '.join(other)}: choose another --out.")
         self._runs = before.get("runs", [])
         self._about = {
-            "identity": before["identity"] | identity,
+            "identity": identity | before["identity"],
             "data": before.get("data") or identity.get("reference") or bits.data,
             "model": {
                 "image_size": self.model.image_size,
@@ -226,26 +230,40 @@ class Study:
             "options": options,
             "machine": machine(self.process.device),
             "processes": self.process.num_processes,
-            "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+            "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
         }
 
 
 def machine(device: torch.device) -> dict:
     """The processor, its number of cores and of threads used, and the GPU where there is one."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+
+
+def processor() -> str:
+    """The processor's model, or where that is not to be had its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
-        processor = platform.processor() or platform.machine()
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    return {"processor": processor, "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+        return platform.processor() or platform.machine()
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """The version of an installed package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _same(key: str, a, b) -> bool:
+    """Whether two studies agree about something in their identity."""
+    if key != "extractor_outputs":
+        return a == b
+    from train.features import same_probe
+
+    return same_probe(a, b)
 
 
 def main(arguments: list[str]) -> int:

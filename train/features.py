@@ -24,10 +24,10 @@ from train.files import save
 from train.images import Sample
 
 INCEPTION = "inception-v3-compat"
-METRICS = ("fid", "kid", "is")
 CACHE = Path("~/.cache/ddpm-lab/reference")
 BATCH = 100  # images that an extractor sees at once
 KID_REFERENCES = 10_000  # reference features kept for KID, whose subsets are drawn from them
+PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to the largest number
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,9 @@ class Extractor:
             return {"fid": "FID", "kid": "KID × 1000", "is": "IS"}[metric]
         return {"fid": "Fréchet distance", "kid": "Kernel distance × 1000"}[metric] + f" ({self.name})"
 
-    def fingerprint(self) -> str:
-        """A hash of what it makes of fixed images: it changes with the weights, the preprocessing and the layer."""
-        probe = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-        return hashlib.sha256(self(probe)["features"].tobytes()).hexdigest()
+    def probe(self) -> np.ndarray:
+        """What it makes of fixed images, (4, D): that changes with the weights, the preprocessing and the layer."""
+        return self(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8))["features"]
 
 
 def open_extractor(name: str, metrics: list[str], device: torch.device) -> Extractor:
@@ -108,27 +107,41 @@ def open_extractor(name: str, metrics: list[str], device: torch.device) -> Extra
 
 @dataclass(frozen=True)
 class Reference:
-    """What scores compare with: mean and covariance of n features, and some of the features. sha256: of the pixels."""
+    """What scores compare with: mean and covariance of n features, and some of the features.
+
+    sha256: of the pixels. probe: what tells its extractor from others, see `same_probe`.
+    """
 
     statistics: dict[str, np.ndarray]
     features: np.ndarray
     n: int
     sha256: str
+    probe: list[float]
 
 
 def reference(extractor: Extractor, sample: Sample, cache: Path = CACHE) -> Reference:
     """The reference of a data set, from the cache where this very extractor has seen these very pixels."""
-    data = sample.sha256()
+    probe, data = extractor.probe(), sample.sha256()
     # torch-fidelity's own cache goes by names only, which says nothing about weights or data.
-    key = hashlib.sha256(f"{extractor.fingerprint()} {data}".encode()).hexdigest()
+    key = hashlib.sha256(f"{hashlib.sha256(probe.tobytes()).hexdigest()} {data}".encode()).hexdigest()
     path = cache.expanduser() / f"{key}.npz"
     if not path.is_file():
-        features = np.concatenate([extractor(batch)["features"] for batch in sample.batches(1000)])
+        features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
         few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)
         save(path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features))
     with np.load(path) as found:
         statistics = {name: found[name] for name in ("mu", "sigma")}
-        return Reference(statistics, found["features"], int(found["n"]), data)
+        return Reference(statistics, found["features"], int(found["n"]), data, _shorten(probe))
+
+
+def _shorten(probe: np.ndarray) -> list[float]:
+    """One number an image, its features along a random direction: that hardly depends on the machine, a hash would."""
+    return (np.random.default_rng(1).standard_normal(probe.shape) * probe).sum(1).tolist()
+
+
+def same_probe(a: list[float], b: list[float]) -> bool:
+    """Whether two probes are of the same weights, preprocessing and layer."""
+    return bool(np.allclose(a, b, rtol=0, atol=PROBE_ERROR * np.abs(a).max()))
 
 
 def score(metric: str, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:

@@ -9,6 +9,7 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
+from train import TrainError
 
 
 @dataclass
@@ -22,26 +23,30 @@ class Options:
     split: str = "train"
     """of a data set that has several"""
     images: int = 128
-    """how many; the standard error falls with their square root"""
+    """how many, at least 2; the standard error falls with their square root"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
 
 def main(arguments: list[str]) -> int:
     options = tyro.cli(Options, args=arguments, prog="python -m train gamma")
+    if options.images < 2:
+        raise TrainError(f"--images must be at least 2, got {options.images}.")
     from ddpm_core import analytic
     from train.images import Sample
 
     model = open_checkpoint(options.checkpoint, options.where)
-    sample = Sample(options.data, options.split, model.image_size, options.images)
+    analytic.place(model)  # says that nothing can be kept before anything is computed
+    sample = Sample(options.data, options.split, model.image_size, options.images, model.channels)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.
-    labels = sample.labels if model.num_classes and model.null_label is None else None
+    labels = sample.labels(model) if model.num_classes and model.null_label is None else None
+    images = sample.pixels()
     with tqdm(unit="evaluation", smoothing=0) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        estimate = analytic.estimate_gamma(model, sample.pixels(), labels=labels, progress=progress)
+        estimate = analytic.estimate_gamma(model, images, labels=labels, progress=progress)
     engine = getattr(model.network, "description", "")
     print(analytic.write(model, estimate, data=sample.description, engine=engine))
     print(f"largest standard error of E‖ε‖²/d: {error(model, estimate):.4f}")

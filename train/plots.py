@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from train.files import write_bytes
 from train.study import RATES_SOURCE, SYMBOLS, beside, full_chains, method, tables
 
 COLORS = {"DDPM β": "C3", "DDPM β̃": "C0", "DDPM analytic": "C2", "DDIM η=0": "C1", "DPM++": "C4", "UNIPC": "C5"}
@@ -129,5 +131,7 @@ def _color(row: dict) -> str:
 
 def _save(figure, path: Path) -> None:
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
     plt.close(figure)
+    write_bytes(path, buffer.getvalue())

@@ -1,6 +1,7 @@
 """Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and LSUN.
 
-Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) and name(i).
+Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) (−1: it has none) and
+name(i). split: the one that was asked for, or None where there are none and these are all images.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab"):
-    """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images."""
+    """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
+
+    split: of CIFAR-10, a Hub data set or a folder of parquet; other sources have none and give all their images.
+    """
     if not data:
         raise TrainError(
             "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set or cifar10."
@@ -45,6 +49,8 @@ def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab
 
 class Folder:
     """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class."""
+
+    split = None
 
     def __init__(self, root: Path):
         self._root = root
@@ -74,9 +80,9 @@ class HubDataset:
     def __init__(self, data: str, split: str):
         import datasets
 
-        datasets.disable_progress_bars()
+        self.split = None if data.endswith(".parquet") else split
         try:
-            if data.endswith(".parquet"):
+            if self.split is None:
                 rows = datasets.load_dataset("parquet", data_files=data, split="train")
             else:
                 rows = datasets.load_dataset(data, split=split)
@@ -90,11 +96,13 @@ class HubDataset:
             raise TrainError(f"The data set {data} is empty.")
         labels = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
         self.classes = tuple(rows.features[labels[0]].names) if labels else None
-        self._labels = rows[labels[0]] if labels else None
+        # Read whole: one by one, from a column on the disk, 50,000 labels take seconds.
+        self._labels = [-1 if label is None else label for label in rows[labels[0]][:]] if labels else None
         self._images = rows.select_columns(images[:1]).cast_column(images[0], datasets.Image(decode=False))
         self._column = images[0]
         self._data = data
-        self.description = f"data set {data if _HUB_ID.fullmatch(data) else Path(data).resolve().name} ({split})"
+        name = data if _HUB_ID.fullmatch(data) else Path(data).resolve().name
+        self.description = f"data set {name}" + (f" ({split})" if self.split else "")
 
     def __len__(self) -> int:
         return len(self._images)
@@ -113,16 +121,17 @@ class HubDataset:
 class CIFAR10:
     """torchvision's CIFAR-10, downloaded on first use."""
 
-    description = "CIFAR-10 (torchvision)"
-
     def __init__(self, cache: Path, split: str):
         from torchvision.datasets import CIFAR10
 
+        if split not in ("train", "test"):
+            raise TrainError(f"CIFAR-10 has no split {split!r}: choose train or test.")
         try:
             self._set = CIFAR10(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"CIFAR-10 can't be downloaded to {cache} ({str(error).splitlines()[0]}).") from error
-        self.classes = tuple(self._set.classes)
+        self.classes, self.split = tuple(self._set.classes), split
+        self.description = f"CIFAR-10 (torchvision, {split})"
 
     def __len__(self) -> int:
         return len(self._set)
@@ -140,7 +149,7 @@ class CIFAR10:
 class LSUN:
     """One category of LSUN as it is distributed and as torchvision reads it: an LMDB folder like bedroom_train_lmdb."""
 
-    classes = None
+    classes = split = None
 
     def __init__(self, root: Path):
         self._root, self._database = root, None

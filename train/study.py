@@ -79,7 +79,7 @@ def write_report(out: Path) -> None:
     study = read_json(out / "study.json")
     files = sorted(out.glob("cells/*/result.json"))
     cells = [{"folder": f"cells/{file.parent.name}", **read_json(file)} for file in files]
-    cells.sort(key=lambda cell: (cell["spacing"], cell["sampler"], _rank(cell), cell["eta"] or 0, cell["steps"]))
+    cells.sort(key=lambda c: (c["spacing"], c["sampler"], _rank(c), c["eta"] or 0, c["steps"], c["samples"]))
     bits = read_json(out / "bits.json") if (out / "bits.json").is_file() else None
     if bits:
         bits["chains"].sort(key=lambda row: (row["spacing"], _rank(row), row["steps"]))
@@ -112,46 +112,53 @@ def full_chains(bits: dict | None) -> list[dict]:
     return list({row["variance"]: row for row in rows if "rate" in row}.values())
 
 
-def tables(cells: list[dict], bits: dict | None) -> dict[tuple[str, str], dict[str, dict[int, dict]]]:
-    """{(title, spacing): {method: {steps: {"value", "error", "images", "seconds"}}}} of everything that was measured.
+def measured(cells: list[dict], bits: dict | None) -> dict[tuple[str, str], list[tuple[str, int, dict]]]:
+    """{(title, spacing): [(method, steps, {"value", "error", "images", "seconds"})]} of everything that was measured.
 
     error: see `meaning`, or None; seconds: what sampling the images took, None for bits/dim.
     """
     found: dict = {}
     for cell in cells:
         for score in cell["scores"]:
-            rows = found.setdefault((score["title"], cell["spacing"]), {})
             entry = {
                 "value": score["value"],
                 "error": score.get("std"),
                 "images": cell["samples"],
                 "seconds": cell["sampling_seconds"],
             }
-            # Where a cell was measured with several numbers of images, the largest stands in the table.
-            before = rows.setdefault(method(cell), {}).get(cell["steps"])
-            if before is None or before["images"] < cell["samples"]:
-                rows[method(cell)][cell["steps"]] = entry
+            group = found.setdefault((score["title"], cell["spacing"]), [])
+            group.append((method(cell), cell["steps"], entry))
     for row in bits["chains"] if bits else ():
-        rows = found.setdefault(("bits/dim", row["spacing"]), {})
         entry = {
             "value": row["bits_per_dim"],
             "error": row["standard_error"],
             "images": bits["images"],
             "seconds": None,
         }
-        rows.setdefault(method(row), {})[row["steps"]] = entry
+        found.setdefault(("bits/dim", row["spacing"]), []).append((method(row), row["steps"], entry))
+    return found
+
+
+def tables(cells: list[dict], bits: dict | None) -> dict[tuple[str, str], dict[str, dict[int, dict]]]:
+    """{(title, spacing): {method: {steps: entry}}}: of `measured`, what comes from the most images."""
+    found: dict = {}
+    for group, numbers in measured(cells, bits).items():
+        rows = found.setdefault(group, {})
+        for name, steps, entry in numbers:
+            before = rows.setdefault(name, {}).get(steps)
+            if before is None or before["images"] < entry["images"]:
+                rows[name][steps] = entry
     return found
 
 
 def to_csv(cells: list[dict], bits: dict | None) -> str:
-    """One line for each number."""
+    """One line for each number, those from fewer images too."""
     buffer = io.StringIO()
     write = csv.writer(buffer, lineterminator="\n").writerow
     write(["score", "spacing", "method", "steps", "images", "value", "error", "sampling_seconds"])
-    for (title, spacing), rows in tables(cells, bits).items():
-        for name, values in rows.items():
-            for steps, entry in sorted(values.items()):
-                write([title, spacing, name, steps, *(entry[key] for key in ("images", "value", "error", "seconds"))])
+    for (title, spacing), numbers in measured(cells, bits).items():
+        for name, steps, entry in numbers:
+            write([title, spacing, name, steps, *(entry[key] for key in ("images", "value", "error", "seconds"))])
     return buffer.getvalue()
 
 
@@ -234,7 +241,7 @@ def _rates(bits: dict | None, published: tuple) -> list[str]:
     if not full:
         return []
     T = len(full[0]["rate"])
-    times = sorted({1 + round(T * share / 10) for share in range(10)})
+    times = sorted({min(T, 1 + round(T * share / 10)) for share in range(10)})
     head = [f"rate, {SYMBOLS.get(row['variance'], row['variance'])}" for row in full] + ["RMSE"]
     if published:
         head += ["rate (published)", "RMSE (published)"]
