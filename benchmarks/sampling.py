@@ -52,7 +52,7 @@ def network(name: str) -> UNet2DModel:
 
 
 def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str = "auto") -> Run:
-    wrapped = engine.wrap(unet, str(device), engine=engine_name, progress=print)
+    wrapped = engine.wrap(unet, str(device), engine=engine_name, progress=print, owned=True)
     classes = (unet.config.num_class_embeds or 1) - 1
     model = ddpm_core.Model(
         network=wrapped,

@@ -122,7 +122,8 @@ def load(
         folder=folder,
     )
     gamma = analytic.read(source, found.model["schedule"])
-    return Model(network=engines.wrap(unet, device, precision, engine), source=source, gamma=gamma, **found.model)
+    network = engines.wrap(unet, device, precision, engine, owned=True)
+    return Model(network=network, source=source, gamma=gamma, **found.model)
 
 
 def save(model: Model, folder: str | Path, half: bool = False) -> None:
@@ -131,13 +132,13 @@ def save(model: Model, folder: str | Path, half: bool = False) -> None:
     half: keep the weights as float16, half the size, each rounded to 11 significant bits.
     It is written whole beside the folder, then renamed. A folder that exists is replaced only if it is such a
     checkpoint (its README.md stays). Raises CheckpointError when it is not, or when the disk refuses; TypeError for a
-    network that is not a UNet2DModel, ValueError for one whose weights were cast to less than float32.
+    network that is not a UNet2DModel, ValueError for one whose weights are rounded to less than float32 and are not
+    (or no longer) those of the file it was loaded from.
     """
     unet = getattr(model.network, "unet", None)
     if not isinstance(unet, UNet2DModel):
         raise TypeError("only a model whose network is a diffusers UNet2DModel can be saved in the Hub's layout")
-    if any(p.dtype != torch.float32 for p in unet.parameters()):
-        raise ValueError("the weights were rounded when they were loaded: load with precision='fp32' to save them")
+    weights = _unrounded(model, unet)
     folder = Path(folder).expanduser().absolute()
     readme = _check_replaceable(folder)
     try:
@@ -146,7 +147,7 @@ def save(model: Model, folder: str | Path, half: bool = False) -> None:
             new = Path(temporary) / "new"
             new.mkdir()
             dtype = torch.float16 if half else torch.float32
-            weights = {key: value.to("cpu", dtype).contiguous() for key, value in unet.state_dict().items()}
+            weights = {key: value.to("cpu", dtype).contiguous() for key, value in weights.items()}
             save_file(weights, new / refs.WEIGHTS[0], metadata={"format": "pt"})
             unet.save_config(new)
             for name, content in settings.files(model).items():
@@ -160,6 +161,19 @@ def save(model: Model, folder: str | Path, half: bool = False) -> None:
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         reason = "the disk is full" if full else getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot save to {folder}: {reason}") from None
+
+
+def _unrounded(model: Model, unet: UNet2DModel) -> dict[str, Tensor]:
+    """The weights in float32: the network's own, or those of its file where it has them rounded."""
+    weights = unet.state_dict()
+    if all(weight.dtype == torch.float32 for weight in weights.values()):
+        return weights
+    source = model.source
+    if source and source.folder:
+        stored = _read_weights(source.folder / source.file, source.name)
+        if all(stored[key].to(weight.dtype).equal(weight.cpu()) for key, weight in weights.items() if key in stored):
+            return stored
+    raise ValueError("the weights were rounded when they were loaded: load with precision='fp32' to save them")
 
 
 def describe(model: Model) -> dict[str, str]:

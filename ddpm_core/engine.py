@@ -92,6 +92,7 @@ def wrap(
     precision: str = "auto",
     engine: str = "auto",
     progress: Callable[[str], None] | None = None,
+    owned: bool = False,
 ):
     """The network ready for evaluation, with .unet, .device and .description (what was chosen, and why).
 
@@ -99,6 +100,7 @@ def wrap(
     keeps the images: OpenVINO on a CPU, torch elsewhere; bf16 where the processor computes in it, fp16 on older CUDA
     devices, else fp32. An engine that does not work here is replaced by torch, with a warning.
     progress(text) hears of a preparation that takes more than 2 seconds; it is logged otherwise.
+    owned: nobody else uses the unet, so that OpenVINO may round its weights as it needs them; torch always does.
     Raises ValueError for values outside these.
     """
     if precision not in PRECISIONS:
@@ -112,7 +114,7 @@ def wrap(
     try:
         if engine == "openvino":
             with announced("Preparing the network for OpenVINO; the first time takes longest", progress):
-                return _openvino(unet, chosen, precision)
+                return _openvino(unet, chosen, precision, owned)
         if engine == "compile":
             with announced("Compiling the network", progress):
                 return CompiledNetwork(unet, chosen, torch_precision(precision, chosen))
@@ -124,14 +126,14 @@ def wrap(
     return network
 
 
-def _openvino(unet: UNet2DModel, device: torch.device, precision: str):
+def _openvino(unet: UNet2DModel, device: torch.device, precision: str, owned: bool):
     if not find_spec("openvino"):
         raise RuntimeError("it is not installed")
     if device.type != "cpu":
         raise RuntimeError(f"it runs on the CPU, not on {device.type}")
     from ddpm_core.openvino_engine import OpenVINONetwork
 
-    return OpenVINONetwork(unet, precision)
+    return OpenVINONetwork(unet, precision, owned)
 
 
 def torch_precision(precision: str, device: torch.device) -> str:

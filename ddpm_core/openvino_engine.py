@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import openvino
 import torch
+from openvino import Node, properties
 from openvino import opset13 as opset
-from openvino import properties
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
@@ -51,10 +51,10 @@ log = logging.getLogger(__name__)
 
 
 class OpenVINONetwork:
-    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size; .unet stays in fp32.
+    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size.
 
     precision: "auto" is bf16 where the CPU computes in it (AMX, AVX512-BF16), else fp32; one the CPU lacks is fp32 too,
-    with a warning.
+    with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the memory.
 
     A network compiled for one fixed shape is faster than one for any shape, and the outputs are bit-equal whatever the
     batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
@@ -62,13 +62,17 @@ class OpenVINONetwork:
 
     device = torch.device("cpu")
 
-    def __init__(self, unet: UNet2DModel, precision: str = "auto"):
+    def __init__(self, unet: UNet2DModel, precision: str = "auto", owned: bool = False):
         self.unet = nn.Module.to(unet, self.device, torch.float32).eval().requires_grad_(False)
         precision, why = _precision(precision)
         # Without the hint OpenVINO takes bf16 wherever there is any.
         self._config = {properties.hint.inference_precision: _HINTS[precision]}
         with _CONVERTING:
             self._model = _converted(self.unet)
+        if owned and precision == "bf16":
+            for parameter in self.unet.parameters():
+                parameter.data = parameter.data.bfloat16() if parameter.ndim > 1 else parameter.data
+        _fill(self._model, self.unet)
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
         self.description = f"OpenVINO · cpu · {precision}{why}"
@@ -123,12 +127,13 @@ def _precision(precision: str) -> tuple[str, str]:
 
 
 def _converted(unet: UNet2DModel) -> openvino.Model:
-    """The network as OpenVINO's, with the weights where torch has them; from disk where an earlier run left it."""
+    """The network as OpenVINO's, its weights inputs of their names; from disk where an earlier run left it."""
     folder = _cache()
     entry = folder / _key(unet)
     try:
         model = _CORE.read_model(entry / "model.xml")
-        _fill(model, unet)
+        if not _weights(model).keys() <= unet.state_dict().keys():
+            raise KeyError("another network's")
         os.utime(entry)  # used: the last to be evicted
         return model
     except (RuntimeError, OSError, KeyError):
@@ -141,7 +146,6 @@ def _converted(unet: UNet2DModel) -> openvino.Model:
         _evict(folder)
     except (RuntimeError, OSError, KeyError) as error:
         log.warning("the converted network cannot be kept in %s: %s", folder, error)
-    _fill(model, unet)
     return model
 
 
@@ -157,17 +161,31 @@ def _empty(model: openvino.Model, unet: UNet2DModel) -> None:
         model.add_parameters([parameter])
 
 
+def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
+    """Those inputs, by the names that the weights have in torch."""
+    names = {parameter.get_friendly_name(): parameter for parameter in model.get_parameters()}
+    return {name.removeprefix(_PREFIX): node for name, node in names.items() if name.startswith(_PREFIX)}
+
+
 def _fill(model: openvino.Model, unet: UNet2DModel) -> None:
-    """Give the weights to such a graph, as they lie in torch's memory. KeyError where it wants another network's."""
+    """Give the weights to such a graph, as they lie in torch's memory."""
     weights = unet.state_dict()
-    for parameter in model.get_parameters():
-        name = parameter.get_friendly_name()
-        if name.startswith(_PREFIX):
-            weight = np.ascontiguousarray(weights[name.removeprefix(_PREFIX)].numpy())
-            constant = openvino.op.Constant(weight, shared_memory=True)
-            for target in parameter.output(0).get_target_inputs():
-                target.replace_source_output(constant.output(0))
-            model.remove_parameter(parameter)
+    for name, parameter in _weights(model).items():
+        constant = _constant(weights[name])
+        for target in parameter.output(0).get_target_inputs():
+            target.replace_source_output(constant.output(0))
+        model.remove_parameter(parameter)
+
+
+def _constant(weight: Tensor) -> Node:
+    """A float32 constant of the graph, in torch's memory."""
+    if weight.dtype == torch.float32:
+        return openvino.op.Constant(np.ascontiguousarray(weight.numpy()), shared_memory=True)
+    bits = weight.contiguous().view(torch.int16).numpy()  # numpy has no bfloat16
+    stored = openvino.op.Constant(openvino.Tensor(bits, weight.shape, openvino.Type.bf16), shared_memory=True)
+    constant = opset.convert(stored, "f32")
+    constant.get_rt_info()["decompression_0"] = ""  # not to be made float32 before it is needed
+    return constant
 
 
 def _convert(unet: UNet2DModel) -> openvino.Model:

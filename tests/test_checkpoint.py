@@ -31,8 +31,11 @@ def refusal(*arguments, **keywords) -> str:
 
 
 def same(model: Model, weights: dict[str, torch.Tensor]) -> bool:
+    """Whether the network has these weights, in the precision in which it holds them."""
     state = model.network.unet.state_dict()
-    return state.keys() == weights.keys() and all(torch.equal(state[key], weights[key]) for key in weights)
+    return state.keys() == weights.keys() and all(
+        torch.equal(state[key], weights[key].to(state[key].dtype)) for key in weights
+    )
 
 
 def edit(path: Path, **fields) -> None:
@@ -345,9 +348,19 @@ def test_save_refuses_what_the_layout_cannot_hold(tmp_path):
     schedule = NoiseSchedule.linear()
     with pytest.raises(TypeError, match="UNet2DModel"):
         ddpm_core.save(Model(lambda x, t, labels: x, schedule, 32), tmp_path / "out")
-    write(tmp_path / "a")
+
+
+def test_save_takes_weights_that_are_held_rounded_from_their_file(tmp_path):
+    weights = write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a", device="cpu", precision="bf16", engine="torch")
+    ddpm_core.save(model, tmp_path / "b")
+    stored = load_file(tmp_path / "b" / SAFETENSORS)
+    assert all(torch.equal(stored[key], weights[key]) for key in weights)
+    with torch.no_grad():
+        model.network.unet.conv_out.weight.add_(1)
+    model.network.unet.conv_out.weight.data = model.network.unet.conv_out.weight.data.bfloat16()
     with pytest.raises(ValueError, match="precision='fp32'"):
-        ddpm_core.save(ddpm_core.load(tmp_path / "a", precision="bf16", engine="torch"), tmp_path / "out")
+        ddpm_core.save(model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -255,6 +255,20 @@ def test_the_cache_holds_no_weights_and_memory_holds_them_once(cache):
     assert all(weight.data_ptr() in addresses for weight in network.parameters())
 
 
+NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@pytest.mark.skipif("BF16" not in NATIVE, reason="this CPU does not compute in bf16")
+def test_in_bf16_owned_weights_take_half_the_memory_and_compute_the_same():
+    x, t_index = inputs(2)
+    outputs = []
+    for owned, kept in ((False, torch.float32), (True, torch.bfloat16)):
+        wrapped = engine.wrap(smallest(24), "cpu", "bf16", "openvino", owned=owned)
+        outputs.append(wrapped(x, t_index))
+        assert {p.ndim > 1: p.dtype for p in wrapped.unet.parameters()} == {True: kept, False: torch.float32}
+    assert torch.equal(*outputs)
+
+
 @pytest.mark.parametrize("file", ["model.xml", "model.bin"])
 def test_a_damaged_entry_is_converted_again(file, cache):
     network = smallest(23)
