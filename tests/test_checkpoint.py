@@ -45,7 +45,7 @@ def edit(path: Path, **fields) -> None:
 def test_embedded():
     model = ddpm_core.load("cifar10-tiny")
     assert (model.image_size, model.channels, model.schedule.T) == (32, 3, 1000)
-    assert (model.prediction, model.variance, model.clip) == ("epsilon", "beta", True)
+    assert (model.prediction, model.variance, model.clip) == ("v", "beta_tilde", True)
     assert (model.num_classes, model.null_label, model.class_names[3]) == (10, 10, "cat")
     assert (model.source.weights, model.source.parameters) == ("EMA", 8_481_699)
     said = describe(model)
@@ -89,8 +89,8 @@ def test_half_precision_weights_become_float32(tmp_path):
 @pytest.mark.parametrize(
     ("scheduler", "expected"),
     [
-        ({}, ("epsilon", "beta", True)),
-        ({"variance_type": "fixed_large_log"}, ("epsilon", "beta", True)),
+        ({}, ("v", "beta_tilde", True)),
+        ({"variance_type": "fixed_large_log"}, ("v", "beta_tilde", True)),
         ({"variance_type": "fixed_small_log"}, ("epsilon", "beta_tilde", True)),
         ({"variance_type": ..., "clip_sample": ...}, ("epsilon", "beta_tilde", True)),  # diffusers' defaults
         (
