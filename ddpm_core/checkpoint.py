@@ -152,6 +152,7 @@ def save(model: Model, folder: str | Path, half: bool = False) -> None:
             unet.save_config(new)
             for name, content in settings.files(model).items():
                 (new / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            shutil.copymode(new / "config.json", new / refs.WEIGHTS[0])  # safetensors makes it its owner's only
             if readme:
                 shutil.copy2(readme, new)
             if folder.exists():

@@ -319,6 +319,7 @@ def test_save_replaces_checkpoints_only(tmp_path):
     assert (target / "README.md").read_text() == "keep"
     assert same(ddpm_core.load(target), model.network.unet.state_dict())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "target"]
+    assert len({(target / name).stat().st_mode for name in (SAFETENSORS, "config.json", "scheduler_config.json")}) == 1
 
 
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
