@@ -89,8 +89,8 @@ def test_half_precision_weights_become_float32(tmp_path):
 @pytest.mark.parametrize(
     ("scheduler", "expected"),
     [
-        ({}, ("v", "beta_tilde", True)),
-        ({"variance_type": "fixed_large_log"}, ("v", "beta_tilde", True)),
+        ({}, ("epsilon", "beta", True)),
+        ({"variance_type": "fixed_large_log"}, ("epsilon", "beta", True)),
         ({"variance_type": "fixed_small_log"}, ("epsilon", "beta_tilde", True)),
         ({"variance_type": ..., "clip_sample": ...}, ("epsilon", "beta_tilde", True)),  # diffusers' defaults
         (
