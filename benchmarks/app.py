@@ -135,8 +135,8 @@ def main(arguments: list[str]) -> None:
         for result in results:
             report["results"].append(result)
             print(json.dumps(result, default=str), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps(report, indent=1) + "\n")
+            if options.json:
+                options.json.write_text(json.dumps(report, indent=1) + "\n")
 
     note(measure_job(options.rounds))
     try:
