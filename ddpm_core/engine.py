@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ddpm_core.from_diffusers import UNet2DModel
@@ -30,6 +31,28 @@ _PATIENCE = 2  # seconds of preparation before it is announced
 log = logging.getLogger(__name__)
 
 
+def in_two_parts(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x (N, C, H, W) as (N, 2C, H, W): rounded to the dtype, and what that leaves.
+
+    A network that computes in bf16 would see x rounded, with an error as large as a fifteenth of the noise in x_1. With
+    the kernel of its first convolution twice side by side it sees all of x, at no cost to speak of.
+    """
+    rounded = x.to(dtype).to(x.dtype)
+    return torch.cat([rounded, x - rounded], 1)
+
+
+class _InputConv(nn.Module):
+    """A network's first convolution, in half precision, of a float32 image; its parameters keep their names."""
+
+    def __init__(self, conv: nn.Conv2d):
+        super().__init__()
+        self.weight, self.bias, self.padding = conv.weight, conv.bias, conv.padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = in_two_parts(x, self.weight.dtype).to(self.weight.dtype)
+        return F.conv2d(parts, torch.cat([self.weight, self.weight], 1), self.bias, padding=self.padding)
+
+
 class TorchNetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
 
@@ -41,12 +64,13 @@ class TorchNetwork:
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.description = f"{self.name} · {device.type} · {precision}"
-        self._dtype = DTYPES[precision]
+        if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
+            unet.conv_in = _InputConv(unet.conv_in)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        inputs = [x.to(self.device, self._dtype), t_index.to(self.device)]
+        inputs = [x.to(self.device, torch.float32), t_index.to(self.device)]
         if labels is not None:
             inputs.append(labels.to(self.device))
         size = 1 if self.device.type == "cpu" or x[0, 0].numel() > _SMALL_IMAGE else _CHUNK

@@ -28,9 +28,9 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from ddpm_core import from_diffusers
-from ddpm_core.engine import example_inputs
+from ddpm_core.engine import DTYPES, example_inputs, in_two_parts
 from ddpm_core.from_diffusers import UNet2DModel
-from ddpm_core.openvino_graph import keep_channels_together
+from ddpm_core.openvino_graph import keep_channels_together, take_two_parts
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 128 * 1024**2
@@ -72,15 +72,18 @@ class OpenVINONetwork:
         if owned and precision == "bf16":
             for parameter in self.unet.parameters():
                 parameter.data = parameter.data.bfloat16() if parameter.ndim > 1 else parameter.data
+        self._precision = precision
+        if precision != "fp32":
+            take_two_parts(self._model)
         _fill(self._model, self.unet)
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
         self.description = f"OpenVINO · cpu · {precision}{why}"
-        self._request(tuple(example_inputs(unet)[0].shape))
+        self._request(tuple(self._image(example_inputs(unet)[0]).shape))
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        inputs = [x.float(), t_index] if labels is None else [x.float(), t_index, labels]
+        inputs = [self._image(x), t_index] if labels is None else [self._image(x), t_index, labels]
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
         sizes = _chunks(*x.shape)
         outputs, start = [], 0
@@ -92,6 +95,10 @@ class OpenVINONetwork:
                 start += size
         output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         return torch.from_numpy(output).to(x.device, x.dtype)
+
+    def _image(self, x: Tensor) -> Tensor:
+        """x as the converted network takes it."""
+        return x.float() if self._precision == "fp32" else in_two_parts(x.float(), DTYPES[self._precision])
 
     def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         """What evaluates inputs of this shape."""

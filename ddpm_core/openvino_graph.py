@@ -22,6 +22,17 @@ def keep_channels_together(model: Model) -> None:
     model.validate_nodes_and_infer_types()
 
 
+def take_two_parts(model: Model) -> None:
+    """Let a converted network take its image as engine.in_two_parts gives it, in place."""
+    image = model.inputs[0].get_node()
+    readers = (target.get_node() for target in image.output(0).get_target_inputs())
+    (conv,) = (node for node in readers if node.get_type_name() == "Convolution")
+    kernel = conv.input_value(1)
+    conv.input(1).replace_source_output(op.concat([kernel, kernel], 1).output(0))
+    image.set_partial_shape(PartialShape([-1, 2 * _channels(kernel), -1, -1]))
+    model.validate_nodes_and_infer_types()
+
+
 def _group_norm(node: Node) -> Node:
     """(x − μ) γ/√(σ² + ε) + β, with μ and γ/√(σ² + ε) of one number for each image and channel.
 

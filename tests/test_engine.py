@@ -350,3 +350,17 @@ def test_precision_on_trained_weights():
     expected = truth(network, *arguments)
     assert relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*arguments), expected) < 1e-5
     assert relative_error(engine.wrap(network, "cpu", "bf16", "torch")(*arguments), expected) < 0.02
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_bf16_sees_the_last_bits_of_the_image(name):
+    """At t = 1, where they are the noise: closer than the exact network comes that gets a rounded image."""
+    model = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
+    network = model.network.unet
+    ramp = torch.linspace(-1, 1, 32).expand(2, 3, 32, 32)
+    x = ramp + 0.01 * inputs(2, size=32)[0]
+    conditions = torch.zeros(2, dtype=torch.int64), torch.tensor([3, 8])
+    expected = truth(network, x, *conditions)
+    rounded = truth(network, x.bfloat16().float(), *conditions)
+    wrapped = engine.wrap(network, "cpu", "bf16", name)
+    assert relative_error(wrapped(x, *conditions), expected) < 0.8 * relative_error(rounded, expected)
