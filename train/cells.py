@@ -142,10 +142,11 @@ class Cells:
 
     def _grid(self, images: np.ndarray) -> np.ndarray:
         """The first images as a picture, with labels one class a column."""
+        images = images[:GRID]
         columns = self._model.num_classes if self._study.labels == "classes" else 0
-        if 1 < columns <= 16:
-            return imaging.grid(images[: GRID // columns * columns], columns)
-        return imaging.grid(images[:GRID])
+        if 1 < columns <= min(16, len(images)):
+            return imaging.grid(images[: len(images) // columns * columns], columns)
+        return imaging.grid(images)
 
     def _score(self, cell: Cell) -> None:
         """Score the features, which are then no longer needed."""
