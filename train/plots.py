@@ -18,6 +18,7 @@ from train.study import RATES_SOURCE, SYMBOLS, beside, full_chains, method, tabl
 COLORS = {"DDPM β": "C3", "DDPM β̃": "C0", "DDPM analytic": "C2", "DDIM η=0": "C1", "DPM++": "C4", "UNIPC": "C5"}
 OTHERS = ("C6", "C8", "C9", "C7")
 STYLES = ("-", "--", ":")  # curves of the full chain lie on each other
+DPI = 120
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
@@ -84,17 +85,18 @@ def _samples(path: Path, out: Path, cells: list[dict]) -> None:
     grids = {(method(cell), cell["steps"]): plt.imread(out / cell["folder"] / "grid.png") for cell in cells}
     rows, columns = list(dict.fromkeys(name for name, _ in grids)), sorted({n for _, n in grids})
     height, width = next(iter(grids.values())).shape[:2]
-    size = (2.4 * len(columns) + 0.5, 2.4 * height / width * len(rows) + 0.5)
+    wide = min(max(width / DPI, 2.4), 4.8)  # inches: each pixel of a grid is seen, as far as there is room
+    size = (wide * len(columns) + 1.2, (wide * height / width + 0.1) * len(rows) + 0.4)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for (name, steps), picture in grids.items():
         axis = axes[rows.index(name), columns.index(steps)]
-        axis.imshow(picture, cmap="gray", interpolation="nearest")
+        axis.imshow(picture, cmap="gray")
     for axis, steps in zip(axes[0], columns, strict=True):
         axis.set_title(f"{steps} step{'s' if steps > 1 else ''}", fontsize=10)
     for axis, name in zip(axes[:, 0], rows, strict=True):
-        axis.set_ylabel(name, fontsize=10)
+        axis.set_ylabel(name, fontsize=10, rotation="horizontal", ha="right", va="center")
     _save(figure, path)
 
 
@@ -132,6 +134,6 @@ def _color(row: dict) -> str:
 def _save(figure, path: Path) -> None:
     figure.tight_layout()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer, format="png", dpi=DPI)
     plt.close(figure)
     write_bytes(path, buffer.getvalue())
