@@ -412,7 +412,10 @@ def test_a_finished_study_samples_nothing_and_grows_by_cells(checkpoint, data, t
     assert evaluate(checkpoint, data, out, "--steps", "3", "--samples", "6") == 0
     after = numbers(out)
     assert len(after) == 6 and all(row in after for row in before)
-    assert "(n = 6)" in (out / "table.md").read_text()
+    told = (out / "table.md").read_text()
+    assert "(n = 6)" in told
+    frechet, kernel = told[told.index("## Fréchet") :].split("## Kernel")
+    assert "don't compare" in frechet and "don't compare" not in kernel  # whose estimate is unbiased
     assert evaluate(checkpoint, data, out, "--steps", "2", "--samples", "6", "--sampler", "ddim") == 0
     rows = list(csv.DictReader((out / "results.csv").open()))
     kept = [row["images"] for row in rows if (row["method"], row["steps"]) == ("DDIM η=0", "2")]

@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from train.files import write_bytes
-from train.study import RATES_SOURCE, SYMBOLS, beside, full_chains, method, tables
+from train.study import RATES_SOURCE, SYMBOLS, beside, comparable, full_chains, method, tables
 
 COLORS = {"DDPM β": "C3", "DDPM β̃": "C0", "DDPM analytic": "C2", "DDIM η=0": "C1", "DPM++": "C4", "UNIPC": "C5"}
 OTHERS = ("C6", "C8", "C9", "C7")
@@ -26,6 +26,11 @@ def draw(out: Path, cells: list[dict], bits: dict | None, published: tuple, rate
     """Write the PNGs that the results allow."""
     for (title, spacing), rows in tables(cells, bits).items():
         images = max(entry["images"] for values in rows.values() for entry in values.values())
+        if not comparable(title):
+            rows = {
+                label: {n: entry for n, entry in values.items() if entry["images"] == images}
+                for label, values in rows.items()
+            }
         name = f"{title}\n{spacing} steps, {images:,} images"
         _scores(out / f"{_slug(f'{title} {spacing}')}.png", name, rows, beside(title, published))
     for spacing in dict.fromkeys(cell["spacing"] for cell in cells):

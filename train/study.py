@@ -171,7 +171,8 @@ def to_markdown(study: dict, cells: list[dict], bits: dict | None, published: tu
         lines += ["", f"## {title}, {spacing} steps, {most:,} images", ""]
         lines += _grid(rows, lambda entry, most=most: _text(entry, most))
         if len(counts) > 1:
-            lines += ["", "(n = …): from fewer images; distances from different numbers of images don't compare."]
+            caution = "." if comparable(title) else "; scores of different numbers of images don't compare."
+            lines += ["", f"(n = …): from fewer images{caution}"]
         if meaning(title):
             lines += ["", f"±: {meaning(title)}."]
         for table in beside(title, published):
@@ -185,6 +186,11 @@ def beside(title: str, published: tuple) -> list[dict]:
     """The published tables that a score of this title may be read beside: for a Fréchet distance, those of FID."""
     kind = "FID" if title.startswith("Fréchet") else title
     return [table for table in published if table["title"] == kind]
+
+
+def comparable(title: str) -> bool:
+    """Whether a score is without a bias that depends on the number of images."""
+    return title.startswith("K") or title == "bits/dim"
 
 
 def _caution(title: str) -> str:
