@@ -25,13 +25,11 @@ PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 def draw(out: Path, cells: list[dict], bits: dict | None, published: tuple, rates: dict) -> None:
     """Write the PNGs that the results allow."""
     for (title, spacing), rows in tables(cells, bits).items():
-        images = max(entry["images"] for values in rows.values() for entry in values.values())
         if not comparable(title):
-            rows = {
-                label: {n: entry for n, entry in values.items() if entry["images"] == images}
-                for label, values in rows.items()
-            }
-        name = f"{title}\n{spacing} steps, {images:,} images"
+            rows = _of_most_images(rows)
+        counts = _counts(rows)
+        images = f"{'up to ' if len(counts) > 1 else ''}{max(counts):,} images"
+        name = f"{title}\n{spacing} steps, {images}"
         _scores(out / f"{_slug(f'{title} {spacing}')}.png", name, rows, beside(title, published))
     for spacing in dict.fromkeys(cell["spacing"] for cell in cells):
         _samples(out / f"samples-{spacing}.png", out, [cell for cell in cells if cell["spacing"] == spacing])
@@ -39,6 +37,19 @@ def draw(out: Path, cells: list[dict], bits: dict | None, published: tuple, rate
     if full:
         _terms(out / "terms.png", full)
         _rate_distortion(out / "rate-distortion.png", full, rates)
+
+
+def _counts(rows: dict) -> set[int]:
+    """The numbers of images that scores come from."""
+    return {entry["images"] for values in rows.values() for entry in values.values()}
+
+
+def _of_most_images(rows: dict) -> dict:
+    """Of a table of scores, those that may be compared."""
+    most = max(_counts(rows))
+    return {
+        label: {n: entry for n, entry in values.items() if entry["images"] == most} for label, values in rows.items()
+    }
 
 
 def _slug(text: str) -> str:
