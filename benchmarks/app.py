@@ -22,6 +22,7 @@ import torch
 
 import ddpm_core
 from benchmarks._machine import describe, spread
+from ddpm_core import files
 from ui.checkpoints import Checkpoints
 from ui.jobs import Job
 from ui.messages import Show
@@ -136,7 +137,7 @@ def main(arguments: list[str]) -> None:
             report["results"].append(result)
             print(json.dumps(result, default=str), flush=True)
             if options.json:
-                options.json.write_text(json.dumps(report, indent=1) + "\n")
+                files.write_json(options.json, report)
 
     note(measure_job(options.rounds))
     try:

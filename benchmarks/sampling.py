@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import ddpm_core
 from benchmarks._machine import describe, matmul_peak, peak_resident, synchronize
-from ddpm_core import engine
+from ddpm_core import engine, files
 from ddpm_core.network import unet as paper_unet
 
 # configuration: network, batch. "tiny" is the embedded model, class-conditional.
@@ -251,4 +251,4 @@ def main(arguments: list[str]) -> None:
                 flush=True,
             )
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        files.write_json(options.json, report)

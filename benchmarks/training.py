@@ -34,6 +34,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._machine import describe, matmul_peak, spread, synchronize
+from ddpm_core import files
 from train.config import PRESETS, Config, make_network
 from train.data import batches
 from train.report import Window
@@ -270,7 +271,7 @@ def main(arguments: list[str]) -> None:
     if options.json:
         report = {"machine": describe(device), "network": options.network, "batch": config.batch}
         report |= {"flags": options.flags, "results": results}
-        options.json.write_text(json.dumps(report, indent=1, default=str) + "\n")
+        files.write_text(options.json, json.dumps(report, indent=1, default=str) + "\n")
 
 
 def _ratio(result: dict) -> str:

@@ -59,7 +59,7 @@ class Sample:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def run(self) -> None:
-        from ddpm_core import imaging, trajectory
+        from ddpm_core import files, imaging, trajectory
 
         seeds = parse_seeds(self.seeds)
         for path in filter(None, (self.grid, self.gif)):
@@ -84,7 +84,7 @@ class Sample:
         for step in tqdm(run, total=self.steps, unit="step"):
             if self.gif or step.s == 0:
                 frames.append(imaging.grid(imaging.to_uint8(step.x)))
-        self.grid.write_bytes(imaging.png(frames[-1]))
+        files.write_bytes(self.grid, imaging.png(frames[-1]))
         print(f"{len(seeds)} images: {self.grid}")
         if self.gif:
             imaging.save_gif(self.gif, frames, scale=max(1, 128 // model.image_size))
@@ -115,7 +115,7 @@ class Export:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     folder: Annotated[Path, tyro.conf.Positional]
-    """where to; a folder that holds such a checkpoint is replaced, its README.md stays"""
+    """where to; a folder that holds such a checkpoint is replaced, whatever else is in it stays"""
     half: bool = False
     """weights as float16: half the size"""
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_core import files
 from ddpm_core.refs import ANALYTIC, CheckpointError
 from ddpm_core.schedule import NoiseSchedule
 
@@ -119,12 +120,34 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
         "standard_error": [float(f"{value:.3g}") for value in estimate.standard_error],
     }
     try:
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        files.write_json(path, content)
     except OSError as error:
         raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
     return path
+
+
+def beside(model: Model, weights: Path, rounded: bool) -> dict | None:
+    """The content of the file of Γ that belongs beside a copy of the model's weights; None for a model without Γ.
+
+    weights: the copy's file. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less than can be measured.
+    """
+    if model.gamma is None:
+        return None
+    source, copied = model.source, {"weights_sha256": sha256(weights)}
+    if rounded:
+        copied["weights"] = "rounded to float16 after the estimate"
+    for path in filter(Path.is_file, _places(source) if source and source.folder else ()):
+        with suppress(OSError, ValueError, KeyError, TypeError, IndexError):  # not the file that was loaded
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if _estimate(content).table(model.schedule).equal(model.gamma):
+                return content | copied
+    # Given to the model by hand: the whole table, of which no more is known.
+    return copied | {
+        "images": None,
+        "times": list(range(1, model.schedule.T + 1)),
+        "gamma": model.gamma[1:].tolist(),
+        "standard_error": [],
+    }
 
 
 def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
@@ -135,9 +158,7 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
     for path in filter(Path.is_file, _places(source)):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            values = [torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error")]
-            estimate = Gamma(tuple(content["times"]), *values, content["images"])
-            table = estimate.table(schedule)
+            table = _estimate(content).table(schedule)
             if not bool((table.isfinite() & (table >= 0)).all()):
                 raise ValueError
             if content["weights_sha256"] == sha256(source.folder / source.file):
@@ -156,13 +177,17 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _estimate(content: dict) -> Gamma:
+    values = [torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error")]
+    return Gamma(tuple(content["times"]), *values, content["images"])
+
+
 def _places(source: Source) -> list[Path]:
     """Where Γ may lie, the last one being where it is written."""
     beside = source.folder / ANALYTIC
     if source.revision is None:
         return [beside]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return [beside, cache / "ddpm-lab" / source.name.replace("/", "--") / source.revision / ANALYTIC]
+    return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, ANALYTIC)]
 
 
 def _mean_square(x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,8 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
+
+from ddpm_core import files
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
@@ -88,7 +91,8 @@ def save_gif(
     duration = max(round(1000 * seconds / len(pictures), -1), 20)
     durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
     options = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
-    pictures[0].save(path, "GIF", comment=about.encode(), **options)
+    with nullcontext(path) if hasattr(path, "write") else files.replacing(path) as file:
+        pictures[0].save(file, "GIF", comment=about.encode(), **options)
 
 
 def thin(frames: Sequence, limit: int) -> list:

@@ -11,11 +11,9 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 import threading
 import warnings
 from collections import OrderedDict
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +25,7 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
-from ddpm_core import from_diffusers
+from ddpm_core import files, from_diffusers
 from ddpm_core.engine import DTYPES, example_inputs, in_two_parts
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.openvino_graph import keep_channels_together, take_two_parts
@@ -135,7 +133,7 @@ def _precision(precision: str) -> tuple[str, str]:
 
 def _converted(unet: UNet2DModel) -> openvino.Model:
     """The network as OpenVINO's, its weights inputs of their names; from disk where an earlier run left it."""
-    folder = _cache()
+    folder = files.cache_folder("openvino")
     entry = folder / _key(unet)
     try:
         model = _CORE.read_model(entry / "model.xml")
@@ -224,27 +222,17 @@ def _key(unet: UNet2DModel) -> str:
     return hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _cache() -> Path:
-    """DDPM_CACHE, or the user's cache folder."""
-    base = os.environ.get("DDPM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "ddpm_core")
-    return Path(base).expanduser() / "openvino"
-
-
 def _store(model: openvino.Model, entry: Path) -> None:
-    """Written whole beside the entry, then renamed: another process sees all of it or nothing."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="new-", dir=entry.parent) as temporary:
-        new = Path(temporary) / entry.name
+    """Another process sees all of it or nothing."""
+    with files.new_folder(entry) as new:
         # OpenVINO would round numbers to fp16 by default.
         openvino.save_model(model, new / "model.xml", compress_to_fp16=False)
-        # Another process may have stored the same meanwhile: then its entry stays.
-        with suppress(OSError):
-            os.rename(new, entry)
 
 
 def _evict(folder: Path) -> None:
     """Remove the entries used longest ago until the rest is within bounds; the newest always stays."""
-    entries = sorted((entry for entry in folder.iterdir() if entry.is_dir()), key=lambda entry: entry.stat().st_mtime)
+    entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    entries.sort(key=lambda entry: entry.stat().st_mtime)
     sizes = [sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in entries]
     for entry, size in list(zip(entries, sizes, strict=True))[:-1]:
         if sum(sizes) <= _CACHE_BYTES:

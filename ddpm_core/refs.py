@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddpm_core import files
+
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
 ANALYTIC = "analytic_variance.json"  # written by ddpm_core.analytic
 EXTRA = ("model_index.json", "ddpm_core.json", ANALYTIC)
@@ -68,6 +70,7 @@ def parse(ref: str | Path, revision: str | None = None) -> Ref:
     folder = Path(os.path.expanduser(text))
     if text in inside:
         return _unversioned(Ref("embedded", text, inside[text]), revision)
+    files.restore(folder)
     if text and os.path.isdir(folder):  # unlike Path's, this one takes any text
         return _unversioned(Ref("folder", text, folder), revision)
     if os.path.isfile(folder):

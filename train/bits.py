@@ -73,8 +73,6 @@ class Bits:
             chains = {_chain(row): row for row in self._before().get("chains", ())}
             for chain in self._study.chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain[1] == T)
-            for leftover in self._folder.glob(".*"):  # of a process that was killed; "*.npz" would find it too
-                leftover.unlink()
             seconds = sum(float(np.load(part)["seconds"]) for part in self._folder.glob("*.npz"))
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values())}
             if not decoded:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-import shutil
 from pathlib import Path
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
-from ddpm_core import CheckpointError, Model, save
+from ddpm_core import CheckpointError, Model, files, save
+from ddpm_core.checkpoint import check_replaceable
 from train import TrainError
 from train.config import PRESETS, Config
 from train.data import Images
@@ -19,26 +19,23 @@ from train.data import Images
 SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
 
 
-def export(model: Model, out: Path, config: Config, step: int, images: Images) -> None:
-    """Write OUT/model, this step's sample grid and the card in it; a former one stays until the new one is whole."""
-    new, old, final = out / "model.new", out / "model.old", out / "model"
+def check(out: Path) -> None:
+    """Raise TrainError, before a run begins, where `export` could not write its result."""
     try:
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        save(model, new)
-        grid = out / "samples" / f"step-{step:09d}-ema.png"
-        if grid.is_file():
-            shutil.copyfile(grid, new / "samples.png")
-        text = describe(model, out, config, step, images, grid.is_file())
-        (new / "README.md").write_text(text, encoding="utf-8")
-        if final.exists():
-            final.rename(old)
-        new.rename(final)
-        shutil.rmtree(old, ignore_errors=True)
+        check_replaceable(out / "model")
     except CheckpointError as error:
+        raise TrainError(f"{error}.") from error
+
+
+def export(model: Model, out: Path, config: Config, step: int, images: Images) -> None:
+    """Write OUT/model, whole, with this step's sample grid and the card in it; what a user keeps there stays."""
+    grid = out / "samples" / f"step-{step:09d}-ema.png"
+    text = describe(model, out, config, step, images, grid.is_file())
+    shown = grid.read_bytes() if grid.is_file() else None
+    try:
+        save(model, out / "model", extra={"README.md": text.encode(), "samples.png": shown})
+    except (CheckpointError, ValueError) as error:
         raise TrainError(f"The model could not be written: {error}.") from error
-    except OSError as error:
-        raise TrainError(f"The model could not be written to {final}: {error.strerror}.") from error
 
 
 def command(config: Config) -> str:
@@ -111,6 +108,7 @@ def push(out: Path, repo: str, private: bool = False) -> str:
     Raises TrainError, in one sentence, when there is no finished model, no permission or no connection.
     """
     folder = out / "model"
+    files.restore(folder)
     if not (folder / "config.json").is_file():
         raise TrainError(f"There is no model in {folder} yet: it is written when a run ends or samples.")
     api = HfApi()

@@ -162,5 +162,5 @@ class Cells:
         about = {**asdict(cell), "labels": self._study.labels}
         seconds = sum(float(part["seconds"]) for part in parts)
         write_json(folder / "result.json", {**about, "scores": scores, "sampling_seconds": seconds})
-        for leftover in [*folder.glob("features-*"), *folder.glob(".*")]:
+        for leftover in folder.glob("features-*"):
             leftover.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ddpm_core import files
 from train import TrainError
 
 KEPT = 2
@@ -30,27 +30,18 @@ def step_of(path: Path) -> int:
 
 
 def save(state: dict[str, Any], folder: Path, step: int) -> Path:
-    """Write one checkpoint to a temporary name, flush it to the disk and rename it; then drop all but the last two.
+    """Write one checkpoint, whole; then drop all but the last two.
 
     Raises TrainError when the disk refuses; older checkpoints are untouched then.
     """
     path = folder / f"step-{step:09d}.pt"
-    temporary = path.with_suffix(".tmp")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        with files.replacing(path) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(folder)
     except (OSError, RuntimeError) as error:  # torch wraps some of the disk's errors in RuntimeError
-        temporary.unlink(missing_ok=True)
         raise TrainError(f"{_why(error)}: the checkpoint of step {step} was not written. {_kept(folder)}") from error
     for old in found(folder)[KEPT:]:
         old.unlink(missing_ok=True)
-    for stray in folder.glob("*.tmp"):  # of a process that was killed while it wrote
-        stray.unlink(missing_ok=True)
     return path
 
 
@@ -73,16 +64,6 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
     if complaints:
         raise TrainError(f"No checkpoint in {folder} can be read. {complaints[0]} Start again in another --out.")
     raise TrainError(f"There is no checkpoint to resume in {folder}: check --out, or leave out --resume.")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _why(error: Exception) -> str:

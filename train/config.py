@@ -45,8 +45,8 @@ class Config:
 
     split: str = "train"
     """Split of a parquet or Hub data set."""
-    data_cache: str = "~/.cache/ddpm-lab"
-    """Where torchvision keeps what it downloads."""
+    data_cache: str | None = None
+    """Where torchvision keeps what it downloads; without it the user's cache folder."""
     image_size: int = 32
     """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
     flip: bool = True

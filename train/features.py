@@ -19,12 +19,12 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
+from ddpm_core.files import cache_folder
 from train import TrainError
 from train.files import save
 from train.images import Sample
 
 INCEPTION = "inception-v3-compat"
-CACHE = Path("~/.cache/ddpm-lab/reference")
 BATCH = 100  # images that an extractor sees at once
 KID_REFERENCES = 10_000  # reference features kept for KID, whose subsets are drawn from them
 PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to the largest number
@@ -119,12 +119,15 @@ class Reference:
     probe: list[float]
 
 
-def reference(extractor: Extractor, sample: Sample, cache: Path = CACHE) -> Reference:
-    """The reference of a data set, from the cache where this very extractor has seen these very pixels."""
+def reference(extractor: Extractor, sample: Sample, cache: Path | None = None) -> Reference:
+    """The reference of a data set, from the cache where this very extractor has seen these very pixels.
+
+    cache: a folder; None is the user's cache folder.
+    """
     probe, data = extractor.probe(), sample.sha256()
     # torch-fidelity's own cache goes by names only, which says nothing about weights or data.
     key = hashlib.sha256(f"{hashlib.sha256(probe.tobytes()).hexdigest()} {data}".encode()).hexdigest()
-    path = cache.expanduser() / f"{key}.npz"
+    path = (cache or cache_folder("reference")) / f"{key}.npz"
     if not path.is_file():
         features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
         few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)

@@ -1,19 +1,17 @@
-"""Files that are either whole or not there, whenever the process that writes them is killed.
-
-What can't be written is a TrainError, in one sentence.
-"""
+"""`ddpm_core.files` as commands write their results: what can't be written is a TrainError, in one sentence."""
 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from ddpm_core import files
 from train import TrainError
 
 
@@ -29,8 +27,8 @@ def check_folder(folder: Path, flag: str) -> None:
 
 def save(path: Path, **arrays) -> None:
     """Write an .npz."""
-    with _aside(path, ".npz") as temporary:
-        np.savez(temporary, **arrays)
+    with _replacing(path) as file:
+        np.savez(file, **arrays)
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -49,20 +47,15 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write what is already encoded, such as a PNG."""
-    with _aside(path) as temporary:
-        temporary.write_bytes(content)
+    with _replacing(path) as file:
+        file.write(content)
 
 
 @contextmanager
-def _aside(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A hidden name beside `path` to write under; it becomes `path` when all is written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{suffix}")
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
+        with files.replacing(path) as file:
+            yield file
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()  # a full disk needs the space
         reason = error.strerror or error
         raise TrainError(f"{path} can't be written ({reason}): put that right and start the command again.") from error

@@ -7,8 +7,13 @@ Parameters, their names and what is computed stay the same.
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import os
+import platform
+import shutil
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ddpm_core import files
 from ddpm_core.engine import announced
 from ddpm_core.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
 from train import TrainError
@@ -86,18 +92,38 @@ def _channels_last(x: Tensor) -> Tensor:
 
 @cache
 def _extension():
-    """The compiled code, made once for each version of it and kind of processor, and kept by torch."""
+    """The compiled code, made once for each version of it, of torch and of Python, and kind of processor."""
     from torch.utils import cpp_extension
 
     vectors = torch.backends.cpu.get_cpu_capability()
     flags = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *_VECTORS.get(vectors, [])]
-    source = str(Path(__file__).with_name("fused.cpp"))
+    source = Path(__file__).with_name("fused.cpp")
+    depends_on = (source.read_text(encoding="utf-8"), flags, torch.__version__, sys.implementation.cache_tag)
+    machine = (platform.machine(), platform.libc_ver())  # several may share a home
+    key = hashlib.sha256(f"{depends_on} {machine}".encode()).hexdigest()
+    kept = files.cache_folder("fused", key)
+    for library in kept.glob(f"*{cpp_extension.LIB_EXT}"):
+        with suppress(ImportError):
+            return _imported(library)
+    shutil.rmtree(kept, ignore_errors=True)  # damaged
     os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)  # pip's ninja, in a venv that is not activated
     try:
-        with announced(
-            "Compiling the fused normalisation (about 20 s, once)", lambda text: print(text, file=sys.stderr)
+        # In torch's own place a compilation that is killed leaves a lock, which every later one waits for without end.
+        with (
+            announced(
+                "Compiling the fused normalisation (about 20 s, once)", lambda text: print(text, file=sys.stderr)
+            ),
+            files.new_folder(kept) as folder,
         ):
-            return cpp_extension.load(f"ddpm_lab_fused_{vectors.lower()}", [source], extra_cflags=flags)
+            name = f"ddpm_lab_fused_{vectors.lower()}"
+            return cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder))
     except Exception as error:  # no compiler, no ninja, no headers, or flags that it does not know
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrainError(f"--fused needs a C++ compiler and ninja (pip install ninja): {reason}") from error
+
+
+def _imported(library: Path):
+    spec = importlib.util.spec_from_file_location(library.stem, library)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ddpm_core import Model, imaging, trajectory
 from train.config import Config
+from train.files import write_bytes
 
 QUARTERS = 4
 
@@ -101,8 +102,7 @@ class Report:
         columns = model.num_classes if 1 < model.num_classes <= 16 else None
         picture = imaging.grid(imaging.to_uint8(last.x), columns=columns)
         path = self._out / "samples" / f"step-{step:09d}-{weights}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(imaging.png(picture))
+        write_bytes(path, imaging.png(picture))
         self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
 
     def say(self, text: str) -> None:

@@ -12,16 +12,18 @@ from pathlib import Path
 
 from PIL import Image
 
+from ddpm_core.files import cache_folder
 from train import TrainError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab"):
+def open_source(data: str, split: str = "train", cache: str | None = None):
     """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
 
     split: of CIFAR-10, a Hub data set or a folder of parquet; other sources have none and give all their images.
+    cache: where CIFAR-10 is downloaded to; None is the user's cache folder.
     """
     if not data:
         raise TrainError(
@@ -41,7 +43,7 @@ def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab
             f"{data} is a file: --data takes an image folder, parquet, an LSUN database or a Hub data set."
         )
     if data == "cifar10":
-        return CIFAR10(Path(cache).expanduser(), split)
+        return CIFAR10(Path(cache).expanduser() if cache else cache_folder(), split)
     if _HUB_ID.fullmatch(data):
         return HubDataset(data, split)
     raise TrainError(f"There is no folder or data set {data!r}: check --data.")

@@ -86,7 +86,8 @@ class Trainer:
         if config.fused:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
-            fuse(self.unet)
+            with self.accelerator.local_main_process_first():  # the others find it compiled
+                fuse(self.unet)
         if config.compile:
             self.unet.compile()
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
@@ -163,6 +164,7 @@ class Trainer:
     def fit(self) -> int | None:
         """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
         config, main = self.config, self.accelerator.is_main_process
+        card.check(self.out)
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
         report = Report(config, self.out, self.step) if main else None

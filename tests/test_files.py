@@ -1,0 +1,206 @@
+"""Files and folders that are whole or not there, whatever interrupts the writing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ddpm_core import files
+
+NO_PROCESS = f"{files._MACHINE}-{2**22 + 1}-abcdef-0"  # above Linux's largest process number
+ROOT = Path(__file__).resolve().parent.parent
+
+# What a process does that is killed at the Nth call of a system function: the call is not made.
+KILLED = """
+import os, sys
+from ddpm_core import files
+function, count, target = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+real, calls = getattr(os, function), [0]
+def dying(*arguments, **options):
+    calls[0] += 1
+    if calls[0] == count:
+        os._exit(9)
+    return real(*arguments, **options)
+setattr(os, function, dying)
+if target.endswith("model"):
+    with files.replacing_folder(target, ours=("weights", "config")) as new:
+        (new / "weights").write_text("new")
+        (new / "config").write_text("new")
+else:
+    with files.replacing(target) as file:
+        file.write(b"new")
+"""
+
+
+def killed(function: str, count: int, target: Path) -> bool:
+    """Whether the process came so far as to be killed."""
+    words = [sys.executable, "-c", KILLED, function, str(count), str(target)]
+    return subprocess.run(words, cwd=ROOT, check=False).returncode == 9
+
+
+def make(folder: Path) -> Path:
+    (folder / "drafts").mkdir(parents=True)
+    for name in ("weights", "config", "notes.txt", "drafts/a.txt"):
+        (folder / name).write_text("old")
+    (folder / "link").symlink_to("notes.txt")
+    return folder
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+OLD = dict.fromkeys(("weights", "config", "notes.txt", "drafts/a.txt", "link"), "old")
+NEW = {**OLD, "weights": "new", "config": "new"}
+
+
+def replace(folder: Path) -> None:
+    with files.replacing_folder(folder, ours=("weights", "config")) as new:
+        (new / "weights").write_text("new")
+        (new / "config").write_text("new")
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [*(("rename", n) for n in (1, 2, 3)), *(("mkdir", n) for n in (1, 2)), ("link", 2), ("fsync", 1), ("rmdir", 1)],
+)
+def test_a_folder_survives_a_kill_anywhere(tmp_path, function, count):
+    folder = make(tmp_path / "model")
+    assert killed(function, count, folder)
+    files.restore(folder)
+    assert content(folder) in (OLD, NEW)
+    replace(folder)
+    assert content(folder) == NEW and (folder / "link").is_symlink()
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_the_next_writer_gives_a_folder_its_name_back(tmp_path):
+    folder = make(tmp_path / "model")
+    assert killed("rename", 2, folder) and not folder.exists()
+    with pytest.raises(ZeroDivisionError), files.replacing_folder(folder, ours=()):
+        raise ZeroDivisionError
+    assert content(folder) == OLD and os.listdir(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+@pytest.mark.parametrize("function", ["rename", "fsync", "link"])
+def test_a_folder_survives_an_error_anywhere(tmp_path, monkeypatch, function, error):
+    folder, real = make(tmp_path / "model"), getattr(os, function)
+    for n in range(1, 4):
+        calls = iter(range(1, 100))
+
+        def failing(*arguments, n=n, calls=calls, **options):
+            if next(calls) == n:
+                raise error
+            return real(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, function, failing)
+            try:
+                replace(folder)
+            except (OSError, KeyboardInterrupt) as raised:
+                assert raised is error
+        assert content(folder) in (OLD, NEW)
+        replace(folder)
+        assert content(folder) == NEW and os.listdir(tmp_path) == ["model"]
+
+
+def test_restoring_waits_for_the_process_that_is_replacing(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_PATIENCE", 0.1)
+    folder = tmp_path / "model"
+    make(files._hidden(folder, "old"))
+    real, tried = files.time.sleep, []
+
+    def sleep(seconds):
+        tried.append(os.listdir(tmp_path))
+        real(seconds)
+
+    monkeypatch.setattr(files.time, "sleep", sleep)
+    files.restore(folder)  # this very process lives, but it has had its time
+    assert content(folder) == OLD and len(tried) > 1 and all(names != ["model"] for names in tried)
+
+
+@pytest.mark.parametrize("wrong", ["", "owner/name", "a\0b", "a" * 5000, "/", "nowhere/at/all"])
+def test_restoring_takes_any_text(wrong):
+    files.restore(wrong)
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync"])
+def test_a_file_survives_a_kill(tmp_path, function):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    assert killed(function, 1, path)
+    assert path.read_text() == "old" and len(os.listdir(tmp_path)) == 2
+    files.write_text(tmp_path / "b.txt", "another file of the same folder")
+    assert sorted(os.listdir(tmp_path)) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("function", ["replace", "fsync"])
+def test_a_file_survives_an_error(tmp_path, monkeypatch, function, kind):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def failing(*_):
+        raise kind(28, "No space left on device")
+
+    monkeypatch.setattr(os, function, failing)
+    with pytest.raises(kind) as raised:
+        files.write_text(path, "new")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+    if kind is OSError:
+        assert raised.value.filename == str(path)
+
+
+def test_what_a_living_process_writes_stays(tmp_path):
+    mine = files._hidden(tmp_path / "a", "tmp")
+    parents = tmp_path / f".a.{files._MACHINE}-{os.getppid()}-abcdef-0.tmp"
+    elsewhere = tmp_path / f".a.000000-{2**22 + 1}-abcdef-0.tmp"  # whether it lives can't be told from here
+    ours_before = tmp_path / f".a.{files._MACHINE}-{os.getpid()}-000000-0.tmp"  # the same number, another start
+    long_ago = tmp_path / ".a.000000-1-abcdef-0.tmp"
+    nobodys, theirs = tmp_path / f".a.{NO_PROCESS}.tmp", tmp_path / ".a.tmp"
+    for path in (mine, parents, elsewhere, ours_before, long_ago, nobodys, theirs):
+        path.write_text("")
+    os.utime(long_ago, (0, 0))
+    only_copy = make(tmp_path / f".gone.{NO_PROCESS}.old")
+    make(tmp_path / f".there.{NO_PROCESS}.old")
+    make(tmp_path / f".half.{NO_PROCESS}.tmp")
+    (tmp_path / "there").mkdir()
+    files.write_text(tmp_path / "b", "")
+    left = {path.name for path in (mine, parents, elsewhere, theirs, only_copy)}
+    assert {path.name for path in tmp_path.iterdir()} == {*left, "there", "b"}
+
+
+def test_a_link_a_mode_and_a_device_stay_what_they_are(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    files.write_text(link, "new")
+    assert link.is_symlink() and real.read_text() == "new" and real.stat().st_mode & 0o777 == 0o640
+    files.write_text(os.devnull, "x")
+    assert not Path(os.devnull).is_file()
+    with pytest.raises(IsADirectoryError):
+        files.write_text(tmp_path, "x")
+    files.write_text(tmp_path / "new" / "folder" / ("ä" * 120), "x")  # 240 of 255 bytes
+
+
+def test_a_new_folder_of_two_processes_is_the_first_ones(tmp_path):
+    with files.new_folder(tmp_path / "cache" / "entry") as slow:
+        with files.new_folder(tmp_path / "cache" / "entry") as fast:
+            (fast / "a").write_text("fast")
+        (slow / "a").write_text("slow")
+    assert content(tmp_path / "cache") == {"entry/a": "fast"} and os.listdir(tmp_path / "cache") == ["entry"]
+
+
+def test_where_caches_are(monkeypatch, tmp_path):
+    monkeypatch.delenv("DDPM_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert files.cache_folder("a", "b") == tmp_path / ".cache/ddpm-lab/a/b"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert files.cache_folder("a") == tmp_path / "xdg/ddpm-lab/a"
+    monkeypatch.setenv("DDPM_CACHE", "~/here")
+    assert files.cache_folder() == tmp_path / "here" and not (tmp_path / "here").exists()
