@@ -141,8 +141,8 @@ def beside(model: Model, weights: Path, rounded: bool) -> dict | None:
             content = json.loads(path.read_text(encoding="utf-8"))
             if _estimate(content).table(model.schedule).equal(model.gamma):
                 return content | copied
-    # Given to the model by hand: the whole table, of which no more is known.
     return copied | {
+        "about": "Γ_t as it was given to the model: how it was estimated is not known",
         "images": None,
         "times": list(range(1, model.schedule.T + 1)),
         "gamma": model.gamma[1:].tolist(),

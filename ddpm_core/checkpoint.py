@@ -145,10 +145,9 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     unet = getattr(model.network, "unet", None)
     if not isinstance(unet, UNet2DModel):
         raise TypeError("only a model whose network is a diffusers UNet2DModel can be saved in the Hub's layout")
-    folder = Path(folder).expanduser().absolute()
+    folder = Path(os.path.realpath(Path(folder).expanduser()))
     check_replaceable(folder)
-    source = model.source.folder if model.source else None
-    if half and source and source.exists() and folder.exists() and folder.samefile(source):
+    if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
         raise CheckpointError(f"{folder} may hold the only exact weights of this model: choose another one for float16")
     weights, unchanged = _unrounded(model, unet)
     weights = _for_file(weights, half)

@@ -42,7 +42,7 @@ def cache_folder(*names: str) -> Path:
     That is in $DDPM_CACHE, or else in the user's cache folder: $XDG_CACHE_HOME/ddpm-lab or ~/.cache/ddpm-lab.
     """
     base = os.environ.get("DDPM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "ddpm-lab")
-    return Path(base).expanduser().joinpath(*names)
+    return Path(os.path.expanduser(base), *names)
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def _precision(precision: str) -> tuple[str, str]:
 
 def _converted(unet: UNet2DModel) -> openvino.Model:
     """The network as OpenVINO's, its weights inputs of their names; from disk where an earlier run left it."""
-    folder = files.cache_folder("openvino")
+    folder = _cache()
     entry = folder / _key(unet)
     try:
         model = _CORE.read_model(entry / "model.xml")
@@ -220,6 +220,10 @@ def _key(unet: UNet2DModel) -> str:
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
     return hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _cache() -> Path:
+    return files.cache_folder("openvino")
 
 
 def _store(model: openvino.Model, entry: Path) -> None:

@@ -22,7 +22,7 @@ from ddpm_core import (
     save,
     trajectory,
 )
-from ddpm_core.analytic import default_times, estimate_gamma
+from ddpm_core.analytic import Gamma, default_times, estimate_gamma
 from ddpm_core.engine import wrap
 from ddpm_core.noise import gaussian
 
@@ -191,6 +191,26 @@ def test_it_is_kept_beside_the_weights_and_belongs_to_them(checkpoint):
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "weights_sha256": "0" * 64}))
     assert load(checkpoint).gamma is None
+
+
+def test_a_copy_of_the_weights_keeps_it(checkpoint, tmp_path):
+    found = Gamma((1, 20, 200), torch.tensor([0.9, 1.0, 1.1]).double(), torch.full((3,), 0.01).double(), 128)
+    path = analytic.write(load(checkpoint, engine="torch"), found, data="noise")
+    before = json.loads(path.read_text())
+    for half, precision in ((False, "fp32"), (False, "bf16"), (True, "fp32")):
+        model = load(checkpoint, precision=precision, engine="torch")
+        save(model, tmp_path / "copy", half=half)
+        assert load(tmp_path / "copy", engine="torch").gamma.equal(model.gamma)
+        after = json.loads((tmp_path / "copy" / path.name).read_text())
+        assert all(after[name] == value for name, value in before.items() if name != "weights_sha256")
+        assert ("weights" in after) == half
+
+    model.gamma = torch.linspace(0.5, 1.5, SCHEDULE.T + 1, dtype=torch.float64)  # given by hand
+    for source in (model.source, None):
+        model.source = source
+        save(model, tmp_path / "copy")
+        again = load(tmp_path / "copy", engine="torch")
+        torch.testing.assert_close(again.gamma[1:], model.gamma[1:], rtol=1e-14, atol=0)
 
 
 def test_hub_checkpoints_keep_it_in_the_users_cache(checkpoint, tmp_path, monkeypatch):

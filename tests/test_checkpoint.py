@@ -336,6 +336,97 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failing", [[2], [2, 3]])
+def test_a_checkpoint_survives_a_failed_renaming(tmp_path, monkeypatch, error, failing):
+    """The second of the two renamings fails, and giving the name back fails too: then loading does that."""
+    weights = write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a")
+    real, calls = os.rename, iter(range(1, 10))
+
+    def rename(*paths):
+        if next(calls) in failing:
+            raise error
+        real(*paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", rename)
+        with pytest.raises((CheckpointError, KeyboardInterrupt)):
+            ddpm_core.save(model, tmp_path / "a")
+    monkeypatch.setattr("ddpm_core.files._PATIENCE", 0)
+    assert same(ddpm_core.load(tmp_path / "a"), weights)
+    ddpm_core.save(model, tmp_path / "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_save_keeps_what_the_user_added(tmp_path):
+    write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a")
+    ddpm_core.save(model, tmp_path / "b")
+    added = {"README.md": "card", "samples.png": "picture", "notes.txt": "notes", "drafts/1/a.txt": "draft"}
+    added |= {"analytic_variance.json.1234": "left by a killed process"}
+    for name, text in added.items():
+        (tmp_path / "b" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "b" / name).write_text(text)
+    ddpm_core.save(model, tmp_path / "b", extra={"samples.png": b"new", "README.md": None})
+    assert (tmp_path / "b" / "samples.png").read_text() == "new" and not (tmp_path / "b" / "README.md").exists()
+    for name in ("notes.txt", "drafts/1/a.txt"):
+        assert (tmp_path / "b" / name).read_text() == added[name]
+    ddpm_core.load(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ({"unet/config.json": "{}"}, "unet"),
+        ({"diffusion_pytorch_model.bin": ""}, "diffusion_pytorch_model.bin"),
+        ({"config.json": '{"_class_name": "BertModel"}', "notes.txt": ""}, "notes.txt"),
+        ({"config.json": "[]", "notes.txt": ""}, "notes.txt"),
+    ],
+)
+def test_save_refuses_what_would_be_lost_or_loaded_instead(tmp_path, others, found):
+    write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a")
+    ddpm_core.save(model, tmp_path / "b")
+    for name, text in others.items():
+        (tmp_path / "b" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "b" / name).write_text(text)
+    before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match=rf"not a checkpoint of ours \(it holds {found}\)"):
+        ddpm_core.save(model, tmp_path / "b")
+    assert {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "sentence"),
+    [
+        (70000.0, True, "conv_in.bias has numbers beyond ±65504"),
+        (float("nan"), False, "conv_in.bias has NaN or infinite numbers"),
+        (float("-inf"), True, "conv_in.bias has NaN or infinite numbers"),
+    ],
+)
+def test_save_refuses_numbers_that_load_would_refuse(tmp_path, value, half, sentence):
+    write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a")
+    with torch.no_grad():
+        model.network.unet.conv_in.bias[1] = value
+    with pytest.raises(ValueError, match=sentence):
+        ddpm_core.save(model, tmp_path / "b", half=half)
+    assert not (tmp_path / "b").exists()
+
+
+def test_half_the_size_is_not_for_the_only_copy(tmp_path):
+    weights = write(tmp_path / "a")
+    (tmp_path / "link").symlink_to("a")
+    model = ddpm_core.load(tmp_path / "a")
+    for folder in (tmp_path / "a", tmp_path / "link", tmp_path / "b" / ".." / "a"):
+        with pytest.raises(CheckpointError, match="choose another one for float16"):
+            ddpm_core.save(model, folder, half=True)
+    assert same(ddpm_core.load(tmp_path / "a"), weights)
+    ddpm_core.save(model, tmp_path / "link")  # the folder is replaced, the link stays
+    assert (tmp_path / "link").is_symlink() and same(ddpm_core.load(tmp_path / "a"), weights)
+
+
 def test_export_keeps_the_model_and_halves_its_file(tmp_path):
     write(tmp_path / "a", scheduler={"prediction_type": "v_prediction"})
     command(["export", str(tmp_path / "a"), str(tmp_path / "b"), "--half"])

@@ -3,6 +3,7 @@
 import copy
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
+from ddpm_core import files
 from train import TrainError, fused
 from train.config import PRESETS, make_network
 from train.fused import FusedNorm, fuse
@@ -148,15 +150,51 @@ def test_the_raw_weights_of_a_fused_run_are_sampled_by_an_ordinary_network(tmp_p
     assert (tmp_path / "run" / "samples" / "step-000000006-raw.png").is_file()
 
 
-def test_without_a_compiler_it_is_one_sentence(monkeypatch):
+@pytest.fixture
+def forgotten():
+    """As in a new process: nothing is compiled or imported yet."""
+    fused._extension.cache_clear()
+    yield
+    fused._extension.cache_clear()
+
+
+def test_without_a_compiler_it_is_one_sentence(monkeypatch, tmp_path, forgotten):
     def broken(*_, **__):
         raise RuntimeError("Ninja is required to load C++ extensions\nand a stack trace")
 
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
     monkeypatch.setattr("torch.utils.cpp_extension.load", broken)
-    fused._extension.cache_clear()
-    try:
-        with pytest.raises(TrainError, match=r"--fused needs a C\+\+ compiler and ninja.*Ninja is required") as error:
-            fuse(make_network(replace(PRESETS["cifar10-tiny"], widths=(8, 16), norm_groups=8, attention=()), 0))
-    finally:
-        fused._extension.cache_clear()
+    with pytest.raises(TrainError, match=r"--fused needs a C\+\+ compiler and ninja.*Ninja is required") as error:
+        fuse(make_network(replace(PRESETS["cifar10-tiny"], widths=(8, 16), norm_groups=8, attention=()), 0))
     assert "\n" not in str(error.value)
+
+
+def test_it_is_compiled_once_and_not_held_up_by_a_compilation_that_was_killed(monkeypatch, tmp_path, forgotten):
+    fused._extension()
+    library = max(files.cache_folder("fused").glob("*/*.so"), key=lambda path: path.stat().st_mtime)
+    seen = []
+
+    def compile(name, sources, build_directory, **_):
+        folder = Path(build_directory)
+        seen.append(sorted(path.name for path in folder.iterdir()))
+        (folder / "lock").touch()  # as torch does, which then waits for a lock that it finds
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+        shutil.copy(library, folder)
+        return "compiled"
+
+    monkeypatch.setattr("torch.utils.cpp_extension.load", compile)
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        forgotten_extension()
+    assert forgotten_extension() == "compiled" and seen == [[], []]
+    assert forgotten_extension().forward and len(seen) == 2
+    (kept,) = (tmp_path / "fused").iterdir()
+    next(kept.glob("*.so")).unlink()
+    next(kept.iterdir()).with_name("damaged.so").write_bytes(b"cut off")
+    assert forgotten_extension() == "compiled" and seen == [[], [], []]
+
+
+def forgotten_extension():
+    fused._extension.cache_clear()
+    return fused._extension()

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training import assert_same, fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
+from ddpm_core import files
 from train import TrainError, checkpoints
 from train.__main__ import main, parse_fit
 from train.config import PRESETS, check, from_dict, learning_rate, make_network, to_dict
@@ -479,17 +480,80 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_rate_and_checkpo
     assert checkpoints.load_latest(tmp_path / "checkpoints")[0]["step"] == 2
 
 
-def test_a_refused_write_keeps_the_old_checkpoint(tmp_path, monkeypatch):
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_a_refused_write_keeps_the_old_checkpoint(tmp_path, monkeypatch, function):
     checkpoints.save({"a": torch.zeros(3)}, tmp_path, 1)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(os, function, full)
     with pytest.raises(TrainError) as error:
         checkpoints.save({"a": torch.ones(3)}, tmp_path, 2)
     assert "disk is full" in str(error.value) and "step-000000001.pt" in str(error.value)
     assert [p.name for p in tmp_path.iterdir()] == ["step-000000001.pt"]
+
+
+def test_an_interrupted_write_leaves_nothing_and_a_living_ones_file_stays(tmp_path, monkeypatch):
+    checkpoints.save({"a": torch.zeros(3)}, tmp_path, 1)
+    theirs = files._hidden(tmp_path / "step-000000002.pt", "tmp")
+    theirs.write_text("")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save({"a": torch.ones(3)}, tmp_path, 2)
+    checkpoints.save({"a": torch.ones(3)}, tmp_path, 3)
+    assert {p.name for p in tmp_path.iterdir()} == {"step-000000001.pt", "step-000000003.pt", theirs.name}
+
+
+def test_an_export_keeps_what_the_user_added_and_survives_an_interruption(folder, tmp_path, monkeypatch):
+    config = tiny(folder, tmp_path, steps=1)
+    trainer = fit(config)
+    exported = tmp_path / "model"
+    (exported / "notes.txt").write_text("mine")
+    (tmp_path / "model.old").mkdir()  # nobody's but the user's
+    before = ddpm_core.load(exported, device="cpu", precision="fp32").network.unet.state_dict()
+    real, calls = os.rename, []
+
+    def interrupted(*paths):
+        calls.append(paths)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        real(*paths)
+
+    for change in (1, 2):  # the name is not given back, but to the next who asks
+        with torch.no_grad():
+            trainer.ema.network.conv_in.bias.fill_(change)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "rename", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                trainer._export()
+        calls.clear()
+        monkeypatch.setattr("ddpm_core.files._PATIENCE", 0)
+        assert not exported.exists()
+        if change == 1:
+            again = ddpm_core.load(exported, device="cpu", precision="fp32")
+            assert_same(again.network.unet.state_dict(), before)
+    trainer._export()
+    assert_same(
+        ddpm_core.load(exported, device="cpu", precision="fp32").network.unet.state_dict(),
+        trainer.ema.network.state_dict(),
+    )
+    assert (exported / "notes.txt").read_text() == "mine" and (tmp_path / "model.old").is_dir()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_folder_that_is_no_model_is_refused_before_the_first_step(folder, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "precious.txt").write_text("keep")
+    trainer = Trainer(tiny(folder, tmp_path))
+    with pytest.raises(TrainError, match=r"holds precious\.txt"):
+        trainer.fit()
+    assert trainer.step == 0 and [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, capsys):
