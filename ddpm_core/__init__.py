@@ -14,7 +14,7 @@ _HOME = {
     "q_sample": "process",
     "reverse_variance": "process",
     "sample": "samplers",
-    "save": "checkpoint",
+    "save": "saving",
     "side_by_side": "samplers",
     "timestep_pairs": "timesteps",
     "trajectory": "samplers",

@@ -126,13 +126,11 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
     return path
 
 
-def beside(model: Model, weights: Path, rounded: bool) -> dict | None:
-    """The content of the file of Γ that belongs beside a copy of the model's weights; None for a model without Γ.
+def beside(model: Model, weights: Path, rounded: bool) -> dict:
+    """The content of the file of Γ that belongs beside a copy of the weights of a model that has Γ.
 
     weights: the copy's file. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less than can be measured.
     """
-    if model.gamma is None:
-        return None
     source, copied = model.source, {"weights_sha256": sha256(weights)}
     if rounded:
         copied["weights"] = "rounded to float16 after the estimate"

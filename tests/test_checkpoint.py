@@ -329,7 +329,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ddpm_core.checkpoint.save_file", full)
+    monkeypatch.setattr("ddpm_core.saving.save_file", full)
     with pytest.raises(CheckpointError, match="the disk is full"):
         ddpm_core.save(model, tmp_path / "a")
     assert same(ddpm_core.load(tmp_path / "a"), weights)

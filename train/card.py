@@ -11,7 +11,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
 from ddpm_core import CheckpointError, Model, files, save
-from ddpm_core.checkpoint import check_replaceable
+from ddpm_core.saving import check_replaceable
 from train import TrainError
 from train.config import PRESETS, Config
 from train.data import Images
