@@ -268,8 +268,26 @@ def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
     assert results(tmp_path)["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
     found = reference(open_extractor("toy_extractor:features", ["fid"], torch.device("cpu")), Sample(data, "", SIZE))
     assert found.n == 40 and results(tmp_path)["identity"]["references_sha256"] != found.sha256
-    with pytest.raises(TrainError, match="1 or 3 channels"):
-        Sample(str(data), "train", SIZE, channels=4)
+    with pytest.raises(TrainError, match="1 to 4 channels"):
+        Sample(str(data), "train", SIZE, channels=5)
+
+
+@pytest.mark.parametrize(("channels", "metrics"), [(2, "fid"), (4, "fid,bpd")])
+def test_models_with_transparency_are_measured(data, tmp_path, channels, metrics):
+    """The extractor sees them over grey; the bound counts every channel."""
+    model = make_checkpoint(tmp_path / "model", channels=channels)
+    options = ("--metrics", metrics, "--steps", "2", "--sampler", "ddim", "--test-images", "2")
+    assert evaluate(model, data, tmp_path / "study", *options, "--variance", "beta") == 0
+    images = sample(load(model), range(10), 2, sampler="ddim").astype(float)
+    colours, alpha = images[..., :-1], images[..., -1:] / 255
+    expected = np.broadcast_to(np.rint(alpha * colours + (1 - alpha) * 128), (10, SIZE, SIZE, 3))
+    seen = data if channels == 4 else tmp_path / "grey"  # the references of a grey model are grey
+    if channels == 2:
+        seen.mkdir()
+        for path in data.glob("*.png"):
+            Image.open(path).convert("L").convert("RGB").save(seen / path.name)
+    (cell,) = results(tmp_path / "study")["cells"]
+    assert cell["scores"][0]["value"] == pytest.approx(frechet(expected, seen), rel=1e-4)
 
 
 def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):

@@ -49,7 +49,7 @@ class Options:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     data: str
-    """what it was trained on: a folder of images, parquet, a Hub data set or cifar10"""
+    """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
     out: Path
     """folder of the study"""
     metrics: str = "fid,kid,is"

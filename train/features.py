@@ -19,6 +19,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
+from ddpm_core.image_files import over_grey
 from train import TrainError
 from train.files import save
 from train.images import Sample
@@ -34,15 +35,14 @@ PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to th
 class Extractor:
     """name: to show. features: uint8 (N, H, W, 3) to float32 (N, D). logits: the same for IS, or None.
 
-    Calling it gives {"features": (N, D)} and, where wanted, {"logits": (N, K)}.
+    Calling it, with images of 1 to 4 channels, gives {"features": (N, D)} and, where wanted, {"logits": (N, K)}.
     """
 
     name: str
     run: Callable[[np.ndarray], dict[str, np.ndarray]]
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        if images.shape[3] == 1:
-            images = images.repeat(3, 3)
+        images = over_grey(images)
         parts = [self._run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
         return {name: np.concatenate([part[name] for part in parts]).astype(np.float32) for name in parts[0]}
 

@@ -19,7 +19,7 @@ class Options:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     data: str
-    """what it was trained on: a folder of images, parquet, a Hub data set or cifar10"""
+    """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
     split: str = "train"
     """of a data set that has several"""
     images: int = 128
