@@ -534,11 +534,78 @@ def test_an_extractor_that_does_not_work_is_one_sentence_before_sampling(checkpo
         ("failing", failing, "toy_extractor:failing failed (no weights here)"),
         ("short", lambda images: np.zeros((1, 6)), "must give 4 rows, but gave (1, 6)"),
         ("flat", lambda images: np.zeros(4), "must give 4 rows, but gave (4,)"),
+        ("empty", lambda images: np.zeros((len(images), 0)), "must give 4 rows, but gave (4, 0)"),
+        ("nan", lambda images: np.full((len(images), 6), np.nan), "gave a feature that is not a finite number"),
+        ("large", lambda images: np.full((len(images), 6), 1e300), "gave a feature that is not a finite number"),
+        ("words", lambda images: [["a"]] * len(images), "words failed (could not convert string"),
     ):
         setattr(sys.modules["toy_extractor"], name, kind)
         assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}") == 2
         error = capsys.readouterr().err
         assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
+
+
+def test_a_module_that_fails_when_it_is_imported_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "broken_extractor.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TrainError, match=r"can't be imported \(division by zero\)"):
+        open_extractor("broken_extractor:features", ["fid"], torch.device("cpu"))
+
+
+def test_one_reference_is_refused_before_sampling(checkpoint, data, tmp_path, capsys):
+    (tmp_path / "one").mkdir()
+    shutil.copy(next(data.glob("*.png")), tmp_path / "one")
+    assert evaluate(checkpoint, tmp_path / "one", tmp_path / "study") == 2
+    assert "at least 2 reference images, and the image folder one has 1" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
+DAMAGED = {
+    "study.json": ("[]", "{}", '{"identity": {}, "runs": {}}', "{", "", "\xff", "null"),
+    "bits.json": ("[]", "{", '{"images": 3, "data": "x", "chains": [{}]}'),
+    "cells/ddim-eta0-linspace-2steps-10images/result.json": ("{}", "[]", '{"scores": [{}]}', "nothing"),
+    "cells/of-another-run/result.json": ("{}",),
+}
+
+
+def test_damaged_files_of_a_study_are_named_before_anything_is_sampled(checkpoint, data, tmp_path, capsys):
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim")
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    (tmp_path / "cells" / "of-another-run").mkdir()
+    for name, contents in DAMAGED.items():
+        file = tmp_path / name
+        before = file.read_bytes() if file.is_file() else None
+        for content in contents:
+            file.write_bytes(content.encode("latin-1"))
+            calls.clear()
+            capsys.readouterr()
+            assert evaluate(checkpoint, data, tmp_path, *options, "--eta", "0.5") == 2, (name, content)
+            told = capsys.readouterr().err
+            assert f"error: {file} is" in told and "Traceback" not in told and not calls
+            assert file.read_bytes() == content.encode("latin-1")
+        file.write_bytes(before) if before else file.unlink()
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"half a file", "cut"])
+def test_a_damaged_part_is_named(checkpoint, data, tmp_path, content, capsys):
+    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "2")
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    (file,) = tmp_path.glob("bits/*/*.npz")
+    file.write_bytes(file.read_bytes()[:-30] if content == "cut" else content)
+    assert evaluate(checkpoint, data, tmp_path, *options) == 2
+    told = capsys.readouterr().err
+    assert f"error: {file} is damaged: delete it" in told and "Traceback" not in told
+    file.unlink()
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+
+
+def test_etas_that_are_close_have_cells_and_rows_of_their_own(checkpoint, data, tmp_path):
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--eta", "0,0.2,0.20000001")
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    names = {f"ddim-eta{eta}-linspace-2steps-10images" for eta in ("0", "0.2", "0.20000001")}
+    assert {path.name for path in tmp_path.glob("cells/*")} == names
+    assert "| DDIM η=0.20000001 |" in (tmp_path / "table.md").read_text()
 
 
 REFUSED = [
@@ -551,10 +618,17 @@ REFUSED = [
     (("--extractor", "nowhere:features"), "can't be imported"),
     (("--extractor", "nothing"), "There is no feature extractor 'nothing'"),
     (("--metrics", "bpd", "--spacing", "trailing"), "visits t = 1"),
-    (("--samples", "1"), "--samples must be at least 2"),
-    (("--batch", "0"), "--batch must be at least 1"),
+    (("--samples", "1"), "--samples must be 2 to 10,000,000, got 1"),
+    (("--samples", "1000000000000"), "--samples must be 2 to 10,000,000"),
+    (("--references", "1"), "--references must be 2 to"),
+    (("--batch", "0"), "--batch must be 1 to 100,000, got 0"),
+    (("--eta", "nan"), "--eta takes numbers"),
+    (("--eta", "0,inf"), "--eta takes numbers"),
+    (("--eta", "1.5"), "eta must lie between 0 and 1"),
+    (("--metrics", "is", "--samples", "9", "--extractor", "inception-v3-compat"), "--samples of at least 10"),
+    (("--extractor", ".relative:features"), "can't be imported"),
     (("--labels", "classes"), "this one has no classes"),
-    (("--test-images", "-1"), "--test-images can't be negative"),
+    (("--test-images", "-1"), "--test-images must be 0 to"),
 ]
 
 
@@ -616,7 +690,7 @@ def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, c
 
     monkeypatch.setattr("ddpm_core.analytic.estimate_gamma", None)
     for n in ("0", "-1", "1"):
-        refused(checkpoint, f"--images must be at least 2, got {n}", "--images", n)
+        refused(checkpoint, f"--images must be 2 to 10,000,000, got {n}", "--images", n)
     refused(make_checkpoint(tmp_path / "strict", 3, num_classes=3), "cifar10 has no class labels")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

@@ -244,6 +244,29 @@ def test_parquet_with_labels(folder, tmp_path):
         assert torch.equal(images.pixels, from_folder.pixels) and torch.equal(images.labels, from_folder.labels)
 
 
+def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path):
+    for i, names in enumerate((("10", "2", "1", "007"), ("10", "2", "b1"))):
+        folder = make_folder(tmp_path / f"{i}", n=8, classes=names)
+        images = Images(tiny(folder, tmp_path, conditional=True), quiet=True)
+        assert images.classes == (("1", "2", "007", "10"), ("10", "2", "b1"))[i]
+        assert len(set(images.labels.tolist())) == len(names)
+
+
+def test_a_run_that_goes_on_keeps_the_order_of_its_classes(tmp_path):
+    """Also one that was started when numbers were in the order of their letters."""
+    folder = make_folder(tmp_path / "data", n=8, classes=("2", "10"))
+    config = tiny(folder, tmp_path / "run", conditional=True, steps=1)
+    first = fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    state["data"]["classes"] = ["10", "2"]
+    again = Trainer(replace(config, steps=2), state)
+    assert (first.images.classes, again.images.classes) == (("2", "10"), ("10", "2"))
+    assert (first.images.labels + again.images.labels == 1).all()
+    state["data"]["classes"] = ["10", "3"]
+    with pytest.raises(TrainError, match="--data is not what this run was started with"):
+        Trainer(replace(config, steps=2), state)
+
+
 def test_grey_data_sets_stay_grey_and_others_do_not(tmp_path):
     for i, mode in enumerate(("L", "1", "I;16", "LA")):
         Image.new(mode, (9, 9)).save(tmp_path / f"{i}.png")
@@ -449,6 +472,8 @@ def test_grey_data_give_a_grey_model_that_learns_its_variance_and_goes_on(tmp_pa
     assert fit(replace(config, steps=3), state).config.channels == 1
     with pytest.raises(TrainError, match="--channels can't change when a run is resumed: it was 1, not 3"):
         Trainer(replace(config, channels=3), state)
+    del state["config"]["channels"]  # of a version that made colours of everything
+    assert from_dict(state["config"]).channels == 3
 
 
 def test_training_learns(tmp_path):

@@ -319,6 +319,7 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 def from_dict(values: Mapping[str, Any]) -> Config:
     """Back from `to_dict`. Raises TrainError for the configuration of another version."""
+    values = {"channels": 3, **values}  # which all images had before there was this field
     names = {field.name for field in dataclasses.fields(Config)}
     if set(values) != names:
         odd = ", ".join(sorted(set(values) ^ names))

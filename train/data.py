@@ -7,7 +7,7 @@ uninterrupted one would have seen, and k processes see what one with the same ba
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -76,12 +76,14 @@ class Images:
     nothing to train on, or no labels for a conditional run.
     """
 
-    def __init__(self, config: Config, quiet: bool = False):
+    def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
+        """classes: those of the run that goes on, whose order stays where they are the same as the source's."""
         self._source = open_source(config.data, config.split, config.data_cache)
         self._size = config.image_size
         self.channels = config.channels or count_channels(self._source)
         self.description = self._source.description
-        self.classes = self._source.classes if config.conditional else None
+        names = self._source.classes if config.conditional else None
+        self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
         if config.conditional and not self.classes:
             raise TrainError(f"{config.data} has no class labels: add --no-conditional.")
         self.broken: list[str] = []
@@ -90,7 +92,7 @@ class Images:
         self.index = np.arange(count)  # of the images that can be read, as far as that is known
         if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
-        self.labels = torch.tensor([self._source.label(i) for i in self.index]) if self.classes else None
+        self.labels = torch.tensor(self._labels(names)) if self.classes else None
         if self.labels is not None and int(self.labels.min()) < 0:
             raise TrainError(f"{config.data} has images without a label: add --no-conditional.")
 
@@ -113,6 +115,11 @@ class Images:
         if news:
             self.broken.append(name)
         return news
+
+    def _labels(self, names: tuple[str, ...]) -> list[int]:
+        """The label of every image, -1 for none; names: the classes as the source numbers them."""
+        number = [self.classes.index(name) for name in names] + [-1]
+        return [number[self._source.label(i)] for i in self.index]
 
     def _prepare(self, i: int) -> np.ndarray:
         return prepare(self._source.picture(i), self._size, self.channels)

@@ -9,7 +9,7 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
-from train import TrainError
+from train.words import check_range
 
 
 @dataclass
@@ -29,8 +29,7 @@ class Options:
 
 def main(arguments: list[str]) -> int:
     options = tyro.cli(Options, args=arguments, prog="python -m train gamma")
-    if options.images < 2:
-        raise TrainError(f"--images must be at least 2, got {options.images}.")
+    check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
     from train.images import Sample
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,10 @@ def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab
 
 
 class Folder:
-    """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class."""
+    """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class.
+
+    Classes are in the order of their names, or of the numbers where all names are whole numbers.
+    """
 
     split = None
 
@@ -62,7 +66,7 @@ class Folder:
             raise TrainError(f"{root} holds no images (looked for {', '.join(sorted(SUFFIXES))}) and no parquet files.")
         self.description = f"image folder {root.resolve().name}"
         inside = [path.relative_to(root).parts for path in self._files]
-        self.classes = tuple(sorted({parts[0] for parts in inside})) if min(map(len, inside)) > 1 else None
+        self.classes = _in_order({parts[0] for parts in inside}) if min(map(len, inside)) > 1 else None
 
     def __len__(self) -> int:
         return len(self._files)
@@ -75,6 +79,12 @@ class Folder:
 
     def name(self, i: int) -> str:
         return str(self._files[i])
+
+
+def _in_order(names: Collection[str]) -> tuple[str, ...]:
+    """Names of classes in the order of their labels: by number where all are whole numbers, so that 2 is before 10."""
+    numbered = all(re.fullmatch(r"[+-]?[0-9]+", name) for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name), name) if numbered else name))
 
 
 class HubDataset:

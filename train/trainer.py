@@ -63,7 +63,8 @@ class Trainer:
             raise TrainError(
                 f"--batch {config.batch} can't be shared evenly by {processes} processes of {config.accumulate} rounds."
             )
-        self.images = Images(config, quiet=not self.accelerator.is_main_process)
+        classes = state["data"]["classes"] if state is not None else ()
+        self.images = Images(config, quiet=not self.accelerator.is_main_process, classes=classes)
         self.config = config = replace(config, channels=self.images.channels)  # of a resumed run too
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
