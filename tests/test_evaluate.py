@@ -25,9 +25,11 @@ from train import TrainError
 from train.__main__ import main
 from train.features import open_extractor, reference
 from train.images import Sample
+from train.results import read_arrays, read_bits, read_cells, read_study
 from train.study import is_cifar10
 
 T, SIZE = 6, 8
+TORCH = ("--engine", "torch", "--precision", "fp32")  # ready at once
 calls = []
 
 
@@ -276,9 +278,9 @@ def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
 def test_models_with_transparency_are_measured(data, tmp_path, channels, metrics):
     """The extractor sees them over grey; the bound counts every channel."""
     model = make_checkpoint(tmp_path / "model", channels=channels)
-    options = ("--metrics", metrics, "--steps", "2", "--sampler", "ddim", "--test-images", "2")
+    options = ("--metrics", metrics, "--steps", "2", "--sampler", "ddim", "--test-images", "2", *TORCH)
     assert evaluate(model, data, tmp_path / "study", *options, "--variance", "beta") == 0
-    images = sample(load(model), range(10), 2, sampler="ddim").astype(float)
+    images = sample(load(model, engine="torch", precision="fp32"), range(10), 2, sampler="ddim").astype(float)
     colours, alpha = images[..., :-1], images[..., -1:] / 255
     expected = np.broadcast_to(np.rint(alpha * colours + (1 - alpha) * 128), (10, SIZE, SIZE, 3))
     seen = data if channels == 4 else tmp_path / "grey"  # the references of a grey model are grey
@@ -540,7 +542,7 @@ def test_an_extractor_that_does_not_work_is_one_sentence_before_sampling(checkpo
         ("words", lambda images: [["a"]] * len(images), "words failed (could not convert string"),
     ):
         setattr(sys.modules["toy_extractor"], name, kind)
-        assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}") == 2
+        assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}", *TORCH) == 2
         error = capsys.readouterr().err
         assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
 
@@ -555,7 +557,7 @@ def test_a_module_that_fails_when_it_is_imported_is_one_sentence(tmp_path, monke
 def test_one_reference_is_refused_before_sampling(checkpoint, data, tmp_path, capsys):
     (tmp_path / "one").mkdir()
     shutil.copy(next(data.glob("*.png")), tmp_path / "one")
-    assert evaluate(checkpoint, tmp_path / "one", tmp_path / "study") == 2
+    assert evaluate(checkpoint, tmp_path / "one", tmp_path / "study", "--engine", "torch") == 2
     assert "at least 2 reference images, and the image folder one has 1" in capsys.readouterr().err
     assert not (tmp_path / "study").exists()
 
@@ -568,42 +570,48 @@ DAMAGED = {
 }
 
 
-def test_damaged_files_of_a_study_are_named_before_anything_is_sampled(checkpoint, data, tmp_path, capsys):
-    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim")
-    assert evaluate(checkpoint, data, tmp_path, *options) == 0
-    (tmp_path / "cells" / "of-another-run").mkdir()
+def test_damaged_files_of_a_study_are_named(tmp_path):
     for name, contents in DAMAGED.items():
         file = tmp_path / name
-        before = file.read_bytes() if file.is_file() else None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        read = {"study.json": read_study, "bits.json": read_bits}.get(name, read_cells)
         for content in contents:
             file.write_bytes(content.encode("latin-1"))
-            calls.clear()
-            capsys.readouterr()
-            assert evaluate(checkpoint, data, tmp_path, *options, "--eta", "0.5") == 2, (name, content)
-            told = capsys.readouterr().err
-            assert f"error: {file} is" in told and "Traceback" not in told and not calls
-            assert file.read_bytes() == content.encode("latin-1")
-        file.write_bytes(before) if before else file.unlink()
-    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+            with pytest.raises(TrainError) as error:
+                read(tmp_path)
+            assert str(error.value).startswith(f"{file} is ") and "\n" not in str(error.value)
+        file.unlink()
 
 
-@pytest.mark.parametrize("content", [b"", b"half a file", "cut"])
-def test_a_damaged_part_is_named(checkpoint, data, tmp_path, content, capsys):
-    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "2")
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_files_are_found_before_anything_is_sampled(checkpoint, data, tmp_path, capsys, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", *TORCH)
+    assert evaluate(checkpoint, data, tmp_path, *options) == 2
+    told = capsys.readouterr().err
+    assert f"error: {tmp_path / name} is" in told and "Traceback" not in told and not calls
+    assert (tmp_path / name).read_text() == "{}"
+
+
+def test_a_damaged_part_is_named(checkpoint, data, tmp_path, capsys):
+    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "2", *TORCH)
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
     (file,) = tmp_path.glob("bits/*/*.npz")
-    file.write_bytes(file.read_bytes()[:-30] if content == "cut" else content)
+    whole = file.read_bytes()
+    for content in (b"", b"half a file", whole[:-30], whole[:300] + b"?" + whole[301:]):
+        file.write_bytes(content)
+        with pytest.raises(TrainError, match=f"{file} is damaged: delete it"):
+            read_arrays(file)
     assert evaluate(checkpoint, data, tmp_path, *options) == 2
     told = capsys.readouterr().err
     assert f"error: {file} is damaged: delete it" in told and "Traceback" not in told
-    file.unlink()
-    assert evaluate(checkpoint, data, tmp_path, *options) == 0
 
 
 def test_etas_that_are_close_have_cells_and_rows_of_their_own(checkpoint, data, tmp_path):
-    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--eta", "0,0.2,0.20000001")
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--eta", "0.2,0.20000001", *TORCH)
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
-    names = {f"ddim-eta{eta}-linspace-2steps-10images" for eta in ("0", "0.2", "0.20000001")}
+    names = {f"ddim-eta{eta}-linspace-2steps-10images" for eta in ("0.2", "0.20000001")}
     assert {path.name for path in tmp_path.glob("cells/*")} == names
     assert "| DDIM η=0.20000001 |" in (tmp_path / "table.md").read_text()
 
@@ -634,7 +642,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("options", "sentence"), REFUSED)
 def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, tmp_path, options, sentence, capsys):
-    assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
+    assert evaluate(checkpoint, data, tmp_path / "study", *options, *TORCH) == 2
     error = capsys.readouterr().err
     assert sentence in error and "Traceback" not in error and error.count("error:") == 1
     assert not (tmp_path / "study").exists()
