@@ -12,6 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from training import ROOT, command, environment, process_restored  # noqa: F401
 
@@ -78,6 +80,13 @@ def checkpoint(tmp_path_factory):
 def conditional(tmp_path_factory):
     """Three classes, and a label for none."""
     return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "classes", 4, num_classes=3, null_label=3)
+
+
+@pytest.fixture(scope="module")
+def strict_model(tmp_path_factory):
+    """Ready to evaluate, with three classes, one of which it always needs."""
+    folder = make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "strict", 3, num_classes=3)
+    return load(folder, engine="torch", precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -646,6 +655,58 @@ def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, 
     error = capsys.readouterr().err
     assert sentence in error and "Traceback" not in error and error.count("error:") == 1
     assert not (tmp_path / "study").exists()
+
+
+def lists(*names):
+    """Of names, right and wrong, with commas between them."""
+    return st.lists(st.sampled_from(names), max_size=3).map(",".join)
+
+
+WHOLE = st.integers(-3, 12) | st.integers()
+TEXT = st.text("0123456789.,-+eEnaif_~:/ \u0663\u00b2", max_size=6)
+OPTIONS = {
+    "--metrics": lists("fid", "kid", "is", "bpd", "rate-distortion", "lpips", " fid"),
+    "--steps": lists("1", "2", "6", "7", "0", "-1", "1e3", "1_0") | TEXT,
+    "--variance": lists("beta", "beta_tilde", "analytic", "learned", "learned_range", "small"),
+    "--sampler": lists("ddpm", "ddim", "dpm++", "unipc", "euler"),
+    "--spacing": lists("linspace", "quadratic", "leading", "trailing", "random"),
+    "--eta": lists("0", "1", "0.5", "-0", "nan", "inf", "1.01", "1e-9") | TEXT,
+    "--samples": WHOLE,
+    "--references": WHOLE,
+    "--test-images": WHOLE,
+    "--batch": WHOLE,
+    "--extractor": TEXT,
+    "--labels": st.sampled_from(["none", "classes", "all"]),
+    "--data": TEXT.filter(lambda text: text.count("/") == 0),  # owner/name would be looked for on the Hub
+}
+
+
+# Of a command line that is measured, up to two options are others.
+FEW = st.sets(st.sampled_from(sorted(OPTIONS)), max_size=2).flatmap(
+    lambda flags: st.fixed_dictionaries({flag: OPTIONS[flag] for flag in sorted(flags)})
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(options=FEW)
+@example(options={})
+def test_any_command_line_is_measured_or_gets_a_sentence(data, strict_model, tmp_path, monkeypatch, capsys, options):
+    """Up to where the study begins to sample."""
+    monkeypatch.setattr("train.evaluate.open_checkpoint", lambda *_: strict_model)
+    monkeypatch.setattr("train.evaluate.Study.run", lambda study: study._prepare())
+    shutil.rmtree(tmp_path / "study", ignore_errors=True)
+    right = {"--data": data, "--extractor": "toy_extractor:features", "--steps": "2", "--variance": "beta"}
+    changed, options = bool(options), right | {"--metrics": "kid"} | options
+    words = [f"{flag}={value}" for flag, value in options.items()]
+    capsys.readouterr()
+    try:
+        status = main(["evaluate", "checkpoint", "--out", str(tmp_path / "study"), "--device", "cpu", *words])
+    except SystemExit as stop:  # what is not of a flag's type, which tyro explains
+        status = stop.code
+    else:
+        told = capsys.readouterr().err
+        assert (told.count("error: "), len(told.strip().splitlines())) == (status // 2, status // 2), told
+    assert status in ((0, 2) if changed else (0,)) and (status == 0) == (tmp_path / "study").exists()
 
 
 def test_an_out_that_cannot_be_written_is_one_sentence(checkpoint, data, tmp_path, capsys, monkeypatch):

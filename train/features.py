@@ -50,7 +50,8 @@ class Extractor:
 
     def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         try:
-            outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
+            with np.errstate(over="ignore"):  # what is infinite then is refused below
+                outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
         except Exception as error:  # somebody's own function: whatever it lacks
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise TrainError(f"The feature extractor {self.name} failed ({reason}).") from error
