@@ -12,6 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from training import ROOT, command, environment, process_restored  # noqa: F401
 
@@ -25,9 +27,11 @@ from train import TrainError
 from train.__main__ import main
 from train.features import open_extractor, reference
 from train.images import Sample
+from train.results import read_arrays, read_bits, read_cells, read_study
 from train.study import is_cifar10
 
 T, SIZE = 6, 8
+TORCH = ("--engine", "torch", "--precision", "fp32")  # ready at once
 calls = []
 
 
@@ -76,6 +80,13 @@ def checkpoint(tmp_path_factory):
 def conditional(tmp_path_factory):
     """Three classes, and a label for none."""
     return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "classes", 4, num_classes=3, null_label=3)
+
+
+@pytest.fixture(scope="module")
+def strict_model(tmp_path_factory):
+    """Ready to evaluate, with three classes, one of which it always needs."""
+    folder = make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "strict", 3, num_classes=3)
+    return load(folder, engine="torch", precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -268,8 +279,26 @@ def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
     assert results(tmp_path)["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
     found = reference(open_extractor("toy_extractor:features", ["fid"], torch.device("cpu")), Sample(data, "", SIZE))
     assert found.n == 40 and results(tmp_path)["identity"]["references_sha256"] != found.sha256
-    with pytest.raises(TrainError, match="1 or 3 channels"):
-        Sample(str(data), "train", SIZE, channels=4)
+    with pytest.raises(TrainError, match="1 to 4 channels"):
+        Sample(str(data), "train", SIZE, channels=5)
+
+
+@pytest.mark.parametrize(("channels", "metrics"), [(2, "fid"), (4, "fid,bpd")])
+def test_models_with_transparency_are_measured(data, tmp_path, channels, metrics):
+    """The extractor sees them over grey; the bound counts every channel."""
+    model = make_checkpoint(tmp_path / "model", channels=channels)
+    options = ("--metrics", metrics, "--steps", "2", "--sampler", "ddim", "--test-images", "2", *TORCH)
+    assert evaluate(model, data, tmp_path / "study", *options, "--variance", "beta") == 0
+    images = sample(load(model, engine="torch", precision="fp32"), range(10), 2, sampler="ddim").astype(float)
+    colours, alpha = images[..., :-1], images[..., -1:] / 255
+    expected = np.broadcast_to(np.rint(alpha * colours + (1 - alpha) * 128), (10, SIZE, SIZE, 3))
+    seen = data if channels == 4 else tmp_path / "grey"  # the references of a grey model are grey
+    if channels == 2:
+        seen.mkdir()
+        for path in data.glob("*.png"):
+            Image.open(path).convert("L").convert("RGB").save(seen / path.name)
+    (cell,) = results(tmp_path / "study")["cells"]
+    assert cell["scores"][0]["value"] == pytest.approx(frechet(expected, seen), rel=1e-4)
 
 
 def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):
@@ -516,11 +545,84 @@ def test_an_extractor_that_does_not_work_is_one_sentence_before_sampling(checkpo
         ("failing", failing, "toy_extractor:failing failed (no weights here)"),
         ("short", lambda images: np.zeros((1, 6)), "must give 4 rows, but gave (1, 6)"),
         ("flat", lambda images: np.zeros(4), "must give 4 rows, but gave (4,)"),
+        ("empty", lambda images: np.zeros((len(images), 0)), "must give 4 rows, but gave (4, 0)"),
+        ("nan", lambda images: np.full((len(images), 6), np.nan), "gave a feature that is not a finite number"),
+        ("large", lambda images: np.full((len(images), 6), 1e300), "gave a feature that is not a finite number"),
+        ("words", lambda images: [["a"]] * len(images), "words failed (could not convert string"),
     ):
         setattr(sys.modules["toy_extractor"], name, kind)
-        assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}") == 2
+        assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}", *TORCH) == 2
         error = capsys.readouterr().err
         assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
+
+
+def test_a_module_that_fails_when_it_is_imported_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "broken_extractor.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TrainError, match=r"can't be imported \(division by zero\)"):
+        open_extractor("broken_extractor:features", ["fid"], torch.device("cpu"))
+
+
+def test_one_reference_is_refused_before_sampling(checkpoint, data, tmp_path, capsys):
+    (tmp_path / "one").mkdir()
+    shutil.copy(next(data.glob("*.png")), tmp_path / "one")
+    assert evaluate(checkpoint, tmp_path / "one", tmp_path / "study", "--engine", "torch") == 2
+    assert "at least 2 reference images, and the image folder one has 1" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
+DAMAGED = {
+    "study.json": ("[]", "{}", '{"identity": {}, "runs": {}}', "{", "", "\xff", "null"),
+    "bits.json": ("[]", "{", '{"images": 3, "data": "x", "chains": [{}]}'),
+    "cells/ddim-eta0-linspace-2steps-10images/result.json": ("{}", "[]", '{"scores": [{}]}', "nothing"),
+    "cells/of-another-run/result.json": ("{}",),
+}
+
+
+def test_damaged_files_of_a_study_are_named(tmp_path):
+    for name, contents in DAMAGED.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        read = {"study.json": read_study, "bits.json": read_bits}.get(name, read_cells)
+        for content in contents:
+            file.write_bytes(content.encode("latin-1"))
+            with pytest.raises(TrainError) as error:
+                read(tmp_path)
+            assert str(error.value).startswith(f"{file} is ") and "\n" not in str(error.value)
+        file.unlink()
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_files_are_found_before_anything_is_sampled(checkpoint, data, tmp_path, capsys, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", *TORCH)
+    assert evaluate(checkpoint, data, tmp_path, *options) == 2
+    told = capsys.readouterr().err
+    assert f"error: {tmp_path / name} is" in told and "Traceback" not in told and not calls
+    assert (tmp_path / name).read_text() == "{}"
+
+
+def test_a_damaged_part_is_named(checkpoint, data, tmp_path, capsys):
+    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "2", *TORCH)
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    (file,) = tmp_path.glob("bits/*/*.npz")
+    whole = file.read_bytes()
+    for content in (b"", b"half a file", whole[:-30], whole[:300] + b"?" + whole[301:]):
+        file.write_bytes(content)
+        with pytest.raises(TrainError, match=f"{file} is damaged: delete it"):
+            read_arrays(file)
+    assert evaluate(checkpoint, data, tmp_path, *options) == 2
+    told = capsys.readouterr().err
+    assert f"error: {file} is damaged: delete it" in told and "Traceback" not in told
+
+
+def test_etas_that_are_close_have_cells_and_rows_of_their_own(checkpoint, data, tmp_path):
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--eta", "0.2,0.20000001", *TORCH)
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    names = {f"ddim-eta{eta}-linspace-2steps-10images" for eta in ("0.2", "0.20000001")}
+    assert {path.name for path in tmp_path.glob("cells/*")} == names
+    assert "| DDIM η=0.20000001 |" in (tmp_path / "table.md").read_text()
 
 
 REFUSED = [
@@ -533,19 +635,78 @@ REFUSED = [
     (("--extractor", "nowhere:features"), "can't be imported"),
     (("--extractor", "nothing"), "There is no feature extractor 'nothing'"),
     (("--metrics", "bpd", "--spacing", "trailing"), "visits t = 1"),
-    (("--samples", "1"), "--samples must be at least 2"),
-    (("--batch", "0"), "--batch must be at least 1"),
+    (("--samples", "1"), "--samples must be 2 to 10,000,000, got 1"),
+    (("--samples", "1000000000000"), "--samples must be 2 to 10,000,000"),
+    (("--references", "1"), "--references must be 2 to"),
+    (("--batch", "0"), "--batch must be 1 to 100,000, got 0"),
+    (("--eta", "nan"), "--eta takes numbers"),
+    (("--eta", "0,inf"), "--eta takes numbers"),
+    (("--eta", "1.5"), "eta must lie between 0 and 1"),
+    (("--metrics", "is", "--samples", "9", "--extractor", "inception-v3-compat"), "--samples of at least 10"),
+    (("--extractor", ".relative:features"), "can't be imported"),
     (("--labels", "classes"), "this one has no classes"),
-    (("--test-images", "-1"), "--test-images can't be negative"),
+    (("--test-images", "-1"), "--test-images must be 0 to"),
 ]
 
 
 @pytest.mark.parametrize(("options", "sentence"), REFUSED)
 def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, tmp_path, options, sentence, capsys):
-    assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
+    assert evaluate(checkpoint, data, tmp_path / "study", *options, *TORCH) == 2
     error = capsys.readouterr().err
     assert sentence in error and "Traceback" not in error and error.count("error:") == 1
     assert not (tmp_path / "study").exists()
+
+
+def lists(*names):
+    """Of names, right and wrong, with commas between them."""
+    return st.lists(st.sampled_from(names), max_size=3).map(",".join)
+
+
+WHOLE = st.integers(-3, 12) | st.integers()
+TEXT = st.text("0123456789.,-+eEnaif_~:/ \u0663\u00b2", max_size=6)
+OPTIONS = {
+    "--metrics": lists("fid", "kid", "is", "bpd", "rate-distortion", "lpips", " fid"),
+    "--steps": lists("1", "2", "6", "7", "0", "-1", "1e3", "1_0") | TEXT,
+    "--variance": lists("beta", "beta_tilde", "analytic", "learned", "learned_range", "small"),
+    "--sampler": lists("ddpm", "ddim", "dpm++", "unipc", "euler"),
+    "--spacing": lists("linspace", "quadratic", "leading", "trailing", "random"),
+    "--eta": lists("0", "1", "0.5", "-0", "nan", "inf", "1.01", "1e-9") | TEXT,
+    "--samples": WHOLE,
+    "--references": WHOLE,
+    "--test-images": WHOLE,
+    "--batch": WHOLE,
+    "--extractor": TEXT,
+    "--labels": st.sampled_from(["none", "classes", "all"]),
+    "--data": TEXT.filter(lambda text: text.count("/") == 0),  # owner/name would be looked for on the Hub
+}
+
+
+# Of a command line that is measured, up to two options are others.
+FEW = st.sets(st.sampled_from(sorted(OPTIONS)), max_size=2).flatmap(
+    lambda flags: st.fixed_dictionaries({flag: OPTIONS[flag] for flag in sorted(flags)})
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(options=FEW)
+@example(options={})
+def test_any_command_line_is_measured_or_gets_a_sentence(data, strict_model, tmp_path, monkeypatch, capsys, options):
+    """Up to where the study begins to sample."""
+    monkeypatch.setattr("train.evaluate.open_checkpoint", lambda *_: strict_model)
+    monkeypatch.setattr("train.evaluate.Study.run", lambda study: study._prepare())
+    shutil.rmtree(tmp_path / "study", ignore_errors=True)
+    right = {"--data": data, "--extractor": "toy_extractor:features", "--steps": "2", "--variance": "beta"}
+    changed, options = bool(options), right | {"--metrics": "kid"} | options
+    words = [f"{flag}={value}" for flag, value in options.items()]
+    capsys.readouterr()
+    try:
+        status = main(["evaluate", "checkpoint", "--out", str(tmp_path / "study"), "--device", "cpu", *words])
+    except SystemExit as stop:  # what is not of a flag's type, which tyro explains
+        status = stop.code
+    else:
+        told = capsys.readouterr().err
+        assert (told.count("error: "), len(told.strip().splitlines())) == (status // 2, status // 2), told
+    assert status in ((0, 2) if changed else (0,)) and (status == 0) == (tmp_path / "study").exists()
 
 
 def test_an_out_that_cannot_be_written_is_one_sentence(checkpoint, data, tmp_path, capsys, monkeypatch):
@@ -598,7 +759,7 @@ def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, c
 
     monkeypatch.setattr("ddpm_core.analytic.estimate_gamma", None)
     for n in ("0", "-1", "1"):
-        refused(checkpoint, f"--images must be at least 2, got {n}", "--images", n)
+        refused(checkpoint, f"--images must be 2 to 10,000,000, got {n}", "--images", n)
     refused(make_checkpoint(tmp_path / "strict", 3, num_classes=3), "cifar10 has no class labels")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

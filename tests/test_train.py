@@ -1,10 +1,12 @@
 """The trainer in this process: recipes, resuming, what a run leaves behind, and what goes wrong."""
 
+import io
 import json
 import math
 import os
 import signal
 import sys
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +25,7 @@ from train.__main__ import main, parse_fit
 from train.config import PRESETS, check, from_dict, learning_rate, make_network, to_dict
 from train.data import Images, Samples, batches, image_of
 from train.ema import EMA
-from train.report import Window
+from train.report import Report, Window
 from train.trainer import Trainer
 
 
@@ -46,7 +48,7 @@ def test_presets_have_the_papers_values():
             1e-4,
             0.02,
         )
-        if name == "cifar10-tiny":
+        if name.endswith("-tiny"):
             continue
         assert (config.optimizer, config.warmup, config.ema, config.clip, config.lr_decay) == (
             "adam",
@@ -79,7 +81,7 @@ def test_presets_have_the_papers_networks():
             for name, config in PRESETS.items()
         }
     assert sizes["cifar10"] == 35_746_307 and sizes["lsun-church-256"] == 113_673_219
-    assert sizes["cifar10-tiny"] == 8_481_699
+    assert sizes["cifar10-tiny"] == 8_481_699 and sizes["mnist-tiny"] == 687_473
 
 
 @given(step=st.integers(0, 2000), warmup=st.integers(0, 100))
@@ -116,6 +118,8 @@ def test_ema_starts_short_follows_parameters_only_and_stays_float32():
         ({"label_dropout": 1.0}, "--label-dropout must be at least 0 and below 1"),
         ({"attention": (5,)}, "--attention must be among the resolutions [32, 16, 8, 4]"),
         ({"norm_groups": 7}, "--norm-groups must divide"),
+        ({"channels": 5}, "--channels must be among 1, 2, 3, 4, got 5"),
+        ({"channels": 0}, "--channels must be among 1, 2, 3, 4, got 0"),
         ({"image_size": 30}, "--image-size must be a multiple of 8"),
         ({"variance": "learned"}, "--loss hybrid"),
         ({"loss": "hybrid"}, "--variance learned_range"),
@@ -192,15 +196,19 @@ def test_processes_and_rounds_share_the_same_samples(folder, tmp_path, processes
             assert torch.equal(torch.cat([r[key] for r in rounds]), whole[step][key])
 
 
-def test_pictures_are_resized_cropped_and_made_rgb(tmp_path):
+@pytest.mark.parametrize("memory", [4.0, 0.0])
+def test_pictures_are_resized_cropped_and_shown_as_they_are_meant(tmp_path, memory):
     make_folder(tmp_path, n=1, classes=())
     wide = Image.new("L", (40, 20), 0)
     wide.paste(255, (10, 0, 30, 20))  # the centre is white, the sides are black
     wide.save(tmp_path / "wide.png")
-    Image.new("RGBA", (8, 8), (255, 0, 0, 128)).save(tmp_path / "rgba.png")
-    images = Images(tiny(tmp_path, tmp_path), quiet=True)
-    assert images.pixels.shape == (3, 8, 8, 3) and images.pixels.dtype == torch.uint8
-    assert images.pixels[2].min() > 200 and images.pixels[1, 0, 0].tolist() == [255, 0, 0]
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    Image.fromarray(np.full((8, 8), 32768, np.uint16)).save(tmp_path / "deep.png")
+    images = Images(tiny(tmp_path, tmp_path, memory=memory), quiet=True)
+    pixels = np.stack([images.read(i)[0] for i in range(4)]) if images.pixels is None else images.pixels.numpy()
+    assert pixels.shape == (4, 8, 8, 3) and pixels.dtype == np.uint8
+    _, clear, deep, wide = pixels  # in the order of their names
+    assert (clear == 128).all() and (deep == 128).all() and wide.min() > 200
 
 
 @pytest.mark.parametrize("memory", [4.0, 0.0])
@@ -235,6 +243,68 @@ def test_parquet_with_labels(folder, tmp_path):
         images = Images(tiny(data, tmp_path, conditional=True), quiet=True)
         assert images.classes == ("cat", "dog")
         assert torch.equal(images.pixels, from_folder.pixels) and torch.equal(images.labels, from_folder.labels)
+
+
+def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path):
+    for i, names in enumerate((("10", "2", "1", "007"), ("10", "2", "b1"))):
+        folder = make_folder(tmp_path / f"{i}", n=8, classes=names)
+        images = Images(tiny(folder, tmp_path, conditional=True), quiet=True)
+        assert images.classes == (("1", "2", "007", "10"), ("10", "2", "b1"))[i]
+        assert len(set(images.labels.tolist())) == len(names)
+
+
+def test_a_run_that_goes_on_keeps_the_order_of_its_classes(tmp_path):
+    """Also one that was started when numbers were in the order of their letters."""
+    folder = make_folder(tmp_path / "data", n=8, classes=("2", "10"))
+    config = tiny(folder, tmp_path / "run", conditional=True, steps=1)
+    first = fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    state["data"]["classes"] = ["10", "2"]
+    again = Trainer(replace(config, steps=2), state)
+    assert (first.images.classes, again.images.classes) == (("2", "10"), ("10", "2"))
+    assert (first.images.labels + again.images.labels == 1).all()
+    state["data"]["classes"] = ["10", "3"]
+    with pytest.raises(TrainError, match="--data is not what this run was started with"):
+        Trainer(replace(config, steps=2), state)
+
+
+def test_grey_data_sets_stay_grey_and_others_do_not(tmp_path):
+    for i, mode in enumerate(("L", "1", "I;16", "LA")):
+        Image.new(mode, (9, 9)).save(tmp_path / f"{i}.png")
+    (tmp_path / "3b.png").write_bytes(b"broken")
+    for channels in (None, 1, 2, 3, 4):
+        images = Images(tiny(tmp_path, tmp_path, channels=channels), quiet=True)
+        assert images.channels == (channels or 1) and images.pixels.shape == (4, 8, 8, images.channels)
+    Image.new("RGB", (9, 9)).save(tmp_path / "4.png")
+    assert Images(tiny(tmp_path, tmp_path), quiet=True).channels == 3
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_torchvisions_data_sets_by_name(monkeypatch, tmp_path, name):
+    """With a stand-in for what torchvision downloads."""
+    import torchvision.datasets
+
+    shape, names = {
+        "mnist": ((20, 28, 28), ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four"]),
+        "cifar10": ((20, 32, 32, 3), list("abcde")),
+    }[name]
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+    def downloaded(root, train, download):
+        assert (root, download) == (str(tmp_path / "cache"), True)
+        labels = np.arange(20) % 5 if train else np.zeros(20, int)
+        data, targets = (pixels, labels.tolist()) if name == "cifar10" else map(torch.from_numpy, (pixels, labels))
+        return types.SimpleNamespace(data=data, targets=targets, classes=names)
+
+    monkeypatch.setattr(torchvision.datasets, name.upper(), downloaded)
+    config = tiny(name, tmp_path, data_cache=str(tmp_path / "cache"), image_size=shape[1], conditional=True)
+    images = Images(config, quiet=True)
+    assert images.classes == (tuple("01234") if name == "mnist" else tuple("abcde"))
+    assert np.array_equal(images.pixels.numpy(), pixels.reshape(20, *shape[1:3], -1))
+    assert images.labels.tolist() == [i % 5 for i in range(20)]
+    assert not Images(replace(config, split="test"), quiet=True).labels.any()
+    with pytest.raises(TrainError, match="no split 'valid': choose train or test"):
+        Images(replace(config, split="valid"), quiet=True)
 
 
 def test_lsun_database(tmp_path):
@@ -355,6 +425,56 @@ def test_an_unconditional_result_runs_in_diffusers_pipeline(folder, tmp_path):
     fit(tiny(folder, tmp_path / "run", steps=2))
     pipeline = DDPMPipeline.from_pretrained(tmp_path / "run" / "model")
     assert pipeline(num_inference_steps=2, output_type="np").images.shape == (1, 8, 8, 3)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_any_number_of_channels_trains_samples_and_runs_in_diffusers(folder, tmp_path, channels):
+    """28 pixels have a level of odd size."""
+    from diffusers import DDPMPipeline
+
+    shape = {"image_size": 28, "widths": (8, 8, 8), "attention": (7,), "channels": channels}
+    fit(tiny(folder, tmp_path / "run", steps=1, **shape))
+    model = ddpm_core.load(tmp_path / "run" / "model", device="cpu", engine="torch")
+    assert (model.image_size, model.channels) == (28, channels)
+    assert ddpm_core.sample(model, seeds=[0, 1], steps=2).shape == (2, 28, 28, channels)
+    assert f"28×28, {channels} channel" in (tmp_path / "run" / "model" / "README.md").read_text()
+    pipeline = DDPMPipeline.from_pretrained(tmp_path / "run" / "model")
+    assert pipeline(num_inference_steps=2, output_type="np").images.shape == (1, 28, 28, channels)
+    if channels == 1:
+        (picture,) = pipeline(num_inference_steps=2).images
+        assert (picture.mode, picture.size) == ("L", (28, 28))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_grids_of_any_number_of_channels_are_shown(tmp_path, channels):
+    def network(x, t_index, labels):
+        return x
+
+    config = tiny("", tmp_path)
+    report = Report(config, tmp_path, 0)
+    schedule = ddpm_core.NoiseSchedule.linear(config.T)
+    report.grid(ddpm_core.Model(network, schedule, 8, channels=channels), "ema", 1, lambda: False)
+    report.close()
+    assert len(Image.open(tmp_path / "samples" / "step-000000001-ema.png").getbands()) == channels
+    (image,) = EventAccumulator(str(tmp_path / "logs")).Reload().Images("samples/ema")
+    assert Image.open(io.BytesIO(image.encoded_image_string)).size == (18, 18)
+
+
+def test_grey_data_give_a_grey_model_that_learns_its_variance_and_goes_on(tmp_path):
+    make_folder(tmp_path / "data", n=6, classes=())
+    for path in (tmp_path / "data").iterdir():
+        Image.open(path).convert("L").save(path)
+    config = tiny(tmp_path / "data", tmp_path / "run", steps=2, loss="hybrid", variance="learned_range")
+    trainer = fit(config)
+    unet = ddpm_core.load(tmp_path / "run" / "model", device="cpu").network.unet
+    assert (unet.config.in_channels, unet.config.out_channels, trainer.config.channels) == (1, 2, 1)
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    Image.new("RGB", (8, 8)).save(tmp_path / "data" / "000.png")  # that it is no longer all grey changes nothing
+    assert fit(replace(config, steps=3), state).config.channels == 1
+    with pytest.raises(TrainError, match="--channels can't change when a run is resumed: it was 1, not 3"):
+        Trainer(replace(config, channels=3), state)
+    del state["config"]["channels"]  # of a version that made colours of everything
+    assert from_dict(state["config"]).channels == 3
 
 
 def test_training_learns(tmp_path):

@@ -14,8 +14,9 @@ from ddpm_core import bits_per_dim, imaging
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.process import LEARNED
-from train.files import read_json, save, write_bytes, write_json
+from train.files import save, write_bytes, write_json
 from train.images import Sample
+from train.results import read_arrays, read_bits
 
 if TYPE_CHECKING:
     from train.evaluate import Study
@@ -73,7 +74,7 @@ class Bits:
             chains = {_chain(row): row for row in self._before().get("chains", ())}
             for chain in self._study.chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain[1] == T)
-            seconds = sum(float(np.load(part)["seconds"]) for part in self._folder.glob("*.npz"))
+            seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("*.npz"))
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values())}
             if not decoded:
                 write_json(file, content)  # decoding_times say that the picture belongs to these images
@@ -83,8 +84,7 @@ class Bits:
 
     def _before(self) -> dict:
         """What an earlier run found for the same images; empty where none has."""
-        file = self._study.out / "bits.json"
-        before = read_json(file) if file.is_file() else {}
+        before = read_bits(self._study.out) or {}
         return before if all(before.get(key) == value for key, value in self._about.items()) else {}
 
     def _is_decoded(self) -> bool:
@@ -124,7 +124,7 @@ class Bits:
 
     def _result(self, chain: Chain) -> BitsPerDim:
         measured = self._measured(chain)
-        parts = [dict(np.load(file)) for file, _ in self._files(measured)]
+        parts = [read_arrays(file) for file, _ in self._files(measured)]
         prior, terms, mse = (torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in ("prior", "terms", "mse"))
         result = BitsPerDim(tuple(parts[0]["times"].tolist()), prior, terms, mse)
         return result if measured == chain else rechain(result, self._model, self._images, *chain)

@@ -61,7 +61,8 @@ def describe(model: Model, out: Path, config: Config, step: int, images: Images,
         null = "always needed" if model.null_label is None else f"{model.null_label} means no label"
         classes = f"{', '.join(model.class_names)}; label {null}"
     facts = {
-        "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}",
+        "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}, "
+        f"{model.channels} channel{'s' if model.channels > 1 else ''}",
         "Classes": classes,
         "Network": f"UNet2DModel, {parameters:,} parameters, widths {config.widths}, attention at {config.attention}",
         "Process": f"T = {config.T}, {config.schedule} schedule, variance {config.variance}",

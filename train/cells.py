@@ -14,9 +14,11 @@ from ddpm_core.process import VARIANCES
 from ddpm_core.samplers import SAMPLERS
 from ddpm_core.timesteps import SPACINGS
 from train import TrainError
-from train.features import open_extractor, reference, score
-from train.files import read_json, save, write_bytes, write_json
+from train.features import IS_SPLITS, open_extractor, reference, score
+from train.files import save, write_bytes, write_json
 from train.images import Sample
+from train.results import read_arrays, read_cell
+from train.study import shortest
 from train.words import numbers, words
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        parts = (self.sampler, self.variance, None if self.eta is None else f"eta{self.eta:g}", self.spacing)
+        parts = (self.sampler, self.variance, None if self.eta is None else f"eta{shortest(self.eta)}", self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
     def arguments(self) -> dict:
@@ -57,8 +59,8 @@ class Cells:
 
     def __init__(self, study: Study, scores: list[str]):
         self._study, self._model, self._options, self._scores = study, study.model, study.options, scores
-        if self._options.samples < 2 or self._options.references < 1:
-            raise TrainError("--samples must be at least 2, --references at least 1.")
+        if "is" in scores and self._options.samples < IS_SPLITS:
+            raise TrainError(f"The Inception score needs --samples of at least {IS_SPLITS}.")
         self._cells = self._plan()
 
     def open(self) -> dict:
@@ -67,6 +69,8 @@ class Cells:
         self._extractor = open_extractor(o.extractor, self._scores, self._study.process.device)
         quiet = not self._study.process.is_local_main_process
         sample = Sample(o.data, o.split, self._model.image_size, o.references, self._model.channels, quiet)
+        if len(sample) < 2:
+            raise TrainError(f"Scores need at least 2 reference images, and the {sample.description} has 1.")
         self._reference = reference(self._extractor, sample)
         return {
             "reference": sample.description,
@@ -122,8 +126,8 @@ class Cells:
         ]
 
     def _is_done(self, cell: Cell) -> bool:
-        file = self._folder(cell) / "result.json"
-        return file.is_file() and set(self._scores) <= {row["metric"] for row in read_json(file)["scores"]}
+        found = read_cell(self._folder(cell))
+        return found is not None and set(self._scores) <= {row["metric"] for row in found["scores"]}
 
     def _sample(self, cell: Cell) -> None:
         """This process's share of the cell's features."""
@@ -151,14 +155,14 @@ class Cells:
     def _score(self, cell: Cell) -> None:
         """Score the features, which are then no longer needed."""
         folder = self._folder(cell)
-        parts = [dict(np.load(file)) for file, _ in self._batches(cell)]
+        parts = [read_arrays(file) for file, _ in self._batches(cell)]
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "seconds"}
         scores = [
             {"metric": metric, "title": self._extractor.title(metric), **score(metric, outputs, self._reference)}
             for metric in self._scores
         ]
-        if (folder / "result.json").is_file():  # of a run that asked for other scores of the same images
-            scores += [row for row in read_json(folder / "result.json")["scores"] if row["metric"] not in self._scores]
+        if before := read_cell(folder):  # of a run that asked for other scores of the same images
+            scores += [row for row in before["scores"] if row["metric"] not in self._scores]
         about = {**asdict(cell), "labels": self._study.labels}
         seconds = sum(float(part["seconds"]) for part in parts)
         write_json(folder / "result.json", {**about, "scores": scores, "sampling_seconds": seconds})

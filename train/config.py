@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ddpm_core import NoiseSchedule
+from ddpm_core.image_files import MODES
 from ddpm_core.network import unet
 from ddpm_core.objective import lognormal_times
 from ddpm_core.process import LEARNED
@@ -20,6 +21,7 @@ PresetName = Literal[
     "cifar10",
     "cifar10-conditional",
     "cifar10-tiny",
+    "mnist-tiny",
     "celebahq-256",
     "lsun-bedroom-256",
     "lsun-church-256",
@@ -33,7 +35,8 @@ class Config:
     """The preset that gives every other flag its default."""
     data: str = ""
     """What to train on: a folder of images (in class folders or not), a folder or file of parquet, an LSUN database
-    folder (..._lmdb), a Hub data set "owner/name", or "cifar10" (torchvision's, downloaded to --data-cache)."""
+    folder (..._lmdb), a Hub data set "owner/name", or "cifar10" or "mnist" (torchvision's, downloaded to
+    --data-cache)."""
     out: str = "runs/cifar10"
     """Folder of the run: checkpoints/, samples/, logs/ (TensorBoard) and model/ (the result, in the Hub's layout)."""
     resume: bool = False
@@ -49,6 +52,8 @@ class Config:
     """Where torchvision keeps what it downloads; without it the user's cache folder."""
     image_size: int = 32
     """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
+    channels: int | None = None
+    """Channels of an image: 1 grey, 3 colours, 2 or 4 with transparency. None: 1 where all images are grey, else 3."""
     flip: bool = True
     """Mirror every second image at random."""
     conditional: bool = False
@@ -143,6 +148,23 @@ class Config:
 
 
 _CIFAR10 = Config(data="cifar10")
+_TINY = replace(  # a recipe of ours, for little training on a CPU
+    _CIFAR10,
+    conditional=True,
+    dropout=0.0,
+    prediction="v",
+    times="lognormal",
+    log_sigma_mean=-0.8,
+    log_sigma_std=1.4,
+    variance="beta_tilde",  # it is made for few steps
+    optimizer="muon",
+    lr=2e-3,
+    warmup=200,
+    lr_decay="cosine",
+    ema=0.999,
+    batch=64,
+    steps=20_000,
+)
 _AT_256 = replace(
     _CIFAR10,
     data="",
@@ -155,31 +177,24 @@ _AT_256 = replace(
     workers=8,
     sample_count=16,
 )
-# The paper's values (Appendix B), but for the labels of cifar10-conditional and for cifar10-tiny, whose recipe is ours.
+# The paper's values (Appendix B), but for the labels of cifar10-conditional and for the tiny ones.
 PRESETS: dict[str, Config] = {
     name: replace(preset, config=name, out=f"runs/{name}")
     for name, preset in {
         "cifar10": _CIFAR10,
         "cifar10-conditional": replace(_CIFAR10, conditional=True),
-        "cifar10-tiny": replace(
-            _CIFAR10,
-            conditional=True,
-            widths=(32, 96, 192),
-            attention=(8,),
-            norm_groups=16,
-            dropout=0.0,
-            prediction="v",
-            times="lognormal",
-            log_sigma_mean=-0.8,
-            log_sigma_std=1.4,
-            variance="beta_tilde",  # it is made for few steps
-            optimizer="muon",
-            lr=2e-3,
-            warmup=200,
-            lr_decay="cosine",
-            ema=0.999,
-            batch=64,
-            steps=20_000,
+        "cifar10-tiny": replace(_TINY, widths=(32, 96, 192), attention=(8,), norm_groups=16),
+        "mnist-tiny": replace(
+            _TINY,
+            data="mnist",
+            image_size=28,
+            channels=1,
+            flip=False,
+            widths=(16, 32, 64),
+            blocks=1,
+            attention=(7,),
+            norm_groups=8,
+            steps=10_000,
         ),
         "celebahq-256": replace(_AT_256, steps=500_000),
         "lsun-bedroom-256": replace(_AT_256, steps=2_400_000, flip=False),
@@ -218,6 +233,7 @@ def check(config: Config) -> None:
     _require(not uneven, "norm_groups", config, "must divide each of --widths")
     sizes = [config.image_size >> level for level in range(len(config.widths))]
     _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
+    _require(config.channels in (None, *MODES), "channels", config, f"must be among {', '.join(map(str, MODES))}")
     learned = config.variance in LEARNED
     if learned and config.loss == "simple":
         raise TrainError("L_simple can't teach a learned variance: add --loss hybrid (or vlb).")
@@ -265,7 +281,11 @@ def has_null_label(config: Config) -> bool:
 
 
 def make_network(config: Config, num_classes: int):
-    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model."""
+    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
+
+    channels=None stands for 3.
+    """
+    channels = config.channels or 3
     here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
     return unet(
         "cifar10",
@@ -276,7 +296,8 @@ def make_network(config: Config, num_classes: int):
         layers_per_block=config.blocks,
         norm_num_groups=config.norm_groups,
         dropout=config.dropout,
-        out_channels=6 if config.variance in LEARNED else 3,
+        in_channels=channels,
+        out_channels=2 * channels if config.variance in LEARNED else channels,
         num_class_embeds=num_classes + has_null_label(config) if num_classes else None,
     )
 
@@ -298,6 +319,7 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 def from_dict(values: Mapping[str, Any]) -> Config:
     """Back from `to_dict`. Raises TrainError for the configuration of another version."""
+    values = {"channels": 3, **values}  # which all images had before there was this field
     names = {field.name for field in dataclasses.fields(Config)}
     if set(values) != names:
         odd = ", ".join(sorted(set(values) ^ names))

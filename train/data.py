@@ -7,22 +7,24 @@ uninterrupted one would have seen, and k processes see what one with the same ba
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from ddpm_core.image_files import is_grey, square, to_8_bits
 from train import TrainError
 from train.config import Config, time_distribution
 from train.sources import open_source
 
 # Draws of one purpose never meet those of another: the purpose is the high word of Philox's counter.
 _ORDER, _SAMPLE, _STEP = 1, 2, 3
+LOOKED_AT = 1000  # images that tell whether a data set is grey
 
 
 def generator(seed: int, number: int, purpose: int) -> np.random.Generator:
@@ -46,35 +48,51 @@ def image_of(seed: int, n: int, count: int) -> int:
     return int(_permutation(seed, epoch, count)[position])
 
 
-def prepare(picture: Image.Image, size: int) -> np.ndarray:
-    """uint8 (size, size, 3): RGB, the shorter side resized to `size`, cropped at the centre."""
-    picture = ImageOps.exif_transpose(picture).convert("RGB")
-    if picture.size != (size, size):
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
-    return np.array(picture)
+def prepare(picture: Image.Image, size: int, channels: int = 3) -> np.ndarray:
+    """uint8 (size, size, channels): see image_files.to_8_bits, and `square` for what is resized and cropped."""
+    return square(to_8_bits(picture, channels), size)
+
+
+def count_channels(source) -> int:
+    """1 where all images of a source (see train.sources) are grey, else 3. Looks at LOOKED_AT of a larger one."""
+    seen, total = 0, len(source)
+    for i in np.linspace(0, total - 1, min(total, LOOKED_AT)).round().astype(int).tolist():
+        try:
+            with source.picture(i) as picture:
+                grey = is_grey(picture)
+        except Exception:  # as in Images.read
+            continue
+        if not grey:
+            return 3
+        seen += 1
+    return 1 if seen else 3
 
 
 class Images:
     """The images of a run.
 
-    classes: names, or None; pixels: uint8 (N, H, W, 3) when they are kept in memory, else None; broken: what could not
-    be read so far, by name. Raises TrainError when there is nothing to train on, or no labels for a conditional run.
+    classes: names, or None; channels: config's, or what the images have; pixels: uint8 (N, H, W, channels) when they
+    are kept in memory, else None; broken: what could not be read so far, by name. Raises TrainError when there is
+    nothing to train on, or no labels for a conditional run.
     """
 
-    def __init__(self, config: Config, quiet: bool = False):
+    def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
+        """classes: those of the run that goes on, whose order stays where they are the same as the source's."""
         self._source = open_source(config.data, config.split, config.data_cache)
         self._size = config.image_size
+        self.channels = config.channels or count_channels(self._source)
         self.description = self._source.description
-        self.classes = self._source.classes if config.conditional else None
+        names = self._source.classes if config.conditional else None
+        self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
         if config.conditional and not self.classes:
             raise TrainError(f"{config.data} has no class labels: add --no-conditional.")
         self.broken: list[str] = []
         self.pixels: Tensor | None = None
         count = len(self._source)
         self.index = np.arange(count)  # of the images that can be read, as far as that is known
-        if count * self._size**2 * 3 <= config.memory * 1e9:
+        if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
-        self.labels = torch.tensor([self._source.label(i) for i in self.index]) if self.classes else None
+        self.labels = torch.tensor(self._labels(names)) if self.classes else None
         if self.labels is not None and int(self.labels.min()) < 0:
             raise TrainError(f"{config.data} has images without a label: add --no-conditional.")
 
@@ -82,10 +100,10 @@ class Images:
         return len(self.index)
 
     def read(self, i: int) -> tuple[np.ndarray, int]:
-        """(uint8 (H, W, 3), how many images in a row were broken before one could be read) for image i or the next."""
+        """(uint8 (H, W, C), how many images in a row were broken before one could be read) for image i or the next."""
         for skipped in range(len(self)):
             try:
-                return prepare(self._source.picture((i + skipped) % len(self)), self._size), skipped
+                return self._prepare((i + skipped) % len(self)), skipped
             except Exception:  # broken files make Pillow raise nearly anything
                 continue
         raise TrainError(f"None of the {len(self)} images of {self.description} can be read.")
@@ -98,12 +116,20 @@ class Images:
             self.broken.append(name)
         return news
 
+    def _labels(self, names: tuple[str, ...]) -> list[int]:
+        """The label of every image, -1 for none; names: the classes as the source numbers them."""
+        number = [self.classes.index(name) for name in names] + [-1]
+        return [number[self._source.label(i)] for i in self.index]
+
+    def _prepare(self, i: int) -> np.ndarray:
+        return prepare(self._source.picture(i), self._size, self.channels)
+
     def _decode(self, count: int, quiet: bool) -> None:
-        pixels = np.empty((count, self._size, self._size, 3), np.uint8)
+        pixels = np.empty((count, self._size, self._size, self.channels), np.uint8)
         whole = []
         for i in tqdm(range(count), "reading images", unit="image", leave=False, disable=quiet, mininterval=1):
             try:
-                pixels[len(whole)] = prepare(self._source.picture(i), self._size)
+                pixels[len(whole)] = self._prepare(i)
                 whole.append(i)
             except Exception:  # as in read()
                 self.broken.append(self._source.name(i))
@@ -130,7 +156,8 @@ class Samples(Dataset):
             "mirror": bool(rng.random() < 0.5) and config.flip,
         }
         dropped = bool(rng.random() < config.label_dropout)
-        sample["eps"] = rng.standard_normal((3, config.image_size, config.image_size), dtype=np.float32)
+        shape = (images.channels, config.image_size, config.image_size)
+        sample["eps"] = rng.standard_normal(shape, dtype=np.float32)
         skipped = 0
         if images.pixels is None:
             sample["pixels"], skipped = images.read(i)

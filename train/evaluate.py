@@ -23,11 +23,13 @@ from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
 from train import TrainError
-from train.files import check_folder, read_json, write_json
-from train.words import numbers, words
+from train.files import check_folder, write_json
+from train.results import read_bits, read_cells, read_study
+from train.words import check_range, numbers, words
 
 METRICS = ("fid", "kid", "is", "bpd", "rate-distortion")
 SCORES = METRICS[:3]
+LIMITS = {"samples": (2, 10**7), "references": (2, 10**7), "test_images": (0, 10**7), "batch": (1, 10**5)}
 PACKAGES = (
     "torch",
     "numpy",
@@ -49,7 +51,7 @@ class Options:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     data: str
-    """what it was trained on: a folder of images, parquet, a Hub data set or cifar10"""
+    """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
     out: Path
     """folder of the study"""
     metrics: str = "fid,kid,is"
@@ -98,10 +100,7 @@ class Study:
         self.process = PartialState(cpu=options.where.device == "cpu")
         if self.process.num_processes > 1 and options.where.device == "auto":
             options.where.device = str(self.process.device)
-        if options.batch < 1:
-            raise TrainError("--batch must be at least 1.")
-        if options.test_images < 0:
-            raise TrainError("--test-images can't be negative; 0 takes all images.")
+        check_range(options, LIMITS)
         check_folder(self.out, "out")
         metrics = words(options.metrics, "metrics", METRICS)
         self.model = open_checkpoint(options.checkpoint, options.where)
@@ -175,17 +174,17 @@ class Study:
         """Open the parts of the study, and see that the folder holds this study or none."""
         from train.bits import Bits
 
+        read_cells(self.out), read_bits(self.out)  # the report needs them: says which is damaged before hours are spent
+        before = read_study(self.out) or {"identity": {}, "runs": []}
         identity = self._identity()
         with self.process.main_process_first():  # the others find the caches filled
             bits = Bits(self) if self.chains else None
             if self._cells:
                 identity |= self._cells.open()
-        file = self.out / "study.json"
-        before = read_json(file) if file.is_file() else {"identity": {}, "runs": []}
         other = [key for key, value in identity.items() if not _same(key, before["identity"].get(key, value), value)]
         if other:
             raise TrainError(f"{self.options.out} holds a study with another {', '.join(other)}: choose another --out.")
-        self._runs = before.get("runs", [])
+        self._runs = before["runs"]
         self._about = {
             "identity": identity | before["identity"],
             "data": before.get("data") or identity.get("reference") or bits.data,

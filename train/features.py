@@ -20,12 +20,15 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from ddpm_core.files import cache_folder
+from ddpm_core.image_files import over_grey
 from train import TrainError
 from train.files import save
 from train.images import Sample
+from train.results import read_arrays
 
 INCEPTION = "inception-v3-compat"
 BATCH = 100  # images that an extractor sees at once
+IS_SPLITS = 10  # parts of the images whose scores are averaged
 KID_REFERENCES = 10_000  # reference features kept for KID, whose subsets are drawn from them
 PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to the largest number
 
@@ -34,28 +37,30 @@ PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to th
 class Extractor:
     """name: to show. features: uint8 (N, H, W, 3) to float32 (N, D). logits: the same for IS, or None.
 
-    Calling it gives {"features": (N, D)} and, where wanted, {"logits": (N, K)}.
+    Calling it, with images of 1 to 4 channels, gives {"features": (N, D)} and, where wanted, {"logits": (N, K)}.
     """
 
     name: str
     run: Callable[[np.ndarray], dict[str, np.ndarray]]
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        if images.shape[3] == 1:
-            images = images.repeat(3, 3)
+        images = over_grey(images)
         parts = [self._run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
-        return {name: np.concatenate([part[name] for part in parts]).astype(np.float32) for name in parts[0]}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         try:
-            outputs = self.run(images)
+            with np.errstate(over="ignore"):  # what is infinite then is refused below
+                outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
         except Exception as error:  # somebody's own function: whatever it lacks
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise TrainError(f"The feature extractor {self.name} failed ({reason}).") from error
         for values in outputs.values():
-            if values.ndim != 2 or len(values) != len(images):
+            if values.ndim != 2 or len(values) != len(images) or not values.size:
                 shape = tuple(values.shape)
                 raise TrainError(f"The feature extractor {self.name} must give {len(images)} rows, but gave {shape}.")
+            if not np.isfinite(values).all():
+                raise TrainError(f"The feature extractor {self.name} gave a feature that is not a finite number.")
         return outputs
 
     def title(self, metric: str) -> str:
@@ -81,14 +86,14 @@ def open_extractor(name: str, metrics: list[str], device: torch.device) -> Extra
     if ":" in name:
         kind = _imported(name)
         if not isinstance(kind, type):
-            return Extractor(name, lambda images: {"features": np.asarray(kind(images))})
+            return Extractor(name, lambda images: {"features": kind(images)})
     if kind is None or not issubclass(kind, FeatureExtractorBase):
         known = ", ".join(FEATURE_EXTRACTORS_REGISTRY)
         raise TrainError(f"There is no feature extractor {name!r}: give module:attribute, or one of {known}.")
-    layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
-    if "is" in metrics:
-        layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
     try:
+        layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
+        if "is" in metrics:
+            layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
         network = kind(name, list(layers.values()), verbose=False).eval().requires_grad_(False).to(device)
     except Exception as error:  # no network, no disk, a damaged download: whatever torch.hub meets
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -132,9 +137,9 @@ def reference(extractor: Extractor, sample: Sample, cache: Path | None = None) -
         features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
         few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)
         save(path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features))
-    with np.load(path) as found:
-        statistics = {name: found[name] for name in ("mu", "sigma")}
-        return Reference(statistics, found["features"], int(found["n"]), data, _shorten(probe))
+    found = read_arrays(path, "mu", "sigma", "features", "n")
+    statistics = {name: found[name] for name in ("mu", "sigma")}
+    return Reference(statistics, found["features"], int(found["n"]), data, _shorten(probe))
 
 
 def _shorten(probe: np.ndarray) -> list[float]:
@@ -144,7 +149,7 @@ def _shorten(probe: np.ndarray) -> list[float]:
 
 def same_probe(a: list[float], b: list[float]) -> bool:
     """Whether two probes are of the same weights, preprocessing and layer."""
-    return bool(np.allclose(a, b, rtol=0, atol=PROBE_ERROR * np.abs(a).max()))
+    return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=0, atol=PROBE_ERROR * np.abs(a).max()))
 
 
 def score(metric: str, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:
@@ -159,7 +164,7 @@ def score(metric: str, outputs: dict[str, np.ndarray], other: Reference) -> dict
             features, torch.from_numpy(other.features), kid_subset_size=size, kid_subsets=100, verbose=False
         )
         return {k: 1000 * found[f"kernel_inception_distance_{name}"] for k, name in (("value", "mean"), ("std", "std"))}
-    found = isc_features_to_metric(torch.from_numpy(outputs["logits"]))
+    found = isc_features_to_metric(torch.from_numpy(outputs["logits"]), splits=IS_SPLITS)
     return {"value": found["inception_score_mean"], "std": found["inception_score_std"]}
 
 
@@ -167,5 +172,6 @@ def _imported(name: str):
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise TrainError(f"The feature extractor {name} can't be imported ({error}).") from error
+    except Exception as error:  # a module of somebody's own may raise anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TrainError(f"The feature extractor {name} can't be imported ({reason}).") from error

@@ -36,10 +36,6 @@ def write_json(path: Path, content: dict) -> None:
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text, UTF-8."""
     write_bytes(path, text.encode())

@@ -9,7 +9,7 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
-from train import TrainError
+from train.words import check_range
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Options:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     data: str
-    """what it was trained on: a folder of images, parquet, a Hub data set or cifar10"""
+    """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
     split: str = "train"
     """of a data set that has several"""
     images: int = 128
@@ -29,8 +29,7 @@ class Options:
 
 def main(arguments: list[str]) -> int:
     options = tyro.cli(Options, args=arguments, prog="python -m train gamma")
-    if options.images < 2:
-        raise TrainError(f"--images must be at least 2, got {options.images}.")
+    check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
     from train.images import Sample
 

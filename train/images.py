@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from ddpm_core import Model
+from ddpm_core.image_files import MODES
 from train import TrainError
 from train.data import prepare
 from train.sources import open_source
@@ -21,13 +21,13 @@ DELAY = 1  # seconds before a bar appears
 class Sample:
     """Up to `count` images spread evenly over a data set (0: all of it), resized and cropped as for training.
 
-    channels: 3, or 1 for grey images. quiet: no progress bars. description, split: of the data set, see train.sources.
+    channels: 1 to 4, see image_files.MODES. quiet: no progress bars. description, split: see train.sources.
     Raises TrainError, in one sentence, when there are no images, or for other channels.
     """
 
     def __init__(self, data: str, split: str, size: int, count: int = 0, channels: int = 3, quiet: bool = False):
-        if channels not in (1, 3):
-            raise TrainError(f"Images have 1 or 3 channels, and this model makes {channels}.")
+        if channels not in MODES:
+            raise TrainError(f"Images have 1 to {max(MODES)} channels, and this model makes {channels}.")
         self._source, self._size, self._channels, self._quiet = open_source(data, split), size, channels, quiet
         total = len(self._source)
         self._rows = np.linspace(0, total - 1, min(count or total, total)).round().astype(int).tolist()
@@ -80,7 +80,6 @@ class Sample:
 
     def _read(self, i: int) -> np.ndarray:
         try:
-            pixels = prepare(self._source.picture(i), self._size)
+            return prepare(self._source.picture(i), self._size, self._channels)
         except Exception as error:  # broken files make Pillow raise nearly anything
             raise TrainError(f"{self._source.name(i)} can't be read as an image: remove it.") from error
-        return pixels if self._channels == 3 else np.array(Image.fromarray(pixels).convert("L"))[..., None]

@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from PIL import Image
 
+from ddpm_core.image_files import to_8_bits
 from train.files import write_bytes
 from train.study import RATES_SOURCE, SYMBOLS, beside, comparable, full_chains, method, tables
 
@@ -98,7 +101,7 @@ def _scales(axis, curves: dict) -> None:
 
 def _samples(path: Path, out: Path, cells: list[dict]) -> None:
     """The grids of all cells: methods below each other, steps from left to right, the same seeds everywhere."""
-    grids = {(method(cell), cell["steps"]): plt.imread(out / cell["folder"] / "grid.png") for cell in cells}
+    grids = {(method(cell), cell["steps"]): _picture(out / cell["folder"] / "grid.png") for cell in cells}
     rows, columns = list(dict.fromkeys(name for name, _ in grids)), sorted({n for _, n in grids})
     height, width = next(iter(grids.values())).shape[:2]
     wide = min(max(width / DPI, 2.4), 4.8)  # inches: each pixel of a grid is seen, as far as there is room
@@ -108,12 +111,18 @@ def _samples(path: Path, out: Path, cells: list[dict]) -> None:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for (name, steps), picture in grids.items():
         axis = axes[rows.index(name), columns.index(steps)]
-        axis.imshow(picture, cmap="gray")
+        axis.imshow(picture)
     for axis, steps in zip(axes[0], columns, strict=True):
         axis.set_title(f"{steps} step{'s' if steps > 1 else ''}", fontsize=10)
     for axis, name in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(name, fontsize=10, rotation="horizontal", ha="right", va="center")
     _save(figure, path)
+
+
+def _picture(path: Path) -> np.ndarray:
+    """uint8 (H, W, 3) of a grid with any number of channels."""
+    with Image.open(path) as picture:
+        return np.array(to_8_bits(picture))
 
 
 def _terms(path: Path, full: list[dict]) -> None:

@@ -1,4 +1,4 @@
-"""Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and LSUN.
+"""Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and MNIST, and LSUN.
 
 Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) (−1: it has none) and
 name(i). split: the one that was asked for, or None where there are none and these are all images.
@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ddpm_core.files import cache_folder
 from train import TrainError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+TORCHVISION = ("cifar10", "mnist")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def open_source(data: str, split: str = "train", cache: str | None = None):
     """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
 
-    split: of CIFAR-10, a Hub data set or a folder of parquet; other sources have none and give all their images.
-    cache: where CIFAR-10 is downloaded to; None is the user's cache folder.
+    split: of CIFAR-10, MNIST, a Hub data set or a folder of parquet; other sources have none and give all their images.
+    cache: where CIFAR-10 and MNIST are downloaded to; None is the user's cache folder.
     """
     if not data:
         raise TrainError(
-            "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set or cifar10."
+            "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set, cifar10 or "
+            "mnist."
         )
     path = Path(data).expanduser()
     if path.is_dir():
@@ -42,15 +46,18 @@ def open_source(data: str, split: str = "train", cache: str | None = None):
         raise TrainError(
             f"{data} is a file: --data takes an image folder, parquet, an LSUN database or a Hub data set."
         )
-    if data == "cifar10":
-        return CIFAR10(Path(cache).expanduser() if cache else cache_folder(), split)
+    if data in TORCHVISION:
+        return Torchvision(data, Path(cache).expanduser() if cache else cache_folder(), split)
     if _HUB_ID.fullmatch(data):
         return HubDataset(data, split)
     raise TrainError(f"There is no folder or data set {data!r}: check --data.")
 
 
 class Folder:
-    """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class."""
+    """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class.
+
+    Classes are in the order of their names, or of the numbers where all names are whole numbers.
+    """
 
     split = None
 
@@ -61,7 +68,7 @@ class Folder:
             raise TrainError(f"{root} holds no images (looked for {', '.join(sorted(SUFFIXES))}) and no parquet files.")
         self.description = f"image folder {root.resolve().name}"
         inside = [path.relative_to(root).parts for path in self._files]
-        self.classes = tuple(sorted({parts[0] for parts in inside})) if min(map(len, inside)) > 1 else None
+        self.classes = _in_order({parts[0] for parts in inside}) if min(map(len, inside)) > 1 else None
 
     def __len__(self) -> int:
         return len(self._files)
@@ -74,6 +81,12 @@ class Folder:
 
     def name(self, i: int) -> str:
         return str(self._files[i])
+
+
+def _in_order(names: Collection[str]) -> tuple[str, ...]:
+    """Names of classes in the order of their labels: by number where all are whole numbers, so that 2 is before 10."""
+    numbered = all(re.fullmatch(r"[+-]?[0-9]+", name) for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name), name) if numbered else name))
 
 
 class HubDataset:
@@ -120,32 +133,38 @@ class HubDataset:
         return f"row {i} of {self._data}"
 
 
-class CIFAR10:
-    """torchvision's CIFAR-10, downloaded on first use."""
+class Torchvision:
+    """CIFAR-10 or MNIST as torchvision has it, downloaded on first use."""
 
-    def __init__(self, cache: Path, split: str):
-        from torchvision.datasets import CIFAR10
+    def __init__(self, name: str, cache: Path, split: str):
+        import torchvision.datasets
 
+        self._title, kind = {
+            "cifar10": ("CIFAR-10", torchvision.datasets.CIFAR10),
+            "mnist": ("MNIST", torchvision.datasets.MNIST),
+        }[name]
         if split not in ("train", "test"):
-            raise TrainError(f"CIFAR-10 has no split {split!r}: choose train or test.")
+            raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:
-            self._set = CIFAR10(str(cache), train=split == "train", download=True)
+            found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
-            raise TrainError(f"CIFAR-10 can't be downloaded to {cache} ({str(error).splitlines()[0]}).") from error
-        self.classes, self.split = tuple(self._set.classes), split
-        self.description = f"CIFAR-10 (torchvision, {split})"
+            reason = str(error).splitlines()[0]
+            raise TrainError(f"{self._title} can't be downloaded to {cache} ({reason}).") from error
+        self._pixels, self._labels = np.asarray(found.data), np.asarray(found.targets).tolist()
+        self.classes = tuple(name.partition(" - ")[0] for name in found.classes)  # MNIST's are like "4 - four"
+        self.split, self.description = split, f"{self._title} (torchvision, {split})"
 
     def __len__(self) -> int:
-        return len(self._set)
+        return len(self._pixels)
 
     def picture(self, i: int) -> Image.Image:
-        return Image.fromarray(self._set.data[i])
+        return Image.fromarray(self._pixels[i])
 
     def label(self, i: int) -> int:
-        return self._set.targets[i]
+        return self._labels[i]
 
     def name(self, i: int) -> str:
-        return f"CIFAR-10 image {i}"
+        return f"{self._title} image {i}"
 
 
 class LSUN:

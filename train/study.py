@@ -7,7 +7,8 @@ import io
 import re
 from pathlib import Path
 
-from train.files import read_json, write_json, write_text
+from train.files import write_json, write_text
+from train.results import read_bits, read_cells, read_study
 
 ORDER = (None, "beta_tilde", "beta", "analytic", "learned", "learned_range")
 SYMBOLS = {"beta": "β", "beta_tilde": "β̃", "analytic": "analytic"}
@@ -69,18 +70,20 @@ def method(row: dict) -> str:
     sampler = row.get("sampler", "ddpm")
     if sampler == "ddpm":
         return f"DDPM {SYMBOLS.get(row['variance'], row['variance'])}"
-    return f"DDIM η={row['eta']:g}" if sampler == "ddim" else sampler.upper()
+    return f"DDIM η={shortest(row['eta'])}" if sampler == "ddim" else sampler.upper()
+
+
+def shortest(number: float) -> str:
+    """A number in the fewest digits that tell it from every other."""
+    return repr(float(number)).removesuffix(".0")
 
 
 def write_report(out: Path) -> None:
     """Write everything that can be made of what the folder holds so far."""
     from train import plots
 
-    study = read_json(out / "study.json")
-    files = sorted(out.glob("cells/*/result.json"))
-    cells = [{"folder": f"cells/{file.parent.name}", **read_json(file)} for file in files]
+    study, cells, bits = read_study(out), read_cells(out), read_bits(out)
     cells.sort(key=lambda c: (c["spacing"], c["sampler"], _rank(c), c["eta"] or 0, c["steps"], c["samples"]))
-    bits = read_json(out / "bits.json") if (out / "bits.json").is_file() else None
     if bits:
         bits["chains"].sort(key=lambda row: (row["spacing"], _rank(row), row["steps"]))
     published = PUBLISHED if is_cifar10(study) else ()

@@ -7,6 +7,7 @@ import copy
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,10 @@ class Trainer:
         """state: the checkpoint to continue from, as `checkpoints.load_latest` gives it."""
         check(config)
         if state is not None:
-            check_resume(from_dict(state["config"]), config)
-        self.config, self.out = config, Path(config.out).expanduser()
+            stored = from_dict(state["config"])
+            config = replace(config, channels=config.channels or stored.channels)
+            check_resume(stored, config)
+        self.out = Path(config.out).expanduser()
         if config.threads:
             torch.set_num_threads(config.threads)
         precision = config.precision if config.precision in ("bf16", "fp16") else "no"
@@ -60,7 +63,9 @@ class Trainer:
             raise TrainError(
                 f"--batch {config.batch} can't be shared evenly by {processes} processes of {config.accumulate} rounds."
             )
-        self.images = Images(config, quiet=not self.accelerator.is_main_process)
+        classes = state["data"]["classes"] if state is not None else ()
+        self.images = Images(config, quiet=not self.accelerator.is_main_process, classes=classes)
+        self.config = config = replace(config, channels=self.images.channels)  # of a resumed run too
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
@@ -271,6 +276,7 @@ class Trainer:
             network=wrap(plain, str(self.device), "fp32", engine),
             schedule=self.schedule,
             image_size=self.config.image_size,
+            channels=self.images.channels,
             prediction=self.config.prediction,
             variance=self.config.variance,
             num_classes=self.num_classes,

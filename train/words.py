@@ -1,8 +1,9 @@
-"""Lists on the command line, with commas between their items."""
+"""Values on the command line: lists, with commas between their items, and numbers with limits."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 
 from train import TrainError
 
@@ -17,8 +18,19 @@ def words(text: str, flag: str, allowed: Collection[str]) -> list[str]:
 
 
 def numbers(text: str, flag: str, kind: type) -> list:
-    """A comma-separated list of numbers, each once. Raises TrainError for anything else."""
+    """A comma-separated list of finite numbers, each once. Raises TrainError for anything else."""
     try:
-        return list(dict.fromkeys(kind(word) for word in text.split(",")))
-    except ValueError:
+        found = list(dict.fromkeys(kind(word) for word in text.split(",")))
+        if not all(map(math.isfinite, found)):
+            raise ValueError
+        return found
+    except (ValueError, OverflowError):
         raise TrainError(f"--{flag} takes numbers with commas between them, not {text!r}.") from None
+
+
+def check_range(options: object, limits: Mapping[str, tuple[int, int]]) -> None:
+    """Raise TrainError for a field of `options` that is outside its limits, both of which are allowed."""
+    for name, (least, most) in limits.items():
+        value = getattr(options, name)
+        if not least <= value <= most:
+            raise TrainError(f"--{name.replace('_', '-')} must be {least} to {most:,}, got {value}.")

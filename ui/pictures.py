@@ -7,14 +7,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
+
+from ddpm_core.image_files import square, to_8_bits
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
 SMALLEST = 32  # smaller uploads are enlarged to this
 MAX_PIXELS = 50_000_000  # that have to be decoded
 MAX_JPEG_PIXELS = 150_000_000  # the decoder of progressive files may hold all of them
 MAX_BYTES = 64_000_000
-GREY = (128, 128, 128)  # behind transparent parts
 SCALE = 4  # drawings are made this much larger, for smooth edges
 
 _TURN = threading.Lock()  # one large picture in memory at a time
@@ -63,16 +64,8 @@ def _square(image: Image.Image) -> np.ndarray:
     if min(image.size) > 4 * SIZE:
         longer = 4 * SIZE * max(image.size) // min(image.size)
         image.thumbnail((longer, longer), reducing_gap=2)
-    image = ImageOps.exif_transpose(image)
-    if image.mode[0] in "IF":  # 16 bits a pixel or more
-        values = np.asarray(image, np.float32)
-        white = max(float(values.max()), 65535) if values.max() > 255 else 255
-        image = Image.fromarray((values * (255 / white)).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (*GREY, 255)), image)
     how = Image.Resampling.LANCZOS if min(image.size) >= SMALLEST else Image.Resampling.NEAREST
-    return np.array(ImageOps.fit(image.convert("RGB"), (side, side), how))
+    return square(to_8_bits(image), side, how)
 
 
 # --- Drawn pictures

@@ -1,0 +1,79 @@
+"""What an image file shows, as 8-bit pixels: the one reader of pictures for training, measuring and the page."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
+BACKGROUND = 128  # grey level behind transparent parts, where the channels have no place for them
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether a picture has one channel, not counting transparency. Needs the file's header alone."""
+    return Image.getmodebase(image.mode) == "L"
+
+
+def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
+    """A picture as it is meant to be seen, upright, with 8 bits in each of `channels` channels, a key of MODES.
+
+    Transparent parts lie over grey, or keep their transparency where there are 2 or 4 channels. Of an animation this is
+    the first frame. Raises what Pillow raises for a broken file, ValueError for pixels that are not numbers.
+    """
+    whites = _whites(image)
+    image.load()  # what is wrong with the pixels is raised here
+    with suppress(Exception):  # whatever is wrong with the EXIF data beside them does not matter
+        image = ImageOps.exif_transpose(image)
+    if whites:
+        image = _shallow(image, whites)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if channels in (1, 3):
+            grey = Image.new("RGBA", image.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
+            image = Image.alpha_composite(grey, image)
+    elif not is_grey(image):
+        image = image.convert("RGB")  # the only way from some modes to others
+    return image.convert(MODES[channels])
+
+
+def square(image: Image.Image, size: int, how: Image.Resampling = Image.Resampling.BICUBIC) -> np.ndarray:
+    """uint8 (size, size, C): the shorter side resized to `size`, cropped at the centre. image: from `to_8_bits`."""
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), how)
+    return np.array(image).reshape(size, size, -1)
+
+
+def over_grey(images: np.ndarray) -> np.ndarray:
+    """uint8 (..., C) with 1 to 4 channels as uint8 (..., 3), transparent parts over grey."""
+    channels = images.shape[-1]
+    colours = images if channels == 3 else images[..., : 3 if channels == 4 else 1]
+    if channels in (2, 4):
+        alpha = images[..., -1:] / np.float32(255)
+        colours = np.rint(alpha * colours + (1 - alpha) * BACKGROUND).astype(np.uint8)
+    return colours if colours.shape[-1] == 3 else colours.repeat(3, -1)
+
+
+def _whites(image: Image.Image) -> tuple[int, ...]:
+    """What may stand for white in a picture of more than 8 bits, ascending; empty for 8 bits.
+
+    Formats that have whole numbers of 16 bits say so; others leave it to the reader to guess.
+    """
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return (65535,)
+    return {"I": (255, 65535), "F": (1, 255, 65535)}.get(image.mode, ())
+
+
+def _shallow(image: Image.Image, whites: tuple[int, ...]) -> Image.Image:
+    """A grey picture of many bits as L, or as LA where one level of it means transparent."""
+    values = np.asarray(image, np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("a pixel of this picture is not a number")
+    highest = float(values.max())
+    white = next((white for white in whites if highest <= white), highest)
+    levels = np.rint(values * (255 / white)).clip(0, 255).astype(np.uint8)
+    clear = image.info.get("transparency")
+    if not isinstance(clear, int):
+        return Image.fromarray(levels)
+    return Image.fromarray(np.stack([levels, np.where(values == clear, 0, 255).astype(np.uint8)], -1))
