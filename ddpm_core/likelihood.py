@@ -154,9 +154,9 @@ def bound(
     variance: Tensor,
     cdf: str = "tanh",
 ) -> Tensor:
-    """The term of Eq. 5 for the step from x_t to x_s, of every pixel, in nats, given p_θ(x_s | x_t) = N(mean, variance).
+    """The term of Eq. 5 for the step from x_t to x_s, of every pixel, in nats; p_θ(x_s | x_t) is N(mean, variance).
 
-    It is the divergence of that from q(x_s | x_t, x_0) (Eq. 8), and at s = 0 the decoder's code length of x_0 (Eq. 13).
+    That is the divergence of it from q(x_s | x_t, x_0) (Eq. 8), and at s = 0 the decoder's code length of x_0 (Eq. 13).
     x_0, x_t, mean: (N, C, H, W); t, s: int64 (N,), best on the CPU; variance: as `bound_variance` gives it; cdf: see
     `discretized_log_likelihood`. Returns a tensor like x_0; the gradient flows into mean and variance.
     """
