@@ -129,7 +129,8 @@ def load(
 def save(model: Model, folder: str | Path, half: bool = False) -> None:
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly.
 
-    half: keep the weights as float16, half the size, each rounded to 11 significant bits.
+    half: keep the weights as float16, half the size, each rounded to 11 significant bits; not in the folder that the
+    model was loaded from, where they would replace the exact ones.
     It is written whole beside the folder, then renamed. A folder that exists is replaced only if it is such a
     checkpoint (its README.md stays). Raises CheckpointError when it is not, or when the disk refuses; TypeError for a
     network that is not a UNet2DModel, ValueError for one whose weights are rounded to less than float32 and are not
@@ -139,7 +140,7 @@ def save(model: Model, folder: str | Path, half: bool = False) -> None:
     if not isinstance(unet, UNet2DModel):
         raise TypeError("only a model whose network is a diffusers UNet2DModel can be saved in the Hub's layout")
     weights = _unrounded(model, unet)
-    folder = Path(folder).expanduser().absolute()
+    folder = _target(model, folder, half)
     readme = _check_replaceable(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -265,6 +266,18 @@ def _modern(key: str) -> str:
     for old, new in LEGACY_KEYS.items():
         key = key.replace(old, new)
     return key
+
+
+def _target(model: Model, folder: str | Path, half: bool) -> Path:
+    """The folder as an absolute path; CheckpointError where there is none of that name, or half would lose weights."""
+    try:
+        path = Path(folder).expanduser().absolute()
+    except RuntimeError:  # of "~name"
+        raise CheckpointError(f"there is no folder {str(folder)!r}: its user has no home folder here") from None
+    source = model.source and model.source.folder
+    if half and source and os.path.exists(path) and os.path.samefile(source, path):
+        raise CheckpointError(f"{path} is where these weights come from: choose another folder for half of their bits")
+    return path
 
 
 def _check_replaceable(folder: Path) -> Path | None:

@@ -175,7 +175,7 @@ def test_the_choice_is_described():
     assert engine.wrap(small(), "cpu").description.startswith("OpenVINO · cpu · ")
 
 
-DEVICES = "tpu hpu meta privateuseone mtia cuda:-1 cuda:99999999999 CPU".split()
+DEVICES = ["tpu", "hpu", "meta", "privateuseone", "mtia", "cuda:-1", "cuda:99999999999", "CPU"]
 
 
 @pytest.mark.parametrize(
