@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,20 +56,20 @@ class Sample:
     guidance: float | None = None
     """classifier-free guidance scale; 1 is none"""
     grid: Path = Path("samples.png")
-    """PNG of the final images"""
+    """PNG of the final images: a file name that ends in .png"""
     gif: Path | None = None
-    """GIF of the trajectory"""
+    """GIF of the trajectory: a file name that ends in .gif"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def run(self) -> None:
         from ddpm_core import files, imaging, trajectory
 
         seeds = parse_seeds(self.seeds)
-        for path in filter(None, (self.grid, self.gif)):
-            if not path.resolve().parent.is_dir():
-                raise ValueError(
-                    f"the folder {path.resolve().parent} does not exist: create it, or choose another place"
-                )
+        if self.gif and os.path.realpath(self.grid) == os.path.realpath(self.gif):
+            raise ValueError(f"--grid and --gif name one file, {self.grid}: the second would replace the first")
+        check_output("--grid", self.grid, ".png")
+        if self.gif:
+            check_output("--gif", self.gif, ".gif")
         model = open_checkpoint(self.checkpoint, self.where)
         run = trajectory(
             model,
@@ -117,7 +120,7 @@ class Export:
     folder: Annotated[Path, tyro.conf.Positional]
     """where to; a folder that holds such a checkpoint is replaced, whatever else is in it stays"""
     half: bool = False
-    """weights as float16: half the size"""
+    """weights as float16: half the size; not in place of the checkpoint itself"""
 
     def run(self) -> None:
         from ddpm_core import save
@@ -128,16 +131,40 @@ class Export:
 
 def parse_seeds(text: str) -> list[int]:
     """ "7", "0-15" or "1,5,9-12" as a list of seeds; ValueError for anything else, or for more than 100,000."""
+    from ddpm_core.noise import check_seed  # torch takes seconds to import
+
     ranges = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise ValueError(f"seeds are whole numbers and ranges like 7, 0-15 or 1,5,9-12, got {text!r}")
-        ranges.append(range(int(first), int(last or first) + 1))
-    count = sum(map(len, ranges))
+        if max(len(first), len(last)) > 19:  # what has more digits may be too much for int
+            raise ValueError(f"a seed is a whole number from 0 to 2^63 − 1, got {part.strip()!r}")
+        ranges.append((check_seed(int(first)), check_seed(int(last or first))))
+    count = sum(max(last - first + 1, 0) for first, last in ranges)
     if not 0 < count <= 100_000:
         raise ValueError(f"seeds must name 1 to 100,000 images, {text!r} names {count}")
-    return [seed for seeds in ranges for seed in seeds]
+    return [seed for first, last in ranges for seed in range(first, last + 1)]
+
+
+def check_output(option: str, path: Path, suffix: str) -> None:
+    """ValueError, before anything is computed, where the option's file can't be written or has another suffix."""
+    if path.suffix.lower() != suffix:
+        raise ValueError(
+            f"{option} writes a {suffix[1:].upper()} file: its name must end in {suffix}, got {str(path)!r}"
+        )
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise ValueError(f"the folder {folder} does not exist: create it, or choose another place")
+    if os.path.isdir(path):
+        raise ValueError(f"{option} needs a file name, and {path} is a folder")
+    try:
+        if os.path.exists(path):
+            path.open("r+b").close()
+        else:
+            tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror}") from None
 
 
 def class_number(model, label: str) -> int:
@@ -172,10 +199,12 @@ def main(arguments: Iterable[str] | None = None) -> None:
     )
     from ddpm_core import CheckpointError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has an ε
     try:
         command.run()
-    except (ValueError, CheckpointError, OSError) as error:
-        sys.exit(f"error: {error}")
+    except (ValueError, CheckpointError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
+        sys.exit(f"error: {(str(error).splitlines() or [type(error).__name__])[0]}")
     except KeyboardInterrupt:
         sys.exit("stopped")
 

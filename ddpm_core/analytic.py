@@ -38,12 +38,18 @@ class Gamma:
     def table(self, schedule: NoiseSchedule) -> Tensor:
         """Γ_t for t = 0..T, float64 (T + 1,); entry 0 is never used.
 
-        E‖ε_θ‖²/d is linear in log t between the times, and constant beyond them.
+        E‖ε_θ‖²/d is linear in log t between the times, and constant beyond them. In a schedule with ᾱ_T = 0 the time T
+        tells nothing (process.gamma_time): after the last other one Var[x_0 | x_t] is constant instead.
         """
-        noise = (1 - schedule.alpha_bar).numpy()
+        alpha_bar = schedule.alpha_bar.numpy()
+        noise = 1 - alpha_bar
         log_t = np.log(np.maximum(np.arange(schedule.T + 1), 1))
         known = list(self.times)
         second_moment = np.interp(log_t, log_t[known], self.gamma.numpy() * noise[known])
+        if alpha_bar[-1] == 0 and known[0] < schedule.T:
+            last = max(t for t in known if t < schedule.T)
+            signal_to_noise = alpha_bar[last:] / noise[last:]
+            second_moment[last:] = 1 - signal_to_noise / signal_to_noise[0] * (1 - second_moment[last])
         return torch.from_numpy(second_moment / np.maximum(noise, noise[1]))
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ddpm_core import imaging
 from ddpm_core.noise import gaussian_batch
-from ddpm_core.predict import label_tensor, predict
-from ddpm_core.process import LEARNED, posterior, q_sample, reverse_variance
+from ddpm_core.predict import label_tensor, network_device, predict
+from ddpm_core.process import LEARNED, decoder_variance, gamma_time, posterior, q_sample, reverse_variance
 from ddpm_core.samplers import Noise, check_variance
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import timestep_pairs
@@ -80,8 +80,7 @@ def bits_per_dim(
     `discretized_log_likelihood`. noise(index, x) -> ε of x_t for all N images at step `index`, 0 being the largest t;
     without it image i has the seed i. dtype: of the state. progress(done, total) counts evaluations.
 
-    The decoder's variance at t = 1 is a learned one or, for the other kinds, β̃ of the pair (2, 1), as in the paper's
-    code. Raises ValueError for values outside these.
+    The terms and their variances are those of `bound` and `bound_variance`. Raises ValueError for values outside these.
     """
     pairs, variance = chain(model, variance, model.schedule.T if steps is None else steps, spacing)
     _check_cdf(cdf)
@@ -89,13 +88,8 @@ def bits_per_dim(
     terms, mse = [], []
     for prediction, x_0_part, x_t, t, s in evaluations(model, x_0, pairs, labels, clip, noise, progress):
         mean, _ = posterior(model.schedule, prediction.x0, x_t, t, s)
-        sigma2 = _variance(model, t, s, variance, prediction.v).to(x_t)
-        if s[0] == 0:
-            nats = -discretized_log_likelihood(x_0_part, mean, sigma2, cdf)
-        else:
-            true_mean, true_sigma2 = posterior(model.schedule, x_0_part, x_t, t, s)
-            nats = gaussian_kl(true_mean, true_sigma2, mean, sigma2)
-        terms.append(_mean(nats) / math.log(2))
+        sigma2 = bound_variance(model.schedule, t, s, variance, prediction.v, model.gamma)
+        terms.append(_mean(bound(model.schedule, x_0_part, x_t, t, s, mean, sigma2, cdf)) / math.log(2))
         mse.append(_mean((prediction.x0_hat - x_0_part).square()))
     shape = (len(pairs), len(x_0))
     return BitsPerDim(
@@ -142,12 +136,54 @@ def rechain(
     mse = full.mse[:, t - 1]
     one = torch.ones(len(t), dtype=torch.float64)
     of_x_0, true = posterior(schedule, one, 0 * one, t, s)
-    sigma2 = _variance(model, t[1:], s[1:], variance, None).flatten()
+    sigma2 = bound_variance(schedule, t, s, variance, None, model.gamma).flatten()[1:]
     of_mean = of_x_0[1:] ** 2 * mse[:, 1:]
     later = gaussian_kl(of_mean.sqrt(), true[1:], torch.zeros_like(of_mean), sigma2) / math.log(2)
     x_0 = image_state(model, images, torch.float64)
     prior = _mean(_prior_kl(schedule, x_0, pairs[0][0])) / math.log(2)
     return BitsPerDim(tuple(t.tolist()), prior, torch.cat([full.terms[:, :1], later], 1), mse)
+
+
+def bound(
+    schedule: NoiseSchedule,
+    x_0: Tensor,
+    x_t: Tensor,
+    t: Tensor,
+    s: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    cdf: str = "tanh",
+) -> Tensor:
+    """The term of Eq. 5 for the step from x_t to x_s, of every pixel, in nats; p_θ(x_s | x_t) is N(mean, variance).
+
+    That is the divergence of it from q(x_s | x_t, x_0) (Eq. 8), and at s = 0 the decoder's code length of x_0 (Eq. 13).
+    x_0, x_t, mean: (N, C, H, W); t, s: int64 (N,), best on the CPU; variance: as `bound_variance` gives it; cdf: see
+    `discretized_log_likelihood`. Returns a tensor like x_0; the gradient flows into mean and variance.
+    """
+    variance = variance.to(x_0)
+    last = (s == 0).reshape(-1, *[1] * (x_0.ndim - 1)).to(x_0.device)
+    decoder = divergence = torch.zeros_like(x_0)
+    if bool((s == 0).any()):
+        decoder = -discretized_log_likelihood(x_0, mean, variance, cdf)
+    if bool((s > 0).any()):
+        true_mean, true_variance = posterior(schedule, x_0, x_t, t, s)
+        true_variance = torch.where(last, variance.detach(), true_variance)  # it is 0 there, and nothing finite follows
+        divergence = gaussian_kl(true_mean, true_variance, mean, variance)
+    return torch.where(last, decoder, divergence)
+
+
+def bound_variance(
+    schedule: NoiseSchedule, t: Tensor, s: Tensor, kind: str, v: Tensor | None, gamma: Tensor | None = None
+) -> Tensor:
+    """σ² of p_θ(x_s | x_t) in the bound, as process.reverse_variance, but at s = 0 for kinds that are not learned.
+
+    There the decoder has process.decoder_variance. gamma: the table of Γ_t, for "analytic".
+    """
+    known = None if gamma is None else gamma[gamma_time(schedule, t)]
+    variance = reverse_variance(schedule, t, s, kind, v=v, gamma=known)
+    if kind in LEARNED:
+        return variance
+    return torch.where((s == 0).reshape(variance.shape).to(variance.device), decoder_variance(schedule), variance)
 
 
 def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
@@ -193,13 +229,6 @@ def _prior_kl(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:
     return 0.5 * (alpha_bar * (x_0.square() - 1) - math.log1p(-alpha_bar))
 
 
-def _variance(model: Model, t: Tensor, s: Tensor, kind: str, v: Tensor | None) -> Tensor:
-    if s[0] == 0 and kind not in LEARNED and model.schedule.T > 1:
-        return reverse_variance(model.schedule, 2, 1, "beta_tilde")
-    gamma = model.gamma[t] if kind == "analytic" else None
-    return reverse_variance(model.schedule, t, s, kind, v=v, gamma=gamma)
-
-
 def evaluations(model: Model, x_0: Tensor, pairs, labels, clip: bool, noise: Noise | None, progress=None):
     """Yield (Prediction, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
 
@@ -235,8 +264,8 @@ def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -
     shape = (model.channels, model.image_size, model.image_size)
     if len(x_0) == 0 or x_0.shape[1:] != shape:
         raise ValueError(f"images must be uint8 (N, {shape[1]}, {shape[2]}, {shape[0]}), got {tuple(images.shape)}")
-    device = getattr(model.network, "device", x_0.device)
-    return x_0 if device.type == "mps" else x_0.to(device)  # Apple's GPUs have no float64
+    device = network_device(model.network)
+    return x_0 if device is None or device.type == "mps" else x_0.to(device)  # Apple's GPUs have no float64
 
 
 def _mean(x: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ddpm_core.likelihood import discretized_log_likelihood
-from ddpm_core.process import LEARNED, from_x0_eps, posterior, q_sample, reverse_variance, to_x0_eps
+from ddpm_core.likelihood import bound, bound_variance
+from ddpm_core.process import LEARNED, from_x0_eps, posterior, q_sample, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -52,12 +52,11 @@ def l_vlb(
 ) -> Tensor:
     """T · L_{t−1} in bits per dimension: for t uniform on 1..T its mean is the bound of Eq. 5 without the constant L_T.
 
-    L_{t−1} is the KL divergence of Eq. 8 between q(x_{t−1} | x_t, x_0) and p_θ(x_{t−1} | x_t), and L_0 the discrete
-    decoder's code length, Eq. 13. x̂_0 isn't clipped. Arguments as in `l_simple`; variance: "beta", "beta_tilde",
-    "learned" or "learned_range". Returns (N,).
+    L_{t−1} is likelihood.bound, with the mean that the network gives: x̂_0 isn't clipped. Arguments as in `l_simple`;
+    variance: "beta", "beta_tilde", "learned" or "learned_range". Returns (N,).
     """
     x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
-    return _bound(schedule, prediction, variance, *_split(output, variance), x_0, x_t, t)
+    return _vlb(schedule, prediction, variance, *_split(output, variance), x_0, x_t, t)
 
 
 def l_hybrid(
@@ -78,8 +77,8 @@ def l_hybrid(
         raise ValueError(f"L_hybrid teaches a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
     x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
     output, v = _split(output, variance)
-    bound = _bound(schedule, prediction, variance, output.detach(), v, x_0, x_t, t)
-    return _squared_error(schedule, prediction, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * bound
+    vlb = _vlb(schedule, prediction, variance, output.detach(), v, x_0, x_t, t)
+    return _squared_error(schedule, prediction, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * vlb
 
 
 LOSSES = {"simple": l_simple, "vlb": l_vlb, "hybrid": l_hybrid}
@@ -133,7 +132,7 @@ def _squared_error(
     return (target - output).square().flatten(1).mean(1)
 
 
-def _bound(
+def _vlb(
     schedule: NoiseSchedule,
     prediction: str,
     kind: str,
@@ -146,15 +145,6 @@ def _bound(
     mean = output
     if prediction != "mu":
         mean = posterior(schedule, to_x0_eps(schedule, prediction, output, x_t, t)[0], x_t, t)[0]
-    true_mean, true_variance = posterior(schedule, x_0, x_t, t)
-    variance = reverse_variance(schedule, t, t - 1, kind, v=v)
-    first = (t == 1).reshape(-1, *[1] * (x_0.ndim - 1))
-    if v is None:  # the decoder of the fixed kinds has β̃ of the pair (2, 1), as in the paper's code
-        variance = torch.where(first, reverse_variance(schedule, 2, 1, "beta_tilde"), variance)
-    variance, first = variance.to(x_0), first.to(x_0.device)
-    decoder = -discretized_log_likelihood(x_0, mean, variance)
-    true_variance = torch.where(first, variance.detach(), true_variance)  # 0 at t = 1, where the decoder stands instead
-    squared = (true_mean - mean).square()
-    divergence = 0.5 * ((variance / true_variance).log() + (true_variance + squared) / variance - 1)
-    nats = torch.where(first, decoder, divergence)
+    variance = bound_variance(schedule, t, t - 1, kind, v)
+    nats = bound(schedule, x_0, x_t, t, t - 1, mean, variance)
     return schedule.T / math.log(2) * nats.flatten(1).mean(1)

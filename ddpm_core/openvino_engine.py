@@ -26,16 +26,19 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
+from ddpm_core.analytic import sha256
 from ddpm_core.engine import DTYPES, example_inputs, in_two_parts
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.openvino_graph import keep_channels_together, take_two_parts
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 128 * 1024**2
+_FILES = ("model.xml", "model.bin")  # as OpenVINO names them
+_CHECKSUMS = "sha256"
 _PREFIX = "self.unet."  # of the weights' names in a converted network
 _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
-_GRAPH = 1  # goes up when openvino_graph changes, so that networks kept on disk are converted again
+_GRAPH = 2  # goes up when openvino_graph or an entry's files change, so that networks are converted again
 _KEPT_SHAPES = 5  # each has the weights in memory once more
 
 # One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
@@ -65,19 +68,35 @@ class OpenVINONetwork:
         precision, why = _precision(precision)
         # Without the hint OpenVINO takes bf16 wherever there is any.
         self._config = {properties.hint.inference_precision: _HINTS[precision]}
-        with _CONVERTING:
-            self._model = _converted(self.unet)
-        if owned and precision == "bf16":
-            for parameter in self.unet.parameters():
-                parameter.data = parameter.data.bfloat16() if parameter.ndim > 1 else parameter.data
         self._precision = precision
-        if precision != "fp32":
-            take_two_parts(self._model)
-        _fill(self._model, self.unet)
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
         self.description = f"OpenVINO · cpu · {precision}{why}"
-        self._request(tuple(self._image(example_inputs(unet)[0]).shape))
+        weights = unet.state_dict()
+        if owned and precision == "bf16":
+            matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
+            weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
+        self._prepare(weights)
+        # Last, after all that can fail: whoever evaluates the network then needs it exact.
+        for name, parameter in self.unet.named_parameters():
+            parameter.data = weights[name]
+
+    def _prepare(self, weights: dict[str, Tensor]) -> None:
+        """Convert, and compile for one image. What is on disk and does not work here is removed and made again."""
+        entry = _cache() / _key(self.unet)
+        for anew in (False, True):
+            with _CONVERTING:
+                self._model, kept = _converted(self.unet, entry)
+            try:
+                if self._precision != "fp32":
+                    take_two_parts(self._model)
+                _fill(self._model, weights)
+                self._request(tuple(self._image(example_inputs(self.unet)[0]).shape))
+                return
+            except Exception:  # anything may be wrong with a file
+                shutil.rmtree(entry, ignore_errors=True)
+                if anew or not kept:
+                    raise
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
@@ -131,27 +150,27 @@ def _precision(precision: str) -> tuple[str, str]:
     return "fp32", f" (no native {precision})"
 
 
-def _converted(unet: UNet2DModel) -> openvino.Model:
-    """The network as OpenVINO's, its weights inputs of their names; from disk where an earlier run left it."""
-    folder = _cache()
-    entry = folder / _key(unet)
+def _converted(unet: UNet2DModel, entry: Path) -> tuple[openvino.Model, bool]:
+    """The network as OpenVINO's, its weights inputs of their names, and whether an earlier run had left it on disk."""
     try:
-        model = _CORE.read_model(entry / "model.xml")
-        if not _weights(model).keys() <= unet.state_dict().keys():
+        if (entry / _CHECKSUMS).read_text() != _checksums(entry):
+            raise OSError("damaged")
+        model = _CORE.read_model(entry / _FILES[0])
+        if _weights(model).keys() != unet.state_dict().keys():
             raise KeyError("another network's")
         os.utime(entry)  # used: the last to be evicted
-        return model
-    except (RuntimeError, OSError, KeyError):
+        return model, True
+    except (RuntimeError, OSError, KeyError, ValueError):
         # Not there, or damaged.
         shutil.rmtree(entry, ignore_errors=True)
     model = _convert(unet)
     try:
         _empty(model, unet)
         _store(model, entry)
-        _evict(folder)
+        _evict(entry.parent)
     except (RuntimeError, OSError, KeyError) as error:
-        log.warning("the converted network cannot be kept in %s: %s", folder, error)
-    return model
+        log.warning("the converted network cannot be kept in %s: %s", entry.parent, error)
+    return model, False
 
 
 def _empty(model: openvino.Model, unet: UNet2DModel) -> None:
@@ -172,9 +191,8 @@ def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
     return {name.removeprefix(_PREFIX): node for name, node in names.items() if name.startswith(_PREFIX)}
 
 
-def _fill(model: openvino.Model, unet: UNet2DModel) -> None:
+def _fill(model: openvino.Model, weights: dict[str, Tensor]) -> None:
     """Give the weights to such a graph, as they lie in torch's memory."""
-    weights = unet.state_dict()
     for name, parameter in _weights(model).items():
         constant = _constant(weights[name])
         for target in parameter.output(0).get_target_inputs():
@@ -216,10 +234,21 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
 
 
 def _key(unet: UNet2DModel) -> str:
-    """What the converted network depends on but for its weights, as a hash: configuration, versions, our rewriting."""
+    """What the converted network depends on but for its weights, as a hash.
+
+    Configuration, the class of every part, versions, our rewriting, and what a part keeps that is no weight.
+    """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
-    return hashlib.sha256(json.dumps([versions, config], sort_keys=True, default=str).encode()).hexdigest()
+    parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in unet.named_modules()}
+    weights = unet.state_dict().keys()
+    others = {
+        name: hashlib.sha256(buffer.detach().cpu().reshape(-1).view(torch.uint8).numpy()).hexdigest()
+        for name, buffer in unet.named_buffers()
+        if name not in weights
+    }
+    whole = json.dumps([versions, config, parts, others], sort_keys=True, default=str)
+    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def _cache() -> Path:
@@ -230,7 +259,12 @@ def _store(model: openvino.Model, entry: Path) -> None:
     """Another process sees all of it or nothing."""
     with files.new_folder(entry) as new:
         # OpenVINO would round numbers to fp16 by default.
-        openvino.save_model(model, new / "model.xml", compress_to_fp16=False)
+        openvino.save_model(model, new / _FILES[0], compress_to_fp16=False)
+        (new / _CHECKSUMS).write_text(_checksums(new))
+
+
+def _checksums(entry: Path) -> str:
+    return "".join(f"{sha256(entry / name)}  {name}\n" for name in _FILES)
 
 
 def _evict(folder: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ddpm_core import process
 
@@ -54,15 +55,32 @@ def predict(
     return Prediction(x_0, eps, x0_hat, v)
 
 
+def network_device(network: Callable) -> torch.device | None:
+    """Where a network wants its inputs: on its .device, or where the parameters of an nn.Module are; None: anywhere."""
+    owner = getattr(network, "__self__", network)  # of a method, such as a module's forward
+    device = getattr(owner, "device", None)
+    if device is None and isinstance(owner, nn.Module):
+        device = next((tensor.device for tensor in chain(owner.parameters(), owner.buffers())), None)
+    return None if device is None else torch.device(device)
+
+
+def _call(network: Callable, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+    """The network's output, where and what x is, wherever the network is."""
+    device = network_device(network) or x.device
+    dtype = torch.float32 if device.type == "mps" else x.dtype  # Apple's GPUs have no float64
+    parts = [x.to(device, dtype), t_index.to(device), None if labels is None else labels.to(device)]
+    return network(*parts).to(x)
+
+
 def _evaluate(
     model: Model, x: Tensor, t_index: Tensor, labels: Tensor | None, guidance: float | None
 ) -> tuple[Tensor, Tensor | None]:
     """The network's prediction and v. Guiding any prediction guides ε, since all are affine in it; v is not guided."""
     with torch.no_grad():
         if guidance is None or guidance == 1:
-            return _split(model, model.network(x, t_index, labels), x)
+            return _split(model, _call(model.network, x, t_index, labels), x)
         null = torch.full_like(labels, model.null_label)
-        both = model.network(torch.cat([x, x]), torch.cat([t_index, t_index]), torch.cat([labels, null]))
+        both = _call(model.network, torch.cat([x, x]), torch.cat([t_index, t_index]), torch.cat([labels, null]))
     conditional, unconditional = both.chunk(2)
     output, v = _split(model, conditional, x)
     baseline, _ = _split(model, unconditional, x)
@@ -102,6 +120,8 @@ def label_tensor(model: Model, labels: int | Sequence[int] | None, n: int, guida
         raise ValueError(f"labels are whole numbers from 0 to {model.num_classes - 1}, got {labels!r}") from None
     if len(labels) != n:
         raise ValueError(f"give one label, or one per image: {n} images, {len(labels)} labels")
+    if guided and model.null_label in labels:
+        raise ValueError(f"guidance needs a class label to guide towards, and {model.null_label} is the label for none")
     wrong = [label for label in labels if not 0 <= label < model.num_classes and label != model.null_label]
     if wrong:
         raise ValueError(f"labels go from 0 to {model.num_classes - 1}, got {wrong[0]}")

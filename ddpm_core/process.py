@@ -55,12 +55,12 @@ def reverse_variance(
 
     kind "beta": β_{t|s}, and "beta_tilde": β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper).
     kind "analytic": the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1),
-        the variance of x_0 given x_t clamped to [0, 1] as for data in [−1, 1].
+        the variance of x_0 given x_t clamped to [0, 1] as for data in [−1, 1]. See `gamma_time` for ᾱ_t = 0.
     kind "learned": exp(v), v = log σ², for steps s = t − 1 only.
     kind "learned_range": exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15); where β̃ = 0,
-        at s = 0, the β̃ of the pair (2, 1) stands in, as in their code.
+        at s = 0, `decoder_variance` stands in, as in their code.
 
-    v: the network's (N, C, H, W) output for the two learned kinds; gamma: Γ_t >= 0 for "analytic".
+    v: the network's (N, C, H, W) output for the two learned kinds; gamma: Γ >= 0 at `gamma_time(t)` for "analytic".
     Returns a float64 scalar or (N, 1, 1, 1), for the learned kinds a tensor like v. Only beta_tilde vanishes at s = 0.
     Raises ValueError for an unknown kind, a missing v or gamma, or a strided pair with "learned".
     """
@@ -82,7 +82,8 @@ def reverse_variance(
         if not bool((gamma >= 0).all()):
             raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
         # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
-        x_0_variance = ((1 - alpha_bar_t) / alpha_bar_t * (1 - (1 - alpha_bar_t) * gamma)).clamp(0, 1)
+        known = _at(schedule.alpha_bar, gamma_time(schedule, t), images, 0)
+        x_0_variance = ((1 - known) / known * (1 - (1 - known) * gamma)).clamp(0, 1)
         return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
     if kind == "learned":
         if not bool(torch.as_tensor(t - s == 1).all()):
@@ -90,10 +91,25 @@ def reverse_variance(
                 "variance 'learned' belongs to single steps s = t − 1: use all T steps, or another variance"
             )
         return v.exp()
-    floor = reverse_variance(schedule, 2, 1, "beta_tilde") if schedule.T > 1 else beta_ts
-    log_beta_tilde = torch.where(beta_tilde > 0, beta_tilde, floor).log()
+    log_beta_tilde = torch.where(beta_tilde > 0, beta_tilde, decoder_variance(schedule)).log()
     u = (v + 1) / 2
     return (u * _cast(beta_ts.log(), v) + (1 - u) * _cast(log_beta_tilde, v)).exp()
+
+
+def decoder_variance(schedule: NoiseSchedule) -> Tensor:
+    """What stands in for β̃ at s = 0, where β̃ is 0: that of the pair (2, 1), as in the paper's code; β_1 where T = 1."""
+    return reverse_variance(schedule, 2, 1, "beta_tilde") if schedule.T > 1 else schedule.beta[1]
+
+
+def gamma_time(schedule: NoiseSchedule, t: Time) -> Time:
+    """Whose Γ the analytic variance at t takes: that of t itself, but of t − 1 where ᾱ_t = 0.
+
+    There x_t is noise alone, so that Γ_t = 1 for any data. What is needed of Γ is the variance of x_0 given x_t, and
+    that of x_0 given x_{t−1} is its limit: x_{t−1} is nearly noise alone.
+    """
+    if isinstance(t, Tensor):
+        return t - (schedule.alpha_bar[t.cpu()] == 0).to(t)
+    return t - int(schedule.alpha_bar[t] == 0)
 
 
 def to_x0_eps(schedule: NoiseSchedule, prediction: str, output: Tensor, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:

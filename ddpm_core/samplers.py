@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ddpm_core import imaging
 from ddpm_core.noise import check_seed, gaussian_batch
-from ddpm_core.predict import Prediction, label_tensor, predict
-from ddpm_core.process import LEARNED, VARIANCES, posterior, reverse_variance
+from ddpm_core.predict import Prediction, label_tensor, network_device, predict
+from ddpm_core.process import LEARNED, VARIANCES, gamma_time, posterior, reverse_variance
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.solvers import SOLVERS, Advance, solver
+from ddpm_core.solvers import SOLVERS, Advance, check_start, solver
 from ddpm_core.timesteps import timestep_pairs
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _ddpm_sigmas(
     if variance in LEARNED:
         return [None] * (len(pairs) - 1) + [0.0]
     t, s = (torch.tensor(times) for times in zip(*pairs, strict=True))
-    sigma2 = reverse_variance(schedule, t, s, variance, gamma=None if gamma is None else gamma[t])
+    sigma2 = reverse_variance(schedule, t, s, variance, gamma=None if gamma is None else gamma[gamma_time(schedule, t)])
     sigma = sigma2.sqrt().flatten().tolist()
     if variance == "analytic" and len(sigma) > 1:
         sigma[-2] = min(sigma[-2], MAX_ANALYTIC_SIGMA)
@@ -113,7 +113,7 @@ def solve(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *,
 
 def trajectory(
     model: Model,
-    seeds: Sequence[int],
+    seeds: Sequence[int] | None = None,
     steps: int = 50,
     sampler: str = "ddpm",
     variance: str | None = None,
@@ -127,7 +127,8 @@ def trajectory(
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for.
 
-    seeds: one image each, whole numbers 0..2^63 − 1. steps: 1..T. sampler: one of SAMPLERS.
+    seeds: one image each, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given. steps: 1..T.
+    sampler: one of SAMPLERS.
     variance: one of process.VARIANCES, None for the checkpoint's own; only "ddpm" heeds it.
     spacing: one of timesteps.SPACINGS. eta: 0..1, the share of β̃ in DDIM's σ. clip: keep x̂_0 within [−1, 1].
     labels, guidance: see predict.label_tensor and predict.predict.
@@ -136,7 +137,7 @@ def trajectory(
 
     Raises ValueError, before anything is computed, for values outside these.
     """
-    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T)
+    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     return _run(model, evaluate, seeds, x, guidance, noise, steps, sampler, variance, spacing, eta)[1]
 
@@ -189,20 +190,27 @@ def side_by_side(
 
 
 def _start(
-    model: Model, seeds: Sequence[int], labels: int | Sequence[int] | None, guidance: float | None, x_T: Tensor | None
+    model: Model,
+    seeds: Sequence[int] | None,
+    labels: int | Sequence[int] | None,
+    guidance: float | None,
+    x_T: Tensor | None,
+    noise: Noise | None = None,
 ) -> tuple[list[int], Tensor, Tensor | None]:
-    """The seeds, x_T and labels of a run, checked and on the network's device."""
-    seeds = [check_seed(seed) for seed in seeds]
-    if not seeds:
+    """The seeds (none where x_T and noise stand for them), x_T and labels, checked and on the network's device."""
+    if seeds is None and (x_T is None or noise is None):
+        raise ValueError("give a seed for each image, or both x_T and noise")
+    seeds, n = [check_seed(seed) for seed in seeds or ()], len(x_T if seeds is None else seeds)
+    if not n:
         raise ValueError("give at least one seed")
-    label_ids = label_tensor(model, labels, len(seeds), guidance)
-    if guidance is not None and not math.isfinite(guidance):
-        raise ValueError(f"guidance must be a finite number, got {guidance}")
+    label_ids = label_tensor(model, labels, n, guidance)
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(seeds, 0, shape) if x_T is None else x_T
-    if x.ndim != 4 or x.shape[:2] != (len(seeds), model.channels) or not x.is_floating_point():
-        raise ValueError(f"x_T must be a float tensor of shape {(len(seeds), *shape)}, got {tuple(x.shape)} {x.dtype}")
-    x = x.to(getattr(model.network, "device", x.device))
+    if x.ndim != 4 or x.shape[:2] != (n, model.channels) or not x.is_floating_point():
+        raise ValueError(f"x_T must be a float tensor of shape {(n, *shape)}, got {tuple(x.shape)} {x.dtype}")
+    if guidance is not None and not abs(guidance) <= torch.finfo(x.dtype).max:  # NaN is refused too
+        raise ValueError(f"guidance must be a finite number in {str(x.dtype).removeprefix('torch.')}, got {guidance}")
+    x = x.to(network_device(model.network) or x.device)
     return seeds, x, label_ids if label_ids is None else label_ids.to(x.device)
 
 
@@ -220,23 +228,40 @@ def _run(
     eta: float = 0.0,
 ) -> tuple[Pairs, Iterator[Step]]:
     """The pairs (t, s) of a run, and the sampler that was asked for, on them."""
-    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    pairs, variance = _check(model, steps, sampler, variance, spacing, eta, guidance)
 
     def seeded(index: int, x: Tensor) -> Tensor:
         return gaussian_batch(seeds, index + 1, x.shape[1:]).to(x.device, x.dtype)
 
     if sampler == "ddpm":
-        variance = check_variance(model, variance, pairs, guidance)
         run = partial(ddpm, noise=noise or seeded, variance=variance, gamma=model.gamma)
     elif sampler == "ddim":
-        if not 0 <= eta <= 1:
-            raise ValueError(f"eta must lie between 0 and 1, got {eta}")
         run = partial(ddim, noise=noise or seeded, eta=eta)
-    elif sampler in SOLVERS:
-        run = partial(solve, advance=solver(sampler, model.schedule, pairs))
     else:
-        raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
+        run = partial(solve, advance=solver(sampler, model.schedule, pairs))
     return pairs, run(evaluate, model.schedule, pairs, x)
+
+
+def _check(
+    model: Model,
+    steps: int,
+    sampler: str,
+    variance: str | None,
+    spacing: str,
+    eta: float,
+    guidance: float | None = None,
+) -> tuple[Pairs, str | None]:
+    """The pairs (t, s) and the variance of a run, None where the sampler heeds none; ValueError for what can't be."""
+    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    if sampler not in SAMPLERS:
+        raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta must lie between 0 and 1, got {eta}")
+    if sampler == "ddpm":
+        return pairs, check_variance(model, variance, pairs, guidance)
+    if sampler in SOLVERS:
+        check_start(sampler, model.schedule, pairs)
+    return pairs, None
 
 
 def sigmas(
@@ -251,13 +276,13 @@ def sigmas(
 
     Arguments and errors are those of `trajectory`.
     """
-    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    pairs, variance = _check(model, steps, sampler, variance, spacing, eta)
     if sampler == "ddpm":
-        return _ddpm_sigmas(model.schedule, pairs, check_variance(model, variance, pairs), model.gamma)
+        return _ddpm_sigmas(model.schedule, pairs, variance, model.gamma)
     return _ddim_sigmas(model.schedule, pairs, eta if sampler == "ddim" else 0.0)
 
 
-def sample(model: Model, seeds: Sequence[int], steps: int = 50, **options) -> np.ndarray:
+def sample(model: Model, seeds: Sequence[int] | None = None, steps: int = 50, **options) -> np.ndarray:
     """The final images, uint8 (N, H, W, C). Arguments and errors are those of `trajectory`."""
     for step in trajectory(model, seeds, steps, **options):
         last = step

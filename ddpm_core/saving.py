@@ -42,7 +42,10 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     unet = getattr(model.network, "unet", None)
     if not isinstance(unet, UNet2DModel):
         raise TypeError("only a model whose network is a diffusers UNet2DModel can be saved in the Hub's layout")
-    folder = Path(os.path.realpath(Path(folder).expanduser()))
+    try:
+        folder = Path(os.path.realpath(Path(folder).expanduser()))
+    except RuntimeError:  # of "~name"
+        raise CheckpointError(f"there is no folder {str(folder)!r}: its user has no home folder here") from None
     check_replaceable(folder)
     if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
         raise CheckpointError(f"{folder} may hold the only exact weights of this model: choose another one for float16")

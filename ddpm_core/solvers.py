@@ -19,19 +19,24 @@ SOLVERS = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepSchedule
 Advance = Callable[[Tensor, int, Tensor], Tensor]
 
 
+def check_start(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> None:
+    """ValueError where ᾱ is 0 at the first time: the solvers divide by it."""
+    if schedule.alpha_bar[pairs[0][0]] == 0:
+        raise ValueError(f"sampler {name!r} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim")
+
+
 def solver(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> Advance:
     """A function (x̂_0, t, x_t) -> x_s, to be called once for each pair in order: it remembers what went before.
 
-    name: one of SOLVERS. Raises ValueError where ᾱ is 0 at the first time: the solvers divide by it.
+    name: one of SOLVERS. Raises what `check_start` does.
     """
+    check_start(name, schedule, pairs)
     # By default order two, first order where the last step reaches s = 0.
     scheduler = SOLVERS[name](num_train_timesteps=schedule.T, prediction_type="sample", final_sigmas_type="zero")
     scheduler.set_timesteps(len(pairs))
     # Replaced by our times and by √((1 − ᾱ)/ᾱ) in float64, which the scheduler derives everything else from.
     times = [t for t, _ in pairs]
     alpha_bar = schedule.alpha_bar[[*times, 0]]
-    if not bool((alpha_bar > 0).all()):
-        raise ValueError(f"sampler {name!r} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim")
     scheduler.timesteps = torch.tensor(times)
     scheduler.sigmas = ((1 - alpha_bar) / alpha_bar).sqrt()
 

@@ -149,6 +149,50 @@ def test_noise_before_the_last_step_is_capped_there_only():
     assert full[-2].sigma < cap  # where it is smaller it stays
 
 
+ZERO_SNR = NoiseSchedule.from_config({"num_train_timesteps": 10, "beta_end": 0.5, "rescale_betas_zero_snr": True})
+
+
+def zero_snr_model(c, gamma=None):
+    """The exact v of Gaussian data where x_T is noise alone; gamma None: the exact table, with Γ_T = 1."""
+    ab = ZERO_SNR.alpha_bar
+    of_x = ((ab * (1 - ab)).sqrt() * (1 - c) / (ab * c + 1 - ab)).reshape(-1, 1, 1, 1)
+
+    def exact(x, t_index, labels):
+        return of_x[t_index + 1].to(x.dtype) * x
+
+    gamma = 1 / (ab * c + 1 - ab) if gamma is None else gamma
+    return Model(exact, ZERO_SNR, SIZE, prediction="v", gamma=gamma)
+
+
+@pytest.mark.parametrize("c", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("steps", [3, 10])
+def test_from_noise_alone_it_has_the_spread_of_the_data(c, steps):
+    """Γ_T = 1 for any data: 0/0 in the formula, whose limit is Var[x_s] = 1 − ᾱ_s + ᾱ_s Var[x_0]."""
+    model = zero_snr_model(c)
+    first, *_ = trajectory(model, [0], steps, variance="analytic", clip=False)
+    truth = 1 - ZERO_SNR.alpha_bar[first.s] * (1 - c)
+    assert first.t == 10 and first.sigma**2 == pytest.approx(truth.item(), rel=0.02)
+    t, s = torch.tensor([10, 10, 5]), torch.tensor([4, 9, 4])
+    several = reverse_variance(ZERO_SNR, t, s, "analytic", gamma=model.gamma[torch.tensor([9, 9, 5])]).flatten()
+    alone = [reverse_variance(ZERO_SNR, 10, s, "analytic", gamma=model.gamma[9]) for s in (4, 9)]
+    assert several[:2].tolist() == pytest.approx([float(v) for v in alone], rel=1e-12)
+    assert reverse_variance(ZERO_SNR, 10, 4, "analytic", gamma=1.0).isfinite()
+
+
+def test_an_estimate_from_noise_alone_is_no_chance_either():
+    """The time T tells nothing of the data: after the last other one their spread given x_t stays as it is."""
+    c = 0.04
+    images = (gaussian(1, 0, (20, SIZE, SIZE, 3)) * c**0.5 * 127.5 + 127.5).clamp(0, 255).round().to(torch.uint8)
+    table = estimate_gamma(zero_snr_model(c, torch.ones(11)), images, [1, 3, 7, 10]).table(ZERO_SNR)
+    ab = ZERO_SNR.alpha_bar
+    x_0_variance = ((1 - ab) / ab * (1 - (1 - ab) * table))[7:10]
+    assert table.isfinite().all() and table[10] == 1
+    torch.testing.assert_close(x_0_variance, x_0_variance[:1].expand(3), rtol=1e-9, atol=0)
+    assert x_0_variance[0] == pytest.approx(c, rel=0.2)
+    bits = bits_per_dim(zero_snr_model(c, table), images[:2], "analytic")
+    assert bits.terms.isfinite().all()
+
+
 def test_missing_gamma_and_guidance_are_refused_before_anything_runs():
     bare = replace(gaussian_model(0.3), gamma=None)
     for attempt in (

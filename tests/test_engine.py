@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -43,7 +44,7 @@ def small(seed=0, **config):
 def smallest(seed, **config):
     """A network that is converted quickly."""
     blocks = {"block_out_channels": (32,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
-    return small(seed, **blocks, **config)
+    return small(seed, **{**blocks, **config})
 
 
 def inputs(n, size=8, classes=0, dtype=torch.float32):
@@ -174,7 +175,12 @@ def test_the_choice_is_described():
     assert engine.wrap(small(), "cpu").description.startswith("OpenVINO · cpu · ")
 
 
-@pytest.mark.parametrize("wrong", [{"precision": "int8"}, {"engine": "onnx"}, {"device": "tpu"}])
+DEVICES = ["tpu", "hpu", "meta", "privateuseone", "mtia", "cuda:-1", "cuda:99999999999", "CPU"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"precision": "int8"}, {"engine": "onnx"}, *({"device": name} for name in DEVICES)], ids=str
+)
 def test_unknown_choices_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong.values()))):
         engine.wrap(small(), **wrong)
@@ -269,19 +275,100 @@ def test_in_bf16_owned_weights_take_half_the_memory_and_compute_the_same():
     assert torch.equal(*outputs)
 
 
-@pytest.mark.parametrize("file", ["model.xml", "model.bin"])
-def test_a_damaged_entry_is_converted_again(file, cache):
+@pytest.mark.parametrize("failing", ["_fill", "take_two_parts", "_request"])
+def test_weights_stay_exact_when_openvino_fails_after_all(failing, monkeypatch):
+    """Else torch in fp32 would take rounded ones for the checkpoint's, and `save` keep them."""
+
+    def fail(*_):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(openvino_engine, "_precision", lambda precision: ("bf16", ""))
+    monkeypatch.setattr(openvino_engine.OpenVINONetwork if failing == "_request" else openvino_engine, failing, fail)
+    network = smallest(27)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    with pytest.warns(UserWarning, match="no memory"):
+        wrapped = engine.wrap(network, "cpu", "fp32", "openvino", owned=True)
+    after = wrapped.unet.state_dict()
+    assert all(after[name].dtype == torch.float32 and torch.equal(after[name], before[name]) for name in before)
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
+@pytest.mark.parametrize("file", ["model.xml", "model.bin", "sha256"])
+def test_a_damaged_entry_is_converted_again(file, damage, cache):
     network = smallest(23)
     engine.wrap(network, "cpu", "fp32", "openvino")
     path = cache / openvino_engine._key(network) / file
-    size = path.stat().st_size
-    os.truncate(path, size // 2)
+    damage(path)
+    damaged = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
     assert wrapped.description.startswith("OpenVINO")
     assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
-    assert path.stat().st_size > 0.9 * size
+    assert path.read_bytes() != damaged
+
+
+def test_an_entry_that_does_not_work_is_removed_and_made_again(cache):
+    """Whole, with weights of the same names, but another network's: it fails only when it is filled or compiled."""
+    network, other = smallest(28), smallest(28, block_out_channels=(64,))
+    for each in (network, other):
+        engine.wrap(each, "cpu", "fp32", "openvino")
+    entry = cache / openvino_engine._key(network)
+    shutil.rmtree(entry)
+    shutil.copytree(cache / openvino_engine._key(other), entry)
+    wrong = (entry / "model.xml").read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
+    assert wrapped.description == "OpenVINO · cpu · fp32"
+    assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
+    assert (entry / "model.xml").read_bytes() != wrong
+
+
+def test_what_fails_although_made_anew_is_not_kept(cache, monkeypatch):
+    network = smallest(29, norm_eps=1e-2)
+
+    def fail(*_):
+        raise RuntimeError("cannot be compiled")
+
+    monkeypatch.setattr(openvino_engine.OpenVINONetwork, "_request", fail)
+    with pytest.warns(UserWarning, match="cannot be compiled"):
+        engine.wrap(network, "cpu", "fp32", "openvino")
+    assert not (cache / openvino_engine._key(network)).exists()
+
+
+def test_networks_that_compute_otherwise_do_not_share_an_entry():
+    """Of one configuration and with weights of the same names: another class, part, or constant."""
+
+    class Doubled(type(smallest(0))):
+        def forward(self, *arguments, **options):
+            return tuple(2 * part for part in super().forward(*arguments, **options))
+
+    class Mirrored(nn.SiLU):
+        def forward(self, x):
+            return -super().forward(x)
+
+    plain, doubled, part, constant = (smallest(30, norm_eps=1e-6) for _ in range(4))
+    doubled.__class__ = Doubled
+    part.conv_act = Mirrored()
+    constant.register_buffer("scale", torch.ones(2), persistent=False)
+    changed = smallest(30, norm_eps=1e-6)
+    changed.register_buffer("scale", torch.zeros(2), persistent=False)
+    networks = [plain, doubled, part, constant, changed]
+    assert len({openvino_engine._key(network) for network in networks}) == 5
+    for network in (plain, doubled, part):
+        wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
+        assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
 
 
 def test_the_cache_is_bounded(monkeypatch, tmp_path):
@@ -338,7 +425,7 @@ def test_two_processes_may_convert_at_once(monkeypatch, tmp_path):
     entry = tmp_path / "openvino" / "entry"
     for _ in range(2):
         openvino_engine._store(model, entry)
-    assert sorted(path.name for path in entry.iterdir()) == ["model.bin", "model.xml"]
+    assert sorted(path.name for path in entry.iterdir()) == ["model.bin", "model.xml", "sha256"]
     assert list(entry.parent.iterdir()) == [entry]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, timestep_pairs
 from ddpm_core.likelihood import discretized_log_likelihood, progressive_decoding, rechain
 from ddpm_core.noise import gaussian
+from ddpm_core.objective import l_vlb
 
 T = 40
 SHAPE = (3, 4, 4)
@@ -309,6 +310,49 @@ def test_impossible_pixels_cost_the_floor():
     for cdf in ("tanh", "exact"):
         logs = discretized_log_likelihood(x_0, torch.tensor([1.0, 1.0, -1.0]).double(), 1e-4, cdf)
         torch.testing.assert_close(logs, torch.full((3,), math.log(1e-12), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde", "analytic", "learned", "learned_range"])
+def test_a_chain_of_one_step_has_a_decoder_and_a_prior(variance):
+    """T = 1: there is no pair (2, 1), and beta_1 stands in for its beta_tilde; the loss says the same."""
+    beta = 0.3
+    learned = variance.startswith("learned")
+    schedule = NoiseSchedule.from_betas([beta])
+
+    def network(x, t_index, labels):
+        return torch.cat([0.5 * x, torch.full_like(x, -0.5)], 1) if learned else 0.5 * x
+
+    one = Model(network, schedule, 4, variance=variance if learned else "beta", gamma=torch.ones(2).double())
+    eps = gaussian(0, 0, (5, *SHAPE)).double()
+    result = bits_per_dim(one, IMAGES, variance, clip=False, noise=lambda index, x: eps)
+    x_0 = torch.from_numpy(IMAGES).permute(0, 3, 1, 2).double() / 127.5 - 1
+    x_t = (1 - beta) ** 0.5 * x_0 + beta**0.5 * eps
+    x0_hat = (x_t - beta**0.5 * 0.5 * x_t) / (1 - beta) ** 0.5
+    sigma2 = math.exp(-0.5) if variance == "learned" else beta
+    nats = oracle_decoder(x_0.numpy(), x0_hat.numpy(), sigma2**0.5, "tanh").mean((1, 2, 3))
+    np.testing.assert_allclose(result.terms[:, 0], nats / math.log(2), rtol=1e-9)
+    assert result.times == (1,) and result.total.isfinite().all()
+    if variance != "analytic":
+        t = torch.ones(5, dtype=torch.int64)
+        loss = l_vlb(network, schedule, x_0, t, eps, None, "epsilon", variance)
+        torch.testing.assert_close(loss, result.terms[:, 0], rtol=1e-12, atol=0)
+    if not learned:
+        again = rechain(result, one, IMAGES, "beta_tilde", 1, "linspace")
+        torch.testing.assert_close(again.total, result.total)
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde", "learned", "learned_range"])
+@pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu"])
+def test_the_loss_and_bits_per_dim_are_one_bound(variance, prediction):
+    """T L_{t−1} of every image and time, both in a batch of mixed times, against the terms of the whole chain."""
+    whole = model(variance, prediction)
+    result = bits_per_dim(whole, IMAGES, clip=False, noise=noise)
+    x_0 = torch.from_numpy(IMAGES).permute(0, 3, 1, 2).double() / 127.5 - 1
+    for t in ([1, 2, 40, 1, 17], [40, 39, 38, 2, 3]):
+        eps = torch.stack([torch.from_numpy(NOISE[T - time, i]) for i, time in enumerate(t)])
+        loss = l_vlb(whole.network, whole.schedule, x_0, torch.tensor(t), eps, None, prediction, variance)
+        expected = T * torch.stack([result.terms[i, time - 1] for i, time in enumerate(t)])
+        torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-12)
 
 
 BAD = [

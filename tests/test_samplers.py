@@ -8,8 +8,11 @@ from toy import AB, LINEAR, SHAPE, X_T, assert_chain, blur_model, run, toy_model
 
 import ddpm_core
 from ddpm_core import Model, NoiseSchedule, sample, side_by_side, trajectory
+from ddpm_core.analytic import estimate_gamma
 from ddpm_core.imaging import to_uint8
 from ddpm_core.noise import gaussian
+from ddpm_core.predict import predict
+from ddpm_core.samplers import sigmas
 from ddpm_core.timesteps import SPACINGS, timestep_pairs
 
 # The end of a chain
@@ -111,6 +114,14 @@ def test_giving_x_T_shifts_no_noise(sampler):
         assert torch.equal(a.x, b.x)
 
 
+@pytest.mark.parametrize("options", [{}, {"sampler": "ddim", "eta": 0.5}, {"sampler": "unipc"}])
+def test_x_T_and_noise_stand_for_the_seeds(options):
+    with_seeds = run(toy_model(num_classes=2), 5, labels=[0, 1], **options)
+    without = trajectory(toy_model(num_classes=2), steps=5, x_T=X_T, noise=z, labels=[0, 1], **options)
+    for step, other in zip(with_seeds, without, strict=True):
+        assert torch.equal(step.x, other.x)
+
+
 def test_x_T_is_left_as_it_was():
     x_T = X_T.clone()
     run(toy_model(), 5, x_T=x_T)
@@ -152,6 +163,42 @@ def test_the_state_keeps_the_dtype_of_x_T_and_the_network_sees_it(dtype, options
 
 def test_float32_unless_x_T_says_otherwise():
     assert next(trajectory(blur_model(), [0], 5)).x.dtype == torch.float32
+
+
+class Reached(Exception):
+    pass
+
+
+class Elsewhere(torch.nn.Module):
+    """A plain module on another device than the CPU; it needs its inputs there, and says when it has them."""
+
+    def __init__(self, parts):
+        super().__init__()
+        if parts == "parameters":
+            self.weight = torch.nn.Parameter(torch.ones(1, device="meta"))
+        else:
+            self.register_buffer("scale", torch.ones(1, device="meta"))
+
+    def forward(self, x, t_index, labels):
+        assert {part.device.type for part in (x, t_index, labels)} == {"meta"}
+        raise Reached
+
+
+@pytest.mark.parametrize("parts", ["parameters", "buffers"])
+@pytest.mark.parametrize("method", [False, True])
+def test_a_plain_module_gets_its_inputs_where_its_parameters_are(parts, method):
+    module, images = Elsewhere(parts), np.zeros((2, 4, 4, 3), np.uint8)
+    model = Model(module.forward if method else module, LINEAR, 4, num_classes=2, null_label=2)
+    for compute in (
+        lambda: next(trajectory(model, [0, 1], 5, labels=[0, 1])),
+        lambda: next(trajectory(model, [0, 1], 5, labels=1, guidance=2.0, sampler="ddim")),
+        lambda: next(side_by_side(model, [0, 1], [{}, {"steps": 3}], x_T=X_T)),
+        lambda: ddpm_core.bits_per_dim(model, images, steps=2),
+        lambda: estimate_gamma(model, images),
+        lambda: predict(model, X_T, 5, torch.tensor([0, 1])),
+    ):
+        with pytest.raises(Reached):
+            compute()
 
 
 # Trajectory and sample
@@ -245,6 +292,9 @@ REFUSED = {
     "eta below 0": refused("eta", sampler="ddim", eta=-0.1),
     "eta above 1": refused("eta", sampler="ddim", eta=1.1),
     "eta NaN": refused("eta", sampler="ddim", eta=float("nan")),
+    "eta above 1 where it is not heeded": refused("eta", eta=2),
+    "eta NaN where it is not heeded": refused("eta", eta=float("nan")),
+    "eta below 0 for a solver": refused("eta", sampler="unipc", eta=-1),
     "learned without a network for it": refused("learned", variance="learned"),
     "learned_range without a network for it": refused("learned", variance="learned_range"),
     "learned on a strided chain": refused("1000", toy_model(variance="learned")),
@@ -258,6 +308,14 @@ REFUSED = {
     "guidance without a null label": refused("null", STRICT, labels=1, guidance=3.0),
     "guidance without a class": refused("guidance", CONDITIONAL, guidance=3.0),
     "guidance not finite": refused("guidance", CONDITIONAL, labels=1, guidance=float("inf")),
+    "guidance not finite in the state": refused("finite", CONDITIONAL, labels=1, guidance=1e39, x_T=X_T.float()),
+    "guidance not finite in the seeded state": refused("finite", CONDITIONAL, labels=1, guidance=-1e39),
+    "guidance NaN": refused("finite", CONDITIONAL, labels=1, guidance=float("nan")),
+    "guidance towards the null label": refused("3 is the label for none", CONDITIONAL, labels=3, guidance=3.0),
+    "guidance of one image towards it": refused("label for none", CONDITIONAL, labels=[0, 3], guidance=0.0),
+    "no seeds and no x_T": refused("seed", seeds=None, noise=z),
+    "no seeds and no noise": refused("seed", seeds=None, x_T=X_T),
+    "no seeds and no images": refused("seed", seeds=None, x_T=X_T[:0], noise=z),
     "label too large": refused("0 to 2", CONDITIONAL, labels=4),
     "label negative": refused("0 to 2", CONDITIONAL, labels=[0, -1]),
     "null label of a model without": refused("0 to 2", STRICT, labels=3),
@@ -274,6 +332,19 @@ def test_bad_input_is_refused_in_one_sentence(match, model, seeds, steps, option
         with pytest.raises(ValueError, match=match) as error:
             call(model, seeds, steps, **options)
         assert "\n" not in str(error.value) and len(str(error.value)) > 15
+
+
+@pytest.mark.parametrize("wrong", [{"sampler": "plms"}, {"eta": 2}, {"eta": float("nan")}, {"steps": 0}], ids=str)
+def test_sigmas_and_lanes_refuse_what_a_run_refuses(wrong):
+    for call in (lambda: sigmas(toy_model(), **wrong), lambda: side_by_side(toy_model(), [0], [{}, wrong])):
+        with pytest.raises(ValueError, match=r"sampler|eta|steps"):
+            call()
+
+
+def test_sigmas_of_a_solver_that_cannot_start():
+    schedule = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
+    with pytest.raises(ValueError, match="use ddpm or ddim"):
+        sigmas(toy_model(schedule=schedule), 10, "unipc")
 
 
 def test_a_network_of_the_wrong_width_is_refused():

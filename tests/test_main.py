@@ -1,0 +1,193 @@
+"""The command line: it writes what it says, refuses before it works, and never shows a traceback."""
+
+import io
+import os
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+from checkpoint_folders import write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import ddpm_core
+from ddpm_core import imaging
+from ddpm_core.__main__ import main, parse_seeds
+
+BLOCKS = {"block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
+TINY = {**BLOCKS, "sample_size": 8, "layers_per_block": 1, "norm_num_groups": 2}
+
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Three classes with names, and a null label."""
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
+    own = {"null_label": 3, "class_names": ["cat", "dog", "1"]}
+    write(folder, own=own, scheduler={"num_train_timesteps": 20}, num_class_embeds=4, **TINY)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(*words):
+    """The sentence that a command ends with, and that it came before any step was taken."""
+    with pytest.raises(SystemExit) as ended, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imaging, "grid", lambda *_: pytest.fail("a step was taken"))
+        main([str(word) for word in words])
+    assert isinstance(ended.value.code, str) and ended.value.code.startswith("error: ")
+    assert "\n" not in ended.value.code
+    return ended.value.code
+
+
+def test_sample_writes_the_grid_and_the_way_there(checkpoint, here):
+    main(["sample", "--checkpoint", str(checkpoint), "--steps", "4", "--seeds", "3,7-8", "--gif", "way.gif"])
+    images = ddpm_core.sample(ddpm_core.load(checkpoint), [3, 7, 8], 4)
+    assert np.array_equal(np.asarray(Image.open(here / "samples.png")), imaging.grid(images))
+    assert Image.open(here / "way.gif").n_frames == 4
+
+
+@pytest.mark.parametrize("label", ["2", "dog"])
+def test_a_class_is_named_by_its_number_or_name(label, checkpoint, here):
+    words = ["sample", "--checkpoint", str(checkpoint), "--steps", "2", "--seeds", "0", "--guidance", "3"]
+    main([*words, "--label", label])
+    number = {"2": 2, "dog": 1}[label]
+    images = ddpm_core.sample(ddpm_core.load(checkpoint), [0], 2, labels=number, guidance=3.0)
+    assert np.array_equal(np.asarray(Image.open(here / "samples.png")), imaging.grid(images))
+
+
+WRONG = {
+    "a folder as grid": (["--grid", "folder.png"], "is a folder"),
+    "a folder without suffix": (["--grid", "."], "must end in .png"),
+    "no name": (["--grid", ""], "must end in .png"),
+    "another suffix": (["--grid", "a.jpg"], "must end in .png"),
+    "a folder as gif": (["--gif", "folder.gif"], "is a folder"),
+    "another suffix of the gif": (["--gif", "a.png"], "must end in .gif"),
+    "a folder that is not there": (["--grid", "nowhere/a.png"], "does not exist"),
+    "one file twice": (["--grid", "a.png", "--gif", "./a.png"], "name one file"),
+    "one file twice by a link": (["--grid", "link.png", "--gif", "a.gif"], "name one file"),
+    "eta too large, not heeded": (["--eta", "2"], "eta"),
+    "eta NaN": (["--eta", "nan", "--sampler", "unipc"], "eta"),
+    "guidance too large for float32": (["--guidance", "1e39", "--label", "1"], "finite"),
+    "guidance towards no class": (["--guidance", "3", "--label", "3"], "the label for none"),
+    "too many seeds": (["--seeds", "0-100000"], "100,000"),
+    "a seed too large": (["--seeds", "0-99999999999999999999999"], "2^63"),
+    "a seed of 5000 digits": (["--seeds", "9" * 5000], "2^63"),
+    "all seeds": (["--seeds", f"0-{2**63 - 1}"], "100,000"),
+    "more than 100,000": (["--seeds", "0-50000,0-50000"], "100,000"),
+    "no device": (["--device", "meta"], "not available here"),
+    "no device of that name": (["--device", "hpu"], "not available here"),
+}
+
+
+@pytest.mark.parametrize(("words", "sentence"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_said_before_any_work(words, sentence, checkpoint, here):
+    (here / "folder.png").mkdir()
+    (here / "folder.gif").mkdir()
+    (here / "a.gif").write_bytes(b"")
+    (here / "link.png").symlink_to(here / "a.gif")
+    assert sentence in refusal("sample", "--checkpoint", checkpoint, "--steps", "2", *words)
+
+
+def test_a_folder_or_file_that_cannot_be_written(checkpoint, here, monkeypatch):
+    def deny(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    (here / "old.png").write_bytes(b"precious")
+    monkeypatch.setattr(tempfile, "TemporaryFile", deny)
+    assert "cannot write" in refusal("sample", "--checkpoint", checkpoint, "--grid", "new.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", deny)
+        assert "cannot write" in refusal("sample", "--checkpoint", checkpoint, "--grid", "old.png")
+    assert (here / "old.png").read_bytes() == b"precious"
+
+
+def test_export_never_replaces_the_weights_by_half_of_their_bits(here):
+    weights = write(here / "own", **TINY)
+    (here / "link").symlink_to(here / "own")
+    for folder in ("own", "./own", "link"):
+        assert "choose another folder" in refusal("export", "own", folder, "--half")
+    main(["export", "own", "own"])  # whole, they may
+    main(["export", "own", "half", "--half"])
+    kept = ddpm_core.load(here / "own").network.unet.state_dict()
+    assert all((kept[name] == weight).all() for name, weight in weights.items())
+    assert sorted(path.name for path in here.iterdir()) == ["half", "link", "own"]
+
+
+def test_export_to_a_home_that_is_not_there(here):
+    write(here / "own", **TINY)
+    assert "home folder" in refusal("export", "own", "~nouser/x")
+
+
+def test_info_is_printed_where_there_is_no_greek(checkpoint, monkeypatch):
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
+    main(["info", str(checkpoint)])
+    sys.stdout.flush()
+    assert b"8?8, 3 channels" in printed.getvalue()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 40)), min_size=1, max_size=4))
+@settings(max_examples=30)
+def test_seeds_are_what_they_say(ranges):
+    ranges = [(first, min(first + more, 2**63 - 1)) for first, more in ranges]
+    text = ",".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)
+    assert parse_seeds(text) == [seed for first, last in ranges for seed in range(first, last + 1)]
+
+
+NUMBERS = ["0", "1", "3", "-1", "1e39", "-1e39", "nan", "inf", "0.5", "1_0", "", "9" * 30, "9" * 5000, "٣", "1e400"]
+FILES = ["a.png", "a.gif", "", ".", "..", "/", "/dev/null", "~nouser/x", "no/a.png", "\x7f.png", "n" * 300 + ".png"]
+DEVICES = ["auto", "cpu", "cpu:0", "hpu", "meta", "privateuseone", "cuda", "cuda:-1", "xla", "lazy", "zzz", ""]
+TEXT = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), max_size=6)
+
+
+def values(*known):
+    return st.integers(0, 9).flatmap(lambda i: st.sampled_from(known) if i else TEXT)
+
+
+OPTIONS = {
+    "--steps": values(*NUMBERS),
+    "--seeds": values(*NUMBERS, "0-2", "2-0", "0-", "-", "1,,2", f"0-{'9' * 23}", f"0-{2**63}", "0-" + "9" * 5000),
+    "--variance": values("beta", "beta_tilde", "analytic", "learned", "learned_range"),
+    "--sampler": values("ddpm", "ddim", "unipc", "dpm++"),
+    "--spacing": values("linspace", "quadratic", "leading", "trailing"),
+    "--eta": values(*NUMBERS),
+    "--label": values(*NUMBERS, "cat", "4"),
+    "--guidance": values(*NUMBERS),
+    "--grid": values(*FILES),
+    "--gif": values(*FILES),
+    "--device": values(*DEVICES),
+    "--precision": values("auto", "fp32", "fp64"),
+    "--engine": values("auto", "torch", "onnx"),
+}
+
+
+@st.composite
+def command_lines(draw, checkpoint):
+    place = draw(st.sampled_from([checkpoint] * 30 + ["", "nothing", "~nouser", ".", "a@b", "\x7f"]))
+    command = draw(st.sampled_from(["sample", "sample", "sample", "info", "export"]))
+    if command == "export":
+        return [command, place, draw(values(*FILES)), *draw(st.lists(st.just("--half"), max_size=1))]
+    chosen = draw(st.lists(st.sampled_from(sorted(OPTIONS)), unique=True, max_size=3))
+    words = ["--checkpoint", place, "--steps", "2", "--seeds", "0"] if command == "sample" else [place]
+    if command == "info":
+        chosen = [name for name in chosen if name in ("--device", "--precision", "--engine")]
+    return [command, *words, *(word for name in chosen for word in (name, draw(OPTIONS[name])))]
+
+
+@given(data=st.data())
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_command_line_gives_a_result_or_a_sentence(data, checkpoint):
+    words = data.draw(command_lines(os.fspath(checkpoint)))
+    try:
+        main(words)
+    except SystemExit as ended:
+        sentence = ended.code
+        assert sentence == 2 or (sentence.startswith("error: ") and "\n" not in sentence and len(sentence) > 20)
