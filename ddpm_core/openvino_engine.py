@@ -74,7 +74,7 @@ class OpenVINONetwork:
                 parameter.data = parameter.data.bfloat16() if parameter.ndim > 1 else parameter.data
         self._precision = precision
         if precision != "fp32":
-            take_two_parts(self._model)
+            take_two_parts(self._model, _PREFIX + "conv_in.weight")
         _fill(self._model, self.unet)
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
@@ -98,7 +98,10 @@ class OpenVINONetwork:
 
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""
-        return x.float() if self._precision == "fp32" else in_two_parts(x.float(), DTYPES[self._precision])
+        x = x.float()
+        if self._precision == "fp32":
+            return x
+        return in_two_parts(2 * x - 1 if self.unet.config.center_input_sample else x, DTYPES[self._precision])
 
     def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         """What evaluates inputs of this shape."""
