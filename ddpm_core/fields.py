@@ -127,7 +127,7 @@ def names(config: dict, key: str, allowed: Container[str] | None = None) -> list
 def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits) -> Any:
     value = config.get(key, default)
     low, high = LIMITS[key]
-    if optional and value is None or fits(value) and low <= value <= high:
+    if (optional and value is None) or (fits(value) and low <= value <= high):
         return value
     reach = f"of at least {low:,}" if high == math.inf else f"from {low:,} to {high:,}"
     raise ValueError(f"{key} must be {kind} {reach}{' or null' if optional else ''}, got {shown(value)}")

@@ -76,9 +76,7 @@ def _check_levels(config: dict) -> int:
     sides = [image_side // 2**level for level in range(len(widths))]
     largest = max(width * side**2 for width, side in zip(widths, sides, strict=True))
     if largest > MAX_ACTIVATION:
-        raise ValueError(
-            f"the network is too large: {largest:,} numbers between two layers, {MAX_ACTIVATION:,} at most"
-        )
+        raise ValueError(f"the network is too large: {largest:,} numbers in a layer, {MAX_ACTIVATION:,} at most")
     attending = [
         side
         for down, up, side in zip(types["down_block_types"], reversed(types["up_block_types"]), sides, strict=True)
