@@ -71,7 +71,7 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def whole(config: dict, key: str, default: int | None = None, optional: bool = False) -> int | None:
+def whole(config: dict, key: str, default: int | None = None, optional: bool = False) -> Any:
     """A whole number within LIMITS[key]; null is allowed where it is optional."""
     return _within(config, key, default, optional, "a whole number", is_whole)
 
@@ -103,7 +103,7 @@ def flag(config: dict, key: str, default: bool) -> bool:
     return value
 
 
-def choice(config: dict, key: str, allowed: Iterable[str | None], default: str | None = None) -> str | None:
+def choice(config: dict, key: str, allowed: Iterable[str | None], default: str | None = None) -> Any:
     """One of the allowed values."""
     allowed = tuple(allowed)
     value = config.get(key, default)
