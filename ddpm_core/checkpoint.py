@@ -264,16 +264,16 @@ def _make_buffers(unet: nn.Module, where: str) -> None:
 def _try(unet: UNet2DModel, size: int, T: int, where: str) -> None:
     """Evaluate the network once, on a small image: not every network that can be built can be evaluated."""
     config = unet.config
-    lowest = 2 if any(isinstance(module, KUpsample2D) for module in unet.modules()) else 1  # they pad by reflection
-    side = min(size, lowest * 2 ** (len(config.block_out_channels) - 1))
-    image, _, *labels = engines.example_inputs(unet, 2, side)  # two: torch normalises no group of one number
+    # Two pixels a side at the lowest resolution: with one, most of a kernel would see nothing but padding.
+    side = min(size, 2 ** len(config.block_out_channels))
+    image, _, *labels = engines.example_inputs(unet, 1, side)
     image = torch.linspace(-1, 1, image.numel()).reshape(image.shape)
     try:
         with torch.no_grad():
-            output = unet.eval()(image, torch.tensor([0, T - 1]), *labels, return_dict=False)[0]
+            output = unet.eval()(image, torch.tensor([T - 1]), *labels, return_dict=False)[0]
     except Exception as error:  # as diffusers' blocks do not check what they are given
         raise CheckpointError(f"{where}: the network of config.json cannot be evaluated ({_reason(error)})") from None
-    if output.shape != (2, config.out_channels, *image.shape[2:]):
+    if output.shape != (1, config.out_channels, *image.shape[2:]):
         raise CheckpointError(f"{where}: the network of config.json does not keep the size of an image")
     if not output.isfinite().all():
         raise CheckpointError(f"{where} are weights with which the network gives NaN or infinite numbers")
