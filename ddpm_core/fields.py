@@ -41,6 +41,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 MAX_LEVELS = 10  # resolutions of a U-Net
 MAX_PARAMETERS = 10**9  # twice those of the largest pixel diffusion networks
+MAX_WEIGHT = 1e8  # far beyond any that was trained; squares of sums of such numbers overflow
 MAX_ACTIVATION = 2**28  # numbers between two layers, for one image
 MAX_ATTENDED = 128 * 128  # pixels that attend to each other
 MAX_JSON = 16 << 20  # bytes

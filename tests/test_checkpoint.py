@@ -366,7 +366,7 @@ def test_weights_with_which_the_network_overflows_are_refused(tmp_path):
     weights = write(tmp_path)
     weights["time_embedding.linear_2.weight"].fill_(3e38)
     save_file(weights, tmp_path / SAFETENSORS)
-    assert "gives NaN or infinite numbers" in refusal(tmp_path)
+    assert "3e+38 in time_embedding.linear_2.weight" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
