@@ -247,7 +247,7 @@ def _network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
         largest = torch.stack(torch.aminmax(value.float())).abs().amax()  # NaN is kept; a third of isfinite's time
         if MAX_WEIGHT < largest < torch.inf:
-            raise CheckpointError(f"{where} is damaged: it holds {largest:.2g} in {key}, no weight of a trained network")
+            raise CheckpointError(f"{where} is damaged: it holds {largest:.2g} in {key}, no trained weight")
         if not largest.isfinite():
             raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
     unet.to_empty(device="cpu").load_state_dict(weights)
