@@ -49,8 +49,8 @@ class Sample:
     """which times the steps visit"""
     eta: float = 0.0
     """DDIM's noise: 0 is deterministic, 1 has the variance beta_tilde"""
-    clip: bool = True
-    """clip the estimate of x_0 to [-1, 1]"""
+    clip: bool | None = None
+    """clip the estimate of x_0 to [-1, 1]; without it as the checkpoint asks for"""
     label: str | None = None
     """class number or name, for class-conditional models; without it any class"""
     guidance: float | None = None

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core import files
+from ddpm_core.fields import is_whole, read_json
 from ddpm_core.refs import ANALYTIC, CheckpointError
 from ddpm_core.schedule import NoiseSchedule
 
@@ -161,13 +162,17 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
     """
     for path in filter(Path.is_file, _places(source)):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
+            times = content["times"]
+            inside = all(is_whole(t) and 0 < t <= schedule.T for t in times)
+            if not inside or times != sorted(set(times)):
+                raise ValueError
             table = _estimate(content).table(schedule)
             if not bool((table.isfinite() & (table >= 0)).all()):
                 raise ValueError
             if content["weights_sha256"] == sha256(source.folder / source.file):
                 return table
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except (OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError):
             raise CheckpointError(f"{path} is not a table of Γ_t: delete it, or make it again") from None
     return None
 

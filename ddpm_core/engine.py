@@ -53,6 +53,12 @@ class _InputConv(nn.Module):
         return F.conv2d(parts, torch.cat([self.weight, self.weight], 1), self.bias, padding=self.padding)
 
 
+def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
+    """The first Skip block of a network reads the float32 image, too: it gets it in the dtype of its weights."""
+    skip = keywords["skip_sample"].to(keywords["hidden_states"].dtype)
+    return arguments, {**keywords, "skip_sample": skip}
+
+
 class TorchNetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
 
@@ -66,6 +72,9 @@ class TorchNetwork:
         self.description = f"{self.name} · {device.type} · {precision}"
         if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
             unet.conv_in = _InputConv(unet.conv_in)
+            for block in unet.down_blocks:
+                if hasattr(block, "skip_conv"):
+                    block.register_forward_pre_hook(_round_skip, with_kwargs=True)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:

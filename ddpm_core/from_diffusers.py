@@ -6,12 +6,15 @@ one, and fails. Here Python makes that thread wait.
 
 from diffusers import DPMSolverMultistepScheduler, UNet2DModel, UniPCMultistepScheduler, __version__
 from diffusers.models.attention_processor import Attention
+from diffusers.models.downsampling import KDownsample2D
 from diffusers.models.resnet import ResnetBlock2D
-from diffusers.models.upsampling import Upsample2D
+from diffusers.models.upsampling import KUpsample2D, Upsample2D
 
 __all__ = [
     "Attention",
     "DPMSolverMultistepScheduler",
+    "KDownsample2D",
+    "KUpsample2D",
     "ResnetBlock2D",
     "UNet2DModel",
     "UniPCMultistepScheduler",

@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from ddpm_core.refs import FILES, CheckpointError, Layout, Ref, embedded, layout, names_in, parse
+from ddpm_core.refs import EXTRA, FILES, CheckpointError, Layout, Ref, embedded, layout, names_in, parse
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception it raises cancels the download
 Check = Callable[[Path, Layout], object]  # looks at the small files before the weights are downloaded
@@ -49,7 +49,8 @@ class Status:
 def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Path, Layout, str | None]:
     """Bring a checkpoint's files here: (folder, its layout, commit hash for the Hub's).
 
-    Asks the Hub for the newest commit of the revision; when the Hub cannot be reached, the cache serves. progress is
+    Asks the Hub for the newest commit of the revision; when the Hub cannot be reached, the cache serves, even one that
+    another program filled and that lacks files we would have downloaded: layout.unknown names those. progress is
     called about ten times a second from this thread, also while nothing arrives; what it raises cancels the download
     and comes out unchanged. An interrupted download leaves nothing broken: the next call succeeds.
     check(folder, layout) runs when the small files are there, before the weights are downloaded; what it raises comes
@@ -58,7 +59,7 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Pat
     if ref.folder is not None:
         return ref.folder, layout(names_in(ref.folder), ref.name), None
     cached = _cached(ref)
-    if cached and cached[2] == ref.revision:  # a commit never changes
+    if cached and cached[2] == ref.revision and not cached[1].unknown:  # a commit never changes
         return cached
     try:
         commit, sizes = _interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
@@ -76,13 +77,13 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Pat
 def here(ref: Ref) -> tuple[Path, Layout, str | None] | None:
     """A checkpoint's folder, which files it has, and its commit on the Hub, when they are all on this machine.
 
-    Asks nobody else.
-
+    Asks nobody else. None too where another program filled the cache, which may then lack a file.
     Raises CheckpointError for a folder that is no checkpoint.
     """
     if ref.folder is not None:
         return ref.folder, layout(names_in(ref.folder), ref.name), None
-    return _cached(ref)
+    cached = _cached(ref)
+    return None if cached and cached[1].unknown else cached
 
 
 def status(ref: str | Path, revision: str | None = None, timeout: float = 3.0) -> Status:
@@ -94,12 +95,17 @@ def status(ref: str | Path, revision: str | None = None, timeout: float = 3.0) -
             size = sum((where.folder / name).stat().st_size for name in chosen.files)
             return Status("local" if where.kind == "folder" else "embedded", size)
         cached = _cached(where)
-        if cached:
-            folder, chosen, _ = cached
-            return Status("cached", sum((folder / name).stat().st_size for name in chosen.files))
-        commit, sizes = _interruptible(lambda: _listing(where, timeout), timeout=timeout)
+        if cached and not cached[1].unknown:
+            return _in_cache(cached)
+        try:
+            commit, sizes = _interruptible(lambda: _listing(where, timeout), timeout=timeout)
+        except Exception as error:
+            if cached and _unreachable(error):
+                return _in_cache(cached)
+            raise
         chosen = layout(sizes, str(where))
-        return Status("download", sum(sizes[name] or 0 for name in _not_cached(where, commit, chosen)))
+        wanted = _not_cached(where, commit, chosen)
+        return Status("download", sum(sizes[name] or 0 for name in wanted)) if wanted else _in_cache(cached)
     except Exception as error:
         return Status("offline" if _unreachable(error) else "missing")
 
@@ -110,19 +116,29 @@ def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str,
     return info.sha, {file.rfilename: file.size for file in info.siblings or ()}
 
 
+def _in_cache(cached: tuple[Path, Layout, str]) -> Status:
+    folder, chosen, _ = cached
+    return Status("cached", sum((folder / name).stat().st_size for name in chosen.files))
+
+
 def _cached(ref: Ref) -> tuple[Path, Layout, str] | None:
-    """The checkpoint as huggingface_hub's cache has it, when complete: (folder, layout, commit)."""
-    found = {}
+    """The checkpoint as huggingface_hub's cache has it, when it can be loaded: (folder, layout, commit).
+
+    The cache knows of a file that it is here, or that the Hub has none; neither is said of layout.unknown.
+    """
+    found, unknown = {}, []
     for name in FILES:
         path = try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=ref.revision)
         if isinstance(path, str):
             found[name] = Path(path)
+        elif path is None and name in EXTRA:
+            unknown.append(name)
     try:
         chosen = layout(found, str(ref))
     except CheckpointError:
         return None
     folder = found[chosen.config].parents[chosen.config.count("/")]
-    return folder, chosen, folder.name
+    return folder, replace(chosen, unknown=tuple(unknown)), folder.name
 
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
@@ -162,6 +178,12 @@ def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, 
         path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=Bar)
         return Path(path).parents[name.count("/")]
 
+    def note_absence(name: str) -> None:
+        """Have the client note that the commit has no such file, which it does when it is refused one."""
+        if try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=commit) is None:
+            with suppress(EntryNotFoundError):
+                get(name)
+
     def download() -> Path:
         with _plain_http():
             *small, _ = chosen.files
@@ -169,6 +191,8 @@ def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, 
                 folder = get(name)
             check(folder, chosen)
             get(chosen.weights)
+            for name in set(EXTRA) - set(chosen.extra):
+                note_absence(name)
             if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
                 get(chosen.config, ref.revision)
         return folder

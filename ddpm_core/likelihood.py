@@ -67,7 +67,7 @@ def bits_per_dim(
     steps: int | None = None,
     spacing: str = "linspace",
     labels: int | Sequence[int] | None = None,
-    clip: bool = True,
+    clip: bool | None = None,
     cdf: str = "tanh",
     noise: Noise | None = None,
     dtype: torch.dtype = torch.float64,
@@ -76,9 +76,10 @@ def bits_per_dim(
     """The bound for given images, one draw of x_t for each image and time.
 
     images: uint8 (N, H, W, C). variance: as for `trajectory`. steps: None for all T, or fewer in a spacing that visits
-    t = 1. labels: see predict.label_tensor. clip: clip x̂_0 to [−1, 1] as the paper's evaluation does. cdf: see
-    `discretized_log_likelihood`. noise(index, x) -> ε of x_t for all N images at step `index`, 0 being the largest t;
-    without it image i has the seed i. dtype: of the state. progress(done, total) counts evaluations.
+    t = 1. labels: see predict.label_tensor. clip: clip x̂_0 to [−1, 1] as the paper's evaluation does, None as the
+    checkpoint asks for. cdf: see `discretized_log_likelihood`. noise(index, x) -> ε of x_t for all N images at step
+    `index`, 0 being the largest t; without it image i has the seed i. dtype: of the state. progress(done, total) counts
+    evaluations.
 
     The terms and their variances are those of `bound` and `bound_variance`. Raises ValueError for values outside these.
     """
@@ -105,7 +106,7 @@ def progressive_decoding(
     images: np.ndarray | Tensor,
     times: Sequence[int],
     labels: int | Sequence[int] | None = None,
-    clip: bool = True,
+    clip: bool | None = None,
     noise: Noise | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
@@ -229,7 +230,7 @@ def _prior_kl(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:
     return 0.5 * (alpha_bar * (x_0.square() - 1) - math.log1p(-alpha_bar))
 
 
-def evaluations(model: Model, x_0: Tensor, pairs, labels, clip: bool, noise: Noise | None, progress=None):
+def evaluations(model: Model, x_0: Tensor, pairs, labels, clip: bool | None, noise: Noise | None, progress=None):
     """Yield (Prediction, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
 
     x_0: (N, C, H, W) as `image_state` gives it; noise, labels, clip, progress: as for `bits_per_dim`. t and s are int64

@@ -89,7 +89,7 @@ class OpenVINONetwork:
                 self._model, kept = _converted(self.unet, entry)
             try:
                 if self._precision != "fp32":
-                    take_two_parts(self._model)
+                    take_two_parts(self._model, _PREFIX + "conv_in.weight")
                 _fill(self._model, weights)
                 self._request(tuple(self._image(example_inputs(self.unet)[0]).shape))
                 return
@@ -115,7 +115,10 @@ class OpenVINONetwork:
 
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""
-        return x.float() if self._precision == "fp32" else in_two_parts(x.float(), DTYPES[self._precision])
+        x = x.float()
+        if self._precision == "fp32":
+            return x
+        return in_two_parts(2 * x - 1 if self.unet.config.center_input_sample else x, DTYPES[self._precision])
 
     def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         """What evaluates inputs of this shape."""

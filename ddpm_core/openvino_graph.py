@@ -22,14 +22,25 @@ def keep_channels_together(model: Model) -> None:
     model.validate_nodes_and_infer_types()
 
 
-def take_two_parts(model: Model) -> None:
-    """Let a converted network take its image as engine.in_two_parts gives it, in place."""
+def take_two_parts(model: Model, kernel_name: str) -> None:
+    """Let a converted network take its image as engine.in_two_parts gives it, in place.
+
+    kernel_name: of the first convolution's kernel. A network that centers its image takes it centered.
+    """
     image = model.inputs[0].get_node()
-    readers = (target.get_node() for target in image.output(0).get_target_inputs())
-    (conv,) = (node for node in readers if node.get_type_name() == "Convolution")
-    kernel = conv.input_value(1)
-    conv.input(1).replace_source_output(op.concat([kernel, kernel], 1).output(0))
+    convs = _all(model, "Convolution")
+    (conv,) = (node for node in convs if node.input_value(1).get_node().get_friendly_name() == kernel_name)
+    seen, kernel = _inputs(conv)
+    others = [target for target in seen.get_target_inputs() if target.get_node().get_type_name() != "Convolution"]
     image.set_partial_shape(PartialShape([-1, 2 * _channels(kernel), -1, -1]))
+    image.validate_and_infer_types()
+    if any(target.get_node().get_type_name() != "ShapeOf" for target in others):  # a Skip block's
+        parts = op.split(image, op.constant(np.int64(1)), 2)
+        whole = op.add(parts.output(0), parts.output(1))
+        for target in others:
+            target.replace_source_output(whole.output(0))
+    conv.input(0).replace_source_output(image.output(0))
+    conv.input(1).replace_source_output(op.concat([kernel, kernel], 1).output(0))
     model.validate_nodes_and_infer_types()
 
 

@@ -36,15 +36,16 @@ def predict(
     t: process.Time,
     labels: Tensor | None = None,
     guidance: float | None = None,
-    clip: bool = True,
+    clip: bool | None = None,
 ) -> Prediction:
     """Evaluate the network at x_t.
 
     x: (N, C, H, W); t: int or int64 (N,), 1..T; labels: int64 (N,) as `label_tensor` gives them.
     guidance w: ε = ε_∅ + w(ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional pass.
-    clip: x̂_0 is clipped to [−1, 1] and ε derived from it again. With μ̃-prediction only x0_hat is: the paper leaves that
-    mean as the network gave it.
+    clip: x̂_0 is clipped to [−1, 1] and ε derived from it again; None is as the checkpoint asks for, model.clip. With
+    μ̃-prediction only x0_hat is: the paper leaves that mean as the network gave it.
     """
+    clip = model.clip if clip is None else clip
     # The network was trained on 0..T−1.
     t_index = torch.as_tensor(t, device=x.device).expand(len(x)) - 1
     output, v = _evaluate(model, x, t_index, labels, guidance)

@@ -11,8 +11,9 @@ from pathlib import Path
 from ddpm_core import files
 
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
+OWN = "ddpm_core.json"  # what the Hub's layout has no field for
 ANALYTIC = "analytic_variance.json"  # written by ddpm_core.analytic
-EXTRA = ("model_index.json", "ddpm_core.json", ANALYTIC)
+EXTRA = ("model_index.json", OWN, ANALYTIC)
 FILES = (
     *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHTS)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),
@@ -39,12 +40,16 @@ class Ref:
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a checkpoint, as paths relative to its root. Weights come last: they are the large file."""
+    """The files of a checkpoint, as paths relative to its root. Weights come last: they are the large file.
+
+    unknown: files that the checkpoint may have on the Hub, which could not be asked, and that are not in the cache.
+    """
 
     config: str
     scheduler: str
     weights: str
     extra: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def trajectory(
     variance: str | None = None,
     spacing: str = "linspace",
     eta: float = 0.0,
-    clip: bool = True,
+    clip: bool | None = None,
     labels: int | Sequence[int] | None = None,
     guidance: float | None = None,
     x_T: Tensor | None = None,
@@ -130,7 +130,8 @@ def trajectory(
     seeds: one image each, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given. steps: 1..T.
     sampler: one of SAMPLERS.
     variance: one of process.VARIANCES, None for the checkpoint's own; only "ddpm" heeds it.
-    spacing: one of timesteps.SPACINGS. eta: 0..1, the share of β̃ in DDIM's σ. clip: keep x̂_0 within [−1, 1].
+    spacing: one of timesteps.SPACINGS. eta: 0..1, the share of β̃ in DDIM's σ.
+    clip: keep x̂_0 within [−1, 1], None as the checkpoint asks for.
     labels, guidance: see predict.label_tensor and predict.predict.
     x_T: (N, C, H, W) instead of the seeded start; the state has its dtype. noise(index, x) -> tensor like x instead of
     the seeded noise of a step.
@@ -146,7 +147,7 @@ def side_by_side(
     model: Model,
     seeds: Sequence[int],
     lanes: Sequence[dict],
-    clip: bool = True,
+    clip: bool | None = None,
     labels: int | Sequence[int] | None = None,
     guidance: float | None = None,
     x_T: Tensor | None = None,

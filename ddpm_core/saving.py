@@ -48,7 +48,9 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         raise CheckpointError(f"there is no folder {str(folder)!r}: its user has no home folder here") from None
     check_replaceable(folder)
     if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
-        raise CheckpointError(f"{folder} may hold the only exact weights of this model: choose another folder for float16")
+        raise CheckpointError(
+            f"{folder} may hold the only exact weights of this model: choose another folder for float16"
+        )
     weights, has_gamma = _unrounded(model, unet)
     weights = _for_file(weights, half)
     extra = extra or {}

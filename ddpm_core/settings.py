@@ -1,18 +1,19 @@
 """What a checkpoint's JSON files say, beside its weights, and how to write them.
 
-config.json is the network's, scheduler_config.json diffusers' (schedule, prediction, variance, clipping),
+config.json is the network's (unet_config), scheduler_config.json diffusers' (schedule, prediction, variance, clipping),
 model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's layout has no field for.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddpm_core import unet_config
+from ddpm_core.fields import LIMITS, choice, flag, is_whole, names, number, numbers, read_json, shown, whole
 from ddpm_core.process import LEARNED, PREDICTIONS
-from ddpm_core.refs import CheckpointError, Layout
+from ddpm_core.refs import OWN, CheckpointError, Layout
 from ddpm_core.schedule import NoiseSchedule
 
 if TYPE_CHECKING:
@@ -42,26 +43,23 @@ class Settings:
 
 def read(folder: Path, layout: Layout, where: str) -> Settings:
     """Read and check the JSON files of a checkpoint; where names it in the sentence of a CheckpointError."""
-
-    def load(name: str) -> dict[str, Any]:
-        try:
-            content = json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{where}: {name} cannot be read as JSON ({str(error).splitlines()[0]})") from None
-        if not isinstance(content, dict):
-            raise CheckpointError(f"{where}: {name} must hold a JSON object, not a {type(content).__name__}")
-        return content
-
-    index, own = (load(name) if name in layout.extra else {} for name in ("model_index.json", "ddpm_core.json"))
-    unet, scheduler = load(layout.config), load(layout.scheduler)
     try:
+        index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", OWN))
+        unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
         _check_kind(unet, index)
-        model = {**_from_unet(unet), **_from_scheduler(scheduler)}
+        size, channels = unet_config.check(unet)
+        model = {"image_size": size, "channels": channels, **_from_scheduler(scheduler)}
         if "prediction" in own:
-            model["prediction"] = _choice(own, "prediction", {name: name for name in PREDICTIONS}, None)
+            model["prediction"] = choice(own, "prediction", PREDICTIONS)
         _check_channels(unet, model)
+        _check_times(unet, model)
+        if OWN in layout.unknown and unet.get("num_class_embeds"):
+            raise ValueError(
+                f"the cache lacks {OWN}, which says what this network's classes are, and the Hub cannot be reached to "
+                f"ask for it: connect once to download it"
+            )
         model |= _classes(unet, own)
-        weights = _choice(own, "weights", {name: name for name in WEIGHTS}, "unknown")
+        weights = choice(own, "weights", WEIGHTS, "unknown")
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
         raise CheckpointError(f"{where}: {str(error).splitlines()[0]}") from None
     return Settings(unet, model, weights)
@@ -97,47 +95,48 @@ def files(model: Model) -> dict[str, dict[str, Any]]:
     return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
 
 
-def _choice(config: dict, key: str, allowed: dict[str, str], default: str | None) -> str:
-    value = config.get(key, default)
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"unknown {key} {value!r}: allowed are {', '.join(allowed)}")
-    return allowed[value]
-
-
 def _check_kind(unet: dict, index: dict) -> None:
     kind = unet.get("_class_name")
     if kind != "UNet2DModel":
-        raise ValueError(f"the network is a {kind or 'model of no named class'}, only UNet2DModel loads")
+        raise ValueError(f"the network is a {_named(kind, 'model of no named class')}, only UNet2DModel loads")
     others = [key for key, value in index.items() if isinstance(value, list) and key not in ("unet", "scheduler")]
     if others:
-        pipeline = index.get("_class_name", "a pipeline")
-        raise ValueError(
-            f"{pipeline} needs its {', '.join(others)} too: only models of pixels load, a UNet2DModel alone"
-        )
+        pipeline, parts = _named(index.get("_class_name"), "a pipeline"), ", ".join(others[:5])
+        raise ValueError(f"{pipeline} needs its {parts} too: only models of pixels load, a UNet2DModel alone")
 
 
-def _from_unet(unet: dict) -> dict[str, Any]:
-    size = unet.get("sample_size")
-    height, width = size if isinstance(size, list) and len(size) == 2 else (size, size)
-    if not _is_count(height) or height != width:
-        raise ValueError(f"sample_size must be one whole number, the side of a square image, got {size!r}")
-    channels = unet.get("in_channels", 3)
-    if not _is_count(channels):
-        raise ValueError(f"in_channels must be a whole number of at least 1, got {channels!r}")
-    return {"image_size": height, "channels": channels}
+def _named(value: Any, otherwise: str) -> str:
+    return value if isinstance(value, str) and 0 < len(value) < 100 else otherwise
 
 
 def _from_scheduler(scheduler: dict) -> dict[str, Any]:
     if "beta_schedule" not in scheduler and scheduler.get("trained_betas") is None:
-        kind = scheduler.get("_class_name", "the scheduler")
+        kind = _named(scheduler.get("_class_name"), "the scheduler")
         raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json names no beta_schedule")
-    default = "epsilon" if scheduler.get("predict_epsilon", True) else "sample"  # its name before diffusers 0.8
+    if scheduler.get("trained_betas") is not None:
+        numbers(scheduler, "trained_betas", int(LIMITS["num_train_timesteps"][1]))
+    whole(scheduler, "num_train_timesteps", 1000)
+    for key, default in (("beta_start", 1e-4), ("beta_end", 0.02)):
+        number(scheduler, key, default)
+    flag(scheduler, "rescale_betas_zero_snr", False)
+    # the prediction's name before diffusers 0.8
+    default = "epsilon" if flag(scheduler, "predict_epsilon", True) else "sample"
     return {
         "schedule": NoiseSchedule.from_config(scheduler),
-        "prediction": _choice(scheduler, "prediction_type", _PREDICTIONS, default),
-        "variance": _choice(scheduler, "variance_type", _VARIANCES, "fixed_small"),
-        "clip": bool(scheduler.get("clip_sample", True)),
+        "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
+        "variance": _VARIANCES[choice(scheduler, "variance_type", _VARIANCES, "fixed_small")],
+        "clip": _clip(scheduler),
     }
+
+
+def _clip(scheduler: dict) -> bool:
+    """Whether x̂_0 is clipped to [−1, 1]; ValueError for a checkpoint that wants something else done to it."""
+    if flag(scheduler, "thresholding", False):
+        raise ValueError("thresholding (of x̂_0 at a quantile) is not supported: it must be false")
+    clip, reach = flag(scheduler, "clip_sample", True), number(scheduler, "clip_sample_range", 1.0)
+    if clip and reach != 1:
+        raise ValueError(f"clip_sample_range {reach} is not supported: x̂_0 is clipped to 1, or not at all")
+    return clip
 
 
 def _check_channels(unet: dict, model: dict) -> None:
@@ -150,21 +149,23 @@ def _check_channels(unet: dict, model: dict) -> None:
         )
 
 
+def _check_times(unet: dict, model: dict) -> None:
+    """A learned time embedding has one row for each time."""
+    T, rows = model["schedule"].T, unet.get("num_train_timesteps")
+    if unet.get("time_embedding_type") == "learned" and (rows is None or rows < T):
+        raise ValueError(f"the schedule has {T} times, but config.json's num_train_timesteps is {shown(rows)}")
+
+
 def _classes(unet: dict, own: dict) -> dict[str, Any]:
     """Without ddpm_core.json every class embedding is a class, and none means "no label"."""
-    if unet.get("class_embed_type") is not None:
-        raise ValueError(f"class_embed_type {unet['class_embed_type']!r} is not supported: it must be null")
     embeddings = unet.get("num_class_embeds") or 0
-    null, names = own.get("null_label"), own.get("class_names")
+    null = own.get("null_label")
     classes = embeddings if null is None else embeddings - 1
-    if null is not None and (embeddings < 2 or null != classes):
-        raise ValueError(f"null_label must be the last of the {embeddings} class embeddings, got {null!r}")
-    if names is not None:
-        if not isinstance(names, list) or len(names) != classes or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"class_names must be a list of {classes} names, got {names!r}")
-        names = tuple(names)
-    return {"num_classes": classes, "null_label": null, "class_names": names}
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if null is not None and (embeddings < 2 or not is_whole(null) or null != classes):
+        raise ValueError(f"null_label must be the last of the {embeddings} class embeddings, got {shown(null)}")
+    named = own.get("class_names")
+    if named is not None:
+        named = tuple(names(own, "class_names"))
+        if len(named) != classes:
+            raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
+    return {"num_classes": classes, "null_label": null, "class_names": named}

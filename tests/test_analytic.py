@@ -267,11 +267,16 @@ def test_hub_checkpoints_keep_it_in_the_users_cache(checkpoint, tmp_path, monkey
     torch.testing.assert_close(analytic.read(model.source, SCHEDULE), found.table(SCHEDULE), rtol=1e-8, atol=0)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"gamma": [1]}', "null"])
-def test_a_damaged_file_gets_one_sentence(checkpoint, text):
-    (checkpoint / "analytic_variance.json").write_text(text)
-    with pytest.raises(CheckpointError, match="not a table of"):
-        load(checkpoint)
+def test_a_damaged_file_gets_one_sentence(checkpoint):
+    table = '{{"times": {}, "gamma": {}, "standard_error": [0, 0], "images": 2}}'.format
+    times = ("[-5, 200]", "[20, 1]", "[1, 10000]", "[1, true]", "[1.5, 2]", "12")
+    gammas = ("[1]", "[1, -1]", "[1, NaN]", '[1, "a"]', f"[1, {10**400}]")
+    texts = ["{", "[]", '{"gamma": [1]}', "null", "[" * 100_000]
+    texts += [table(t, "[1, 1]") for t in times] + [table("[1, 200]", gamma) for gamma in gammas]
+    for text in texts:
+        (checkpoint / "analytic_variance.json").write_text(text)
+        with pytest.raises(CheckpointError, match="not a table of"):
+            load(checkpoint)
 
 
 def test_too_few_images_get_one_sentence():

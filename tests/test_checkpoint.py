@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,14 @@ from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint import Source, describe
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
+PICKLE = "diffusion_pytorch_model.bin"
+TWO_LEVELS = {
+    "sample_size": 16,
+    "block_out_channels": [32, 64],
+    "layers_per_block": 1,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D"],
+    "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+}
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -152,9 +162,21 @@ def test_classes(tmp_path):
         ({"scheduler": {"prediction_type": "score"}}, "unknown prediction_type 'score'"),
         ({"scheduler": {"variance_type": "huge"}}, "unknown variance_type 'huge'"),
         ({"scheduler": {"beta_schedule": "odd"}}, "unknown beta_schedule 'odd'"),
-        ({"scheduler": {"num_train_timesteps": "many"}}, "T must be a whole number"),
-        ({"scheduler": {"beta_start": "small"}}, "linspace"),
-        ({"scheduler": {"trained_betas": [0.1, 2]}}, "every beta must lie strictly between 0 and 1"),
+        (
+            {"scheduler": {"num_train_timesteps": "many"}},
+            "num_train_timesteps must be a whole number from 1 to 100,000",
+        ),
+        ({"scheduler": {"beta_start": "small"}}, "beta_start must be a number from 0 to 1, got 'small'"),
+        ({"scheduler": {"beta_end": float("nan")}}, "beta_end must be a number from 0 to 1, got nan"),
+        ({"scheduler": {"trained_betas": [0.1, 2]}}, "trained_betas must be a list of 1 to 100,000 numbers"),
+        ({"scheduler": {"trained_betas": [0.1, 0]}}, "every beta must lie strictly between 0 and 1"),
+        ({"scheduler": {"clip_sample": "no"}}, "clip_sample must be true or false, got 'no'"),
+        ({"scheduler": {"clip_sample_range": 2.5}}, "clip_sample_range 2.5 is not supported"),
+        ({"scheduler": {"thresholding": True}}, "thresholding (of x̂_0 at a quantile) is not supported"),
+        ({"own": {"null_label": True}, "num_class_embeds": 2}, "null_label must be the last"),
+        ({"own": {"class_names": ["\ud800"]}, "num_class_embeds": 1}, "class_names must be a list of names"),
+        ({"sample_size": 36}, "sample_size must be a multiple of 8 with 4 levels, got 36"),
+        ({"sample_size": 100_000}, "sample_size must be a whole number from 1 to 1,024, got 100000"),
         ({"scheduler": {"_class_name": "ScoreSdeVeScheduler", "beta_schedule": ...}}, "ScoreSdeVeScheduler is not a"),
     ],
 )
@@ -227,10 +249,158 @@ def test_damaged_json(tmp_path, name, content):
 
 def test_a_configuration_that_cannot_be_built(tmp_path):
     write(tmp_path)
-    edit(tmp_path / "config.json", down_block_types=["NoSuchBlock"])
+    edit(tmp_path / "config.json", norm_num_groups=3)
     assert "not one that UNet2DModel can be built of" in refusal(tmp_path)
-    edit(tmp_path / "config.json", **{**CONFIGS["cifar10"], "block_out_channels": [10**6] * 4})
-    assert "does not fit config.json" in refusal(tmp_path)  # and terabytes were not allocated
+    edit(tmp_path / "config.json", **{**CONFIGS["cifar10"], "block_out_channels": [4096] * 4})
+    assert "parameters, 1,000,000,000 are the limit" in refusal(tmp_path)  # and they were not allocated
+    edit(tmp_path / "config.json", **{**CONFIGS["cifar10"], "block_out_channels": [1024] * 4})
+    assert "does not fit config.json" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("layers_per_block", 1_000_000),
+        ("block_out_channels", [10**6] * 4),
+        ("block_out_channels", [8, [16], 16, 16]),
+        ("block_out_channels", [8]),
+        ("block_out_channels", 8),
+        ("block_out_channels", [1, 16, 16, 16]),
+        ("down_block_types", ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "NoSuchBlock"]),
+        ("down_block_types", [None] * 4),
+        ("up_block_types", ["UpBlock2D"] * 3),
+        ("up_block_types", "UpBlock2D"),
+        ("norm_num_groups", "4"),
+        ("norm_num_groups", True),
+        ("norm_eps", -1e-6),
+        ("norm_eps", float("inf")),
+        ("attention_head_dim", 0),
+        ("mid_block_scale_factor", 0),
+        ("mid_block_type", "UNetMidBlock3D"),
+        ("downsample_padding", -1),
+        ("act_fn", ["silu"]),
+        ("time_embedding_type", "fourier"),
+        ("num_class_embeds", 0),
+        ("num_class_embeds", 10**9),
+        ("center_input_sample", "yes"),
+        ("freq_shift", {"a": 1}),
+        ("sample_size", 9 * 8 * 1024),
+        ("sample_size", [32, "32"]),
+        ("in_channels", [3]),
+        ("out_channels", None),
+    ],
+)
+def test_values_outside_their_limits_are_refused_before_anything_is_built(tmp_path, field, value, monkeypatch):
+    monkeypatch.setattr(UNet2DModel, "from_config", lambda config: pytest.fail("it was built"))
+    write(tmp_path)
+    edit(tmp_path / "config.json", **{field: value})
+    assert field in refusal(tmp_path)
+
+
+def test_sizes_that_no_evaluation_could_bear_are_refused(tmp_path):
+    write(tmp_path)
+    for change, sentence in (
+        ({"sample_size": 1024, "block_out_channels": [512, 16, 16, 16]}, "the network is too large"),
+        ({"sample_size": 1024}, "attention over 262,144 pixels is too much"),
+    ):
+        edit(tmp_path / "config.json", **{**CONFIGS["cifar10"], **change})
+        assert sentence in refusal(tmp_path)
+
+
+def test_a_learned_time_embedding_has_all_times(tmp_path):
+    write(tmp_path, time_embedding_type="learned", num_train_timesteps=999)
+    assert "the schedule has 1000 times, but config.json's num_train_timesteps is 999" in refusal(tmp_path)
+
+
+def test_a_schedule_of_a_billion_steps_is_refused_at_once(tmp_path):
+    write(tmp_path, scheduler={"num_train_timesteps": 10**9, "beta_schedule": "squaredcos_cap_v2"})
+    assert "num_train_timesteps must be" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"])
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"a":' * 100_000, "1" * 10_000, '{"a": "%s"}' % ("x" * (17 << 20))]
+)
+def test_json_that_python_cannot_or_should_not_read(tmp_path, name, content):
+    write(tmp_path)
+    (tmp_path / name).write_text(content)
+    assert f"{name} cannot be read as JSON" in refusal(tmp_path)
+
+
+def test_json_that_is_nested_as_deep_as_python_reads_it(tmp_path):
+    write(tmp_path, own={"class_names": json.loads("[" * 900 + "]" * 900)})
+    assert "class_names must be a list of names, got [[" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {1: torch.zeros(1)},
+        {"conv_in.bias": torch.zeros(8, dtype=torch.int64)},
+        {"conv_in.bias": torch.zeros(8).to_sparse()},
+        {"conv_in.bias": torch.zeros(1).expand(8)},
+        {"conv_in.bias": torch.zeros(8, device="meta")},
+        {"conv_in.bias": torch.zeros(8, dtype=torch.complex64)},
+        {"conv_in.bias": None},
+        {"conv_in.bias": {"weight": torch.zeros(8)}},
+        [torch.zeros(8)],
+    ],
+)
+def test_pickles_of_other_things(tmp_path, content):
+    weights = write(tmp_path, pickle=True)
+    torch.save({**weights, **content} if isinstance(content, dict) else content, tmp_path / PICKLE)
+    assert re.search("is not a plain list of weights by name|something else than plain tensors", refusal(tmp_path))
+
+
+def test_an_archive_that_unpacks_to_more_than_it_is_long_is_refused(tmp_path):
+    write(tmp_path, pickle=True)
+    path = tmp_path / PICKLE
+    with zipfile.ZipFile(path) as stored, zipfile.ZipFile(tmp_path / "new", "w", zipfile.ZIP_DEFLATED) as packed:
+        for entry in stored.infolist():
+            packed.writestr(entry.filename, bytes(entry.file_size))
+    (tmp_path / "new").rename(path)
+    assert "is damaged" in refusal(tmp_path)
+
+
+def test_weights_with_which_the_network_overflows_are_refused(tmp_path):
+    weights = write(tmp_path)
+    weights["time_embedding.linear_2.weight"].fill_(3e38)
+    save_file(weights, tmp_path / SAFETENSORS)
+    assert "3e+38 in time_embedding.linear_2.weight" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"down_block_types": ["KDownBlock2D", "DownBlock2D"], "up_block_types": ["UpBlock2D", "KUpBlock2D"]},
+        {"in_channels": 1, "out_channels": 1, "down_block_types": ["SkipDownBlock2D", "DownBlock2D"]},
+    ],
+)
+def test_networks_that_can_be_built_but_not_evaluated_are_refused(tmp_path, change):
+    write(tmp_path, **{**TWO_LEVELS, **change})
+    assert "the network of config.json cannot be evaluated" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"down_block_types": ["KDownBlock2D"] * 2, "up_block_types": ["KUpBlock2D"] * 2},
+        {"down_block_types": ["KDownBlock2D"] * 2, "up_block_types": ["KUpBlock2D"] * 2, "layers_per_block": 2},
+        {"down_block_types": ["SkipDownBlock2D", "AttnSkipDownBlock2D"]},
+        {"up_block_types": ["AttnSkipUpBlock2D", "SkipUpBlock2D"]},
+        {"down_block_types": ["ResnetDownsampleBlock2D", "DownBlock2D"]},
+        {"down_block_types": ["UNetResDownBlock2D", "AttnDownBlock2D"], "downsample_type": "resnet"},
+        {"time_embedding_type": "learned", "num_train_timesteps": 1000},
+        {"mid_block_type": None},
+        {"add_attention": False, "resnet_time_scale_shift": "scale_shift", "act_fn": "SiLU"},
+    ],
+)
+def test_networks_of_any_blocks_are_those_that_diffusers_loads(tmp_path, blocks):
+    write(tmp_path, **{**TWO_LEVELS, **blocks})
+    x, t = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 900])
+    with torch.no_grad():
+        expected = UNet2DModel.from_pretrained(tmp_path).eval()(x, t).sample
+    torch.testing.assert_close(ddpm_core.load(tmp_path).network(x, t, None), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -420,7 +590,7 @@ def test_half_the_size_is_not_for_the_only_copy(tmp_path):
     (tmp_path / "link").symlink_to("a")
     model = ddpm_core.load(tmp_path / "a")
     for folder in (tmp_path / "a", tmp_path / "link", tmp_path / "b" / ".." / "a"):
-        with pytest.raises(CheckpointError, match="choose another one for float16"):
+        with pytest.raises(CheckpointError, match="choose another folder for float16"):
             ddpm_core.save(model, folder, half=True)
     assert same(ddpm_core.load(tmp_path / "a"), weights)
     ddpm_core.save(model, tmp_path / "link")  # the folder is replaced, the link stays

@@ -22,7 +22,7 @@ import ddpm_core
 from ddpm_core import CheckpointError, hub, refs
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-EXTRA = ["model_index.json", "ddpm_core.json"]
+OURS = "ddpm_core.json"
 SMALL = ["model_index.json", "config.json", "scheduler_config.json"]
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -220,6 +220,53 @@ def test_a_cached_commit_needs_no_network(online):
     count = len(online.requests)
     ddpm_core.load("google/ddpm-cifar10-32", revision=commit)
     assert len(online.requests) == count
+
+
+OWN = {"null_label": 10, "class_names": list("abcdefghij")}
+
+
+def filled_by_diffusers(online, tmp_path, **unet):
+    """A repository of ours in a cache that diffusers filled: with none of the files that only we know."""
+    write(tmp_path / "ours", **unet)
+    commit = online.add_repo("owner/ours", tmp_path / "ours")
+    for name in (*SMALL, WEIGHTS):
+        file_download.hf_hub_download("owner/ours", name, cache_dir=constants.HF_HUB_CACHE)
+    return commit
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_cache_that_diffusers_filled_gets_the_file_that_is_ours(online, tmp_path, pinned):
+    commit = filled_by_diffusers(online, tmp_path, num_class_embeds=11, own=OWN)
+    ref = refs.parse("owner/ours", commit if pinned else None)
+    assert hub.here(ref) is None
+    assert hub.status("owner/ours", ref.revision) == hub.Status("download", (tmp_path / "ours" / OURS).stat().st_size)
+    model = ddpm_core.load("owner/ours", revision=ref.revision)
+    assert (model.num_classes, model.null_label, model.class_names) == (10, 10, tuple("abcdefghij"))
+    assert online.downloads[-1] == OURS
+    assert hub.here(ref)[1].extra == ("model_index.json", OURS)
+
+
+def test_a_cache_that_diffusers_filled_is_whole_once_the_hub_was_asked(online, tmp_path, recwarn):
+    commit = filled_by_diffusers(online, tmp_path)
+    assert hub.status("owner/ours").state == "cached"
+    ddpm_core.load("owner/ours", revision=commit)
+    online.stop()
+    assert ddpm_core.load("owner/ours").source.revision == commit
+    assert hub.here(refs.parse("owner/ours", commit)) is not None
+    assert not [warning for warning in recwarn if "the cache lacks" in str(warning.message)]
+
+
+def test_a_cache_that_diffusers_filled_offline(online, tmp_path):
+    """Without its own file a network's classes are unknown, and nothing worse than a name is of one without any."""
+    filled_by_diffusers(online, tmp_path, num_class_embeds=11, own=OWN)
+    online.status = 503
+    assert "the cache lacks ddpm_core.json, which says what this network's classes are" in refusal("owner/ours")
+    assert hub.status("owner/ours").state == "cached"
+    online.status = 200
+    filled_by_diffusers(online, tmp_path)
+    online.stop()
+    with pytest.warns(UserWarning, match="owner/ours: the cache lacks ddpm_core.json and analytic_variance.json"):
+        assert ddpm_core.load("owner/ours").num_classes == 0
 
 
 def test_offline_without_cache(online, monkeypatch):

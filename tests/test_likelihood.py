@@ -149,6 +149,12 @@ def test_every_term_agrees_with_the_oracle(kind, steps, spacing, clip):
     torch.testing.assert_close(result.total, result.prior + result.terms.sum(1))
 
 
+def test_without_clip_the_checkpoint_decides():
+    for own in (True, False):
+        ours = bits_per_dim(replace(model(), clip=own), IMAGES, steps=7, noise=noise)
+        assert torch.equal(ours.mse, bits_per_dim(model(), IMAGES, steps=7, noise=noise, clip=own).mse)
+
+
 @pytest.mark.parametrize("prediction", ["x0", "v", "mu"])
 @pytest.mark.parametrize("steps", [None, 6])
 def test_predictions_mean_the_same_and_mu_leaves_the_mean_unclipped(prediction, steps):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_engine import inputs, relative_error, small, truth
 
-from ddpm_core import openvino_engine, openvino_graph
+from ddpm_core import engine, openvino_engine, openvino_graph
 from ddpm_core.network import unet
 
 pytest.importorskip("openvino")
@@ -41,6 +41,30 @@ def test_it_computes_what_the_network_computes(config, monkeypatch):
     arguments = inputs(3, size=16, classes=config.get("num_class_embeds", 0))
     got = compiled(model, (3, 3, 16, 16))([part.numpy() for part in arguments])[0]
     assert relative_error(torch.from_numpy(got), truth(network, *arguments)) < 1e-5
+
+
+SKIP = {
+    "norm_num_groups": 8,
+    "down_block_types": ("SkipDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "SkipUpBlock2D"),
+}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"center_input_sample": True}, {"center_input_sample": True, **SKIP}],
+    ids=["centered", "centered, with skip blocks"],
+)
+def test_the_image_in_two_parts_is_what_every_reader_of_it_sees(config, monkeypatch):
+    """Computed in fp32, so that only the parts differ from the image itself: bf16's digits are lost without them."""
+    network = small(**config)
+    model = converted(network, monkeypatch)
+    openvino_graph.take_two_parts(model, "self.unet.conv_in.weight")
+    x, t_index = inputs(3)
+    parts = engine.in_two_parts(2 * x - 1, torch.bfloat16)
+    expected = truth(network, x, t_index)
+    got = compiled(model, tuple(parts.shape))([parts.numpy(), t_index.numpy()])[0]
+    assert relative_error(torch.from_numpy(got), expected) < 1e-5
 
 
 def test_means_far_from_zero_do_not_drown_the_deviation(monkeypatch):

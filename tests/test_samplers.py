@@ -46,6 +46,15 @@ def test_sigma_is_the_deviation_of_the_noise():
 # Clipping
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_without_clip_the_checkpoint_decides(own):
+    model = toy_model(clip=own)
+    by_clip = {clip: run(model, 8, clip=clip)[-1].x for clip in (None, True, False)}
+    assert torch.equal(by_clip[None], by_clip[own]) and not torch.equal(by_clip[None], by_clip[not own])
+    *_, (_, last) = side_by_side(model, (0, 1), [{"steps": 8}], x_T=X_T)
+    assert torch.equal(last.x, run(model, 8, noise=None, clip=own)[-1].x)
+
+
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
 def test_clip_keeps_x0_hat_in_range_and_without_it_x0_hat_leaves(sampler):
     clipped, free = (run(toy_model(), 20, sampler=sampler, clip=clip) for clip in (True, False))

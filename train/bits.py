@@ -43,11 +43,12 @@ class Bits:
             "images_sha256": hashlib.sha256(self._images).hexdigest(),
             "labels": study.labels,
             "labels_sha256": None if self._labels is None else hashlib.sha256(self._labels).hexdigest(),
-            "clip": True,
+            "clip": self._model.clip,
             "cdf": "tanh",
         }
-        # Terms belong to these very images and labels.
-        sums = filter(None, (self._about["images_sha256"], self._about["labels_sha256"]))
+        # Terms belong to these very images and labels, and to a clipped x̂_0 or not.
+        unclipped = None if self._about["clip"] else "unclipped"
+        sums = filter(None, (self._about["images_sha256"], self._about["labels_sha256"], unclipped))
         self._folder = study.out / "bits" / "-".join(text[:12] for text in sums)
         self._passes = list(dict.fromkeys(map(self._measured, study.chains)))
         T = self._model.schedule.T

@@ -221,7 +221,8 @@ def _about(study: dict, bits: dict | None) -> list[str]:
     if "reference" in identity:
         lines.append(f"- Reference: {identity['references']:,} images of {identity['reference']}.")
     if bits:
-        lines.append(f"- Bits/dim: {bits['images']:,} images of {bits['data']}; x̂_0 clipped, the paper's decoder.")
+        clipped = "clipped" if bits["clip"] else "not clipped"
+        lines.append(f"- Bits/dim: {bits['images']:,} images of {bits['data']}; x̂_0 {clipped}, the paper's decoder.")
     used = {(run["machine"]["gpu"] or run["machine"]["processor"], run["processes"]) for run in runs}
     machines = "; ".join(f"{name}, {n} process{'es' if n > 1 else ''}" for name, n in sorted(used))
     minutes = sum(run["seconds"] for run in runs) / 60

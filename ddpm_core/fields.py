@@ -1,0 +1,143 @@
+"""Reading the values of a checkpoint's JSON files: each of its kind and within limits, before anything is built of it.
+
+The files are whatever somebody put on the Hub. Every reader raises ValueError, in one sentence, for any other value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import Any
+
+# Lowest and highest value of every number, wide of all that public checkpoints have.
+LIMITS: dict[str, tuple[float, float]] = {
+    # config.json
+    "sample_size": (1, 1024),
+    "in_channels": (1, 64),
+    "out_channels": (1, 128),
+    "block_out_channels": (1, 8192),
+    "layers_per_block": (1, 16),
+    "norm_num_groups": (1, 8192),
+    "attn_norm_num_groups": (1, 8192),
+    "attention_head_dim": (1, 8192),
+    "num_class_embeds": (1, 100_000),
+    "time_embedding_dim": (1, 65_536),
+    "freq_shift": (0, 1),
+    "downsample_padding": (0, 1),
+    "mid_block_scale_factor": (1e-6, 1e6),
+    "norm_eps": (0, 1),
+    "dropout": (0, 1),
+    # scheduler_config.json
+    "num_train_timesteps": (1, 100_000),
+    "beta_start": (0, 1),
+    "beta_end": (0, 1),
+    "trained_betas": (0, 1),
+    "clip_sample_range": (0, math.inf),
+    # ddpm_core.json
+    "null_label": (0, 100_000),
+}
+MAX_LEVELS = 10  # resolutions of a U-Net
+MAX_PARAMETERS = 10**9  # twice those of the largest pixel diffusion networks
+MAX_WEIGHT = 1e8  # far beyond any that was trained; squares of sums of such numbers overflow
+MAX_ACTIVATION = 2**28  # numbers between two layers, for one image
+MAX_ATTENDED = 128 * 128  # pixels that attend to each other
+MAX_JSON = 16 << 20  # bytes
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise ValueError(f"it is larger than {MAX_JSON >> 20} MB")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path.name} cannot be read as JSON (it is nested too deeply)") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} cannot be read as JSON ({str(error).splitlines()[0]})") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} must hold a JSON object, not a {type(content).__name__}")
+    return content
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence can quote it, however large it is."""
+    return reprlib.repr(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a JSON value is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def whole(config: dict, key: str, default: int | None = None, optional: bool = False) -> Any:
+    """A whole number within LIMITS[key]; null is allowed where it is optional."""
+    return _within(config, key, default, optional, "a whole number", is_whole)
+
+
+def number(config: dict, key: str, default: float | None = None) -> float:
+    """A number within LIMITS[key]."""
+    return _within(config, key, default, False, "a number", _is_number)
+
+
+def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list:
+    """A list of 1 to `most` numbers within LIMITS[key]."""
+    low, high = LIMITS[key]
+    values, fits = config.get(key), is_whole if only_whole else _is_number
+    if (
+        not isinstance(values, list)
+        or not 1 <= len(values) <= most
+        or not all(fits(value) and low <= value <= high for value in values)
+    ):
+        kind = "whole numbers" if only_whole else "numbers"
+        raise ValueError(f"{key} must be a list of 1 to {most:,} {kind} from {low} to {high:,}, got {shown(values)}")
+    return values
+
+
+def flag(config: dict, key: str, default: bool) -> bool:
+    """True or false."""
+    value = config.get(key, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} must be true or false, got {shown(value)}")
+    return value
+
+
+def choice(config: dict, key: str, allowed: Iterable[str | None], default: str | None = None) -> Any:
+    """One of the allowed values."""
+    allowed = tuple(allowed)
+    value = config.get(key, default)
+    if not (value is None or isinstance(value, str)) or value not in allowed:
+        names = ", ".join("null" if name is None else name for name in allowed)
+        raise ValueError(f"unknown {key} {shown(value)}: allowed are {names}")
+    return value
+
+
+def names(config: dict, key: str, allowed: Container[str] | None = None) -> list[str]:
+    """A list of strings that can be printed, of those allowed where these are given."""
+    values = config.get(key)
+    if not isinstance(values, list) or not all(isinstance(value, str) and _is_text(value) for value in values):
+        raise ValueError(f"{key} must be a list of names, got {shown(values)}")
+    for value in values:
+        if allowed is not None and value not in allowed:
+            raise ValueError(f"unknown {key} {shown(value)}")
+    return values
+
+
+def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits) -> Any:
+    value = config.get(key, default)
+    low, high = LIMITS[key]
+    if (optional and value is None) or (fits(value) and low <= value <= high):
+        return value
+    reach = f"of at least {low:,}" if high == math.inf else f"from {low:,} to {high:,}"
+    raise ValueError(f"{key} must be {kind} {reach}{' or null' if optional else ''}, got {shown(value)}")
+
+
+def _is_number(value: Any) -> bool:
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_text(value: str) -> bool:
+    """Half of a surrogate pair, which JSON can hold, is no text: nothing can print or store it."""
+    return not any(0xD800 <= ord(character) < 0xE000 for character in value)
