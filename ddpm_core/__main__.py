@@ -49,7 +49,7 @@ class Sample:
     clip: bool = True
     """clip the estimate of x_0 to [-1, 1]"""
     label: str | None = None
-    """class number or name, for class-conditional models; without it any class"""
+    """class name, or number from 0, for class-conditional models; without it any class"""
     guidance: float | None = None
     """classifier-free guidance scale; 1 is none"""
     grid: Path = Path("samples.png")
@@ -60,6 +60,7 @@ class Sample:
 
     def run(self) -> None:
         from ddpm_core import imaging, trajectory
+        from ddpm_core.predict import class_index
 
         seeds = parse_seeds(self.seeds)
         for path in filter(None, (self.grid, self.gif)):
@@ -77,7 +78,7 @@ class Sample:
             self.spacing,
             self.eta,
             self.clip,
-            None if self.label is None else class_number(model, self.label),
+            None if self.label is None else class_index(model, self.label),
             self.guidance,
         )
         frames = []
@@ -138,15 +139,6 @@ def parse_seeds(text: str) -> list[int]:
     if not 0 < count <= 100_000:
         raise ValueError(f"seeds must name 1 to 100,000 images, {text!r} names {count}")
     return [seed for seeds in ranges for seed in seeds]
-
-
-def class_number(model, label: str) -> int:
-    """The number of a class given by its number or name; ValueError when the model has no such class."""
-    if label.isdecimal():
-        return int(label)
-    if label not in (model.class_names or ()):
-        raise ValueError(f"unknown class {label!r}: choose from {', '.join(model.class_names or ()) or 'none'}")
-    return model.class_names.index(label)
 
 
 def open_checkpoint(ref: str, where: Where):

@@ -53,6 +53,11 @@ class _InputConv(nn.Module):
         return F.conv2d(parts, torch.cat([self.weight, self.weight], 1), self.bias, padding=self.padding)
 
 
+def weight_bytes(unet: nn.Module) -> int:
+    """Bytes of a network's weights as torch holds them."""
+    return sum(weight.nbytes for weight in (*unet.parameters(), *unet.buffers()))
+
+
 class TorchNetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
 
@@ -66,6 +71,11 @@ class TorchNetwork:
         self.description = f"{self.name} · {device.type} · {precision}"
         if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
             unet.conv_in = _InputConv(unet.conv_in)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the network takes: its weights."""
+        return weight_bytes(self.unet)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -28,7 +28,7 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from ddpm_core import from_diffusers
-from ddpm_core.engine import DTYPES, example_inputs, in_two_parts
+from ddpm_core.engine import DTYPES, example_inputs, in_two_parts, weight_bytes
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.openvino_graph import keep_channels_together, take_two_parts
 
@@ -38,7 +38,10 @@ _PREFIX = "self.unet."  # of the weights' names in a converted network
 _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
 _GRAPH = 1  # goes up when openvino_graph changes, so that networks kept on disk are converted again
-_KEPT_SHAPES = 5  # each has the weights in memory once more
+_KEPT_SHAPES = 5
+# What each of them takes, as a multiple of the weights: it has them in memory once more, laid out as its kernels want
+# them, and room for activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
+_SHAPE_WEIGHTS = 1.5
 
 # One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
 # before back when it goes, which another core may have freed by then; the next signal is a crash.
@@ -80,6 +83,13 @@ class OpenVINONetwork:
         self._lock = threading.Lock()
         self.description = f"OpenVINO · cpu · {precision}{why}"
         self._request(tuple(self._image(example_inputs(unet)[0]).shape))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
+        weights = sum(weight.numel() for weight in self.unet.parameters())
+        each = _SHAPE_WEIGHTS * weights * DTYPES[self._precision].itemsize
+        return weight_bytes(self.unet) + int(len(self._requests) * each)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
