@@ -27,6 +27,7 @@ from ddpm_core.imaging import to_uint8
 from ui import listeners
 from ui.checkpoints import Checkpoints
 from ui.line import LINE
+from ui.settings import DEFAULTS, PAGE
 
 FAST = {"steps": 3, "count": 2}
 PARAMETERS = {
@@ -188,6 +189,15 @@ def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, name, monk
             assert len(LINE) == 2  # heard, and waiting
         wait_for(lambda: len(LINE) == 1, seconds=5)
     wait_for(lambda: len(LINE) == 0, seconds=5)
+
+
+@pytest.mark.parametrize("odd", [["a"], None], ids=str)
+def test_odd_values_of_the_controls_are_answered(url, odd):
+    """Whatever a script sends in the place of the page."""
+    for name in PAGE:
+        body = json.dumps({"data": list((DEFAULTS | {"compare": True, name: odd}).values())}).encode()
+        asked = urllib.request.Request(f"{url}gradio_api/run/describe", body, {"Content-Type": "application/json"})
+        assert urllib.request.urlopen(asked).status == 200, name
 
 
 def test_runs_are_not_taken_past_the_queue(url):
