@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -78,7 +80,16 @@ def serve(flags: Flags) -> None:
             print(f"Public address: {demo.share_url}", flush=True)
         else:
             print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
-    demo.block_thread()
+    _wait()
+    if not ui.close(demo):
+        os._exit(0)  # a step takes long: ending in the usual way would abort in the middle of it
+
+
+def _wait() -> None:
+    """Until Ctrl-C, or SIGTERM."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
 
 
 def _login(text: str | None) -> tuple[str, str] | None:
@@ -115,4 +126,5 @@ def _desktop() -> bool:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: the same as Ctrl-C
     main()

@@ -52,7 +52,7 @@ class Sample:
     clip: bool | None = None
     """clip the estimate of x_0 to [-1, 1]; without it as the checkpoint asks for"""
     label: str | None = None
-    """class number or name, for class-conditional models; without it any class"""
+    """class name, or number from 0, for class-conditional models; without it any class"""
     guidance: float | None = None
     """classifier-free guidance scale; 1 is none"""
     grid: Path = Path("samples.png")
@@ -63,6 +63,7 @@ class Sample:
 
     def run(self) -> None:
         from ddpm_core import files, imaging, trajectory
+        from ddpm_core.predict import class_index
 
         seeds = parse_seeds(self.seeds)
         if self.gif and os.path.realpath(self.grid) == os.path.realpath(self.gif):
@@ -80,7 +81,7 @@ class Sample:
             self.spacing,
             self.eta,
             self.clip,
-            None if self.label is None else class_number(model, self.label),
+            None if self.label is None else class_index(model, self.label),
             self.guidance,
         )
         frames = []
@@ -165,15 +166,6 @@ def check_output(option: str, path: Path, suffix: str) -> None:
             tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ValueError(f"cannot write {path}: {error.strerror}") from None
-
-
-def class_number(model, label: str) -> int:
-    """The number of a class given by its number or name; ValueError when the model has no such class."""
-    if label.isdecimal():
-        return int(label)
-    if label not in (model.class_names or ()):
-        raise ValueError(f"unknown class {label!r}: choose from {', '.join(model.class_names or ()) or 'none'}")
-    return model.class_names.index(label)
 
 
 def open_checkpoint(ref: str, where: Where):

@@ -85,7 +85,7 @@ class Model:
 
 
 def load(
-    ref: str | Path,
+    ref: str | Path | refs.Ref,
     *,
     revision: str | None = None,
     device: str = "auto",

@@ -59,6 +59,11 @@ def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tup
     return arguments, {**keywords, "skip_sample": skip}
 
 
+def weight_bytes(unet: nn.Module) -> int:
+    """Bytes of a network's weights as torch holds them."""
+    return sum(weight.nbytes for weight in (*unet.parameters(), *unet.buffers()))
+
+
 class TorchNetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
 
@@ -75,6 +80,11 @@ class TorchNetwork:
             for block in unet.down_blocks:
                 if hasattr(block, "skip_conv"):
                     block.register_forward_pre_hook(_round_skip, with_kwargs=True)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the network takes: its weights."""
+        return weight_bytes(self.unet)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -86,7 +86,7 @@ def here(ref: Ref) -> tuple[Path, Layout, str | None] | None:
     return None if cached and cached[1].unknown else cached
 
 
-def status(ref: str | Path, revision: str | None = None, timeout: float = 3.0) -> Status:
+def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 3.0) -> Status:
     """What loading ref would take, in at most about `timeout` seconds; downloads nothing and never raises."""
     try:
         where = parse(ref, revision)

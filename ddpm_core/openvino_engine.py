@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
 from ddpm_core.analytic import sha256
-from ddpm_core.engine import DTYPES, example_inputs, in_two_parts
+from ddpm_core.engine import DTYPES, example_inputs, in_two_parts, weight_bytes
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.openvino_graph import keep_channels_together, take_two_parts
 
@@ -39,7 +39,10 @@ _PREFIX = "self.unet."  # of the weights' names in a converted network
 _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
 _GRAPH = 2  # goes up when openvino_graph or an entry's files change, so that networks are converted again
-_KEPT_SHAPES = 5  # each has the weights in memory once more
+_KEPT_SHAPES = 5
+# What each of them takes, as a multiple of the weights: it has them in memory once more, laid out as its kernels want
+# them, and room for activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
+_SHAPE_WEIGHTS = 1.5
 
 # One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
 # before back when it goes, which another core may have freed by then; the next signal is a crash.
@@ -97,6 +100,13 @@ class OpenVINONetwork:
                 shutil.rmtree(entry, ignore_errors=True)
                 if anew or not kept:
                     raise
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
+        weights = sum(weight.numel() for weight in self.unet.parameters())
+        each = _SHAPE_WEIGHTS * weights * DTYPES[self._precision].itemsize
+        return weight_bytes(self.unet) + int(len(self._requests) * each)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""

@@ -96,6 +96,22 @@ def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | No
     return output[:, :channels], output[:, channels:] if expected > channels else None
 
 
+def class_index(model: Model, text: str) -> int:
+    """The class that a user's text means: the one of exactly that name, else the one of that number (from 0).
+
+    Raises ValueError when the model has no such class.
+    """
+    if not model.num_classes:
+        raise ValueError("this model has no classes: leave out the label")
+    names = model.class_names or ()
+    if text in names:
+        return names.index(text)
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < model.num_classes:
+        return int(text)
+    among = f"{', '.join(names)}, or " if names else ""
+    raise ValueError(f"there is no class {text!r}: choose from {among}0 to {model.num_classes - 1}")
+
+
 def label_tensor(model: Model, labels: int | Sequence[int] | None, n: int, guidance: float | None) -> Tensor | None:
     """labels as int64 (n,), or None for an unconditional model.
 

@@ -65,20 +65,24 @@ def embedded() -> dict[str, Path]:
     return {folder.name: folder for folder in sorted(root.glob("*")) if (folder / "config.json").is_file()}
 
 
-def parse(ref: str | Path, revision: str | None = None) -> Ref:
+def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True) -> Ref:
     """Read a reference: an embedded name, an existing folder, or "owner/name" with an optional "@revision".
 
+    One that has been read comes back as it is. local=False: folders are not taken, and nothing tells which exist.
     Raises CheckpointError for anything else, and for a revision of something that has none.
     """
+    if isinstance(ref, Ref):
+        return ref
     text = str(ref).strip()
     inside = embedded()
     folder = Path(os.path.expanduser(text))
     if text in inside:
         return _unversioned(Ref("embedded", text, inside[text]), revision)
-    files.restore(folder)
-    if text and os.path.isdir(folder):  # unlike Path's, this one takes any text
+    if local:
+        files.restore(folder)
+    if local and text and os.path.isdir(folder):  # unlike Path's, this one takes any text
         return _unversioned(Ref("folder", text, folder), revision)
-    if os.path.isfile(folder):
+    if local and os.path.isfile(folder):
         raise CheckpointError(f"{text!r} is a file: give the folder that holds it and its config.json")
     if "://" in text:
         raise CheckpointError(f"{text!r} is an address: give the repository id alone, such as google/ddpm-cifar10-32")

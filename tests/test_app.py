@@ -1,6 +1,8 @@
 """The app as its users meet it: through gradio_client, in a browser, and from the command line."""
 
+import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -22,8 +24,10 @@ import app as command
 import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
+from ui import listeners
 from ui.checkpoints import Checkpoints
-from ui.jobs import LINE
+from ui.line import LINE
+from ui.settings import DEFAULTS, PAGE
 
 FAST = {"steps": 3, "count": 2}
 PARAMETERS = {
@@ -33,7 +37,7 @@ PARAMETERS = {
     "spacing": "linspace",
     "variance": "beta_tilde",
     "eta": 0.0,
-    "clip": True,
+    "clip": None,
     "seed": 42,
     "count": None,
     "label": "any",
@@ -148,6 +152,58 @@ def test_cancelling_a_run_frees_the_lock(client):
         wait_for(lambda: len(LINE) == 1)
         job.cancel()
         wait_for(lambda: len(LINE) == 0)
+
+
+def post(url, name, *data):
+    """Order a run as a script would, and don't listen: the address to listen at."""
+    body = json.dumps({"data": data}).encode()
+    asked = urllib.request.Request(f"{url}gradio_api/call/{name}", body, {"Content-Type": "application/json"})
+    return f"{asked.full_url}/{json.load(urllib.request.urlopen(asked))['event_id']}"
+
+
+LONG = ("cifar10-tiny", "ddpm", 1000, "linspace", "beta", 0, True, 1, 16, "any", 1)
+
+
+@pytest.mark.parametrize("name", ["sample", "trajectory"])
+def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, name, monkeypatch):
+    monkeypatch.setattr(listeners, "PATIENCE", 0.5)
+    addresses = [post(url, name, *LONG) for _ in range(3)]
+    started = time.monotonic()
+    client.predict(**FAST, api_name="/sample")
+    assert time.monotonic() - started < 5  # one of them takes minutes
+    time.sleep(0.5)
+    assert len(LINE) == 0
+    with urllib.request.urlopen(addresses[0]) as stream:
+        assert "nobody listened to it" in stream.read().decode()
+
+
+@pytest.mark.parametrize("name", ["sample", "trajectory"])
+def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, name, monkeypatch):
+    monkeypatch.setattr(listeners, "PATIENCE", 0.5)
+    with urllib.request.urlopen(post(url, name, *LONG)) as stream:
+        wait_for(lambda: len(LINE) == 1)
+        assert b"event: generating" in stream.readline()
+        with urllib.request.urlopen(post(url, name, *LONG)):
+            wait_for(lambda: len(LINE) == 2)
+            time.sleep(1)
+            assert len(LINE) == 2  # heard, and waiting
+        wait_for(lambda: len(LINE) == 1, seconds=5)
+    wait_for(lambda: len(LINE) == 0, seconds=5)
+
+
+@pytest.mark.parametrize("odd", [["a"], None], ids=str)
+def test_odd_values_of_the_controls_are_answered(url, odd):
+    """Whatever a script sends in the place of the page."""
+    for name in PAGE:
+        body = json.dumps({"data": list((DEFAULTS | {"compare": True, name: odd}).values())}).encode()
+        asked = urllib.request.Request(f"{url}gradio_api/run/describe", body, {"Content-Type": "application/json"})
+        assert urllib.request.urlopen(asked).status == 200, name
+
+
+def test_runs_are_not_taken_past_the_queue(url):
+    asked = urllib.request.Request(f"{url}gradio_api/run/sample", b'{"data": []}', {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(asked)
 
 
 # --- A browser
@@ -458,4 +514,19 @@ def test_the_command_prints_the_address_and_asks_for_the_password():
         assert urllib.request.urlopen(address + "login", body).status == 200
     finally:
         server.terminate()
-        server.wait(10)
+        assert server.wait(20) == 0
+
+
+def test_ctrl_c_during_a_run_ends_the_command_in_order():
+    arguments = [sys.executable, "app.py", "--port", "0", "--no-browser"]
+    root = Path(command.__file__).parent
+    server = subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        url = server.stdout.readline().removeprefix("DDPM Lab: ").strip()
+        with urllib.request.urlopen(post(url, "sample", *LONG)) as stream:
+            assert b"event: generating" in stream.readline()
+            server.send_signal(signal.SIGINT)
+            said = server.communicate(timeout=30)[1]
+        assert (server.returncode, said) == (0, "")
+    finally:
+        server.kill()

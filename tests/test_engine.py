@@ -1,6 +1,7 @@
 """Every engine computes what the network computes, alone as in a batch, and one that does not work is replaced."""
 
 import functools
+import itertools
 import logging
 import os
 import shutil
@@ -116,6 +117,14 @@ def test_torch_compile_in_chunks(monkeypatch, chunk):
         assert torch.equal(got[:1], wrapped._evaluate(chunk, x[:1], t_index[:1]))
 
 
+def test_torch_says_what_its_weights_take():
+    network = small()
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    assert engine.wrap(network, "cpu", "fp32", "torch").memory == 4 * weights
+    half = engine.wrap(network, "cpu", "bf16", "torch")
+    assert half.memory == 2 * weights
+
+
 @given(n=st.integers(1, 200), size=st.sampled_from([8, 32, 64, 256]))
 def test_openvino_chunks_make_up_the_batch(n, size):
     chunks = openvino_engine._chunks(n, 3, size, size)
@@ -126,8 +135,14 @@ def test_openvino_chunks_make_up_the_batch(n, size):
 def test_openvino_keeps_few_compiled_shapes():
     wrapped = engine.wrap(small(), "cpu", "fp32", "openvino")
     expected = wrapped(*inputs(1))
+    weights = 4 * sum(parameter.numel() for parameter in wrapped.unet.parameters())
+    assert wrapped.memory >= 2 * weights  # torch's and those of the shape that is compiled
+    memory = []
     for size in (8, 16, 24, 32, 40, 48):
         assert wrapped(*inputs(1, size)).shape == (1, 3, size, size)
+        memory.append(wrapped.memory)
+    assert all(more - less >= weights for less, more in itertools.pairwise(memory[:5]))
+    assert memory[5] == memory[4]  # one has gone
     assert len(wrapped._requests) == openvino_engine._KEPT_SHAPES
     assert torch.equal(wrapped(*inputs(1)), expected)
 

@@ -7,6 +7,7 @@ import torch
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 
 from ddpm_core import Model, trajectory
+from ddpm_core.predict import class_index
 from ddpm_core.process import PREDICTIONS
 
 CLASSES = dict(num_classes=3, null_label=3)
@@ -80,3 +81,28 @@ def test_an_unconditional_network_gets_no_labels():
 
     run(Model(network, LINEAR, 4), 2)
     run(Model(network, LINEAR, 4), 2, guidance=1.0)
+
+
+NAMES = {
+    "named": dict(class_names=("cat", "dog", "bird"), **CLASSES),
+    "nameless": CLASSES,
+    "digits": dict(class_names=("1", "2", "3"), **CLASSES),
+}
+
+
+@pytest.mark.parametrize(
+    "names, text, index",
+    [("named", "dog", 1), ("named", "0", 0), ("nameless", "2", 2), ("digits", "1", 0), ("digits", "0", 0)],
+)
+def test_a_class_is_meant_by_its_exact_name_or_else_by_its_number(names, text, index):
+    assert class_index(toy_model(**NAMES[names]), text) == index
+
+
+@pytest.mark.parametrize("text", ["fish", "DOG", "3", "-1", "٢", "9" * 5000, ""])
+def test_a_class_the_model_lacks_is_refused_with_those_it_has(text):
+    with pytest.raises(ValueError, match=r"^there is no class .* choose from cat, dog, bird, or 0 to 2$"):
+        class_index(toy_model(**NAMES["named"]), text)
+    with pytest.raises(ValueError, match=r"choose from 0 to 2$"):
+        class_index(toy_model(**NAMES["nameless"]), text)
+    with pytest.raises(ValueError, match="this model has no classes"):
+        class_index(toy_model(), text)

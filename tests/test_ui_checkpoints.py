@@ -14,6 +14,8 @@ from ddpm_core.hub import Status
 from ui import checkpoints, controls
 from ui.checkpoints import Checkpoints
 from ui.jobs import Job
+from ui.line import LINE
+from ui.pace import PACE
 from ui.plan import make_plan
 from ui.settings import Settings
 
@@ -45,38 +47,129 @@ def test_a_checkpoint_is_named_in_a_few_words():
     assert checkpoints.name("runs/mine/") == "mine"
 
 
-@pytest.mark.parametrize("ref", ["folder", "./folder", "/etc", "..", "../folder", "~", "owner/name", "a/b/c", "C:\\x"])
-def test_a_public_page_takes_no_folders_and_does_not_tell_which_exist(ref, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path / "folder")
-    write(tmp_path / "owner" / "name")
+def said(models, ref):
+    """What every way in says of a reference; a Hub that is not asked and not reached has one sentence for each."""
+    answers = []
+    for ask in (models.get, models.fetch, models.peek, models.known, models.look):
+        try:
+            answers.append(ask(ref))
+        except ddpm_core.CheckpointError as error:
+            answers.append(str(error))
+    return [*answers, models.to_download(ref)]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["here", "./here", "here/", "../x/here", "~", "/etc/passwd", "a/b", "a/b@main", "a/b/c", "C:\\x", "a b", "a/"],
+)
+def test_a_public_page_says_the_same_of_a_path_whether_it_is_here_or_not(ref, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path / "x")
     models = Checkpoints(public=True)
-    with pytest.raises(ddpm_core.CheckpointError, match="embedded checkpoints and Hub ids"):
-        models.get(ref)
-    with pytest.raises(ddpm_core.CheckpointError, match="embedded checkpoints and Hub ids"):
-        models.peek(ref)
+    absent = said(models, ref)
+    if not ref.startswith(("a/b", "here")):
+        assert all("embedded checkpoints and Hub ids" in str(answer) for answer in absent[:-1])
+    write(tmp_path / "x" / "here")
+    write(tmp_path / "x" / "a" / "b" / "c")
+    assert said(models, ref) == absent
+    write(tmp_path / "x" / "a" / "b")
+    assert said(models, ref) == absent
+    shutil.rmtree(tmp_path / "x" / "here")
+    shutil.rmtree(tmp_path / "x" / "a" / "b")
+    for name in ("here", "a/b"):
+        (tmp_path / "x" / name).write_text("a file")
+    assert said(models, ref) == absent
 
 
 def test_a_public_page_takes_embedded_names_and_hub_ids():
     models = Checkpoints(public=True)
     for ref in ("cifar10-tiny", CHURCH, CHURCH + "@main"):
-        models.refuse_folders(ref)
+        models.parse(ref)
+
+
+class Network:
+    """A network that says it takes so many bytes."""
+
+    def __init__(self, memory):
+        self.memory = memory
 
 
 def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first(monkeypatch):
-    loads, parameters = [], {"small": 10**6, "a": 10**8, "b": 10**8, "huge": 10**9}
+    loads, memory = [], {"o/small": 1, "o/a": 8, "o/b": 8, "o/huge": 80}
 
     def load(ref, **_):
-        loads.append(ref)
-        return SimpleNamespace(network=lambda: None, source=SimpleNamespace(parameters=parameters[ref]))
+        loads.append(str(ref))
+        return SimpleNamespace(network=Network(memory[str(ref)]))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
-    monkeypatch.setattr(checkpoints, "MEMORY", 16 * 10**8)
+    monkeypatch.setattr(checkpoints, "MEMORY", 16)
     models = Checkpoints()
     for ref in ("a", "small", "a", "b", "small", "b", "huge", "huge", "b"):
-        models.get(ref)
+        models.get(f"o/{ref}")
     # a and b fit, but not with the small one; the huge one fits with nothing, and stays until another comes
-    assert loads == ["a", "small", "b", "small", "huge", "b"]
+    assert loads == [f"o/{ref}" for ref in ("a", "small", "b", "small", "huge", "b")]
+
+
+def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
+    """An engine compiles more shapes as runs need them."""
+    models, networks = Checkpoints(), {"o/a": Network(5), "o/b": Network(5)}
+    monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: SimpleNamespace(network=networks[str(ref)]), raising=False)
+    monkeypatch.setattr(checkpoints, "MEMORY", 12)
+    models.get("o/a")
+    models.get("o/b")
+    assert models.loaded("o/a") and models.loaded("o/b")
+    networks["o/b"].memory = 8
+    models.get("o/b")
+    assert models.loaded("o/b") and not models.loaded("o/a")
+
+
+def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
+    def load(where, **_):
+        return SimpleNamespace(network=Network(1), weights=(where.folder / "diffusion_pytorch_model.safetensors"))
+
+    monkeypatch.setattr(ddpm_core, "load", load, raising=False)
+    folder = tmp_path / "mine"
+    write(folder, seed=0)
+    models, ref = Checkpoints(), str(folder)
+    first = models.get(ref)
+    PACE.note(ref, 1, 2.0)
+    assert models.get(ref) is first and models.known(ref) is first
+    shutil.rmtree(folder)
+    assert models.get(ref) is first  # as good as ever; and a folder that is being replaced can be away for a moment
+    write(folder, seed=1)
+    assert models.loaded(ref) is None
+    assert PACE.of(ref, 1) is None  # of another network
+    assert models.get(ref) is not first
+    config = folder / "scheduler_config.json"
+    config.write_text(config.read_text() + " ")
+    assert models.loaded(ref) is None
+
+
+def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
+    monkeypatch.setattr(checkpoints.hub, "status", lambda where: Status("download", 10**6))
+    models = Checkpoints()
+    models.refresh()
+    for number in range(300):
+        models.look(f"owner/name-{number}")
+    assert models.to_download("owner/name-299") == models.to_download(CHURCH) == 10**6
+    assert models.to_download("owner/name-0") is None
+    assert len(models._status) < 100
+
+
+def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
+    loads = []
+    monkeypatch.setattr(checkpoints.hub, "status", lambda where: Status("cached"))
+    monkeypatch.setattr(Checkpoints, "get", lambda self, ref: loads.append((ref, len(LINE))))
+    models = Checkpoints()
+    with LINE.turn(checkpoints.Loading("o/a")):
+        models.look("o/b")
+    models.look("o/c")
+    end = time.monotonic() + 5
+    while not loads and time.monotonic() < end:
+        time.sleep(0.01)
+    assert loads == [("o/c", 1)]  # in its turn
 
 
 def test_peek_reads_classes_without_the_weights():
@@ -128,4 +221,5 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         (plan,) = [update.plan for update in updates if update.plan]
         assert (plan.size, plan.lossless) == (256, False)
         assert models.peek(CHURCH).image_size == 256
+        assert models.loaded(CHURCH).source.ref == CHURCH
         assert models.to_download(CHURCH) is None

@@ -1,10 +1,13 @@
 """Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
 
+import asyncio
+import math
 import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import anyio.to_thread
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,8 +16,11 @@ from hypothesis import strategies as st
 import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ui import jobs
-from ui.jobs import FINAL, LINE, Job, Pace
+from ui.checkpoints import Loading
+from ui.jobs import FINAL, RUNS, Job, Unheard, in_thread
+from ui.line import LINE
 from ui.messages import Show
+from ui.pace import Pace
 from ui.plan import FRAME_BYTES, caption, kept_steps, make_plan
 from ui.settings import Settings
 
@@ -33,8 +39,13 @@ class Models:
     def loaded(self, ref):
         return self.model if self._loaded else None
 
-    def get(self, ref, progress):
+    def fetch(self, ref, progress):
         self._load(progress)
+
+    def known(self, ref):
+        return self.model
+
+    def get(self, ref):
         self._loaded = True
         return self.model
 
@@ -188,6 +199,74 @@ def test_runs_take_turns_and_say_what_they_wait_for():
     assert seen[-1].state == "finished"
 
 
+def test_a_run_loads_its_model_in_its_turn():
+    """Seven that wait must not fill the memory with seven models."""
+    gate, loads = Gate(), []
+
+    class Counting(Models):
+        def get(self, ref):
+            loads.append(len(LINE))
+            return super().get(ref)
+
+    first = Job([SETTINGS], Models(gate))
+    _, first_thread = in_background(first)
+    gate.entered.acquire()
+    others = [in_background(Job([SETTINGS], Counting())) for _ in range(6)]
+    wait_for(lambda: len(LINE) == 7)
+    assert not loads
+    first.stop()
+    gate.go.release()
+    for thread in (first_thread, *(thread for _, thread in others)):
+        thread.join(10)
+    assert loads == [6, 5, 4, 3, 2, 1]
+    assert all(seen[-1].state == "finished" for seen, _ in others)
+
+
+def test_who_waits_for_a_model_that_loads_is_told_so():
+    with LINE.turn(Loading("cifar10-tiny")):
+        seen, thread = in_background(Job([SETTINGS], Models()))
+        wait_for(lambda: seen and seen[-1].text == "Loading CIFAR-10 tiny")
+    thread.join(10)
+    assert seen[-1].state == "finished"
+
+
+def test_what_the_model_cannot_do_is_said_before_others_are_waited_for():
+    gate = Gate()
+    first = Job([SETTINGS], Models(gate))
+    _, thread = in_background(first)
+    gate.entered.acquire()
+    (*_, last) = Job([replace(SETTINGS, steps=101)], Models()).updates()
+    assert (last.state, last.text[:40]) == ("error", "Steps must be a whole number from 1 to 1")
+    first.stop()
+    gate.go.release()
+    thread.join(10)
+
+
+def test_stopping_all_ends_who_computes_who_waits_and_who_comes_meanwhile():
+    gate = Gate()
+    seen, thread = in_background(Job([SETTINGS], Models(gate)))
+    gate.entered.acquire()
+    waiting, waiting_thread = in_background(Job([SETTINGS], Models()))
+    wait_for(lambda: len(LINE) == 2)
+    assert not LINE.stop_all(0.2)  # the step still computes
+    waiting_thread.join(10)
+    assert waiting[-1].state == "stopped"
+    gate.go.release()
+    assert LINE.stop_all(10)
+    thread.join(10)
+    assert seen[-1].state == "stopped"
+
+
+def test_clip_left_open_is_the_checkpoints_own():
+    models = Models(lambda x, t, labels: 3 * x)
+    models.model.clip = False
+    job = Job([replace(SETTINGS, clip=None)], models)
+    collect(job)
+    expected = ddpm_core.trajectory(models.model, range(42, 44), 10, variance="beta_tilde", clip=False)
+    np.testing.assert_array_equal(job.x_0[0], list(expected)[-1].x.numpy())
+    assert job.settings.clip is False
+
+
 def test_stop_acts_at_once_while_a_model_loads_and_the_loading_ends_at_its_next_report():
     ended = threading.Event()
 
@@ -294,6 +373,77 @@ def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
     assert pace.of("a", 4) == 2
     assert pace.of("a", 2) == 1
     assert pace.of("b", 1) is None
+
+
+def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
+    pace = Pace()
+    pace.note("a", 1, 3.0)
+    pace.note("a", 8, 3.0)
+    batches = iter(range(100, 200))
+    log = math.log
+    monkeypatch.setattr(math, "log", lambda x: pace.note("a", next(batches), 1.0) or log(x))
+    assert pace.of("a", 1) == 3
+
+
+# --- Who listens
+
+
+class Ears:
+    """A listener that comes or not, and is lost when it is said so."""
+
+    def __init__(self, comes=True):
+        self._comes = comes
+        self.lost = False
+
+    async def comes(self):
+        return self._comes
+
+    def is_lost(self):
+        return self.lost
+
+
+def test_a_run_that_nobody_comes_to_hear_is_not_begun():
+    async def listen():
+        with pytest.raises(Unheard):
+            async for _ in in_thread(begun(), lambda: stopped.append(True), Ears(comes=False)):
+                pass
+
+    def begun():
+        raise AssertionError
+        yield
+
+    stopped = []
+    asyncio.run(listen())
+    assert stopped
+
+
+def test_a_run_that_nobody_hears_any_more_is_stopped():
+    async def listen():
+        with pytest.raises(Unheard):
+            async for update in in_thread(job.updates(), job.stop, ears):
+                ears.lost = update.state == "running"
+
+    ears, job = Ears(), Job([replace(SETTINGS, steps=100)], Models(lambda x, t, labels: time.sleep(0.05) or x))
+    started = time.monotonic()
+    asyncio.run(listen())
+    assert time.monotonic() - started < 3
+
+
+def test_waiting_runs_leave_the_threads_to_everything_else():
+    async def wait():
+        runs = [asyncio.create_task(anext(in_thread(held(), lambda: None, Ears()))) for _ in range(RUNS)]
+        while len(entered) < RUNS:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(anyio.to_thread.run_sync(go.set), 5)
+        assert await asyncio.gather(*runs) == [1] * RUNS
+
+    def held():
+        entered.append(True)
+        assert go.wait(10)
+        yield 1
+
+    entered, go = [], threading.Event()
+    asyncio.run(wait())
 
 
 def test_messages_follow_the_protocol():

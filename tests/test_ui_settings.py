@@ -57,7 +57,8 @@ def test_other_seeds_are_refused_with_the_range(seed):
         {"guidance": math.inf},
         {"guidance": "strong"},
         {"clip": "yes"},
-        {"clip": None},
+        {"eta": 10**400},
+        {"guidance": {}},
         {"sampler": "euler"},
         {"variance": "wide"},
         {"variance": None},
@@ -98,6 +99,17 @@ def test_a_class_is_given_by_name_or_number(label, number):
 def test_classes_the_model_does_not_have_are_refused_with_those_it_has(label):
     with pytest.raises(ValueError, match="choose from any, cat, dog"):
         check(label=label).arguments(model(**NAMED))
+
+
+def test_a_class_called_by_a_number_is_meant_before_the_class_of_that_number():
+    digits = model(num_classes=3, class_names=("1", "2", "3"))
+    assert [check(label=label).arguments(digits)["labels"] for label in ("1", "3", "0")] == [0, 2, 0]
+
+
+def test_clip_left_open_is_the_models_own():
+    for own in (True, False):
+        assert check(clip=None).arguments(model(clip=own))["clip"] is own
+        assert check(clip=True).arguments(model(clip=own))["clip"] is True
 
 
 def test_a_model_without_classes_takes_any_only():

@@ -9,9 +9,12 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ui import api, denoise, forward, learn
 from ui.checkpoints import Checkpoints
+from ui.line import LINE
+from ui.listeners import Streams
 from ui.settings import CHECKPOINT
 from ui.warmup import Warmup
 
@@ -58,11 +61,23 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
                 learn.tab(tabs, controls)
         api.endpoints(demo, models, checkpoint)
     warmup.start()
-    return demo.queue(default_concurrency_limit=None)
+    # Not open: a run that is posted without the queue has nobody to listen to it.
+    return demo.queue(default_concurrency_limit=None, api_open=False)
 
 
 def launch(demo: gr.Blocks, **options):
     """`demo.launch` with the app's look; returns what it returns."""
     css = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.css", "lab.css"))
     look = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
-    return demo.launch(**look, max_threads=80, quiet=True, **options)
+    streams = {"middleware": [Middleware(Streams)]}
+    return demo.launch(**look, max_threads=80, quiet=True, app_kwargs=streams, **options)
+
+
+def close(demo: gr.Blocks, seconds: float = 5) -> bool:
+    """Stop all runs and close the page, each within so many seconds; whether nothing computes any more.
+
+    A program that ends while one of its threads computes is aborted.
+    """
+    stopped = LINE.stop_all(seconds)
+    demo.close(verbose=False)
+    return stopped

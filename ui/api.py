@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import anyio.to_thread
@@ -12,14 +13,18 @@ from ui.checkpoints import Checkpoints
 from ui.controls import default_count
 from ui.denoise import NETWORK
 from ui.files import cached
-from ui.jobs import Job, Update, in_thread
+from ui.jobs import Job, Unheard, Update, in_thread
+from ui.listeners import Listener
 from ui.settings import Settings
 
 D = Settings
 
 
 def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
-    """Add /sample and /trajectory. count=None is what the page starts with: 4 images, or 1 where 4 take over 5 s."""
+    """Add /sample and /trajectory. count=None is what the page starts with: 4 images, or 1 where 4 take over 5 s.
+
+    clip=None is the checkpoint's own.
+    """
 
     async def sample(
         checkpoint: str = checkpoint,
@@ -28,7 +33,7 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
         spacing: str = D.spacing,
         variance: str = D.variance,
         eta: float = D.eta,
-        clip: bool = D.clip,
+        clip: bool | None = None,
         seed: int = D.seed,
         count: int | None = None,
         label: str = D.label,
@@ -37,9 +42,8 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
         """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
         frame = None
         job = order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
-        async with aclosing(in_thread(job.updates(), job.stop)) as updates:
+        async with aclosing(heard(job)) as updates:
             async for update in updates:
-                refuse(update)
                 if update.frames:
                     frame = update.frames[-1]
                 yield []  # where a caller who has gone away is noticed
@@ -52,7 +56,7 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
         spacing: str = D.spacing,
         variance: str = D.variance,
         eta: float = D.eta,
-        clip: bool = D.clip,
+        clip: bool | None = None,
         seed: int = D.seed,
         count: int | None = None,
         label: str = D.label,
@@ -63,9 +67,8 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
         """
         plan = None
         job = order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
-        async with aclosing(in_thread(job.updates(), job.stop)) as updates:
+        async with aclosing(heard(job)) as updates:
             async for update in updates:
-                refuse(update)
                 plan = plan or update.plan
                 for frame in update.frames:
                     t, s, alpha_bar, _ = plan.lanes[0].steps[frame.k]
@@ -87,6 +90,16 @@ def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
             return Job([Settings.check(*values)], models)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
+
+    async def heard(job: Job) -> AsyncIterator[Update]:
+        """A run's updates while somebody listens to them."""
+        try:
+            async with aclosing(in_thread(job.updates(), job.stop, Listener())) as updates:
+                async for update in updates:
+                    refuse(update)
+                    yield update
+        except Unheard as unheard:
+            raise gr.Error(str(unheard), print_exception=False) from None
 
     def refuse(update: Update) -> None:
         if update.state in ("error", "stopped"):

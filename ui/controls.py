@@ -8,7 +8,7 @@ import gradio as gr
 
 from ui import words
 from ui.checkpoints import Checkpoints
-from ui.jobs import PACE
+from ui.pace import PACE
 from ui.settings import ANY, DEFAULTS, MAX_COUNT, MAX_GUIDANCE, PAGE, SAMPLERS, SPACINGS, Settings, class_names
 
 _SAMPLERS = [(words.SAMPLER[name], name) for name in SAMPLERS]
@@ -77,9 +77,7 @@ def second_lane(maximum: int, variances: list) -> dict[str, gr.components.Compon
 def lesson(steps: int) -> dict:
     """What the controls say for β against β̃ with so many steps."""
     lane = {"steps": steps, "steps_b": steps, "variance": "beta", "variance_b": "beta_tilde", "compare": True}
-    return lane | {
-        name: DEFAULTS[name] for name in ("sampler", "sampler_b", "eta", "eta_b", "spacing", "clip", "count")
-    }
+    return lane | {name: DEFAULTS[name] for name in ("sampler", "sampler_b", "eta", "eta_b", "spacing", "count")}
 
 
 def against(steps: int, variance: str, sampler: str, eta: float) -> tuple:
@@ -95,7 +93,7 @@ def label_dropdown(choices: list, visible: bool, value: str = Settings.label) ->
     return gr.Dropdown(choices, value=value, visible=visible, label="Class", info=words.CLASS, elem_id="label")
 
 
-def advanced() -> dict[str, gr.components.Component]:
+def advanced(clip: bool) -> dict[str, gr.components.Component]:
     """The controls under Advanced, by the names of their fields."""
     return {
         "sampler": gr.Radio(
@@ -108,7 +106,7 @@ def advanced() -> dict[str, gr.components.Component]:
             list(SPACINGS), value=Settings.spacing, label="Spacing", info=words.SPACING, elem_id="spacing"
         ),
         "count": gr.Slider(1, MAX_COUNT, Settings.count, step=1, label="Images", info=words.COUNT, elem_id="count"),
-        "clip": gr.Checkbox(Settings.clip, label="Clip x̂₀ to [−1, 1]", info=words.CLIP, elem_id="clip"),
+        "clip": gr.Checkbox(clip, label="Clip x̂₀ to [−1, 1]", info=words.CLIP, elem_id="clip"),
         "guidance": gr.Slider(
             0,
             MAX_GUIDANCE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
@@ -16,14 +15,17 @@ from ddpm_core.refs import CheckpointError
 from ui import checkpoints, controls, files, scripts, share, words
 from ui.checkpoints import Checkpoints
 from ui.controls import Controls
-from ui.jobs import PACE, Job, in_thread
+from ui.jobs import RUNS, Job, Unheard, in_thread
+from ui.listeners import Listener
 from ui.messages import Show
+from ui.pace import PACE
+from ui.pages import Pages
 from ui.plan import make_plan
 from ui.player import player
 from ui.settings import ANY, LANE, PAGE, Settings, lanes
 from ui.warmup import Warmup
 
-NETWORK = {"concurrency_id": "network", "concurrency_limit": 60}  # jobs.LINE makes it one at a time
+NETWORK = {"concurrency_id": "network", "concurrency_limit": RUNS}  # line.LINE makes it one at a time
 # Values come as they are in the page, so that what is wrong with them is said here and not by gradio.
 QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
 
@@ -38,71 +40,13 @@ SAVES = (
 )
 
 
-class Pages:
-    """What is remembered of each open page: its newest run, and for which model it was given which number of images."""
-
-    LIMIT = 64  # pages; a browser that vanished without a word is forgotten in the end
-
-    def __init__(self, checkpoint: str):
-        self._shows: OrderedDict[str, Show] = OrderedDict()
-        self._counts: OrderedDict[str, tuple[str, int]] = OrderedDict()
-        self._first = (checkpoint, Settings.count)
-        self._lock = threading.Lock()
-
-    def begin(self, request: gr.Request, show: Show) -> None:
-        """Make it the page's run; an older one ends."""
-        with self._lock:
-            dropped = [self._shows.pop(request.session_hash, None)]
-            self._shows[request.session_hash] = show
-            if len(self._shows) > self.LIMIT:
-                dropped.append(self._shows.popitem(last=False)[1])
-        for old in filter(None, dropped):
-            old.superseded = True
-            old.stop()
-
-    def take(self, request: gr.Request) -> Show | None:
-        """The page's run if nobody has started it yet."""
-        with self._lock:
-            show = self.show(request)
-            if show is None or show.started:
-                return None
-            show.started = True
-            return show
-
-    def show(self, request: gr.Request) -> Show | None:
-        return self._shows.get(request.session_hash)
-
-    def stop(self, request: gr.Request) -> None:
-        show = self.show(request)
-        if show:
-            show.stop()
-
-    def close(self, request: gr.Request) -> None:
-        self.stop(request)
-        self._shows.pop(request.session_hash, None)
-        self._counts.pop(request.session_hash, None)
-
-    def keep_count(self, request: gr.Request, ref: str) -> None:
-        """The number of images is the user's own choice."""
-        self._counts[request.session_hash] = (ref, 0)
-
-    def count(self, request: gr.Request, ref: str, now: int) -> int:
-        """The number of images to go on with: the default for a new model, unless the user has set another."""
-        for_ref, given = self._counts.get(request.session_hash, self._first)
-        if now == given and (ref != for_ref or self.show(request) is None):
-            now = given = controls.default_count(ref)
-        self._counts[request.session_hash] = (ref, given)
-        if len(self._counts) > self.LIMIT:
-            self._counts.popitem(last=False)
-        return now
-
-
 def tab(
     demo: gr.Blocks, models: Checkpoints, warmup: Warmup, checkpoint: str, note: gr.HTML, tabs: gr.Tabs
 ) -> Controls:
     """Build the tab, and return its controls. note: where the page says what computes; tabs: where the others are."""
     pages = Pages(checkpoint)
-    fitted = controls.for_model(models.peek(checkpoint))
+    known = models.peek(checkpoint)
+    fitted = controls.for_model(known)
 
     with gr.Row(elem_id="denoise", equal_height=False):
         with gr.Column(elem_id="controls", scale=0, min_width=320):
@@ -131,7 +75,7 @@ def tab(
                     seen = gr.HTML(elem_id="seen")
                     gr.HTML(words.PUBLISHED, elem_id="published")
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-                rest = controls.advanced()
+                rest = controls.advanced(clip=known.clip if known else bool(Settings.clip))
         with gr.Column(elem_id="stage", min_width=280):
             view = player()
             with gr.Row(elem_id="downloads"):
@@ -176,30 +120,31 @@ def tab(
         note = there_is and f"<p>{escape(there_is)}</p>"
         return said, line, note, share.python(wanted, model), theirs, gr.update(interactive=not why)
 
-    def choose(request: gr.Request, chosen, count_now, *values):
+    def choose(request: gr.Request, chosen, count_now, clip_now, *values):
         """Fit the controls to a checkpoint, as far as it is known without a download."""
         model, ref = None, str(chosen or "").strip()
         with suppress(CheckpointError):  # Run will say it
             model = models.known(ref)
         fitted = controls.for_model(model, **dict(zip(FITTED, values, strict=True)))
-        count = pages.count(request, ref, count_now)
+        count, clip = pages.count(request, ref, count_now), pages.clip(request, ref, model, clip_now)
         updates = [gr.update(**fitted[name]) for name in FITTED]
         said = checkpoints.revision(model) or ""
-        return gr.skip() if count == count_now else count, *updates, device_note(models), said
+        kept = [gr.skip() if new == now else new for new, now in ((count, count_now), (clip, clip_now))]
+        return *kept, *updates, device_note(models), said
 
     def look(chosen):
         with suppress(CheckpointError):
-            models.refuse_folders(str(chosen or ""))
             models.look(str(chosen or "").strip())
 
     def refit(request: gr.Request, *values):
         """The same after a run that loaded the model; after others the controls fit, and are left alone."""
         show = pages.show(request)
-        skipped = [gr.skip()] * (len(FITTED) + 3)
+        skipped = [gr.skip()] * len(fit["outputs"])
         return choose(request, *values) if show and show.job and show.job.loaded else skipped
 
     some = [getattr(inputs, name) for name in FITTED]
-    fit = {"inputs": [ref, inputs.count, *some], "outputs": [inputs.count, *some, note, revision], **QUICK}
+    own = [inputs.count, inputs.clip, *some]
+    fit = {"inputs": [ref, *own], "outputs": [*own, note, revision], **QUICK}
     told = [estimate, summary, seen, script, script_diffusers, copy_diffusers]
     tell = {"fn": describe, "inputs": everything, "outputs": told, **QUICK}
 
@@ -225,17 +170,28 @@ def tab(
         """Take the order: what the page's Stop and its stream refer to from here on."""
         *values, _, _ = values
         try:
-            show = Show(values, Job(lanes(values), models))
+            show = Show(values, Job(lanes(said(request, values)), models))
         except ValueError as error:
             show = Show(values, error=str(error))
         pages.begin(request, show)
         return values[PAGE.index("seed")]
 
+    def said(request: gr.Request, values: list) -> list:
+        """The values, with Clip left open where the page could not know what the model asks for."""
+        chosen = dict(zip(PAGE, values, strict=True))
+        if not pages.says_clip(request, str(chosen["checkpoint"] or "").strip(), chosen["clip"]):
+            chosen["clip"] = None
+        return list(chosen.values())
+
     async def stream(request: gr.Request) -> AsyncIterator[dict]:
         show = pages.take(request)
-        if show:
-            async with aclosing(in_thread(show.messages(), show.stop)) as messages:
+        if show is None:
+            return
+        with suppress(Unheard):  # there is nobody to be told
+            async with aclosing(in_thread(show.messages(), show.stop, Listener())) as messages:
                 async for message in messages:
+                    if "plan" in message:
+                        message["plan"]["settings"][PAGE.index("clip")] = show.settings.clip
                     yield message
 
     def finish(request: gr.Request):
@@ -287,6 +243,8 @@ def tab(
             gr.Warning(escape(sentence))
         if "count" in values:
             pages.keep_count(request, values.get("checkpoint", checkpoint))
+        if "clip" in values:
+            pages.keep_clip(request, values.get("checkpoint", checkpoint), values["clip"])
         tab = request.query_params.get("tab")
         selected = gr.Tabs(selected=tab) if tab in TABS else gr.skip()
         return *(values.get(name, gr.skip()) for name in PAGE), selected
@@ -316,8 +274,8 @@ def _estimate(models: Checkpoints, wanted: Sequence[Settings]) -> str:
 
 def _line(chosen: dict) -> str:
     """The settings in one line, for the button that opens them on a phone."""
-    way = "DDIM" if chosen["sampler"] == "ddim" else words.VARIANCE.get(chosen["variance"], "")
-    label = [] if chosen["label"] in (ANY, None) else [chosen["label"]]
+    way = "DDIM" if chosen["sampler"] == "ddim" else words.VARIANCE.get(str(chosen["variance"]), "")
+    label = [] if chosen["label"] in (ANY, None) else [str(chosen["label"])]
     steps = f"{chosen['steps']} steps" + (" against another" if chosen["compare"] else "")
     parts = [checkpoints.name(str(chosen["checkpoint"] or "no model")), steps, way, *label]
     return " · ".join([*parts, f"seed {chosen['seed']}"])

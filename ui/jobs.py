@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
+import anyio
 import anyio.to_thread
 import numpy as np
 
 from ddpm_core.refs import CheckpointError
 from ui import checkpoints, words
+from ui.checkpoints import Loading
+from ui.line import LINE, Member
+from ui.pace import PACE
 from ui.plan import Plan, kept_steps, make_plan
 from ui.settings import Settings
 
 INTERVAL = 0.1  # seconds between two updates, at least: each takes server and browser about 15 ms of a core each
 HEARTBEAT = 0.5  # and at most, so that a closed page is noticed in time
 FINAL = ("stopped", "finished", "error")
+RUNS = 60  # at once; all but one of them wait
+# Of their own: waiting runs would use up those that serve files and everything else.
+_THREADS = anyio.CapacityLimiter(RUNS)
 
 log = logging.getLogger(__name__)
 
@@ -30,83 +36,36 @@ class Stopped(Exception):
     """Somebody does not want the run any more."""
 
 
-class Line:
-    """The app's one lock: whoever computes with a network takes a turn, first come, first served.
+class Unheard(Exception):
+    """Nobody listens to the run."""
 
-    Queue limits of gradio are not enough: cancelling an event frees its slot while the step still computes.
-    """
-
-    def __init__(self):
-        self._waiting: list[object] = []
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def turn(self, who: object, wait: Callable[[int, object], None] = lambda before, first: None) -> Iterator[None]:
-        """Hold the lock. While others are before, wait(how many, the one that computes) is called and may raise."""
-        with self._changed:
-            self._waiting.append(who)
-        try:
-            while before := self._before(who):
-                wait(before, self._waiting[0])
-                with self._changed:
-                    self._changed.wait_for(lambda: not self._before(who), timeout=0.1)
-            yield
-        finally:
-            with self._changed:
-                self._waiting.remove(who)
-                self._changed.notify_all()
-
-    def _before(self, who: object) -> int:
-        return self._waiting.index(who)
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+    def __str__(self) -> str:
+        return "The run was stopped, as nobody listened to it"
 
 
-LINE = Line()
+class Listener(Protocol):
+    """Whoever a run is for: ui.listeners has one for gradio's events."""
+
+    async def comes(self) -> bool: ...
+
+    def is_lost(self) -> bool: ...
 
 
-async def in_thread(items: Iterator, stop: Callable[[], None]) -> AsyncIterator:
-    """Iterate in other threads; stop() when that ends or is cancelled, whenever that is.
+async def in_thread(items: Iterator, stop: Callable[[], None], listener: Listener) -> AsyncIterator:
+    """Iterate in other threads while somebody listens; stop() when that ends or is cancelled, whenever that is.
 
+    Nothing is begun before somebody listens. Raises Unheard when nobody does for some seconds.
     gradio's own way to run a generator loses one that is cancelled before its first item: it would run to its end.
     """
     try:
-        while (item := await anyio.to_thread.run_sync(next, items, None)) is not None:
+        if not await listener.comes():
+            raise Unheard
+        while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
+            if listener.is_lost():
+                raise Unheard
             yield item
     finally:
         stop()  # closing the iterator won't do: the other thread can still be in it
-
-
-class Pace:
-    """Seconds per step as last measured, by checkpoint, number of images the network sees at once, and lanes."""
-
-    def __init__(self):
-        self._seconds: dict[tuple[str, int], dict[int, float]] = {}
-        self._guessed: set[tuple[str, int]] = set()
-
-    def note(self, ref: str, batch: int, seconds: float, lanes: int = 1, guess: bool = False) -> None:
-        """Remember a measurement. guess: of a step or two, to be forgotten when a run has been measured."""
-        if guess:
-            self._guessed.add((ref, lanes))
-        elif (ref, lanes) in self._guessed:
-            self._guessed.remove((ref, lanes))
-            self._seconds.pop((ref, lanes))
-        self._seconds.setdefault((ref, lanes), {})[batch] = seconds
-
-    def of(self, ref: str, batch: int, lanes: int = 1) -> float | None:
-        """Seconds per step, in proportion from the nearest batch that was measured; None when none was.
-
-        A step in one of two lanes is quicker than alone, as they share evaluations; until that is measured, as long.
-        """
-        known = self._seconds.get((ref, lanes)) or self._seconds.get((ref, 1))
-        if not known:
-            return None
-        nearest = min(known, key=lambda measured: abs(math.log(measured / batch)))
-        return known[nearest] * batch / nearest
-
-
-PACE = Pace()
 
 
 @dataclass(frozen=True)
@@ -139,7 +98,6 @@ class Job:
 
     def __init__(self, lanes: Sequence[Settings], models: checkpoints.Checkpoints):
         self.lanes = tuple(lanes)
-        self.settings = self.lanes[0]  # for what they share
         self.plan: Plan | None = None
         self.loaded = False  # whether the run had to load its model
         self.about: dict[str, str | None] = {}  # which weights these were, and what evaluated them
@@ -185,6 +143,11 @@ class Job:
             self._say("stopped")
 
     @property
+    def settings(self) -> Settings:
+        """For what the lanes share."""
+        return self.lanes[0]
+
+    @property
     def stopping(self) -> bool:
         return self._stop.is_set()
 
@@ -207,11 +170,12 @@ class Job:
     def _work(self) -> None:
         try:
             self._check()
-            model = self._models.loaded(self.settings.checkpoint) or self._load()
-            lanes = [lane.arguments(model) for lane in self.lanes]
+            self._fetch()
+            known = self._models.known(self.settings.checkpoint)
+            for lane in self.lanes if known else ():
+                lane.arguments(known)  # what is wrong is said before others are waited for
             with LINE.turn(self, self._wait):
-                self._check()
-                self._sample(model, lanes)
+                self._compute()
             self._say("finished")
         except Stopped:
             self._say("stopped")
@@ -221,12 +185,28 @@ class Job:
             log.exception("a run failed")
             self._say("error", _unforeseen(error, self.settings))
 
+    def _compute(self) -> None:
+        """In its turn, so that as many models are in memory as fit there, however many runs wait."""
+        self._check()
+        ref = self.settings.checkpoint
+        if self._models.loaded(ref) is None:
+            self._say("loading", f"Loading {checkpoints.name(ref)}")
+            self.loaded = True
+        model = self._models.get(ref)
+        self._check()
+        self.lanes = tuple(lane.resolved(model) for lane in self.lanes)
+        self._sample(model, [lane.arguments(model) for lane in self.lanes])
+
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
 
-    def _load(self):
-        name = checkpoints.name(self.settings.checkpoint)
+    def _fetch(self) -> None:
+        """Have the checkpoint's files here: others can compute meanwhile."""
+        ref = self.settings.checkpoint
+        if self._models.loaded(ref) is not None:
+            return
+        name = checkpoints.name(ref)
         self._say("loading", f"Loading {name}")
         reports: deque[tuple[float, int]] = deque(maxlen=30)  # about three seconds of them
 
@@ -243,13 +223,13 @@ class Job:
                 text = f"Downloading {name}: {words.download(done, total, speed)}"
                 self._say("loading", text, done / total, (total - done) / speed if speed else None)
 
-        model = self._models.get(self.settings.checkpoint, progress)
-        self.loaded = True
-        return model
+        self._models.fetch(ref, progress)
 
-    def _wait(self, before: int, first: object) -> None:
+    def _wait(self, before: int, first: Member) -> None:
         self._check()
-        if before == 1 and getattr(first, "stopping", True):
+        if before == 1 and isinstance(first, Loading):
+            self._say("loading", f"Loading {checkpoints.name(first.ref)}")
+        elif before == 1 and getattr(first, "stopping", True):
             self._say("waiting", "Finishing the previous step")
         else:
             self._say("queued", words.queue(before))

@@ -46,7 +46,7 @@ SHOWS = (
     ),
     Show("denoise", {"checkpoint": "cifar10-tiny"}, "Show the small model"),
 )
-KEPT = ("checkpoint", "seed", "count", "label")  # the user's own, unless a lesson is about them
+KEPT = ("checkpoint", "clip", "seed", "count", "label")  # the model's or the user's, unless a lesson is about them
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from ddpm_core.timesteps import SPACINGS
 
@@ -29,7 +29,7 @@ class Settings:
     spacing: str = "linspace"
     variance: str = "beta_tilde"
     eta: float = 0.0
-    clip: bool = True
+    clip: bool | None = True  # None is the checkpoint's own
     seed: int = 42
     count: int = 4
     label: str = ANY
@@ -44,8 +44,8 @@ class Settings:
         text = str(checkpoint or "").strip()
         if not text or len(text) > 300:
             raise ValueError("Choose a checkpoint: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
-        if not isinstance(clip, bool):
-            raise ValueError(f"Clip x̂_0 must be true or false, got {_shown(clip)}")
+        if not isinstance(clip, bool | None):
+            raise ValueError(f"Clip x̂_0 must be true or false, or nothing for the model's own, got {_shown(clip)}")
         return cls(
             checkpoint=text,
             sampler=_choice("sampler", sampler, SAMPLERS),
@@ -69,6 +69,10 @@ class Settings:
         """Images per step that the network sees: guidance evaluates each one with and without its label."""
         return self.count * (1 if self.guidance == 1 else 2)
 
+    def resolved(self, model) -> Settings:
+        """The same with all that was left to the checkpoint."""
+        return replace(self, clip=model.clip) if self.clip is None else self
+
     def arguments(self, model) -> dict:
         """The arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model does not have."""
         T = model.schedule.T
@@ -81,22 +85,23 @@ class Settings:
             "variance": self.variance,
             "spacing": self.spacing,
             "eta": self.eta,
-            "clip": self.clip,
+            "clip": self.resolved(model).clip,
             "labels": self._class(model),
             "guidance": None if self.guidance == 1 else self.guidance,
         }
 
     def _class(self, model) -> int | None:
+        from ddpm_core.predict import class_index
+
         if self.label == ANY:
             return None
         if not model.num_classes:
             raise ValueError(f"This checkpoint has no classes: leave the class at {ANY!r}")
-        names = class_names(model)
-        if self.label in names:
-            return names.index(self.label)
-        if re.fullmatch(r"\d{1,9}", self.label, re.ASCII) and int(self.label) < model.num_classes:
-            return int(self.label)
-        raise ValueError(f"This checkpoint has no class {_shown(self.label)}: choose from {ANY}, {', '.join(names)}")
+        try:
+            return class_index(model, self.label)
+        except ValueError:
+            names = ", ".join(class_names(model))
+            raise ValueError(f"This checkpoint has no class {_shown(self.label)}: choose from {ANY}, {names}") from None
 
 
 FIELDS = tuple(field.name for field in fields(Settings))
@@ -154,7 +159,7 @@ def _whole(what: str, value, low: int, high: int, limits: str) -> int:
 def _number(what: str, value, low: float, high: float) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not low <= number <= high:
         raise ValueError(f"{what} must be a number from {low:g} to {high:g}, got {_shown(value)}")

@@ -8,7 +8,8 @@ import threading
 import time
 
 from ui.checkpoints import Checkpoints
-from ui.jobs import LINE, PACE
+from ui.line import LINE
+from ui.pace import PACE
 from ui.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,13 @@ class Warmup:
     def __init__(self, models: Checkpoints, checkpoint: str):
         self.ready = threading.Event()
         self.known = threading.Event()
+        self._stop = threading.Event()
         self._models = models
         self._checkpoint = checkpoint
+
+    def stop(self) -> None:
+        """End the measurement after the step under way."""
+        self._stop.set()
 
     def start(self) -> None:
         for work, done in ((self._measure, self.ready), (self._models.refresh, self.known)):
@@ -42,12 +48,15 @@ class Warmup:
 
         if self._models.peek(self._checkpoint) is None:
             return
-        model = self._models.get(self._checkpoint)
-        settings = Settings(checkpoint=self._checkpoint, steps=min(5, model.schedule.T), count=1)
+        self._models.preload(self._checkpoint)
         seconds = []
         with LINE.turn(self):
+            model = self._models.loaded(self._checkpoint)
+            if model is None:  # another one has taken its place
+                return
+            settings = Settings(checkpoint=self._checkpoint, steps=min(5, model.schedule.T), count=1)
             for _ in trajectory(model, **settings.arguments(model)):
-                if len(LINE) > 1:  # somebody waits
+                if len(LINE) > 1 or self._stop.is_set():  # somebody waits
                     return
                 seconds.append(time.perf_counter())
         if len(seconds) > 1:

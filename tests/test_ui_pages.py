@@ -1,0 +1,54 @@
+"""What a page's Clip says as its model changes: the model's own, unless the user has said."""
+
+from types import SimpleNamespace
+
+import pytest
+from checkpoint_folders import write
+
+import ui
+from ui.pages import Pages
+from ui.warmup import Warmup
+
+CLIPS, DOES_NOT = SimpleNamespace(clip=True), SimpleNamespace(clip=False)
+REQUEST = SimpleNamespace(session_hash="page")
+
+
+@pytest.fixture
+def pages():
+    return Pages("first")
+
+
+def test_clip_follows_each_model_that_is_chosen(pages):
+    assert pages.clip(REQUEST, "a", DOES_NOT, True) is False
+    assert pages.clip(REQUEST, "b", CLIPS, False) is True
+    assert pages.clip(REQUEST, "a", DOES_NOT, True) is False
+
+
+def test_a_users_clip_stays_for_the_model_it_was_set_for(pages):
+    pages.clip(REQUEST, "a", DOES_NOT, True)
+    assert pages.clip(REQUEST, "a", DOES_NOT, True) is True  # set since
+    assert pages.clip(REQUEST, "b", DOES_NOT, True) is False
+
+
+def test_a_links_clip_stays_for_the_links_model(pages):
+    pages.clip(REQUEST, "first", CLIPS, True)
+    pages.keep_clip(REQUEST, "a", True)
+    assert pages.clip(REQUEST, "a", DOES_NOT, True) is True
+    assert pages.says_clip(REQUEST, "a", True)
+
+
+def test_before_a_model_is_known_clip_is_left_to_it_unless_the_user_says(pages):
+    assert pages.clip(REQUEST, "a", None, True) is True
+    assert not pages.says_clip(REQUEST, "a", True)  # so that the first run is the model's own
+    assert pages.says_clip(REQUEST, "a", False)
+    assert pages.clip(REQUEST, "a", DOES_NOT, True) is False
+    pages.clip(REQUEST, "b", None, True)
+    assert pages.clip(REQUEST, "b", CLIPS, False) is False  # the user's
+
+
+def test_the_page_opens_with_its_models_own_clip(tmp_path, monkeypatch):
+    monkeypatch.setattr(Warmup, "start", lambda self: None)
+    write(tmp_path / "mine", scheduler={"clip_sample": False})
+    for ref, own in ((str(tmp_path / "mine"), False), ("cifar10-tiny", True)):
+        (clip,) = [block for block in ui.build(ref).blocks.values() if getattr(block, "elem_id", None) == "clip"]
+        assert clip.value is own
