@@ -19,17 +19,21 @@ from train.data import Images
 SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
 
 
-def export(model: Model, out: Path, config: Config, step: int, images: Images) -> None:
-    """Write OUT/model, this step's sample grid and the card in it; a former one stays until the new one is whole."""
-    new, old, final = out / "model.new", out / "model.old", out / "model"
+def export(model: Model, out: Path, config: Config, step: int, images: Images, average: str = "ema") -> None:
+    """Write OUT/model, this step's sample grid and the card in it; a former one stays until the new one is whole.
+
+    average: which moving average the weights are, "ema", or "ema2", which goes to OUT/model-ema2.
+    """
+    final = out / ("model" if average == "ema" else f"model-{average}")
+    new, old = final.with_name(f"{final.name}.new"), final.with_name(f"{final.name}.old")
     try:
         for leftover in (new, old):
             shutil.rmtree(leftover, ignore_errors=True)
         save(model, new)
-        grid = out / "samples" / f"step-{step:09d}-ema.png"
+        grid = out / "samples" / f"step-{step:09d}-{average}.png"
         if grid.is_file():
             shutil.copyfile(grid, new / "samples.png")
-        text = describe(model, out, config, step, images, grid.is_file())
+        text = describe(model, out, config, step, images, grid.is_file(), getattr(config, average))
         (new / "README.md").write_text(text, encoding="utf-8")
         if final.exists():
             final.rename(old)
@@ -56,8 +60,8 @@ def command(config: Config) -> str:
     return shlex.join(words)
 
 
-def describe(model: Model, out: Path, config: Config, step: int, images: Images, grid: bool) -> str:
-    """The model card, Markdown."""
+def describe(model: Model, out: Path, config: Config, step: int, images: Images, grid: bool, decay: float) -> str:
+    """The model card, Markdown. grid: whether there are samples to show; decay: of the moving average."""
     parameters = sum(p.numel() for p in model.network.unet.parameters())
     classes = "none"
     if model.num_classes:
@@ -77,7 +81,7 @@ def describe(model: Model, out: Path, config: Config, step: int, images: Images,
         f"decay {config.lr_decay}, gradient clip {config.clip:g}",
         "Start": f"the weights of {config.init}" if config.init else "random weights",
         "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
-        "Weights": f"exponential moving average, decay {config.ema:g}, float32",
+        "Weights": f"exponential moving average, decay {decay:g}, float32",
     }
     lines = ["---", "library_name: diffusers", "pipeline_tag: unconditional-image-generation", "tags:"]
     lines += ["- ddpm", "- diffusers", "---", "", f"# {config.config}", ""]
@@ -112,7 +116,7 @@ def push(out: Path, repo: str, private: bool = False) -> str:
     """
     folder = out / "model"
     if not (folder / "config.json").is_file():
-        raise TrainError(f"There is no model in {folder} yet: it is written when a run ends or samples.")
+        raise TrainError(f"There is no model in {folder} yet: it comes with the first checkpoint after the start.")
     api = HfApi()
     try:
         address = api.create_repo(repo, private=private, exist_ok=True)

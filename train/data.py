@@ -6,9 +6,10 @@ uninterrupted one would have seen, and k processes see what one with the same ba
 
 from __future__ import annotations
 
+import hashlib
 import signal
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -97,6 +98,16 @@ class Images:
         if news:
             self.broken.append(name)
         return news
+
+    @cached_property
+    def digests(self) -> dict[str, str | None]:
+        """SHA-256 of what tells these images from others: "files" (names or sizes), "pixels" and "labels", if there."""
+        files = hashlib.sha256()
+        for i in self.index.tolist():
+            files.update(self._source.mark(i).encode("utf-8", "surrogateescape") + b"\n")
+        tensors = {"pixels": self.pixels, "labels": self.labels}
+        of = {name: None if x is None else hashlib.sha256(x.numpy()).hexdigest() for name, x in tensors.items()}
+        return {"files": files.hexdigest(), **of}
 
     def _decode(self, count: int, quiet: bool) -> None:
         pixels = np.empty((count, self._size, self._size, 3), np.uint8)

@@ -1,18 +1,21 @@
 """Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and LSUN.
 
-Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) (−1: it has none) and
-name(i). split: the one that was asked for, or None where there are none and these are all images.
+Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) (−1: it has none),
+name(i), and mark(i), a text that tells the image from others as far as that can be known without reading it. split: the
+one that was asked for, or None where there are none and these are all images.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
 from train import TrainError
+from train.flags import place
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -27,7 +30,7 @@ def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab
         raise TrainError(
             "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set or cifar10."
         )
-    path = Path(data).expanduser()
+    path = place(data)
     if path.is_dir():
         if (path / "data.mdb").is_file():
             return LSUN(path)
@@ -41,7 +44,7 @@ def open_source(data: str, split: str = "train", cache: str = "~/.cache/ddpm-lab
             f"{data} is a file: --data takes an image folder, parquet, an LSUN database or a Hub data set."
         )
     if data == "cifar10":
-        return CIFAR10(Path(cache).expanduser(), split)
+        return CIFAR10(place(cache), split)
     if _HUB_ID.fullmatch(data):
         return HubDataset(data, split)
     raise TrainError(f"There is no folder or data set {data!r}: check --data.")
@@ -72,6 +75,9 @@ class Folder:
 
     def name(self, i: int) -> str:
         return str(self._files[i])
+
+    def mark(self, i: int) -> str:
+        return f"{self._files[i].relative_to(self._root).as_posix()} {self._files[i].stat().st_size}"
 
 
 class HubDataset:
@@ -117,6 +123,20 @@ class HubDataset:
     def name(self, i: int) -> str:
         return f"row {i} of {self._data}"
 
+    def mark(self, i: int) -> str:
+        size, path = self._sizes[i]
+        return str(size) if path is None else Path(path).name
+
+    @cached_property
+    def _sizes(self) -> list[tuple[int | None, str | None]]:
+        """(bytes, None), or (None, path) where only that is kept, of each image. Arrow knows without reading images."""
+        import pyarrow.compute as pc
+
+        images = self._images.data.column(self._column).combine_chunks()
+        sizes = pc.binary_length(pc.struct_field(images, "bytes"))
+        paths = pc.if_else(pc.is_null(sizes), pc.struct_field(images, "path"), None)
+        return list(zip(sizes.to_pylist(), paths.to_pylist(), strict=True))
+
 
 class CIFAR10:
     """torchvision's CIFAR-10, downloaded on first use."""
@@ -144,6 +164,9 @@ class CIFAR10:
 
     def name(self, i: int) -> str:
         return f"CIFAR-10 image {i}"
+
+    def mark(self, i: int) -> str:
+        return f"CIFAR-10 {self.split} {i}"
 
 
 class LSUN:
@@ -181,3 +204,6 @@ class LSUN:
 
     def name(self, i: int) -> str:
         return f"image {i} of {self._root}"
+
+    def mark(self, i: int) -> str:
+        return self._keys[i].hex()

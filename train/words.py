@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 from train import TrainError
@@ -17,8 +18,11 @@ def words(text: str, flag: str, allowed: Collection[str]) -> list[str]:
 
 
 def numbers(text: str, flag: str, kind: type) -> list:
-    """A comma-separated list of numbers, each once. Raises TrainError for anything else."""
+    """A comma-separated list of finite numbers, each once. Raises TrainError for anything else."""
     try:
-        return list(dict.fromkeys(kind(word) for word in text.split(",")))
-    except ValueError:
+        found = list(dict.fromkeys(kind(word) for word in text.split(",")))
+        if not all(map(math.isfinite, found)):
+            raise ValueError
+        return found
+    except (ValueError, OverflowError):
         raise TrainError(f"--{flag} takes numbers with commas between them, not {text!r}.") from None
