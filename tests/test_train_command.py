@@ -1,9 +1,11 @@
 """The command line of the trainer: what it refuses, in one sentence and before any work, and the lock of a folder."""
 
 import dataclasses
-import signal
-import subprocess
-import sys
+import multiprocessing
+import time
+from contextlib import redirect_stderr
+from io import StringIO
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,7 +15,9 @@ from training import fit, make_folder, process_restored, tiny  # noqa: F401
 from train import TrainError, checkpoints
 from train.__main__ import main, parse_fit
 from train.config import PRESETS, Config
+from train.limits import check
 from train.lock import locked
+from train.words import numbers
 
 
 @pytest.fixture(scope="module")
@@ -105,41 +109,37 @@ def test_numbers_that_are_too_large_together_are_refused(capsys, tmp_path, folde
         assert flag in refused(capsys, "fit", "--data", folder, "--out", tmp_path / "run", *words)
 
 
-FLAGS = [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Config)]
-VALUES = st.one_of(
-    st.integers(-2, 2).map(str),
-    st.integers().map(str),
-    st.floats().map(str),
-    st.sampled_from(
-        [
-            "9" * 5000,
-            "1e999",
-            "0x10",
-            "None",
-            "True",
-            "",
-            " ",
-            "-",
-            "--",
-            "é",
-            "~nobody/x",
-            *PRESETS,
-            "adamw",
-            "v",
-            "vlb",
-        ]
-    ),
+ANYTHING = st.one_of(
+    st.sampled_from(["9" * 5000, "1e999", "0x10", "None", "True", "", " ", "-", "--", "é", "~nobody/x", *PRESETS]),
     st.text(st.characters(exclude_characters="\0"), max_size=5),
 )
 
 
-@settings(max_examples=60)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from([*FLAGS, "--no-flip", "--no-resume", "--else"]), st.lists(VALUES, max_size=3)),
-        max_size=4,
-    )
+def words_for(kind) -> st.SearchStrategy[list[str]]:
+    """Values that a flag of this type can be given, and now and then any others."""
+    if get_origin(kind) is tuple:
+        return st.lists(st.one_of(st.sampled_from([4, 8, 16, 32, 64]), st.integers()).map(str), max_size=4)
+    if get_origin(kind) is Literal:
+        word = st.sampled_from(get_args(kind))
+    elif get_args(kind):  # such as float | None
+        return st.one_of(*map(words_for, get_args(kind)))
+    else:
+        small, some = st.integers(0, 64), {int: st.integers(), float: st.floats(), type(None): st.just(None)}
+        word = st.one_of(small, some.get(kind, st.text(max_size=5))).map(str)
+    return st.one_of(st.just([]) if kind is bool else word.map(lambda one: [one]), st.lists(ANYTHING, max_size=2))
+
+
+FLAGS = st.one_of(
+    *(
+        st.tuples(st.just(f"--{name.replace('_', '-')}"), words_for(kind))
+        for name, kind in get_type_hints(Config).items()
+    ),
+    st.tuples(st.sampled_from(["--no-flip", "--no-resume", "--else"]), st.just([])),
 )
+
+
+@settings(max_examples=60)
+@given(st.lists(FLAGS, max_size=4))
 @example([("--widths", [])])
 @example([("--attention", []), ("--T", ["2"]), ("--sample-steps", ["2"])])
 @example([("--T", ["100000"]), ("--times", ["lognormal"]), ("--log-sigma-mean", ["1e308"])])
@@ -200,18 +200,22 @@ def test_a_second_command_in_a_folder_is_refused(folder, tmp_path, capsys):
 
 
 def test_the_lock_of_a_killed_process_does_not_block(tmp_path):
-    hold = (
-        f"import time; from pathlib import Path; from train.lock import locked\nwith locked(Path({str(tmp_path)!r})):"
-    )
-    words = [sys.executable, "-c", f"{hold}\n print('held', flush=True)\n time.sleep(60)"]
-    process = subprocess.Popen(words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE)
+    def hold(held):
+        with locked(tmp_path):
+            held.set()
+            time.sleep(60)
+
+    fork = multiprocessing.get_context("fork")
+    held = fork.Event()
+    process = fork.Process(target=hold, args=[held], daemon=True)
+    process.start()
     try:
-        assert process.stdout.readline() == b"held\n"
+        assert held.wait(30)
         with pytest.raises(TrainError, match="in use"), locked(tmp_path):
             pass
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     with locked(tmp_path):
         pass
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ def check_words(arguments: Sequence[str]) -> None:
     tyro takes the last of two values, which is seldom what was meant; and an empty folder would be the current one.
     """
     seen = set()
-    for word, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for word, following in zip_longest(arguments, arguments[1:]):
         if not word.startswith("--"):
             continue
         flag, equals, value = word.partition("=")
