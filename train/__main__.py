@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from ddpm_core import CheckpointError
 from train import TrainError, checkpoints
-from train.config import PRESETS, Config, PresetName, from_dict
+from train.config import PRESETS, Config, Start, from_dict
 from train.flags import check_words, parse, place
 
 HELP = {"-h", "--help"}
@@ -38,34 +37,23 @@ class Push:
     """Make it private, where it is made."""
 
 
-@dataclasses.dataclass
-class _Start:
-    """The flags that decide the defaults of the others."""
-
-    config: PresetName = "cifar10"
-    out: str | None = None
-    resume: bool = False
-
-    def folder(self) -> Path:
-        return place(self.out or PRESETS[self.config].out)
-
-
-def _parse_start(arguments: list[str]) -> _Start:
+def _parse_start(arguments: list[str]) -> Start:
     check_words(arguments)
     words = [word for word in arguments if word not in HELP]  # shown by the second pass, with the right defaults
-    return tyro.cli(_Start, args=words, return_unknown_args=True, prog="python -m train fit")[0]
+    return tyro.cli(Start, args=words, return_unknown_args=True, prog="python -m train fit")[0]
 
 
 def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
     """The configuration and, for --resume, the checkpoint it continues from. Raises TrainError where there is none."""
     start = _parse_start(arguments)
+    folder = place(start.folder)
     default, state = PRESETS[start.config], None
     if start.resume and not HELP & set(arguments):
-        state, complaints = checkpoints.load_latest(start.folder() / "checkpoints")
+        state, complaints = checkpoints.load_latest(folder / "checkpoints")
         for complaint in complaints:
             print(complaint, file=sys.stderr)
         # The folder may have been moved since: the run goes on where it was found.
-        default = dataclasses.replace(from_dict(state["config"]), out=str(start.folder()))
+        default = dataclasses.replace(from_dict(state["config"]), out=str(folder))
     description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
     config = tyro.cli(Config, args=arguments, default=default, prog="python -m train fit", description=description)
     return config, state
@@ -75,7 +63,7 @@ def fit(arguments: list[str]) -> int:
     """Train a model, alone in its folder."""
     if HELP & set(arguments):
         parse_fit(arguments)  # shows it and leaves
-    out = _parse_start(arguments).folder()
+    out = place(_parse_start(arguments).folder)
     from train.lock import locked  # slow to import, and not needed to show --help
     from train.trainer import Trainer
 

@@ -191,6 +191,20 @@ PRESETS: dict[str, Config] = {
 }
 
 
+@dataclass(frozen=True)
+class Start:
+    """The flags that decide the defaults of the others."""
+
+    config: PresetName = "cifar10"
+    out: str | None = None
+    resume: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Of the run."""
+        return PRESETS[self.config].out if self.out is None else self.out
+
+
 def make_schedule(config: Config) -> NoiseSchedule:
     """The noise schedule of the run. Raises ValueError for β out of range."""
     if config.schedule == "cosine":
