@@ -4,10 +4,13 @@ import io
 import json
 import math
 import os
+import re
+import shutil
 import signal
 import sys
 import types
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,9 +25,10 @@ import ddpm_core
 from ddpm_core import files
 from train import TrainError, checkpoints
 from train.__main__ import main, parse_fit
-from train.config import PRESETS, check, from_dict, learning_rate, make_network, to_dict
+from train.config import PRESETS, from_dict, learning_rate, make_network, to_dict
 from train.data import Images, Samples, batches, image_of
 from train.ema import EMA
+from train.limits import check
 from train.report import Report, Window
 from train.trainer import Trainer
 
@@ -580,6 +584,213 @@ def test_what_decides_the_run_cant_change_on_resume(folder, tmp_path):
     with pytest.raises(TrainError, match="21 images of 0 classes then, 22"):
         Trainer(replace(config, data=str(more)), state)
     assert fit(replace(config, steps=3, lr=1e-5), state).step == 3
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "adamw"}, {"optimizer": "muon"}])
+def test_what_may_change_on_resume_takes_effect(folder, tmp_path, changes):
+    """Each of these decides what an update does: it must be the new value that the resumed run computes with."""
+    config = tiny(folder, tmp_path / "run", steps=2, warmup=0, weight_decay=0.1, **changes)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    new = replace(config, steps=3, lr=1e-3, weight_decay=0.5, clip=1e-6, ema=0.01, lr_decay="cosine")
+    trainer = Trainer(new, state)
+    before = trainer.ema.network.conv_in.weight.clone()
+    used = []
+    step = trainer.optimizer.step
+    trainer.optimizer.step = lambda: (
+        used.append(
+            (
+                {group["weight_decay"] for group in trainer.optimizer.param_groups},
+                {group["lr"] for group in trainer.optimizer.param_groups},
+                sum(float(p.grad.square().sum()) for p in trainer.unet.parameters()) ** 0.5,
+            )
+        )
+        or step()
+    )
+    trainer.fit()
+    [(decays, rates, norm)] = used
+    assert decays == {0.5} and rates == {learning_rate(new, 2)} and norm == pytest.approx(1e-6, rel=1e-3)
+    expected = before.lerp(trainer.unet.conv_in.weight, 0.99)
+    torch.testing.assert_close(trainer.ema.network.conv_in.weight, expected)
+    assert checkpoints.load_latest(tmp_path / "run" / "checkpoints")[0]["config"]["weight_decay"] == 0.5
+
+
+def test_fewer_steps_than_were_done_are_refused(folder, tmp_path):
+    config = tiny(folder, tmp_path, steps=3)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "checkpoints")
+    with pytest.raises(TrainError, match="--steps 2 is less than the 3 steps"):
+        Trainer(replace(config, steps=2), state)
+
+
+def test_images_per_second_are_of_the_steps_alone(folder, tmp_path, monkeypatch):
+    """A clock on which a step takes a second, and a checkpoint, a sample grid and an export a hundred each."""
+    now = [0.0]
+    monkeypatch.setattr("train.report.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    trainer = Trainer(tiny(folder, tmp_path, steps=4, checkpoint_every=1, sample_every=1, log_every=2))
+
+    def takes(name, seconds):
+        method = getattr(trainer, name)
+
+        def timed(*arguments):
+            now[0] += seconds
+            return method(*arguments)
+
+        monkeypatch.setattr(trainer, name, timed)
+
+    takes("train_step", 1)
+    for name in ("_save", "_sample", "_export"):
+        monkeypatch.setattr(trainer, name, lambda *_: None)
+        takes(name, 100)
+    trainer.fit()
+    curves = EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert [event.value for event in curves.Scalars("images per s")] == [8, 8]
+
+
+def test_every_checkpoint_and_a_stop_leave_a_model(folder, tmp_path):
+    trainer = Trainer(tiny(folder, tmp_path, steps=9, checkpoint_every=2))
+    real_step, seen = trainer.train_step, []
+
+    def watched(rounds, window):
+        card = tmp_path / "model" / "README.md"
+        seen.append(re.search(r"Trained \| (\d+)", card.read_text())[1] if card.exists() else None)
+        real_step(rounds, window)
+        if trainer.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    trainer.train_step = watched
+    assert trainer.fit() == signal.SIGINT
+    assert seen == [None, None, "2", "2", "4"]
+    assert "5 steps of 8 images" in (tmp_path / "model" / "README.md").read_text()
+    model = ddpm_core.load(tmp_path / "model", device="cpu", precision="fp32")
+    assert_same(dict(model.network.unet.state_dict()), dict(trainer.ema.network.state_dict()))
+
+
+def test_a_second_average_is_kept_and_exported_beside_the_first(folder, tmp_path):
+    fit(tiny(folder, tmp_path / "whole", steps=4, ema2=0.3))
+    fit(tiny(folder, tmp_path / "plain", steps=4))
+    assert_same(weights(tmp_path / "whole", 4, "ema"), weights(tmp_path / "plain", 4, "ema"))
+    assert not (tmp_path / "plain" / "model-ema2").exists()
+    config = tiny(folder, tmp_path / "parts", steps=2, ema2=0.3)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "parts" / "checkpoints")
+    trainer = fit(replace(config, steps=4), state)
+    assert_same(weights(tmp_path / "whole", 4, "ema2"), weights(tmp_path / "parts", 4, "ema2"))
+    for name, average, decay in (("model", trainer.ema, 0.9999), ("model-ema2", trainer.ema2, 0.3)):
+        model = ddpm_core.load(tmp_path / "parts" / name, device="cpu", precision="fp32")
+        assert_same(dict(model.network.unet.state_dict()), dict(average.network.state_dict()))
+        assert f"decay {decay:g}, float32" in (tmp_path / "parts" / name / "README.md").read_text()
+    assert not torch.equal(trainer.ema.network.conv_in.weight, trainer.ema2.network.conv_in.weight)
+
+
+def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
+    """It had no second average, no field for one, and no digest of the images."""
+    config = tiny(folder, tmp_path, steps=2)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "checkpoints")
+    del state["config"]["ema2"]
+    state["data"] = {name: state["data"][name] for name in ("images", "classes")}
+    assert from_dict(state["config"]) == config
+    trainer = fit(replace(config, steps=3, ema2=0.5), state)
+    assert (trainer.step, trainer.ema2.updates, trainer.ema.updates) == (3, 1, 3)
+    with pytest.raises(TrainError, match=r"another version.*sparkle"):
+        from_dict(to_dict(config) | {"sparkle": 1})
+
+
+@pytest.mark.parametrize("memory", [4.0, 0.0])
+def test_other_images_of_the_same_number_are_refused(folder, tmp_path, memory):
+    config = tiny(folder, tmp_path / "run", steps=1, conditional=True, memory=memory)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    for name, change in (("copy", None), ("other", (12, 9)), ("labels", None)):
+        shutil.copytree(folder, tmp_path / name)
+        path = tmp_path / name / "cat" / "004.png"
+        if change:
+            Image.new("RGB", change, (9, 9, 9)).save(path)
+    swapped = [tmp_path / "labels" / place for place in ("cat/004.png", "dog/003.png")]
+    swapped[0].rename(tmp_path / "labels" / "dog" / "004.png")
+    swapped[1].rename(tmp_path / "labels" / "cat" / "003.png")
+    Trainer(replace(config, data=str(tmp_path / "copy")), state)
+    for name in ("other", "labels"):
+        with pytest.raises(TrainError, match="--data is not what this run was started with"):
+            Trainer(replace(config, data=str(tmp_path / name)), state)
+
+
+def test_images_may_stay_in_memory_or_stream_after_a_resume(folder, tmp_path):
+    for memory, other in ((4.0, 0.0), (0.0, 4.0)):
+        config = tiny(folder, tmp_path / str(memory), steps=1, memory=memory)
+        fit(config)
+        state, _ = checkpoints.load_latest(tmp_path / str(memory) / "checkpoints")
+        assert fit(replace(config, steps=2, memory=other), state).step == 2
+
+
+def test_broken_images_and_another_memory_are_told_apart_from_other_data(tmp_path):
+    make_folder(tmp_path / "data", n=9, classes=())
+    (tmp_path / "data" / "004b.png").write_bytes(b"not a picture")
+    config = tiny(tmp_path / "data", tmp_path / "run", steps=1)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    with pytest.raises(TrainError, match=r"--memory is not what .*can't be read are left out in memory"):
+        Trainer(replace(config, memory=0.0), state)
+    (tmp_path / "data" / "004b.png").unlink()
+    Trainer(replace(config, memory=0.0), state)
+
+
+def test_parquet_is_told_apart_by_its_sizes(folder, tmp_path):
+    import datasets
+
+    def digest(name, paths):
+        features = datasets.Features({"img": datasets.Image()})
+        made = datasets.Dataset.from_dict({"img": paths}, features=features)
+        made.to_parquet(tmp_path / f"{name}.parquet")
+        return Images(tiny(tmp_path / f"{name}.parquet", tmp_path, memory=0.0), quiet=True).digests["files"]
+
+    Image.new("RGB", (5, 5)).save(tmp_path / "other.png")
+    paths = [*sorted(folder.rglob("*.png"))[:3], tmp_path / "other.png"]
+    for kind in (lambda path: str(path), lambda path: {"bytes": path.read_bytes(), "path": None}):
+        rows = [kind(path) for path in paths]
+        assert digest("a", rows) == digest("b", rows) != digest("c", [rows[3], *rows[:3]])
+
+
+def test_a_damaged_checkpoint_never_counts_as_one_of_the_last_two(folder, tmp_path):
+    saved = tmp_path / "checkpoints"
+    config = tiny(folder, tmp_path, checkpoint_every=2, steps=4)
+    fit(config)
+    (saved / "step-000000004.pt").write_bytes(b"damaged")
+    state, complaints = checkpoints.load_latest(saved)
+    assert state["step"] == 2 and complaints
+    assert checkpoints.last_good(saved) == saved / "step-000000002.pt"
+    fit(replace(config, steps=3), state)
+    assert [checkpoints.step_of(path) for path in checkpoints.found(saved)] == [3, 2]
+    assert (saved / "step-000000004.pt.damaged").read_bytes() == b"damaged"
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"a": torch.zeros(2)}, "config", None])
+def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(folder, tmp_path, capsys, content):
+    fit(tiny(folder, tmp_path, steps=1))
+    good = checkpoints.load_latest(tmp_path / "checkpoints")[0]
+    odd = {**good, "config": {**good["config"], "lr": "fast", "widths": 3}} if content is None else content
+    torch.save(odd, tmp_path / "checkpoints" / "step-000000009.pt")
+    code = main(["fit", "--resume", "--out", str(tmp_path)])
+    told = capsys.readouterr().err
+    if content is None:
+        assert code == 2 and "wrong kind" in told
+    else:
+        assert code == 0 and "step-000000009.pt can't be read and was passed over (it is no checkpoint" in told
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.unlink()
+    torch.save({"a": 1}, tmp_path / "checkpoints" / "step-000000009.pt")
+    assert main(["fit", "--resume", "--out", str(tmp_path)]) == 2
+    assert "No checkpoint in" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_network_is_one_sentence(folder, tmp_path):
+    config = tiny(folder, tmp_path, steps=1)
+    fit(config)
+    state, _ = checkpoints.load_latest(tmp_path / "checkpoints")
+    state["model"].popitem()
+    with pytest.raises(TrainError, match="checkpoint of step 1 does not fit this run"):
+        Trainer(config, state)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_rate_and_checkpoint(folder, tmp_path):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from ddpm_core import CheckpointError
 from train import TrainError, checkpoints
-from train.config import PRESETS, Config, from_dict
+from train.config import PRESETS, Config, Start, from_dict
+from train.flags import check_words, parse, place
+
+HELP = {"-h", "--help"}
 
 USAGE = """usage: python -m train COMMAND [--help]
 
@@ -35,41 +37,49 @@ class Push:
     """Make it private, where it is made."""
 
 
-def _value(arguments: list[str], flag: str) -> str | None:
-    """The value of a flag, looked up before the defaults of the others are known."""
-    for i, word in enumerate(arguments):
-        if word == flag and i + 1 < len(arguments):
-            return arguments[i + 1]
-        if word.startswith(f"{flag}="):
-            return word[len(flag) + 1 :]
-    return None
+def _parse_start(arguments: list[str]) -> Start:
+    check_words(arguments)
+    words = [word for word in arguments if word not in HELP]  # shown by the second pass, with the right defaults
+    return tyro.cli(Start, args=words, return_unknown_args=True, prog="python -m train fit")[0]
 
 
 def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
-    """The configuration and, for --resume, the checkpoint it continues from."""
-    name = _value(arguments, "--config")
-    default, state = PRESETS.get(name or "cifar10", PRESETS["cifar10"]), None
-    asks_for_help = "-h" in arguments or "--help" in arguments
-    if "--resume" in arguments and not asks_for_help:
-        folder = Path(_value(arguments, "--out") or default.out).expanduser() / "checkpoints"
-        state, complaints = checkpoints.load_latest(folder)
+    """The configuration and, for --resume, the checkpoint it continues from. Raises TrainError where there is none."""
+    start = _parse_start(arguments)
+    folder = place(start.folder)
+    default, state = PRESETS[start.config], None
+    if start.resume and not HELP & set(arguments):
+        state, complaints = checkpoints.load_latest(folder / "checkpoints")
         for complaint in complaints:
             print(complaint, file=sys.stderr)
-        default = from_dict(state["config"])
-    config = tyro.cli(Config, args=arguments, default=default, prog="python -m train fit", description=fit.__doc__)
+        # The folder may have been moved since: the run goes on where it was found.
+        default = dataclasses.replace(from_dict(state["config"]), out=str(folder))
+    description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
+    config = tyro.cli(Config, args=arguments, default=default, prog="python -m train fit", description=description)
     return config, state
 
 
 def fit(arguments: list[str]) -> int:
-    """Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."""
-    config, state = parse_fit(arguments)
-    from train.trainer import Trainer  # slow to import, and not needed to show --help
+    """Train a model, alone in its folder."""
+    if HELP & set(arguments):
+        parse_fit(arguments)  # shows it and leaves
+    out = place(_parse_start(arguments).folder)
+    from train.lock import locked  # slow to import, and not needed to show --help
+    from train.trainer import Trainer
 
-    out = Path(config.out).expanduser()
-    if state is None and checkpoints.found(out / "checkpoints"):
-        raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
-    trainer = Trainer(config, state)
-    stopped = trainer.fit()
+    with locked(out):
+        config, state = parse_fit(arguments)
+        if state is None and checkpoints.found(out / "checkpoints"):
+            raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
+        try:
+            trainer = Trainer(config, state)
+            stopped = trainer.fit()
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            raise TrainError(
+                "There is not enough memory: try a smaller --batch, or more rounds (--accumulate)."
+            ) from error
     if trainer.accelerator.is_main_process:
         if stopped:
             print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
@@ -78,11 +88,16 @@ def fit(arguments: list[str]) -> int:
     return 128 + stopped if stopped else 0
 
 
+def _out_of_memory(error: Exception) -> bool:
+    """Whether Python, or torch on any device, says that there is no memory left."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in ("out of memory", "allocate memory"))
+
+
 def push(arguments: list[str]) -> int:
-    options = tyro.cli(Push, args=arguments, prog="python -m train push")
+    options = parse(Push, arguments, prog="python -m train push")
     from train.card import push as send
 
-    print(send(Path(options.out).expanduser(), options.repo, options.private))
+    print(send(place(options.out), options.repo, options.private))
     return 0
 
 
@@ -101,7 +116,7 @@ def evaluate(arguments: list[str]) -> int:
 def main(arguments: list[str]) -> int:
     commands = {"fit": fit, "push": push, "gamma": gamma, "evaluate": evaluate}
     if not arguments or arguments[0] not in commands:
-        asked = bool(arguments) and arguments[0] in ("-h", "--help")
+        asked = bool(arguments) and arguments[0] in HELP
         print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     try:

@@ -20,22 +20,30 @@ SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, whic
 
 
 def check(out: Path) -> None:
-    """Raise TrainError, before a run begins, where `export` could not write its result."""
+    """Raise TrainError, before a run begins, where `export` could not write its results."""
     try:
-        check_replaceable(out / "model")
+        for average in ("ema", "ema2"):
+            check_replaceable(_folder(out, average))
     except CheckpointError as error:
         raise TrainError(f"{error}.") from error
 
 
-def export(model: Model, out: Path, config: Config, step: int, images: Images) -> None:
-    """Write OUT/model, whole, with this step's sample grid and the card in it; what a user keeps there stays."""
-    grid = out / "samples" / f"step-{step:09d}-ema.png"
-    text = describe(model, out, config, step, images, grid.is_file())
+def export(model: Model, out: Path, config: Config, step: int, images: Images, average: str = "ema") -> None:
+    """Write OUT/model, whole, with this step's sample grid and the card in it; what a user keeps there stays.
+
+    average: which moving average the weights are, "ema", or "ema2", which goes to OUT/model-ema2.
+    """
+    grid = out / "samples" / f"step-{step:09d}-{average}.png"
+    text = describe(model, out, config, step, images, grid.is_file(), getattr(config, average))
     shown = grid.read_bytes() if grid.is_file() else None
     try:
-        save(model, out / "model", extra={"README.md": text.encode(), "samples.png": shown})
+        save(model, _folder(out, average), extra={"README.md": text.encode(), "samples.png": shown})
     except (CheckpointError, ValueError) as error:
         raise TrainError(f"The model could not be written: {error}.") from error
+
+
+def _folder(out: Path, average: str) -> Path:
+    return out / ("model" if average == "ema" else f"model-{average}")
 
 
 def command(config: Config) -> str:
@@ -53,8 +61,8 @@ def command(config: Config) -> str:
     return shlex.join(words)
 
 
-def describe(model: Model, out: Path, config: Config, step: int, images: Images, grid: bool) -> str:
-    """The model card, Markdown."""
+def describe(model: Model, out: Path, config: Config, step: int, images: Images, grid: bool, decay: float) -> str:
+    """The model card, Markdown. grid: whether there are samples to show; decay: of the moving average."""
     parameters = sum(p.numel() for p in model.network.unet.parameters())
     classes = "none"
     if model.num_classes:
@@ -75,7 +83,7 @@ def describe(model: Model, out: Path, config: Config, step: int, images: Images,
         f"decay {config.lr_decay}, gradient clip {config.clip:g}",
         "Start": f"the weights of {config.init}" if config.init else "random weights",
         "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
-        "Weights": f"exponential moving average, decay {config.ema:g}, float32",
+        "Weights": f"exponential moving average, decay {decay:g}, float32",
     }
     lines = ["---", "library_name: diffusers", "pipeline_tag: unconditional-image-generation", "tags:"]
     lines += ["- ddpm", "- diffusers", "---", "", f"# {config.config}", ""]
@@ -111,7 +119,7 @@ def push(out: Path, repo: str, private: bool = False) -> str:
     folder = out / "model"
     files.restore(folder)
     if not (folder / "config.json").is_file():
-        raise TrainError(f"There is no model in {folder} yet: it is written when a run ends or samples.")
+        raise TrainError(f"There is no model in {folder} yet: it comes with the first checkpoint after the start.")
     api = HfApi()
     try:
         address = api.create_repo(repo, private=private, exist_ok=True)

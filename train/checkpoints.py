@@ -14,6 +14,16 @@ from ddpm_core import files
 from train import TrainError
 
 KEPT = 2
+# What a checkpoint has to have, as far as can be told without the run. "ema2" and "scaler" may be missing or None.
+_PARTS = {
+    "config": dict,
+    "step": int,
+    "model": dict,
+    "ema": dict,
+    "ema_updates": int,
+    "optimizer": dict,
+    "data": dict,
+}
 _NAME = re.compile(r"step-(\d+)\.pt")
 
 
@@ -40,9 +50,41 @@ def save(state: dict[str, Any], folder: Path, step: int) -> Path:
             torch.save(state, file)
     except (OSError, RuntimeError) as error:  # torch wraps some of the disk's errors in RuntimeError
         raise TrainError(f"{_why(error)}: the checkpoint of step {step} was not written. {_kept(folder)}") from error
+    _drop_old(folder, step)
+    return path
+
+
+def _drop_old(folder: Path, step: int) -> None:
+    """Keep the last two up to this step. A later one was passed over as damaged, and must not count as one of them."""
+    for path in found(folder):
+        if step_of(path) > step:
+            path.replace(path.with_suffix(".pt.damaged"))
     for old in found(folder)[KEPT:]:
         old.unlink(missing_ok=True)
-    return path
+
+
+def last_good(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole."""
+    return next((path for path in found(folder) if _damage(path) is None), None)
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint's file, or None. Every byte is read: the archive keeps a CRC of each tensor."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        return None if broken is None else f"{broken} is damaged"
+    except Exception as error:  # whatever a damaged file makes zipfile raise
+        return _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _is_state(state: Any) -> bool:
+    """Whether what was loaded is a checkpoint of this trainer."""
+    return isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in _PARTS.items())
 
 
 def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -52,14 +94,15 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """
     paths, complaints = found(folder), []
     for path in paths:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                broken = archive.testzip()  # checks the CRC of every tensor
-            if broken is None:
-                return torch.load(path, map_location="cpu", weights_only=True), complaints
-            reason = f"{broken} is damaged"
-        except Exception as error:  # whatever a damaged file makes zipfile and torch raise
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = _damage(path)
+        if reason is None:
+            try:
+                state = torch.load(path, map_location="cpu", weights_only=True)
+                if _is_state(state):
+                    return state, complaints
+                reason = "it is no checkpoint of this trainer"
+            except Exception as error:  # whatever a file that something else wrote makes torch raise
+                reason = _first_line(error)
         complaints.append(f"{path} can't be read and was passed over ({reason}).")
     if complaints:
         raise TrainError(f"No checkpoint in {folder} can be read. {complaints[0]} Start again in another --out.")
@@ -71,12 +114,12 @@ def _why(error: Exception) -> str:
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
     if cause is None:
-        return f"Writing failed ({str(error).splitlines()[0]})"
+        return f"Writing failed ({_first_line(error)})"
     if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "The disk is full"
     return f"Writing failed ({cause.strerror})"
 
 
 def _kept(folder: Path) -> str:
-    last = found(folder)
-    return f"The last good one is {last[0]}." if last else "There is no earlier one."
+    last = last_good(folder)
+    return f"The last good one is {last}." if last else "There is no earlier one."

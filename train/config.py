@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ddpm_core import NoiseSchedule
-from ddpm_core.image_files import MODES
 from ddpm_core.network import unet
 from ddpm_core.objective import lognormal_times
 from ddpm_core.process import LEARNED
@@ -120,6 +119,8 @@ class Config:
     """Largest norm of the gradient."""
     ema: float = 0.9999
     """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+    ema2: float | None = None
+    """Decay of a second moving average, with the same warm-up, which goes to model-ema2/. None: there is none."""
 
     device: Literal["auto", "cpu"] = "auto"
     """auto: a GPU where there is one. Several: accelerate launch -m train fit ..., or torchrun."""
@@ -203,62 +204,19 @@ PRESETS: dict[str, Config] = {
     }.items()
 }
 
-# What a resumed run may change; the rest stays, so that the run remains of one piece.
-FREE_ON_RESUME = {
-    *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
-    *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema"),
-    *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
-}
 
+@dataclass(frozen=True)
+class Start:
+    """The flags that decide the defaults of the others."""
 
-def check(config: Config) -> None:
-    """Raise TrainError, in one sentence, for values that no run can have."""
-    at_least_1 = ("image_size", "blocks", "norm_groups", "T", "steps", "batch", "accumulate", "log_every")
-    for name in (*at_least_1, "checkpoint_every", "sample_count", "sample_steps"):
-        _require(getattr(config, name) >= 1, name, config, "must be at least 1")
-    for name in ("workers", "warmup", "sample_every", "memory", "weight_decay", "seed"):
-        _require(getattr(config, name) >= 0, name, config, "can't be negative")
-    for name in ("label_dropout", "dropout", "ema"):
-        _require(0 <= getattr(config, name) < 1, name, config, "must be at least 0 and below 1")
-    for name in ("lr", "clip"):
-        _require(getattr(config, name) > 0, name, config, "must be above 0")
-    _require(config.T >= 2, "T", config, "must be at least 2")
-    _require(config.seed < 2**63, "seed", config, "must be below 2^63")
-    _require(config.threads is None or config.threads >= 1, "threads", config, "must be at least 1")
-    _require(config.sample_steps <= config.T, "sample_steps", config, f"can't exceed T = {config.T}")
-    _require(bool(config.widths) and min(config.widths) >= 1, "widths", config, "must be whole numbers of at least 1")
-    step = 2 ** (len(config.widths) - 1)
-    _require(config.image_size % step == 0, "image_size", config, f"must be a multiple of {step} for these --widths")
-    uneven = [width for width in config.widths if width % config.norm_groups]
-    _require(not uneven, "norm_groups", config, "must divide each of --widths")
-    sizes = [config.image_size >> level for level in range(len(config.widths))]
-    _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
-    _require(config.channels in (None, *MODES), "channels", config, f"must be among {', '.join(map(str, MODES))}")
-    learned = config.variance in LEARNED
-    if learned and config.loss == "simple":
-        raise TrainError("L_simple can't teach a learned variance: add --loss hybrid (or vlb).")
-    if config.loss == "hybrid" and not learned:
-        raise TrainError("L_hybrid teaches a learned variance: add --variance learned_range (or learned).")
-    if config.min_snr is not None:
-        _require(config.min_snr > 0, "min_snr", config, "must be above 0")
-        if config.loss != "simple" or config.prediction == "mu":
-            raise TrainError("--min-snr weights L_simple: it needs --loss simple and --prediction epsilon, x0 or v.")
-    if config.fused and (config.compile or not config.channels_last or config.precision not in ("fp32", "bf16")):
-        raise TrainError("--fused goes with --channels-last, --no-compile and --precision fp32 or bf16.")
-    if config.weight_decay and config.optimizer == "adam":
-        raise TrainError("--weight-decay needs --optimizer adamw or muon: Adam would mix it into the gradient.")
-    _require(config.log_sigma_std > 0, "log_sigma_std", config, "must be above 0")
-    if config.times != "uniform" and config.loss != "simple":
-        raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
-    try:
-        make_schedule(config)
-    except ValueError as error:
-        raise TrainError(f"Noise schedule: {error}.") from None
+    config: PresetName = "cifar10"
+    out: str | None = None
+    resume: bool = False
 
-
-def _require(fine: bool, name: str, config: Config, rule: str) -> None:
-    if not fine:
-        raise TrainError(f"--{name.replace('_', '-')} {rule}, got {getattr(config, name)}.")
+    @property
+    def folder(self) -> str:
+        """Of the run."""
+        return PRESETS[self.config].out if self.out is None else self.out
 
 
 def make_schedule(config: Config) -> NoiseSchedule:
@@ -318,18 +276,13 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
-    """Back from `to_dict`. Raises TrainError for the configuration of another version."""
+    """Back from `to_dict`; what the version that wrote it did not have yet takes its default.
+
+    Raises TrainError for the configuration of a newer version, or of something else.
+    """
     values = {"channels": 3, **values}  # which all images had before there was this field
-    names = {field.name for field in dataclasses.fields(Config)}
-    if set(values) != names:
-        odd = ", ".join(sorted(set(values) ^ names))
-        raise TrainError(f"The checkpoint belongs to another version of this trainer (it differs in: {odd}).")
+    odd = set(values) - {field.name for field in dataclasses.fields(Config)}
+    if odd:
+        names = ", ".join(sorted(map(str, odd)))
+        raise TrainError(f"The checkpoint belongs to another version of this trainer, which has also: {names}.")
     return Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-
-
-def check_resume(stored: Config, config: Config) -> None:
-    """Raise TrainError when a resumed run changes what can't change."""
-    for name, value in to_dict(stored).items():
-        if name not in FREE_ON_RESUME and getattr(config, name) != value:
-            flag, now = f"--{name.replace('_', '-')}", getattr(config, name)
-            raise TrainError(f"{flag} can't change when a run is resumed: it was {value}, not {now}.")

@@ -6,9 +6,10 @@ uninterrupted one would have seen, and k processes see what one with the same ba
 
 from __future__ import annotations
 
+import hashlib
 import signal
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -123,6 +124,16 @@ class Images:
 
     def _prepare(self, i: int) -> np.ndarray:
         return prepare(self._source.picture(i), self._size, self.channels)
+
+    @cached_property
+    def digests(self) -> dict[str, str | None]:
+        """SHA-256 of what tells these images from others: "files" (names or sizes), "pixels" and "labels", if there."""
+        files = hashlib.sha256()
+        for i in self.index.tolist():
+            files.update(self._source.mark(i).encode("utf-8", "surrogateescape") + b"\n")
+        tensors = {"pixels": self.pixels, "labels": self.labels}
+        of = {name: None if x is None else hashlib.sha256(x.numpy()).hexdigest() for name, x in tensors.items()}
+        return {"files": files.hexdigest(), **of}
 
     def _decode(self, count: int, quiet: bool) -> None:
         pixels = np.empty((count, self._size, self._size, self.channels), np.uint8)

@@ -24,6 +24,8 @@ from tqdm import tqdm
 from ddpm_core.__main__ import Where, open_checkpoint
 from train import TrainError
 from train.files import check_folder, write_json
+from train.flags import parse, place
+from train.lock import locked
 from train.results import read_bits, read_cells, read_study
 from train.words import check_range, numbers, words
 
@@ -96,7 +98,7 @@ class Study:
         from accelerate import PartialState
 
         self._started, self._began = time.monotonic(), datetime.now(timezone.utc)
-        self.options, self.out = options, options.out.expanduser()
+        self.options, self.out = options, place(options.out)
         self.process = PartialState(cpu=options.where.device == "cpu")
         if self.process.num_processes > 1 and options.where.device == "auto":
             options.where.device = str(self.process.device)
@@ -109,7 +111,11 @@ class Study:
         self._cells = self._open_cells([metric for metric in metrics if metric in SCORES])
 
     def run(self) -> None:
-        parts = self._prepare()
+        """Make what is missing. Raises TrainError when another command is at work in the folder."""
+        with locked(self.out):
+            self._run_parts(self._prepare())
+
+    def _run_parts(self, parts: list) -> None:
         # The bar counts evaluations of the network, which is what takes the time.
         with tqdm(
             total=sum(part.evaluations() for part in parts),
@@ -221,8 +227,8 @@ class Study:
         """This run so far: when, for how long, with which options, on which machine, by which packages."""
         options = asdict(self.options)
         # Places, which another machine hasn't got; the identity says what was found there.
-        for place in ("checkpoint", "data", "out"):
-            del options[place]
+        for name in ("checkpoint", "data", "out"):
+            del options[name]
         return {
             "started": self._began.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self._started, 1),
@@ -266,6 +272,6 @@ def _same(key: str, a, b) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    options = tyro.cli(Options, args=arguments, prog="python -m train evaluate")
+    options = parse(Options, arguments, prog="python -m train evaluate")
     Study(options).run()
     return 0

@@ -9,6 +9,8 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
+from train import TrainError
+from train.flags import parse
 from train.words import check_range
 
 
@@ -17,7 +19,7 @@ class Options:
     """Estimate Γ_t, which the analytic variance needs, and keep it beside the weights (Hub: in the user's cache)."""
 
     checkpoint: Annotated[str, tyro.conf.Positional]
-    """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    """local folder, or Hub id (owner/name, owner/name@revision)"""
     data: str
     """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
     split: str = "train"
@@ -28,11 +30,16 @@ class Options:
 
 
 def main(arguments: list[str]) -> int:
-    options = tyro.cli(Options, args=arguments, prog="python -m train gamma")
+    options = parse(Options, arguments, prog="python -m train gamma")
     check_range(options, {"images": (2, 10**7)})
-    from ddpm_core import analytic
+    from ddpm_core import analytic, refs
     from train.images import Sample
 
+    if refs.parse(options.checkpoint).kind == "embedded":  # its table is shipped with it, and measured with more images
+        raise TrainError(
+            f"{options.checkpoint} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
+            f"`python -m ddpm_core export {options.checkpoint} FOLDER` and give that folder."
+        )
     model = open_checkpoint(options.checkpoint, options.where)
     analytic.place(model)  # says that nothing can be kept before anything is computed
     sample = Sample(options.data, options.split, model.image_size, options.images, model.channels)

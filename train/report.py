@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ class Window:
         self.count = torch.zeros_like(self.loss)
         self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones
         self.steps = 0
-        self.started = time.perf_counter()
+        self._started = time.perf_counter()
 
     def _is_cpu(self) -> bool:
         return self._device.type == "cpu"
@@ -56,6 +56,19 @@ class Window:
         self.steps += 1
         fine = torch.isfinite(loss) if overflow_expected else torch.isfinite(loss) & finite
         self.bad_step = torch.where((self.bad_step < 0) & ~fine, step, self.bad_step)
+
+    def seconds(self) -> float:
+        """How long the steps since the last point took."""
+        return time.perf_counter() - self._started
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens within, such as writing a checkpoint, is no part of the steps' time."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._started += time.perf_counter() - began
 
     def mean_norm(self) -> float:
         """Mean of the gradient's norm over the steps where it was finite, NaN without any."""

@@ -1,7 +1,8 @@
 """Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and MNIST, and LSUN.
 
-Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) (−1: it has none) and
-name(i). split: the one that was asked for, or None where there are none and these are all images.
+Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) (−1: it has none),
+name(i), and mark(i), a text that tells the image from others as far as that can be known without reading it. split: the
+one that was asked for, or None where there are none and these are all images.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from PIL import Image
 
 from ddpm_core.files import cache_folder
 from train import TrainError
+from train.flags import place
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 TORCHVISION = ("cifar10", "mnist")
@@ -33,7 +36,7 @@ def open_source(data: str, split: str = "train", cache: str | None = None):
             "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set, cifar10 or "
             "mnist."
         )
-    path = Path(data).expanduser()
+    path = place(data)
     if path.is_dir():
         if (path / "data.mdb").is_file():
             return LSUN(path)
@@ -47,7 +50,7 @@ def open_source(data: str, split: str = "train", cache: str | None = None):
             f"{data} is a file: --data takes an image folder, parquet, an LSUN database or a Hub data set."
         )
     if data in TORCHVISION:
-        return Torchvision(data, Path(cache).expanduser() if cache else cache_folder(), split)
+        return Torchvision(data, place(cache) if cache else cache_folder(), split)
     if _HUB_ID.fullmatch(data):
         return HubDataset(data, split)
     raise TrainError(f"There is no folder or data set {data!r}: check --data.")
@@ -81,6 +84,9 @@ class Folder:
 
     def name(self, i: int) -> str:
         return str(self._files[i])
+
+    def mark(self, i: int) -> str:
+        return f"{self._files[i].relative_to(self._root).as_posix()} {self._files[i].stat().st_size}"
 
 
 def _in_order(names: Collection[str]) -> tuple[str, ...]:
@@ -132,6 +138,20 @@ class HubDataset:
     def name(self, i: int) -> str:
         return f"row {i} of {self._data}"
 
+    def mark(self, i: int) -> str:
+        size, path = self._sizes[i]
+        return str(size) if path is None else Path(path).name
+
+    @cached_property
+    def _sizes(self) -> list[tuple[int | None, str | None]]:
+        """(bytes, None), or (None, path) where only that is kept, of each image. Arrow knows without reading images."""
+        import pyarrow.compute as pc
+
+        images = self._images.data.column(self._column).combine_chunks()
+        sizes = pc.binary_length(pc.struct_field(images, "bytes"))
+        paths = pc.if_else(pc.is_null(sizes), pc.struct_field(images, "path"), None)
+        return list(zip(sizes.to_pylist(), paths.to_pylist(), strict=True))
+
 
 class Torchvision:
     """CIFAR-10 or MNIST as torchvision has it, downloaded on first use."""
@@ -165,6 +185,9 @@ class Torchvision:
 
     def name(self, i: int) -> str:
         return f"{self._title} image {i}"
+
+    def mark(self, i: int) -> str:
+        return f"{self._title} {self.split} {i}"
 
 
 class LSUN:
@@ -202,3 +225,6 @@ class LSUN:
 
     def name(self, i: int) -> str:
         return f"image {i} of {self._root}"
+
+    def mark(self, i: int) -> str:
+        return self._keys[i].hex()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import signal
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from ddpm_core import CheckpointError, Model, load
+from ddpm_core import Model
 from ddpm_core.checkpoint import Source
 from ddpm_core.engine import wrap
 from ddpm_core.imaging import from_uint8
@@ -23,8 +20,6 @@ from ddpm_core.objective import LOSSES, min_snr_weight
 from train import TrainError, card, checkpoints
 from train.config import (
     Config,
-    check,
-    check_resume,
     from_dict,
     has_null_label,
     learning_rate,
@@ -34,9 +29,13 @@ from train.config import (
 )
 from train.data import Images, batches, torch_seed
 from train.ema import EMA
+from train.flags import place
 from train.fused import fuse
-from train.muon import Muon
+from train.identity import check_same, identity
+from train.limits import check, check_resume
 from train.report import Report, Window
+from train.signals import Signals
+from train.start import fitting, make_optimizer, restore_optimizer, warm_start
 
 STOP_CHECK = 10  # steps between two agreements of several processes on whether to stop
 
@@ -50,8 +49,8 @@ class Trainer:
         if state is not None:
             stored = from_dict(state["config"])
             config = replace(config, channels=config.channels or stored.channels)
-            check_resume(stored, config)
-        self.out = Path(config.out).expanduser()
+            check_resume(stored, config, state["step"])
+        self.out = place(config.out)
         if config.threads:
             torch.set_num_threads(config.threads)
         precision = config.precision if config.precision in ("bf16", "fp16") else "no"
@@ -75,19 +74,22 @@ class Trainer:
         self._build(state)
 
     def _build(self, state: dict[str, Any] | None) -> None:
-        """Network, moving average and optimiser, from the checkpoint or fresh."""
+        """Network, moving averages and optimiser, from the checkpoint or fresh."""
         config = self.config
         torch.manual_seed(config.seed)
         unet = make_network(config, self.num_classes)
         if self.dtype == torch.float64:
             unet.double()
         if state is not None:
-            unet.load_state_dict(state["model"])
+            check_same(state["data"], self.images)
+            with fitting(state):
+                unet.load_state_dict(state["model"])
         elif config.init:
             warm_start(unet, config.init)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.unet = unet.to(self.device, memory_format=layout)
         self.ema = EMA(self.unet, config.ema)
+        self.ema2 = None if config.ema2 is None else EMA(self.unet, config.ema2)
         if config.fused:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
@@ -98,28 +100,27 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
         self.step = 0
         if state is not None:
-            self._check_data(state["data"])
-            self.step = state["step"]
-            self.ema.network.load_state_dict(state["ema"])
-            self.ema.updates = state["ema_updates"]
-            self.optimizer.load_state_dict(state["optimizer"])
-            if self.accelerator.scaler is not None and state["scaler"]:
-                self.accelerator.scaler.load_state_dict(state["scaler"])
+            with fitting(state):
+                self._restore(state)
         self.pixels = self.images.pixels
         if self.pixels is not None and self.device.type == "cuda":
             room = torch.cuda.mem_get_info(self.device)[0] / 4
             self.pixels = self.pixels.to(self.device) if self.pixels.nbytes < room else self.pixels
 
-    def _data(self) -> dict[str, Any]:
-        """What must be the same for a resumed run to see the same images in the same order."""
-        return {"images": len(self.images), "classes": list(self.images.classes or ())}
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Step, moving averages and optimiser of a checkpoint. A second average that it lacks starts at its weights."""
+        self.step = state["step"]
+        for name, average in self._averages().items():
+            if state.get(name) is not None:
+                average.network.load_state_dict(state[name])
+                average.updates = state[f"{name}_updates"]
+        restore_optimizer(self.optimizer, state["optimizer"])
+        if self.accelerator.scaler is not None and state.get("scaler"):
+            self.accelerator.scaler.load_state_dict(state["scaler"])
 
-    def _check_data(self, before: dict[str, Any]) -> None:
-        if self._data() != before:
-            raise TrainError(
-                f"--data is not what this run was started with: {before['images']} images of {len(before['classes'])} "
-                f"classes then, {len(self.images)} of {self.num_classes} now."
-            )
+    def _averages(self) -> dict[str, EMA]:
+        """The moving averages by the name of the flag with their decay."""
+        return {"ema": self.ema} | ({} if self.ema2 is None else {"ema2": self.ema2})
 
     def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         if self.config.channels_last:
@@ -162,7 +163,8 @@ class Trainer:
             group["lr"] = learning_rate(config, self.step)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.ema.update(self.unet)
+        for average in self._averages().values():
+            average.update(self.unet)
         self.step += 1
         window.finish_step(self.step, total, norm, overflow_expected=config.precision == "fp16")
 
@@ -178,7 +180,7 @@ class Trainer:
         window = Window(self.device)
         rounds = batches(config, self.images, self.step, self.accelerator.process_index, self.accelerator.num_processes)
         try:
-            with _Signals() as signals:
+            with Signals() as signals:
                 while self.step < config.steps and not self._should_stop(signals):
                     self.train_step(rounds, window)
                     due = {
@@ -194,24 +196,27 @@ class Trainer:
                         self._check_finite(window)
                     if due["log"] or last:
                         self._log(window, report)
-                    if due["checkpoint"] or last:
-                        self._save()
-                    if (due["sample"] or (last and config.sample_every)) and main:
-                        self._sample(report, signals)
+                    with window.paused():
+                        if due["checkpoint"] or last:
+                            self._save()
+                        if (due["sample"] or (last and config.sample_every)) and main:
+                            self._sample(report, signals)
+                        if (due["checkpoint"] or due["sample"]) and not last and signals.received is None:
+                            self._export()
                     if main:
                         report.bar.update()
-                if self.step < config.steps:
+                stopped = signals.received if self.step < config.steps else None
+                if stopped:
                     self._check_finite(window)
                     self._save()
-                    return signals.received
                 self._export()
-                return None
+                return stopped
         finally:
             if main:
                 report.close()
             self.accelerator.end_training()
 
-    def _should_stop(self, signals: _Signals) -> bool:
+    def _should_stop(self, signals: Signals) -> bool:
         """Whether any process was asked to stop: all must leave the loop at the same step."""
         if self.accelerator.num_processes == 1:
             return signals.received is not None
@@ -224,15 +229,15 @@ class Trainer:
     def _check_finite(self, window: Window) -> None:
         step = int(self.accelerator.gather(window.bad_step.reshape(1)).max())
         if step >= 0:
-            paths = checkpoints.found(self.out / "checkpoints")
+            last = checkpoints.last_good(self.out / "checkpoints")
             raise TrainError(
                 f"The loss or its gradient stopped being finite at step {step}, learning rate "
-                f"{learning_rate(self.config, step - 1):.3g}; the last good checkpoint is {paths[0]}: continue from it "
+                f"{learning_rate(self.config, step - 1):.3g}; the last good checkpoint is {last}: continue from it "
                 "with --resume and a lower --lr."
             )
 
     def _log(self, window: Window, report: Report | None) -> None:
-        seconds = time.perf_counter() - window.started
+        seconds = window.seconds()
         loss, count = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum").cpu().numpy()
         if report:
             lr = learning_rate(self.config, self.step - 1)
@@ -254,11 +259,11 @@ class Trainer:
             "config": to_dict(self.config),
             "step": self.step,
             "model": self.unet.state_dict(),
-            "ema": self.ema.network.state_dict(),
-            "ema_updates": self.ema.updates,
+            **{name: average.network.state_dict() for name, average in self._averages().items()},
+            **{f"{name}_updates": average.updates for name, average in self._averages().items()},
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else None,
-            "data": self._data(),
+            "data": identity(self.images),
             "processes": self.accelerator.num_processes,
             "torch": str(torch.__version__),
         }
@@ -285,60 +290,17 @@ class Trainer:
             source=Source(weights=weights),
         )
 
-    def _sample(self, report: Report, signals: _Signals) -> None:
+    def _sample(self, report: Report, signals: Signals) -> None:
         for network, weights, name in ((self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")):
             report.grid(self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None)
-        self._export()
 
     def _export(self) -> None:
-        """The moving average to OUT/model, with its card."""
+        """The moving averages to OUT/model and OUT/model-ema2, with their cards."""
         if self.accelerator.is_main_process:
-            model = self.snapshot(self.ema.network, "EMA", engine="torch")  # not to be run
-            card.export(model, self.out, self.config, self.step, self.images)
+            for name, average in self._averages().items():
+                model = self.snapshot(average.network, "EMA", engine="torch")  # not to be run
+                card.export(model, self.out, self.config, self.step, self.images, name)
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
             print(text, file=sys.stderr)
-
-
-def make_optimizer(unet: torch.nn.Module, config: Config) -> torch.optim.Optimizer:
-    """The optimiser of the run over all parameters of the network."""
-    if config.optimizer == "muon":
-        return Muon(unet, config.lr, config.weight_decay)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
-
-
-def warm_start(unet: torch.nn.Module, ref: str) -> None:
-    """Give a network the weights of a checkpoint. Raises TrainError when it can't be loaded or has another shape."""
-    try:
-        weights = load(ref, device="cpu", precision="fp32", engine="torch").network.unet.state_dict()
-    except CheckpointError as error:
-        raise TrainError(f"--init: {error}.") from error
-    ours = unet.state_dict()
-    odd = [
-        key
-        for key in {**ours, **weights}
-        if key not in ours or key not in weights or ours[key].shape != weights[key].shape
-    ]
-    if odd:
-        raise TrainError(f"--init {ref} is another network than this configuration's: they differ in {odd[0]}.")
-    unet.load_state_dict(weights)
-
-
-class _Signals:
-    """Within it, the first SIGINT or SIGTERM is noted in `received`; a second one ends the process as usual."""
-
-    received: int | None = None
-
-    def __enter__(self) -> _Signals:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _frame) -> None:
-        self.received = number
-        signal.signal(number, self._before[number])

@@ -1,0 +1,232 @@
+"""The command line of the trainer: what it refuses, in one sentence and before any work, and the lock of a folder."""
+
+import dataclasses
+import multiprocessing
+import time
+from contextlib import redirect_stderr
+from io import StringIO
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from training import fit, make_folder, process_restored, tiny  # noqa: F401
+
+from train import TrainError, checkpoints
+from train.__main__ import main, parse_fit
+from train.config import PRESETS, Config
+from train.limits import check
+from train.lock import locked
+from train.words import numbers
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("images"), n=6)
+
+
+@pytest.fixture(scope="module")
+def trainer(folder, tmp_path_factory):
+    """Raises what setting up a run raises, without data or a network, which the checks must not come to."""
+
+    def check_only(words):
+        from train.limits import check
+
+        config, _ = parse_fit(words)
+        check(config)
+        return config
+
+    return check_only
+
+
+def refused(capsys, *words) -> str:
+    """What a command that is refused says."""
+    assert main([str(word) for word in words]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and told.count("\n") == 1, told
+    return told
+
+
+# Flags
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["fit", "--resume", "--out", "a", "--out", "b"], "--out"),
+        (["fit", "--config", "cifar10", "--config=cifar10-tiny"], "--config"),
+        (["fit", "--resume", "--no-resume"], "--resume"),
+        (["fit", "--log-every", "1", "--log_every", "2"], "--log-every"),
+        (["push", "--out", "a", "--repo", "a/b", "--out", "c"], "--out"),
+        (["gamma", "nowhere", "--data", "a", "--data", "b"], "--data"),
+        (["evaluate", "nowhere", "--data", "a", "--out", "b", "--steps", "1", "--steps", "2"], "--steps"),
+    ],
+)
+def test_a_flag_given_twice_is_refused(capsys, words, flag):
+    assert f"{flag} is given twice" in refused(capsys, *words)
+
+
+@pytest.mark.parametrize("name", ["fit", "push", "evaluate"])
+def test_an_empty_folder_is_not_the_current_one(capsys, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (["--out", ""], ["--out="], ["--out", " "]):
+        assert "--out can't be empty" in refused(capsys, name, *words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Config) if "float" in str(field.type)])
+def test_every_number_must_be_finite(capsys, tmp_path, folder, name, value):
+    flag = f"--{name.replace('_', '-')}"
+    words = ["--config", "cifar10-tiny", "--data", folder, "--out", tmp_path / "run"]
+    told = refused(capsys, "fit", *words, flag, value)
+    assert f"{flag} must be a finite number, got {value}" in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_lists_of_numbers_must_be_finite_too():
+    for text in ("0,nan", "inf"):
+        with pytest.raises(TrainError, match="--eta takes numbers"):
+            numbers(text, "eta", float)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, value in dataclasses.asdict(PRESETS["cifar10"]).items() if type(value) in (int, tuple)]
+)
+def test_absurd_numbers_are_refused_at_once(capsys, tmp_path, folder, name):
+    flag = f"--{name.replace('_', '-')}"
+    told = refused(capsys, "fit", "--data", folder, "--out", tmp_path / "run", flag, "9" * 19)
+    assert flag in told and not (tmp_path / "run").exists()
+
+
+def test_numbers_that_are_too_large_together_are_refused(capsys, tmp_path, folder):
+    for words, flag in (
+        (("--batch", 2**19), "--batch"),
+        (("--accumulate", 256), "--accumulate"),
+        (("--image-size", 4096, "--batch", 1, "--attention"), "--sample-count"),
+        (("--widths", 16_384, 16_384, "--attention"), "--widths"),
+    ):
+        assert flag in refused(capsys, "fit", "--data", folder, "--out", tmp_path / "run", *words)
+
+
+ANYTHING = st.one_of(
+    st.sampled_from(["9" * 5000, "1e999", "0x10", "None", "True", "", " ", "-", "--", "é", "~nobody/x", *PRESETS]),
+    st.text(st.characters(exclude_characters="\0"), max_size=5),
+)
+
+
+def words_for(kind) -> st.SearchStrategy[list[str]]:
+    """Values that a flag of this type can be given, and now and then any others."""
+    if get_origin(kind) is tuple:
+        return st.lists(st.one_of(st.sampled_from([4, 8, 16, 32, 64]), st.integers()).map(str), max_size=4)
+    if get_origin(kind) is Literal:
+        word = st.sampled_from(get_args(kind))
+    elif get_args(kind):  # such as float | None
+        return st.one_of(*map(words_for, get_args(kind)))
+    else:
+        small, some = st.integers(0, 64), {int: st.integers(), float: st.floats(), type(None): st.just(None)}
+        word = st.one_of(small, some.get(kind, st.text(max_size=5))).map(str)
+    return st.one_of(st.just([]) if kind is bool else word.map(lambda one: [one]), st.lists(ANYTHING, max_size=2))
+
+
+FLAGS = st.one_of(
+    *(
+        st.tuples(st.just(f"--{name.replace('_', '-')}"), words_for(kind))
+        for name, kind in get_type_hints(Config).items()
+    ),
+    st.tuples(st.sampled_from(["--no-flip", "--no-resume", "--else"]), st.just([])),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(FLAGS, max_size=4))
+@example([("--widths", [])])
+@example([("--attention", []), ("--T", ["2"]), ("--sample-steps", ["2"])])
+@example([("--T", ["100000"]), ("--times", ["lognormal"]), ("--log-sigma-mean", ["1e308"])])
+def test_any_command_line_is_a_valid_configuration_or_a_sentence(tmp_path_factory, words):
+    """In a folder without runs. tyro prints what it refuses itself and leaves with 2."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()):
+        patch.chdir(tmp_path_factory.getbasetemp())
+        try:
+            config, _ = parse_fit([word for flag, values in words for word in (flag, *values)])
+            check(config)
+        except TrainError as error:
+            assert str(error) and "\n" not in str(error).strip()
+        except SystemExit as stop:
+            assert stop.code == 2
+        else:
+            assert isinstance(config, Config)
+
+
+def test_help_comes_with_the_defaults_of_the_preset_whatever_else_is_said(capsys):
+    for words in (["--config", "cifar10-tiny", "--help"], ["-h", "--resume", "--config=cifar10-tiny"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["fit", *words])
+        assert stop.value.code == 0 and "32 96 192" in capsys.readouterr().out
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):
+    fit(tiny(folder, tmp_path / "before", steps=1))
+    (tmp_path / "before").rename(tmp_path / "after")
+    assert main(["fit", "--resume", "--out", str(tmp_path / "after"), "--steps", "2"]) == 0
+    assert not (tmp_path / "before").exists()
+    assert checkpoints.step_of(checkpoints.found(tmp_path / "after" / "checkpoints")[0]) == 2
+
+
+def test_the_table_of_an_embedded_checkpoint_stays(capsys, folder, monkeypatch):
+    monkeypatch.setattr("train.gamma.open_checkpoint", None)  # not even loaded
+    told = refused(capsys, "gamma", "cifar10-tiny", "--data", folder)
+    assert "python -m ddpm_core export cifar10-tiny FOLDER" in told
+
+
+# The lock
+
+
+def test_a_second_command_in_a_folder_is_refused(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    fit(tiny(folder, run, steps=1))
+    model, bits = run / "model", ["--metrics", "bpd", "--steps", "2", "--variance", "beta_tilde"]
+    before = sorted(run.rglob("*"))
+    with locked(run):
+        for words in (
+            ["fit", "--resume", "--out", run],
+            ["fit", "--data", folder, "--out", run],
+            ["evaluate", model, "--data", folder, "--out", run, "--device", "cpu", "--engine", "torch", *bits],
+        ):
+            capsys.readouterr()
+            assert "is in use by another command" in refused(capsys, *words)
+        assert set(run.rglob("*")) - set(before) == {run / ".lock"}
+    assert main(["fit", "--resume", "--out", str(run)]) == 0
+
+
+def test_the_lock_of_a_killed_process_does_not_block(tmp_path):
+    def hold(held):
+        with locked(tmp_path):
+            held.set()
+            time.sleep(60)
+
+    fork = multiprocessing.get_context("fork")
+    held = fork.Event()
+    process = fork.Process(target=hold, args=[held], daemon=True)
+    process.start()
+    try:
+        assert held.wait(30)
+        with pytest.raises(TrainError, match="in use"), locked(tmp_path):
+            pass
+    finally:
+        process.kill()
+        process.join()
+    with locked(tmp_path):
+        pass
+
+
+def test_processes_of_one_run_share_its_folder(tmp_path, monkeypatch):
+    with locked(tmp_path):
+        monkeypatch.setenv("RANK", "1")
+        with locked(tmp_path):
+            pass
+
+
+def test_a_refused_start_leaves_no_folder(tmp_path, capsys):
+    refused(capsys, "fit", "--data", tmp_path / "nowhere", "--out", tmp_path / "a" / "b")
+    assert not (tmp_path / "a").exists()
