@@ -262,7 +262,7 @@ def test_a_finished_bound_evaluates_nothing_and_leftovers_do_no_harm(checkpoint,
     assert all(after[key] == before[key] for key in ("evaluation_seconds", "decoding_times"))
 
 
-@pytest.mark.parametrize("short", [2, 4])
+@pytest.mark.parametrize("short", [1, 2, 4])
 def test_bits_of_a_process_of_few_times(data, tmp_path, short):
     model, options = make_checkpoint(tmp_path / "model", T=short), ("--steps", str(short), "--test-images", "2")
     assert evaluate(model, data, tmp_path, *options, "--metrics", "bpd") == 0
