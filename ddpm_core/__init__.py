@@ -1,6 +1,23 @@
 """Denoising diffusion probabilistic models (Ho, Jain & Abbeel, NeurIPS 2020): the process, samplers and checkpoints."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
+    from ddpm_core.checkpoint import Model as Model
+    from ddpm_core.checkpoint import load as load
+    from ddpm_core.checkpoint import save as save
+    from ddpm_core.likelihood import bits_per_dim as bits_per_dim
+    from ddpm_core.process import posterior as posterior
+    from ddpm_core.process import q_sample as q_sample
+    from ddpm_core.process import reverse_variance as reverse_variance
+    from ddpm_core.refs import CheckpointError as CheckpointError
+    from ddpm_core.samplers import Step as Step
+    from ddpm_core.samplers import sample as sample
+    from ddpm_core.samplers import side_by_side as side_by_side
+    from ddpm_core.samplers import trajectory as trajectory
+    from ddpm_core.schedule import NoiseSchedule as NoiseSchedule
+    from ddpm_core.timesteps import timestep_pairs as timestep_pairs
 
 # torch and diffusers take seconds to import: each name is fetched from its module when it is first used.
 _HOME = {
@@ -19,10 +36,10 @@ _HOME = {
     "timestep_pairs": "timesteps",
     "trajectory": "samplers",
 }
-__all__ = list(_HOME)
+__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"ddpm_core.{_HOME[name]}"), name)

@@ -1,5 +1,7 @@
 """What `import ddpm_core` offers, and what it leaves for later."""
 
+import ast
+import inspect
 import subprocess
 import sys
 
@@ -14,6 +16,12 @@ def test_every_public_name_is_there():
         assert name in dir(ddpm_core)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ddpm_core.nothing
+
+
+def test_an_editor_sees_the_names_where_they_are():
+    imports = [node for node in ast.walk(ast.parse(inspect.getsource(ddpm_core))) if isinstance(node, ast.ImportFrom)]
+    seen = {name.asname: node.module for node in imports for name in node.names if name.asname}
+    assert seen == {name: f"ddpm_core.{module}" for name, module in ddpm_core._HOME.items()}
 
 
 def test_two_threads_can_import_at_once():
