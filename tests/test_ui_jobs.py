@@ -24,9 +24,9 @@ SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
 class Models:
     """In the place of ui.checkpoints.Checkpoints: one model, loaded the first time it is asked for."""
 
-    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None):
+    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None, channels=3):
         schedule = ddpm_core.NoiseSchedule.linear(100)
-        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size)
+        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size, channels=channels)
         self._load = load
         self._loaded = False
 
@@ -124,14 +124,16 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
         assert steps > 100 or len(kept) == steps
 
 
-@pytest.mark.parametrize(("size", "count"), [(32, 16), (64, 4), (256, 1)])
-def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count):
+@pytest.mark.parametrize(
+    ("size", "count", "channels"), [(32, 16, 3), (64, 4, 3), (256, 1, 3), (64, 8, 2), (32, 16, 4), (256, 1, 4)]
+)
+def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channels):
     rng = np.random.default_rng(0)
-    noise = (rng.standard_normal((count, size, size, 3)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    show = Show([], Job([SETTINGS], Models(size=size)))
+    noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
+    show = Show([], Job([SETTINGS], Models(size=size, channels=channels)))
     show.job.plan = make_plan([Settings(checkpoint="toy", count=count)], show.job._models.model)
     message = show._frame(jobs.Frame(0, 0, 0.1, noise, noise))
-    whole = len(kept_steps(1000, size, count)) * sum(len(str(value)) for value in message.values())
+    whole = len(kept_steps(1000, size, count, channels)) * sum(len(str(value)) for value in message.values())
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
 
@@ -294,6 +296,13 @@ def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
     assert pace.of("a", 4) == 2
     assert pace.of("a", 2) == 1
     assert pace.of("b", 1) is None
+
+
+def test_images_that_make_no_picture_are_refused_before_the_run():
+    calls = []
+    updates, frames = collect(Job([SETTINGS], Models(lambda x, t, labels: calls.append(t) or x, channels=5)))
+    assert (updates[-1].state, frames, calls) == ("error", [], [])
+    assert updates[-1].text == "This model makes images of 5 channels: only 1 to 4 can be shown as a picture"
 
 
 def test_messages_follow_the_protocol():
