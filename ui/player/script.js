@@ -22,7 +22,7 @@ const store = {
   live: true, // the view follows the newest frame
   playing: false,
   image: 0, // which picture of the batch
-  gain: 0, // of the difference of two lanes; 0: not shown
+  gain: 0, // chosen for the difference of two lanes; 0: not shown
   values: null, // what the controls say now
 };
 const seen = new Set(); // run ids; all but the newest are stale
@@ -38,6 +38,7 @@ function newRun(id, state) {
 
 const isActive = () => ACTIVE.has(store.run.state) && !store.run.lost;
 const newest = () => store.shown.held.at(-1) ?? 0;
+const gain = () => (store.shown.lanes.length > 1 ? store.gain : 0);
 const isFollowing = () => store.playing || (store.live && isActive() && store.shown === store.run);
 
 // The frame of a lane at a tick, with its step, or undefined before the lane's first.
@@ -224,31 +225,40 @@ let painted = "";
 async function paint() {
   if (painting) return;
   painting = true;
-  for (;;) {
-    const { shown, image } = store;
-    const frames = shown.lanes.map((lane) => frameAt(lane, store.tick));
-    const key = [shown.id, image, store.gain, root.dataset.kind, ...frames.map((frame) => frame?.k)].join();
-    if (painted === key) break;
-    for (const [i, frame] of frames.entries()) {
-      for (const kind of ["x", "x0"]) {
-        const sprite = frame && (await decode(frame[kind]).catch(() => null));
-        if (store.shown !== shown) continue;
-        const { canvas } = view.lanes[i][kind];
-        if (!frame) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-        if (!sprite) continue;
-        blit(canvas, sprite, image);
-        if (i === 0 && kind === "x0") view.thumbs.forEach(({ canvas }, n) => blit(canvas, sprite, n));
-      }
-    }
-    if (store.gain && store.shown === shown) paintDifference();
-    painted = key;
+  try {
+    while (painted !== wanted()) painted = await paintOnce();
+  } finally {
+    painting = false; // whatever happened, the next frame is tried
   }
-  painting = false;
+}
+
+const framesNow = () => store.shown.lanes.map((lane) => frameAt(lane, store.tick));
+// Which pictures are on screen, or should be.
+const wanted = () => [store.shown.id, store.image, gain(), root.dataset.kind, ...framesNow().map((frame) => frame?.k)].join();
+
+async function paintOnce() {
+  const { shown, image } = store;
+  const key = wanted();
+  for (const [i, frame] of framesNow().entries()) {
+    for (const kind of ["x", "x0"]) {
+      const sprite = frame && (await decode(frame[kind]).catch(() => null));
+      if (store.shown !== shown) return "";
+      const { canvas } = view.lanes[i][kind];
+      if (!frame) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+      if (!sprite) continue;
+      blit(canvas, sprite, image);
+      if (i === 0 && kind === "x0") view.thumbs.forEach(({ canvas }, n) => blit(canvas, sprite, n));
+    }
+  }
+  if (gain()) paintDifference();
+  return key;
 }
 
 function blit(canvas, sprite, n) {
   const size = sprite.naturalHeight;
-  canvas.getContext("2d").drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
+  const context = canvas.getContext("2d");
+  context.globalCompositeOperation = "copy"; // pictures may be transparent
+  context.drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
 }
 
 // |A − B| of what the two panes show, in grey levels, times the gain.
@@ -256,7 +266,7 @@ function paintDifference() {
   const [a, b] = view.lanes.map((lane) => lane[root.dataset.kind].canvas);
   const [one, other] = [a, b].map((canvas) => canvas.getContext("2d").getImageData(0, 0, a.width, a.height));
   for (let i = 0; i < one.data.length; i++)
-    one.data[i] = i % 4 === 3 ? 255 : Math.abs(one.data[i] - other.data[i]) * store.gain;
+    one.data[i] = i % 4 === 3 ? 255 : Math.abs(one.data[i] - other.data[i]) * gain();
   view.difference.getContext("2d").putImageData(one, 0, 0);
 }
 
@@ -365,6 +375,7 @@ function render() {
   const { run, shown, tick } = store;
   const state = run.lost ? "lost" : run.state;
   Object.assign(root.dataset, { state, run: run.id ?? "", frames: shown.count, k: tick, live: store.live });
+  root.classList.toggle("differing", gain() > 0);
   root.classList.toggle("dim", isActive() && shown !== run && shown.count > 0);
   renderStatus(run);
   renderTransport();
@@ -514,10 +525,7 @@ function choice(group, take) {
   });
 }
 choice(".kinds", ({ kind }) => { root.dataset.kind = kind; });
-choice(".gains", ({ gain }) => {
-  store.gain = Number(gain);
-  root.classList.toggle("differing", store.gain > 0);
-});
+choice(".gains", ({ gain }) => { store.gain = Number(gain); });
 // Of two lanes, a tap on one gives it all the room, and another tap gives it back.
 $(".lanes").addEventListener("click", ({ target }) => {
   const lane = view.lanes.findIndex(({ group }) => group.contains(target.closest(".frame")));
