@@ -10,69 +10,56 @@ const TABLES = Object.fromEntries(Object.entries(GIVEN.TABLES).map(([name, colum
 
 const store = {
   t: 250, schedule: "linear", seed: 42, picture: "lighthouse",
+  source: null, // what was asked for the picture on screen
   size: 0, text: null, x0: null, epsilon: null, // the pixels as base64 and as Float32Array of grey levels − 127.5
   loaded: 0, // how many pictures have been
   compared: null, // what the comparison on screen is of
 };
-let asked = 0; // the newest request for a picture or noise; answers to older ones are dropped
+// What the newest request asks for: { name } of a picture or { file } to upload, and a seed; older requests are dropped.
+let wanted = { source: null, seed: store.seed };
 
 const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
 
 // --- From the server
 
-async function load(source) {
-  const mine = ++asked;
+const load = (source) => bring({ ...wanted, source });
+const renew = () => bring({ ...wanted, seed: Math.floor(Math.random() * (GIVEN.MAX_SEED + 1)) });
+
+async function bring(request, before = "") {
+  wanted = request;
   root.dataset.ready = "false";
-  try {
-    const got = await server.picture(source);
-    if (mine !== asked) return;
-    if (got.error) return wrong(got.error);
-    const noise = await server.noise({ size: got.size, seed: store.seed });
-    if (mine !== asked) return;
-    if (noise.error) return wrong(noise.error);
-    Object.assign(store, {
-      size: got.size,
-      text: got.pixels,
-      x0: Float32Array.from(bytes(got.pixels), (v) => v - 127.5),
-      epsilon: unpack(noise.epsilon),
-      picture: source.name ?? null,
-      loaded: store.loaded + 1,
-    });
-    wrong("");
-    for (const canvas of $$("canvas")) canvas.width = canvas.height = store.size;
-    render();
-  } catch {
-    if (mine === asked) wrong("The server did not answer: try again.");
-  } finally {
-    if (mine === asked) {
-      for (const input of $$(".thumbs input")) input.checked = input.value === store.picture;
-      root.dataset.ready = "true";
-    }
-  }
+  const failure = await fetched(request).catch(() => "The server did not answer: try again.");
+  if (wanted !== request) return;
+  wrong(failure || before);
+  // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
+  if (failure && store.source && request.source !== store.source) return bring({ ...request, source: store.source }, failure);
+  for (const input of $$(".thumbs input")) input.checked = input.value === store.picture;
+  root.dataset.ready = "true";
 }
 
-async function renew() {
-  const mine = ++asked;
-  const seed = Math.floor(Math.random() * (GIVEN.MAX_SEED + 1));
-  const noise = await server.noise({ size: store.size, seed }).catch(() => ({ error: "The server did not answer: try again." }));
-  if (mine !== asked) return;
-  if (noise.error) return wrong(noise.error);
-  store.seed = seed;
-  store.epsilon = unpack(noise.epsilon);
+// Take over what a request asks for, if it is still the newest; returns what is wrong, for the user.
+async function fetched(request) {
+  const { source, seed } = request;
+  const isNew = source !== store.source;
+  const got = isNew ? await server.picture(source.file ? await upload(source.file) : source) : { size: store.size };
+  if (got.error || wanted !== request) return got.error;
+  const noise = isNew || seed !== store.seed ? await server.noise({ size: got.size, seed }) : null;
+  if (noise?.error || wanted !== request) return noise?.error;
+  if (noise) Object.assign(store, { seed, epsilon: unpack(noise.epsilon) });
+  if (isNew) {
+    const x0 = Float32Array.from(bytes(got.pixels), (v) => v - 127.5);
+    Object.assign(store, { source, size: got.size, text: got.pixels, x0, picture: source.name ?? null, loaded: store.loaded + 1 });
+    for (const canvas of $$("canvas")) canvas.width = canvas.height = store.size;
+  }
   render();
 }
 
 const unpack = (text) => Float32Array.from(new Int16Array(bytes(text).buffer), (v) => v * GIVEN.EPSILON_UNIT);
 
-async function open(file) {
+function open(file) {
   if (!file) return;
-  if (file.size > GIVEN.MAX_BYTES) return wrong(`This file is too large: up to ${GIVEN.MAX_BYTES / 1e6} MB are read.`);
-  try {
-    const { path } = await upload(file);
-    await load({ path });
-  } catch {
-    wrong("The picture could not be uploaded: try again.");
-  }
+  if (file.size > GIVEN.MAX_BYTES) wrong(`This file is too large: up to ${GIVEN.MAX_BYTES / 1e6} MB are read.`);
+  else load({ file });
 }
 
 function wrong(text) {
