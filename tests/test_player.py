@@ -72,6 +72,7 @@ class Player:
         page.goto(url)
         self.page = page
         self.root = page.locator(".ddpm-player")
+        page.wait_for_function("window.ddpmPlayer")  # its modules are there
         self.wait(state="idle")
 
     def send(self, *messages, **attributes):

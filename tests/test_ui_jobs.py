@@ -1,18 +1,21 @@
 """Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
 
+import json
 import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import jsdoc
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
-from ui import jobs
+from ui import jobs, web
 from ui.jobs import FINAL, LINE, Job, Pace
 from ui.messages import Show
 from ui.plan import FRAME_BYTES, caption, kept_steps, make_plan
@@ -326,6 +329,52 @@ def test_a_wrong_setting_is_one_message():
 
 
 # --- Two lanes
+
+
+def test_messages_are_those_the_page_knows():
+    """Their keys and types are what ui/web/player/messages.js says."""
+    protocol = jsdoc.types((web.FILES / "player" / "messages.js").read_text(encoding="utf-8"))
+    learned = Models(lambda x, t, labels: torch.cat([0.3 * x, 0 * x], 1))
+    learned.model.variance = "learned_range"
+    lanes = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6, variance="beta_tilde")]
+    runs = [
+        Job([SETTINGS], Models()),
+        Job(lanes, Models()),
+        Job([replace(SETTINGS, variance="learned_range")], learned),
+        Job([replace(SETTINGS, steps=1001)], Models()),
+        None,
+    ]
+    messages = [m for job in runs for m in Show(["toy", 10, None], job, error="Wrong").messages()]
+    assert {message["state"] for message in messages} >= {"running", "finished", "error"}
+    assert any(
+        step[3] is None for m in messages if "plan" in m for lane in m["plan"]["lanes"] for step in lane["steps"]
+    )
+    for message in messages:
+        # As the page gets it: tuples become lists.
+        assert jsdoc.problem(json.loads(json.dumps(message)), "Message", protocol) is None
+    states = set(jsdoc.literals(protocol["State"]))
+    assert states >= set(FINAL) and {message["state"] for message in messages} <= states
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": "asleep"},
+        {"seq": "1"},
+        {"left": "soon"},
+        {"frames": [{"lane": 0}]},
+        {"news": 1},
+        {"plan": {"lanes": [{"name": "", "steps": [[1, 0, 0.5]]}]}},
+    ],
+    ids=str,
+)
+def test_the_check_of_messages_notices_what_is_wrong(wrong):
+    protocol = jsdoc.types((web.FILES / "player" / "messages.js").read_text(encoding="utf-8"))
+    right = {"run": "a", "seq": 1, "state": "queued", "text": "", "progress": None, "left": 0.5}
+    assert jsdoc.problem(right, "Message", protocol) is None
+    assert jsdoc.problem(right | wrong, "Message", protocol)
+    del right["text"]
+    assert jsdoc.problem(right, "Message", protocol)
 
 
 def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 # Without this gradio calls home, and does so even on import.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ui import api, denoise, forward, learn
+from ui import api, denoise, forward, learn, web
 from ui.checkpoints import Checkpoints
 from ui.settings import CHECKPOINT
 from ui.warmup import Warmup
@@ -63,6 +62,6 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
 
 def launch(demo: gr.Blocks, **options):
     """`demo.launch` with the app's look; returns what it returns."""
-    css = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.css", "lab.css"))
-    look = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
+    css = "\n".join(web.text(f"page/{name}") for name in ("page.css", "lab.css"))
+    look = {"theme": THEME, "css": css, "head": web.head(), "footer_links": ["api"], "run_history": False}
     return demo.launch(**look, max_threads=80, quiet=True, **options)

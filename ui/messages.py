@@ -1,4 +1,4 @@
-"""From a run's updates to the player's messages, pictures as sprites in data-URIs. ui/player says what they hold."""
+"""From a run's updates to the player's messages, pictures as data-URIs; web/player/messages.js lists what they hold."""
 
 from __future__ import annotations
 
