@@ -8,6 +8,8 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
 
 import re
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image
 
 import ui
 from ddpm_core import forward
-from ui import learn
+from ui import learn, web
 
 pytest_plugins = ("browser",)
 
@@ -102,6 +104,24 @@ def test_forward(page, url, tmp_path):
     page.get_by_label("Upload a picture").set_input_files(tmp_path / "no.png")
     page.get_by_text("could not be read as a picture").wait_for()
     assert (pixels(page, "x0") == (200, 30, 40)).all()
+
+
+def test_modules_are_fetched_once_and_anew_with_every_page(page, url):
+    fetched = []
+    page.on("request", lambda request: "/ui/web/" in request.url and fetched.append(request.url))
+    page.goto(url)
+    page.wait_for_function("window.ddpmPlayer")
+    open_tab(page, "Forward")
+    names = [address.partition("/ui/web/")[2] for address in fetched]
+    assert len(names) == len(set(names)) and {*web.EARLY, "forward/forward.js"} <= {*names}
+    with urllib.request.urlopen(fetched[0]) as answer:
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers.get_content_type() in ("text/javascript", "application/javascript")
+
+
+def test_only_what_the_page_needs_is_served(url):
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{url}gradio_api/file={web.FILES / 'package.json'}")
 
 
 class Held:

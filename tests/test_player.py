@@ -4,12 +4,15 @@ import base64
 import io
 import json
 import os
+import threading
 import time
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
 
+import fastapi
 import gradio as gr
 import pytest
+import uvicorn
 from PIL import Image
 
 from ui.player import player
@@ -64,6 +67,25 @@ def url():
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield url
     demo.close()
+
+
+def test_the_player_works_behind_a_root_path(page):
+    with gr.Blocks() as demo:
+        player()
+    app = gr.mount_gradio_app(fastapi.FastAPI(), demo, path="/my lab")
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        page.goto(f"http://127.0.0.1:{port}/my%20lab/")
+        page.wait_for_function("window.ddpmPlayer?.state().state === 'idle'")
+    finally:
+        page.goto("about:blank")
+        server.should_exit = True
+        thread.join(10)
 
 
 class Player:

@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ui import api, denoise, forward, learn, web
 from ui.checkpoints import Checkpoints
@@ -64,4 +65,5 @@ def launch(demo: gr.Blocks, **options):
     """`demo.launch` with the app's look; returns what it returns."""
     css = "\n".join(web.text(f"page/{name}") for name in ("page.css", "lab.css"))
     look = {"theme": THEME, "css": css, "head": web.head(), "footer_links": ["api"], "run_history": False}
-    return demo.launch(**look, max_threads=80, quiet=True, **options)
+    served = {"middleware": [Middleware(web.Fresh)]}
+    return demo.launch(**look, app_kwargs=served, max_threads=80, quiet=True, **options)

@@ -38,8 +38,11 @@ def tab() -> None:
 # --- What the page asks for. What it sends is checked here: anybody can call these.
 
 
-def tables() -> dict[str, dict[str, str]]:
-    """The tables of all schedules. The tab asks when it is opened, as they weigh as much as half of the page."""
+def tables(_asked: object = None) -> dict[str, dict[str, str]]:
+    """The tables of all schedules. The tab asks when it is opened, as they weigh as much as half of the page.
+
+    gradio always hands on an argument; there is nothing to ask for.
+    """
     return {name: _columns(schedule) for name, schedule in SCHEDULES.items()}
 
 

@@ -71,5 +71,23 @@ def head() -> str:
     return "\n".join(f'<link rel="modulepreload" href="{_address(name)}">' for name in EARLY)
 
 
+class Fresh:
+    """Middleware that has browsers fetch the modules anew with every page. By themselves they would use their copies
+    for days, beside new modules after an update of the app.
+    """
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        async def marked(message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"cache-control", b"no-cache")]
+            await send(message)
+
+        ours = scope["type"] == "http" and FILES.as_posix() in scope["path"]
+        await self.app(scope, receive, marked if ours else send)
+
+
 def _address(name: str) -> str:
     return f"gradio_api/file={quote((FILES / name).as_posix())}"
