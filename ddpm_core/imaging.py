@@ -17,6 +17,10 @@ from torch import Tensor
 
 from ddpm_core import files
 
+CHANNELS = (1, 2, 3, 4)  # of a picture: grey, grey and alpha, RGB, RGB and alpha
+WITH_ALPHA = (2, 4)
+BEHIND = 128  # the grey level behind transparent pictures, in files that hold no alpha
+
 
 def to_uint8(x: Tensor) -> np.ndarray:
     """(N, C, H, W) in [−1, 1], clipped there, to uint8 (N, H, W, C), rounded to the nearest of 256 levels."""
@@ -38,13 +42,15 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = 128) -> np.ndarray:
     """uint8 (N, H, W, C) as one picture (H', W', C), row by row, nearly square unless columns is given.
 
-    gap: pixels between images, filled with the background's grey level.
+    gap: pixels between images, filled with the background's grey level, opaque.
     """
     n, height, width, channels = images.shape
     columns = min(columns or math.ceil(math.sqrt(n)), n)
     rows = math.ceil(n / columns)
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
     out = np.full(shape, background, np.uint8)
+    if channels in WITH_ALPHA:
+        out[..., -1] = 255
     for i, image in enumerate(images):
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         out[top : top + height, left : left + width] = image
@@ -52,24 +58,27 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
 
 
 def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
-    """A uint8 (H, W, C) picture as a PNG file. C is 1 or 3; compress_level: 0 (fast) to 9 (small).
+    """A uint8 (H, W, C) picture as a PNG file. C is 1 to 4; compress_level: 0 (fast) to 9 (small).
 
     about: kept in the file's metadata, under "Description".
     """
     info = PngInfo()
     if about:
         info.add_itxt("Description", about)
-    return _encode(image, "PNG", compress_level=compress_level, pnginfo=info)
+    return _encode(_picture(image), "PNG", compress_level=compress_level, pnginfo=info)
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
-    """A uint8 (H, W, C) picture as a JPEG file. C is 1 or 3; quality: 1 to 95."""
-    return _encode(image, "JPEG", quality=quality)
+    """A uint8 (H, W, C) picture as a JPEG file, which holds no alpha. C is 1 to 4; quality: 1 to 95."""
+    return _encode(_opaque(image), "JPEG", quality=quality)
 
 
 def bmp(image: np.ndarray) -> bytes:
-    """A uint8 (H, W, C) picture as a BMP file: not compressed, so written and read in no time. C is 1 or 3."""
-    return _encode(image, "BMP")
+    """A uint8 (H, W, C) picture as a BMP file: not compressed, so written and read in no time. It holds no alpha.
+
+    C is 1 to 4.
+    """
+    return _encode(_opaque(image), "BMP")
 
 
 def save_gif(
@@ -80,13 +89,13 @@ def save_gif(
     scale: int = 1,
     about: str = "",
 ) -> None:
-    """uint8 (H, W, C) frames of one size as an endless GIF.
+    """uint8 (H, W, C) frames of one size as an endless GIF, which holds no alpha. C is 1 to 4.
 
     seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
     scale: whole-number enlargement without smoothing. about: the file's comment.
     """
     frames = thin(frames, max(int(seconds * 50), 1))
-    pictures = [_picture(frame.repeat(scale, 0).repeat(scale, 1)).quantize(256) for frame in frames]
+    pictures = [_opaque(frame.repeat(scale, 0).repeat(scale, 1)).quantize(256) for frame in frames]
     # GIF counts in hundredths of a second, and browsers slow down what is shorter than two of them.
     duration = max(round(1000 * seconds / len(pictures), -1), 20)
     durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
@@ -102,10 +111,23 @@ def thin(frames: Sequence, limit: int) -> list:
 
 
 def _picture(image: np.ndarray) -> Image.Image:
-    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    """A uint8 (H, W, C) picture as Pillow has it. Raises ValueError for a C that makes no picture."""
+    channels = image.shape[-1]
+    if channels not in CHANNELS:
+        raise ValueError(f"images of {channels} channels make no picture: 1 to 4 do")
+    return Image.fromarray(image[..., 0] if channels == 1 else image)
 
 
-def _encode(image: np.ndarray, format: str, **options) -> bytes:
+def _opaque(image: np.ndarray) -> Image.Image:
+    """A uint8 (H, W, C) picture over grey, where it has alpha."""
+    shown = _picture(image)
+    if image.shape[-1] not in WITH_ALPHA:
+        return shown
+    behind = Image.new("RGBA", shown.size, (BEHIND, BEHIND, BEHIND, 255))
+    return Image.alpha_composite(behind, shown.convert("RGBA")).convert(shown.mode.removesuffix("A"))
+
+
+def _encode(picture: Image.Image, format: str, **options) -> bytes:
     buffer = io.BytesIO()
-    _picture(image).save(buffer, format, **options)
+    picture.save(buffer, format, **options)
     return buffer.getvalue()

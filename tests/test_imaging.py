@@ -66,7 +66,7 @@ def test_only_batches_of_uint8_come_in(images):
 
 
 @settings(max_examples=50)
-@given(st.integers(1, 17), st.one_of(st.none(), st.integers(1, 20)), st.sampled_from([1, 3]), st.integers(0, 3))
+@given(st.integers(1, 17), st.one_of(st.none(), st.integers(1, 20)), st.sampled_from([1, 2, 3, 4]), st.integers(0, 3))
 def test_a_grid_holds_every_image_in_reading_order(n, columns, channels, gap):
     images = noise(n, 3, 4, channels, seed=n)
     picture = grid(images, columns=columns, gap=gap)
@@ -79,10 +79,12 @@ def test_a_grid_holds_every_image_in_reading_order(n, columns, channels, gap):
         top, left = i // across * (3 + gap), i % across * (4 + gap)
         assert np.array_equal(picture[top : top + 3, left : left + 4], image)
         rest[top : top + 3, left : left + 4] = False
-    assert len(np.unique(picture[rest])) <= 1  # one background colour
+    assert len(np.unique(picture[rest], axis=0)) <= 1  # one background colour
+    if channels in (2, 4):
+        assert (picture[rest][:, -1] == 255).all()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("level", [0, 6, 9])
 def test_png_is_lossless(channels, level):
     image = noise(9, 7, channels)
@@ -136,6 +138,23 @@ def test_a_long_trajectory_is_thinned_to_what_a_gif_can_show(tmp_path):
         levels = [np.array(f.convert("RGB")).mean() for f in ImageSequence.Iterator(gif)]
         assert gif.n_frames <= 100
     assert levels == sorted(levels) and levels[0] == 0 and levels[-1] == 249
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_what_is_transparent_lies_over_grey_in_files_without_alpha(tmp_path, channels):
+    image = np.full((8, 8, channels), 255, np.uint8)
+    image[:, :4, -1] = 0
+    save_gif(tmp_path / "a.gif", [image])
+    for file in (io.BytesIO(jpeg(image, quality=95)), io.BytesIO(bmp(image)), tmp_path / "a.gif"):
+        with Image.open(file) as opened:
+            colours = np.array(opened.convert("RGB")).astype(int)
+        assert np.abs(colours[:, 0] - 128).max() <= 2 and np.abs(colours[:, 7] - 255).max() <= 2
+
+
+@pytest.mark.parametrize("encode", [png, jpeg, bmp, lambda image: save_gif(io.BytesIO(), [image])])
+def test_other_numbers_of_channels_make_no_picture(encode):
+    with pytest.raises(ValueError, match="5 channels make no picture"):
+        encode(noise(4, 4, 5))
 
 
 def test_one_frame_is_a_gif_too(tmp_path):

@@ -2,11 +2,14 @@
 
 import base64
 import io
+import json
 import os
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
 
 import re
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from PIL import Image
 
 import ui
 from ddpm_core import forward
-from ui import learn
+from ui import learn, web
 
 pytest_plugins = ("browser",)
 
@@ -101,6 +104,85 @@ def test_forward(page, url, tmp_path):
     page.get_by_label("Upload a picture").set_input_files(tmp_path / "no.png")
     page.get_by_text("could not be read as a picture").wait_for()
     assert (pixels(page, "x0") == (200, 30, 40)).all()
+
+
+def test_modules_are_fetched_once_and_anew_with_every_page(page, url):
+    fetched = []
+    page.on("request", lambda request: "/ui/web/" in request.url and fetched.append(request.url))
+    page.goto(url)
+    page.wait_for_function("window.ddpmPlayer")
+    open_tab(page, "Forward")
+    names = [address.partition("/ui/web/")[2] for address in fetched]
+    assert len(names) == len(set(names)) and {*web.EARLY, "forward/forward.js"} <= {*names}
+    with urllib.request.urlopen(fetched[0]) as answer:
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers.get_content_type() in ("text/javascript", "application/javascript")
+
+
+def test_only_what_the_page_needs_is_served(url):
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{url}gradio_api/file={web.FILES / 'package.json'}")
+
+
+class Held:
+    """The page's calls of a server function, held until they are released."""
+
+    def __init__(self, page, function):
+        self._page, self._waiting, self._free = page, [], False
+        page.route("**/component_server/**", lambda route: self._take(route, function))
+
+    def _take(self, route, function):
+        if self._free or json.loads(route.request.post_data)["fn_name"] != function:
+            route.continue_()
+        else:
+            self._waiting.append(route)
+
+    def release(self):
+        for route in self._taken():
+            route.continue_()
+
+    def lose(self):
+        for route in self._taken():
+            route.abort()
+
+    def _taken(self):
+        while not self._waiting:
+            self._page.wait_for_timeout(20)
+        self._free = True
+        return self._waiting
+
+
+def test_new_noise_while_a_picture_loads_keeps_the_picture(page, url):
+    first = Held(page, "picture")
+    page.goto(url)
+    page.get_by_role("tab", name="Forward").click()
+    noise = page.get_by_role("button", name="New noise")
+    noise.click()  # before there is any picture
+    first.release()
+    page.wait_for_selector(".ddpm-forward[data-ready=true][data-picture=lighthouse]:not([data-seed='42'])")
+    assert page.locator(".ddpm-forward .wrong").is_hidden() and pixels(page, "x0").std() > 30
+    lighthouse, seed = pixels(page, "x0"), page.get_attribute(".ddpm-forward", "data-seed")
+    page.unroute_all()
+    second = Held(page, "picture")
+    page.get_by_label("cat", exact=True).check()
+    noise.click()
+    second.release()
+    page.wait_for_selector(f".ddpm-forward[data-ready=true][data-picture=cat]:not([data-seed='{seed}'])")
+    assert not np.array_equal(pixels(page, "x0"), lighthouse)
+    seed = int(page.get_attribute(".ddpm-forward", "data-seed"))
+    epsilon = 127.5 + 127.5 * forward.epsilon(seed, lighthouse.shape)
+    assert np.abs(pixels(page, "eps") - epsilon.clip(0, 255)).max() <= 0.6
+
+
+def test_a_server_that_did_not_answer_at_the_start_is_asked_again_by_new_noise(page, url):
+    first = Held(page, "picture")
+    page.goto(url)
+    page.get_by_role("tab", name="Forward").click()
+    first.lose()
+    page.get_by_text("The server did not answer").wait_for()
+    page.get_by_role("button", name="New noise").click()
+    page.wait_for_selector(".ddpm-forward[data-ready=true]:not([data-seed='42'])")
+    assert page.locator(".ddpm-forward .wrong").is_hidden() and pixels(page, "x0").std() > 30
 
 
 def test_learn(page, url):

@@ -4,12 +4,15 @@ import base64
 import io
 import json
 import os
+import threading
 import time
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
 
+import fastapi
 import gradio as gr
 import pytest
+import uvicorn
 from PIL import Image
 
 from ui.player import player
@@ -66,12 +69,32 @@ def url():
     demo.close()
 
 
+def test_the_player_works_behind_a_root_path(page):
+    with gr.Blocks() as demo:
+        player()
+    app = gr.mount_gradio_app(fastapi.FastAPI(), demo, path="/my lab")
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        page.goto(f"http://127.0.0.1:{port}/my%20lab/")
+        page.wait_for_function("window.ddpmPlayer?.state().state === 'idle'")
+    finally:
+        page.goto("about:blank")
+        server.should_exit = True
+        thread.join(10)
+
+
 class Player:
     def __init__(self, page, url):
         page.set_default_timeout(15_000)
         page.goto(url)
         self.page = page
         self.root = page.locator(".ddpm-player")
+        page.wait_for_function("window.ddpmPlayer")  # its modules are there
         self.wait(state="idle")
 
     def send(self, *messages, **attributes):
@@ -89,11 +112,14 @@ class Player:
 
     def wait_pixel(self, kind, k, n):
         """Wait until the pane shows the picture n of step k."""
-        colour = [k, 100 * n, 0 if kind == "x" else 200]
+        self.wait_colour(f"figure.{kind} canvas", k, 100 * n, 0 if kind == "x" else 200)
+
+    def wait_colour(self, canvas, *colour):
+        """Wait until a canvas has this colour (red, green, blue, or with the opacity)."""
         self.page.wait_for_function(
-            """([kind, colour]) => { const c = document.querySelector(`figure.${kind} canvas`);
+            """([canvas, colour]) => { const c = document.querySelector(canvas);
             const p = c.getContext('2d').getImageData(1, 1, 1, 1).data; return colour.every((v, i) => v === p[i]) }""",
-            arg=[kind, colour],
+            arg=[canvas, colour],
         )
 
     def text(self, name):
@@ -269,18 +295,45 @@ def test_the_kind_and_the_difference_of_two_lanes_are_chosen_and_a_tap_enlarges(
     assert app.page.locator("figure.x0 canvas:visible").count() == 2 and not app.shown("lanes .lane-0 .x canvas")
     app.page.get_by_role("button", name="now").click()
     app.page.get_by_role("button", name="×4").click()
-    # Step 4 of A is (4, 0, 0), step 0 of B (10, 0, 60).
-    app.page.wait_for_function(
-        """() => { const canvas = document.querySelector('.difference canvas');
-        const p = canvas.getContext('2d').getImageData(1, 1, 1, 1).data;
-        return [24, 0, 240].every((v, i) => p[i] === v) }"""
-    )
+    app.wait_colour(".difference canvas", 24, 0, 240)  # step 4 of A is (4, 0, 0), step 0 of B (10, 0, 60)
     app.page.get_by_role("button", name="off").click()
     assert not app.shown("difference canvas")
     app.page.locator(".lane-1 .x .frame").click()
     assert not app.shown("lanes .lane-0") and app.shown("lanes .lane-1")
     app.page.locator(".lane-1 .x .frame").click()
     assert app.shown("lanes .lane-0")
+
+
+def test_one_lane_after_a_difference_is_drawn_and_the_next_comparison_shows_the_difference_again(app):
+    def two(run):
+        both = [*frames(0, 4), *in_lane(1, 0)]
+        return {"run": run, "seq": 1, "state": "finished", "plan": plan(lanes=lanes(2)), "frames": both}
+
+    app.send(two("a"), run="a", frames=3, k=4)
+    app.page.get_by_role("button", name="×4").click()
+    app.send({**running("b", 1, [0, 7], plan=plan()), "state": "finished"}, run="b", frames=2, k=7)
+    app.wait_pixel("x", 7, 0)
+    assert not app.shown("gains")
+    app.page.locator(".scrubber").fill("0")
+    app.wait_pixel("x", 0, 0)
+    app.send(two("c"), run="c", frames=3, k=4)
+    app.wait_pixel("x", 4, 0)
+    app.wait_colour(".difference canvas", 24, 0, 240)
+
+
+def test_a_transparent_picture_replaces_the_one_before(app):
+    def clear(k, alpha):
+        buffer = io.BytesIO()
+        Image.new("RGBA", (8, 4), (200, 0, 0, alpha)).save(buffer, "PNG")
+        uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+        return {"lane": 0, "k": k, "x": uri, "x0": uri}
+
+    message = {"run": "a", "seq": 1, "state": "finished", "plan": plan(), "frames": [clear(0, 255), clear(1, 0)]}
+    app.send(message, state="finished", k=1)
+    app.page.locator(".scrubber").fill("0")
+    app.wait_colour("figure.x canvas", 200, 0, 0, 255)
+    app.page.locator(".scrubber").fill("1")
+    app.wait_colour("figure.x canvas", 0, 0, 0, 0)
 
 
 def test_two_lanes_stand_side_by_side_on_a_phone(app):

@@ -3,6 +3,8 @@
 import socket
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ui import room
 
@@ -36,3 +38,27 @@ def test_an_address_that_others_have_too_stays():
 @pytest.mark.parametrize("page", ["", "javascript:alert(1)", "file:///etc/passwd", "http://" + "a" * 600, None])
 def test_what_is_no_address_is_refused(page):
     assert "no address" in room.invitation(page)["why"]
+
+
+ODD = st.one_of(st.none(), st.integers(), st.lists(st.text(max_size=3), max_size=2), st.text())
+
+
+@given(st.one_of(ODD, st.from_regex(r"https?://[\S]*", fullmatch=True), ODD.map(lambda odd: f"http://{odd}/")))
+@example("http://[")
+@example("http://host:99999/")
+@example("http://localhost:port/")
+@example("http://[::1]:80/")
+@example("http://a/\ud800")
+@example("https://" + "é" * 450)
+def test_whatever_is_asked_there_is_an_answer(page):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "_own_address", lambda: "192.0.2.7")
+        patch.setattr(room, "_answers", lambda host, port: True)
+        found = room.invitation(page)
+    assert set(found) in ({"why"}, {"address", "code"})
+    if "address" in found:
+        assert found["address"].startswith(("http://", "https://"))
+
+
+def test_a_password_in_the_address_is_not_shown_to_the_room():
+    assert room.invitation("https://me:secret@lab.example:8443/x?y#z")["address"] == "https://lab.example:8443/x"

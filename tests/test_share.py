@@ -5,8 +5,10 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import checkpoint_folders
 import numpy as np
 import pytest
+from diffusers import DDPMScheduler, UNet2DModel
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -14,6 +16,7 @@ from PIL import Image
 import ddpm_core
 from ddpm_core.refs import embedded
 from ui import share
+from ui.checkpoints import Checkpoints
 from ui.settings import DEFAULTS, MAX_SEED, PAGE, Settings, lanes
 
 
@@ -137,6 +140,41 @@ def test_a_revision_goes_into_the_script(model):
     run = Settings(checkpoint="owner/name", steps=3)
     assert "load('owner/name@0123abc')" in share.python([run], hub)
     assert "revision='0123abc'" in share.diffusers([run], hub)
+
+
+def test_a_folder_with_an_at_sign_is_no_revision(tmp_path):
+    folder = tmp_path / "mine@home"
+    checkpoint_folders.write(folder)
+    run = Settings(checkpoint=f"{folder}/", steps=2)
+    script = share.diffusers([run], Checkpoints().peek(run.checkpoint))
+    assert "revision=" not in script and f"from_pretrained({str(folder)!r})" in script
+    assert f"load({run.checkpoint!r})" in share.python([run], Checkpoints().peek(run.checkpoint))
+
+
+def test_a_revision_that_was_asked_for_is_the_commit_that_was_loaded(model):
+    hub = replace(model, source=replace(model.source, ref="owner/name@main", revision="0123abc"))
+    run = Settings(checkpoint="owner/name@main", steps=3)
+    assert "from_pretrained('owner/name', revision='0123abc')" in share.diffusers([run], hub)
+    assert "load('owner/name@0123abc')" in share.python([run], hub)
+
+
+@pytest.mark.parametrize("unet", [False, True])
+@pytest.mark.parametrize("scheduler", [False, True])
+def test_the_parts_of_a_checkpoint_are_loaded_from_where_they_lie(unet, scheduler, tmp_path):
+    checkpoint_folders.write(tmp_path, subfolders=unet)
+    place = tmp_path / "scheduler/scheduler_config.json" if unet else tmp_path / "scheduler_config.json"
+    if unet != scheduler:
+        wanted = tmp_path / "scheduler" if scheduler else tmp_path
+        wanted.mkdir(exist_ok=True)
+        place.rename(wanted / "scheduler_config.json")
+    run = Settings(checkpoint=str(tmp_path), steps=2, variance="beta", count=1)
+    script = share.diffusers([run], Checkpoints().peek(run.checkpoint))
+    start = script.index("unet = ")
+    loads = script[start : script.index("scheduler.set_timesteps")]
+    names = {"UNet2DModel": UNet2DModel, "DDPMScheduler": DDPMScheduler}
+    exec(loads, names)
+    assert list(names["unet"].config.block_out_channels) == [8, 16, 16, 16]
+    assert names["scheduler"].config.beta_schedule == "linear"
 
 
 def test_the_defaults_are_a_run():

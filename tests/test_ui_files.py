@@ -1,5 +1,6 @@
 """Files to take away: they hold the run's own pictures and numbers, and the settings that repeat it."""
 
+import base64
 import io
 import json
 import zipfile
@@ -57,6 +58,31 @@ def test_one_lane(size, saved):
     for content in (Image.open(io.BytesIO(png)).info["Description"], Image.open(io.BytesIO(gif)).info["comment"]):
         about = json.loads(content)
         assert (about["checkpoint"], about["seed"], about["lanes"][0]["steps_done"]) == ("toy", 42, 10)
+
+
+@pytest.mark.parametrize("size", [8, 72])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size, saved):
+    models = Models(size=size, channels=channels)
+    show = Show([], Job([replace(SETTINGS, steps=3)], models))
+    messages = list(show.messages())
+    assert messages[-1]["state"] == "finished"
+    shown = [frame["x"] for message in messages for frame in message.get("frames", ())]
+    sprite = Image.open(io.BytesIO(base64.b64decode(shown[-1].partition(",")[2])))
+    assert len(shown) == 3 and sprite.size == (2 * size, size)
+    assert shown[-1].startswith(f"data:image/{sprite.format.lower()};base64,")
+    final = ddpm_core.sample(models.model, range(42, 44), 3, variance="beta_tilde")
+    for make in (files.picture, files.gif, files.strip, files.archive):
+        make(None, show)
+    png, gif, strip, archive = saved.values()
+    np.testing.assert_array_equal(picture(png).reshape(size, -1, channels)[:, :size], final[0])
+    assert Image.open(io.BytesIO(gif)).n_frames == 3
+    last = picture(strip).reshape(2 * size + 2, -1, channels)[-size:, -size:]
+    with zipfile.ZipFile(io.BytesIO(archive)) as content:
+        x_0 = picture(content.read("seed-43/x_0000.png")).reshape(size, size, channels)
+    if size == 8 or channels in (2, 4):  # sent without loss
+        np.testing.assert_array_equal(last, final[1])
+        np.testing.assert_array_equal(x_0, final[1])
 
 
 def test_two_lanes(saved):

@@ -1,6 +1,7 @@
 """Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
 
 import asyncio
+import json
 import math
 import threading
 import time
@@ -8,14 +9,16 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import anyio.to_thread
+import jsdoc
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
-from ui import jobs
+from ui import jobs, web
 from ui.checkpoints import Loading
 from ui.jobs import FINAL, RUNS, Job, Unheard, in_thread
 from ui.line import LINE
@@ -30,9 +33,9 @@ SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
 class Models:
     """In the place of ui.checkpoints.Checkpoints: one model, loaded the first time it is asked for."""
 
-    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None):
+    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None, channels=3):
         schedule = ddpm_core.NoiseSchedule.linear(100)
-        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size)
+        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size, channels=channels)
         self._load = load
         self._loaded = False
 
@@ -135,14 +138,16 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
         assert steps > 100 or len(kept) == steps
 
 
-@pytest.mark.parametrize(("size", "count"), [(32, 16), (64, 4), (256, 1)])
-def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count):
+@pytest.mark.parametrize(
+    ("size", "count", "channels"), [(32, 16, 3), (64, 4, 3), (256, 1, 3), (64, 8, 2), (32, 16, 4), (256, 1, 4)]
+)
+def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channels):
     rng = np.random.default_rng(0)
-    noise = (rng.standard_normal((count, size, size, 3)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    show = Show([], Job([SETTINGS], Models(size=size)))
+    noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
+    show = Show([], Job([SETTINGS], Models(size=size, channels=channels)))
     show.job.plan = make_plan([Settings(checkpoint="toy", count=count)], show.job._models.model)
     message = show._frame(jobs.Frame(0, 0, 0.1, noise, noise))
-    whole = len(kept_steps(1000, size, count)) * sum(len(str(value)) for value in message.values())
+    whole = len(kept_steps(1000, size, count, channels)) * sum(len(str(value)) for value in message.values())
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
 
@@ -446,6 +451,13 @@ def test_waiting_runs_leave_the_threads_to_everything_else():
     asyncio.run(wait())
 
 
+def test_images_that_make_no_picture_are_refused_before_the_run():
+    calls = []
+    updates, frames = collect(Job([SETTINGS], Models(lambda x, t, labels: calls.append(t) or x, channels=5)))
+    assert (updates[-1].state, frames, calls) == ("error", [], [])
+    assert updates[-1].text == "This model makes images of 5 channels: only 1 to 4 can be shown as a picture"
+
+
 def test_messages_follow_the_protocol():
     show = Show(["toy", 10], Job([SETTINGS], Models()))
     messages = list(show.messages())
@@ -467,6 +479,52 @@ def test_a_wrong_setting_is_one_message():
 
 
 # --- Two lanes
+
+
+def test_messages_are_those_the_page_knows():
+    """Their keys and types are what ui/web/player/messages.js says."""
+    protocol = jsdoc.types((web.FILES / "player" / "messages.js").read_text(encoding="utf-8"))
+    learned = Models(lambda x, t, labels: torch.cat([0.3 * x, 0 * x], 1))
+    learned.model.variance = "learned_range"
+    lanes = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6, variance="beta_tilde")]
+    runs = [
+        Job([SETTINGS], Models()),
+        Job(lanes, Models()),
+        Job([replace(SETTINGS, variance="learned_range")], learned),
+        Job([replace(SETTINGS, steps=1001)], Models()),
+        None,
+    ]
+    messages = [m for job in runs for m in Show(["toy", 10, None], job, error="Wrong").messages()]
+    assert {message["state"] for message in messages} >= {"running", "finished", "error"}
+    assert any(
+        step[3] is None for m in messages if "plan" in m for lane in m["plan"]["lanes"] for step in lane["steps"]
+    )
+    for message in messages:
+        # As the page gets it: tuples become lists.
+        assert jsdoc.problem(json.loads(json.dumps(message)), "Message", protocol) is None
+    states = set(jsdoc.literals(protocol["State"]))
+    assert states >= set(FINAL) and {message["state"] for message in messages} <= states
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": "asleep"},
+        {"seq": "1"},
+        {"left": "soon"},
+        {"frames": [{"lane": 0}]},
+        {"news": 1},
+        {"plan": {"lanes": [{"name": "", "steps": [[1, 0, 0.5]]}]}},
+    ],
+    ids=str,
+)
+def test_the_check_of_messages_notices_what_is_wrong(wrong):
+    protocol = jsdoc.types((web.FILES / "player" / "messages.js").read_text(encoding="utf-8"))
+    right = {"run": "a", "seq": 1, "state": "queued", "text": "", "progress": None, "left": 0.5}
+    assert jsdoc.problem(right, "Message", protocol) is None
+    assert jsdoc.problem(right | wrong, "Message", protocol)
+    del right["text"]
+    assert jsdoc.problem(right, "Message", protocol)
 
 
 def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 # Without this gradio calls home, and does so even on import.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -11,7 +10,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ui import api, denoise, forward, learn
+from ui import api, denoise, forward, learn, web
 from ui.checkpoints import Checkpoints
 from ui.line import LINE
 from ui.listeners import Streams
@@ -67,10 +66,10 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
 
 def launch(demo: gr.Blocks, **options):
     """`demo.launch` with the app's look; returns what it returns."""
-    css = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.css", "lab.css"))
-    look = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
-    streams = {"middleware": [Middleware(Streams)]}
-    return demo.launch(**look, max_threads=80, quiet=True, app_kwargs=streams, **options)
+    css = "\n".join(web.text(f"page/{name}") for name in ("page.css", "lab.css"))
+    look = {"theme": THEME, "css": css, "head": web.head(), "footer_links": ["api"], "run_history": False}
+    served = {"middleware": [Middleware(Streams), Middleware(web.Fresh)]}
+    return demo.launch(**look, app_kwargs=served, max_threads=80, quiet=True, **options)
 
 
 def close(demo: gr.Blocks, seconds: float = 5) -> bool:

@@ -156,7 +156,7 @@ def tab(
     inputs.sampler.change(controls.for_sampler, inputs.sampler, [variance, inputs.eta], **QUICK)
     inputs.sampler_b.change(controls.for_sampler, inputs.sampler_b, [inputs.variance_b, inputs.eta_b], **QUICK)
     label.change(controls.for_label, label, inputs.guidance, **QUICK)
-    gr.on([dice.click, dice_bar.click], None, None, seed, js=f"() => {scripts.DRAW}", **QUICK)
+    gr.on([dice.click, dice_bar.click], None, None, seed, js=scripts.DRAW, **QUICK)
     summary.click(None, js=scripts.ON_SUMMARY, **QUICK)
     first, other = ([getattr(inputs, name + lane) for name in LANE] for lane in ("", "_b"))
     compare.input(controls.against, first, other, **QUICK)

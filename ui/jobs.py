@@ -242,7 +242,8 @@ class Job:
         steps = side_by_side(
             model, lanes=[{k: v for k, v in lane.items() if k not in shared} for lane in lanes], **shared
         )
-        kept = [kept_steps(lane.steps, model.image_size, settings.count * len(lanes)) for lane in self.lanes]
+        pictures = settings.count * len(lanes)
+        kept = [kept_steps(lane.steps, model.image_size, pictures, model.channels) for lane in self.lanes]
         self.plan = make_plan(self.lanes, model)
         self.about = {
             "revision": checkpoints.revision(model),

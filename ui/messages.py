@@ -1,4 +1,4 @@
-"""From a run's updates to the player's messages, pictures as sprites in data-URIs. ui/player says what they hold."""
+"""From a run's updates to the player's messages, pictures as data-URIs; web/player/messages.js lists what they hold."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Show:
             "title": plan.title,
             "size": plan.size,
             "count": len(plan.seeds),
-            "pixelated": plan.lossless,
+            "pixelated": plan.pixelated,
             "seeds": [str(seed) for seed in plan.seeds],
             "T": plan.T,
             "lanes": [{"name": lane.name, "steps": lane.steps} for lane in plan.lanes],
@@ -81,26 +81,28 @@ class Show:
         }
 
     def _frame(self, frame: Frame) -> dict:
-        lossless = self.job.plan.lossless
-        x, x0_hat = sprite(frame.x, lossless), sprite(frame.x0_hat, lossless)
+        format = self.job.plan.format
+        x, x0_hat = sprite(frame.x, format), sprite(frame.x0_hat, format)
         self.sprites.setdefault(frame.lane, {})[frame.k] = x
         self.last[frame.lane] = frame
         return {
             "lane": frame.lane,
             "k": frame.k,
-            "x": _uri(x, lossless),
-            "x0": _uri(x0_hat, lossless),
+            "x": _uri(x, format),
+            "x0": _uri(x0_hat, format),
             "sigma": frame.sigma,
         }
 
 
-def sprite(images: np.ndarray, lossless: bool) -> bytes:
-    """uint8 (N, H, W, C) as one picture with the images side by side."""
+def sprite(images: np.ndarray, format: str) -> bytes:
+    """uint8 (N, H, W, C) as one picture with the images side by side; format: "bmp", "jpeg" or "png"."""
     from ddpm_core import imaging
 
     row = np.concatenate(list(images), axis=1)
-    return imaging.bmp(row) if lossless else imaging.jpeg(row, QUALITY)
+    if format == "jpeg":
+        return imaging.jpeg(row, QUALITY)
+    return imaging.bmp(row) if format == "bmp" else imaging.png(row, compress_level=1)
 
 
-def _uri(picture: bytes, lossless: bool) -> str:
-    return f"data:image/{'bmp' if lossless else 'jpeg'};base64,{base64.b64encode(picture).decode()}"
+def _uri(picture: bytes, format: str) -> str:
+    return f"data:image/{format};base64,{base64.b64encode(picture).decode()}"

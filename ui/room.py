@@ -14,19 +14,32 @@ def invitation(page: str) -> dict:
 
     page: the address that the asking browser has. code: the QR code, an SVG as data-URI. Anybody can call this.
     """
-    parts = urlsplit(str(page)) if len(str(page)) <= MAX_ADDRESS else urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        scheme, host, port, path = _parts(page)
+    except ValueError:
         return {"why": "This page has no address that others could open"}
-    address = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    if _is_loopback(parts.hostname):
-        host, port = _own_address(), parts.port or (443 if parts.scheme == "https" else 80)
+    if _is_loopback(host):
+        host, port = _own_address(), port or (443 if scheme == "https" else 80)
         if host is None or not _answers(host, port):
             return {"why": "Only this machine reaches the page: start the app with --host 0.0.0.0 to let the room in"}
-        address = f"{parts.scheme}://{host}:{port}{parts.path}"
+    place = f"[{host}]" if ":" in host else host
+    address = f"{scheme}://{place}{f':{port}' if port else ''}{path}"
     import segno
 
     code = segno.make(address, micro=False).svg_data_uri(scale=4, border=2, light="white")
     return {"address": address, "code": code}
+
+
+def _parts(page: str) -> tuple[str, str, int | None, str]:
+    """(scheme, host, port, path) of a page's address. Raises ValueError for what is none."""
+    text = str(page)
+    if len(text) > MAX_ADDRESS:
+        raise ValueError("too long")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not of a page")
+    text.encode()  # half a surrogate pair is in no address
+    return parts.scheme, parts.hostname, parts.port, parts.path
 
 
 def _is_loopback(host: str) -> bool:

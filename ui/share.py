@@ -63,11 +63,7 @@ def diffusers(lanes: Sequence[Settings], model) -> str:
         raise ValueError("diffusers takes the steps of DDPM with β or β̃ only; its DDIM has a fixed stride")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
-    source = getattr(model, "source", None)
-    folder, revision = _diffusers_ref(run, source)
-    where = [f"{folder!r}", *([f"revision={revision!r}"] if revision else [])]
-    inner = source is not None and source.file.startswith("unet/")
-    unet, scheduler = ([*where, f"subfolder={name!r}"] if inner else where for name in ("unet", "scheduler"))
+    unet, scheduler = _diffusers_parts(model.source)
     kind = {"beta": "fixed_large", "beta_tilde": "fixed_small"}[run.variance]
     labels = _labels(run, model).get("labels")
     if model.num_classes and labels is None:
@@ -126,17 +122,30 @@ def diffusers(lanes: Sequence[Settings], model) -> str:
 
 def _ref(settings: Settings, model) -> str:
     """The checkpoint with the revision that was loaded."""
-    ref, revision = settings.checkpoint, checkpoints.revision(model)
-    return f"{ref}@{revision}" if revision and "@" not in ref else ref
+    revision = checkpoints.revision(model)
+    return f"{_repository(model.source)}@{revision}" if revision else settings.checkpoint
 
 
-def _diffusers_ref(settings: Settings, source) -> tuple[str, str | None]:
+def _repository(source) -> str:
+    """The Hub's id of a checkpoint from there."""
+    return source.ref.partition("@")[0]
+
+
+def _diffusers_parts(source) -> list[list[str]]:
+    """The arguments of `from_pretrained` for the network and for the scheduler: each may lie in a folder of its own."""
     from ddpm_core import refs
 
-    ref, _, revision = settings.checkpoint.partition("@")
-    if ref in refs.embedded():
-        return f"checkpoints/{ref}", None
-    return ref, revision or (source.revision if source else None)
+    if source.revision:
+        where = [repr(_repository(source)), f"revision={source.revision!r}"]
+    elif source.ref in refs.embedded():
+        where = [repr(f"checkpoints/{source.ref}")]
+    else:
+        where = [repr(str(source.folder))]
+    inside = {
+        "unet": source.file.startswith("unet/"),
+        "scheduler": (source.folder / "scheduler" / "scheduler_config.json").is_file(),
+    }
+    return [[*where, f"subfolder={name!r}"] if inner else where for name, inner in inside.items()]
 
 
 def _labels(settings: Settings, model) -> dict:

@@ -6,18 +6,15 @@ The page mixes x_0 and ε on its own with the weights of `ddpm_core.forward.tabl
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
 
 from ddpm_core import forward, imaging
-from ui import pictures, player
+from ui import pictures, web
 
-FILES = Path(__file__).parent
 T = 1000
 MAX_SEED = 2**32 - 1
 EPSILON_UNIT = 1 / 4096  # ε goes to the page as 16-bit whole numbers: ±8 in steps of .03 grey levels
@@ -33,23 +30,20 @@ def tab() -> None:
         "EPSILON_UNIT": EPSILON_UNIT,
         "MAX_SEED": MAX_SEED,
         "MAX_BYTES": pictures.MAX_BYTES,
-        "TABLES": {name: _columns(schedule) for name, schedule in SCHEDULES.items()},
     }
-    template, style, charts, script = (
-        (FILES / name).read_text(encoding="utf-8") for name in ("template.html", "style.css", "charts.js", "script.js")
-    )
-    helpers = (player.FILES / "draw.js").read_text(encoding="utf-8")
     thumbs = "".join(_thumb(name) for name in pictures.DRAWINGS)
-    gr.HTML(
-        html_template=f"<style>{style}</style>\n{template.replace('<!-- thumbs -->', thumbs)}",
-        js_on_load=f"const GIVEN = {json.dumps(constants)};\n{helpers}\n{charts}\n{script}",
-        apply_default_css=False,
-        server_functions=[picture, noise, compare],
-        elem_id="forward",
-    )
+    web.component("forward", constants, {"<!-- thumbs -->": thumbs}, server_functions=[tables, picture, noise, compare])
 
 
 # --- What the page asks for. What it sends is checked here: anybody can call these.
+
+
+def tables(_asked: object = None) -> dict[str, dict[str, str]]:
+    """The tables of all schedules. The tab asks when it is opened, as they weigh as much as half of the page.
+
+    gradio always hands on an argument; there is nothing to ask for.
+    """
+    return {name: _columns(schedule) for name, schedule in SCHEDULES.items()}
 
 
 def picture(asked: dict) -> dict:

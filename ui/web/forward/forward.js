@@ -1,0 +1,206 @@
+// The Forward tab: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
+// needs no server.
+import { all, context2d, el, find, onScrub } from "../shared/dom.js";
+import { fraction, number } from "../shared/numbers.js";
+import { plot } from "./charts.js";
+import { noised, rms, sum, visibleGain, write } from "./mix.js";
+import { Scene } from "./scene.js";
+import { unpackTables } from "./server.js";
+import { Walk } from "./walk.js";
+import { deviations, mean, readouts, remark, sentence, snr } from "./words.js";
+
+/** @import { Upload } from "./scene.js" */
+/** @import { Given, Server, Table } from "./server.js" */
+/** @typedef {{ t?: number, schedule?: string, picture?: string }} Choice */
+
+/**
+ * How the rest of the page sets the tab, `window.ddpmForward`. Before the tab is opened it holds what to show then.
+ * @typedef {Choice & { set?: (choice: Choice) => void }} ForwardHandle
+ */
+
+const PICTURE = "lighthouse"; // until another one is chosen
+
+/**
+ * Bring the tab to life. Its `.ddpm-forward` then carries data-t, data-schedule, data-picture, data-seed, and data-ready:
+ * whether nothing is on its way.
+ * @param {{ element: HTMLElement, server: Server, upload: Upload, given: Given }} component
+ */
+export async function mount({ element, server, upload, given }) {
+  const { T } = given;
+  const root = find(element, ".ddpm-forward", HTMLElement);
+  const tables = unpackTables(await server.tables());
+  const waiting = window.ddpmForward ?? {};
+  const scene = new Scene(server, upload, given, { name: waiting.picture ?? PICTURE }, changed);
+  const walk = new Walk(root, scene, render);
+  const slider = find(root, ".t-slider", HTMLInputElement);
+  const field = find(root, ".t", HTMLInputElement);
+  const schedules = all(root, ".schedules input", HTMLInputElement);
+  const thumbs = all(root, ".thumbs input", HTMLInputElement);
+
+  /** @param {(table: Table, t: number) => number} value */
+  const ofAll = (value) =>
+    Object.fromEntries(
+      Object.entries(tables).map(([name, table]) => [name, (/** @type {number} */ t) => value(table, t)]),
+    );
+  const plots = [
+    plot(
+      {
+        title: "βₜ, noise of a step (log)",
+        log: true,
+        low: -5,
+        high: 0,
+        ticks: [-4, -2, 0],
+        values: ofAll((table, t) => table.beta[t]),
+      },
+      T,
+    ),
+    plot(
+      {
+        title: "ᾱₜ, signal left",
+        low: 0,
+        high: 1,
+        ticks: [0, 0.5, 1],
+        values: ofAll((table, t) => table.signal[t] ** 2),
+      },
+      T,
+    ),
+    plot({ title: "SNR (log)", log: true, low: -5, high: 5, ticks: [-4, 0, 4], values: ofAll(snr) }, T),
+  ];
+
+  /** @param {string} selector @param {string} text */
+  const say = (selector, text) => {
+    find(root, selector, HTMLElement).textContent = text;
+  };
+
+  // --- Drawing
+
+  let due = false;
+  function render() {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      renderSetting();
+      walk.render();
+      if (scene.size) renderPictures();
+    });
+  }
+
+  /** @param {string} [problem] */
+  function changed(problem) {
+    root.dataset.ready = String(scene.ready);
+    if (problem !== undefined) wrong(problem);
+    if (scene.ready) for (const input of thumbs) input.checked = input.value === scene.picture;
+    render();
+  }
+
+  /** @param {string} problem a sentence, or "" */
+  function wrong(problem) {
+    say(".wrong", problem);
+    find(root, ".wrong", HTMLElement).hidden = !problem;
+  }
+
+  function renderSetting() {
+    const { t, schedule, seed, picture } = scene;
+    const table = tables[schedule];
+    const alphaBar = table.signal[t] ** 2;
+    Object.assign(root.dataset, { t, schedule, picture: picture ?? "own", seed });
+    slider.value = String(t);
+    slider.style.setProperty("--at", `${(100 * t) / T}%`);
+    slider.setAttribute("aria-valuetext", `t ${t} of ${T}, ᾱ ${fraction(alphaBar)}`);
+    if (document.activeElement !== field) field.value = String(t);
+    for (const input of schedules) input.checked = input.value === schedule;
+    say(".seed", `seed ${seed}`);
+    say(".x0 .at", `× √ᾱ = ${fraction(table.signal[t])}`);
+    say(".eps .at", `× √(1−ᾱ) = ${fraction(table.noise[t])}`);
+    const items = readouts(table, t, T).map(([text, title]) => el("span", { title }, text));
+    find(root, ".readouts", HTMLElement).replaceChildren(...items.flatMap((item, i) => (i ? [" · ", item] : [item])));
+    say(".sentence", sentence(t, alphaBar));
+    const values = [t ? number(table.beta[t]) : "–", fraction(alphaBar), t ? number(snr(table, t)) : "∞"];
+    plots.forEach(({ mark }, i) => {
+      mark(t, schedule, values[i]);
+    });
+    say(".weights", mean(t, table.of_x_0[t], table.of_x_t[t]));
+    const entries = deviations(table, t).flatMap(([name, value, text]) => [
+      el("dt", null, name),
+      el("dd", null, value, el("small", null, text)),
+    ]);
+    find(root, ".numbers", HTMLElement).replaceChildren(...entries);
+    say(".remark", remark(table, t));
+  }
+
+  /** @param {string} figure @param {Float32Array} values @param {string} [label] @param {number} [gain] */
+  function paint(figure, values, label, gain) {
+    const canvas = find(root, `${figure} canvas`, HTMLCanvasElement);
+    if (canvas.width !== scene.size || canvas.height !== scene.size) canvas.width = canvas.height = scene.size;
+    const context = context2d(canvas);
+    const image = context.createImageData(scene.size, scene.size);
+    write(image.data, values, gain);
+    context.putImageData(image, 0, 0);
+    if (label) canvas.setAttribute("aria-label", label);
+  }
+
+  function renderPictures() {
+    const { t, x0, epsilon, picture } = scene;
+    const table = tables[scene.schedule];
+    const xt = noised(x0, epsilon, table.signal[t], table.noise[t]);
+    paint(".x0", x0);
+    paint(".eps", epsilon, undefined, 127.5);
+    paint(".xt", xt, `x_t: ${picture ?? "your picture"} noised up to t = ${t}`);
+    // At t = 0 there is no step back: the picture itself stands there.
+    const back = t ? sum(table.of_x_0[t], x0, table.of_x_t[t], xt) : x0;
+    const change = sum(1, xt, -1, back);
+    const gain = t ? visibleGain(rms(change)) : 1;
+    paint(".mean", back, `Mean of the step from t = ${t} to ${Math.max(0, t - 1)}`);
+    paint(".change", change, `What the mean takes away from x_t, ${gain} times enlarged`, gain);
+    say(".change .at", gain > 1 ? `× ${gain} to be seen` : "");
+  }
+
+  // --- Input
+
+  /** @param {Choice} choice */
+  function set({ t, schedule, picture }) {
+    if (t !== undefined && Number.isInteger(t)) scene.t = Math.min(T, Math.max(0, t));
+    if (schedule !== undefined && tables[schedule]) scene.schedule = schedule;
+    if (picture && !scene.wants(picture)) scene.load({ name: picture });
+    render();
+  }
+
+  /** @param {File | undefined} file */
+  function open(file) {
+    if (!file) return;
+    if (file.size > given.MAX_BYTES) wrong(`This file is too large: up to ${given.MAX_BYTES / 1e6} MB are read.`);
+    else scene.load({ file });
+  }
+
+  slider.addEventListener("input", () => set({ t: Number(slider.value) }));
+  slider.addEventListener("change", () => say(".announce", find(root, ".sentence", HTMLElement).textContent));
+  field.addEventListener("input", () => {
+    if (field.value !== "") set({ t: Math.round(Number(field.value)) });
+  });
+  field.addEventListener("blur", render);
+  for (const input of schedules) input.addEventListener("change", () => set({ schedule: input.value }));
+  for (const input of thumbs) input.addEventListener("change", () => scene.load({ name: input.value }));
+  find(root, ".new-noise", HTMLElement).addEventListener("click", () => scene.renew());
+  const files = find(root, ".upload input", HTMLInputElement);
+  files.addEventListener("change", () => {
+    open(files.files?.[0]);
+    files.value = ""; // so that the same file can be chosen again
+  });
+  root.addEventListener("dragover", (event) => event.preventDefault());
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    open(event.dataTransfer?.files[0]);
+  });
+  for (const { area } of plots) onScrub(area, (share) => set({ t: Math.round(T * share) }));
+
+  // --- Start. What a card of the Learn tab asked for before this tab was first opened is waiting.
+
+  find(root, ".plots", HTMLElement).append(...plots.map(({ node }) => node));
+  const swatches = Object.keys(tables).map((name) => el("span", null, el("i", { class: `swatch ${name}` }), name));
+  find(root, ".key", HTMLElement).append(...swatches);
+  window.ddpmForward = { set };
+  set({ t: waiting.t, schedule: waiting.schedule });
+  scene.load({ name: waiting.picture ?? PICTURE });
+  root.inert = false;
+}

@@ -1,0 +1,126 @@
+// What the Forward tab shows, and how a picture and noise for it are fetched.
+import { bytes, NO_ANSWER, unpackEpsilon } from "./server.js";
+
+/** @import { Given, Server } from "./server.js" */
+/** @typedef {{ name: string } | { file: File }} Source a drawn picture or one to upload */
+/** @typedef {{ source: Source, seed: number }} Wanted */
+/** @typedef {(file: File) => Promise<{ path: string }>} Upload */
+
+const FIRST_SEED = 42;
+
+export class Scene {
+  t = 250;
+  schedule = "linear";
+  seed = FIRST_SEED;
+  size = 0; // pixels a side; 0 before the first picture
+  text = ""; // the picture's pixels, as the server sent them
+  x0 = new Float32Array();
+  epsilon = new Float32Array();
+  loaded = 0; // how many pictures have been
+  ready = false; // nothing is on its way
+  /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
+  compared = null;
+  /** @type {Source | null} of the picture on screen */
+  #source = null;
+  /** @type {Wanted} by the newest request; older ones are dropped */
+  #wanted;
+
+  /**
+   * @param {Server} server
+   * @param {Upload} upload
+   * @param {Given} given
+   * @param {Source} source the first picture
+   * @param {(problem?: string) => void} changed called with every change, and with what is wrong, "" for nothing any more
+   */
+  constructor(server, upload, given, source, changed) {
+    this.server = server;
+    this.upload = upload;
+    this.given = given;
+    this.changed = changed;
+    this.#wanted = { source, seed: FIRST_SEED };
+  }
+
+  /** The name of a drawn picture, or null. */
+  get picture() {
+    const source = this.#source ?? this.#wanted.source;
+    return "name" in source ? source.name : null;
+  }
+
+  /** What a comparison is of. */
+  get setting() {
+    return `${this.t} ${this.schedule} ${this.seed} ${this.loaded}`;
+  }
+
+  /** Whether the comparison on screen is of other settings. */
+  get stale() {
+    return this.compared !== null && this.compared.of !== this.setting;
+  }
+
+  /** Whether this drawn picture is shown, or on its way. @param {string} name */
+  wants(name) {
+    const { source } = this.#wanted;
+    return "name" in source && source.name === name;
+  }
+
+  /** @param {Source} source */
+  load(source) {
+    return this.#bring({ ...this.#wanted, source });
+  }
+
+  renew() {
+    return this.#bring({ ...this.#wanted, seed: Math.floor(Math.random() * (this.given.MAX_SEED + 1)) });
+  }
+
+  /**
+   * One request holds all that is wanted, so that new noise leaves the picture that is on its way.
+   * @param {Wanted} wanted
+   * @param {string} [before] what has been wrong on the way here
+   * @returns {Promise<void>}
+   */
+  async #bring(wanted, before = "") {
+    this.#wanted = wanted;
+    this.ready = false;
+    this.changed();
+    const problem = await this.#fetch(wanted).catch(() => NO_ANSWER);
+    if (this.#wanted !== wanted) return;
+    // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
+    if (problem && this.#source && this.#source !== wanted.source)
+      return this.#bring({ ...wanted, source: this.#source }, problem);
+    this.ready = true;
+    this.changed(problem || before);
+  }
+
+  /**
+   * Take over what a request wants, if it is still the newest; returns what is wrong, or "".
+   * @param {Wanted} wanted
+   */
+  async #fetch(wanted) {
+    const { source, seed } = wanted;
+    const isNew = source !== this.#source;
+    const got = isNew ? await this.#picture(source) : { size: this.size, pixels: this.text };
+    if (got.error !== undefined) return got.error;
+    if (this.#wanted !== wanted) return "";
+    if (isNew || seed !== this.seed) {
+      const noise = await this.server.noise({ size: got.size, seed });
+      if (noise.error !== undefined) return noise.error;
+      if (this.#wanted !== wanted) return "";
+      this.seed = seed;
+      this.epsilon = unpackEpsilon(noise.epsilon, this.given.EPSILON_UNIT);
+    }
+    if (isNew) {
+      this.#source = source;
+      this.size = got.size;
+      this.text = got.pixels;
+      this.x0 = Float32Array.from(bytes(got.pixels), (v) => v - 127.5);
+      this.loaded += 1;
+    }
+    return "";
+  }
+
+  /** @param {Source} source */
+  async #picture(source) {
+    if ("name" in source) return this.server.picture(source);
+    const { path } = await this.upload(source.file);
+    return this.server.picture({ path });
+  }
+}

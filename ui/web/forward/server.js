@@ -1,0 +1,86 @@
+// What the Forward tab is given and what it can ask, ui/forward/__init__.py; arrays come as base64.
+
+/** @typedef {{ error: string }} Refusal a sentence for the user */
+/** @typedef {{ name: string } | { path: string }} PictureAsked a drawn one, or an upload */
+/** @typedef {{ size: number, pixels: string, error?: undefined }} Picture uint8 (size, size, 3) */
+/** @typedef {{ epsilon: string, error?: undefined }} Noise int16, in units of EPSILON_UNIT */
+/** @typedef {{ size: number, pixels: string, schedule: string, t: number, seed: number }} ComparisonAsked */
+
+/**
+ * t small steps beside one jump: `ddpm_core.forward.Comparison`; pairs are of the walk and of the jump.
+ * @typedef {object} Comparison
+ * @property {string} walk a picture as data-URI
+ * @property {string} jump
+ * @property {[number, number]} mean
+ * @property {[number, number]} std
+ * @property {number} sigma
+ * @property {number[]} edges of the histograms
+ * @property {[number[], number[]]} densities
+ * @property {number} gap
+ * @property {number} chance
+ * @property {undefined} [error]
+ */
+
+/** @typedef {Record<string, Record<keyof Table, string>>} Tables float32, by schedule */
+
+/**
+ * @typedef {object} Server
+ * @property {() => Promise<Tables>} tables
+ * @property {(asked: PictureAsked) => Promise<Picture | Refusal>} picture
+ * @property {(asked: { size: number, seed: number }) => Promise<Noise | Refusal>} noise
+ * @property {(asked: ComparisonAsked) => Promise<Comparison | Refusal>} compare
+ */
+
+/**
+ * @typedef {object} Given
+ * @property {number} T
+ * @property {number} EPSILON_UNIT
+ * @property {number} MAX_SEED
+ * @property {number} MAX_BYTES of a picture
+ */
+
+/**
+ * The weights of a schedule at t = 0…T, `ddpm_core.forward.tables`.
+ * @typedef {object} Table
+ * @property {Float32Array} beta
+ * @property {Float32Array} signal √ᾱ_t
+ * @property {Float32Array} noise √(1 − ᾱ_t)
+ * @property {Float32Array} of_x_0 of the posterior mean
+ * @property {Float32Array} of_x_t
+ * @property {Float32Array} beta_tilde
+ */
+
+export const NO_ANSWER = "The server did not answer: try again.";
+
+/** @param {string} text */
+export const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+/**
+ * The tables of the schedules, by name.
+ * @param {Tables} texts
+ * @returns {Record<string, Table>}
+ */
+export function unpackTables(texts) {
+  /** @param {string} text */
+  const column = (text) => new Float32Array(bytes(text).buffer);
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, { beta, signal, noise, of_x_0, of_x_t, beta_tilde }]) => [
+      name,
+      {
+        beta: column(beta),
+        signal: column(signal),
+        noise: column(noise),
+        of_x_0: column(of_x_0),
+        of_x_t: column(of_x_t),
+        beta_tilde: column(beta_tilde),
+      },
+    ]),
+  );
+}
+
+/**
+ * ε from what the server sent.
+ * @param {string} text
+ * @param {number} unit
+ */
+export const unpackEpsilon = (text, unit) => Float32Array.from(new Int16Array(bytes(text).buffer), (v) => v * unit);

@@ -1,0 +1,71 @@
+// t small steps against one jump: asked of the server, since it takes noise of every step.
+import { all, el, find } from "../shared/dom.js";
+import { fixed, signed } from "../shared/numbers.js";
+import { histogram } from "./charts.js";
+import { NO_ANSWER } from "./server.js";
+import { steps, verdict } from "./words.js";
+
+/** @import { Scene } from "./scene.js" */
+/** @import { Comparison } from "./server.js" */
+
+export class Walk {
+  /**
+   * @param {HTMLElement} root
+   * @param {Scene} scene
+   * @param {() => void} changed
+   */
+  constructor(root, scene, changed) {
+    this.root = root;
+    this.scene = scene;
+    this.changed = changed;
+    this.button = find(root, ".take", HTMLButtonElement);
+    this.note = find(root, ".walk .note", HTMLElement);
+    this.button.addEventListener("click", () => this.take());
+  }
+
+  /** What belongs to the settings, beside the comparison on screen. */
+  render() {
+    const { t, compared, stale } = this.scene;
+    const count = steps(compared?.t ?? t);
+    find(this.root, ".steps .count", HTMLElement).textContent = count;
+    find(this.root, "th.count", HTMLElement).textContent = count;
+    this.button.textContent = `Take ${steps(t)}`;
+    find(this.root, ".walk", HTMLElement).dataset.state = compared ? (stale ? "stale" : "done") : "none";
+    if (this.button.disabled) return;
+    this.note.textContent = compared && stale ? `shown: t = ${compared.t}, ${compared.schedule}` : "";
+  }
+
+  async take() {
+    const { t, schedule, seed, size, text: pixels, setting: of } = this.scene;
+    if (!size) return;
+    this.button.disabled = true;
+    this.note.textContent = "Walking…";
+    const asked = { t, schedule, seed, size, pixels };
+    const got = await this.scene.server.compare(asked).catch(() => ({ error: NO_ANSWER }));
+    this.button.disabled = false;
+    this.note.textContent = got.error ?? "";
+    if (got.error !== undefined) return;
+    this.scene.compared = { of, t, schedule };
+    this.#show(got, t, 3 * size * size);
+    this.changed();
+  }
+
+  /** @param {Comparison} got @param {number} t @param {number} pixels */
+  #show(got, t, pixels) {
+    const [walked, jumped] = all(this.root, ".walk img", HTMLImageElement);
+    Object.assign(walked, { src: got.walk, alt: `x_t after ${steps(t).replace(" ", " small ")}`, hidden: false });
+    Object.assign(jumped, { src: got.jump, alt: `x_t after one jump to t = ${t}`, hidden: false });
+    find(this.root, ".result", HTMLElement).hidden = false;
+    find(this.root, ".histogram", HTMLElement).replaceChildren(...histogram(got.edges, got.densities));
+    const rows = [
+      ["mean", ...got.mean.map(signed), "0"],
+      ["deviation", ...[...got.std, got.sigma].map((v) => fixed(v))],
+      ["draws of ε", ...[t, 1].map((n) => (n * pixels).toLocaleString("en")), ""],
+    ];
+    const cells = rows.map(([head, ...texts]) =>
+      el("tr", null, el("th", { scope: "row" }, head), ...texts.map((text) => el("td", null, text))),
+    );
+    find(this.root, "tbody", HTMLElement).replaceChildren(...cells);
+    find(this.root, ".verdict", HTMLElement).textContent = verdict(t, got);
+  }
+}

@@ -1,0 +1,85 @@
+// The Forward tab's words.
+import { fixed, fraction, number } from "../shared/numbers.js";
+
+/** @import { Comparison, Table } from "./server.js" */
+
+/** @param {Table} table @param {number} t */
+export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
+
+/**
+ * What is said of x_t: [text, explanation] each.
+ * @param {Table} table
+ * @param {number} t
+ * @param {number} T
+ */
+export function readouts(table, t, T) {
+  return [
+    [`t ${t} of ${T}`, "how many small steps of noise have been added"],
+    [`β ${t ? number(table.beta[t]) : "0"}`, "variance that step t adds (Eq. 2)"],
+    [`ᾱ ${fraction(table.signal[t] ** 2)}`, "share of the picture's variance left: the product of all 1 − β so far"],
+    [
+      `SNR ${t ? number(snr(table, t)) : "∞"}`,
+      "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise weigh the same",
+    ],
+    [
+      `noise ${number(table.noise[t] * 127.5)} grey levels`,
+      "standard deviation √(1 − ᾱ) of the noise in xₜ, on the scale 0 to 255",
+    ],
+  ];
+}
+
+/** What there is to see of a picture. @param {number} t @param {number} alphaBar */
+export function sentence(t, alphaBar) {
+  if (t === 0) return "The picture as it is.";
+  if (alphaBar > 0.97) return "A little grain: nothing is lost yet.";
+  if (alphaBar > 0.5) return "Details drown first; the picture still outweighs the noise.";
+  if (alphaBar > 0.08) return "The noise outweighs the picture: shapes and colours are left.";
+  if (alphaBar > 0.004) return "Only the largest shapes can be guessed.";
+  return "Next to pure noise: the same N(0, I) whatever the picture was.";
+}
+
+/** @param {number} v */
+const weight = (v) => (v < 0.0005 ? number(v) : fixed(v));
+
+/** The posterior mean as a sum. @param {number} t @param {number} ofX0 @param {number} ofXt */
+export const mean = (t, ofX0, ofXt) =>
+  t ? `μ̃ = ${weight(ofX0)} x₀ + ${weight(ofXt)} xₜ` : "At t = 0 there is no step back.";
+
+/** @param {number} sigma */
+const levels = (sigma) => `${number(sigma)} (${number(sigma * 127.5)} grey levels)`;
+
+/**
+ * The two deviations of the step back: [name, value, explanation] each.
+ * @param {Table} table
+ * @param {number} t
+ */
+export function deviations(table, t) {
+  if (!t) return [];
+  return [
+    ["√β̃ₜ", levels(Math.sqrt(table.beta_tilde[t])), "with x₀ known"],
+    ["√βₜ", levels(Math.sqrt(table.beta[t])), "with x₀ ~ N(0, I)"],
+  ];
+}
+
+/** How far the two are apart. @param {Table} table @param {number} t */
+export function remark(table, t) {
+  if (!t) return "";
+  if (t === 1) return "At t = 1 the posterior is certain: β̃ is 0 and the mean is x₀.";
+  const percent = 100 * Math.sqrt(table.beta_tilde[t] / table.beta[t]);
+  if (percent < 99) return `√β̃ is ${number(percent)} % of √β here: near t = 0 the choice of σ matters.`;
+  return `√β̃ is ${percent.toFixed(2)} % of √β here: over one small step the two are nearly the same.`;
+}
+
+/** @param {number} share */
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** What a comparison found. @param {number} t @param {Comparison} found */
+export function verdict(t, { gap, chance }) {
+  if (t === 0) return "At t = 0 nothing is added.";
+  if (gap <= chance)
+    return `Their distributions are at most ${percent(gap)} apart. Two draws of one distribution stay within ${percent(chance)} 19 times out of 20: no difference to be seen.`;
+  return `Their distributions are ${percent(gap)} apart. Two draws of one distribution go beyond ${percent(chance)} one time in 20, and this was one: try new noise.`;
+}
+
+/** @param {number} t */
+export const steps = (t) => `${t} step${t === 1 ? "" : "s"}`;

@@ -1,0 +1,98 @@
+// From sprites to canvases. One picture is decoded at a time, always of what is wanted by then, so that a slow decoder
+// skips frames but never shows an old one last.
+import { context2d } from "../shared/dom.js";
+import { difference } from "./pixels.js";
+
+/** @import { View } from "./view.js" */
+/** @import { Panes } from "./panes.js" */
+
+const REMEMBERED = 12; // decoded sprites
+
+export class Pictures {
+  /** @type {Map<string, HTMLImageElement>} oldest first */
+  #decoded = new Map();
+  #painting = false;
+  #painted = ""; // what is on the canvases
+
+  /**
+   * @param {View} view
+   * @param {Panes} panes
+   */
+  constructor(view, panes) {
+    this.view = view;
+    this.panes = panes;
+  }
+
+  /** Other canvases are there now. */
+  renew() {
+    this.#decoded.clear();
+    this.#painted = "";
+  }
+
+  /** Bring what is wanted onto the canvases, now or as soon as the sprite under way is decoded. */
+  async paint() {
+    if (this.#painting) return;
+    this.#painting = true;
+    try {
+      while (this.#painted !== this.#wanted) this.#painted = await this.#paintOnce();
+    } finally {
+      this.#painting = false; // whatever happened, the next frame is tried
+    }
+  }
+
+  get #wanted() {
+    const { shown, image, gain, kind, frames } = this.view;
+    return [shown.id, image, gain, kind, ...frames.map((frame) => frame?.k)].join();
+  }
+
+  /** Paint what is wanted now; returns what that was, or "" when another run came in between. */
+  async #paintOnce() {
+    const wanted = this.#wanted;
+    const { shown, image, gain, kind, frames } = this.view;
+    for (const [i, frame] of frames.entries()) {
+      for (const which of /** @type {const} */ (["x", "x0"])) {
+        const sprite = frame && (await this.#decode(frame[which]).catch(() => null));
+        if (this.view.shown !== shown) return "";
+        const { canvas } = this.panes.lanes[i][which];
+        if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
+        if (!sprite) continue;
+        blit(canvas, sprite, image);
+        if (i > 0 || which === "x") continue;
+        for (const [n, { canvas }] of this.panes.thumbs.entries()) blit(canvas, sprite, n);
+      }
+    }
+    if (gain) this.#paintDifference(kind, gain);
+    return wanted;
+  }
+
+  /** @param {string} uri */
+  async #decode(uri) {
+    const known = this.#decoded.get(uri);
+    if (known) return known;
+    const image = new Image();
+    image.src = uri;
+    await image.decode();
+    this.#decoded.set(uri, image);
+    const [oldest] = this.#decoded.keys();
+    if (this.#decoded.size > REMEMBERED) this.#decoded.delete(oldest);
+    return image;
+  }
+
+  /** @param {"x" | "x0"} kind @param {number} gain */
+  #paintDifference(kind, gain) {
+    const canvas = this.panes.difference;
+    if (!canvas) return;
+    const { width, height } = canvas;
+    const [one, other] = this.panes.lanes.map((lane) => context2d(lane[kind].canvas).getImageData(0, 0, width, height));
+    difference(one.data, other.data, gain);
+    context2d(canvas).putImageData(one, 0, 0);
+  }
+}
+
+/** @param {HTMLCanvasElement} canvas @param {HTMLImageElement} sprite @param {number} n which of its pictures */
+function blit(canvas, sprite, n) {
+  const size = sprite.naturalHeight;
+  const context = context2d(canvas);
+  context.globalCompositeOperation = "copy"; // pictures may be transparent
+  context.drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
+}

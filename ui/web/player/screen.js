@@ -1,0 +1,161 @@
+// The page from the view: everything but the canvases is written here, whenever something has changed.
+import { el, find } from "../shared/dom.js";
+import { duration } from "../shared/numbers.js";
+import { chart } from "./chart.js";
+import { readouts, sentence } from "./words.js";
+
+/** @import { Panes } from "./panes.js" */
+/** @import { Run } from "./run.js" */
+/** @import { View } from "./view.js" */
+
+const MILESTONES = ["starting", "running", "stopped", "finished", "error"];
+
+/** The time left stands beside the readouts once there are frames, and in the status line before. @param {Run} run */
+const leftInReadouts = (run) => run.count > 0 && run.state === "running";
+
+export class Screen {
+  /** @type {ReturnType<typeof chart> | null} */
+  #chart = null;
+  #charted = ""; // what the chart shows
+
+  /**
+   * @param {HTMLElement} root
+   * @param {View} view
+   * @param {Panes} panes
+   */
+  constructor(root, view, panes) {
+    this.root = root;
+    this.view = view;
+    this.panes = panes;
+    this.slider = find(root, ".scrubber", HTMLInputElement);
+    this.play = find(root, ".play", HTMLButtonElement);
+    this.live = find(root, ".live", HTMLButtonElement);
+  }
+
+  /** @param {string} selector */
+  #find(selector) {
+    return find(this.root, selector, HTMLElement);
+  }
+
+  render() {
+    const { run, shown, tick, live, kind } = this.view;
+    const { classList, dataset } = this.root;
+    dataset.state = run.lost ? "lost" : run.state;
+    Object.assign(dataset, { run: run.id ?? "", frames: shown.count, k: tick, live, kind });
+    classList.toggle("differing", this.view.gain > 0);
+    classList.toggle("dim", this.view.outdated);
+    this.#renderStatus();
+    this.#renderTransport();
+    if (!shown.count) return;
+    this.#renderPanes();
+    this.#renderReadouts();
+    this.#renderBatch();
+    this.#renderChart();
+  }
+
+  /** Milestones for screen readers: the start, the end, an error; not frames. */
+  announce() {
+    const { run } = this.view;
+    if (!run.lost && !MILESTONES.includes(run.state)) return;
+    const plain = run.lost || run.state !== "running" || !run.plan;
+    this.#find(".announce").textContent = plain ? run.words : `Running: ${run.plan?.title}`;
+  }
+
+  #renderStatus() {
+    const { run, shown } = this.view;
+    this.#find(".status-text").textContent = run.words;
+    const left = run.left !== null && run.active && !leftInReadouts(run);
+    this.#find(".status-left").textContent = left ? `${duration(run.left ?? 0)} left` : "";
+    const title = this.#find(".title");
+    title.textContent = title.title = shown.plan?.title ?? "";
+    this.#find(".note").hidden = !this.view.changed;
+    const bar = this.#find(".progress");
+    bar.hidden = !run.active;
+    bar.classList.toggle("unknown", run.progress === null);
+    const percent = 100 * (run.progress ?? 0);
+    find(bar, "i", HTMLElement).style.width = `${percent}%`;
+    if (run.progress === null) bar.removeAttribute("aria-valuenow");
+    else bar.setAttribute("aria-valuenow", String(Math.round(percent)));
+  }
+
+  #renderTransport() {
+    const { shown, run, tick, live, following } = this.view;
+    const empty = !shown.count;
+    this.slider.disabled = this.play.disabled = empty;
+    this.play.setAttribute("aria-label", following ? "Pause" : "Play");
+    this.play.classList.toggle("on", following);
+    this.live.disabled = empty || !run.active || shown !== run;
+    this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
+    if (empty) return;
+    const last = Math.max(1, shown.ticks.length - 1);
+    this.slider.max = String(last);
+    this.slider.value = String(tick);
+    this.slider.style.setProperty("--at", `${(100 * tick) / last}%`);
+    this.slider.style.setProperty("--held", `${(100 * shown.newest) / last}%`);
+    this.slider.setAttribute("aria-valuetext", `step ${tick + 1} of ${shown.ticks.length}, t ${shown.ticks[tick]}`);
+  }
+
+  #renderPanes() {
+    const { shown, image, frames } = this.view;
+    shown.lanes.forEach((lane, i) => {
+      const frame = frames[i];
+      const { x, x0 } = this.panes.lanes[i];
+      if (!frame) {
+        x.at.textContent = x0.at.textContent = `still x_T, t = ${lane.steps[0][0]}`;
+        return;
+      }
+      const [t, s] = frame.step;
+      const name = shown.lanes.length > 1 ? `${"AB"[i]}, ${lane.name}, ` : "";
+      const where = `${name}seed ${shown.plan?.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
+      x.at.textContent = `t = ${s}`;
+      x0.at.textContent = `seen from t = ${t}`;
+      x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
+      x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
+    });
+  }
+
+  #renderReadouts() {
+    const { shown, run, frames } = this.view;
+    const { lanes } = shown;
+    const left = shown === run && run.active && leftInReadouts(run) ? run.left : null;
+    const rows = lanes.map(({ steps }, i) => {
+      const frame = frames[i];
+      const last = i + 1 === lanes.length ? left : null;
+      const items = frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, last) : [];
+      const spans = items.flatMap(([text, title], n) => [n ? " · " : "", el("span", { title }, text)]);
+      return el("p", { class: `lane-${i}` }, ...(lanes.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...spans);
+    });
+    this.#find(".readouts").replaceChildren(...rows);
+    const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));
+    if (!steps.length) return;
+    const cleanest = steps.reduce((best, step) => (step[1] < best[1] ? step : best));
+    this.#find(".sentence").textContent = sentence(cleanest);
+  }
+
+  #renderBatch() {
+    this.panes.thumbs.forEach(({ thumb }, n) => {
+      const chosen = n === this.view.image;
+      thumb.setAttribute("aria-checked", String(chosen));
+      thumb.tabIndex = chosen ? 0 : -1;
+    });
+  }
+
+  /** The chart is built anew for another run, and when a σ becomes known that the network has learned. */
+  #renderChart() {
+    const { shown, tick, frames } = this.view;
+    const { lanes, tickOf } = shown;
+    const wanted = `${shown.id} ${lanes.map(({ sigma }) => sigma)}`;
+    if (!this.#chart || this.#charted !== wanted) {
+      this.#charted = wanted;
+      this.#chart = chart(lanes, tickOf);
+      this.#find(".plot").replaceChildren(...this.#chart.nodes);
+      const [first, second] = lanes.map(({ name }) => name);
+      const alone = this.#chart.noise ? "σ, noise added (log)" : "σ = 0: no noise added";
+      this.#find(".key-sigma").textContent = second ? `A: ${first}` : alone;
+      this.#find(".key-second").textContent = second ? `B: ${second}` : "";
+      this.#find(".key-second").hidden = !second;
+      this.#find(".chart").hidden = false;
+    }
+    this.#chart.mark(tick, shown.newest, frames);
+  }
+}

@@ -1,0 +1,52 @@
+// The player's words for a step.
+import { duration, fraction, number } from "../shared/numbers.js";
+
+/** @import { Step } from "./messages.js" */
+
+/** What each readout means. */
+export const LEGEND = {
+  xₜ: "the picture as it is now: what the next step starts from",
+  "x̂₀": "the finished picture as the network guesses it from xₜ (Eq. 15)",
+  step: "which reverse step made this picture, of how many",
+  t: "the step's noise levels, before → after: T is pure noise, 0 the finished picture",
+  ᾱ: "share of the picture's variance still in xₜ: xₜ = √ᾱ·x₀ + √(1 − ᾱ)·ε (Eq. 4)",
+  SNR: "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise weigh the same",
+  σ: "standard deviation of the fresh noise this step adds; σ · 127.5 in grey levels of 0…255",
+};
+
+/**
+ * What is said of one step: [text, explanation] each.
+ * @param {Step} step
+ * @param {number} k from 0
+ * @param {number} n steps
+ * @param {number | null} sigma null: not known
+ * @param {number | null} left seconds
+ * @returns {[text: string, title: string][]}
+ */
+export function readouts([t, s, alphaBar], k, n, sigma, left) {
+  /** @type {[string, string][]} */
+  const items = [
+    [`step ${k + 1}/${n}`, LEGEND.step],
+    [`t ${t}→${s}`, LEGEND.t],
+    [`ᾱ ${fraction(alphaBar)}`, LEGEND.ᾱ],
+    [`SNR ${number(alphaBar / (1 - alphaBar))}`, LEGEND.SNR],
+  ];
+  if (sigma === 0) items.push(["σ 0: no noise added", LEGEND.σ]);
+  else if (sigma !== null) items.push([`σ ${number(sigma)} (${number(sigma * 127.5)} grey levels)`, LEGEND.σ]);
+  if (left !== null) items.push([`${duration(left)} left`, "time until the run is finished"]);
+  return items;
+}
+
+/**
+ * What there is to see after a step. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
+ * share next to nothing, at 500 (.08) the layout, at 250 (.52) all but the details.
+ * @param {Step} step
+ */
+export function sentence([, s, alphaBar]) {
+  if (s === 0) return "The finished picture.";
+  if (alphaBar < 0.004) return "Almost pure noise: nothing is decided yet.";
+  if (alphaBar < 0.08) return "Large shapes take form: the layout is being decided.";
+  if (alphaBar < 0.5) return "The layout is set; detail follows.";
+  if (alphaBar < 0.97) return "Detail follows: edges and textures are filled in.";
+  return "Only the last grain of noise is left to remove.";
+}

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { noised, rms, sum, visibleGain, write } from "../forward/mix.js";
+import { Scene } from "../forward/scene.js";
+import { NO_ANSWER, unpackEpsilon, unpackTables } from "../forward/server.js";
+import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../forward/words.js";
+
+const base64 = (array) => Buffer.from(array.buffer).toString("base64");
+const TABLE = Object.fromEntries(
+  ["beta", "signal", "noise", "of_x_0", "of_x_t", "beta_tilde"].map((name, i) => [
+    name,
+    Float32Array.of(0, 0.1 * (i + 1)),
+  ]),
+);
+
+test("tables and ε arrive as they were sent", () => {
+  const texts = Object.fromEntries(Object.entries(TABLE).map(([name, column]) => [name, base64(column)]));
+  assert.deepEqual(unpackTables({ linear: texts }), { linear: TABLE });
+  assert.deepEqual([...unpackEpsilon(base64(Int16Array.of(4096, -2048)), 1 / 4096)], [1, -0.5]);
+});
+
+test("Eq. 4 and the pixels of it", () => {
+  const x0 = Float32Array.of(100, -100, 0);
+  const epsilon = Float32Array.of(1, 0, -2);
+  const xt = noised(x0, epsilon, 0.5, 0.5);
+  assert.deepEqual([...xt], [113.75, -50, -127.5]);
+  assert.deepEqual([...sum(1, xt, -1, x0)], [13.75, 50, -127.5]);
+  const pixels = new Uint8ClampedArray(4);
+  write(pixels, xt);
+  assert.deepEqual([...pixels], [241, 78, 0, 255]);
+  write(pixels, epsilon, 127.5);
+  assert.deepEqual([...pixels], [255, 128, 0, 255]);
+});
+
+test("what the mean takes away is enlarged until it is seen", () => {
+  assert.equal(rms(Float32Array.of(3, -3)), 3);
+  assert.deepEqual([0.1, 3, 30, 60, 100].map(visibleGain), [500, 20, 2, 1, 1]);
+});
+
+test("what is said of x_t", () => {
+  const table = { ...TABLE, signal: Float32Array.of(1, 0.6), noise: Float32Array.of(0, 0.8) };
+  const texts = (t) =>
+    readouts(table, t, 1000)
+      .map(([text]) => text)
+      .join(" · ");
+  assert.equal(texts(0), "t 0 of 1000 · β 0 · ᾱ 1.0 · SNR ∞ · noise 0 grey levels");
+  assert.equal(texts(1), "t 1 of 1000 · β .10 · ᾱ .36 · SNR .56 · noise 102 grey levels");
+  assert.equal(mean(1, 0.5, 0.0001), "μ̃ = .5000 x₀ + 1·10⁻⁴ xₜ");
+  assert.equal(deviations(table, 0).length, 0);
+  assert.match(remark(table, 1), /certain/);
+  assert.equal(sentence(0, 1), "The picture as it is.");
+  assert.deepEqual([1, 30].map(steps), ["1 step", "30 steps"]);
+  assert.match(verdict(3, { gap: 0.01, chance: 0.02 }), /at most 1\.0 % apart.*no difference/);
+  assert.match(verdict(3, { gap: 0.03, chance: 0.02 }), /try new noise/);
+});
+
+/** A server whose answers wait until they are let go. */
+function slowServer() {
+  const waiting = [];
+  const answer = (make) => (asked) =>
+    new Promise((resolve, reject) => waiting.push({ let: () => resolve(make(asked)), lose: reject }));
+  const picture = (asked) =>
+    asked.name === "none" ? { error: "no such picture" } : { size: 1, pixels: base64(Uint8Array.of(1, 2, 3)) };
+  const noise = ({ size }) => (size ? { epsilon: base64(Int16Array.of(1, 2, 3)) } : { error: "size must be from 1" });
+  return { waiting, picture: answer(picture), noise: answer(noise) };
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+async function answerAll({ waiting }) {
+  await turn();
+  while (waiting.length) {
+    for (const one of waiting.splice(0)) one.let();
+    await turn();
+  }
+}
+function opened() {
+  const server = slowServer();
+  const problems = [];
+  const upload = async () => ({ path: "up" });
+  const scene = new Scene(server, upload, { MAX_SEED: 2 ** 32 - 1, EPSILON_UNIT: 1 }, { name: "cat" }, (problem) => {
+    if (problem) problems.push(problem);
+  });
+  return { server, problems, scene };
+}
+
+test("new noise before the first picture waits for it", async () => {
+  const { server, scene, problems } = opened();
+  scene.load({ name: "cat" });
+  scene.renew();
+  await answerAll(server);
+  assert.deepEqual([scene.picture, scene.size, scene.ready, problems], ["cat", 1, true, []]);
+  assert.notEqual(scene.seed, 42);
+});
+
+test("new noise leaves the picture that is on its way, and the newest picture wins", async () => {
+  const { server, scene } = opened();
+  scene.load({ name: "cat" });
+  await answerAll(server);
+  scene.load({ name: "flower" });
+  scene.load({ file: {} });
+  scene.renew();
+  scene.load({ name: "balloon" });
+  scene.renew();
+  assert.deepEqual([scene.ready, scene.wants("balloon")], [false, true]);
+  await answerAll(server);
+  assert.deepEqual([scene.picture, scene.loaded, scene.ready], ["balloon", 2, true]);
+});
+
+test("a picture that cannot be had leaves the one before, with the new noise", async () => {
+  const { server, scene, problems } = opened();
+  scene.load({ name: "cat" });
+  await answerAll(server);
+  scene.load({ name: "none" });
+  scene.renew();
+  await answerAll(server);
+  assert.deepEqual([scene.picture, scene.ready, problems], ["cat", true, ["no such picture"]]);
+  assert.notEqual(scene.seed, 42);
+});
+
+test("a server that does not answer can be asked again", async () => {
+  const { server, scene, problems } = opened();
+  scene.load({ name: "cat" });
+  server.waiting.pop().lose(new Error("away"));
+  await turn();
+  assert.deepEqual([scene.size, scene.ready, problems], [0, true, [NO_ANSWER]]);
+  scene.renew();
+  await answerAll(server);
+  assert.deepEqual([scene.size, scene.picture], [1, "cat"]);
+});

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { outline, scale } from "../shared/curves.js";
+import { duration, fixed, fraction, number, power, short, signed } from "../shared/numbers.js";
+
+test("numbers are written as in the paper", () => {
+  const written = [
+    [0, "0"],
+    [0.21, ".21"],
+    [0.00095, ".00095"],
+    [0.00004, "4·10⁻⁵"],
+    [3e-12, "3·10⁻¹²"],
+    [2.7, "2.7"],
+    [9.94, "9.9"],
+    [27.4, "27"],
+    [Number.POSITIVE_INFINITY, "∞"],
+  ];
+  for (const [value, text] of written) assert.equal(number(value), text);
+  assert.equal(signed(-0.5), "−.50");
+  assert.equal(short(0.5), ".5");
+  assert.equal(fixed(0.12345), ".1235");
+});
+
+test("a share has the digits that tell it from 1", () => {
+  assert.deepEqual([0, 0.5, 0.95, 0.99, 0.9999, 0.99985, 1].map(fraction), [
+    "0",
+    ".50",
+    ".95",
+    ".99",
+    ".9999",
+    ".9999",
+    "1.0",
+  ]);
+});
+
+test("powers of ten and times", () => {
+  assert.deepEqual([-12, -1, 0, 1, 5].map(power), ["10⁻¹²", "10⁻¹", "1", "10", "10⁵"]);
+  assert.deepEqual([0.2, 89, 91, 5399, 7200].map(duration), ["1 s", "89 s", "2 min", "90 min", "2.0 h"]);
+});
+
+test("axes grow upwards, and a curve breaks where nothing is known", () => {
+  assert.deepEqual([0, 0.25, 1].map(scale(0, 1)), [100, 75, 0]);
+  assert.deepEqual([1e-4, 1e-2, 1].map(scale(-4, 0, true)), [100, 50, 0]);
+  const points = [
+    [0, 1],
+    [1, null],
+    [2, 3],
+    [3, 4],
+  ];
+  assert.equal(outline(points), "M0.00 1.00M2.00 3.00L3.00 4.00");
+});

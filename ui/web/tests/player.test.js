@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decades, gridLines } from "../player/chart.js";
+import { difference, fillWithNoise } from "../player/pixels.js";
+import { Run } from "../player/run.js";
+import { View } from "../player/view.js";
+import { readouts, sentence } from "../player/words.js";
+
+const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
+const URI = "data:image/png;base64,";
+
+function plan(...lanes) {
+  const named = (lanes.length ? lanes : [STEPS]).map((steps, i) => ({ name: `lane ${i}`, steps }));
+  return {
+    settings: [10, "42"],
+    title: "",
+    caption: "",
+    size: 4,
+    count: 2,
+    pixelated: true,
+    seeds: ["42", "43"],
+    T: 100,
+    lanes: named,
+  };
+}
+const frames = (ks, lane = 0) => ks.map((k) => ({ lane, k, x: `${URI}${k}`, x0: `${URI}${k}`, sigma: 0.5 }));
+const message = (run, seq, ks, more = {}) => ({
+  run,
+  seq,
+  state: "running",
+  text: "",
+  progress: null,
+  left: null,
+  frames: frames(ks),
+  ...more,
+});
+function viewOf(...messages) {
+  const view = new View();
+  for (const one of messages) view.receive(one);
+  return view;
+}
+
+test("repeated, late and older messages are dropped", () => {
+  const view = viewOf(message("a", 2, [0, 1], { plan: plan() }), message("a", 1, [2]), message("a", 2, [3]));
+  assert.equal(view.run.count, 2);
+  view.start([10, "42"]);
+  assert.equal(view.receive(message("a", 9, [4])), null);
+  view.receive(message("b", 1, [], { state: "queued" }));
+  assert.equal(view.run.id, "b");
+  assert.equal(view.receive(message("a", 10, [5])), null);
+  assert.deepEqual([view.run.state, view.shown.id, view.outdated], ["queued", "a", true]);
+  view.receive(message("b", 2, [0], { plan: plan() }));
+  assert.deepEqual([view.shown.id, view.outdated], ["b", false]);
+});
+
+test("frames that come before the plan wait for it, in any order, each once", () => {
+  const run = new Run("a", "queued");
+  run.take(message("a", 1, [3, 0]));
+  assert.equal(run.count, 0);
+  run.take(message("a", 2, [3, 1], { plan: plan() }));
+  assert.deepEqual([run.count, run.held, run.newest], [3, [0, 1, 3], 3]);
+  run.take(message("a", 3, [99]));
+  run.take({ ...message("a", 4, []), frames: [{ lane: 0, k: 5, x: "http://elsewhere", x0: URI, sigma: 0 }] });
+  assert.equal(run.count, 3);
+});
+
+test("a heartbeat keeps the words, a new state does not", () => {
+  const run = new Run("a", "queued");
+  run.take({ run: "a", seq: 1, state: "loading", text: "12 of 455 MB", progress: 0.03 });
+  run.take({ run: "a", seq: 2, state: "loading" });
+  assert.deepEqual([run.words, run.progress], ["12 of 455 MB", 0.03]);
+  assert.equal(run.take({ run: "a", seq: 3, state: "running" }), true);
+  assert.deepEqual([run.words, run.progress], ["Running", null]);
+  run.lost = true;
+  assert.match(run.words, /^Connection lost/);
+  assert.equal(run.take({ run: "a", seq: 4, state: "running" }), true);
+});
+
+test("a learned σ becomes known with its frame", () => {
+  const unknown = STEPS.map(([t, s, alphaBar]) => [t, s, alphaBar, null]);
+  const view = viewOf(message("a", 1, [2], { plan: plan(unknown) }));
+  assert.deepEqual(view.shown.lanes[0].sigma.slice(1, 4), [null, 0.5, null]);
+});
+
+test("two lanes share the ticks; one with fewer steps holds its picture, and has none at first", () => {
+  const fewer = [
+    [100, 50, 0.01, 0.5],
+    [50, 0, 0.5, 0],
+  ];
+  const both = [...frames([0, 4, 9]), ...frames([0, 1], 1)];
+  const view = viewOf({ ...message("a", 1, [], { plan: plan(STEPS, fewer) }), frames: both });
+  assert.deepEqual(view.shown.ticks, [90, 80, 70, 60, 50, 40, 30, 20, 10, 0]);
+  assert.deepEqual(view.shown.held, [0, 4, 9]);
+  const at = (tick) => view.shown.framesAt(tick).map((frame) => frame?.k);
+  assert.deepEqual(
+    [at(0), at(3), at(4), at(8), at(9)],
+    [
+      [0, undefined],
+      [0, undefined],
+      [4, 0],
+      [4, 0],
+      [9, 1],
+    ],
+  );
+});
+
+test("the difference belongs to two lanes", () => {
+  const view = viewOf(message("a", 1, [0], { plan: plan(STEPS, STEPS) }));
+  view.chosenGain = 4;
+  assert.equal(view.gain, 4);
+  view.receive(message("b", 1, [0], { plan: plan() }));
+  assert.equal(view.gain, 0);
+  view.receive(message("c", 1, [0], { plan: plan(STEPS, STEPS) }));
+  assert.equal(view.gain, 4);
+});
+
+test("the scrubber goes to the nearest frame, and the arrows from frame to frame", () => {
+  const view = viewOf(message("a", 1, [0, 4, 9], { plan: plan() }));
+  for (const [tick, k] of [
+    [3, 4],
+    [1, 0],
+    [7, 9],
+    [-5, 0],
+    [99, 9],
+  ]) {
+    view.go(tick);
+    assert.equal(view.tick, k);
+  }
+  view.step(-1);
+  assert.deepEqual([view.tick, view.live], [4, false]);
+  view.step(Number.NEGATIVE_INFINITY);
+  assert.equal(view.tick, 0);
+  view.goLive();
+  assert.deepEqual([view.tick, view.live, view.following], [9, true, true]);
+});
+
+test("playing takes its time, ends at the last frame, and goes live where the run still computes", () => {
+  const all = STEPS.map((_, k) => k);
+  const view = viewOf(message("a", 1, all, { plan: plan(), state: "finished" }));
+  view.tick = view.shown.newest;
+  view.toggle(); // at the end: from the start
+  assert.deepEqual([view.tick, view.playing, view.following], [0, true, true]);
+  view.advance(0.25, 1); // 10 frames a second
+  assert.equal(view.tick, 2);
+  view.advance(0.05, 1);
+  assert.equal(view.tick, 3);
+  view.advance(0.1, 4);
+  assert.equal(view.tick, 7);
+  view.toggle();
+  assert.equal(view.playing, false);
+  view.toggle();
+  view.advance(60, 1);
+  assert.deepEqual([view.tick, view.playing, view.live], [9, false, false]);
+
+  const running = viewOf(message("b", 1, [0, 1], { plan: plan() }));
+  running.go(0);
+  running.toggle();
+  running.advance(1, 1);
+  assert.deepEqual([running.playing, running.live], [false, true]);
+});
+
+test("a long run is played in 15 seconds", () => {
+  const steps = Array.from({ length: 600 }, (_, k) => [600 - k, 599 - k, 0.5, 0.1]);
+  const view = viewOf(message("a", 1, [...steps.keys()], { plan: plan(steps), state: "finished" }));
+  view.go(0);
+  view.toggle();
+  view.advance(7.5, 1);
+  assert.equal(view.tick, 300);
+});
+
+test("settings are changed until they are those of the pictures", () => {
+  const view = new View();
+  view.values = [60, "42"];
+  assert.equal(view.changed, false);
+  view.start([10, "42"]);
+  view.receive(message("a", 1, [0], { plan: plan() }));
+  assert.equal(view.changed, false);
+  view.values = [60, "42"];
+  assert.equal(view.changed, true);
+});
+
+test("the axis of σ holds all values, with at most four labels", () => {
+  const whole = (values) => decades(values).map((v) => v + 0); // no −0
+  assert.deepEqual(whole([0.02, 0.5]), [-2, 0]);
+  assert.deepEqual(whole([]), [0, 1]);
+  assert.deepEqual(whole([0.1]), [-1, 0]);
+  assert.deepEqual(gridLines(-2, 0), [
+    [-2, ".01"],
+    [-1, ".1"],
+    [0, "1"],
+  ]);
+  for (let low = -9; low < 0; low++) {
+    const labels = gridLines(low, 1).filter(([, label]) => label);
+    assert.ok(labels.length >= 2 && labels.length <= 4, String(labels));
+  }
+});
+
+test("readouts and sentence of a step", () => {
+  const texts = readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, 2.1).map(([text]) => text);
+  assert.equal(texts.join(" · "), "step 31/50 · t 388→367 · ᾱ .21 · SNR .27 · σ .14 (18 grey levels) · 2 s left");
+  assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0, null).at(-1)[0], "σ 0: no noise added");
+  assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null, null).length, 4);
+  assert.equal(sentence([20, 0, 0.99, 0]), "The finished picture.");
+  assert.match(sentence([1000, 980, 0.0001, 0.1]), /^Almost pure noise/);
+});
+
+test("|A − B| is clamped and opaque", () => {
+  const a = Uint8ClampedArray.of(4, 0, 0, 255, 250, 9, 9, 0);
+  difference(a, Uint8ClampedArray.of(10, 0, 60, 255, 0, 10, 9, 9), 4);
+  assert.deepEqual([...a], [24, 0, 240, 255, 255, 4, 0, 255]);
+  const noise = new Uint8ClampedArray(4 * 1024);
+  fillWithNoise(noise);
+  const mean = noise.filter((_, i) => i % 4 < 3).reduce((sum, v) => sum + v, 0) / 3072;
+  assert.ok(Math.abs(mean - 127.5) < 5 && noise.every((v, i) => i % 4 < 3 || v === 255), String(mean));
+});
