@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def names(config: dict, key: str, allowed: Container[str] | None = None) -> list
     return values
 
 
-def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits) -> Any:
+def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits: Callable[[Any], bool]) -> Any:
     value = config.get(key, default)
     low, high = LIMITS[key]
     if (optional and value is None) or (fits(value) and low <= value <= high):

@@ -10,6 +10,7 @@ import hashlib
 import signal
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def prepare(picture: Image.Image, size: int, channels: int = 3) -> np.ndarray:
     return square(to_8_bits(picture, channels), size)
 
 
-def count_channels(source) -> int:
+def count_channels(source: Any) -> int:
     """1 where all images of a source (see train.sources) are grey, else 3. Looks at LOOKED_AT of a larger one."""
     seen, total = 0, len(source)
     for i in np.linspace(0, total - 1, min(total, LOOKED_AT)).round().astype(int).tolist():

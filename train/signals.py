@@ -18,6 +18,6 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, _frame) -> None:
+    def _note(self, number: int, _frame: object) -> None:
         self.received = number
         signal.signal(number, self._before[number])
