@@ -55,7 +55,7 @@ def serve(flags: Flags) -> None:
     space = "SPACE_ID" in os.environ
 
     import ui
-    from ddpm_core.refs import CheckpointError
+    from ddpm_core.checkpoint.refs import CheckpointError
 
     try:
         demo = ui.build(flags.checkpoint, flags.device, public=flags.share or space)

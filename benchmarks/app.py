@@ -23,10 +23,10 @@ import torch
 import ddpm_core
 from benchmarks._machine import describe, spread
 from ddpm_core import files
-from ui.checkpoints import Checkpoints
-from ui.jobs import Job
-from ui.messages import Show
-from ui.settings import CHECKPOINT, Settings
+from ui.runs.frames import Show
+from ui.runs.job import Job
+from ui.runs.models import Checkpoints
+from ui.runs.settings import CHECKPOINT, Settings
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RUNS = {

@@ -23,7 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import ddpm_core
 from benchmarks._machine import describe, matmul_peak, peak_resident, synchronize
-from ddpm_core import engine, files
+from ddpm_core import files
+from ddpm_core.engines import choose as engine
 from ddpm_core.network import unet as paper_unet
 
 # configuration: network, batch. "tiny" is the embedded model, class-conditional.

@@ -35,10 +35,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._machine import describe, matmul_peak, spread, synchronize
 from ddpm_core import files
-from train.config import PRESETS, Config, make_network
-from train.data import batches
-from train.report import Window
-from train.trainer import Trainer
+from train.data.batches import batches
+from train.fit.config import PRESETS, Config, make_network
+from train.fit.progress import Window
+from train.fit.trainer import Trainer
 
 Step = Callable[[], object]
 

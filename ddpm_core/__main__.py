@@ -28,7 +28,7 @@ class Where:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """the network's arithmetic; the state of the chain is float32 always"""
     engine: str = "auto"
-    """what evaluates the network: auto, or one of ddpm_core.engine.ENGINES"""
+    """what evaluates the network: auto, or one of ddpm_core.engines.choose.ENGINES"""
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Info:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def run(self) -> None:
-        from ddpm_core.checkpoint import describe
+        from ddpm_core.checkpoint.load import describe
 
         rows = describe(open_checkpoint(self.checkpoint, self.where))
         width = max(map(len, rows))

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from ddpm_core import files
-from ddpm_core.fields import is_whole, read_json
-from ddpm_core.refs import ANALYTIC, CheckpointError
+from ddpm_core.checkpoint.fields import is_whole, read_json
+from ddpm_core.checkpoint.refs import ANALYTIC, CheckpointError
 from ddpm_core.schedule import NoiseSchedule
 
 if TYPE_CHECKING:
-    from ddpm_core.checkpoint import Model, Source
+    from ddpm_core.checkpoint.load import Model, Source
 
 
 @dataclass(frozen=True, eq=False)

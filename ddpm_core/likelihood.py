@@ -20,7 +20,7 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import timestep_pairs
 
 if TYPE_CHECKING:
-    from ddpm_core.checkpoint import Model
+    from ddpm_core.checkpoint.load import Model
 
 BATCH = 32  # images × times evaluated at once
 CDFS = ("tanh", "exact")

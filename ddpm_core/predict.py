@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ddpm_core import process
 
 if TYPE_CHECKING:
-    from ddpm_core.checkpoint import Model
+    from ddpm_core.checkpoint.load import Model
 
 
 class Prediction(NamedTuple):

@@ -21,7 +21,7 @@ from ddpm_core.solvers import SOLVERS, Advance, check_start, solver
 from ddpm_core.timesteps import timestep_pairs
 
 if TYPE_CHECKING:
-    from ddpm_core.checkpoint import Model
+    from ddpm_core.checkpoint.load import Model
 
 SAMPLERS = ("ddpm", "ddim", *SOLVERS)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from ddpm_core import engine
+from ddpm_core.engines import choose as engine
 
 torch.set_num_threads(1)
 # No deadline: the machine may be busy. Derandomised: a red run can be repeated.

@@ -23,7 +23,7 @@ from ddpm_core import (
     trajectory,
 )
 from ddpm_core.analytic import Gamma, default_times, estimate_gamma
-from ddpm_core.engine import wrap
+from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian
 
 SCHEDULE = NoiseSchedule.linear(200, 1e-4, 0.1)

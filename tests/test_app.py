@@ -24,10 +24,10 @@ import app as command
 import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
-from ui import listeners
-from ui.checkpoints import Checkpoints
-from ui.line import LINE
-from ui.settings import DEFAULTS, PAGE
+from ui.runs import listeners
+from ui.runs.line import LINE
+from ui.runs.models import Checkpoints
+from ui.runs.settings import DEFAULTS, PAGE
 
 FAST = {"steps": 3, "count": 2}
 PARAMETERS = {

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
-from ddpm_core.checkpoint import Source, describe
+from ddpm_core.checkpoint.load import Source, describe
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
@@ -499,7 +499,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ddpm_core.saving.save_file", full)
+    monkeypatch.setattr("ddpm_core.checkpoint.save.save_file", full)
     with pytest.raises(CheckpointError, match="the disk is full"):
         ddpm_core.save(model, tmp_path / "a")
     assert same(ddpm_core.load(tmp_path / "a"), weights)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import ddpm_core
-from ddpm_core import engine, openvino_engine
+from ddpm_core.engines import choose as engine
+from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.network import unet
 
 openvino = pytest.importorskip("openvino")
@@ -171,7 +172,7 @@ def test_a_signal_after_the_networks_are_gone_is_survived():
     code = """
 import gc, os, signal
 from diffusers import UNet2DModel
-from ddpm_core.engine import wrap
+from ddpm_core.engines.choose import wrap
 signal.signal(signal.SIGINT, lambda *_: print("noticed"))
 blocks = {"block_out_channels": (32,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
 networks = [wrap(UNet2DModel(sample_size=8, **blocks), "cpu", "fp32", "openvino") for _ in range(2)]

@@ -21,14 +21,14 @@ pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
 
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, network, sample, save
-from ddpm_core.engine import wrap
+from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
 from train import TrainError
 from train.__main__ import main
-from train.features import open_extractor, reference
-from train.images import Sample
-from train.results import read_arrays, read_bits, read_cells, read_study
-from train.study import is_cifar10
+from train.data.sample import Sample
+from train.evaluate.features import open_extractor, reference
+from train.evaluate.report import is_cifar10
+from train.evaluate.results import read_arrays, read_bits, read_cells, read_study
 
 T, SIZE = 6, 8
 TORCH = ("--engine", "torch", "--precision", "fp32")  # ready at once
@@ -475,7 +475,7 @@ def test_other_weights_of_an_extractor_do_not_go_on_with_a_study(checkpoint, dat
 
 
 def test_everything_that_takes_long_says_what_it_does(checkpoint, data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("train.images.DELAY", 0)
+    monkeypatch.setattr("train.data.sample.DELAY", 0)
     options = ("--metrics", "fid,bpd", "--steps", "2", "--sampler", "ddim", "--test-images", "3")
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
     told = capsys.readouterr().err
@@ -692,8 +692,8 @@ FEW = st.sets(st.sampled_from(sorted(OPTIONS)), max_size=2).flatmap(
 @example(options={})
 def test_any_command_line_is_measured_or_gets_a_sentence(data, strict_model, tmp_path, monkeypatch, capsys, options):
     """Up to where the study begins to sample."""
-    monkeypatch.setattr("train.evaluate.open_checkpoint", lambda *_: strict_model)
-    monkeypatch.setattr("train.evaluate.Study.run", lambda study: study._prepare())
+    monkeypatch.setattr("train.evaluate.study.open_checkpoint", lambda *_: strict_model)
+    monkeypatch.setattr("train.evaluate.study.Study.run", lambda study: study._prepare())
     shutil.rmtree(tmp_path / "study", ignore_errors=True)
     right = {"--data": data, "--extractor": "toy_extractor:features", "--steps": "2", "--variance": "beta"}
     changed, options = bool(options), right | {"--metrics": "kid"} | options

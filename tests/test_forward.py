@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ddpm_core import forward, process
-from ui import forward as tab
-from ui import pictures
-
-# --- ddpm_core.forward
+from ui.tabs.forward import pictures
+from ui.tabs.forward import tab as tab
 
 
 @pytest.mark.parametrize("name", forward.SCHEDULES)

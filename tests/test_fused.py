@@ -14,10 +14,11 @@ from training import fit, make_folder, process_restored, tiny, weights  # noqa: 
 
 import ddpm_core
 from ddpm_core import files
-from train import TrainError, fused
-from train.config import PRESETS, make_network
-from train.fused import FusedNorm, fuse
-from train.trainer import Trainer
+from train import TrainError
+from train.fit import fused
+from train.fit.config import PRESETS, make_network
+from train.fit.fused import FusedNorm, fuse
+from train.fit.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not (shutil.which("c++") or shutil.which("g++")), reason="needs a C++ compiler")
 

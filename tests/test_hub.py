@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
-from ddpm_core import CheckpointError, hub, refs
+from ddpm_core import CheckpointError
+from ddpm_core.checkpoint import hub, refs
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 OURS = "ddpm_core.json"

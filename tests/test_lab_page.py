@@ -17,7 +17,8 @@ from PIL import Image
 
 import ui
 from ddpm_core import forward
-from ui import learn, web
+from ui import web
+from ui.tabs.learn import tab as learn
 
 pytest_plugins = ("browser",)
 

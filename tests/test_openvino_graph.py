@@ -4,7 +4,9 @@ import pytest
 import torch
 from test_engine import inputs, relative_error, small, truth
 
-from ddpm_core import engine, openvino_engine, openvino_graph
+from ddpm_core.engines import choose as engine
+from ddpm_core.engines import openvino as openvino_engine
+from ddpm_core.engines import openvino_graph
 from ddpm_core.network import unet
 
 pytest.importorskip("openvino")

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from PIL import Image
 
-from ui.player import player
+from ui.tabs.denoise.player import player
 
 pytest_plugins = ("browser",)
 

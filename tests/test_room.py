@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ui import room
+from ui.export import invitation as room
 
 
 @pytest.fixture

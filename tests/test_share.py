@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import ddpm_core
-from ddpm_core.refs import embedded
-from ui import share
-from ui.checkpoints import Checkpoints
-from ui.settings import DEFAULTS, MAX_SEED, PAGE, Settings, lanes
+from ddpm_core.checkpoint.refs import embedded
+from ui.export import link as share
+from ui.runs.models import Checkpoints
+from ui.runs.settings import DEFAULTS, MAX_SEED, PAGE, Settings, lanes
 
 
 def query(values):

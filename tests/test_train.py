@@ -23,14 +23,15 @@ from training import assert_same, fit, flags, make_folder, process_restored, tin
 
 import ddpm_core
 from ddpm_core import files
-from train import TrainError, checkpoints
+from train import TrainError
 from train.__main__ import main, parse_fit
-from train.config import PRESETS, from_dict, learning_rate, make_network, to_dict
-from train.data import Images, Samples, batches, image_of
-from train.ema import EMA
-from train.limits import check
-from train.report import Report, Window
-from train.trainer import Trainer
+from train.data.batches import Images, Samples, batches, image_of
+from train.fit import state as checkpoints
+from train.fit.config import PRESETS, from_dict, learning_rate, make_network, to_dict
+from train.fit.ema import EMA
+from train.fit.limits import check
+from train.fit.progress import Report, Window
+from train.fit.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -626,7 +627,7 @@ def test_fewer_steps_than_were_done_are_refused(folder, tmp_path):
 def test_images_per_second_are_of_the_steps_alone(folder, tmp_path, monkeypatch):
     """A clock on which a step takes a second, and a checkpoint, a sample grid and an export a hundred each."""
     now = [0.0]
-    monkeypatch.setattr("train.report.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("train.fit.progress.time", SimpleNamespace(perf_counter=lambda: now[0]))
     trainer = Trainer(tiny(folder, tmp_path, steps=4, checkpoint_every=1, sample_every=1, log_every=2))
 
     def takes(name, seconds):
@@ -906,9 +907,9 @@ def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, cap
 
 
 def test_what_is_not_installed_is_named(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "train.trainer", None)
+    monkeypatch.setitem(sys.modules, "train.fit.trainer", None)
     assert main(["fit", "--out", "nowhere"]) == 2
-    assert capsys.readouterr().err == "error: train.trainer is missing: pip install -r requirements-dev.txt\n"
+    assert capsys.readouterr().err == "error: train.fit.trainer is missing: pip install -r requirements-dev.txt\n"
 
 
 def test_scores_that_are_not_json_are_one_sentence(folder, tmp_path):

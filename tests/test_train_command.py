@@ -12,10 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from training import fit, make_folder, process_restored, tiny  # noqa: F401
 
-from train import TrainError, checkpoints
+from train import TrainError
 from train.__main__ import main, parse_fit
-from train.config import PRESETS, Config
-from train.limits import check
+from train.fit import state as checkpoints
+from train.fit.config import PRESETS, Config
+from train.fit.limits import check
 from train.lock import locked
 from train.words import numbers
 
@@ -30,7 +31,7 @@ def trainer(folder, tmp_path_factory):
     """Raises what setting up a run raises, without data or a network, which the checks must not come to."""
 
     def check_only(words):
-        from train.limits import check
+        from train.fit.limits import check
 
         config, _ = parse_fit(words)
         check(config)

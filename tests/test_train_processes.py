@@ -18,7 +18,7 @@ from training import ROOT, assert_same, command, environment, fit, flags, make_f
 
 import ddpm_core
 from train.__main__ import main
-from train.config import PRESETS
+from train.fit.config import PRESETS
 
 CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
 MNIST = CIFAR10.with_name("mnist")

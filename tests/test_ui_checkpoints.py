@@ -10,14 +10,15 @@ from checkpoint_folders import write
 from hub_server import HubServer
 
 import ddpm_core
-from ddpm_core.hub import Status
-from ui import checkpoints, controls
-from ui.checkpoints import Checkpoints
-from ui.jobs import Job
-from ui.line import LINE
-from ui.pace import PACE
-from ui.plan import make_plan
-from ui.settings import Settings
+from ddpm_core.checkpoint.hub import Status
+from ui.runs import models as checkpoints
+from ui.runs.job import Job
+from ui.runs.line import LINE
+from ui.runs.models import Checkpoints
+from ui.runs.pace import PACE
+from ui.runs.plan import make_plan
+from ui.runs.settings import Settings
+from ui.tabs.denoise import controls
 
 CHURCH = "google/ddpm-ema-church-256"
 

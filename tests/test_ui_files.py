@@ -15,9 +15,9 @@ import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
-from ui import files
-from ui.jobs import Job
-from ui.messages import Show
+from ui.export import files
+from ui.runs.frames import Show
+from ui.runs.job import Job
 
 LANES = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6)]
 

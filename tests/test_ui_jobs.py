@@ -18,20 +18,21 @@ from hypothesis import strategies as st
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
-from ui import jobs, web
-from ui.checkpoints import Loading
-from ui.jobs import FINAL, RUNS, Job, Unheard, in_thread
-from ui.line import LINE
-from ui.messages import Show
-from ui.pace import Pace
-from ui.plan import FRAME_BYTES, caption, kept_steps, make_plan
-from ui.settings import Settings
+from ui import web
+from ui.runs import job as jobs
+from ui.runs.frames import Show
+from ui.runs.job import FINAL, RUNS, Job, Unheard, in_thread
+from ui.runs.line import LINE
+from ui.runs.models import Loading
+from ui.runs.pace import Pace
+from ui.runs.plan import FRAME_BYTES, caption, kept_steps, make_plan
+from ui.runs.settings import Settings
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
 
 
 class Models:
-    """In the place of ui.checkpoints.Checkpoints: one model, loaded the first time it is asked for."""
+    """In the place of ui.runs.models.Checkpoints: one model, loaded the first time it is asked for."""
 
     def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None, channels=3):
         schedule = ddpm_core.NoiseSchedule.linear(100)

@@ -6,8 +6,8 @@ import pytest
 from checkpoint_folders import write
 
 import ui
-from ui.pages import Pages
-from ui.warmup import Warmup
+from ui.runs.warmup import Warmup
+from ui.tabs.denoise.pages import Pages
 
 CLIPS, DOES_NOT = SimpleNamespace(clip=True), SimpleNamespace(clip=False)
 REQUEST = SimpleNamespace(session_hash="page")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
-from ui.settings import MAX_SEED, Settings
+from ui.runs.settings import MAX_SEED, Settings
 
 
 def check(**changes) -> Settings:

@@ -11,8 +11,8 @@ import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
 
-from train.config import PRESETS
-from train.trainer import Trainer
+from train.fit.config import PRESETS
+from train.fit.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {

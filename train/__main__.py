@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import tyro
 
 from ddpm_core import CheckpointError
-from train import TrainError, checkpoints
-from train.config import PRESETS, Config, Start, from_dict
+from train import TrainError
+from train.fit import state as checkpoints
+from train.fit.config import PRESETS, Config, Start, from_dict
 from train.flags import check_words, parse, place
 
 HELP = {"-h", "--help"}
@@ -64,8 +65,8 @@ def fit(arguments: list[str]) -> int:
     if HELP & set(arguments):
         parse_fit(arguments)  # shows it and leaves
     out = place(_parse_start(arguments).folder)
+    from train.fit.trainer import Trainer
     from train.lock import locked  # slow to import, and not needed to show --help
-    from train.trainer import Trainer
 
     with locked(out):
         config, state = parse_fit(arguments)
@@ -95,7 +96,7 @@ def _out_of_memory(error: Exception) -> bool:
 
 def push(arguments: list[str]) -> int:
     options = parse(Push, arguments, prog="python -m train push")
-    from train.card import push as send
+    from train.fit.card import push as send
 
     print(send(place(options.out), options.repo, options.private))
     return 0
@@ -108,7 +109,7 @@ def gamma(arguments: list[str]) -> int:
 
 
 def evaluate(arguments: list[str]) -> int:
-    from train.evaluate import main as run
+    from train.evaluate.study import main as run
 
     return run(arguments)
 

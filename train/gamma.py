@@ -32,8 +32,9 @@ class Options:
 def main(arguments: list[str]) -> int:
     options = parse(Options, arguments, prog="python -m train gamma")
     check_range(options, {"images": (2, 10**7)})
-    from ddpm_core import analytic, refs
-    from train.images import Sample
+    from ddpm_core import analytic
+    from ddpm_core.checkpoint import refs
+    from train.data.sample import Sample
 
     if refs.parse(options.checkpoint).kind == "embedded":  # its table is shipped with it, and measured with more images
         raise TrainError(

@@ -10,12 +10,15 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ui import api, denoise, forward, learn, web
-from ui.checkpoints import Checkpoints
-from ui.line import LINE
-from ui.listeners import Streams
-from ui.settings import CHECKPOINT
-from ui.warmup import Warmup
+from ui import api, web
+from ui.runs.line import LINE
+from ui.runs.listeners import Streams
+from ui.runs.models import Checkpoints
+from ui.runs.settings import CHECKPOINT
+from ui.runs.warmup import Warmup
+from ui.tabs.denoise import tab as denoise
+from ui.tabs.forward import tab as forward
+from ui.tabs.learn import tab as learn
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 THEME = gr.themes.Base(primary_hue="orange", neutral_hue="gray", font=FONT, font_mono=["ui-monospace", "monospace"])
@@ -42,7 +45,7 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
     Raises CheckpointError or ValueError for a checkpoint or a device that is not there.
     """
     if device != "auto":
-        from ddpm_core.engine import choose_device
+        from ddpm_core.engines.choose import choose_device
 
         choose_device(device)
     models = Checkpoints(device, public)

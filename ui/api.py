@@ -9,13 +9,13 @@ import anyio.to_thread
 import gradio as gr
 from gradio.data_classes import FileData
 
-from ui.checkpoints import Checkpoints
-from ui.controls import default_count
-from ui.denoise import NETWORK
-from ui.files import cached
-from ui.jobs import Job, Unheard, Update, in_thread
-from ui.listeners import Listener
-from ui.settings import Settings
+from ui.export.files import cached
+from ui.runs.job import Job, Unheard, Update, in_thread
+from ui.runs.listeners import Listener
+from ui.runs.models import Checkpoints
+from ui.runs.settings import Settings
+from ui.tabs.denoise.controls import default_count
+from ui.tabs.denoise.tab import NETWORK
 
 D = Settings
 

@@ -1,4 +1,4 @@
-// What Python writes to the player, ui/messages.py: every message is one of these. A run's messages are numbered; old
+// What Python writes to the player, ui/runs/frames.py: every message is one of these. A run's messages are numbered; old
 // and repeated ones are dropped, since gradio may lose one and a page may get those of a run it has left.
 
 /**

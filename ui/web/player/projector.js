@@ -1,7 +1,7 @@
 // The projector view: the player over the whole page, large, with the address for the room.
 import { find } from "../shared/dom.js";
 
-/** @typedef {{ address?: string, code?: string, why?: string }} Invitation of ui/room.py */
+/** @typedef {{ address?: string, code?: string, why?: string }} Invitation of ui/export/invitation.py */
 
 export class Projector {
   /**

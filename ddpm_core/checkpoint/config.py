@@ -1,0 +1,171 @@
+"""What a checkpoint's JSON files say, beside its weights, and how to write them.
+
+config.json is the network's (unet_config), scheduler_config.json diffusers' (schedule, prediction, variance, clipping),
+model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's layout has no field for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddpm_core.checkpoint import unet_config
+from ddpm_core.checkpoint.fields import LIMITS, choice, flag, is_whole, names, number, numbers, read_json, shown, whole
+from ddpm_core.checkpoint.refs import OWN, CheckpointError, Layout
+from ddpm_core.process import LEARNED, PREDICTIONS
+from ddpm_core.schedule import NoiseSchedule
+
+if TYPE_CHECKING:
+    from ddpm_core.checkpoint.load import Model
+
+WEIGHTS = ("EMA", "not EMA", "unknown")
+
+_PREDICTIONS = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v", "mu": "mu"}  # diffusers' name: ours
+_VARIANCES = {
+    "fixed_small": "beta_tilde",
+    "fixed_small_log": "beta_tilde",
+    "fixed_large": "beta",
+    "fixed_large_log": "beta",
+    "learned": "learned",
+    "learned_range": "learned_range",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """unet: the configuration of the UNet2DModel; model: fields of `Model`; weights: one of WEIGHTS."""
+
+    unet: dict[str, Any]
+    model: dict[str, Any]
+    weights: str
+
+
+def read(folder: Path, layout: Layout, where: str) -> Settings:
+    """Read and check the JSON files of a checkpoint; where names it in the sentence of a CheckpointError."""
+    try:
+        index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", OWN))
+        unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
+        _check_kind(unet, index)
+        size, channels = unet_config.check(unet)
+        model = {"image_size": size, "channels": channels, **_from_scheduler(scheduler)}
+        if "prediction" in own:
+            model["prediction"] = choice(own, "prediction", PREDICTIONS)
+        _check_channels(unet, model)
+        _check_times(unet, model)
+        if OWN in layout.unknown and unet.get("num_class_embeds"):
+            raise ValueError(
+                f"the cache lacks {OWN}, which says what this network's classes are, and the Hub cannot be reached to "
+                f"ask for it: connect once to download it"
+            )
+        model |= _classes(unet, own)
+        weights = choice(own, "weights", WEIGHTS, "unknown")
+    except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
+        raise CheckpointError(f"{where}: {str(error).splitlines()[0]}") from None
+    return Settings(unet, model, weights)
+
+
+def files(model: Model) -> dict[str, dict[str, Any]]:
+    """The JSON files, but for config.json, that `read` turns back into the fields of the model."""
+    from ddpm_core import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
+
+    version = {"_diffusers_version": from_diffusers.__version__}
+    names = {ours: theirs for theirs, ours in _PREDICTIONS.items()}
+    scheduler = {
+        "_class_name": "DDPMScheduler",
+        **version,
+        **model.schedule.config,
+        "prediction_type": names[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
+        "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
+        "clip_sample": model.clip,
+    }
+    index = {
+        "_class_name": "DDPMPipeline",
+        **version,
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "unet": ["diffusers", "UNet2DModel"],
+    }
+    own: dict[str, Any] = {"weights": model.source.weights if model.source else "unknown"}
+    if model.prediction == "mu":
+        own["prediction"] = "mu"
+    if model.null_label is not None:
+        own["null_label"] = model.null_label
+    if model.class_names is not None:
+        own["class_names"] = list(model.class_names)
+    return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
+
+
+def _check_kind(unet: dict, index: dict) -> None:
+    kind = unet.get("_class_name")
+    if kind != "UNet2DModel":
+        raise ValueError(f"the network is a {_named(kind, 'model of no named class')}, only UNet2DModel loads")
+    others = [key for key, value in index.items() if isinstance(value, list) and key not in ("unet", "scheduler")]
+    if others:
+        pipeline, parts = _named(index.get("_class_name"), "a pipeline"), ", ".join(others[:5])
+        raise ValueError(f"{pipeline} needs its {parts} too: only models of pixels load, a UNet2DModel alone")
+
+
+def _named(value: Any, otherwise: str) -> str:
+    return value if isinstance(value, str) and 0 < len(value) < 100 else otherwise
+
+
+def _from_scheduler(scheduler: dict) -> dict[str, Any]:
+    if "beta_schedule" not in scheduler and scheduler.get("trained_betas") is None:
+        kind = _named(scheduler.get("_class_name"), "the scheduler")
+        raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json names no beta_schedule")
+    if scheduler.get("trained_betas") is not None:
+        numbers(scheduler, "trained_betas", int(LIMITS["num_train_timesteps"][1]))
+    whole(scheduler, "num_train_timesteps", 1000)
+    for key, default in (("beta_start", 1e-4), ("beta_end", 0.02)):
+        number(scheduler, key, default)
+    flag(scheduler, "rescale_betas_zero_snr", False)
+    # the prediction's name before diffusers 0.8
+    default = "epsilon" if flag(scheduler, "predict_epsilon", True) else "sample"
+    return {
+        "schedule": NoiseSchedule.from_config(scheduler),
+        "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
+        "variance": _VARIANCES[choice(scheduler, "variance_type", _VARIANCES, "fixed_small")],
+        "clip": _clip(scheduler),
+    }
+
+
+def _clip(scheduler: dict) -> bool:
+    """Whether x̂_0 is clipped to [−1, 1]; ValueError for a checkpoint that wants something else done to it."""
+    if flag(scheduler, "thresholding", False):
+        raise ValueError("thresholding (of x̂_0 at a quantile) is not supported: it must be false")
+    clip, reach = flag(scheduler, "clip_sample", True), number(scheduler, "clip_sample_range", 1.0)
+    if clip and reach != 1:
+        raise ValueError(f"clip_sample_range {reach} is not supported: x̂_0 is clipped to 1, or not at all")
+    return clip
+
+
+def _check_channels(unet: dict, model: dict) -> None:
+    channels, variance = model["channels"], model["variance"]
+    expected = channels * (2 if variance in LEARNED else 1)
+    if unet.get("out_channels", 3) != expected:
+        raise ValueError(
+            f"the network gives {unet.get('out_channels', 3)} channels, but {channels} image channels with variance "
+            f"{variance} need {expected}"
+        )
+
+
+def _check_times(unet: dict, model: dict) -> None:
+    """A learned time embedding has one row for each time."""
+    T, rows = model["schedule"].T, unet.get("num_train_timesteps")
+    if unet.get("time_embedding_type") == "learned" and (rows is None or rows < T):
+        raise ValueError(f"the schedule has {T} times, but config.json's num_train_timesteps is {shown(rows)}")
+
+
+def _classes(unet: dict, own: dict) -> dict[str, Any]:
+    """Without ddpm_core.json every class embedding is a class, and none means "no label"."""
+    embeddings = unet.get("num_class_embeds") or 0
+    null = own.get("null_label")
+    classes = embeddings if null is None else embeddings - 1
+    if null is not None and (embeddings < 2 or not is_whole(null) or null != classes):
+        raise ValueError(f"null_label must be the last of the {embeddings} class embeddings, got {shown(null)}")
+    named = own.get("class_names")
+    if named is not None:
+        named = tuple(names(own, "class_names"))
+        if len(named) != classes:
+            raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
+    return {"num_classes": classes, "null_label": null, "class_names": named}

@@ -1,0 +1,298 @@
+"""How a checkpoint's files get here: already so (embedded, a local folder) or from the Hugging Face Hub.
+
+Only the files that `refs.layout` names are downloaded, never code. They go into huggingface_hub's own cache, so other
+programs share them and a filled cache works offline.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,  # the base of what the client's HTTP library raises, whichever library that is
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from ddpm_core.checkpoint.refs import EXTRA, FILES, CheckpointError, Layout, Ref, embedded, layout, names_in, parse
+
+Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception it raises cancels the download
+Check = Callable[[Path, Layout], object]  # looks at the small files before the weights are downloaded
+Result = TypeVar("Result")
+
+LISTING_TIMEOUT = 5.0  # seconds until the cache is used instead of the Hub's answer
+POLL = 0.1  # seconds between two reports of a download
+
+
+@dataclass(frozen=True)
+class Status:
+    """state: "embedded", "local", "cached", "download" (bytes to fetch), "offline" (needed from the Hub, which cannot
+    be reached) or "missing" (no such checkpoint, or not one that loads). bytes: size, or what is still to download."""
+
+    state: str
+    bytes: int | None = None
+
+
+def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Path, Layout, str | None]:
+    """Bring a checkpoint's files here: (folder, its layout, commit hash for the Hub's).
+
+    Asks the Hub for the newest commit of the revision; when the Hub cannot be reached, the cache serves, even one that
+    another program filled and that lacks files we would have downloaded: layout.unknown names those. progress is
+    called about ten times a second from this thread, also while nothing arrives; what it raises cancels the download
+    and comes out unchanged. An interrupted download leaves nothing broken: the next call succeeds.
+    check(folder, layout) runs when the small files are there, before the weights are downloaded; what it raises comes
+    out unchanged too. Raises CheckpointError.
+    """
+    if ref.folder is not None:
+        return ref.folder, layout(names_in(ref.folder), ref.name), None
+    cached = _cached(ref)
+    if cached and cached[2] == ref.revision and not cached[1].unknown:  # a commit never changes
+        return cached
+    try:
+        commit, sizes = _interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
+    except Exception as error:
+        if cached and _unreachable(error):
+            return cached
+        raise _explained(error, ref) from None
+    chosen = layout(sizes, str(ref))
+    try:
+        return _download(ref, commit, chosen, sizes, check, progress), chosen, commit
+    except (HTTPError, OSError) as error:
+        raise _explained(error, ref, downloading=True) from None
+
+
+def here(ref: Ref) -> tuple[Path, Layout, str | None] | None:
+    """A checkpoint's folder, which files it has, and its commit on the Hub, when they are all on this machine.
+
+    Asks nobody else. None too where another program filled the cache, which may then lack a file.
+    Raises CheckpointError for a folder that is no checkpoint.
+    """
+    if ref.folder is not None:
+        return ref.folder, layout(names_in(ref.folder), ref.name), None
+    cached = _cached(ref)
+    return None if cached and cached[1].unknown else cached
+
+
+def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 3.0) -> Status:
+    """What loading ref would take, in at most about `timeout` seconds; downloads nothing and never raises."""
+    try:
+        where = parse(ref, revision)
+        if where.folder is not None:
+            chosen = layout(names_in(where.folder), where.name)
+            size = sum((where.folder / name).stat().st_size for name in chosen.files)
+            return Status("local" if where.kind == "folder" else "embedded", size)
+        cached = _cached(where)
+        if cached and not cached[1].unknown:
+            return _in_cache(cached)
+        try:
+            commit, sizes = _interruptible(lambda: _listing(where, timeout), timeout=timeout)
+        except Exception as error:
+            if cached and _unreachable(error):
+                return _in_cache(cached)
+            raise
+        chosen = layout(sizes, str(where))
+        wanted = _not_cached(where, commit, chosen)
+        return Status("download", sum(sizes[name] or 0 for name in wanted)) if wanted else _in_cache(cached)
+    except Exception as error:
+        return Status("offline" if _unreachable(error) else "missing")
+
+
+def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
+    """(commit hash, {file name: bytes}) of a revision, from the Hub."""
+    info = HfApi().model_info(ref.name, revision=ref.revision, files_metadata=True, timeout=timeout)
+    return info.sha, {file.rfilename: file.size for file in info.siblings or ()}
+
+
+def _in_cache(cached: tuple[Path, Layout, str]) -> Status:
+    folder, chosen, _ = cached
+    return Status("cached", sum((folder / name).stat().st_size for name in chosen.files))
+
+
+def _cached(ref: Ref) -> tuple[Path, Layout, str] | None:
+    """The checkpoint as huggingface_hub's cache has it, when it can be loaded: (folder, layout, commit).
+
+    The cache knows of a file that it is here, or that the Hub has none; neither is said of layout.unknown.
+    """
+    found, unknown = {}, []
+    for name in FILES:
+        path = try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=ref.revision)
+        if isinstance(path, str):
+            found[name] = Path(path)
+        elif path is None and name in EXTRA:
+            unknown.append(name)
+    try:
+        chosen = layout(found, str(ref))
+    except CheckpointError:
+        return None
+    folder = found[chosen.config].parents[chosen.config.count("/")]
+    return folder, replace(chosen, unknown=tuple(unknown)), folder.name
+
+
+def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
+    cache = constants.HF_HUB_CACHE
+    return [
+        name
+        for name in chosen.files
+        if not isinstance(try_to_load_from_cache(ref.name, name, cache_dir=cache, revision=commit), str)
+    ]
+
+
+def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, progress: Progress | None) -> Path:
+    """Download what the cache lacks of one commit; returns the folder of the commit in the cache."""
+    wanted = _not_cached(ref, commit, chosen)
+    total = sum(sizes[name] or 0 for name in wanted)
+    done, cancelled = 0, threading.Event()
+
+    class Bar:
+        """What hf_hub_download takes for a tqdm bar: counts bytes, and ends an abandoned download."""
+
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def update(self, n: int = 1) -> None:  # n < 0 when the client starts a file again
+            nonlocal done
+            if cancelled.is_set():
+                raise ConnectionAbortedError
+            done += n
+
+    def get(name: str, revision: str | None = commit) -> Path:
+        path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=Bar)
+        return Path(path).parents[name.count("/")]
+
+    def note_absence(name: str) -> None:
+        """Have the client note that the commit has no such file, which it does when it is refused one."""
+        if try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=commit) is None:
+            with suppress(EntryNotFoundError):
+                get(name)
+
+    def download() -> Path:
+        with _plain_http():
+            *small, _ = chosen.files
+            for name in small:
+                folder = get(name)
+            check(folder, chosen)
+            get(chosen.weights)
+            for name in set(EXTRA) - set(chosen.extra):
+                note_absence(name)
+            if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
+                get(chosen.config, ref.revision)
+        return folder
+
+    def report() -> None:
+        if progress and wanted:
+            progress(min(done, total), total)
+
+    try:
+        return _interruptible(download, report)
+    finally:
+        cancelled.set()
+
+
+def _interruptible(work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout=None) -> Result:
+    """work() in a thread of its own, so that neither a dead name server nor a stalled peer holds the caller:
+    report() runs here every POLL seconds and may raise; TimeoutError after timeout seconds."""
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    end = time.monotonic() + (timeout or float("inf"))
+    while not future.done():
+        report()
+        if time.monotonic() > end:
+            raise TimeoutError(f"no answer within {timeout} s")
+        wait([future], POLL)
+    report()
+    return future.result()
+
+
+_users_of_plain_http = 0
+_clients_own: dict[str, object] = {}  # what the constants were before
+_lock = threading.Lock()
+
+
+@contextmanager
+def _plain_http() -> Iterator[None]:
+    """Have the client download over HTTP in small pieces: its Xet transfer cannot be stopped, and its pieces of 10 MB
+    make a slow download look dead. The client has no arguments for these, only constants."""
+    global _users_of_plain_http
+    with _lock:
+        if not _users_of_plain_http:
+            _clients_own.update(
+                {name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")}
+            )
+        _users_of_plain_http += 1
+        constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE = True, 1 << 16
+    try:
+        yield
+    finally:
+        with _lock:
+            _users_of_plain_http -= 1
+            if not _users_of_plain_http:
+                for name, value in _clients_own.items():
+                    setattr(constants, name, value)
+
+
+def _unreachable(error: Exception) -> bool:
+    """Whether the Hub gave no usable answer, rather than the answer no."""
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in (408, 429) or error.response.status_code >= 500
+    return isinstance(error, (HTTPError, ConnectionError, TimeoutError, ValueError))  # ValueError: not the Hub's JSON
+
+
+def _explained(error: Exception, ref: Ref, downloading: bool = False) -> Exception:
+    """The one sentence for what went wrong with the Hub or the cache; an unknown error comes back as it is."""
+    code = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if isinstance(error, GatedRepoError):
+        address = f"{constants.ENDPOINT}/{ref.name}"
+        return CheckpointError(f"{ref.name} is gated: accept its terms at {address}, then log in with `hf auth login`")
+    if isinstance(error, RevisionNotFoundError):
+        return CheckpointError(f"{ref.name} has no revision {ref.revision!r} on the Hub")
+    if isinstance(error, EntryNotFoundError) and code == 404:
+        return CheckpointError(f"a file of {ref} has vanished from the Hub: try again")
+    if isinstance(error, RepositoryNotFoundError) or code in (401, 404):
+        return CheckpointError(
+            f"the Hub has no repository {ref.name}, or it is private: check the name, or log in with `hf auth login`"
+        )
+    if code is not None and not _unreachable(error):
+        return CheckpointError(f"the Hub refuses access to {ref.name} (HTTP {code}): log in with `hf auth login`")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return CheckpointError(
+            f"the disk is full: make room in {constants.HF_HUB_CACHE} for {ref.name}, or set HF_HOME"
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        reason = (error.strerror or "error").lower()
+        return CheckpointError(f"cannot write {error.filename} ({reason}): set HF_HOME to a folder you can write to")
+    if downloading and isinstance(error, (HTTPError, OSError)):
+        return CheckpointError(f"the download of {ref} was cut off: try again")
+    if _unreachable(error):
+        offline = isinstance(error, OfflineModeIsEnabled)
+        reason = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
+        inside = ", ".join(embedded())
+        return CheckpointError(
+            f"{reason} and {ref} is not in the cache: connect once to download it, or use an embedded one ({inside})"
+        )
+    return error

@@ -1,0 +1,136 @@
+"""`save`: a checkpoint in the Hub's layout, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ddpm_core import analytic, files
+from ddpm_core.checkpoint import config as settings
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.load import Model, _read_weights
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.from_diffusers import UNet2DModel
+
+SAVED = ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json", refs.ANALYTIC, refs.WEIGHTS[0])
+
+
+def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None) -> None:
+    """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly.
+
+    half: keep the weights as float16, half the size, each rounded to 11 significant bits. Γ of the analytic variance
+    stays with weights that are those it was loaded with, rounded ones too: the rounding moves it by far less than its
+    standard error. extra: more files by name, such as README.md; None for one that must not be there.
+
+    A folder that exists is replaced only if it is empty or such a checkpoint, and whatever else it holds stays in it.
+    It is replaced whole: after an error, a Ctrl-C or a kill the former checkpoint or the new one is there; where a kill
+    came between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
+
+    Raises CheckpointError for another folder, for half where the model was loaded from that very folder, or when the
+    disk refuses; TypeError for a network that is not a UNet2DModel; ValueError for weights that are not finite (with
+    half: beyond ±65504), or that are rounded to less than float32 and are not (or no longer) those of the file they
+    were loaded from.
+    """
+    unet = getattr(model.network, "unet", None)
+    if not isinstance(unet, UNet2DModel):
+        raise TypeError("only a model whose network is a diffusers UNet2DModel can be saved in the Hub's layout")
+    try:
+        folder = Path(os.path.realpath(Path(folder).expanduser()))
+    except RuntimeError:  # of "~name"
+        raise CheckpointError(f"there is no folder {str(folder)!r}: its user has no home folder here") from None
+    check_replaceable(folder)
+    if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
+        raise CheckpointError(
+            f"{folder} may hold the only exact weights of this model: choose another folder for float16"
+        )
+    weights, has_gamma = _unrounded(model, unet)
+    weights = _for_file(weights, half)
+    extra = extra or {}
+    try:
+        with files.replacing_folder(folder, ours={*SAVED, *extra}) as new:
+            save_file(weights, new / refs.WEIGHTS[0], metadata={"format": "pt"})
+            unet.save_config(new)
+            contents = settings.files(model)
+            if model.gamma is not None and has_gamma:
+                contents[refs.ANALYTIC] = analytic.beside(model, new / refs.WEIGHTS[0], half)
+            for name, content in contents.items():
+                (new / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            for name, content in extra.items():
+                if content is not None:
+                    (new / name).write_bytes(content)
+            shutil.copymode(new / "config.json", new / refs.WEIGHTS[0])  # safetensors makes it its owner's only
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        reason = "the disk is full" if full else getattr(error, "strerror", None) or error
+        raise CheckpointError(f"cannot save to {folder}: {reason}") from None
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise CheckpointError for a folder that `save` would not write to: one that holds something else.
+
+    A checkpoint in another layout is something else too: its weights would lie beside ours, and one of them be loaded.
+    """
+    files.restore(folder)
+    if not os.path.lexists(folder):
+        return
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    others = names - {*SAVED, "README.md"}
+    foreign = {name for name in others if name in ("unet", "scheduler") or name.startswith("diffusion_pytorch_model")}
+    if not folder.is_dir() or foreign or (names and not _is_network(folder / "config.json")):
+        found = f" (it holds {min(foreign or others)})" if others else ""
+        raise CheckpointError(f"{folder} exists and is not a checkpoint of ours{found}: choose another folder")
+
+
+def _is_network(config: Path) -> bool:
+    """Whether this is the config.json of a UNet2DModel."""
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("_class_name") == "UNet2DModel"
+
+
+def _unrounded(model: Model, unet: UNet2DModel) -> tuple[dict[str, Tensor], bool]:
+    """The weights in float32, and whether Γ, where the model has it, is theirs.
+
+    They are the network's own, or those of the file it was loaded from where the network has them rounded. Γ is theirs
+    unless they were changed after they were loaded.
+    """
+    weights, source = unet.state_dict(), model.source
+    exact = all(weight.dtype == torch.float32 for weight in weights.values())
+    loaded = source is not None and source.folder is not None and source.file is not None
+    if exact and (model.gamma is None or not loaded):
+        return weights, True
+    stored: dict[str, Tensor] = {}
+    if loaded:
+        with suppress(CheckpointError):  # gone, or damaged meanwhile
+            stored = _read_weights(source.folder / source.file, source.name)
+    unchanged = stored.keys() == weights.keys() and all(
+        stored[key].to(weight.dtype).equal(weight.cpu()) for key, weight in weights.items()
+    )
+    if not exact and not unchanged:
+        raise ValueError("the weights were rounded when they were loaded: load with precision='fp32' to save them")
+    return weights if exact else stored, unchanged
+
+
+def _for_file(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
+    """The weights as they are written. ValueError for what `load` would refuse."""
+    found = {
+        key: value.to("cpu", torch.float16 if half else torch.float32).contiguous() for key, value in weights.items()
+    }
+    for key, value in found.items():
+        if not value.isfinite().all():
+            if half and weights[key].isfinite().all():
+                raise ValueError(f"{key} has numbers beyond ±65504, which float16 cannot hold: save without half")
+            raise ValueError(f"{key} has NaN or infinite numbers: the training run failed, and nothing was saved")
+    return found

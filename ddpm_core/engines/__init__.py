@@ -1,0 +1,1 @@
+"""What evaluates a network: torch, torch.compile or OpenVINO."""

@@ -1,0 +1,292 @@
+"""OpenVINO evaluates the network on a CPU.
+
+Converting takes seconds, so converted networks are kept on disk: the graphs only, so that networks of one configuration
+share one, and the weights stay in the one place where torch has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import threading
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import openvino
+import torch
+from openvino import Node, properties
+from openvino import opset13 as opset
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+from torch import Tensor, nn
+
+from ddpm_core import files, from_diffusers
+from ddpm_core.analytic import sha256
+from ddpm_core.engines.choose import DTYPES, example_inputs, in_two_parts, weight_bytes
+from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts
+from ddpm_core.from_diffusers import UNet2DModel
+
+_HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
+_CACHE_BYTES = 128 * 1024**2
+_FILES = ("model.xml", "model.bin")  # as OpenVINO names them
+_CHECKSUMS = "sha256"
+_PREFIX = "self.unet."  # of the weights' names in a converted network
+_LARGEST_CHUNK = 16
+_SMALL_IMAGE = 64 * 64  # pixels
+_GRAPH = 2  # goes up when openvino_graph or an entry's files change, so that networks are converted again
+_KEPT_SHAPES = 5
+# What each of them takes, as a multiple of the weights: it has them in memory once more, laid out as its kernels want
+# them, and room for activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
+_SHAPE_WEIGHTS = 1.5
+
+# One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
+# before back when it goes, which another core may have freed by then; the next signal is a crash.
+_CORE = openvino.Core()
+
+# torch traces one network at a time.
+_CONVERTING = threading.Lock()
+
+log = logging.getLogger(__name__)
+
+
+class OpenVINONetwork:
+    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size.
+
+    precision: "auto" is bf16 where the CPU computes in it (AMX, AVX512-BF16), else fp32; one the CPU lacks is fp32 too,
+    with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the memory.
+
+    A network compiled for one fixed shape is faster than one for any shape, and the outputs are bit-equal whatever the
+    batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, unet: UNet2DModel, precision: str = "auto", owned: bool = False):
+        self.unet = nn.Module.to(unet, self.device, torch.float32).eval().requires_grad_(False)
+        precision, why = _precision(precision)
+        # Without the hint OpenVINO takes bf16 wherever there is any.
+        self._config = {properties.hint.inference_precision: _HINTS[precision]}
+        self._precision = precision
+        self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
+        self._lock = threading.Lock()
+        self.description = f"OpenVINO · cpu · {precision}{why}"
+        weights = unet.state_dict()
+        if owned and precision == "bf16":
+            matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
+            weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
+        self._prepare(weights)
+        # Last, after all that can fail: whoever evaluates the network then needs it exact.
+        for name, parameter in self.unet.named_parameters():
+            parameter.data = weights[name]
+
+    def _prepare(self, weights: dict[str, Tensor]) -> None:
+        """Convert, and compile for one image. What is on disk and does not work here is removed and made again."""
+        entry = _cache() / _key(self.unet)
+        for anew in (False, True):
+            with _CONVERTING:
+                self._model, kept = _converted(self.unet, entry)
+            try:
+                if self._precision != "fp32":
+                    take_two_parts(self._model, _PREFIX + "conv_in.weight")
+                _fill(self._model, weights)
+                self._request(tuple(self._image(example_inputs(self.unet)[0]).shape))
+                return
+            except Exception:  # anything may be wrong with a file
+                shutil.rmtree(entry, ignore_errors=True)
+                if anew or not kept:
+                    raise
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
+        weights = sum(weight.numel() for weight in self.unet.parameters())
+        each = _SHAPE_WEIGHTS * weights * DTYPES[self._precision].itemsize
+        return weight_bytes(self.unet) + int(len(self._requests) * each)
+
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
+        inputs = [self._image(x), t_index] if labels is None else [self._image(x), t_index, labels]
+        arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
+        sizes = _chunks(*x.shape)
+        outputs, start = [], 0
+        # One at a time: the processor is busy with one.
+        with self._lock:
+            for size in sizes:
+                chunk = [array[start : start + size] for array in arrays]
+                outputs.append(self._request(chunk[0].shape).infer(chunk, share_inputs=True)[0])
+                start += size
+        output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        return torch.from_numpy(output).to(x.device, x.dtype)
+
+    def _image(self, x: Tensor) -> Tensor:
+        """x as the converted network takes it."""
+        x = x.float()
+        if self._precision == "fp32":
+            return x
+        return in_two_parts(2 * x - 1 if self.unet.config.center_input_sample else x, DTYPES[self._precision])
+
+    def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
+        """What evaluates inputs of this shape."""
+        if shape not in self._requests:
+            model = self._model.clone()
+            model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
+            self._requests[shape] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
+            while len(self._requests) > _KEPT_SHAPES:
+                self._requests.popitem(last=False)
+        self._requests.move_to_end(shape)
+        return self._requests[shape]
+
+
+def _chunks(n: int, channels: int, height: int, width: int) -> list[int]:
+    """Batch sizes, powers of two, that make up n. A large image keeps the processor busy alone."""
+    largest = _LARGEST_CHUNK if height * width <= _SMALL_IMAGE else 1
+    sizes = []
+    while n:
+        sizes.append(min(largest, 1 << (n.bit_length() - 1)))
+        n -= sizes[-1]
+    return sizes
+
+
+def _precision(precision: str) -> tuple[str, str]:
+    """The precision, and why when it is not the one asked for."""
+    native = _CORE.get_property("CPU", properties.device.capabilities)
+    if precision == "auto":
+        return ("bf16", "") if "BF16" in native else ("fp32", " (no native bf16)")
+    if precision.upper() in native:
+        return precision, ""
+    warnings.warn(f"this CPU does not compute in {precision}: fp32 is used", stacklevel=4)
+    return "fp32", f" (no native {precision})"
+
+
+def _converted(unet: UNet2DModel, entry: Path) -> tuple[openvino.Model, bool]:
+    """The network as OpenVINO's, its weights inputs of their names, and whether an earlier run had left it on disk."""
+    try:
+        if (entry / _CHECKSUMS).read_text() != _checksums(entry):
+            raise OSError("damaged")
+        model = _CORE.read_model(entry / _FILES[0])
+        if _weights(model).keys() != unet.state_dict().keys():
+            raise KeyError("another network's")
+        os.utime(entry)  # used: the last to be evicted
+        return model, True
+    except (RuntimeError, OSError, KeyError, ValueError):
+        # Not there, or damaged.
+        shutil.rmtree(entry, ignore_errors=True)
+    model = _convert(unet)
+    try:
+        _empty(model, unet)
+        _store(model, entry)
+        _evict(entry.parent)
+    except (RuntimeError, OSError, KeyError) as error:
+        log.warning("the converted network cannot be kept in %s: %s", entry.parent, error)
+    return model, False
+
+
+def _empty(model: openvino.Model, unet: UNet2DModel) -> None:
+    """Make the weights inputs of their names. KeyError where a weight is not found in the graph."""
+    constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
+    weights = {name: constants[name] for name in (_PREFIX + name for name in unet.state_dict())}
+    for name, weight in weights.items():
+        parameter = opset.parameter(weight.shape, weight.get_element_type())
+        parameter.set_friendly_name(name)
+        for target in weight.output(0).get_target_inputs():
+            target.replace_source_output(parameter.output(0))
+        model.add_parameters([parameter])
+
+
+def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
+    """Those inputs, by the names that the weights have in torch."""
+    names = {parameter.get_friendly_name(): parameter for parameter in model.get_parameters()}
+    return {name.removeprefix(_PREFIX): node for name, node in names.items() if name.startswith(_PREFIX)}
+
+
+def _fill(model: openvino.Model, weights: dict[str, Tensor]) -> None:
+    """Give the weights to such a graph, as they lie in torch's memory."""
+    for name, parameter in _weights(model).items():
+        constant = _constant(weights[name])
+        for target in parameter.output(0).get_target_inputs():
+            target.replace_source_output(constant.output(0))
+        model.remove_parameter(parameter)
+
+
+def _constant(weight: Tensor) -> Node:
+    """A float32 constant of the graph, in torch's memory."""
+    if weight.dtype == torch.float32:
+        return openvino.op.Constant(np.ascontiguousarray(weight.numpy()), shared_memory=True)
+    bits = weight.contiguous().view(torch.int16).numpy()  # numpy has no bfloat16
+    stored = openvino.op.Constant(openvino.Tensor(bits, weight.shape, openvino.Type.bf16), shared_memory=True)
+    constant = opset.convert(stored, "f32")
+    constant.get_rt_info()["decompression_0"] = ""  # not to be made float32 before it is needed
+    return constant
+
+
+def _convert(unet: UNet2DModel) -> openvino.Model:
+    class Forward(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unet = unet
+
+        def forward(self, x, t_index, *labels):
+            return self.unet(x, t_index, *labels, return_dict=False)[0]
+
+    # openvino.convert_model does the same, but silences everybody's logging meanwhile and reports to its maker.
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
+        # Two images: with one, the trace might take the batch for a constant. And two pixels a side at the lowest
+        # resolution: the graph is that of every size, and at 256×256 it took five times as long to trace.
+        inputs = example_inputs(unet, 2, side=2 ** len(unet.config.block_out_channels))
+        decoder = TorchScriptPythonDecoder(Forward(), example_input=inputs)
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
+    keep_channels_together(model)
+    return model
+
+
+def _key(unet: UNet2DModel) -> str:
+    """What the converted network depends on but for its weights, as a hash.
+
+    Configuration, the class of every part, versions, our rewriting, and what a part keeps that is no weight.
+    """
+    versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
+    config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
+    parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in unet.named_modules()}
+    weights = unet.state_dict().keys()
+    others = {
+        name: hashlib.sha256(buffer.detach().cpu().reshape(-1).view(torch.uint8).numpy()).hexdigest()
+        for name, buffer in unet.named_buffers()
+        if name not in weights
+    }
+    whole = json.dumps([versions, config, parts, others], sort_keys=True, default=str)
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def _cache() -> Path:
+    return files.cache_folder("openvino")
+
+
+def _store(model: openvino.Model, entry: Path) -> None:
+    """Another process sees all of it or nothing."""
+    with files.new_folder(entry) as new:
+        # OpenVINO would round numbers to fp16 by default.
+        openvino.save_model(model, new / _FILES[0], compress_to_fp16=False)
+        (new / _CHECKSUMS).write_text(_checksums(new))
+
+
+def _checksums(entry: Path) -> str:
+    return "".join(f"{sha256(entry / name)}  {name}\n" for name in _FILES)
+
+
+def _evict(folder: Path) -> None:
+    """Remove the entries used longest ago until the rest is within bounds; the newest always stays."""
+    entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    entries.sort(key=lambda entry: entry.stat().st_mtime)
+    sizes = [sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in entries]
+    for entry, size in list(zip(entries, sizes, strict=True))[:-1]:
+        if sum(sizes) <= _CACHE_BYTES:
+            return
+        shutil.rmtree(entry, ignore_errors=True)
+        sizes.remove(size)

@@ -1,0 +1,85 @@
+"""A sample of a data set, read a batch at a time, for what measures a model rather than trains it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+from tqdm import tqdm
+
+from ddpm_core import Model
+from ddpm_core.image_files import MODES
+from train import TrainError
+from train.data.batches import prepare
+from train.data.sources import open_source
+
+BATCH = 100  # images read at once
+DELAY = 1  # seconds before a bar appears
+
+
+class Sample:
+    """Up to `count` images spread evenly over a data set (0: all of it), resized and cropped as for training.
+
+    channels: 1 to 4, see image_files.MODES. quiet: no progress bars. description, split: see train.data.sources.
+    Raises TrainError, in one sentence, when there are no images, or for other channels.
+    """
+
+    def __init__(self, data: str, split: str, size: int, count: int = 0, channels: int = 3, quiet: bool = False):
+        if channels not in MODES:
+            raise TrainError(f"Images have 1 to {max(MODES)} channels, and this model makes {channels}.")
+        self._source, self._size, self._channels, self._quiet = open_source(data, split), size, channels, quiet
+        total = len(self._source)
+        self._rows = np.linspace(0, total - 1, min(count or total, total)).round().astype(int).tolist()
+        self.description, self.split = self._source.description, self._source.split
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def labels(self, model: Model) -> np.ndarray:
+        """Each image's class as the model numbers it, int64 (N,): by name where the model has names.
+
+        Raises TrainError for images without a label, or of a class that the model does not have.
+        """
+        what, names = self.description, self._source.classes
+        if not names:
+            raise TrainError(f"The {what} has no class labels, and this measures the model with every image's class.")
+        labels = np.array([self._source.label(i) for i in self._rows])
+        if labels.min() < 0:
+            raise TrainError(f"The {what} has images without a label, and this measures with every image's class.")
+        if model.class_names is None:
+            if labels.max() >= model.num_classes:
+                raise TrainError(f"The {what} has a class {labels.max()}, the model only 0 to {model.num_classes - 1}.")
+            return labels
+        for name in (names[label] for label in np.unique(labels)):
+            if name not in model.class_names:
+                raise TrainError(f"The model has no class {name!r} of {what}, only {', '.join(model.class_names)}.")
+        return np.array([model.class_names.index(names[label]) for label in labels])
+
+    def batches(self, doing: str = "reading images") -> Iterator[np.ndarray]:
+        """uint8 (<= BATCH, H, W, channels), all images in order. Raises TrainError for one that can't be read.
+
+        doing: what the progress bar says.
+        """
+        with tqdm(total=len(self), desc=doing, unit="image", delay=DELAY, leave=False, disable=self._quiet) as bar:
+            for first in range(0, len(self), BATCH):
+                rows = self._rows[first : first + BATCH]
+                yield np.stack([self._read(i) for i in rows])
+                bar.update(len(rows))
+
+    def pixels(self) -> np.ndarray:
+        """All images at once, uint8 (N, H, W, channels)."""
+        return np.concatenate(list(self.batches()))
+
+    def sha256(self) -> str:
+        """Of the pixels, in hexadecimal."""
+        digest = hashlib.sha256()
+        for batch in self.batches("hashing images"):
+            digest.update(batch)
+        return digest.hexdigest()
+
+    def _read(self, i: int) -> np.ndarray:
+        try:
+            return prepare(self._source.picture(i), self._size, self._channels)
+        except Exception as error:  # broken files make Pillow raise nearly anything
+            raise TrainError(f"{self._source.name(i)} can't be read as an image: remove it.") from error

@@ -1,0 +1,1 @@
+"""`python -m train evaluate`: scores and likelihoods by steps and variance."""

@@ -1,0 +1,170 @@
+"""The sampled part of a study: cells, each one sampler, variance, spacing and number of steps, and their scores."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ddpm_core import imaging, trajectory
+from ddpm_core.process import VARIANCES
+from ddpm_core.samplers import SAMPLERS
+from ddpm_core.timesteps import SPACINGS
+from train import TrainError
+from train.data.sample import Sample
+from train.evaluate.features import IS_SPLITS, open_extractor, reference, score
+from train.evaluate.report import shortest
+from train.evaluate.results import read_arrays, read_cell
+from train.files import save, write_bytes, write_json
+from train.words import numbers, words
+
+if TYPE_CHECKING:
+    from train.evaluate.study import Study
+
+GRID = 64  # images in a cell's grid
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One set of samples. variance is None for all samplers but ddpm, eta for all but ddim."""
+
+    sampler: str
+    variance: str | None
+    eta: float | None
+    spacing: str
+    steps: int
+    samples: int
+
+    @property
+    def name(self) -> str:
+        parts = (self.sampler, self.variance, None if self.eta is None else f"eta{shortest(self.eta)}", self.spacing)
+        return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
+
+    def arguments(self) -> dict:
+        """For ddpm_core.trajectory."""
+        return {
+            "steps": self.steps,
+            "sampler": self.sampler,
+            "variance": self.variance,
+            "spacing": self.spacing,
+            "eta": self.eta or 0.0,
+        }
+
+
+class Cells:
+    """Samples and scores every cell of a study. Raises TrainError or ValueError for what can't be, before sampling."""
+
+    def __init__(self, study: Study, scores: list[str]):
+        self._study, self._model, self._options, self._scores = study, study.model, study.options, scores
+        if "is" in scores and self._options.samples < IS_SPLITS:
+            raise TrainError(f"The Inception score needs --samples of at least {IS_SPLITS}.")
+        self._cells = self._plan()
+
+    def open(self) -> dict:
+        """Make the extractor and the references. Returns what a study must not change about them."""
+        o = self._options
+        self._extractor = open_extractor(o.extractor, self._scores, self._study.process.device)
+        quiet = not self._study.process.is_local_main_process
+        sample = Sample(o.data, o.split, self._model.image_size, o.references, self._model.channels, quiet)
+        if len(sample) < 2:
+            raise TrainError(f"Scores need at least 2 reference images, and the {sample.description} has 1.")
+        self._reference = reference(self._extractor, sample)
+        return {
+            "reference": sample.description,
+            "split": sample.split,
+            "extractor": o.extractor,
+            "extractor_outputs": self._reference.probe,
+            "references": self._reference.n,
+            "references_sha256": self._reference.sha256,
+        }
+
+    def evaluations(self) -> int:
+        """Evaluations of the network still to be made by this process."""
+        todo = [cell for cell in self._cells if not self._is_done(cell)]
+        return sum(len(seeds) * cell.steps for cell in todo for _, seeds in self._study.share(self._batches(cell)))
+
+    def run(self) -> None:
+        for cell in [cell for cell in self._cells if not self._is_done(cell)]:
+            self._study.bar.set_description(cell.name)
+            self._sample(cell)
+            self._study.process.wait_for_everyone()
+            if self._study.process.is_main_process:
+                self._study.bar.set_description(f"{cell.name}, scoring")
+                self._score(cell)
+                self._study.record()
+            self._study.process.wait_for_everyone()
+
+    def _plan(self) -> list[Cell]:
+        o, cells = self._options, []
+        for sampler in words(o.sampler, "sampler", SAMPLERS):
+            variances = words(o.variance, "variance", VARIANCES) if sampler == "ddpm" else [None]
+            etas = numbers(o.eta, "eta", float) if sampler == "ddim" else [None]
+            for spacing in words(o.spacing, "spacing", SPACINGS):
+                for steps in numbers(o.steps, "steps", int):
+                    cells += [Cell(sampler, v, e, spacing, steps, o.samples) for v in variances for e in etas]
+        for cell in cells:  # says what can't be before hours are spent
+            trajectory(self._model, [0], labels=self._labels([0]), **cell.arguments())
+        return sorted(cells, key=lambda cell: cell.steps)
+
+    def _labels(self, seeds) -> list[int] | None:
+        """Each image's class is its seed modulo the number of classes, whichever batch it is in."""
+        return [seed % self._model.num_classes for seed in seeds] if self._study.labels == "classes" else None
+
+    def _folder(self, cell: Cell) -> Path:
+        return self._study.out / "cells" / cell.name
+
+    def _batches(self, cell: Cell) -> list[tuple[Path, range]]:
+        """The file of features and the seeds of each batch."""
+        starts = range(0, cell.samples, self._options.batch)
+        kind = "features-logits" if "is" in self._scores else "features"
+        return [
+            (self._folder(cell) / f"{kind}-{first:06d}.npz", range(first, min(first + starts.step, cell.samples)))
+            for first in starts
+        ]
+
+    def _is_done(self, cell: Cell) -> bool:
+        found = read_cell(self._folder(cell))
+        return found is not None and set(self._scores) <= {row["metric"] for row in found["scores"]}
+
+    def _sample(self, cell: Cell) -> None:
+        """This process's share of the cell's features."""
+        folder = self._folder(cell)
+        for file, seeds in self._study.share(self._batches(cell)):
+            started = time.monotonic()
+            for step in trajectory(self._model, seeds, labels=self._labels(seeds), **cell.arguments()):
+                self._study.bar.update(len(seeds))
+                x = step.x
+            images, seconds = imaging.to_uint8(x), time.monotonic() - started
+            if seeds.start == 0:
+                write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
+            if self._options.keep_images:
+                save(folder / f"images-{seeds.start:06d}.npz", images=images)
+            save(file, seconds=seconds, **self._extractor(images))
+
+    def _grid(self, images: np.ndarray) -> np.ndarray:
+        """The first images as a picture, with labels one class a column."""
+        images = images[:GRID]
+        columns = self._model.num_classes if self._study.labels == "classes" else 0
+        if 1 < columns <= min(16, len(images)):
+            return imaging.grid(images[: len(images) // columns * columns], columns)
+        return imaging.grid(images)
+
+    def _score(self, cell: Cell) -> None:
+        """Score the features, which are then no longer needed."""
+        folder = self._folder(cell)
+        parts = [read_arrays(file) for file, _ in self._batches(cell)]
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "seconds"}
+        scores = [
+            {"metric": metric, "title": self._extractor.title(metric), **score(metric, outputs, self._reference)}
+            for metric in self._scores
+        ]
+        if before := read_cell(folder):  # of a run that asked for other scores of the same images
+            scores += [row for row in before["scores"] if row["metric"] not in self._scores]
+        about = {**asdict(cell), "labels": self._study.labels}
+        seconds = sum(float(part["seconds"]) for part in parts)
+        write_json(folder / "result.json", {**about, "scores": scores, "sampling_seconds": seconds})
+        for leftover in folder.glob("features-*"):
+            leftover.unlink()

@@ -1,0 +1,177 @@
+"""Feature extractors and the scores made of their features, by torch-fidelity: FID, KID and IS, or their likes.
+
+Only the scores of torch-fidelity's Inception network carry the published names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import isc_features_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+from ddpm_core.files import cache_folder
+from ddpm_core.image_files import over_grey
+from train import TrainError
+from train.data.sample import Sample
+from train.evaluate.results import read_arrays
+from train.files import save
+
+INCEPTION = "inception-v3-compat"
+BATCH = 100  # images that an extractor sees at once
+IS_SPLITS = 10  # parts of the images whose scores are averaged
+KID_REFERENCES = 10_000  # reference features kept for KID, whose subsets are drawn from them
+PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to the largest number
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """name: to show. features: uint8 (N, H, W, 3) to float32 (N, D). logits: the same for IS, or None.
+
+    Calling it, with images of 1 to 4 channels, gives {"features": (N, D)} and, where wanted, {"logits": (N, K)}.
+    """
+
+    name: str
+    run: Callable[[np.ndarray], dict[str, np.ndarray]]
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        images = over_grey(images)
+        parts = [self._run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        try:
+            with np.errstate(over="ignore"):  # what is infinite then is refused below
+                outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
+        except Exception as error:  # somebody's own function: whatever it lacks
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise TrainError(f"The feature extractor {self.name} failed ({reason}).") from error
+        for values in outputs.values():
+            if values.ndim != 2 or len(values) != len(images) or not values.size:
+                shape = tuple(values.shape)
+                raise TrainError(f"The feature extractor {self.name} must give {len(images)} rows, but gave {shape}.")
+            if not np.isfinite(values).all():
+                raise TrainError(f"The feature extractor {self.name} gave a feature that is not a finite number.")
+        return outputs
+
+    def title(self, metric: str) -> str:
+        """What its score may be called."""
+        if self.name == INCEPTION:
+            return {"fid": "FID", "kid": "KID × 1000", "is": "IS"}[metric]
+        return {"fid": "Fréchet distance", "kid": "Kernel distance × 1000"}[metric] + f" ({self.name})"
+
+    def probe(self) -> np.ndarray:
+        """What it makes of fixed images, (4, D): that changes with the weights, the preprocessing and the layer."""
+        return self(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8))["features"]
+
+
+def open_extractor(name: str, metrics: list[str], device: torch.device) -> Extractor:
+    """The extractor of a name: one of torch-fidelity's, or module:attribute.
+
+    The attribute is a torch-fidelity FeatureExtractorBase class, or a function from uint8 (N, H, W, 3) to (N, D).
+    Raises TrainError, in one sentence, when it or its weights cannot be had, or for a metric it cannot give.
+    """
+    if "is" in metrics and name != INCEPTION:
+        raise TrainError(f"The Inception score needs {INCEPTION}: leave `is` out of --metrics with --extractor {name}.")
+    kind = FEATURE_EXTRACTORS_REGISTRY.get(name)
+    if ":" in name:
+        kind = _imported(name)
+        if not isinstance(kind, type):
+            return Extractor(name, lambda images: {"features": kind(images)})
+    if kind is None or not issubclass(kind, FeatureExtractorBase):
+        known = ", ".join(FEATURE_EXTRACTORS_REGISTRY)
+        raise TrainError(f"There is no feature extractor {name!r}: give module:attribute, or one of {known}.")
+    try:
+        layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
+        if "is" in metrics:
+            layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
+        network = kind(name, list(layers.values()), verbose=False).eval().requires_grad_(False).to(device)
+    except Exception as error:  # no network, no disk, a damaged download: whatever torch.hub meets
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = "FID, KID and IS need Inception weights, which" if name == INCEPTION else f"The weights of {name}"
+        raise TrainError(
+            f"{what} could not be had ({reason}): connect once, or name another --extractor and leave `is` out."
+        ) from error
+
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        output = network(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device))
+        return {key: values.float().cpu().numpy() for key, values in zip(layers, output, strict=True)}
+
+    return Extractor(name, run)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What scores compare with: mean and covariance of n features, and some of the features.
+
+    sha256: of the pixels. probe: what tells its extractor from others, see `same_probe`.
+    """
+
+    statistics: dict[str, np.ndarray]
+    features: np.ndarray
+    n: int
+    sha256: str
+    probe: list[float]
+
+
+def reference(extractor: Extractor, sample: Sample, cache: Path | None = None) -> Reference:
+    """The reference of a data set, from the cache where this very extractor has seen these very pixels.
+
+    cache: a folder; None is the user's cache folder.
+    """
+    probe, data = extractor.probe(), sample.sha256()
+    # torch-fidelity's own cache goes by names only, which says nothing about weights or data.
+    key = hashlib.sha256(f"{hashlib.sha256(probe.tobytes()).hexdigest()} {data}".encode()).hexdigest()
+    path = (cache or cache_folder("reference")) / f"{key}.npz"
+    if not path.is_file():
+        features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
+        few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)
+        save(path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features))
+    found = read_arrays(path, "mu", "sigma", "features", "n")
+    statistics = {name: found[name] for name in ("mu", "sigma")}
+    return Reference(statistics, found["features"], int(found["n"]), data, _shorten(probe))
+
+
+def _shorten(probe: np.ndarray) -> list[float]:
+    """One number an image, its features along a random direction: that hardly depends on the machine, a hash would."""
+    return (np.random.default_rng(1).standard_normal(probe.shape) * probe).sum(1).tolist()
+
+
+def same_probe(a: list[float], b: list[float]) -> bool:
+    """Whether two probes are of the same weights, preprocessing and layer."""
+    return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=0, atol=PROBE_ERROR * np.abs(a).max()))
+
+
+def score(metric: str, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:
+    """value, and for KID and IS the deviation over subsets, of generated images' outputs."""
+    features = torch.from_numpy(outputs["features"])
+    if metric == "fid":
+        statistics = fid_features_to_statistics(features)
+        return {"value": fid_statistics_to_metric(statistics, other.statistics, False)["frechet_inception_distance"]}
+    if metric == "kid":
+        size = min(1000, len(features), len(other.features))
+        found = kid_features_to_metric(
+            features, torch.from_numpy(other.features), kid_subset_size=size, kid_subsets=100, verbose=False
+        )
+        return {k: 1000 * found[f"kernel_inception_distance_{name}"] for k, name in (("value", "mean"), ("std", "std"))}
+    found = isc_features_to_metric(torch.from_numpy(outputs["logits"]), splits=IS_SPLITS)
+    return {"value": found["inception_score_mean"], "std": found["inception_score_std"]}
+
+
+def _imported(name: str):
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a module of somebody's own may raise anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TrainError(f"The feature extractor {name} can't be imported ({reason}).") from error

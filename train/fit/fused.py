@@ -1,0 +1,129 @@
+"""Residual blocks trained faster on a CPU: normalisation, time embedding and activation in one pass of compiled code.
+
+Half of a training step of a small U-Net goes to group norms, activations and changes of type and layout, all bound by
+memory. `fuse` gives a network's blocks a forward pass that does them at once (fused.cpp) and keeps channels innermost.
+Parameters, their names and what is computed stay the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ddpm_core import files
+from ddpm_core.engines.choose import announced
+from ddpm_core.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
+from train import TrainError
+
+# Flags by torch's name for what the processor can do; not -march=native, as several machines may share a home.
+_VECTORS = {
+    "AVX2": ["-mavx2", "-mfma"],
+    "AVX512": [*(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")), "-mfma", "-mprefer-vector-width=512"],
+}
+
+
+def fuse(network: UNet2DModel) -> None:
+    """Change a network with SiLU activations in place. Raises TrainError when the compiled code can't be made."""
+    _extension()
+    for module in network.modules():
+        if type(module) is ResnetBlock2D:
+            module.__class__ = FusedBlock
+        elif type(module) is Upsample2D:
+            module.__class__ = ChannelsLastUpsample
+    network.conv_norm_out.__class__ = FusedNorm
+    network.conv_act = nn.Identity()
+
+
+class FusedNorm(nn.GroupNorm):
+    """Group norm and SiLU of x: (N, C, H, W), to which shift: (N, C) is added first."""
+
+    def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
+        return _NormSiLU.apply(_channels_last(x), shift, self.weight, self.bias, self.num_groups, self.eps)
+
+
+class FusedBlock(ResnetBlock2D):
+    """The paper's residual block: no resampling inside, the time embedding added before the second norm."""
+
+    def forward(self, x: Tensor, temb: Tensor) -> Tensor:
+        """x: (N, C, H, W); temb: (N, D)."""
+        h = self.conv1(FusedNorm.forward(self.norm1, x))
+        shift = self.time_emb_proj(self.nonlinearity(temb))
+        h = self.conv2(self.dropout(FusedNorm.forward(self.norm2, h, shift)))
+        return h + (x if self.conv_shortcut is None else self.conv_shortcut(_channels_last(x)))
+
+
+class ChannelsLastUpsample(Upsample2D):
+    """Twice the size, then a convolution, without diffusers' change of layout for batches of 64 or more."""
+
+    def forward(self, x: Tensor, output_size: int | None = None) -> Tensor:
+        return self.conv(F.interpolate(_channels_last(x), scale_factor=2.0, mode="nearest"))
+
+
+class _NormSiLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+        ctx.shift_dtype = None if shift is None else shift.dtype
+        shift = None if shift is None else shift.float().contiguous()
+        y, mean, rstd = _extension().forward(x, shift, weight, bias, groups, eps)
+        ctx.save_for_backward(x, shift, weight, bias, mean, rstd)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy: Tensor):
+        dx, dshift, dweight, dbias = _extension().backward(_channels_last(dy), *ctx.saved_tensors)
+        dshift = None if dshift is None else dshift.to(ctx.shift_dtype)
+        return dx, dshift, dweight.sum(0), dbias.sum(0), None, None
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+@cache
+def _extension():
+    """The compiled code, made once for each version of it, of torch and of Python, and kind of processor."""
+    from torch.utils import cpp_extension
+
+    vectors = torch.backends.cpu.get_cpu_capability()
+    flags = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *_VECTORS.get(vectors, [])]
+    source = Path(__file__).with_name("fused.cpp")
+    depends_on = (source.read_text(encoding="utf-8"), flags, torch.__version__, sys.implementation.cache_tag)
+    machine = (platform.machine(), platform.libc_ver())  # several may share a home
+    key = hashlib.sha256(f"{depends_on} {machine}".encode()).hexdigest()
+    kept = files.cache_folder("fused", key)
+    for library in kept.glob(f"*{cpp_extension.LIB_EXT}"):
+        with suppress(ImportError):
+            return _imported(library)
+    shutil.rmtree(kept, ignore_errors=True)  # damaged
+    os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)  # pip's ninja, in a venv that is not activated
+    try:
+        # In torch's own place a compilation that is killed leaves a lock, which every later one waits for without end.
+        with (
+            announced(
+                "Compiling the fused normalisation (about 20 s, once)", lambda text: print(text, file=sys.stderr)
+            ),
+            files.new_folder(kept) as folder,
+        ):
+            name = f"ddpm_lab_fused_{vectors.lower()}"
+            return cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder))
+    except Exception as error:  # no compiler, no ninja, no headers, or flags that it does not know
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TrainError(f"--fused needs a C++ compiler and ninja (pip install ninja): {reason}") from error
+
+
+def _imported(library: Path):
+    spec = importlib.util.spec_from_file_location(library.stem, library)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

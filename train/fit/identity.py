@@ -1,0 +1,52 @@
+"""What must be the same for a resumed run to see the same images in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from train import TrainError
+from train.data.batches import Images
+
+
+def identity(images: Images) -> dict[str, Any]:
+    """Number, classes and digests of the images of a run, for its checkpoints."""
+    return {"images": len(images), "classes": list(images.classes or ()), **images.digests}
+
+
+def check_same(before: Mapping[str, Any], images: Images) -> None:
+    """Raise TrainError for other images than those whose `identity` is in a checkpoint.
+
+    Pixels are compared where both runs have them in memory, names or sizes of the files elsewhere, and neither with a
+    checkpoint of a version that kept no digest.
+    """
+    now = identity(images)
+    if (before["images"], before["classes"]) != (now["images"], now["classes"]):
+        changed = f"{before['images']} images of {len(before['classes'])} classes then, {len(images)} of "
+        changed += f"{len(now['classes'])} now"
+        if before["images"] != now["images"] and _memory_changed(before, now):
+            raise TrainError(
+                f"--data or --memory is not what this run was started with: {changed}. Images that can't be read are "
+                "left out in memory, and counted when they stream from the disk."
+            )
+        raise TrainError(f"--data is not what this run was started with: {changed}.")
+    if _differs("labels", before, now):
+        raise TrainError("--data is not what this run was started with: the images have other labels.")
+    decisive = "files" if None in (before.get("pixels"), now["pixels"]) else "pixels"
+    if not _differs(decisive, before, now):
+        return
+    if decisive == "pixels" and not _differs("files", before, now):
+        raise TrainError(
+            "--data is not what this run was started with: files of the same names and sizes give other pixels. If "
+            "only a library that decodes them is of another version, add --memory 0."
+        )
+    raise TrainError("--data is not what this run was started with: as many images, but others.")
+
+
+def _memory_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the images were in memory in one of two runs only, as far as is known."""
+    return "pixels" not in before or (before["pixels"] is None) != (now["pixels"] is None)
+
+
+def _differs(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return None not in (before.get(name), now[name]) and before[name] != now[name]

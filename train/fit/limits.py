@@ -1,0 +1,148 @@
+"""What values a run can have: every check of a configuration that needs no data, all before any work."""
+
+from __future__ import annotations
+
+import math
+
+from ddpm_core.checkpoint import fields
+from ddpm_core.image_files import MODES
+from ddpm_core.process import LEARNED
+from train import TrainError
+from train.fit.config import Config, make_schedule, time_distribution, to_dict
+
+# What a resumed run may change; the rest stays, so that the run remains of one piece.
+FREE_ON_RESUME = {
+    *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
+    *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
+    *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
+}
+
+# The least and the most that a whole number can be. The most is far beyond what anybody has trained: with more the
+# machine would be busy for hours, or out of memory, before it failed; and what a checkpoint holds has to load again.
+LIMITS = {
+    "seed": (0, 2**63 - 1),
+    "image_size": fields.LIMITS["sample_size"],
+    "workers": (0, 512),
+    "blocks": fields.LIMITS["layers_per_block"],
+    "norm_groups": fields.LIMITS["norm_num_groups"],
+    "T": (2, fields.LIMITS["num_train_timesteps"][1]),
+    "steps": (1, 10**9),
+    "batch": (1, 2**20),
+    "accumulate": (1, 2**20),
+    "warmup": (0, 10**9),
+    "threads": (1, 4096),
+    "log_every": (1, 10**9),
+    "checkpoint_every": (1, 10**9),
+    "sample_every": (0, 10**9),
+    "sample_count": (1, 2**14),
+    "sample_steps": (1, 100_000),
+}
+WIDEST = fields.LIMITS["block_out_channels"][1]
+MOST_PIXELS = 2**28  # of the images of one round, and of a sample grid
+
+
+def check(config: Config) -> None:
+    """Raise TrainError, in one sentence, for values that no run can have."""
+    try:
+        _check_numbers(config)
+        _check_network(config)
+        _check_sizes(config)
+        _check_objective(config)
+        _check_device(config)
+    except TypeError as error:  # in a checkpoint that something else wrote
+        raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
+
+
+def _check_numbers(config: Config) -> None:
+    for name, value in to_dict(config).items():
+        if isinstance(value, float):
+            _require(math.isfinite(value), name, config, "must be a finite number")
+    for name, (least, most) in LIMITS.items():
+        value = getattr(config, name)
+        if value is not None:
+            _require(value >= least, name, config, f"must be at least {least}")
+            _require(value <= most, name, config, f"can be at most {most:,}")
+    for name in ("warmup", "memory", "weight_decay"):
+        _require(getattr(config, name) >= 0, name, config, "can't be negative")
+    for name in ("label_dropout", "dropout", "ema", "ema2"):
+        value = getattr(config, name)
+        _require(value is None or 0 <= value < 1, name, config, "must be at least 0 and below 1")
+    for name in ("lr", "clip", "log_sigma_std"):
+        _require(getattr(config, name) > 0, name, config, "must be above 0")
+    _require(config.channels in (None, *MODES), "channels", config, f"must be among {', '.join(map(str, MODES))}")
+    _require(config.sample_steps <= config.T, "sample_steps", config, f"can't exceed T = {config.T}")
+
+
+def _check_device(config: Config) -> None:
+    if config.fused and (config.compile or not config.channels_last or config.precision not in ("fp32", "bf16")):
+        raise TrainError("--fused goes with --channels-last, --no-compile and --precision fp32 or bf16.")
+
+
+def _check_network(config: Config) -> None:
+    widths = config.widths
+    few = 1 <= len(widths) <= fields.MAX_LEVELS and min(widths) >= 1 and max(widths) <= WIDEST
+    _require(few, "widths", config, f"must be 1 to {fields.MAX_LEVELS} whole numbers between 1 and {WIDEST:,}")
+    step = 2 ** (len(widths) - 1)
+    _require(config.image_size % step == 0, "image_size", config, f"must be a multiple of {step} for these --widths")
+    uneven = [width for width in widths if width % config.norm_groups]
+    _require(not uneven, "norm_groups", config, "must divide each of --widths")
+    sizes = [config.image_size >> level for level in range(len(widths))]
+    _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
+    weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # two 3×3 convolutions a block
+    _require(
+        weights <= fields.MAX_PARAMETERS,
+        "widths",
+        config,
+        f"must make a network of at most {fields.MAX_PARAMETERS:,} weights",
+    )
+
+
+def _check_sizes(config: Config) -> None:
+    _require(config.accumulate <= config.batch, "accumulate", config, f"can't exceed the batch of {config.batch}")
+    fits = config.batch // config.accumulate * config.image_size**2 <= MOST_PIXELS
+    _require(fits, "batch", config, f"must have at most {MOST_PIXELS:,} pixels a round: add rounds with --accumulate")
+    fits = config.sample_count * config.image_size**2 <= MOST_PIXELS
+    _require(fits, "sample_count", config, f"must make a grid of at most {MOST_PIXELS:,} pixels")
+
+
+def _check_objective(config: Config) -> None:
+    learned = config.variance in LEARNED
+    if learned and config.loss == "simple":
+        raise TrainError("L_simple can't teach a learned variance: add --loss hybrid (or vlb).")
+    if config.loss == "hybrid" and not learned:
+        raise TrainError("L_hybrid teaches a learned variance: add --variance learned_range (or learned).")
+    if config.min_snr is not None:
+        _require(config.min_snr > 0, "min_snr", config, "must be above 0")
+        if config.loss != "simple" or config.prediction == "mu":
+            raise TrainError("--min-snr weights L_simple: it needs --loss simple and --prediction epsilon, x0 or v.")
+    if config.weight_decay and config.optimizer == "adam":
+        raise TrainError("--weight-decay needs --optimizer adamw or muon: Adam would mix it into the gradient.")
+    if config.times != "uniform" and config.loss != "simple":
+        raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
+    try:
+        make_schedule(config)
+    except ValueError as error:
+        raise TrainError(f"Noise schedule: {error}.") from None
+    share = time_distribution(config)  # of the times up to each t
+    if share is not None and not math.isfinite(share[-1]):
+        raise TrainError("--times lognormal needs a schedule whose σ_t are above 0 and finite: change the β.")
+
+
+def _require(fine: bool, name: str, config: Config, rule: str) -> None:
+    if not fine:
+        raise TrainError(f"{flag(name)} {rule}, got {getattr(config, name)}.")
+
+
+def flag(name: str) -> str:
+    """The flag of a field of the configuration."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check_resume(stored: Config, config: Config, step: int) -> None:
+    """Raise TrainError when a run, resumed at a step, changes what can't change."""
+    for name, value in to_dict(stored).items():
+        if name not in FREE_ON_RESUME and getattr(config, name) != value:
+            now = getattr(config, name)
+            raise TrainError(f"{flag(name)} can't change when a run is resumed: it was {value}, not {now}.")
+    if config.steps < step:
+        raise TrainError(f"--steps {config.steps} is less than the {step} steps that this run has done.")

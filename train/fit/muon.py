@@ -1,0 +1,93 @@
+"""Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal, so that every direction learns alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+from ddpm_core.engines.choose import torch_precision
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon for the matrices and convolutions within a U-Net, AdamW for the rest: ends, embeddings, biases, norms.
+
+    torch.optim.Muon takes matrices only. A convolution's kernel is one here, (outputs, inputs · height · width). Steps
+    are scaled by .2 √max(rows, columns), so that they are about as large as AdamW's at the same rate (Liu et al. 2025).
+    """
+
+    def __init__(self, unet: nn.Module, lr: float, weight_decay: float = 0.0, momentum: float = 0.95):
+        within, rest = [], []
+        for name, parameter in unet.named_parameters():
+            at_an_end = name.startswith(("conv_in.", "conv_out.")) or "embedding" in name
+            (rest if parameter.ndim < 2 or at_an_end else within).append(parameter)
+        super().__init__(
+            [{"params": within, "muon": True}, {"params": rest, "muon": False}],
+            {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "betas": (0.9, 0.999), "eps": 1e-8},
+        )
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        """One update of every parameter that has a gradient. closure: refused, and there for accelerate's sake."""
+        if closure is not None:
+            raise ValueError("Muon takes no closure")
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            (self._muon if group["muon"] else self._adamw)(group, parameters)
+
+    def _muon(self, group: dict, parameters: list[Tensor]) -> None:
+        alike = defaultdict(list)  # matrices of one shape are made orthogonal together
+        for parameter in parameters:
+            state = self.state[parameter]
+            if not state:
+                state["average"] = torch.zeros_like(parameter)
+            state["average"].lerp_(parameter.grad, 1 - group["momentum"])
+            ahead = parameter.grad.lerp(state["average"], group["momentum"])  # Nesterov
+            alike[parameter.shape[0], ahead[0].numel()].append((parameter, ahead.flatten(1)))
+        for (rows, columns), members in alike.items():
+            scale = group["lr"] * 0.2 * max(rows, columns) ** 0.5
+            directions = orthogonal(torch.stack([matrix for _, matrix in members]))
+            for (parameter, _), direction in zip(members, directions, strict=True):
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.sub_(direction.view(parameter.shape), alpha=scale)
+
+    def _adamw(self, group: dict, parameters: list[Tensor]) -> None:
+        for parameter in parameters:
+            if not self.state[parameter]:
+                moments = {name: torch.zeros_like(parameter) for name in ("average", "square")}
+                self.state[parameter].update(step=torch.tensor(0.0), **moments)
+        states = [self.state[parameter] for parameter in parameters]
+        adamw(
+            parameters,
+            [parameter.grad for parameter in parameters],
+            [state["average"] for state in states],
+            [state["square"] for state in states],
+            [],
+            [state["step"] for state in states],
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Matrices (N, A, B) with their singular values brought near 1, by five Newton–Schulz steps.
+
+    The quintic's coefficients are Jordan et al.'s: singular values end between about .7 and 1.2, for which bfloat16 is
+    exact enough. It is used where the device computes in it, but for float64.
+    """
+    dtype, wide = matrices.dtype, matrices.shape[1] <= matrices.shape[2]
+    x = matrices if wide else matrices.mT
+    if dtype == torch.float32 and torch_precision("auto", x.device) == "bf16":
+        x = x.bfloat16()
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return (x if wide else x.mT).to(dtype)

@@ -1,0 +1,128 @@
+"""What a run shows while it goes on: a progress bar, TensorBoard curves and sample grids."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from ddpm_core import Model, imaging, trajectory
+from train.files import write_bytes
+from train.fit.config import Config
+
+QUARTERS = 4
+
+
+class Window:
+    """Sums over the steps since the last point of the curves, kept on the device so that no step waits for them.
+
+    bad_step: the first step whose loss or gradient was not finite, or −1.
+    """
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self.bad_step = torch.tensor(-1, device=device)
+        self.reset()
+
+    def reset(self) -> None:
+        self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
+        self.count = torch.zeros_like(self.loss)
+        self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones
+        self.steps = 0
+        self._started = time.perf_counter()
+
+    def _is_cpu(self) -> bool:
+        return self._device.type == "cpu"
+
+    def add(self, loss: Tensor, t: Tensor, T: int) -> None:
+        """loss (N,) of the images at t (N,)."""
+        quarter = ((t - 1) * QUARTERS // T).to(self._device)
+        self.loss.index_add_(0, quarter, loss.detach().to(self.loss.dtype))
+        self.count.index_add_(0, quarter, torch.ones_like(loss, dtype=self.count.dtype))
+
+    def finish_step(self, step: int, loss: Tensor, norm: Tensor, overflow_expected: bool) -> None:
+        """Note the gradient's norm, and whether the step went wrong. fp16 skips steps whose gradient overflows."""
+        finite = torch.isfinite(norm)
+        self.norm += torch.stack([norm.where(finite, 0), finite.to(norm)]).to(self.norm)
+        self.steps += 1
+        fine = torch.isfinite(loss) if overflow_expected else torch.isfinite(loss) & finite
+        self.bad_step = torch.where((self.bad_step < 0) & ~fine, step, self.bad_step)
+
+    def seconds(self) -> float:
+        """How long the steps since the last point took."""
+        return time.perf_counter() - self._started
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens within, such as writing a checkpoint, is no part of the steps' time."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._started += time.perf_counter() - began
+
+    def mean_norm(self) -> float:
+        """Mean of the gradient's norm over the steps where it was finite, NaN without any."""
+        total, count = self.norm.tolist()
+        return total / count if count else math.nan
+
+
+class Report:
+    """The main process's view of a run. Nothing here changes the run."""
+
+    def __init__(self, config: Config, out: Path, start: int):
+        self._config, self._out = config, out
+        # After a resume the points past the checkpoint are drawn anew: TensorBoard hides the old ones.
+        self._writer = SummaryWriter(str(out / "logs"), purge_step=start + 1 if start else None)
+        interval = 0.1 if sys.stderr.isatty() else 30
+        self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
+
+    def point(self, step: int, loss: np.ndarray, count: np.ndarray, norm: float, lr: float, speed: float) -> None:
+        """One point of every curve. loss and count: sums and numbers of images by quarter of t; speed: images/s."""
+        scalars = {"loss": loss.sum() / count.sum(), "gradient norm": norm, "learning rate": lr, "images per s": speed}
+        for quarter in np.flatnonzero(count):
+            scalars[f"loss by t/quarter {quarter + 1}"] = loss[quarter] / count[quarter]
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, step)
+        self.bar.set_postfix_str(f"loss {scalars['loss']:.4f}, {speed:.1f} images/s")
+
+    def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
+        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard.
+
+        Given up when stopped() says so, as nobody waits for samples who has asked a run to stop.
+        """
+        config, labels = self._config, None
+        if model.num_classes:
+            labels = [i % model.num_classes for i in range(config.sample_count)]
+        chain = trajectory(
+            model, seeds=range(config.sample_count), steps=config.sample_steps, sampler="ddim", labels=labels
+        )
+        before = self.bar.postfix
+        for number, last in enumerate(chain, 1):  # noqa: B007
+            self.bar.set_postfix_str(f"samples ({weights}): {number} of {config.sample_steps} steps")
+            if stopped():
+                return
+        self.bar.set_postfix_str(before or "")
+        columns = model.num_classes if 1 < model.num_classes <= 16 else None
+        picture = imaging.grid(imaging.to_uint8(last.x), columns=columns)
+        path = self._out / "samples" / f"step-{step:09d}-{weights}.png"
+        write_bytes(path, imaging.png(picture))
+        self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self.bar.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        self.bar.close()
+        with suppress(OSError):  # a full disk: why the run ends is said already
+            self._writer.close()

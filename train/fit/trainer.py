@@ -1,0 +1,308 @@
+"""The training loop (Algorithm 1 of the paper), on one device or many, stoppable and resumable at any step."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import sys
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ddpm_core import Model
+from ddpm_core.checkpoint.load import Source
+from ddpm_core.engines.choose import wrap
+from ddpm_core.imaging import from_uint8
+from ddpm_core.objective import LOSSES, min_snr_weight
+from train import TrainError
+from train.data.batches import Images, batches, torch_seed
+from train.fit import card
+from train.fit import state as checkpoints
+from train.fit.config import (
+    Config,
+    from_dict,
+    has_null_label,
+    learning_rate,
+    make_network,
+    make_schedule,
+    to_dict,
+)
+from train.fit.ema import EMA
+from train.fit.fused import fuse
+from train.fit.identity import check_same, identity
+from train.fit.limits import check, check_resume
+from train.fit.progress import Report, Window
+from train.fit.signals import Signals
+from train.fit.start import fitting, make_optimizer, restore_optimizer, warm_start
+from train.flags import place
+
+STOP_CHECK = 10  # steps between two agreements of several processes on whether to stop
+
+
+class Trainer:
+    """One run. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
+
+    def __init__(self, config: Config, state: dict[str, Any] | None = None):
+        """state: the checkpoint to continue from, as `checkpoints.load_latest` gives it."""
+        check(config)
+        if state is not None:
+            stored = from_dict(state["config"])
+            config = replace(config, channels=config.channels or stored.channels)
+            check_resume(stored, config, state["step"])
+        self.out = place(config.out)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        precision = config.precision if config.precision in ("bf16", "fp16") else "no"
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=config.device == "cpu")
+        self.device = self.accelerator.device
+        self.dtype = torch.float64 if config.precision == "fp64" else torch.float32
+        processes = self.accelerator.num_processes
+        if config.batch % (processes * config.accumulate):
+            raise TrainError(
+                f"--batch {config.batch} can't be shared evenly by {processes} processes of {config.accumulate} rounds."
+            )
+        classes = state["data"]["classes"] if state is not None else ()
+        self.images = Images(config, quiet=not self.accelerator.is_main_process, classes=classes)
+        self.config = config = replace(config, channels=self.images.channels)  # of a resumed run too
+        for name in self.images.broken[:10]:
+            self._say(f"Skipped, can't be read: {name}")
+        if self.images.broken:
+            self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
+        self.num_classes = len(self.images.classes or ())
+        self.schedule = make_schedule(config)
+        self._build(state)
+
+    def _build(self, state: dict[str, Any] | None) -> None:
+        """Network, moving averages and optimiser, from the checkpoint or fresh."""
+        config = self.config
+        torch.manual_seed(config.seed)
+        unet = make_network(config, self.num_classes)
+        if self.dtype == torch.float64:
+            unet.double()
+        if state is not None:
+            check_same(state["data"], self.images)
+            with fitting(state):
+                unet.load_state_dict(state["model"])
+        elif config.init:
+            warm_start(unet, config.init)
+        layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.unet = unet.to(self.device, memory_format=layout)
+        self.ema = EMA(self.unet, config.ema)
+        self.ema2 = None if config.ema2 is None else EMA(self.unet, config.ema2)
+        if config.fused:
+            if self.device.type != "cpu":
+                raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
+            with self.accelerator.local_main_process_first():  # the others find it compiled
+                fuse(self.unet)
+        if config.compile:
+            self.unet.compile()
+        self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
+        self.step = 0
+        if state is not None:
+            with fitting(state):
+                self._restore(state)
+        self.pixels = self.images.pixels
+        if self.pixels is not None and self.device.type == "cuda":
+            room = torch.cuda.mem_get_info(self.device)[0] / 4
+            self.pixels = self.pixels.to(self.device) if self.pixels.nbytes < room else self.pixels
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Step, moving averages and optimiser of a checkpoint. A second average that it lacks starts at its weights."""
+        self.step = state["step"]
+        for name, average in self._averages().items():
+            if state.get(name) is not None:
+                average.network.load_state_dict(state[name])
+                average.updates = state[f"{name}_updates"]
+        restore_optimizer(self.optimizer, state["optimizer"])
+        if self.accelerator.scaler is not None and state.get("scaler"):
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+
+    def _averages(self) -> dict[str, EMA]:
+        """The moving averages by the name of the flag with their decay."""
+        return {"ema": self.ema} | ({} if self.ema2 is None else {"ema2": self.ema2})
+
+    def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        if self.config.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
+
+    def _losses(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each image of one round, (N,)."""
+        config = self.config
+        pixels = batch["pixels"] if self.pixels is None else self.pixels[batch["image"].to(self.pixels.device)]
+        x_0 = from_uint8(pixels.to(self.device), self.dtype)
+        x_0 = torch.where(batch["mirror"].to(self.device)[:, None, None, None], x_0.flip(-1), x_0)
+        eps = batch["eps"].to(self.device, self.dtype)
+        labels = batch["label"].to(self.device) if "label" in batch else None
+        loss = LOSSES[config.loss](
+            self._network, self.schedule, x_0, batch["t"], eps, labels, config.prediction, config.variance
+        )
+        if config.min_snr is not None:
+            loss = loss * min_snr_weight(self.schedule, config.prediction, batch["t"], config.min_snr).to(loss)
+        return loss
+
+    def train_step(self, rounds, window: Window) -> None:
+        """One optimiser step: `accumulate` rounds, clipping, Adam, the moving average."""
+        config, accelerator = self.config, self.accelerator
+        self.model.train()
+        total = 0.0
+        for round in range(config.accumulate):
+            batch = next(rounds)
+            self._note_broken(batch)
+            torch.manual_seed(torch_seed(config.seed, self.step, round, accelerator.process_index))
+            last = round == config.accumulate - 1
+            with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
+                losses = self._losses(batch)
+                loss = losses.mean() / config.accumulate
+                accelerator.backward(loss)
+            window.add(losses, batch["t"], config.T)
+            total = total + loss.detach()
+        norm = accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.step)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        for average in self._averages().values():
+            average.update(self.unet)
+        self.step += 1
+        window.finish_step(self.step, total, norm, overflow_expected=config.precision == "fp16")
+
+    def fit(self) -> int | None:
+        """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
+        config, main = self.config, self.accelerator.is_main_process
+        card.check(self.out)
+        if self.step == 0:
+            self._save()  # so that there is something to resume, and a bad --out shows at once
+        report = Report(config, self.out, self.step) if main else None
+        if report:
+            self._say = report.say
+        window = Window(self.device)
+        rounds = batches(config, self.images, self.step, self.accelerator.process_index, self.accelerator.num_processes)
+        try:
+            with Signals() as signals:
+                while self.step < config.steps and not self._should_stop(signals):
+                    self.train_step(rounds, window)
+                    due = {
+                        name: every and self.step % every == 0
+                        for name, every in (
+                            ("log", config.log_every),
+                            ("checkpoint", config.checkpoint_every),
+                            ("sample", config.sample_every),
+                        )
+                    }
+                    last = self.step == config.steps
+                    if any(due.values()) or last or self.device.type == "cpu":
+                        self._check_finite(window)
+                    if due["log"] or last:
+                        self._log(window, report)
+                    with window.paused():
+                        if due["checkpoint"] or last:
+                            self._save()
+                        if (due["sample"] or (last and config.sample_every)) and main:
+                            self._sample(report, signals)
+                        if (due["checkpoint"] or due["sample"]) and not last and signals.received is None:
+                            self._export()
+                    if main:
+                        report.bar.update()
+                stopped = signals.received if self.step < config.steps else None
+                if stopped:
+                    self._check_finite(window)
+                    self._save()
+                self._export()
+                return stopped
+        finally:
+            if main:
+                report.close()
+            self.accelerator.end_training()
+
+    def _should_stop(self, signals: Signals) -> bool:
+        """Whether any process was asked to stop: all must leave the loop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return signals.received is not None
+        if self.step % STOP_CHECK:
+            return False
+        asked = torch.tensor(float(signals.received or 0), device=self.device)
+        signals.received = int(self.accelerator.gather(asked.reshape(1)).max()) or None
+        return signals.received is not None
+
+    def _check_finite(self, window: Window) -> None:
+        step = int(self.accelerator.gather(window.bad_step.reshape(1)).max())
+        if step >= 0:
+            last = checkpoints.last_good(self.out / "checkpoints")
+            raise TrainError(
+                f"The loss or its gradient stopped being finite at step {step}, learning rate "
+                f"{learning_rate(self.config, step - 1):.3g}; the last good checkpoint is {last}: continue from it "
+                "with --resume and a lower --lr."
+            )
+
+    def _log(self, window: Window, report: Report | None) -> None:
+        seconds = window.seconds()
+        loss, count = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum").cpu().numpy()
+        if report:
+            lr = learning_rate(self.config, self.step - 1)
+            speed = window.steps * self.config.batch / seconds
+            report.point(self.step, loss, count, window.mean_norm(), lr, speed)
+        window.reset()
+
+    def _note_broken(self, batch: dict[str, Tensor]) -> None:
+        """Name the images that a streaming source had to pass over."""
+        for image, skipped in zip(batch["image"].tolist(), batch["skipped"].tolist(), strict=True):
+            for i in range(image, image + skipped):
+                if self.images.note_broken(i):
+                    self._say(f"Skipped, can't be read: {self.images.broken[-1]} ({len(self.images.broken)} so far)")
+
+    def state(self) -> dict[str, Any]:
+        """Everything the run needs to go on. No generator has state: draws are functions of (seed, sample or step)."""
+        scaler = self.accelerator.scaler
+        return {
+            "config": to_dict(self.config),
+            "step": self.step,
+            "model": self.unet.state_dict(),
+            **{name: average.network.state_dict() for name, average in self._averages().items()},
+            **{f"{name}_updates": average.updates for name, average in self._averages().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "data": identity(self.images),
+            "processes": self.accelerator.num_processes,
+            "torch": str(torch.__version__),
+        }
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            checkpoints.save(self.state(), self.out / "checkpoints", self.step)
+        self.accelerator.wait_for_everyone()
+
+    def snapshot(self, network: torch.nn.Module, weights: str, engine: str = "auto") -> Model:
+        """A copy of a network's weights as a Model, in float32."""
+        plain = copy.deepcopy(self.ema.network).float()  # not compiled, not fused: other engines can read it
+        plain.load_state_dict(network.state_dict())
+        return Model(
+            network=wrap(plain, str(self.device), "fp32", engine),
+            schedule=self.schedule,
+            image_size=self.config.image_size,
+            channels=self.images.channels,
+            prediction=self.config.prediction,
+            variance=self.config.variance,
+            num_classes=self.num_classes,
+            null_label=self.num_classes if self.num_classes and has_null_label(self.config) else None,
+            class_names=self.images.classes,
+            source=Source(weights=weights),
+        )
+
+    def _sample(self, report: Report, signals: Signals) -> None:
+        for network, weights, name in ((self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")):
+            report.grid(self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None)
+
+    def _export(self) -> None:
+        """The moving averages to OUT/model and OUT/model-ema2, with their cards."""
+        if self.accelerator.is_main_process:
+            for name, average in self._averages().items():
+                model = self.snapshot(average.network, "EMA", engine="torch")  # not to be run
+                card.export(model, self.out, self.config, self.step, self.images, name)
+
+    def _say(self, text: str) -> None:
+        if self.accelerator.is_main_process:
+            print(text, file=sys.stderr)

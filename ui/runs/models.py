@@ -1,0 +1,250 @@
+"""The checkpoints the page offers, what it takes to use them, and the few that are loaded."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from ddpm_core import analytic
+from ddpm_core.checkpoint import config as settings
+from ddpm_core.checkpoint import hub, refs
+from ui import words
+from ui.runs.line import LINE
+from ui.runs.pace import PACE
+
+if TYPE_CHECKING:
+    from ddpm_core import Model
+
+Stamp = tuple | None
+
+# The paper's models on the Hub. Which weights they hold: docs of the repositories, and their FID.
+OFFERED = {
+    "google/ddpm-cifar10-32": ("CIFAR-10 32", "not EMA"),
+    "google/ddpm-ema-church-256": ("Church 256", "EMA"),
+    "google/ddpm-ema-bedroom-256": ("Bedroom 256", "EMA"),
+    "google/ddpm-ema-cat-256": ("Cat 256", "EMA"),
+    "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
+}
+NAMES = {"cifar10-tiny": "CIFAR-10 tiny"}
+MEMORY = 2 * 10**9  # bytes that loaded models may take
+STATES = 64  # checkpoints of the users' own choice of which is remembered what it takes to load them
+
+
+def name(ref: str) -> str:
+    """A checkpoint in a few words."""
+    if ref in OFFERED:
+        return OFFERED[ref][0]
+    return NAMES.get(ref) or ref.rstrip("/").rsplit("/", 1)[-1]
+
+
+def revision(model) -> str | None:
+    """The commit that a model from the Hub was loaded from."""
+    return getattr(getattr(model, "source", None), "revision", None)
+
+
+def _memory(model: Model) -> int:
+    """Bytes that a model takes by now, as its engine says."""
+    return getattr(model.network, "memory", 0)
+
+
+def _stamp(where: refs.Ref) -> Stamp:
+    """What changes when the files of a folder do; None for the Hub's, or when there are none."""
+    if where.folder is None:
+        return None
+    try:
+        files = refs.layout(refs.names_in(where.folder), where.name).files
+        states = [(name, (where.folder / name).stat()) for name in files]
+    except (OSError, refs.CheckpointError):
+        return None
+    return tuple((name, state.st_mtime_ns, state.st_size, state.st_ino) for name, state in states)
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Who stands in the line to load a model that no run has asked for yet."""
+
+    ref: str
+
+    def stop(self) -> None:
+        """It takes seconds, and cannot be stopped."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory. where, stamp: the files it was loaded from."""
+
+    model: Model
+    where: refs.Ref
+    stamp: Stamp
+
+
+class Checkpoints:
+    """Loads and remembers models within MEMORY, the last one always, and knows which of the offered ones are here.
+
+    device: as for `ddpm_core.load`. public: strangers use the page, so that only embedded names and Hub ids are taken.
+    """
+
+    def __init__(self, device: str = "auto", public: bool = False):
+        self.device = device
+        self.public = public
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._lock = threading.Lock()
+        self._status: OrderedDict[str, hub.Status] = OrderedDict()
+        self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
+
+    def parse(self, ref: str) -> refs.Ref:
+        """What a reference names. Raises CheckpointError.
+
+        On a public page that is an embedded name or a Hub id, and nothing tells what else is on this machine.
+        """
+        text = ref.strip()
+        if not self.public:
+            return refs.parse(text)
+        if text not in refs.embedded() and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", text, re.ASCII):
+            raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
+        return refs.parse(text, local=False)
+
+    def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
+        """Have the files of a checkpoint on this machine; progress(bytes done, bytes in all) may raise to give up.
+
+        Raises CheckpointError.
+        """
+        where = self.parse(ref)
+        hub.fetch(where, lambda folder, layout: settings.read(folder, layout, str(where)), progress)
+
+    def get(self, ref: str) -> Model:
+        """The model of a reference, loaded if it is not in memory, or its files have changed.
+
+        To be called in a turn of `line.LINE`. Raises CheckpointError.
+        """
+        model = self.loaded(ref)
+        if model is None:
+            model = self._load(ref)
+        self._make_room()
+        return model
+
+    def _load(self, ref: str) -> Model:
+        import ddpm_core
+
+        where = self.parse(ref)
+        stamp = _stamp(where)
+        here = hub.here(where) if where.kind == "hub" else None
+        exact = replace(where, revision=here[2]) if here else where  # a commit that is here needs no word from the Hub
+        model = ddpm_core.load(exact, device=self.device)
+        if exact is not where:
+            model.source = replace(model.source, ref=str(where))
+        self.engine = getattr(model.network, "description", "")
+        with self._lock:
+            self._loaded[ref] = Loaded(model, where, stamp)
+        return model
+
+    def _make_room(self) -> None:
+        """Forget what was used longest ago until the rest, counted as it is now, fits into MEMORY."""
+        with self._lock:
+            while len(self._loaded) > 1 and sum(_memory(one.model) for one in self._loaded.values()) > MEMORY:
+                self._loaded.popitem(last=False)
+
+    def preload(self, ref: str) -> None:
+        """Load a model before a run asks for it. Raises CheckpointError."""
+        with LINE.turn(Loading(ref)):
+            self.get(ref)
+
+    def loaded(self, ref: str) -> Model | None:
+        """The model if it is in memory and its files are still those it was loaded from, else None."""
+        with self._lock:
+            one = self._loaded.get(ref)
+            if one is None:
+                return None
+            self._loaded.move_to_end(ref)
+            if one.stamp is None or _stamp(one.where) in (one.stamp, None):
+                return one.model
+            del self._loaded[ref]
+        PACE.forget(ref)
+        return None
+
+    def peek(self, ref: str) -> SimpleNamespace | None:
+        """What a checkpoint's JSON files say of its Model, at once; None where they are not on this machine.
+
+        Raises CheckpointError for a reference that names nothing, or nothing that loads.
+        """
+        where = self.parse(ref)
+        found = hub.here(where)
+        if found is None:
+            return None
+        folder, layout, commit = found
+        fields = settings.read(folder, layout, str(where)).model
+        source = SimpleNamespace(ref=str(where), name=where.name, folder=folder, file=layout.weights, revision=commit)
+        return SimpleNamespace(source=source, gamma=analytic.read(source, fields["schedule"]), **fields)
+
+    def known(self, ref: str):
+        """The model if it is in memory, else what `peek` says."""
+        return self.loaded(ref) or self.peek(ref)
+
+    def look(self, ref: str) -> None:
+        """Find out what it takes to load a checkpoint, and load it behind the page's back if it is here.
+
+        Not while others compute, whom it would keep waiting: a run loads what it needs. Raises CheckpointError.
+        """
+        status = hub.status(self.parse(ref))
+        self._note({ref: status})
+        here = status.state in ("embedded", "local", "cached")
+        if here and not len(LINE) and self.loaded(ref) is None:
+            threading.Thread(target=self._try_preload, args=(ref,), daemon=True, name="preload").start()
+
+    def _try_preload(self, ref: str) -> None:
+        with suppress(refs.CheckpointError, ValueError):  # a run will say it
+            self.preload(ref)
+
+    def refresh(self) -> None:
+        """Look up which of the offered checkpoints are here; takes some seconds where the Hub does not answer."""
+        offered = [*refs.embedded(), *OFFERED]
+        with ThreadPoolExecutor(len(offered)) as pool:
+            states = pool.map(lambda ref: hub.status(self.parse(ref)), offered)
+            self._note(dict(zip(offered, states, strict=True)))
+
+    def _note(self, states: dict[str, hub.Status]) -> None:
+        """Keep what is offered, and of what users typed the newest."""
+        with self._lock:
+            for ref, status in states.items():
+                self._status[ref] = status
+                self._status.move_to_end(ref)
+            offered = {*refs.embedded(), *OFFERED}
+            typed = [ref for ref in self._status if ref not in offered]
+            for ref in typed[:-STATES]:
+                del self._status[ref]
+
+    @property
+    def kind(self) -> str:
+        """What computes, in a word: CPU, GPU."""
+        return "CPU" if "cpu" in (self.engine or "cpu") else "GPU"
+
+    @property
+    def note(self) -> str:
+        """What computes, and how precisely: "CPU · fp32"."""
+        return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
+
+    def to_download(self, ref: str) -> int | None:
+        """Bytes that loading has to download first, where that is known."""
+        status = self._status.get(ref)
+        return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
+
+    def choices(self) -> list[tuple[str, str]]:
+        """(label, reference) of the offered checkpoints, as far as known by now."""
+        return [(self._label(ref), ref) for ref in (*refs.embedded(), *OFFERED)]
+
+    def _label(self, ref: str) -> str:
+        parts = [name(ref), *OFFERED.get(ref, ())[1:]]
+        status = self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
+        if status.state == "download":
+            parts.append(f"{words.megabytes(status.bytes)} download" if status.bytes else "download")
+        else:
+            known = {"embedded": "embedded", "cached": "downloaded", "offline": "not available offline"}
+            parts += filter(None, [known.get(status.state), status.state == "missing" and "not found"])
+        return " · ".join(parts)

@@ -1,0 +1,64 @@
+"""What is got ready behind the page's back: the default model, its pace, and what the Hub has."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+
+from ui.runs.line import LINE
+from ui.runs.models import Checkpoints
+from ui.runs.pace import PACE
+from ui.runs.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Warmup:
+    """Loads the first model and measures a step of it, and looks up the offered checkpoints, each in a thread.
+
+    ready, known: set when the one and the other is done, whatever came of it.
+    """
+
+    def __init__(self, models: Checkpoints, checkpoint: str):
+        self.ready = threading.Event()
+        self.known = threading.Event()
+        self._stop = threading.Event()
+        self._models = models
+        self._checkpoint = checkpoint
+
+    def stop(self) -> None:
+        """End the measurement after the step under way."""
+        self._stop.set()
+
+    def start(self) -> None:
+        for work, done in ((self._measure, self.ready), (self._models.refresh, self.known)):
+            threading.Thread(target=self._run, args=(work, done), daemon=True).start()
+
+    def _run(self, work, done: threading.Event) -> None:
+        try:
+            work()
+        except Exception as error:  # a run will say so where it matters
+            log.info("warming up: %s", error)
+        done.set()
+
+    def _measure(self) -> None:
+        from ddpm_core import trajectory
+
+        if self._models.peek(self._checkpoint) is None:
+            return
+        self._models.preload(self._checkpoint)
+        seconds = []
+        with LINE.turn(self):
+            model = self._models.loaded(self._checkpoint)
+            if model is None:  # another one has taken its place
+                return
+            settings = Settings(checkpoint=self._checkpoint, steps=min(5, model.schedule.T), count=1)
+            for _ in trajectory(model, **settings.arguments(model)):
+                if len(LINE) > 1 or self._stop.is_set():  # somebody waits
+                    return
+                seconds.append(time.perf_counter())
+        if len(seconds) > 1:
+            pace = min(now - before for before, now in itertools.pairwise(seconds))
+            PACE.note(self._checkpoint, settings.batch, pace, guess=True)

@@ -1,0 +1,16 @@
+"""The frame player of the Denoise tab: collects a run's frames in the page, so that scrubbing needs no server."""
+
+import gradio as gr
+
+from ui import web
+from ui.export.invitation import invitation
+
+
+def player() -> gr.HTML:
+    """The player as a component whose values are its messages, one dict each; web/player/messages.js lists them.
+
+    Give events that write to it `show_progress="hidden"`. In the page, `window.ddpmPlayer.starting(values)` and
+    `.settings(values)` tell it what the controls say, and its `.ddpm-player` element carries data-state (a message's
+    state, or "idle", "starting", "lost"), data-run, data-frames, data-k and data-live.
+    """
+    return web.component("player", server_functions=[invitation])

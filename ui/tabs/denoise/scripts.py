@@ -1,0 +1,29 @@
+"""What the page does by itself when something is pressed: calls of web/page/page.js, as gradio's events take them."""
+
+from __future__ import annotations
+
+import json
+
+from ui import web
+from ui.runs.settings import MAX_SEED, PAGE
+
+_PAGE = web.module("page/page.js")
+_NAMES = json.dumps(PAGE)
+
+DRAW = f"() => {_PAGE}.then((page) => page.draw({MAX_SEED}))"
+# The values are followed by the seed's lock and the revision of the model.
+ON_RUN = f"""(...values) => {{
+  const [locked, revision] = values.splice(-2);
+  return {_PAGE}.then((page) => page.run({_NAMES}, {MAX_SEED}, values, locked, revision));
+}}"""
+ON_COPY_LINK = f"""(...values) => {{
+  const revision = values.pop();
+  return {_PAGE}.then((page) => page.copyLink({_NAMES}, values, revision));
+}}"""
+ON_CHANGE = "(...values) => { window.ddpmPlayer?.settings(values); }"
+ON_SUMMARY = f"() => {_PAGE}.then((page) => page.toggleSettings())"
+
+
+def copy_text(button: str) -> str:
+    """Copy a text; button: the id of what was pressed."""
+    return f"(text) => {_PAGE}.then((page) => page.copy(text, {json.dumps(button)}, 'The script:'))"
