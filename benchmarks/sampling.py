@@ -25,6 +25,7 @@ import ddpm_core
 from benchmarks._machine import describe, matmul_peak, peak_resident, synchronize
 from ddpm_core import files
 from ddpm_core.engines import choose as engine
+from ddpm_core.engines.common import DTYPES, example_inputs
 from ddpm_core.network import unet as paper_unet
 
 # configuration: network, batch. "tiny" is the embedded model, class-conditional.
@@ -131,7 +132,7 @@ def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
 
 
 def _best_dtype(device: torch.device) -> torch.dtype:
-    return engine.DTYPES[engine.torch_precision("auto", device)]
+    return DTYPES[engine.torch_precision("auto", device)]
 
 
 CONTENDERS = {
@@ -200,7 +201,7 @@ def flops(name: str) -> int:
     """Floating-point operations of one image's forward pass, a multiplication and an addition counted as two."""
     unet = network(name)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        unet(*engine.example_inputs(unet))
+        unet(*example_inputs(unet))
     return counter.get_total_flops()
 
 
@@ -219,7 +220,7 @@ def main(arguments: list[str]) -> None:
 
     precisions = {"fp32", engine.torch_precision("auto", device)}
     clock = time.process_time if options.cpu_time else time.perf_counter
-    peaks = {name: matmul_peak(device, engine.DTYPES[name], clock) for name in sorted(precisions)}
+    peaks = {name: matmul_peak(device, DTYPES[name], clock) for name in sorted(precisions)}
     clock_name = "processor time" if options.cpu_time else "wall clock"
     report = {"machine": describe(device), "matmul_peak_gflops": peaks, "clock": clock_name, "results": []}
     print(json.dumps(report["machine"], indent=1), f"{clock_name}; matrix product, GFLOP/s: {peaks}", sep="\n")

@@ -4,25 +4,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
-    from ddpm_core.checkpoint.load import Model as Model
     from ddpm_core.checkpoint.load import load as load
-    from ddpm_core.checkpoint.load import save as save
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
+    from ddpm_core.checkpoint.save import save as save
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
+    from ddpm_core.model import Model as Model
     from ddpm_core.process import posterior as posterior
     from ddpm_core.process import q_sample as q_sample
     from ddpm_core.process import reverse_variance as reverse_variance
+    from ddpm_core.runs import sample as sample
+    from ddpm_core.runs import side_by_side as side_by_side
+    from ddpm_core.runs import trajectory as trajectory
     from ddpm_core.samplers import Step as Step
-    from ddpm_core.samplers import sample as sample
-    from ddpm_core.samplers import side_by_side as side_by_side
-    from ddpm_core.samplers import trajectory as trajectory
     from ddpm_core.schedule import NoiseSchedule as NoiseSchedule
     from ddpm_core.timesteps import timestep_pairs as timestep_pairs
 
 # torch and diffusers take seconds to import: each name is fetched from its module when it is first used.
 _HOME = {
     "CheckpointError": "checkpoint.refs",
-    "Model": "checkpoint.load",
+    "Model": "model",
     "NoiseSchedule": "schedule",
     "Step": "samplers",
     "bits_per_dim": "likelihood",
@@ -30,11 +30,11 @@ _HOME = {
     "posterior": "process",
     "q_sample": "process",
     "reverse_variance": "process",
-    "sample": "samplers",
+    "sample": "runs",
     "save": "checkpoint.save",
-    "side_by_side": "samplers",
+    "side_by_side": "runs",
     "timestep_pairs": "timesteps",
-    "trajectory": "samplers",
+    "trajectory": "runs",
 }
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -5,25 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ddpm_core import imaging
-from ddpm_core.noise import gaussian_batch
+from ddpm_core.model import Model, check_variance
+from ddpm_core.names import CDFS, LEARNED
+from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.predict import label_tensor, network_device, predict
-from ddpm_core.process import LEARNED, decoder_variance, gamma_time, posterior, q_sample, reverse_variance
-from ddpm_core.samplers import Noise, check_variance
+from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import timestep_pairs
 
-if TYPE_CHECKING:
-    from ddpm_core.checkpoint.load import Model
-
 BATCH = 32  # images × times evaluated at once
-CDFS = ("tanh", "exact")
 HALF_BIN = 1 / 255  # 256 grey levels in [−1, 1] are 2/255 apart
 FLOOR = 1e-12  # a probability below counts as this much, as in the paper's code
 

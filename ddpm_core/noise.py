@@ -7,13 +7,14 @@ its own, no state is carried, and all 2^63 seeds differ (torch's CPU generator a
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 MAX_SEED = 2**63 - 1
+Noise = Callable[[int, Tensor], Tensor]  # (index of the step, x) -> a tensor like x
 
 
 def check_seed(seed: int) -> int:

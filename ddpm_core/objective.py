@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ddpm_core.likelihood import bound, bound_variance
-from ddpm_core.process import LEARNED, from_x0_eps, posterior, q_sample, to_x0_eps
+from ddpm_core.names import LEARNED
+from ddpm_core.process import from_x0_eps, posterior, q_sample, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]

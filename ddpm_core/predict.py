@@ -5,16 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ddpm_core import process
-
-if TYPE_CHECKING:
-    from ddpm_core.checkpoint.load import Model
+from ddpm_core.model import Model
 
 
 class Prediction(NamedTuple):

@@ -12,11 +12,8 @@ import operator
 import torch
 from torch import Tensor
 
+from ddpm_core.names import LEARNED, PREDICTIONS, VARIANCES
 from ddpm_core.schedule import NoiseSchedule
-
-PREDICTIONS = ("epsilon", "x0", "v", "mu")
-VARIANCES = ("beta", "beta_tilde", "analytic", "learned", "learned_range")
-LEARNED = ("learned", "learned_range")  # the network gives 2C channels: the prediction, then v
 
 Time = int | Tensor
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from ddpm_core.names import SPACINGS, Spacing
+
+Pairs = Sequence[tuple[int, int]]  # (t, s) of each step, descending
 
 
 def _linspace(T: int, n: int) -> list[int]:
@@ -31,19 +35,18 @@ def _quadratic(T: int, n: int) -> list[int]:
     return [min(time, T - (n - 1 - k)) for k, time in enumerate(t)]
 
 
-_TIMES: dict[str, Callable[[int, int], list[int]]] = {
+_TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
     "linspace": _linspace,
     "quadratic": _quadratic,
     "leading": _leading,
     "trailing": _trailing,
 }
-SPACINGS = tuple(_TIMES)
 
 
 def timestep_pairs(T: int, n: int, spacing: str = "linspace") -> list[tuple[int, int]]:
     """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
 
-    T: steps of the forward process. n: 1..T. spacing: one of SPACINGS; n = 1 is [(T, 0)] in each of them, and n = T the
+    T: steps of the forward process. n: 1..T. spacing: one of names.SPACINGS; n = 1 is [(T, 0)] in each of them, and n = T the
     whole chain in each but "quadratic". Raises ValueError for an n or a spacing outside these.
     """
     if spacing not in _TIMES:

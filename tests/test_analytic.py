@@ -14,7 +14,6 @@ from ddpm_core import (
     CheckpointError,
     Model,
     NoiseSchedule,
-    analytic,
     bits_per_dim,
     load,
     network,
@@ -23,6 +22,7 @@ from ddpm_core import (
     trajectory,
 )
 from ddpm_core.analytic import Gamma, default_times, estimate_gamma
+from ddpm_core.checkpoint import gamma_file
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian
 
@@ -43,7 +43,7 @@ def gaussian_model(c, **fields):
     def exact(x, t_index, labels):
         return of_x[t_index + 1].to(x.dtype) * x
 
-    return Model(exact, SCHEDULE, SIZE, gamma=1 / (TABLE * c + 1 - TABLE), **fields)
+    return Model(network=exact, schedule=SCHEDULE, image_size=SIZE, gamma=1 / (TABLE * c + 1 - TABLE), **fields)
 
 
 @given(st.floats(0, 1), st.integers(1, 200), st.integers(1, 199))
@@ -107,7 +107,7 @@ def test_between_its_times_the_mean_square_is_linear_in_log_t():
     """E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t is the smooth one: Γ itself falls by thousands. Beyond the times it stays."""
     times, squares = (4, 16, 100), np.array([0.2, 0.5, 0.9])
     noise = 1 - np.cumprod(1 - np.linspace(1e-4, 0.1, 200))  # of t = 1..200
-    estimate = analytic.Gamma(times, torch.from_numpy(squares / noise[[3, 15, 99]]), torch.zeros(3), 2)
+    estimate = Gamma(times, torch.from_numpy(squares / noise[[3, 15, 99]]), torch.zeros(3), 2)
     table = estimate.table(SCHEDULE).numpy()[1:] * noise
     expected = {1: 0.2, 4: 0.2, 8: 0.35, 16: 0.5, 40: 0.7, 100: 0.9, 200: 0.9}  # 8 and 40 halve log(t) between times
     np.testing.assert_allclose([table[t - 1] for t in expected], list(expected.values()), rtol=1e-12)
@@ -115,7 +115,7 @@ def test_between_its_times_the_mean_square_is_linear_in_log_t():
 
 def test_gamma_is_of_the_network_itself_not_of_what_clipping_makes_of_it():
     """ε_θ = x_t/2 takes x̂_0 far out of [−1, 1], and Γ_t is (1/4) E‖x_t‖² / (d (1 − ᾱ_t))."""
-    half = Model(lambda x, t_index, labels: 0.5 * x, SCHEDULE, SIZE)
+    half = Model(network=lambda x, t_index, labels: 0.5 * x, schedule=SCHEDULE, image_size=SIZE)
     images = np.random.default_rng(0).integers(0, 256, (20, SIZE, SIZE, 3), dtype=np.uint8)
     found, x_0 = estimate_gamma(half, images, [50, 200]), images / 127.5 - 1.0
     second_moment = TABLE[[50, 200]] * (x_0**2).mean() + 1 - TABLE[[50, 200]]
@@ -161,7 +161,7 @@ def zero_snr_model(c, gamma=None):
         return of_x[t_index + 1].to(x.dtype) * x
 
     gamma = 1 / (ab * c + 1 - ab) if gamma is None else gamma
-    return Model(exact, ZERO_SNR, SIZE, prediction="v", gamma=gamma)
+    return Model(network=exact, schedule=ZERO_SNR, image_size=SIZE, prediction="v", gamma=gamma)
 
 
 @pytest.mark.parametrize("c", [0.1, 0.5, 1.0])
@@ -212,7 +212,7 @@ def checkpoint(tmp_path):
     torch.manual_seed(0)
     unet = network.unet("cifar10-tiny", block_out_channels=(16, 16, 16), layers_per_block=1, num_class_embeds=None)
     torch.nn.init.normal_(unet.conv_out.weight, std=0.02)
-    save(Model(wrap(unet), SCHEDULE, SIZE), tmp_path / "model")
+    save(Model(network=wrap(unet), schedule=SCHEDULE, image_size=SIZE), tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -221,7 +221,7 @@ def test_it_is_kept_beside_the_weights_and_belongs_to_them(checkpoint):
     assert model.gamma is None
     images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
     found = estimate_gamma(model, images, [1, 20, 200])
-    path = analytic.write(model, found, data="noise")
+    path = gamma_file.write(model, found, data="noise")
     assert path == checkpoint / "analytic_variance.json" and json.loads(path.read_text())["data"] == "noise"
     again = load(checkpoint, precision="fp32")
     torch.testing.assert_close(again.gamma, found.table(SCHEDULE), rtol=1e-8, atol=0)
@@ -231,7 +231,7 @@ def test_it_is_kept_beside_the_weights_and_belongs_to_them(checkpoint):
     unet.conv_out.weight.mul_(1.1)
     save(again, checkpoint)  # replaces the folder
     assert not path.exists() and load(checkpoint).gamma is None
-    analytic.write(again, found)
+    gamma_file.write(again, found)
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "weights_sha256": "0" * 64}))
     assert load(checkpoint).gamma is None
@@ -239,7 +239,7 @@ def test_it_is_kept_beside_the_weights_and_belongs_to_them(checkpoint):
 
 def test_a_copy_of_the_weights_keeps_it(checkpoint, tmp_path):
     found = Gamma((1, 20, 200), torch.tensor([0.9, 1.0, 1.1]).double(), torch.full((3,), 0.01).double(), 128)
-    path = analytic.write(load(checkpoint, engine="torch"), found, data="noise")
+    path = gamma_file.write(load(checkpoint, engine="torch"), found, data="noise")
     before = json.loads(path.read_text())
     for half, precision in ((False, "fp32"), (False, "bf16"), (True, "fp32")):
         model = load(checkpoint, precision=precision, engine="torch")
@@ -262,9 +262,9 @@ def test_hub_checkpoints_keep_it_in_the_users_cache(checkpoint, tmp_path, monkey
     model = load(checkpoint)
     model.source = replace(model.source, name="some/model", revision="abc123")
     found = estimate_gamma(model, np.zeros((2, SIZE, SIZE, 3), np.uint8), [1, 200])
-    path = analytic.write(model, found)
+    path = gamma_file.write(model, found)
     assert path == tmp_path / "cache/ddpm-lab/some--model/abc123/analytic_variance.json"
-    torch.testing.assert_close(analytic.read(model.source, SCHEDULE), found.table(SCHEDULE), rtol=1e-8, atol=0)
+    torch.testing.assert_close(gamma_file.read(model.source, SCHEDULE), found.table(SCHEDULE), rtol=1e-8, atol=0)
 
 
 def test_a_damaged_file_gets_one_sentence(checkpoint):

@@ -6,7 +6,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from toy import AB, LINEAR, SECOND_HALF, X_T, assert_chain, numpy_z, run, toy_model, z
 
-from ddpm_core.timesteps import SPACINGS
+from ddpm_core.names import SPACINGS
 
 # Against the oracle
 

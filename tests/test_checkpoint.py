@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
-from ddpm_core.checkpoint.load import Source, describe
+from ddpm_core.checkpoint.load import describe
+from ddpm_core.model import Source
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
@@ -609,7 +610,7 @@ def test_export_keeps_the_model_and_halves_its_file(tmp_path):
 def test_save_refuses_what_the_layout_cannot_hold(tmp_path):
     schedule = NoiseSchedule.linear()
     with pytest.raises(TypeError, match="UNet2DModel"):
-        ddpm_core.save(Model(lambda x, t, labels: x, schedule, 32), tmp_path / "out")
+        ddpm_core.save(Model(network=lambda x, t, labels: x, schedule=schedule, image_size=32), tmp_path / "out")
 
 
 def test_save_takes_weights_that_are_held_rounded_from_their_file(tmp_path):
@@ -637,4 +638,4 @@ def test_save_takes_weights_that_are_held_rounded_from_their_file(tmp_path):
 )
 def test_model_checks_itself(wrong):
     with pytest.raises(ValueError, match=r"one of|unknown|names"):
-        Model(lambda x, t, labels: x, NoiseSchedule.linear(), 32, **wrong)
+        Model(network=lambda x, t, labels: x, schedule=NoiseSchedule.linear(), image_size=32, **wrong)

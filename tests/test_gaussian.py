@@ -17,9 +17,9 @@ PIXELS = 20_000
 LINEAR = NoiseSchedule.linear()
 AB = oracle.alpha_bar(oracle.linear_betas())
 MODEL = Model(
-    lambda x, t_index, labels: oracle.gaussian_eps(AB, M, S2, x, int(t_index[0]) + 1).to(x.dtype),
-    LINEAR,
-    100,
+    network=lambda x, t_index, labels: oracle.gaussian_eps(AB, M, S2, x, int(t_index[0]) + 1).to(x.dtype),
+    schedule=LINEAR,
+    image_size=100,
     channels=2,
 )
 

@@ -7,8 +7,8 @@ import torch
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 
 from ddpm_core import Model, trajectory
+from ddpm_core.names import PREDICTIONS
 from ddpm_core.predict import class_index
-from ddpm_core.process import PREDICTIONS
 
 CLASSES = dict(num_classes=3, null_label=3)
 
@@ -67,7 +67,7 @@ def test_the_learned_variance_is_the_conditional_one():
         v = -labels.to(x.dtype).reshape(-1, 1, 1, 1).expand_as(x)
         return torch.cat([0.5 * x, v], dim=1)
 
-    model = Model(network, LINEAR, 4, variance="learned", **CLASSES)
+    model = Model(network=network, schedule=LINEAR, image_size=4, variance="learned", **CLASSES)
     for guidance in (None, 4.0):
         step = next(trajectory(model, [0, 1], 1000, labels=[0, 2], guidance=guidance, x_T=X_T))
         sigma = torch.tensor([0.0, -1.0], dtype=torch.float64).exp().reshape(-1, 1, 1, 1)
@@ -79,8 +79,8 @@ def test_an_unconditional_network_gets_no_labels():
         assert labels is None
         return x
 
-    run(Model(network, LINEAR, 4), 2)
-    run(Model(network, LINEAR, 4), 2, guidance=1.0)
+    run(Model(network=network, schedule=LINEAR, image_size=4), 2)
+    run(Model(network=network, schedule=LINEAR, image_size=4), 2, guidance=1.0)
 
 
 NAMES = {

@@ -34,7 +34,7 @@ def use(name):
         importlib.import_module(name)
     except ImportError as error:
         failed.append(error)
-threads = [threading.Thread(target=use, args=[f"ddpm_core.{name}"]) for name in ("network", "engine", "solvers")]
+threads = [threading.Thread(target=use, args=[f"ddpm_core.{name}"]) for name in ("network", "engines.choose", "solvers")]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 print(failed)
@@ -44,5 +44,5 @@ print(failed)
 
 def test_slow_libraries_wait_until_they_are_used():
     """The app's page needs these modules at once, and torch only for the first model."""
-    code = "import sys; from ddpm_core import hub, refs, timesteps; print({'torch', 'diffusers'} & set(sys.modules))"
+    code = "import sys; from ddpm_core import timesteps; from ddpm_core.checkpoint import hub, refs; print({'torch', 'diffusers'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

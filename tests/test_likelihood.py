@@ -51,7 +51,16 @@ def model(variance="beta", prediction="epsilon", num_classes=0, null_label=None)
         return torch.from_numpy(np.stack(out))
 
     schedule = NoiseSchedule.from_betas(BETAS)
-    return Model(network, schedule, 4, 3, prediction, variance, num_classes, null_label, gamma=torch.from_numpy(GAMMA))
+    return Model(
+        network=network,
+        schedule=schedule,
+        image_size=4,
+        prediction=prediction,
+        variance=variance,
+        num_classes=num_classes,
+        null_label=null_label,
+        gamma=torch.from_numpy(GAMMA),
+    )
 
 
 def noise(index, x):
@@ -266,7 +275,7 @@ def test_progressive_decoding_shows_what_distortion_measures():
 
 def test_prior_of_the_papers_schedule_is_about_1e_minus_5_bits():
     schedule = NoiseSchedule.linear()
-    zero = Model(lambda x, t, labels: torch.zeros_like(x), schedule, 4)
+    zero = Model(network=lambda x, t, labels: torch.zeros_like(x), schedule=schedule, image_size=4)
     prior = bits_per_dim(zero, IMAGES, steps=2).prior
     alpha_bar = np.prod(1 - np.linspace(1e-4, 0.02, 1000))
     x_0 = IMAGES / 127.5 - 1
@@ -282,7 +291,9 @@ def test_exact_network_for_gaussian_data_matches_the_closed_form(variance):
     c = 0.04
     of_x = torch.from_numpy(np.sqrt(1 - ALPHA_BAR) / (ALPHA_BAR * c + 1 - ALPHA_BAR)).reshape(-1, 1, 1, 1)
     schedule = NoiseSchedule.from_betas(BETAS)
-    exact = Model(lambda x, t_index, labels: of_x[t_index + 1] * x, schedule, 64, variance=variance)
+    exact = Model(
+        network=lambda x, t_index, labels: of_x[t_index + 1] * x, schedule=schedule, image_size=64, variance=variance
+    )
     rng = np.random.default_rng(5)
     levels = ((rng.standard_normal((1, 64, 64, 3)) * c**0.5).clip(-1, 1) + 1) * 127.5
     images = levels.round().astype(np.uint8)
@@ -328,7 +339,13 @@ def test_a_chain_of_one_step_has_a_decoder_and_a_prior(variance):
     def network(x, t_index, labels):
         return torch.cat([0.5 * x, torch.full_like(x, -0.5)], 1) if learned else 0.5 * x
 
-    one = Model(network, schedule, 4, variance=variance if learned else "beta", gamma=torch.ones(2).double())
+    one = Model(
+        network=network,
+        schedule=schedule,
+        image_size=4,
+        variance=variance if learned else "beta",
+        gamma=torch.ones(2).double(),
+    )
     eps = gaussian(0, 0, (5, *SHAPE)).double()
     result = bits_per_dim(one, IMAGES, variance, clip=False, noise=lambda index, x: eps)
     x_0 = torch.from_numpy(IMAGES).permute(0, 3, 1, 2).double() / 127.5 - 1

@@ -4,9 +4,9 @@ import pytest
 import torch
 from test_engine import inputs, relative_error, small, truth
 
-from ddpm_core.engines import choose as engine
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.engines import openvino_graph
+from ddpm_core.engines.common import in_two_parts
 from ddpm_core.network import unet
 
 pytest.importorskip("openvino")
@@ -63,7 +63,7 @@ def test_the_image_in_two_parts_is_what_every_reader_of_it_sees(config, monkeypa
     model = converted(network, monkeypatch)
     openvino_graph.take_two_parts(model, "self.unet.conv_in.weight")
     x, t_index = inputs(3)
-    parts = engine.in_two_parts(2 * x - 1, torch.bfloat16)
+    parts = in_two_parts(2 * x - 1, torch.bfloat16)
     expected = truth(network, x, t_index)
     got = compiled(model, tuple(parts.shape))([parts.numpy(), t_index.numpy()])[0]
     assert relative_error(torch.from_numpy(got), expected) < 1e-5

@@ -9,16 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ddpm_core.names import PREDICTIONS, VARIANCES
 from ddpm_core.noise import gaussian
-from ddpm_core.process import (
-    PREDICTIONS,
-    VARIANCES,
-    from_x0_eps,
-    posterior,
-    q_sample,
-    reverse_variance,
-    to_x0_eps,
-)
+from ddpm_core.process import from_x0_eps, posterior, q_sample, reverse_variance, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 LINEAR = NoiseSchedule.linear()

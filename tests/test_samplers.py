@@ -10,10 +10,11 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, sample, side_by_side, trajectory
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.imaging import to_uint8
+from ddpm_core.names import SPACINGS
 from ddpm_core.noise import gaussian
 from ddpm_core.predict import predict
-from ddpm_core.samplers import sigmas
-from ddpm_core.timesteps import SPACINGS, timestep_pairs
+from ddpm_core.runs import sigmas
+from ddpm_core.timesteps import timestep_pairs
 
 # The end of a chain
 
@@ -64,7 +65,7 @@ def test_clip_keeps_x0_hat_in_range_and_without_it_x0_hat_leaves(sampler):
 
 def test_zero_terminal_snr_runs_with_v_prediction():
     schedule = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
-    model = Model(lambda x, t_index, labels: 0.5 * x, schedule, 4, prediction="v")
+    model = Model(network=lambda x, t_index, labels: 0.5 * x, schedule=schedule, image_size=4, prediction="v")
     for options in ({"variance": "beta"}, {"variance": "beta_tilde"}, {"sampler": "ddim", "eta": 0.5}):
         steps = run(model, 10, **options)
         assert all(torch.isfinite(step.x).all() for step in steps)
@@ -165,7 +166,7 @@ def test_the_state_keeps_the_dtype_of_x_T_and_the_network_sees_it(dtype, options
         seen.add(x.dtype)
         return 0.9 * x
 
-    for step in run(Model(network, LINEAR, 4), 5, x_T=X_T.to(dtype), noise=None, **options):
+    for step in run(Model(network=network, schedule=LINEAR, image_size=4), 5, x_T=X_T.to(dtype), noise=None, **options):
         assert step.x.dtype == step.x0_hat.dtype == dtype
     assert seen == {dtype}
 
@@ -197,7 +198,9 @@ class Elsewhere(torch.nn.Module):
 @pytest.mark.parametrize("method", [False, True])
 def test_a_plain_module_gets_its_inputs_where_its_parameters_are(parts, method):
     module, images = Elsewhere(parts), np.zeros((2, 4, 4, 3), np.uint8)
-    model = Model(module.forward if method else module, LINEAR, 4, num_classes=2, null_label=2)
+    model = Model(
+        network=module.forward if method else module, schedule=LINEAR, image_size=4, num_classes=2, null_label=2
+    )
     for compute in (
         lambda: next(trajectory(model, [0, 1], 5, labels=[0, 1])),
         lambda: next(trajectory(model, [0, 1], 5, labels=1, guidance=2.0, sampler="ddim")),
@@ -220,7 +223,7 @@ def test_steps_are_computed_as_they_are_asked_for():
         calls.append(t_index.tolist())
         return x
 
-    steps = trajectory(Model(network, LINEAR, 4), [0, 1], 1000)
+    steps = trajectory(Model(network=network, schedule=LINEAR, image_size=4), [0, 1], 1000)
     assert calls == []
     next(steps)
     assert calls == [[999, 999]]
@@ -236,7 +239,7 @@ def test_the_network_is_told_t_minus_1():
         times.append(int(t_index[0]))
         return x
 
-    run(Model(network, LINEAR, 4), 10)
+    run(Model(network=network, schedule=LINEAR, image_size=4), 10)
     assert times == [t - 1 for t, _ in timestep_pairs(1000, 10, "linspace")]
 
 
@@ -358,8 +361,8 @@ def test_sigmas_of_a_solver_that_cannot_start():
 
 def test_a_network_of_the_wrong_width_is_refused():
     for model in (
-        Model(lambda x, t, labels: x[:, :2], LINEAR, 4),
-        Model(lambda x, t, labels: x, LINEAR, 4, variance="learned_range"),
+        Model(network=lambda x, t, labels: x[:, :2], schedule=LINEAR, image_size=4),
+        Model(network=lambda x, t, labels: x, schedule=LINEAR, image_size=4, variance="learned_range"),
     ):
         with pytest.raises(ValueError, match="network"):
             next(trajectory(model, [0], 5))
@@ -400,7 +403,7 @@ def test_lanes_at_the_same_t_share_one_evaluation(steps, batches):
         seen.append(len(x))
         return 0.3 * x
 
-    model = Model(network, NoiseSchedule.linear(10), 4)
+    model = Model(network=network, schedule=NoiseSchedule.linear(10), image_size=4)
     list(side_by_side(model, [0, 1], [{"steps": n} for n in steps]))
     assert seen == batches
 

@@ -6,8 +6,8 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
 from ddpm_core import Model, NoiseSchedule, sample, timestep_pairs, trajectory
+from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian
-from ddpm_core.samplers import SAMPLERS
 
 PEERS = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
 SOLVERS = list(PEERS)
@@ -19,7 +19,7 @@ def toy(x, t_index, labels=None):
 
 
 def model(schedule=None, network=toy):
-    return Model(network, schedule or NoiseSchedule.linear(), 8)
+    return Model(network=network, schedule=schedule or NoiseSchedule.linear(), image_size=8)
 
 
 @pytest.mark.parametrize("sampler", SOLVERS)

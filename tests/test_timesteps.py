@@ -7,7 +7,8 @@ from diffusers import DDPMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddpm_core.timesteps import SPACINGS, timestep_pairs
+from ddpm_core.names import SPACINGS
+from ddpm_core.timesteps import timestep_pairs
 
 
 def assert_chain(pairs, T, n):

@@ -458,7 +458,9 @@ def test_grids_of_any_number_of_channels_are_shown(tmp_path, channels):
     config = tiny("", tmp_path)
     report = Report(config, tmp_path, 0)
     schedule = ddpm_core.NoiseSchedule.linear(config.T)
-    report.grid(ddpm_core.Model(network, schedule, 8, channels=channels), "ema", 1, lambda: False)
+    report.grid(
+        ddpm_core.Model(network=network, schedule=schedule, image_size=8, channels=channels), "ema", 1, lambda: False
+    )
     report.close()
     assert len(Image.open(tmp_path / "samples" / "step-000000001-ema.png").getbands()) == channels
     (image,) = EventAccumulator(str(tmp_path / "logs")).Reload().Images("samples/ema")

@@ -52,7 +52,7 @@ def toy_model(prediction="epsilon", variance="beta", schedule=LINEAR, **fields):
             output = np.concatenate([output, SECOND_HALF[variance](x.numpy(), t)], axis=1)
         return torch.from_numpy(output).to(x.dtype)
 
-    return Model(network, schedule, 4, prediction=prediction, variance=variance, **fields)
+    return Model(network=network, schedule=schedule, image_size=4, prediction=prediction, variance=variance, **fields)
 
 
 def blur_model():
@@ -61,7 +61,7 @@ def blur_model():
     def network(x, t_index, labels):
         return 0.7 * x + 0.2 * x.roll(1, -1) * x + 0.001 * t_index.reshape(-1, 1, 1, 1)
 
-    return Model(network, LINEAR, 4)
+    return Model(network=network, schedule=LINEAR, image_size=4)
 
 
 def run(model, steps, seeds=(0, 1), x_T=X_T, noise=z, **options):

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     options = parse(Options, arguments, prog="python -m train gamma")
     check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
-    from ddpm_core.checkpoint import refs
+    from ddpm_core.checkpoint import gamma_file, refs
     from train.data.sample import Sample
 
     if refs.parse(options.checkpoint).kind == "embedded":  # its table is shipped with it, and measured with more images
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
             f"`python -m ddpm_core export {options.checkpoint} FOLDER` and give that folder."
         )
     model = open_checkpoint(options.checkpoint, options.where)
-    analytic.place(model)  # says that nothing can be kept before anything is computed
+    gamma_file.place(model)  # says that nothing can be kept before anything is computed
     sample = Sample(options.data, options.split, model.image_size, options.images, model.channels)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.
     labels = sample.labels(model) if model.num_classes and model.null_label is None else None
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
         estimate = analytic.estimate_gamma(model, images, labels=labels, progress=progress)
     engine = getattr(model.network, "description", "")
-    print(analytic.write(model, estimate, data=sample.description, engine=engine))
+    print(gamma_file.write(model, estimate, data=sample.description, engine=engine))
     print(f"largest standard error of E‖ε‖²/d: {error(model, estimate):.4f}")
     return 0
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddpm_core.checkpoint import unet_config
 from ddpm_core.checkpoint.fields import LIMITS, choice, flag, is_whole, names, number, numbers, read_json, shown, whole
 from ddpm_core.checkpoint.refs import OWN, CheckpointError, Layout
-from ddpm_core.process import LEARNED, PREDICTIONS
+from ddpm_core.model import Model
+from ddpm_core.names import LEARNED, PREDICTIONS
 from ddpm_core.schedule import NoiseSchedule
-
-if TYPE_CHECKING:
-    from ddpm_core.checkpoint.load import Model
 
 WEIGHTS = ("EMA", "not EMA", "unknown")
 

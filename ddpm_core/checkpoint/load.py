@@ -1,12 +1,10 @@
-"""Models, and their checkpoints in the Hub's layout: `load` and what `info` says of one. `save` is in saving.py."""
+"""`load`: a checkpoint in the Hub's layout as a model, and what `info` says of one."""
 
 from __future__ import annotations
 
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,76 +12,18 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ddpm_core import analytic
-from ddpm_core.checkpoint import config as settings
-from ddpm_core.checkpoint import hub, refs
+from ddpm_core.checkpoint import config, gamma_file, hub, refs
 from ddpm_core.checkpoint.fields import MAX_PARAMETERS, MAX_WEIGHT
 from ddpm_core.checkpoint.refs import CheckpointError
-from ddpm_core.engines import choose as engines
+from ddpm_core.engines.choose import wrap
+from ddpm_core.engines.common import example_inputs
 from ddpm_core.from_diffusers import KDownsample2D, KUpsample2D, UNet2DModel
-from ddpm_core.process import LEARNED, PREDICTIONS
-from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.model import Model, Source
 
-__all__ = ["CheckpointError", "Model", "Source", "describe", "load"]
-
-VARIANCES = ("beta", "beta_tilde", *LEARNED)  # what a checkpoint can have as its own
 # Google's repositories whose weights are not the moving average, though their names do not say so.
 NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model comes from.
-
-    ref: what `load` was given; name: what to show; revision: the Hub's commit; weights: "EMA", "not EMA" or "unknown";
-    file and bytes: the weights file; folder: where it lies.
-    """
-
-    ref: str = ""
-    name: str = ""
-    revision: str | None = None
-    weights: str = "unknown"
-    file: str | None = None
-    bytes: int | None = None
-    parameters: int | None = None
-    folder: Path | None = None
-
-
-@dataclass
-class Model:
-    """A network and what it was trained to predict, under which schedule.
-
-    network(x, t_index, labels) -> tensor like x, (N, C, H, W), with 2C channels for a learned variance; t_index = t − 1
-    and labels are int64 (N,), labels None for a model without classes.
-    prediction: "epsilon", "x0", "v" or "mu". variance: the checkpoint's own reverse variance, one of VARIANCES.
-    num_classes: without the null label; labels are 0..num_classes − 1. null_label: the label that means "none".
-    clip: whether the checkpoint asks for x̂_0 to be clipped.
-    gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated (ddpm_core.analytic).
-    Raises ValueError for other values.
-    """
-
-    network: Callable[[Tensor, Tensor, Tensor | None], Tensor]
-    schedule: NoiseSchedule
-    image_size: int
-    channels: int = 3
-    prediction: str = "epsilon"
-    variance: str = "beta"
-    num_classes: int = 0
-    null_label: int | None = None
-    class_names: tuple[str, ...] | None = None
-    clip: bool = True
-    source: Source | None = None
-    gamma: Tensor | None = None
-
-    def __post_init__(self):
-        if self.prediction not in PREDICTIONS:
-            raise ValueError(f"unknown prediction {self.prediction!r}: choose from {', '.join(PREDICTIONS)}")
-        if self.variance not in VARIANCES:
-            raise ValueError(f"a model's own variance is one of {', '.join(VARIANCES)}, got {self.variance!r}")
-        if self.class_names is not None and len(self.class_names) != self.num_classes:
-            raise ValueError(f"{self.num_classes} classes need as many names, got {len(self.class_names)}")
 
 
 def load(
@@ -103,8 +43,8 @@ def load(
     """
     where = refs.parse(ref, revision)
 
-    def read(folder: Path, layout: refs.Layout) -> settings.Settings:
-        return settings.read(folder, layout, str(where))
+    def read(folder: Path, layout: refs.Layout) -> config.Settings:
+        return config.read(folder, layout, str(where))
 
     folder, layout, commit = hub.fetch(where, read, progress)
     found, path = read(folder, layout), folder / layout.weights
@@ -123,8 +63,8 @@ def load(
         parameters=sum(p.numel() for p in unet.parameters()),
         folder=folder,
     )
-    gamma = analytic.read(source, found.model["schedule"])
-    network = engines.wrap(unet, device, precision, engine, owned=True)
+    gamma = gamma_file.read(source, found.model["schedule"])
+    network = wrap(unet, device, precision, engine, owned=True)
     return Model(network=network, source=source, gamma=gamma, **found.model)
 
 
@@ -213,7 +153,7 @@ def _try(unet: UNet2DModel, size: int, T: int, where: str) -> None:
     config = unet.config
     # Two pixels a side at the lowest resolution: with one, most of a kernel would see nothing but padding.
     side = min(size, 2 ** len(config.block_out_channels))
-    image, _, *labels = engines.example_inputs(unet, 1, side)
+    image, _, *labels = example_inputs(unet, 1, side)
     image = torch.linspace(-1, 1, image.numel()).reshape(image.shape)
     try:
         with torch.no_grad():

@@ -15,12 +15,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ddpm_core import analytic, files
-from ddpm_core.checkpoint import config as settings
-from ddpm_core.checkpoint import refs
-from ddpm_core.checkpoint.load import Model, _read_weights
+from ddpm_core import files
+from ddpm_core.checkpoint import config, gamma_file, refs
+from ddpm_core.checkpoint.load import _read_weights
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.model import Model
 
 SAVED = ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json", refs.ANALYTIC, refs.WEIGHTS[0])
 
@@ -60,9 +60,9 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         with files.replacing_folder(folder, ours={*SAVED, *extra}) as new:
             save_file(weights, new / refs.WEIGHTS[0], metadata={"format": "pt"})
             unet.save_config(new)
-            contents = settings.files(model)
+            contents = config.files(model)
             if model.gamma is not None and has_gamma:
-                contents[refs.ANALYTIC] = analytic.beside(model, new / refs.WEIGHTS[0], half)
+                contents[refs.ANALYTIC] = gamma_file.beside(model, new / refs.WEIGHTS[0], half)
             for name, content in contents.items():
                 (new / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             for name, content in extra.items():

@@ -26,9 +26,9 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
-from ddpm_core.analytic import sha256
-from ddpm_core.engines.choose import DTYPES, example_inputs, in_two_parts, weight_bytes
+from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, weight_bytes
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts
+from ddpm_core.files import sha256
 from ddpm_core.from_diffusers import UNet2DModel
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}

@@ -12,8 +12,8 @@ import torch
 
 from ddpm_core import bits_per_dim, imaging
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
+from ddpm_core.names import LEARNED
 from ddpm_core.noise import gaussian_batch
-from ddpm_core.process import LEARNED
 from train.data.sample import Sample
 from train.evaluate.results import read_arrays, read_bits
 from train.files import save, write_bytes, write_json

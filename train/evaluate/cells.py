@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ddpm_core import imaging, trajectory
-from ddpm_core.process import VARIANCES
-from ddpm_core.samplers import SAMPLERS
-from ddpm_core.timesteps import SPACINGS
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
 from train import TrainError
 from train.data.sample import Sample
 from train.evaluate.features import IS_SPLITS, open_extractor, reference, score

@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ddpm_core.process import VARIANCES
-from ddpm_core.samplers import SAMPLERS
-from ddpm_core.timesteps import SPACINGS
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
 from train import TrainError
 
 # What is read of each file, as `_fits` has it.

@@ -161,8 +161,7 @@ class Study:
     def _chains(self, metrics: list[str]) -> list[tuple[str, int, str]]:
         """(variance, steps, spacing) of each bound. rate-distortion belongs to the full chain."""
         from ddpm_core.likelihood import chain
-        from ddpm_core.process import VARIANCES
-        from ddpm_core.timesteps import SPACINGS
+        from ddpm_core.names import SPACINGS, VARIANCES
 
         o, T = self.options, self.model.schedule.T
         if not {"bpd", "rate-distortion"} & set(metrics):
@@ -208,7 +207,7 @@ class Study:
 
     def _identity(self) -> dict:
         """What all parts of a study must have in common."""
-        from ddpm_core.analytic import sha256
+        from ddpm_core.files import sha256
 
         source, gamma = self.model.source, self.model.gamma
         estimate = {} if gamma is None else {"gamma_sha256": hashlib.sha256(gamma.numpy().tobytes()).hexdigest()}

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ddpm_core import NoiseSchedule
+from ddpm_core.names import LEARNED
 from ddpm_core.network import unet
 from ddpm_core.objective import lognormal_times
-from ddpm_core.process import LEARNED
 from train import TrainError
 
 PresetName = Literal[

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddpm_core import files
-from ddpm_core.engines.choose import announced
+from ddpm_core.engines.common import announced
 from ddpm_core.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
 from train import TrainError
 

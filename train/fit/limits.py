@@ -6,7 +6,7 @@ import math
 
 from ddpm_core.checkpoint import fields
 from ddpm_core.image_files import MODES
-from ddpm_core.process import LEARNED
+from ddpm_core.names import LEARNED
 from train import TrainError
 from train.fit.config import Config, make_schedule, time_distribution, to_dict
 

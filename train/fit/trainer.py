@@ -13,9 +13,9 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from ddpm_core import Model
-from ddpm_core.checkpoint.load import Source
 from ddpm_core.engines.choose import wrap
 from ddpm_core.imaging import from_uint8
+from ddpm_core.model import Source
 from ddpm_core.objective import LOSSES, min_snr_weight
 from train import TrainError
 from train.data.batches import Images, batches, torch_seed

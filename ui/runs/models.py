@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from ddpm_core import analytic
-from ddpm_core.checkpoint import config as settings
-from ddpm_core.checkpoint import hub, refs
+from ddpm_core.checkpoint import config, gamma_file, hub, refs
 from ui import words
 from ui.runs.line import LINE
 from ui.runs.pace import PACE
@@ -117,7 +115,7 @@ class Checkpoints:
         Raises CheckpointError.
         """
         where = self.parse(ref)
-        hub.fetch(where, lambda folder, layout: settings.read(folder, layout, str(where)), progress)
+        hub.fetch(where, lambda folder, layout: config.read(folder, layout, str(where)), progress)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -179,9 +177,9 @@ class Checkpoints:
         if found is None:
             return None
         folder, layout, commit = found
-        fields = settings.read(folder, layout, str(where)).model
+        fields = config.read(folder, layout, str(where)).model
         source = SimpleNamespace(ref=str(where), name=where.name, folder=folder, file=layout.weights, revision=commit)
-        return SimpleNamespace(source=source, gamma=analytic.read(source, fields["schedule"]), **fields)
+        return SimpleNamespace(source=source, gamma=gamma_file.read(source, fields["schedule"]), **fields)
 
     def known(self, ref: str):
         """The model if it is in memory, else what `peek` says."""

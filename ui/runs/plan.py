@@ -155,7 +155,7 @@ def _noise_left(settings: Settings, steps: int, model) -> tuple[float, float] | 
 
 
 def _steps(settings: Settings, model) -> list[tuple[int, int, float, float | None]]:
-    from ddpm_core.samplers import sigmas
+    from ddpm_core.runs import sigmas
     from ddpm_core.timesteps import timestep_pairs
 
     pairs = timestep_pairs(model.schedule.T, settings.steps, settings.spacing)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-from ddpm_core.timesteps import SPACINGS
+from ddpm_core.names import SPACINGS
 
 CHECKPOINT = "cifar10-tiny"
 SAMPLERS = ("ddpm", "ddim")

@@ -1,0 +1,103 @@
+"""PyTorch as the engine, eager or compiled, on any device."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, weight_bytes
+from ddpm_core.from_diffusers import UNet2DModel
+
+# Convolution kernels are chosen by batch size, and their sums differ in the last bits. Chunks of one size, the last one
+# padded, make an image independent of its batch. They are larger where a device computes several small images in the
+# time of one.
+_CHUNK = 8
+
+
+_SMALL_IMAGE = 64 * 64  # pixels
+
+
+class _InputConv(nn.Module):
+    """A network's first convolution, in half precision, of a float32 image; its parameters keep their names."""
+
+    def __init__(self, conv: nn.Conv2d):
+        super().__init__()
+        self.weight, self.bias, self.padding = conv.weight, conv.bias, conv.padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = in_two_parts(x, self.weight.dtype).to(self.weight.dtype)
+        return F.conv2d(parts, torch.cat([self.weight, self.weight], 1), self.bias, padding=self.padding)
+
+
+def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
+    """The first Skip block of a network reads the float32 image, too: it gets it in the dtype of its weights."""
+    skip = keywords["skip_sample"].to(keywords["hidden_states"].dtype)
+    return arguments, {**keywords, "skip_sample": skip}
+
+
+class TorchNetwork:
+    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
+
+    name = "torch"
+
+    def __init__(self, unet: UNet2DModel, device: torch.device, precision: str):
+        # nn.Module's own `to`: the one of diffusers warns that norms would rather stay in float32.
+        unet = nn.Module.to(unet, device, DTYPES[precision], memory_format=torch.channels_last)
+        self.unet = unet.eval().requires_grad_(False)
+        self.device = device
+        self.description = f"{self.name} · {device.type} · {precision}"
+        if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
+            unet.conv_in = _InputConv(unet.conv_in)
+            for block in unet.down_blocks:
+                if hasattr(block, "skip_conv"):
+                    block.register_forward_pre_hook(_round_skip, with_kwargs=True)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the network takes: its weights."""
+        return weight_bytes(self.unet)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
+        inputs = [x.to(self.device, torch.float32), t_index.to(self.device)]
+        if labels is not None:
+            inputs.append(labels.to(self.device))
+        size = 1 if self.device.type == "cpu" or x[0, 0].numel() > _SMALL_IMAGE else _CHUNK
+        chunks = zip(*(part.split(size) for part in inputs), strict=True)
+        return torch.cat([self._evaluate(size, *chunk) for chunk in chunks]).to(x.device, x.dtype)
+
+    def _evaluate(self, size: int, x: Tensor, *conditions: Tensor) -> Tensor:
+        n = len(x)
+        if n < size:
+            parts = [torch.cat([part, part[-1:].expand(size - n, *part.shape[1:])]) for part in (x, *conditions)]
+            x, *conditions = parts
+        return self._forward(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
+
+    def _forward(self, *inputs: Tensor) -> Tensor:
+        return self.unet(*inputs, return_dict=False)[0]
+
+
+class CompiledNetwork(TorchNetwork):
+    """The same through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
+
+    name = "torch.compile"
+
+    def __init__(self, unet: UNet2DModel, device: torch.device, precision: str):
+        super().__init__(unet, device, precision)
+        mode = "reduce-overhead" if device.type == "cuda" else None
+        self._compiled = torch.compile(super()._forward, mode=mode, dynamic=False)
+        # torch keeps CUDA graphs per thread: one thread does all the work, whoever asks, and records each shape once.
+        self._worker = ThreadPoolExecutor(1, "ddpm-compiled")
+        self(*example_inputs(unet))
+
+    def _forward(self, *inputs: Tensor) -> Tensor:
+        return self._worker.submit(self._replay, *inputs).result()
+
+    @torch.no_grad()  # holds for one thread only
+    def _replay(self, *inputs: Tensor) -> Tensor:
+        # The next replay of a CUDA graph overwrites its output: hand out a copy.
+        return self._compiled(*inputs).clone()

@@ -1,0 +1,99 @@
+"""What a model is: a network, and what is said of it. `ModelSpec` is what a checkpoint's files say, without the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from ddpm_core.names import LEARNED, OWN_VARIANCES, PREDICTIONS, VARIANCES, OwnVariance, Prediction, Variance
+from ddpm_core.schedule import NoiseSchedule
+
+Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from.
+
+    ref: what `load` was given; name: what to show; revision: the Hub's commit; weights: "EMA", "not EMA" or "unknown";
+    file and bytes: the weights file; folder: where it lies.
+    """
+
+    ref: str = ""
+    name: str = ""
+    revision: str | None = None
+    weights: str = "unknown"
+    file: str | None = None
+    bytes: int | None = None
+    parameters: int | None = None
+    folder: Path | None = None
+
+
+@dataclass(kw_only=True)
+class ModelSpec:
+    """What is known of a model without its network.
+
+    image_size: pixels a side. prediction: what the network gives, one of names.PREDICTIONS. variance: the checkpoint's
+    own reverse variance, one of names.OWN_VARIANCES. num_classes: without the null label; labels are 0..num_classes − 1.
+    null_label: the label that means "none". clip: whether the checkpoint asks for x̂_0 to be clipped.
+    gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated (ddpm_core.analytic).
+    Raises ValueError for other values.
+    """
+
+    schedule: NoiseSchedule
+    image_size: int
+    channels: int = 3
+    prediction: Prediction = "epsilon"
+    variance: OwnVariance = "beta"
+    num_classes: int = 0
+    null_label: int | None = None
+    class_names: tuple[str, ...] | None = None
+    clip: bool = True
+    source: Source | None = None
+    gamma: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.prediction not in PREDICTIONS:
+            raise ValueError(f"unknown prediction {self.prediction!r}: choose from {', '.join(PREDICTIONS)}")
+        if self.variance not in OWN_VARIANCES:
+            raise ValueError(f"a model's own variance is one of {', '.join(OWN_VARIANCES)}, got {self.variance!r}")
+        if self.class_names is not None and len(self.class_names) != self.num_classes:
+            raise ValueError(f"{self.num_classes} classes need as many names, got {len(self.class_names)}")
+
+
+@dataclass(kw_only=True)
+class Model(ModelSpec):
+    """A network, and what it was trained to predict under which schedule.
+
+    network(x, t_index, labels) -> tensor like x, (N, C, H, W), with 2C channels for a learned variance; t_index = t − 1
+    and labels are int64 (N,), labels None for a model without classes.
+    """
+
+    network: Network
+
+
+def check_variance(
+    model: ModelSpec, variance: str | None, pairs: Sequence[tuple[int, int]], guidance: float | None = None
+) -> Variance:
+    """The variance to use; ValueError for one that this model, these steps or guidance can't have."""
+    variance = model.variance if variance is None else variance
+    if variance not in VARIANCES:
+        raise ValueError(f"unknown variance {variance!r}: choose from {', '.join(VARIANCES)}")
+    if variance in LEARNED and variance != model.variance:
+        raise ValueError(
+            f"variance {variance!r} needs a network that was trained with it; this one has {model.variance!r}"
+        )
+    if variance == "learned" and len(pairs) < model.schedule.T:
+        raise ValueError(f"variance 'learned' needs the whole chain: use {model.schedule.T} steps, or another variance")
+    if variance == "analytic" and model.gamma is None:
+        ref = model.source.ref if model.source else "CHECKPOINT"
+        raise ValueError(
+            f"the analytic variance was not estimated for these weights: run `python -m train gamma {ref}`, or use "
+            "another variance"
+        )
+    if variance == "analytic" and guidance not in (None, 1):
+        raise ValueError("the analytic variance belongs to the network without guidance: use another variance")
+    return variance

@@ -1,0 +1,24 @@
+"""The names of everything that can be chosen, each list once: as a type, and as a tuple in the order of display."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Sampler = Literal["ddpm", "ddim", "dpm++", "unipc"]
+Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
+OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
+Spacing = Literal["linspace", "quadratic", "leading", "trailing"]
+Prediction = Literal["epsilon", "x0", "v", "mu"]
+Engine = Literal["auto", "torch", "compile", "openvino"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Cdf = Literal["tanh", "exact"]
+
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
+VARIANCES: tuple[Variance, ...] = get_args(Variance)
+OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # what a checkpoint can have as its own
+LEARNED = ("learned", "learned_range")  # the network gives 2C channels: the prediction, then v
+SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
+PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+CDFS: tuple[Cdf, ...] = get_args(Cdf)
