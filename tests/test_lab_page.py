@@ -114,7 +114,7 @@ def test_modules_are_fetched_once_and_anew_with_every_page(page, url):
     page.wait_for_function("window.ddpmPlayer")
     open_tab(page, "Forward")
     names = [address.partition("/ui/web/")[2] for address in fetched]
-    assert len(names) == len(set(names)) and {*web.EARLY, "forward/forward.js"} <= {*names}
+    assert len(names) == len(set(names)) and {"player/player.js", "shared/dom.js", "forward/forward.js"} <= {*names}
     with urllib.request.urlopen(fetched[0]) as answer:
         assert answer.headers["cache-control"] == "no-cache"
         assert answer.headers.get_content_type() in ("text/javascript", "application/javascript")

@@ -70,7 +70,7 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
 def launch(demo: gr.Blocks, **options):
     """`demo.launch` with the app's look; returns what it returns."""
     css = "\n".join(web.text(f"page/{name}") for name in ("page.css", "lab.css"))
-    look = {"theme": THEME, "css": css, "head": web.head(), "footer_links": ["api"], "run_history": False}
+    look = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
     served = {"middleware": [Middleware(Streams), Middleware(web.Fresh)]}
     return demo.launch(**look, app_kwargs=served, max_threads=80, quiet=True, **options)
 

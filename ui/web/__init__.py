@@ -10,13 +10,6 @@ import gradio as gr
 
 FILES = Path(__file__).parent
 SERVED = ("shared", "player", "forward", "page")
-# What the first tab needs. Named in the page's head, these are fetched while gradio starts, and not one after another.
-EARLY = (
-    *(f"player/{name}.js" for name in ("player", "view", "run", "messages", "panes", "pixels", "pictures", "screen")),
-    *(f"player/{name}.js" for name in ("chart", "words", "projector")),
-    *(f"shared/{name}.js" for name in ("dom", "numbers", "curves")),
-    "page/page.js",
-)
 
 gr.set_static_paths([FILES / folder for folder in SERVED])
 
@@ -40,7 +33,7 @@ def component(name: str, given: dict | None = None, filled: dict[str, str] | Non
         template = template.replace(placeholder, html)
     return gr.HTML(
         html_template=f"<style>{styles}</style>\n{template}",
-        js_on_load=_MOUNT.format(module=module(f"{name}/{name}.js"), given=json.dumps(given)),
+        js_on_load=_mount(name, given),
         apply_default_css=False,
         elem_id=name,
         **options,
@@ -51,6 +44,7 @@ _MOUNT = """
 const early = [props.value];
 let take = (value) => early.push(value);
 watch("value", () => take(props.value));
+{others};
 {module}.then(({{ mount }}) => mount({{ element, server, upload, given: {given} }})).then((taker) => {{
   take = taker ?? (() => {{}});
   early.forEach(take);
@@ -61,14 +55,17 @@ watch("value", () => take(props.value));
 """
 
 
+def _mount(name: str, given: dict | None) -> str:
+    first = f"{name}/{name}.js"
+    # All at once, not one after another as each is found to import the next.
+    files = [file.relative_to(FILES).as_posix() for part in (name, "shared") for file in FILES.glob(f"{part}/*.js")]
+    others = ", ".join(module(file) for file in sorted(files) if file != first)
+    return _MOUNT.format(others=f"Promise.allSettled([{others}])", module=module(first), given=json.dumps(given))
+
+
 def module(name: str) -> str:
     """JavaScript: the promise of a module. Its address is relative to the page's, which may lie behind a root path."""
     return f"import(new URL({json.dumps(_address(name))}, document.baseURI))"
-
-
-def head() -> str:
-    """For the head of the page: fetch early what the first tab needs."""
-    return "\n".join(f'<link rel="modulepreload" href="{_address(name)}">' for name in EARLY)
 
 
 class Fresh:

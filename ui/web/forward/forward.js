@@ -26,11 +26,20 @@ const PICTURE = "lighthouse"; // until another one is chosen
  * @param {{ element: HTMLElement, server: Server, upload: Upload, given: Given }} component
  */
 export async function mount({ element, server, upload, given }) {
-  const { T } = given;
-  const root = find(element, ".ddpm-forward", HTMLElement);
-  const tables = unpackTables(await server.tables());
   const waiting = window.ddpmForward ?? {};
-  const scene = new Scene(server, upload, given, { name: waiting.picture ?? PICTURE }, changed);
+  const scene = new Scene(server, upload, given, { name: waiting.picture ?? PICTURE });
+  const tables = unpackTables(await server.tables()); // the picture is on its way meanwhile
+  show(find(element, ".ddpm-forward", HTMLElement), scene, tables, given.T, waiting);
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Record<string, Table>} tables
+ * @param {number} T
+ * @param {Choice} waiting what a card of the Learn tab asked for before this tab was first opened
+ */
+function show(root, scene, tables, T, waiting) {
   const walk = new Walk(root, scene, render);
   const slider = find(root, ".t-slider", HTMLInputElement);
   const field = find(root, ".t", HTMLInputElement);
@@ -86,18 +95,12 @@ export async function mount({ element, server, upload, given }) {
     });
   }
 
-  /** @param {string} [problem] */
-  function changed(problem) {
+  function changed() {
     root.dataset.ready = String(scene.ready);
-    if (problem !== undefined) wrong(problem);
+    say(".wrong", scene.problem);
+    find(root, ".wrong", HTMLElement).hidden = !scene.problem;
     if (scene.ready) for (const input of thumbs) input.checked = input.value === scene.picture;
     render();
-  }
-
-  /** @param {string} problem a sentence, or "" */
-  function wrong(problem) {
-    say(".wrong", problem);
-    find(root, ".wrong", HTMLElement).hidden = !problem;
   }
 
   function renderSetting() {
@@ -166,11 +169,9 @@ export async function mount({ element, server, upload, given }) {
     render();
   }
 
-  /** @param {File | undefined} file */
-  function open(file) {
-    if (!file) return;
-    if (file.size > given.MAX_BYTES) wrong(`This file is too large: up to ${given.MAX_BYTES / 1e6} MB are read.`);
-    else scene.load({ file });
+  /** @param {FileList | null | undefined} files */
+  function open(files) {
+    if (files?.length) scene.open(files[0]);
   }
 
   slider.addEventListener("input", () => set({ t: Number(slider.value) }));
@@ -184,23 +185,24 @@ export async function mount({ element, server, upload, given }) {
   find(root, ".new-noise", HTMLElement).addEventListener("click", () => scene.renew());
   const files = find(root, ".upload input", HTMLInputElement);
   files.addEventListener("change", () => {
-    open(files.files?.[0]);
+    open(files.files);
     files.value = ""; // so that the same file can be chosen again
   });
   root.addEventListener("dragover", (event) => event.preventDefault());
   root.addEventListener("drop", (event) => {
     event.preventDefault();
-    open(event.dataTransfer?.files[0]);
+    open(event.dataTransfer?.files);
   });
   for (const { area } of plots) onScrub(area, (share) => set({ t: Math.round(T * share) }));
 
-  // --- Start. What a card of the Learn tab asked for before this tab was first opened is waiting.
+  // --- Start
 
   find(root, ".plots", HTMLElement).append(...plots.map(({ node }) => node));
   const swatches = Object.keys(tables).map((name) => el("span", null, el("i", { class: `swatch ${name}` }), name));
   find(root, ".key", HTMLElement).append(...swatches);
   window.ddpmForward = { set };
   set({ t: waiting.t, schedule: waiting.schedule });
-  scene.load({ name: waiting.picture ?? PICTURE });
+  scene.changed = changed;
+  changed();
   root.inert = false;
 }

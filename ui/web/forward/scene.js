@@ -20,6 +20,8 @@ export class Scene {
   ready = false; // nothing is on its way
   /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
   compared = null;
+  problem = ""; // a sentence for the user
+  changed = () => {}; // called with every change
   /** @type {Source | null} of the picture on screen */
   #source = null;
   /** @type {Wanted} by the newest request; older ones are dropped */
@@ -30,14 +32,13 @@ export class Scene {
    * @param {Upload} upload
    * @param {Given} given
    * @param {Source} source the first picture
-   * @param {(problem?: string) => void} changed called with every change, and with what is wrong, "" for nothing any more
    */
-  constructor(server, upload, given, source, changed) {
+  constructor(server, upload, given, source) {
     this.server = server;
     this.upload = upload;
     this.given = given;
-    this.changed = changed;
     this.#wanted = { source, seed: FIRST_SEED };
+    this.#bring(this.#wanted);
   }
 
   /** The name of a drawn picture, or null. */
@@ -60,6 +61,13 @@ export class Scene {
   wants(name) {
     const { source } = this.#wanted;
     return "name" in source && source.name === name;
+  }
+
+  /** @param {File} file */
+  open(file) {
+    if (file.size <= this.given.MAX_BYTES) return this.load({ file });
+    this.problem = `This file is too large: up to ${this.given.MAX_BYTES / 1e6} MB are read.`;
+    return this.changed();
   }
 
   /** @param {Source} source */
@@ -87,7 +95,8 @@ export class Scene {
     if (problem && this.#source && this.#source !== wanted.source)
       return this.#bring({ ...wanted, source: this.#source }, problem);
     this.ready = true;
-    this.changed(problem || before);
+    this.problem = problem || before;
+    this.changed();
   }
 
   /**

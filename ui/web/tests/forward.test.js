@@ -74,26 +74,21 @@ async function answerAll({ waiting }) {
 }
 function opened() {
   const server = slowServer();
-  const problems = [];
   const upload = async () => ({ path: "up" });
-  const scene = new Scene(server, upload, { MAX_SEED: 2 ** 32 - 1, EPSILON_UNIT: 1 }, { name: "cat" }, (problem) => {
-    if (problem) problems.push(problem);
-  });
-  return { server, problems, scene };
+  const given = { MAX_SEED: 2 ** 32 - 1, EPSILON_UNIT: 1, MAX_BYTES: 2e6 };
+  return { server, scene: new Scene(server, upload, given, { name: "cat" }) };
 }
 
 test("new noise before the first picture waits for it", async () => {
-  const { server, scene, problems } = opened();
-  scene.load({ name: "cat" });
+  const { server, scene } = opened();
   scene.renew();
   await answerAll(server);
-  assert.deepEqual([scene.picture, scene.size, scene.ready, problems], ["cat", 1, true, []]);
+  assert.deepEqual([scene.picture, scene.size, scene.ready, scene.problem], ["cat", 1, true, ""]);
   assert.notEqual(scene.seed, 42);
 });
 
 test("new noise leaves the picture that is on its way, and the newest picture wins", async () => {
   const { server, scene } = opened();
-  scene.load({ name: "cat" });
   await answerAll(server);
   scene.load({ name: "flower" });
   scene.load({ file: {} });
@@ -106,23 +101,29 @@ test("new noise leaves the picture that is on its way, and the newest picture wi
 });
 
 test("a picture that cannot be had leaves the one before, with the new noise", async () => {
-  const { server, scene, problems } = opened();
-  scene.load({ name: "cat" });
+  const { server, scene } = opened();
   await answerAll(server);
   scene.load({ name: "none" });
   scene.renew();
   await answerAll(server);
-  assert.deepEqual([scene.picture, scene.ready, problems], ["cat", true, ["no such picture"]]);
+  assert.deepEqual([scene.picture, scene.ready, scene.problem], ["cat", true, "no such picture"]);
   assert.notEqual(scene.seed, 42);
 });
 
 test("a server that does not answer can be asked again", async () => {
-  const { server, scene, problems } = opened();
-  scene.load({ name: "cat" });
+  const { server, scene } = opened();
   server.waiting.pop().lose(new Error("away"));
   await turn();
-  assert.deepEqual([scene.size, scene.ready, problems], [0, true, [NO_ANSWER]]);
+  assert.deepEqual([scene.size, scene.ready, scene.problem], [0, true, NO_ANSWER]);
   scene.renew();
   await answerAll(server);
-  assert.deepEqual([scene.size, scene.picture], [1, "cat"]);
+  assert.deepEqual([scene.size, scene.picture, scene.problem], [1, "cat", ""]);
+});
+
+test("a file that is too large is not uploaded", async () => {
+  const { server, scene } = opened();
+  await answerAll(server);
+  scene.open({ size: 3e6 });
+  assert.match(scene.problem, /too large: up to 2 MB/);
+  assert.deepEqual([scene.picture, scene.ready], ["cat", true]);
 });
