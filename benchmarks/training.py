@@ -36,8 +36,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks._machine import describe, matmul_peak, spread, synchronize
 from ddpm_core import files
 from train.data.batches import batches
-from train.fit.config import PRESETS, Config, make_network
+from train.fit.config import PRESETS, Config
 from train.fit.progress import Window
+from train.fit.recipe import make_network
 from train.fit.trainer import Trainer
 
 Step = Callable[[], object]

@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
 from train import TrainError
-from train.flags import parse
-from train.words import check_range
+from train.command_line import check_range, parse
 
 
 @dataclass
@@ -34,7 +33,7 @@ def main(arguments: list[str]) -> int:
     check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
     from ddpm_core.checkpoint import gamma_file, refs
-    from train.data.sample import Sample
+    from train.data.sample import ImageSample
 
     if refs.parse(options.checkpoint).kind == "embedded":  # its table is shipped with it, and measured with more images
         raise TrainError(
@@ -43,7 +42,7 @@ def main(arguments: list[str]) -> int:
         )
     model = open_checkpoint(options.checkpoint, options.where)
     gamma_file.place(model)  # says that nothing can be kept before anything is computed
-    sample = Sample(options.data, options.split, model.image_size, options.images, model.channels)
+    sample = ImageSample(options.data, options.split, model.image_size, options.images, model.channels)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.
     labels = sample.labels(model) if model.num_classes and model.null_label is None else None
     images = sample.pixels()

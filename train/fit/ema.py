@@ -1,4 +1,4 @@
-"""The exponential moving average of the weights, which is what is sampled and published."""
+"""The exponential moving average (EMA) of the weights, which is sampled and published."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import nn
 class EMA:
     """A copy of the network whose parameters follow the trained ones, in float32 or wider.
 
-    The average forgets at first as fast as it is young, decay_n = min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ...,
-    so that the random start doesn't linger in it. Buffers are copied once: a U-Net of ours learns nothing in them.
+    The decay warms up, decay_n = min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ..., so that the random initial
+    weights are soon forgotten. Buffers are copied once: our U-Nets learn nothing in them.
     """
 
     def __init__(self, network: nn.Module, decay: float):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from train import TrainError
-from train.data.batches import Images
+from train.data.images import Images
 
 
 def identity(images: Images) -> dict[str, Any]:
@@ -17,8 +17,8 @@ def identity(images: Images) -> dict[str, Any]:
 def check_same(before: Mapping[str, Any], images: Images) -> None:
     """Raise TrainError for other images than those whose `identity` is in a checkpoint.
 
-    Pixels are compared where both runs have them in memory, names or sizes of the files elsewhere, and neither with a
-    checkpoint of a version that kept no digest.
+    Pixels are compared where both runs have them in memory, otherwise names or sizes of the files. A checkpoint of a
+    version that kept no digests is compared in neither.
     """
     now = identity(images)
     if (before["images"], before["classes"]) != (now["images"], now["classes"]):

@@ -1,18 +1,37 @@
-"""Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal, so that every direction learns alike."""
+"""The optimisers of a run: Adam, AdamW, and Muon (Jordan et al. 2024), which makes the momentum of matrices orthogonal.
+
+Orthogonal steps change every direction of a matrix by the same amount.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from ddpm_core.engines.choose import torch_precision
+from train.fit.config import Config
+
+
+def make_optimizer(unet: nn.Module, config: Config) -> torch.optim.Optimizer:
+    """The optimiser of a run, for all parameters of the network."""
+    if config.optimizer == "muon":
+        return Muon(unet, config.lr, config.weight_decay)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimiser the moments of its `state_dict`. Its learning rate, decay and so on stay as configured."""
+    optimizer.load_state_dict({"state": state["state"], "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for the matrices and convolutions within a U-Net, AdamW for the rest: ends, embeddings, biases, norms.
+    """Muon for the matrices and convolutions inside a U-Net, AdamW for the rest: ends, embeddings, biases, norms.
 
     torch.optim.Muon takes matrices only. A convolution's kernel is one here, (outputs, inputs · height · width). Steps
     are scaled by .2 √max(rows, columns), so that they are about as large as AdamW's at the same rate (Liu et al. 2025).
@@ -29,8 +48,8 @@ class Muon(torch.optim.Optimizer):
         )
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
-        """One update of every parameter that has a gradient. closure: refused, and there for accelerate's sake."""
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        """One update of every parameter that has a gradient. closure: must be None; accelerate passes it."""
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
