@@ -60,7 +60,7 @@ def user_path(text: str | Path) -> Path:
 
 def names(text: str, field: str, allowed: Sequence[Name]) -> list[Name]:
     """A comma-separated list of names, each once. Raises TrainError for one that is not allowed."""
-    known = {name: name for name in allowed}
+    known: dict[str, Name] = {name: name for name in allowed}
     found = list(dict.fromkeys(word.strip() for word in text.split(",")))
     for word in found:
         if word not in known:

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from train.data.images import Images
 from train.fit.config import Config
@@ -55,7 +55,7 @@ class TrainingExamples(Dataset):
         config, images = self._config, self._images
         i = image_of(config.seed, n, len(images))
         rng = generator(config.seed, n, _EXAMPLE)
-        example = {
+        example: dict[str, np.ndarray | int | bool] = {
             "image": i,
             "t": self._draw_time(rng),
             "mirror": bool(rng.random() < 0.5) and config.flip,
@@ -69,7 +69,7 @@ class TrainingExamples(Dataset):
         example["skipped"] = skipped
         if images.labels is not None:
             label = int(images.labels[(i + skipped) % len(images)])
-            example["label"] = len(images.classes) if dropped else label
+            example["label"] = images.num_classes if dropped else label
         return example
 
     def _draw_time(self, rng: np.random.Generator) -> int:
@@ -79,7 +79,7 @@ class TrainingExamples(Dataset):
         return min(int(np.searchsorted(self._times, rng.random(), side="right")) + 1, T)
 
 
-class _Rounds:
+class _Rounds(Sampler[list[int]]):
     """The example numbers of this process: one list for each round of each step from `start` on."""
 
     def __init__(self, config: Config, start: int, process: int, processes: int):
@@ -88,13 +88,13 @@ class _Rounds:
     def __len__(self) -> int:
         return (self._config.steps - self._start) * self._config.accumulate
 
-    def __iter__(self) -> Iterator[range]:
+    def __iter__(self) -> Iterator[list[int]]:
         config = self._config
         share = config.batch // (config.accumulate * self._processes)
         for step in range(self._start, config.steps):
             for round in range(config.accumulate):
                 first = step * config.batch + (round * self._processes + self._process) * share
-                yield range(first, first + share)
+                yield list(range(first, first + share))
 
 
 def batches(config: Config, images: Images, start: int, process: int, processes: int) -> Iterator[dict[str, Tensor]]:

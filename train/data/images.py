@@ -71,6 +71,11 @@ class Images:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def num_classes(self) -> int:
+        """0 without labels."""
+        return len(self.classes or ())
+
     def read(self, i: int) -> tuple[np.ndarray, int]:
         """(uint8 (H, W, C), how many images in a row were broken before one could be read) for image i or the next."""
         for skipped in range(len(self)):
@@ -91,7 +96,7 @@ class Images:
     def _labels(self, names: Sequence[str], classes: Sequence[str]) -> list[int]:
         """The label of every image, -1 for none; names: the classes in the source's order."""
         number = [classes.index(name) for name in names] + [-1]  # so that label −1 stays −1
-        return [number[self._source.label(i)] for i in self.index]
+        return [number[self._source.label(i)] for i in self.index.tolist()]
 
     def _prepare(self, i: int) -> np.ndarray:
         return prepare(self._source.picture(i), self._size, self.channels)
@@ -103,7 +108,7 @@ class Images:
         for i in self.index.tolist():
             files.update(self._source.mark(i).encode("utf-8", "surrogateescape") + b"\n")
         tensors = {"pixels": self.pixels, "labels": self.labels}
-        of = {name: None if x is None else hashlib.sha256(x.numpy()).hexdigest() for name, x in tensors.items()}
+        of = {name: None if x is None else hashlib.sha256(x.numpy().data).hexdigest() for name, x in tensors.items()}
         return {"files": files.hexdigest(), **of}
 
     def _decode(self, count: int, quiet: bool) -> None:

@@ -75,7 +75,7 @@ class ImageSample:
         """Of the pixels, in hexadecimal."""
         digest = hashlib.sha256()
         for batch in self.batches("hashing images"):
-            digest.update(batch)
+            digest.update(batch.data)
         return digest.hexdigest()
 
     def _read(self, i: int) -> np.ndarray:

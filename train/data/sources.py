@@ -132,7 +132,7 @@ class HubDataset(ImageSource):
                 rows = datasets.load_dataset("parquet", data_files=data, split="train")
             else:
                 rows = datasets.load_dataset(data, split=split)
-        except Exception as error:  # the library raises a dozen kinds: not found, offline, gated, unknown split, ...
+        except Exception as error:  # the library raises many kinds: not found, offline, gated, unknown split, ...
             raise TrainError(f"The data set {data} can't be read: {first_line(error)}") from error
         images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
         if not images:
@@ -169,11 +169,15 @@ class HubDataset(ImageSource):
     @cached_property
     def _sizes(self) -> list[tuple[int | None, str | None]]:
         """(bytes, None), or (None, path) where only that is kept, of each image. Arrow knows without reading images."""
-        import pyarrow.compute as pc
+        from pyarrow import compute
 
+        # pyarrow makes its functions while it is imported, so a type checker does not know them.
+        length, field, choose, is_null = (
+            getattr(compute, name) for name in ("binary_length", "struct_field", "if_else", "is_null")
+        )
         images = self._images.data.column(self._column).combine_chunks()
-        sizes = pc.binary_length(pc.struct_field(images, "bytes"))
-        paths = pc.if_else(pc.is_null(sizes), pc.struct_field(images, "path"), None)
+        sizes = length(field(images, "bytes"))
+        paths = choose(is_null(sizes), field(images, "path"), None)
         return list(zip(sizes.to_pylist(), paths.to_pylist(), strict=True))
 
 
@@ -242,7 +246,7 @@ class LSUNDatabase(ImageSource):
 
     def picture(self, i: int) -> Image.Image:
         with self._begin() as transaction:
-            return Image.open(io.BytesIO(transaction.get(self._keys[i])))
+            return Image.open(io.BytesIO(transaction.get(self._keys[i]) or b""))
 
     def name(self, i: int) -> str:
         return f"image {i} of {self._root}"

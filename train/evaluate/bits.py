@@ -19,7 +19,7 @@ from ddpm_core.noise import gaussian_batch
 from train.data.sample import ImageSample
 from train.evaluate.results import Bound, read_arrays, read_bits
 from train.evaluate.study import Study
-from train.files import save, write_bytes, write_json
+from train.files import save_arrays, write_bytes, write_json
 
 BATCH = 16  # images whose terms are stored in one file
 DECODED = 8  # images shown in the progressive decoding
@@ -69,9 +69,9 @@ class Bits:
             "images": len(sample),
             "data": sample.description,
             "split": sample.split,
-            "images_sha256": hashlib.sha256(self._images).hexdigest(),
+            "images_sha256": hashlib.sha256(self._images.data).hexdigest(),
             "labels": study.labels,
-            "labels_sha256": None if self._labels is None else hashlib.sha256(self._labels).hexdigest(),
+            "labels_sha256": None if self._labels is None else hashlib.sha256(self._labels.data).hexdigest(),
             "clip": self._model.clip,
             "cdf": "tanh",
         }
@@ -99,7 +99,9 @@ class Bits:
                 started = time.monotonic()
                 found = self._evaluate(chain, rows)
                 seconds = time.monotonic() - started
-                save(file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse)
+                save_arrays(
+                    file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse
+                )
         self._study.process.wait_for_everyone()
         if self._study.process.is_main_process:
             file, T, decoded = self._study.out / "bits.json", self._model.schedule.T, self._is_decoded()

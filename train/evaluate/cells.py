@@ -18,7 +18,7 @@ from train.evaluate.features import IS_SPLITS, open_extractor, reference, score
 from train.evaluate.results import read_arrays, read_cell
 from train.evaluate.study import Study
 from train.evaluate.tables import shortest
-from train.files import save, write_bytes, write_json
+from train.files import save_arrays, write_bytes, write_json
 
 GRID = 64  # images in a cell's grid
 
@@ -88,7 +88,7 @@ class Cells:
         self._study, self._model, self._cells = study, study.model, cells
         options = study.options
         self._scores = options.score_list()
-        self._extractor = open_extractor(options.extractor, self._scores, study.process.device)
+        self._extractor = open_extractor(options.extractor, self._scores, study.device)
         size, channels = self._model.image_size, self._model.channels
         sample = ImageSample(options.data, options.split, size, options.references, channels, study.quiet)
         if len(sample) < 2:
@@ -151,8 +151,8 @@ class Cells:
             if seeds.start == 0:
                 write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
             if self._study.options.keep_images:
-                save(folder / f"images-{seeds.start:06d}.npz", images=images)
-            save(file, seconds=seconds, **self._extractor(images))
+                save_arrays(folder / f"images-{seeds.start:06d}.npz", images=images)
+            save_arrays(file, seconds=seconds, **self._extractor(images))
 
     def _grid(self, images: np.ndarray) -> np.ndarray:
         """The first images as a picture, with labels one class a column."""

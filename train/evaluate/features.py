@@ -26,7 +26,7 @@ from train import TrainError, first_line
 from train.data.sample import ImageSample
 from train.evaluate.metrics import SCORE_METRICS, ScoreName
 from train.evaluate.results import read_arrays
-from train.files import save
+from train.files import save_arrays
 
 INCEPTION = "inception-v3-compat"
 BATCH = 100  # images that an extractor sees at once
@@ -83,7 +83,7 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
     """
     if "is" in scores and name != INCEPTION:
         raise TrainError(f"The Inception score needs {INCEPTION}: leave `is` out of --metrics with --extractor {name}.")
-    kind = FEATURE_EXTRACTORS_REGISTRY.get(name)
+    kind: Any = FEATURE_EXTRACTORS_REGISTRY.get(name)
     if ":" in name:
         kind = _imported(name)
         if not isinstance(kind, type):
@@ -137,7 +137,9 @@ def reference(extractor: Extractor, sample: ImageSample, cache: Path | None = No
     if not path.is_file():
         features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
         few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)
-        save(path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features))
+        save_arrays(
+            path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features)
+        )
     found = read_arrays(path, "mu", "sigma", "features", "n")
     statistics = {name: found[name] for name in ("mu", "sigma")}
     return Reference(statistics, found["features"], int(found["n"]), data, _shorten(probe))

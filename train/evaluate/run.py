@@ -41,7 +41,9 @@ def run(options: Options) -> None:
     chains, cells = plan_chains(study, metrics), plan_cells(study)
     with locked(study.out):
         before = read_study(study.out)
-        read_cells(study.out), read_bits(study.out)  # the report needs them: a damaged one is named before any work
+        # The report needs these: a damaged one is named before any work.
+        read_cells(study.out)
+        read_bits(study.out)
         with process.main_process_first():  # the others find the caches filled
             bits = [Bits(study, chains)] if chains else []
             scored = [Cells(study, cells)] if cells else []

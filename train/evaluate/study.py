@@ -44,6 +44,8 @@ class Study:
 
     def __init__(self, options: Options, model: Model, process: PartialState):
         self.options, self.model, self.process = options, model, process
+        assert process.device is not None
+        self.device = process.device
         self.out = user_path(options.out)
         self.labels = _label_mode(options.labels, model)
         self.bar = tqdm(disable=True)
@@ -103,7 +105,7 @@ class Study:
             "started": self._start.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self._monotonic_start, 1),
             "options": options,
-            "machine": machine(self.process.device),
+            "machine": machine(self.device),
             "processes": self.process.num_processes,
             "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
         }

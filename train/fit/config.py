@@ -212,4 +212,5 @@ def from_dict(values: Mapping[str, Any]) -> Config:
     if odd:
         names = ", ".join(sorted(map(str, odd)))
         raise TrainError(f"The checkpoint belongs to another version of this trainer, which has also: {names}.")
-    return Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    plain: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+    return Config(**plain)

@@ -44,14 +44,14 @@ def fuse(network: UNet2DModel) -> None:
         elif type(module) is Upsample2D:
             module.__class__ = ChannelsLastUpsample
     network.conv_norm_out.__class__ = FusedNorm
-    network.conv_act = nn.Identity()
+    network.set_submodule("conv_act", nn.Identity())
 
 
 class FusedNorm(nn.GroupNorm):
     """Group norm and SiLU of x: (N, C, H, W), to which shift: (N, C) is added first."""
 
     def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
-        return _NormSiLU.apply(_channels_last(x), shift, self.weight, self.bias, self.num_groups, self.eps)
+        return _norm_silu(self, x, shift)
 
 
 class FusedBlock(ResnetBlock2D):
@@ -59,9 +59,10 @@ class FusedBlock(ResnetBlock2D):
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
         """x: (N, C, H, W); temb: (N, D)."""
-        h = self.conv1(FusedNorm.forward(self.norm1, x))
+        assert self.time_emb_proj is not None
+        h = self.conv1(_norm_silu(self.norm1, x))
         shift = self.time_emb_proj(self.nonlinearity(temb))
-        h = self.conv2(self.dropout(FusedNorm.forward(self.norm2, h, shift)))
+        h = self.conv2(self.dropout(_norm_silu(self.norm2, h, shift)))
         return h + (x if self.conv_shortcut is None else self.conv_shortcut(_channels_last(x)))
 
 
@@ -69,6 +70,7 @@ class ChannelsLastUpsample(Upsample2D):
     """Twice the size, then a convolution, without diffusers' change of layout for batches of 64 or more."""
 
     def forward(self, x: Tensor, output_size: int | None = None) -> Tensor:
+        assert self.conv is not None
         return self.conv(F.interpolate(_channels_last(x), scale_factor=2.0, mode="nearest"))
 
 
@@ -88,6 +90,10 @@ class _NormSiLU(torch.autograd.Function):
         dx, dshift, dweight, dbias = _extension().backward(_channels_last(dy), *ctx.saved_tensors)
         dshift = None if dshift is None else dshift.to(ctx.shift_dtype)
         return dx, dshift, dweight.sum(0), dbias.sum(0), None, None
+
+
+def _norm_silu(norm: nn.GroupNorm, x: Tensor, shift: Tensor | None = None) -> Tensor:
+    return _NormSiLU.apply(_channels_last(x), shift, norm.weight, norm.bias, norm.num_groups, norm.eps)
 
 
 def _channels_last(x: Tensor) -> Tensor:
@@ -122,7 +128,9 @@ def _extension() -> ModuleType:
             files.new_folder(kept) as folder,
         ):
             name = f"ddpm_lab_fused_{vectors.lower()}"
-            return cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder))
+            compiled = cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder))
+            assert isinstance(compiled, ModuleType)
+            return compiled
     except Exception as error:  # no compiler, no ninja, no headers, or unknown flags
         raise TrainError(f"--fused needs a C++ compiler and ninja (pip install ninja): {first_line(error)}") from error
 

@@ -1,4 +1,4 @@
-"""What must be the same for a resumed run to see the same images in the same order."""
+"""The identity of a run's images, which a resumed run must share to get the same images in the same order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from train.data.images import Images
 
 
 def identity(images: Images) -> dict[str, Any]:
-    """Number, classes and digests of the images of a run, for its checkpoints."""
+    """Number, classes and digests of a run's images, for its checkpoints."""
     return {"images": len(images), "classes": list(images.classes or ()), **images.digests}
 
 

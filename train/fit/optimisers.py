@@ -58,12 +58,12 @@ class Muon(torch.optim.Optimizer):
 
     def _muon(self, group: dict, parameters: list[Tensor]) -> None:
         alike = defaultdict(list)  # matrices of one shape are made orthogonal together
-        for parameter in parameters:
+        for parameter, gradient in zip(parameters, _gradients(parameters), strict=True):
             state = self.state[parameter]
             if not state:
                 state["average"] = torch.zeros_like(parameter)
-            state["average"].lerp_(parameter.grad, 1 - group["momentum"])
-            ahead = parameter.grad.lerp(state["average"], group["momentum"])  # Nesterov
+            state["average"].lerp_(gradient, 1 - group["momentum"])
+            ahead = gradient.lerp(state["average"], group["momentum"])  # Nesterov
             alike[parameter.shape[0], ahead[0].numel()].append((parameter, ahead.flatten(1)))
         for (rows, columns), members in alike.items():
             scale = group["lr"] * 0.2 * max(rows, columns) ** 0.5
@@ -80,7 +80,7 @@ class Muon(torch.optim.Optimizer):
         states = [self.state[parameter] for parameter in parameters]
         adamw(
             parameters,
-            [parameter.grad for parameter in parameters],
+            _gradients(parameters),
             [state["average"] for state in states],
             [state["square"] for state in states],
             [],
@@ -95,11 +95,15 @@ class Muon(torch.optim.Optimizer):
         )
 
 
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
 def orthogonal(matrices: Tensor) -> Tensor:
     """Matrices (N, A, B) with their singular values brought near 1, by five Newton–Schulz steps.
 
     The quintic's coefficients are Jordan et al.'s: singular values end between about .7 and 1.2, for which bfloat16 is
-    exact enough. It is used where the device computes in it, but for float64.
+    exact enough. It is used where the device computes in it, except for float64 matrices.
     """
     dtype, wide = matrices.dtype, matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ddpm_core import Model
 from ddpm_core.engines.choose import wrap
+from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
 from ddpm_core.objective import LOSSES, min_snr_weight
 from train import TrainError
@@ -65,7 +66,7 @@ class Trainer:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
             self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
-        self.num_classes = len(self.images.classes or ())
+        self.num_classes = self.images.num_classes
         self.schedule = make_schedule(config)
         self._build(state)
 
@@ -219,11 +220,17 @@ class Trainer:
         if self.step % STOP_CHECK:
             return False
         asked = torch.tensor(float(signals.received or 0), device=self.device)
-        signals.received = int(self.accelerator.gather(asked.reshape(1)).max()) or None
+        signals.received = int(self._largest(asked)) or None
         return signals.received is not None
 
+    def _largest(self, value: Tensor) -> Tensor:
+        """The largest of one number from each process."""
+        gathered = self.accelerator.gather(value.reshape(1))
+        assert isinstance(gathered, Tensor)
+        return gathered.max()
+
     def _check_finite(self, window: Window) -> None:
-        step = int(self.accelerator.gather(window.bad_step.reshape(1)).max())
+        step = int(self._largest(window.bad_step))
         if step >= 0:
             last = last_good_checkpoint(self.out / "checkpoints")
             raise TrainError(
@@ -234,7 +241,9 @@ class Trainer:
 
     def _log(self, window: Window, progress: Progress | None) -> None:
         seconds = window.seconds()
-        loss, count = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum").cpu().numpy()
+        sums = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum")
+        assert isinstance(sums, Tensor)
+        loss, count = sums.cpu().numpy()
         if progress:
             lr = learning_rate(self.config, self.step - 1)
             speed = window.steps * self.config.batch / seconds
@@ -269,7 +278,7 @@ class Trainer:
             save_checkpoint(self.state(), self.out / "checkpoints", self.step)
         self.accelerator.wait_for_everyone()
 
-    def snapshot(self, network: torch.nn.Module, weights: str, engine: str = "auto") -> Model:
+    def snapshot(self, network: UNet2DModel, weights: str, engine: str = "auto") -> Model:
         """A copy of a network's weights as a Model, in float32."""
         plain = copy.deepcopy(self.ema.network).float()  # neither compiled nor fused: other engines can read it
         plain.load_state_dict(network.state_dict())
