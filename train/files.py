@@ -7,10 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ddpm_core import files
 from train import TrainError
@@ -26,8 +25,8 @@ def check_folder(folder: Path, flag: str) -> None:
         raise TrainError(f"--{flag} {folder} can't be written ({reason}): choose another folder.") from error
 
 
-def save_arrays(path: Path, **arrays: ArrayLike) -> None:
-    """Write an .npz file."""
+def save_arrays(path: Path, **arrays: Any) -> None:
+    """Write an .npz file. arrays: whatever numpy can make arrays of."""
     with _replacing(path) as file:
         np.savez(file, **arrays)
 

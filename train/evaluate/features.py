@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
@@ -95,7 +96,7 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
         layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
         if "is" in scores:
             layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
-        network = kind(name, list(layers.values()), verbose=False).eval().requires_grad_(False).to(device)
+        network = _network(kind, name, list(layers.values())).to(device)
     except Exception as error:  # no network, a full disk, a damaged download: torch.hub raises many kinds
         what = "FID, KID and IS need Inception weights, which" if name == INCEPTION else f"The weights of {name}"
         raise TrainError(
@@ -169,6 +170,11 @@ def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> 
         return {k: 1000 * found[f"kernel_inception_distance_{name}"] for k, name in (("value", "mean"), ("std", "std"))}
     found = isc_features_to_metric(torch.from_numpy(outputs["logits"]), splits=IS_SPLITS)
     return {"value": found["inception_score_mean"], "std": found["inception_score_std"]}
+
+
+def _network(kind: Any, name: str, layers: list[str]) -> nn.Module:
+    """An instance of a torch-fidelity class, whose constructor may download weights."""
+    return kind(name, layers, verbose=False).eval().requires_grad_(False)
 
 
 def _imported(name: str) -> Any:
