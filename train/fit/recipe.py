@@ -19,11 +19,13 @@ from train.fit.config import Config
 
 
 def make_schedule(config: Config) -> NoiseSchedule:
-    """The noise schedule of a run. Raises ValueError for β out of range."""
+    """The noise schedule of a run. Raises ValueError for β out of range and for an unknown schedule."""
     if config.schedule == "cosine":
         return NoiseSchedule.cosine(config.T)
-    kind = NoiseSchedule.linear if config.schedule == "linear" else NoiseSchedule.quadratic
-    return kind(config.T, config.beta_start, config.beta_end)
+    kinds = {"linear": NoiseSchedule.linear, "quadratic": NoiseSchedule.quadratic}
+    if config.schedule not in kinds:
+        raise ValueError(f"there is no schedule {config.schedule!r}")
+    return kinds[config.schedule](config.T, config.beta_start, config.beta_end)
 
 
 def time_distribution(config: Config) -> np.ndarray | None:
