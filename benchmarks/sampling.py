@@ -55,6 +55,7 @@ def network(name: str) -> UNet2DModel:
 
 
 def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str = "auto") -> Run:
+    """`ddpm_core.sample` with an engine."""
     wrapped = wrap(unet, str(device), engine=engine_name, progress=print, owned=True)
     classes = (unet.config.num_class_embeds or 1) - 1
     model = ddpm_core.Model(
@@ -68,6 +69,7 @@ def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str =
 
 
 def ours_torch(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
+    """The same with the engine torch."""
     return ours(unet, batch, device, "torch")
 
 
@@ -89,7 +91,7 @@ def diffusers_tuned(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
 
 
 def diffusers_channels_last(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """The same without torch.compile."""
+    """As `diffusers_tuned`, without torch.compile."""
     tuned = nn.Module.to(unet, device, _best_dtype(device), memory_format=torch.channels_last)
     return _loop(tuned, batch, device)
 
@@ -147,7 +149,7 @@ CONTENDERS = {
 
 
 def contenders(name: str, compiled: bool) -> dict[str, Callable[..., Run]]:
-    """Those that can run a network."""
+    """The contenders that can run a network; compiled: also those that need torch.compile."""
     left_out = set() if name == "cifar10" else {"lucidrains"}
     left_out |= set() if compiled else {"diffusers compiled"}
     return {who: make for who, make in CONTENDERS.items() if who not in left_out}
@@ -207,6 +209,7 @@ def flops(name: str) -> int:
 
 
 def main(arguments: list[str]) -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks sampling", description="Time a sampling step, ours and the peers', in alternation."
     )

@@ -5,7 +5,7 @@
 
 Peers: the loop of diffusers' unconditional_image_generation example (its network, scheduler, EMA and data transforms)
 and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a peer
-by hand what --flags gives us, but for --fused, which is ours. Each contestant is a process of its own; they take turns,
+by hand what --flags gives us, but for --fused, which is ours. Each contender is a process of its own; they take turns,
 the others waiting. Prints the median of each, ratios, and our share of the measured matrix-product peak. lucidrains'
 network is not ours: the work for an image stands beside its speed. Each uses its own optimiser.
 """
@@ -45,6 +45,7 @@ Step = Callable[[], object]
 
 
 def pictures(folder: Path, n: int = 256) -> Path:
+    """Fill a folder with n random images."""
     rng = np.random.default_rng(0)
     for i in range(n):
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"{i:04}.png")
@@ -52,6 +53,7 @@ def pictures(folder: Path, n: int = 256) -> Path:
 
 
 def ours(config: Config) -> Step:
+    """This project's trainer."""
     trainer = Trainer(config)
     window = Window(trainer.device)
     rounds = batches(config, trainer.images, 0, 0, 1)
@@ -59,6 +61,7 @@ def ours(config: Config) -> Step:
 
 
 def tune(network: torch.nn.Module, config: Config) -> None:
+    """Give a peer what our flags give us."""
     if config.channels_last:
         network.to(memory_format=torch.channels_last)
     if config.compile:
@@ -66,6 +69,7 @@ def tune(network: torch.nn.Module, config: Config) -> None:
 
 
 def endless(loader: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Epoch after epoch."""
     while True:
         yield from loader
 
@@ -121,6 +125,7 @@ def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
 
 
 def lucidrains_network(config: Config) -> torch.nn.Module:
+    """The peer's U-Net with our widths."""
     from denoising_diffusion_pytorch import Unet
 
     widths = config.widths
@@ -158,6 +163,7 @@ def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step
 
 
 def mixed(config: Config) -> str:
+    """accelerate's name for the precision."""
     return config.precision if config.precision in ("bf16", "fp16") else "no"
 
 
@@ -178,7 +184,7 @@ def flops_per_image(network: torch.nn.Module) -> float:
     return counter.get_total_flops()
 
 
-CONTESTANTS: dict[str, Callable[[Config, Path, Path], Step]] = {
+CONTENDERS: dict[str, Callable[[Config, Path, Path], Step]] = {
     "ours": lambda config, folder, results: ours(config),
     "diffusers": lambda config, folder, results: diffusers_loop(config, folder, tuned=False),
     "diffusers tuned": lambda config, folder, results: diffusers_loop(config, folder, tuned=True),
@@ -187,11 +193,11 @@ CONTESTANTS: dict[str, Callable[[Config, Path, Path], Step]] = {
 }
 
 
-def contestant(name: str, config: Config, folder: Path, n: int, pipe: Connection) -> None:
+def contender(name: str, config: Config, folder: Path, n: int, pipe: Connection) -> None:
     """A process: set up, warm up (and compile), then time n steps whenever asked."""
     if config.threads:
         torch.set_num_threads(config.threads)
-    step = CONTESTANTS[name](config, folder, folder.parent / "results")
+    step = CONTENDERS[name](config, folder, folder.parent / "results")
     device = Accelerator().device
     for _ in range(2):
         step()
@@ -201,15 +207,15 @@ def contestant(name: str, config: Config, folder: Path, n: int, pipe: Connection
 
 
 def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int) -> dict[str, list[float]]:
-    """Seconds a step of each contestant, round by round."""
+    """Seconds a step of each contender, round by round."""
     context, processes, pipes = multiprocessing.get_context("spawn"), [], {}
     try:
         for name in names:
             pipes[name], theirs = context.Pipe()
             # Not a daemon, which could not have the processes that lucidrains' Trainer reads images with.
-            processes.append(context.Process(target=contestant, args=(name, config, folder, n, theirs)))
+            processes.append(context.Process(target=contender, args=(name, config, folder, n, theirs)))
             processes[-1].start()
-            theirs.close()  # so that a contestant that fails is noticed
+            theirs.close()  # so that a contender that fails is noticed
             pipes[name].recv()
             print(f"{name:18} ready", file=sys.stderr)
         times: dict[str, list[float]] = {name: [] for name in names}
@@ -225,14 +231,15 @@ def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int)
 
 
 def main(arguments: list[str]) -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--network", default="cifar10", choices=["cifar10", "cifar10-tiny"])
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
     parser.add_argument("--steps", type=int, default=2, help="steps in a turn")
-    parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=[*CONTESTANTS])
+    parser.add_argument("--only", nargs="*", choices=CONTENDERS, default=[*CONTENDERS])
     parser.add_argument("--json", type=Path, help="write the results there")
     parser.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="flags of `train fit` for our run")
     options = parser.parse_args(arguments)

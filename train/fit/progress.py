@@ -34,7 +34,7 @@ class Window:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Set all sums to 0."""
         self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
         self.count = torch.zeros_like(self.loss)
         self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones

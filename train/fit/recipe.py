@@ -1,4 +1,4 @@
-"""What a configuration stands for: the noise schedule, the distribution of t, the network and the learning rate."""
+"""From a configuration to the noise schedule, the distribution of t, the network, the learning rate and the model."""
 
 from __future__ import annotations
 
