@@ -1,4 +1,4 @@
-"""The offered checkpoints: labels, what a public page refuses, what stays loaded, downloads from a Hub."""
+"""The checkpoints that the page offers: labels, what a public page refuses, what stays in memory, downloads."""
 
 import shutil
 import time
