@@ -23,9 +23,9 @@ import torch
 import ddpm_core
 from benchmarks._machine import describe, spread
 from ddpm_core import files
-from ui.runs.frames import Show
+from ui.runs.frames import RunView
 from ui.runs.job import Job
-from ui.runs.models import Checkpoints
+from ui.runs.models import Models
 from ui.runs.settings import CHECKPOINT, Settings
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -56,8 +56,8 @@ def bare(model, run: Settings) -> None:
     ddpm_core.sample(model, run.seeds, run.steps, variance=run.variance)
 
 
-def job(models: Checkpoints, run: Settings) -> None:
-    for _ in Show([], Job([run], models)).messages():
+def job(models: Models, run: Settings) -> None:
+    for _ in RunView([], Job([run], models)).messages():
         pass
 
 
@@ -68,7 +68,7 @@ def seconds(work, *arguments) -> float:
 
 
 def measure_job(rounds: int) -> Iterator[dict]:
-    models = Checkpoints()
+    models = Models()
     model = models.get(CHECKPOINT)
     for name, run in RUNS.items():
         seconds(bare, model, run), seconds(job, models, run)

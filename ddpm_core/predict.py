@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core import process
-from ddpm_core.model import Model
+from ddpm_core.model import Model, ModelSpec
 
 
 class Prediction(NamedTuple):
@@ -94,7 +94,7 @@ def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | No
     return output[:, :channels], output[:, channels:] if expected > channels else None
 
 
-def class_index(model: Model, text: str) -> int:
+def class_index(model: ModelSpec, text: str) -> int:
     """The class that a user's text means: the one of exactly that name, else the one of that number (from 0).
 
     Raises ValueError when the model has no such class.
