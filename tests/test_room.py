@@ -24,9 +24,8 @@ def test_a_page_for_this_machine_alone_says_how_to_let_others_in():
 
 
 def test_a_page_for_the_network_is_given_by_its_address_there(served, monkeypatch):
-    monkeypatch.setattr(
-        invitation, "_own_address", lambda: "127.0.0.2"
-    )  # reaches 0.0.0.0, and not a server on 127.0.0.1
+    # This address reaches a server on 0.0.0.0, and not one on 127.0.0.1.
+    monkeypatch.setattr(invitation, "_own_address", lambda: "127.0.0.2")
     found = invitation.invitation(f"http://localhost:{served}/lab/")
     assert found["address"] == f"http://127.0.0.2:{served}/lab/"
     assert found["code"].startswith("data:image/svg+xml")

@@ -1,11 +1,13 @@
 """Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
 
+import ast
 import asyncio
 import json
 import math
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import anyio.to_thread
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ui import web
+from ui.runs import line
 from ui.runs.frames import RunView
 from ui.runs.job import FINAL, Frame, Job
 from ui.runs.line import LINE
@@ -389,6 +392,15 @@ def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
     log = math.log
     monkeypatch.setattr(math, "log", lambda x: pace.note("a", next(batches), 1.0) or log(x))
     assert pace.of("a", 1) == 3
+
+
+def test_a_run_needs_nothing_of_gradio_or_the_page():
+    for path in Path(line.__file__).parent.glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        names += [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+        allowed = [name for name in names if name == "ui.runs" or name.startswith("ui.runs.")]
+        assert not [name for name in names if name.split(".")[0] in ("gradio", "ui", "train") and name not in allowed]
 
 
 # --- Who listens
