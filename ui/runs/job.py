@@ -88,12 +88,11 @@ class Job:
         self.about: dict[str, str | None] = {}  # revision: of the weights; engine: what evaluated them
         self.x_0: dict[int, np.ndarray] = {}  # of each finished lane, float32 (N, C, H, W)
         self._models = models
-        self._steps: deque = deque()  # (lane, step): kept, and not yet in an update
+        self._steps: deque[tuple[int, ddpm_core.Step]] = deque()  # (lane, step): kept, and not yet in an update
         self._done = 0  # steps, of all lanes
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
-        self._started = 0.0  # when the first step was done
 
     # --- For the caller
 

@@ -147,7 +147,11 @@ class Handlers:
 
     def comparison(self, steps: int) -> Callable[[], list[Any]]:
         """The handler of the button that compares β and β̃ at so many steps."""
-        return lambda: list(controls.comparison(steps).values())
+
+        def set_up() -> list[Any]:
+            return list(controls.comparison(steps).values())
+
+        return set_up
 
     # --- A run
 
