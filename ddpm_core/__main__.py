@@ -104,7 +104,7 @@ class Info:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def run(self) -> None:
-        from ddpm_core.checkpoint.load import describe
+        from ddpm_core.checkpoint.describe import describe
 
         rows = describe(open_checkpoint(self.checkpoint, self.where))
         width = max(map(len, rows))

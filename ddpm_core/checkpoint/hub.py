@@ -27,10 +27,21 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from ddpm_core.checkpoint.refs import EXTRA, FILES, CheckpointError, Layout, Ref, embedded, layout, names_in, parse
+from ddpm_core.checkpoint.refs import (
+    EXTRA,
+    FILES,
+    CheckpointError,
+    Layout,
+    LocalCheckpoint,
+    Ref,
+    embedded,
+    layout,
+    names_in,
+    parse,
+)
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception it raises cancels the download
-Check = Callable[[Path, Layout], object]  # looks at the small files before the weights are downloaded
+Check = Callable[[LocalCheckpoint], object]  # looks at the small files before the weights are downloaded
 Result = TypeVar("Result")
 
 LISTING_TIMEOUT = 5.0  # seconds until the cache is used instead of the Hub's answer
@@ -46,20 +57,20 @@ class Status:
     bytes: int | None = None
 
 
-def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Path, Layout, str | None]:
-    """Bring a checkpoint's files here: (folder, its layout, commit hash for the Hub's).
+def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> LocalCheckpoint:
+    """Bring a checkpoint's files here.
 
     Asks the Hub for the newest commit of the revision; when the Hub cannot be reached, the cache serves, even one that
     another program filled and that lacks files we would have downloaded: layout.unknown names those. progress is
     called about ten times a second from this thread, also while nothing arrives; what it raises cancels the download
     and comes out unchanged. An interrupted download leaves nothing broken: the next call succeeds.
-    check(folder, layout) runs when the small files are there, before the weights are downloaded; what it raises comes
+    check(checkpoint) runs when the small files are there, before the weights are downloaded; what it raises comes
     out unchanged too. Raises CheckpointError.
     """
     if ref.folder is not None:
-        return ref.folder, layout(names_in(ref.folder), ref.name), None
+        return LocalCheckpoint(ref, ref.folder, layout(names_in(ref.folder), ref.name))
     cached = _cached(ref)
-    if cached and cached[2] == ref.revision and not cached[1].unknown:  # a commit never changes
+    if cached and cached.commit == ref.revision and not cached.layout.unknown:  # a commit never changes
         return cached
     try:
         commit, sizes = _interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
@@ -69,21 +80,21 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Pat
         raise _explained(error, ref) from None
     chosen = layout(sizes, str(ref))
     try:
-        return _download(ref, commit, chosen, sizes, check, progress), chosen, commit
+        return _download(ref, commit, chosen, sizes, check, progress)
     except (HTTPError, OSError) as error:
         raise _explained(error, ref, downloading=True) from None
 
 
-def here(ref: Ref) -> tuple[Path, Layout, str | None] | None:
-    """A checkpoint's folder, which files it has, and its commit on the Hub, when they are all on this machine.
+def here(ref: Ref) -> LocalCheckpoint | None:
+    """The checkpoint, when all its files are on this machine, else None. Asks nobody else.
 
-    Asks nobody else. None too where another program filled the cache, which may then lack a file.
+    None too where another program filled the cache, which may then lack a file.
     Raises CheckpointError for a folder that is no checkpoint.
     """
     if ref.folder is not None:
-        return ref.folder, layout(names_in(ref.folder), ref.name), None
+        return LocalCheckpoint(ref, ref.folder, layout(names_in(ref.folder), ref.name))
     cached = _cached(ref)
-    return None if cached and cached[1].unknown else cached
+    return None if cached and cached.layout.unknown else cached
 
 
 def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 3.0) -> Status:
@@ -95,7 +106,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
             size = sum((where.folder / name).stat().st_size for name in chosen.files)
             return Status("local" if where.kind == "folder" else "embedded", size)
         cached = _cached(where)
-        if cached and not cached[1].unknown:
+        if cached and not cached.layout.unknown:
             return _in_cache(cached)
         try:
             commit, sizes = _interruptible(lambda: _listing(where, timeout), timeout=timeout)
@@ -105,7 +116,8 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
             raise
         chosen = layout(sizes, str(where))
         wanted = _not_cached(where, commit, chosen)
-        return Status("download", sum(sizes[name] or 0 for name in wanted)) if wanted else _in_cache(cached)
+        state, names = ("download", wanted) if wanted else ("cached", chosen.files)
+        return Status(state, sum(sizes[name] or 0 for name in names))
     except Exception as error:
         return Status("offline" if _unreachable(error) else "missing")
 
@@ -116,13 +128,12 @@ def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str,
     return info.sha, {file.rfilename: file.size for file in info.siblings or ()}
 
 
-def _in_cache(cached: tuple[Path, Layout, str]) -> Status:
-    folder, chosen, _ = cached
-    return Status("cached", sum((folder / name).stat().st_size for name in chosen.files))
+def _in_cache(cached: LocalCheckpoint) -> Status:
+    return Status("cached", sum((cached.folder / name).stat().st_size for name in cached.layout.files))
 
 
-def _cached(ref: Ref) -> tuple[Path, Layout, str] | None:
-    """The checkpoint as huggingface_hub's cache has it, when it can be loaded: (folder, layout, commit).
+def _cached(ref: Ref) -> LocalCheckpoint | None:
+    """The checkpoint as huggingface_hub's cache has it, when it can be loaded.
 
     The cache knows of a file that it is here, or that the Hub has none; neither is said of layout.unknown.
     """
@@ -138,7 +149,7 @@ def _cached(ref: Ref) -> tuple[Path, Layout, str] | None:
     except CheckpointError:
         return None
     folder = found[chosen.config].parents[chosen.config.count("/")]
-    return folder, replace(chosen, unknown=tuple(unknown)), folder.name
+    return LocalCheckpoint(ref, folder, replace(chosen, unknown=tuple(unknown)), folder.name)
 
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
@@ -150,8 +161,10 @@ def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
     ]
 
 
-def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, progress: Progress | None) -> Path:
-    """Download what the cache lacks of one commit; returns the folder of the commit in the cache."""
+def _download(
+    ref: Ref, commit: str, chosen: Layout, sizes: dict[str, int | None], check: Check, progress: Progress | None
+) -> LocalCheckpoint:
+    """Download what the cache lacks of one commit."""
     wanted = _not_cached(ref, commit, chosen)
     total = sum(sizes[name] or 0 for name in wanted)
     done, cancelled = 0, threading.Event()
@@ -184,18 +197,18 @@ def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, 
             with suppress(EntryNotFoundError):
                 get(name)
 
-    def download() -> Path:
+    def download() -> LocalCheckpoint:
         with _plain_http():
             *small, _ = chosen.files
-            for name in small:
-                folder = get(name)
-            check(folder, chosen)
+            folders = [get(name) for name in small]
+            checkpoint = LocalCheckpoint(ref, folders[0], chosen, commit)
+            check(checkpoint)
             get(chosen.weights)
             for name in set(EXTRA) - set(chosen.extra):
                 note_absence(name)
             if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
                 get(chosen.config, ref.revision)
-        return folder
+        return checkpoint
 
     def report() -> None:
         if progress and wanted:

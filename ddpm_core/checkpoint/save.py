@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ddpm_core import files
 from ddpm_core.checkpoint import config, gamma_file, refs
-from ddpm_core.checkpoint.load import _read_weights
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Model
 
@@ -60,7 +60,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         with files.replacing_folder(folder, ours={*SAVED, *extra}) as new:
             save_file(weights, new / refs.WEIGHTS[0], metadata={"format": "pt"})
             unet.save_config(new)
-            contents = config.files(model)
+            contents = config.json_files(model)
             if model.gamma is not None and has_gamma:
                 contents[refs.ANALYTIC] = gamma_file.beside(model, new / refs.WEIGHTS[0], half)
             for name, content in contents.items():
@@ -114,7 +114,7 @@ def _unrounded(model: Model, unet: UNet2DModel) -> tuple[dict[str, Tensor], bool
     stored: dict[str, Tensor] = {}
     if loaded:
         with suppress(CheckpointError):  # gone, or damaged meanwhile
-            stored = _read_weights(source.folder / source.file, source.name)
+            stored = read_tensors(source.folder / source.file, source.name)
     unchanged = stored.keys() == weights.keys() and all(
         stored[key].to(weight.dtype).equal(weight.cpu()) for key, weight in weights.items()
     )

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from ddpm_core.checkpoint import config, gamma_file, hub, refs
+from ddpm_core.checkpoint import config, hub, refs
 from ui import words
 from ui.runs.line import LINE
 from ui.runs.pace import PACE
 
 if TYPE_CHECKING:
-    from ddpm_core import Model
+    from ddpm_core.model import Model, ModelSpec
 
 Stamp = tuple | None
 
@@ -96,6 +95,7 @@ class Checkpoints:
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
+        self._device_type = "cpu"  # where: torch's name for the kind of device
 
     def parse(self, ref: str) -> refs.Ref:
         """What a reference names. Raises CheckpointError.
@@ -114,8 +114,7 @@ class Checkpoints:
 
         Raises CheckpointError.
         """
-        where = self.parse(ref)
-        hub.fetch(where, lambda folder, layout: config.read(folder, layout, str(where)), progress)
+        hub.fetch(self.parse(ref), config.check, progress)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -134,11 +133,13 @@ class Checkpoints:
         where = self.parse(ref)
         stamp = _stamp(where)
         here = hub.here(where) if where.kind == "hub" else None
-        exact = replace(where, revision=here[2]) if here else where  # a commit that is here needs no word from the Hub
+        # a commit that is here needs no word from the Hub
+        exact = replace(where, revision=here.commit) if here else where
         model = ddpm_core.load(exact, device=self.device)
         if exact is not where:
             model.source = replace(model.source, ref=str(where))
         self.engine = getattr(model.network, "description", "")
+        self._device_type = getattr(getattr(model.network, "device", None), "type", "cpu")
         with self._lock:
             self._loaded[ref] = Loaded(model, where, stamp)
         return model
@@ -167,21 +168,15 @@ class Checkpoints:
         PACE.forget(ref)
         return None
 
-    def peek(self, ref: str) -> SimpleNamespace | None:
-        """What a checkpoint's JSON files say of its Model, at once; None where they are not on this machine.
+    def peek(self, ref: str) -> ModelSpec | None:
+        """What a checkpoint's files say of its Model, at once; None where they are not on this machine.
 
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
-        where = self.parse(ref)
-        found = hub.here(where)
-        if found is None:
-            return None
-        folder, layout, commit = found
-        fields = config.read(folder, layout, str(where)).model
-        source = SimpleNamespace(ref=str(where), name=where.name, folder=folder, file=layout.weights, revision=commit)
-        return SimpleNamespace(source=source, gamma=gamma_file.read(source, fields["schedule"]), **fields)
+        found = hub.here(self.parse(ref))
+        return config.read(found).spec if found else None
 
-    def known(self, ref: str):
+    def known(self, ref: str) -> ModelSpec | None:
         """The model if it is in memory, else what `peek` says."""
         return self.loaded(ref) or self.peek(ref)
 
@@ -221,7 +216,7 @@ class Checkpoints:
     @property
     def kind(self) -> str:
         """What computes, in a word: CPU, GPU."""
-        return "CPU" if "cpu" in (self.engine or "cpu") else "GPU"
+        return "CPU" if self._device_type == "cpu" else "GPU"
 
     @property
     def note(self) -> str:

@@ -48,9 +48,9 @@ def make_plan(lanes: Sequence[Settings], model) -> Plan:
 
     Raises ValueError for a model whose images cannot be shown.
     """
-    from ddpm_core.imaging import CHANNELS
+    from ddpm_core.image_files import MODES
 
-    if model.channels not in CHANNELS:
+    if model.channels not in MODES:
         raise ValueError(f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture")
     first = lanes[0]
     rows = [Lane(name, _steps(lane, model)) for name, lane in zip(names(lanes), lanes, strict=True)]
@@ -61,7 +61,7 @@ def make_plan(lanes: Sequence[Settings], model) -> Plan:
 
 def frame_format(size: int, channels: int) -> str:
     """What pictures are sent as: "bmp", quick to write and read; "jpeg", small; "png", where there is alpha."""
-    from ddpm_core.imaging import WITH_ALPHA
+    from ddpm_core.image_files import WITH_ALPHA
 
     if channels in WITH_ALPHA:
         return "png"
