@@ -105,7 +105,7 @@ def save_gif(
     duration = max(round(1000 * seconds / len(pictures), -1), 20)
     durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
     options = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
-    with nullcontext(path) if hasattr(path, "write") else files.replacing(path) as file:
+    with files.replacing(path) if isinstance(path, (str, Path)) else nullcontext(path) as file:
         pictures[0].save(file, "GIF", comment=about.encode(), **options)
 
 

@@ -15,7 +15,7 @@ def describe(model: Model) -> dict[str, str]:
         "checkpoint": source.ref,
         "revision": source.revision,
         "weights": source.weights,
-        "file": source.file and f"{source.file}, {source.bytes / 1e6:.1f} MB",
+        "file": source.file and f"{source.file}, {(source.bytes or 0) / 1e6:.1f} MB",
         "parameters": source.parameters and f"{source.parameters:,}",
         "image": f"{model.image_size}×{model.image_size}, {model.channels} channels",
         "schedule": f"{name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",

@@ -108,16 +108,16 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
 
 
 def _estimate(content: dict) -> Gamma:
-    values = [torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error")]
-    return Gamma(tuple(content["times"]), *values, content["images"])
+    gamma, standard_error = (torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error"))
+    return Gamma(tuple(content["times"]), gamma, standard_error, content["images"])
 
 
 def _weights_sha256(source: Source | None) -> str:
     """The SHA-256 of the weights that a model was loaded from. Raises CheckpointError where they cannot be read."""
-    if source is None or source.folder is None or source.file is None:
+    if source is None or source.weights_path is None:
         raise ValueError("only a checkpoint that was loaded has a file of weights")
     try:
-        return sha256(source.folder / source.file)
+        return sha256(source.weights_path)
     except OSError as error:
         raise CheckpointError(f"{source.ref}: {source.file} cannot be read: {error.strerror}") from None
 

@@ -1,7 +1,7 @@
-"""How a checkpoint's files get here: already so (embedded, a local folder) or from the Hugging Face Hub.
+"""Brings a checkpoint's files to this machine, from the Hugging Face Hub where they are not embedded or in a folder.
 
-Only the files that `refs.layout` names are downloaded, never code. They go into huggingface_hub's own cache, so other
-programs share them and a filled cache works offline.
+Only the files that `refs.layout` names are downloaded, never code. They go into huggingface_hub's own cache, which
+other programs share, and which works offline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -50,17 +50,20 @@ POLL = 0.1  # seconds between two reports of a download
 
 @dataclass(frozen=True)
 class Status:
-    """state: "embedded", "local", "cached", "download" (bytes to fetch), "offline" (needed from the Hub, which cannot
-    be reached) or "missing" (no such checkpoint, or not one that loads). bytes: size, or what is still to download."""
+    """What loading a checkpoint would take.
+
+    state: "embedded", "local", "cached", "download", "offline" (needed from the Hub, which cannot be reached) or
+    "missing" (no such checkpoint, or not one that loads). bytes: its size; for "download" what is still to download.
+    """
 
     state: str
     bytes: int | None = None
 
 
 def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> LocalCheckpoint:
-    """Bring a checkpoint's files here.
+    """Bring a checkpoint's files to this machine.
 
-    Asks the Hub for the newest commit of the revision; when the Hub cannot be reached, the cache serves, even one that
+    Asks the Hub for the newest commit of the revision. When the Hub cannot be reached, the cache is used, even one that
     another program filled and that lacks files we would have downloaded: layout.unknown names those. progress is
     called about ten times a second from this thread, also while nothing arrives; what it raises cancels the download
     and comes out unchanged. An interrupted download leaves nothing broken: the next call succeeds.
@@ -86,7 +89,7 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> LocalChec
 
 
 def here(ref: Ref) -> LocalCheckpoint | None:
-    """The checkpoint, when all its files are on this machine, else None. Asks nobody else.
+    """The checkpoint, when all its files are on this machine, else None. Does not ask the Hub.
 
     None too where another program filled the cache, which may then lack a file.
     Raises CheckpointError for a folder that is no checkpoint.
@@ -125,7 +128,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
 def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
     """(commit hash, {file name: bytes}) of a revision, from the Hub."""
     info = HfApi().model_info(ref.name, revision=ref.revision, files_metadata=True, timeout=timeout)
-    return info.sha, {file.rfilename: file.size for file in info.siblings or ()}
+    return str(info.sha), {file.rfilename: file.size for file in info.siblings or ()}
 
 
 def _in_cache(cached: LocalCheckpoint) -> Status:
@@ -170,15 +173,15 @@ def _download(
     done, cancelled = 0, threading.Event()
 
     class Bar:
-        """What hf_hub_download takes for a tqdm bar: counts bytes, and ends an abandoned download."""
+        """Passed to hf_hub_download as its tqdm bar: counts bytes, and ends a cancelled download."""
 
-        def __init__(self, *_, **__):
+        def __init__(self, *_: Any, **__: Any):
             pass
 
         def __enter__(self):
             return self
 
-        def __exit__(self, *_):
+        def __exit__(self, *_: object):
             pass
 
         def update(self, n: int = 1) -> None:  # n < 0 when the client starts a file again
@@ -188,11 +191,12 @@ def _download(
             done += n
 
     def get(name: str, revision: str | None = commit) -> Path:
-        path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=Bar)
+        bar: Any = Bar
+        path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=bar)
         return Path(path).parents[name.count("/")]
 
     def note_absence(name: str) -> None:
-        """Have the client note that the commit has no such file, which it does when it is refused one."""
+        """Ask for a file that the commit does not have: the client then remembers that, for use without the Hub."""
         if try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=commit) is None:
             with suppress(EntryNotFoundError):
                 get(name)
@@ -220,9 +224,13 @@ def _download(
         cancelled.set()
 
 
-def _interruptible(work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout=None) -> Result:
-    """work() in a thread of its own, so that neither a dead name server nor a stalled peer holds the caller:
-    report() runs here every POLL seconds and may raise; TimeoutError after timeout seconds."""
+def _interruptible(
+    work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout: float | None = None
+) -> Result:
+    """work() in a background thread, so that neither a dead name server nor a stalled peer blocks the caller.
+
+    report() runs in this thread every POLL seconds and may raise. Raises TimeoutError after timeout seconds.
+    """
     future: Future = Future()
 
     def run() -> None:
@@ -243,20 +251,21 @@ def _interruptible(work: Callable[[], Result], report: Callable[[], None] = lamb
 
 
 _users_of_plain_http = 0
-_clients_own: dict[str, object] = {}  # what the constants were before
+_previous: dict[str, object] = {}  # the constants' values before
 _lock = threading.Lock()
 
 
 @contextmanager
 def _plain_http() -> Iterator[None]:
-    """Have the client download over HTTP in small pieces: its Xet transfer cannot be stopped, and its pieces of 10 MB
-    make a slow download look dead. The client has no arguments for these, only constants."""
+    """Make the client download over HTTP in small pieces.
+
+    Its Xet transfer cannot be stopped, and with pieces of 10 MB a slow download seems to stand still. The client has no
+    arguments for these, only constants.
+    """
     global _users_of_plain_http
     with _lock:
         if not _users_of_plain_http:
-            _clients_own.update(
-                {name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")}
-            )
+            _previous.update({name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")})
         _users_of_plain_http += 1
         constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE = True, 1 << 16
     try:
@@ -265,7 +274,7 @@ def _plain_http() -> Iterator[None]:
         with _lock:
             _users_of_plain_http -= 1
             if not _users_of_plain_http:
-                for name, value in _clients_own.items():
+                for name, value in _previous.items():
                     setattr(constants, name, value)
 
 

@@ -24,10 +24,13 @@ LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".pr
 
 
 def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
-    """The network of config.json with the weights of a file, float32. Nothing is allocated before the shapes agree."""
+    """The network of config.json with the weights of a file, float32. Nothing is allocated before the shapes agree.
+
+    where: names the file in the sentence of the CheckpointError that is raised for what does not fit or is damaged.
+    """
     try:
         with torch.device("meta"):
-            unet = UNet2DModel.from_config(config)
+            unet: Any = UNet2DModel.from_config(config)
     except Exception as error:  # diffusers checks a configuration by running into it
         raise CheckpointError(
             f"{where}: config.json is not one that UNet2DModel can be built of ({_reason(error)})"
@@ -65,10 +68,13 @@ def _make_buffers(unet: nn.Module, where: str) -> None:
 
 
 def check_evaluation(unet: UNet2DModel, size: int, T: int, where: str) -> None:
-    """Evaluate the network once, on a small image: not every network that can be built can be evaluated."""
+    """Evaluate the network once, on a small image: not every network that can be built can be evaluated.
+
+    Raises CheckpointError where that fails or gives numbers that are not finite.
+    """
     config = unet.config
     # Two pixels a side at the lowest resolution: with one, most of a kernel would see nothing but padding.
-    side = min(size, 2 ** len(config.block_out_channels))
+    side = min(size, 2 ** len(config["block_out_channels"]))
     image, _, *labels = example_inputs(unet, 1, side)
     image = torch.linspace(-1, 1, image.numel()).reshape(image.shape)
     try:
@@ -76,14 +82,17 @@ def check_evaluation(unet: UNet2DModel, size: int, T: int, where: str) -> None:
             output = unet.eval()(image, torch.tensor([T - 1]), *labels, return_dict=False)[0]
     except Exception as error:  # as diffusers' blocks do not check what they are given
         raise CheckpointError(f"{where}: the network of config.json cannot be evaluated ({_reason(error)})") from None
-    if output.shape != (1, config.out_channels, *image.shape[2:]):
+    if output.shape != (1, config["out_channels"], *image.shape[2:]):
         raise CheckpointError(f"{where}: the network of config.json does not keep the size of an image")
     if not output.isfinite().all():
         raise CheckpointError(f"{where} are weights with which the network gives NaN or infinite numbers")
 
 
 def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
-    """The tensors of a file, under today's names. A .bin file is a pickle: only tensors are taken, nothing is run."""
+    """The tensors of a file, under today's names. A .bin file is a pickle: only tensors are taken, no code is run.
+
+    Raises CheckpointError, with the file as `where`, for one that is damaged or holds anything but plain tensors.
+    """
     try:
         if path.suffix == ".safetensors":
             weights = load_file(path)
