@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import ddpm_core
-from ddpm_core.checkpoint import config, gamma_file, hub, refs
-from ddpm_core.model import Model, ModelSpec, Source
+from ddpm_core.checkpoint import config, hub, refs
+from ddpm_core.model import Model, ModelSpec
 from ui.runs import formats
 from ui.runs.line import LINE
 from ui.runs.offered import OFFERED, short_name
@@ -78,7 +78,7 @@ class Models:
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
-        self._device_type = "cpu"
+        self._device_type = "cpu"  # torch's name for the kind of device
 
     def parse(self, ref: str) -> refs.Ref:
         """What a reference names. Raises CheckpointError.
@@ -97,8 +97,7 @@ class Models:
 
         Raises CheckpointError.
         """
-        where = self.parse(ref)
-        hub.fetch(where, lambda folder, layout: config.read(folder, layout, str(where)), progress)
+        hub.fetch(self.parse(ref), config.check, progress)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -115,7 +114,7 @@ class Models:
         where = self.parse(ref)
         stamp = _stamp(where)
         here = hub.here(where) if where.kind == "hub" else None
-        exact = replace(where, revision=here[2]) if here else where  # then the Hub is not asked
+        exact = replace(where, revision=here.commit) if here else where  # then the Hub is not asked
         model = ddpm_core.load(exact, device=self.device)
         if exact is not where and model.source:
             model.source = replace(model.source, ref=str(where))
@@ -154,14 +153,8 @@ class Models:
 
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
-        where = self.parse(ref)
-        found = hub.here(where)
-        if found is None:
-            return None
-        folder, layout, commit = found
-        fields = config.read(folder, layout, str(where)).model
-        source = Source(ref=str(where), name=where.name, folder=folder, file=layout.weights, revision=commit)
-        return ModelSpec(source=source, gamma=gamma_file.read(source, fields["schedule"]), **fields)
+        found = hub.here(self.parse(ref))
+        return config.read(found).spec if found else None
 
     def known(self, ref: str) -> ModelSpec | None:
         """The model if it is in memory, else what `peek` returns."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ddpm_core.imaging import CHANNELS, WITH_ALPHA
+from ddpm_core.image_files import MODES, WITH_ALPHA
 from ddpm_core.model import ModelSpec
 from ddpm_core.timesteps import timestep_pairs
 from ui.runs import formats
@@ -53,7 +53,7 @@ def make_plan(lanes: Sequence[Settings], model: ModelSpec) -> Plan:
 
     Raises ValueError for a model whose images cannot be shown.
     """
-    if model.channels not in CHANNELS:
+    if model.channels not in MODES:
         raise ValueError(f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture")
     first = lanes[0]
     rows = [Lane(name, _steps(lane, model)) for name, lane in zip(names(lanes), lanes, strict=True)]

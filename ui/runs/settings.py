@@ -13,7 +13,7 @@ from typing import Any
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SPACINGS, VARIANCES, Sampler, Spacing, Variance
 from ddpm_core.predict import class_index
-from ui.runs.limits import ANY, Choice, ClassName, Limits, Number, Reference, Switch, Whole, shown
+from ui.runs.parameters import ANY, Choice, ClassName, Limits, Number, Reference, Switch, Whole, shown
 
 CHECKPOINT = "cifar10-tiny"
 SAMPLERS: tuple[Sampler, ...] = ("ddpm", "ddim")  # of names.SAMPLERS, those that the page explains

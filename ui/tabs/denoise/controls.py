@@ -10,9 +10,9 @@ import gradio as gr
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SPACINGS, VARIANCES
 from ui.runs import formats
-from ui.runs.limits import ANY, Number, Whole
 from ui.runs.models import Models
 from ui.runs.pace import PACE
+from ui.runs.parameters import ANY, Number, Whole
 from ui.runs.settings import DEFAULTS, PAGE, SAMPLERS, Settings, class_names, limits_of
 from ui.tabs.denoise import texts
 

@@ -21,11 +21,11 @@ from ui.export.link import from_address
 from ui.runs import formats
 from ui.runs.frames import RunView
 from ui.runs.job import Job
-from ui.runs.limits import ANY
 from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Models, revision
 from ui.runs.offered import short_name
 from ui.runs.pace import PACE
+from ui.runs.parameters import ANY
 from ui.runs.plan import make_plan
 from ui.runs.settings import LANE, PAGE, Settings, lanes
 from ui.runs.warmup import Warmup
