@@ -14,19 +14,23 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 import ddpm_core
-from benchmarks._machine import describe, spread
+from benchmarks._measure import describe, spread
 from ddpm_core import files
 from ui.runs.frames import RunView
 from ui.runs.job import Job
 from ui.runs.models import Models
 from ui.runs.settings import CHECKPOINT, Settings
+
+if TYPE_CHECKING:  # not everybody has it: the page is then not measured
+    from playwright.sync_api import Browser
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RUNS = {
@@ -52,26 +56,31 @@ CLICK = """() => new Promise((done) => {
 })"""
 
 
-def bare(model, run: Settings) -> None:
+def bare(model: ddpm_core.Model, run: Settings) -> None:
+    """The run by the sampler alone."""
     ddpm_core.sample(model, run.seeds, run.steps, variance=run.variance)
 
 
 def job(models: Models, run: Settings) -> None:
+    """The run as the app's job."""
     for _ in RunView([], Job([run], models)).messages():
         pass
 
 
-def seconds(work, *arguments) -> float:
+def seconds(work: Callable[..., object], *arguments: object) -> float:
+    """The time of one call."""
     started = time.perf_counter()
     work(*arguments)
     return time.perf_counter() - started
 
 
 def measure_job(rounds: int) -> Iterator[dict]:
+    """The app's jobs against the sampler alone."""
     models = Models()
     model = models.get(CHECKPOINT)
     for name, run in RUNS.items():
-        seconds(bare, model, run), seconds(job, models, run)
+        seconds(bare, model, run)  # warms up, as the next line does
+        seconds(job, models, run)
         pairs = [(seconds(bare, model, run), seconds(job, models, run)) for _ in range(rounds)]
         yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
             "ratio": spread([ours / alone for alone, ours in pairs])
@@ -79,19 +88,24 @@ def measure_job(rounds: int) -> Iterator[dict]:
 
 
 @contextmanager
-def served():
+def served() -> Iterator[tuple[str, float]]:
     """(address, seconds until it was printed) of an app of its own."""
     started = time.perf_counter()
     command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        yield re.search(r"http\S+", server.stdout.readline())[0], time.perf_counter() - started
+        assert server.stdout is not None
+        address = re.search(r"http\S+", server.stdout.readline())
+        if address is None:
+            sys.exit("the app did not start")
+        yield address[0], time.perf_counter() - started
     finally:
         server.terminate()
         server.wait()
 
 
-def measure_page(chromium, rounds: int) -> Iterator[dict]:
+def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
+    """The start of the app, then runs in the page against the sampler alone."""
     for _ in range(2):  # the second time the files are in the system's cache
         started = time.perf_counter()
         with served() as (url, address):
@@ -108,7 +122,8 @@ def measure_page(chromium, rounds: int) -> Iterator[dict]:
             page.goto(f"{url}?steps={run.steps}&count={run.count}&seed={run.seed}")
             page.wait_for_function(f"document.querySelector('#steps input[type=number]')?.value === '{run.steps}'")
             page.wait_for_selector("#estimate p:has-text('on this')")
-            seconds(bare, model, run), page.evaluate(CLICK)
+            seconds(bare, model, run)  # warms up, as the next line does
+            page.evaluate(CLICK)
             first, ratios, alone = [], [], []
             for _ in range(rounds):
                 alone.append(seconds(bare, model, run))
@@ -123,7 +138,10 @@ def measure_page(chromium, rounds: int) -> Iterator[dict]:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks app", description=__doc__.splitlines()[0])
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks app", description="Time the app as its users meet it, against the bare sampler."
+    )
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)

@@ -16,15 +16,16 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import ddpm_core
-from benchmarks._machine import describe, matmul_peak, peak_resident, synchronize
+from benchmarks._measure import describe, matmul_peak, peak_resident, synchronize
 from ddpm_core import files
-from ddpm_core.engines import choose as engine
+from ddpm_core.engines.choose import choose_device, torch_precision, wrap
 from ddpm_core.engines.common import DTYPES, example_inputs
 from ddpm_core.network import unet as paper_unet
 
@@ -54,7 +55,7 @@ def network(name: str) -> UNet2DModel:
 
 
 def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str = "auto") -> Run:
-    wrapped = engine.wrap(unet, str(device), engine=engine_name, progress=print, owned=True)
+    wrapped = wrap(unet, str(device), engine=engine_name, progress=print, owned=True)
     classes = (unet.config.num_class_embeds or 1) - 1
     model = ddpm_core.Model(
         network=wrapped,
@@ -71,7 +72,7 @@ def ours_torch(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
 
 
 def diffusers_default(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """DDPMPipeline as it comes. It cannot run a network with classes: that one is called in the pipeline's own loop."""
+    """DDPMPipeline with its defaults. It can't run a network with classes, which the same loop without it does here."""
     unet = unet.to(device)
     if unet.class_embedding is not None:
         return _loop(unet, batch, device)
@@ -103,7 +104,7 @@ def lucidrains(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
     )
     diffusion = diffusion.to(device).eval()
 
-    def run(steps: int):
+    def run(steps: int) -> torch.Tensor:
         x = torch.randn(batch, 3, size, size, device=device)
         for t in reversed(range(1, steps + 1)):
             x, _ = diffusion.p_sample(x, t)
@@ -120,7 +121,7 @@ def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
     dtype = next(unet.parameters()).dtype
 
     @torch.no_grad()
-    def run(steps: int):
+    def run(steps: int) -> np.ndarray:
         scheduler.set_timesteps(steps)
         x = torch.randn(batch, config.in_channels, config.sample_size, config.sample_size, device=device)
         for t in scheduler.timesteps:
@@ -132,7 +133,7 @@ def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
 
 
 def _best_dtype(device: torch.device) -> torch.dtype:
-    return DTYPES[engine.torch_precision("auto", device)]
+    return DTYPES[torch_precision("auto", device)]
 
 
 CONTENDERS = {
@@ -145,7 +146,7 @@ CONTENDERS = {
 }
 
 
-def contenders(name: str, compiled: bool) -> dict:
+def contenders(name: str, compiled: bool) -> dict[str, Callable[..., Run]]:
     """Those that can run a network."""
     left_out = set() if name == "cifar10" else {"lucidrains"}
     left_out |= set() if compiled else {"diffusers compiled"}
@@ -155,7 +156,7 @@ def contenders(name: str, compiled: bool) -> dict:
 def measure(
     name: str, batch: int, device: torch.device, options: argparse.Namespace
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Milliseconds a step of each contender, round by round, for about options.seconds once all are warm; peak MB."""
+    """Milliseconds per step of each contender, round by round, for about options.seconds after warm-up; peak MB."""
     context, pipes = multiprocessing.get_context("spawn"), {}
     for who in contenders(name, not options.no_compile):
         pipes[who], theirs = context.Pipe()
@@ -206,7 +207,9 @@ def flops(name: str) -> int:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks sampling", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks sampling", description="Time a sampling step, ours and the peers', in alternation."
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--only", nargs="+", choices=CONFIGURATIONS, default=list(CONFIGURATIONS))
     parser.add_argument("--seconds", type=float, default=30, help="for each configuration, once everything is warm")
@@ -216,9 +219,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--cpu-time", action="store_true", help=busy)
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)
-    device = engine.choose_device(options.device)
+    device = choose_device(options.device)
 
-    precisions = {"fp32", engine.torch_precision("auto", device)}
+    precisions = {"fp32", torch_precision("auto", device)}
     clock = time.process_time if options.cpu_time else time.perf_counter
     peaks = {name: matmul_peak(device, DTYPES[name], clock) for name in sorted(precisions)}
     clock_name = "processor time" if options.cpu_time else "wall clock"

@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -33,11 +33,12 @@ from accelerate import Accelerator
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks._machine import describe, matmul_peak, spread, synchronize
+from benchmarks._measure import describe, matmul_peak, spread, synchronize
 from ddpm_core import files
 from train.data.batches import batches
-from train.fit.config import PRESETS, Config, make_network
+from train.fit.config import PRESETS, Config
 from train.fit.progress import Window
+from train.fit.recipe import make_network
 from train.fit.trainer import Trainer
 
 Step = Callable[[], object]
@@ -64,7 +65,7 @@ def tune(network: torch.nn.Module, config: Config) -> None:
         network.compile()
 
 
-def endless(loader) -> Iterator:
+def endless(loader: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
     while True:
         yield from loader
 

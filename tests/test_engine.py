@@ -1,4 +1,4 @@
-"""Every engine computes what the network computes, alone as in a batch, and one that does not work is replaced."""
+"""Every engine gives the network's output, the same alone and in a batch; one that does not work is replaced."""
 
 import functools
 import itertools

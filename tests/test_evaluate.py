@@ -1,4 +1,4 @@
-"""The evaluator on a tiny model with a toy extractor: what it measures, that it goes on, and what it refuses."""
+"""The evaluator on a tiny model with a toy extractor: its scores, continuing a killed study, and what it refuses."""
 
 import csv
 import inspect
@@ -25,10 +25,10 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
 from train import TrainError
 from train.__main__ import main
-from train.data.sample import Sample
+from train.data.sample import ImageSample
 from train.evaluate.features import open_extractor, reference
-from train.evaluate.report import is_cifar10
 from train.evaluate.results import read_arrays, read_bits, read_cells, read_study
+from train.evaluate.tables import is_cifar10
 
 T, SIZE = 6, 8
 TORCH = ("--engine", "torch", "--precision", "fp32")  # ready at once
@@ -200,7 +200,7 @@ def test_bits_are_those_of_bits_per_dim(checkpoint, data, tmp_path):
     options = ("--metrics", "bpd,rate-distortion", "--steps", "3,6", "--test-images", "18")
     assert evaluate(checkpoint, data, out, *options) == 0
     assert not calls  # no features are needed
-    pixels = Sample(str(data), "test", SIZE, 18).pixels()  # more than one file of 16
+    pixels = ImageSample(str(data), "test", SIZE, 18).pixels()  # more than one file of 16
     model = load(checkpoint)
     for row in results(out)["bits"]["chains"]:
         if row["steps"] == T:
@@ -258,7 +258,7 @@ def test_a_finished_bound_evaluates_nothing_and_leftovers_do_no_harm(checkpoint,
     monkeypatch.setattr("ddpm_core.likelihood.predict", None)  # whoever evaluates the network fails
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
     after = results(tmp_path)["bits"]
-    assert len(after["chains"]) == 2 and before["chains"][0] in after["chains"] and not leftover.exists()
+    assert len(after["chains"]) == 2 and before["chains"][0] in after["chains"]
     assert all(after[key] == before[key] for key in ("evaluation_seconds", "decoding_times"))
 
 
@@ -277,10 +277,12 @@ def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
     pixels = np.stack([np.asarray(Image.open(path).convert("L"))[..., None] for path in paths])
     expected = bits_per_dim(load(grey), pixels, "beta").total.mean().item()
     assert results(tmp_path)["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
-    found = reference(open_extractor("toy_extractor:features", ["fid"], torch.device("cpu")), Sample(data, "", SIZE))
+    found = reference(
+        open_extractor("toy_extractor:features", ["fid"], torch.device("cpu")), ImageSample(data, "", SIZE)
+    )
     assert found.n == 40 and results(tmp_path)["identity"]["references_sha256"] != found.sha256
     with pytest.raises(TrainError, match="1 to 4 channels"):
-        Sample(str(data), "train", SIZE, channels=5)
+        ImageSample(str(data), "train", SIZE, channels=5)
 
 
 @pytest.mark.parametrize(("channels", "metrics"), [(2, "fid"), (4, "fid,bpd")])
@@ -329,7 +331,7 @@ def test_bits_with_classes_use_the_images_own(conditional, data, tmp_path, capsy
         (classes / "abc"[i % 3]).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, classes / "abc"[i % 3])
     assert evaluate(conditional, classes, tmp_path / "study", *options, "--labels", "classes") == 0
-    found = Sample(str(classes), "test", SIZE)
+    found = ImageSample(str(classes), "test", SIZE)
     expected = bits_per_dim(load(conditional), found.pixels(), "beta", labels=[0, 0, 1, 1, 2]).total.mean().item()
     assert results(tmp_path / "study")["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
     assert evaluate(conditional, data, tmp_path / "other", *options, "--labels", "classes") == 2
@@ -345,7 +347,7 @@ def test_classes_are_matched_by_name(data, tmp_path, capsys):
         shutil.copy(path, source / sorted(names)[i % 3])  # the folder numbers them ant, bee, cat
     study = (named, source, tmp_path / "study", *options, "--labels", "classes")
     assert evaluate(*study) == 0
-    expected = bits_per_dim(load(named), Sample(source, "", SIZE).pixels(), "beta", labels=[1, 1, 2, 2, 0])
+    expected = bits_per_dim(load(named), ImageSample(source, "", SIZE).pixels(), "beta", labels=[1, 1, 2, 2, 0])
     (row,) = results(tmp_path / "study")["bits"]["chains"]
     assert row["bits_per_dim"] == pytest.approx(expected.total.mean().item(), rel=1e-6)
 
@@ -385,10 +387,10 @@ def test_only_sources_that_have_splits_claim_one(data, tmp_path):
     file = tmp_path / "parquet" / "test-00000-of-00001.parquet"
     rows.cast_column("img", datasets.Image()).to_parquet(file)
     for source, split in ((data, None), (file, None), (file.parent, "test")):
-        sample = Sample(str(source), "test", SIZE)
+        sample = ImageSample(str(source), "test", SIZE)
         assert sample.split == split and ("(test)" in sample.description) == (split == "test")
     with pytest.raises(TrainError, match="no split 'tset': choose train or test"):
-        Sample("cifar10", "tset", SIZE)
+        ImageSample("cifar10", "tset", SIZE)
 
 
 def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
@@ -496,16 +498,16 @@ def test_images_are_kept_when_asked(checkpoint, data, tmp_path):
 def test_references_are_cached_by_features_and_pixels(data, tmp_path, monkeypatch):
     device, cache = torch.device("cpu"), tmp_path / "cache"
     first = open_extractor("toy_extractor:features", ["fid"], device)
-    found = reference(first, Sample(str(data), "train", SIZE), cache)
+    found = reference(first, ImageSample(str(data), "train", SIZE), cache)
     assert found.n == 40 and len(list(cache.glob("*.npz"))) == 1
     calls.clear()
-    again = reference(first, Sample(str(data), "train", SIZE), cache)
+    again = reference(first, ImageSample(str(data), "train", SIZE), cache)
     assert sum(calls) == 4 and np.array_equal(again.statistics["mu"], found.statistics["mu"])
-    reference(first, Sample(str(data), "train", SIZE, 39), cache)
+    reference(first, ImageSample(str(data), "train", SIZE, 39), cache)
     assert len(list(cache.glob("*.npz"))) == 2
     sys.modules["toy_extractor"].features = lambda images: 2 * toy_features(images)  # other weights, the same name
     other = reference(
-        open_extractor("toy_extractor:features", ["fid"], device), Sample(str(data), "train", SIZE), cache
+        open_extractor("toy_extractor:features", ["fid"], device), ImageSample(str(data), "train", SIZE), cache
     )
     assert len(list(cache.glob("*.npz"))) == 3
     np.testing.assert_allclose(other.statistics["mu"], 2 * found.statistics["mu"], rtol=1e-5)
@@ -532,7 +534,7 @@ def test_a_torch_fidelity_class_is_an_extractor(data, tmp_path):
 
     sys.modules["toy_extractor"].Toy = Toy
     extractor = open_extractor("toy_extractor:Toy", ["fid"], torch.device("cpu"))
-    pixels = Sample(str(data), "train", SIZE).pixels()
+    pixels = ImageSample(str(data), "train", SIZE).pixels()
     np.testing.assert_array_equal(extractor(pixels)["features"], toy_features(pixels))
     assert extractor.title("fid") == "Fréchet distance (toy_extractor:Toy)"
 
@@ -692,8 +694,8 @@ FEW = st.sets(st.sampled_from(sorted(OPTIONS)), max_size=2).flatmap(
 @example(options={})
 def test_any_command_line_is_measured_or_gets_a_sentence(data, strict_model, tmp_path, monkeypatch, capsys, options):
     """Up to where the study begins to sample."""
-    monkeypatch.setattr("train.evaluate.study.open_checkpoint", lambda *_: strict_model)
-    monkeypatch.setattr("train.evaluate.study.Study.run", lambda study: study._prepare())
+    monkeypatch.setattr("train.evaluate.run.open_checkpoint", lambda *_: strict_model)
+    monkeypatch.setattr("train.evaluate.run.measure", lambda *_: None)
     shutil.rmtree(tmp_path / "study", ignore_errors=True)
     right = {"--data": data, "--extractor": "toy_extractor:features", "--steps": "2", "--variance": "beta"}
     changed, options = bool(options), right | {"--metrics": "kid"} | options

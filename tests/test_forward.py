@@ -1,4 +1,4 @@
-"""The forward process on a picture: its tables, the walk against the jump, and the pictures it is given."""
+"""The forward process on a picture: its tables, many small steps against one jump, and the pictures it takes."""
 
 import base64
 import io

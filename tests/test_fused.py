@@ -1,4 +1,4 @@
-"""The compiled normalisation against torch's own, value by value and through whole blocks and runs."""
+"""The compiled normalisation against torch's own: single values, whole blocks and training runs."""
 
 import copy
 import shutil
@@ -16,8 +16,9 @@ import ddpm_core
 from ddpm_core import files
 from train import TrainError
 from train.fit import fused
-from train.fit.config import PRESETS, make_network
+from train.fit.config import PRESETS
 from train.fit.fused import FusedNorm, fuse
+from train.fit.recipe import make_network
 from train.fit.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not (shutil.which("c++") or shutil.which("g++")), reason="needs a C++ compiler")

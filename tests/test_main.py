@@ -1,4 +1,4 @@
-"""The command line: it writes what it says, refuses before it works, and never shows a traceback."""
+"""`python -m ddpm_core`: the files it writes, refusals before any work, and no tracebacks."""
 
 import io
 import os
@@ -76,7 +76,7 @@ WRONG = {
     "eta too large, not heeded": (["--eta", "2"], "eta"),
     "eta NaN": (["--eta", "nan", "--sampler", "unipc"], "eta"),
     "guidance too large for float32": (["--guidance", "1e39", "--label", "1"], "finite"),
-    "guidance towards no class": (["--guidance", "3", "--label", "3"], "there is no class"),
+    "guidance towards no class": (["--guidance", "3", "--label", "3"], "there is no class '3'"),
     "too many seeds": (["--seeds", "0-100000"], "100,000"),
     "a seed too large": (["--seeds", "0-99999999999999999999999"], "2^63"),
     "a seed of 5000 digits": (["--seeds", "9" * 5000], "2^63"),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from train.fit.muon import Muon, orthogonal
+from train.fit.optimisers import Muon, orthogonal
 
 
 @settings(deadline=None, max_examples=30)

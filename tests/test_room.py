@@ -1,4 +1,4 @@
-"""Whom the page's address on the wall lets in."""
+"""The address and QR code of the projector view: the address that others in the room can open."""
 
 import socket
 

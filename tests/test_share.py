@@ -1,4 +1,4 @@
-"""The address that restores the controls, and the scripts that repeat a run: they are run."""
+"""The link that restores the controls, and the scripts that repeat a run (the tests run them)."""
 
 import os
 import subprocess

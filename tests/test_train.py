@@ -1,4 +1,4 @@
-"""The trainer in this process: recipes, resuming, what a run leaves behind, and what goes wrong."""
+"""The trainer in this process: recipes, resuming, the files of a run, and errors."""
 
 import io
 import json
@@ -24,13 +24,16 @@ from training import assert_same, fit, flags, make_folder, process_restored, tin
 import ddpm_core
 from ddpm_core import files
 from train import TrainError
-from train.__main__ import main, parse_fit
-from train.data.batches import Images, Samples, batches, image_of
-from train.fit import state as checkpoints
-from train.fit.config import PRESETS, from_dict, learning_rate, make_network, to_dict
+from train.__main__ import main
+from train.data.batches import TrainingExamples, batches, image_of
+from train.data.images import Images
+from train.fit.config import PRESETS, from_dict, to_dict
 from train.fit.ema import EMA
 from train.fit.limits import check
-from train.fit.progress import Report, Window
+from train.fit.progress import Progress, Window
+from train.fit.recipe import learning_rate, make_network
+from train.fit.start import parse_fit
+from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, save_checkpoint, step_of
 from train.fit.trainer import Trainer
 
 
@@ -178,14 +181,14 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 def test_draws_have_the_distributions_they_should(folder, tmp_path):
     config = tiny(folder, tmp_path, conditional=True)
     images = Images(config, quiet=True)
-    samples = [Samples(config, images)[n] for n in range(4000)]
+    samples = [TrainingExamples(config, images)[n] for n in range(4000)]
     t = np.array([s["t"] for s in samples])
     assert t.min() == 1 and t.max() == 20 and abs(np.bincount(t)[1:] - 200).max() < 75
     assert abs(np.mean([s["mirror"] for s in samples]) - 0.5) < 0.04
     assert abs(np.mean([s["label"] == 2 for s in samples]) - 0.1) < 0.025
     eps = np.stack([s["eps"] for s in samples])
     assert abs(eps.mean()) < 0.01 and abs(eps.std() - 1) < 0.01
-    assert not any(Samples(replace(config, flip=False), images)[n]["mirror"] for n in range(50))
+    assert not any(TrainingExamples(replace(config, flip=False), images)[n]["mirror"] for n in range(50))
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
@@ -263,8 +266,8 @@ def test_a_run_that_goes_on_keeps_the_order_of_its_classes(tmp_path):
     folder = make_folder(tmp_path / "data", n=8, classes=("2", "10"))
     config = tiny(folder, tmp_path / "run", conditional=True, steps=1)
     first = fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
-    state["data"]["classes"] = ["10", "2"]
+    state, _ = load_latest(tmp_path / "run" / "checkpoints")
+    state["data"] = {"images": 8, "classes": ["10", "2"]}  # nor did it keep digests
     again = Trainer(replace(config, steps=2), state)
     assert (first.images.classes, again.images.classes) == (("2", "10"), ("10", "2"))
     assert (first.images.labels + again.images.labels == 1).all()
@@ -387,7 +390,7 @@ def test_the_card_shows_samples_of_its_own_weights(folder, tmp_path):
     fit(config)
     shown = (tmp_path / "run" / "model" / "samples.png").read_bytes()
     assert shown == (tmp_path / "run" / "samples" / "step-000000004-ema.png").read_bytes()
-    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    state, _ = load_latest(tmp_path / "run" / "checkpoints")
     fit(replace(config, steps=5, sample_every=0), state)
     assert not (tmp_path / "run" / "model" / "samples.png").exists()
 
@@ -404,7 +407,7 @@ def test_a_request_to_stop_does_not_wait_for_samples(folder, tmp_path, monkeypat
     monkeypatch.setattr(trainer, "snapshot", interrupted)
     assert trainer.fit() == signal.SIGTERM
     assert not list((tmp_path / "run").glob("samples/*"))
-    assert checkpoints.load_latest(tmp_path / "run" / "checkpoints")[0]["step"] == 2
+    assert load_latest(tmp_path / "run" / "checkpoints")[0]["step"] == 2
 
 
 def test_without_label_dropout_there_is_no_null_label(folder, tmp_path):
@@ -456,7 +459,7 @@ def test_grids_of_any_number_of_channels_are_shown(tmp_path, channels):
         return x
 
     config = tiny("", tmp_path)
-    report = Report(config, tmp_path, 0)
+    report = Progress(config, tmp_path, 0)
     schedule = ddpm_core.NoiseSchedule.linear(config.T)
     report.grid(
         ddpm_core.Model(network=network, schedule=schedule, image_size=8, channels=channels), "ema", 1, lambda: False
@@ -475,8 +478,9 @@ def test_grey_data_give_a_grey_model_that_learns_its_variance_and_goes_on(tmp_pa
     trainer = fit(config)
     unet = ddpm_core.load(tmp_path / "run" / "model", device="cpu").network.unet
     assert (unet.config.in_channels, unet.config.out_channels, trainer.config.channels) == (1, 2, 1)
-    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
-    Image.new("RGB", (8, 8)).save(tmp_path / "data" / "000.png")  # that it is no longer all grey changes nothing
+    state, _ = load_latest(tmp_path / "run" / "checkpoints")
+    path = tmp_path / "data" / "000.png"
+    Image.open(path).convert("RGB").save(path)  # the same grey in another mode changes nothing
     assert fit(replace(config, steps=3), state).config.channels == 1
     with pytest.raises(TrainError, match="--channels can't change when a run is resumed: it was 1, not 3"):
         Trainer(replace(config, channels=3), state)
@@ -555,7 +559,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(folder, tmp_path,
 
     trainer.train_step = stop_at_4
     assert trainer.fit() == 15
-    state, complaints = checkpoints.load_latest(tmp_path / "parts" / "checkpoints")
+    state, complaints = load_latest(tmp_path / "parts" / "checkpoints")
     assert state["step"] == 4 and not complaints
     fit(config, state)
     for part in ("model", "ema"):
@@ -564,23 +568,23 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(folder, tmp_path,
 
 def test_the_last_two_checkpoints_are_kept_and_a_damaged_one_is_passed_over(folder, tmp_path):
     fit(tiny(folder, tmp_path, checkpoint_every=1, steps=5))
-    paths = checkpoints.found(tmp_path / "checkpoints")
-    assert [checkpoints.step_of(path) for path in paths] == [5, 4]
+    paths = find_checkpoints(tmp_path / "checkpoints")
+    assert [step_of(path) for path in paths] == [5, 4]
     content = bytearray(paths[0].read_bytes())
     content[len(content) // 2] ^= 1
     for damaged in (bytes(content), content[:1000], b""):
         paths[0].write_bytes(damaged)
-        state, complaints = checkpoints.load_latest(tmp_path / "checkpoints")
+        state, complaints = load_latest(tmp_path / "checkpoints")
         assert state["step"] == 4 and "step-000000005.pt" in complaints[0]
     paths[1].write_bytes(b"")
     with pytest.raises(TrainError, match="can be read"):
-        checkpoints.load_latest(tmp_path / "checkpoints")
+        load_latest(tmp_path / "checkpoints")
 
 
 def test_what_decides_the_run_cant_change_on_resume(folder, tmp_path):
     config = tiny(folder, tmp_path / "run", steps=2)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    state, _ = load_latest(tmp_path / "run" / "checkpoints")
     with pytest.raises(TrainError, match="--batch can't change"):
         Trainer(replace(config, batch=16), state)
     more = make_folder(tmp_path / "more", n=22)
@@ -594,7 +598,7 @@ def test_what_may_change_on_resume_takes_effect(folder, tmp_path, changes):
     """Each of these decides what an update does: it must be the new value that the resumed run computes with."""
     config = tiny(folder, tmp_path / "run", steps=2, warmup=0, weight_decay=0.1, **changes)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    state, _ = load_latest(tmp_path / "run" / "checkpoints")
     new = replace(config, steps=3, lr=1e-3, weight_decay=0.5, clip=1e-6, ema=0.01, lr_decay="cosine")
     trainer = Trainer(new, state)
     before = trainer.ema.network.conv_in.weight.clone()
@@ -615,13 +619,13 @@ def test_what_may_change_on_resume_takes_effect(folder, tmp_path, changes):
     assert decays == {0.5} and rates == {learning_rate(new, 2)} and norm == pytest.approx(1e-6, rel=1e-3)
     expected = before.lerp(trainer.unet.conv_in.weight, 0.99)
     torch.testing.assert_close(trainer.ema.network.conv_in.weight, expected)
-    assert checkpoints.load_latest(tmp_path / "run" / "checkpoints")[0]["config"]["weight_decay"] == 0.5
+    assert load_latest(tmp_path / "run" / "checkpoints")[0]["config"]["weight_decay"] == 0.5
 
 
 def test_fewer_steps_than_were_done_are_refused(folder, tmp_path):
     config = tiny(folder, tmp_path, steps=3)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "checkpoints")
+    state, _ = load_latest(tmp_path / "checkpoints")
     with pytest.raises(TrainError, match="--steps 2 is less than the 3 steps"):
         Trainer(replace(config, steps=2), state)
 
@@ -676,7 +680,7 @@ def test_a_second_average_is_kept_and_exported_beside_the_first(folder, tmp_path
     assert not (tmp_path / "plain" / "model-ema2").exists()
     config = tiny(folder, tmp_path / "parts", steps=2, ema2=0.3)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "parts" / "checkpoints")
+    state, _ = load_latest(tmp_path / "parts" / "checkpoints")
     trainer = fit(replace(config, steps=4), state)
     assert_same(weights(tmp_path / "whole", 4, "ema2"), weights(tmp_path / "parts", 4, "ema2"))
     for name, average, decay in (("model", trainer.ema, 0.9999), ("model-ema2", trainer.ema2, 0.3)):
@@ -690,10 +694,10 @@ def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
     """It had no second average, no field for one, and no digest of the images."""
     config = tiny(folder, tmp_path, steps=2)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "checkpoints")
+    state, _ = load_latest(tmp_path / "checkpoints")
     del state["config"]["ema2"]
     state["data"] = {name: state["data"][name] for name in ("images", "classes")}
-    assert from_dict(state["config"]) == config
+    assert from_dict(state["config"]) == replace(config, channels=3)
     trainer = fit(replace(config, steps=3, ema2=0.5), state)
     assert (trainer.step, trainer.ema2.updates, trainer.ema.updates) == (3, 1, 3)
     with pytest.raises(TrainError, match=r"another version.*sparkle"):
@@ -704,7 +708,7 @@ def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
 def test_other_images_of_the_same_number_are_refused(folder, tmp_path, memory):
     config = tiny(folder, tmp_path / "run", steps=1, conditional=True, memory=memory)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    state, _ = load_latest(tmp_path / "run" / "checkpoints")
     for name, change in (("copy", None), ("other", (12, 9)), ("labels", None)):
         shutil.copytree(folder, tmp_path / name)
         path = tmp_path / name / "cat" / "004.png"
@@ -723,7 +727,7 @@ def test_images_may_stay_in_memory_or_stream_after_a_resume(folder, tmp_path):
     for memory, other in ((4.0, 0.0), (0.0, 4.0)):
         config = tiny(folder, tmp_path / str(memory), steps=1, memory=memory)
         fit(config)
-        state, _ = checkpoints.load_latest(tmp_path / str(memory) / "checkpoints")
+        state, _ = load_latest(tmp_path / str(memory) / "checkpoints")
         assert fit(replace(config, steps=2, memory=other), state).step == 2
 
 
@@ -732,7 +736,7 @@ def test_broken_images_and_another_memory_are_told_apart_from_other_data(tmp_pat
     (tmp_path / "data" / "004b.png").write_bytes(b"not a picture")
     config = tiny(tmp_path / "data", tmp_path / "run", steps=1)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "run" / "checkpoints")
+    state, _ = load_latest(tmp_path / "run" / "checkpoints")
     with pytest.raises(TrainError, match=r"--memory is not what .*can't be read are left out in memory"):
         Trainer(replace(config, memory=0.0), state)
     (tmp_path / "data" / "004b.png").unlink()
@@ -760,18 +764,18 @@ def test_a_damaged_checkpoint_never_counts_as_one_of_the_last_two(folder, tmp_pa
     config = tiny(folder, tmp_path, checkpoint_every=2, steps=4)
     fit(config)
     (saved / "step-000000004.pt").write_bytes(b"damaged")
-    state, complaints = checkpoints.load_latest(saved)
+    state, complaints = load_latest(saved)
     assert state["step"] == 2 and complaints
-    assert checkpoints.last_good(saved) == saved / "step-000000002.pt"
+    assert last_good_checkpoint(saved) == saved / "step-000000002.pt"
     fit(replace(config, steps=3), state)
-    assert [checkpoints.step_of(path) for path in checkpoints.found(saved)] == [3, 2]
+    assert [step_of(path) for path in find_checkpoints(saved)] == [3, 2]
     assert (saved / "step-000000004.pt.damaged").read_bytes() == b"damaged"
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"a": torch.zeros(2)}, "config", None])
 def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(folder, tmp_path, capsys, content):
     fit(tiny(folder, tmp_path, steps=1))
-    good = checkpoints.load_latest(tmp_path / "checkpoints")[0]
+    good = load_latest(tmp_path / "checkpoints")[0]
     odd = {**good, "config": {**good["config"], "lr": "fast", "widths": 3}} if content is None else content
     torch.save(odd, tmp_path / "checkpoints" / "step-000000009.pt")
     code = main(["fit", "--resume", "--out", str(tmp_path)])
@@ -790,7 +794,7 @@ def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(folde
 def test_a_checkpoint_of_another_network_is_one_sentence(folder, tmp_path):
     config = tiny(folder, tmp_path, steps=1)
     fit(config)
-    state, _ = checkpoints.load_latest(tmp_path / "checkpoints")
+    state, _ = load_latest(tmp_path / "checkpoints")
     state["model"].popitem()
     with pytest.raises(TrainError, match="checkpoint of step 1 does not fit this run"):
         Trainer(config, state)
@@ -811,25 +815,25 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_rate_and_checkpo
     with pytest.raises(TrainError) as error:
         trainer.fit()
     assert "at step 4, learning rate 0.0002" in str(error.value) and "step-000000002.pt" in str(error.value)
-    assert checkpoints.load_latest(tmp_path / "checkpoints")[0]["step"] == 2
+    assert load_latest(tmp_path / "checkpoints")[0]["step"] == 2
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])
 def test_a_refused_write_keeps_the_old_checkpoint(tmp_path, monkeypatch, function):
-    checkpoints.save({"a": torch.zeros(3)}, tmp_path, 1)
+    save_checkpoint({"a": torch.zeros(3)}, tmp_path, 1)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, function, full)
     with pytest.raises(TrainError) as error:
-        checkpoints.save({"a": torch.ones(3)}, tmp_path, 2)
+        save_checkpoint({"a": torch.ones(3)}, tmp_path, 2)
     assert "disk is full" in str(error.value) and "step-000000001.pt" in str(error.value)
     assert [p.name for p in tmp_path.iterdir()] == ["step-000000001.pt"]
 
 
 def test_an_interrupted_write_leaves_nothing_and_a_living_ones_file_stays(tmp_path, monkeypatch):
-    checkpoints.save({"a": torch.zeros(3)}, tmp_path, 1)
+    save_checkpoint({"a": torch.zeros(3)}, tmp_path, 1)
     theirs = files._hidden(tmp_path / "step-000000002.pt", "tmp")
     theirs.write_text("")
 
@@ -839,8 +843,8 @@ def test_an_interrupted_write_leaves_nothing_and_a_living_ones_file_stays(tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            checkpoints.save({"a": torch.ones(3)}, tmp_path, 2)
-    checkpoints.save({"a": torch.ones(3)}, tmp_path, 3)
+            save_checkpoint({"a": torch.ones(3)}, tmp_path, 2)
+    save_checkpoint({"a": torch.ones(3)}, tmp_path, 3)
     assert {p.name for p in tmp_path.iterdir()} == {"step-000000001.pt", "step-000000003.pt", theirs.name}
 
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from training import fit, make_folder, process_restored, tiny  # noqa: F401
 
 from train import TrainError
-from train.__main__ import main, parse_fit
-from train.fit import state as checkpoints
+from train.__main__ import main
+from train.command_line import numbers
 from train.fit.config import PRESETS, Config
 from train.fit.limits import check
+from train.fit.start import parse_fit
+from train.fit.state import find_checkpoints, step_of
 from train.lock import locked
-from train.words import numbers
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +105,8 @@ def test_numbers_that_are_too_large_together_are_refused(capsys, tmp_path, folde
     for words, flag in (
         (("--batch", 2**19), "--batch"),
         (("--accumulate", 256), "--accumulate"),
-        (("--image-size", 4096, "--batch", 1, "--attention"), "--sample-count"),
-        (("--widths", 16_384, 16_384, "--attention"), "--widths"),
+        (("--image-size", 1024, "--batch", 1, "--attention", "--sample-count", 2**14), "--sample-count"),
+        (("--widths", 8192, 8192, "--attention"), "--widths"),
     ):
         assert flag in refused(capsys, "fit", "--data", folder, "--out", tmp_path / "run", *words)
 
@@ -171,7 +172,7 @@ def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):
     (tmp_path / "before").rename(tmp_path / "after")
     assert main(["fit", "--resume", "--out", str(tmp_path / "after"), "--steps", "2"]) == 0
     assert not (tmp_path / "before").exists()
-    assert checkpoints.step_of(checkpoints.found(tmp_path / "after" / "checkpoints")[0]) == 2
+    assert step_of(find_checkpoints(tmp_path / "after" / "checkpoints")[0]) == 2
 
 
 def test_the_table_of_an_embedded_checkpoint_stays(capsys, folder, monkeypatch):

@@ -1,4 +1,4 @@
-"""Files to take away: they hold the run's own pictures and numbers, and the settings that repeat it."""
+"""The files that a run can be saved as hold its pictures and numbers, and the settings that repeat it."""
 
 import base64
 import io

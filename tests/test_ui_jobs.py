@@ -1,4 +1,4 @@
-"""Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
+"""Runs of the page: every kept frame arrives, Stop and closing the page end them, one computes at a time."""
 
 import ast
 import asyncio

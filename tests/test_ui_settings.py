@@ -1,4 +1,4 @@
-"""What a run may be asked for, by the page and by scripts."""
+"""The settings that a run can have, from the page and from scripts."""
 
 import dataclasses
 import math

@@ -2,4 +2,9 @@
 
 
 class TrainError(Exception):
-    """Something the user can put right; its text is the one clear sentence to show."""
+    """An error that the user can correct; its text is the one clear sentence to show."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or the error's name where it has no text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

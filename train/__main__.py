@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from ddpm_core import CheckpointError
 from train import TrainError
-from train.fit import state as checkpoints
-from train.fit.config import PRESETS, Config, Start, from_dict
-from train.flags import check_words, parse, place
-
-HELP = {"-h", "--help"}
+from train.command_line import HELP, parse, user_path
 
 USAGE = """usage: python -m train COMMAND [--help]
 
@@ -38,83 +34,45 @@ class Push:
     """Make it private, where it is made."""
 
 
-def _parse_start(arguments: list[str]) -> Start:
-    check_words(arguments)
-    words = [word for word in arguments if word not in HELP]  # shown by the second pass, with the right defaults
-    return tyro.cli(Start, args=words, return_unknown_args=True, prog="python -m train fit")[0]
-
-
-def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
-    """The configuration and, for --resume, the checkpoint it continues from. Raises TrainError where there is none."""
-    start = _parse_start(arguments)
-    folder = place(start.folder)
-    default, state = PRESETS[start.config], None
-    if start.resume and not HELP & set(arguments):
-        state, complaints = checkpoints.load_latest(folder / "checkpoints")
-        for complaint in complaints:
-            print(complaint, file=sys.stderr)
-        # The folder may have been moved since: the run goes on where it was found.
-        default = dataclasses.replace(from_dict(state["config"]), out=str(folder))
-    description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
-    config = tyro.cli(Config, args=arguments, default=default, prog="python -m train fit", description=description)
-    return config, state
+# Each command parses its flags before it imports what it needs: torch and its like take seconds, and --help should not.
 
 
 def fit(arguments: list[str]) -> int:
-    """Train a model, alone in its folder."""
-    if HELP & set(arguments):
-        parse_fit(arguments)  # shows it and leaves
-    out = place(_parse_start(arguments).folder)
-    from train.fit.trainer import Trainer
-    from train.lock import locked  # slow to import, and not needed to show --help
+    """Train a model."""
+    from train.fit import start
 
-    with locked(out):
-        config, state = parse_fit(arguments)
-        if state is None and checkpoints.found(out / "checkpoints"):
-            raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
-        try:
-            trainer = Trainer(config, state)
-            stopped = trainer.fit()
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            raise TrainError(
-                "There is not enough memory: try a smaller --batch, or more rounds (--accumulate)."
-            ) from error
-    if trainer.accelerator.is_main_process:
-        if stopped:
-            print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
-        else:
-            print(f"Done: the model is in {out / 'model'}", file=sys.stderr)
-    return 128 + stopped if stopped else 0
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether Python, or torch on any device, says that there is no memory left."""
-    return isinstance(error, MemoryError) or any(text in str(error) for text in ("out of memory", "allocate memory"))
+    return start.fit(arguments)
 
 
 def push(arguments: list[str]) -> int:
+    """Send the model of a run to the Hub, and print its address."""
     options = parse(Push, arguments, prog="python -m train push")
-    from train.fit.card import push as send
+    from train.fit import export
 
-    print(send(place(options.out), options.repo, options.private))
+    print(export.push(user_path(options.out), options.repo, options.private))
     return 0
 
 
 def gamma(arguments: list[str]) -> int:
-    from train.gamma import main as run
+    """Estimate Γ_t of a checkpoint."""
+    from train import gamma
 
-    return run(arguments)
+    return gamma.main(arguments)
 
 
 def evaluate(arguments: list[str]) -> int:
-    from train.evaluate.study import main as run
+    """Measure a checkpoint."""
+    from train.evaluate.options import Options
 
-    return run(arguments)
+    options = parse(Options, arguments, prog="python -m train evaluate")
+    from train.evaluate.run import run
+
+    run(options)
+    return 0
 
 
 def main(arguments: list[str]) -> int:
+    """Run a command; returns the exit status. An error of the user's input is one sentence on stderr, and status 2."""
     commands = {"fit": fit, "push": push, "gamma": gamma, "evaluate": evaluate}
     if not arguments or arguments[0] not in commands:
         asked = bool(arguments) and arguments[0] in HELP

@@ -1,4 +1,4 @@
-"""`ddpm_core.files` as commands write their results: what can't be written is a TrainError, in one sentence."""
+"""Writing results with `ddpm_core.files`: a file that can't be written raises TrainError, in one sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from train import TrainError
 
 
 def check_folder(folder: Path, flag: str) -> None:
-    """Raise TrainError unless files can be written in a folder, or where it would be made. Leaves nothing behind."""
+    """Raise TrainError unless files can be written in a folder, or where it would be made. Leaves no file there."""
     try:
         place = next(path for path in (folder, *folder.parents) if path.exists())
         tempfile.TemporaryFile(dir=place).close()
@@ -25,8 +25,8 @@ def check_folder(folder: Path, flag: str) -> None:
         raise TrainError(f"--{flag} {folder} can't be written ({reason}): choose another folder.") from error
 
 
-def save(path: Path, **arrays) -> None:
-    """Write an .npz."""
+def save_arrays(path: Path, **arrays: Any) -> None:
+    """Write an .npz file. arrays: whatever numpy can make arrays of."""
     with _replacing(path) as file:
         np.savez(file, **arrays)
 
@@ -42,7 +42,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write what is already encoded, such as a PNG."""
+    """Write encoded content, such as a PNG."""
     with _replacing(path) as file:
         file.write(content)
 

@@ -10,12 +10,11 @@ from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
 from train import TrainError
-from train.flags import parse
-from train.words import check_range
+from train.command_line import check_range, parse
 
 
 @dataclass
-class Options:
+class GammaOptions:
     """Estimate Γ_t, which the analytic variance needs, and keep it beside the weights (Hub: in the user's cache)."""
 
     checkpoint: Annotated[str, tyro.conf.Positional]
@@ -30,22 +29,23 @@ class Options:
 
 
 def main(arguments: list[str]) -> int:
-    options = parse(Options, arguments, prog="python -m train gamma")
+    """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
+    options = parse(GammaOptions, arguments, prog="python -m train gamma")
     check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
     from ddpm_core.checkpoint import gamma_file, refs
-    from train.data.sample import Sample
+    from train.data.sample import ImageSample
 
-    if refs.parse(options.checkpoint).kind == "embedded":  # its table is shipped with it, and measured with more images
+    if refs.parse(options.checkpoint).kind == "embedded":  # its table is shipped with it, estimated from more images
         raise TrainError(
             f"{options.checkpoint} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
             f"`python -m ddpm_core export {options.checkpoint} FOLDER` and give that folder."
         )
     model = open_checkpoint(options.checkpoint, options.where)
-    gamma_file.place(model)  # says that nothing can be kept before anything is computed
-    sample = Sample(options.data, options.split, model.image_size, options.images, model.channels)
+    gamma_file.place(model)  # raises, before anything is computed, where the result can't be kept
+    sample = ImageSample(options.data, options.split, model.image_size, options.images, model.channels)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.
-    labels = sample.labels(model) if model.num_classes and model.null_label is None else None
+    labels = sample.labels(model).tolist() if model.num_classes and model.null_label is None else None
     images = sample.pixels()
     with tqdm(unit="evaluation", smoothing=0) as bar:
 
@@ -56,10 +56,7 @@ def main(arguments: list[str]) -> int:
         estimate = analytic.estimate_gamma(model, images, labels=labels, progress=progress)
     engine = getattr(model.network, "description", "")
     print(gamma_file.write(model, estimate, data=sample.description, engine=engine))
-    print(f"largest standard error of E‖ε‖²/d: {error(model, estimate):.4f}")
+    # E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t is a number between 0 and about 1.
+    errors = (1 - model.schedule.alpha_bar[list(estimate.times)]) * estimate.standard_error
+    print(f"largest standard error of E‖ε‖²/d: {errors.max().item():.4f}")
     return 0
-
-
-def error(model, estimate) -> float:
-    """The largest standard error of E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t, a number between 0 and about 1."""
-    return ((1 - model.schedule.alpha_bar[list(estimate.times)]) * estimate.standard_error).max().item()

@@ -1,4 +1,4 @@
-"""One command a folder: two that write into one would destroy each other's files."""
+"""A lock for a command's folder: two commands that wrote into it would destroy each other's files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder, made if need be, for this run alone. Raises TrainError when another run holds it.
 
-    The system lets go of the lock when the process ends, however it ends. Several processes that torchrun or accelerate
+    The system releases the lock when the process ends, however it ends. Several processes that torchrun or accelerate
     started are one run, whose first process holds the lock. A folder made here that stays empty is removed again.
     """
     if not _is_first_process():

@@ -1,4 +1,4 @@
-"""A sample of a data set, read a batch at a time, for what measures a model rather than trains it."""
+"""A sample of a data set's images, read in batches: for measuring a model, not for training it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tqdm import tqdm
 from ddpm_core import Model
 from ddpm_core.image_files import MODES
 from train import TrainError
-from train.data.batches import prepare
+from train.data.images import prepare
 from train.data.sources import open_source
 
 BATCH = 100  # images read at once
 DELAY = 1  # seconds before a bar appears
 
 
-class Sample:
+class ImageSample:
     """Up to `count` images spread evenly over a data set (0: all of it), resized and cropped as for training.
 
-    channels: 1 to 4, see image_files.MODES. quiet: no progress bars. description, split: see train.data.sources.
+    channels: 1 to 4, see image_files.MODES. quiet: no progress bars. description, split: see ImageSource.
     Raises TrainError, in one sentence, when there are no images, or for other channels.
     """
 
@@ -75,11 +75,11 @@ class Sample:
         """Of the pixels, in hexadecimal."""
         digest = hashlib.sha256()
         for batch in self.batches("hashing images"):
-            digest.update(batch)
+            digest.update(batch.data)
         return digest.hexdigest()
 
     def _read(self, i: int) -> np.ndarray:
         try:
             return prepare(self._source.picture(i), self._size, self._channels)
-        except Exception as error:  # broken files make Pillow raise nearly anything
+        except Exception as error:  # Pillow raises many kinds for broken files
             raise TrainError(f"{self._source.name(i)} can't be read as an image: remove it.") from error

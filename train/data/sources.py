@@ -1,14 +1,10 @@
-"""Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and MNIST, and LSUN.
-
-Each source counts its images and gives picture(i) (PIL, or an error for a broken one), label(i) (−1: it has none),
-name(i), and mark(i), a text that tells the image from others as far as that can be known without reading it. split: the
-one that was asked for, or None where there are none and these are all images.
-"""
+"""Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and MNIST, and LSUN."""
 
 from __future__ import annotations
 
 import io
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -17,15 +13,46 @@ import numpy as np
 from PIL import Image
 
 from ddpm_core.files import cache_folder
-from train import TrainError
-from train.flags import place
+from train import TrainError, first_line
+from train.command_line import user_path
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 TORCHVISION = ("cifar10", "mnist")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def open_source(data: str, split: str = "train", cache: str | None = None):
+class ImageSource(ABC):
+    """A numbered set of images.
+
+    description: to show, with the split; split: the one asked for, or None where the source has none and gives all its
+    images; classes: their names in the order of the labels, or None where the images have no labels.
+    """
+
+    description: str
+    split: str | None = None
+    classes: tuple[str, ...] | None = None
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def picture(self, i: int) -> Image.Image:
+        """Image i. For a broken file this, or reading the pixels, raises whatever Pillow raises."""
+
+    def label(self, i: int) -> int:
+        """The class of image i, −1 where it has none."""
+        return -1
+
+    @abstractmethod
+    def name(self, i: int) -> str:
+        """What messages call image i."""
+
+    @abstractmethod
+    def mark(self, i: int) -> str:
+        """A text that tells image i from others as far as possible without reading it: a name, or a size."""
+
+
+def open_source(data: str, split: str = "train", cache: str | None = None) -> ImageSource:
     """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
 
     split: of CIFAR-10, MNIST, a Hub data set or a folder of parquet; other sources have none and give all their images.
@@ -36,13 +63,13 @@ def open_source(data: str, split: str = "train", cache: str | None = None):
             "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set, cifar10 or "
             "mnist."
         )
-    path = place(data)
+    path = user_path(data)
     if path.is_dir():
         if (path / "data.mdb").is_file():
-            return LSUN(path)
+            return LSUNDatabase(path)
         if next(path.rglob("*.parquet"), None):
             return HubDataset(str(path), split)
-        return Folder(path)
+        return ImageFolder(path)
     if path.suffix == ".parquet" and path.is_file():
         return HubDataset(str(path), split)
     if path.exists():
@@ -50,19 +77,17 @@ def open_source(data: str, split: str = "train", cache: str | None = None):
             f"{data} is a file: --data takes an image folder, parquet, an LSUN database or a Hub data set."
         )
     if data in TORCHVISION:
-        return Torchvision(data, place(cache) if cache else cache_folder(), split)
+        return TorchvisionDataset(data, user_path(cache) if cache else cache_folder(), split)
     if _HUB_ID.fullmatch(data):
         return HubDataset(data, split)
     raise TrainError(f"There is no folder or data set {data!r}: check --data.")
 
 
-class Folder:
+class ImageFolder(ImageSource):
     """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class.
 
     Classes are in the order of their names, or of the numbers where all names are whole numbers.
     """
-
-    split = None
 
     def __init__(self, root: Path):
         self._root = root
@@ -80,7 +105,7 @@ class Folder:
         return Image.open(self._files[i])
 
     def label(self, i: int) -> int:
-        return self.classes.index(self._files[i].relative_to(self._root).parts[0])
+        return -1 if self.classes is None else self.classes.index(self._files[i].relative_to(self._root).parts[0])
 
     def name(self, i: int) -> str:
         return str(self._files[i])
@@ -95,7 +120,7 @@ def _in_order(names: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (int(name), name) if numbered else name))
 
 
-class HubDataset:
+class HubDataset(ImageSource):
     """A data set with an image column: local parquet, or an id on the Hub. The label is its first ClassLabel column."""
 
     def __init__(self, data: str, split: str):
@@ -107,9 +132,8 @@ class HubDataset:
                 rows = datasets.load_dataset("parquet", data_files=data, split="train")
             else:
                 rows = datasets.load_dataset(data, split=split)
-        except Exception as error:  # the library raises a dozen kinds: not found, offline, gated, unknown split, ...
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise TrainError(f"The data set {data} can't be read: {reason}") from error
+        except Exception as error:  # the library raises many kinds: not found, offline, gated, unknown split, ...
+            raise TrainError(f"The data set {data} can't be read: {first_line(error)}") from error
         images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
         if not images:
             raise TrainError(f"The data set {data} has no image column, only {', '.join(rows.features)}.")
@@ -133,7 +157,7 @@ class HubDataset:
         return Image.open(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
 
     def label(self, i: int) -> int:
-        return self._labels[i]
+        return self._labels[i] if self._labels else -1
 
     def name(self, i: int) -> str:
         return f"row {i} of {self._data}"
@@ -145,15 +169,19 @@ class HubDataset:
     @cached_property
     def _sizes(self) -> list[tuple[int | None, str | None]]:
         """(bytes, None), or (None, path) where only that is kept, of each image. Arrow knows without reading images."""
-        import pyarrow.compute as pc
+        from pyarrow import compute
 
+        # pyarrow makes its functions while it is imported, so a type checker does not know them.
+        length, field, choose, is_null = (
+            getattr(compute, name) for name in ("binary_length", "struct_field", "if_else", "is_null")
+        )
         images = self._images.data.column(self._column).combine_chunks()
-        sizes = pc.binary_length(pc.struct_field(images, "bytes"))
-        paths = pc.if_else(pc.is_null(sizes), pc.struct_field(images, "path"), None)
+        sizes = length(field(images, "bytes"))
+        paths = choose(is_null(sizes), field(images, "path"), None)
         return list(zip(sizes.to_pylist(), paths.to_pylist(), strict=True))
 
 
-class Torchvision:
+class TorchvisionDataset(ImageSource):
     """CIFAR-10 or MNIST as torchvision has it, downloaded on first use."""
 
     def __init__(self, name: str, cache: Path, split: str):
@@ -168,8 +196,7 @@ class Torchvision:
         try:
             found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise TrainError(f"{self._title} can't be downloaded to {cache} ({reason}).") from error
+            raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error
         self._pixels, self._labels = np.asarray(found.data), np.asarray(found.targets).tolist()
         self.classes = tuple(name.partition(" - ")[0] for name in found.classes)  # MNIST's are like "4 - four"
         self.split, self.description = split, f"{self._title} (torchvision, {split})"
@@ -190,10 +217,8 @@ class Torchvision:
         return f"{self._title} {self.split} {i}"
 
 
-class LSUN:
+class LSUNDatabase(ImageSource):
     """One category of LSUN as it is distributed and as torchvision reads it: an LMDB folder like bedroom_train_lmdb."""
-
-    classes = split = None
 
     def __init__(self, root: Path):
         self._root, self._database = root, None
@@ -221,7 +246,7 @@ class LSUN:
 
     def picture(self, i: int) -> Image.Image:
         with self._begin() as transaction:
-            return Image.open(io.BytesIO(transaction.get(self._keys[i])))
+            return Image.open(io.BytesIO(transaction.get(self._keys[i]) or b""))
 
     def name(self, i: int) -> str:
         return f"image {i} of {self._root}"

@@ -4,78 +4,111 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ddpm_core import bits_per_dim, imaging
+from ddpm_core import bits_per_dim, imaging, likelihood
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
-from ddpm_core.names import LEARNED
+from ddpm_core.names import LEARNED, Spacing, Variance
 from ddpm_core.noise import gaussian_batch
-from train.data.sample import Sample
-from train.evaluate.results import read_arrays, read_bits
-from train.files import save, write_bytes, write_json
+from train.data.sample import ImageSample
+from train.evaluate.results import Bound, read_arrays, read_bits
+from train.evaluate.study import Study
+from train.files import save_arrays, write_bytes, write_json
 
-if TYPE_CHECKING:
-    from train.evaluate.study import Study
-
-BATCH = 16  # images whose terms are one file
+BATCH = 16  # images whose terms are stored in one file
 DECODED = 8  # images shown in the progressive decoding
 
-Chain = tuple[str, int, str]  # variance, steps, spacing
+
+class Chain(NamedTuple):
+    """A reverse process, whose bound is computed."""
+
+    variance: Variance
+    steps: int
+    spacing: Spacing
+
+
+def plan_chains(study: Study, metrics: Sequence[str]) -> list[Chain]:
+    """The chains whose bound is wanted. rate-distortion needs the full one.
+
+    Raises TrainError or ValueError for a chain that the model can't have.
+    """
+    options, T = study.options, study.model.schedule.T
+    if not {"bpd", "rate-distortion"} & set(metrics):
+        return []
+    steps = options.step_list() if "bpd" in metrics else []
+    lengths: list[tuple[int, Spacing]] = [(n, spacing) for spacing in options.spacing_list() for n in steps]
+    if (T, "linspace") not in lengths:
+        lengths.append((T, "linspace"))
+    chains = [Chain(variance, *length) for variance in options.variance_list() for length in lengths]
+    for chain in chains:
+        likelihood.chain(study.model, *chain)  # raises for what can't be computed
+    return chains
 
 
 class Bits:
-    """Measures every chain of a study on the test images. Raises what `Sample` and `bits_per_dim` raise."""
+    """Measures the bounds of a study's chains on test images.
 
-    def __init__(self, study: Study):
-        self._study, self._model, options = study, study.model, study.options
-        size, channels, quiet = self._model.image_size, self._model.channels, not study.process.is_local_main_process
-        sample = Sample(options.data, options.test_split, size, options.test_images, channels, quiet)
+    identity: empty, as terms of other images lie in another folder; data: description of the images. Raises what
+    `ImageSample` and `bits_per_dim` raise.
+    """
+
+    def __init__(self, study: Study, chains: list[Chain]):
+        self._study, self._model, self._chains, options = study, study.model, chains, study.options
+        size, channels = self._model.image_size, self._model.channels
+        sample = ImageSample(options.data, options.test_split, size, options.test_images, channels, study.quiet)
+        self.identity: dict[str, Any] = {}
         self._labels = sample.labels(self._model) if study.labels == "classes" else None
         self._images, self.data = sample.pixels(), sample.description
-        self._about = {
+        self._about: dict[str, Any] = {
             "images": len(sample),
             "data": sample.description,
             "split": sample.split,
-            "images_sha256": hashlib.sha256(self._images).hexdigest(),
+            "images_sha256": hashlib.sha256(self._images.data).hexdigest(),
             "labels": study.labels,
-            "labels_sha256": None if self._labels is None else hashlib.sha256(self._labels).hexdigest(),
+            "labels_sha256": None if self._labels is None else hashlib.sha256(self._labels.data).hexdigest(),
             "clip": self._model.clip,
             "cdf": "tanh",
         }
-        # Terms belong to these very images and labels, and to a clipped x̂_0 or not.
+        # Terms depend on the images, their labels, and whether x̂_0 is clipped.
         unclipped = None if self._about["clip"] else "unclipped"
         sums = filter(None, (self._about["images_sha256"], self._about["labels_sha256"], unclipped))
         self._folder = study.out / "bits" / "-".join(text[:12] for text in sums)
-        self._passes = list(dict.fromkeys(map(self._measured, study.chains)))
+        self._passes = list(dict.fromkeys(map(self._measured, chains)))
         T = self._model.schedule.T
-        self._times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)  # that are decoded
+        # The times shown in the progressive decoding.
+        self._times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)
 
     def evaluations(self) -> int:
         """Evaluations of the network still to be made by this process."""
         decoding = 0
         if self._study.process.is_main_process and not self._is_decoded():
             decoding = len(self._times) * len(self._images[:DECODED])
-        return decoding + sum(len(rows) * chain[1] for chain in self._passes for _, rows in self._todo(chain))
+        return decoding + sum(len(rows) * chain.steps for chain in self._passes for _, rows in self._todo(chain))
 
     def run(self) -> None:
+        """Compute the terms that are missing, then bits.json and the progressive decoding."""
         self._study.bar.set_description("bits/dim")
         for chain in self._passes:
             for file, rows in self._todo(chain):
                 started = time.monotonic()
                 found = self._evaluate(chain, rows)
                 seconds = time.monotonic() - started
-                save(file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse)
+                save_arrays(
+                    file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse
+                )
         self._study.process.wait_for_everyone()
         if self._study.process.is_main_process:
             file, T, decoded = self._study.out / "bits.json", self._model.schedule.T, self._is_decoded()
             chains = {_chain(row): row for row in self._before().get("chains", ())}
-            for chain in self._study.chains:
-                chains[chain] = _summary(chain, self._result(chain), full=chain[1] == T)
-            seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("*.npz"))
+            for chain in self._chains:
+                chains[chain] = _summary(chain, self._result(chain), full=chain.steps == T)
+            seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("[!.]*.npz"))
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values())}
             if not decoded:
                 write_json(file, content)  # decoding_times say that the picture belongs to these images
@@ -83,22 +116,22 @@ class Bits:
                 self._draw_decoding()
             write_json(file, {**content, "decoding_times": self._times})
 
-    def _before(self) -> dict:
-        """What an earlier run found for the same images; empty where none has."""
-        before = read_bits(self._study.out) or {}
+    def _before(self) -> dict[str, Any]:
+        """bits.json of an earlier run with the same images; empty where there was none."""
+        before: dict[str, Any] = {**(read_bits(self._study.out) or {})}
         return before if all(before.get(key) == value for key, value in self._about.items()) else {}
 
     def _is_decoded(self) -> bool:
         return "decoding_times" in self._before() and (self._study.out / "decoding.png").is_file()
 
     def _measured(self, chain: Chain) -> Chain:
-        """The chain whose evaluations also tell this one's terms: see likelihood.rechain."""
-        if chain[0] in LEARNED or self._model.prediction == "mu":
+        """The chain from whose evaluations this one's terms are computed: see likelihood.rechain."""
+        if chain.variance in LEARNED or self._model.prediction == "mu":
             return chain
-        return "beta_tilde", self._model.schedule.T, "linspace"
+        return Chain("beta_tilde", self._model.schedule.T, "linspace")
 
     def _files(self, chain: Chain) -> list[tuple[Path, range]]:
-        """A file of terms and the rows of its images."""
+        """Each file of terms, with the rows of its images."""
         n, name = len(self._images), "-".join(map(str, chain))
         starts = range(0, n, BATCH)
         return [(self._folder / f"{name}-{i:06d}.npz", range(i, min(i + BATCH, n))) for i in starts]
@@ -107,12 +140,11 @@ class Bits:
         return self._study.share(self._files(chain))
 
     def _evaluate(self, chain: Chain, rows: range) -> BitsPerDim:
-        variance, steps, spacing = chain
         labels = None if self._labels is None else self._labels[rows.start : rows.stop].tolist()
         images, noise, progress = self._images[rows.start : rows.stop], _noise(rows), self._progress()
-        return bits_per_dim(self._model, images, variance, steps, spacing, labels, noise=noise, progress=progress)
+        return bits_per_dim(self._model, images, *chain, labels, noise=noise, progress=progress)
 
-    def _progress(self):
+    def _progress(self) -> Callable[[int, int], None]:
         """A new count of evaluations that moves the study's bar."""
         done = 0
 
@@ -131,34 +163,32 @@ class Bits:
         return result if measured == chain else rechain(result, self._model, self._images, *chain)
 
     def _draw_decoding(self) -> None:
-        """Fig. 6 the other way round: real images, and what is made of their x_t, from much noise to none."""
+        """The paper's Fig. 6, but from real images: x̂_0 predicted from their x_t, from large t to small t."""
         rows = range(min(DECODED, len(self._images)))
         images = self._images[rows.start : rows.stop]
         labels = None if self._labels is None else self._labels[: len(rows)].tolist()
         noise, progress = _noise(rows), self._progress()
         x0_hat = progressive_decoding(self._model, images, self._times, labels, noise=noise, progress=progress)
         pictures = [imaging.to_uint8(part) for part in x0_hat] + [images]
-        # one row an image, one column a time, the image itself last
+        # one row for each image, one column for each time, the image itself last
         flat = np.stack(pictures, 1).reshape(-1, *images.shape[1:])
         write_bytes(self._study.out / "decoding.png", imaging.png(imaging.grid(flat, columns=len(pictures))))
 
 
-def _noise(rows: range):
-    """Noise that belongs to the image, whichever batch it is in."""
+def _noise(rows: range) -> Callable[[int, Tensor], Tensor]:
+    """Noise that depends on the image, not on the batch it is in."""
     return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
 
 
-def _chain(row: dict) -> Chain:
-    return row["variance"], row["steps"], row["spacing"]
+def _chain(row: Bound) -> Chain:
+    return Chain(row["variance"], row["steps"], row["spacing"])
 
 
-def _summary(chain: Chain, result: BitsPerDim, full: bool) -> dict:
-    variance, steps, spacing = chain
+def _summary(chain: Chain, result: BitsPerDim, full: bool) -> dict[str, Any]:
+    """An entry of bits.json's "chains"."""
     n = len(result.prior)
     content = {
-        "variance": variance,
-        "steps": steps,
-        "spacing": spacing,
+        **chain._asdict(),
         "bits_per_dim": result.total.mean().item(),
         "standard_error": result.total.std().item() / n**0.5 if n > 1 else None,
         "prior": result.prior.mean().item(),

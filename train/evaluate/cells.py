@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from ddpm_core import imaging, trajectory
-from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
+from ddpm_core.names import Sampler, Spacing, Variance
 from train import TrainError
-from train.data.sample import Sample
+from train.data.sample import ImageSample
 from train.evaluate.features import IS_SPLITS, open_extractor, reference, score
-from train.evaluate.report import shortest
 from train.evaluate.results import read_arrays, read_cell
-from train.files import save, write_bytes, write_json
-from train.words import numbers, words
-
-if TYPE_CHECKING:
-    from train.evaluate.study import Study
+from train.evaluate.study import Study
+from train.evaluate.tables import shortest
+from train.files import save_arrays, write_bytes, write_json
 
 GRID = 64  # images in a cell's grid
 
@@ -29,10 +27,10 @@ GRID = 64  # images in a cell's grid
 class Cell:
     """One set of samples. variance is None for all samplers but ddpm, eta for all but ddim."""
 
-    sampler: str
-    variance: str | None
+    sampler: Sampler
+    variance: Variance | None
     eta: float | None
-    spacing: str
+    spacing: Spacing
     steps: int
     samples: int
 
@@ -41,7 +39,7 @@ class Cell:
         parts = (self.sampler, self.variance, None if self.eta is None else f"eta{shortest(self.eta)}", self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
-    def arguments(self) -> dict:
+    def arguments(self) -> dict[str, Any]:
         """For ddpm_core.trajectory."""
         return {
             "steps": self.steps,
@@ -52,28 +50,55 @@ class Cell:
         }
 
 
+def plan_cells(study: Study) -> list[Cell]:
+    """The cells of a study, those of few steps first; none where no score is wanted.
+
+    Raises TrainError or ValueError for cells that can't be sampled or scored.
+    """
+    options, cells = study.options, []
+    scores = options.score_list()
+    if not scores:
+        return []
+    if "is" in scores and options.samples < IS_SPLITS:
+        raise TrainError(f"The Inception score needs --samples of at least {IS_SPLITS}.")
+    for sampler in options.sampler_list():
+        variances = options.variance_list() if sampler == "ddpm" else [None]
+        etas = options.eta_list() if sampler == "ddim" else [None]
+        for spacing in options.spacing_list():
+            for steps in options.step_list():
+                cells += [Cell(sampler, v, e, spacing, steps, options.samples) for v in variances for e in etas]
+    for cell in cells:  # `trajectory` checks its arguments when it is called, before the first step
+        trajectory(study.model, [0], labels=_labels(study, [0]), **cell.arguments())
+    return sorted(cells, key=lambda cell: cell.steps)
+
+
+def _labels(study: Study, seeds: Iterable[int]) -> list[int] | None:
+    """The class of each image is its seed modulo the number of classes, whichever batch it is in."""
+    return [seed % study.model.num_classes for seed in seeds] if study.labels == "classes" else None
+
+
 class Cells:
-    """Samples and scores every cell of a study. Raises TrainError or ValueError for what can't be, before sampling."""
+    """Samples and scores the cells of a study.
 
-    def __init__(self, study: Study, scores: list[str]):
-        self._study, self._model, self._options, self._scores = study, study.model, study.options, scores
-        if "is" in scores and self._options.samples < IS_SPLITS:
-            raise TrainError(f"The Inception score needs --samples of at least {IS_SPLITS}.")
-        self._cells = self._plan()
+    identity: what a study must not change about its scores; data: description of the reference images. Raises
+    TrainError when the feature extractor or the reference images can't be had.
+    """
 
-    def open(self) -> dict:
-        """Make the extractor and the references. Returns what a study must not change about them."""
-        o = self._options
-        self._extractor = open_extractor(o.extractor, self._scores, self._study.process.device)
-        quiet = not self._study.process.is_local_main_process
-        sample = Sample(o.data, o.split, self._model.image_size, o.references, self._model.channels, quiet)
+    def __init__(self, study: Study, cells: list[Cell]):
+        self._study, self._model, self._cells = study, study.model, cells
+        options = study.options
+        self._scores = options.score_list()
+        self._extractor = open_extractor(options.extractor, self._scores, study.device)
+        size, channels = self._model.image_size, self._model.channels
+        sample = ImageSample(options.data, options.split, size, options.references, channels, study.quiet)
         if len(sample) < 2:
             raise TrainError(f"Scores need at least 2 reference images, and the {sample.description} has 1.")
         self._reference = reference(self._extractor, sample)
-        return {
+        self.data = sample.description
+        self.identity: dict[str, Any] = {
             "reference": sample.description,
             "split": sample.split,
-            "extractor": o.extractor,
+            "extractor": options.extractor,
             "extractor_outputs": self._reference.probe,
             "references": self._reference.n,
             "references_sha256": self._reference.sha256,
@@ -85,6 +110,7 @@ class Cells:
         return sum(len(seeds) * cell.steps for cell in todo for _, seeds in self._study.share(self._batches(cell)))
 
     def run(self) -> None:
+        """Sample and score what is missing."""
         for cell in [cell for cell in self._cells if not self._is_done(cell)]:
             self._study.bar.set_description(cell.name)
             self._sample(cell)
@@ -95,28 +121,12 @@ class Cells:
                 self._study.record()
             self._study.process.wait_for_everyone()
 
-    def _plan(self) -> list[Cell]:
-        o, cells = self._options, []
-        for sampler in words(o.sampler, "sampler", SAMPLERS):
-            variances = words(o.variance, "variance", VARIANCES) if sampler == "ddpm" else [None]
-            etas = numbers(o.eta, "eta", float) if sampler == "ddim" else [None]
-            for spacing in words(o.spacing, "spacing", SPACINGS):
-                for steps in numbers(o.steps, "steps", int):
-                    cells += [Cell(sampler, v, e, spacing, steps, o.samples) for v in variances for e in etas]
-        for cell in cells:  # says what can't be before hours are spent
-            trajectory(self._model, [0], labels=self._labels([0]), **cell.arguments())
-        return sorted(cells, key=lambda cell: cell.steps)
-
-    def _labels(self, seeds) -> list[int] | None:
-        """Each image's class is its seed modulo the number of classes, whichever batch it is in."""
-        return [seed % self._model.num_classes for seed in seeds] if self._study.labels == "classes" else None
-
     def _folder(self, cell: Cell) -> Path:
         return self._study.out / "cells" / cell.name
 
     def _batches(self, cell: Cell) -> list[tuple[Path, range]]:
         """The file of features and the seeds of each batch."""
-        starts = range(0, cell.samples, self._options.batch)
+        starts = range(0, cell.samples, self._study.options.batch)
         kind = "features-logits" if "is" in self._scores else "features"
         return [
             (self._folder(cell) / f"{kind}-{first:06d}.npz", range(first, min(first + starts.step, cell.samples)))
@@ -132,15 +142,17 @@ class Cells:
         folder = self._folder(cell)
         for file, seeds in self._study.share(self._batches(cell)):
             started = time.monotonic()
-            for step in trajectory(self._model, seeds, labels=self._labels(seeds), **cell.arguments()):
+            x_0 = None
+            for step in trajectory(self._model, seeds, labels=_labels(self._study, seeds), **cell.arguments()):
                 self._study.bar.update(len(seeds))
-                x = step.x
-            images, seconds = imaging.to_uint8(x), time.monotonic() - started
+                x_0 = step.x
+            assert x_0 is not None  # there is at least one step
+            images, seconds = imaging.to_uint8(x_0), time.monotonic() - started
             if seeds.start == 0:
                 write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
-            if self._options.keep_images:
-                save(folder / f"images-{seeds.start:06d}.npz", images=images)
-            save(file, seconds=seconds, **self._extractor(images))
+            if self._study.options.keep_images:
+                save_arrays(folder / f"images-{seeds.start:06d}.npz", images=images)
+            save_arrays(file, seconds=seconds, **self._extractor(images))
 
     def _grid(self, images: np.ndarray) -> np.ndarray:
         """The first images as a picture, with labels one class a column."""
@@ -151,7 +163,7 @@ class Cells:
         return imaging.grid(images)
 
     def _score(self, cell: Cell) -> None:
-        """Score the features, which are then no longer needed."""
+        """Score the features, and delete them."""
         folder = self._folder(cell)
         parts = [read_arrays(file) for file, _ in self._batches(cell)]
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "seconds"}

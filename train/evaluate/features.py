@@ -1,4 +1,4 @@
-"""Feature extractors and the scores made of their features, by torch-fidelity: FID, KID and IS, or their likes.
+"""Feature extractors, and scores of their features computed by torch-fidelity: FID, KID and IS, or similar ones.
 
 Only the scores of torch-fidelity's Inception network carry the published names.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
@@ -21,10 +23,11 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from ddpm_core.files import cache_folder
 from ddpm_core.image_files import over_grey
-from train import TrainError
-from train.data.sample import Sample
+from train import TrainError, first_line
+from train.data.sample import ImageSample
+from train.evaluate.metrics import SCORE_METRICS, ScoreName
 from train.evaluate.results import read_arrays
-from train.files import save
+from train.files import save_arrays
 
 INCEPTION = "inception-v3-compat"
 BATCH = 100  # images that an extractor sees at once
@@ -35,9 +38,10 @@ PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to th
 
 @dataclass(frozen=True)
 class Extractor:
-    """name: to show. features: uint8 (N, H, W, 3) to float32 (N, D). logits: the same for IS, or None.
+    """name: to show. run: uint8 (N, H, W, 3) to {"features": (N, D)} and, for IS, {"logits": (N, K)}.
 
-    Calling it, with images of 1 to 4 channels, gives {"features": (N, D)} and, where wanted, {"logits": (N, K)}.
+    Calling it with images of 1 to 4 channels gives the same, as float32. Raises TrainError for whatever `run` raises,
+    and for outputs of another shape or that are not finite.
     """
 
     name: str
@@ -50,11 +54,10 @@ class Extractor:
 
     def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         try:
-            with np.errstate(over="ignore"):  # what is infinite then is refused below
+            with np.errstate(over="ignore"):  # infinite values are refused below
                 outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
-        except Exception as error:  # somebody's own function: whatever it lacks
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise TrainError(f"The feature extractor {self.name} failed ({reason}).") from error
+        except Exception as error:  # a user's own function may raise anything
+            raise TrainError(f"The feature extractor {self.name} failed ({first_line(error)}).") from error
         for values in outputs.values():
             if values.ndim != 2 or len(values) != len(images) or not values.size:
                 shape = tuple(values.shape)
@@ -63,26 +66,25 @@ class Extractor:
                 raise TrainError(f"The feature extractor {self.name} gave a feature that is not a finite number.")
         return outputs
 
-    def title(self, metric: str) -> str:
-        """What its score may be called."""
-        if self.name == INCEPTION:
-            return {"fid": "FID", "kid": "KID × 1000", "is": "IS"}[metric]
-        return {"fid": "Fréchet distance", "kid": "Kernel distance × 1000"}[metric] + f" ({self.name})"
+    def title(self, score: ScoreName) -> str:
+        """The name of its score: only that of Inception features carries the published name."""
+        metric = SCORE_METRICS[score]
+        return metric.title if self.name == INCEPTION else f"{metric.other_title} ({self.name})"
 
     def probe(self) -> np.ndarray:
-        """What it makes of fixed images, (4, D): that changes with the weights, the preprocessing and the layer."""
+        """Its features of fixed images, (4, D), which change with the weights, the preprocessing and the layer."""
         return self(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8))["features"]
 
 
-def open_extractor(name: str, metrics: list[str], device: torch.device) -> Extractor:
+def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device) -> Extractor:
     """The extractor of a name: one of torch-fidelity's, or module:attribute.
 
     The attribute is a torch-fidelity FeatureExtractorBase class, or a function from uint8 (N, H, W, 3) to (N, D).
-    Raises TrainError, in one sentence, when it or its weights cannot be had, or for a metric it cannot give.
+    Raises TrainError, in one sentence, when it or its weights cannot be had, or for a score that it cannot give.
     """
-    if "is" in metrics and name != INCEPTION:
+    if "is" in scores and name != INCEPTION:
         raise TrainError(f"The Inception score needs {INCEPTION}: leave `is` out of --metrics with --extractor {name}.")
-    kind = FEATURE_EXTRACTORS_REGISTRY.get(name)
+    kind: Any = FEATURE_EXTRACTORS_REGISTRY.get(name)
     if ":" in name:
         kind = _imported(name)
         if not isinstance(kind, type):
@@ -92,14 +94,14 @@ def open_extractor(name: str, metrics: list[str], device: torch.device) -> Extra
         raise TrainError(f"There is no feature extractor {name!r}: give module:attribute, or one of {known}.")
     try:
         layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
-        if "is" in metrics:
+        if "is" in scores:
             layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
-        network = kind(name, list(layers.values()), verbose=False).eval().requires_grad_(False).to(device)
-    except Exception as error:  # no network, no disk, a damaged download: whatever torch.hub meets
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        network = _network(kind, name, list(layers.values())).to(device)
+    except Exception as error:  # no network, a full disk, a damaged download: torch.hub raises many kinds
         what = "FID, KID and IS need Inception weights, which" if name == INCEPTION else f"The weights of {name}"
         raise TrainError(
-            f"{what} could not be had ({reason}): connect once, or name another --extractor and leave `is` out."
+            f"{what} could not be had ({first_line(error)}): connect once, or name another --extractor and leave `is` "
+            "out."
         ) from error
 
     @torch.inference_mode()
@@ -114,7 +116,7 @@ def open_extractor(name: str, metrics: list[str], device: torch.device) -> Extra
 class Reference:
     """What scores compare with: mean and covariance of n features, and some of the features.
 
-    sha256: of the pixels. probe: what tells its extractor from others, see `same_probe`.
+    sha256: of the pixels. probe: identifies the extractor, see `same_probe`.
     """
 
     statistics: dict[str, np.ndarray]
@@ -124,26 +126,28 @@ class Reference:
     probe: list[float]
 
 
-def reference(extractor: Extractor, sample: Sample, cache: Path | None = None) -> Reference:
-    """The reference of a data set, from the cache where this very extractor has seen these very pixels.
+def reference(extractor: Extractor, sample: ImageSample, cache: Path | None = None) -> Reference:
+    """The reference of a data set, from the cache where the same extractor has seen the same pixels.
 
     cache: a folder; None is the user's cache folder.
     """
     probe, data = extractor.probe(), sample.sha256()
-    # torch-fidelity's own cache goes by names only, which says nothing about weights or data.
+    # torch-fidelity's own cache has names as keys, which say nothing about weights or data.
     key = hashlib.sha256(f"{hashlib.sha256(probe.tobytes()).hexdigest()} {data}".encode()).hexdigest()
     path = (cache or cache_folder("reference")) / f"{key}.npz"
     if not path.is_file():
         features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
         few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)
-        save(path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features))
+        save_arrays(
+            path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features)
+        )
     found = read_arrays(path, "mu", "sigma", "features", "n")
     statistics = {name: found[name] for name in ("mu", "sigma")}
     return Reference(statistics, found["features"], int(found["n"]), data, _shorten(probe))
 
 
 def _shorten(probe: np.ndarray) -> list[float]:
-    """One number an image, its features along a random direction: that hardly depends on the machine, a hash would."""
+    """One number for each image: its features along a random direction. Rounding errors hardly change it."""
     return (np.random.default_rng(1).standard_normal(probe.shape) * probe).sum(1).tolist()
 
 
@@ -152,13 +156,13 @@ def same_probe(a: list[float], b: list[float]) -> bool:
     return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=0, atol=PROBE_ERROR * np.abs(a).max()))
 
 
-def score(metric: str, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:
-    """value, and for KID and IS the deviation over subsets, of generated images' outputs."""
+def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:
+    """{"value": v}, and for KID and IS "std", the standard deviation over subsets. outputs: of generated images."""
     features = torch.from_numpy(outputs["features"])
-    if metric == "fid":
+    if name == "fid":
         statistics = fid_features_to_statistics(features)
         return {"value": fid_statistics_to_metric(statistics, other.statistics, False)["frechet_inception_distance"]}
-    if metric == "kid":
+    if name == "kid":
         size = min(1000, len(features), len(other.features))
         found = kid_features_to_metric(
             features, torch.from_numpy(other.features), kid_subset_size=size, kid_subsets=100, verbose=False
@@ -168,10 +172,14 @@ def score(metric: str, outputs: dict[str, np.ndarray], other: Reference) -> dict
     return {"value": found["inception_score_mean"], "std": found["inception_score_std"]}
 
 
-def _imported(name: str):
+def _network(kind: Any, name: str, layers: list[str]) -> nn.Module:
+    """An instance of a torch-fidelity class, whose constructor may download weights."""
+    return kind(name, layers, verbose=False).eval().requires_grad_(False)
+
+
+def _imported(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module of somebody's own may raise anything
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TrainError(f"The feature extractor {name} can't be imported ({reason}).") from error
+    except Exception as error:  # a user's own module may raise anything
+        raise TrainError(f"The feature extractor {name} can't be imported ({first_line(error)}).") from error

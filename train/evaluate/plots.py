@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -11,11 +12,16 @@ import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from PIL import Image
 
 from ddpm_core.image_files import to_8_bits
-from train.evaluate.report import RATES_SOURCE, SYMBOLS, beside, comparable, full_chains, method, tables
+from train.evaluate import published
+from train.evaluate.published import PublishedTable
+from train.evaluate.results import Bound, StoredCell
+from train.evaluate.tables import ScoreTable, method, published_beside, symbol
 from train.files import write_bytes
 
 COLORS = {"DDPM β": "C3", "DDPM β̃": "C0", "DDPM analytic": "C2", "DDIM η=0": "C1", "DPM++": "C4", "UNIPC": "C5"}
@@ -25,71 +31,79 @@ DPI = 120
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
-def draw(out: Path, cells: list[dict], bits: dict | None, published: tuple, rates: dict) -> None:
-    """Write the PNGs that the results allow."""
-    for (title, spacing), rows in tables(cells, bits).items():
-        if not comparable(title):
-            rows = _of_most_images(rows)
-        counts = _counts(rows)
-        images = f"{'up to ' if len(counts) > 1 else ''}{max(counts):,} images"
-        name = f"{title}\n{spacing} steps, {images}"
-        _scores(out / f"{_slug(f'{title} {spacing}')}.png", name, rows, beside(title, published))
+@dataclass(frozen=True)
+class Panel:
+    """curves: {method: {steps: (value, error or 0)}}; style: of the lines between them."""
+
+    title: str
+    curves: dict[str, dict[int, tuple[float, float]]]
+    style: str
+
+
+def draw_plots(
+    out: Path,
+    tables: list[ScoreTable],
+    cells: list[StoredCell],
+    full: list[Bound],
+    beside: tuple[PublishedTable, ...],
+) -> None:
+    """Write the PNGs that the results allow. full: the full chains; beside: the published tables of the data set."""
+    for table in tables:
+        panels = [_our_panel(table), *map(_published_panel, published_beside(table.metric, beside))]
+        _scores(out / f"{_slug(f'{table.title} {table.spacing}')}.png", panels)
     for spacing in dict.fromkeys(cell["spacing"] for cell in cells):
         _samples(out / f"samples-{spacing}.png", out, [cell for cell in cells if cell["spacing"] == spacing])
-    full = full_chains(bits)
     if full:
         _terms(out / "terms.png", full)
-        _rate_distortion(out / "rate-distortion.png", full, rates)
+        _rate_distortion(out / "rate-distortion.png", full, with_published=bool(beside))
 
 
-def _counts(rows: dict) -> set[int]:
-    """The numbers of images that scores come from."""
-    return {entry["images"] for values in rows.values() for entry in values.values()}
-
-
-def _of_most_images(rows: dict) -> dict:
-    """Of a table of scores, those that may be compared."""
-    most = max(_counts(rows))
-    return {
-        label: {n: entry for n, entry in values.items() if entry["images"] == most} for label, values in rows.items()
+def _our_panel(table: ScoreTable) -> Panel:
+    """The table's values, of a biased metric only those from the most images."""
+    counts, most = table.image_counts, max(table.image_counts)
+    if table.metric.biased:
+        counts = {most}
+    curves = {
+        name: {n: (each.value, each.error or 0) for n, each in row.items() if each.images in counts}
+        for name, row in table.rows.items()
     }
+    images = f"{'up to ' if len(counts) > 1 else ''}{most:,} images"
+    return Panel(f"{table.title}\n{table.spacing} steps, {images}", curves, "-")
+
+
+def _published_panel(table: PublishedTable) -> Panel:
+    curves = {name: {n: (value, 0.0) for n, value in row.items()} for name, row in table.rows.items()}
+    return Panel(f"published {table.metric.title}\n{table.source}", curves, "--")
 
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("é", "e")).strip("-")
 
 
-def _scores(path: Path, title: str, rows: dict, published: list[dict]) -> None:
+def _scores(path: Path, panels: list[Panel]) -> None:
     """Ours, and each published table in a panel of its own: other networks, other features, other numbers of images."""
-    figure, axes = plt.subplots(1, 1 + len(published), figsize=(5 * (1 + len(published)), 4), squeeze=False)
-    panels = [(title, rows, "-")]
-    for table in published:
-        curves = {
-            name: {n: {"value": value, "error": None} for n, value in row.items()}
-            for name, row in table["rows"].items()
-        }
-        panels.append((f"published {table['title']}\n{table['source']}", curves, "--"))
-    for axis, (name, curves, style) in zip(axes[0], panels, strict=True):
+    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), squeeze=False)
+    for axis, panel in zip(axes[0], panels, strict=True):
         others = iter(OTHERS)
-        for label, values in curves.items():
+        for label, values in panel.curves.items():
             steps = sorted(values)
             color = COLORS.get(label) or next(others, "k")
-            numbers = [values[n]["value"] for n in steps]
+            numbers, errors = [values[n][0] for n in steps], [values[n][1] for n in steps]
             # A line between two far points would claim what nobody published.
-            line = style if style == "-" or len(steps) > 2 else "none"
+            line = panel.style if panel.style == "-" or len(steps) > 2 else "none"
             axis.plot(steps, numbers, linestyle=line, marker="o", markersize=5, label=label, color=color)
-            axis.errorbar(steps, numbers, [values[n]["error"] or 0 for n in steps], fmt="none", capsize=3, ecolor=color)
-        _scales(axis, curves)
-        axis.set_title(name, fontsize=9)
+            axis.errorbar(steps, numbers, errors, fmt="none", capsize=3, ecolor=color)
+        _scales(axis, panel)
+        axis.set_title(panel.title, fontsize=9)
         axis.legend(fontsize=8)
     _save(figure, path)
 
 
-def _scales(axis, curves: dict) -> None:
+def _scales(axis: Axes, panel: Panel) -> None:
     """Numbers of steps as they are; values on a logarithmic axis where they differ by much, in plain numbers."""
-    values = [entry["value"] for row in curves.values() for entry in row.values()]
+    values = [value for row in panel.curves.values() for value, _ in row.values()]
     axis.set(xscale="log", xlabel="steps")
-    axis.set_xticks(sorted({n for row in curves.values() for n in row}))
+    axis.set_xticks(sorted({n for row in panel.curves.values() for n in row}))
     axis.xaxis.set_minor_locator(NullLocator())
     if min(values) > 0 and max(values) > 3 * min(values):
         axis.set_yscale("log")
@@ -99,7 +113,7 @@ def _scales(axis, curves: dict) -> None:
         one.set_major_formatter(PLAIN)
 
 
-def _samples(path: Path, out: Path, cells: list[dict]) -> None:
+def _samples(path: Path, out: Path, cells: list[StoredCell]) -> None:
     """The grids of all cells: methods below each other, steps from left to right, the same seeds everywhere."""
     grids = {(method(cell), cell["steps"]): _picture(out / cell["folder"] / "grid.png") for cell in cells}
     rows, columns = list(dict.fromkeys(name for name, _ in grids)), sorted({n for _, n in grids})
@@ -125,38 +139,34 @@ def _picture(path: Path) -> np.ndarray:
         return np.array(to_8_bits(picture))
 
 
-def _terms(path: Path, full: list[dict]) -> None:
+def _terms(path: Path, full: list[Bound]) -> None:
     figure, axis = plt.subplots(figsize=(6, 4))
     for i, row in enumerate(full):
-        label = f"{_symbol(row)}: {row['bits_per_dim']:.3f} in all"
-        axis.plot(range(1, len(row["L"]) + 1), row["L"], STYLES[i % 3], label=label, color=_color(row))
+        label = f"{symbol(row['variance'])}: {row['bits_per_dim']:.3f} in all"
+        terms = row["L"] or []
+        axis.plot(range(1, len(terms) + 1), terms, STYLES[i % 3], label=label, color=_color(row))
     axis.set(xscale="log", yscale="log", xlabel="t", ylabel="$L_{t−1}$, bits/dim", title="Terms of the bound")
     axis.legend(fontsize=8)
     _save(figure, path)
 
 
-def _rate_distortion(path: Path, full: list[dict], rates: dict) -> None:
+def _rate_distortion(path: Path, full: list[Bound], with_published: bool) -> None:
     figure, axis = plt.subplots(figsize=(6, 4))
     for i, row in enumerate(full):
-        axis.plot(row["rate"], row["rmse"], STYLES[i % 3], label=_symbol(row), color=_color(row))
-    if rates:
-        points = list(rates.values())
-        label = f"published: {RATES_SOURCE}"
-        axis.plot([rate for rate, _ in points], [rmse for _, rmse in points], "k+", label=label)
+        axis.plot(row["rate"] or [], row["rmse"] or [], STYLES[i % 3], label=symbol(row["variance"]), color=_color(row))
+    if with_published:
+        rates, distortions = zip(*published.RATE_DISTORTION.values(), strict=True)
+        axis.plot(rates, distortions, "k+", label=f"published: {published.RATE_DISTORTION_SOURCE}")
     axis.set(xlabel="rate, bits/dim", ylabel="distortion, RMSE of 255", title="Rate and distortion (Fig. 5)")
     axis.legend(fontsize=8)
     _save(figure, path)
 
 
-def _symbol(row: dict) -> str:
-    return SYMBOLS.get(row["variance"], row["variance"])
-
-
-def _color(row: dict) -> str:
+def _color(row: Bound) -> str:
     return COLORS.get(method(row), "C7")
 
 
-def _save(figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)

@@ -1,77 +1,136 @@
-"""The files of a study, checked as they are read: a TrainError names the one that is damaged and says how to go on."""
+"""The files of a study: their types, and reading them. A TrainError names the one that is damaged and what to do.
+
+A file is checked against its type as it is read, as far as the type goes: there may be more in the file.
+"""
 
 from __future__ import annotations
 
 import json
+import types
 import zipfile
 import zlib
 from pathlib import Path
-from types import NoneType
-from typing import Any
+from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 
-from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
+from ddpm_core.names import Sampler, Spacing, Variance
 from train import TrainError
-
-# What is read of each file, as `_fits` has it.
-_NUMBER, _TEXT = (int, float), (str, NoneType)
-_STUDY = {
-    "identity": {
-        **dict.fromkeys(("checkpoint", "weights", "weights_sha256", "engine", "labels"), str),
-        **dict.fromkeys(("revision", "reference"), _TEXT),
-        "references": (int, NoneType),
-        "batch": int,
-    },
-    "data": str,
-    "model": {"null_label": (int, NoneType)},
-    "runs": [{"seconds": _NUMBER, "processes": int, "machine": {"processor": str, "gpu": _TEXT}}],
-}
-_CELL = {
-    "sampler": SAMPLERS,
-    "variance": (*VARIANCES, None),
-    "eta": (*_NUMBER, NoneType),
-    "spacing": SPACINGS,
-    "steps": int,
-    "samples": int,
-    "scores": [{"metric": str, "title": str, "value": _NUMBER, "std": (*_NUMBER, NoneType)}],
-    "sampling_seconds": _NUMBER,
-}
-_BITS = {
-    "images": int,
-    "data": str,
-    "chains": [
-        {
-            "variance": VARIANCES,
-            "spacing": SPACINGS,
-            "steps": int,
-            "bits_per_dim": _NUMBER,
-            "standard_error": (*_NUMBER, NoneType),
-            **dict.fromkeys(("rate", "rmse", "L"), (list, NoneType)),
-        }
-    ],
-}
+from train.evaluate.metrics import ScoreName
 
 
-def read_study(out: Path) -> dict[str, Any] | None:
+class Identity(TypedDict):
+    """What all parts of a study must have in common; reference and references: where there are scores."""
+
+    checkpoint: str
+    revision: str | None
+    weights: str
+    weights_sha256: str
+    engine: str
+    labels: str
+    batch: int
+    reference: str | None
+    references: int | None
+
+
+class ModelFacts(TypedDict):
+    null_label: int | None
+
+
+class RunMachine(TypedDict):
+    processor: str
+    gpu: str | None
+
+
+class Run(TypedDict):
+    """One run of the command."""
+
+    seconds: float
+    processes: int
+    machine: RunMachine
+
+
+class StudyFile(TypedDict):
+    """study.json"""
+
+    identity: Identity
+    data: str
+    model: ModelFacts
+    runs: list[Run]
+
+
+class Score(TypedDict):
+    """std: see metrics.Metric.error_meaning; absent where there is none."""
+
+    metric: ScoreName
+    title: str
+    value: float
+    std: float | None
+
+
+class CellFile(TypedDict):
+    """cells/NAME/result.json"""
+
+    sampler: Sampler
+    variance: Variance | None
+    eta: float | None
+    spacing: Spacing
+    steps: int
+    samples: int
+    scores: list[Score]
+    sampling_seconds: float
+
+
+class StoredCell(CellFile):
+    """folder: the cell's, relative to the study's."""
+
+    folder: str
+
+
+class Bound(TypedDict):
+    """The variational bound of one chain; L, rate and rmse, one number for each t, are absent unless it is full."""
+
+    variance: Variance
+    steps: int
+    spacing: Spacing
+    bits_per_dim: float
+    standard_error: float | None
+    L: list[float] | None
+    rate: list[float] | None
+    rmse: list[float] | None
+
+
+class BitsFile(TypedDict):
+    """bits.json"""
+
+    images: int
+    data: str
+    clip: bool
+    chains: list[Bound]
+
+
+def read_study(out: Path) -> StudyFile | None:
     """study.json of a study's folder, or None where there is none."""
-    return _read(out / "study.json", _STUDY, "put back a copy of it, or choose another --out")
+    return _read(out / "study.json", StudyFile, "put back a copy of it, or choose another --out")
 
 
-def read_cell(folder: Path) -> dict[str, Any] | None:
+def read_cell(folder: Path) -> CellFile | None:
     """result.json of a cell's folder, or None where the cell has no scores yet."""
-    return _read(folder / "result.json", _CELL, "delete it, and its images are sampled again")
+    return _read(folder / "result.json", CellFile, "delete it, and its images are sampled again")
 
 
-def read_cells(out: Path) -> list[dict[str, Any]]:
-    """All that `read_cell` finds in a study's folder, with "folder" relative to it."""
-    folders = sorted(file.parent for file in out.glob("cells/*/result.json"))
-    return [{"folder": f"cells/{folder.name}", **read_cell(folder)} for folder in folders]
+def read_cells(out: Path) -> list[StoredCell]:
+    """All that `read_cell` finds in a study's folder."""
+    found: list[StoredCell] = []
+    for file in sorted(out.glob("cells/*/result.json")):
+        if cell := read_cell(file.parent):
+            found.append({"folder": f"cells/{file.parent.name}", **cell})
+    return found
 
 
-def read_bits(out: Path) -> dict[str, Any] | None:
+def read_bits(out: Path) -> BitsFile | None:
     """bits.json of a study's folder, or None where there is none."""
-    return _read(out / "bits.json", _BITS, "delete it, and it is made again from the terms in bits/")
+    return _read(out / "bits.json", BitsFile, "delete it, and it is made again from the terms in bits/")
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
@@ -83,28 +142,28 @@ def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
         raise TrainError(f"{path} is damaged: delete it, and what is in it is computed again.") from error
 
 
-def _read(path: Path, shape: dict, remedy: str) -> dict[str, Any] | None:
+def _read(path: Path, kind: type, remedy: str) -> Any:
     if not path.is_file():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise TrainError(f"{path} is not JSON, so it is damaged: {remedy}.") from error
-    if not _fits(content, shape):
+    if not _has_type(content, kind):
         raise TrainError(f"{path} is damaged, for it lacks what `evaluate` writes there: {remedy}.")
     return content
 
 
-def _fits(value: Any, shape: Any) -> bool:
-    """Whether a JSON value has a shape.
-
-    A shape is a type, a value, several of these (one must fit), the shapes of what an object has by name (None where it
-    has nothing), or a list with the shape of all items.
-    """
-    if isinstance(shape, dict):
-        return isinstance(value, dict) and all(_fits(value.get(name), inner) for name, inner in shape.items())
-    if isinstance(shape, list):
-        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
-    if isinstance(shape, tuple):
-        return any(_fits(value, one) for one in shape)
-    return isinstance(value, shape) if isinstance(shape, type) else value == shape
+def _has_type(value: Any, kind: Any) -> bool:
+    """Whether a JSON value is of a type: a TypedDict (absent keys count as None), list, Literal, union, or plain."""
+    if is_typeddict(kind):
+        fields = get_type_hints(kind)
+        return isinstance(value, dict) and all(_has_type(value.get(name), inner) for name, inner in fields.items())
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is list:
+        return isinstance(value, list) and all(_has_type(item, arguments[0]) for item in value)
+    if origin is Literal:
+        return value in arguments
+    if origin in (Union, types.UnionType):
+        return any(_has_type(value, one) for one in arguments)
+    return isinstance(value, (int, float) if kind is float else kind)

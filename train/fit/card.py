@@ -1,4 +1,4 @@
-"""The result of a run: OUT/model in the Hub's layout with its model card, and how it gets to the Hub."""
+"""The model card of a run: what was trained, how, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -7,43 +7,14 @@ import json
 import shlex
 from pathlib import Path
 
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
-
-from ddpm_core import CheckpointError, Model, files, save
-from ddpm_core.checkpoint.save import check_replaceable
+from ddpm_core import Model
+from ddpm_core.engines.torch import TorchNetwork
 from train import TrainError
-from train.data.batches import Images
+from train.command_line import flag
+from train.data.images import Images
 from train.fit.config import PRESETS, Config
 
 SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
-
-
-def check(out: Path) -> None:
-    """Raise TrainError, before a run begins, where `export` could not write its results."""
-    try:
-        for average in ("ema", "ema2"):
-            check_replaceable(_folder(out, average))
-    except CheckpointError as error:
-        raise TrainError(f"{error}.") from error
-
-
-def export(model: Model, out: Path, config: Config, step: int, images: Images, average: str = "ema") -> None:
-    """Write OUT/model, whole, with this step's sample grid and the card in it; what a user keeps there stays.
-
-    average: which moving average the weights are, "ema", or "ema2", which goes to OUT/model-ema2.
-    """
-    grid = out / "samples" / f"step-{step:09d}-{average}.png"
-    text = describe(model, out, config, step, images, grid.is_file(), getattr(config, average))
-    shown = grid.read_bytes() if grid.is_file() else None
-    try:
-        save(model, _folder(out, average), extra={"README.md": text.encode(), "samples.png": shown})
-    except (CheckpointError, ValueError) as error:
-        raise TrainError(f"The model could not be written: {error}.") from error
-
-
-def _folder(out: Path, average: str) -> Path:
-    return out / ("model" if average == "ema" else f"model-{average}")
 
 
 def command(config: Config) -> str:
@@ -51,23 +22,24 @@ def command(config: Config) -> str:
     words = ["python", "-m", "train", "fit", "--config", config.config]
     preset = PRESETS[config.config]
     for field in dataclasses.fields(config):
-        value, flag = getattr(config, field.name), f"--{field.name.replace('_', '-')}"
+        value, name = getattr(config, field.name), flag(field.name)
         if value == getattr(preset, field.name) or field.name == "resume":
             continue
         if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
+            words.append(name if value else f"--no-{name[2:]}")
         else:
-            words += [flag, *map(str, value if isinstance(value, tuple) else [value])]
+            words += [name, *map(str, value if isinstance(value, tuple) else [value])]
     return shlex.join(words)
 
 
 def describe(model: Model, out: Path, config: Config, step: int, images: Images, grid: bool, decay: float) -> str:
     """The model card, Markdown. grid: whether there are samples to show; decay: of the moving average."""
+    assert isinstance(model.network, TorchNetwork)
     parameters = sum(p.numel() for p in model.network.unet.parameters())
     classes = "none"
     if model.num_classes:
         null = "always needed" if model.null_label is None else f"{model.null_label} means no label"
-        classes = f"{', '.join(model.class_names)}; label {null}"
+        classes = f"{', '.join(model.class_names or ())}; label {null}"
     facts = {
         "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}, "
         f"{model.channels} channel{'s' if model.channels > 1 else ''}",
@@ -98,7 +70,7 @@ def describe(model: Model, out: Path, config: Config, step: int, images: Images,
 
 
 def _scores(path: Path) -> list[str]:
-    """The measured scores as a table: a column for each key."""
+    """The measured scores as a Markdown table with a column for each key. Raises TrainError for a damaged file."""
     if not path.is_file():
         return []
     try:
@@ -109,28 +81,3 @@ def _scores(path: Path) -> list[str]:
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     lines += [f"| {' | '.join(str(row.get(column, '')) for column in columns)} |" for row in rows]
     return ["Measured:", "", *lines, ""]
-
-
-def push(out: Path, repo: str, private: bool = False) -> str:
-    """Send OUT/model to the Hub repository `repo`, made if need be. Returns its address.
-
-    Raises TrainError, in one sentence, when there is no finished model, no permission or no connection.
-    """
-    folder = out / "model"
-    files.restore(folder)
-    if not (folder / "config.json").is_file():
-        raise TrainError(f"There is no model in {folder} yet: it comes with the first checkpoint after the start.")
-    api = HfApi()
-    try:
-        address = api.create_repo(repo, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload a model trained with DDPM Lab")
-    except HFValidationError as error:
-        raise TrainError(f"{repo!r} is no repository id: it has the form owner/name.") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        if status in (401, 403):
-            raise TrainError(f"The Hub refused {repo}: run `hf auth login` with a token that may write.") from error
-        raise TrainError(f"The Hub answered {str(error).splitlines()[0]}") from error
-    except (HTTPError, OSError, RuntimeError) as error:
-        raise TrainError(f"The Hub could not be reached: {str(error).splitlines()[0]}") from error
-    return str(address)

@@ -1,19 +1,12 @@
-"""What a run is: one flat configuration, whose every field is a flag of `python -m train fit`, and the presets."""
+"""The configuration of a run, whose fields are the flags of `python -m train fit`, and the presets."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-import numpy as np
-
-from ddpm_core import NoiseSchedule
-from ddpm_core.names import LEARNED
-from ddpm_core.network import unet
-from ddpm_core.objective import lognormal_times
+from ddpm_core.names import OwnVariance, Prediction
 from train import TrainError
 
 PresetName = Literal[
@@ -26,6 +19,7 @@ PresetName = Literal[
     "lsun-church-256",
     "lsun-cat-256",
 ]
+Loss = Literal["simple", "vlb", "hybrid"]
 
 
 @dataclass(frozen=True)
@@ -83,11 +77,11 @@ class Config:
     """β_1 of the linear and the quadratic schedule."""
     beta_end: float = 0.02
     """β_T of the linear and the quadratic schedule."""
-    prediction: Literal["epsilon", "x0", "v", "mu"] = "epsilon"
+    prediction: Prediction = "epsilon"
     """What the network predicts."""
-    loss: Literal["simple", "vlb", "hybrid"] = "simple"
+    loss: Loss = "simple"
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
-    variance: Literal["beta", "beta_tilde", "learned", "learned_range"] = "beta"
+    variance: OwnVariance = "beta"
     """Reverse variance σ². The learned ones need --loss vlb or hybrid."""
     times: Literal["uniform", "lognormal"] = "uniform"
     """How t is drawn: each alike (the paper), or so that log σ_t, with σ_t² = (1 − ᾱ_t)/ᾱ_t, is normal (Karras et al.
@@ -179,110 +173,44 @@ _AT_256 = replace(
     sample_count=16,
 )
 # The paper's values (Appendix B), but for the labels of cifar10-conditional and for the tiny ones.
-PRESETS: dict[str, Config] = {
-    name: replace(preset, config=name, out=f"runs/{name}")
-    for name, preset in {
-        "cifar10": _CIFAR10,
-        "cifar10-conditional": replace(_CIFAR10, conditional=True),
-        "cifar10-tiny": replace(_TINY, widths=(32, 96, 192), attention=(8,), norm_groups=16),
-        "mnist-tiny": replace(
-            _TINY,
-            data="mnist",
-            image_size=28,
-            channels=1,
-            flip=False,
-            widths=(16, 32, 64),
-            blocks=1,
-            attention=(7,),
-            norm_groups=8,
-            steps=10_000,
-        ),
-        "celebahq-256": replace(_AT_256, steps=500_000),
-        "lsun-bedroom-256": replace(_AT_256, steps=2_400_000, flip=False),
-        "lsun-church-256": replace(_AT_256, steps=1_200_000),
-        "lsun-cat-256": replace(_AT_256, steps=1_800_000),
-    }.items()
+_NAMED: dict[PresetName, Config] = {
+    "cifar10": _CIFAR10,
+    "cifar10-conditional": replace(_CIFAR10, conditional=True),
+    "cifar10-tiny": replace(_TINY, widths=(32, 96, 192), attention=(8,), norm_groups=16),
+    "mnist-tiny": replace(
+        _TINY,
+        data="mnist",
+        image_size=28,
+        channels=1,
+        flip=False,
+        widths=(16, 32, 64),
+        blocks=1,
+        attention=(7,),
+        norm_groups=8,
+        steps=10_000,
+    ),
+    "celebahq-256": replace(_AT_256, steps=500_000),
+    "lsun-bedroom-256": replace(_AT_256, steps=2_400_000, flip=False),
+    "lsun-church-256": replace(_AT_256, steps=1_200_000),
+    "lsun-cat-256": replace(_AT_256, steps=1_800_000),
 }
-
-
-@dataclass(frozen=True)
-class Start:
-    """The flags that decide the defaults of the others."""
-
-    config: PresetName = "cifar10"
-    out: str | None = None
-    resume: bool = False
-
-    @property
-    def folder(self) -> str:
-        """Of the run."""
-        return PRESETS[self.config].out if self.out is None else self.out
-
-
-def make_schedule(config: Config) -> NoiseSchedule:
-    """The noise schedule of the run. Raises ValueError for β out of range."""
-    if config.schedule == "cosine":
-        return NoiseSchedule.cosine(config.T)
-    return getattr(NoiseSchedule, config.schedule)(config.T, config.beta_start, config.beta_end)
-
-
-def time_distribution(config: Config) -> np.ndarray | None:
-    """P(t <= n) for n = 1..T, or None where every t is alike."""
-    if config.times == "uniform":
-        return None
-    return lognormal_times(make_schedule(config), config.log_sigma_mean, config.log_sigma_std).cumsum(0).numpy()
-
-
-def has_null_label(config: Config) -> bool:
-    """Whether a class-conditional model learns what no label means."""
-    return config.label_dropout > 0
-
-
-def make_network(config: Config, num_classes: int):
-    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
-
-    channels=None stands for 3.
-    """
-    channels = config.channels or 3
-    here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
-    return unet(
-        "cifar10",
-        sample_size=config.image_size,
-        block_out_channels=config.widths,
-        down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in here),
-        up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(here)),
-        layers_per_block=config.blocks,
-        norm_num_groups=config.norm_groups,
-        dropout=config.dropout,
-        in_channels=channels,
-        out_channels=2 * channels if config.variance in LEARNED else channels,
-        num_class_embeds=num_classes + has_null_label(config) if num_classes else None,
-    )
-
-
-def learning_rate(config: Config, step: int) -> float:
-    """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant or a half cosine to 0."""
-
-    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
-    if config.lr_decay == "none":
-        return config.lr * rise
-    done = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+PRESETS: dict[str, Config] = {name: replace(preset, config=name, out=f"runs/{name}") for name, preset in _NAMED.items()}
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """Plain values, for a checkpoint."""
-    return dataclasses.asdict(config)
+    """The fields as plain values, for a checkpoint."""
+    return asdict(config)
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
-    """Back from `to_dict`; what the version that wrote it did not have yet takes its default.
+    """The configuration of which `to_dict` gave these values. Fields newer than them take their defaults.
 
-    Raises TrainError for the configuration of a newer version, or of something else.
+    Raises TrainError for fields that this version does not have.
     """
-    values = {"channels": 3, **values}  # which all images had before there was this field
-    odd = set(values) - {field.name for field in dataclasses.fields(Config)}
+    values = {"channels": 3, **values}  # before this field existed, all images had three
+    odd = set(values) - {field.name for field in fields(Config)}
     if odd:
         names = ", ".join(sorted(map(str, odd)))
         raise TrainError(f"The checkpoint belongs to another version of this trainer, which has also: {names}.")
-    return Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    plain: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+    return Config(**plain)

@@ -1,21 +1,24 @@
-"""The exponential moving average of the weights, which is what is sampled and published."""
+"""The exponential moving average (EMA) of the weights, which is sampled and published."""
 
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class EMA:
+class EMA(Generic[Network]):
     """A copy of the network whose parameters follow the trained ones, in float32 or wider.
 
-    The average forgets at first as fast as it is young, decay_n = min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ...,
-    so that the random start doesn't linger in it. Buffers are copied once: a U-Net of ours learns nothing in them.
+    The decay warms up, decay_n = min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ..., so that the random initial
+    weights are soon forgotten. Buffers are copied once: our U-Nets learn nothing in them.
     """
 
-    def __init__(self, network: nn.Module, decay: float):
+    def __init__(self, network: Network, decay: float):
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         for average in self.network.parameters():
             if average.dtype in (torch.float16, torch.bfloat16):
@@ -30,7 +33,7 @@ class EMA:
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """average ← decay · average + (1 − decay) · parameter."""
-        averages = list(self.network.parameters())
+        averages: list[Tensor] = list(self.network.parameters())
         parameters = [p.detach().to(a.dtype) for p, a in zip(network.parameters(), averages, strict=True)]
         torch._foreach_lerp_(averages, parameters, 1 - self.decay_now())
         self.updates += 1

@@ -1,8 +1,8 @@
-"""Residual blocks trained faster on a CPU: normalisation, time embedding and activation in one pass of compiled code.
+"""Faster training of residual blocks on a CPU: normalisation, time embedding and activation in one compiled pass.
 
-Half of a training step of a small U-Net goes to group norms, activations and changes of type and layout, all bound by
-memory. `fuse` gives a network's blocks a forward pass that does them at once (fused.cpp) and keeps channels innermost.
-Parameters, their names and what is computed stay the same.
+Half of a training step of a small U-Net goes into group norms, activations and changes of dtype and layout, all limited
+by memory bandwidth. `fuse` gives a network's blocks a forward pass that does them together (fused.cpp) and keeps images
+channels-last. Parameters, their names and what is computed stay the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +26,9 @@ from torch.nn import functional as F
 from ddpm_core import files
 from ddpm_core.engines.common import announced
 from ddpm_core.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
-from train import TrainError
+from train import TrainError, first_line
 
-# Flags by torch's name for what the processor can do; not -march=native, as several machines may share a home.
+# Compiler flags by torch's name of the instruction set. Not -march=native: several machines may share a home folder.
 _VECTORS = {
     "AVX2": ["-mavx2", "-mfma"],
     "AVX512": [*(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")), "-mfma", "-mprefer-vector-width=512"],
@@ -42,14 +44,14 @@ def fuse(network: UNet2DModel) -> None:
         elif type(module) is Upsample2D:
             module.__class__ = ChannelsLastUpsample
     network.conv_norm_out.__class__ = FusedNorm
-    network.conv_act = nn.Identity()
+    network.set_submodule("conv_act", nn.Identity())
 
 
 class FusedNorm(nn.GroupNorm):
     """Group norm and SiLU of x: (N, C, H, W), to which shift: (N, C) is added first."""
 
     def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
-        return _NormSiLU.apply(_channels_last(x), shift, self.weight, self.bias, self.num_groups, self.eps)
+        return _norm_silu(self, x, shift)
 
 
 class FusedBlock(ResnetBlock2D):
@@ -57,9 +59,10 @@ class FusedBlock(ResnetBlock2D):
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
         """x: (N, C, H, W); temb: (N, D)."""
-        h = self.conv1(FusedNorm.forward(self.norm1, x))
+        assert self.time_emb_proj is not None
+        h = self.conv1(_norm_silu(self.norm1, x))
         shift = self.time_emb_proj(self.nonlinearity(temb))
-        h = self.conv2(self.dropout(FusedNorm.forward(self.norm2, h, shift)))
+        h = self.conv2(self.dropout(_norm_silu(self.norm2, h, shift)))
         return h + (x if self.conv_shortcut is None else self.conv_shortcut(_channels_last(x)))
 
 
@@ -67,12 +70,15 @@ class ChannelsLastUpsample(Upsample2D):
     """Twice the size, then a convolution, without diffusers' change of layout for batches of 64 or more."""
 
     def forward(self, x: Tensor, output_size: int | None = None) -> Tensor:
+        assert self.conv is not None
         return self.conv(F.interpolate(_channels_last(x), scale_factor=2.0, mode="nearest"))
 
 
 class _NormSiLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor, groups: int, eps: float
+    ) -> Tensor:
         ctx.shift_dtype = None if shift is None else shift.dtype
         shift = None if shift is None else shift.float().contiguous()
         y, mean, rstd = _extension().forward(x, shift, weight, bias, groups, eps)
@@ -80,10 +86,14 @@ class _NormSiLU(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, dy: Tensor):
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         dx, dshift, dweight, dbias = _extension().backward(_channels_last(dy), *ctx.saved_tensors)
         dshift = None if dshift is None else dshift.to(ctx.shift_dtype)
         return dx, dshift, dweight.sum(0), dbias.sum(0), None, None
+
+
+def _norm_silu(norm: nn.GroupNorm, x: Tensor, shift: Tensor | None = None) -> Tensor:
+    return _NormSiLU.apply(_channels_last(x), shift, norm.weight, norm.bias, norm.num_groups, norm.eps)
 
 
 def _channels_last(x: Tensor) -> Tensor:
@@ -91,24 +101,26 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 @cache
-def _extension():
-    """The compiled code, made once for each version of it, of torch and of Python, and kind of processor."""
+def _extension() -> ModuleType:
+    """The compiled code, made once for each version of it, of torch and of Python, and for each kind of processor."""
     from torch.utils import cpp_extension
 
     vectors = torch.backends.cpu.get_cpu_capability()
     flags = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *_VECTORS.get(vectors, [])]
     source = Path(__file__).with_name("fused.cpp")
     depends_on = (source.read_text(encoding="utf-8"), flags, torch.__version__, sys.implementation.cache_tag)
-    machine = (platform.machine(), platform.libc_ver())  # several may share a home
+    machine = (platform.machine(), platform.libc_ver())  # several machines may share a home folder
     key = hashlib.sha256(f"{depends_on} {machine}".encode()).hexdigest()
     kept = files.cache_folder("fused", key)
     for library in kept.glob(f"*{cpp_extension.LIB_EXT}"):
         with suppress(ImportError):
             return _imported(library)
     shutil.rmtree(kept, ignore_errors=True)  # damaged
-    os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)  # pip's ninja, in a venv that is not activated
+    os.environ["PATH"] += os.pathsep + str(
+        Path(sys.executable).parent
+    )  # finds pip's ninja in a venv that is not activated
     try:
-        # In torch's own place a compilation that is killed leaves a lock, which every later one waits for without end.
+        # In torch's own folder a killed compilation leaves a lock, and every later one waits for ever.
         with (
             announced(
                 "Compiling the fused normalisation (about 20 s, once)", lambda text: print(text, file=sys.stderr)
@@ -116,14 +128,17 @@ def _extension():
             files.new_folder(kept) as folder,
         ):
             name = f"ddpm_lab_fused_{vectors.lower()}"
-            return cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder))
-    except Exception as error:  # no compiler, no ninja, no headers, or flags that it does not know
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TrainError(f"--fused needs a C++ compiler and ninja (pip install ninja): {reason}") from error
+            compiled = cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder))
+            assert isinstance(compiled, ModuleType)
+            return compiled
+    except Exception as error:  # no compiler, no ninja, no headers, or unknown flags
+        raise TrainError(f"--fused needs a C++ compiler and ninja (pip install ninja): {first_line(error)}") from error
 
 
-def _imported(library: Path):
+def _imported(library: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(library.stem, library)
+    if spec is None or spec.loader is None:
+        raise ImportError(library)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

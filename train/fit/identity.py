@@ -1,4 +1,4 @@
-"""What must be the same for a resumed run to see the same images in the same order."""
+"""The identity of a run's images, which a resumed run must share to get the same images in the same order."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from train import TrainError
-from train.data.batches import Images
+from train.data.images import Images
 
 
 def identity(images: Images) -> dict[str, Any]:
-    """Number, classes and digests of the images of a run, for its checkpoints."""
+    """Number, classes and digests of a run's images, for its checkpoints."""
     return {"images": len(images), "classes": list(images.classes or ()), **images.digests}
 
 
 def check_same(before: Mapping[str, Any], images: Images) -> None:
     """Raise TrainError for other images than those whose `identity` is in a checkpoint.
 
-    Pixels are compared where both runs have them in memory, names or sizes of the files elsewhere, and neither with a
-    checkpoint of a version that kept no digest.
+    Pixels are compared where both runs have them in memory, otherwise names or sizes of the files. A checkpoint of a
+    version that kept no digests is compared in neither.
     """
     now = identity(images)
     if (before["images"], before["classes"]) != (now["images"], now["classes"]):

@@ -1,4 +1,4 @@
-"""What values a run can have: every check of a configuration that needs no data, all before any work."""
+"""The checks of a configuration that need no data; all of them come before any work."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from ddpm_core.checkpoint import fields
 from ddpm_core.image_files import MODES
 from ddpm_core.names import LEARNED
 from train import TrainError
-from train.fit.config import Config, make_schedule, time_distribution, to_dict
+from train.command_line import flag
+from train.fit.config import Config, to_dict
+from train.fit.recipe import make_schedule, time_distribution
 
-# What a resumed run may change; the rest stays, so that the run remains of one piece.
+# What a resumed run may change. All else stays, so that the checkpoint describes the whole run.
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
     *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
 }
 
-# The least and the most that a whole number can be. The most is far beyond what anybody has trained: with more the
-# machine would be busy for hours, or out of memory, before it failed; and what a checkpoint holds has to load again.
+# The least and the greatest value of whole numbers. The greatest is far beyond what anybody has trained: with more, the
+# machine would compute for hours, or run out of memory, before it failed. A checkpoint's limits hold for its network.
 LIMITS = {
     "seed": (0, 2**63 - 1),
     "image_size": fields.LIMITS["sample_size"],
@@ -49,7 +51,7 @@ def check(config: Config) -> None:
         _check_sizes(config)
         _check_objective(config)
         _check_device(config)
-    except TypeError as error:  # in a checkpoint that something else wrote
+    except TypeError as error:  # in a checkpoint that another program wrote
         raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
 
 
@@ -80,8 +82,8 @@ def _check_device(config: Config) -> None:
 
 def _check_network(config: Config) -> None:
     widths = config.widths
-    few = 1 <= len(widths) <= fields.MAX_LEVELS and min(widths) >= 1 and max(widths) <= WIDEST
-    _require(few, "widths", config, f"must be 1 to {fields.MAX_LEVELS} whole numbers between 1 and {WIDEST:,}")
+    possible = 1 <= len(widths) <= fields.MAX_LEVELS and min(widths) >= 1 and max(widths) <= WIDEST
+    _require(possible, "widths", config, f"must be 1 to {fields.MAX_LEVELS} whole numbers between 1 and {WIDEST:,}")
     step = 2 ** (len(widths) - 1)
     _require(config.image_size % step == 0, "image_size", config, f"must be a multiple of {step} for these --widths")
     uneven = [width for width in widths if width % config.norm_groups]
@@ -128,14 +130,9 @@ def _check_objective(config: Config) -> None:
         raise TrainError("--times lognormal needs a schedule whose σ_t are above 0 and finite: change the β.")
 
 
-def _require(fine: bool, name: str, config: Config, rule: str) -> None:
-    if not fine:
+def _require(condition: bool, name: str, config: Config, rule: str) -> None:
+    if not condition:
         raise TrainError(f"{flag(name)} {rule}, got {getattr(config, name)}.")
-
-
-def flag(name: str) -> str:
-    """The flag of a field of the configuration."""
-    return f"--{name.replace('_', '-')}"
 
 
 def check_resume(stored: Config, config: Config, step: int) -> None:

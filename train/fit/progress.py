@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a progress bar, TensorBoard curves and sample grids."""
+"""The progress of a run: its bar, TensorBoard curves and sample grids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUARTERS = 4
 
 
 class Window:
-    """Sums over the steps since the last point of the curves, kept on the device so that no step waits for them.
+    """Sums over the steps since the last point of the curves. They stay on the device, so that no step waits for them.
 
     bad_step: the first step whose loss or gradient was not finite, or −1.
     """
@@ -34,6 +34,7 @@ class Window:
         self.reset()
 
     def reset(self) -> None:
+        """Begin anew."""
         self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
         self.count = torch.zeros_like(self.loss)
         self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones
@@ -63,7 +64,7 @@ class Window:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What happens within, such as writing a checkpoint, is no part of the steps' time."""
+        """Leave the time inside, such as that of writing a checkpoint, out of the steps' time."""
         began = time.perf_counter()
         try:
             yield
@@ -76,8 +77,8 @@ class Window:
         return total / count if count else math.nan
 
 
-class Report:
-    """The main process's view of a run. Nothing here changes the run."""
+class Progress:
+    """What the main process shows of a run. Nothing here changes the run."""
 
     def __init__(self, config: Config, out: Path, start: int):
         self._config, self._out = config, out
@@ -98,7 +99,7 @@ class Report:
     def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
         """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard.
 
-        Given up when stopped() says so, as nobody waits for samples who has asked a run to stop.
+        Given up when stopped() becomes true: who has asked a run to stop does not wait for samples.
         """
         config, labels = self._config, None
         if model.num_classes:
@@ -106,14 +107,16 @@ class Report:
         chain = trajectory(
             model, seeds=range(config.sample_count), steps=config.sample_steps, sampler="ddim", labels=labels
         )
-        before = self.bar.postfix
-        for number, last in enumerate(chain, 1):  # noqa: B007
+        before, x_0 = self.bar.postfix, None
+        for number, step_of_chain in enumerate(chain, 1):
+            x_0 = step_of_chain.x
             self.bar.set_postfix_str(f"samples ({weights}): {number} of {config.sample_steps} steps")
             if stopped():
                 return
+        assert x_0 is not None  # there is at least one step
         self.bar.set_postfix_str(before or "")
         columns = model.num_classes if 1 < model.num_classes <= 16 else None
-        picture = imaging.grid(imaging.to_uint8(last.x), columns=columns)
+        picture = imaging.grid(imaging.to_uint8(x_0), columns=columns)
         path = self._out / "samples" / f"step-{step:09d}-{weights}.png"
         write_bytes(path, imaging.png(picture))
         self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
@@ -123,6 +126,7 @@ class Report:
         self.bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
+        """Leave the bar on the screen, and write what TensorBoard has not got yet."""
         self.bar.close()
-        with suppress(OSError):  # a full disk: why the run ends is said already
+        with suppress(OSError):  # a full disk: another message says why the run ends
             self._writer.close()

@@ -1,54 +1,88 @@
-"""What a run starts from: the optimiser with its state, and weights of another checkpoint."""
+"""`python -m train fit`: from the command line to a trainer that runs, fresh or resumed, alone in its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
+import tyro
 
-from ddpm_core import CheckpointError, load
 from train import TrainError
-from train.fit.config import Config
-from train.fit.muon import Muon
+from train.command_line import HELP, check_arguments, user_path
+from train.fit.config import PRESETS, Config, PresetName, from_dict
+
+PROGRAM = "python -m train fit"
 
 
-def make_optimizer(unet: torch.nn.Module, config: Config) -> torch.optim.Optimizer:
-    """The optimiser of the run over all parameters of the network."""
-    if config.optimizer == "muon":
-        return Muon(unet, config.lr, config.weight_decay)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
+@dataclass(frozen=True)
+class Start:
+    """The flags that decide the defaults of the others."""
+
+    config: PresetName = "cifar10"
+    out: str | None = None
+    resume: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The run's folder."""
+        return PRESETS[self.config].out if self.out is None else self.out
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Give an optimiser the moments of its `state_dict`. Its decay, rate and so on stay: the configuration decides."""
-    optimizer.load_state_dict({"state": state["state"], "param_groups": optimizer.state_dict()["param_groups"]})
+def fit(arguments: list[str]) -> int:
+    """Train a model; returns the exit status. Raises TrainError for a run that can't be started or can't go on."""
+    if HELP & set(arguments):
+        parse_fit(arguments)  # shows it and leaves
+    out = user_path(_parse_start(arguments).folder)
+    # Imported here: torch and accelerate take seconds, and --help does without them.
+    from train.fit.state import find_checkpoints
+    from train.fit.trainer import Trainer
+    from train.lock import locked
+
+    with locked(out):
+        config, state = parse_fit(arguments)
+        if state is None and find_checkpoints(out / "checkpoints"):
+            raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
+        try:
+            trainer = Trainer(config, state)
+            stopped = trainer.fit()
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise TrainError(
+                "There is not enough memory: try a smaller --batch, or more rounds (--accumulate)."
+            ) from error
+    if trainer.accelerator.is_main_process:
+        if stopped:
+            print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
+        else:
+            print(f"Done: the model is in {out / 'model'}", file=sys.stderr)
+    return 128 + stopped if stopped else 0
 
 
-def warm_start(unet: torch.nn.Module, ref: str) -> None:
-    """Give a network the weights of a checkpoint. Raises TrainError when it can't be loaded or has another shape."""
-    try:
-        weights = load(ref, device="cpu", precision="fp32", engine="torch").network.unet.state_dict()
-    except CheckpointError as error:
-        raise TrainError(f"--init: {error}.") from error
-    ours = unet.state_dict()
-    odd = [
-        key
-        for key in {**ours, **weights}
-        if key not in ours or key not in weights or ours[key].shape != weights[key].shape
-    ]
-    if odd:
-        raise TrainError(f"--init {ref} is another network than this configuration's: they differ in {odd[0]}.")
-    unet.load_state_dict(weights)
+def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
+    """The configuration and, for --resume, the checkpoint to continue from. Raises TrainError where there is none."""
+    start = _parse_start(arguments)
+    folder = user_path(start.folder)
+    default, state = PRESETS[start.config], None
+    if start.resume and not HELP & set(arguments):
+        from train.fit.state import load_latest
+
+        state, complaints = load_latest(folder / "checkpoints")
+        for complaint in complaints:
+            print(complaint, file=sys.stderr)
+        # The folder may have been moved since: the run goes on where it was found.
+        default = replace(from_dict(state["config"]), out=str(folder))
+    description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
+    return tyro.cli(Config, args=arguments, default=default, prog=PROGRAM, description=description), state
 
 
-@contextmanager
-def fitting(state: dict[str, Any]) -> Iterator[None]:
-    """Raise TrainError when a part of a checkpoint is not that of this network and optimiser."""
-    try:
-        yield
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TrainError(f"The checkpoint of step {state['step']} does not fit this run: {reason}") from error
+def _parse_start(arguments: list[str]) -> Start:
+    check_arguments(arguments)
+    words = [word for word in arguments if word not in HELP]  # parse_fit shows the help, with the right defaults
+    return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, or torch on any device, says that there is no memory left."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in ("out of memory", "allocate memory"))

@@ -1,20 +1,22 @@
-"""Checkpoints of a run: written whole or not at all, checked before they are trusted, the last two kept."""
+"""The state of a run on disk: checkpoints, written whole or not at all, checked before use, the last two kept."""
 
 from __future__ import annotations
 
 import errno
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ddpm_core import files
-from train import TrainError
+from train import TrainError, first_line
 
 KEPT = 2
-# What a checkpoint has to have, as far as can be told without the run. "ema2" and "scaler" may be missing or None.
+# The parts of a checkpoint that can be checked without the run. "ema2" and "scaler" may be missing or None.
 _PARTS = {
     "config": dict,
     "step": int,
@@ -27,7 +29,7 @@ _PARTS = {
 _NAME = re.compile(r"step-(\d+)\.pt")
 
 
-def found(folder: Path) -> list[Path]:
+def find_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, newest first."""
     if not folder.is_dir():
         return []
@@ -36,10 +38,10 @@ def found(folder: Path) -> list[Path]:
 
 def step_of(path: Path) -> int:
     """Steps done when this checkpoint was written."""
-    return int(_NAME.fullmatch(path.name)[1])
+    return int(path.stem.removeprefix("step-"))
 
 
-def save(state: dict[str, Any], folder: Path, step: int) -> Path:
+def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
     """Write one checkpoint, whole; then drop all but the last two.
 
     Raises TrainError when the disk refuses; older checkpoints are untouched then.
@@ -55,17 +57,17 @@ def save(state: dict[str, Any], folder: Path, step: int) -> Path:
 
 
 def _drop_old(folder: Path, step: int) -> None:
-    """Keep the last two up to this step. A later one was passed over as damaged, and must not count as one of them."""
-    for path in found(folder):
+    """Keep the last two up to this step. Later ones are damaged (the run went on from an older one) and don't count."""
+    for path in find_checkpoints(folder):
         if step_of(path) > step:
             path.replace(path.with_suffix(".pt.damaged"))
-    for old in found(folder)[KEPT:]:
+    for old in find_checkpoints(folder)[KEPT:]:
         old.unlink(missing_ok=True)
 
 
-def last_good(folder: Path) -> Path | None:
+def last_good_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that is whole."""
-    return next((path for path in found(folder) if _damage(path) is None), None)
+    return next((path for path in find_checkpoints(folder) if _damage(path) is None), None)
 
 
 def _damage(path: Path) -> str | None:
@@ -74,12 +76,8 @@ def _damage(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
         return None if broken is None else f"{broken} is damaged"
-    except Exception as error:  # whatever a damaged file makes zipfile raise
-        return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # zipfile raises many kinds for damaged files
+        return first_line(error)
 
 
 def _is_state(state: Any) -> bool:
@@ -92,7 +90,7 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
 
     Raises TrainError when there is none.
     """
-    paths, complaints = found(folder), []
+    paths, complaints = find_checkpoints(folder), []
     for path in paths:
         reason = _damage(path)
         if reason is None:
@@ -101,8 +99,8 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
                 if _is_state(state):
                     return state, complaints
                 reason = "it is no checkpoint of this trainer"
-            except Exception as error:  # whatever a file that something else wrote makes torch raise
-                reason = _first_line(error)
+            except Exception as error:  # torch raises many kinds for files of other programs
+                reason = first_line(error)
         complaints.append(f"{path} can't be read and was passed over ({reason}).")
     if complaints:
         raise TrainError(f"No checkpoint in {folder} can be read. {complaints[0]} Start again in another --out.")
@@ -110,16 +108,27 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _why(error: Exception) -> str:
-    cause = error
+    cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
     if cause is None:
-        return f"Writing failed ({_first_line(error)})"
+        return f"Writing failed ({first_line(error)})"
     if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "The disk is full"
     return f"Writing failed ({cause.strerror})"
 
 
 def _kept(folder: Path) -> str:
-    last = last_good(folder)
+    last = last_good_checkpoint(folder)
     return f"The last good one is {last}." if last else "There is no earlier one."
+
+
+@contextmanager
+def fitting(state: dict[str, Any]) -> Iterator[None]:
+    """Raise TrainError when a part of a checkpoint does not belong to this network and optimiser."""
+    try:
+        yield
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise TrainError(
+            f"The checkpoint of step {state['step']} does not fit this run: {first_line(error)}"
+        ) from error

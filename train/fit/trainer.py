@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,45 +15,39 @@ from torch import Tensor
 
 from ddpm_core import Model
 from ddpm_core.engines.choose import wrap
+from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
-from ddpm_core.model import Source
 from ddpm_core.objective import LOSSES, min_snr_weight
 from train import TrainError
-from train.data.batches import Images, batches, torch_seed
-from train.fit import card
-from train.fit import state as checkpoints
-from train.fit.config import (
-    Config,
-    from_dict,
-    has_null_label,
-    learning_rate,
-    make_network,
-    make_schedule,
-    to_dict,
-)
+from train.command_line import user_path
+from train.data.batches import batches, torch_seed
+from train.data.images import Images
+from train.fit.config import Config, from_dict, to_dict
 from train.fit.ema import EMA
+from train.fit.export import Average, check_exportable, export
 from train.fit.fused import fuse
 from train.fit.identity import check_same, identity
 from train.fit.limits import check, check_resume
-from train.fit.progress import Report, Window
-from train.fit.signals import Signals
-from train.fit.start import fitting, make_optimizer, restore_optimizer, warm_start
-from train.flags import place
+from train.fit.optimisers import make_optimizer, restore_optimizer
+from train.fit.progress import Progress, Window
+from train.fit.recipe import learning_rate, make_model, make_network, make_schedule, warm_start
+from train.fit.signals import StopSignals
+from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
 
-STOP_CHECK = 10  # steps between two agreements of several processes on whether to stop
+STOP_CHECK = 10  # several processes agree on whether to stop every so many steps
 
 
 class Trainer:
     """One run. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
 
     def __init__(self, config: Config, state: dict[str, Any] | None = None):
-        """state: the checkpoint to continue from, as `checkpoints.load_latest` gives it."""
+        """state: the checkpoint to continue from, as `state.load_latest` gives it."""
         check(config)
         if state is not None:
             stored = from_dict(state["config"])
             config = replace(config, channels=config.channels or stored.channels)
             check_resume(stored, config, state["step"])
-        self.out = place(config.out)
+        self.out = user_path(config.out)
         if config.threads:
             torch.set_num_threads(config.threads)
         precision = config.precision if config.precision in ("bf16", "fp16") else "no"
@@ -71,7 +66,7 @@ class Trainer:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
             self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
-        self.num_classes = len(self.images.classes or ())
+        self.num_classes = self.images.num_classes
         self.schedule = make_schedule(config)
         self._build(state)
 
@@ -120,14 +115,62 @@ class Trainer:
         if self.accelerator.scaler is not None and state.get("scaler"):
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
-    def _averages(self) -> dict[str, EMA]:
-        """The moving averages by the name of the flag with their decay."""
-        return {"ema": self.ema} | ({} if self.ema2 is None else {"ema2": self.ema2})
+    def _averages(self) -> dict[Average, EMA]:
+        """The moving averages, named as the flags of their decays."""
+        averages: dict[Average, EMA] = {"ema": self.ema}
+        return averages if self.ema2 is None else {**averages, "ema2": self.ema2}
 
-    def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
-        if self.config.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
+    def fit(self) -> int | None:
+        """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
+        check_exportable(self.out)
+        if self.step == 0:
+            self._save()  # so that there is something to resume, and a bad --out shows at once
+        accelerator, window = self.accelerator, Window(self.device)
+        progress = Progress(self.config, self.out, self.step) if accelerator.is_main_process else None
+        if progress:
+            self._say = progress.say
+        rounds = batches(self.config, self.images, self.step, accelerator.process_index, accelerator.num_processes)
+        try:
+            with StopSignals() as signals:
+                while self.step < self.config.steps and not self._should_stop(signals):
+                    self.train_step(rounds, window)
+                    self._after_step(window, progress, signals)
+                stopped = signals.received if self.step < self.config.steps else None
+                if stopped:
+                    self._check_finite(window)
+                    self._save()
+                self._export()
+                return stopped
+        finally:
+            if progress:
+                progress.close()
+            accelerator.end_training()
+
+    def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
+        """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
+        config, accelerator = self.config, self.accelerator
+        self.model.train()
+        total = torch.zeros((), device=self.device)
+        for round in range(config.accumulate):
+            batch = next(rounds)
+            self._note_broken(batch)
+            torch.manual_seed(torch_seed(config.seed, self.step, round, accelerator.process_index))
+            last = round == config.accumulate - 1
+            with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
+                losses = self._losses(batch)
+                loss = losses.mean() / config.accumulate
+                accelerator.backward(loss)
+            window.add(losses, batch["t"], config.T)
+            total = total + loss.detach()
+        norm = torch.as_tensor(accelerator.clip_grad_norm_(self.model.parameters(), config.clip))
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.step)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        for average in self._averages().values():
+            average.update(self.unet)
+        self.step += 1
+        window.finish_step(self.step, total, norm, overflow_expected=config.precision == "fp16")
 
     def _losses(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each image of one round, (N,)."""
@@ -144,107 +187,67 @@ class Trainer:
             loss = loss * min_snr_weight(self.schedule, config.prediction, batch["t"], config.min_snr).to(loss)
         return loss
 
-    def train_step(self, rounds, window: Window) -> None:
-        """One optimiser step: `accumulate` rounds, clipping, Adam, the moving average."""
-        config, accelerator = self.config, self.accelerator
-        self.model.train()
-        total = 0.0
-        for round in range(config.accumulate):
-            batch = next(rounds)
-            self._note_broken(batch)
-            torch.manual_seed(torch_seed(config.seed, self.step, round, accelerator.process_index))
-            last = round == config.accumulate - 1
-            with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
-                losses = self._losses(batch)
-                loss = losses.mean() / config.accumulate
-                accelerator.backward(loss)
-            window.add(losses, batch["t"], config.T)
-            total = total + loss.detach()
-        norm = accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.step)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        for average in self._averages().values():
-            average.update(self.unet)
-        self.step += 1
-        window.finish_step(self.step, total, norm, overflow_expected=config.precision == "fp16")
+    def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        if self.config.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
 
-    def fit(self) -> int | None:
-        """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
-        config, main = self.config, self.accelerator.is_main_process
-        card.check(self.out)
-        if self.step == 0:
-            self._save()  # so that there is something to resume, and a bad --out shows at once
-        report = Report(config, self.out, self.step) if main else None
-        if report:
-            self._say = report.say
-        window = Window(self.device)
-        rounds = batches(config, self.images, self.step, self.accelerator.process_index, self.accelerator.num_processes)
-        try:
-            with Signals() as signals:
-                while self.step < config.steps and not self._should_stop(signals):
-                    self.train_step(rounds, window)
-                    due = {
-                        name: every and self.step % every == 0
-                        for name, every in (
-                            ("log", config.log_every),
-                            ("checkpoint", config.checkpoint_every),
-                            ("sample", config.sample_every),
-                        )
-                    }
-                    last = self.step == config.steps
-                    if any(due.values()) or last or self.device.type == "cpu":
-                        self._check_finite(window)
-                    if due["log"] or last:
-                        self._log(window, report)
-                    with window.paused():
-                        if due["checkpoint"] or last:
-                            self._save()
-                        if (due["sample"] or (last and config.sample_every)) and main:
-                            self._sample(report, signals)
-                        if (due["checkpoint"] or due["sample"]) and not last and signals.received is None:
-                            self._export()
-                    if main:
-                        report.bar.update()
-                stopped = signals.received if self.step < config.steps else None
-                if stopped:
-                    self._check_finite(window)
-                    self._save()
+    def _after_step(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:
+        """Whatever is due at this step: a check, a point of the curves, a checkpoint, samples, the model."""
+        config, last = self.config, self.step == self.config.steps
+        log, checkpoint, sample = (
+            every > 0 and self.step % every == 0
+            for every in (config.log_every, config.checkpoint_every, config.sample_every)
+        )
+        if log or checkpoint or sample or last or self.device.type == "cpu":
+            self._check_finite(window)
+        if log or last:
+            self._log(window, progress)
+        with window.paused():
+            if checkpoint or last:
+                self._save()
+            if progress and (sample or (last and config.sample_every)):
+                self._sample(progress, signals)
+            if (checkpoint or sample) and not last and signals.received is None:
                 self._export()
-                return stopped
-        finally:
-            if main:
-                report.close()
-            self.accelerator.end_training()
+        if progress:
+            progress.bar.update()
 
-    def _should_stop(self, signals: Signals) -> bool:
+    def _should_stop(self, signals: StopSignals) -> bool:
         """Whether any process was asked to stop: all must leave the loop at the same step."""
         if self.accelerator.num_processes == 1:
             return signals.received is not None
         if self.step % STOP_CHECK:
             return False
         asked = torch.tensor(float(signals.received or 0), device=self.device)
-        signals.received = int(self.accelerator.gather(asked.reshape(1)).max()) or None
+        signals.received = int(self._largest(asked)) or None
         return signals.received is not None
 
+    def _largest(self, value: Tensor) -> Tensor:
+        """The largest of one number from each process."""
+        gathered = self.accelerator.gather(value.reshape(1))
+        assert isinstance(gathered, Tensor)
+        return gathered.max()
+
     def _check_finite(self, window: Window) -> None:
-        step = int(self.accelerator.gather(window.bad_step.reshape(1)).max())
+        step = int(self._largest(window.bad_step))
         if step >= 0:
-            last = checkpoints.last_good(self.out / "checkpoints")
+            last = last_good_checkpoint(self.out / "checkpoints")
             raise TrainError(
                 f"The loss or its gradient stopped being finite at step {step}, learning rate "
                 f"{learning_rate(self.config, step - 1):.3g}; the last good checkpoint is {last}: continue from it "
                 "with --resume and a lower --lr."
             )
 
-    def _log(self, window: Window, report: Report | None) -> None:
+    def _log(self, window: Window, progress: Progress | None) -> None:
         seconds = window.seconds()
-        loss, count = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum").cpu().numpy()
-        if report:
+        sums = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum")
+        assert isinstance(sums, Tensor)
+        loss, count = sums.cpu().numpy()
+        if progress:
             lr = learning_rate(self.config, self.step - 1)
             speed = window.steps * self.config.batch / seconds
-            report.point(self.step, loss, count, window.mean_norm(), lr, speed)
+            progress.point(self.step, loss, count, window.mean_norm(), lr, speed)
         window.reset()
 
     def _note_broken(self, batch: dict[str, Tensor]) -> None:
@@ -272,36 +275,28 @@ class Trainer:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            checkpoints.save(self.state(), self.out / "checkpoints", self.step)
+            save_checkpoint(self.state(), self.out / "checkpoints", self.step)
         self.accelerator.wait_for_everyone()
 
-    def snapshot(self, network: torch.nn.Module, weights: str, engine: str = "auto") -> Model:
+    def snapshot(self, network: UNet2DModel, weights: str, engine: str = "auto") -> Model:
         """A copy of a network's weights as a Model, in float32."""
-        plain = copy.deepcopy(self.ema.network).float()  # not compiled, not fused: other engines can read it
+        plain = copy.deepcopy(self.ema.network).float()  # neither compiled nor fused: other engines can read it
         plain.load_state_dict(network.state_dict())
-        return Model(
-            network=wrap(plain, str(self.device), "fp32", engine),
-            schedule=self.schedule,
-            image_size=self.config.image_size,
-            channels=self.images.channels,
-            prediction=self.config.prediction,
-            variance=self.config.variance,
-            num_classes=self.num_classes,
-            null_label=self.num_classes if self.num_classes and has_null_label(self.config) else None,
-            class_names=self.images.classes,
-            source=Source(weights=weights),
-        )
+        wrapped = wrap(plain, str(self.device), "fp32", engine)
+        return make_model(wrapped, self.config, self.schedule, self.images.classes, weights)
 
-    def _sample(self, report: Report, signals: Signals) -> None:
+    def _sample(self, progress: Progress, signals: StopSignals) -> None:
         for network, weights, name in ((self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")):
-            report.grid(self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None)
+            progress.grid(
+                self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None
+            )
 
     def _export(self) -> None:
         """The moving averages to OUT/model and OUT/model-ema2, with their cards."""
         if self.accelerator.is_main_process:
             for name, average in self._averages().items():
                 model = self.snapshot(average.network, "EMA", engine="torch")  # not to be run
-                card.export(model, self.out, self.config, self.step, self.images, name)
+                export(model, self.out, self.config, self.step, self.images, name)
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:

@@ -1,4 +1,4 @@
-"""What a benchmark ran on, how fast that multiplies matrices, and what else the benchmarks share."""
+"""What the benchmarks share: a description of the machine, its matrix-product peak, timing and memory."""
 
 from __future__ import annotations
 
@@ -6,44 +6,53 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from train.machine import machine, package_version
 
 PACKAGES = ("torch", "diffusers", "openvino", "denoising-diffusion-pytorch", "accelerate")
 
 
-def describe(device: torch.device) -> dict:
+def describe(device: torch.device) -> dict[str, Any]:
     """Processor, cores, versions and date."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    here = machine(device)
     return {
-        "processor": name,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "processor": here["gpu"] or here["processor"],
+        "cores": here["cores"],
+        "threads": here["threads"],
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
-        **{package: version for package in PACKAGES if (version := _version(package))},
+        **{package: version for package in PACKAGES if (version := package_version(package))},
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, clock=time.perf_counter, size=2048, seconds=3) -> float:
+def matmul_peak(
+    device: torch.device,
+    dtype: torch.dtype,
+    clock: Callable[[], float] = time.perf_counter,
+    size: int = 2048,
+    seconds: float = 3,
+) -> float:
     """The fastest product of two square matrices seen, in GFLOP/s."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         started = clock()
-        a @ b
+        torch.matmul(a, b)
         synchronize(device)
         best = min(best, clock() - started)
     return 2 * size**3 / best / 1e9
 
 
-def spread(values: list[float]) -> dict:
+def spread(values: list[float]) -> dict[str, Any]:
     """The median and the quartiles."""
     low, middle, high = statistics.quantiles(values, n=4)
     return {"median": middle, "quartiles": [low, high]}
@@ -66,18 +75,3 @@ def peak_resident() -> int:
         import resource  # macOS; on Linux its figure starts with the parent's
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

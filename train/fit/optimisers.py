@@ -1,18 +1,37 @@
-"""Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal, so that every direction learns alike."""
+"""The optimisers of a run: Adam, AdamW, and Muon (Jordan et al. 2024), which makes the momentum of matrices orthogonal.
+
+Orthogonal steps change every direction of a matrix by the same amount.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from ddpm_core.engines.choose import torch_precision
+from train.fit.config import Config
+
+
+def make_optimizer(unet: nn.Module, config: Config) -> torch.optim.Optimizer:
+    """The optimiser of a run, for all parameters of the network."""
+    if config.optimizer == "muon":
+        return Muon(unet, config.lr, config.weight_decay)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimiser the moments of its `state_dict`. Its learning rate, decay and so on stay as configured."""
+    optimizer.load_state_dict({"state": state["state"], "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for the matrices and convolutions within a U-Net, AdamW for the rest: ends, embeddings, biases, norms.
+    """Muon for the matrices and convolutions inside a U-Net, AdamW for the rest: ends, embeddings, biases, norms.
 
     torch.optim.Muon takes matrices only. A convolution's kernel is one here, (outputs, inputs · height · width). Steps
     are scaled by .2 √max(rows, columns), so that they are about as large as AdamW's at the same rate (Liu et al. 2025).
@@ -29,8 +48,8 @@ class Muon(torch.optim.Optimizer):
         )
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
-        """One update of every parameter that has a gradient. closure: refused, and there for accelerate's sake."""
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        """One update of every parameter that has a gradient. closure: must be None; accelerate passes it."""
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
@@ -39,12 +58,12 @@ class Muon(torch.optim.Optimizer):
 
     def _muon(self, group: dict, parameters: list[Tensor]) -> None:
         alike = defaultdict(list)  # matrices of one shape are made orthogonal together
-        for parameter in parameters:
+        for parameter, gradient in zip(parameters, _gradients(parameters), strict=True):
             state = self.state[parameter]
             if not state:
                 state["average"] = torch.zeros_like(parameter)
-            state["average"].lerp_(parameter.grad, 1 - group["momentum"])
-            ahead = parameter.grad.lerp(state["average"], group["momentum"])  # Nesterov
+            state["average"].lerp_(gradient, 1 - group["momentum"])
+            ahead = gradient.lerp(state["average"], group["momentum"])  # Nesterov
             alike[parameter.shape[0], ahead[0].numel()].append((parameter, ahead.flatten(1)))
         for (rows, columns), members in alike.items():
             scale = group["lr"] * 0.2 * max(rows, columns) ** 0.5
@@ -61,7 +80,7 @@ class Muon(torch.optim.Optimizer):
         states = [self.state[parameter] for parameter in parameters]
         adamw(
             parameters,
-            [parameter.grad for parameter in parameters],
+            _gradients(parameters),
             [state["average"] for state in states],
             [state["square"] for state in states],
             [],
@@ -76,11 +95,15 @@ class Muon(torch.optim.Optimizer):
         )
 
 
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
 def orthogonal(matrices: Tensor) -> Tensor:
     """Matrices (N, A, B) with their singular values brought near 1, by five Newton–Schulz steps.
 
     The quintic's coefficients are Jordan et al.'s: singular values end between about .7 and 1.2, for which bfloat16 is
-    exact enough. It is used where the device computes in it, but for float64.
+    exact enough. It is used where the device computes in it, except for float64 matrices.
     """
     dtype, wide = matrices.dtype, matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT

@@ -1,0 +1,126 @@
+"""The images of a training run: which of a source's images can be read, their pixels and labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from ddpm_core.image_files import is_grey, square, to_8_bits
+from train import TrainError
+from train.data.sources import ImageSource, open_source
+from train.fit.config import Config
+
+COUNTED = 1000  # images whose channels are looked at
+
+
+def prepare(picture: Image.Image, size: int, channels: int = 3) -> np.ndarray:
+    """uint8 (size, size, channels): see image_files.to_8_bits, and `square` for what is resized and cropped."""
+    return square(to_8_bits(picture, channels), size)
+
+
+def count_channels(source: ImageSource) -> int:
+    """1 where all images of a source are grey, else 3. Looks at COUNTED images of a larger one."""
+    seen, total = 0, len(source)
+    for i in np.linspace(0, total - 1, min(total, COUNTED)).round().astype(int).tolist():
+        try:
+            with source.picture(i) as picture:
+                grey = is_grey(picture)
+        except Exception:  # as in Images.read
+            continue
+        if not grey:
+            return 3
+        seen += 1
+    return 1 if seen else 3
+
+
+class Images:
+    """The images of a run, decoded once and kept in memory, or read from the disk each time.
+
+    classes: names, or None; channels: config's, or what the images have; pixels: uint8 (N, H, W, channels) when they
+    are kept in memory, else None; broken: what could not be read so far, by name. Raises TrainError when there is
+    nothing to train on, or no labels for a conditional run.
+    """
+
+    def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
+        """classes: those of the run that goes on, whose order stays where they are the same as the source's."""
+        self._source = open_source(config.data, config.split, config.data_cache)
+        self._size = config.image_size
+        self.channels = config.channels or count_channels(self._source)
+        self.description = self._source.description
+        names = self._source.classes if config.conditional else None
+        self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
+        if config.conditional and not self.classes:
+            raise TrainError(f"{config.data} has no class labels: add --no-conditional.")
+        self.broken: list[str] = []
+        self.pixels: Tensor | None = None
+        count = len(self._source)
+        self.index = np.arange(count)  # of the images that can be read, as far as that is known
+        if count * self._size**2 * self.channels <= config.memory * 1e9:
+            self._decode(count, quiet)
+        self.labels = torch.tensor(self._labels(names, self.classes)) if names and self.classes else None
+        if self.labels is not None and int(self.labels.min()) < 0:
+            raise TrainError(f"{config.data} has images without a label: add --no-conditional.")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def num_classes(self) -> int:
+        """0 without labels."""
+        return len(self.classes or ())
+
+    def read(self, i: int) -> tuple[np.ndarray, int]:
+        """(uint8 (H, W, C), how many images in a row were broken before one could be read) for image i or the next."""
+        for skipped in range(len(self)):
+            try:
+                return self._prepare((i + skipped) % len(self)), skipped
+            except Exception:  # Pillow raises many kinds for broken files
+                continue
+        raise TrainError(f"None of the {len(self)} images of {self.description} can be read.")
+
+    def note_broken(self, i: int) -> bool:
+        """Count image i as one that can't be read; whether that is news."""
+        name = self._source.name(i % len(self))
+        news = name not in self.broken
+        if news:
+            self.broken.append(name)
+        return news
+
+    def _labels(self, names: Sequence[str], classes: Sequence[str]) -> list[int]:
+        """The label of every image, -1 for none; names: the classes in the source's order."""
+        number = [classes.index(name) for name in names] + [-1]  # so that label −1 stays −1
+        return [number[self._source.label(i)] for i in self.index.tolist()]
+
+    def _prepare(self, i: int) -> np.ndarray:
+        return prepare(self._source.picture(i), self._size, self.channels)
+
+    @cached_property
+    def digests(self) -> dict[str, str | None]:
+        """SHA-256 that identify the images: of "files" (names or sizes), and "pixels" and "labels" or None."""
+        files = hashlib.sha256()
+        for i in self.index.tolist():
+            files.update(self._source.mark(i).encode("utf-8", "surrogateescape") + b"\n")
+        tensors = {"pixels": self.pixels, "labels": self.labels}
+        of = {name: None if x is None else hashlib.sha256(x.numpy().data).hexdigest() for name, x in tensors.items()}
+        return {"files": files.hexdigest(), **of}
+
+    def _decode(self, count: int, quiet: bool) -> None:
+        pixels = np.empty((count, self._size, self._size, self.channels), np.uint8)
+        whole = []
+        for i in tqdm(range(count), "reading images", unit="image", leave=False, disable=quiet, mininterval=1):
+            try:
+                pixels[len(whole)] = self._prepare(i)
+                whole.append(i)
+            except Exception:  # as in read()
+                self.broken.append(self._source.name(i))
+        if not whole:
+            raise TrainError(f"None of the {count} images of {self.description} can be read.")
+        self.index = np.array(whole)
+        self.pixels = torch.from_numpy(pixels[: len(whole)])

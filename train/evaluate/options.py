@@ -1,0 +1,89 @@
+"""The flags of `python -m train evaluate`, and what their texts stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ddpm_core.__main__ import Where
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
+from train.command_line import check_range, names, numbers
+from train.evaluate.metrics import METRICS, SCORES, BoundName, ScoreName
+
+LIMITS = {"samples": (2, 10**7), "references": (2, 10**7), "test_images": (0, 10**7), "batch": (1, 10**5)}
+
+LabelMode = Literal["none", "classes"]
+
+
+@dataclass
+class Options:
+    """Measure a checkpoint. Started again with the same --out, a study goes on; other steps or variances add to it."""
+
+    checkpoint: Annotated[str, tyro.conf.Positional]
+    """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    data: str
+    """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
+    out: Path
+    """folder of the study"""
+    metrics: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(METRICS)}")] = "fid,kid,is"
+    steps: str = "10,20,50,100,1000"
+    """numbers of steps"""
+    variance: str = "beta,beta_tilde,analytic"
+    """reverse variances, for the sampler ddpm and for bpd"""
+    sampler: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(SAMPLERS)}")] = "ddpm,ddim"
+    spacing: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(SPACINGS)}")] = "linspace"
+    eta: str = "0"
+    """DDIM's noise, 0 to 1"""
+    samples: int = 50_000
+    """generated images in each cell; a Fréchet distance depends on it"""
+    split: str = "train"
+    """the reference images' split of the data; of a folder of images, LSUN or one parquet file, all images are taken"""
+    references: int = 50_000
+    """at most so many reference images"""
+    test_split: str = "test"
+    """the split of the data for bpd and rate-distortion, as for --split"""
+    test_images: int = 256
+    """how many of it; 0: all"""
+    extractor: str = "inception-v3-compat"
+    """feature extractor: one of torch-fidelity's, or module:attribute (a function from uint8 (N, H, W, 3) to (N, D), or
+    a torch-fidelity class); any but the default gives a Fréchet distance, not an FID"""
+    labels: LabelMode | None = None
+    """for a class-conditional model: no label, or every image's class (samples: all classes in turn); left out: no
+    label where the model can do without"""
+    batch: int = 100
+    """images sampled at once"""
+    keep_images: bool = False
+    """keep the generated images of the cells still to be sampled"""
+    where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
+
+    def check_numbers(self) -> None:
+        """Raise TrainError for a number outside its limits."""
+        check_range(self, LIMITS)
+
+    # Each of these raises TrainError, in one sentence, for a text that holds something else.
+
+    def metric_list(self) -> list[ScoreName | BoundName]:
+        return names(self.metrics, "metrics", METRICS)
+
+    def score_list(self) -> list[ScoreName]:
+        """Those metrics that need samples."""
+        wanted = self.metric_list()
+        return sorted((score for score in SCORES if score in wanted), key=wanted.index)
+
+    def step_list(self) -> list[int]:
+        return numbers(self.steps, "steps", int)
+
+    def variance_list(self) -> list[Variance]:
+        return names(self.variance, "variance", VARIANCES)
+
+    def sampler_list(self) -> list[Sampler]:
+        return names(self.sampler, "sampler", SAMPLERS)
+
+    def spacing_list(self) -> list[Spacing]:
+        return names(self.spacing, "spacing", SPACINGS)
+
+    def eta_list(self) -> list[float]:
+        return numbers(self.eta, "eta", float)

@@ -1,0 +1,92 @@
+"""`python -m train evaluate`: scores of a checkpoint by steps, variance and sampler, its bits/dim, rate and distortion.
+
+Everything is computed in parts whose files are whole or absent, so a study that was killed goes on where it stopped and
+gives the same numbers: a cell (one sampler, variance, spacing and number of steps) in batches of images, likelihood in
+batches of test images. Features are kept until their cell is scored, images only if asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelerate import PartialState
+from tqdm import tqdm
+
+from ddpm_core.__main__ import open_checkpoint
+from train import TrainError
+from train.command_line import user_path
+from train.evaluate.bits import Bits, plan_chains
+from train.evaluate.cells import Cells, plan_cells
+from train.evaluate.features import same_probe
+from train.evaluate.options import Options
+from train.evaluate.report import write_report
+from train.evaluate.results import StudyFile, read_bits, read_cells, read_study
+from train.evaluate.study import Study
+from train.files import check_folder
+from train.lock import locked
+
+
+def run(options: Options) -> None:
+    """Compute what is missing in the study's folder. Raises TrainError or ValueError, before sampling, for bad options.
+
+    Also raises TrainError when another command is at work in the folder.
+    """
+    process = PartialState(cpu=options.where.device == "cpu")
+    if process.num_processes > 1 and options.where.device == "auto":
+        options.where.device = str(process.device)
+    options.check_numbers()
+    check_folder(user_path(options.out), "out")
+    metrics = options.metric_list()
+    study = Study(options, open_checkpoint(options.checkpoint, options.where), process)
+    chains, cells = plan_chains(study, metrics), plan_cells(study)
+    with locked(study.out):
+        before = read_study(study.out)
+        # The report needs these: a damaged one is named before any work.
+        read_cells(study.out)
+        read_bits(study.out)
+        with process.main_process_first():  # the others find the caches filled
+            bits = [Bits(study, chains)] if chains else []
+            scored = [Cells(study, cells)] if cells else []
+        _begin(study, [*scored, *bits], before)
+        measure(study, [*scored, *bits])
+
+
+def measure(study: Study, parts: list[Cells | Bits]) -> None:
+    """Sample, score and evaluate what the folder lacks; then write tables and plots."""
+    with tqdm(
+        total=sum(part.evaluations() for part in parts),
+        unit="evaluation",  # of the network on one image: that takes the time
+        unit_scale=True,
+        smoothing=0.05,
+        disable=study.quiet,
+    ) as study.bar:
+        for part in parts:
+            part.run()
+        if study.process.is_main_process:
+            study.bar.set_description("tables and plots")
+            study.record()
+            write_report(study.out)
+
+
+def _begin(study: Study, parts: list[Cells | Bits], before: StudyFile | None) -> None:
+    """Write study.json. Raises TrainError when the folder's study, `before`, is another one."""
+    old: dict[str, Any] = dict(before["identity"]) if before else {}
+    new = study.identity()
+    for part in parts:
+        new |= part.identity
+    other = [name for name, value in new.items() if name in old and not _agree(name, old[name], value)]
+    if other:
+        raise TrainError(f"{study.options.out} holds a study with another {', '.join(other)}: choose another --out.")
+    study.describe(
+        identity=new | old,
+        data=(before["data"] if before else "") or parts[0].data,
+        earlier_runs=list(before["runs"]) if before else [],
+    )
+    study.process.wait_for_everyone()
+    if study.process.is_main_process:
+        study.record()
+
+
+def _agree(name: str, old: Any, new: Any) -> bool:
+    """Whether two studies have the same value in their identity."""
+    return same_probe(old, new) if name == "extractor_outputs" else old == new

@@ -1,0 +1,119 @@
+"""What the stored results of a study say, by metric, method and number of steps: what tables and plots are made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ddpm_core.names import VARIANCES, Spacing, Variance
+from train.evaluate import published
+from train.evaluate.metrics import BITS, SCORE_METRICS, Metric
+from train.evaluate.published import PublishedTable
+from train.evaluate.results import BitsFile, Bound, StoredCell, StudyFile
+
+SYMBOLS: dict[Variance, str] = {"beta": "β", "beta_tilde": "β̃", "analytic": "analytic"}
+ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde"))  # of rows
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One value. error: see Metric.error_meaning, or None; seconds: of sampling the images, None for bits/dim."""
+
+    method: str
+    steps: int
+    value: float
+    error: float | None
+    images: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The measurements of one metric with one spacing. title: to show, with the extractor's name if not Inception."""
+
+    metric: Metric
+    title: str
+    spacing: Spacing
+    measurements: list[Measurement]
+
+    @property
+    def rows(self) -> dict[str, dict[int, Measurement]]:
+        """{method: {steps: measurement}}; where there are several, the one from the most images."""
+        rows: dict[str, dict[int, Measurement]] = {}
+        for new in self.measurements:
+            row = rows.setdefault(new.method, {})
+            before = row.get(new.steps)
+            if before is None or before.images < new.images:
+                row[new.steps] = new
+        return rows
+
+    @property
+    def image_counts(self) -> set[int]:
+        """The numbers of images that the values of `rows` come from."""
+        return {each.images for row in self.rows.values() for each in row.values()}
+
+
+def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTable]:
+    """Everything that was measured, in the order of `cells`, then of the chains."""
+    found: dict[tuple[str, Spacing], ScoreTable] = {}
+
+    def add(metric: Metric, title: str, spacing: Spacing, measurement: Measurement) -> None:
+        table = found.setdefault((title, spacing), ScoreTable(metric, title, spacing, []))
+        table.measurements.append(measurement)
+
+    for cell in cells:
+        name, steps, images, seconds = method(cell), cell["steps"], cell["samples"], cell["sampling_seconds"]
+        for score in cell["scores"]:
+            measurement = Measurement(name, steps, score["value"], score.get("std"), images, seconds)
+            add(SCORE_METRICS[score["metric"]], score["title"], cell["spacing"], measurement)
+    for row in bits["chains"] if bits else ():
+        images = bits["images"] if bits else 0
+        measurement = Measurement(method(row), row["steps"], row["bits_per_dim"], row["standard_error"], images, None)
+        add(BITS, BITS.title, row["spacing"], measurement)
+    return list(found.values())
+
+
+def full_chains(bits: BitsFile | None) -> list[Bound]:
+    """The chains of all T steps, one for each variance: they are the same for every spacing."""
+    rows = bits["chains"] if bits else []
+    return list({row["variance"]: row for row in rows if row.get("rate")}.values())
+
+
+def method(row: StoredCell | Bound) -> str:
+    """The name of a cell's or a chain's method, such as "DDPM β̃" or "DDIM η=0"."""
+    sampler, variance = row.get("sampler", "ddpm"), row["variance"]
+    if sampler == "ddpm" and variance is not None:
+        return f"DDPM {symbol(variance)}"
+    eta = row.get("eta")
+    return f"DDIM η={shortest(eta)}" if sampler == "ddim" and eta is not None else str(sampler).upper()
+
+
+def symbol(variance: Variance) -> str:
+    """How a variance is written."""
+    return SYMBOLS.get(variance, variance)
+
+
+def rank(row: StoredCell | Bound) -> int:
+    """The place of a row among others, by its variance."""
+    return ORDER.index(row["variance"])
+
+
+def shortest(number: float) -> str:
+    """A number in the fewest digits that tell it from every other."""
+    return repr(float(number)).removesuffix(".0")
+
+
+def published_tables(study: StudyFile) -> tuple[PublishedTable, ...]:
+    """What was published for the study's data set."""
+    return published.TABLES if is_cifar10(study) else ()
+
+
+def published_beside(metric: Metric, tables: tuple[PublishedTable, ...]) -> list[PublishedTable]:
+    """The published tables that belong beside a metric: for every Fréchet distance, those of FID."""
+    return [table for table in tables if table.metric is metric]
+
+
+def is_cifar10(study: StudyFile | dict[str, Any]) -> bool:
+    """Whether CIFAR-10's published values belong beside this study."""
+    return re.search(r"cifar-?10(?!0)", study["data"].lower()) is not None

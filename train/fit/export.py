@@ -1,0 +1,70 @@
+"""The result of a run: OUT/model in the Hub's layout with its model card, and sending it to the Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
+
+from ddpm_core import CheckpointError, Model, files, save
+from ddpm_core.checkpoint.save import check_replaceable
+from train import TrainError, first_line
+from train.data.images import Images
+from train.fit.card import describe
+from train.fit.config import Config
+
+Average = Literal["ema", "ema2"]  # a moving average of the weights, named as the flag of its decay
+
+
+def check_exportable(out: Path) -> None:
+    """Raise TrainError, before a run begins, where `export` could not write its results."""
+    try:
+        for average in get_args(Average):
+            check_replaceable(_folder(out, average))
+    except CheckpointError as error:
+        raise TrainError(f"{error}.") from error
+
+
+def export(model: Model, out: Path, config: Config, step: int, images: Images, average: Average = "ema") -> None:
+    """Write OUT/model, whole, with this step's sample grid and the card in it. A user's own files there stay.
+
+    average: which moving average the weights are, "ema", or "ema2", which goes to OUT/model-ema2.
+    """
+    grid = out / "samples" / f"step-{step:09d}-{average}.png"
+    text = describe(model, out, config, step, images, grid.is_file(), getattr(config, average))
+    shown = grid.read_bytes() if grid.is_file() else None
+    try:
+        save(model, _folder(out, average), extra={"README.md": text.encode(), "samples.png": shown})
+    except (CheckpointError, ValueError) as error:
+        raise TrainError(f"The model could not be written: {error}.") from error
+
+
+def _folder(out: Path, average: Average) -> Path:
+    return out / ("model" if average == "ema" else f"model-{average}")
+
+
+def push(out: Path, repo: str, private: bool = False) -> str:
+    """Send OUT/model to the Hub repository `repo`, made if need be. Returns its address.
+
+    Raises TrainError, in one sentence, when there is no finished model, no permission or no connection.
+    """
+    folder = out / "model"
+    files.restore(folder)
+    if not (folder / "config.json").is_file():
+        raise TrainError(f"There is no model in {folder} yet: it comes with the first checkpoint after the start.")
+    api = HfApi()
+    try:
+        address = api.create_repo(repo, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload a model trained with DDPM Lab")
+    except HFValidationError as error:
+        raise TrainError(f"{repo!r} is no repository id: it has the form owner/name.") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else None
+        if status in (401, 403):
+            raise TrainError(f"The Hub refused {repo}: run `hf auth login` with a token that may write.") from error
+        raise TrainError(f"The Hub answered {first_line(error)}") from error
+    except (HTTPError, OSError, RuntimeError) as error:
+        raise TrainError(f"The Hub could not be reached: {first_line(error)}") from error
+    return str(address)

@@ -1,0 +1,108 @@
+"""What a configuration stands for: the noise schedule, the distribution of t, the network and the learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import nn
+
+from ddpm_core import CheckpointError, Model, NoiseSchedule, load
+from ddpm_core.engines.torch import TorchNetwork
+from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.model import Network, Source
+from ddpm_core.names import LEARNED
+from ddpm_core.network import unet
+from ddpm_core.objective import lognormal_times
+from train import TrainError
+from train.fit.config import Config
+
+
+def make_schedule(config: Config) -> NoiseSchedule:
+    """The noise schedule of a run. Raises ValueError for β out of range and for an unknown schedule."""
+    if config.schedule == "cosine":
+        return NoiseSchedule.cosine(config.T)
+    kinds = {"linear": NoiseSchedule.linear, "quadratic": NoiseSchedule.quadratic}
+    if config.schedule not in kinds:
+        raise ValueError(f"there is no schedule {config.schedule!r}")
+    return kinds[config.schedule](config.T, config.beta_start, config.beta_end)
+
+
+def time_distribution(config: Config) -> np.ndarray | None:
+    """P(t <= n) for n = 1..T, or None where every t is equally likely."""
+    if config.times == "uniform":
+        return None
+    return lognormal_times(make_schedule(config), config.log_sigma_mean, config.log_sigma_std).cumsum(0).numpy()
+
+
+def has_null_label(config: Config) -> bool:
+    """Whether a class-conditional model has learned a label that means "none"."""
+    return config.label_dropout > 0
+
+
+def make_network(config: Config, num_classes: int) -> UNet2DModel:
+    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
+
+    channels=None stands for 3.
+    """
+    channels = config.channels or 3
+    here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
+    return unet(
+        "cifar10",
+        sample_size=config.image_size,
+        block_out_channels=config.widths,
+        down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in here),
+        up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(here)),
+        layers_per_block=config.blocks,
+        norm_num_groups=config.norm_groups,
+        dropout=config.dropout,
+        in_channels=channels,
+        out_channels=2 * channels if config.variance in LEARNED else channels,
+        num_class_embeds=num_classes + has_null_label(config) if num_classes else None,
+    )
+
+
+def learning_rate(config: Config, step: int) -> float:
+    """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant or a half cosine to 0."""
+    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+    if config.lr_decay == "none":
+        return config.lr * rise
+    done = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def make_model(
+    network: Network, config: Config, schedule: NoiseSchedule, class_names: tuple[str, ...] | None, weights: str
+) -> Model:
+    """A network of `make_network` as a Model. weights: what they are, "EMA" or "not EMA"."""
+    num_classes = len(class_names or ())
+    return Model(
+        network=network,
+        schedule=schedule,
+        image_size=config.image_size,
+        channels=config.channels or 3,
+        prediction=config.prediction,
+        variance=config.variance,
+        num_classes=num_classes,
+        null_label=num_classes if num_classes and has_null_label(config) else None,
+        class_names=class_names,
+        source=Source(weights=weights),
+    )
+
+
+def warm_start(network: nn.Module, ref: str) -> None:
+    """Give a network the weights of a checkpoint. Raises TrainError when it can't be loaded or has another shape."""
+    try:
+        loaded = load(ref, device="cpu", precision="fp32", engine="torch").network
+    except CheckpointError as error:
+        raise TrainError(f"--init: {error}.") from error
+    assert isinstance(loaded, TorchNetwork)
+    weights, ours = loaded.unet.state_dict(), network.state_dict()
+    odd = [
+        key
+        for key in {**ours, **weights}
+        if key not in ours or key not in weights or ours[key].shape != weights[key].shape
+    ]
+    if odd:
+        raise TrainError(f"--init {ref} is another network than this configuration's: they differ in {odd[0]}.")
+    network.load_state_dict(weights)
