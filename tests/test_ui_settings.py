@@ -12,7 +12,7 @@ from ui.runs.settings import MAX_SEED, Settings
 
 
 def check(**changes) -> Settings:
-    return Settings.check(**{**dataclasses.asdict(Settings()), **changes})
+    return Settings.check({**dataclasses.asdict(Settings()), **changes})
 
 
 def model(**fields) -> ddpm_core.Model:
