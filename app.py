@@ -30,13 +30,13 @@ class Flags:
     checkpoint: str = "cifar10-tiny"
     """the model to start with: an embedded name, a folder, or a Hub id (owner/name)"""
     device: str = "auto"
-    """what computes: auto, cpu, cuda, cuda:1, mps"""
+    """where models are evaluated: auto, cpu, cuda, cuda:1, mps"""
     browser: Annotated[bool, tyro.conf.arg(help_behavior_hint="(default: on a desktop)")] = True
     """open the page in a browser, if this is a desktop"""
 
 
 class Mistake(Exception):
-    """Something the user can put right; str(mistake) says what."""
+    """An error that the user can correct; str(mistake) says how."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -54,6 +54,7 @@ def serve(flags: Flags) -> None:
     port = _port(flags.host, flags.port)
     space = "SPACE_ID" in os.environ
 
+    # They take 5 s, which neither --help nor a wrong flag has to wait for.
     import ui
     from ddpm_core.checkpoint.refs import CheckpointError
 
@@ -62,7 +63,7 @@ def serve(flags: Flags) -> None:
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # a page of advice where the tunnel fails
+        with contextlib.redirect_stdout(io.StringIO()):  # gradio's page of advice when the tunnel fails
             ui.launch(
                 demo,
                 server_name=flags.host,
@@ -82,11 +83,11 @@ def serve(flags: Flags) -> None:
             print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
     _wait()
     if not ui.close(demo):
-        os._exit(0)  # a step takes long: ending in the usual way would abort in the middle of it
+        os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message
 
 
 def _wait() -> None:
-    """Until Ctrl-C, or SIGTERM."""
+    """Wait for Ctrl-C or SIGTERM."""
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(1)
@@ -102,7 +103,7 @@ def _login(text: str | None) -> tuple[str, str] | None:
 
 
 def _port(host: str | None, port: int | None) -> int | None:
-    """A free port for --port; None leaves the choice to gradio, which starts at 7860."""
+    """The port to use; None lets gradio choose the first free one from 7860 on."""
     if port is not None and not 0 <= port <= 65535:
         raise Mistake(f"--port takes a number from 0 to 65535, got {port}")
     address = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
@@ -110,15 +111,15 @@ def _port(host: str | None, port: int | None) -> int | None:
         with socket.create_server((address, port or 0)) as server:
             return None if port is None else server.getsockname()[1]
     except OSError as error:
-        no_such_name = error.errno is None or error.errno < 0  # from the resolver, not the system
-        reason = "there is no such address" if no_such_name else os.strerror(error.errno).lower()
-        if no_such_name or not port:
+        code = error.errno if error.errno and error.errno > 0 else None  # of the system; not of the resolver of names
+        reason = os.strerror(code).lower() if code else "there is no such address"
+        if not (code and port):
             raise Mistake(f"cannot listen on {address!r}: {reason}") from None
         raise Mistake(f"cannot use port {port} ({reason}): choose another --port, or 0 for any free one") from None
 
 
 def _desktop() -> bool:
-    """Whether somebody sits in front of this machine."""
+    """Whether this machine has a screen with a user in front of it."""
     if any(name in os.environ for name in ("SPACE_ID", "SSH_CONNECTION", "SSH_TTY", "CI")):
         return False
     screen = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
@@ -126,5 +127,5 @@ def _desktop() -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: the same as Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
     main()

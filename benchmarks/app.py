@@ -24,9 +24,9 @@ import torch
 import ddpm_core
 from benchmarks._measure import describe, spread
 from ddpm_core import files
-from ui.runs.frames import Show
+from ui.runs.frames import RunView
 from ui.runs.job import Job
-from ui.runs.models import Checkpoints
+from ui.runs.models import Models
 from ui.runs.settings import CHECKPOINT, Settings
 
 if TYPE_CHECKING:  # not everybody has it: the page is then not measured
@@ -61,9 +61,9 @@ def bare(model: ddpm_core.Model, run: Settings) -> None:
     ddpm_core.sample(model, run.seeds, run.steps, variance=run.variance)
 
 
-def job(models: Checkpoints, run: Settings) -> None:
+def job(models: Models, run: Settings) -> None:
     """The run as the app's job."""
-    for _ in Show([], Job([run], models)).messages():
+    for _ in RunView([], Job([run], models)).messages():
         pass
 
 
@@ -76,7 +76,7 @@ def seconds(work: Callable[..., object], *arguments: object) -> float:
 
 def measure_job(rounds: int) -> Iterator[dict]:
     """The app's jobs against the sampler alone."""
-    models = Checkpoints()
+    models = Models()
     model = models.get(CHECKPOINT)
     for name, run in RUNS.items():
         seconds(bare, model, run)  # warms up, as the next line does

@@ -7,16 +7,22 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import tyro
 from tqdm import tqdm
 
+from ddpm_core.names import Engine, Precision, Sampler, Spacing, Variance
+
+if TYPE_CHECKING:
+    from ddpm_core import Model
+
+# torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
+
 DEFAULT_CHECKPOINT = "cifar10-tiny"
-Kind = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 
 
 @dataclass
@@ -25,15 +31,15 @@ class Where:
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps"""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """the network's arithmetic; the state of the chain is float32 always"""
-    engine: str = "auto"
-    """what evaluates the network: auto, or one of ddpm_core.engines.choose.ENGINES"""
+    precision: Precision = "auto"
+    """the network's arithmetic; the state of the chain is always float32"""
+    engine: Engine = "auto"
+    """what evaluates the network"""
 
 
 @dataclass
 class Sample:
-    """Draw images, and save them as a grid and the way there as an animation."""
+    """Draw images; save them as a grid, and the steps as an animation."""
 
     checkpoint: str = DEFAULT_CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
@@ -41,18 +47,18 @@ class Sample:
     """number of steps, 1 to T"""
     seeds: str = "0-15"
     """one image each: 7, 0-15, or 1,5,9-12"""
-    variance: Kind | None = None
-    """reverse variance; without it the checkpoint's own"""
-    sampler: str = "ddpm"
-    """ddpm, or another of ddpm_core.samplers.SAMPLERS"""
-    spacing: Literal["linspace", "quadratic", "leading", "trailing"] = "linspace"
+    variance: Variance | None = None
+    """reverse variance of the sampler ddpm; default: the checkpoint's own"""
+    sampler: Sampler = "ddpm"
+    """ddpm and ddim are the papers', dpm++ and unipc diffusers' solvers"""
+    spacing: Spacing = "linspace"
     """which times the steps visit"""
     eta: float = 0.0
     """DDIM's noise: 0 is deterministic, 1 has the variance beta_tilde"""
     clip: bool | None = None
-    """clip the estimate of x_0 to [-1, 1]; without it as the checkpoint asks for"""
+    """clip the estimate of x_0 to [-1, 1]; default: what the checkpoint asks for"""
     label: str | None = None
-    """class name, or number from 0, for class-conditional models; without it any class"""
+    """class name, or number from 0, for class-conditional models; default: any class"""
     guidance: float | None = None
     """classifier-free guidance scale; 1 is none"""
     grid: Path = Path("samples.png")
@@ -72,17 +78,18 @@ class Sample:
         if self.gif:
             check_output("--gif", self.gif, ".gif")
         model = open_checkpoint(self.checkpoint, self.where)
+        imaging.check_channels(model.channels)
         run = trajectory(
             model,
             seeds,
-            self.steps,
-            self.sampler,
-            self.variance,
-            self.spacing,
-            self.eta,
-            self.clip,
-            None if self.label is None else class_index(model, self.label),
-            self.guidance,
+            steps=self.steps,
+            sampler=self.sampler,
+            variance=self.variance,
+            spacing=self.spacing,
+            eta=self.eta,
+            clip=self.clip,
+            labels=None if self.label is None else class_index(model, self.label),
+            guidance=self.guidance,
         )
         frames = []
         for step in tqdm(run, total=self.steps, unit="step"):
@@ -97,14 +104,14 @@ class Sample:
 
 @dataclass
 class Info:
-    """Say what a checkpoint is: weights, architecture, schedule, variance, revision."""
+    """Print what a checkpoint is: weights, architecture, schedule, variance, revision."""
 
     checkpoint: Annotated[str, tyro.conf.Positional] = DEFAULT_CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def run(self) -> None:
-        from ddpm_core.checkpoint.load import describe
+        from ddpm_core.checkpoint.describe import describe
 
         rows = describe(open_checkpoint(self.checkpoint, self.where))
         width = max(map(len, rows))
@@ -119,9 +126,9 @@ class Export:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     folder: Annotated[Path, tyro.conf.Positional]
-    """where to; a folder that holds such a checkpoint is replaced, whatever else is in it stays"""
+    """a folder that already holds such a checkpoint is replaced; other files in it stay"""
     half: bool = False
-    """weights as float16: half the size; not in place of the checkpoint itself"""
+    """weights as float16: half the size; not into the folder of the checkpoint itself"""
 
     def run(self) -> None:
         from ddpm_core import save
@@ -132,7 +139,7 @@ class Export:
 
 def parse_seeds(text: str) -> list[int]:
     """ "7", "0-15" or "1,5,9-12" as a list of seeds; ValueError for anything else, or for more than 100,000."""
-    from ddpm_core.noise import check_seed  # torch takes seconds to import
+    from ddpm_core.noise import check_seed
 
     ranges = []
     for part in text.split(","):
@@ -168,8 +175,11 @@ def check_output(option: str, path: Path, suffix: str) -> None:
         raise ValueError(f"cannot write {path}: {error.strerror}") from None
 
 
-def open_checkpoint(ref: str, where: Where):
-    """`ddpm_core.load` with a progress bar while it downloads, and a line on stderr for a long preparation."""
+def open_checkpoint(ref: str, where: Where) -> Model:
+    """`ddpm_core.load` with a progress bar while it downloads, and a line on stderr for a long preparation.
+
+    Raises what `load` does.
+    """
     from ddpm_core import load
 
     logging.basicConfig(format="%(message)s")
@@ -183,9 +193,15 @@ def open_checkpoint(ref: str, where: Where):
         return load(ref, device=where.device, precision=where.precision, engine=where.engine, progress=progress)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+class Command(Protocol):
+    """A command line that has been read."""
+
+    def run(self) -> None: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; errors of the user's input end with one sentence on stderr and exit status 1."""
-    commands = {"sample": Sample, "info": Info, "export": Export}
+    commands: dict[str, Callable[..., Command]] = {"sample": Sample, "info": Info, "export": Export}
     command = tyro.extras.subcommand_cli_from_dict(
         commands, prog="python -m ddpm_core", description=__doc__, args=arguments
     )

@@ -226,6 +226,8 @@ def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
 def _is_left_behind(path: Path) -> bool:
     """Whether the process that made a hidden name is no more. Where that can't be told, a day has to pass."""
     made_by = _HIDDEN.fullmatch(path.name)
+    if made_by is None:  # not one of our names
+        return False
     pid = int(made_by["pid"])
     if made_by["machine"] == _MACHINE and pid == os.getpid():
         return made_by["start"] != _START

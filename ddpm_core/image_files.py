@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
+WITH_ALPHA = (2, 4)  # numbers of channels of which the last is alpha
 BACKGROUND = 128  # grey level behind transparent parts, where the channels have no place for them
 
 
@@ -30,9 +31,8 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
         image = _shallow(image, whites)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if channels in (1, 3):
-            grey = Image.new("RGBA", image.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
-            image = Image.alpha_composite(grey, image)
+        if channels not in WITH_ALPHA:
+            image = opaque(image)
     elif not is_grey(image):
         image = image.convert("RGB")  # the only way from some modes to others
     return image.convert(MODES[channels])
@@ -45,14 +45,18 @@ def square(image: Image.Image, size: int, how: Image.Resampling = Image.Resampli
     return np.array(image).reshape(size, size, -1)
 
 
+def opaque(image: Image.Image) -> Image.Image:
+    """A picture of mode LA or RGBA as L or RGB, its transparent parts over grey."""
+    grey = Image.new("RGBA", image.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
+    return Image.alpha_composite(grey, image.convert("RGBA")).convert(image.mode.removesuffix("A"))
+
+
 def over_grey(images: np.ndarray) -> np.ndarray:
-    """uint8 (..., C) with 1 to 4 channels as uint8 (..., 3), transparent parts over grey."""
-    channels = images.shape[-1]
-    colours = images if channels == 3 else images[..., : 3 if channels == 4 else 1]
-    if channels in (2, 4):
-        alpha = images[..., -1:] / np.float32(255)
-        colours = np.rint(alpha * colours + (1 - alpha) * BACKGROUND).astype(np.uint8)
-    return colours if colours.shape[-1] == 3 else colours.repeat(3, -1)
+    """uint8 (..., W, C) with 1 to 4 channels as uint8 (..., W, 3), transparent parts over grey."""
+    if images.shape[-1] in WITH_ALPHA:
+        rows = images.reshape(-1, *images.shape[-2:])
+        images = np.asarray(opaque(Image.fromarray(rows))).reshape(*images.shape[:-1], -1)
+    return images if images.shape[-1] == 3 else images.repeat(3, -1)
 
 
 def _whites(image: Image.Image) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -16,10 +16,9 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ddpm_core import files
+from ddpm_core.image_files import BACKGROUND, MODES, WITH_ALPHA, opaque
 
-CHANNELS = (1, 2, 3, 4)  # of a picture: grey, grey and alpha, RGB, RGB and alpha
-WITH_ALPHA = (2, 4)
-BEHIND = 128  # the grey level behind transparent pictures, in files that hold no alpha
+T = TypeVar("T")
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
@@ -39,7 +38,7 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
     return images.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1
 
 
-def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = 128) -> np.ndarray:
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = BACKGROUND) -> np.ndarray:
     """uint8 (N, H, W, C) as one picture (H', W', C), row by row, nearly square unless columns is given.
 
     gap: pixels between images, filled with the background's grey level, opaque.
@@ -55,6 +54,12 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         out[top : top + height, left : left + width] = image
     return out
+
+
+def check_channels(channels: int) -> None:
+    """ValueError for images that no file can hold: a picture has 1 to 4 channels."""
+    if channels not in MODES:
+        raise ValueError(f"images of {channels} channels make no picture: 1 to 4 do")
 
 
 def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
@@ -100,11 +105,11 @@ def save_gif(
     duration = max(round(1000 * seconds / len(pictures), -1), 20)
     durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
     options = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
-    with nullcontext(path) if hasattr(path, "write") else files.replacing(path) as file:
+    with files.replacing(path) if isinstance(path, (str, Path)) else nullcontext(path) as file:
         pictures[0].save(file, "GIF", comment=about.encode(), **options)
 
 
-def thin(frames: Sequence, limit: int) -> list:
+def thin(frames: Sequence[T], limit: int) -> list[T]:
     """At most `limit` of the frames, evenly, always with the last one."""
     kept = np.linspace(len(frames) - 1, 0, min(len(frames), limit)).round().astype(int)
     return [frames[i] for i in kept[::-1]]
@@ -112,22 +117,17 @@ def thin(frames: Sequence, limit: int) -> list:
 
 def _picture(image: np.ndarray) -> Image.Image:
     """A uint8 (H, W, C) picture as Pillow has it. Raises ValueError for a C that makes no picture."""
-    channels = image.shape[-1]
-    if channels not in CHANNELS:
-        raise ValueError(f"images of {channels} channels make no picture: 1 to 4 do")
-    return Image.fromarray(image[..., 0] if channels == 1 else image)
+    check_channels(image.shape[-1])
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def _opaque(image: np.ndarray) -> Image.Image:
     """A uint8 (H, W, C) picture over grey, where it has alpha."""
-    shown = _picture(image)
-    if image.shape[-1] not in WITH_ALPHA:
-        return shown
-    behind = Image.new("RGBA", shown.size, (BEHIND, BEHIND, BEHIND, 255))
-    return Image.alpha_composite(behind, shown.convert("RGBA")).convert(shown.mode.removesuffix("A"))
+    picture = _picture(image)
+    return opaque(picture) if image.shape[-1] in WITH_ALPHA else picture
 
 
-def _encode(picture: Image.Image, format: str, **options) -> bytes:
+def _encode(picture: Image.Image, format: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format, **options)
     return buffer.getvalue()

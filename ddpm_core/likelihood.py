@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ddpm_core import imaging
 from ddpm_core.model import Model, check_variance
-from ddpm_core.names import CDFS, LEARNED
+from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch
-from ddpm_core.predict import label_tensor, network_device, predict
+from ddpm_core.predict import Prediction, label_tensor, network_device, predict
 from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.timesteps import timestep_pairs
+from ddpm_core.timesteps import Pairs, timestep_pairs
 
 BATCH = 32  # images × times evaluated at once
 HALF_BIN = 1 / 255  # 256 grey levels in [−1, 1] are 2/255 apart
@@ -59,12 +59,12 @@ class BitsPerDim:
 def bits_per_dim(
     model: Model,
     images: np.ndarray | Tensor,
-    variance: str | None = None,
+    variance: Variance | None = None,
     steps: int | None = None,
-    spacing: str = "linspace",
+    spacing: Spacing = "linspace",
     labels: int | Sequence[int] | None = None,
     clip: bool | None = None,
-    cdf: str = "tanh",
+    cdf: Cdf = "tanh",
     noise: Noise | None = None,
     dtype: torch.dtype = torch.float64,
     progress: Callable[[int, int], None] | None = None,
@@ -119,7 +119,7 @@ def progressive_decoding(
 
 
 def rechain(
-    full: BitsPerDim, model: Model, images: np.ndarray | Tensor, variance: str | None, steps: int, spacing: str
+    full: BitsPerDim, model: Model, images: np.ndarray | Tensor, variance: Variance | None, steps: int, spacing: Spacing
 ) -> BitsPerDim:
     """The bound with another fixed or analytic variance and fewer steps, from a full-chain result for the same images.
 
@@ -149,7 +149,7 @@ def bound(
     s: Tensor,
     mean: Tensor,
     variance: Tensor,
-    cdf: str = "tanh",
+    cdf: Cdf = "tanh",
 ) -> Tensor:
     """The term of Eq. 5 for the step from x_t to x_s, of every pixel, in nats; p_θ(x_s | x_t) is N(mean, variance).
 
@@ -170,7 +170,7 @@ def bound(
 
 
 def bound_variance(
-    schedule: NoiseSchedule, t: Tensor, s: Tensor, kind: str, v: Tensor | None, gamma: Tensor | None = None
+    schedule: NoiseSchedule, t: Tensor, s: Tensor, kind: Variance, v: Tensor | None, gamma: Tensor | None = None
 ) -> Tensor:
     """σ² of p_θ(x_s | x_t) in the bound, as process.reverse_variance, but at s = 0 for kinds that are not learned.
 
@@ -189,7 +189,7 @@ def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: 
     return 0.5 * (ratio - 1 - ratio.log() + (mean_1 - mean_2).square() / variance_2)
 
 
-def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | float, cdf: str = "tanh") -> Tensor:
+def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | float, cdf: Cdf = "tanh") -> Tensor:
     """log p_θ(x_0 | x_1) of every pixel, in nats: N(mean, variance) over the bin of width 2/255 around x_0, Eq. 13.
 
     x_0: grey levels in [−1, 1]; the lowest and the highest bin are open. mean and variance broadcast against it.
@@ -209,7 +209,9 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     return probability.clamp(min=FLOOR).log()
 
 
-def chain(model: Model, variance: str | None, steps: int, spacing: str) -> tuple[list[tuple[int, int]], str]:
+def chain(
+    model: Model, variance: Variance | None, steps: int, spacing: Spacing
+) -> tuple[list[tuple[int, int]], Variance]:
     """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:
@@ -226,7 +228,15 @@ def _prior_kl(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:
     return 0.5 * (alpha_bar * (x_0.square() - 1) - math.log1p(-alpha_bar))
 
 
-def evaluations(model: Model, x_0: Tensor, pairs, labels, clip: bool | None, noise: Noise | None, progress=None):
+def evaluations(
+    model: Model,
+    x_0: Tensor,
+    pairs: Pairs,
+    labels: int | Sequence[int] | None,
+    clip: bool | None,
+    noise: Noise | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[Prediction, Tensor, Tensor, Tensor, Tensor]]:
     """Yield (Prediction, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
 
     x_0: (N, C, H, W) as `image_state` gives it; noise, labels, clip, progress: as for `bits_per_dim`. t and s are int64
@@ -257,6 +267,10 @@ def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
 
 
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
+    """uint8 images (N, H, W, C) as x_0, (N, C, H, W), on the network's device where that has the dtype.
+
+    Raises ValueError for images that are not of the model's size and channels.
+    """
     x_0 = imaging.from_uint8(images, dtype)
     shape = (model.channels, model.image_size, model.image_size)
     if len(x_0) == 0 or x_0.shape[1:] != shape:
@@ -269,7 +283,7 @@ def _mean(x: Tensor) -> Tensor:
     return x.double().flatten(1).mean(1).cpu()
 
 
-def _check_cdf(cdf: str) -> None:
+def _check_cdf(cdf: Cdf) -> None:
     if cdf not in CDFS:
         raise ValueError(f"unknown cdf {cdf!r}: choose from {', '.join(CDFS)}")
 

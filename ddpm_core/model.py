@@ -1,4 +1,7 @@
-"""What a model is: a network, and what is said of it. `ModelSpec` is what a checkpoint's files say, without the network."""
+"""`Model` is a network together with its specification; `ModelSpec` is the specification alone.
+
+The files of a checkpoint give the specification in no time; the network takes seconds to load.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,9 @@ Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 class Source:
     """Where a model comes from.
 
-    ref: what `load` was given; name: what to show; revision: the Hub's commit; weights: "EMA", "not EMA" or "unknown";
-    file and bytes: the weights file; folder: where it lies.
+    ref: what `load` was given. name: for the user. revision: the Hub's commit. weights: "EMA", "not EMA" or "unknown".
+    folder: the root of the checkpoint; file: that of the weights in it, and bytes its size. parameters: how many the
+    network has, None before it is loaded.
     """
 
     ref: str = ""
@@ -31,16 +35,21 @@ class Source:
     parameters: int | None = None
     folder: Path | None = None
 
+    @property
+    def weights_path(self) -> Path | None:
+        """The file of the weights; None for a model that was not loaded from one."""
+        return None if self.folder is None or self.file is None else self.folder / self.file
+
 
 @dataclass(kw_only=True)
 class ModelSpec:
     """What is known of a model without its network.
 
-    image_size: pixels a side. prediction: what the network gives, one of names.PREDICTIONS. variance: the checkpoint's
-    own reverse variance, one of names.OWN_VARIANCES. num_classes: without the null label; labels are 0..num_classes − 1.
-    null_label: the label that means "none". clip: whether the checkpoint asks for x̂_0 to be clipped.
-    gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated (ddpm_core.analytic).
-    Raises ValueError for other values.
+    image_size: pixels a side. prediction: what the network predicts, one of names.PREDICTIONS. variance: the
+    checkpoint's own reverse variance, one of names.OWN_VARIANCES. num_classes: the null label is not counted; labels
+    are 0..num_classes − 1. null_label: the label that means "no class". clip: whether the checkpoint asks for x̂_0 to be
+    clipped. gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated
+    (ddpm_core.analytic). Raises ValueError for other values.
     """
 
     schedule: NoiseSchedule
@@ -66,7 +75,7 @@ class ModelSpec:
 
 @dataclass(kw_only=True)
 class Model(ModelSpec):
-    """A network, and what it was trained to predict under which schedule.
+    """A network, what it was trained to predict, and under which schedule.
 
     network(x, t_index, labels) -> tensor like x, (N, C, H, W), with 2C channels for a learned variance; t_index = t − 1
     and labels are int64 (N,), labels None for a model without classes.
@@ -76,9 +85,12 @@ class Model(ModelSpec):
 
 
 def check_variance(
-    model: ModelSpec, variance: str | None, pairs: Sequence[tuple[int, int]], guidance: float | None = None
+    model: ModelSpec, variance: Variance | None, pairs: Sequence[tuple[int, int]], guidance: float | None = None
 ) -> Variance:
-    """The variance to use; ValueError for one that this model, these steps or guidance can't have."""
+    """The variance to use: the given one, or for None the model's own.
+
+    Raises ValueError for one that does not exist or that this model, these steps or guidance can't have.
+    """
     variance = model.variance if variance is None else variance
     if variance not in VARIANCES:
         raise ValueError(f"unknown variance {variance!r}: choose from {', '.join(VARIANCES)}")

@@ -1,4 +1,4 @@
-"""The names of everything that can be chosen, each list once: as a type, and as a tuple in the order of display."""
+"""The names of everything that can be chosen: each list once as a type, and as a tuple in the order of display."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
 Spacing = Literal["linspace", "quadratic", "leading", "trailing"]
 Prediction = Literal["epsilon", "x0", "v", "mu"]
 Engine = Literal["auto", "torch", "compile", "openvino"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Arithmetic = Literal["fp32", "bf16", "fp16"]  # what "auto" is resolved to
+Precision = Literal["auto", Arithmetic]
 Cdf = Literal["tanh", "exact"]
 
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 VARIANCES: tuple[Variance, ...] = get_args(Variance)
 OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # what a checkpoint can have as its own
-LEARNED = ("learned", "learned_range")  # the network gives 2C channels: the prediction, then v
+LEARNED: tuple[Variance, ...] = ("learned", "learned_range")  # the network outputs 2C channels: the prediction, then v
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 ENGINES: tuple[Engine, ...] = get_args(Engine)

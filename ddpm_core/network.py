@@ -8,7 +8,7 @@ from torch import nn
 
 from ddpm_core.from_diffusers import Attention, ResnetBlock2D, UNet2DModel
 
-# What diffusers' own defaults have otherwise, as the configurations of Google's Hub checkpoints have it.
+# Where diffusers' defaults differ from the configurations of Google's Hub checkpoints: the latter.
 _PAPER = {
     "in_channels": 3,
     "out_channels": 3,
@@ -82,5 +82,5 @@ def initialise(model: UNet2DModel) -> None:
         if isinstance(module, ResnetBlock2D):
             nn.init.zeros_(module.conv2.weight)
         elif isinstance(module, Attention):
-            nn.init.zeros_(module.to_out[0].weight)
+            nn.init.zeros_(module.get_submodule("to_out.0").get_parameter("weight"))
     nn.init.zeros_(model.conv_out.weight)

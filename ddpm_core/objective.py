@@ -1,4 +1,4 @@
-"""What is minimised: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
+"""What training minimises: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
 Each loss is a function of the network and one batch and returns one number per image, (N,), so that a trainer can
 weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`. Whatever
@@ -8,17 +8,15 @@ precision it computes in, the loss is computed in the dtype of x_0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from ddpm_core.likelihood import bound, bound_variance
-from ddpm_core.names import LEARNED
+from ddpm_core.model import Network
+from ddpm_core.names import LEARNED, Prediction, Variance
 from ddpm_core.process import from_x0_eps, posterior, q_sample, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
-Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
 
 
@@ -29,8 +27,8 @@ def l_simple(
     t: Tensor,
     eps: Tensor,
     labels: Tensor | None = None,
-    prediction: str = "epsilon",
-    variance: str = "beta",
+    prediction: Prediction = "epsilon",
+    variance: Variance = "beta",
 ) -> Tensor:
     """‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
 
@@ -48,8 +46,8 @@ def l_vlb(
     t: Tensor,
     eps: Tensor,
     labels: Tensor | None = None,
-    prediction: str = "epsilon",
-    variance: str = "beta",
+    prediction: Prediction = "epsilon",
+    variance: Variance = "beta",
 ) -> Tensor:
     """T · L_{t−1} in bits per dimension: for t uniform on 1..T its mean is the bound of Eq. 5 without the constant L_T.
 
@@ -67,10 +65,10 @@ def l_hybrid(
     t: Tensor,
     eps: Tensor,
     labels: Tensor | None = None,
-    prediction: str = "epsilon",
-    variance: str = "learned_range",
+    prediction: Prediction = "epsilon",
+    variance: Variance = "learned_range",
 ) -> Tensor:
-    """L_simple + λ L_vlb with λ = .001, the bound teaching only the variance (Nichol & Dhariwal 2021, Eq. 16).
+    """L_simple + λ L_vlb with λ = .001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
 
     Arguments as in `l_simple`; variance: "learned" or "learned_range". Returns (N,).
     """
@@ -85,7 +83,7 @@ def l_hybrid(
 LOSSES = {"simple": l_simple, "vlb": l_vlb, "hybrid": l_hybrid}
 
 
-def min_snr_weight(schedule: NoiseSchedule, prediction: str, t: Tensor, gamma: float = 5.0) -> Tensor:
+def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, gamma: float = 5.0) -> Tensor:
     """Weight of L_simple that makes it min(SNR, γ) ‖x_0 − x̂_0‖² for any prediction (Hang et al. 2023), float64 (N,).
 
     SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR and the v-error √(SNR + 1) times the x_0-error. Raises ValueError for "mu".
@@ -118,7 +116,7 @@ def _evaluate(
     return x_t, network(x_t, (t - 1).to(x_t.device), labels).to(x_0.dtype)
 
 
-def _split(output: Tensor, variance: str) -> tuple[Tensor, Tensor | None]:
+def _split(output: Tensor, variance: Variance) -> tuple[Tensor, Tensor | None]:
     """The prediction and, for a learned variance, v."""
     if variance not in LEARNED:
         return output, None
@@ -127,7 +125,7 @@ def _split(output: Tensor, variance: str) -> tuple[Tensor, Tensor | None]:
 
 
 def _squared_error(
-    schedule: NoiseSchedule, prediction: str, output: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor
+    schedule: NoiseSchedule, prediction: Prediction, output: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor
 ) -> Tensor:
     target = from_x0_eps(schedule, prediction, x_0, eps, x_t, t)
     return (target - output).square().flatten(1).mean(1)
@@ -135,8 +133,8 @@ def _squared_error(
 
 def _vlb(
     schedule: NoiseSchedule,
-    prediction: str,
-    kind: str,
+    prediction: Prediction,
+    kind: Variance,
     output: Tensor,
     v: Tensor | None,
     x_0: Tensor,

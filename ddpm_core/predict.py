@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ddpm_core import process
-from ddpm_core.model import Model
+from ddpm_core.model import Model, ModelSpec, Network
+from ddpm_core.names import LEARNED
+from ddpm_core.process import Time, to_x0_eps
 
 
 class Prediction(NamedTuple):
-    """What the network says of x_t, tensors like it.
+    """What follows from the network's output for x_t: tensors like x_t.
 
-    x0, eps: consistent with each other and x_t; the next mean is made of them. x0_hat: x0 clipped when clip is on.
+    x0, eps: consistent with each other and with x_t; a sampler computes x_s from them. x0_hat: x0, clipped when clip is
+    on, to be shown.
     v: the second half of a learned variance's output, else None.
     """
 
@@ -31,7 +33,7 @@ class Prediction(NamedTuple):
 def predict(
     model: Model,
     x: Tensor,
-    t: process.Time,
+    t: Time,
     labels: Tensor | None = None,
     guidance: float | None = None,
     clip: bool | None = None,
@@ -40,22 +42,22 @@ def predict(
 
     x: (N, C, H, W); t: int or int64 (N,), 1..T; labels: int64 (N,) as `label_tensor` gives them.
     guidance w: ε = ε_∅ + w(ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional pass.
-    clip: x̂_0 is clipped to [−1, 1] and ε derived from it again; None is as the checkpoint asks for, model.clip. With
-    μ̃-prediction only x0_hat is: the paper leaves that mean as the network gave it.
+    clip: x̂_0 is clipped to [−1, 1], and ε derived from it again; None is model.clip, what the checkpoint asks for. With
+    μ̃-prediction only x0_hat is clipped: the paper leaves that mean as the network gave it.
     """
     clip = model.clip if clip is None else clip
     # The network was trained on 0..T−1.
     t_index = torch.as_tensor(t, device=x.device).expand(len(x)) - 1
     output, v = _evaluate(model, x, t_index, labels, guidance)
-    x_0, eps = process.to_x0_eps(model.schedule, model.prediction, output, x, t)
+    x_0, eps = to_x0_eps(model.schedule, model.prediction, output, x, t)
     x0_hat = x_0.clamp(-1, 1) if clip else x_0
     if clip and model.prediction != "mu":
-        x_0, eps = process.to_x0_eps(model.schedule, "x0", x0_hat, x, t)
+        x_0, eps = to_x0_eps(model.schedule, "x0", x0_hat, x, t)
     return Prediction(x_0, eps, x0_hat, v)
 
 
-def network_device(network: Callable) -> torch.device | None:
-    """Where a network wants its inputs: on its .device, or where the parameters of an nn.Module are; None: anywhere."""
+def network_device(network: Network | nn.Module) -> torch.device | None:
+    """The device for a network's inputs: its .device, or that of an nn.Module's parameters; None where any will do."""
     owner = getattr(network, "__self__", network)  # of a method, such as a module's forward
     device = getattr(owner, "device", None)
     if device is None and isinstance(owner, nn.Module):
@@ -63,8 +65,8 @@ def network_device(network: Callable) -> torch.device | None:
     return None if device is None else torch.device(device)
 
 
-def _call(network: Callable, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
-    """The network's output, where and what x is, wherever the network is."""
+def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+    """The network's output with the dtype and on the device of x, whatever device the network is on."""
     device = network_device(network) or x.device
     dtype = torch.float32 if device.type == "mps" else x.dtype  # Apple's GPUs have no float64
     parts = [x.to(device, dtype), t_index.to(device), None if labels is None else labels.to(device)]
@@ -78,6 +80,8 @@ def _evaluate(
     with torch.no_grad():
         if guidance is None or guidance == 1:
             return _split(model, _call(model.network, x, t_index, labels), x)
+        if labels is None or model.null_label is None:
+            raise ValueError("guidance needs labels, and a model trained with a null label")
         null = torch.full_like(labels, model.null_label)
         both = _call(model.network, torch.cat([x, x]), torch.cat([t_index, t_index]), torch.cat([labels, null]))
     conditional, unconditional = both.chunk(2)
@@ -88,14 +92,14 @@ def _evaluate(
 
 def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
     channels = x.shape[1]
-    expected = channels * (2 if model.variance in process.LEARNED else 1)
+    expected = channels * (2 if model.variance in LEARNED else 1)
     if output.shape != (len(x), expected, *x.shape[2:]):
         raise ValueError(f"the network must return {(len(x), expected, *x.shape[2:])}, got {tuple(output.shape)}")
     return output[:, :channels], output[:, channels:] if expected > channels else None
 
 
-def class_index(model: Model, text: str) -> int:
-    """The class that a user's text means: the one of exactly that name, else the one of that number (from 0).
+def class_index(model: ModelSpec, text: str) -> int:
+    """The class that a user's text names: the one of exactly that name, else the one of that number (from 0).
 
     Raises ValueError when the model has no such class.
     """
@@ -110,7 +114,7 @@ def class_index(model: Model, text: str) -> int:
     raise ValueError(f"there is no class {text!r}: choose from {among}0 to {model.num_classes - 1}")
 
 
-def label_tensor(model: Model, labels: int | Sequence[int] | None, n: int, guidance: float | None) -> Tensor | None:
+def label_tensor(model: ModelSpec, labels: int | Sequence[int] | None, n: int, guidance: float | None) -> Tensor | None:
     """labels as int64 (n,), or None for an unconditional model.
 
     labels: one class for all images or one per image, 0..num_classes − 1 (or the null label); None is the null label.
@@ -130,7 +134,8 @@ def label_tensor(model: Model, labels: int | Sequence[int] | None, n: int, guida
     if guided and model.null_label is None:
         raise ValueError("guidance needs a model trained with a null label, and this one has none")
     try:
-        labels = [operator.index(label) for label in ([labels] * n if np.ndim(labels) == 0 else labels)]
+        each: Any = [labels] * n if np.ndim(labels) == 0 else labels
+        labels = [operator.index(label) for label in each]
     except TypeError:
         raise ValueError(f"labels are whole numbers from 0 to {model.num_classes - 1}, got {labels!r}") from None
     if len(labels) != n:

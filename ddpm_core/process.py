@@ -12,7 +12,7 @@ import operator
 import torch
 from torch import Tensor
 
-from ddpm_core.names import LEARNED, PREDICTIONS, VARIANCES
+from ddpm_core.names import LEARNED, PREDICTIONS, VARIANCES, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
 Time = int | Tensor
@@ -42,13 +42,19 @@ def posterior(
     of_x_0 = alpha_bar_s.sqrt() * beta_ts / (1 - alpha_bar_t)
     of_x_t = alpha_ts.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
     mean = _cast(of_x_0, x_t) * x_0 + _cast(of_x_t, x_t) * x_t
-    return mean, _cast((1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts, x_t)
+    beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
+    return mean, beta_tilde.to(x_t.dtype).to(x_t.device)
 
 
 def reverse_variance(
-    schedule: NoiseSchedule, t: Time, s: Time, kind: str, v: Tensor | None = None, gamma: float | Tensor | None = None
+    schedule: NoiseSchedule,
+    t: Time,
+    s: Time,
+    kind: Variance,
+    v: Tensor | None = None,
+    gamma: float | Tensor | None = None,
 ) -> Tensor:
-    """σ² of the reverse step p_θ(x_s | x_t), a variance, never a deviation or a logarithm.
+    """σ² of the reverse step p_θ(x_s | x_t): a variance, never a standard deviation or a logarithm.
 
     kind "beta": β_{t|s}, and "beta_tilde": β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper).
     kind "analytic": the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1),
@@ -63,8 +69,10 @@ def reverse_variance(
     """
     if kind not in VARIANCES:
         raise ValueError(f"unknown variance {kind!r}: choose from {', '.join(VARIANCES)}")
-    if kind in LEARNED and v is None:
-        raise ValueError(f"variance {kind!r} needs a network with 2C output channels, whose second half is v")
+    if kind in LEARNED:
+        if v is None:
+            raise ValueError(f"variance {kind!r} needs a network with 2C output channels, whose second half is v")
+        return _learned_variance(schedule, t, s, kind, v)
     images = v if v is not None else torch.empty(torch.as_tensor(t).numel(), 1, 1, 1)
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, images)
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
@@ -72,45 +80,54 @@ def reverse_variance(
         return beta_ts
     if kind == "beta_tilde":
         return beta_tilde
-    if kind == "analytic":
-        if gamma is None:
-            raise ValueError("variance 'analytic' needs gamma, estimated once per checkpoint")
-        gamma = torch.as_tensor(gamma, dtype=torch.float64).reshape(alpha_bar_t.shape)
-        if not bool((gamma >= 0).all()):
-            raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
-        # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
-        known = _at(schedule.alpha_bar, gamma_time(schedule, t), images, 0)
-        x_0_variance = ((1 - known) / known * (1 - (1 - known) * gamma)).clamp(0, 1)
-        return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
+    if gamma is None:
+        raise ValueError("variance 'analytic' needs gamma, estimated once per checkpoint")
+    gamma = torch.as_tensor(gamma, dtype=torch.float64).reshape(alpha_bar_t.shape)
+    if not bool((gamma >= 0).all()):
+        raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
+    # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
+    known = _at(schedule.alpha_bar, gamma_time(schedule, t), images, 0)
+    x_0_variance = ((1 - known) / known * (1 - (1 - known) * gamma)).clamp(0, 1)
+    return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
+
+
+def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance, v: Tensor) -> Tensor:
+    alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, v)
     if kind == "learned":
         if not bool(torch.as_tensor(t - s == 1).all()):
             raise ValueError(
                 "variance 'learned' belongs to single steps s = t − 1: use all T steps, or another variance"
             )
         return v.exp()
+    beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
     log_beta_tilde = torch.where(beta_tilde > 0, beta_tilde, decoder_variance(schedule)).log()
     u = (v + 1) / 2
     return (u * _cast(beta_ts.log(), v) + (1 - u) * _cast(log_beta_tilde, v)).exp()
 
 
 def decoder_variance(schedule: NoiseSchedule) -> Tensor:
-    """What stands in for β̃ at s = 0, where β̃ is 0: that of the pair (2, 1), as in the paper's code; β_1 where T = 1."""
+    """The variance used instead of β̃ at s = 0, where β̃ is 0: β̃ of the pair (2, 1), as in the paper's code.
+
+    Where T = 1 it is β_1.
+    """
     return reverse_variance(schedule, 2, 1, "beta_tilde") if schedule.T > 1 else schedule.beta[1]
 
 
 def gamma_time(schedule: NoiseSchedule, t: Time) -> Time:
-    """Whose Γ the analytic variance at t takes: that of t itself, but of t − 1 where ᾱ_t = 0.
+    """The time whose Γ the analytic variance at t uses: t itself, but t − 1 where ᾱ_t = 0.
 
-    There x_t is noise alone, so that Γ_t = 1 for any data. What is needed of Γ is the variance of x_0 given x_t, and
-    that of x_0 given x_{t−1} is its limit: x_{t−1} is nearly noise alone.
+    There x_t is noise alone, so that Γ_t = 1 for any data and says nothing. Γ is needed for the variance of x_0 given
+    x_t, and the variance of x_0 given x_{t−1} is close to it: x_{t−1} is nearly noise alone.
     """
     if isinstance(t, Tensor):
         return t - (schedule.alpha_bar[t.cpu()] == 0).to(t)
     return t - int(schedule.alpha_bar[t] == 0)
 
 
-def to_x0_eps(schedule: NoiseSchedule, prediction: str, output: Tensor, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
-    """(x̂_0, ε) that a network's output stands for, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: 1..T.
+def to_x0_eps(
+    schedule: NoiseSchedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Time
+) -> tuple[Tensor, Tensor]:
+    """(x̂_0, ε) that follow from a network's output, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: 1..T.
 
     prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), or "mu", the mean of
     q(x_{t−1} | x_t, x_0) of Eq. 7. Raises ValueError for another name, and where ᾱ_T = 0 leaves x̂_0 undetermined.
@@ -129,7 +146,9 @@ def to_x0_eps(schedule: NoiseSchedule, prediction: str, output: Tensor, x_t: Ten
     return output, (x_t - signal * output) / sigma
 
 
-def from_x0_eps(schedule: NoiseSchedule, prediction: str, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time) -> Tensor:
+def from_x0_eps(
+    schedule: NoiseSchedule, prediction: Prediction, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time
+) -> Tensor:
     """What a perfect network of this prediction would output: the inverse of `to_x0_eps`, and the training target."""
     _check_prediction(prediction, x_t, x_0, eps)
     if prediction == "epsilon":

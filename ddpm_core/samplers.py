@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ddpm_core.names import LEARNED
+from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise
 from ddpm_core.predict import Prediction
 from ddpm_core.process import gamma_time, posterior, reverse_variance
@@ -17,10 +17,9 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.solvers import Advance
 from ddpm_core.timesteps import Pairs
 
-# What is left visible after the last step was added in the one before: E|σz| of at most 2 of 255 grey levels, in the
-# units of [−1, 1], as in the code of Analytic-DPM.
+# The last step adds no noise, so what is left visible was added in the step before: there E|σz| is at most 2 of 255 grey
+# levels, in the units of [−1, 1], as in the code of Analytic-DPM.
 MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
-
 
 Predict = Callable[[Tensor, int], Prediction]
 
@@ -30,7 +29,8 @@ class Step:
     """One step of a trajectory, from x_t to x_s.
 
     index: 0..n−1. t, s: the times. x: x_s, (N, C, H, W), after the last step x_0. x0_hat: x̂_0 as seen from x_t, clipped
-    when clip is on. sigma: the deviation of the noise really added, 0 at s = 0; a tensor like x for learned variances.
+    when clip is on. sigma: the standard deviation of the noise really added, 0 at s = 0; a tensor like x for learned
+    variances.
     """
 
     index: int
@@ -48,7 +48,7 @@ def ddpm(
     x: Tensor,
     *,
     noise: Noise,
-    variance: str,
+    variance: Variance,
     gamma: Tensor | None = None,
 ) -> Iterator[Step]:
     """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z. gamma: Γ_t for "analytic"."""
@@ -64,11 +64,18 @@ def ddpm(
 
 
 def ddpm_sigmas(
-    schedule: NoiseSchedule, pairs: Pairs, variance: str, gamma: Tensor | None = None
-) -> list[float | None]:
-    """σ of every step, None for a learned one. There is no noise in the last step, whatever the variance says there."""
+    schedule: NoiseSchedule, pairs: Pairs, variance: Variance, gamma: Tensor | None = None
+) -> Sequence[float | None]:
+    """σ of every step, None for a learned one. The last step adds no noise, whatever its variance."""
     if variance in LEARNED:
         return [None] * (len(pairs) - 1) + [0.0]
+    return _known_sigmas(schedule, pairs, variance, gamma)
+
+
+def _known_sigmas(
+    schedule: NoiseSchedule, pairs: Pairs, variance: Variance, gamma: Tensor | None = None
+) -> list[float]:
+    """σ of every step for a variance that is not learned."""
     t, s = (torch.tensor(times) for times in zip(*pairs, strict=True))
     sigma2 = reverse_variance(schedule, t, s, variance, gamma=None if gamma is None else gamma[gamma_time(schedule, t)])
     sigma = sigma2.sqrt().flatten().tolist()
@@ -91,11 +98,12 @@ def ddim(
 
 
 def ddim_sigmas(schedule: NoiseSchedule, pairs: Pairs, eta: float) -> list[float]:
-    return [eta * sigma for sigma in ddpm_sigmas(schedule, pairs, "beta_tilde")]
+    """σ = η √β̃ of every step."""
+    return [eta * sigma for sigma in _known_sigmas(schedule, pairs, "beta_tilde")]
 
 
 def solve(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, advance: Advance) -> Iterator[Step]:
-    """A deterministic multistep solver of diffusers: it makes x_s of x_t and of this and earlier x̂_0."""
+    """One of diffusers' deterministic multistep solvers: x_s from x_t, this x̂_0 and earlier ones."""
     for index, (t, s) in enumerate(pairs):
         x_0, _, x0_hat, _ = predict(x, t)
         x = advance(x_0, t, x)

@@ -14,9 +14,7 @@ from ddpm_core.from_diffusers import DPMSolverMultistepScheduler, UniPCMultistep
 from ddpm_core.schedule import NoiseSchedule
 
 SOLVERS = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
-
-
-Advance = Callable[[Tensor, int, Tensor], Tensor]
+Advance = Callable[[Tensor, int, Tensor], Tensor]  # (x̂_0, t, x_t) -> x_s
 
 
 def check_start(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> None:
@@ -26,7 +24,7 @@ def check_start(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, i
 
 
 def solver(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> Advance:
-    """A function (x̂_0, t, x_t) -> x_s, to be called once for each pair in order: it remembers what went before.
+    """A function (x̂_0, t, x_t) -> x_s, to be called once for each pair in order: it keeps the earlier x̂_0.
 
     name: one of SOLVERS. Raises what `check_start` does.
     """

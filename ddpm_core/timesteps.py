@@ -43,11 +43,11 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
 }
 
 
-def timestep_pairs(T: int, n: int, spacing: str = "linspace") -> list[tuple[int, int]]:
+def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[int, int]]:
     """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
 
-    T: steps of the forward process. n: 1..T. spacing: one of names.SPACINGS; n = 1 is [(T, 0)] in each of them, and n = T the
-    whole chain in each but "quadratic". Raises ValueError for an n or a spacing outside these.
+    T: steps of the forward process. n: 1..T. spacing: one of names.SPACINGS; n = 1 is [(T, 0)] in each of them, and
+    n = T the whole chain in each but "quadratic". Raises ValueError for an n or a spacing outside these.
     """
     if spacing not in _TIMES:
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(SPACINGS)}")

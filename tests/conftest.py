@@ -1,4 +1,4 @@
-"""What every test has: one thread per worker, and random inputs that are the same in every run."""
+"""For every test: one thread per worker, and random inputs that are the same in each run."""
 
 import pytest
 import torch

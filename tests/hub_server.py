@@ -1,4 +1,4 @@
-"""A small Hugging Face Hub on the loopback, for the real huggingface_hub client.
+"""A small local Hugging Face Hub, for the real huggingface_hub client.
 
     with HubServer() as hub:
         hub.add_repo("owner/name", folder)

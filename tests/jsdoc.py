@@ -1,4 +1,4 @@
-"""The types that a JavaScript module declares in its comments, and whether a value is of one.
+"""Reads the types that a JavaScript module declares in its comments, and checks values against them.
 
 Of JSDoc: @typedef with @property, string literals, unions, arrays T[], tuples with or without names, string, number,
 boolean, null, unknown.

@@ -1,4 +1,4 @@
-"""The analytic variance: where the optimum is known in closed form, and how Γ is estimated, kept and refused."""
+"""The analytic variance: against optima known in closed form, and how Γ is estimated, saved and refused."""
 
 import json
 import math

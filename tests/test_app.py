@@ -26,7 +26,7 @@ import ui
 from ddpm_core.imaging import to_uint8
 from ui.runs import listeners
 from ui.runs.line import LINE
-from ui.runs.models import Checkpoints
+from ui.runs.models import Models
 from ui.runs.settings import DEFAULTS, PAGE
 
 FAST = {"steps": 3, "count": 2}
@@ -48,7 +48,7 @@ PARAMETERS = {
 @pytest.fixture(scope="module")
 def url():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoints, "refresh", lambda self: None)  # asks the Hub
+        patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
         demo = ui.build()
         ui.launch(demo, prevent_thread_lock=True)
         yield demo.local_url

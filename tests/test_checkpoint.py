@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
-from ddpm_core.checkpoint.load import describe
+from ddpm_core.checkpoint.describe import describe
 from ddpm_core.model import Source
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"

@@ -1,4 +1,4 @@
-"""Every engine computes what the network computes, alone as in a batch, and one that does not work is replaced."""
+"""Every engine gives the network's output, the same alone and in a batch; one that does not work is replaced."""
 
 import functools
 import itertools
@@ -18,6 +18,7 @@ from torch import nn
 
 import ddpm_core
 from ddpm_core.engines import choose as engine
+from ddpm_core.engines import common
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.network import unet
 
@@ -233,7 +234,7 @@ def test_torch_evaluates_what_openvino_cannot_convert(monkeypatch):
 
 
 def test_conversion_is_silent_and_leaves_logging_alone(monkeypatch, caplog, capfd):
-    monkeypatch.setattr(engine, "_PATIENCE", 1000)
+    monkeypatch.setattr(common, "_PATIENCE", 1000)
     with warnings.catch_warnings(), caplog.at_level(logging.INFO):
         warnings.simplefilter("error")
         engine.wrap(smallest(11, norm_eps=1e-3), "cpu", "fp32", "openvino")
@@ -244,7 +245,7 @@ def test_conversion_is_silent_and_leaves_logging_alone(monkeypatch, caplog, capf
 
 
 def test_a_long_preparation_is_announced(monkeypatch):
-    monkeypatch.setattr(engine, "_PATIENCE", 0)
+    monkeypatch.setattr(common, "_PATIENCE", 0)
     said = []
     engine.wrap(smallest(12), "cpu", "fp32", "openvino", progress=said.append)
     assert len(said) == 1 and "OpenVINO" in said[0]

@@ -1,4 +1,4 @@
-"""The evaluator on a tiny model with a toy extractor: what it measures, that it goes on, and what it refuses."""
+"""The evaluator on a tiny model with a toy extractor: its scores, continuing a killed study, and what it refuses."""
 
 import csv
 import inspect

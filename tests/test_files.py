@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there, whatever interrupts the writing."""
+"""Files and folders are written whole or not at all, whatever interrupts the writing."""
 
 import os
 import subprocess

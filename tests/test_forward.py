@@ -1,4 +1,4 @@
-"""The forward process on a picture: its tables, the walk against the jump, and the pictures it is given."""
+"""The forward process on a picture: its tables, many small steps against one jump, and the pictures it takes."""
 
 import base64
 import io
@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ddpm_core import forward, process
-from ui.tabs.forward import pictures
-from ui.tabs.forward import tab as tab
+from ui.tabs.forward import pictures, server
 
 
 @pytest.mark.parametrize("name", forward.SCHEDULES)
@@ -206,21 +205,21 @@ def test_only_uploads_can_be_opened(tmp_path):
     secret = saved(tmp_path, Image.new("RGB", (40, 40)))
     uploads = Path(get_upload_folder())
     for path in (secret, uploads / ".." / secret.relative_to(secret.anchor), None, "x.png"):
-        assert "uploaded" in tab.picture({"path": str(path)})["error"]
+        assert "uploaded" in server.picture({"path": str(path)})["error"]
     folder = uploads / "test_forward"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copy(secret, folder / "x.png")
-        assert tab.picture({"path": str(folder / "x.png")})["size"] == 40
+        assert server.picture({"path": str(folder / "x.png")})["size"] == 40
         (folder / "link.png").symlink_to(secret)
-        assert "uploaded" in tab.picture({"path": str(folder / "link.png")})["error"]
+        assert "uploaded" in server.picture({"path": str(folder / "link.png")})["error"]
     finally:
         shutil.rmtree(folder)
 
 
 def test_noise_reaches_the_page_as_it_is():
-    got = np.frombuffer(base64.b64decode(tab.noise({"size": 40, "seed": 3})["epsilon"]), "<i2") * tab.EPSILON_UNIT
-    assert np.abs(got - forward.epsilon(3, (40, 40, 3)).ravel()).max() <= tab.EPSILON_UNIT
+    got = np.frombuffer(base64.b64decode(server.noise({"size": 40, "seed": 3})["epsilon"]), "<i2") * server.EPSILON_UNIT
+    assert np.abs(got - forward.epsilon(3, (40, 40, 3)).ravel()).max() <= server.EPSILON_UNIT
 
 
 @pytest.mark.parametrize(
@@ -238,5 +237,5 @@ def test_noise_reaches_the_page_as_it_is():
 )
 def test_wrong_requests_get_a_sentence(wrong):
     right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
-    assert "error" not in tab.compare(right)
-    assert tab.compare(right | wrong)["error"]
+    assert "error" not in server.compare(right)
+    assert server.compare(right | wrong)["error"]

@@ -1,4 +1,4 @@
-"""The compiled normalisation against torch's own, value by value and through whole blocks and runs."""
+"""The compiled normalisation against torch's own: single values, whole blocks and training runs."""
 
 import copy
 import shutil

@@ -1,4 +1,4 @@
-"""Gaussian data, where the best network and everything a chain makes of it are known in closed form.
+"""Gaussian data, for which the best network and the distribution of its samples are known in closed form.
 
 The samples must have the moments of the chain, which at 10 steps are far from the data's.
 """

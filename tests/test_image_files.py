@@ -1,4 +1,4 @@
-"""What a picture file shows, whatever its mode, depth, orientation and transparency."""
+"""Picture files of any mode, depth, orientation and transparency are read as they look."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Where [-1, 1] meets uint8, and the files that leave the program."""
+"""Conversion between [-1, 1] and uint8, and the image files that are written."""
 
 import io
 import math

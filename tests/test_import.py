@@ -1,4 +1,4 @@
-"""What `import ddpm_core` offers, and what it leaves for later."""
+"""What `import ddpm_core` offers, and which slow imports it puts off."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""Bits/dim against an oracle in plain float64 NumPy that shares nothing with ddpm_core but the definition of time."""
+"""Bits/dim against an oracle in plain float64 NumPy, which shares only the meaning of t with ddpm_core."""
 
 import math
 from dataclasses import replace

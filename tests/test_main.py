@@ -1,4 +1,4 @@
-"""The command line: it writes what it says, refuses before it works, and never shows a traceback."""
+"""`python -m ddpm_core`: the files it writes, refusals before any work, and no tracebacks."""
 
 import io
 import os

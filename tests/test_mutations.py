@@ -1,4 +1,4 @@
-"""Whatever a checkpoint's files hold, `load` gives a network that can be evaluated, or one sentence."""
+"""Whatever a checkpoint's files hold, `load` gives a network that can be evaluated, or an error of one sentence."""
 
 import copy
 import json

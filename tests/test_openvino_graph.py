@@ -1,4 +1,4 @@
-"""The rewritten graph computes the same, and hardly reorders anything on the way."""
+"""The rewritten OpenVINO graph gives the same output, and changes the order of memory only a few times."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What the requirements files and the package's metadata say, side by side."""
+"""The requirements files, the package's metadata and CONTRIBUTING.md agree."""
 
 import re
 from pathlib import Path

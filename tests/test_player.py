@@ -1,4 +1,4 @@
-"""The frame player in a real browser, over an app that writes scripted messages to it."""
+"""The frame player in a real browser, with an app that sends it scripted messages."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The equations of the process against Bayes' rule, closed forms and the oracle; predictions there and back."""
+"""The equations of the process against Bayes' rule, closed forms and the oracle; conversion between predictions."""
 
 import math
 
@@ -152,7 +152,7 @@ def test_only_beta_tilde_vanishes_at_the_end():
 
 
 def test_beta_is_63_times_beta_tilde_near_the_end_of_50_steps():
-    """reference.md section 5, measured with diffusers; the ratio that makes few-step beta samples noisy."""
+    """Measured with diffusers; the ratio that makes few-step beta samples noisy."""
     t, s = oracle.pairs(1000, 50)[-2]
     ratio = reverse_variance(LINEAR, t, s, "beta") / reverse_variance(LINEAR, t, s, "beta_tilde")
     assert 62.5 < ratio < 63.5

@@ -1,11 +1,13 @@
-"""The README's examples run as they stand."""
+"""README's examples run as they stand, and what README and CONTRIBUTING name is there."""
 
+import ast
 import re
 from pathlib import Path
 
 import torch
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
 
 
 def test_own_network_example_samples_the_circle():
@@ -20,8 +22,44 @@ def test_own_network_example_samples_the_circle():
     assert counts.min() > 0.15 * len(points)
 
 
-def test_readme_names_only_files_that_exist():
-    root = Path(__file__).parent.parent
-    for row in re.findall(r"^\| `(.*?) \|", README.split("## How the code is laid out")[1], re.M):
-        for name in re.findall(r"[\w/]+(?:\.py|/)", row.replace("`", "")):
-            assert (root / name).exists() or (root / "ddpm_core" / name).exists(), name
+def test_readme_and_contributing_name_only_files_that_exist():
+    rows = re.findall(r"^\| (`.*?) \|", README.split("## How the code is laid out")[1], re.M)
+    named = [re.findall(r"`([^`]+)`", row) for row in rows]  # the first with its folder, where the others are too
+    files = [(ROOT / names[0], *(ROOT / Path(names[0]).parent / name for name in names[1:])) for names in named]
+    assert len(files) > 10
+    advice = CONTRIBUTING.split("## Tests")[1].split("## What is packaged")[0]
+    files.append([ROOT / name for name in re.findall(r"`((?:ddpm_core|train|ui|tests)/[\w/.]+)`", advice)])
+    assert [str(file) for row in files for file in row if not file.exists()] == []
+
+
+def test_the_four_traces_name_functions_that_exist():
+    traces = CONTRIBUTING.split("## Four traces")[1].split("\n## ")[0].split("\n**")[1:]
+    assert len(traces) == 4
+    missing = []
+    for trace in traces:
+        steps = re.findall(r"^\d+\. `([\w/]+\.(?:py|js))` (`[^:]+`):", trace, re.M)
+        assert len(steps) == len(re.findall(r"^\d+\.", trace, re.M)) > 5
+        for file, names in steps:
+            missing += [f"{file}: {name}" for name in set(re.findall(r"`([^`]+)`", names)) - _definitions(ROOT / file)]
+    assert missing == []
+
+
+def _definitions(path: Path) -> set[str]:
+    """What a module defines: names, and with a dot what is inside them (of JavaScript, methods of classes)."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".js":
+        found = set(re.findall(r"^\s*(?:export )?(?:async )?(?:function|class|const) (\w+)", text, re.M))
+        for name, body in re.findall(r"class (\w+)[^{]*\{(.*?)^\}", text, re.M | re.S):
+            found |= {f"{name}.{method}" for method in re.findall(r"^  (?:async )?(#?\w+)\(.*\{$", body, re.M)}
+        return found
+    return _inside(ast.parse(text))
+
+
+def _inside(node: ast.AST, prefix: str = "") -> set[str]:
+    found = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found |= {prefix + child.name} | _inside(child, f"{prefix}{child.name}.")
+        else:
+            found |= _inside(child, prefix)
+    return found

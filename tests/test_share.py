@@ -1,4 +1,4 @@
-"""The address that restores the controls, and the scripts that repeat a run: they are run."""
+"""The link that restores the controls, and the scripts that repeat a run (the tests run them)."""
 
 import os
 import subprocess
@@ -15,8 +15,9 @@ from PIL import Image
 
 import ddpm_core
 from ddpm_core.checkpoint.refs import embedded
-from ui.export import link as share
-from ui.runs.models import Checkpoints
+from ui.export import scripts
+from ui.export.link import from_address
+from ui.runs.models import Models
 from ui.runs.settings import DEFAULTS, MAX_SEED, PAGE, Settings, lanes
 
 
@@ -49,14 +50,14 @@ def query(values):
 )
 def test_an_address_restores_every_control(values):
     assert set(values) == set(PAGE)
-    restored, refused = share.from_address(query(values) | {"__theme": "dark", "tab": "denoise"})
+    restored, refused = from_address(query(values) | {"__theme": "dark", "tab": "denoise"})
     assert restored == values and not refused
     assert lanes([restored[name] for name in PAGE]) == lanes([values[name] for name in PAGE])
 
 
 def test_what_is_not_allowed_in_an_address_is_left_out_and_said():
     wrong = {"steps": "0", "seed": str(2**63), "clip": "perhaps", "eta_b": "2", "sampler": "<b>", "checkpoint": ""}
-    values, refused = share.from_address(wrong | {"count": "3"})
+    values, refused = from_address(wrong | {"count": "3"})
     assert values == {"count": 3}
     assert len(refused) == len(wrong)
     assert any(
@@ -99,13 +100,13 @@ def pictures(folder, settings, prefix=""):
 
 @pytest.mark.parametrize("run", RUNS[1:3], ids=str)
 def test_the_script_gives_the_pictures_of_the_run(run, model, tmp_path):
-    executed(share.python([run], model), tmp_path)
+    executed(scripts.python([run], model), tmp_path)
     np.testing.assert_array_equal(pictures(tmp_path, run), ddpm_core.sample(model, **run.arguments(model)))
 
 
 def test_the_script_of_two_lanes_gives_both(model, tmp_path):
     both = [RUNS[0], replace(RUNS[0], steps=3, sampler="ddim", eta=0.5)]
-    executed(share.python(both, model), tmp_path)
+    executed(scripts.python(both, model), tmp_path)
     for number, run in enumerate(both):
         expected = ddpm_core.sample(model, **run.arguments(model))
         np.testing.assert_array_equal(pictures(tmp_path, run, f"lane-{number}-"), expected)
@@ -115,7 +116,7 @@ def test_the_script_of_two_lanes_gives_both(model, tmp_path):
 def test_diffusers_script_gives_the_same_pictures(run, tmp_path):
     """To the rounding of float32 arithmetic in another order: a grey level here and there."""
     exact = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
-    executed(share.diffusers([run], exact), tmp_path)
+    executed(scripts.diffusers([run], exact), tmp_path)
     ours = ddpm_core.sample(exact, **run.arguments(exact)).astype(int)
     difference = np.abs(ours - pictures(tmp_path, run))
     assert difference.max() <= 2 and difference.mean() < 0.05
@@ -131,31 +132,31 @@ def test_diffusers_script_gives_the_same_pictures(run, tmp_path):
 )
 def test_what_diffusers_cannot_repeat_is_said(runs, why, model):
     with pytest.raises(ValueError, match=why):
-        share.diffusers(runs, model)
+        scripts.diffusers(runs, model)
 
 
 def test_a_revision_goes_into_the_script(model):
     source = replace(model.source, ref="owner/name", revision="0123abc")
     hub = replace(model, source=source)
     run = Settings(checkpoint="owner/name", steps=3)
-    assert "load('owner/name@0123abc')" in share.python([run], hub)
-    assert "revision='0123abc'" in share.diffusers([run], hub)
+    assert "load('owner/name@0123abc')" in scripts.python([run], hub)
+    assert "revision='0123abc'" in scripts.diffusers([run], hub)
 
 
 def test_a_folder_with_an_at_sign_is_no_revision(tmp_path):
     folder = tmp_path / "mine@home"
     checkpoint_folders.write(folder)
     run = Settings(checkpoint=f"{folder}/", steps=2)
-    script = share.diffusers([run], Checkpoints().peek(run.checkpoint))
+    script = scripts.diffusers([run], Models().peek(run.checkpoint))
     assert "revision=" not in script and f"from_pretrained({str(folder)!r})" in script
-    assert f"load({run.checkpoint!r})" in share.python([run], Checkpoints().peek(run.checkpoint))
+    assert f"load({run.checkpoint!r})" in scripts.python([run], Models().peek(run.checkpoint))
 
 
 def test_a_revision_that_was_asked_for_is_the_commit_that_was_loaded(model):
     hub = replace(model, source=replace(model.source, ref="owner/name@main", revision="0123abc"))
     run = Settings(checkpoint="owner/name@main", steps=3)
-    assert "from_pretrained('owner/name', revision='0123abc')" in share.diffusers([run], hub)
-    assert "load('owner/name@0123abc')" in share.python([run], hub)
+    assert "from_pretrained('owner/name', revision='0123abc')" in scripts.diffusers([run], hub)
+    assert "load('owner/name@0123abc')" in scripts.python([run], hub)
 
 
 @pytest.mark.parametrize("unet", [False, True])
@@ -168,7 +169,7 @@ def test_the_parts_of_a_checkpoint_are_loaded_from_where_they_lie(unet, schedule
         wanted.mkdir(exist_ok=True)
         place.rename(wanted / "scheduler_config.json")
     run = Settings(checkpoint=str(tmp_path), steps=2, variance="beta", count=1)
-    script = share.diffusers([run], Checkpoints().peek(run.checkpoint))
+    script = scripts.diffusers([run], Models().peek(run.checkpoint))
     start = script.index("unet = ")
     loads = script[start : script.index("scheduler.set_timesteps")]
     names = {"UNet2DModel": UNet2DModel, "DDPMScheduler": DDPMScheduler}

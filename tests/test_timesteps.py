@@ -1,4 +1,4 @@
-"""Spacings: exactly n pairs for every n, by design.md's formulas, ending at s = 0."""
+"""Spacings: exactly n pairs for every n, at the times of their formulas, the last ending at s = 0."""
 
 import numpy as np
 import oracle

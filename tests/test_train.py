@@ -1,4 +1,4 @@
-"""The trainer in this process: recipes, resuming, what a run leaves behind, and what goes wrong."""
+"""The trainer in this process: recipes, resuming, the files of a run, and errors."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The offered checkpoints: labels, what a public page refuses, what stays loaded, downloads from a Hub."""
+"""The checkpoints that the page offers: labels, what a public page refuses, what stays in memory, downloads."""
 
 import shutil
 import time
@@ -10,11 +10,12 @@ from checkpoint_folders import write
 from hub_server import HubServer
 
 import ddpm_core
+from ddpm_core.checkpoint import hub
 from ddpm_core.checkpoint.hub import Status
-from ui.runs import models as checkpoints
 from ui.runs.job import Job
 from ui.runs.line import LINE
-from ui.runs.models import Checkpoints
+from ui.runs.models import Loading, Models
+from ui.runs.offered import short_name
 from ui.runs.pace import PACE
 from ui.runs.plan import make_plan
 from ui.runs.settings import Settings
@@ -35,7 +36,7 @@ CHURCH = "google/ddpm-ema-church-256"
     ],
 )
 def test_labels_say_what_it_takes_to_use_a_checkpoint(status, label):
-    models = Checkpoints()
+    models = Models()
     models._status[CHURCH] = status
     choices = {ref: label for label, ref in models.choices()}
     assert choices[CHURCH] == label
@@ -43,9 +44,9 @@ def test_labels_say_what_it_takes_to_use_a_checkpoint(status, label):
 
 
 def test_a_checkpoint_is_named_in_a_few_words():
-    assert checkpoints.name(CHURCH) == "Church 256"
-    assert checkpoints.name("owner/ddpm-butterflies-128") == "ddpm-butterflies-128"
-    assert checkpoints.name("runs/mine/") == "mine"
+    assert short_name(CHURCH) == "Church 256"
+    assert short_name("owner/ddpm-butterflies-128") == "ddpm-butterflies-128"
+    assert short_name("runs/mine/") == "mine"
 
 
 def said(models, ref):
@@ -68,7 +69,7 @@ def test_a_public_page_says_the_same_of_a_path_whether_it_is_here_or_not(ref, tm
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "x").mkdir()
     monkeypatch.chdir(tmp_path / "x")
-    models = Checkpoints(public=True)
+    models = Models(public=True)
     absent = said(models, ref)
     if not ref.startswith(("a/b", "here")):
         assert all("embedded checkpoints and Hub ids" in str(answer) for answer in absent[:-1])
@@ -85,7 +86,7 @@ def test_a_public_page_says_the_same_of_a_path_whether_it_is_here_or_not(ref, tm
 
 
 def test_a_public_page_takes_embedded_names_and_hub_ids():
-    models = Checkpoints(public=True)
+    models = Models(public=True)
     for ref in ("cifar10-tiny", CHURCH, CHURCH + "@main"):
         models.parse(ref)
 
@@ -105,8 +106,8 @@ def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first
         return SimpleNamespace(network=Network(memory[str(ref)]))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
-    monkeypatch.setattr(checkpoints, "MEMORY", 16)
-    models = Checkpoints()
+    monkeypatch.setattr("ui.runs.models.MEMORY", 16)
+    models = Models()
     for ref in ("a", "small", "a", "b", "small", "b", "huge", "huge", "b"):
         models.get(f"o/{ref}")
     # a and b fit, but not with the small one; the huge one fits with nothing, and stays until another comes
@@ -115,9 +116,9 @@ def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first
 
 def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
     """An engine compiles more shapes as runs need them."""
-    models, networks = Checkpoints(), {"o/a": Network(5), "o/b": Network(5)}
+    models, networks = Models(), {"o/a": Network(5), "o/b": Network(5)}
     monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: SimpleNamespace(network=networks[str(ref)]), raising=False)
-    monkeypatch.setattr(checkpoints, "MEMORY", 12)
+    monkeypatch.setattr("ui.runs.models.MEMORY", 12)
     models.get("o/a")
     models.get("o/b")
     assert models.loaded("o/a") and models.loaded("o/b")
@@ -133,7 +134,7 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     folder = tmp_path / "mine"
     write(folder, seed=0)
-    models, ref = Checkpoints(), str(folder)
+    models, ref = Models(), str(folder)
     first = models.get(ref)
     PACE.note(ref, 1, 2.0)
     assert models.get(ref) is first and models.known(ref) is first
@@ -149,8 +150,8 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
 
 
 def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
-    monkeypatch.setattr(checkpoints.hub, "status", lambda where: Status("download", 10**6))
-    models = Checkpoints()
+    monkeypatch.setattr(hub, "status", lambda where: Status("download", 10**6))
+    models = Models()
     models.refresh()
     for number in range(300):
         models.look(f"owner/name-{number}")
@@ -161,10 +162,10 @@ def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
 
 def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
     loads = []
-    monkeypatch.setattr(checkpoints.hub, "status", lambda where: Status("cached"))
-    monkeypatch.setattr(Checkpoints, "get", lambda self, ref: loads.append((ref, len(LINE))))
-    models = Checkpoints()
-    with LINE.turn(checkpoints.Loading("o/a")):
+    monkeypatch.setattr(hub, "status", lambda where: Status("cached"))
+    monkeypatch.setattr(Models, "get", lambda self, ref: loads.append((ref, len(LINE))))
+    models = Models()
+    with LINE.turn(Loading("o/a")):
         models.look("o/b")
     models.look("o/c")
     end = time.monotonic() + 5
@@ -174,14 +175,14 @@ def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
 
 
 def test_peek_reads_classes_without_the_weights():
-    peeked = Checkpoints().peek("cifar10-tiny")
+    peeked = Models().peek("cifar10-tiny")
     assert (peeked.num_classes, peeked.class_names[3], peeked.schedule.T) == (10, "cat", 1000)
-    assert Checkpoints().peek(CHURCH) is None
+    assert Models().peek(CHURCH) is None
 
 
 def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded(tmp_path):
     """A link with it is opened on a page that has just started."""
-    peeked = Checkpoints().peek("cifar10-tiny")
+    peeked = Models().peek("cifar10-tiny")
     assert torch.equal(peeked.gamma, ddpm_core.load("cifar10-tiny", device="cpu").gamma)
     fitted = controls.for_model(peeked, variance="analytic", variance_b="analytic")
     assert "value" not in fitted["variance"] and "value" not in fitted["variance_b"]
@@ -189,7 +190,7 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     assert "analytic adds σ" in make_plan(both, peeked).caption
     without = tmp_path / "copy"
     shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
-    peeked = Checkpoints().peek(str(without))
+    peeked = Models().peek(str(without))
     assert controls.for_model(peeked, variance="analytic")["variance"]["value"] == "beta_tilde"
     with pytest.raises(ValueError, match="was not estimated"):
         make_plan(both, peeked)
@@ -200,7 +201,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         hub.use(monkeypatch, tmp_path / "home")
         write(tmp_path / "repo", "256", pickle=True, scheduler={"variance_type": "fixed_small"})
         hub.add_repo(CHURCH, tmp_path / "repo")
-        models = Checkpoints()
+        models = Models()
         models.refresh()
         assert models.to_download(CHURCH) > 100_000
         assert models.peek(CHURCH) is None

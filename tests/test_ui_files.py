@@ -1,4 +1,4 @@
-"""Files to take away: they hold the run's own pictures and numbers, and the settings that repeat it."""
+"""The files that a run can be saved as hold its pictures and numbers, and the settings that repeat it."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
 from ui.export import files
-from ui.runs.frames import Show
+from ui.runs.frames import RunView
 from ui.runs.job import Job
 
 LANES = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6)]
@@ -31,9 +31,9 @@ def saved(monkeypatch):
 
 
 def finished(lanes, models):
-    show = Show([], Job(lanes, models))
-    list(show.messages())
-    return show
+    view = RunView([], Job(lanes, models))
+    list(view.messages())
+    return view
 
 
 def picture(content):
@@ -43,9 +43,9 @@ def picture(content):
 @pytest.mark.parametrize("size", [8, 128])
 def test_one_lane(size, saved):
     models = Models(size=size)
-    show = finished([SETTINGS], models)
+    view = finished([SETTINGS], models)
     for make in (files.picture, files.gif, files.strip):
-        make(None, show)
+        make(None, view)
     stem = "toy-10-steps-beta_tilde-seed-42"
     png, gif, strip = saved[f"{stem}.png"], saved[f"{stem}.gif"], saved[f"{stem}-strip.png"]
     final = ddpm_core.sample(models.model, range(42, 44), 10, variance="beta_tilde")
@@ -64,8 +64,8 @@ def test_one_lane(size, saved):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size, saved):
     models = Models(size=size, channels=channels)
-    show = Show([], Job([replace(SETTINGS, steps=3)], models))
-    messages = list(show.messages())
+    view = RunView([], Job([replace(SETTINGS, steps=3)], models))
+    messages = list(view.messages())
     assert messages[-1]["state"] == "finished"
     shown = [frame["x"] for message in messages for frame in message.get("frames", ())]
     sprite = Image.open(io.BytesIO(base64.b64decode(shown[-1].partition(",")[2])))
@@ -73,7 +73,7 @@ def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size, sa
     assert shown[-1].startswith(f"data:image/{sprite.format.lower()};base64,")
     final = ddpm_core.sample(models.model, range(42, 44), 3, variance="beta_tilde")
     for make in (files.picture, files.gif, files.strip, files.archive):
-        make(None, show)
+        make(None, view)
     png, gif, strip, archive = saved.values()
     np.testing.assert_array_equal(picture(png).reshape(size, -1, channels)[:, :size], final[0])
     assert Image.open(io.BytesIO(gif)).n_frames == 3
@@ -86,9 +86,9 @@ def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size, sa
 
 
 def test_two_lanes(saved):
-    show = finished(LANES, Models())
+    view = finished(LANES, Models())
     for make in (files.picture, files.gif, files.strip):
-        make(None, show)
+        make(None, view)
     stem = "toy-10-steps-beta-against-6-steps-beta_tilde-seed-42"
     assert picture(saved[f"{stem}.png"]).shape == (18, 18, 3)  # a row for each lane
     times = {s for lane in LANES for _, s in timestep_pairs(100, lane.steps)}
@@ -98,8 +98,8 @@ def test_two_lanes(saved):
 
 def test_the_archive_holds_what_repeats_the_run(saved):
     models = Models()
-    show = finished(LANES, models)
-    files.archive(None, show)
+    view = finished(LANES, models)
+    files.archive(None, view)
     (content,) = saved.values()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = archive.namelist()
@@ -120,18 +120,18 @@ def test_the_archive_holds_what_repeats_the_run(saved):
 
 def test_a_run_that_was_stopped_is_saved_as_far_as_it_went(saved):
     gate = Gate()
-    show = Show([], Job([replace(SETTINGS, steps=100)], Models(gate)))
+    view = RunView([], Job([replace(SETTINGS, steps=100)], Models(gate)))
     for _ in range(4):
         gate.go.release()
     states = []
-    for message in show.messages():
+    for message in view.messages():
         states.append(message["state"])
-        if show.last and show.last[0].k == 3:
-            show.stop()
+        if view.last and view.last[0].k == 3:
+            view.stop()
             gate.go.release()  # the step under way is the last
     assert states[-1] == "stopped"
     for make in (files.picture, files.gif, files.strip, files.archive):
-        make(None, show)
+        make(None, view)
     assert len(saved) == 4 and all("step-5-of-100" in name for name in saved)
     (archive,) = [content for name, content in saved.items() if name.endswith(".zip")]
     with zipfile.ZipFile(io.BytesIO(archive)) as content:

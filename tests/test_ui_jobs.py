@@ -1,11 +1,13 @@
-"""Runs: every kept frame arrives, Stop and closing end them, and only one computes at a time."""
+"""Runs of the page: every kept frame arrives, Stop and closing the page end them, one computes at a time."""
 
+import ast
 import asyncio
 import json
 import math
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import anyio.to_thread
@@ -19,10 +21,11 @@ from hypothesis import strategies as st
 import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ui import web
-from ui.runs import job as jobs
-from ui.runs.frames import Show
-from ui.runs.job import FINAL, RUNS, Job, Unheard, in_thread
+from ui.runs import line
+from ui.runs.frames import RunView
+from ui.runs.job import FINAL, Frame, Job
 from ui.runs.line import LINE
+from ui.runs.listeners import RUNS, Unheard, in_thread
 from ui.runs.models import Loading
 from ui.runs.pace import Pace
 from ui.runs.plan import FRAME_BYTES, caption, kept_steps, make_plan
@@ -32,7 +35,7 @@ SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
 
 
 class Models:
-    """In the place of ui.runs.models.Checkpoints: one model, loaded the first time it is asked for."""
+    """In the place of ui.runs.models.Models: one model, loaded the first time it is asked for."""
 
     def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None, channels=3):
         schedule = ddpm_core.NoiseSchedule.linear(100)
@@ -145,9 +148,9 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
 def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channels):
     rng = np.random.default_rng(0)
     noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    show = Show([], Job([SETTINGS], Models(size=size, channels=channels)))
-    show.job.plan = make_plan([Settings(checkpoint="toy", count=count)], show.job._models.model)
-    message = show._frame(jobs.Frame(0, 0, 0.1, noise, noise))
+    view = RunView([], Job([SETTINGS], Models(size=size, channels=channels)))
+    view.job.plan = make_plan([Settings(checkpoint="toy", count=count)], view.job._models.model)
+    message = view._frame(Frame(0, 0, 0.1, noise, noise))
     whole = len(kept_steps(1000, size, count, channels)) * sum(len(str(value)) for value in message.values())
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
@@ -391,6 +394,15 @@ def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
     assert pace.of("a", 1) == 3
 
 
+def test_a_run_needs_nothing_of_gradio_or_the_page():
+    for path in Path(line.__file__).parent.glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        names += [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+        allowed = [name for name in names if name == "ui.runs" or name.startswith("ui.runs.")]
+        assert not [name for name in names if name.split(".")[0] in ("gradio", "ui", "train") and name not in allowed]
+
+
 # --- Who listens
 
 
@@ -460,8 +472,8 @@ def test_images_that_make_no_picture_are_refused_before_the_run():
 
 
 def test_messages_follow_the_protocol():
-    show = Show(["toy", 10], Job([SETTINGS], Models()))
-    messages = list(show.messages())
+    view = RunView(["toy", 10], Job([SETTINGS], Models()))
+    messages = list(view.messages())
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
     (plan,) = [message["plan"] for message in messages if "plan" in message]
@@ -471,11 +483,11 @@ def test_messages_follow_the_protocol():
     frames = [frame for message in messages for frame in message.get("frames", ())]
     assert [frame["k"] for frame in frames] == list(range(10))
     assert messages[-1]["state"] == "finished"
-    assert [len(sprites) for sprites in show.sprites.values()] == [10]
+    assert [len(sprites) for sprites in view.sprites.values()] == [10]
 
 
 def test_a_wrong_setting_is_one_message():
-    (message,) = Show([], error="Steps must be …").messages()
+    (message,) = RunView([], error="Steps must be …").messages()
     assert (message["state"], message["text"]) == ("error", "Steps must be …")
 
 
@@ -489,13 +501,13 @@ def test_messages_are_those_the_page_knows():
     learned.model.variance = "learned_range"
     lanes = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6, variance="beta_tilde")]
     runs = [
-        Job([SETTINGS], Models()),
+        Job([SETTINGS], Models(lambda x, t, labels: time.sleep(0.02) or 0.3 * x)),  # long enough to be seen running
         Job(lanes, Models()),
         Job([replace(SETTINGS, variance="learned_range")], learned),
         Job([replace(SETTINGS, steps=1001)], Models()),
         None,
     ]
-    messages = [m for job in runs for m in Show(["toy", 10, None], job, error="Wrong").messages()]
+    messages = [m for job in runs for m in RunView(["toy", 10, None], job, error="Wrong").messages()]
     assert {message["state"] for message in messages} >= {"running", "finished", "error"}
     assert any(
         step[3] is None for m in messages if "plan" in m for lane in m["plan"]["lanes"] for step in lane["steps"]

@@ -1,4 +1,4 @@
-"""What a page's Clip says as its model changes: the model's own, unless the user has said."""
+"""What a page's Clip control shows when its model changes: the model's own value, unless the user has chosen."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""What a run may be asked for, by the page and by scripts."""
+"""The settings that a run can have, from the page and from scripts."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from ui.runs.settings import MAX_SEED, Settings
 
 
 def check(**changes) -> Settings:
-    return Settings.check(**{**dataclasses.asdict(Settings()), **changes})
+    return Settings.check({**dataclasses.asdict(Settings()), **changes})
 
 
 def model(**fields) -> ddpm_core.Model:

@@ -1,4 +1,4 @@
-"""A small network everybody can share, the noise injected into its chains, and how two chains are compared."""
+"""A small network for several test files, the noise given to its chains, and the comparison of two chains."""
 
 import numpy as np
 import oracle

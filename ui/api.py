@@ -2,118 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Any
 
 import anyio.to_thread
 import gradio as gr
+import numpy as np
 from gradio.data_classes import FileData
 
+from ddpm_core import imaging
+from ui.events import NETWORK, listener
 from ui.export.files import cached
-from ui.runs.job import Job, Unheard, Update, in_thread
-from ui.runs.listeners import Listener
-from ui.runs.models import Checkpoints
-from ui.runs.settings import Settings
+from ui.runs.job import Frame, Job, Update
+from ui.runs.listeners import Unheard, in_thread
+from ui.runs.models import Models
+from ui.runs.settings import FIELDS, Settings
 from ui.tabs.denoise.controls import default_count
-from ui.tabs.denoise.tab import NETWORK
 
-D = Settings
+Values = dict[str, Any]  # a request, by the names of settings.FIELDS
+
+# Left to the checkpoint: its own clipping, and as many images as the page starts with, 4 or 1 where 4 take over 5 s.
+OPEN = {"clip": bool | None, "count": int | None}
 
 
-def endpoints(demo: gr.Blocks, models: Checkpoints, checkpoint: str) -> None:
-    """Add /sample and /trajectory. count=None is what the page starts with: 4 images, or 1 where 4 take over 5 s.
+def endpoints(demo: gr.Blocks, models: Models, checkpoint: str) -> None:
+    """Add /sample and /trajectory, whose parameters are those of `Settings`, to the page."""
+    found = Endpoints(demo, models)
+    defaults: Values = {name: None if name in OPEN else getattr(Settings, name) for name in FIELDS}
+    defaults["checkpoint"] = checkpoint
+    for endpoint, result in ((found.sample, list[dict]), (found.trajectory, dict)):
+        gr.api(_with_parameters(endpoint, defaults, result), api_name=endpoint.__name__, **NETWORK)
 
-    clip=None is the checkpoint's own.
-    """
 
-    async def sample(
-        checkpoint: str = checkpoint,
-        sampler: str = D.sampler,
-        steps: int = D.steps,
-        spacing: str = D.spacing,
-        variance: str = D.variance,
-        eta: float = D.eta,
-        clip: bool | None = None,
-        seed: int = D.seed,
-        count: int | None = None,
-        label: str = D.label,
-        guidance: float = D.guidance,
-    ) -> list[dict]:
+def _with_parameters(
+    endpoint: Callable[[Values], AsyncGenerator[Any, None]], defaults: Values, result: object
+) -> Callable[..., AsyncGenerator[Any, None]]:
+    """The endpoint as a function of one parameter for each default, which is how gradio reads them."""
+
+    async def called(*values: Any) -> AsyncGenerator[Any, None]:
+        async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
+            async for item in items:
+                yield item
+
+    types = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [
+        inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
+    ]
+    called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore
+    called.__annotations__ = types | {"return": result}
+    called.__name__, called.__doc__ = endpoint.__name__, endpoint.__doc__
+    return called
+
+
+class Endpoints:
+    """The functions behind the endpoints."""
+
+    def __init__(self, demo: gr.Blocks, models: Models):
+        self._demo = demo
+        self._models = models
+
+    async def sample(self, values: Values) -> AsyncGenerator[list[dict], None]:
         """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
-        frame = None
-        job = order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
-        async with aclosing(heard(job)) as updates:
-            async for update in updates:
-                if update.frames:
-                    frame = update.frames[-1]
-                yield []  # where a caller who has gone away is noticed
-        yield await pictures(frame.x, "x_0", job)
+        last = None
+        job = self._job(values)
+        async with aclosing(updates(job)) as news:
+            async for update in news:
+                last = update.frames[-1] if update.frames else last
+                yield []  # here it is noticed when the caller has gone away
+        assert isinstance(last, Frame)
+        yield await self._pictures(last.x, "x_0", job)
 
-    async def trajectory(
-        checkpoint: str = checkpoint,
-        sampler: str = D.sampler,
-        steps: int = D.steps,
-        spacing: str = D.spacing,
-        variance: str = D.variance,
-        eta: float = D.eta,
-        clip: bool | None = None,
-        seed: int = D.seed,
-        count: int | None = None,
-        label: str = D.label,
-        guidance: float = D.guidance,
-    ) -> dict:
+    async def trajectory(self, values: Values) -> AsyncGenerator[dict, None]:
         """Every kept step of a run as it is done: index (from 0), steps, t, s, alpha_bar (of t), sigma (of the noise
         added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
         """
-        plan = None
-        job = order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
-        async with aclosing(heard(job)) as updates:
-            async for update in updates:
-                plan = plan or update.plan
+        job = self._job(values)
+        async with aclosing(updates(job)) as news:
+            async for update in news:
                 for frame in update.frames:
-                    t, s, alpha_bar, _ = plan.lanes[0].steps[frame.k]
+                    assert job.plan is not None
+                    steps = job.plan.lanes[0].steps
+                    t, s, alpha_bar, _ = steps[frame.k]
                     yield {
                         "index": frame.k,
-                        "steps": len(plan.lanes[0].steps),
+                        "steps": len(steps),
                         "t": t,
                         "s": s,
                         "alpha_bar": alpha_bar,
                         "sigma": frame.sigma,
-                        "x_t": await pictures(frame.x, f"x_{s}", job),
-                        "x0_hat": await pictures(frame.x0_hat, f"x0_hat_{t}", job),
+                        "x_t": await self._pictures(frame.x, f"x_{s}", job),
+                        "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", job),
                     }
 
-    def order(checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance) -> Job:
-        count = default_count(str(checkpoint)) if count is None else count
+    def _job(self, values: Values) -> Job:
+        if values["count"] is None:
+            values = values | {"count": default_count(str(values["checkpoint"]))}
         try:
-            values = (checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance)
-            return Job([Settings.check(*values)], models)
+            return Job([Settings.check(values)], self._models)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    async def heard(job: Job) -> AsyncIterator[Update]:
-        """A run's updates while somebody listens to them."""
-        try:
-            async with aclosing(in_thread(job.updates(), job.stop, Listener())) as updates:
-                async for update in updates:
-                    refuse(update)
-                    yield update
-        except Unheard as unheard:
-            raise gr.Error(str(unheard), print_exception=False) from None
+    async def _pictures(self, images: np.ndarray, name: str, job: Job) -> list[dict]:
+        return await anyio.to_thread.run_sync(self._files, images, name, job)
 
-    def refuse(update: Update) -> None:
-        if update.state in ("error", "stopped"):
-            raise gr.Error(update.text or "The run was stopped", print_exception=False)
-
-    async def pictures(images, name: str, job: Job) -> list[dict]:
-        return await anyio.to_thread.run_sync(files, images, name, job)
-
-    def files(images, name: str, job: Job) -> list[dict]:
-        from ddpm_core import imaging
-
+    def _files(self, images: np.ndarray, name: str, job: Job) -> list[dict]:
         named = zip(images, job.settings.seeds, strict=True)
-        paths = [cached(demo, f"{name}-seed-{seed}.png", imaging.png(image)) for image, seed in named]
+        paths = [cached(self._demo, f"{name}-seed-{seed}.png", imaging.png(image)) for image, seed in named]
         return [FileData(path=path, mime_type="image/png").model_dump() for path in paths]
 
-    gr.api(sample, api_name="sample", **NETWORK)
-    gr.api(trajectory, api_name="trajectory", **NETWORK)
+
+async def updates(job: Job) -> AsyncGenerator[Update, None]:
+    """A run's updates while somebody listens. Raises gr.Error for a run that fails or is stopped."""
+    try:
+        async with aclosing(in_thread(job.updates(), job.stop, listener())) as news:
+            async for update in news:
+                if update.state in ("error", "stopped"):
+                    raise gr.Error(update.text or "The run was stopped", print_exception=False)
+                yield update
+    except Unheard as unheard:
+        raise gr.Error(str(unheard), print_exception=False) from None

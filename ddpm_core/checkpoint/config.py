@@ -1,4 +1,4 @@
-"""What a checkpoint's JSON files say, beside its weights, and how to write them.
+"""What a checkpoint's files say of its model, read without building the network, and how to write them.
 
 config.json is the network's (unet_config), scheduler_config.json diffusers' (schedule, prediction, variance, clipping),
 model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's layout has no field for.
@@ -6,21 +6,23 @@ model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's lay
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ddpm_core.checkpoint import unet_config
+from ddpm_core.checkpoint import gamma_file, unet_config
 from ddpm_core.checkpoint.fields import LIMITS, choice, flag, is_whole, names, number, numbers, read_json, shown, whole
-from ddpm_core.checkpoint.refs import OWN, CheckpointError, Layout
-from ddpm_core.model import Model
-from ddpm_core.names import LEARNED, PREDICTIONS
+from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref
+from ddpm_core.model import ModelSpec, Source
+from ddpm_core.names import LEARNED, PREDICTIONS, OwnVariance, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
 WEIGHTS = ("EMA", "not EMA", "unknown")
+# Google's repositories whose weights are not the moving average, though their names do not say so.
+NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
 
-_PREDICTIONS = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v", "mu": "mu"}  # diffusers' name: ours
-_VARIANCES = {
+# diffusers' names: ours
+_PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v", "mu": "mu"}
+_VARIANCES: dict[str, OwnVariance] = {
     "fixed_small": "beta_tilde",
     "fixed_small_log": "beta_tilde",
     "fixed_large": "beta",
@@ -31,49 +33,80 @@ _VARIANCES = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """unet: the configuration of the UNet2DModel; model: fields of `Model`; weights: one of WEIGHTS."""
+class CheckpointConfig:
+    """unet: the configuration of the UNet2DModel. spec: all that is known of the model without its network."""
 
     unet: dict[str, Any]
-    model: dict[str, Any]
-    weights: str
+    spec: ModelSpec
 
 
-def read(folder: Path, layout: Layout, where: str) -> Settings:
-    """Read and check the JSON files of a checkpoint; where names it in the sentence of a CheckpointError."""
+def check(checkpoint: LocalCheckpoint) -> None:
+    """Raise CheckpointError for JSON files that no model can be made of. Needs no weights."""
+    _read_json_files(checkpoint)
+
+
+def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
+    """What the files say of a checkpoint's model, with its source and Γ.
+
+    Raises CheckpointError, whose text is one sentence for the user, for files that no model can be made of.
+    """
+    config, weights = _read_json_files(checkpoint)
+    ref, spec = checkpoint.ref, config.spec
+    source = Source(
+        ref=str(ref),
+        name=checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name,
+        revision=checkpoint.commit,
+        weights=_published_weights(ref) if weights == "unknown" else weights,
+        file=checkpoint.layout.weights,
+        bytes=checkpoint.weights.stat().st_size,
+        folder=checkpoint.folder,
+    )
+    return replace(config, spec=replace(spec, source=source, gamma=gamma_file.read(source, spec.schedule)))
+
+
+def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, str]:
+    """What the JSON files alone say, and which weights lie beside them, one of WEIGHTS."""
+    folder, layout = checkpoint.folder, checkpoint.layout
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", OWN))
         unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
         _check_kind(unet, index)
         size, channels = unet_config.check(unet)
-        model = {"image_size": size, "channels": channels, **_from_scheduler(scheduler)}
+        fields = _from_scheduler(scheduler)
         if "prediction" in own:
-            model["prediction"] = choice(own, "prediction", PREDICTIONS)
-        _check_channels(unet, model)
-        _check_times(unet, model)
+            fields["prediction"] = choice(own, "prediction", PREDICTIONS)
+        _check_channels(unet, channels, fields["variance"])
+        _check_times(unet, fields["schedule"].T)
         if OWN in layout.unknown and unet.get("num_class_embeds"):
             raise ValueError(
                 f"the cache lacks {OWN}, which says what this network's classes are, and the Hub cannot be reached to "
                 f"ask for it: connect once to download it"
             )
-        model |= _classes(unet, own)
+        fields |= _classes(unet, own)
         weights = choice(own, "weights", WEIGHTS, "unknown")
+        return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields)), weights
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
-        raise CheckpointError(f"{where}: {str(error).splitlines()[0]}") from None
-    return Settings(unet, model, weights)
+        raise CheckpointError(f"{checkpoint.ref}: {str(error).splitlines()[0]}") from None
 
 
-def files(model: Model) -> dict[str, dict[str, Any]]:
-    """The JSON files, but for config.json, that `read` turns back into the fields of the model."""
+def _published_weights(ref: Ref) -> str:
+    """Whether a repository whose files do not say so holds the moving average of the weights."""
+    if ref.kind != "hub":
+        return "unknown"
+    return "EMA" if "-ema-" in ref.name else "not EMA" if ref.name in NOT_EMA else "unknown"
+
+
+def json_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
+    """The JSON files, but for config.json, that `read` turns back into this specification."""
     from ddpm_core import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
     version = {"_diffusers_version": from_diffusers.__version__}
-    names = {ours: theirs for theirs, ours in _PREDICTIONS.items()}
+    theirs = {ours: name for name, ours in _PREDICTIONS.items()}
     scheduler = {
         "_class_name": "DDPMScheduler",
         **version,
         **model.schedule.config,
-        "prediction_type": names[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
+        "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
         "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
         "clip_sample": model.clip,
     }
@@ -108,6 +141,7 @@ def _named(value: Any, otherwise: str) -> str:
 
 
 def _from_scheduler(scheduler: dict) -> dict[str, Any]:
+    """Schedule, prediction, variance and clip, as fields of ModelSpec."""
     if "beta_schedule" not in scheduler and scheduler.get("trained_betas") is None:
         kind = _named(scheduler.get("_class_name"), "the scheduler")
         raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json names no beta_schedule")
@@ -137,8 +171,7 @@ def _clip(scheduler: dict) -> bool:
     return clip
 
 
-def _check_channels(unet: dict, model: dict) -> None:
-    channels, variance = model["channels"], model["variance"]
+def _check_channels(unet: dict, channels: int, variance: Variance) -> None:
     expected = channels * (2 if variance in LEARNED else 1)
     if unet.get("out_channels", 3) != expected:
         raise ValueError(
@@ -147,15 +180,18 @@ def _check_channels(unet: dict, model: dict) -> None:
         )
 
 
-def _check_times(unet: dict, model: dict) -> None:
+def _check_times(unet: dict, T: int) -> None:
     """A learned time embedding has one row for each time."""
-    T, rows = model["schedule"].T, unet.get("num_train_timesteps")
+    rows = unet.get("num_train_timesteps")
     if unet.get("time_embedding_type") == "learned" and (rows is None or rows < T):
         raise ValueError(f"the schedule has {T} times, but config.json's num_train_timesteps is {shown(rows)}")
 
 
 def _classes(unet: dict, own: dict) -> dict[str, Any]:
-    """Without ddpm_core.json every class embedding is a class, and none means "no label"."""
+    """num_classes, null_label and class_names, as fields of ModelSpec.
+
+    Without ddpm_core.json every class embedding is a class, and none means "no label".
+    """
     embeddings = unet.get("num_class_embeds") or 0
     null = own.get("null_label")
     classes = embeddings if null is None else embeddings - 1

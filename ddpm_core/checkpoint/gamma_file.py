@@ -1,4 +1,4 @@
-"""The file that keeps Γ_t, of the analytic variance, beside the weights it was estimated for."""
+"""The file that keeps Γ_t of the analytic variance, beside the weights that it was estimated for."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def place(model: Model) -> Path:
-    """The file where `write` keeps Γ, in a folder that is made if need be.
+    """The file that `write` writes. Its folder is made if it does not exist.
 
     Raises ValueError for a model that was not loaded, and CheckpointError where nothing can be written.
     """
-    source = model.source
-    if source is None or source.folder is None:
+    places = _places(model.source)
+    if not places:
         raise ValueError("only a checkpoint that was loaded has a place to keep Γ")
-    path = _places(source)[-1]
+    path = places[-1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
@@ -37,16 +37,17 @@ def place(model: Model) -> Path:
 
 
 def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
-    """Keep an estimate beside the weights, in the user's cache for a checkpoint from the Hub. Returns the file's path.
+    """Keep an estimate beside the weights, for a checkpoint from the Hub in the user's cache. Returns the file's path.
 
-    about: anything worth keeping with it, such as the data set's name. Raises CheckpointError when the disk refuses.
+    about: anything worth keeping with it, such as the data set's name. Raises what `place` does, and CheckpointError
+    when the disk refuses.
     """
-    path, source = place(model), model.source
+    path = place(model)
     content = {
         "about": "Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)), for the variance 'analytic'",
         **about,
         "images": estimate.images,
-        "weights_sha256": sha256(source.folder / source.file),
+        "weights_sha256": _weights_sha256(model.source),
         "times": estimate.times,
         "gamma": [float(f"{value:.9g}") for value in estimate.gamma],
         "standard_error": [float(f"{value:.3g}") for value in estimate.standard_error],
@@ -62,11 +63,14 @@ def beside(model: Model, weights: Path, rounded: bool) -> dict:
     """The content of the file of Γ that belongs beside a copy of the weights of a model that has Γ.
 
     weights: the copy's file. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less than can be measured.
+    Raises ValueError for a model without Γ.
     """
-    source, copied = model.source, {"weights_sha256": sha256(weights)}
+    if model.gamma is None:
+        raise ValueError("this model has no Γ to keep")
+    copied = {"weights_sha256": sha256(weights)}
     if rounded:
         copied["weights"] = "rounded to float16 after the estimate"
-    for path in filter(Path.is_file, _places(source) if source and source.folder else ()):
+    for path in filter(Path.is_file, _places(model.source)):
         with suppress(OSError, ValueError, KeyError, TypeError, IndexError):  # not the file that was loaded
             content = json.loads(path.read_text(encoding="utf-8"))
             if _estimate(content).table(model.schedule).equal(model.gamma):
@@ -86,6 +90,7 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
     Raises CheckpointError for a file that is not such a table.
     """
     for path in filter(Path.is_file, _places(source)):
+        actual = _weights_sha256(source)
         try:
             content = read_json(path)
             times = content["times"]
@@ -95,20 +100,32 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
             table = _estimate(content).table(schedule)
             if not bool((table.isfinite() & (table >= 0)).all()):
                 raise ValueError
-            if content["weights_sha256"] == sha256(source.folder / source.file):
+            if content["weights_sha256"] == actual:
                 return table
-        except (OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError):
+        except (ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError):
             raise CheckpointError(f"{path} is not a table of Γ_t: delete it, or make it again") from None
     return None
 
 
 def _estimate(content: dict) -> Gamma:
-    values = [torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error")]
-    return Gamma(tuple(content["times"]), *values, content["images"])
+    gamma, standard_error = (torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error"))
+    return Gamma(tuple(content["times"]), gamma, standard_error, content["images"])
 
 
-def _places(source: Source) -> list[Path]:
-    """Where Γ may lie, the last one being where it is written."""
+def _weights_sha256(source: Source | None) -> str:
+    """The SHA-256 of the weights that a model was loaded from. Raises CheckpointError where they cannot be read."""
+    if source is None or source.weights_path is None:
+        raise ValueError("only a checkpoint that was loaded has a file of weights")
+    try:
+        return sha256(source.weights_path)
+    except OSError as error:
+        raise CheckpointError(f"{source.ref}: {source.file} cannot be read: {error.strerror}") from None
+
+
+def _places(source: Source | None) -> list[Path]:
+    """Where Γ may lie, the last one being where it is written; empty for a model that was not loaded."""
+    if source is None or source.folder is None:
+        return []
     beside = source.folder / ANALYTIC
     if source.revision is None:
         return [beside]

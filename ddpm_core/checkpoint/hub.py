@@ -1,7 +1,7 @@
-"""How a checkpoint's files get here: already so (embedded, a local folder) or from the Hugging Face Hub.
+"""Brings a checkpoint's files to this machine, from the Hugging Face Hub where they are not embedded or in a folder.
 
-Only the files that `refs.layout` names are downloaded, never code. They go into huggingface_hub's own cache, so other
-programs share them and a filled cache works offline.
+Only the files that `refs.layout` names are downloaded, never code. They go into huggingface_hub's own cache, which
+other programs share, and which works offline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -27,10 +27,21 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from ddpm_core.checkpoint.refs import EXTRA, FILES, CheckpointError, Layout, Ref, embedded, layout, names_in, parse
+from ddpm_core.checkpoint.refs import (
+    EXTRA,
+    FILES,
+    CheckpointError,
+    Layout,
+    LocalCheckpoint,
+    Ref,
+    embedded,
+    layout,
+    names_in,
+    parse,
+)
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception it raises cancels the download
-Check = Callable[[Path, Layout], object]  # looks at the small files before the weights are downloaded
+Check = Callable[[LocalCheckpoint], object]  # looks at the small files before the weights are downloaded
 Result = TypeVar("Result")
 
 LISTING_TIMEOUT = 5.0  # seconds until the cache is used instead of the Hub's answer
@@ -39,27 +50,30 @@ POLL = 0.1  # seconds between two reports of a download
 
 @dataclass(frozen=True)
 class Status:
-    """state: "embedded", "local", "cached", "download" (bytes to fetch), "offline" (needed from the Hub, which cannot
-    be reached) or "missing" (no such checkpoint, or not one that loads). bytes: size, or what is still to download."""
+    """What loading a checkpoint would take.
+
+    state: "embedded", "local", "cached", "download", "offline" (needed from the Hub, which cannot be reached) or
+    "missing" (no such checkpoint, or not one that loads). bytes: its size; for "download" what is still to download.
+    """
 
     state: str
     bytes: int | None = None
 
 
-def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Path, Layout, str | None]:
-    """Bring a checkpoint's files here: (folder, its layout, commit hash for the Hub's).
+def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> LocalCheckpoint:
+    """Bring a checkpoint's files to this machine.
 
-    Asks the Hub for the newest commit of the revision; when the Hub cannot be reached, the cache serves, even one that
+    Asks the Hub for the newest commit of the revision. When the Hub cannot be reached, the cache is used, even one that
     another program filled and that lacks files we would have downloaded: layout.unknown names those. progress is
     called about ten times a second from this thread, also while nothing arrives; what it raises cancels the download
     and comes out unchanged. An interrupted download leaves nothing broken: the next call succeeds.
-    check(folder, layout) runs when the small files are there, before the weights are downloaded; what it raises comes
+    check(checkpoint) runs when the small files are there, before the weights are downloaded; what it raises comes
     out unchanged too. Raises CheckpointError.
     """
     if ref.folder is not None:
-        return ref.folder, layout(names_in(ref.folder), ref.name), None
+        return LocalCheckpoint(ref, ref.folder, layout(names_in(ref.folder), ref.name))
     cached = _cached(ref)
-    if cached and cached[2] == ref.revision and not cached[1].unknown:  # a commit never changes
+    if cached and cached.commit == ref.revision and not cached.layout.unknown:  # a commit never changes
         return cached
     try:
         commit, sizes = _interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
@@ -69,21 +83,21 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> tuple[Pat
         raise _explained(error, ref) from None
     chosen = layout(sizes, str(ref))
     try:
-        return _download(ref, commit, chosen, sizes, check, progress), chosen, commit
+        return _download(ref, commit, chosen, sizes, check, progress)
     except (HTTPError, OSError) as error:
         raise _explained(error, ref, downloading=True) from None
 
 
-def here(ref: Ref) -> tuple[Path, Layout, str | None] | None:
-    """A checkpoint's folder, which files it has, and its commit on the Hub, when they are all on this machine.
+def here(ref: Ref) -> LocalCheckpoint | None:
+    """The checkpoint, when all its files are on this machine, else None. Does not ask the Hub.
 
-    Asks nobody else. None too where another program filled the cache, which may then lack a file.
+    None too where another program filled the cache, which may then lack a file.
     Raises CheckpointError for a folder that is no checkpoint.
     """
     if ref.folder is not None:
-        return ref.folder, layout(names_in(ref.folder), ref.name), None
+        return LocalCheckpoint(ref, ref.folder, layout(names_in(ref.folder), ref.name))
     cached = _cached(ref)
-    return None if cached and cached[1].unknown else cached
+    return None if cached and cached.layout.unknown else cached
 
 
 def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 3.0) -> Status:
@@ -95,7 +109,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
             size = sum((where.folder / name).stat().st_size for name in chosen.files)
             return Status("local" if where.kind == "folder" else "embedded", size)
         cached = _cached(where)
-        if cached and not cached[1].unknown:
+        if cached and not cached.layout.unknown:
             return _in_cache(cached)
         try:
             commit, sizes = _interruptible(lambda: _listing(where, timeout), timeout=timeout)
@@ -105,7 +119,8 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
             raise
         chosen = layout(sizes, str(where))
         wanted = _not_cached(where, commit, chosen)
-        return Status("download", sum(sizes[name] or 0 for name in wanted)) if wanted else _in_cache(cached)
+        state, names = ("download", wanted) if wanted else ("cached", chosen.files)
+        return Status(state, sum(sizes[name] or 0 for name in names))
     except Exception as error:
         return Status("offline" if _unreachable(error) else "missing")
 
@@ -113,16 +128,15 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
 def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
     """(commit hash, {file name: bytes}) of a revision, from the Hub."""
     info = HfApi().model_info(ref.name, revision=ref.revision, files_metadata=True, timeout=timeout)
-    return info.sha, {file.rfilename: file.size for file in info.siblings or ()}
+    return str(info.sha), {file.rfilename: file.size for file in info.siblings or ()}
 
 
-def _in_cache(cached: tuple[Path, Layout, str]) -> Status:
-    folder, chosen, _ = cached
-    return Status("cached", sum((folder / name).stat().st_size for name in chosen.files))
+def _in_cache(cached: LocalCheckpoint) -> Status:
+    return Status("cached", sum((cached.folder / name).stat().st_size for name in cached.layout.files))
 
 
-def _cached(ref: Ref) -> tuple[Path, Layout, str] | None:
-    """The checkpoint as huggingface_hub's cache has it, when it can be loaded: (folder, layout, commit).
+def _cached(ref: Ref) -> LocalCheckpoint | None:
+    """The checkpoint as huggingface_hub's cache has it, when it can be loaded.
 
     The cache knows of a file that it is here, or that the Hub has none; neither is said of layout.unknown.
     """
@@ -138,7 +152,7 @@ def _cached(ref: Ref) -> tuple[Path, Layout, str] | None:
     except CheckpointError:
         return None
     folder = found[chosen.config].parents[chosen.config.count("/")]
-    return folder, replace(chosen, unknown=tuple(unknown)), folder.name
+    return LocalCheckpoint(ref, folder, replace(chosen, unknown=tuple(unknown)), folder.name)
 
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
@@ -150,22 +164,24 @@ def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
     ]
 
 
-def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, progress: Progress | None) -> Path:
-    """Download what the cache lacks of one commit; returns the folder of the commit in the cache."""
+def _download(
+    ref: Ref, commit: str, chosen: Layout, sizes: dict[str, int | None], check: Check, progress: Progress | None
+) -> LocalCheckpoint:
+    """Download what the cache lacks of one commit."""
     wanted = _not_cached(ref, commit, chosen)
     total = sum(sizes[name] or 0 for name in wanted)
     done, cancelled = 0, threading.Event()
 
     class Bar:
-        """What hf_hub_download takes for a tqdm bar: counts bytes, and ends an abandoned download."""
+        """Passed to hf_hub_download as its tqdm bar: counts bytes, and ends a cancelled download."""
 
-        def __init__(self, *_, **__):
+        def __init__(self, *_: Any, **__: Any):
             pass
 
         def __enter__(self):
             return self
 
-        def __exit__(self, *_):
+        def __exit__(self, *_: object):
             pass
 
         def update(self, n: int = 1) -> None:  # n < 0 when the client starts a file again
@@ -175,27 +191,28 @@ def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, 
             done += n
 
     def get(name: str, revision: str | None = commit) -> Path:
-        path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=Bar)
+        bar: Any = Bar
+        path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=bar)
         return Path(path).parents[name.count("/")]
 
     def note_absence(name: str) -> None:
-        """Have the client note that the commit has no such file, which it does when it is refused one."""
+        """Ask for a file that the commit does not have: the client then remembers that, for use without the Hub."""
         if try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=commit) is None:
             with suppress(EntryNotFoundError):
                 get(name)
 
-    def download() -> Path:
+    def download() -> LocalCheckpoint:
         with _plain_http():
             *small, _ = chosen.files
-            for name in small:
-                folder = get(name)
-            check(folder, chosen)
+            folders = [get(name) for name in small]
+            checkpoint = LocalCheckpoint(ref, folders[0], chosen, commit)
+            check(checkpoint)
             get(chosen.weights)
             for name in set(EXTRA) - set(chosen.extra):
                 note_absence(name)
             if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
                 get(chosen.config, ref.revision)
-        return folder
+        return checkpoint
 
     def report() -> None:
         if progress and wanted:
@@ -207,9 +224,13 @@ def _download(ref: Ref, commit: str, chosen: Layout, sizes: dict, check: Check, 
         cancelled.set()
 
 
-def _interruptible(work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout=None) -> Result:
-    """work() in a thread of its own, so that neither a dead name server nor a stalled peer holds the caller:
-    report() runs here every POLL seconds and may raise; TimeoutError after timeout seconds."""
+def _interruptible(
+    work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout: float | None = None
+) -> Result:
+    """work() in a background thread, so that neither a dead name server nor a stalled peer blocks the caller.
+
+    report() runs in this thread every POLL seconds and may raise. Raises TimeoutError after timeout seconds.
+    """
     future: Future = Future()
 
     def run() -> None:
@@ -230,20 +251,21 @@ def _interruptible(work: Callable[[], Result], report: Callable[[], None] = lamb
 
 
 _users_of_plain_http = 0
-_clients_own: dict[str, object] = {}  # what the constants were before
+_previous: dict[str, object] = {}  # the constants' values before
 _lock = threading.Lock()
 
 
 @contextmanager
 def _plain_http() -> Iterator[None]:
-    """Have the client download over HTTP in small pieces: its Xet transfer cannot be stopped, and its pieces of 10 MB
-    make a slow download look dead. The client has no arguments for these, only constants."""
+    """Make the client download over HTTP in small pieces.
+
+    Its Xet transfer cannot be stopped, and with pieces of 10 MB a slow download seems to stand still. The client has no
+    arguments for these, only constants.
+    """
     global _users_of_plain_http
     with _lock:
         if not _users_of_plain_http:
-            _clients_own.update(
-                {name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")}
-            )
+            _previous.update({name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")})
         _users_of_plain_http += 1
         constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE = True, 1 << 16
     try:
@@ -252,7 +274,7 @@ def _plain_http() -> Iterator[None]:
         with _lock:
             _users_of_plain_http -= 1
             if not _users_of_plain_http:
-                for name, value in _clients_own.items():
+                for name, value in _previous.items():
                     setattr(constants, name, value)
 
 

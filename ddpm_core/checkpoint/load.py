@@ -1,29 +1,16 @@
-"""`load`: a checkpoint in the Hub's layout as a model, and what `info` says of one."""
+"""`load`: a checkpoint in the Hub's layout as a model."""
 
 from __future__ import annotations
 
-import pickle
 import warnings
-import zipfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
-
-from ddpm_core.checkpoint import config, gamma_file, hub, refs
-from ddpm_core.checkpoint.fields import MAX_PARAMETERS, MAX_WEIGHT
-from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint import config, hub, refs
+from ddpm_core.checkpoint.weights import build_network, check_evaluation
 from ddpm_core.engines.choose import wrap
-from ddpm_core.engines.common import example_inputs
-from ddpm_core.from_diffusers import KDownsample2D, KUpsample2D, UNet2DModel
-from ddpm_core.model import Model, Source
-
-# Google's repositories whose weights are not the moving average, though their names do not say so.
-NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
-# Attention weights as diffusers named them before 0.12.
-LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+from ddpm_core.model import Model
+from ddpm_core.names import Engine, Precision
 
 
 def load(
@@ -31,189 +18,28 @@ def load(
     *,
     revision: str | None = None,
     device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
+    precision: Precision = "auto",
+    engine: Engine = "auto",
     progress: hub.Progress | None = None,
 ) -> Model:
     """Load a checkpoint: an embedded name, a local folder, or a Hub id "owner/name" with an optional "@revision".
 
-    progress(bytes done, bytes in all) reports a download; what it raises cancels it and comes out unchanged.
+    device, precision, engine: see engines.choose.wrap. progress(bytes done, bytes in all) reports a download; what it
+    raises cancels the download and comes out unchanged.
     Raises CheckpointError, whose text is one sentence for the user, and ValueError for a device, precision or engine
     that does not exist.
     """
-    where = refs.parse(ref, revision)
-
-    def read(folder: Path, layout: refs.Layout) -> config.Settings:
-        return config.read(folder, layout, str(where))
-
-    folder, layout, commit = hub.fetch(where, read, progress)
-    found, path = read(folder, layout), folder / layout.weights
+    checkpoint = hub.fetch(refs.parse(ref, revision), config.check, progress)
+    found = config.read(checkpoint)
+    spec, layout = found.spec, checkpoint.layout
     if layout.unknown:
         missing = " and ".join(layout.unknown)
-        warnings.warn(f"{where}: the cache lacks {missing}, and the Hub could not be asked for it", stacklevel=2)
-    unet = _network(found.unet, path, f"{where}: {layout.weights}")
-    _try(unet, found.model["image_size"], found.model["schedule"].T, f"{where}: {layout.weights}")
-    source = Source(
-        ref=str(where),
-        name=folder.resolve().name if where.kind == "folder" else where.name,
-        revision=commit,
-        weights=_weights(where) if found.weights == "unknown" else found.weights,
-        file=layout.weights,
-        bytes=path.stat().st_size,
-        parameters=sum(p.numel() for p in unet.parameters()),
-        folder=folder,
-    )
-    gamma = gamma_file.read(source, found.model["schedule"])
-    network = wrap(unet, device, precision, engine, owned=True)
-    return Model(network=network, source=source, gamma=gamma, **found.model)
-
-
-def describe(model: Model) -> dict[str, str]:
-    """What `python -m ddpm_core info` prints: a title and a line of text for each thing worth knowing."""
-    source = model.source or Source()
-    config = model.schedule.config
-    name = config.get("beta_schedule", "given betas")
-    betas = model.schedule.beta[1:].tolist()
-    lines = {
-        "checkpoint": source.ref,
-        "revision": source.revision,
-        "weights": source.weights,
-        "file": source.file and f"{source.file}, {source.bytes / 1e6:.1f} MB",
-        "parameters": source.parameters and f"{source.parameters:,}",
-        "image": f"{model.image_size}×{model.image_size}, {model.channels} channels",
-        "schedule": f"{name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
-        "prediction": model.prediction,
-        "variance": f"{model.variance} (as published)",
-        "analytic variance": "estimated" if model.gamma is not None else "not estimated",
-        "clip": "x̂_0 to [−1, 1]" if model.clip else "no",
-        "classes": _classes(model),
-        "engine": getattr(model.network, "description", None),
-    }
-    return {title: str(line) for title, line in lines.items() if line}
-
-
-def _classes(model: Model) -> str:
-    if not model.num_classes:
-        return "none"
-    names = f" ({', '.join(model.class_names)})" if model.class_names else ""
-    null = "" if model.null_label is None else f", and {model.null_label} for no label"
-    return f"{model.num_classes}{names}{null}"
-
-
-def _weights(where: refs.Ref) -> str:
-    """Whether a repository whose files do not say so holds the moving average of the weights."""
-    if where.kind != "hub":
-        return "unknown"
-    return "EMA" if "-ema-" in where.name else "not EMA" if where.name in NOT_EMA else "unknown"
-
-
-def _network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
-    """The network of config.json with the weights of a file, float32. Nothing is allocated before the shapes agree."""
-    try:
-        with torch.device("meta"):
-            unet = UNet2DModel.from_config(config)
-    except Exception as error:  # diffusers checks a configuration by running into it
-        raise CheckpointError(
-            f"{where}: config.json is not one that UNet2DModel can be built of ({_reason(error)})"
-        ) from None
-    count = sum(parameter.numel() for parameter in unet.parameters())
-    if count > MAX_PARAMETERS:
-        raise CheckpointError(f"{where}: the network has {count:,} parameters, {MAX_PARAMETERS:,} are the limit")
-    weights = _read_weights(path, where)
-    expected = unet.state_dict()
-    for keys, problem in ((expected.keys() - weights.keys(), "lacks"), (weights.keys() - expected.keys(), "has also")):
-        if keys:
-            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-            raise CheckpointError(f"{where} does not fit config.json: it {problem} {min(keys)}{more}")
-    for key, value in weights.items():
-        if value.shape != expected[key].shape:
-            shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
-            raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
-        largest = torch.stack(torch.aminmax(value.float())).abs().amax()  # NaN is kept; a third of isfinite's time
-        if MAX_WEIGHT < largest < torch.inf:
-            raise CheckpointError(f"{where} is damaged: it holds {largest:.2g} in {key}, no trained weight")
-        if not largest.isfinite():
-            raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
-    unet.to_empty(device="cpu").load_state_dict(weights)
-    _make_buffers(unet, where)
-    return unet
-
-
-def _make_buffers(unet: nn.Module, where: str) -> None:
-    """Give a network that was built without memory the buffers that no file holds: the kernels of K-blocks."""
-    for name, module in unet.named_modules():
-        if isinstance(module, (KDownsample2D, KUpsample2D)):
-            module.kernel = type(module)(module.pad_mode).kernel
-        elif module._non_persistent_buffers_set:
-            raise CheckpointError(f"{where}: {name}, a {type(module).__name__}, is not supported")
-
-
-def _try(unet: UNet2DModel, size: int, T: int, where: str) -> None:
-    """Evaluate the network once, on a small image: not every network that can be built can be evaluated."""
-    config = unet.config
-    # Two pixels a side at the lowest resolution: with one, most of a kernel would see nothing but padding.
-    side = min(size, 2 ** len(config.block_out_channels))
-    image, _, *labels = example_inputs(unet, 1, side)
-    image = torch.linspace(-1, 1, image.numel()).reshape(image.shape)
-    try:
-        with torch.no_grad():
-            output = unet.eval()(image, torch.tensor([T - 1]), *labels, return_dict=False)[0]
-    except Exception as error:  # as diffusers' blocks do not check what they are given
-        raise CheckpointError(f"{where}: the network of config.json cannot be evaluated ({_reason(error)})") from None
-    if output.shape != (1, config.out_channels, *image.shape[2:]):
-        raise CheckpointError(f"{where}: the network of config.json does not keep the size of an image")
-    if not output.isfinite().all():
-        raise CheckpointError(f"{where} are weights with which the network gives NaN or infinite numbers")
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _read_weights(path: Path, where: str) -> dict[str, Tensor]:
-    """The tensors of a file, under today's names. A .bin file is a pickle: only tensors are taken, nothing is run."""
-    try:
-        if path.suffix == ".safetensors":
-            weights = load_file(path)
-        else:
-            _check_unpacked_size(path)
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise CheckpointError(
-            f"{where} is damaged or holds more than weights: refused, nothing in it was run"
-        ) from None
-    except Exception as error:  # the readers check a file by running into it
-        if isinstance(error, OSError) and error.strerror:
-            raise CheckpointError(f"{where} cannot be read: {error.strerror}") from None
-        file = path.resolve()  # in the Hub's cache, where path is a link
-        raise CheckpointError(f"{where} is damaged or cut off: delete {file} and load or copy it again") from None
-    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
-        raise CheckpointError(f"{where} is not a plain list of weights by name")
-    if not all(map(_is_plain, weights.values())):
-        raise CheckpointError(f"{where} holds something else than plain tensors of floating-point numbers")
-    return {_modern(key): value for key, value in weights.items()}
-
-
-def _check_unpacked_size(path: Path) -> None:
-    """torch stores tensors as they are: a zip archive with more in it than the file is long is a trap."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
-                raise ValueError("the archive is compressed")
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether it is a tensor of floating-point numbers that has each of them in memory."""
-    return (
-        isinstance(value, Tensor)
-        and value.layout == torch.strided
-        and value.device.type == "cpu"
-        and value.is_floating_point()
-        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
-    )
-
-
-def _modern(key: str) -> str:
-    for old, new in LEGACY_KEYS.items():
-        key = key.replace(old, new)
-    return key
+        warnings.warn(
+            f"{checkpoint.ref}: the cache lacks {missing}, and the Hub could not be asked for it", stacklevel=2
+        )
+    where = f"{checkpoint.ref}: {layout.weights}"
+    unet = build_network(found.unet, checkpoint.weights, where)
+    check_evaluation(unet, spec.image_size, spec.schedule.T, where)
+    parameters = sum(p.numel() for p in unet.parameters())
+    source = spec.source and replace(spec.source, parameters=parameters)
+    return Model(**{**vars(spec), "source": source}, network=wrap(unet, device, precision, engine, owned=True))

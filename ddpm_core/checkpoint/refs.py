@@ -56,6 +56,24 @@ class Layout:
         return (*self.extra, self.config, self.scheduler, self.weights)
 
 
+@dataclass(frozen=True)
+class LocalCheckpoint:
+    """A checkpoint whose files are on this machine.
+
+    folder: the root of its layout. commit: the one on the Hub that the files are of, None for other references.
+    """
+
+    ref: Ref
+    folder: Path
+    layout: Layout
+    commit: str | None = None
+
+    @property
+    def weights(self) -> Path:
+        """The file of the weights, which is there once the download is complete."""
+        return self.folder / self.layout.weights
+
+
 def embedded() -> dict[str, Path]:
     """The checkpoints that come with the project, by name."""
     here = Path(__file__).resolve().parents[1]

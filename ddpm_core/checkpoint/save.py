@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ddpm_core import files
 from ddpm_core.checkpoint import config, gamma_file, refs
-from ddpm_core.checkpoint.load import _read_weights
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Model
 
@@ -28,13 +28,13 @@ SAVED = ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.
 def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None) -> None:
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly.
 
-    half: keep the weights as float16, half the size, each rounded to 11 significant bits. Γ of the analytic variance
-    stays with weights that are those it was loaded with, rounded ones too: the rounding moves it by far less than its
-    standard error. extra: more files by name, such as README.md; None for one that must not be there.
+    half: store the weights as float16, half the size, each rounded to 11 significant bits. Γ of the analytic variance
+    is stored too, unless the weights were changed after loading; rounding them changes Γ by far less than its standard
+    error. extra: more files by name, such as README.md; None for one that must not be there.
 
-    A folder that exists is replaced only if it is empty or such a checkpoint, and whatever else it holds stays in it.
-    It is replaced whole: after an error, a Ctrl-C or a kill the former checkpoint or the new one is there; where a kill
-    came between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
+    An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
+    whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
+    between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
     Raises CheckpointError for another folder, for half where the model was loaded from that very folder, or when the
     disk refuses; TypeError for a network that is not a UNet2DModel; ValueError for weights that are not finite (with
@@ -60,7 +60,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         with files.replacing_folder(folder, ours={*SAVED, *extra}) as new:
             save_file(weights, new / refs.WEIGHTS[0], metadata={"format": "pt"})
             unet.save_config(new)
-            contents = config.files(model)
+            contents = config.json_files(model)
             if model.gamma is not None and has_gamma:
                 contents[refs.ANALYTIC] = gamma_file.beside(model, new / refs.WEIGHTS[0], half)
             for name, content in contents.items():
@@ -78,7 +78,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
 def check_replaceable(folder: Path) -> None:
     """Raise CheckpointError for a folder that `save` would not write to: one that holds something else.
 
-    A checkpoint in another layout is something else too: its weights would lie beside ours, and one of them be loaded.
+    A checkpoint in another layout is something else too: both its weights and ours would be there, and either loaded.
     """
     files.restore(folder)
     if not os.path.lexists(folder):
@@ -103,18 +103,18 @@ def _is_network(config: Path) -> bool:
 def _unrounded(model: Model, unet: UNet2DModel) -> tuple[dict[str, Tensor], bool]:
     """The weights in float32, and whether Γ, where the model has it, is theirs.
 
-    They are the network's own, or those of the file it was loaded from where the network has them rounded. Γ is theirs
-    unless they were changed after they were loaded.
+    They are the network's own, or where it has them rounded, those of the file it was loaded from. Γ is theirs unless
+    they were changed after loading.
     """
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
-    loaded = source is not None and source.folder is not None and source.file is not None
-    if exact and (model.gamma is None or not loaded):
+    path = source and source.weights_path
+    if exact and (model.gamma is None or not path):
         return weights, True
     stored: dict[str, Tensor] = {}
-    if loaded:
-        with suppress(CheckpointError):  # gone, or damaged meanwhile
-            stored = _read_weights(source.folder / source.file, source.name)
+    if path:
+        with suppress(CheckpointError):  # removed or damaged since then
+            stored = read_tensors(path, path.name)
     unchanged = stored.keys() == weights.keys() and all(
         stored[key].to(weight.dtype).equal(weight.cpu()) for key, weight in weights.items()
     )

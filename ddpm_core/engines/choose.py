@@ -1,4 +1,4 @@
-"""How a network is evaluated: by which engine, on which device, in which precision. `wrap` decides."""
+"""`wrap` decides how a network is evaluated: by which engine, on which device, in which precision."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from importlib.util import find_spec
 
 import torch
 
-from ddpm_core.engines.common import announced
+from ddpm_core.engines.common import EngineNetwork, announced
 from ddpm_core.engines.torch import CompiledNetwork, TorchNetwork
 from ddpm_core.from_diffusers import UNet2DModel
-from ddpm_core.names import ENGINES, PRECISIONS
+from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
 
 
 def wrap(
     unet: UNet2DModel,
     device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
+    precision: Precision = "auto",
+    engine: Engine = "auto",
     progress: Callable[[str], None] | None = None,
     owned: bool = False,
-):
-    """The network ready for evaluation, with .unet, .device and .description (what was chosen, and why).
+) -> EngineNetwork:
+    """The network ready for evaluation; its description says what was chosen, and why.
 
-    device: "auto" or a torch device; precision: one of PRECISIONS; engine: one of ENGINES. "auto" is the fastest that
-    keeps the images: OpenVINO on a CPU, torch elsewhere; bf16 where the processor computes in it, fp16 on older CUDA
-    devices, else fp32. An engine that does not work here is replaced by torch, with a warning.
-    progress(text) hears of a preparation that takes more than 2 seconds; it is logged otherwise.
-    owned: nobody else uses the unet, so that OpenVINO may round its weights as it needs them; torch always does.
+    device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
+    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and bf16 where the processor computes
+    in it, fp16 on older CUDA devices, else fp32. An engine that does not work here is replaced by torch, with a warning.
+    progress(text) is called when the preparation takes more than 2 seconds; without it the text goes to the log.
+    owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always does.
     Raises ValueError for values outside these.
     """
     if precision not in PRECISIONS:
@@ -38,7 +38,8 @@ def wrap(
     chosen = choose_device("cpu" if engine == "openvino" and device == "auto" else device)
     why = ""
     if engine == "auto" and chosen.type == "cpu":
-        engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
+        installed = find_spec("openvino")
+        engine, why = ("openvino", "") if installed else ("torch", "OpenVINO is not installed")
     try:
         if engine == "openvino":
             with announced("Preparing the network for OpenVINO; the first time takes longest", progress):
@@ -54,18 +55,18 @@ def wrap(
     return network
 
 
-def _openvino(unet: UNet2DModel, device: torch.device, precision: str, owned: bool):
+def _openvino(unet: UNet2DModel, device: torch.device, precision: Precision, owned: bool) -> EngineNetwork:
     if not find_spec("openvino"):
         raise RuntimeError("it is not installed")
     if device.type != "cpu":
         raise RuntimeError(f"it runs on the CPU, not on {device.type}")
-    from ddpm_core.engines.openvino import OpenVINONetwork
+    from ddpm_core.engines.openvino import OpenVINONetwork  # an optional package
 
     return OpenVINONetwork(unet, precision, owned)
 
 
-def torch_precision(precision: str, device: torch.device) -> str:
-    """What torch computes in."""
+def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
+    """The precision in which torch computes on a device: for "auto" the fastest that the device supports."""
     if precision != "auto":
         return precision
     if device.type == "cuda":
@@ -77,14 +78,14 @@ def torch_precision(precision: str, device: torch.device) -> str:
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """A torch device: CUDA, then Apple's MPS, then the CPU for "auto". Raises ValueError for one this machine lacks."""
+    """A torch device; "auto" is CUDA, else Apple's MPS, else the CPU. Raises ValueError for one this machine lacks."""
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()  # "meta" makes tensors too, but none that hold anything
+        torch.zeros(1, device=chosen).item()  # fails on "meta", whose tensors hold no numbers
     except Exception:  # each backend that is not there has an error of its own
         raise ValueError(
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"

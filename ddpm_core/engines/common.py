@@ -1,4 +1,4 @@
-"""What all engines share."""
+"""What all engines share: what a network has that one of them evaluates, and the inputs for a first try."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,37 +16,54 @@ from ddpm_core.from_diffusers import UNet2DModel
 log = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
 _PATIENCE = 2  # seconds of preparation before it is announced
 
 
-def in_two_parts(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x (N, C, H, W) as (N, 2C, H, W): rounded to the dtype, and what that leaves.
+class EngineNetwork(Protocol):
+    """A UNet2DModel that an engine evaluates, as `choose.wrap` returns it.
 
-    A network that computes in bf16 would see x rounded, with an error as large as a fifteenth of the noise in x_1. With
-    the kernel of its first convolution twice side by side it sees all of x, at no cost to speak of.
+    unet: the network, which may hold rounded weights. device: where its inputs are evaluated. description: engine,
+    device and precision, for the user. memory: bytes that the network takes by now, about.
+    """
+
+    unet: UNet2DModel
+    device: torch.device
+    description: str
+
+    @property
+    def memory(self) -> int: ...
+
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
+        ...
+
+
+def in_two_parts(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x (N, C, H, W) as (N, 2C, H, W): x rounded to the dtype, and the rounding error.
+
+    A network that computes in bf16 would see x rounded, with an error as large as a fifteenth of the noise in x_1. Its
+    first convolution, with the kernel twice side by side, takes both parts: it sees all of x, at almost no cost.
     """
     rounded = x.to(dtype).to(x.dtype)
     return torch.cat([rounded, x - rounded], 1)
 
 
 def weight_bytes(unet: nn.Module) -> int:
-    """Bytes of a network's weights as torch holds them."""
+    """Bytes of a network's weights in torch's memory."""
     return sum(weight.nbytes for weight in (*unet.parameters(), *unet.buffers()))
 
 
 def example_inputs(unet: UNet2DModel, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
-    """x, t_index and labels where the network has them, on the CPU. side: pixels, None for the network's own size."""
-    size = side or unet.config.sample_size
+    """Zeros as x, t_index and, for a network with classes, labels, on the CPU. side: pixels, None for its own size."""
+    size = side or unet.config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
     labels = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
-    return torch.zeros(n, unet.config.in_channels, height, width), torch.zeros(n, dtype=torch.int64), *labels
+    return torch.zeros(n, unet.config["in_channels"], height, width), torch.zeros(n, dtype=torch.int64), *labels
 
 
 @contextmanager
 def announced(text: str, progress: Callable[[str], None] | None) -> Iterator[None]:
-    """Say what is going on, to progress or else the log, once it takes more than 2 seconds."""
+    """Report the text, to progress or else to the log, if the block takes more than 2 seconds."""
     timer = threading.Timer(_PATIENCE, progress or log.info, [text])
     timer.daemon = True
     timer.start()

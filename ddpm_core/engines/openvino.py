@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 import torch
-from openvino import Node, properties
+from openvino import Node
 from openvino import opset13 as opset
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -30,6 +30,7 @@ from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, weigh
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts
 from ddpm_core.files import sha256
 from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.names import Arithmetic, Precision
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 128 * 1024**2
@@ -40,12 +41,12 @@ _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
 _GRAPH = 2  # goes up when openvino_graph or an entry's files change, so that networks are converted again
 _KEPT_SHAPES = 5
-# What each of them takes, as a multiple of the weights: it has them in memory once more, laid out as its kernels want
-# them, and room for activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
+# The memory of each of them as a multiple of the weights: a copy of the weights in the layout of its kernels, and the
+# activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
 _SHAPE_WEIGHTS = 1.5
 
-# One for the process, never dropped: each core gives the thread that made it an alternate signal stack and puts the one
-# before back when it goes, which another core may have freed by then; the next signal is a crash.
+# One for the process, never deleted. Each Core gives the thread that made it an alternate signal stack, and restores the
+# one before when it is deleted, which another Core may have freed by then: the next signal would crash the process.
 _CORE = openvino.Core()
 
 # torch traces one network at a time.
@@ -66,11 +67,12 @@ class OpenVINONetwork:
 
     device = torch.device("cpu")
 
-    def __init__(self, unet: UNet2DModel, precision: str = "auto", owned: bool = False):
-        self.unet = nn.Module.to(unet, self.device, torch.float32).eval().requires_grad_(False)
+    def __init__(self, unet: UNet2DModel, precision: Precision = "auto", owned: bool = False):
+        nn.Module.to(unet, self.device, torch.float32)  # in place
+        self.unet = unet.eval().requires_grad_(False)
         precision, why = _precision(precision)
         # Without the hint OpenVINO takes bf16 wherever there is any.
-        self._config = {properties.hint.inference_precision: _HINTS[precision]}
+        self._config = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
         self._precision = precision
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
@@ -80,12 +82,12 @@ class OpenVINONetwork:
             matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
             weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
         self._prepare(weights)
-        # Last, after all that can fail: whoever evaluates the network then needs it exact.
+        # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
             parameter.data = weights[name]
 
     def _prepare(self, weights: dict[str, Tensor]) -> None:
-        """Convert, and compile for one image. What is on disk and does not work here is removed and made again."""
+        """Convert, and compile for one image. A converted network from the disk that fails is removed and made again."""
         entry = _cache() / _key(self.unet)
         for anew in (False, True):
             with _CONVERTING:
@@ -114,7 +116,7 @@ class OpenVINONetwork:
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
         sizes = _chunks(*x.shape)
         outputs, start = [], 0
-        # One at a time: the processor is busy with one.
+        # One request at a time: one keeps all cores busy.
         with self._lock:
             for size in sizes:
                 chunk = [array[start : start + size] for array in arrays]
@@ -128,10 +130,10 @@ class OpenVINONetwork:
         x = x.float()
         if self._precision == "fp32":
             return x
-        return in_two_parts(2 * x - 1 if self.unet.config.center_input_sample else x, DTYPES[self._precision])
+        return in_two_parts(2 * x - 1 if self.unet.config["center_input_sample"] else x, DTYPES[self._precision])
 
     def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
-        """What evaluates inputs of this shape."""
+        """The compiled network for inputs of this shape."""
         if shape not in self._requests:
             model = self._model.clone()
             model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
@@ -143,7 +145,7 @@ class OpenVINONetwork:
 
 
 def _chunks(n: int, channels: int, height: int, width: int) -> list[int]:
-    """Batch sizes, powers of two, that make up n. A large image keeps the processor busy alone."""
+    """Batch sizes, powers of two, whose sum is n. A single large image keeps all cores busy."""
     largest = _LARGEST_CHUNK if height * width <= _SMALL_IMAGE else 1
     sizes = []
     while n:
@@ -152,9 +154,9 @@ def _chunks(n: int, channels: int, height: int, width: int) -> list[int]:
     return sizes
 
 
-def _precision(precision: str) -> tuple[str, str]:
-    """The precision, and why when it is not the one asked for."""
-    native = _CORE.get_property("CPU", properties.device.capabilities)
+def _precision(precision: Precision) -> tuple[Arithmetic, str]:
+    """The precision to use, and why, when it is not the requested one."""
+    native = _CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
         return ("bf16", "") if "BF16" in native else ("fp32", " (no native bf16)")
     if precision.upper() in native:
@@ -164,7 +166,7 @@ def _precision(precision: str) -> tuple[str, str]:
 
 
 def _converted(unet: UNet2DModel, entry: Path) -> tuple[openvino.Model, bool]:
-    """The network as OpenVINO's, its weights inputs of their names, and whether an earlier run had left it on disk."""
+    """The network as OpenVINO's, with its weights as named inputs; and whether it was read from the disk."""
     try:
         if (entry / _CHECKSUMS).read_text() != _checksums(entry):
             raise OSError("damaged")
@@ -187,7 +189,7 @@ def _converted(unet: UNet2DModel, entry: Path) -> tuple[openvino.Model, bool]:
 
 
 def _empty(model: openvino.Model, unet: UNet2DModel) -> None:
-    """Make the weights inputs of their names. KeyError where a weight is not found in the graph."""
+    """Turn the weights into inputs that have their names. KeyError for a weight that is not in the graph."""
     constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
     weights = {name: constants[name] for name in (_PREFIX + name for name in unet.state_dict())}
     for name, weight in weights.items():
@@ -199,13 +201,13 @@ def _empty(model: openvino.Model, unet: UNet2DModel) -> None:
 
 
 def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
-    """Those inputs, by the names that the weights have in torch."""
+    """The inputs that stand for weights, by the weights' names in torch."""
     names = {parameter.get_friendly_name(): parameter for parameter in model.get_parameters()}
     return {name.removeprefix(_PREFIX): node for name, node in names.items() if name.startswith(_PREFIX)}
 
 
 def _fill(model: openvino.Model, weights: dict[str, Tensor]) -> None:
-    """Give the weights to such a graph, as they lie in torch's memory."""
+    """Replace those inputs by the weights, which stay in torch's memory."""
     for name, parameter in _weights(model).items():
         constant = _constant(weights[name])
         for target in parameter.output(0).get_target_inputs():
@@ -220,7 +222,7 @@ def _constant(weight: Tensor) -> Node:
     bits = weight.contiguous().view(torch.int16).numpy()  # numpy has no bfloat16
     stored = openvino.op.Constant(openvino.Tensor(bits, weight.shape, openvino.Type.bf16), shared_memory=True)
     constant = opset.convert(stored, "f32")
-    constant.get_rt_info()["decompression_0"] = ""  # not to be made float32 before it is needed
+    constant.get_rt_info()["decompression_0"] = ""  # so that OpenVINO converts it to float32 only when needed
     return constant
 
 
@@ -230,15 +232,15 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
             super().__init__()
             self.unet = unet
 
-        def forward(self, x, t_index, *labels):
+        def forward(self, x: Tensor, t_index: Tensor, *labels: Tensor) -> Tensor:
             return self.unet(x, t_index, *labels, return_dict=False)[0]
 
-    # openvino.convert_model does the same, but silences everybody's logging meanwhile and reports to its maker.
+    # openvino.convert_model does the same, but turns off all logging meanwhile and sends usage statistics.
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
         # Two images: with one, the trace might take the batch for a constant. And two pixels a side at the lowest
         # resolution: the graph is that of every size, and at 256×256 it took five times as long to trace.
-        inputs = example_inputs(unet, 2, side=2 ** len(unet.config.block_out_channels))
+        inputs = example_inputs(unet, 2, side=2 ** len(unet.config["block_out_channels"]))
         decoder = TorchScriptPythonDecoder(Forward(), example_input=inputs)
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
@@ -247,16 +249,16 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
 
 
 def _key(unet: UNet2DModel) -> str:
-    """What the converted network depends on but for its weights, as a hash.
+    """A hash of everything but the weights that the converted network depends on.
 
-    Configuration, the class of every part, versions, our rewriting, and what a part keeps that is no weight.
+    Configuration, the class of every part, versions, our rewriting, and buffers that are not weights.
     """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
     parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in unet.named_modules()}
     weights = unet.state_dict().keys()
     others = {
-        name: hashlib.sha256(buffer.detach().cpu().reshape(-1).view(torch.uint8).numpy()).hexdigest()
+        name: hashlib.sha256(buffer.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
         for name, buffer in unet.named_buffers()
         if name not in weights
     }
@@ -269,7 +271,7 @@ def _cache() -> Path:
 
 
 def _store(model: openvino.Model, entry: Path) -> None:
-    """Another process sees all of it or nothing."""
+    """Keep a converted network on disk: another process sees all of it or nothing."""
     with files.new_folder(entry) as new:
         # OpenVINO would round numbers to fp16 by default.
         openvino.save_model(model, new / _FILES[0], compress_to_fp16=False)
@@ -281,7 +283,7 @@ def _checksums(entry: Path) -> str:
 
 
 def _evict(folder: Path) -> None:
-    """Remove the entries used longest ago until the rest is within bounds; the newest always stays."""
+    """Remove the least recently used entries until the rest is within bounds; the newest always stays."""
     entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     entries.sort(key=lambda entry: entry.stat().st_mtime)
     sizes = [sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in entries]

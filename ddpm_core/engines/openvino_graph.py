@@ -23,7 +23,7 @@ def keep_channels_together(model: Model) -> None:
 
 
 def take_two_parts(model: Model, kernel_name: str) -> None:
-    """Let a converted network take its image as engine.in_two_parts gives it, in place.
+    """Make a converted network take its image as common.in_two_parts gives it, in place.
 
     kernel_name: of the first convolution's kernel. A network that centers its image takes it centered.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,18 +11,17 @@ from torch import Tensor, nn
 
 from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, weight_bytes
 from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.names import Arithmetic
 
-# Convolution kernels are chosen by batch size, and their sums differ in the last bits. Chunks of one size, the last one
-# padded, make an image independent of its batch. They are larger where a device computes several small images in the
-# time of one.
+# torch chooses convolution kernels by batch size, and their sums differ in the last bits. Chunks of one size, the last
+# one padded, make an image independent of its batch. On a GPU, which computes several small images in the time of one,
+# a chunk has 8 of them.
 _CHUNK = 8
-
-
 _SMALL_IMAGE = 64 * 64  # pixels
 
 
 class _InputConv(nn.Module):
-    """A network's first convolution, in half precision, of a float32 image; its parameters keep their names."""
+    """A network's first convolution in half precision, applied to a float32 image; its parameters keep their names."""
 
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
@@ -33,9 +33,14 @@ class _InputConv(nn.Module):
 
 
 def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
-    """The first Skip block of a network reads the float32 image, too: it gets it in the dtype of its weights."""
+    """The first Skip block of a network reads the float32 image too: cast it to the dtype of the block's weights."""
     skip = keywords["skip_sample"].to(keywords["hidden_states"].dtype)
     return arguments, {**keywords, "skip_sample": skip}
+
+
+def _padded(part: Tensor, size: int) -> Tensor:
+    """A tensor with its last row repeated until it has `size` rows."""
+    return torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
 
 
 class TorchNetwork:
@@ -43,14 +48,15 @@ class TorchNetwork:
 
     name = "torch"
 
-    def __init__(self, unet: UNet2DModel, device: torch.device, precision: str):
-        # nn.Module's own `to`: the one of diffusers warns that norms would rather stay in float32.
-        unet = nn.Module.to(unet, device, DTYPES[precision], memory_format=torch.channels_last)
+    def __init__(self, unet: UNet2DModel, device: torch.device, precision: Arithmetic):
+        # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
+        moved: Any = nn.Module.to
+        moved(unet, device, DTYPES[precision], memory_format=torch.channels_last)
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.description = f"{self.name} · {device.type} · {precision}"
         if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
-            unet.conv_in = _InputConv(unet.conv_in)
+            unet.register_module("conv_in", _InputConv(unet.conv_in))
             for block in unet.down_blocks:
                 if hasattr(block, "skip_conv"):
                     block.register_forward_pre_hook(_round_skip, with_kwargs=True)
@@ -73,8 +79,8 @@ class TorchNetwork:
     def _evaluate(self, size: int, x: Tensor, *conditions: Tensor) -> Tensor:
         n = len(x)
         if n < size:
-            parts = [torch.cat([part, part[-1:].expand(size - n, *part.shape[1:])]) for part in (x, *conditions)]
-            x, *conditions = parts
+            conditions = tuple(_padded(part, size) for part in conditions)
+            x = _padded(x, size)
         return self._forward(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
 
     def _forward(self, *inputs: Tensor) -> Tensor:
@@ -82,22 +88,22 @@ class TorchNetwork:
 
 
 class CompiledNetwork(TorchNetwork):
-    """The same through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
+    """TorchNetwork through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
 
     name = "torch.compile"
 
-    def __init__(self, unet: UNet2DModel, device: torch.device, precision: str):
+    def __init__(self, unet: UNet2DModel, device: torch.device, precision: Arithmetic):
         super().__init__(unet, device, precision)
         mode = "reduce-overhead" if device.type == "cuda" else None
         self._compiled = torch.compile(super()._forward, mode=mode, dynamic=False)
-        # torch keeps CUDA graphs per thread: one thread does all the work, whoever asks, and records each shape once.
+        # torch keeps CUDA graphs per thread: one thread evaluates for all callers and records each shape once.
         self._worker = ThreadPoolExecutor(1, "ddpm-compiled")
         self(*example_inputs(unet))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         return self._worker.submit(self._replay, *inputs).result()
 
-    @torch.no_grad()  # holds for one thread only
+    @torch.no_grad()  # that of the caller holds for the caller's thread only
     def _replay(self, *inputs: Tensor) -> Tensor:
         # The next replay of a CUDA graph overwrites its output: hand out a copy.
         return self._compiled(*inputs).clone()

@@ -1,1 +1,1 @@
-"""What can be taken away from a run: files, a link, scripts."""
+"""What users can take away from a run: files, an address, scripts; and the invitation to the page."""

@@ -1,6 +1,6 @@
-"""Files to take away: the final pictures and a film strip as PNG, the trajectory as GIF, all of a run as ZIP.
+"""Files of a run: the final pictures and a film strip as PNG, the trajectory as GIF, everything as ZIP.
 
-Each holds the settings of its run, as JSON: a PNG as its Description, a GIF as its comment, a ZIP as settings.json.
+Each contains the settings of the run as JSON: PNG as Description, GIF as comment, ZIP as settings.json.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Callable
 
 import gradio as gr
 import numpy as np
 from gradio import processing_utils
 from PIL import Image
 
-from ui.runs import models as checkpoints
-from ui.runs.frames import Show
-from ui.runs.settings import LANE
+from ddpm_core import imaging
+from ddpm_core.noise import gaussian_batch
+from ui.runs.frames import RunView
+from ui.runs.offered import short_name
+from ui.runs.settings import ANY, LANE
 
 GIF_SIZE = 256  # small pictures are enlarged to about this
 STRIP = 10  # pictures in a row of a film strip
@@ -26,86 +29,80 @@ GAP = 2  # pixels between pictures
 
 
 def cached(demo: gr.Blocks, name: str, content: bytes) -> str:
-    """The path of a file that gradio serves, and deletes when it is old."""
+    """The path of a file that gradio serves, and deletes after an hour."""
     path = processing_utils.save_bytes_to_cache(content, name, demo.GRADIO_CACHE)
     demo.upload_file_set.add(path)
     return path
 
 
-def picture(demo: gr.Blocks, show: Show) -> str:
-    """The last pictures of a run as one PNG, in the model's own resolution; a row for each of two lanes."""
-    from ddpm_core import imaging
-
-    lanes = [frame.x for _, frame in sorted(show.last.items())]
+def picture(demo: gr.Blocks, view: RunView) -> str:
+    """The last pictures of a run as one PNG in the model's own resolution, with a row for each of two lanes."""
+    lanes = [frame.x for _, frame in sorted(view.last.items())]
     columns = None if len(lanes) == 1 else len(lanes[0])
     image = imaging.grid(np.concatenate(lanes), columns, GAP)
-    return cached(demo, f"{_stem(show)}.png", imaging.png(image, about=about(show)))
+    return cached(demo, f"{_stem(view)}.png", imaging.png(image, about=about(view)))
 
 
-def strip(demo: gr.Blocks, show: Show) -> str:
-    """A film strip: a row for each image, and there for each lane, of up to STRIP moments from noise to x_0."""
-    from ddpm_core import imaging
-
-    moments = imaging.thin(_moments(show), STRIP)
-    count, lanes = show.settings.count, len(moments[0])
+def strip(demo: gr.Blocks, view: RunView) -> str:
+    """A film strip: up to STRIP moments from noise to x_0, a row for each image of each lane."""
+    moments = imaging.thin(_moments(view), STRIP)
+    count, lanes = view.settings.count, len(moments[0])
     tiles = [moment[lane][n] for n in range(count) for lane in range(lanes) for moment in moments]
     image = imaging.grid(np.stack(tiles), len(moments), GAP)
-    return cached(demo, f"{_stem(show)}-strip.png", imaging.png(image, about=about(show)))
+    return cached(demo, f"{_stem(view)}-strip.png", imaging.png(image, about=about(view)))
 
 
-def gif(demo: gr.Blocks, show: Show) -> str:
+def gif(demo: gr.Blocks, view: RunView) -> str:
     """The x_t of a run as a GIF, two lanes side by side."""
-    from ddpm_core import imaging
-
-    frames = [imaging.grid(np.stack([imaging.grid(x) for x in moment]), gap=4 * GAP) for moment in _moments(show)]
+    frames = [imaging.grid(np.stack([imaging.grid(x) for x in moment]), gap=4 * GAP) for moment in _moments(view)]
     file = io.BytesIO()
-    imaging.save_gif(file, frames, scale=max(1, GIF_SIZE // frames[0].shape[0]), about=about(show))
-    return cached(demo, f"{_stem(show)}.gif", file.getvalue())
+    imaging.save_gif(file, frames, scale=max(1, GIF_SIZE // frames[0].shape[0]), about=about(view))
+    return cached(demo, f"{_stem(view)}.gif", file.getvalue())
 
 
-def archive(demo: gr.Blocks, show: Show) -> str:
+def archive(demo: gr.Blocks, view: RunView) -> str:
     """All of a run as a ZIP: settings.json, x_T.npy and x_0.npy (float32, N × C × H × W), every kept x_t as PNG."""
-    from ddpm_core import imaging
-    from ddpm_core.noise import gaussian_batch
-
-    lanes = show.job.plan.lanes
-    shape = np.moveaxis(show.sample.x, -1, 1).shape[1:]
+    lanes = view.plan.lanes
+    shape = np.moveaxis(view.sample.x, -1, 1).shape[1:]
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as out:  # what is in it is compressed already
-        out.writestr("settings.json", about(show, indent=2))
-        out.writestr("x_T.npy", _npy(gaussian_batch(list(show.settings.seeds), 0, shape).numpy()))
-        for number, sprites in sorted(show.sprites.items()):
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as out:  # its files are compressed already
+        out.writestr("settings.json", about(view, indent=2))
+        out.writestr("x_T.npy", _npy(gaussian_batch(list(view.settings.seeds), 0, shape).numpy()))
+        for number, sprites in sorted(view.sprites.items()):
             folder = f"lane-{'ab'[number]}/" if len(lanes) > 1 else ""
-            if number in show.job.x_0:  # a run that was stopped has none
-                out.writestr(f"{folder}x_0.npy", _npy(show.job.x_0[number]))
+            if number in view.job.x_0:  # a run that was stopped has none
+                out.writestr(f"{folder}x_0.npy", _npy(view.job.x_0[number]))
             for k, sprite in sorted(sprites.items()):
                 s = lanes[number].steps[k][1]
-                for seed, image in zip(show.settings.seeds, _pictures(sprite, show), strict=True):
+                for seed, image in zip(view.settings.seeds, _pictures(sprite, view), strict=True):
                     out.writestr(f"{folder}seed-{seed}/x_{s:04}.png", imaging.png(image, compress_level=1))
-    return cached(demo, f"{_stem(show)}.zip", file.getvalue())
+    return cached(demo, f"{_stem(view)}.zip", file.getvalue())
 
 
-def about(show: Show, indent: int | None = None) -> str:
+KINDS: dict[str, Callable[[gr.Blocks, RunView], str]] = {"png": picture, "gif": gif, "strip": strip, "zip": archive}
+
+
+def about(view: RunView, indent: int | None = None) -> str:
     """The settings of a run as JSON, enough to repeat it."""
-    one = dataclasses.asdict(show.settings)
+    one = dataclasses.asdict(view.settings)
     names = [name for name in one if name not in LANE]
-    lanes = [{name: getattr(lane, name) for name in LANE} for lane in show.job.lanes]
-    done = [show.last[number].k + 1 if number in show.last else 0 for number in range(len(lanes))]
-    content = {name: one[name] for name in names} | show.job.about
+    lanes = [{name: getattr(lane, name) for name in LANE} for lane in view.job.lanes]
+    done = [view.last[number].k + 1 if number in view.last else 0 for number in range(len(lanes))]
+    content = {name: one[name] for name in names} | view.job.about
     content["lanes"] = [lane | {"steps_done": steps} for lane, steps in zip(lanes, done, strict=True)]
     return json.dumps(content, indent=indent, ensure_ascii=False)
 
 
-def _moments(show: Show) -> list[list[np.ndarray]]:
-    """For each time that any lane has a picture of, from noise to x_0: the x of every lane, uint8 (N, H, W, C).
+def _moments(view: RunView) -> list[list[np.ndarray]]:
+    """The x of every lane, uint8 (N, H, W, C), at each time of which any lane has a picture, from noise to x_0.
 
-    A lane without a picture of that time shows its last one before, at first its first one.
+    A lane without a picture of that time shows its previous one, or its first one where there is none.
     """
     times = []
-    for number, sprites in show.sprites.items():
-        steps = show.job.plan.lanes[number].steps
+    for number, sprites in view.sprites.items():
+        steps = view.plan.lanes[number].steps
         times += [(steps[k][1], number, sprite) for k, sprite in sprites.items()]
-    now = {number: sprites[min(sprites)] for number, sprites in show.sprites.items()}
+    now = {number: sprites[min(sprites)] for number, sprites in view.sprites.items()}
     moments: dict[int, dict[int, bytes]] = {}
     for s, number, sprite in sorted(times, key=lambda time: -time[0]):
         now = now | {number: sprite}
@@ -115,14 +112,14 @@ def _moments(show: Show) -> list[list[np.ndarray]]:
     for moment in moments.values():
         for sprite in moment.values():
             if sprite not in decoded:
-                decoded[sprite] = _pictures(sprite, show)
+                decoded[sprite] = _pictures(sprite, view)
         result.append([decoded[sprite] for _, sprite in sorted(moment.items())])
     return result
 
 
-def _pictures(sprite: bytes, show: Show) -> np.ndarray:
-    """Back from a sprite to uint8 (N, H, W, C)."""
-    count, size = show.sample.x.shape[:2]
+def _pictures(sprite: bytes, view: RunView) -> np.ndarray:
+    """A sprite as uint8 (N, H, W, C) again."""
+    count, size = view.sample.x.shape[:2]
     row = np.asarray(Image.open(io.BytesIO(sprite)))
     return np.stack(np.split(row.reshape(size, count * size, -1), count, axis=1))
 
@@ -133,12 +130,12 @@ def _npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _stem(show: Show) -> str:
-    parts = [checkpoints.name(show.settings.checkpoint)]
-    parts += [show.settings.label] if show.settings.label != "any" else []
-    for number, lane in enumerate(show.job.lanes):
-        done = show.last[number].k + 1 if number in show.last else 0
+def _stem(view: RunView) -> str:
+    parts = [short_name(view.settings.checkpoint)]
+    parts += [view.settings.label] if view.settings.label != ANY else []
+    for number, lane in enumerate(view.job.lanes):
+        done = view.last[number].k + 1 if number in view.last else 0
         parts += ["against"] * bool(number)
         parts.append(f"{lane.steps} steps" if done == lane.steps else f"step {done} of {lane.steps}")
         parts.append(f"ddim eta {lane.eta:g}" if lane.sampler == "ddim" else lane.variance)
-    return re.sub(r"[^\w.-]+", "-", " ".join([*parts, f"seed {show.settings.seed}"])).strip("-")
+    return re.sub(r"[^\w.-]+", "-", " ".join([*parts, f"seed {view.settings.seed}"])).strip("-")

@@ -1,4 +1,4 @@
-"""The page's address for the people in the room, as text and as a QR code."""
+"""The page's address for the people in the room, as text and QR code."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
-MAX_ADDRESS = 500  # characters; a longer one makes a code that no phone reads off a wall
+import segno
+
+MAX_ADDRESS = 500  # characters; no phone can read a longer one as a code on a wall
 
 
-def invitation(page: str) -> dict:
-    """{address, code}, where others reach the page; or {why}, a sentence, where they don't.
+def invitation(page: str) -> dict[str, str]:
+    """{address, code} where others can reach the page, else {why}: a sentence.
 
-    page: the address that the asking browser has. code: the QR code, an SVG as data-URI. Anybody can call this.
+    page: its address in the browser that asks. code: the QR code, an SVG as data-URI. Anybody can call this.
     """
     try:
         scheme, host, port, path = _parts(page)
@@ -24,14 +26,12 @@ def invitation(page: str) -> dict:
             return {"why": "Only this machine reaches the page: start the app with --host 0.0.0.0 to let the room in"}
     place = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{place}{f':{port}' if port else ''}{path}"
-    import segno
-
     code = segno.make(address, micro=False).svg_data_uri(scale=4, border=2, light="white")
     return {"address": address, "code": code}
 
 
 def _parts(page: str) -> tuple[str, str, int | None, str]:
-    """(scheme, host, port, path) of a page's address. Raises ValueError for what is none."""
+    """(scheme, host, port, path) of a page's address. Raises ValueError for anything else."""
     text = str(page)
     if len(text) > MAX_ADDRESS:
         raise ValueError("too long")
@@ -50,17 +50,17 @@ def _is_loopback(host: str) -> bool:
 
 
 def _own_address() -> str | None:
-    """This machine's on its network. Nothing is sent: connecting a datagram socket only chooses a route."""
+    """This machine's address on its network. Nothing is sent: connecting a datagram socket only chooses a route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # an address of nobody, RFC 5737
+            probe.connect(("192.0.2.1", 9))  # nobody has this address: RFC 5737
         except OSError:
             return None
         return probe.getsockname()[0]
 
 
 def _answers(host: str, port: int) -> bool:
-    """Whether the page is served there, and not to this machine alone."""
+    """Whether something is served there, and so not to this machine alone."""
     try:
         with socket.create_connection((host, port), timeout=0.5):
             return True

@@ -1,16 +1,16 @@
-"""A run as words: the address that restores the controls, and Python that repeats it."""
+"""The address of the page that restores its controls. web/page/page.js writes it, with the names of settings.PAGE."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from ui.runs import models as checkpoints
-from ui.runs.settings import DEFAULTS, FIELDS, LANE, PAGE, Settings
+from ui.runs.settings import PAGE, limits_of
 
 
-def from_address(query: Mapping[str, str]) -> tuple[dict, list[str]]:
-    """What the query of an address says of the controls, by the names of PAGE, and a sentence for every value of it
-    that is not allowed and left out.
+def from_address(query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """The values of controls in the query of an address, by the names of PAGE, and a sentence for each value that is
+    left out because it is not allowed.
     """
     values, refused = {}, []
     for name in PAGE:
@@ -18,149 +18,9 @@ def from_address(query: Mapping[str, str]) -> tuple[dict, list[str]]:
         if text is None:
             continue
         try:
-            values[name] = _value(name, text)
+            value = limits_of(name).read(text)
         except ValueError as error:
             refused.append(f"In the address, {name}: {error}")
-    return values, refused
-
-
-def _value(name: str, text: str):
-    if isinstance(DEFAULTS[name], bool):
-        if text not in ("true", "false"):
-            raise ValueError("must be true or false")
-        return text == "true"
-    field = name.removesuffix("_b")
-    checked = Settings.check(**{field: DEFAULTS[field] for field in FIELDS} | {field: text})
-    return str(checked.seed) if name == "seed" else getattr(checked, field)
-
-
-def python(lanes: Sequence[Settings], model) -> str:
-    """A script that repeats a run with ddpm_core. model: a Model, or what `Checkpoints.peek` says of it."""
-    first = lanes[0]
-    shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
-    ways = [{name: getattr(lane, name) for name in (*LANE, "spacing")} for lane in lanes]
-    lines = ["from PIL import Image", "", "import ddpm_core", "", f"model = ddpm_core.load({_ref(first, model)!r})"]
-    if len(lanes) == 1:
-        lines += [f"images = ddpm_core.sample(model, {_arguments(shared | ways[0])})  # uint8 (N, H, W, C)"]
-        lines += [f"for seed, image in zip({first.seeds!r}, images):"]
-        lines += ['    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")']
-    else:
-        lines[2:3] = ["import ddpm_core", "from ddpm_core.imaging import to_uint8"]
-        lines += ["lanes = [", *(f"    {way!r}," for way in ways), "]"]
-        lines += ["last = {}", f"for lane, step in ddpm_core.side_by_side(model, lanes=lanes, {_arguments(shared)}):"]
-        lines += ["    last[lane] = step.x", "for lane, x in last.items():"]
-        lines += [f"    for seed, image in zip({first.seeds!r}, to_uint8(x)):"]
-        lines += ['        Image.fromarray(image.squeeze()).save(f"lane-{lane}-seed-{seed}.png")']
-    return "\n".join(lines) + "\n"
-
-
-def diffusers(lanes: Sequence[Settings], model) -> str:
-    """The same with diffusers alone. Raises ValueError, saying why, for a run that diffusers cannot repeat."""
-    if len(lanes) > 1:
-        raise ValueError("diffusers runs one lane: turn Compare off")
-    run = lanes[0]
-    if run.sampler != "ddpm" or run.variance not in ("beta", "beta_tilde"):
-        raise ValueError("diffusers takes the steps of DDPM with β or β̃ only; its DDIM has a fixed stride")
-    if model.prediction == "mu" or model.variance.startswith("learned"):
-        raise ValueError("diffusers does not sample from what this network predicts")
-    unet, scheduler = _diffusers_parts(model.source)
-    kind = {"beta": "fixed_large", "beta_tilde": "fixed_small"}[run.variance]
-    labels = _labels(run, model).get("labels")
-    if model.num_classes and labels is None:
-        labels = model.null_label
-    size = model.image_size
-    call = "unet(x, t).sample"
-    if labels is not None:
-        call = "unet(x, t, torch.full((len(seeds),), {})).sample"
-        if run.guidance != 1:
-            call = f"guided({call.format(labels)}, {call.format(model.null_label)}, {run.guidance:g})"
         else:
-            call = call.format(labels)
-    guided = [
-        "",
-        "",
-        "def guided(conditional, unconditional, w):",
-        "    return unconditional + w * (conditional - unconditional)",
-    ]
-    return "\n".join(
-        [
-            "import numpy as np",
-            "import torch",
-            "from diffusers import DDPMScheduler, UNet2DModel",
-            "from diffusers.schedulers import scheduling_ddpm",
-            "from PIL import Image",
-            "",
-            f"seeds = {run.seeds!r}",
-            f"unet = UNet2DModel.from_pretrained({', '.join(unet)})",
-            f"scheduler = DDPMScheduler.from_pretrained({', '.join(scheduler)}, variance_type={kind!r},",
-            f"                                          clip_sample={run.clip})",
-            f"scheduler.set_timesteps(timesteps={_indices(run, model)})",
-            "",
-            "",
-            "def noise(stream):  # a function of seed and stream alone: 0 is x_T, i + 1 belongs to step i",
-            f"    shape = ({model.channels}, {size}, {size})",
-            "    draws = [np.random.Generator(np.random.Philox(key=[seed, stream])) for seed in seeds]",
-            "    return torch.from_numpy(np.stack([draw.standard_normal(shape, dtype=np.float32) for draw in draws]))",
-            *(guided if "guided" in call else []),
-            "",
-            "",
-            "x = noise(0)",
-            "for i, t in enumerate(scheduler.timesteps):",
-            "    last = i + 1 == len(scheduler.timesteps)",
-            "    # diffusers draws its own noise, and with fixed_large may add some in the last step, too",
-            "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
-            "    with torch.no_grad():",
-            f"        output = {call}",
-            "    x = scheduler.step(output, t, x).prev_sample",
-            "images = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()",
-            "for seed, image in zip(seeds, images):",
-            '    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")',
-            "",
-        ]
-    )
-
-
-def _ref(settings: Settings, model) -> str:
-    """The checkpoint with the revision that was loaded."""
-    revision = checkpoints.revision(model)
-    return f"{_repository(model.source)}@{revision}" if revision else settings.checkpoint
-
-
-def _repository(source) -> str:
-    """The Hub's id of a checkpoint from there."""
-    return source.ref.partition("@")[0]
-
-
-def _diffusers_parts(source) -> list[list[str]]:
-    """The arguments of `from_pretrained` for the network and for the scheduler: each may lie in a folder of its own."""
-    from ddpm_core.checkpoint import refs
-
-    if source.revision:
-        where = [repr(_repository(source)), f"revision={source.revision!r}"]
-    elif source.ref in refs.embedded():
-        where = [repr(f"checkpoints/{source.ref}")]
-    else:
-        where = [repr(str(source.folder))]
-    inside = {
-        "unet": source.file.startswith("unet/"),
-        "scheduler": (source.folder / "scheduler" / "scheduler_config.json").is_file(),
-    }
-    return [[*where, f"subfolder={name!r}"] if inner else where for name, inner in inside.items()]
-
-
-def _labels(settings: Settings, model) -> dict:
-    arguments = settings.arguments(model)
-    return {name: arguments[name] for name in ("labels", "guidance") if arguments[name] is not None}
-
-
-def _arguments(values: dict) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
-
-
-def _indices(settings: Settings, model) -> str:
-    """The t − 1 of the run's steps, as Python."""
-    from ddpm_core import timestep_pairs
-
-    if settings.spacing == "linspace" and settings.steps > 1:
-        return f"np.linspace(0, {model.schedule.T - 1}, {settings.steps}).round().astype(int)[::-1].tolist()"
-    return repr([t - 1 for t, _ in timestep_pairs(model.schedule.T, settings.steps, settings.spacing)])
+            values[name] = str(value) if name == "seed" else value  # its control is a text box
+    return values, refused

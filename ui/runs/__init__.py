@@ -1,1 +1,1 @@
-"""A run of the sampler, from settings to frames. Nothing here knows gradio."""
+"""A run of the sampler, from settings to frames. Nothing here uses gradio."""

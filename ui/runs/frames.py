@@ -1,13 +1,15 @@
-"""From a run's updates to the player's messages, pictures as data-URIs; web/player/messages.js lists what they hold."""
+"""From a run's updates to the player's messages, with pictures as data-URIs. web/player/messages.js defines them."""
 
 from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from ddpm_core import imaging
 from ui.runs.job import FINAL, Frame, Job, Update
 from ui.runs.plan import Plan
 from ui.runs.settings import Settings
@@ -15,49 +17,66 @@ from ui.runs.settings import Settings
 QUALITY = 80  # JPEG
 
 
-class Show:
-    """A run as one page sees it: its messages, and the pictures it has shown, to be saved.
+class RunView:
+    """A run as one page sees it: its messages, and the pictures that it has shown, for saving.
 
-    values: what the controls said when it was started. settings: None when that was wrong, as `error` then says.
+    values: those of the controls when it was started. job: None when they were wrong, as `error` then says.
     """
 
-    def __init__(self, values: list, job: Job | None = None, error: str = ""):
-        self.job = job
+    def __init__(self, values: Sequence[object], job: Job | None = None, error: str = ""):
         self.started = False
-        self.superseded = False  # by a newer run of the same page, which shows that one only
+        self.superseded = False  # by a newer run of the same page, which shows only that one
         self.sprites: dict[int, dict[int, bytes]] = {}  # lane -> step -> x of the kept frames
-        self.last: dict[int, Frame] = {}  # lane -> its newest
+        self.last: dict[int, Frame] = {}  # lane -> its newest frame
+        self._job = job
         self._values = values
         self._error = error
         self._id = secrets.token_hex(4)
         self._seq = 0
 
     @property
+    def job(self) -> Job:
+        """The run. There is none when the settings were wrong."""
+        assert self._job is not None
+        return self._job
+
+    @property
+    def plan(self) -> Plan:
+        """The run's plan. It is there before the first frame."""
+        assert self.job.plan is not None
+        return self.job.plan
+
+    @property
     def settings(self) -> Settings:
         return self.job.settings
+
+    @property
+    def has_loaded(self) -> bool:
+        """Whether the run had to load its model."""
+        return self._job is not None and self._job.loaded
 
     @property
     def sample(self) -> Frame:
         """A frame of some lane, for what all have in common."""
         return next(iter(self.last.values()))
 
-    def messages(self) -> Iterator[dict]:
-        """Run, and yield message after message; the last one's state is final. Closing it stops the run."""
-        if self.job is None:
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Run, and yield the messages; the state of the last one is final. Closing the iterator stops the run."""
+        if self._job is None:
             yield self._message(Update("error", self._error))
             return
-        for update in self.job.updates():
+        for update in self._job.updates():
             if self.superseded:
                 return
             yield self._message(update)
 
     def stop(self) -> None:
-        if self.job is not None:
-            self.job.stop()
+        if self._job is not None:
+            self._job.stop()
 
-    def _message(self, update: Update) -> dict:
+    def _message(self, update: Update) -> dict[str, Any]:
         self._seq += 1
-        message = {"run": self._id, "seq": self._seq, "state": update.state, "text": update.text}
+        message: dict[str, Any] = {"run": self._id, "seq": self._seq, "state": update.state, "text": update.text}
         message |= {"progress": update.progress, "left": update.left}
         if update.plan:
             message["plan"] = self._plan(update.plan)
@@ -67,9 +86,9 @@ class Show:
             message["progress"] = message["left"] = None
         return message
 
-    def _plan(self, plan: Plan) -> dict:
+    def _plan(self, plan: Plan) -> dict[str, Any]:
         return {
-            "settings": self._values,
+            "settings": list(self._values),
             "title": plan.title,
             "size": plan.size,
             "count": len(plan.seeds),
@@ -80,8 +99,8 @@ class Show:
             "caption": plan.caption,
         }
 
-    def _frame(self, frame: Frame) -> dict:
-        format = self.job.plan.format
+    def _frame(self, frame: Frame) -> dict[str, Any]:
+        format = self.plan.format
         x, x0_hat = sprite(frame.x, format), sprite(frame.x0_hat, format)
         self.sprites.setdefault(frame.lane, {})[frame.k] = x
         self.last[frame.lane] = frame
@@ -96,8 +115,6 @@ class Show:
 
 def sprite(images: np.ndarray, format: str) -> bytes:
     """uint8 (N, H, W, C) as one picture with the images side by side; format: "bmp", "jpeg" or "png"."""
-    from ddpm_core import imaging
-
     row = np.concatenate(list(images), axis=1)
     if format == "jpeg":
         return imaging.jpeg(row, QUALITY)

@@ -1,4 +1,4 @@
-"""A run: a thread samples as fast as it can, and whoever asked for it takes what is there, some times a second."""
+"""A run: samples in a background thread; the caller polls for new frames about ten times a second."""
 
 from __future__ import annotations
 
@@ -6,83 +6,66 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-import anyio
-import anyio.to_thread
 import numpy as np
+from torch import Tensor
 
+import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
-from ui import words
-from ui.runs import models as checkpoints
+from ddpm_core.imaging import to_uint8
+from ddpm_core.model import Model, ModelSpec
+from ui.runs import formats
 from ui.runs.line import LINE, Member
-from ui.runs.models import Loading
+from ui.runs.models import Loading, revision
+from ui.runs.offered import short_name
 from ui.runs.pace import PACE
 from ui.runs.plan import Plan, kept_steps, make_plan
 from ui.runs.settings import Settings
 
-INTERVAL = 0.1  # seconds between two updates, at least: each takes server and browser about 15 ms of a core each
-HEARTBEAT = 0.5  # and at most, so that a closed page is noticed in time
+INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
+HEARTBEAT = 0.5  # most seconds between two updates, so that a closed page is noticed in time
 FINAL = ("stopped", "finished", "error")
-RUNS = 60  # at once; all but one of them wait
-# Of their own: waiting runs would use up those that serve files and everything else.
-_THREADS = anyio.CapacityLimiter(RUNS)
 
 log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """Somebody does not want the run any more."""
+    """The run was asked to stop."""
 
 
-class Unheard(Exception):
-    """Nobody listens to the run."""
+class ModelSource(Protocol):
+    """Where a run gets its model: `ui.runs.models.Models`, which says more of each method."""
 
-    def __str__(self) -> str:
-        return "The run was stopped, as nobody listened to it"
+    def loaded(self, ref: str) -> Model | None: ...
 
+    def known(self, ref: str) -> ModelSpec | None: ...
 
-class Listener(Protocol):
-    """Whoever a run is for: ui.runs.listeners has one for gradio's events."""
+    def fetch(self, ref: str, progress: Any) -> None: ...
 
-    async def comes(self) -> bool: ...
-
-    def is_lost(self) -> bool: ...
-
-
-async def in_thread(items: Iterator, stop: Callable[[], None], listener: Listener) -> AsyncIterator:
-    """Iterate in other threads while somebody listens; stop() when that ends or is cancelled, whenever that is.
-
-    Nothing is begun before somebody listens. Raises Unheard when nobody does for some seconds.
-    gradio's own way to run a generator loses one that is cancelled before its first item: it would run to its end.
-    """
-    try:
-        if not await listener.comes():
-            raise Unheard
-        while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
-            if listener.is_lost():
-                raise Unheard
-            yield item
-    finally:
-        stop()  # closing the iterator won't do: the other thread can still be in it
+    def get(self, ref: str) -> Model: ...
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A lane's pictures after its step k: x is x_s, x0_hat x̂_0 as seen from x_t, both uint8 (N, H, W, C)."""
+    """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C)."""
 
     lane: int
     k: int
     sigma: float
-    x: object
-    x0_hat: object
+    x: np.ndarray
+    x0_hat: np.ndarray
 
 
 @dataclass(frozen=True)
 class Update:
-    """How a run stands, and the kept frames since the last update. plan comes once, with the first frame."""
+    """The state of a run, and the kept frames since the last update.
+
+    state: one of those in web/player/messages.js. progress: 0 to 1. left: seconds. plan: once, with or before the first
+    frame.
+    """
 
     state: str
     text: str = ""
@@ -93,30 +76,30 @@ class Update:
 
 
 class Job:
-    """One run, or two lanes side by side. `updates` starts it and tells how it goes; `stop` ends it after the step
-    under way. Lanes differ in steps, sampler, variance and η only.
+    """One run, or two lanes side by side, which differ in the parameters of settings.LANE only.
+
+    `updates` starts it and yields its state; `stop` ends it after the current step.
     """
 
-    def __init__(self, lanes: Sequence[Settings], models: checkpoints.Checkpoints):
+    def __init__(self, lanes: Sequence[Settings], models: ModelSource):
         self.lanes = tuple(lanes)
         self.plan: Plan | None = None
         self.loaded = False  # whether the run had to load its model
-        self.about: dict[str, str | None] = {}  # which weights these were, and what evaluated them
-        self.x_0: dict[int, np.ndarray] = {}  # of each lane that is finished, float32 (N, C, H, W)
+        self.about: dict[str, str | None] = {}  # revision: of the weights; engine: what evaluated them
+        self.x_0: dict[int, np.ndarray] = {}  # of each finished lane, float32 (N, C, H, W)
         self._models = models
-        self._steps: deque = deque()  # (lane, step), done, kept, and not yet looked at
+        self._steps: deque[tuple[int, ddpm_core.Step]] = deque()  # (lane, step): kept, and not yet in an update
         self._done = 0  # steps, of all lanes
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
-        self._started = 0.0  # when the first step was done
 
-    # --- For whoever asked for the run
+    # --- For the caller
 
     def updates(self) -> Iterator[Update]:
-        """Run, and yield how it goes at most every INTERVAL and at least every HEARTBEAT seconds. Never raises.
+        """Run, and yield the state of the run, INTERVAL to HEARTBEAT seconds apart. Never raises.
 
-        The last update's state is one of FINAL. Closing the iterator stops the run.
+        The state of the last update is one of FINAL. Closing the iterator stops the run.
         """
         threading.Thread(target=self._work, daemon=True, name="run").start()
         try:
@@ -130,13 +113,13 @@ class Job:
                 planned = plan is not None
                 if said.state in FINAL:
                     return
-                if steps or said.state == "loading":  # what comes before the first frame is rare, and not kept waiting
+                if steps or said.state == "loading":  # other changes are rare, and reported at once
                     self._until_final(INTERVAL)
         finally:
             self.stop()
 
     def stop(self) -> None:
-        """Stop as soon as possible: after the step that computes, at once where none does."""
+        """Stop as soon as possible: after the current step, or at once when no step is being computed."""
         self._stop.set()
         if self._state.state == "running":
             self._say("stopping")
@@ -145,15 +128,15 @@ class Job:
 
     @property
     def settings(self) -> Settings:
-        """For what the lanes share."""
+        """Those of the first lane, for what the lanes share."""
         return self.lanes[0]
 
     @property
     def stopping(self) -> bool:
         return self._stop.is_set()
 
-    def _update(self, said: Update, steps: list, done: int, plan: Plan | None) -> Update:
-        frames = [_frame(lane, step) for lane, step in steps]
+    def _update(self, said: Update, kept: list[tuple[int, ddpm_core.Step]], done: int, plan: Plan | None) -> Update:
+        frames = [_frame(lane, step) for lane, step in kept]
         if said.state != "running":
             return Update(said.state, said.text, said.progress, said.left, plan, frames)
         steps = sum(lane.steps for lane in self.lanes)
@@ -166,15 +149,16 @@ class Job:
         with self._news:
             self._news.wait_for(lambda: self._state.state in FINAL, timeout=seconds)
 
-    # --- In the run's own thread
+    # --- In the background thread
 
     def _work(self) -> None:
         try:
             self._check()
             self._fetch()
             known = self._models.known(self.settings.checkpoint)
-            for lane in self.lanes if known else ():
-                lane.arguments(known)  # what is wrong is said before others are waited for
+            for lane in self.lanes:
+                if known:
+                    lane.arguments(known)  # so that an error is reported before waiting for other runs
             with LINE.turn(self, self._wait):
                 self._compute()
             self._say("finished")
@@ -187,11 +171,11 @@ class Job:
             self._say("error", _unforeseen(error, self.settings))
 
     def _compute(self) -> None:
-        """In its turn, so that as many models are in memory as fit there, however many runs wait."""
+        """Load the model and sample. The lock is held, so waiting runs do not fill the memory with their models."""
         self._check()
         ref = self.settings.checkpoint
         if self._models.loaded(ref) is None:
-            self._say("loading", f"Loading {checkpoints.name(ref)}")
+            self._say("loading", f"Loading {short_name(ref)}")
             self.loaded = True
         model = self._models.get(ref)
         self._check()
@@ -203,13 +187,13 @@ class Job:
             raise Stopped
 
     def _fetch(self) -> None:
-        """Have the checkpoint's files here: others can compute meanwhile."""
+        """Download the checkpoint's files if need be. The lock is not held: other runs can compute meanwhile."""
         ref = self.settings.checkpoint
         if self._models.loaded(ref) is not None:
             return
-        name = checkpoints.name(ref)
+        name = short_name(ref)
         self._say("loading", f"Loading {name}")
-        reports: deque[tuple[float, int]] = deque(maxlen=30)  # about three seconds of them
+        reports: deque[tuple[float, int]] = deque(maxlen=30)  # of about three seconds
 
         def progress(done: int, total: int) -> None:
             self._check()
@@ -221,7 +205,7 @@ class Job:
             if done >= total:
                 self._say("loading", f"Loading {name}")
             else:
-                text = f"Downloading {name}: {words.download(done, total, speed)}"
+                text = f"Downloading {name}: {formats.download(done, total, speed)}"
                 self._say("loading", text, done / total, (total - done) / speed if speed else None)
 
         self._models.fetch(ref, progress)
@@ -229,25 +213,23 @@ class Job:
     def _wait(self, before: int, first: Member) -> None:
         self._check()
         if before == 1 and isinstance(first, Loading):
-            self._say("loading", f"Loading {checkpoints.name(first.ref)}")
+            self._say("loading", f"Loading {short_name(first.ref)}")
         elif before == 1 and getattr(first, "stopping", True):
             self._say("waiting", "Finishing the previous step")
         else:
-            self._say("queued", words.queue(before))
+            self._say("queued", formats.queue(before))
 
-    def _sample(self, model, lanes: list[dict]) -> None:
-        from ddpm_core import side_by_side
-
+    def _sample(self, model: Model, lanes: list[dict[str, Any]]) -> None:
         settings = self.settings
         shared = {name: lanes[0][name] for name in ("seeds", "clip", "labels", "guidance")}
-        steps = side_by_side(
+        steps = ddpm_core.side_by_side(
             model, lanes=[{k: v for k, v in lane.items() if k not in shared} for lane in lanes], **shared
         )
         pictures = settings.count * len(lanes)
         kept = [kept_steps(lane.steps, model.image_size, pictures, model.channels) for lane in self.lanes]
         self.plan = make_plan(self.lanes, model)
         self.about = {
-            "revision": checkpoints.revision(model),
+            "revision": revision(model),
             "engine": getattr(model.network, "description", None),
         }
         self._say("running")
@@ -259,7 +241,8 @@ class Job:
                 if step.index in kept[lane]:
                     self._steps.append((lane, step))
                     self._news.notify_all()
-            # The first step can be slower: memory, kernels and threads are got ready in it. With lanes, each has one.
+            # The first step of each lane can be slower, as it prepares memory, kernels and threads: its time counts
+            # only while there is no other.
             if done <= len(lanes):
                 first, started = (now - started) / done if done == 1 else first, now
             pace = (now - started) / (done - len(lanes)) if done > len(lanes) else first
@@ -278,17 +261,15 @@ class Job:
                 self._news.notify_all()
 
 
-def _frame(lane: int, step) -> Frame:
-    from ddpm_core.imaging import to_uint8
-
-    sigma = step.sigma if isinstance(step.sigma, float) else float(step.sigma.mean())
+def _frame(lane: int, step: ddpm_core.Step) -> Frame:
+    sigma = float(step.sigma.mean()) if isinstance(step.sigma, Tensor) else float(step.sigma)
     return Frame(lane, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
 
 
 def _sentence(error: Exception) -> str:
     text = str(error)
     first = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if first.isalpha() else text  # a name or an id keeps its small letter
+    return text[:1].upper() + text[1:] if first.isalpha() else text  # a name or an id keeps its lower case
 
 
 def _unforeseen(error: Exception, settings: Settings) -> str:

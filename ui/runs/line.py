@@ -1,4 +1,4 @@
-"""One network at a time: the line of those that compute with a network, or load one."""
+"""A process-wide FIFO lock: one run uses the network at a time."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Protocol
 
 
 class Member(Protocol):
-    """Who stands in the line."""
+    """Something that holds the lock or waits for it."""
 
     def stop(self) -> None:
-        """Leave the line as soon as possible."""
+        """Release the lock, or give up waiting, as soon as possible."""
 
 
 class Line:
-    """The app's one lock: whoever computes with a network or loads one takes a turn, first come, first served.
+    """The FIFO lock that is held while a network is loaded or evaluated.
 
-    Queue limits of gradio are not enough: cancelling an event frees its slot while the step still computes.
+    gradio's queue limits are not enough: cancelling an event frees its slot while the current step still computes.
     """
 
-    def __init__(self):
-        self._members: list[Member] = []
+    def __init__(self) -> None:
+        self._members: list[Member] = []  # the first one holds the lock
         self._changed = threading.Condition()
 
     @contextmanager
     def turn(self, who: Member, wait: Callable[[int, Member], None] = lambda before, first: None) -> Iterator[None]:
-        """Hold the lock. While others are before, wait(how many, the one whose turn it is) is called and may raise."""
+        """Hold the lock. wait(number of members before, holder of the lock) is called while waiting, and may raise."""
         with self._changed:
             self._members.append(who)
         try:
@@ -43,7 +43,7 @@ class Line:
                 self._changed.notify_all()
 
     def stop_all(self, seconds: float) -> bool:
-        """Stop everybody, those that come meanwhile as well; whether the line was empty within so many seconds."""
+        """Stop all members, new ones included; returns whether the line was empty within so many seconds."""
         end = time.monotonic() + seconds
         while True:
             with self._changed:
@@ -59,6 +59,7 @@ class Line:
         return self._members.index(who)
 
     def __len__(self) -> int:
+        """How many hold the lock or wait for it."""
         return len(self._members)
 
 

@@ -1,4 +1,4 @@
-"""Who still listens: the open streams that carry the events of a run to a browser or a script."""
+"""Who listens to a run: open streams of events, and the end of a run that nobody listens to."""
 
 from __future__ import annotations
 
@@ -7,32 +7,71 @@ import re
 import threading
 import time
 from collections import Counter
-from typing import ClassVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Any, ClassVar, Protocol, TypeVar
 from urllib.parse import parse_qs
 
-from gradio.context import LocalContext
+import anyio
+import anyio.to_thread
 
-PATIENCE = 5.0  # seconds that a run goes on with nobody to listen
+PATIENCE = 5.0  # seconds that a run goes on while nobody listens
+RUNS = 60  # at once; all but one of them wait
 
 _PATH = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))/?$")
+# Threads for runs only: waiting runs would use up those that serve files and everything else.
+_THREADS = anyio.CapacityLimiter(RUNS)
+
+Item = TypeVar("Item")
+
+
+class Unheard(Exception):
+    """Nobody listens to the run."""
+
+    def __str__(self) -> str:
+        return "The run was stopped, as nobody listened to it"
+
+
+class Listener(Protocol):
+    """Whom a run is for."""
+
+    async def comes(self) -> bool: ...
+
+    def is_lost(self) -> bool: ...
+
+
+async def in_thread(items: Iterator[Item], stop: Callable[[], None], listener: Listener) -> AsyncGenerator[Item, None]:
+    """Iterate in background threads while somebody listens. However that ends, stop() is called.
+
+    Nothing starts before somebody listens. Raises Unheard when nobody has listened for PATIENCE seconds.
+    gradio's own way to run a generator loses one that is cancelled before its first item: it would run to its end.
+    """
+    try:
+        if not await listener.comes():
+            raise Unheard
+        while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
+            if listener.is_lost():
+                raise Unheard
+            yield item
+    finally:
+        stop()  # closing the iterator is not possible while the other thread is inside it
 
 
 class Streams:
-    """ASGI middleware that notes which streams of events are open.
+    """ASGI middleware that counts the open streams of events.
 
-    gradio notices a listener that leaves, but not one that never came: a run that was ordered with a POST alone would
-    compute to its end, and hold up everybody else's.
+    gradio notices a listener that leaves, but not one that never came: a run that was requested with a POST alone would
+    compute to its end, and all others would wait for it.
     """
 
-    noted = False  # whether any app has it; without it everybody is taken to be listened to
+    installed = False  # in any app; without it everybody counts as listening
     _open: ClassVar[Counter[str]] = Counter()
     _lock = threading.Lock()
 
-    def __init__(self, app):
+    def __init__(self, app: Callable[..., Awaitable[None]]):
         self._app = app
-        Streams.noted = True
+        Streams.installed = True
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         name = _stream(scope)
         if name is None:
             return await self._app(scope, receive, send)
@@ -44,7 +83,7 @@ class Streams:
 
     @classmethod
     def is_open(cls, name: str | None) -> bool:
-        """name: an event's id, or the hash of a page's session."""
+        """name: the id of an event, or the hash of a page's session."""
         return cls._open[name] > 0 if name else False
 
     @classmethod
@@ -55,7 +94,7 @@ class Streams:
                 del cls._open[name]
 
 
-def _stream(scope) -> str | None:
+def _stream(scope: Any) -> str | None:
     """The event's id or the session's hash in a request for a stream of events; None for any other request."""
     found = _PATH.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
     if found is None:
@@ -64,22 +103,21 @@ def _stream(scope) -> str | None:
     return found["event"] or sessions[0]
 
 
-class Listener:
-    """Whoever listens to the gradio event that makes this, in its own function."""
+class StreamListener:
+    """Whoever has one of these streams open: the id of an event, the hash of a page's session."""
 
-    def __init__(self):
-        request = LocalContext.request.get(None)
-        self._names = (LocalContext.event_id.get(None), request and request.session_hash)
+    def __init__(self, *names: str | None):
+        self._names = names
         self._heard = time.monotonic()
 
     def is_lost(self) -> bool:
-        """Whether nobody has listened for PATIENCE seconds. To be asked more often than that."""
+        """Whether nobody has listened for PATIENCE seconds. To be called more often than that."""
         if self._is_here():
             self._heard = time.monotonic()
         return time.monotonic() - self._heard > PATIENCE
 
     async def comes(self) -> bool:
-        """Wait until somebody listens, at most PATIENCE seconds; whether somebody does."""
+        """Wait at most PATIENCE seconds for somebody to listen; returns whether somebody does."""
         while not self._is_here():
             if self.is_lost():
                 return False
@@ -87,4 +125,4 @@ class Listener:
         return True
 
     def _is_here(self) -> bool:
-        return not Streams.noted or any(map(Streams.is_open, self._names))
+        return not Streams.installed or any(map(Streams.is_open, self._names))

@@ -1,4 +1,4 @@
-"""The checkpoints the page offers, what it takes to use them, and the few that are loaded."""
+"""The models in memory, and what is known of checkpoints that are not loaded."""
 
 from __future__ import annotations
 
@@ -9,51 +9,33 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
-from ddpm_core.checkpoint import config, gamma_file, hub, refs
-from ui import words
+import ddpm_core
+from ddpm_core.checkpoint import config, hub, refs
+from ddpm_core.model import Model, ModelSpec
+from ui.runs import formats
 from ui.runs.line import LINE
+from ui.runs.offered import OFFERED, short_name
 from ui.runs.pace import PACE
-
-if TYPE_CHECKING:
-    from ddpm_core import Model
 
 Stamp = tuple | None
 
-# The paper's models on the Hub. Which weights they hold: docs of the repositories, and their FID.
-OFFERED = {
-    "google/ddpm-cifar10-32": ("CIFAR-10 32", "not EMA"),
-    "google/ddpm-ema-church-256": ("Church 256", "EMA"),
-    "google/ddpm-ema-bedroom-256": ("Bedroom 256", "EMA"),
-    "google/ddpm-ema-cat-256": ("Cat 256", "EMA"),
-    "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
-}
-NAMES = {"cifar10-tiny": "CIFAR-10 tiny"}
 MEMORY = 2 * 10**9  # bytes that loaded models may take
-STATES = 64  # checkpoints of the users' own choice of which is remembered what it takes to load them
+STATES = 64  # checkpoints typed by users whose hub.Status is remembered
 
 
-def name(ref: str) -> str:
-    """A checkpoint in a few words."""
-    if ref in OFFERED:
-        return OFFERED[ref][0]
-    return NAMES.get(ref) or ref.rstrip("/").rsplit("/", 1)[-1]
-
-
-def revision(model) -> str | None:
-    """The commit that a model from the Hub was loaded from."""
-    return getattr(getattr(model, "source", None), "revision", None)
+def revision(model: ModelSpec | None) -> str | None:
+    """The commit of a model from the Hub."""
+    return model.source.revision if model and model.source else None
 
 
 def _memory(model: Model) -> int:
-    """Bytes that a model takes by now, as its engine says."""
+    """Bytes that a model takes now, as its engine says."""
     return getattr(model.network, "memory", 0)
 
 
 def _stamp(where: refs.Ref) -> Stamp:
-    """What changes when the files of a folder do; None for the Hub's, or when there are none."""
+    """Changes when the files of a folder do; None for the Hub's checkpoints, and when there are no files."""
     if where.folder is None:
         return None
     try:
@@ -66,12 +48,12 @@ def _stamp(where: refs.Ref) -> Stamp:
 
 @dataclass(frozen=True)
 class Loading:
-    """Who stands in the line to load a model that no run has asked for yet."""
+    """A member of the line that loads a model which no run has asked for yet."""
 
     ref: str
 
     def stop(self) -> None:
-        """It takes seconds, and cannot be stopped."""
+        """Loading takes seconds and cannot be stopped."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +65,10 @@ class Loaded:
     stamp: Stamp
 
 
-class Checkpoints:
-    """Loads and remembers models within MEMORY, the last one always, and knows which of the offered ones are here.
+class Models:
+    """Loads models and keeps them within MEMORY, at least the last one; knows which of the offered ones are here.
 
-    device: as for `ddpm_core.load`. public: strangers use the page, so that only embedded names and Hub ids are taken.
+    device: as for `ddpm_core.load`. public: strangers use the page, so only embedded names and Hub ids are accepted.
     """
 
     def __init__(self, device: str = "auto", public: bool = False):
@@ -96,11 +78,12 @@ class Checkpoints:
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
+        self._device_type = "cpu"  # torch's name for the kind of device
 
     def parse(self, ref: str) -> refs.Ref:
         """What a reference names. Raises CheckpointError.
 
-        On a public page that is an embedded name or a Hub id, and nothing tells what else is on this machine.
+        A public page accepts embedded names and Hub ids only, and its answer never depends on this machine's files.
         """
         text = ref.strip()
         if not self.public:
@@ -110,17 +93,16 @@ class Checkpoints:
         return refs.parse(text, local=False)
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
-        """Have the files of a checkpoint on this machine; progress(bytes done, bytes in all) may raise to give up.
+        """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
 
         Raises CheckpointError.
         """
-        where = self.parse(ref)
-        hub.fetch(where, lambda folder, layout: config.read(folder, layout, str(where)), progress)
+        hub.fetch(self.parse(ref), config.check, progress)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
 
-        To be called in a turn of `line.LINE`. Raises CheckpointError.
+        To be called while holding `line.LINE`. Raises CheckpointError.
         """
         model = self.loaded(ref)
         if model is None:
@@ -129,22 +111,21 @@ class Checkpoints:
         return model
 
     def _load(self, ref: str) -> Model:
-        import ddpm_core
-
         where = self.parse(ref)
         stamp = _stamp(where)
         here = hub.here(where) if where.kind == "hub" else None
-        exact = replace(where, revision=here[2]) if here else where  # a commit that is here needs no word from the Hub
+        exact = replace(where, revision=here.commit) if here else where  # then the Hub is not asked
         model = ddpm_core.load(exact, device=self.device)
-        if exact is not where:
+        if exact is not where and model.source:
             model.source = replace(model.source, ref=str(where))
         self.engine = getattr(model.network, "description", "")
+        self._device_type = getattr(getattr(model.network, "device", None), "type", "cpu")
         with self._lock:
             self._loaded[ref] = Loaded(model, where, stamp)
         return model
 
     def _make_room(self) -> None:
-        """Forget what was used longest ago until the rest, counted as it is now, fits into MEMORY."""
+        """Drop the least recently used models until the rest, with the memory they take now, fits into MEMORY."""
         with self._lock:
             while len(self._loaded) > 1 and sum(_memory(one.model) for one in self._loaded.values()) > MEMORY:
                 self._loaded.popitem(last=False)
@@ -167,28 +148,23 @@ class Checkpoints:
         PACE.forget(ref)
         return None
 
-    def peek(self, ref: str) -> SimpleNamespace | None:
-        """What a checkpoint's JSON files say of its Model, at once; None where they are not on this machine.
+    def peek(self, ref: str) -> ModelSpec | None:
+        """What a checkpoint's JSON files say of its model, without its weights; None if they are not on this machine.
 
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
-        where = self.parse(ref)
-        found = hub.here(where)
-        if found is None:
-            return None
-        folder, layout, commit = found
-        fields = config.read(folder, layout, str(where)).model
-        source = SimpleNamespace(ref=str(where), name=where.name, folder=folder, file=layout.weights, revision=commit)
-        return SimpleNamespace(source=source, gamma=gamma_file.read(source, fields["schedule"]), **fields)
+        found = hub.here(self.parse(ref))
+        return config.read(found).spec if found else None
 
-    def known(self, ref: str):
-        """The model if it is in memory, else what `peek` says."""
+    def known(self, ref: str) -> ModelSpec | None:
+        """The model if it is in memory, else what `peek` returns."""
         return self.loaded(ref) or self.peek(ref)
 
     def look(self, ref: str) -> None:
-        """Find out what it takes to load a checkpoint, and load it behind the page's back if it is here.
+        """Find out what loading a checkpoint takes, and load it in a background thread if its files are here.
 
-        Not while others compute, whom it would keep waiting: a run loads what it needs. Raises CheckpointError.
+        It is not loaded while others compute, as they would wait for it: a run loads what it needs. Raises
+        CheckpointError.
         """
         status = hub.status(self.parse(ref))
         self._note({ref: status})
@@ -197,18 +173,18 @@ class Checkpoints:
             threading.Thread(target=self._try_preload, args=(ref,), daemon=True, name="preload").start()
 
     def _try_preload(self, ref: str) -> None:
-        with suppress(refs.CheckpointError, ValueError):  # a run will say it
+        with suppress(refs.CheckpointError, ValueError):  # a run will report it
             self.preload(ref)
 
     def refresh(self) -> None:
-        """Look up which of the offered checkpoints are here; takes some seconds where the Hub does not answer."""
+        """Look up which of the offered checkpoints are here. It takes some seconds when the Hub does not answer."""
         offered = [*refs.embedded(), *OFFERED]
         with ThreadPoolExecutor(len(offered)) as pool:
             states = pool.map(lambda ref: hub.status(self.parse(ref)), offered)
             self._note(dict(zip(offered, states, strict=True)))
 
     def _note(self, states: dict[str, hub.Status]) -> None:
-        """Keep what is offered, and of what users typed the newest."""
+        """Remember the state of all that is offered, and of the last STATES that users typed."""
         with self._lock:
             for ref, status in states.items():
                 self._status[ref] = status
@@ -220,29 +196,34 @@ class Checkpoints:
 
     @property
     def kind(self) -> str:
-        """What computes, in a word: CPU, GPU."""
-        return "CPU" if "cpu" in (self.engine or "cpu") else "GPU"
+        """What computes: "CPU" or "GPU"."""
+        return "CPU" if self._device_type == "cpu" else "GPU"
 
     @property
     def note(self) -> str:
-        """What computes, and how precisely: "CPU · fp32"."""
+        """What computes, and in which precision: "CPU · fp32"."""
         return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
 
     def to_download(self, ref: str) -> int | None:
-        """Bytes that loading has to download first, where that is known."""
+        """Bytes that have to be downloaded before loading, where that is known."""
         status = self._status.get(ref)
         return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
 
     def choices(self) -> list[tuple[str, str]]:
-        """(label, reference) of the offered checkpoints, as far as known by now."""
+        """(label, reference) of each offered checkpoint, with what is known of it by now."""
         return [(self._label(ref), ref) for ref in (*refs.embedded(), *OFFERED)]
 
     def _label(self, ref: str) -> str:
-        parts = [name(ref), *OFFERED.get(ref, ())[1:]]
+        parts = [short_name(ref), *OFFERED.get(ref, ())[1:]]
         status = self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
         if status.state == "download":
-            parts.append(f"{words.megabytes(status.bytes)} download" if status.bytes else "download")
+            parts.append(f"{formats.megabytes(status.bytes)} download" if status.bytes else "download")
         else:
-            known = {"embedded": "embedded", "cached": "downloaded", "offline": "not available offline"}
-            parts += filter(None, [known.get(status.state), status.state == "missing" and "not found"])
+            said = {
+                "embedded": "embedded",
+                "cached": "downloaded",
+                "offline": "not available offline",
+                "missing": "not found",
+            }
+            parts += [said[status.state]] if status.state in said else []
         return " · ".join(parts)

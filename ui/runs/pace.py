@@ -7,18 +7,15 @@ import threading
 
 
 class Pace:
-    """Seconds per step as last measured, by checkpoint, number of images the network sees at once, and lanes.
+    """Seconds per step as last measured, by checkpoint, number of lanes, and images per evaluation. Thread-safe."""
 
-    Any thread may ask and note.
-    """
-
-    def __init__(self):
+    def __init__(self) -> None:
         self._seconds: dict[tuple[str, int], dict[int, float]] = {}
         self._guessed: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
     def note(self, ref: str, batch: int, seconds: float, lanes: int = 1, guess: bool = False) -> None:
-        """Remember a measurement. guess: of a step or two, to be forgotten when a run has been measured."""
+        """Remember a measurement. guess: it is of few steps only, and is dropped as soon as a run has been measured."""
         key = (ref, lanes)
         with self._lock:
             if guess:
@@ -29,16 +26,17 @@ class Pace:
             self._seconds.setdefault(key, {})[batch] = seconds
 
     def forget(self, ref: str) -> None:
-        """There is another network under this name now."""
+        """Drop all measurements of a checkpoint: its files hold another network now."""
         with self._lock:
             for key in [key for key in self._seconds if key[0] == ref]:
                 del self._seconds[key]
                 self._guessed.discard(key)
 
     def of(self, ref: str, batch: int, lanes: int = 1) -> float | None:
-        """Seconds per step, in proportion from the nearest batch that was measured; None when none was.
+        """Seconds per step, scaled in proportion from the nearest measured batch; None when nothing was measured.
 
-        A step in one of two lanes is quicker than alone, as they share evaluations; until that is measured, as long.
+        Lanes share evaluations, so a step of one of two lanes is quicker than a step alone. Until that is measured, the
+        time of a step alone is given.
         """
         with self._lock:
             known = dict(self._seconds.get((ref, lanes)) or self._seconds.get((ref, 1)) or {})

@@ -1,64 +1,58 @@
-"""The parameters of a run: their defaults on the page and in both API endpoints, and their limits."""
+"""The parameters of a run, in one table: `Settings`.
+
+From it follow the controls of the page with their limits, the parameters of both API endpoints, and the keys of the
+page's address. A new parameter is one line of it, and a control in `ui.tabs.denoise.controls`.
+"""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
-from ddpm_core.names import SPACINGS
+from ddpm_core.model import ModelSpec
+from ddpm_core.names import SPACINGS, VARIANCES, Sampler, Spacing, Variance
+from ddpm_core.predict import class_index
+from ui.runs.parameters import ANY, Choice, ClassName, Limits, Number, Reference, Switch, Whole, shown
 
 CHECKPOINT = "cifar10-tiny"
-SAMPLERS = ("ddpm", "ddim")
-VARIANCES = ("beta", "beta_tilde", "analytic", "learned", "learned_range")
+SAMPLERS: tuple[Sampler, ...] = ("ddpm", "ddim")  # of names.SAMPLERS, those that the page explains
 MAX_SEED = 2**32 - 1
-MAX_COUNT = 16
-MAX_GUIDANCE = 10.0
-ANY = "any"
-LANE = ("steps", "variance", "sampler", "eta")  # what a second lane has of its own
+STEPS = Whole("Steps", 1, 1_000_000, "1 to the model's T (1000 for most)")
+SEED = Whole("The seed", 0, MAX_SEED, f"0 to {MAX_SEED:,} (2³² − 1)")
+
+
+def _has(limits: Limits, lane_b: object = None) -> dict[str, Any]:
+    """lane_b: what a second lane starts with, for a parameter that it has of its own."""
+    return {"limits": limits, "lane_b": lane_b}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A run that was asked for, checked as far as that goes without the model. Image i has seed + i."""
+    """A requested run, checked as far as possible without its model. Image i has seed + i.
 
-    checkpoint: str = CHECKPOINT
-    sampler: str = "ddpm"
-    steps: int = 50
-    spacing: str = "linspace"
-    variance: str = "beta_tilde"
-    eta: float = 0.0
-    clip: bool | None = True  # None is the checkpoint's own
-    seed: int = 42
-    count: int = 4
-    label: str = ANY
-    guidance: float = 1.0
+    Two lanes share what has no default for lane B.
+    """
+
+    checkpoint: str = field(default=CHECKPOINT, metadata=_has(Reference("checkpoint")))
+    sampler: Sampler = field(default="ddpm", metadata=_has(Choice("sampler", SAMPLERS), lane_b="ddpm"))
+    steps: int = field(default=50, metadata=_has(STEPS, lane_b=50))
+    spacing: Spacing = field(default="linspace", metadata=_has(Choice("spacing", SPACINGS)))
+    variance: Variance = field(default="beta_tilde", metadata=_has(Choice("variance", VARIANCES), lane_b="beta"))
+    eta: float = field(default=0.0, metadata=_has(Number("η", 0, 1, step=0.05), lane_b=0.0))
+    clip: bool | None = field(default=True, metadata=_has(Switch("Clip x̂_0")))  # None is the checkpoint's own
+    seed: int = field(default=42, metadata=_has(SEED))
+    count: int = field(default=4, metadata=_has(Whole("The number of images", 1, 16)))
+    label: str = field(default=ANY, metadata=_has(ClassName("class")))
+    guidance: float = field(default=1.0, metadata=_has(Number("Guidance", 0, 10, step=0.1)))
 
     @classmethod
-    def check(cls, checkpoint, sampler, steps, spacing, variance, eta, clip, seed, count, label, guidance) -> Settings:
-        """The settings that these values from a page or a script ask for.
+    def check(cls, values: Mapping[str, object]) -> Settings:
+        """The settings that these values from a page or a script ask for, by their names; others have their defaults.
 
-        Raises ValueError, with one sentence that says what is allowed, for the first value that is out of its limits.
+        Raises ValueError, with one sentence that says what is allowed, for the first value outside its limits.
         """
-        text = str(checkpoint or "").strip()
-        if not text or len(text) > 300:
-            raise ValueError("Choose a checkpoint: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
-        if not isinstance(clip, bool | None):
-            raise ValueError(f"Clip x̂_0 must be true or false, or nothing for the model's own, got {_shown(clip)}")
-        return cls(
-            checkpoint=text,
-            sampler=_choice("sampler", sampler, SAMPLERS),
-            steps=_whole("Steps", steps, 1, 1_000_000, "1 to the model's T (1000 for most)"),
-            spacing=_choice("spacing", spacing, SPACINGS),
-            variance=_choice("variance", variance, VARIANCES),
-            eta=_number("η", eta, 0, 1),
-            clip=clip,
-            seed=_whole("The seed", seed, 0, MAX_SEED, f"0 to {MAX_SEED:,} (2³² − 1)"),
-            count=_whole("The number of images", count, 1, MAX_COUNT, f"1 to {MAX_COUNT}"),
-            label=str(label if label not in (None, "") else ANY).strip(),
-            guidance=_number("Guidance", guidance, 0, MAX_GUIDANCE),
-        )
+        return cls(**{name: LIMITS[name].check(value) for name, value in values.items()})
 
     @property
     def seeds(self) -> range:
@@ -66,14 +60,14 @@ class Settings:
 
     @property
     def batch(self) -> int:
-        """Images per step that the network sees: guidance evaluates each one with and without its label."""
+        """Images per step that the network evaluates: guidance evaluates each with and without its label."""
         return self.count * (1 if self.guidance == 1 else 2)
 
-    def resolved(self, model) -> Settings:
-        """The same with all that was left to the checkpoint."""
+    def resolved(self, model: ModelSpec) -> Settings:
+        """The same, with the model's own value for everything that was left to the checkpoint."""
         return replace(self, clip=model.clip) if self.clip is None else self
 
-    def arguments(self, model) -> dict:
+    def arguments(self, model: ModelSpec) -> dict[str, Any]:
         """The arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model does not have."""
         T = model.schedule.T
         if self.steps > T:
@@ -90,9 +84,7 @@ class Settings:
             "guidance": None if self.guidance == 1 else self.guidance,
         }
 
-    def _class(self, model) -> int | None:
-        from ddpm_core.predict import class_index
-
+    def _class(self, model: ModelSpec) -> int | None:
         if self.label == ANY:
             return None
         if not model.num_classes:
@@ -101,22 +93,30 @@ class Settings:
             return class_index(model, self.label)
         except ValueError:
             names = ", ".join(class_names(model))
-            raise ValueError(f"This checkpoint has no class {_shown(self.label)}: choose from {ANY}, {names}") from None
+            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
 
 
-FIELDS = tuple(field.name for field in fields(Settings))
-# What the page starts with, in the order of its events: a run, whether it has a second lane, and what is its own.
-DEFAULTS = (
-    {name: getattr(Settings, name) for name in FIELDS}
+FIELDS = tuple(row.name for row in fields(Settings))
+LIMITS: dict[str, Limits] = {row.name: row.metadata["limits"] for row in fields(Settings)}
+LANE = tuple(row.name for row in fields(Settings) if row.metadata["lane_b"] is not None)  # a second lane's own
+
+# The controls of the page with what they start with, in the order in which its events pass their values. The names are
+# also the keys of an address; "_b" marks those of lane B.
+DEFAULTS: dict[str, Any] = (
+    {row.name: row.default for row in fields(Settings)}
     | {"compare": False}
-    | {f"{name}_b": getattr(Settings, name) for name in LANE}
-    | {"variance_b": "beta"}
+    | {f"{row.name}_b": row.metadata["lane_b"] for row in fields(Settings) if row.name in LANE}
 )
 PAGE = tuple(DEFAULTS)
 
 
-def lanes(values: Sequence) -> tuple[Settings, ...]:
-    """The run, or two lanes, that the values of PAGE ask for. A control that is out of use says nothing.
+def limits_of(control: str) -> Limits:
+    """The limits of a control of the page."""
+    return Switch("Compare") if control == "compare" else LIMITS[control.removesuffix("_b")]
+
+
+def lanes(values: Sequence[object]) -> tuple[Settings, ...]:
+    """The run, or the two lanes, that the values of PAGE ask for. The value of a disabled control is ignored.
 
     Raises ValueError as `Settings.check` does.
     """
@@ -130,45 +130,12 @@ def lanes(values: Sequence) -> tuple[Settings, ...]:
         if lane["sampler"] != "ddim":
             lane = lane | {"eta": Settings.eta}
         try:
-            checked.append(Settings.check(**lane))
+            checked.append(Settings.check(lane))
         except ValueError as error:
             raise ValueError(f"Lane B: {error}" if number else str(error)) from None
     return tuple(checked)
 
 
-def class_names(model) -> list[str]:
-    """What the model's classes are called; their numbers where it has no names."""
+def class_names(model: ModelSpec) -> list[str]:
+    """The names of the model's classes; their numbers where it has no names."""
     return list(model.class_names or map(str, range(model.num_classes)))
-
-
-def _choice(what: str, value, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise ValueError(f"There is no {what} {_shown(value)}: choose from {', '.join(allowed)}")
-    return value
-
-
-def _whole(what: str, value, low: int, high: int, limits: str) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = str(value).strip()
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,30}", text, re.ASCII) or not low <= int(text) <= high:
-        raise ValueError(f"{what} must be a whole number from {limits}, got {_shown(value)}")
-    return int(text)
-
-
-def _number(what: str, value, low: float, high: float) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not low <= number <= high:
-        raise ValueError(f"{what} must be a number from {low:g} to {high:g}, got {_shown(value)}")
-    return number
-
-
-def _shown(value) -> str:
-    """A wrong value as part of a sentence."""
-    text = str(value).strip() if value is not None else ""
-    if not text:
-        return "nothing"
-    return f"'{text}'" if len(text) <= 40 else f"'{text[:37]}…'"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
@@ -15,18 +17,21 @@ gr.set_static_paths([FILES / folder for folder in SERVED])
 
 
 def text(name: str) -> str:
+    """The text of a file, by its path in ui/web."""
     return (FILES / name).read_text(encoding="utf-8")
 
 
-def component(name: str, given: dict | None = None, filled: dict[str, str] | None = None, **options) -> gr.HTML:
-    """A gr.HTML of web/NAME: NAME.html with NAME.css, brought to life by `mount` of NAME.js.
+def component(
+    name: str, given: dict[str, Any] | None = None, filled: dict[str, str] | None = None, **options: Any
+) -> gr.HTML:
+    """A gr.HTML of web/NAME: NAME.html with NAME.css, started by `mount` of NAME.js. options: of gr.HTML.
 
-    mount({ element, server, upload, given }) may return, or promise, a function that takes the component's values, also
-    those that came before it was loaded. filled: what stands in NAME.html for its placeholders.
+    mount({ element, server, upload, given }) may return, or promise, a function that takes the component's values,
+    those from before it was loaded included. filled: replacements for the placeholders of NAME.html.
 
-    gradio fills templates in: no HTML or CSS file may hold a backtick, ${ or {{.
+    gradio evaluates templates: no HTML or CSS file may contain a backtick, ${ or {{.
     """
-    # The styles go into the template: gradio would write a css_template into the page again with every value.
+    # The styles are part of the template, as gradio would write a css_template into the page again with every value.
     styles = "\n".join(text(file) for file in ("shared/shared.css", f"{name}/{name}.css"))
     template = text(f"{name}/{name}.html")
     for placeholder, html in (filled or {}).items():
@@ -55,29 +60,29 @@ watch("value", () => take(props.value));
 """
 
 
-def _mount(name: str, given: dict | None) -> str:
+def _mount(name: str, given: dict[str, Any] | None) -> str:
     first = f"{name}/{name}.js"
-    # All at once, not one after another as each is found to import the next.
+    # All are fetched at once, not one after another as each is found to import the next.
     files = [file.relative_to(FILES).as_posix() for part in (name, "shared") for file in FILES.glob(f"{part}/*.js")]
     others = ", ".join(module(file) for file in sorted(files) if file != first)
     return _MOUNT.format(others=f"Promise.allSettled([{others}])", module=module(first), given=json.dumps(given))
 
 
 def module(name: str) -> str:
-    """JavaScript: the promise of a module. Its address is relative to the page's, which may lie behind a root path."""
+    """JavaScript: the promise of a module. Its address is relative to the page's, as that may have a root path."""
     return f"import(new URL({json.dumps(_address(name))}, document.baseURI))"
 
 
 class Fresh:
-    """Middleware that has browsers fetch the modules anew with every page. By themselves they would use their copies
-    for days, beside new modules after an update of the app.
+    """ASGI middleware: browsers fetch the modules again with every page. Otherwise they would use their copies for
+    days, together with new modules after an update of the app.
     """
 
-    def __init__(self, app):
+    def __init__(self, app: Callable[..., Awaitable[None]]):
         self.app = app
 
-    async def __call__(self, scope, receive, send) -> None:
-        async def marked(message) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def marked(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"cache-control", b"no-cache")]
             await send(message)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from ui.runs.frames import Show
+from ddpm_core.model import ModelSpec
+from ui.runs.frames import RunView
 from ui.runs.settings import Settings
 from ui.tabs.denoise import controls
 
 
 @dataclass(frozen=True)
-class Clip:
-    """What a page's Clip says for a model. decided: by that model or the user; not while neither is known."""
+class ClipChoice:
+    """The value of a page's Clip for a model. decided: by the model or the user; not while the model is unknown."""
 
     ref: str
     value: bool
@@ -23,83 +24,90 @@ class Clip:
 
 
 class Pages:
-    """What is remembered of each open page: its newest run, and what it was given for which model."""
+    """The newest run of each open page, and the number of images and the Clip that it has for which model."""
 
-    LIMIT = 64  # pages; a browser that vanished without a word is forgotten in the end
+    LIMIT = 64  # pages; the oldest is dropped, as a browser may vanish without closing its page
 
     def __init__(self, checkpoint: str):
-        self._shows: OrderedDict[str, Show] = OrderedDict()
+        self._views: OrderedDict[str, RunView] = OrderedDict()
         self._counts: OrderedDict[str, tuple[str, int]] = OrderedDict()
-        self._clips: OrderedDict[str, Clip] = OrderedDict()
+        self._clips: OrderedDict[str, ClipChoice] = OrderedDict()
         self._first = (checkpoint, Settings.count)
         self._lock = threading.Lock()
 
-    def begin(self, request: gr.Request, show: Show) -> None:
-        """Make it the page's run; an older one ends."""
+    def begin(self, request: gr.Request, view: RunView) -> None:
+        """Make it the page's run, and stop an older one."""
         with self._lock:
-            dropped = [self._shows.pop(request.session_hash, None)]
-            self._shows[request.session_hash] = show
-            if len(self._shows) > self.LIMIT:
-                dropped.append(self._shows.popitem(last=False)[1])
+            dropped = [self._views.pop(_hash(request), None)]
+            self._views[_hash(request)] = view
+            if len(self._views) > self.LIMIT:
+                dropped.append(self._views.popitem(last=False)[1])
         for old in filter(None, dropped):
             old.superseded = True
             old.stop()
 
-    def take(self, request: gr.Request) -> Show | None:
-        """The page's run if nobody has started it yet."""
+    def take(self, request: gr.Request) -> RunView | None:
+        """The page's run if nobody has started it yet. It counts as started from here on."""
         with self._lock:
-            show = self.show(request)
-            if show is None or show.started:
+            view = self.view(request)
+            if view is None or view.started:
                 return None
-            show.started = True
-            return show
+            view.started = True
+            return view
 
-    def show(self, request: gr.Request) -> Show | None:
-        return self._shows.get(request.session_hash)
+    def view(self, request: gr.Request) -> RunView | None:
+        """The page's newest run."""
+        return self._views.get(_hash(request))
 
     def stop(self, request: gr.Request) -> None:
-        show = self.show(request)
-        if show:
-            show.stop()
+        """Stop the page's run."""
+        view = self.view(request)
+        if view:
+            view.stop()
 
     def close(self, request: gr.Request) -> None:
+        """Stop the page's run and forget the page."""
         self.stop(request)
-        self._shows.pop(request.session_hash, None)
-        self._counts.pop(request.session_hash, None)
-        self._clips.pop(request.session_hash, None)
+        self._views.pop(_hash(request), None)
+        self._counts.pop(_hash(request), None)
+        self._clips.pop(_hash(request), None)
 
     def keep_count(self, request: gr.Request, ref: str) -> None:
-        """The number of images is the user's own choice."""
-        self._counts[request.session_hash] = (ref, 0)
+        """From here on the number of images is the user's own choice."""
+        self._counts[_hash(request)] = (ref, 0)
 
     def count(self, request: gr.Request, ref: str, now: int) -> int:
-        """The number of images to go on with: the default for a new model, unless the user has set another."""
-        for_ref, given = self._counts.get(request.session_hash, self._first)
-        if now == given and (ref != for_ref or self.show(request) is None):
+        """The number of images to continue with: the default of a new model, unless the user has set another."""
+        for_ref, given = self._counts.get(_hash(request), self._first)
+        if now == given and (ref != for_ref or self.view(request) is None):
             now = given = controls.default_count(ref)
-        self._counts[request.session_hash] = (ref, given)
+        self._counts[_hash(request)] = (ref, given)
         if len(self._counts) > self.LIMIT:
             self._counts.popitem(last=False)
         return now
 
     def keep_clip(self, request: gr.Request, ref: str, value: bool) -> None:
-        """Whether x̂_0 is clipped is the user's own choice."""
-        self._clips[request.session_hash] = Clip(ref, value, decided=True)
+        """From here on Clip is the user's own choice for this model."""
+        self._clips[_hash(request)] = ClipChoice(ref, value, decided=True)
 
-    def clip(self, request: gr.Request, ref: str, model, now: bool) -> bool:
-        """Whether to clip from here on: a new model's own, as soon as it is known, unless the user has said."""
-        last = self._clips.get(request.session_hash)
+    def clip(self, request: gr.Request, ref: str, model: ModelSpec | None, now: bool) -> bool:
+        """The value of Clip to continue with: a new model's own as soon as it is known, unless the user has set it."""
+        last = self._clips.get(_hash(request))
         if last is None or last.ref != ref:
-            last = Clip(ref, now, decided=False)
+            last = ClipChoice(ref, now, decided=False)
         if not last.decided and model:
             now = model.clip if now == last.value else now
-            last = Clip(ref, now, decided=True)
-        self._clips[request.session_hash] = last
+            last = ClipChoice(ref, now, decided=True)
+        self._clips[_hash(request)] = last
         if len(self._clips) > self.LIMIT:
             self._clips.popitem(last=False)
         return now
 
     def says_clip(self, request: gr.Request, ref: str, now: bool) -> bool:
-        """Whether the control says it for this model, and not just what it said for the one before."""
-        last = self._clips.get(request.session_hash)
+        """Whether the value of Clip was chosen for this model, and not left over from the model before."""
+        last = self._clips.get(_hash(request))
         return last is None or last.ref != ref or last.decided or now != last.value
+
+
+def _hash(request: gr.Request) -> str:
+    return request.session_hash or ""

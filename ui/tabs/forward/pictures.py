@@ -1,8 +1,9 @@
-"""Pictures to noise: four drawn here, and uploads of any kind made square and small."""
+"""Pictures to add noise to: four that are drawn here, and uploads of any kind, made square and small."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,9 @@ MAX_JPEG_PIXELS = 150_000_000  # the decoder of progressive files may hold all o
 MAX_BYTES = 64_000_000
 SCALE = 4  # drawings are made this much larger, for smooth edges
 
-_TURN = threading.Lock()  # one large picture in memory at a time
+Point = tuple[float, float]
+
+_ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
 
 
 class _Refused(ValueError):
@@ -26,11 +29,11 @@ class _Refused(ValueError):
 
 
 def read(path: str | Path) -> np.ndarray:
-    """An uploaded picture as uint8 (n, n, 3) with n from SMALLEST to SIZE: its middle, upright, transparency over grey.
+    """The middle of an uploaded picture, upright and on grey, as uint8 (n, n, 3) with n from SMALLEST to SIZE.
 
     Raises ValueError, with one sentence for the user, for what is not a picture or is too large to decode.
     """
-    with _TURN:
+    with _ONE_PICTURE:
         try:
             if Path(path).stat().st_size > MAX_BYTES:
                 raise _Refused(f"This file is too large: up to {MAX_BYTES // 10**6} MB are read.")
@@ -43,13 +46,13 @@ def read(path: str | Path) -> np.ndarray:
 
 
 def _open(path: str | Path) -> Image.Image:
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have a sentence of their own
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have their own sentences
     try:
         image = Image.open(path)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     pixels = image.width * image.height
-    image.draft(None, (2 * SIZE, 2 * SIZE))  # a JPEG is decoded up to 8 times smaller at once
+    image.draft(None, (2 * SIZE, 2 * SIZE))  # a JPEG can be decoded up to 8 times smaller
     if pixels > MAX_JPEG_PIXELS or image.width * image.height > MAX_PIXELS:
         image.close()
         raise _Refused(
@@ -94,23 +97,25 @@ class _Pen:
         self._draw = ImageDraw.Draw(image, "RGBA")
         self._unit = image.width / 100
 
-    def _at(self, points):
+    def _at(self, points: Sequence[Point]) -> list[Point]:
         return [(x * self._unit, y * self._unit) for x, y in points]
 
-    def shape(self, colour, *points):
+    def shape(self, colour: str, *points: Point) -> None:
         self._draw.polygon(self._at(points), colour)
 
-    def oval(self, colour, x, y, rx, ry=None):
+    def oval(self, colour: str, x: float, y: float, rx: float, ry: float | None = None) -> None:
         ry = rx if ry is None else ry
         self._draw.ellipse(self._at([(x - rx, y - ry), (x + rx, y + ry)]), colour)
 
-    def box(self, colour, left, top, right, bottom):
+    def box(self, colour: str, left: float, top: float, right: float, bottom: float) -> None:
         self._draw.rectangle(self._at([(left, top), (right, bottom)]), colour)
 
-    def line(self, colour, width, *points):
+    def line(self, colour: str, width: float, *points: Point) -> None:
         self._draw.line(self._at(points), colour, round(width * self._unit), joint="curve")
 
-    def arc(self, colour, width, x, y, rx, ry, start, end):
+    def arc(
+        self, colour: str, width: float, x: float, y: float, rx: float, ry: float, start: float, end: float
+    ) -> None:
         box = self._at([(x - rx, y - ry), (x + rx, y + ry)])
         self._draw.arc(box, start, end, colour, round(width * self._unit))
 

@@ -1,128 +1,29 @@
 """The Forward tab: a picture noised by Eq. 4, the schedules, the posterior, and t small steps against one jump.
 
-The page mixes x_0 and ε on its own with the weights of `ddpm_core.forward.tables`, so that dragging t needs no server.
+The page mixes x_0 and ε itself with the weights of `ddpm_core.forward.tables`, so dragging t needs no server.
 """
 
 from __future__ import annotations
 
-import base64
-import threading
-from pathlib import Path
-
-import numpy as np
-from gradio.utils import get_upload_folder
-
-from ddpm_core import forward, imaging
 from ui import web
-from ui.tabs.forward import pictures
-
-T = 1000
-MAX_SEED = 2**32 - 1
-EPSILON_UNIT = 1 / 4096  # ε goes to the page as 16-bit whole numbers: ±8 in steps of .03 grey levels
-
-SCHEDULES = {name: make(T=T) for name, make in forward.SCHEDULES.items()}
-_TURN = threading.Lock()  # a walk takes a core for up to a second: one at a time
+from ui.runs.settings import MAX_SEED
+from ui.tabs.forward import pictures, server
 
 
-def tab() -> None:
-    """Build the tab. In the page, `window.ddpmForward` = { t, schedule, picture } sets it, before it is opened too."""
+def forward_tab() -> None:
+    """Build the tab. In the page, `window.ddpmForward` = { t, schedule, picture } sets it, also before it is opened."""
     constants = {
-        "T": T,
-        "EPSILON_UNIT": EPSILON_UNIT,
+        "T": server.T,
+        "EPSILON_UNIT": server.EPSILON_UNIT,
         "MAX_SEED": MAX_SEED,
         "MAX_BYTES": pictures.MAX_BYTES,
     }
     thumbs = "".join(_thumb(name) for name in pictures.DRAWINGS)
-    web.component("forward", constants, {"<!-- thumbs -->": thumbs}, server_functions=[tables, picture, noise, compare])
-
-
-# --- What the page asks for. What it sends is checked here: anybody can call these.
-
-
-def tables(_asked: object = None) -> dict[str, dict[str, str]]:
-    """The tables of all schedules. The tab asks when it is opened, as they weigh as much as half of the page.
-
-    gradio always hands on an argument; there is nothing to ask for.
-    """
-    return {name: _columns(schedule) for name, schedule in SCHEDULES.items()}
-
-
-def picture(asked: dict) -> dict:
-    """{name} of a drawn picture or {path} of an upload -> {size, pixels}, or {error}: a sentence for the user."""
-    try:
-        if "name" in asked:
-            if asked["name"] not in pictures.DRAWINGS:
-                raise ValueError(f"There is no picture of that name: choose from {', '.join(pictures.DRAWINGS)}")
-            image = pictures.drawn(asked["name"])
-        else:
-            path = Path(str(asked.get("path"))).resolve()
-            if not path.is_relative_to(Path(get_upload_folder()).resolve()):
-                raise ValueError("Only a picture that was uploaded can be opened")
-            image = pictures.read(path)
-    except ValueError as error:
-        return {"error": str(error)}
-    return {"size": len(image), "pixels": _text(image)}
-
-
-def noise(asked: dict) -> dict:
-    """{size, seed} -> {epsilon}: the ε of Eq. 4 for a picture of that size, in units of EPSILON_UNIT."""
-    try:
-        size = _whole(asked, "size", 1, pictures.SIZE)
-        epsilon = forward.epsilon(_whole(asked, "seed", 0, MAX_SEED), (size, size, 3))
-    except ValueError as error:
-        return {"error": str(error)}
-    return {"epsilon": _text((epsilon / EPSILON_UNIT).round().clip(-32768, 32767).astype("<i2"))}
-
-
-def compare(asked: dict) -> dict:
-    """{size, pixels, schedule, t, seed} -> `forward.Comparison` for the page."""
-    try:
-        size = _whole(asked, "size", 1, pictures.SIZE)
-        t, seed = _whole(asked, "t", 0, T), _whole(asked, "seed", 0, MAX_SEED)
-        if asked.get("schedule") not in SCHEDULES:
-            raise ValueError(f"There is no such schedule: choose from {', '.join(SCHEDULES)}")
-        pixels = base64.b64decode(str(asked.get("pixels")), validate=True)
-        if len(pixels) != 3 * size * size:
-            raise ValueError("The picture and its size do not agree")
-    except ValueError as error:
-        return {"error": str(error)}
-    image = np.frombuffer(bytearray(pixels), np.uint8).reshape(size, size, 3)
-    with _TURN:
-        result = forward.compare(SCHEDULES[asked["schedule"]], image, t, seed)
-    return {
-        "walk": _uri(result.walk),
-        "jump": _uri(result.jump),
-        "mean": result.mean,
-        "std": result.std,
-        "sigma": result.sigma,
-        "edges": result.edges.tolist(),
-        "densities": [result.walk_density.tolist(), result.jump_density.tolist()],
-        "gap": result.gap,
-        "chance": result.chance,
-    }
-
-
-def _whole(asked: dict, name: str, low: int, high: int) -> int:
-    value = asked.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{name} must be a whole number from {low} to {high}")
-    return value
-
-
-def _columns(schedule) -> dict[str, str]:
-    """The schedule's tables as base64 of float32, every column small where its digits matter."""
-    return {name: _text(column.astype("<f4")) for name, column in forward.tables(schedule).items()}
-
-
-def _text(array: np.ndarray) -> str:
-    return base64.b64encode(array.tobytes()).decode()
-
-
-def _uri(image: np.ndarray) -> str:
-    return f"data:image/png;base64,{base64.b64encode(imaging.png(image)).decode()}"
+    functions = [server.tables, server.picture, server.noise, server.compare]
+    web.component("forward", constants, {"<!-- thumbs -->": thumbs}, server_functions=functions)
 
 
 def _thumb(name: str) -> str:
-    source = _uri(pictures.drawn(name)[::2, ::2])
+    source = server.uri(pictures.drawn(name)[::2, ::2])
     choice = f'<input type="radio" name="forward-picture" value="{name}" aria-label="{name}">'
     return f'<label title="{name}">{choice}<img src="{source}" alt=""></label>'

@@ -1,4 +1,4 @@
-// What the Forward tab is given and what it can ask, ui/tabs/forward/tab.py; arrays come as base64.
+// What the Forward tab is given and what it can ask, ui/tabs/forward/server.py; arrays come as base64.
 
 /** @typedef {{ error: string }} Refusal a sentence for the user */
 /** @typedef {{ name: string } | { path: string }} PictureAsked a drawn one, or an upload */

@@ -1,5 +1,5 @@
 // What the page does by itself when something is pressed. `values` are those of the controls, in the order of `names`,
-// which is ui.settings.PAGE.
+// which is PAGE of ui/runs/settings.py.
 import { find } from "../shared/dom.js";
 
 /** @typedef {(string | number | boolean | null)[]} Values */

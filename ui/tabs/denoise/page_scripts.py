@@ -1,4 +1,4 @@
-"""What the page does by itself when something is pressed: calls of web/page/page.js, as gradio's events take them."""
+"""What the page does without the server when a button is pressed: calls of web/page/page.js, as js= of events."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ ON_SUMMARY = f"() => {_PAGE}.then((page) => page.toggleSettings())"
 
 
 def copy_text(button: str) -> str:
-    """Copy a text; button: the id of what was pressed."""
+    """Copy a text. button: the id of the button that was pressed."""
     return f"(text) => {_PAGE}.then((page) => page.copy(text, {json.dumps(button)}, 'The script:'))"

@@ -1,0 +1,37 @@
+"""What `python -m ddpm_core info` says of a model."""
+
+from __future__ import annotations
+
+from ddpm_core.model import Model, Source
+
+
+def describe(model: Model) -> dict[str, str]:
+    """A title and a line of text for each thing worth knowing, in order."""
+    source = model.source or Source()
+    config = model.schedule.config
+    name = config.get("beta_schedule", "given betas")
+    betas = model.schedule.beta[1:].tolist()
+    lines = {
+        "checkpoint": source.ref,
+        "revision": source.revision,
+        "weights": source.weights,
+        "file": source.file and f"{source.file}, {(source.bytes or 0) / 1e6:.1f} MB",
+        "parameters": source.parameters and f"{source.parameters:,}",
+        "image": f"{model.image_size}×{model.image_size}, {model.channels} channels",
+        "schedule": f"{name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
+        "prediction": model.prediction,
+        "variance": f"{model.variance} (as published)",
+        "analytic variance": "estimated" if model.gamma is not None else "not estimated",
+        "clip": "x̂_0 to [−1, 1]" if model.clip else "no",
+        "classes": _classes(model),
+        "engine": getattr(model.network, "description", None),
+    }
+    return {title: str(line) for title, line in lines.items() if line}
+
+
+def _classes(model: Model) -> str:
+    if not model.num_classes:
+        return "none"
+    names = f" ({', '.join(model.class_names)})" if model.class_names else ""
+    null = "" if model.null_label is None else f", and {model.null_label} for no label"
+    return f"{model.num_classes}{names}{null}"

@@ -1,0 +1,144 @@
+"""The weights of a checkpoint: reading them from a file, and a network that has them.
+
+The file is whatever somebody put on the Hub: nothing in it is run, and all that is in it is checked.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ddpm_core.checkpoint.fields import MAX_PARAMETERS, MAX_WEIGHT
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.engines.common import example_inputs
+from ddpm_core.from_diffusers import KDownsample2D, KUpsample2D, UNet2DModel
+
+# Attention weights as diffusers named them before 0.12.
+LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+
+
+def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
+    """The network of config.json with the weights of a file, float32. Nothing is allocated before the shapes agree.
+
+    where: names the file in the sentence of the CheckpointError that is raised for what does not fit or is damaged.
+    """
+    try:
+        with torch.device("meta"):
+            unet: Any = UNet2DModel.from_config(config)
+    except Exception as error:  # diffusers checks a configuration by running into it
+        raise CheckpointError(
+            f"{where}: config.json is not one that UNet2DModel can be built of ({_reason(error)})"
+        ) from None
+    count = sum(parameter.numel() for parameter in unet.parameters())
+    if count > MAX_PARAMETERS:
+        raise CheckpointError(f"{where}: the network has {count:,} parameters, {MAX_PARAMETERS:,} are the limit")
+    weights = read_tensors(path, where)
+    expected = unet.state_dict()
+    for keys, problem in ((expected.keys() - weights.keys(), "lacks"), (weights.keys() - expected.keys(), "has also")):
+        if keys:
+            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+            raise CheckpointError(f"{where} does not fit config.json: it {problem} {min(keys)}{more}")
+    for key, value in weights.items():
+        if value.shape != expected[key].shape:
+            shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
+            raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
+        largest = torch.stack(torch.aminmax(value.float())).abs().amax()  # NaN is kept; a third of isfinite's time
+        if MAX_WEIGHT < largest < torch.inf:
+            raise CheckpointError(f"{where} is damaged: it holds {largest:.2g} in {key}, no trained weight")
+        if not largest.isfinite():
+            raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
+    unet.to_empty(device="cpu").load_state_dict(weights)
+    _make_buffers(unet, where)
+    return unet
+
+
+def _make_buffers(unet: nn.Module, where: str) -> None:
+    """Give a network that was built without memory the buffers that no file holds: the kernels of K-blocks."""
+    for name, module in unet.named_modules():
+        if isinstance(module, (KDownsample2D, KUpsample2D)):
+            module.kernel = type(module)(module.pad_mode).kernel
+        elif module._non_persistent_buffers_set:
+            raise CheckpointError(f"{where}: {name}, a {type(module).__name__}, is not supported")
+
+
+def check_evaluation(unet: UNet2DModel, size: int, T: int, where: str) -> None:
+    """Evaluate the network once, on a small image: not every network that can be built can be evaluated.
+
+    Raises CheckpointError where that fails or gives numbers that are not finite.
+    """
+    config = unet.config
+    # Two pixels a side at the lowest resolution: with one, most of a kernel would see nothing but padding.
+    side = min(size, 2 ** len(config["block_out_channels"]))
+    image, _, *labels = example_inputs(unet, 1, side)
+    image = torch.linspace(-1, 1, image.numel()).reshape(image.shape)
+    try:
+        with torch.no_grad():
+            output = unet.eval()(image, torch.tensor([T - 1]), *labels, return_dict=False)[0]
+    except Exception as error:  # as diffusers' blocks do not check what they are given
+        raise CheckpointError(f"{where}: the network of config.json cannot be evaluated ({_reason(error)})") from None
+    if output.shape != (1, config["out_channels"], *image.shape[2:]):
+        raise CheckpointError(f"{where}: the network of config.json does not keep the size of an image")
+    if not output.isfinite().all():
+        raise CheckpointError(f"{where} are weights with which the network gives NaN or infinite numbers")
+
+
+def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
+    """The tensors of a file, under today's names. A .bin file is a pickle: only tensors are taken, no code is run.
+
+    Raises CheckpointError, with the file as `where`, for one that is damaged or holds anything but plain tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            weights = load_file(path)
+        else:
+            _check_unpacked_size(path)
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"{where} is damaged or holds more than weights: refused, nothing in it was run"
+        ) from None
+    except Exception as error:  # the readers check a file by running into it
+        if isinstance(error, OSError) and error.strerror:
+            raise CheckpointError(f"{where} cannot be read: {error.strerror}") from None
+        file = path.resolve()  # in the Hub's cache, where path is a link
+        raise CheckpointError(f"{where} is damaged or cut off: delete {file} and load or copy it again") from None
+    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
+        raise CheckpointError(f"{where} is not a plain list of weights by name")
+    if not all(map(_is_plain, weights.values())):
+        raise CheckpointError(f"{where} holds something else than plain tensors of floating-point numbers")
+    return {_modern(key): value for key, value in weights.items()}
+
+
+def _check_unpacked_size(path: Path) -> None:
+    """torch stores tensors as they are: a zip archive with more in it than the file is long is a trap."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise ValueError("the archive is compressed")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a tensor of floating-point numbers that has each of them in memory."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and value.is_floating_point()
+        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    )
+
+
+def _modern(key: str) -> str:
+    for old, new in LEGACY_KEYS.items():
+        key = key.replace(old, new)
+    return key
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,20 @@
+"""The checkpoints that the page offers by name."""
+
+from __future__ import annotations
+
+# The paper's models on the Hub. Which weights they hold: the repositories' own documentation, and their FID.
+OFFERED = {
+    "google/ddpm-cifar10-32": ("CIFAR-10 32", "not EMA"),
+    "google/ddpm-ema-church-256": ("Church 256", "EMA"),
+    "google/ddpm-ema-bedroom-256": ("Bedroom 256", "EMA"),
+    "google/ddpm-ema-cat-256": ("Cat 256", "EMA"),
+    "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
+}
+EMBEDDED = {"cifar10-tiny": "CIFAR-10 tiny"}
+
+
+def short_name(ref: str) -> str:
+    """A checkpoint in a few words."""
+    if ref in OFFERED:
+        return OFFERED[ref][0]
+    return EMBEDDED.get(ref) or ref.rstrip("/").rsplit("/", 1)[-1]

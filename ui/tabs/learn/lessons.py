@@ -1,0 +1,67 @@
+"""The lessons: their texts in lessons.md, and what the button of each sets.
+
+In lessons.md a lesson is a heading, its text, and a last line "*See it*: what the button shows | words of the link |
+page of the paper".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ui.tabs.denoise.controls import comparison
+
+
+@dataclass(frozen=True)
+class LessonSettings:
+    """What a lesson's button sets: a tab, and values of its controls. Denoise's other controls get their defaults."""
+
+    tab: str
+    values: dict[str, Any] = field(default_factory=dict)
+    button: str = ""
+
+
+# In the order of the lessons.
+SETTINGS = (
+    LessonSettings("denoise", {"steps": 50}, "Show the whole chain"),
+    LessonSettings("forward", {"t": 250, "schedule": "linear", "picture": "lighthouse"}, "Noise a picture"),
+    LessonSettings("denoise", {"steps": 10}, "Show 10 large steps"),
+    LessonSettings("forward", {"t": 400, "schedule": "linear", "picture": "cat"}, "Show SNR below 1"),
+    LessonSettings("forward", {"t": 500, "schedule": "linear", "picture": "flower"}, "Show what is to be guessed"),
+    LessonSettings("denoise", {"steps": 100}, "Show the guesses x̂₀"),
+    LessonSettings("denoise", comparison(10), "Show 10 steps: β against β̃"),
+    LessonSettings("denoise", comparison(1000), "Show 1000 steps: β against β̃"),
+    LessonSettings("denoise", {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"),
+    LessonSettings(
+        "denoise",
+        {"checkpoint": "cifar10-tiny", "steps": 50, "label": "ship", "guidance": 3.0},
+        "Show a class with guidance",
+    ),
+    LessonSettings("denoise", {"checkpoint": "cifar10-tiny"}, "Show the small model"),
+)
+# Left as they are, unless a lesson is about them: they belong to the model or to the user.
+KEPT = ("checkpoint", "clip", "seed", "count", "label")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """title, text: Markdown. see: what the button shows. link: the words of the link. page: of the paper."""
+
+    title: str
+    text: str
+    see: str
+    link: str
+    page: int
+
+
+def lessons() -> list[Lesson]:
+    """The lessons of lessons.md."""
+    content = (Path(__file__).parent / "lessons.md").read_text(encoding="utf-8")
+    result = []
+    for part in content.split("## ")[1:]:
+        title, body = part.split("\n", 1)
+        text, last = body.rsplit("*See it*: ", 1)
+        see, link, page = (piece.strip() for piece in last.rsplit("|", 2))
+        result.append(Lesson(title.strip(), text.strip(), see, link, int(page)))
+    return result
