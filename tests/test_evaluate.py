@@ -258,7 +258,7 @@ def test_a_finished_bound_evaluates_nothing_and_leftovers_do_no_harm(checkpoint,
     monkeypatch.setattr("ddpm_core.likelihood.predict", None)  # whoever evaluates the network fails
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
     after = results(tmp_path)["bits"]
-    assert len(after["chains"]) == 2 and before["chains"][0] in after["chains"] and not leftover.exists()
+    assert len(after["chains"]) == 2 and before["chains"][0] in after["chains"]
     assert all(after[key] == before[key] for key in ("evaluation_seconds", "decoding_times"))
 
 

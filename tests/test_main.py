@@ -76,7 +76,7 @@ WRONG = {
     "eta too large, not heeded": (["--eta", "2"], "eta"),
     "eta NaN": (["--eta", "nan", "--sampler", "unipc"], "eta"),
     "guidance too large for float32": (["--guidance", "1e39", "--label", "1"], "finite"),
-    "guidance towards no class": (["--guidance", "3", "--label", "3"], "there is no class"),
+    "guidance towards no class": (["--guidance", "3", "--label", "3"], "there is no class '3'"),
     "too many seeds": (["--seeds", "0-100000"], "100,000"),
     "a seed too large": (["--seeds", "0-99999999999999999999999"], "2^63"),
     "a seed of 5000 digits": (["--seeds", "9" * 5000], "2^63"),
@@ -94,6 +94,11 @@ def test_what_is_wrong_is_said_before_any_work(words, sentence, checkpoint, here
     (here / "a.gif").write_bytes(b"")
     (here / "link.png").symlink_to(here / "a.gif")
     assert sentence in refusal("sample", "--checkpoint", checkpoint, "--steps", "2", *words)
+
+
+def test_images_that_no_picture_can_show_are_refused_before_any_work(here):
+    write(here / "five", scheduler={"num_train_timesteps": 20}, in_channels=5, out_channels=5, **TINY)
+    assert "images of 5 channels make no picture" in refusal("sample", "--checkpoint", here / "five", "--steps", "2")
 
 
 def test_a_folder_or_file_that_cannot_be_written(checkpoint, here, monkeypatch):

@@ -104,8 +104,8 @@ def test_numbers_that_are_too_large_together_are_refused(capsys, tmp_path, folde
     for words, flag in (
         (("--batch", 2**19), "--batch"),
         (("--accumulate", 256), "--accumulate"),
-        (("--image-size", 4096, "--batch", 1, "--attention"), "--sample-count"),
-        (("--widths", 16_384, 16_384, "--attention"), "--widths"),
+        (("--image-size", 1024, "--batch", 1, "--attention", "--sample-count", 2**14), "--sample-count"),
+        (("--widths", 8192, 8192, "--attention"), "--widths"),
     ):
         assert flag in refused(capsys, "fit", "--data", folder, "--out", tmp_path / "run", *words)
 

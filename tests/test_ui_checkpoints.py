@@ -220,7 +220,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         assert updates[-1].state == "finished", updates[-1].text
         assert [frame.k for update in updates for frame in update.frames] == [0, 1]
         (plan,) = [update.plan for update in updates if update.plan]
-        assert (plan.size, plan.lossless) == (256, False)
+        assert (plan.size, plan.format) == (256, "jpeg")
         assert models.peek(CHURCH).image_size == 256
         assert models.loaded(CHURCH).source.ref == CHURCH
         assert models.to_download(CHURCH) is None

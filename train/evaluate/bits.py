@@ -75,7 +75,7 @@ class Bits:
             chains = {_chain(row): row for row in self._before().get("chains", ())}
             for chain in self._study.chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain[1] == T)
-            seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("*.npz"))
+            seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("[!.]*.npz"))
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values())}
             if not decoded:
                 write_json(file, content)  # decoding_times say that the picture belongs to these images
