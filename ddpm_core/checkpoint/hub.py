@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -52,11 +52,11 @@ POLL = 0.1  # seconds between two reports of a download
 class Status:
     """What loading a checkpoint would take.
 
-    state: "embedded", "local", "cached", "download", "offline" (needed from the Hub, which cannot be reached) or
-    "missing" (no such checkpoint, or not one that loads). bytes: its size; for "download" what is still to download.
+    state: "offline" is needed from the Hub, which cannot be reached; "missing" is no such checkpoint, or not one that
+    loads. bytes: its size; for "download" what is still to download.
     """
 
-    state: str
+    state: Literal["embedded", "local", "cached", "download", "offline", "missing"]
     bytes: int | None = None
 
 
@@ -119,8 +119,8 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
             raise
         chosen = layout(sizes, str(where))
         wanted = _not_cached(where, commit, chosen)
-        state, names = ("download", wanted) if wanted else ("cached", chosen.files)
-        return Status(state, sum(sizes[name] or 0 for name in names))
+        size = sum(sizes[name] or 0 for name in wanted or chosen.files)
+        return Status("download" if wanted else "cached", size)
     except Exception as error:
         return Status("offline" if _unreachable(error) else "missing")
 
