@@ -189,7 +189,7 @@ def test_a_server_that_did_not_answer_at_the_start_is_asked_again_by_new_noise(p
 def test_learn(page, url):
     page.goto(url)
     open_tab(page, "Learn")
-    assert page.locator(".lesson").count() == len(lessons.SETTINGS) >= 10
+    assert page.locator(".lesson").count() == len(lessons.LESSON_SETTINGS) >= 10
     page.wait_for_selector(".lesson .katex")
     assert page.locator(".katex-error").count() == 0
     assert "$" not in page.locator("#lessons").inner_text()

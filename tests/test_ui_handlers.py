@@ -15,7 +15,7 @@ from ui.runs.settings import DEFAULTS, LANE, PAGE
 from ui.runs.warmup import Warmup
 from ui.tabs.denoise import controls
 from ui.tabs.denoise.handlers import Fit, Handlers
-from ui.tabs.learn.lessons import SETTINGS, lessons
+from ui.tabs.learn.lessons import LESSON_SETTINGS, lessons
 from ui.tabs.learn.tab import denoise_values, switch
 
 SKIPPED = gr.skip()
@@ -190,7 +190,7 @@ def test_an_address_goes_into_the_controls_and_what_is_wrong_in_it_is_said(handl
 
 def test_a_lesson_sets_its_tab_and_gives_the_other_controls_their_defaults(monkeypatch):
     monkeypatch.setattr(gr, "Info", lambda text, duration: None)
-    for lesson, settings in zip(lessons(), SETTINGS, strict=True):
+    for lesson, settings in zip(lessons(), LESSON_SETTINGS, strict=True):
         assert lesson.title and lesson.text and lesson.see and lesson.link and 1 <= lesson.page <= 25
         if settings.tab == "forward":
             assert switch(lesson, settings)().selected == "forward"

@@ -51,7 +51,7 @@ def _with_parameters(
     parameters = [
         inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
     ]
-    called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore
+    called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore[reportFunctionMemberAccess]
     called.__annotations__ = types | {"return": result}
     called.__name__, called.__doc__ = endpoint.__name__, endpoint.__doc__
     return called

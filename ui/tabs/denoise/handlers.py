@@ -33,7 +33,7 @@ from ui.tabs.denoise import controls
 from ui.tabs.denoise.pages import Pages
 
 TABS = ("denoise", "forward", "learn")
-CLIP, SEED = PAGE.index("clip"), PAGE.index("seed")
+CLIP_AT, SEED_AT = PAGE.index("clip"), PAGE.index("seed")
 
 Change = Any  # of a component: a value, gr.update(...) or gr.skip()
 
@@ -166,7 +166,7 @@ class Handlers:
         except ValueError as error:
             view = RunView(chosen, error=str(error))
         self.pages.begin(request, view)
-        return chosen[SEED]
+        return chosen[SEED_AT]
 
     def _with_own_clip(self, request: gr.Request, values: Sequence[Any]) -> list[Any]:
         """The values, with Clip left to the checkpoint if the page did not know yet what that asks for."""
@@ -184,7 +184,7 @@ class Handlers:
             async with aclosing(in_thread(view.messages(), view.stop, listener())) as messages:
                 async for message in messages:
                     if "plan" in message:
-                        message["plan"]["settings"][CLIP] = view.settings.clip
+                        message["plan"]["settings"][CLIP_AT] = view.settings.clip
                     yield message
 
     def finish(self, request: gr.Request) -> list[Change]:

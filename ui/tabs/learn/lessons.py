@@ -23,7 +23,7 @@ class LessonSettings:
 
 
 # In the order of the lessons.
-SETTINGS = (
+LESSON_SETTINGS = (
     LessonSettings("denoise", {"steps": 50}, "Show the whole chain"),
     LessonSettings("forward", {"t": 250, "schedule": "linear", "picture": "lighthouse"}, "Noise a picture"),
     LessonSettings("denoise", {"steps": 10}, "Show 10 large steps"),

@@ -11,7 +11,7 @@ import gradio as gr
 from ui.events import QUIET
 from ui.runs.settings import DEFAULTS
 from ui.tabs.denoise.controls import Controls
-from ui.tabs.learn.lessons import KEPT, SETTINGS, Lesson, LessonSettings, lessons
+from ui.tabs.learn.lessons import KEPT, LESSON_SETTINGS, Lesson, LessonSettings, lessons
 
 PAPER = "https://arxiv.org/pdf/2006.11239#page={}"
 MATHS = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
@@ -26,7 +26,7 @@ def learn_tab(tabs: gr.Tabs, denoise: Controls) -> None:
             " nothing runs until you press Run.</p>",
             elem_id="lessons-intro",
         )
-        for number, (lesson, settings) in enumerate(zip(lessons(), SETTINGS, strict=True), 1):
+        for number, (lesson, settings) in enumerate(zip(lessons(), LESSON_SETTINGS, strict=True), 1):
             with gr.Column(elem_classes="lesson", elem_id=f"lesson-{number}"):
                 paper = f"[{lesson.link}]({PAPER.format(lesson.page)}) (arXiv 2006.11239, page {lesson.page})"
                 gr.Markdown(f"## {number}. {lesson.title}\n\n{lesson.text}", latex_delimiters=MATHS)
