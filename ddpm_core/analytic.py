@@ -29,8 +29,8 @@ class Gamma:
     def table(self, schedule: NoiseSchedule) -> Tensor:
         """Γ_t for t = 0..T, float64 (T + 1,); entry 0 is never used.
 
-        E‖ε_θ‖²/d is linear in log t between the times, and constant beyond them. In a schedule with ᾱ_T = 0 the time T
-        tells nothing (process.gamma_time): after the last other one Var[x_0 | x_t] is constant instead.
+        E‖ε_θ‖²/d is interpolated linearly in log t between the times, and constant beyond them. In a schedule with
+        ᾱ_T = 0 the time T says nothing (process.gamma_time): after the last other time Var[x_0 | x_t] is constant.
         """
         alpha_bar = schedule.alpha_bar.numpy()
         noise = 1 - alpha_bar
@@ -74,7 +74,8 @@ def estimate_gamma(
         learned.append(_mean_square(prediction.eps))
         true.append(_mean_square(eps))
     learned, true = (torch.cat(parts).reshape(len(times), len(x_0)) for parts in (learned, true))
-    # E‖ε‖²/d = 1 is known, and at large t ‖ε_θ‖² follows ‖ε‖²: what regression on it explains is removed.
+    # Control variate: E‖ε‖²/d = 1 is known, and at large t ‖ε_θ‖² follows ‖ε‖², so the part that regression on ‖ε‖²
+    # explains is removed.
     centred = true - true.mean(1, keepdim=True)
     slope = (centred * learned).sum(1, keepdim=True) / centred.square().sum(1, keepdim=True)
     values = learned - slope * (true - 1)

@@ -1,7 +1,7 @@
 """Files and folders that are whole or not there, whatever interrupts the writing, and where caches are kept.
 
-Everything is written under a hidden name beside its own, flushed to the disk and renamed. A hidden name says which
-process made it, so that the next writer in the same folder removes what a killed one left, and nothing of a living one.
+Everything is written under a hidden name in the same folder, flushed to the disk and renamed. A hidden name says which
+process made it: the next writer in the folder removes what a killed process left, and nothing of one that still runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 # The process, as hidden names give it: .NAME.machine-pid-start-number.KIND. Of kind "tmp" is what is being written or
 # deleted, of kind "old" a whole folder that makes room for its successor.
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
-_START = uuid.uuid4().hex[:6]  # process numbers come again: in a container it may be the same at every start
+_START = uuid.uuid4().hex[:6]  # process ids are reused: in a container it may be the same at every start
 _NUMBERS = itertools.count()
 _HIDDEN = re.compile(
     r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{6})-(?P<pid>\d+)-(?P<start>[0-9a-f]{6})-\d+\.(tmp|old)", re.DOTALL
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 
 def cache_folder(*names: str) -> Path:
-    """Where what can be made or downloaded again is kept; writing there makes the folder.
+    """The folder for what can be made or downloaded again; it may not exist yet.
 
-    That is in $DDPM_CACHE, or else in the user's cache folder: $XDG_CACHE_HOME/ddpm-lab or ~/.cache/ddpm-lab.
+    It is in $DDPM_CACHE, or else in the user's cache folder: $XDG_CACHE_HOME/ddpm-lab or ~/.cache/ddpm-lab.
     """
     base = os.environ.get("DDPM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "ddpm-lab")
     return Path(os.path.expanduser(base), *names)
@@ -49,7 +49,7 @@ def cache_folder(*names: str) -> Path:
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
     """A file to write to, which becomes `path` at the end of the block.
 
-    An error or a kill before leaves `path` as it was. The folder is made if need be. What `path` links to is
+    An error or a kill before that leaves `path` as it was. Missing folders are made. Of a link, what it links to is
     replaced, not the link; a device or a pipe is written to. Raises OSError, with `path` as its filename.
     """
     if os.path.exists(path) and not os.path.isfile(path):
@@ -89,7 +89,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write what JSON can hold."""
+    """Write a value that JSON can hold."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -106,8 +106,8 @@ def sha256(path: Path) -> str:
 def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path]:
     """A new, empty folder, which takes the place of `folder` at the end of the block.
 
-    ours: names of files that belong to what is written. All else that the former folder holds is the user's, and is
-    there again in the new one, unless the block has written something of that name.
+    ours: names of the files that the block may write. Everything else in the former folder is the user's and is carried
+    over to the new one, unless the block has written something with that name.
 
     A folder cannot be replaced in one step everywhere, so the former one is renamed first. If the second renaming
     fails or is interrupted (Ctrl-C), it gets its name back at once. If the process is killed just there, the former
@@ -138,7 +138,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def restore(folder: str | Path) -> None:
-    """Give a folder its name back which a process was killed while replacing. Does nothing where something stands."""
+    """Give a folder its name back if a process was killed while replacing it. Does nothing if the folder exists."""
     with suppress(OSError, ValueError):  # not a path at all, or one that nobody may look at
         folder = Path(os.path.realpath(folder))
         end = time.monotonic() + _PATIENCE
@@ -216,7 +216,7 @@ def _hidden(path: Path, kind: str) -> Path:
 
 
 def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
-    """(path, name that it stands for, kind) of everything in a folder that this module left or is writing there."""
+    """(path, name that it stands for, kind) of every hidden name of this module in a folder."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
     for match in filter(None, map(_HIDDEN.fullmatch, names)):
@@ -224,7 +224,7 @@ def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def _is_left_behind(path: Path) -> bool:
-    """Whether the process that made a hidden name is no more. Where that can't be told, a day has to pass."""
+    """Whether the process that made a hidden name has ended; where that can't be known, whether a day has passed."""
     made_by = _HIDDEN.fullmatch(path.name)
     if made_by is None:  # not one of our names
         return False
@@ -236,7 +236,7 @@ def _is_left_behind(path: Path) -> bool:
             os.kill(pid, 0)
         except (ProcessLookupError, OverflowError):
             return True
-        except OSError:  # somebody else's
+        except OSError:  # another user's process
             return False
         return False
     return time.time() - path.lstat().st_mtime > _DAY
@@ -269,7 +269,7 @@ def _flush_to_disk(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # a file system that has no such thing
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # a file system without fsync
             raise
 
 

@@ -1,7 +1,7 @@
-"""What is used of diffusers, imported in one place.
+"""Everything that is used from diffusers, imported in one place.
 
-diffusers replaces its own module while it is imported: a second thread that imports it meanwhile is given the half-made
-one, and fails. Here Python makes that thread wait.
+diffusers replaces its own module while it is imported: a second thread that imports it at that time gets the unfinished
+module, and fails. Through this module, Python makes that thread wait.
 """
 
 from diffusers import DPMSolverMultistepScheduler, UNet2DModel, UniPCMultistepScheduler, __version__

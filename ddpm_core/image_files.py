@@ -24,8 +24,8 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
     the first frame. Raises what Pillow raises for a broken file, ValueError for pixels that are not numbers.
     """
     whites = _whites(image)
-    image.load()  # what is wrong with the pixels is raised here
-    with suppress(Exception):  # whatever is wrong with the EXIF data beside them does not matter
+    image.load()  # raises for damaged pixels
+    with suppress(Exception):  # damaged EXIF data do not matter
         image = ImageOps.exif_transpose(image)
     if whites:
         image = _shallow(image, whites)
@@ -60,9 +60,9 @@ def over_grey(images: np.ndarray) -> np.ndarray:
 
 
 def _whites(image: Image.Image) -> tuple[int, ...]:
-    """What may stand for white in a picture of more than 8 bits, ascending; empty for 8 bits.
+    """The values that may mean white in a picture of more than 8 bits, ascending; empty for 8 bits.
 
-    Formats that have whole numbers of 16 bits say so; others leave it to the reader to guess.
+    Formats with 16-bit whole numbers say so; for others it has to be guessed from the pixels.
     """
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         return (65535,)
@@ -70,7 +70,7 @@ def _whites(image: Image.Image) -> tuple[int, ...]:
 
 
 def _shallow(image: Image.Image, whites: tuple[int, ...]) -> Image.Image:
-    """A grey picture of many bits as L, or as LA where one level of it means transparent."""
+    """A grey picture of more than 8 bits as L, or as LA where one level of it means transparent."""
     values = np.asarray(image, np.float32)
     if not np.isfinite(values).all():
         raise ValueError("a pixel of this picture is not a number")

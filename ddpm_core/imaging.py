@@ -1,4 +1,4 @@
-"""Where [−1, 1] meets uint8: conversion, grids, and files for pictures and animations."""
+"""Converts between [−1, 1] and uint8; grids; files of pictures and animations."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
 
 
 def bmp(image: np.ndarray) -> bytes:
-    """A uint8 (H, W, C) picture as a BMP file: not compressed, so written and read in no time. It holds no alpha.
+    """A uint8 (H, W, C) picture as a BMP file: not compressed, so fast to write and read. It holds no alpha.
 
     C is 1 to 4.
     """
@@ -101,7 +101,7 @@ def save_gif(
     """
     frames = thin(frames, max(int(seconds * 50), 1))
     pictures = [_opaque(frame.repeat(scale, 0).repeat(scale, 1)).quantize(256) for frame in frames]
-    # GIF counts in hundredths of a second, and browsers slow down what is shorter than two of them.
+    # GIF counts in hundredths of a second, and browsers show no frame for less than two of them.
     duration = max(round(1000 * seconds / len(pictures), -1), 20)
     durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
     options = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
@@ -116,13 +116,13 @@ def thin(frames: Sequence[T], limit: int) -> list[T]:
 
 
 def _picture(image: np.ndarray) -> Image.Image:
-    """A uint8 (H, W, C) picture as Pillow has it. Raises ValueError for a C that makes no picture."""
+    """A uint8 (H, W, C) picture as one of Pillow's. Raises what `check_channels` does."""
     check_channels(image.shape[-1])
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def _opaque(image: np.ndarray) -> Image.Image:
-    """A uint8 (H, W, C) picture over grey, where it has alpha."""
+    """The same without alpha: its transparent parts lie over grey."""
     picture = _picture(image)
     return opaque(picture) if image.shape[-1] in WITH_ALPHA else picture
 

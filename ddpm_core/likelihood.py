@@ -21,7 +21,7 @@ from ddpm_core.timesteps import Pairs, timestep_pairs
 
 BATCH = 32  # images × times evaluated at once
 HALF_BIN = 1 / 255  # 256 grey levels in [−1, 1] are 2/255 apart
-FLOOR = 1e-12  # a probability below counts as this much, as in the paper's code
+FLOOR = 1e-12  # smaller probabilities count as this one, as in the paper's code
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def progressive_decoding(
     noise: Noise | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """What a receiver makes of each x_t on the way to lossless: x̂_0 from x_t ~ q(x_t | x_0) (section 4.3, Algorithm 4).
+    """A receiver's estimate x̂_0 at each x_t ~ q(x_t | x_0) of lossless decoding (section 4.3, Algorithm 4).
 
     images: uint8 (N, H, W, C); times: any of 1..T; noise(index, x) belongs to times[index].
     progress(done, total) counts evaluations. Returns float32 (len(times), N, C, H, W).
@@ -123,8 +123,9 @@ def rechain(
 ) -> BitsPerDim:
     """The bound with another fixed or analytic variance and fewer steps, from a full-chain result for the same images.
 
-    Nothing is evaluated again: where the mean is made of x̂_0, a term depends on the network by the mean (x̂_0 − x_0)²
-    alone. Not for learned variances or μ̃-prediction, which raise ValueError, as does a chain that misses t = 1.
+    The network is not evaluated again: where the mean is computed from x̂_0, a term depends on the network only through
+    the mean of (x̂_0 − x_0)². Not for learned variances or μ̃-prediction, which raise ValueError, as does a chain that
+    misses t = 1.
     """
     schedule, (pairs, variance) = model.schedule, chain(model, variance, steps, spacing)
     if variance in LEARNED or model.prediction == "mu" or len(full.times) < schedule.T:

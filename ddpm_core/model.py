@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ddpm_core.names import LEARNED, OWN_VARIANCES, PREDICTIONS, VARIANCES, OwnVariance, Prediction, Variance
+from ddpm_core.names import LEARNED, OWN_VARIANCES, PREDICTIONS, VARIANCES, Averaging, OwnVariance, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
@@ -21,15 +21,15 @@ Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 class Source:
     """Where a model comes from.
 
-    ref: what `load` was given. name: for the user. revision: the Hub's commit. weights: "EMA", "not EMA" or "unknown".
-    folder: the root of the checkpoint; file: that of the weights in it, and bytes its size. parameters: how many the
-    network has, None before it is loaded.
+    ref: what `load` was given. name: for the user. revision: the Hub's commit. weights: whether they are the moving
+    average. folder: the root of the checkpoint; file: that of the weights in it, and bytes its size. parameters: how
+    many the network has, None before it is loaded.
     """
 
     ref: str = ""
     name: str = ""
     revision: str | None = None
-    weights: str = "unknown"
+    weights: Averaging = "unknown"
     file: str | None = None
     bytes: int | None = None
     parameters: int | None = None

@@ -13,6 +13,7 @@ Engine = Literal["auto", "torch", "compile", "openvino"]
 Arithmetic = Literal["fp32", "bf16", "fp16"]  # what "auto" is resolved to
 Precision = Literal["auto", Arithmetic]
 Cdf = Literal["tanh", "exact"]
+Averaging = Literal["EMA", "not EMA", "unknown"]  # whether weights are the moving average
 
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 VARIANCES: tuple[Variance, ...] = get_args(Variance)
@@ -23,3 +24,4 @@ PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 CDFS: tuple[Cdf, ...] = get_args(Cdf)
+AVERAGINGS: tuple[Averaging, ...] = get_args(Averaging)

@@ -8,6 +8,7 @@ precision it computes in, the loss is computed in the dtype of x_0.
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import Tensor
 

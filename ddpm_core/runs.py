@@ -136,7 +136,7 @@ def _start(
     x_T: Tensor | None,
     noise: Noise | None = None,
 ) -> tuple[list[int], Tensor, Tensor | None]:
-    """The seeds (none where x_T and noise replace them), x_T and labels, checked; tensors are on the network's device."""
+    """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
     checked = [check_seed(seed) for seed in seeds or ()]
     if seeds is not None:
         n = len(seeds)

@@ -17,8 +17,8 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.solvers import Advance
 from ddpm_core.timesteps import Pairs
 
-# The last step adds no noise, so what is left visible was added in the step before: there E|σz| is at most 2 of 255 grey
-# levels, in the units of [−1, 1], as in the code of Analytic-DPM.
+# The last step adds no noise, so what stays visible was added in the step before: there E|σz| is at most 2 of 255
+# grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
 MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
 Predict = Callable[[Tensor, int], Prediction]

@@ -445,6 +445,14 @@ def test_status(online, tmp_path, monkeypatch):
     assert hub.status("owner/other").state == "offline"
 
 
+def test_status_of_a_branch_whose_commit_is_cached_by_its_hash(online):
+    """The cache knows of no branch then, and lacks nothing."""
+    commit, _ = hub._listing(refs.parse("google/ddpm-cifar10-32"))
+    ddpm_core.load(f"google/ddpm-cifar10-32@{commit}")
+    assert hub.status("google/ddpm-cifar10-32") == hub.status(f"google/ddpm-cifar10-32@{commit}")
+    assert hub.status("google/ddpm-cifar10-32").state == "cached"
+
+
 def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
     monkeypatch.setattr(hub, "_listing", lambda ref, timeout: time.sleep(5))
     start = time.monotonic()

@@ -34,7 +34,8 @@ def use(name):
         importlib.import_module(name)
     except ImportError as error:
         failed.append(error)
-threads = [threading.Thread(target=use, args=[f"ddpm_core.{name}"]) for name in ("network", "engines.choose", "solvers")]
+names = [f"ddpm_core.{name}" for name in ("network", "engines.choose", "solvers")]
+threads = [threading.Thread(target=use, args=[name]) for name in names]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 print(failed)
@@ -44,5 +45,10 @@ print(failed)
 
 def test_slow_libraries_wait_until_they_are_used():
     """The app's page needs these modules at once, and torch only for the first model."""
-    code = "import sys; from ddpm_core import timesteps; from ddpm_core.checkpoint import hub, refs; print({'torch', 'diffusers'} & set(sys.modules))"
+    code = """
+import sys
+from ddpm_core import timesteps
+from ddpm_core.checkpoint import hub, refs
+print({"torch", "diffusers"} & set(sys.modules))
+"""
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

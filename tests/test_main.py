@@ -96,6 +96,11 @@ def test_what_is_wrong_is_said_before_any_work(words, sentence, checkpoint, here
     assert sentence in refusal("sample", "--checkpoint", checkpoint, "--steps", "2", *words)
 
 
+def test_images_that_no_picture_can_show_are_refused_before_any_work(here):
+    write(here / "five", scheduler={"num_train_timesteps": 20}, in_channels=5, out_channels=5, **TINY)
+    assert "images of 5 channels make no picture" in refusal("sample", "--checkpoint", here / "five", "--steps", "2")
+
+
 def test_a_folder_or_file_that_cannot_be_written(checkpoint, here, monkeypatch):
     def deny(*_, **__):
         raise PermissionError(13, "Permission denied")

@@ -1,6 +1,6 @@
-"""Reading the values of a checkpoint's JSON files: each of its kind and within limits, before anything is built of it.
+"""Reads values from a checkpoint's JSON files: each has its type and lies within limits before it is used.
 
-The files are whatever somebody put on the Hub. Every reader raises ValueError, in one sentence, for any other value.
+The files are whatever somebody put on the Hub. Every function raises ValueError, in one sentence, for any other value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
 
-# Lowest and highest value of every number, wide of all that public checkpoints have.
+# Lowest and highest value of every number: all public checkpoints lie far inside.
 LIMITS: dict[str, tuple[float, float]] = {
     # config.json
     "sample_size": (1, 1024),
@@ -63,12 +63,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """A value as a sentence can quote it, however large it is."""
+    """A value, shortened if need be, to be quoted in a sentence."""
     return reprlib.repr(value)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a JSON value is a whole number; true and false are none."""
+    """Whether a JSON value is a whole number; true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -115,7 +115,7 @@ def choice(config: dict, key: str, allowed: Iterable[str | None], default: str |
 
 
 def names(config: dict, key: str, allowed: Container[str] | None = None) -> list[str]:
-    """A list of strings that can be printed, of those allowed where these are given."""
+    """A list of printable strings; allowed: the only ones that may occur."""
     values = config.get(key)
     if not isinstance(values, list) or not all(isinstance(value, str) and _is_text(value) for value in values):
         raise ValueError(f"{key} must be a list of names, got {shown(values)}")
@@ -139,5 +139,5 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Half of a surrogate pair, which JSON can hold, is no text: nothing can print or store it."""
+    """Whether a string has no half of a surrogate pair: JSON can hold one, but nothing can print or store it."""
     return not any(0xD800 <= ord(character) < 0xE000 for character in value)

@@ -119,8 +119,8 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
             raise
         chosen = layout(sizes, str(where))
         wanted = _not_cached(where, commit, chosen)
-        state, names = ("download", wanted) if wanted else ("cached", chosen.files)
-        return Status(state, sum(sizes[name] or 0 for name in names))
+        size = sum(sizes[name] or 0 for name in wanted or chosen.files)
+        return Status("download" if wanted else "cached", size)
     except Exception as error:
         return Status("offline" if _unreachable(error) else "missing")
 

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from ddpm_core.checkpoint import config, hub, refs
+from ddpm_core.checkpoint import hub, refs, spec
 from ddpm_core.checkpoint.weights import build_network, check_evaluation
 from ddpm_core.engines.choose import wrap
 from ddpm_core.model import Model
@@ -29,9 +29,8 @@ def load(
     Raises CheckpointError, whose text is one sentence for the user, and ValueError for a device, precision or engine
     that does not exist.
     """
-    checkpoint = hub.fetch(refs.parse(ref, revision), config.check, progress)
-    found = config.read(checkpoint)
-    spec, layout = found.spec, checkpoint.layout
+    checkpoint = hub.fetch(refs.parse(ref, revision), spec.check, progress)
+    found, layout = spec.read(checkpoint), checkpoint.layout
     if layout.unknown:
         missing = " and ".join(layout.unknown)
         warnings.warn(
@@ -39,7 +38,7 @@ def load(
         )
     where = f"{checkpoint.ref}: {layout.weights}"
     unet = build_network(found.unet, checkpoint.weights, where)
-    check_evaluation(unet, spec.image_size, spec.schedule.T, where)
+    check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, where)
     parameters = sum(p.numel() for p in unet.parameters())
-    source = spec.source and replace(spec.source, parameters=parameters)
-    return Model(**{**vars(spec), "source": source}, network=wrap(unet, device, precision, engine, owned=True))
+    source = found.spec.source and replace(found.spec.source, parameters=parameters)
+    return Model(**{**vars(found.spec), "source": source}, network=wrap(unet, device, precision, engine, owned=True))

@@ -1,4 +1,4 @@
-"""What a checkpoint reference names, and which files a checkpoint consists of. Nothing here touches the network."""
+"""What a checkpoint reference names, and which files a checkpoint consists of. Nothing here asks the Hub."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ddpm_core import files
 
-WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
+WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
 OWN = "ddpm_core.json"  # what the Hub's layout has no field for
-ANALYTIC = "analytic_variance.json"  # written by ddpm_core.analytic
+ANALYTIC = "analytic_variance.json"  # see gamma_file
 EXTRA = ("model_index.json", OWN, ANALYTIC)
 FILES = (
-    *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHTS)),
+    *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHT_FILES)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),
     *EXTRA,
 )
@@ -27,9 +28,9 @@ class CheckpointError(Exception):
 
 @dataclass(frozen=True)
 class Ref:
-    """What a reference names. kind: "embedded", "folder" or "hub"; name: the embedded name, path or repository id."""
+    """What a checkpoint reference names. name: the embedded name, the path or the repository id."""
 
-    kind: str
+    kind: Literal["embedded", "folder", "hub"]
     name: str
     folder: Path | None = None  # None for the Hub
     revision: str | None = None  # Hub only: branch, tag or commit; None is the default branch
@@ -86,7 +87,7 @@ def embedded() -> dict[str, Path]:
 def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True) -> Ref:
     """Read a reference: an embedded name, an existing folder, or "owner/name" with an optional "@revision".
 
-    One that has been read comes back as it is. local=False: folders are not taken, and nothing tells which exist.
+    A Ref comes back as it is. local=False: folders are refused, and the message does not tell which exist.
     Raises CheckpointError for anything else, and for a revision of something that has none.
     """
     if isinstance(ref, Ref):
@@ -98,7 +99,7 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
         return _unversioned(Ref("embedded", text, inside[text]), revision)
     if local:
         files.restore(folder)
-    if local and text and os.path.isdir(folder):  # unlike Path's, this one takes any text
+    if local and text and os.path.isdir(folder):  # unlike Path.is_dir, this accepts any text
         return _unversioned(Ref("folder", text, folder), revision)
     if local and os.path.isfile(folder):
         raise CheckpointError(f"{text!r} is a file: give the folder that holds it and its config.json")
@@ -157,11 +158,11 @@ def layout(names: Iterable[str], where: str) -> Layout:
         raise CheckpointError(f"{where} is not a UNet2DModel checkpoint: no config.json at its root or in unet/")
     if scheduler not in names:
         raise CheckpointError(f"{where} has no scheduler_config.json, at its root or in scheduler/")
-    weights = [folder + name for name in WEIGHTS if folder + name in names]
+    weights = [folder + name for name in WEIGHT_FILES if folder + name in names]
     if not weights:
         others = [n for n in names if n.startswith(folder + "diffusion_pytorch_model")]
         found = f"only {min(others)} (shards and variants are not supported)" if others else "no weights"
-        raise CheckpointError(f"{where} has {found}: {' or '.join(folder + name for name in WEIGHTS)} is needed")
+        raise CheckpointError(f"{where} has {found}: {' or '.join(folder + name for name in WEIGHT_FILES)} is needed")
     return Layout(folder + "config.json", scheduler, weights[0], tuple(name for name in EXTRA if name in names))
 
 

@@ -16,13 +16,21 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ddpm_core import files
-from ddpm_core.checkpoint import config, gamma_file, refs
+from ddpm_core.checkpoint import gamma_file, refs, spec
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Model
 
-SAVED = ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json", refs.ANALYTIC, refs.WEIGHTS[0])
+WEIGHTS = refs.WEIGHT_FILES[0]
+SAVED = (
+    "config.json",
+    "scheduler_config.json",
+    "model_index.json",
+    "ddpm_core.json",
+    refs.ANALYTIC,
+    WEIGHTS,
+)
 
 
 def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None) -> None:
@@ -58,17 +66,17 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     extra = extra or {}
     try:
         with files.replacing_folder(folder, ours={*SAVED, *extra}) as new:
-            save_file(weights, new / refs.WEIGHTS[0], metadata={"format": "pt"})
+            save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
             unet.save_config(new)
-            contents = config.json_files(model)
+            contents = spec.json_files(model)
             if model.gamma is not None and has_gamma:
-                contents[refs.ANALYTIC] = gamma_file.beside(model, new / refs.WEIGHTS[0], half)
+                contents[refs.ANALYTIC] = gamma_file.beside(model, new / WEIGHTS, half)
             for name, content in contents.items():
                 (new / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             for name, content in extra.items():
                 if content is not None:
                     (new / name).write_bytes(content)
-            shutil.copymode(new / "config.json", new / refs.WEIGHTS[0])  # safetensors makes it its owner's only
+            shutil.copymode(new / "config.json", new / WEIGHTS)  # safetensors makes it its owner's only
     except (OSError, SafetensorError) as error:
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         reason = "the disk is full" if full else getattr(error, "strerror", None) or error

@@ -1,7 +1,7 @@
 """What a checkpoint's config.json may say of its UNet2DModel.
 
-diffusers builds whatever it is told to, for hours or not at all, and some of what it builds cannot be evaluated. So all
-that a network is built of is checked before.
+diffusers tries to build any configuration, which can take hours or fail, and some networks that it builds cannot be
+evaluated. So every field is checked first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLOCKS = {
     f"{side}_block_types": {prefix + kind.format(side.title()) for kind in _KINDS for prefix in ("", "UNetRes")}
     for side in ("down", "up")
 }
-# What diffusers takes for what is absent.
+# diffusers' defaults for absent fields.
 _WIDTHS = [224, 448, 672, 896]
 _TYPES = {
     "down_block_types": ["DownBlock2D", *["AttnDownBlock2D"] * 3],
@@ -34,7 +34,7 @@ _TYPES = {
 
 
 def check(config: dict) -> tuple[int, int]:
-    """The side of the image and its number of channels; ValueError, one sentence, for a network that cannot be."""
+    """The image's size in pixels and its channels; ValueError, one sentence, for a network that cannot be built."""
     if config.get("class_embed_type") is not None:
         raise ValueError(f"class_embed_type {shown(config['class_embed_type'])} is not supported: it must be null")
     channels = whole(config, "in_channels", 3)
@@ -61,7 +61,7 @@ def check(config: dict) -> tuple[int, int]:
 
 
 def _check_levels(config: dict) -> int:
-    """The lists, which have one entry for each resolution, and what the sizes come to; returns the image's side."""
+    """Check the lists, which have one entry for each resolution, and the sizes of layers; returns the image's size."""
     widths = numbers({"block_out_channels": _WIDTHS, **config}, "block_out_channels", MAX_LEVELS, only_whole=True)
     types = {key: names({key: _TYPES[key], **config}, key, BLOCKS[key]) for key in BLOCKS}
     for key, listed in types.items():

@@ -26,7 +26,7 @@ def wrap(
 
     device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
     fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and bf16 where the processor computes
-    in it, fp16 on older CUDA devices, else fp32. An engine that does not work here is replaced by torch, with a warning.
+    in it, fp16 on older CUDA devices, else fp32. torch replaces an engine that does not work here, with a warning.
     progress(text) is called when the preparation takes more than 2 seconds; without it the text goes to the log.
     owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always does.
     Raises ValueError for values outside these.

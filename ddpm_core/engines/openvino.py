@@ -45,8 +45,8 @@ _KEPT_SHAPES = 5
 # activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
 _SHAPE_WEIGHTS = 1.5
 
-# One for the process, never deleted. Each Core gives the thread that made it an alternate signal stack, and restores the
-# one before when it is deleted, which another Core may have freed by then: the next signal would crash the process.
+# One for the process, never deleted. Each Core gives the thread that made it an alternate signal stack, and when it is
+# deleted restores the one before, which another Core may have freed by then: the next signal would crash the process.
 _CORE = openvino.Core()
 
 # torch traces one network at a time.
@@ -87,7 +87,7 @@ class OpenVINONetwork:
             parameter.data = weights[name]
 
     def _prepare(self, weights: dict[str, Tensor]) -> None:
-        """Convert, and compile for one image. A converted network from the disk that fails is removed and made again."""
+        """Convert, and compile for one image. If the one on disk fails, it is removed and made again."""
         entry = _cache() / _key(self.unet)
         for anew in (False, True):
             with _CONVERTING:

@@ -1,8 +1,8 @@
-"""The network's graph, rewritten to be fast on a CPU: what it computes stays the same.
+"""Rewrites the network's graph so that it is fast on a CPU; what it computes stays the same.
 
-Convolutions want the channels of a pixel side by side in memory. OpenVINO normalises groups of channels, and lines the
-pixels up for attention, only where the pixels of a channel lie side by side, so it reorders every activation there and
-back. Here both are said in operations that take either order.
+Convolutions are fastest with the channels of a pixel next to each other in memory. OpenVINO's group normalisation and
+its reshape for attention need the pixels of a channel next to each other, so it would reorder every activation there
+and back. Here both are written in operations that accept either order.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _group_norm(node: Node) -> Node:
     shift = by_group(embedding) if embedding else op.constant(np.zeros((1, *per_group), np.float32))
     # x + shift is what is normalised, and what has mean 0 is x − mu.
     mu = by_channel(op.subtract(mean(op.add(by_group(op.reduce_mean(x, pixels)), shift)), shift))
-    # Not the square of the difference below: that would be kept in memory for both.
+    # Not the square of the difference below: that difference would then be kept in memory for both.
     variance = mean(by_group(op.reduce_mean(op.squared_difference(x, mu), pixels)))
     gamma, beta = (op.reshape(y, _ints(1, *per_group), False) for y in (gamma, beta))
     scale = op.divide(gamma, op.sqrt(op.add(variance, op.constant(np.float32(epsilon)))))

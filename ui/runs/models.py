@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import ddpm_core
-from ddpm_core.checkpoint import config, hub, refs
+from ddpm_core.checkpoint import hub, refs, spec
 from ddpm_core.model import Model, ModelSpec
 from ui.runs import formats
 from ui.runs.line import LINE
@@ -97,7 +97,7 @@ class Models:
 
         Raises CheckpointError.
         """
-        hub.fetch(self.parse(ref), config.check, progress)
+        hub.fetch(self.parse(ref), spec.check, progress)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -154,7 +154,7 @@ class Models:
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
         found = hub.here(self.parse(ref))
-        return config.read(found).spec if found else None
+        return spec.read(found).spec if found else None
 
     def known(self, ref: str) -> ModelSpec | None:
         """The model if it is in memory, else what `peek` returns."""

@@ -13,10 +13,9 @@ from ddpm_core.checkpoint import gamma_file, unet_config
 from ddpm_core.checkpoint.fields import LIMITS, choice, flag, is_whole, names, number, numbers, read_json, shown, whole
 from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref
 from ddpm_core.model import ModelSpec, Source
-from ddpm_core.names import LEARNED, PREDICTIONS, OwnVariance, Prediction, Variance
+from ddpm_core.names import AVERAGINGS, LEARNED, PREDICTIONS, Averaging, OwnVariance, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
-WEIGHTS = ("EMA", "not EMA", "unknown")
 # Google's repositories whose weights are not the moving average, though their names do not say so.
 NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
 
@@ -64,8 +63,8 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
     return replace(config, spec=replace(spec, source=source, gamma=gamma_file.read(source, spec.schedule)))
 
 
-def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, str]:
-    """What the JSON files alone say, and which weights lie beside them, one of WEIGHTS."""
+def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Averaging]:
+    """What the JSON files alone say, and whether they say that the weights are the moving average."""
     folder, layout = checkpoint.folder, checkpoint.layout
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", OWN))
@@ -83,13 +82,13 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, str
                 f"ask for it: connect once to download it"
             )
         fields |= _classes(unet, own)
-        weights = choice(own, "weights", WEIGHTS, "unknown")
+        weights = choice(own, "weights", AVERAGINGS, "unknown")
         return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields)), weights
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
         raise CheckpointError(f"{checkpoint.ref}: {str(error).splitlines()[0]}") from None
 
 
-def _published_weights(ref: Ref) -> str:
+def _published_weights(ref: Ref) -> Averaging:
     """Whether a repository whose files do not say so holds the moving average of the weights."""
     if ref.kind != "hub":
         return "unknown"

@@ -1,0 +1,130 @@
+"""Which module imports which: no circle anywhere, and no import that docs/design.md's rooms forbid.
+
+Imports inside functions and under TYPE_CHECKING count. `from ddpm_core import name` counts as an import of the module
+that the name comes from, and the list of these names in ddpm_core/__init__.py as none.
+"""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import resolve_name
+from pathlib import Path
+
+import pytest
+
+import ddpm_core
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("ddpm_core", "ui", "train", "benchmarks")
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str
+    imported: str
+    at_top: bool  # runs when the importer is imported
+
+    def __str__(self) -> str:
+        return f"{self.importer} imports {self.imported}"
+
+
+def sources() -> dict[str, Path]:
+    """Every module by its full name; a package stands for its __init__.py."""
+    files = [ROOT / "app.py", *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))]
+    parts = {path: path.relative_to(ROOT).with_suffix("").parts for path in files}
+    return {".".join(names[:-1] if names[-1] == "__init__" else names): path for path, names in parts.items()}
+
+
+def under(module: str, *rooms: str) -> bool:
+    return any(f"{module}.".startswith(f"{room}.") for room in rooms)
+
+
+def imports_of(module: str, path: Path, modules: dict[str, Path]) -> Iterator[Import]:
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+    def visit(node: ast.AST, at_top: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(module, alias.name, at_top)
+            elif isinstance(child, ast.ImportFrom):
+                origin = resolve_name("." * child.level + (child.module or ""), package)
+                for alias in child.names:
+                    yield Import(module, source_of(origin, alias.name, modules), at_top)
+            else:
+                function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                for_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+                yield from visit(child, at_top and not function and not for_types)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), True)
+
+
+def source_of(origin: str, name: str, modules: dict[str, Path]) -> str:
+    """The module that `from origin import name` needs."""
+    if f"{origin}.{name}" in modules:
+        return f"{origin}.{name}"
+    if origin == "ddpm_core":
+        return f"ddpm_core.{ddpm_core._HOME[name]}"
+    return origin
+
+
+@pytest.fixture(scope="module")
+def imports() -> list[Import]:
+    modules = sources()
+    return [found for name, path in modules.items() if name != "ddpm_core" for found in imports_of(name, path, modules)]
+
+
+def circle(imports: list[Import]) -> list[str]:
+    graph: dict[str, set[str]] = {}
+    for found in imports:
+        graph.setdefault(found.importer, set()).add(found.imported)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_the_reader_sees_every_kind_of_import(imports):
+    """What the other tests look at is there: in functions, for types only, of lazy names."""
+    seen = {(found.importer, found.imported, found.at_top) for found in imports}
+    assert ("ddpm_core.runs", "ddpm_core.model", True) in seen
+    assert ("ddpm_core.__main__", "ddpm_core.checkpoint.load", False) in seen  # a lazy name, in a function
+    assert ("ddpm_core.__main__", "ddpm_core.model", False) in seen  # a lazy name, for types only
+    assert any(found.importer == "app" and under(found.imported, "ui") for found in imports)
+
+
+def test_a_circle_is_found():
+    pairs = [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]
+    assert set(circle([Import(*pair, False) for pair in pairs])) == {"b", "c"}
+
+
+def test_no_modules_import_each_other_in_a_circle(imports):
+    assert circle(imports) == []
+
+
+PAPER = {name for name in sources() if name.count(".") == 1 and under(name, "ddpm_core")} - {"ddpm_core.__main__"}
+FORBIDDEN = {
+    "the library knows nothing of app and trainer": lambda found: (
+        under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
+    ),
+    "the paper's modules know no files and no engines": lambda found: (
+        found.importer in PAPER and under(found.imported, "ddpm_core.checkpoint", "ddpm_core.engines")
+    ),
+    "engines know no checkpoints": lambda found: (
+        under(found.importer, "ddpm_core.engines") and under(found.imported, "ddpm_core.checkpoint")
+    ),
+    "the trainer knows nothing of the app": lambda found: (
+        under(found.importer, "train") and under(found.imported, "gradio", "ui", "app")
+    ),
+    "the page starts without the slow libraries": lambda found: (
+        under(found.importer, "ui", "app") and found.at_top and under(found.imported, "torch", "diffusers", "openvino")
+    ),
+    "runs know no gradio": lambda found: under(found.importer, "ui.runs") and under(found.imported, "gradio"),
+}
+
+
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_imports_go_one_way(rule, imports):
+    assert [str(found) for found in imports if FORBIDDEN[rule](found)] == []
