@@ -28,6 +28,7 @@ from ui.runs import listeners
 from ui.runs.line import LINE
 from ui.runs.models import Models
 from ui.runs.settings import DEFAULTS, PAGE
+from ui.runs.warmup import Warmup
 
 FAST = {"steps": 3, "count": 2}
 PARAMETERS = {
@@ -49,8 +50,11 @@ PARAMETERS = {
 def url():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
+        warmups, start = [], Warmup.start
+        patch.setattr(Warmup, "start", lambda self: warmups.append(self) or start(self))
         demo = ui.build()
         ui.launch(demo, prevent_thread_lock=True)
+        assert warmups[0].ready.wait(60)  # it waits in the line, too, which tests look at
         yield demo.local_url
         demo.close()
 

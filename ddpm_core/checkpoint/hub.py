@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -52,11 +52,11 @@ POLL = 0.1  # seconds between two reports of a download
 class Status:
     """What loading a checkpoint would take.
 
-    state: "offline" is needed from the Hub, which cannot be reached; "missing" is no such checkpoint, or not one that
-    loads. bytes: its size; for "download" what is still to download.
+    state: "embedded", "local", "cached", "download", "offline" (needed from the Hub, which cannot be reached) or
+    "missing" (no such checkpoint, or not one that loads). bytes: its size; for "download" what is still to download.
     """
 
-    state: Literal["embedded", "local", "cached", "download", "offline", "missing"]
+    state: str
     bytes: int | None = None
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -262,7 +261,7 @@ class Job:
 
 
 def _frame(lane: int, step: ddpm_core.Step) -> Frame:
-    sigma = float(step.sigma.mean()) if isinstance(step.sigma, Tensor) else float(step.sigma)
+    sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
     return Frame(lane, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
 
 
