@@ -244,7 +244,7 @@ def test_a_cache_that_diffusers_filled_gets_the_file_that_is_ours(online, tmp_pa
     model = ddpm_core.load("owner/ours", revision=ref.revision)
     assert (model.num_classes, model.null_label, model.class_names) == (10, 10, tuple("abcdefghij"))
     assert online.downloads[-1] == OURS
-    assert hub.here(ref)[1].extra == ("model_index.json", OURS)
+    assert hub.here(ref).layout.extra == ("model_index.json", OURS)
 
 
 def test_a_cache_that_diffusers_filled_is_whole_once_the_hub_was_asked(online, tmp_path, recwarn):
