@@ -24,7 +24,7 @@ def test_the_library_and_the_app_ask_for_the_same_versions():
     assert app == strings("dependencies") + strings("openvino")
 
 
-def test_every_requirement_is_a_range_that_was_tested_from_its_lower_end():
+def test_every_requirement_is_a_range_whose_lower_end_is_in_the_table():
     table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for line in lines("requirements.txt") + lines("requirements-dev.txt"):
         name, lowest = re.match(r"([\w-]+)>=([\d.]+)", line).groups()

@@ -74,7 +74,10 @@ def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
         # The folder may have been moved since: the run goes on where it was found.
         default = replace(from_dict(state["config"]), out=str(folder))
     description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
-    return tyro.cli(Config, args=arguments, default=default, prog=PROGRAM, description=description), state
+    try:
+        return tyro.cli(Config, args=arguments, default=default, prog=PROGRAM, description=description), state
+    except TypeError as error:  # older versions of tyro stop here at a checkpoint's configuration that is not ours
+        raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
 
 
 def _parse_start(arguments: list[str]) -> Start:
