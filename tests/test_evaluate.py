@@ -737,7 +737,7 @@ def test_missing_inception_weights_give_one_sentence_before_sampling(checkpoint,
     monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", offline)
     assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", "inception-v3-compat") == 2
     error = capsys.readouterr().err
-    assert "FID, KID and IS need Inception weights, which could not be had" in error and "Traceback" not in error
+    assert "FID, KID and IS need Inception weights, which could not be downloaded" in error and "Traceback" not in error
     assert not (tmp_path / "study").exists()
 
 
