@@ -481,9 +481,9 @@ def test_save_replaces_checkpoints_only(tmp_path):
     with pytest.raises(CheckpointError, match=r"was not written by ddpm_core \(it holds precious.txt\)"):
         ddpm_core.save(model, target)
     (target / "precious.txt").rename(target / "README.md")
-    with pytest.raises(CheckpointError, match="not a checkpoint"):
+    with pytest.raises(CheckpointError, match="was not written by ddpm_core"):
         ddpm_core.save(model, target)
-    with pytest.raises(CheckpointError, match="not a checkpoint"):
+    with pytest.raises(CheckpointError, match="was not written by ddpm_core"):
         ddpm_core.save(model, target / "README.md")
     write(target, seed=3)
     ddpm_core.save(model, target)
