@@ -149,7 +149,7 @@ def restore(folder: str | Path) -> None:
             latest = max(aside, key=lambda path: path.stat().st_mtime)
             if _is_left_behind(latest) or time.monotonic() > end:
                 os.rename(latest, folder)
-                log.warning("%s is back: a process was stopped while it replaced the folder", folder)
+                log.warning("restored %s: a process was stopped while replacing it", folder)
                 return
             time.sleep(0.02)  # its process is about to give the name to the new one
 

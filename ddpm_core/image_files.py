@@ -73,7 +73,7 @@ def _shallow(image: Image.Image, whites: tuple[int, ...]) -> Image.Image:
     """A grey picture of more than 8 bits as L, or as LA where one level of it means transparent."""
     values = np.asarray(image, np.float32)
     if not np.isfinite(values).all():
-        raise ValueError("a pixel of this picture is not a number")
+        raise ValueError("this picture has a pixel value that is NaN or infinite")
     highest = float(values.max())
     white = next((white for white in whites if highest <= white), highest)
     levels = np.rint(values * (255 / white)).clip(0, 255).astype(np.uint8)

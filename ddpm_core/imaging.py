@@ -59,7 +59,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
 def check_channels(channels: int) -> None:
     """ValueError for images that no file can hold: a picture has 1 to 4 channels."""
     if channels not in MODES:
-        raise ValueError(f"images of {channels} channels make no picture: 1 to 4 do")
+        raise ValueError(f"an image of {channels} channels can't be saved as a picture: it needs 1 to 4")
 
 
 def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:

@@ -129,7 +129,7 @@ def rechain(
     """
     schedule, (pairs, variance) = model.schedule, chain(model, variance, steps, spacing)
     if variance in LEARNED or model.prediction == "mu" or len(full.times) < schedule.T:
-        raise ValueError("only a full chain of a fixed or analytic variance, not of μ̃-prediction, says enough")
+        raise ValueError("this needs a full chain with a fixed or analytic variance; μ̃-prediction is not supported")
     t, s = torch.tensor(pairs[::-1]).T
     mse = full.mse[:, t - 1]
     one = torch.ones(len(t), dtype=torch.float64)

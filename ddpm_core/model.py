@@ -107,5 +107,5 @@ def check_variance(
             "another variance"
         )
     if variance == "analytic" and guidance not in (None, 1):
-        raise ValueError("the analytic variance belongs to the network without guidance: use another variance")
+        raise ValueError("the analytic variance is not defined with guidance: use another variance")
     return variance

@@ -74,7 +74,7 @@ def l_hybrid(
     Arguments as in `l_simple`; variance: "learned" or "learned_range". Returns (N,).
     """
     if variance not in LEARNED:
-        raise ValueError(f"L_hybrid teaches a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
+        raise ValueError(f"L_hybrid trains a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
     x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
     output, v = _split(output, variance)
     vlb = _vlb(schedule, prediction, variance, output.detach(), v, x_0, x_t, t)

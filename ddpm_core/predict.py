@@ -141,7 +141,7 @@ def label_tensor(model: ModelSpec, labels: int | Sequence[int] | None, n: int, g
     if len(labels) != n:
         raise ValueError(f"give one label, or one per image: {n} images, {len(labels)} labels")
     if guided and model.null_label in labels:
-        raise ValueError(f"guidance needs a class label to guide towards, and {model.null_label} is the label for none")
+        raise ValueError(f"guidance needs a class label to guide towards, and label {model.null_label} means no class")
     wrong = [label for label in labels if not 0 <= label < model.num_classes and label != model.null_label]
     if wrong:
         raise ValueError(f"labels go from 0 to {model.num_classes - 1}, got {wrong[0]}")

@@ -174,7 +174,7 @@ def _check_prediction(prediction: str, x_t: Tensor, *others: Tensor) -> None:
         raise ValueError(f"unknown prediction {prediction!r}: choose from {', '.join(PREDICTIONS)}")
     for other in others:
         if other.shape != x_t.shape:
-            raise ValueError(f"everything must have the shape of x_t, {tuple(x_t.shape)}, got {tuple(other.shape)}")
+            raise ValueError(f"all tensors must have the shape of x_t, {tuple(x_t.shape)}, got {tuple(other.shape)}")
 
 
 def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -202,7 +202,7 @@ def test_missing_gamma_and_guidance_are_refused_before_anything_runs():
         with pytest.raises(ValueError, match="not estimated for these weights: run `python -m train gamma CHECKPOINT`"):
             attempt()
     guided = gaussian_model(0.3, num_classes=3, null_label=3)
-    with pytest.raises(ValueError, match="without guidance"):
+    with pytest.raises(ValueError, match="not defined with guidance"):
         trajectory(guided, [0], 5, variance="analytic", labels=1, guidance=2.0)
     list(trajectory(guided, [0], 2, variance="analytic", labels=1, guidance=1.0))
 

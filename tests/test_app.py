@@ -178,7 +178,7 @@ def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, name, mo
     time.sleep(0.5)
     assert len(LINE) == 0
     with urllib.request.urlopen(addresses[0]) as stream:
-        assert "nobody listened to it" in stream.read().decode()
+        assert "its page or script was gone" in stream.read().decode()
 
 
 @pytest.mark.parametrize("name", ["sample", "trajectory"])

@@ -206,7 +206,7 @@ def test_unknown_choices_are_refused(wrong):
 
 def test_a_precision_the_cpu_lacks_is_replaced_with_a_warning(monkeypatch):
     monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
-    with pytest.warns(UserWarning, match="fp32 is used"):
+    with pytest.warns(UserWarning, match="using fp32"):
         wrapped = engine.wrap(small(), "cpu", "bf16", "openvino")
     assert wrapped.description == "OpenVINO · cpu · fp32 (no native bf16)"
 
@@ -282,7 +282,7 @@ def test_the_cache_holds_no_weights_and_memory_holds_them_once(cache):
 NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-@pytest.mark.skipif("BF16" not in NATIVE, reason="this CPU does not compute in bf16")
+@pytest.mark.skipif("BF16" not in NATIVE, reason="this CPU has no bf16 arithmetic")
 def test_in_bf16_owned_weights_take_half_the_memory_and_compute_the_same():
     x, t_index = inputs(2)
     outputs = []

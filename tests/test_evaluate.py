@@ -353,7 +353,7 @@ def test_classes_are_matched_by_name(data, tmp_path, capsys):
     assert row["bits_per_dim"] == pytest.approx(expected.total.mean().item(), rel=1e-6)
 
     (source / "ant").rename(source / "aardvark")  # the same pixels
-    assert evaluate(*study) == 2 and "no class 'aardvark'" in capsys.readouterr().err
+    assert evaluate(*study) == 2 and "has a class 'aardvark' that the model does not have" in capsys.readouterr().err
     (source / "bee").rename(source / "ant")
     (source / "aardvark").rename(source / "bee")  # the same classes, of other images in another order
     assert evaluate(*study) == 0 and results(tmp_path / "study")["bits"]["chains"] != [row]
@@ -738,7 +738,7 @@ def test_missing_inception_weights_give_one_sentence_before_sampling(checkpoint,
     monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", offline)
     assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", "inception-v3-compat") == 2
     error = capsys.readouterr().err
-    assert "FID, KID and IS need Inception weights, which could not be had" in error and "Traceback" not in error
+    assert "FID, KID and IS need Inception weights, which could not be downloaded" in error and "Traceback" not in error
     assert not (tmp_path / "study").exists()
 
 

@@ -254,19 +254,19 @@ def test_a_cache_that_diffusers_filled_is_whole_once_the_hub_was_asked(online, t
     online.stop()
     assert ddpm_core.load("owner/ours").source.revision == commit
     assert hub.here(refs.parse("owner/ours", commit)) is not None
-    assert not [warning for warning in recwarn if "the cache lacks" in str(warning.message)]
+    assert not [warning for warning in recwarn if "not in the local cache" in str(warning.message)]
 
 
 def test_a_cache_that_diffusers_filled_offline(online, tmp_path):
     """Without its own file a network's classes are unknown, and nothing worse than a name is of one without any."""
     filled_by_diffusers(online, tmp_path, num_class_embeds=11, own=OWN)
     online.status = 503
-    assert "the cache lacks ddpm_core.json, which says what this network's classes are" in refusal("owner/ours")
+    assert "ddpm_core.json, which describes this network's classes, is not in the local cache" in refusal("owner/ours")
     assert hub.status("owner/ours").state == "cached"
     online.status = 200
     filled_by_diffusers(online, tmp_path)
     online.stop()
-    with pytest.warns(UserWarning, match="owner/ours: the cache lacks ddpm_core.json and analytic_variance.json"):
+    with pytest.warns(UserWarning, match="owner/ours: ddpm_core.json and analytic_variance.json are not in"):
         assert ddpm_core.load("owner/ours").num_classes == 0
 
 

@@ -153,7 +153,7 @@ def test_what_is_transparent_lies_over_grey_in_files_without_alpha(tmp_path, cha
 
 @pytest.mark.parametrize("encode", [png, jpeg, bmp, lambda image: save_gif(io.BytesIO(), [image])])
 def test_other_numbers_of_channels_make_no_picture(encode):
-    with pytest.raises(ValueError, match="5 channels make no picture"):
+    with pytest.raises(ValueError, match="5 channels can't be saved as a picture"):
         encode(noise(4, 4, 5))
 
 

@@ -82,7 +82,7 @@ def test_forward(page, url, tmp_path):
     assert re.search(r"ᾱ \.65", readouts.inner_text())
     assert page.locator(".walk").get_attribute("data-state") == "stale"
 
-    # The ends: x_0 itself, and next to pure noise.
+    # The ends: x_0 itself, and almost pure noise.
     slider.press("Home")
     at(page, 0)
     assert np.array_equal(pixels(page, "xt"), x_0)

@@ -258,7 +258,7 @@ def test_other_chains_follow_from_a_full_one(kind, steps, spacing):
 def test_other_chains_are_refused_where_the_errors_say_too_little():
     full = bits_per_dim(model("learned"), IMAGES)
     for wrong in (model("learned"), model(prediction="mu")):
-        with pytest.raises(ValueError, match="says enough"):
+        with pytest.raises(ValueError, match="needs a full chain"):
             rechain(full, wrong, IMAGES, None, T, "linspace")
 
 

@@ -98,7 +98,7 @@ def test_what_is_wrong_is_said_before_any_work(words, sentence, checkpoint, here
 
 def test_images_that_no_picture_can_show_are_refused_before_any_work(here):
     write(here / "five", scheduler={"num_train_timesteps": 20}, in_channels=5, out_channels=5, **TINY)
-    assert "images of 5 channels make no picture" in refusal("sample", "--checkpoint", here / "five", "--steps", "2")
+    assert "an image of 5 channels can't be saved" in refusal("sample", "--checkpoint", here / "five", "--steps", "2")
 
 
 def test_a_folder_or_file_that_cannot_be_written(checkpoint, here, monkeypatch):

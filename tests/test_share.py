@@ -126,7 +126,7 @@ def test_diffusers_script_gives_the_same_pictures(run, tmp_path):
     ("runs", "why"),
     [
         ([RUNS[0], RUNS[0]], "one lane"),
-        ([replace(RUNS[0], sampler="ddim")], "stride"),
+        ([replace(RUNS[0], sampler="ddim")], "visits other times"),
         ([replace(RUNS[0], variance="analytic")], "β or β̃"),
     ],
 )

@@ -738,7 +738,7 @@ def test_broken_images_and_another_memory_are_told_apart_from_other_data(tmp_pat
     config = tiny(tmp_path / "data", tmp_path / "run", steps=1)
     fit(config)
     state, _ = load_latest(tmp_path / "run" / "checkpoints")
-    with pytest.raises(TrainError, match=r"--memory is not what .*can't be read are left out in memory"):
+    with pytest.raises(TrainError, match=r"--memory is not what .*can't be read are left out when .* in memory"):
         Trainer(replace(config, memory=0.0), state)
     (tmp_path / "data" / "004b.png").unlink()
     Trainer(replace(config, memory=0.0), state)

@@ -54,4 +54,4 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         reason = error.strerror or error
-        raise TrainError(f"{path} can't be written ({reason}): put that right and start the command again.") from error
+        raise TrainError(f"{path} can't be written ({reason}): solve this and start the command again.") from error

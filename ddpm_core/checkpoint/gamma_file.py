@@ -26,7 +26,7 @@ def place(model: Model) -> Path:
     """
     places = _places(model.source)
     if not places:
-        raise ValueError("only a checkpoint that was loaded has a place to keep Γ")
+        raise ValueError("Γ can be saved only for a model loaded from a checkpoint")
     path = places[-1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

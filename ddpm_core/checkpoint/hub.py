@@ -315,6 +315,7 @@ def _explained(error: Exception, ref: Ref, downloading: bool = False) -> Excepti
         reason = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
         inside = ", ".join(embedded())
         return CheckpointError(
-            f"{reason} and {ref} is not in the cache: connect once to download it, or use an embedded one ({inside})"
+            f"{reason} and {ref} is not in the cache: connect to the internet once to download it, or use an embedded "
+            f"one ({inside})"
         )
     return error

@@ -32,9 +32,9 @@ def load(
     checkpoint = hub.fetch(refs.parse(ref, revision), spec.check, progress)
     found, layout = spec.read(checkpoint), checkpoint.layout
     if layout.unknown:
-        missing = " and ".join(layout.unknown)
+        missing = " and ".join(layout.unknown) + (" is" if len(layout.unknown) == 1 else " are")
         warnings.warn(
-            f"{checkpoint.ref}: the cache lacks {missing}, and the Hub could not be asked for it", stacklevel=2
+            f"{checkpoint.ref}: {missing} not in the local cache, and the Hub could not be reached", stacklevel=2
         )
     where = f"{checkpoint.ref}: {layout.weights}"
     unet = build_network(found.unet, checkpoint.weights, where)

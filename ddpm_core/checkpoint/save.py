@@ -55,7 +55,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
-        raise CheckpointError(f"there is no folder {str(folder)!r}: its user has no home folder here") from None
+        raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
     check_replaceable(folder)
     if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
         raise CheckpointError(
@@ -96,7 +96,7 @@ def check_replaceable(folder: Path) -> None:
     foreign = {name for name in others if name in ("unet", "scheduler") or name.startswith("diffusion_pytorch_model")}
     if not folder.is_dir() or foreign or (names and not _is_network(folder / "config.json")):
         found = f" (it holds {min(foreign or others)})" if others else ""
-        raise CheckpointError(f"{folder} exists and is not a checkpoint of ours{found}: choose another folder")
+        raise CheckpointError(f"{folder} exists and was not written by ddpm_core{found}: choose another folder")
 
 
 def _is_network(config: Path) -> bool:

@@ -78,8 +78,8 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
         _check_times(unet, fields["schedule"].T)
         if OWN in layout.unknown and unet.get("num_class_embeds"):
             raise ValueError(
-                f"the cache lacks {OWN}, which says what this network's classes are, and the Hub cannot be reached to "
-                f"ask for it: connect once to download it"
+                f"{OWN}, which describes this network's classes, is not in the local cache, and the Hub cannot be "
+                "reached: connect to the internet once to download it"
             )
         fields |= _classes(unet, own)
         weights = choice(own, "weights", AVERAGINGS, "unknown")
@@ -128,11 +128,13 @@ def json_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
 def _check_kind(unet: dict, index: dict) -> None:
     kind = unet.get("_class_name")
     if kind != "UNet2DModel":
-        raise ValueError(f"the network is a {_named(kind, 'model of no named class')}, only UNet2DModel loads")
+        raise ValueError(
+            f"the network is a {_named(kind, 'model without a class name')}: only a UNet2DModel can be loaded"
+        )
     others = [key for key, value in index.items() if isinstance(value, list) and key not in ("unet", "scheduler")]
     if others:
         pipeline, parts = _named(index.get("_class_name"), "a pipeline"), ", ".join(others[:5])
-        raise ValueError(f"{pipeline} needs its {parts} too: only models of pixels load, a UNet2DModel alone")
+        raise ValueError(f"{pipeline} also needs {parts}: only pixel models (one UNet2DModel) can be loaded")
 
 
 def _named(value: Any, otherwise: str) -> str:
@@ -143,7 +145,7 @@ def _from_scheduler(scheduler: dict) -> dict[str, Any]:
     """Schedule, prediction, variance and clip, as fields of ModelSpec."""
     if "beta_schedule" not in scheduler and scheduler.get("trained_betas") is None:
         kind = _named(scheduler.get("_class_name"), "the scheduler")
-        raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json names no beta_schedule")
+        raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule")
     if scheduler.get("trained_betas") is not None:
         numbers(scheduler, "trained_betas", int(LIMITS["num_train_timesteps"][1]))
     whole(scheduler, "num_train_timesteps", 1000)
@@ -166,7 +168,7 @@ def _clip(scheduler: dict) -> bool:
         raise ValueError("thresholding (of x̂_0 at a quantile) is not supported: it must be false")
     clip, reach = flag(scheduler, "clip_sample", True), number(scheduler, "clip_sample_range", 1.0)
     if clip and reach != 1:
-        raise ValueError(f"clip_sample_range {reach} is not supported: x̂_0 is clipped to 1, or not at all")
+        raise ValueError(f"clip_sample_range is {reach}: only 1, or clip_sample false, is supported")
     return clip
 
 

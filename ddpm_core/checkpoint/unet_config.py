@@ -68,7 +68,7 @@ def _check_levels(config: dict) -> int:
         if len(listed) != len(widths):
             raise ValueError(f"{key} has {len(listed)} entries, but block_out_channels {len(widths)}")
     if widths[0] // 2 <= number(config, "freq_shift", 0):
-        raise ValueError(f"block_out_channels starts with {widths[0]}, too few for the embedding of times")
+        raise ValueError(f"the first of block_out_channels is {widths[0]}, too few for the time embedding")
     image_side = _image_side(config)
     step = 2 ** (len(widths) - 1)
     if image_side % step:

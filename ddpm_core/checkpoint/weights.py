@@ -37,7 +37,7 @@ def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel
         ) from None
     count = sum(parameter.numel() for parameter in unet.parameters())
     if count > MAX_PARAMETERS:
-        raise CheckpointError(f"{where}: the network has {count:,} parameters, {MAX_PARAMETERS:,} are the limit")
+        raise CheckpointError(f"{where}: the network has {count:,} parameters; the limit is {MAX_PARAMETERS:,}")
     weights = read_tensors(path, where)
     expected = unet.state_dict()
     for keys, problem in ((expected.keys() - weights.keys(), "lacks"), (weights.keys() - expected.keys(), "has also")):
@@ -50,7 +50,9 @@ def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
         largest = torch.stack(torch.aminmax(value.float())).abs().amax()  # NaN is kept; a third of isfinite's time
         if MAX_WEIGHT < largest < torch.inf:
-            raise CheckpointError(f"{where} is damaged: it holds {largest:.2g} in {key}, no trained weight")
+            raise CheckpointError(
+                f"{where} is damaged: it holds the value {largest:.2g} in {key}, too large for a trained weight"
+            )
         if not largest.isfinite():
             raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
     unet.to_empty(device="cpu").load_state_dict(weights)
@@ -83,9 +85,9 @@ def check_evaluation(unet: UNet2DModel, size: int, T: int, where: str) -> None:
     except Exception as error:  # as diffusers' blocks do not check what they are given
         raise CheckpointError(f"{where}: the network of config.json cannot be evaluated ({_reason(error)})") from None
     if output.shape != (1, config["out_channels"], *image.shape[2:]):
-        raise CheckpointError(f"{where}: the network of config.json does not keep the size of an image")
+        raise CheckpointError(f"{where}: the network in config.json returns an image of another size")
     if not output.isfinite().all():
-        raise CheckpointError(f"{where} are weights with which the network gives NaN or infinite numbers")
+        raise CheckpointError(f"with the weights in {where} the network gives NaN or infinite numbers")
 
 
 def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
@@ -101,7 +103,7 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
             weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
-            f"{where} is damaged or holds more than weights: refused, nothing in it was run"
+            f"{where} is damaged or holds more than weights: it was refused, and no code in it was run"
         ) from None
     except Exception as error:  # the readers check a file by running into it
         if isinstance(error, OSError) and error.strerror:
@@ -109,9 +111,9 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
         file = path.resolve()  # in the Hub's cache, where path is a link
         raise CheckpointError(f"{where} is damaged or cut off: delete {file} and load or copy it again") from None
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
-        raise CheckpointError(f"{where} is not a plain list of weights by name")
+        raise CheckpointError(f"{where} does not map names to weights")
     if not all(map(_is_plain, weights.values())):
-        raise CheckpointError(f"{where} holds something else than plain tensors of floating-point numbers")
+        raise CheckpointError(f"{where} holds values that are not floating-point tensors")
     return {_modern(key): value for key, value in weights.items()}
 
 

@@ -49,7 +49,7 @@ def wrap(
                 return CompiledNetwork(unet, chosen, torch_precision(precision, chosen))
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {_first_line(error)}"
-        warnings.warn(f"torch evaluates the network, as {why}", stacklevel=2)
+        warnings.warn(f"using torch instead: {why}", stacklevel=2)
     network = TorchNetwork(unet, chosen, torch_precision(precision, chosen))
     network.description += f" ({why})" if why else ""
     return network

@@ -161,7 +161,7 @@ def _precision(precision: Precision) -> tuple[Arithmetic, str]:
         return ("bf16", "") if "BF16" in native else ("fp32", " (no native bf16)")
     if precision.upper() in native:
         return precision, ""
-    warnings.warn(f"this CPU does not compute in {precision}: fp32 is used", stacklevel=4)
+    warnings.warn(f"this CPU has no {precision} arithmetic: using fp32", stacklevel=4)
     return "fp32", f" (no native {precision})"
 
 

@@ -43,17 +43,20 @@ class ImageSample:
         """
         what, names = self.description, self._source.classes
         if not names:
-            raise TrainError(f"The {what} has no class labels, and this measures the model with every image's class.")
+            raise TrainError(f"The {what} has no class labels, but this measurement needs the class of every image.")
         labels = np.array([self._source.label(i) for i in self._rows])
         if labels.min() < 0:
-            raise TrainError(f"The {what} has images without a label, and this measures with every image's class.")
+            raise TrainError(
+                f"The {what} has images without a label, but this measurement needs the class of every image."
+            )
         if model.class_names is None:
             if labels.max() >= model.num_classes:
                 raise TrainError(f"The {what} has a class {labels.max()}, the model only 0 to {model.num_classes - 1}.")
             return labels
         for name in (names[label] for label in np.unique(labels)):
             if name not in model.class_names:
-                raise TrainError(f"The model has no class {name!r} of {what}, only {', '.join(model.class_names)}.")
+                known = ", ".join(model.class_names)
+                raise TrainError(f"The {what} has a class {name!r} that the model does not have; it has {known}.")
         return np.array([model.class_names.index(names[label]) for label in labels])
 
     def batches(self, doing: str = "reading images") -> Iterator[np.ndarray]:

@@ -100,8 +100,8 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
     except Exception as error:  # no network, a full disk, a damaged download: torch.hub raises many kinds
         what = "FID, KID and IS need Inception weights, which" if name == INCEPTION else f"The weights of {name}"
         raise TrainError(
-            f"{what} could not be had ({first_line(error)}): connect once, or name another --extractor and leave `is` "
-            "out."
+            f"{what} could not be downloaded ({first_line(error)}): connect to the internet once, or name another "
+            "--extractor and leave `is` out."
         ) from error
 
     @torch.inference_mode()

@@ -27,7 +27,7 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
         if before["images"] != now["images"] and _memory_changed(before, now):
             raise TrainError(
                 f"--data or --memory is not what this run was started with: {changed}. Images that can't be read are "
-                "left out in memory, and counted when they stream from the disk."
+                "left out when images are kept in memory, and counted when they are read from disk."
             )
         raise TrainError(f"--data is not what this run was started with: {changed}.")
     if _differs("labels", before, now):
@@ -40,7 +40,9 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
             "--data is not what this run was started with: files of the same names and sizes give other pixels. If "
             "only a library that decodes them is of another version, add --memory 0."
         )
-    raise TrainError("--data is not what this run was started with: as many images, but others.")
+    raise TrainError(
+        "--data is not what this run was started with: the number of images is the same, but the images differ."
+    )
 
 
 def _memory_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

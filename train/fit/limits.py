@@ -110,15 +110,17 @@ def _check_sizes(config: Config) -> None:
 def _check_objective(config: Config) -> None:
     learned = config.variance in LEARNED
     if learned and config.loss == "simple":
-        raise TrainError("L_simple can't teach a learned variance: add --loss hybrid (or vlb).")
+        raise TrainError("L_simple can't train a learned variance: add --loss hybrid (or vlb).")
     if config.loss == "hybrid" and not learned:
-        raise TrainError("L_hybrid teaches a learned variance: add --variance learned_range (or learned).")
+        raise TrainError("L_hybrid trains a learned variance: add --variance learned_range (or learned).")
     if config.min_snr is not None:
         _require(config.min_snr > 0, "min_snr", config, "must be above 0")
         if config.loss != "simple" or config.prediction == "mu":
             raise TrainError("--min-snr weights L_simple: it needs --loss simple and --prediction epsilon, x0 or v.")
     if config.weight_decay and config.optimizer == "adam":
-        raise TrainError("--weight-decay needs --optimizer adamw or muon: Adam would mix it into the gradient.")
+        raise TrainError(
+            "--weight-decay needs --optimizer adamw or muon: with Adam the decay would become part of the gradient."
+        )
     if config.times != "uniform" and config.loss != "simple":
         raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
     try:

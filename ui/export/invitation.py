@@ -23,7 +23,10 @@ def invitation(page: str) -> dict[str, str]:
     if _is_loopback(host):
         host, port = _own_address(), port or (443 if scheme == "https" else 80)
         if host is None or not _answers(host, port):
-            return {"why": "Only this machine reaches the page: start the app with --host 0.0.0.0 to let the room in"}
+            return {
+                "why": "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can "
+                "open it"
+            }
     place = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{place}{f':{port}' if port else ''}{path}"
     code = segno.make(address, micro=False).svg_data_uri(scale=4, border=2, light="white")

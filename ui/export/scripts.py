@@ -38,7 +38,7 @@ def diffusers(lanes: Sequence[Settings], model: ModelSpec) -> str:
         raise ValueError("diffusers runs one lane: turn Compare off")
     run = lanes[0]
     if run.sampler != "ddpm" or run.variance not in ("beta", "beta_tilde"):
-        raise ValueError("diffusers takes the steps of DDPM with β or β̃ only; its DDIM has a fixed stride")
+        raise ValueError("Only DDPM with β or β̃ can be repeated with diffusers; its DDIM visits other times")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
     unet, scheduler = _diffusers_parts(_source(model))

@@ -28,7 +28,7 @@ class Unheard(Exception):
     """Nobody listens to the run."""
 
     def __str__(self) -> str:
-        return "The run was stopped, as nobody listened to it"
+        return "The run was stopped, because its page or script was gone"
 
 
 class Listener(Protocol):

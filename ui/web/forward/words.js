@@ -19,7 +19,7 @@ export function readouts(table, t, T) {
     [`ᾱ ${fraction(table.signal[t] ** 2)}`, "share of the picture's variance left: the product of all 1 − β so far"],
     [
       `SNR ${t ? number(snr(table, t)) : "∞"}`,
-      "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise weigh the same",
+      "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise are equally strong",
     ],
     [
       `noise ${number(table.noise[t] * 127.5)} grey levels`,
@@ -32,10 +32,10 @@ export function readouts(table, t, T) {
 export function sentence(t, alphaBar) {
   if (t === 0) return "The picture as it is.";
   if (alphaBar > 0.97) return "A little grain: nothing is lost yet.";
-  if (alphaBar > 0.5) return "Details drown first; the picture still outweighs the noise.";
-  if (alphaBar > 0.08) return "The noise outweighs the picture: shapes and colours are left.";
+  if (alphaBar > 0.5) return "Details are lost first; the picture is still stronger than the noise.";
+  if (alphaBar > 0.08) return "The noise is stronger than the picture: shapes and colours are left.";
   if (alphaBar > 0.004) return "Only the largest shapes can be guessed.";
-  return "Next to pure noise: the same N(0, I) whatever the picture was.";
+  return "Almost pure noise: the same N(0, I) whatever the picture was.";
 }
 
 /** @param {number} v */

@@ -10,7 +10,7 @@ export const LEGEND = {
   step: "which reverse step made this picture, of how many",
   t: "the step's noise levels, before → after: T is pure noise, 0 the finished picture",
   ᾱ: "share of the picture's variance still in xₜ: xₜ = √ᾱ·x₀ + √(1 − ᾱ)·ε (Eq. 4)",
-  SNR: "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise weigh the same",
+  SNR: "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise are equally strong",
   σ: "standard deviation of the fresh noise this step adds; σ · 127.5 in grey levels of 0…255",
 };
 
