@@ -530,7 +530,7 @@ def test_ctrl_c_during_a_run_ends_the_command_in_order():
         with urllib.request.urlopen(post(url, "sample", *LONG)) as stream:
             assert b"event: generating" in stream.readline()
             server.send_signal(signal.SIGINT)
-            said = server.communicate(timeout=60)[1]
+            said = server.communicate(timeout=120)[1]
         assert (server.returncode, said) == (0, "")
     finally:
         server.kill()

@@ -62,7 +62,7 @@ def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
         process.kill()
         killed += process.wait() == -signal.SIGKILL
         process = start("fit", "--resume", "--out", out, log=log)
-    assert process.wait(timeout=120) == 0, log.read_text()
+    assert process.wait(timeout=240) == 0, log.read_text()
     assert killed > kills / 2
     for part in ("model", "ema"):
         assert_same(weights(tmp_path / "whole", steps, part), weights(out, steps, part))
@@ -92,7 +92,7 @@ def test_two_processes_equal_one(folder, tmp_path):
     fit(tiny(folder, tmp_path / "one", **changes))
     launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
     words = command("fit", *flags(data=folder, **changes), "--out", tmp_path / "two", launcher=launcher)
-    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert weights(tmp_path / "two", 5, "processes") == 2 and weights(tmp_path / "one", 5, "processes") == 1
     for part in ("model", "ema"):

@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -116,9 +116,8 @@ def _extension() -> ModuleType:
         with suppress(ImportError):
             return _imported(library)
     shutil.rmtree(kept, ignore_errors=True)  # damaged
-    os.environ["PATH"] += os.pathsep + str(
-        Path(sys.executable).parent
-    )  # finds pip's ninja in a venv that is not activated
+    # Finds pip's ninja in a virtual environment that is not activated.
+    os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)
     try:
         # In torch's own folder a killed compilation leaves a lock, and every later one waits for ever.
         with (
@@ -128,9 +127,10 @@ def _extension() -> ModuleType:
             files.new_folder(kept) as folder,
         ):
             name = f"ddpm_lab_fused_{vectors.lower()}"
-            compiled = cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder))
-            assert isinstance(compiled, ModuleType)
-            return compiled
+            return cast(
+                ModuleType,
+                cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder)),
+            )
     except Exception as error:  # no compiler, no ninja, no headers, or unknown flags
         raise TrainError(f"--fused needs a C++ compiler and ninja (pip install ninja): {first_line(error)}") from error
 
