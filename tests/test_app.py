@@ -11,6 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -524,7 +525,10 @@ def test_the_command_prints_the_address_and_asks_for_the_password():
 def test_ctrl_c_during_a_run_ends_the_command_in_order():
     arguments = [sys.executable, "app.py", "--port", "0", "--no-browser"]
     root = Path(command.__file__).parent
-    server = subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A process that a shell starts in the background ignores Ctrl-C, and so would its children.
+    as_usual = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    server = subprocess.Popen(arguments, cwd=root, preexec_fn=as_usual, **pipes)
     try:
         url = server.stdout.readline().removeprefix("DDPM Lab: ").strip()
         with urllib.request.urlopen(post(url, "sample", *LONG)) as stream:
