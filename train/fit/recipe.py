@@ -11,7 +11,7 @@ from ddpm_core import CheckpointError, Model, NoiseSchedule, load
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network, Source
-from ddpm_core.names import LEARNED
+from ddpm_core.names import LEARNED, Averaging
 from ddpm_core.network import unet
 from ddpm_core.objective import lognormal_times
 from train import TrainError
@@ -72,7 +72,7 @@ def learning_rate(config: Config, step: int) -> float:
 
 
 def make_model(
-    network: Network, config: Config, schedule: NoiseSchedule, class_names: tuple[str, ...] | None, weights: str
+    network: Network, config: Config, schedule: NoiseSchedule, class_names: tuple[str, ...] | None, weights: Averaging
 ) -> Model:
     """A network of `make_network` as a Model. weights: what they are, "EMA" or "not EMA"."""
     num_classes = len(class_names or ())

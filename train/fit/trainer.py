@@ -17,6 +17,7 @@ from ddpm_core import Model
 from ddpm_core.engines.choose import wrap
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
+from ddpm_core.names import Averaging, Engine
 from ddpm_core.objective import LOSSES, min_snr_weight
 from train import TrainError
 from train.command_line import user_path
@@ -278,7 +279,7 @@ class Trainer:
             save_checkpoint(self.state(), self.out / "checkpoints", self.step)
         self.accelerator.wait_for_everyone()
 
-    def snapshot(self, network: UNet2DModel, weights: str, engine: str = "auto") -> Model:
+    def snapshot(self, network: UNet2DModel, weights: Averaging, engine: Engine = "auto") -> Model:
         """A copy of a network's weights as a Model, in float32."""
         plain = copy.deepcopy(self.ema.network).float()  # neither compiled nor fused: other engines can read it
         plain.load_state_dict(network.state_dict())
