@@ -287,7 +287,9 @@ class Trainer:
         return make_model(wrapped, self.config, self.schedule, self.images.classes, weights)
 
     def _sample(self, progress: Progress, signals: StopSignals) -> None:
-        for network, weights, name in ((self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")):
+        both: tuple[tuple[UNet2DModel, Averaging, str], ...]
+        both = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
+        for network, weights, name in both:
             progress.grid(
                 self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None
             )
