@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import errno
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -39,13 +37,12 @@ from ddpm_core.checkpoint.refs import (
     names_in,
     parse,
 )
+from ddpm_core.checkpoint.transfer import interruptible, plain_http
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception it raises cancels the download
 Check = Callable[[LocalCheckpoint], object]  # looks at the small files before the weights are downloaded
-Result = TypeVar("Result")
 
 LISTING_TIMEOUT = 5.0  # seconds until the cache is used instead of the Hub's answer
-POLL = 0.1  # seconds between two reports of a download
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> LocalChec
     if cached and cached.commit == ref.revision and not cached.layout.unknown:  # a commit never changes
         return cached
     try:
-        commit, sizes = _interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
+        commit, sizes = interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
     except Exception as error:
         if cached and _unreachable(error):
             return cached
@@ -112,7 +109,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
         if cached and not cached.layout.unknown:
             return _in_cache(cached)
         try:
-            commit, sizes = _interruptible(lambda: _listing(where, timeout), timeout=timeout)
+            commit, sizes = interruptible(lambda: _listing(where, timeout), timeout=timeout)
         except Exception as error:
             if cached and _unreachable(error):
                 return _in_cache(cached)
@@ -202,7 +199,7 @@ def _download(
                 get(name)
 
     def download() -> LocalCheckpoint:
-        with _plain_http():
+        with plain_http():
             *small, _ = chosen.files
             folders = [get(name) for name in small]
             checkpoint = LocalCheckpoint(ref, folders[0], chosen, commit)
@@ -219,63 +216,9 @@ def _download(
             progress(min(done, total), total)
 
     try:
-        return _interruptible(download, report)
+        return interruptible(download, report)
     finally:
         cancelled.set()
-
-
-def _interruptible(
-    work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout: float | None = None
-) -> Result:
-    """work() in a background thread, so that neither a dead name server nor a stalled peer blocks the caller.
-
-    report() runs in this thread every POLL seconds and may raise. Raises TimeoutError after timeout seconds.
-    """
-    future: Future = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    end = time.monotonic() + (timeout or float("inf"))
-    while not future.done():
-        report()
-        if time.monotonic() > end:
-            raise TimeoutError(f"no answer within {timeout} s")
-        wait([future], POLL)
-    report()
-    return future.result()
-
-
-_users_of_plain_http = 0
-_previous: dict[str, object] = {}  # the constants' values before
-_lock = threading.Lock()
-
-
-@contextmanager
-def _plain_http() -> Iterator[None]:
-    """Make the client download over HTTP in small pieces.
-
-    Its Xet transfer cannot be stopped, and with pieces of 10 MB a slow download seems to stand still. The client has no
-    arguments for these, only constants.
-    """
-    global _users_of_plain_http
-    with _lock:
-        if not _users_of_plain_http:
-            _previous.update({name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")})
-        _users_of_plain_http += 1
-        constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE = True, 1 << 16
-    try:
-        yield
-    finally:
-        with _lock:
-            _users_of_plain_http -= 1
-            if not _users_of_plain_http:
-                for name, value in _previous.items():
-                    setattr(constants, name, value)
 
 
 def _unreachable(error: Exception) -> bool:
