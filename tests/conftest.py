@@ -12,14 +12,6 @@ settings.register_profile("seeded", deadline=None, derandomize=True)
 settings.load_profile("seeded")
 
 
-# The files that take longest, first: the workers, which take whole files, then end at about the same time.
-LONGEST = ("test_train_processes", "test_evaluate", "test_train", "test_app", "test_engine", "test_hub", "test_share")
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
-
-
 @pytest.fixture
 def torch_engine(monkeypatch):
     """Models load as where neither OpenVINO (converting takes a second) nor native bf16 (it rounds) is to be had."""
