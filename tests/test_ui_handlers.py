@@ -10,6 +10,7 @@ from test_ui_jobs import Models as OneModel
 
 from ui.export import files
 from ui.runs.line import LINE
+from ui.runs.listeners import Streams
 from ui.runs.models import Models
 from ui.runs.settings import DEFAULTS, LANE, PAGE
 from ui.runs.warmup import Warmup
@@ -47,7 +48,8 @@ def made(models):
 
 
 @pytest.fixture
-def handlers():
+def handlers(monkeypatch):
+    monkeypatch.setattr(Streams, "installed", False)  # another test of this process may have served the app
     yield made(Offered())
     end = time.monotonic() + 10
     while len(LINE) and time.monotonic() < end:
