@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from ddpm_core.from_diffusers import UNet2DModel
 log = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PATIENCE = 2  # seconds of preparation before it is announced
 
 
@@ -59,6 +62,12 @@ def example_inputs(unet: UNet2DModel, n: int = 1, side: int | None = None) -> tu
     height, width = (size, size) if isinstance(size, int) else size
     labels = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
     return torch.zeros(n, unet.config["in_channels"], height, width), torch.zeros(n, dtype=torch.int64), *labels
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system, which glibc would keep for later."""
+    if hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
-from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, weight_bytes
+from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, return_freed_memory, weight_bytes
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts
 from ddpm_core.files import sha256
 from ddpm_core.from_diffusers import UNet2DModel
@@ -85,6 +85,7 @@ class OpenVINONetwork:
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
             parameter.data = weights[name]
+        return_freed_memory()
 
     def _prepare(self, weights: dict[str, Tensor]) -> None:
         """Convert, and compile for one image. If the one on disk fails, it is removed and made again."""
