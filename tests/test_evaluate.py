@@ -8,6 +8,7 @@ import subprocess
 import sys
 import types
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -32,8 +33,9 @@ from train.evaluate.results import read_arrays, read_bits, read_cells, read_stud
 from train.evaluate.tables import is_cifar10
 
 T, SIZE = 6, 8
-TORCH = ("--engine", "torch", "--precision", "fp32")  # ready at once
+AUTO = ("--engine", "auto", "--precision", "auto")
 calls = []
+exact = partial(load, engine="torch", precision="fp32")
 
 
 def toy_features(images):
@@ -44,12 +46,20 @@ def toy_features(images):
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch, request):
+    """Plots, a third of the time of a study here, are drawn for the tests that ask for the fixture `plots`."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if "plots" not in request.fixturenames:
+        monkeypatch.setattr("train.evaluate.report.draw_plots", lambda *_: None)
     module = types.ModuleType("toy_extractor")
     module.features = toy_features
     monkeypatch.setitem(sys.modules, "toy_extractor", module)
     calls.clear()
+
+
+@pytest.fixture
+def plots():
+    """See `home`."""
 
 
 def make_checkpoint(folder, embeddings=None, T=T, **fields):
@@ -87,7 +97,7 @@ def conditional(tmp_path_factory):
 def strict_model(tmp_path_factory):
     """Ready to evaluate, with three classes, one of which it always needs."""
     folder = make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "strict", 3, num_classes=3)
-    return load(folder, engine="torch", precision="fp32")
+    return exact(folder)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +120,8 @@ def arguments(checkpoint, data, out, *more):
         "--batch": "4",
         "--extractor": "toy_extractor:features",
         "--device": "cpu",
+        "--engine": "torch",  # ready at once
+        "--precision": "fp32",
     }
     given = dict(zip(more[::2], more[1::2], strict=True))
     words = [word for pair in (defaults | given).items() for word in pair]
@@ -140,9 +152,9 @@ def numbers(out):
     return [(cell["sampler"], cell["variance"], cell["steps"], cell["scores"]) for cell in results(out)["cells"]]
 
 
-def test_a_study_in_full(checkpoint, data, tmp_path):
+def test_a_study_in_full(checkpoint, data, tmp_path, plots):
     out = tmp_path / "study"
-    options = ("--metrics", "fid,kid,bpd,rate-distortion", "--test-images", "3")
+    options = ("--metrics", "fid,kid,bpd,rate-distortion", "--test-images", "3", *AUTO)
     assert evaluate(checkpoint, data, out, *options) == 0
     found = results(out)
     assert [(c["sampler"], c["variance"], c["eta"], c["steps"]) for c in found["cells"]] == [
@@ -192,7 +204,7 @@ def test_a_study_in_full(checkpoint, data, tmp_path):
 def test_scores_are_those_of_our_samples(checkpoint, data, tmp_path):
     out = tmp_path / "study"
     assert evaluate(checkpoint, data, out, "--steps", "3", "--sampler", "ddpm", "--variance", "beta") == 0
-    expected = frechet(sample(load(checkpoint), range(10), 3, variance="beta"), data)
+    expected = frechet(sample(exact(checkpoint), range(10), 3, variance="beta"), data)
     assert results(out)["cells"][0]["scores"][0]["value"] == pytest.approx(expected, rel=1e-4)
 
 
@@ -202,7 +214,7 @@ def test_bits_are_those_of_bits_per_dim(checkpoint, data, tmp_path):
     assert evaluate(checkpoint, data, out, *options) == 0
     assert not calls  # no features are needed
     pixels = ImageSample(str(data), "test", SIZE, 18).pixels()  # more than one file of 16
-    model = load(checkpoint)
+    model = exact(checkpoint)
     for row in results(out)["bits"]["chains"]:
         if row["steps"] == T:
             full = bits_per_dim(model, pixels, row["variance"])
@@ -276,7 +288,7 @@ def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
     assert evaluate(grey, data, tmp_path, *options, "--variance", "beta") == 0
     paths = [sorted(data.glob("*.png"))[i] for i in (0, 20, 39)]
     pixels = np.stack([np.asarray(Image.open(path).convert("L"))[..., None] for path in paths])
-    expected = bits_per_dim(load(grey), pixels, "beta").total.mean().item()
+    expected = bits_per_dim(exact(grey), pixels, "beta").total.mean().item()
     assert results(tmp_path)["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
     found = reference(
         open_extractor("toy_extractor:features", ["fid"], torch.device("cpu")), ImageSample(data, "", SIZE)
@@ -290,9 +302,9 @@ def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
 def test_models_with_transparency_are_measured(data, tmp_path, channels, metrics):
     """The extractor sees them over grey; the bound counts every channel."""
     model = make_checkpoint(tmp_path / "model", channels=channels)
-    options = ("--metrics", metrics, "--steps", "2", "--sampler", "ddim", "--test-images", "2", *TORCH)
+    options = ("--metrics", metrics, "--steps", "2", "--sampler", "ddim", "--test-images", "2")
     assert evaluate(model, data, tmp_path / "study", *options, "--variance", "beta") == 0
-    images = sample(load(model, engine="torch", precision="fp32"), range(10), 2, sampler="ddim").astype(float)
+    images = sample(exact(model), range(10), 2, sampler="ddim").astype(float)
     colours, alpha = images[..., :-1], images[..., -1:] / 255
     expected = np.broadcast_to(np.rint(alpha * colours + (1 - alpha) * 128), (10, SIZE, SIZE, 3))
     seen = data if channels == 4 else tmp_path / "grey"  # the references of a grey model are grey
@@ -305,7 +317,7 @@ def test_models_with_transparency_are_measured(data, tmp_path, channels, metrics
 
 
 def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):
-    model, options = load(conditional), ("--steps", "2", "--sampler", "ddim", "--metrics", "fid")
+    model, options = exact(conditional), ("--steps", "2", "--sampler", "ddim", "--metrics", "fid")
     for labels, classes in (("none", None), ("classes", [seed % 3 for seed in range(10)])):
         assert evaluate(conditional, data, tmp_path / labels, *options, "--labels", labels) == 0
         expected = frechet(sample(model, range(10), 2, sampler="ddim", labels=classes), data)
@@ -333,7 +345,7 @@ def test_bits_with_classes_use_the_images_own(conditional, data, tmp_path, capsy
         shutil.copy(path, classes / "abc"[i % 3])
     assert evaluate(conditional, classes, tmp_path / "study", *options, "--labels", "classes") == 0
     found = ImageSample(str(classes), "test", SIZE)
-    expected = bits_per_dim(load(conditional), found.pixels(), "beta", labels=[0, 0, 1, 1, 2]).total.mean().item()
+    expected = bits_per_dim(exact(conditional), found.pixels(), "beta", labels=[0, 0, 1, 1, 2]).total.mean().item()
     assert results(tmp_path / "study")["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
     assert evaluate(conditional, data, tmp_path / "other", *options, "--labels", "classes") == 2
     assert "no class labels" in capsys.readouterr().err
@@ -348,7 +360,7 @@ def test_classes_are_matched_by_name(data, tmp_path, capsys):
         shutil.copy(path, source / sorted(names)[i % 3])  # the folder numbers them ant, bee, cat
     study = (named, source, tmp_path / "study", *options, "--labels", "classes")
     assert evaluate(*study) == 0
-    expected = bits_per_dim(load(named), ImageSample(source, "", SIZE).pixels(), "beta", labels=[1, 1, 2, 2, 0])
+    expected = bits_per_dim(exact(named), ImageSample(source, "", SIZE).pixels(), "beta", labels=[1, 1, 2, 2, 0])
     (row,) = results(tmp_path / "study")["bits"]["chains"]
     assert row["bits_per_dim"] == pytest.approx(expected.total.mean().item(), rel=1e-6)
 
@@ -477,7 +489,7 @@ def test_other_weights_of_an_extractor_do_not_go_on_with_a_study(checkpoint, dat
     assert "holds a study with another extractor_outputs" in capsys.readouterr().err
 
 
-def test_everything_that_takes_long_says_what_it_does(checkpoint, data, tmp_path, capsys, monkeypatch):
+def test_everything_that_takes_long_says_what_it_does(checkpoint, data, tmp_path, capsys, monkeypatch, plots):
     monkeypatch.setattr("train.data.sample.DELAY", 0)
     options = ("--metrics", "fid,bpd", "--steps", "2", "--sampler", "ddim", "--test-images", "3")
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
@@ -554,7 +566,7 @@ def test_an_extractor_that_does_not_work_is_one_sentence_before_sampling(checkpo
         ("words", lambda images: [["a"]] * len(images), "words failed (could not convert string"),
     ):
         setattr(sys.modules["toy_extractor"], name, kind)
-        assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}", *TORCH) == 2
+        assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}") == 2
         error = capsys.readouterr().err
         assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
 
@@ -569,7 +581,7 @@ def test_a_module_that_fails_when_it_is_imported_is_one_sentence(tmp_path, monke
 def test_one_reference_is_refused_before_sampling(checkpoint, data, tmp_path, capsys):
     (tmp_path / "one").mkdir()
     shutil.copy(next(data.glob("*.png")), tmp_path / "one")
-    assert evaluate(checkpoint, tmp_path / "one", tmp_path / "study", "--engine", "torch") == 2
+    assert evaluate(checkpoint, tmp_path / "one", tmp_path / "study") == 2
     assert "at least 2 reference images, and the image folder one has 1" in capsys.readouterr().err
     assert not (tmp_path / "study").exists()
 
@@ -599,7 +611,7 @@ def test_damaged_files_of_a_study_are_named(tmp_path):
 def test_damaged_files_are_found_before_anything_is_sampled(checkpoint, data, tmp_path, capsys, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("{}")
-    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", *TORCH)
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim")
     assert evaluate(checkpoint, data, tmp_path, *options) == 2
     told = capsys.readouterr().err
     assert f"error: {tmp_path / name} is" in told and "Traceback" not in told and not calls
@@ -607,7 +619,7 @@ def test_damaged_files_are_found_before_anything_is_sampled(checkpoint, data, tm
 
 
 def test_a_damaged_part_is_named(checkpoint, data, tmp_path, capsys):
-    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "2", *TORCH)
+    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "2")
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
     (file,) = tmp_path.glob("bits/*/*.npz")
     whole = file.read_bytes()
@@ -621,7 +633,7 @@ def test_a_damaged_part_is_named(checkpoint, data, tmp_path, capsys):
 
 
 def test_etas_that_are_close_have_cells_and_rows_of_their_own(checkpoint, data, tmp_path):
-    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--eta", "0.2,0.20000001", *TORCH)
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--eta", "0.2,0.20000001")
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
     names = {f"ddim-eta{eta}-linspace-2steps-10images" for eta in ("0.2", "0.20000001")}
     assert {path.name for path in tmp_path.glob("cells/*")} == names
@@ -654,7 +666,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("options", "sentence"), REFUSED)
 def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, tmp_path, options, sentence, capsys):
-    assert evaluate(checkpoint, data, tmp_path / "study", *options, *TORCH) == 2
+    assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
     error = capsys.readouterr().err
     assert sentence in error and "Traceback" not in error and error.count("error:") == 1
     assert not (tmp_path / "study").exists()
@@ -766,7 +778,7 @@ def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, c
     refused(make_checkpoint(tmp_path / "strict", 3, num_classes=3), "cifar10 has no class labels")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    model = load(checkpoint)
+    model = exact(checkpoint)
     model.source = replace(model.source, name="some/model", revision="abc123")  # one of the Hub's
     monkeypatch.setattr("train.gamma.open_checkpoint", lambda *_: model)
     refused(checkpoint, "cannot write")

@@ -45,7 +45,11 @@ def main(arguments: list[str]) -> int:
     gamma_file.place(model)  # raises, before anything is computed, where the result can't be kept
     sample = ImageSample(options.data, options.split, model.image_size, options.images, model.channels)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.
-    labels = sample.labels(model).tolist() if model.num_classes and model.null_label is None else None
+    labels = (
+        sample.labels(model.class_names or model.num_classes).tolist()
+        if model.num_classes and model.null_label is None
+        else None
+    )
     images = sample.pixels()
     with tqdm(unit="evaluation", smoothing=0) as bar:
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
-from ddpm_core import Model
 from ddpm_core.image_files import MODES
 from train import TrainError
 from train.data.images import prepare
@@ -36,8 +35,8 @@ class ImageSample:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def labels(self, model: Model) -> np.ndarray:
-        """Each image's class as the model numbers it, int64 (N,): by name where the model has names.
+    def labels(self, classes: Sequence[str] | int) -> np.ndarray:
+        """Each image's class as a model numbers it, int64 (N,). classes: the model's class names, or how many it has.
 
         Raises TrainError for images without a label, or of a class that the model does not have.
         """
@@ -49,15 +48,15 @@ class ImageSample:
             raise TrainError(
                 f"The {what} has images without a label, but this measurement needs the class of every image."
             )
-        if model.class_names is None:
-            if labels.max() >= model.num_classes:
-                raise TrainError(f"The {what} has a class {labels.max()}, the model only 0 to {model.num_classes - 1}.")
+        if isinstance(classes, int):
+            if labels.max() >= classes:
+                raise TrainError(f"The {what} has a class {labels.max()}, the model only 0 to {classes - 1}.")
             return labels
         for name in (names[label] for label in np.unique(labels)):
-            if name not in model.class_names:
-                known = ", ".join(model.class_names)
+            if name not in classes:
+                known = ", ".join(classes)
                 raise TrainError(f"The {what} has a class {name!r} that the model does not have; it has {known}.")
-        return np.array([model.class_names.index(names[label]) for label in labels])
+        return np.array([list(classes).index(names[label]) for label in labels])
 
     def batches(self, doing: str = "reading images") -> Iterator[np.ndarray]:
         """uint8 (<= BATCH, H, W, channels), all images in order. Raises TrainError for one that can't be read.

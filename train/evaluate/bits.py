@@ -63,7 +63,9 @@ class Bits:
         size, channels = self._model.image_size, self._model.channels
         sample = ImageSample(options.data, options.test_split, size, options.test_images, channels, study.quiet)
         self.identity: dict[str, Any] = {}
-        self._labels = sample.labels(self._model) if study.labels == "classes" else None
+        self._labels = (
+            sample.labels(self._model.class_names or self._model.num_classes) if study.labels == "classes" else None
+        )
         self._images, self.data = sample.pixels(), sample.description
         self._about: dict[str, Any] = {
             "images": len(sample),

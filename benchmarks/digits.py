@@ -1,0 +1,223 @@
+"""Are generated digits right, and are they new? `python -m benchmarks digits REF --data ylecun/mnist`.
+
+A small classifier is trained here on the real training digits, and kept in the cache. It says how many samples show the
+digit that they were asked for, and its features give a Fréchet distance to the training digits: not an FID, but it
+orders samplers and numbers of steps on a model whose pictures Inception was not made for. The same features serve
+`python -m train evaluate --extractor benchmarks.digits:features`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+import ddpm_core
+from benchmarks._measure import describe
+from ddpm_core import files, imaging
+from ddpm_core.image_files import over_grey
+from ddpm_core.runs import SamplerSettings
+from train.data.sample import ImageSample
+from train.evaluate.features import Extractor, Reference, reference, score
+
+SIZE = 28
+DIGITS = tuple(map(str, range(10)))
+WAYS = "ddim:50:linspace", "unipc:10:quadratic"
+EPOCHS = 20
+BATCH = 100
+COPIES_SHOWN = 20  # samples in the picture of nearest neighbours
+
+
+class Classifier(nn.Module):
+    """Digits, (N, 1, 28, 28) in [-1, 1], to logits (N, 10) of the classes and features (N, 128)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (1, 32, 32, 64, 64, 128)
+        pools = (False, True, False, True, False)
+        layers: list[nn.Module] = []
+        for i, pool in enumerate(pools):
+            layers += [nn.Conv2d(widths[i], widths[i + 1], 3, padding=1), nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] * pool
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(widths[-1], 10)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(x)
+        return self.head(features), features
+
+
+def kept_classifier() -> Path:
+    """Where the classifier that was trained last is kept."""
+    return files.cache_folder("digits") / "classifier.safetensors"
+
+
+@cache
+def load_classifier() -> Classifier:
+    """Raises FileNotFoundError, with the command that trains it, where there is none."""
+    if not kept_classifier().is_file():
+        raise FileNotFoundError(
+            "there is no classifier of digits yet: python -m benchmarks digits --data DATA makes it"
+        )
+    classifier = Classifier()
+    classifier.load_state_dict(load_file(kept_classifier()))
+    return classifier.eval()
+
+
+def train_classifier(images: np.ndarray, digits: np.ndarray, epochs: int = EPOCHS) -> Classifier:
+    """A classifier of images, uint8 (N, 28, 28, 1), and digits, (N,), with shifts of up to 2 pixels as augmentation."""
+    torch.manual_seed(0)
+    classifier = Classifier()
+    x, y = imaging.from_uint8(images), torch.from_numpy(digits)
+    steps = epochs * (len(x) // BATCH)
+    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.05)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
+    order = torch.cat([torch.randperm(len(x))[: len(x) // BATCH * BATCH] for _ in range(epochs)]).view(steps, BATCH)
+    for batch in tqdm(order, "training the classifier", unit="step", leave=False):
+        row, column = torch.randint(0, 5, (2,)).tolist()
+        shifted = F.pad(x[batch], (2, 2, 2, 2), value=-1)[:, :, row : row + SIZE, column : column + SIZE]
+        loss = F.cross_entropy(classifier(shifted)[0], y[batch], label_smoothing=0.05)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        rate.step()
+    return classifier.eval()
+
+
+@torch.inference_mode()
+def judge(classifier: Classifier, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(the digits found, int64 (N,); features, float32 (N, 128)) of uint8 (N, H, W, C) images of any size."""
+    grey = imaging.from_uint8(over_grey(images)).mean(1, keepdim=True)
+    if grey.shape[-2:] != (SIZE, SIZE):
+        grey = F.interpolate(grey, (SIZE, SIZE), mode="bilinear", antialias=True)
+    parts = [classifier(part) for part in grey.split(BATCH)]
+    return torch.cat([logits.argmax(1) for logits, _ in parts]).numpy(), torch.cat([f for _, f in parts]).numpy()
+
+
+def features(images: np.ndarray) -> np.ndarray:
+    """Features, float32 (N, 128), of uint8 (N, H, W, C) images: for `train evaluate --extractor`."""
+    return judge(load_classifier(), images)[1]
+
+
+EXTRACTOR = Extractor("benchmarks.digits:features", lambda images: {"features": features(images)})
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to sample, written SAMPLER:STEPS[:SPACING[:VARIANCE]]."""
+
+    name: str
+
+    @property
+    def settings(self) -> SamplerSettings:
+        """Raises ValueError for a text of another form."""
+        sampler, *rest = self.name.split(":")
+        if not 1 <= len(rest) <= 3 or not rest[0].isdecimal():
+            raise ValueError(f"a way is SAMPLER:STEPS[:SPACING[:VARIANCE]], got {self.name!r}")
+        named: Any = dict(zip(("spacing", "variance"), rest[1:], strict=False))
+        return SamplerSettings(steps=int(rest[0]), sampler=sampler, **named)  # type: ignore[arg-type]
+
+
+def samples(model: ddpm_core.Model, way: Way, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(uint8 (count, H, W, C), the digits asked for, (count,)): seeds from 0 on, all classes in turn, no guidance."""
+    labels = np.arange(count) % model.num_classes
+    names = model.class_names or tuple(map(str, range(model.num_classes)))
+    batches = []
+    for first in tqdm(range(0, count, BATCH), way.name, unit="batch", leave=False):
+        seeds = range(first, min(first + BATCH, count))
+        settings = vars(way.settings)
+        batches.append(ddpm_core.sample(model, seeds, labels=labels[first : first + len(seeds)].tolist(), **settings))
+    return np.concatenate(batches), np.array([int(names[label]) for label in labels])
+
+
+def measure(model: ddpm_core.Model, ways: list[Way], count: int, real: Reference) -> Iterator[dict[str, Any]]:
+    """By way: the share of samples that show the digit asked for, ± its standard error, and the Fréchet distance."""
+    for way in ways:
+        images, asked = samples(model, way, count)
+        found, outputs = judge(load_classifier(), images)
+        right = found == asked
+        yield {
+            "way": way.name,
+            "samples": count,
+            "right": float(right.mean()),
+            "standard_error": float(right.std() / np.sqrt(count)),
+            "frechet_distance": score("fid", {"features": outputs}, real)["value"],
+        }
+
+
+def neighbours(images: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """A picture, uint8: above, samples; below each, the nearest training digit in pixels, then in features."""
+
+    def nearest(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (
+            torch.cdist(*(torch.from_numpy(x.reshape(len(x), -1).astype(np.float32)) for x in (a, b))).argmin(1).numpy()
+        )
+
+    rows = images, real[nearest(images, real)], real[nearest(features(images), features(real))]
+    return imaging.grid(np.concatenate(rows), columns=len(images))
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks digits", description="How many generated digits are right."
+    )
+    parser.add_argument("checkpoint", nargs="*", default=["mnist-tiny"], help="embedded names, folders or Hub ids")
+    parser.add_argument("--data", default="mnist", help="MNIST: mnist, ylecun/mnist, or a folder of its parquet files")
+    parser.add_argument("--ways", nargs="+", default=WAYS, metavar="SAMPLER:STEPS[:SPACING[:VARIANCE]]")
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--retrain", action="store_true", help="train the classifier again")
+    parser.add_argument("--neighbours", type=Path, help="write a picture of samples and nearest training digits there")
+    parser.add_argument("--json", type=Path, help="write the results there")
+    options = parser.parse_args(arguments)
+    ways = [Way(name) for name in options.ways]
+    if options.samples < 2:
+        parser.error("--samples must be at least 2")
+    models = {ref: ddpm_core.load(ref) for ref in options.checkpoint}
+    for model in models.values():
+        if not set(model.class_names or map(str, range(model.num_classes))) <= set(DIGITS):
+            parser.error("the checkpoint's classes must be digits")
+        for way in ways:
+            try:
+                way.settings.check(model)
+            except ValueError as error:
+                parser.error(str(error))
+
+    training, test = (ImageSample(options.data, split, SIZE, channels=1) for split in ("train", "test"))
+    pixels, digits = {}, {}
+    for split, sample in (("train", training), ("test", test)):
+        pixels[split], digits[split] = sample.pixels(), sample.labels(DIGITS)
+    if options.retrain or not kept_classifier().is_file():
+        classifier = train_classifier(pixels["train"], digits["train"])
+        with files.replacing(kept_classifier()) as file:
+            file.write(save(classifier.state_dict()))
+        load_classifier.cache_clear()
+    found = judge(load_classifier(), pixels["test"])[0]
+    real = reference(EXTRACTOR, training)
+    report = {
+        "machine": describe(torch.device("cpu")),
+        "classifier": {"right": float((found == digits["test"]).mean()), "test_digits": len(found)},
+        "results": [],
+    }
+    print(json.dumps({name: report[name] for name in ("machine", "classifier")}, indent=1))
+    for ref, model in models.items():
+        for result in measure(model, ways, options.samples, real):
+            report["results"].append({"checkpoint": ref, **result})
+            print(json.dumps(report["results"][-1]), flush=True)
+            if options.json:
+                files.write_json(options.json, report)
+    if options.neighbours:
+        images, _ = samples(next(iter(models.values())), ways[0], COPIES_SHOWN)
+        Image.fromarray(neighbours(images, pixels["train"]).squeeze()).save(options.neighbours)
