@@ -1,0 +1,72 @@
+"""The parts of the benchmarks that could be wrong without anybody noticing."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from benchmarks import digits
+
+
+@pytest.fixture
+def classifier(tmp_path, monkeypatch):
+    """One with random weights, in a cache of its own."""
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    digits.load_classifier.cache_clear()
+    torch.manual_seed(0)
+    random = digits.Classifier()
+    digits.kept_classifier().parent.mkdir(parents=True)
+    save_file(random.state_dict(), digits.kept_classifier())
+    yield random.eval()
+    digits.load_classifier.cache_clear()
+
+
+def drawn(count):
+    """Vertical strokes at another place for each of ten digits, with a little noise: uint8 (count, 28, 28, 1)."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 40, (count, 28, 28, 1), dtype=np.uint8)
+    labels = np.arange(count) % 10
+    for image, label in zip(images, labels, strict=True):
+        image[4:24, 4 + 2 * label : 6 + 2 * label] = 255
+    return images, labels
+
+
+def test_the_classifier_learns_what_it_is_shown():
+    images, labels = drawn(200)
+    trained = digits.train_classifier(images, np.arange(200) % 2, epochs=6)
+    found, features = digits.judge(trained, images)
+    assert features.shape == (200, 128) and (found == labels % 2).mean() > 0.9
+
+
+def test_features_do_not_depend_on_size_or_channels(classifier):
+    images, _ = drawn(3)
+    features = digits.features(images)
+    assert features.shape == (3, 128)
+    assert np.allclose(features, digits.features(images.repeat(3, -1)), atol=1e-5)
+    flat, larger = (np.full((1, size, size, 1), 90, np.uint8) for size in (28, 40))
+    assert np.allclose(digits.features(flat), digits.features(larger), atol=1e-5)
+
+
+def test_the_nearest_neighbour_of_a_copy_is_the_original(classifier):
+    real, _ = drawn(12)
+    copies = real[[5, 2]]
+    rows = digits.neighbours(copies, real)
+    edge = np.flatnonzero((rows.squeeze() == copies[0].squeeze()[0, 0]).any(1))[0]
+    tiles = [rows.squeeze()[edge + 30 * row : edge + 30 * row + 28] for row in range(3)]
+    assert np.array_equal(tiles[0], tiles[1]) and np.array_equal(tiles[0], tiles[2])
+
+
+def test_a_way_to_sample_is_read():
+    settings = digits.Way("ddpm:20:quadratic:beta").settings
+    assert (settings.sampler, settings.steps, settings.spacing, settings.variance) == ("ddpm", 20, "quadratic", "beta")
+    assert digits.Way("ddim:5").settings.spacing == "linspace"
+    for wrong in ("ddim", "ddim:", "ddim:x", "ddim:5:linspace:beta:1"):
+        with pytest.raises(ValueError, match="a way is SAMPLER:STEPS"):
+            digits.Way(wrong).settings  # noqa: B018
+
+
+def test_without_a_classifier_the_command_that_makes_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    digits.load_classifier.cache_clear()
+    with pytest.raises(FileNotFoundError, match="python -m benchmarks digits"):
+        digits.features(np.zeros((1, 28, 28, 1), np.uint8))
