@@ -36,7 +36,7 @@ PARAMETERS = {
     "checkpoint": "cifar10-tiny",
     "sampler": "ddpm",
     "steps": 50,
-    "spacing": "linspace",
+    "spacing": "auto",
     "variance": "beta_tilde",
     "eta": 0.0,
     "clip": None,
