@@ -61,7 +61,7 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[
 
 # With few steps, equal steps in t spend too many of them where x_t is almost pure noise; small steps at small t suit a
 # solver better (docs/performance.md). DDPM and DDIM keep the times that the page has always given them.
-_FEW = 30  # steps
+_FEW = 20  # steps
 _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
 
 

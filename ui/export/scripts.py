@@ -45,8 +45,10 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     if len(lanes) > 1:
         raise ValueError("diffusers runs one lane: turn Compare off")
     run, model = lanes[0], models[0]
-    if run.sampler == "ddim" or (run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde")):
-        raise ValueError("Of DDPM only β and β̃ can be repeated with diffusers, and its DDIM visits other times")
+    if run.sampler == "ddim":
+        raise ValueError("diffusers' DDIM visits other times")
+    if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
+        raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
     sampler = _ancestral(run, model) if run.sampler == "ddpm" else _solver(run, model)
