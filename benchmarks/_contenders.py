@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -184,9 +184,10 @@ def _serve(library: str, checkpoint: str, pipe: Any) -> None:
         contender: Contender | Exception = LIBRARIES[library](checkpoint)
     except (ddpm_core.CheckpointError, ValueError) as error:
         contender = error
-    while True:
-        what, arguments = pipe.recv()
-        pipe.send(contender if isinstance(contender, Exception) else getattr(contender, what)(*arguments))
+    with suppress(EOFError, KeyboardInterrupt):  # the benchmark has ended
+        while True:
+            what, arguments = pipe.recv()
+            pipe.send(contender if isinstance(contender, Exception) else getattr(contender, what)(*arguments))
 
 
 @contextmanager

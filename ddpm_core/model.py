@@ -124,4 +124,5 @@ def check_same_images(models: Sequence[ModelSpec]) -> None:
 
 def _images(model: ModelSpec) -> str:
     name = (model.source and model.source.name) or "the model"
-    return f"{name} makes {model.image_size}×{model.image_size} with {model.channels}"
+    channels = f"{model.channels} channel{'s' if model.channels > 1 else ''}"
+    return f"{name} makes {model.image_size}×{model.image_size} pixels in {channels}"

@@ -49,3 +49,10 @@ def download(done: int, total: int, speed: float | None) -> str:
 def queue(before: int) -> str:
     """How many runs are waited for."""
     return f"{before} run{'s' if before > 1 else ''} before this one"
+
+
+def sentence(error: Exception) -> str:
+    """What is wrong, as a sentence; a name or an id at its start keeps its lower case."""
+    text = str(error)
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text

@@ -164,7 +164,7 @@ class Job:
         except Stopped:
             self._say("stopped")
         except (ValueError, CheckpointError) as error:
-            self._say("error", _sentence(error))
+            self._say("error", formats.sentence(error))
         except Exception as error:
             log.exception("a run failed")
             self._say("error", _unforeseen(error, self.settings))
@@ -266,12 +266,6 @@ class Job:
 def _frame(lane: int, step: ddpm_core.Step) -> Frame:
     sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
     return Frame(lane, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    first = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if first.isalpha() else text  # a name or an id keeps its lower case
 
 
 def _unforeseen(error: Exception, settings: Settings) -> str:

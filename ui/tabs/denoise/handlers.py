@@ -92,7 +92,7 @@ class Handlers:
                 arguments(wanted, models)
                 caption = make_plan(wanted, models).caption
         except (ValueError, CheckpointError) as error:
-            wrong = f'<p class="wrong">{escape(str(error))}</p>'
+            wrong = f'<p class="wrong">{escape(formats.sentence(error))}</p>'
             return Description(wrong, summary, copy_diffusers=disabled, spacing=unknown)
         estimate = f"<p>{escape(self._estimate(wanted))}</p>"
         if len(models) < len(wanted):
