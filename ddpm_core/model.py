@@ -109,3 +109,20 @@ def check_variance(
     if variance == "analytic" and guidance not in (None, 1):
         raise ValueError("the analytic variance is not defined with guidance: use another variance")
     return variance
+
+
+def check_same_images(models: Sequence[ModelSpec]) -> None:
+    """ValueError for models whose images differ in size or channels: they can't share one x_T."""
+    first = models[0]
+    for other in models[1:]:
+        if (other.image_size, other.channels) != (first.image_size, first.channels):
+            raise ValueError(
+                "two models beside each other must make images of one size and as many channels: "
+                f"{_images(first)}, {_images(other)}"
+            )
+
+
+def _images(model: ModelSpec) -> str:
+    name = (model.source and model.source.name) or "the model"
+    channels = f"{model.channels} channel{'s' if model.channels > 1 else ''}"
+    return f"{name} makes {model.image_size}×{model.image_size} pixels in {channels}"

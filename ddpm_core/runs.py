@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core import imaging
-from ddpm_core.model import Model, ModelSpec, check_variance
+from ddpm_core.model import Model, ModelSpec, check_same_images, check_variance
 from ddpm_core.names import SAMPLERS, Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seed, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
@@ -92,28 +92,34 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    lanes: the fields of `SamplerSettings` for each run. Its steps are those that `trajectory` gives for them: the noise
-    depends on the seeds and on the lane's own step numbers. Lanes that are at the same t are evaluated in one batch.
-    The other arguments, and errors, are those of `trajectory`.
+    lanes: for each run, the fields of `SamplerSettings`, and "model" and "labels" where they are not the other lanes'.
+    Its steps are those that `trajectory` gives for them: the noise depends on the seeds and on the lane's own step
+    numbers. Lanes of one model that are at the same t are evaluated in one batch. The other arguments, and errors, are
+    those of `trajectory`; models must agree in image size and channels.
     """
-    checked, x, label_ids = _start(model, seeds, labels, guidance, x_T)
+    models = [lane.get("model", model) for lane in lanes]
+    check_same_images([model, *models])
     states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
     ready: dict[int, Prediction] = {}
+    label_ids: list[Tensor | None] = []  # of each lane
 
     def evaluate(lane: int, x: Tensor, t: int) -> Prediction:
         if lane not in ready:
-            here = [other for other, (time, _) in states.items() if time == t]
+            here = [other for other, (time, _) in states.items() if time == t and models[other] is models[lane]]
             batch = torch.cat([states[other][1] for other in here])
-            repeated = None if label_ids is None else label_ids.repeat(len(here))
-            parts = predict(model, batch, t, repeated, guidance, clip)
-            split = ((None,) * len(here) if part is None else part.split(len(checked)) for part in parts)
+            chosen = [ids for ids in (label_ids[other] for other in here) if ids is not None]
+            parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, guidance, clip)
+            split = ((None,) * len(here) if part is None else part.split(len(x)) for part in parts)
             ready.update(zip(here, map(Prediction._make, zip(*split, strict=True)), strict=True))
         return ready.pop(lane)
 
     runs = []
     for i, lane in enumerate(lanes):
-        pairs, run = _run(model, partial(evaluate, i), checked, x, SamplerSettings(**lane), guidance)
+        checked, x, ids = _start(models[i], seeds, lane.get("labels", labels), guidance, x_T)
+        settings = SamplerSettings(**{name: value for name, value in lane.items() if name not in ("model", "labels")})
+        pairs, run = _run(models[i], partial(evaluate, i), checked, x, settings, guidance)
         runs.append(run)
+        label_ids.append(ids)
         states[i] = pairs[0][0], x
 
     def steps() -> Iterator[tuple[int, Step]]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ddpm_core.names import SPACINGS, Spacing
+from ddpm_core.model import ModelSpec
+from ddpm_core.names import SPACINGS, Sampler, Spacing
 
 Pairs = Sequence[tuple[int, int]]  # (t, s) of each step, descending
 
@@ -56,3 +57,15 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[
     times = [T] if n == 1 else _TIMES[spacing](T, int(n))
     descending = times[::-1]
     return list(zip(descending, [*descending[1:], 0], strict=True))
+
+
+# With few steps, equal steps in t spend too many of them where x_t is almost pure noise; small steps at small t suit a
+# solver better (docs/performance.md). DDPM and DDIM keep the times that the page has always given them.
+_FEW = 20  # steps
+_SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
+
+
+def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing:
+    """The spacing for a sampler at so many steps of this model where nobody has chosen one."""
+    few = steps <= _FEW and steps < model.schedule.T
+    return _SUITED.get(sampler, "linspace") if few else "linspace"

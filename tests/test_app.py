@@ -36,7 +36,7 @@ PARAMETERS = {
     "checkpoint": "cifar10-tiny",
     "sampler": "ddpm",
     "steps": 50,
-    "spacing": "linspace",
+    "spacing": "auto",
     "variance": "beta_tilde",
     "eta": 0.0,
     "clip": None,
@@ -123,6 +123,13 @@ def test_trajectory_streams_every_step(client, model):
         assert got["sigma"] == pytest.approx(step.sigma)
         np.testing.assert_array_equal(pictures(got["x_t"]), to_uint8(step.x))
         np.testing.assert_array_equal(pictures(got["x0_hat"]), to_uint8(step.x0_hat))
+
+
+def test_the_spacing_that_nobody_asked_for_suits_the_sampler(client, model):
+    steps = list(client.submit(**FAST, sampler="unipc", api_name="/trajectory"))
+    expected = list(ddpm_core.trajectory(model, [42, 43], 3, "unipc", spacing="quadratic"))
+    assert [(got["t"], got["s"], got["sigma"]) for got in steps] == [(step.t, step.s, 0) for step in expected]
+    np.testing.assert_array_equal(pictures(steps[-1]["x_t"]), to_uint8(expected[-1].x))
 
 
 @pytest.mark.parametrize(
@@ -366,6 +373,13 @@ def test_a_class_and_guidance_ddim_and_eta_belong_together(lab):
     lab.wait_for_selector("#eta input[type=number]:not([disabled])")
     lab.wait_for_selector("#variance input[disabled]")
     assert "DDIM sets its own σ through η" in lab.inner_text("#variance")
+    assert "auto is linspace here" in lab.inner_text("#spacing")
+    lab.check("#sampler input[value=unipc]")
+    lab.wait_for_selector("#eta input[type=number][disabled]")
+    lab.wait_for_selector("#spacing:has-text('auto is quadratic here')")
+    assert "UniPC adds no noise" in lab.inner_text("#variance") and lab.is_disabled("#variance input >> nth=0")
+    lab.check("#sampler input[value=ddim]")
+    lab.wait_for_selector("#eta input[type=number]:not([disabled])")
     run(lab)
     assert "DDIM η 0 · frog" in lab.inner_text(".ddpm-player .title")
 

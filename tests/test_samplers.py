@@ -421,3 +421,31 @@ def test_what_is_wrong_with_a_lane_is_said_before_anything_is_computed():
     for wrong in ({"variance": "learned"}, {"steps": 0}, {"sampler": "euler"}, {"sampler": "ddim", "eta": 2}):
         with pytest.raises(ValueError, match=r"learned|steps|sampler|eta"):
             side_by_side(toy_model(), [0], [{}, wrong])
+
+
+def test_lanes_of_two_networks_are_the_runs_alone_and_are_evaluated_apart():
+    """Each with its own labels: two checkpoints may number the same classes differently."""
+    seen = []
+
+    def other_network(x, t_index, labels):
+        seen.append((len(x), labels.tolist()))
+        return 0.5 * x + 0.1 * labels.reshape(-1, 1, 1, 1)
+
+    other = Model(network=other_network, schedule=NoiseSchedule.linear(), image_size=4, num_classes=3)
+    model, shared = blur_model(), {"seeds": [3, 4]}
+    lanes = [{"steps": 5}, {"steps": 5, "sampler": "ddim"}, {"steps": 5, "model": other, "labels": 2}]
+    got = list(side_by_side(model, lanes=lanes, **shared))
+    assert seen == [(2, [2, 2])] * 5
+    ways = [(model, lanes[0]), (model, lanes[1]), (other, {"steps": 5, "labels": 2})]
+    for i, (which, lane) in enumerate(ways):
+        mine = [step for number, step in got if number == i]
+        for step, alone in zip(mine, trajectory(which, **shared, **lane), strict=True):
+            assert torch.equal(step.x, alone.x)
+
+
+def test_lanes_of_models_with_other_images_are_refused():
+    small = Model(network=lambda x, t, labels: x, schedule=LINEAR, image_size=8, channels=1)
+    with pytest.raises(
+        ValueError, match=r"one size and as many channels: the model makes 4×4 pixels in 3 channels, .* in 1 channel$"
+    ):
+        side_by_side(blur_model(), [0], [{}, {"model": small}])

@@ -35,11 +35,13 @@ def query(values):
             "steps_b": st.integers(1, 1000),
             "variance": st.sampled_from(["beta", "beta_tilde", "analytic"]),
             "variance_b": st.sampled_from(["beta", "beta_tilde", "analytic"]),
-            "sampler": st.sampled_from(["ddpm", "ddim"]),
-            "sampler_b": st.sampled_from(["ddpm", "ddim"]),
+            "checkpoint_b": st.sampled_from(["same", "google/ddpm-cifar10-32@0123abc"]),
+            "sampler": st.sampled_from(["ddpm", "ddim", "dpm++", "unipc"]),
+            "sampler_b": st.sampled_from(["ddpm", "ddim", "dpm++", "unipc"]),
             "eta": st.floats(0, 1),
             "eta_b": st.floats(0, 1),
-            "spacing": st.sampled_from(["linspace", "quadratic", "leading", "trailing"]),
+            "spacing": st.sampled_from(["auto", "linspace", "quadratic", "leading", "trailing"]),
+            "spacing_b": st.sampled_from(["same", "auto", "linspace", "quadratic", "leading", "trailing"]),
             "clip": st.booleans(),
             "compare": st.booleans(),
             "seed": st.integers(0, MAX_SEED).map(str),
@@ -70,10 +72,12 @@ def test_what_is_not_allowed_in_an_address_is_left_out_and_said():
 
 MODEL = {"checkpoint": "cifar10-tiny", "count": 2, "seed": 7}
 RUNS = [
-    Settings(**MODEL, steps=5),
+    Settings(**MODEL, steps=5, spacing="linspace"),
     Settings(**MODEL, steps=6, variance="beta", spacing="trailing", label="ship"),
     Settings(**MODEL, steps=4, variance="beta", spacing="quadratic", label="cat", guidance=2.0, clip=False),
     Settings(**MODEL, steps=1, spacing="leading"),
+    Settings(**MODEL, steps=4, sampler="unipc", spacing="quadratic", label="ship"),
+    Settings(**MODEL, steps=3, sampler="dpm++", spacing="linspace", label="cat", guidance=2.0, clip=False),
 ]
 
 
@@ -113,17 +117,28 @@ def pictures(folder, settings, prefix=""):
     return np.stack([np.asarray(Image.open(folder / f"{prefix}seed-{seed}.png")) for seed in settings.seeds])
 
 
-@pytest.mark.parametrize("run", RUNS[1:3], ids=str)
+@pytest.mark.parametrize("run", [RUNS[1], RUNS[4]], ids=str)
 def test_the_script_gives_the_pictures_of_the_run(run, model, tmp_path, execute_here):
-    execute_here(scripts.python([run], model))
+    execute_here(scripts.python([run], [model]))
     np.testing.assert_array_equal(pictures(tmp_path, run), ddpm_core.sample(model, **run.arguments(model)))
 
 
 def test_the_script_of_two_lanes_gives_both(model, tmp_path):
     both = [RUNS[0], replace(RUNS[0], steps=3, sampler="ddim", eta=0.5)]
-    executed(scripts.python(both, model), tmp_path)
+    executed(scripts.python(both, [model, model]), tmp_path)
     for number, run in enumerate(both):
         expected = ddpm_core.sample(model, **run.arguments(model))
+        np.testing.assert_array_equal(pictures(tmp_path, run, f"lane-{number}-"), expected)
+
+
+def test_the_script_of_two_models_gives_both(model, tmp_path, execute_here):
+    folder = tmp_path / "student"
+    ddpm_core.save(ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch"), folder)
+    both = [RUNS[4], replace(RUNS[4], checkpoint=str(folder), steps=2, sampler="ddim")]
+    execute_here(scripts.python(both, [model, Models().peek(str(folder))]))
+    loaded = ddpm_core.load(str(folder))
+    for number, (run, of) in enumerate(zip(both, (model, loaded), strict=True)):
+        expected = ddpm_core.sample(of, **run.arguments(of))
         np.testing.assert_array_equal(pictures(tmp_path, run, f"lane-{number}-"), expected)
 
 
@@ -131,7 +146,7 @@ def test_the_script_of_two_lanes_gives_both(model, tmp_path):
 def test_diffusers_script_gives_the_same_pictures(run, tmp_path, execute_here):
     """To the rounding of float32 arithmetic in another order: a grey level here and there."""
     exact = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
-    script = scripts.diffusers([run], exact)
+    script = scripts.diffusers([run], [exact])
     if run is RUNS[0]:
         executed(script, tmp_path)
     else:
@@ -151,31 +166,31 @@ def test_diffusers_script_gives_the_same_pictures(run, tmp_path, execute_here):
 )
 def test_what_diffusers_cannot_repeat_is_said(runs, why, model):
     with pytest.raises(ValueError, match=why):
-        scripts.diffusers(runs, model)
+        scripts.diffusers(runs, [model] * len(runs))
 
 
 def test_a_revision_goes_into_the_script(model):
     source = replace(model.source, ref="owner/name", revision="0123abc")
     hub = replace(model, source=source)
-    run = Settings(checkpoint="owner/name", steps=3)
-    assert "load('owner/name@0123abc')" in scripts.python([run], hub)
-    assert "revision='0123abc'" in scripts.diffusers([run], hub)
+    run = Settings(checkpoint="owner/name", steps=3, spacing="linspace")
+    assert "load('owner/name@0123abc')" in scripts.python([run], [hub])
+    assert "revision='0123abc'" in scripts.diffusers([run], [hub])
 
 
 def test_a_folder_with_an_at_sign_is_no_revision(tmp_path):
     folder = tmp_path / "mine@home"
     checkpoint_folders.write(folder)
     run = Settings(checkpoint=f"{folder}/", steps=2)
-    script = scripts.diffusers([run], Models().peek(run.checkpoint))
+    script = scripts.diffusers([run], [Models().peek(run.checkpoint)])
     assert "revision=" not in script and f"from_pretrained({str(folder)!r})" in script
-    assert f"load({run.checkpoint!r})" in scripts.python([run], Models().peek(run.checkpoint))
+    assert f"load({run.checkpoint!r})" in scripts.python([run], [Models().peek(run.checkpoint)])
 
 
 def test_a_revision_that_was_asked_for_is_the_commit_that_was_loaded(model):
     hub = replace(model, source=replace(model.source, ref="owner/name@main", revision="0123abc"))
     run = Settings(checkpoint="owner/name@main", steps=3)
-    assert "from_pretrained('owner/name', revision='0123abc')" in scripts.diffusers([run], hub)
-    assert "load('owner/name@0123abc')" in scripts.python([run], hub)
+    assert "from_pretrained('owner/name', revision='0123abc')" in scripts.diffusers([run], [hub])
+    assert "load('owner/name@0123abc')" in scripts.python([run], [hub])
 
 
 @pytest.mark.parametrize("unet", [False, True])
@@ -188,7 +203,7 @@ def test_the_parts_of_a_checkpoint_are_loaded_from_where_they_lie(unet, schedule
         wanted.mkdir(exist_ok=True)
         place.rename(wanted / "scheduler_config.json")
     run = Settings(checkpoint=str(tmp_path), steps=2, variance="beta", count=1)
-    script = scripts.diffusers([run], Models().peek(run.checkpoint))
+    script = scripts.diffusers([run], [Models().peek(run.checkpoint)])
     start = script.index("unet = ")
     loads = script[start : script.index("scheduler.set_timesteps")]
     names = {"UNet2DModel": UNet2DModel, "DDPMScheduler": DDPMScheduler}

@@ -7,8 +7,10 @@ from diffusers import DDPMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ddpm_core.model import ModelSpec
 from ddpm_core.names import SPACINGS
-from ddpm_core.timesteps import timestep_pairs
+from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.timesteps import suited_spacing, timestep_pairs
 
 
 def assert_chain(pairs, T, n):
@@ -108,3 +110,19 @@ def test_bad_spacing_names_the_known_ones():
     with pytest.raises(ValueError, match="cubic") as error:
         timestep_pairs(1000, 10, "cubic")
     assert all(name in str(error.value) for name in SPACINGS)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "T", "spacing"),
+    [
+        ("ddpm", 10, 1000, "linspace"),
+        ("ddim", 10, 1000, "linspace"),  # as the page has always done: a seed keeps its pictures
+        ("unipc", 10, 1000, "quadratic"),
+        ("dpm++", 20, 1000, "quadratic"),
+        ("unipc", 100, 1000, "linspace"),
+        ("unipc", 10, 10, "linspace"),  # the whole chain
+    ],
+)
+def test_the_spacing_that_nobody_has_chosen_suits_the_sampler(sampler, steps, T, spacing):
+    model = ModelSpec(schedule=NoiseSchedule.linear(T), image_size=8)
+    assert suited_spacing(model, sampler, steps) == spacing

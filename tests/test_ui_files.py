@@ -57,7 +57,8 @@ def test_one_lane(size, saved):
         np.testing.assert_array_equal(picture(strip)[-size:, -size:], final[1])
     for content in (Image.open(io.BytesIO(png)).info["Description"], Image.open(io.BytesIO(gif)).info["comment"]):
         about = json.loads(content)
-        assert (about["checkpoint"], about["seed"], about["lanes"][0]["steps_done"]) == ("toy", 42, 10)
+        (lane,) = about["lanes"]
+        assert (about["seed"], lane["checkpoint"], lane["spacing"], lane["steps_done"]) == (42, "toy", "linspace", 10)
 
 
 @pytest.mark.parametrize("size", [8, 72])
@@ -109,9 +110,9 @@ def test_the_archive_holds_what_repeats_the_run(saved):
         last = picture(archive.read("lane-b/seed-43/x_0000.png"))
     assert sum(name.endswith(".png") for name in names) == 2 * (10 + 6)
     np.testing.assert_array_equal(x_T, gaussian_batch([42, 43], 0, (3, 8, 8)).numpy())
-    shared = {name: about[name] for name in ("spacing", "clip")}
+    shared = {"clip": about["clip"]}
     for lane, expected in zip(about["lanes"], x_0, strict=True):
-        options = {name: lane[name] for name in ("steps", "variance", "sampler", "eta")} | shared
+        options = {name: lane[name] for name in ("steps", "variance", "sampler", "eta", "spacing")} | shared
         *_, step = ddpm_core.trajectory(models.model, [about["seed"], about["seed"] + 1], **options)
         assert expected.dtype == np.float32
         np.testing.assert_array_equal(expected, step.x.numpy())

@@ -12,7 +12,7 @@ from ui.export import files
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
 from ui.runs.models import Models
-from ui.runs.settings import DEFAULTS, LANE, PAGE
+from ui.runs.settings import DEFAULTS, LANE, PAGE, lanes
 from ui.runs.warmup import Warmup
 from ui.tabs.denoise import controls
 from ui.tabs.denoise.handlers import Fit, Handlers
@@ -104,24 +104,56 @@ def test_what_is_wrong_is_said_while_the_user_chooses(real, wrong, sentence):
 
 
 def test_controls_are_fitted_to_the_chosen_checkpoint(real):
-    fit = real.choose(request(), "cifar10-tiny", 4, True, 2000, "learned", "any", 50, "beta")
+    fit = real.choose(request(), "cifar10-tiny", "same", 4, True, 2000, "learned", "any", 2000, "beta")
     assert (fit.steps["maximum"], fit.steps["value"]) == (1000, 1000)
     assert fit.variance["value"] == "beta_tilde" and "value" not in fit.variance_b
+    assert fit.steps_b["value"] == 1000  # lane B has the same model
     assert "cat" in fit.label["choices"] and fit.label["visible"]
-    assert fit.clip == SKIPPED and fit.revision == ""
+    assert fit.clip == SKIPPED and fit.revision == fit.revision_b == ""
+
+
+def test_lane_b_is_fitted_to_a_model_of_its_own(real):
+    fit = real.choose(request(), "cifar10-tiny", "/nowhere", 4, True, 50, "analytic", "any", 50, "analytic")
+    assert "value" not in fit.variance and fit.variance_b["value"] == "beta_tilde"  # nothing is known of it
 
 
 def test_a_checkpoint_that_is_not_here_leaves_the_controls_open(real):
-    fit = real.choose(request(), "/nowhere", 4, True, *(DEFAULTS[name] for name in controls.FITTED))
+    fit = real.choose(request(), "/nowhere", "same", 4, True, *(DEFAULTS[name] for name in controls.FITTED))
     assert fit.steps["maximum"] == 1000 and not fit.label["visible"]
     assert all("value" not in change for change in (fit.steps, fit.variance, fit.label))
 
 
-def test_compare_starts_lane_b_as_lane_a_with_the_other_variance(handlers):
-    lane = {"sampler": "ddpm", "steps": 20, "variance": "beta", "eta": 0.5}
-    assert dict(zip(LANE, handlers.compare(*(lane[name] for name in LANE)), strict=True)) == lane | {
-        "variance": "beta_tilde"
-    }
+@pytest.mark.parametrize(
+    ("sampler", "other"),
+    [
+        ("ddpm", {"variance": "beta_tilde"}),
+        ("ddim", {"sampler": "unipc"}),
+        ("dpm++", {"sampler": "ddim"}),
+        ("unipc", {"sampler": "ddim"}),
+    ],
+)
+def test_compare_starts_lane_b_as_lane_a_with_another_variance_or_sampler(handlers, sampler, other):
+    lane = {"checkpoint": "toy", "sampler": sampler, "steps": 20, "spacing": "auto", "variance": "beta", "eta": 0.5}
+    wanted = lane | {"checkpoint": "same", "spacing": "same"} | other
+    assert dict(zip(LANE, handlers.compare(*(lane[name] for name in LANE)), strict=True)) == wanted
+
+
+@pytest.mark.parametrize("title", controls.COMPARISONS)
+def test_ready_made_comparisons_are_of_two_lanes_that_differ_whatever_was_chosen_before(real, title):
+    before = {"sampler": "unipc", "eta": 0.5, "spacing": "leading", "spacing_b": "trailing", "steps_b": 7, "eta_b": 1}
+    before |= {"checkpoint": "cifar10-tiny", "checkpoint_b": "/nowhere"}
+    after = dict(zip(controls.COMPARISONS[title], real.comparison(title)(), strict=True))
+    first, second = lanes(values(**before | after))
+    assert first.checkpoint == second.checkpoint and first.steps == second.steps and first.spacing == second.spacing
+    assert {first.variance, second.variance, first.sampler, second.sampler} > {first.sampler}
+    said = real.describe(*values(**before | after))
+    assert "wrong" not in said.estimate and "one x_T" in said.caption
+
+
+def test_the_controls_say_which_spacing_auto_is(real):
+    for changes, word in (({"sampler": "unipc"}, "auto is quadratic here"), ({}, "auto is linspace here")):
+        assert word in real.describe(*values(checkpoint="cifar10-tiny", **changes)).spacing["info"]
+    assert "here" not in real.describe(*values(checkpoint="cifar10-tiny", spacing="trailing")).spacing["info"]
 
 
 # --- A run
@@ -131,23 +163,23 @@ def test_a_run_is_prepared_streamed_once_and_saved(handlers, monkeypatch):
     monkeypatch.setattr(files, "cached", lambda demo, name, content: name)
     with pytest.raises(gr.Error, match="press Run"):
         handlers.saver("png")(request())
-    assert handlers.prepare(request(), *values(seed="9"), True, "") == "9"
+    assert handlers.prepare(request(), *values(seed="9"), True, "", "") == "9"
     messages = streamed(handlers)
     assert messages[-1]["state"] == "finished"
     (plan,) = [message["plan"] for message in messages if "plan" in message]
     assert plan["settings"][PAGE.index("seed")] == "9" and plan["seeds"] == ["9", "10"]
     assert streamed(handlers) == []  # nobody gets a run's messages twice
-    *saves, models = handlers.finish(request())
+    *saves, models, models_b = handlers.finish(request())
     assert all(save["interactive"] for save in saves) and len(saves) == len(files.KINDS)
-    assert models["choices"] == [("Toy", "toy")]
+    assert models["choices"] == [("Toy", "toy")] and models_b["choices"] == [("As in lane A", "same"), ("Toy", "toy")]
     assert handlers.saver("png")(request()).endswith("seed-9.png")
 
 
 def test_the_controls_are_fitted_again_after_a_run_that_loaded_its_model_only(handlers):
-    state = ["toy", 2, True, 200, "beta", "any", 5, "beta"]
+    state = ["toy", "same", 2, True, 200, "beta", "any", 5, "beta"]
     assert handlers.refit(request(), *state) == Fit(*[SKIPPED] * len(Fit._fields))
     for steps in (100, None):
-        handlers.prepare(request(), *values(), True, "")
+        handlers.prepare(request(), *values(), True, "", "")
         streamed(handlers)
         fit = handlers.refit(request(), *state)
         assert fit.steps == SKIPPED if steps is None else fit.steps["value"] == steps
@@ -156,16 +188,16 @@ def test_the_controls_are_fitted_again_after_a_run_that_loaded_its_model_only(ha
 def test_clip_that_the_page_could_not_know_is_the_models_own(handlers):
     handlers._models.model.clip = False
     handlers.pages.clip(request(), "toy", None, True)
-    handlers.prepare(request(), *values(clip=True), True, "")
+    handlers.prepare(request(), *values(clip=True), True, "", "")
     (plan,) = [message["plan"] for message in streamed(handlers) if "plan" in message]
     assert plan["settings"][PAGE.index("clip")] is False
 
 
 def test_wrong_settings_are_one_message_and_no_run(handlers):
-    handlers.prepare(request(), *values(steps=0), True, "")
+    handlers.prepare(request(), *values(steps=0), True, "", "")
     (message,) = streamed(handlers)
     assert message["state"] == "error" and "Steps must be" in message["text"]
-    assert not any(save["interactive"] for save in handlers.finish(request())[:-1])
+    assert not any(save["interactive"] for save in handlers.finish(request())[:-2])
 
 
 # --- The page opens

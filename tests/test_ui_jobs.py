@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
+from ddpm_core.model import ModelSpec
 from ui import web
 from ui.runs import line
 from ui.runs.frames import RunView
@@ -27,7 +28,7 @@ from ui.runs.job import FINAL, Frame, Job
 from ui.runs.line import ACTIVE, LINE, QUEUE
 from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Loading
-from ui.runs.pace import Pace
+from ui.runs.pace import PACE, Pace, Stopwatch
 from ui.runs.plan import FRAME_BYTES, caption, kept_steps, make_plan
 from ui.runs.settings import Settings
 
@@ -149,7 +150,7 @@ def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channe
     rng = np.random.default_rng(0)
     noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
     view = RunView([], Job([SETTINGS], Models(size=size, channels=channels)))
-    view.job.plan = make_plan([Settings(checkpoint="toy", count=count)], view.job._models.model)
+    view.job.plan = make_plan([Settings(checkpoint="toy", count=count)], [view.job._models.model])
     message = view._frame(Frame(0, 0, 0.1, noise, noise))
     whole = len(kept_steps(1000, size, count, channels)) * sum(len(str(value)) for value in message.values())
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
@@ -567,7 +568,7 @@ def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove()
 
     def said(**changes):
         first = Settings(steps=20, variance="beta")
-        return caption([first, replace(first, **{"variance": "beta_tilde", **changes})], model)
+        return caption([first, replace(first, **{"variance": "beta_tilde", **changes})], [model, model])
 
     assert said() == (
         "Both lanes have one x_T and the same noise z in every step; only its σ differs. Last noisy step at 20 steps: "
@@ -578,4 +579,90 @@ def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove()
     assert "their steps differ, so the noise of the steps is not shared" in different
     assert "βₜ, 20 steps adds σ = .182" in different and "β̃ₜ, 1000 steps adds σ = .007" in different
     assert "DDIM η 0 adds σ = 0 (0 grey levels)" in said(sampler="ddim")
-    assert caption([Settings()], model) == ""
+    assert caption([Settings()], [model]) == ""
+
+
+def test_the_caption_of_lanes_without_noise_speaks_of_none():
+    model = SimpleNamespace(schedule=ddpm_core.NoiseSchedule.linear(), variance="beta", gamma=None)
+    first = Settings(steps=10, sampler="ddim", spacing="quadratic")
+    said = caption([first, replace(first, sampler="unipc")], [model, model])
+    assert said == (
+        "Both lanes have one x_T and add no noise. To get xₛ, DDIM uses the newest x̂₀ alone; UniPC uses the newest x̂₀ "
+        "and the one before, and corrects xₜ with the newest first."
+    )
+    noisy = caption([first, replace(first, sampler="ddpm")], [model, model])
+    assert noisy.startswith("Both lanes have one x_T; DDIM η 0 adds no noise after it.") and "grey levels" in noisy
+
+
+def test_lanes_are_named_by_what_they_differ_in():
+    first = Settings(checkpoint="mnist-tiny", steps=50, sampler="ddim")
+    both = [first, replace(first, checkpoint="mnist-student", steps=2, sampler="unipc", spacing="quadratic")]
+    spec = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8)
+    plan = make_plan(both, [spec, spec])
+    names = ["mnist-tiny, DDIM η 0, 50 steps, linspace", "mnist-student, UniPC, 2 steps, quadratic"]
+    assert [lane.name for lane in plan.lanes] == names
+    assert plan.title == f"{' against '.join(names)} · seed 42"
+    assert make_plan([both[1]], [spec]).title == "mnist-student · 2 steps · quadratic · UniPC · seed 42"
+
+
+class Two(Models):
+    """Two models, by their names."""
+
+    def __init__(self, **models):
+        super().__init__()
+        self.models, self.got = models, []
+
+    def loaded(self, ref):
+        return self.models[ref] if ref in self.got else None
+
+    def known(self, ref):
+        return self.models[ref]
+
+    def get(self, ref):
+        self.got.append(ref)
+        return self.models[ref]
+
+
+def test_two_lanes_of_two_models_are_each_the_run_alone():
+    """Teacher and student: other steps, other samplers, other networks, and other numbers for the same class."""
+    teacher, student = Models(lambda x, t, labels: 0.3 * x + 0.1 * labels.reshape(-1, 1, 1, 1)).model, Models().model
+    for model, names in ((teacher, ("cat", "dog")), (student, ("dog", "cat"))):
+        model.num_classes, model.null_label, model.class_names = 2, 2, names
+    first = replace(SETTINGS, checkpoint="teacher", sampler="ddim", label="dog")
+    lanes = [first, replace(first, checkpoint="student", steps=2, sampler="unipc")]
+    models = Two(teacher=teacher, student=student)
+    job = Job(lanes, models)
+    updates, frames = collect(job)
+    assert updates[-1].state == "finished" and models.got == ["teacher", "student"] and job.loaded
+    assert [frame.lane for frame in frames].count(1) == 2
+    for number, (lane, model) in enumerate(zip(lanes, (teacher, student), strict=True)):
+        *_, last = ddpm_core.trajectory(model, **lane.arguments(model))
+        np.testing.assert_array_equal(job.x_0[number], last.x.numpy())
+    assert PACE.of("teacher", 2) and PACE.of("student", 2)
+    assert PACE.left(lanes, [0, 0]) == pytest.approx(10 * PACE.of("teacher", 2) + 2 * PACE.of("student", 2))
+    assert PACE.left(lanes, [10, 2]) == 0
+
+
+def test_two_models_with_other_images_are_refused_in_one_sentence_before_any_is_loaded():
+    models = Two(toy=Models().model, other=Models(size=16).model)
+    (*_, last) = Job([SETTINGS, replace(SETTINGS, checkpoint="other")], models).updates()
+    assert last.state == "error" and models.got == []
+    assert last.text.startswith("Two models beside each other must make images of one size and as many channels")
+
+
+def test_what_lane_bs_model_does_not_have_is_said_of_lane_b():
+    with_classes, without = Models().model, Models().model
+    with_classes.num_classes, with_classes.class_names, with_classes.null_label = 1, ("cat",), 1
+    lanes = [replace(SETTINGS, label="cat"), replace(SETTINGS, label="cat", checkpoint="other")]
+    (*_, last) = Job(lanes, Two(toy=with_classes, other=without)).updates()
+    assert last.text == "Lane B: This checkpoint has no classes: leave the class at 'any'"
+
+
+def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_others():
+    pace = Pace()
+    watch = Stopwatch(pace, SETTINGS, 2)
+    paces = []
+    for seconds in (9.0, 8.0, 2.0, 4.0):
+        watch.note(seconds)
+        paces.append(pace.of("toy", SETTINGS.batch, 2))
+    assert paces == [9, 9, 2, 3]

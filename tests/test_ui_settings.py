@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
-from ui.runs.settings import MAX_SEED, Settings
+from ui.export.link import from_address
+from ui.runs.settings import DEFAULTS, MAX_SEED, Settings, lanes, resolved
 
 
 def check(**changes) -> Settings:
@@ -120,3 +121,32 @@ def test_a_model_without_classes_takes_any_only():
 def test_guidance_counts_twice_in_a_batch():
     assert check(count=3).batch == 3
     assert check(count=3, guidance=2).batch == 6
+
+
+def test_spacing_left_open_suits_the_sampler_and_a_chosen_one_stays():
+    assert check(sampler="unipc", steps=10).arguments(model())["spacing"] == "quadratic"
+    assert check(sampler="unipc", steps=10, spacing="linspace").arguments(model())["spacing"] == "linspace"
+    assert check(steps=10).arguments(model())["spacing"] == "linspace"
+
+
+def asked(**changes):
+    return lanes(list((DEFAULTS | {"compare": True} | changes).values()))
+
+
+def test_lane_b_follows_lane_a_where_it_says_same():
+    first, second = asked(checkpoint="a", spacing="trailing")
+    assert (second.checkpoint, second.spacing) == ("a", "trailing")
+    first, second = asked(checkpoint="a", checkpoint_b="b", spacing="trailing", spacing_b="auto")
+    assert (first.checkpoint, second.checkpoint, first.spacing, second.spacing) == ("a", "b", "trailing", "auto")
+
+
+def test_an_old_link_with_one_spacing_for_both_lanes_keeps_its_meaning():
+    old = {"compare": "true", "spacing": "quadratic", "sampler_b": "ddim", "steps_b": "20", "variance_b": "beta"}
+    values, refused = from_address(old)
+    assert not refused
+    assert [lane.spacing for lane in asked(**values)] == ["quadratic", "quadratic"]
+
+
+def test_clip_left_open_is_the_first_models_own_in_both_lanes():
+    both = [check(clip=None), check(clip=None)]
+    assert [lane.clip for lane in resolved(both, [model(clip=False), model(clip=True)])] == [False, False]

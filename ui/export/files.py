@@ -83,13 +83,15 @@ KINDS: dict[str, Callable[[gr.Blocks, RunView], str]] = {"png": picture, "gif": 
 
 
 def about(view: RunView, indent: int | None = None) -> str:
-    """The settings of a run as JSON, enough to repeat it."""
+    """The settings of a run as JSON, enough to repeat it: what its lanes share, and for each lane what is its own."""
     one = dataclasses.asdict(view.settings)
-    names = [name for name in one if name not in LANE]
-    lanes = [{name: getattr(lane, name) for name in LANE} for lane in view.job.lanes]
-    done = [view.last[number].k + 1 if number in view.last else 0 for number in range(len(lanes))]
-    content = {name: one[name] for name in names} | view.job.about
-    content["lanes"] = [lane | {"steps_done": steps} for lane, steps in zip(lanes, done, strict=True)]
+    content = {name: value for name, value in one.items() if name not in LANE}
+    content["lanes"] = [
+        {name: getattr(lane, name) for name in LANE}
+        | (view.job.about[number] if view.job.about else {})
+        | {"steps_done": view.last[number].k + 1 if number in view.last else 0}
+        for number, lane in enumerate(view.job.lanes)
+    ]
     return json.dumps(content, indent=indent, ensure_ascii=False)
 
 
@@ -131,11 +133,15 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def _stem(view: RunView) -> str:
-    parts = [short_name(view.settings.checkpoint)]
-    parts += [view.settings.label] if view.settings.label != ANY else []
+    parts = []
     for number, lane in enumerate(view.job.lanes):
         done = view.last[number].k + 1 if number in view.last else 0
         parts += ["against"] * bool(number)
+        if not number or lane.checkpoint != view.settings.checkpoint:
+            parts.append(short_name(lane.checkpoint))
+        if not number and lane.label != ANY:
+            parts.append(lane.label)
         parts.append(f"{lane.steps} steps" if done == lane.steps else f"step {done} of {lane.steps}")
-        parts.append(f"ddim eta {lane.eta:g}" if lane.sampler == "ddim" else lane.variance)
+        ways = {"ddpm": lane.variance, "ddim": f"ddim eta {lane.eta:g}"}
+        parts.append(ways.get(lane.sampler, lane.sampler))
     return re.sub(r"[^\w.-]+", "-", " ".join([*parts, f"seed {view.settings.seed}"])).strip("-")

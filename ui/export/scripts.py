@@ -3,99 +3,167 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.model import ModelSpec, Source
-from ddpm_core.timesteps import timestep_pairs
 from ui.runs.models import revision
+from ui.runs.plan import make_plan
 from ui.runs.settings import LANE, Settings
 
+SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
 
-def python(lanes: Sequence[Settings], model: ModelSpec) -> str:
-    """A script that repeats a run with ddpm_core."""
-    first = lanes[0]
+
+def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
+    """A script that repeats a run with ddpm_core. lanes: resolved, each with its model."""
+    first, model = lanes[0], models[0]
     shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
-    ways = [{name: getattr(lane, name) for name in (*LANE, "spacing")} for lane in lanes]
+    ways = [{name: getattr(lane, name) for name in LANE if name != "checkpoint"} for lane in lanes]
     lines = ["from PIL import Image", "", "import ddpm_core", "", f"model = ddpm_core.load({_ref(first, model)!r})"]
     if len(lanes) == 1:
         lines += [f"images = ddpm_core.sample(model, {_arguments(shared | ways[0])})  # uint8 (N, H, W, C)"]
         lines += [f"for seed, image in zip({first.seeds!r}, images):"]
         lines += ['    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")']
-    else:
-        lines[2:3] = ["import ddpm_core", "from ddpm_core.imaging import to_uint8"]
-        lines += ["lanes = [", *(f"    {way!r}," for way in ways), "]"]
-        lines += ["last = {}", f"for lane, step in ddpm_core.side_by_side(model, lanes=lanes, {_arguments(shared)}):"]
-        lines += ["    last[lane] = step.x", "for lane, x in last.items():"]
-        lines += [f"    for seed, image in zip({first.seeds!r}, to_uint8(x)):"]
-        lines += ['        Image.fromarray(image.squeeze()).save(f"lane-{lane}-seed-{seed}.png")']
+        return "\n".join(lines) + "\n"
+    lines[2:3] = ["import ddpm_core", "from ddpm_core.imaging import to_uint8"]
+    written = [repr(way) for way in ways]
+    if lanes[1].checkpoint != first.checkpoint:
+        lines += [f"other = ddpm_core.load({_ref(lanes[1], models[1])!r})"]
+        own = f"'labels': {_labels(lanes[1], models[1]).get('labels')}"
+        written[1] = f"{written[1][:-1]}, 'model': other, {own}}}"
+    lines += ["lanes = [", *(f"    {way}," for way in written), "]"]
+    lines += ["last = {}", f"for lane, step in ddpm_core.side_by_side(model, lanes=lanes, {_arguments(shared)}):"]
+    lines += ["    last[lane] = step.x", "for lane, x in last.items():"]
+    lines += [f"    for seed, image in zip({first.seeds!r}, to_uint8(x)):"]
+    lines += ['        Image.fromarray(image.squeeze()).save(f"lane-{lane}-seed-{seed}.png")']
     return "\n".join(lines) + "\n"
 
 
-def diffusers(lanes: Sequence[Settings], model: ModelSpec) -> str:
+def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     """The same with diffusers alone. Raises ValueError, with the reason, for a run that diffusers cannot repeat."""
     if len(lanes) > 1:
         raise ValueError("diffusers runs one lane: turn Compare off")
-    run = lanes[0]
-    if run.sampler != "ddpm" or run.variance not in ("beta", "beta_tilde"):
-        raise ValueError("Only DDPM with β or β̃ can be repeated with diffusers; its DDIM visits other times")
+    run, model = lanes[0], models[0]
+    if run.sampler == "ddim":
+        raise ValueError("diffusers' DDIM visits other times")
+    if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
+        raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
-    unet, scheduler = _diffusers_parts(_source(model))
-    kind = {"beta": "fixed_large", "beta_tilde": "fixed_small"}[run.variance]
-    labels = _labels(run, model).get("labels")
-    if model.num_classes and labels is None:
-        labels = model.null_label
+    sampler = _ancestral(run, model) if run.sampler == "ddpm" else _solver(run, model)
+    unet, _ = _diffusers_parts(_source(model))
     size = model.image_size
-    call = "unet(x, t).sample"
-    if labels is not None:
-        call = "unet(x, t, torch.full((len(seeds),), {})).sample"
-        if run.guidance != 1:
-            call = f"guided({call.format(labels)}, {call.format(model.null_label)}, {run.guidance:g})"
-        else:
-            call = call.format(labels)
-    guided = [
-        "",
-        "",
-        "def guided(conditional, unconditional, w):",
-        "    return unconditional + w * (conditional - unconditional)",
-    ]
+    call, guided = _call(run, model)
     return "\n".join(
         [
             "import numpy as np",
             "import torch",
-            "from diffusers import DDPMScheduler, UNet2DModel",
-            "from diffusers.schedulers import scheduling_ddpm",
+            *sampler.imports,
             "from PIL import Image",
             "",
             f"seeds = {run.seeds!r}",
             f"unet = UNet2DModel.from_pretrained({', '.join(unet)})",
-            f"scheduler = DDPMScheduler.from_pretrained({', '.join(scheduler)}, variance_type={kind!r},",
-            f"                                          clip_sample={run.clip})",
-            f"scheduler.set_timesteps(timesteps={_indices(run, model)})",
+            *sampler.scheduler,
             "",
             "",
             "def noise(stream):  # a function of seed and stream alone: 0 is x_T, i + 1 belongs to step i",
             f"    shape = ({model.channels}, {size}, {size})",
             "    draws = [np.random.Generator(np.random.Philox(key=[seed, stream])) for seed in seeds]",
             "    return torch.from_numpy(np.stack([draw.standard_normal(shape, dtype=np.float32) for draw in draws]))",
-            *(guided if "guided" in call else []),
+            *guided,
             "",
             "",
             "x = noise(0)",
             "for i, t in enumerate(scheduler.timesteps):",
-            "    last = i + 1 == len(scheduler.timesteps)",
-            "    # diffusers draws its own noise, and with fixed_large may add some in the last step, too",
-            "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
+            *sampler.before,
             "    with torch.no_grad():",
             f"        output = {call}",
-            "    x = scheduler.step(output, t, x).prev_sample",
+            *sampler.step,
             "images = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()",
             "for seed, image in zip(seeds, images):",
             '    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")',
             "",
         ]
     )
+
+
+@dataclass(frozen=True)
+class _Sampler:
+    """The lines of a script that depend on the sampler. before, step: in the loop, around the network's call."""
+
+    imports: list[str]
+    scheduler: list[str]
+    before: list[str]
+    step: list[str]
+
+
+def _ancestral(run: Settings, model: ModelSpec) -> _Sampler:
+    """DDPM."""
+    _, scheduler = _diffusers_parts(_source(model))
+    kind = {"beta": "fixed_large", "beta_tilde": "fixed_small"}[run.variance]
+    return _Sampler(
+        ["from diffusers import DDPMScheduler, UNet2DModel", "from diffusers.schedulers import scheduling_ddpm"],
+        [
+            f"scheduler = DDPMScheduler.from_pretrained({', '.join(scheduler)}, variance_type={kind!r},",
+            f"                                          clip_sample={run.clip})",
+            f"scheduler.set_timesteps(timesteps={_indices(run, model)})",
+        ],
+        [
+            "    last = i + 1 == len(scheduler.timesteps)",
+            "    # diffusers draws its own noise, and with fixed_large may add some in the last step, too",
+            "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
+        ],
+        ["    x = scheduler.step(output, t, x).prev_sample"],
+    )
+
+
+def _solver(run: Settings, model: ModelSpec) -> _Sampler:
+    """DPM-Solver++ or UniPC. They are given x̂_0, as diffusers does not clip it for them, and our times."""
+    _, scheduler = _diffusers_parts(_source(model))
+    name = SOLVERS[run.sampler]
+    x_0 = {
+        "epsilon": "(x - (1 - alpha_bar[t]).sqrt() * output) / alpha_bar[t].sqrt()",
+        "v": "alpha_bar[t].sqrt() * x - (1 - alpha_bar[t]).sqrt() * output",
+        "x0": "output",
+    }[model.prediction]
+    return _Sampler(
+        [f"from diffusers import DDPMScheduler, {name}, UNet2DModel"],
+        [
+            f"alpha_bar = DDPMScheduler.from_pretrained({', '.join(scheduler)}).alphas_cumprod",
+            f"times = {_indices(run, model)}",
+            f"scheduler = {name}(num_train_timesteps={model.schedule.T}, prediction_type='sample',",
+            f"            {' ' * len(name)}final_sigmas_type='zero')",
+            "scheduler.set_timesteps(len(times))",
+            "scheduler.timesteps = torch.tensor(times)  # in the place of its own",
+            "scheduler.sigmas = torch.cat([((1 - alpha_bar) / alpha_bar).sqrt()[times], torch.zeros(1)])",
+        ],
+        [],
+        [
+            f"    x_0 = {x_0}",
+            *(["    x_0 = x_0.clamp(-1, 1)"] if run.clip else []),
+            "    x = scheduler.step(x_0, t, x).prev_sample",
+        ],
+    )
+
+
+def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
+    """The network's call, and the function that it needs for guidance."""
+    labels = _labels(run, model).get("labels")
+    if model.num_classes and labels is None:
+        labels = model.null_label
+    if labels is None:
+        return "unet(x, t).sample", []
+    call = "unet(x, t, torch.full((len(seeds),), {})).sample"
+    if run.guidance == 1:
+        return call.format(labels), []
+    guided = [
+        "",
+        "",
+        "def guided(conditional, unconditional, w):",
+        "    return unconditional + w * (conditional - unconditional)",
+    ]
+    return f"guided({call.format(labels)}, {call.format(model.null_label)}, {run.guidance:g})", guided
 
 
 def _ref(settings: Settings, model: ModelSpec) -> str:
@@ -144,4 +212,5 @@ def _indices(settings: Settings, model: ModelSpec) -> str:
     """The t − 1 of the run's steps, as Python."""
     if settings.spacing == "linspace" and settings.steps > 1:
         return f"np.linspace(0, {model.schedule.T - 1}, {settings.steps}).round().astype(int)[::-1].tolist()"
-    return repr([t - 1 for t, _ in timestep_pairs(model.schedule.T, settings.steps, settings.spacing)])
+    (lane,) = make_plan([settings], [model]).lanes
+    return repr([t - 1 for t, *_ in lane.steps])

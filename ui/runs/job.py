@@ -21,9 +21,9 @@ from ui.runs.lent import LentNetwork, lend
 from ui.runs.line import LINE, Outlook, Place
 from ui.runs.models import Loading, revision
 from ui.runs.offered import short_name
-from ui.runs.pace import PACE
+from ui.runs.pace import PACE, Stopwatch
 from ui.runs.plan import Plan, kept_steps, make_plan
-from ui.runs.settings import Settings
+from ui.runs.settings import Settings, arguments, resolved
 
 INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # most seconds between two updates, so that a closed page is noticed in time
@@ -87,12 +87,12 @@ class Job:
         self.visitor = visitor
         self.plan: Plan | None = None
         self.loaded = False  # whether the run had to load its model
-        self.about: dict[str, str | None] = {}  # revision: of the weights; engine: what evaluated them
+        self.about: list[dict[str, str | None]] = []  # of each lane: the weights' revision, the engine
         self.x_0: dict[int, np.ndarray] = {}  # of each finished lane, float32 (N, C, H, W)
         self._models = models
         self._place: Place | None = None  # in the line
         self._steps: deque[tuple[int, ddpm_core.Step]] = deque()  # (lane, step): kept, and not yet in an update
-        self._done = 0  # steps, of all lanes
+        self._done = [0] * len(self.lanes)  # steps of each lane
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
@@ -110,7 +110,7 @@ class Job:
             while True:
                 with self._news:
                     self._news.wait_for(lambda: self._steps or self._state is not said, timeout=HEARTBEAT)  # noqa: B023
-                    said, steps, done, plan = self._state, list(self._steps), self._done, self.plan
+                    said, steps, done, plan = self._state, list(self._steps), list(self._done), self.plan
                     self._steps.clear()
                 yield self._update(said, steps, done, None if planned else plan)
                 planned = plan is not None
@@ -140,17 +140,19 @@ class Job:
     def stopping(self) -> bool:
         return self._stop.is_set()
 
-    def _update(self, said: Update, kept: list[tuple[int, ddpm_core.Step]], done: int, plan: Plan | None) -> Update:
+    def _update(
+        self, said: Update, kept: list[tuple[int, ddpm_core.Step]], done: list[int], plan: Plan | None
+    ) -> Update:
         frames = [_frame(lane, step) for lane, step in kept]
         outlook = self._place.outlook() if self._place else None
         if said.state == "queued" and outlook and not outlook.begun:
             said = self._queued(outlook)
         if said.state != "running":
             return Update(said.state, said.text, said.progress, said.left, plan, frames)
-        left, text = self._seconds_left(done), "" if done else "Running: the first step"
+        left, text = PACE.left(self.lanes, done), "" if any(done) else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, notices.shared(outlook.sharers)
-        return Update("running", text, done / self._total, left, plan, frames)
+        return Update("running", text, sum(done) / self._total, left, plan, frames)
 
     def _queued(self, outlook: Outlook) -> Update:
         """What there is to say before the first turn."""
@@ -166,11 +168,6 @@ class Job:
         """Steps of all lanes."""
         return sum(lane.steps for lane in self.lanes)
 
-    def _seconds_left(self, done: int) -> float | None:
-        """Seconds of computing after so many steps; None when it is not known."""
-        pace = PACE.of(self.settings.checkpoint, self.settings.batch, len(self.lanes))
-        return None if pace is None else pace * (self._total - done)
-
     def _until_final(self, seconds: float) -> None:
         with self._news:
             self._news.wait_for(lambda: self._state.state in FINAL, timeout=seconds)
@@ -182,12 +179,12 @@ class Job:
             self._check()
             with LINE.join(self, self.visitor) as place:
                 self._place = place
-                self._fetch()
-                known = self._models.known(self.settings.checkpoint)
-                for lane in self.lanes:
-                    if known:
-                        lane.arguments(known)  # so that an error is reported before waiting for other runs
-                self._note_work(0)
+                for ref in self._refs:
+                    self._fetch(ref)
+                known = [spec for lane in self.lanes if (spec := self._models.known(lane.checkpoint))]
+                if len(known) == len(self.lanes):
+                    arguments(self.lanes, known)  # so that an error is reported before waiting for other runs
+                self._note_work()
                 self._say("queued")
                 place.take(self._check)
                 self._compute(place)
@@ -201,39 +198,47 @@ class Job:
             self._say("error", notices.unforeseen(error, self.settings.count))
 
     def _compute(self, place: Place) -> None:
-        """Load the model and sample. It is the run's turn, so waiting runs do not fill the memory with their models."""
+        """Load the models and sample. It is the run's turn, so waiting runs do not fill the memory with their models."""
+        found: dict[str, tuple[Model, LentNetwork]] = {}
+        for ref in self._refs:
+            self._check()
+            if self._models.loaded(ref) is None:
+                self._say("loading", f"Loading {short_name(ref)}")
+                self.loaded = True
+            found[ref] = lend(self._models, ref)
         self._check()
-        ref = self.settings.checkpoint
-        if self._models.loaded(ref) is None:
-            self._say("loading", f"Loading {short_name(ref)}")
-            self.loaded = True
-        model, network = lend(self._models, ref)
-        self._check()
-        self.lanes = tuple(lane.resolved(model) for lane in self.lanes)
-        self._sample(model, [lane.arguments(model) for lane in self.lanes], place, network)
+        models = [found[lane.checkpoint][0] for lane in self.lanes]
+        self.lanes = resolved(self.lanes, models)
+        networks = [network for _, network in found.values()]
+        self._sample(models, arguments(self.lanes, models), place, networks)
 
-    def _give_way(self, place: Place, network: LentNetwork) -> None:
+    @property
+    def _refs(self) -> list[str]:
+        """The checkpoints of the lanes, each once."""
+        return list(dict.fromkeys(lane.checkpoint for lane in self.lanes))
+
+    def _give_way(self, place: Place, networks: Sequence[LentNetwork]) -> None:
         """Between two steps: let others have their turns, if this one is over."""
         if not place.must_yield():
             return
-        network.give_back()
+        for network in networks:
+            network.give_back()
         place.take(self._check)
-        if network.take():
+        if any([network.take() for network in networks]):  # a list: each is taken
             place.loaded()
 
-    def _note_work(self, done: int) -> None:
-        """Tell the line how much there is to do after so many steps."""
-        left = self._seconds_left(done)
+    def _note_work(self) -> None:
+        """Tell the line how much there is to do."""
+        left = PACE.left(self.lanes, self._done)
         if self._place and left is not None:
-            self._place.work, self._place.step = left, left / max(1, self._total - done)
+            self._place.work, self._place.step = left, left / max(1, self._total - sum(self._done))
 
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
 
-    def _fetch(self) -> None:
-        """Download the checkpoint's files if need be. The lock is not held: other runs can compute meanwhile."""
-        ref = self.settings.checkpoint
+    def _fetch(self, ref: str) -> None:
+        """Download a checkpoint's files if need be. The lock is not held: other runs can compute meanwhile."""
         if self._models.loaded(ref) is not None:
             return
         name = short_name(ref)
@@ -255,42 +260,39 @@ class Job:
 
         self._models.fetch(ref, progress)
 
-    def _sample(self, model: Model, lanes: list[dict[str, Any]], place: Place, network: LentNetwork) -> None:
-        settings = self.settings
-        shared = {name: lanes[0][name] for name in ("seeds", "clip", "labels", "guidance")}
-        steps = ddpm_core.side_by_side(
-            model, lanes=[{k: v for k, v in lane.items() if k not in shared} for lane in lanes], **shared
-        )
-        pictures = settings.count * len(lanes)
-        kept = [kept_steps(lane.steps, model.image_size, pictures, model.channels) for lane in self.lanes]
-        self.plan = make_plan(self.lanes, model)
-        self.about = {
-            "revision": revision(model),
-            "engine": getattr(model.network, "description", None),
-        }
+    def _sample(
+        self, models: list[Model], lanes: list[dict[str, Any]], place: Place, networks: Sequence[LentNetwork]
+    ) -> None:
+        shared = {name: lanes[0][name] for name in ("seeds", "clip", "guidance")}
+        own = [{name: value for name, value in lane.items() if name not in shared} for lane in lanes]
+        for lane, model in zip(own, models, strict=True):
+            lane["model"] = model
+        steps = ddpm_core.side_by_side(models[0], lanes=own, **shared)
+        size, channels = models[0].image_size, models[0].channels
+        kept = [kept_steps(lane.steps, size, self.settings.count * len(lanes), channels) for lane in self.lanes]
+        self.plan = make_plan(self.lanes, models)
+        self.about = [
+            {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
+        ]
         self._say("running")
-        started, first = time.perf_counter(), 0.0  # started: moved on by the time in which others compute
-        for done, (lane, step) in enumerate(steps, 1):
+        refs = [lane.checkpoint for lane in self.lanes]
+        watches = {ref: Stopwatch(PACE, self.lanes[refs.index(ref)], refs.count(ref)) for ref in self._refs}
+        before = time.perf_counter()
+        for lane, step in steps:
             now = time.perf_counter()
             with self._news:
-                self._done = done
+                self._done[lane] = step.index + 1
                 if step.index in kept[lane]:
                     self._steps.append((lane, step))
                     self._news.notify_all()
-            # The first step of each lane can be slower, as it prepares memory, kernels and threads: its time counts
-            # only while there is no other.
-            if done <= len(lanes):
-                first, started = (now - started) / done if done == 1 else first, now
-            pace = (now - started) / (done - len(lanes)) if done > len(lanes) else first
-            PACE.note(settings.checkpoint, settings.batch, pace, len(lanes))
-            self._note_work(done)
+            watches[refs[lane]].note(now - before)
+            self._note_work()
             if step.s == 0:
                 self.x_0[lane] = step.x.float().cpu().numpy()
             if step.s > 0 or len(self.x_0) < len(lanes):
                 self._check()
-                before = time.perf_counter()
-                self._give_way(place, network)
-                started += time.perf_counter() - before
+                self._give_way(place, networks)
+            before = time.perf_counter()  # others may have computed meanwhile
 
     def _say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
         with self._news:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
+
+from ui.runs.settings import Settings
 
 
 class Pace:
@@ -44,6 +47,43 @@ class Pace:
             return None
         nearest = min(known, key=lambda measured: abs(math.log(measured / batch)))
         return known[nearest] * batch / nearest
+
+    def left(self, lanes: Sequence[Settings], done: Sequence[int]) -> float | None:
+        """Seconds that a run of these lanes still takes, of which so many steps are done; None when it is not known.
+
+        Lanes of one checkpoint share evaluations; those of two take their times one after the other.
+        """
+        refs = [lane.checkpoint for lane in lanes]
+        seconds = 0.0
+        for lane, steps in zip(lanes, done, strict=True):
+            pace = self.of(lane.checkpoint, lane.batch, refs.count(lane.checkpoint))
+            if pace is None:
+                return None
+            seconds += pace * (lane.steps - steps)
+        return seconds
+
+
+class Stopwatch:
+    """Times the steps of one network in a run of so many lanes of it, and notes their pace.
+
+    The first step of each lane can be slower, as it prepares memory, kernels and threads: its time counts only while
+    there is no other.
+    """
+
+    def __init__(self, pace: Pace, settings: Settings, lanes: int):
+        self._pace, self._settings, self._lanes = pace, settings, lanes
+        self._steps, self._seconds = 0, 0.0
+
+    def note(self, seconds: float) -> None:
+        """A step of any of the lanes took so long."""
+        self._steps += 1
+        timed = self._steps - self._lanes
+        if timed > 0:
+            self._seconds += seconds
+        elif self._steps > 1:
+            return
+        pace = self._seconds / timed if timed > 0 else seconds
+        self._pace.note(self._settings.checkpoint, self._settings.batch, pace, self._lanes)
 
 
 PACE = Pace()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from ddpm_core.image_files import MODES, WITH_ALPHA
-from ddpm_core.model import ModelSpec
-from ddpm_core.timesteps import timestep_pairs
+from ddpm_core.model import ModelSpec, check_same_images
 from ui.runs import formats
 from ui.runs.offered import short_name
-from ui.runs.settings import ANY, Settings
+from ui.runs.settings import ANY, Settings, resolved
 
 Row = tuple[int, int, float, "float | None"]
 
@@ -48,18 +47,19 @@ class Plan:
         return frame_format(self.size, self.channels)
 
 
-def make_plan(lanes: Sequence[Settings], model: ModelSpec) -> Plan:
-    """The plan of a run of these lanes, which differ in the parameters of settings.LANE only.
+def make_plan(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> Plan:
+    """The plan of a run of these lanes, each with its model; they differ in the parameters of settings.LANE only.
 
-    Raises ValueError for a model whose images cannot be shown.
+    Raises ValueError for models whose images cannot be shown, or not beside each other.
     """
-    if model.channels not in MODES:
-        raise ValueError(f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture")
-    first = lanes[0]
-    rows = [Lane(name, _steps(lane, model)) for name, lane in zip(names(lanes), lanes, strict=True)]
-    return Plan(
-        summary(lanes), model.image_size, model.channels, first.seeds, model.schedule.T, rows, caption(lanes, model)
-    )
+    check_same_images(models)
+    size, channels = models[0].image_size, models[0].channels
+    if channels not in MODES:
+        raise ValueError(f"this model makes images of {channels} channels: only 1 to 4 can be shown as a picture")
+    lanes = resolved(lanes, models)
+    rows = [Lane(name, _steps(lane, model)) for name, lane, model in zip(names(lanes), lanes, models, strict=True)]
+    T = max(model.schedule.T for model in models)
+    return Plan(summary(lanes), size, channels, lanes[0].seeds, T, rows, caption(lanes, models))
 
 
 def frame_format(size: int, channels: int) -> str:
@@ -86,10 +86,10 @@ def kept_steps(steps: int, size: int, count: int, channels: int = 3) -> set[int]
 def summary(lanes: Sequence[Settings]) -> str:
     """A run in one line."""
     first = lanes[0]
-    one_length = len({lane.steps for lane in lanes}) == 1
     parts = [
-        short_name(first.checkpoint),
-        *([f"{first.steps} step{'s' if first.steps > 1 else ''}"] if one_length else []),
+        *([short_name(first.checkpoint)] if _one("checkpoint", lanes) else []),
+        *([_count(first.steps)] if _one("steps", lanes) else []),
+        *([first.spacing] if _one("spacing", lanes) and first.spacing != "linspace" else []),
         " against ".join(names(lanes)),
         *([first.label] if first.label != ANY else []),
         f"seed {first.seed}",
@@ -98,36 +98,79 @@ def summary(lanes: Sequence[Settings]) -> str:
 
 
 def names(lanes: Sequence[Settings]) -> list[str]:
-    """A name for each lane: what determines its noise, and its steps where the lanes differ in them."""
-    one_length = len({lane.steps for lane in lanes}) == 1
-    return [way(lane) if one_length else f"{way(lane)}, {lane.steps} steps" for lane in lanes]
+    """A name for each lane: its sampler with what determines its noise, and what else the lanes differ in."""
+    return [
+        ", ".join(
+            [
+                *([] if _one("checkpoint", lanes) else [short_name(lane.checkpoint)]),
+                way(lane),
+                *([] if _one("steps", lanes) else [_count(lane.steps)]),
+                *([] if _one("spacing", lanes) else [lane.spacing]),
+            ]
+        )
+        for lane in lanes
+    ]
+
+
+def _one(parameter: str, lanes: Sequence[Settings]) -> bool:
+    """Whether all lanes have one value of a parameter."""
+    return len({getattr(lane, parameter) for lane in lanes}) == 1
+
+
+def _count(steps: int) -> str:
+    return f"{steps} step{'s' if steps > 1 else ''}"
 
 
 def way(settings: Settings) -> str:
     """The sampler and what determines its noise."""
+    title = formats.SAMPLER[settings.sampler]
     if settings.sampler == "ddpm":
-        return f"DDPM {formats.VARIANCE[settings.variance]}"
-    return f"DDIM η {settings.eta:g}"
+        return f"{title} {formats.VARIANCE[settings.variance]}"
+    return f"{title} η {settings.eta:g}" if settings.sampler == "ddim" else title
 
 
-def caption(lanes: Sequence[Settings], model: ModelSpec) -> str:
-    """What two lanes share, and how much noise the variance of each leaves in the picture; "" for one lane."""
+def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
+    """What two lanes share, and how much noise each leaves in the picture; "" for one lane."""
     if len(lanes) < 2:
         return ""
-    if len({lane.steps for lane in lanes}) == 1:
+    noisy = [lane.adds_noise for lane in lanes]
+    if not any(noisy):
+        shared = f"Both lanes have one x_T and add no noise. {_way_on(lanes)}".strip()
+    elif not all(noisy):
+        silent = names(lanes)[noisy.index(False)]
+        shared = f"Both lanes have one x_T; {silent} adds no noise after it."
+    elif not _one("steps", lanes):
+        shared = "Both lanes have one x_T; their steps differ, so the noise of the steps is not shared."
+    elif _one("sampler", lanes) and _one("spacing", lanes) and _one("checkpoint", lanes):
         shared = "Both lanes have one x_T and the same noise z in every step; only its σ differs."
     else:
-        shared = "Both lanes have one x_T; their steps differ, so the noise of the steps is not shared."
-    return " ".join(filter(None, [shared, _last_noise(lanes, model)]))
+        shared = "Both lanes have one x_T and the same noise z in every step."
+    return " ".join(filter(None, [shared, _last_noise(lanes, models) if any(noisy) else ""]))
 
 
-def _last_noise(lanes: Sequence[Settings], model: ModelSpec) -> str:
+_USES = {
+    "ddim": "the newest x̂₀ alone",
+    "dpm++": "the newest x̂₀ and the one before",
+    "unipc": "the newest x̂₀ and the one before, and corrects xₜ with the newest first",
+}
+
+
+def _way_on(lanes: Sequence[Settings]) -> str:
+    """How samplers without noise differ in their way from x_t to x_s."""
+    if _one("sampler", lanes):
+        return ""
+    one, other = (f"{formats.SAMPLER[lane.sampler]} uses {_USES[lane.sampler]}" for lane in lanes)
+    return f"To get xₛ, {one}; {other}."
+
+
+def _last_noise(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     """The noise of the last step that adds any, compared with what the final step expects to find."""
-    here = _noise_left(lanes, None, model)
+    here = _noise_left(lanes, None, models)
     if here is None:
         return ""
     called = names(lanes)
-    steps = f" at {lanes[0].steps} steps" if len({lane.steps for lane in lanes}) == 1 else ""
+    one_length = _one("steps", lanes)
+    steps = f" at {_count(lanes[0].steps)}" if one_length else ""
     adds = ", ".join(
         f"{name} adds σ = {formats.sigma(sigma)} ({formats.grey(sigma)} grey levels)"
         for name, (sigma, _) in zip(called, here, strict=True)
@@ -136,21 +179,23 @@ def _last_noise(lanes: Sequence[Settings], model: ModelSpec) -> str:
     text = f"Last noisy step{steps}: {adds}"
     if hard:
         text += f"; the final step can hardly remove that of {' or '.join(hard)}"
-    T = model.schedule.T
+    T = min(model.schedule.T for model in models)
     other = T if lanes[0].steps < T else min(10, T)
-    there = _noise_left(lanes, other, model)
-    if steps and other != lanes[0].steps and there is not None:
-        text += f". At {other} steps: {' and '.join(formats.sigma(sigma) for sigma, _ in there)}"
+    there = _noise_left(lanes, other, models)
+    if one_length and other != lanes[0].steps and there is not None:
+        text += f". At {_count(other)}: {' and '.join(formats.sigma(sigma) for sigma, _ in there)}"
     return text + "."
 
 
-def _noise_left(lanes: Sequence[Settings], steps: int | None, model: ModelSpec) -> list[tuple[float, float]] | None:
+def _noise_left(
+    lanes: Sequence[Settings], steps: int | None, models: Sequence[ModelSpec]
+) -> list[tuple[float, float]] | None:
     """For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it.
 
     steps: instead of the lanes' own. None where a lane has no such step, or only the network knows its σ.
     """
     found = []
-    for lane in lanes:
+    for lane, model in zip(lanes, models, strict=True):
         rows = _steps(lane if steps is None else replace(lane, steps=steps), model)
         if len(rows) < 2 or (sigma := rows[-2][3]) is None:
             return None
@@ -159,16 +204,10 @@ def _noise_left(lanes: Sequence[Settings], steps: int | None, model: ModelSpec) 
 
 
 def _steps(settings: Settings, model: ModelSpec) -> list[Row]:
-    from ddpm_core.runs import sigmas  # here for the start time: see ui/__init__.py
+    from ddpm_core.runs import SamplerSettings, sigmas  # here for the start time: see ui/__init__.py
 
-    pairs = timestep_pairs(model.schedule.T, settings.steps, settings.spacing)
-    noise = sigmas(
-        model,
-        steps=settings.steps,
-        sampler=settings.sampler,
-        variance=settings.variance,
-        spacing=settings.spacing,
-        eta=settings.eta,
-    )
+    chosen = settings.resolved(model)
+    way = {name.name: getattr(chosen, name.name) for name in fields(SamplerSettings)}
+    pairs, _ = SamplerSettings(**way).check(model)
     alpha_bar = model.schedule.alpha_bar.tolist()
-    return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, noise, strict=True)]
+    return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, sigmas(model, **way), strict=True)]

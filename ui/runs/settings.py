@@ -6,24 +6,27 @@ page's address. A new parameter is one line of it, and a control in `ui.tabs.den
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
-from ddpm_core.model import ModelSpec
-from ddpm_core.names import SPACINGS, VARIANCES, Sampler, Spacing, Variance
+from ddpm_core.model import ModelSpec, check_same_images
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
 from ddpm_core.predict import class_index
+from ddpm_core.timesteps import suited_spacing
 from ui.runs.parameters import ANY, Choice, ClassName, Limits, Number, Reference, Switch, Whole, shown
 
 CHECKPOINT = "cifar10-tiny"
-SAMPLERS: tuple[Sampler, ...] = ("ddpm", "ddim")  # of names.SAMPLERS, those that the page explains
+AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
+SAME = "same"  # in lane B: what lane A has
 MAX_SEED = 2**32 - 1
 STEPS = Whole("Steps", 1, 1_000_000, "1 to the model's T (1000 for most)")
 SEED = Whole("The seed", 0, MAX_SEED, f"0 to {MAX_SEED:,} (2³² − 1)")
 
 
 def _has(limits: Limits, lane_b: object = None) -> dict[str, Any]:
-    """lane_b: what a second lane starts with, for a parameter that it has of its own."""
+    """lane_b: what a second lane starts with, for a parameter that it has of its own; SAME follows lane A."""
     return {"limits": limits, "lane_b": lane_b}
 
 
@@ -34,10 +37,12 @@ class Settings:
     Two lanes share what has no default for lane B.
     """
 
-    checkpoint: str = field(default=CHECKPOINT, metadata=_has(Reference("checkpoint")))
+    checkpoint: str = field(default=CHECKPOINT, metadata=_has(Reference("checkpoint"), lane_b=SAME))
     sampler: Sampler = field(default="ddpm", metadata=_has(Choice("sampler", SAMPLERS), lane_b="ddpm"))
     steps: int = field(default=50, metadata=_has(STEPS, lane_b=50))
-    spacing: Spacing = field(default="linspace", metadata=_has(Choice("spacing", SPACINGS)))
+    spacing: Spacing | Literal["auto"] = field(
+        default=AUTO, metadata=_has(Choice("spacing", (AUTO, *SPACINGS)), lane_b=SAME)
+    )
     variance: Variance = field(default="beta_tilde", metadata=_has(Choice("variance", VARIANCES), lane_b="beta"))
     eta: float = field(default=0.0, metadata=_has(Number("η", 0, 1, step=0.05), lane_b=0.0))
     clip: bool | None = field(default=True, metadata=_has(Switch("Clip x̂_0")))  # None is the checkpoint's own
@@ -63,13 +68,19 @@ class Settings:
         """Images per step that the network evaluates: guidance evaluates each with and without its label."""
         return self.count * (1 if self.guidance == 1 else 2)
 
+    @property
+    def adds_noise(self) -> bool:
+        """Whether any step adds noise."""
+        return self.sampler == "ddpm" or (self.sampler == "ddim" and self.eta > 0)
+
     def resolved(self, model: ModelSpec) -> Settings:
-        """The same, with the model's own value for everything that was left to the checkpoint."""
-        return replace(self, clip=model.clip) if self.clip is None else self
+        """The same, with what suits the model and the sampler for everything that was left open."""
+        spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
+        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing)
 
     def arguments(self, model: ModelSpec) -> dict[str, Any]:
         """The arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model does not have."""
-        T = model.schedule.T
+        T, chosen = model.schedule.T, self.resolved(model)
         if self.steps > T:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
         return {
@@ -77,9 +88,9 @@ class Settings:
             "steps": self.steps,
             "sampler": self.sampler,
             "variance": self.variance,
-            "spacing": self.spacing,
+            "spacing": chosen.spacing,
             "eta": self.eta,
-            "clip": self.resolved(model).clip,
+            "clip": chosen.clip,
             "labels": self._class(model),
             "guidance": None if self.guidance == 1 else self.guidance,
         }
@@ -112,7 +123,12 @@ PAGE = tuple(DEFAULTS)
 
 def limits_of(control: str) -> Limits:
     """The limits of a control of the page."""
-    return Switch("Compare") if control == "compare" else LIMITS[control.removesuffix("_b")]
+    if control == "compare":
+        return Switch("Compare")
+    limits = LIMITS[control.removesuffix("_b")]
+    if DEFAULTS[control] == SAME and isinstance(limits, Choice):
+        return replace(limits, names=(SAME, *limits.names))
+    return limits
 
 
 def lanes(values: Sequence[object]) -> tuple[Settings, ...]:
@@ -124,16 +140,40 @@ def lanes(values: Sequence[object]) -> tuple[Settings, ...]:
     if chosen["label"] in (ANY, None):
         chosen["guidance"] = Settings.guidance
     one = {name: chosen[name] for name in FIELDS}
-    wanted = [one] + [one | {name: chosen[f"{name}_b"] for name in LANE}] * bool(chosen["compare"])
+    own = {name: chosen[f"{name}_b"] for name in LANE if chosen[f"{name}_b"] != SAME}
+    wanted = [one] + [one | own] * bool(chosen["compare"])
     checked = []
     for number, lane in enumerate(wanted):
         if lane["sampler"] != "ddim":
             lane = lane | {"eta": Settings.eta}
-        try:
+        with _named(number):
             checked.append(Settings.check(lane))
-        except ValueError as error:
-            raise ValueError(f"Lane B: {error}" if number else str(error)) from None
     return tuple(checked)
+
+
+def resolved(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> tuple[Settings, ...]:
+    """`Settings.resolved` of each lane for its model. What lanes share, and leave open, is the first one's."""
+    first = lanes[0].resolved(models[0])
+    return tuple(replace(lane, clip=first.clip).resolved(model) for lane, model in zip(lanes, models, strict=True))
+
+
+def arguments(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> list[dict[str, Any]]:
+    """`Settings.arguments` of each lane for its model. Raises ValueError also for models that can't share one x_T."""
+    check_same_images(models)
+    found = []
+    for number, (lane, model) in enumerate(zip(resolved(lanes, models), models, strict=True)):
+        with _named(number):
+            found.append(lane.arguments(model))
+    return found
+
+
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """What is wrong with the second lane is said to be of lane B."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"Lane B: {error}" if number else str(error)) from None
 
 
 def class_names(model: ModelSpec) -> list[str]:

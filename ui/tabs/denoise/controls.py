@@ -8,20 +8,19 @@ from typing import Any
 import gradio as gr
 
 from ddpm_core.model import ModelSpec
-from ddpm_core.names import SPACINGS, VARIANCES
+from ddpm_core.names import SAMPLERS, VARIANCES
 from ui.runs import formats
 from ui.runs.models import Models
 from ui.runs.pace import PACE
-from ui.runs.parameters import ANY, Number, Whole
-from ui.runs.settings import DEFAULTS, PAGE, SAMPLERS, Settings, class_names, limits_of
+from ui.runs.parameters import ANY, Choice, Number, Whole
+from ui.runs.settings import DEFAULTS, LANE, PAGE, SAME, Settings, class_names, limits_of
 from ui.tabs.denoise import texts
 
 PATIENCE = 5.0  # seconds that the default number of images may take with the default number of steps
-COMPARISONS = (10, 1000)  # steps of the two ready-made comparisons of β and β̃
-
-FITTED = ("steps", "variance", "label", "steps_b", "variance_b")  # what `for_model` changes
+FITTED = ("steps", "variance", "label", "steps_b", "variance_b")  # what `for_models` changes
 
 _SAMPLERS = [(formats.SAMPLER[name], name) for name in SAMPLERS]
+_AS_A = ("As in lane A", SAME)
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,12 @@ class Controls:
     label: gr.Dropdown
     guidance: gr.Slider
     compare: gr.Checkbox
+    checkpoint_b: gr.Dropdown
     steps_b: gr.Slider
     variance_b: gr.Radio
     sampler_b: gr.Radio
     eta_b: gr.Slider
+    spacing_b: gr.Dropdown
 
     def all(self) -> list[Any]:
         """In the order of settings.PAGE."""
@@ -60,6 +61,22 @@ def checkpoint_dropdown(models: Models, ref: str) -> gr.Dropdown:
     )
 
 
+def checkpoint_b_dropdown(models: Models) -> gr.Dropdown:
+    return gr.Dropdown(
+        choices_b(models),
+        value=DEFAULTS["checkpoint_b"],
+        label="Model",
+        info=texts.CHECKPOINT_B,
+        allow_custom_value=True,
+        elem_id="checkpoint-b",
+    )
+
+
+def choices_b(models: Models) -> list[tuple[str, str]]:
+    """What lane B's model is chosen from."""
+    return [_AS_A, *models.choices()]
+
+
 def steps_slider(name: str = "steps", **fitted: Any) -> gr.Slider:
     info = texts.STEPS if name == "steps" else None
     return _slider(name, "Steps", info=info, **fitted)
@@ -71,13 +88,19 @@ def variance_radio(name: str = "variance", **fitted: Any) -> gr.Radio:
 
 
 def sampler_radio(name: str = "sampler") -> gr.Radio:
-    info = texts.SAMPLER if name == "sampler" else None
+    info = texts.SAMPLER[DEFAULTS[name]]
     return gr.Radio(_SAMPLERS, value=DEFAULTS[name], label="Sampler", info=info, elem_id=_id(name))
 
 
 def eta_slider(name: str = "eta") -> gr.Slider:
-    info = texts.ETA_DDPM if name == "eta" else None
-    return _slider(name, "η", info=info, interactive=False)
+    return _slider(name, "η", info=texts.ETA_OTHERS, interactive=False)
+
+
+def spacing_dropdown(name: str = "spacing") -> gr.Dropdown:
+    limits = limits_of(name)
+    assert isinstance(limits, Choice)
+    names: Any = [_AS_A if value == SAME else value for value in limits.names]
+    return gr.Dropdown(names, value=DEFAULTS[name], label="Spacing", info=texts.SPACING, elem_id=_id(name))
 
 
 def seed_textbox() -> gr.Textbox:
@@ -93,13 +116,15 @@ def compare_checkbox() -> gr.Checkbox:
     return gr.Checkbox(DEFAULTS["compare"], label="Compare two lanes", info=texts.COMPARE, elem_id="compare")
 
 
-def second_lane(fitted: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def second_lane(models: Models, fitted: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The controls of lane B, by their names."""
     return {
+        "checkpoint_b": checkpoint_b_dropdown(models),
         "steps_b": steps_slider("steps_b", **fitted["steps_b"]),
         "variance_b": variance_radio("variance_b", **fitted["variance_b"]),
         "sampler_b": sampler_radio("sampler_b"),
         "eta_b": eta_slider("eta_b"),
+        "spacing_b": spacing_dropdown("spacing_b"),
     }
 
 
@@ -108,9 +133,7 @@ def advanced(clip: bool) -> dict[str, Any]:
     return {
         "sampler": sampler_radio(),
         "eta": eta_slider(),
-        "spacing": gr.Dropdown(
-            list(SPACINGS), value=Settings.spacing, label="Spacing", info=texts.SPACING, elem_id="spacing"
-        ),
+        "spacing": spacing_dropdown(),
         "count": _slider("count", "Images", info=texts.COUNT),
         "clip": gr.Checkbox(clip, label="Clip x̂₀ to [−1, 1]", info=texts.CLIP, elem_id="clip"),
         "guidance": _slider("guidance", "Guidance w", info=texts.GUIDANCE_ANY, interactive=False),
@@ -128,39 +151,64 @@ def _id(name: str) -> str:
     return name.replace("_", "-")
 
 
-def comparison(steps: int) -> dict[str, Any]:
-    """The values of the controls that compare β with β̃ at so many steps."""
-    lanes = {"steps": steps, "steps_b": steps, "variance": "beta", "variance_b": "beta_tilde", "compare": True}
-    return lanes | {name: DEFAULTS[name] for name in ("sampler", "sampler_b", "eta", "eta_b", "spacing", "count")}
+def comparison(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    """The values of the controls for two lanes. a, b: what is given to each, by the names of settings.LANE.
+
+    The model, the seed and the like stay as they are; other parameters get their defaults, and B's are those of A.
+    """
+    reset = ("count", *(name for name in LANE if name != "checkpoint"))
+    first = {name: DEFAULTS[name] for name in reset} | a
+    second = {name: SAME if DEFAULTS[f"{name}_b"] == SAME else first[name] for name in LANE} | b
+    return first | {f"{name}_b": value for name, value in second.items()} | {"compare": True}
+
+
+def of_variances(steps: int) -> dict[str, Any]:
+    """β against β̃ in so many steps."""
+    return comparison({"steps": steps, "variance": "beta"}, {"variance": "beta_tilde"})
+
+
+# One spacing for both, so that they differ in nothing but the solver: the one that suits few steps.
+OF_SOLVERS = comparison({"steps": 10, "sampler": "ddim", "spacing": "quadratic"}, {"sampler": "unipc"})
+
+COMPARISONS: dict[str, dict[str, Any]] = {
+    "10 steps: βₜ against β̃ₜ": of_variances(10),
+    "1000 steps: βₜ against β̃ₜ": of_variances(1000),
+    "10 steps: DDIM against UniPC": OF_SOLVERS,
+}
+_OTHER_SAMPLER = {"ddim": "unipc", "dpm++": "ddim", "unipc": "ddim"}
 
 
 def opposite_lane(lane: dict[str, Any]) -> dict[str, Any]:
-    """Lane B for a lane A: the same with the other variance. Both by the names of settings.LANE."""
-    return lane | {"variance": "beta_tilde" if lane["variance"] == "beta" else "beta"}
+    """Lane B for a lane A: the same with the other variance, or another sampler where that adds none of its own.
+
+    Both by the names of settings.LANE.
+    """
+    same = {name: SAME for name in LANE if DEFAULTS[f"{name}_b"] == SAME}
+    if lane["sampler"] in _OTHER_SAMPLER:
+        return lane | same | {"sampler": _OTHER_SAMPLER[lane["sampler"]]}
+    return lane | same | {"variance": "beta_tilde" if lane["variance"] == "beta" else "beta"}
 
 
-def for_model(model: ModelSpec | None, **now: Any) -> dict[str, dict[str, Any]]:
-    """What changes in the controls of FITTED for a model, by their names. None: the model is not known yet.
+def for_models(model: ModelSpec | None, model_b: ModelSpec | None, **now: Any) -> dict[str, dict[str, Any]]:
+    """What changes in the controls of FITTED for the models of both lanes, by their names. None: not known yet.
 
     now: their values, by default those of a new page. A value that is possible with the model is left alone, as its
     user may be changing it.
     """
-    T = model.schedule.T if model else 1000
-    variances = _variances(model)
     names = class_names(model) if model else []
     labels = names if model and names and model.null_label is None else [ANY, *names]
     fitted: dict[str, dict[str, Any]] = {"label": {"choices": labels, "visible": bool(names)}}
     if now.get("label", ANY) not in labels:
         fitted["label"]["value"] = labels[0]
-    for name in ("steps", "steps_b"):
-        fitted[name] = {"maximum": T}
-        value = now.get(name)
-        if isinstance(value, (int, float)) and value > T:
-            fitted[name]["value"] = T
-    for name in ("variance", "variance_b"):
-        fitted[name] = {"choices": variances}
-        if now.get(name, Settings.variance) not in [kind for _, kind in variances]:
-            fitted[name]["value"] = Settings.variance
+    for mark, own in (("", model), ("_b", model_b)):
+        T, variances = own.schedule.T if own else 1000, _variances(own)
+        steps, variance = now.get(f"steps{mark}"), now.get(f"variance{mark}", Settings.variance)
+        fitted[f"steps{mark}"] = {"maximum": T}
+        if isinstance(steps, (int, float)) and steps > T:
+            fitted[f"steps{mark}"]["value"] = T
+        fitted[f"variance{mark}"] = {"choices": variances}
+        if variance not in [kind for _, kind in variances]:
+            fitted[f"variance{mark}"]["value"] = Settings.variance
     return fitted
 
 
@@ -178,12 +226,12 @@ def _variances(model: ModelSpec | None) -> list[tuple[str, str]]:
     return [(formats.VARIANCE[kind] + mark.get(kind, ""), kind) for kind in VARIANCES if has[kind]]
 
 
-def for_sampler(sampler: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Variance and η for a sampler: DDPM takes the first, DDIM the second."""
-    ddim = sampler == "ddim"
+def for_sampler(sampler: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The sampler's own words, and variance and η for it: DDPM takes the first, DDIM the second."""
     return (
-        gr.update(interactive=not ddim, info=texts.VARIANCE_DDIM if ddim else texts.VARIANCE),
-        gr.update(interactive=ddim, info=texts.ETA if ddim else texts.ETA_DDPM),
+        gr.update(info=texts.SAMPLER.get(sampler)),
+        gr.update(interactive=sampler == "ddpm", info=texts.NO_VARIANCE.get(sampler, texts.VARIANCE)),
+        gr.update(interactive=sampler == "ddim", info=texts.ETA if sampler == "ddim" else texts.ETA_OTHERS),
     )
 
 

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.model import ModelSpec
 from ui.events import listener
 from ui.export import files, scripts
 from ui.export.link import from_address
-from ui.runs import formats
+from ui.runs import formats, notices
 from ui.runs.frames import RunView
 from ui.runs.job import Job
 from ui.runs.listeners import Unheard, in_thread
@@ -27,9 +28,9 @@ from ui.runs.offered import short_name
 from ui.runs.pace import PACE
 from ui.runs.parameters import ANY
 from ui.runs.plan import make_plan
-from ui.runs.settings import LANE, PAGE, Settings, lanes
+from ui.runs.settings import AUTO, LANE, PAGE, SAME, Settings, arguments, lanes, resolved
 from ui.runs.warmup import Warmup
-from ui.tabs.denoise import controls
+from ui.tabs.denoise import controls, texts
 from ui.tabs.denoise.pages import Pages
 
 TABS = ("denoise", "forward", "learn")
@@ -47,6 +48,7 @@ class Description(NamedTuple):
     python: str = ""
     diffusers: str = ""
     copy_diffusers: Change = None
+    spacing: Change = None
 
 
 class Fit(NamedTuple):
@@ -61,6 +63,7 @@ class Fit(NamedTuple):
     variance_b: Change
     note: Change
     revision: Change
+    revision_b: Change
 
 
 class Handlers:
@@ -77,49 +80,56 @@ class Handlers:
 
     def describe(self, *values: Any) -> Description:
         """The time a run will take, or what is wrong with its settings; the settings in one line; what two lanes will
-        show; and scripts that repeat the run.
+        show; scripts that repeat the run; and which spacing "auto" is.
         """
         summary, disabled = one_line(dict(zip(PAGE, values, strict=True))), gr.update(interactive=False)
-        caption = ""
+        unknown, caption = gr.update(info=texts.SPACING), ""
         try:
             wanted = lanes(values)
-            model = self._models.known(wanted[0].checkpoint)
-            if model:
-                for lane in wanted:
-                    lane.arguments(model)
-                caption = make_plan(wanted, model).caption
+            found = [self._models.known(lane.checkpoint) for lane in wanted]
+            models = [model for model in found if model]  # the files of others are not here yet
+            if len(models) == len(wanted):
+                arguments(wanted, models)
+                caption = make_plan(wanted, models).caption
         except (ValueError, CheckpointError) as error:
-            return Description(f'<p class="wrong">{escape(str(error))}</p>', summary, copy_diffusers=disabled)
+            wrong = f'<p class="wrong">{escape(notices.sentence(error))}</p>'
+            return Description(wrong, summary, copy_diffusers=disabled, spacing=unknown)
         estimate = f"<p>{escape(self._estimate(wanted))}</p>"
-        if model is None:  # its files are not here yet
-            return Description(estimate, summary, copy_diffusers=disabled)
+        if len(models) < len(wanted):
+            return Description(estimate, summary, copy_diffusers=disabled, spacing=unknown)
+        decided = resolved(wanted, models)
         try:
-            diffusers = scripts.diffusers(wanted, model)
+            diffusers = scripts.diffusers(decided, models)
         except ValueError:  # a run that diffusers cannot repeat
             diffusers = ""
         return Description(
             estimate,
             summary,
             caption and f"<p>{escape(caption)}</p>",
-            scripts.python(wanted, model),
+            scripts.python(decided, models),
             diffusers,
             gr.update(interactive=bool(diffusers)),
+            gr.update(info=texts.spacing(decided[0].spacing)) if wanted[0].spacing == AUTO else unknown,
         )
 
     def _estimate(self, wanted: Sequence[Settings]) -> str:
         """What a run will take: its time, and before that a download."""
-        first = wanted[0]
-        size = self._models.to_download(first.checkpoint)
-        pace = PACE.of(first.checkpoint, first.batch, len(wanted))
-        text = formats.estimate(pace and pace * sum(lane.steps for lane in wanted), self._models.kind)
+        refs = {lane.checkpoint for lane in wanted}
+        size = sum(self._models.to_download(ref) or 0 for ref in refs)
+        text = formats.estimate(PACE.left(wanted, [0] * len(wanted)), self._models.kind)
         return f"{formats.megabytes(size)} to download first · {text}" if size else text
 
-    def choose(self, request: gr.Request, checkpoint: str, count: int, clip: bool, *fitted: Any) -> Fit:
-        """Fit the controls to a checkpoint, as far as it is known without a download. fitted: values of FITTED."""
-        model, ref = None, _ref(checkpoint)
-        with suppress(CheckpointError):  # Run reports it
-            model = self._models.known(ref)
-        changes = controls.for_model(model, **dict(zip(controls.FITTED, fitted, strict=True)))
+    def choose(
+        self, request: gr.Request, checkpoint: str, checkpoint_b: str, count: int, clip: bool, *fitted: Any
+    ) -> Fit:
+        """Fit the controls to the checkpoints of both lanes, as far as they are known without a download.
+
+        fitted: values of FITTED.
+        """
+        ref = _ref(checkpoint)
+        model = self._known(ref)
+        model_b = model if _ref(checkpoint_b) == SAME else self._known(_ref(checkpoint_b))
+        changes = controls.for_models(model, model_b, **dict(zip(controls.FITTED, fitted, strict=True)))
         new_count, new_clip = self.pages.count(request, ref, count), self.pages.clip(request, ref, model, clip)
         return Fit(
             gr.skip() if new_count == count else new_count,
@@ -127,17 +137,26 @@ class Handlers:
             *(gr.update(**changes[name]) for name in controls.FITTED),
             note=device_note(self._models),
             revision=revision(model) or "",
+            revision_b="" if model_b is model else revision(model_b) or "",
         )
 
-    def refit(self, request: gr.Request, checkpoint: str, count: int, clip: bool, *fitted: Any) -> Fit:
+    def _known(self, ref: str) -> ModelSpec | None:
+        with suppress(CheckpointError):  # Run reports it
+            return self._models.known(ref)
+
+    def refit(
+        self, request: gr.Request, checkpoint: str, checkpoint_b: str, count: int, clip: bool, *fitted: Any
+    ) -> Fit:
         """`choose` after a run that had to load its model. After other runs the controls fit, and are left alone."""
         view = self.pages.view(request)
         if view and view.has_loaded:
-            return self.choose(request, checkpoint, count, clip, *fitted)
+            return self.choose(request, checkpoint, checkpoint_b, count, clip, *fitted)
         return Fit(*(gr.skip() for _ in Fit._fields))
 
     def look(self, checkpoint: str) -> None:
         """Find out what a checkpoint takes, and load it if it is here."""
+        if _ref(checkpoint) == SAME:
+            return
         with suppress(CheckpointError):
             self._models.look(_ref(checkpoint))
 
@@ -145,11 +164,11 @@ class Handlers:
         """The values of lane B when Compare is switched on; those of lane A are given, both in the order of LANE."""
         return list(controls.opposite_lane(dict(zip(LANE, lane, strict=True))).values())
 
-    def comparison(self, steps: int) -> Callable[[], list[Any]]:
-        """The handler of the button that compares β and β̃ at so many steps."""
+    def comparison(self, title: str) -> Callable[[], list[Any]]:
+        """The handler of the button that sets up one of controls.COMPARISONS."""
 
         def set_up() -> list[Any]:
-            return list(controls.comparison(steps).values())
+            return list(controls.COMPARISONS[title].values())
 
         return set_up
 
@@ -158,9 +177,9 @@ class Handlers:
     def prepare(self, request: gr.Request, *values: Any) -> Any:
         """Make a run of the values the page's current one, which Stop and `stream` refer to. Returns the seed.
 
-        The values are followed by the seed's lock and the model's revision, which the page needs for itself.
+        The values are followed by the seed's lock and the models' revisions, which the page needs for itself.
         """
-        *chosen, _, _ = values
+        *chosen, _, _, _ = values
         try:
             view = RunView(chosen, Job(lanes(self._with_own_clip(request, chosen)), self._models, request.session_hash))
         except ValueError as error:
@@ -188,12 +207,16 @@ class Handlers:
                     yield message
 
     def finish(self, request: gr.Request) -> list[Change]:
-        """Changes of the buttons that save, by whether there is a picture, and of the choice of models, of which one
+        """Changes of the buttons that save, by whether there is a picture, and of the choices of models, of which one
         may have been downloaded.
         """
         view = self.pages.view(request)
         some = gr.update(interactive=bool(view and view.last))
-        return [*(some for _ in files.KINDS), gr.update(choices=self._models.choices())]
+        return [*(some for _ in files.KINDS), *self._choices()]
+
+    def _choices(self) -> tuple[Change, Change]:
+        """Of the models of both lanes."""
+        return gr.update(choices=self._models.choices()), gr.update(choices=controls.choices_b(self._models))
 
     def saver(self, kind: str) -> Callable[[gr.Request], str]:
         """The handler of a button that saves one of files.KINDS: it returns the path of the file."""
@@ -223,10 +246,10 @@ class Handlers:
         selected = gr.Tabs(selected=tab) if tab in TABS else gr.skip()
         return [*(values.get(name, gr.skip()) for name in PAGE), selected]
 
-    async def known(self) -> Change:
-        """The choice of models, as soon as the Hub was asked for them."""
+    async def known(self) -> tuple[Change, Change]:
+        """The choices of models, as soon as the Hub was asked for them."""
         await _set(self._warmup.known)
-        return gr.update(choices=self._models.choices())
+        return self._choices()
 
     async def ready(self) -> None:
         """Wait until the first model is loaded."""
@@ -245,7 +268,8 @@ def _ref(checkpoint: object) -> str:
 
 def one_line(chosen: dict[str, Any]) -> str:
     """The settings in one line, for the button that opens them on a phone."""
-    way = "DDIM" if chosen["sampler"] == "ddim" else formats.VARIANCE.get(str(chosen["variance"]), "")
+    sampler, variance = str(chosen["sampler"]), str(chosen["variance"])
+    way = formats.VARIANCE.get(variance, "") if sampler == "ddpm" else formats.SAMPLER.get(sampler, "")
     label = [] if chosen["label"] in (ANY, None) else [str(chosen["label"])]
     steps = f"{chosen['steps']} steps" + (" against another" if chosen["compare"] else "")
     parts = [short_name(str(chosen["checkpoint"] or "no model")), steps, way, *label]

@@ -35,15 +35,16 @@ class Layout:
     copy_diffusers: gr.Button
     saves: list[gr.Button]  # one for each of files.KINDS
     saved: list[gr.DownloadButton]  # hidden: with these the browser fetches the files
-    # Hidden: the revision of the chosen model, and the scripts that the buttons copy.
+    # Hidden: the revisions of the chosen models, and the scripts that the buttons copy.
     revision: gr.Textbox
+    revision_b: gr.Textbox
     python: gr.Textbox
     diffusers: gr.Textbox
 
 
 def layout(models: Models, checkpoint: str, known: ModelSpec | None) -> Layout:
     """Build the tab. known: what is known of the checkpoint that is chosen at first."""
-    fitted = controls.for_model(known)
+    fitted = controls.for_models(known, known)
     with gr.Row(elem_id="denoise", equal_height=False):
         with gr.Column(elem_id="controls", scale=0, min_width=320):
             summary = gr.Button("Settings", elem_id="summary", size="sm")  # opens the settings on a phone
@@ -65,11 +66,9 @@ def layout(models: Models, checkpoint: str, known: ModelSpec | None) -> Layout:
                 compare = controls.compare_checkbox()
                 with gr.Column(elem_id="lane-b"):
                     with gr.Row(elem_id="lessons-ab"):
-                        comparisons = [
-                            gr.Button(texts.comparison(n), size="sm", min_width=80) for n in controls.COMPARISONS
-                        ]
+                        comparisons = [gr.Button(title, size="sm", min_width=80) for title in controls.COMPARISONS]
                     gr.HTML("<h3>Lane B <small>(A is set above)</small></h3>", elem_id="lane-b-title")
-                    second = controls.second_lane(fitted)
+                    second = controls.second_lane(models, fitted)
                     caption = gr.HTML(elem_id="seen")
                     gr.HTML(texts.PUBLISHED, elem_id="published")
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
@@ -112,6 +111,7 @@ def layout(models: Models, checkpoint: str, known: ModelSpec | None) -> Layout:
         saves=saves,
         saved=saved,
         revision=gr.Textbox("", visible=False),
+        revision_b=gr.Textbox("", visible=False),
         python=gr.Textbox("", visible=False),
         diffusers=gr.Textbox("", visible=False),
     )

@@ -11,14 +11,14 @@ _PAGE = web.module("page/page.js")
 _NAMES = json.dumps(PAGE)
 
 DRAW = f"() => {_PAGE}.then((page) => page.draw({MAX_SEED}))"
-# The values are followed by the seed's lock and the revision of the model.
+# The values are followed by the seed's lock and the revisions of the models.
 ON_RUN = f"""(...values) => {{
-  const [locked, revision] = values.splice(-2);
-  return {_PAGE}.then((page) => page.run({_NAMES}, {MAX_SEED}, values, locked, revision));
+  const [locked, ...revisions] = values.splice(-3);
+  return {_PAGE}.then((page) => page.run({_NAMES}, {MAX_SEED}, values, locked, revisions));
 }}"""
 ON_COPY_LINK = f"""(...values) => {{
-  const revision = values.pop();
-  return {_PAGE}.then((page) => page.copyLink({_NAMES}, values, revision));
+  const revisions = values.splice(-2);
+  return {_PAGE}.then((page) => page.copyLink({_NAMES}, values, revisions));
 }}"""
 ON_CHANGE = "(...values) => { window.ddpmPlayer?.settings(values); }"
 ON_SUMMARY = f"() => {_PAGE}.then((page) => page.toggleSettings())"

@@ -46,8 +46,8 @@ class Events:
         self._all = layout.controls.all()
         fitted = layout.controls.named("count", "clip", *FITTED)
         self._fit: dict[str, Any] = {
-            "inputs": [layout.controls.checkpoint, *fitted],
-            "outputs": [*fitted, note, layout.revision],
+            "inputs": [layout.controls.checkpoint, layout.controls.checkpoint_b, *fitted],
+            "outputs": [*fitted, note, layout.revision, layout.revision_b],
             **QUICK,
         }
         self._describe: dict[str, Any] = {
@@ -60,6 +60,7 @@ class Events:
                 layout.python,
                 layout.diffusers,
                 layout.copy_diffusers,
+                layout.controls.spacing,
             ],
             **QUICK,
         }
@@ -70,18 +71,18 @@ class Events:
         changes = [component.change for component in self._all]
         gr.on(changes, None, self._all, None, js=page_scripts.ON_CHANGE, **QUICK)
         gr.on(changes, **self._describe, trigger_mode="always_last")
-        chosen = at.checkpoint.change(handlers.choose, **self._fit, trigger_mode="always_last").then(**self._describe)
-        chosen.then(handlers.look, at.checkpoint, None, **QUICK).then(**self._describe)
-        at.sampler.change(controls.for_sampler, at.sampler, [at.variance, at.eta], **QUICK)
-        at.sampler_b.change(controls.for_sampler, at.sampler_b, [at.variance_b, at.eta_b], **QUICK)
+        for ref in (at.checkpoint, at.checkpoint_b):
+            chosen = ref.change(handlers.choose, **self._fit, trigger_mode="always_last").then(**self._describe)
+            chosen.then(handlers.look, ref, None, **QUICK).then(**self._describe)
+        for sampler, variance, eta in ((at.sampler, at.variance, at.eta), (at.sampler_b, at.variance_b, at.eta_b)):
+            sampler.change(controls.for_sampler, sampler, [sampler, variance, eta], **QUICK)
         at.label.change(controls.for_label, at.label, at.guidance, **QUICK)
         gr.on([on.dice.click, on.dice_bar.click], None, None, at.seed, js=page_scripts.DRAW, **QUICK)
         on.summary.click(None, js=page_scripts.ON_SUMMARY, **QUICK)
         lane_b = at.named(*(f"{name}_b" for name in LANE))
         at.compare.input(handlers.compare, at.named(*LANE), lane_b, **QUICK)
-        for button, steps in zip(on.comparisons, controls.COMPARISONS, strict=True):
-            changed = at.named(*controls.comparison(steps))
-            button.click(handlers.comparison(steps), None, changed, **QUICK)
+        for button, (title, values) in zip(on.comparisons, controls.COMPARISONS.items(), strict=True):
+            button.click(handlers.comparison(title), None, at.named(*values), **QUICK)
 
     def running(self) -> None:
         """Run and Stop."""
@@ -90,14 +91,14 @@ class Events:
         prepared = gr.on(
             [on.run.click, at.seed.submit],
             handlers.prepare,
-            [*self._all, on.lock, on.revision],
+            [*self._all, on.lock, on.revision, on.revision_b],
             at.seed,
             js=page_scripts.ON_RUN,
             trigger_mode="multiple",
             **QUICK,
         )
         run = prepared.then(handlers.stream, None, on.player, trigger_mode="multiple", **QUIET, **NETWORK)
-        finished = run.then(handlers.finish, None, [*on.saves, at.checkpoint], **QUICK)
+        finished = run.then(handlers.finish, None, [*on.saves, at.checkpoint, at.checkpoint_b], **QUICK)
         finished.then(handlers.refit, **self._fit).then(**self._describe)
         on.stop.click(handlers.pages.stop, None, None, **QUICK)
 
@@ -110,7 +111,7 @@ class Events:
                 self._handlers.saver(kind), None, file, show_progress="minimal", api_visibility="private"
             )
             save.success(None, js=download, **QUICK)
-        on.copy_link.click(None, [*self._all, on.revision], None, js=page_scripts.ON_COPY_LINK, **QUICK)
+        on.copy_link.click(None, [*self._all, on.revision, on.revision_b], None, js=page_scripts.ON_COPY_LINK, **QUICK)
         for button, script in ((on.copy_python, on.python), (on.copy_diffusers, on.diffusers)):
             button.click(None, script, None, js=page_scripts.copy_text(str(button.elem_id)), **QUICK)
 
@@ -120,5 +121,5 @@ class Events:
         opened = demo.load(handlers.restore, None, [*self._all, self._tabs], **QUIET)
         opened.then(handlers.choose, **self._fit).then(**self._describe)
         demo.load(handlers.ready, **QUICK).then(handlers.choose, **self._fit).then(**self._describe)
-        demo.load(handlers.known, None, at.checkpoint, **QUICK)
+        demo.load(handlers.known, None, [at.checkpoint, at.checkpoint_b], **QUICK)
         demo.unload(handlers.pages.close)

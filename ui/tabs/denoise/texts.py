@@ -6,19 +6,31 @@ CHECKPOINT = "From the list, or any Hub id (owner/name)"
 CHECKPOINT_LOCAL = "From the list, or any Hub id or folder"
 STEPS = "Network calls from x_T to x₀"
 VARIANCE = "σ² of each step's noise: βₜ most, β̃ₜ least"
-VARIANCE_DDIM = "DDIM sets its own σ through η"
+CHECKPOINT_B = "Another one: its images must have A's size and channels"
 SEED = "Fixes all the noise"
 CLASS = "What to draw; any: the model chooses"
-SAMPLER = "DDPM is Algorithm 2; DDIM can go without noise"
-SPACING = "Which times t the steps visit"
+SPACING = "Which times t the steps visit; auto suits the sampler"
 ETA = "Share of β̃ₜ in DDIM's noise: 0 adds none"
-ETA_DDPM = "Only with DDIM"
+ETA_OTHERS = "Only with DDIM"
 COUNT = "Image i has the seed + i"
 COMPARE = "Two runs from one x_T, side by side"
 CLIP = "Keeps the guessed picture in the range of pixels"
 GUIDANCE = "ε = ε_∅ + w (ε_c − ε_∅): 1 is none"
 GUIDANCE_ANY = "Needs a class"
 SAVES = {"png": "Picture", "gif": "GIF", "strip": "Film strip", "zip": "ZIP of all"}  # as files.KINDS
+
+# How each sampler goes from x_t to x_s; and why the variance is not its own to choose, where it is not.
+SAMPLER = {
+    "ddpm": "DDPM: xₛ = μ̃(xₜ, x̂₀) + σ z (Algorithm 2)",
+    "ddim": "DDIM: xₛ = √ᾱₛ x̂₀ + √(1 − ᾱₛ − σ²) ε + σ z",
+    "dpm++": "DPM-Solver++: xₛ from xₜ, x̂₀ and the x̂₀ before it, of order 2; σ = 0. For few steps",
+    "unipc": "UniPC: corrects xₜ by x̂₀, then steps as order 2 does; σ = 0. For few steps",
+}
+NO_VARIANCE = {
+    "ddim": "DDIM sets its own σ through η",
+    "dpm++": "DPM-Solver++ adds no noise",
+    "unipc": "UniPC adds no noise",
+}
 
 # The published numbers behind the two ready-made comparisons (Song et al. 2021).
 PUBLISHED = """<table><caption>FID by steps, lower is better: the paper's CIFAR-10 model, not this one
@@ -28,6 +40,6 @@ PUBLISHED = """<table><caption>FID by steps, lower is better: the paper's CIFAR-
 <tr><th>β̃ₜ</th><td><b>41.1</b></td><td><b>18.4</b></td><td><b>8.01</b></td><td><b>5.78</b></td><td>4.73</td></tr></table>"""
 
 
-def comparison(steps: int) -> str:
-    """The button that sets up a comparison of the variances with so many steps."""
-    return f"{steps} steps: βₜ against β̃ₜ"
+def spacing(chosen: str) -> str:
+    """What stands below Spacing where "auto" means this one."""
+    return f"Which times t the steps visit; auto is {chosen} here"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ui.tabs.denoise.controls import comparison
+from ui.tabs.denoise.controls import OF_SOLVERS, of_variances
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ LESSON_SETTINGS = (
     LessonSettings("forward", {"t": 400, "schedule": "linear", "picture": "cat"}, "Show SNR below 1"),
     LessonSettings("forward", {"t": 500, "schedule": "linear", "picture": "flower"}, "Show what is to be guessed"),
     LessonSettings("denoise", {"steps": 100}, "Show the guesses x̂₀"),
-    LessonSettings("denoise", comparison(10), "Show 10 steps: β against β̃"),
-    LessonSettings("denoise", comparison(1000), "Show 1000 steps: β against β̃"),
+    LessonSettings("denoise", of_variances(10), "Show 10 steps: β against β̃"),
+    LessonSettings("denoise", of_variances(1000), "Show 1000 steps: β against β̃"),
     LessonSettings("denoise", {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"),
+    LessonSettings("denoise", OF_SOLVERS, "Show 10 steps: DDIM against UniPC"),
     LessonSettings(
         "denoise",
         {"checkpoint": "cifar10-tiny", "steps": 50, "label": "ship", "guidance": 3.0},

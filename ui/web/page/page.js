@@ -3,6 +3,10 @@
 import { find } from "../shared/dom.js";
 
 /** @typedef {(string | number | boolean | null)[]} Values */
+/** @typedef {(string | null)[]} Revisions of the models of both lanes; of lane B's only where it is another one */
+
+/** The names of the models, in the order of their revisions. */
+const MODELS = ["checkpoint", "checkpoint_b"];
 
 /** A whole number from 0 to `largest`, as text. @param {number} largest */
 export const draw = (largest) => String(Math.floor(Math.random() * (largest + 1)));
@@ -12,22 +16,24 @@ export const draw = (largest) => String(Math.floor(Math.random() * (largest + 1)
  * @param {string | URL} now
  * @param {readonly string[]} names
  * @param {Values} values
- * @param {string | null} revision of the model, which is named first
+ * @param {Revisions} revisions
  * @param {string} tab
  */
-export function address(now, names, values, revision, tab) {
+export function address(now, names, values, revisions, tab) {
   const url = new URL(now);
-  const said = values.map((value) => String(value ?? ""));
-  if (revision && said[0] && !said[0].includes("@")) said[0] += `@${revision}`;
-  for (const [i, name] of names.entries()) url.searchParams.set(name, said[i]);
+  for (const [i, name] of names.entries()) {
+    const said = String(values[i] ?? "");
+    const revision = revisions[MODELS.indexOf(name)];
+    url.searchParams.set(name, revision && said && !said.includes("@") ? `${said}@${revision}` : said);
+  }
   url.searchParams.set("tab", tab);
   return url;
 }
 
-/** @param {readonly string[]} names @param {Values} values @param {string | null} revision */
-function writeAddress(names, values, revision) {
+/** @param {readonly string[]} names @param {Values} values @param {Revisions} revisions */
+function writeAddress(names, values, revisions) {
   const tab = document.querySelector("[role=tab][aria-selected=true]")?.textContent.trim().toLowerCase();
-  const url = address(location.href, names, values, revision, tab ?? "denoise");
+  const url = address(location.href, names, values, revisions, tab ?? "denoise");
   history.replaceState(null, "", url);
   return String(url);
 }
@@ -38,20 +44,20 @@ function writeAddress(names, values, revision) {
  * @param {number} largestSeed
  * @param {Values} values
  * @param {boolean} locked
- * @param {string | null} revision
+ * @param {Revisions} revisions
  */
-export function run(names, largestSeed, values, locked, revision) {
+export function run(names, largestSeed, values, locked, revisions) {
   const chosen = [...values];
   if (!locked) chosen[names.indexOf("seed")] = draw(largestSeed);
   find(document, "#controls", HTMLElement).classList.remove("open");
   window.ddpmPlayer?.starting(chosen);
-  writeAddress(names, chosen, revision);
-  return [...chosen, locked, revision];
+  writeAddress(names, chosen, revisions);
+  return [...chosen, locked, ...revisions];
 }
 
-/** @param {readonly string[]} names @param {Values} values @param {string | null} revision */
-export const copyLink = (names, values, revision) =>
-  copy(writeAddress(names, values, revision), "copy-link", "The link:");
+/** @param {readonly string[]} names @param {Values} values @param {Revisions} revisions */
+export const copyLink = (names, values, revisions) =>
+  copy(writeAddress(names, values, revisions), "copy-link", "The link:");
 
 /**
  * Copy a text, and say so on the button. Without a secure origin there is no navigator.clipboard, and both ways may be

@@ -149,7 +149,9 @@ export class Screen {
       this.#charted = wanted;
       this.#chart = chart(lanes, tickOf);
       this.#find(".plot").replaceChildren(...this.#chart.nodes);
-      const [first, second] = lanes.map(({ name }) => name);
+      const [first, second] = lanes.map(({ name, sigma }) =>
+        sigma.every((value) => value === 0) ? `${name}, σ = 0` : name,
+      );
       const alone = this.#chart.noise ? "σ, noise added (log)" : "σ = 0: no noise added";
       this.#find(".key-sigma").textContent = second ? `A: ${first}` : alone;
       this.#find(".key-second").textContent = second ? `B: ${second}` : "";

@@ -1,0 +1,202 @@
+"""Who makes pictures for `benchmarks.frontier`: ours, and diffusers as it comes, each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+import ddpm_core
+from ddpm_core.runs import SamplerSettings
+
+DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # what is run with it: sampler, and its steps
+TIMED = 50  # of a longer run so many steps are timed, and the rest is taken to be as fast
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A way to make pictures. library: "ours" or "diffusers", whose spacing is "" for its own."""
+
+    library: str
+    checkpoint: str
+    sampler: str
+    steps: int
+    spacing: str = ""
+
+    @property
+    def name(self) -> str:
+        parts = (self.library, self.checkpoint.strip("/").replace("/", "_"), self.sampler, self.spacing)
+        return "-".join([*filter(None, parts), f"{self.steps}steps"])
+
+    @property
+    def timed(self) -> Cell:
+        """The cell whose time is this one's too: the spacing does not change it."""
+        return Cell(self.library, self.checkpoint, self.sampler, self.steps)
+
+
+class Contender(Protocol):
+    """A library with a checkpoint."""
+
+    def about(self) -> dict[str, int]:
+        """image_size, channels."""
+        ...
+
+    def refusal(self, cell: Cell) -> str:
+        """Why it can't do this; "" if it can."""
+        ...
+
+    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+        """Images of the seeds from `first` on, uint8 (count, H, W, C), all classes in turn."""
+        ...
+
+    def seconds(self, cell: Cell, images: int) -> float:
+        """The time that one run with so many images takes."""
+        ...
+
+
+class Ours:
+    """`ddpm_core.load` and `ddpm_core.sample` with their defaults."""
+
+    def __init__(self, checkpoint: str):
+        self.model = ddpm_core.load(checkpoint)
+
+    def about(self) -> dict[str, int]:
+        return {"image_size": self.model.image_size, "channels": self.model.channels}
+
+    def refusal(self, cell: Cell) -> str:
+        try:
+            SamplerSettings(**self._way(cell)).check(self.model)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+        seeds = range(first, first + count)
+        return ddpm_core.sample(self.model, seeds, labels=_labels(self.model, seeds), **self._way(cell))
+
+    def seconds(self, cell: Cell, images: int) -> float:
+        part = Cell(cell.library, cell.checkpoint, cell.sampler, min(cell.steps, TIMED), cell.spacing)
+        return _timed(self.sample, part, images) * cell.steps / part.steps
+
+    def _way(self, cell: Cell) -> dict[str, Any]:
+        return {"steps": cell.steps, "sampler": cell.sampler, "spacing": cell.spacing or "linspace"}
+
+
+class Diffusers:
+    """The checkpoint's network in float32, with diffusers' schedulers as they come."""
+
+    def __init__(self, checkpoint: str):
+        from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+
+        self.model = ddpm_core.load(checkpoint, device="cpu", precision="fp32", engine="torch")
+        prediction = {"epsilon": "epsilon", "v": "v_prediction", "x0": "sample"}[self.model.prediction]
+        more = {"prediction_type": prediction, "clip_sample": self.model.clip}
+        own: Any = DDPMScheduler.from_config({**self.model.schedule.config, **more})
+        kinds = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler, "ddpm": DDPMScheduler}
+        self._schedulers: dict[str, Any] = {name: kind.from_config(own.config) for name, kind in kinds.items()}
+
+    about = Ours.about
+
+    def refusal(self, cell: Cell) -> str:
+        return ""
+
+    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+        return self._run(cell, first, count, cell.steps)
+
+    def seconds(self, cell: Cell, images: int) -> float:
+        part = min(cell.steps, TIMED)
+        return _timed(self._run, cell, images, part) * cell.steps / part
+
+    @torch.no_grad()
+    def _run(self, cell: Cell, first: int, count: int, steps: int) -> np.ndarray:
+        """The first steps of a run."""
+        scheduler, unet = self._schedulers[cell.sampler], self.model.network.unet
+        scheduler.set_timesteps(cell.steps)
+        labels = _labels(self.model, range(first, first + count))
+        label_ids = None if labels is None else torch.tensor(labels)
+        draw = torch.Generator().manual_seed(first)
+        x = torch.randn(count, self.model.channels, *[self.model.image_size] * 2, generator=draw)
+        noise = {} if cell.sampler == "dpm++" else {"generator": draw}
+        for t in scheduler.timesteps[:steps]:
+            x = scheduler.step(unet(x, t, label_ids).sample, t, x, **noise).prev_sample
+        return ((x / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def _labels(model: ddpm_core.Model, seeds: range) -> list[int] | None:
+    return [seed % model.num_classes for seed in seeds] if model.num_classes else None
+
+
+def _timed(run: Callable[..., object], cell: Cell, images: int, *more: int) -> float:
+    started = time.perf_counter()
+    run(cell, 0, images, *more)
+    return time.perf_counter() - started
+
+
+LIBRARIES: dict[str, Callable[[str], Contender]] = {"ours": Ours, "diffusers": Diffusers}
+
+
+class Elsewhere:
+    """A contender in a process of its own, as libraries that share one disturb each other's threads."""
+
+    def __init__(self, library: str, checkpoint: str):
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(library, checkpoint, theirs), daemon=True)
+        self._process.start()
+        theirs.close()  # so that a contender that fails is noticed
+
+    def about(self) -> dict[str, int]:
+        return self._ask("about")
+
+    def refusal(self, cell: Cell) -> str:
+        return self._ask("refusal", cell)
+
+    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+        return self._ask("sample", cell, first, count)
+
+    def seconds(self, cell: Cell, images: int) -> float:
+        return self._ask("seconds", cell, images)
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.join()
+
+    def _ask(self, what: str, *arguments: Any) -> Any:
+        self._pipe.send((what, arguments))
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            raise RuntimeError("a process of the benchmark ended: its error is above") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _serve(library: str, checkpoint: str, pipe: Any) -> None:
+    """A contender's process: it answers until it is ended."""
+    try:
+        contender: Contender | Exception = LIBRARIES[library](checkpoint)
+    except (ddpm_core.CheckpointError, ValueError) as error:
+        contender = error
+    with suppress(EOFError, KeyboardInterrupt):  # the benchmark has ended
+        while True:
+            what, arguments = pipe.recv()
+            pipe.send(contender if isinstance(contender, Exception) else getattr(contender, what)(*arguments))
+
+
+@contextmanager
+def processes(cells: Sequence[Cell]) -> Iterator[dict[tuple[str, str], Contender]]:
+    """The contenders of the cells, each in a process of its own, which end with the block."""
+    with ExitStack() as stack:
+        found: dict[tuple[str, str], Contender] = {}
+        for library, checkpoint in dict.fromkeys((cell.library, cell.checkpoint) for cell in cells):
+            contender = Elsewhere(library, checkpoint)
+            stack.callback(contender.close)
+            found[library, checkpoint] = contender
+        yield found

@@ -1,0 +1,249 @@
+"""How good a picture is for the time it takes: `python -m benchmarks frontier REF ... --data DATA --out FOLDER`.
+
+Every sampler × spacing × number of steps of each checkpoint (a teacher and its students, say), and diffusers as it
+comes: its DDIM with 50 steps, DPM-Solver++ with 20 and DDPM with 1000, in float32. Each gets a score of its pictures
+against real ones, and the milliseconds that a picture takes here, timed in turns, so that whatever else the machine
+does meets all of them. Started again with the same --out, it goes on. For digits:
+
+    python -m benchmarks frontier mnist-tiny --data mnist --extractor benchmarks.digits:features --out frontier
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+import ddpm_core
+from benchmarks._contenders import DIFFUSERS, Cell, Contender, processes
+from benchmarks._measure import describe, spread
+from ddpm_core import files
+from ddpm_core.names import SAMPLERS, SPACINGS
+from train import TrainError
+from train.data.sample import ImageSample
+from train.evaluate.features import INCEPTION, open_extractor, reference, score
+
+Score = Callable[[np.ndarray], float]  # of images, uint8 (N, H, W, C); lower is better
+Contenders = Mapping[tuple[str, str], Contender]  # by library and checkpoint
+
+BATCH = 50  # images sampled at once for a score
+
+
+def plan(
+    checkpoints: Sequence[str],
+    samplers: Sequence[str],
+    spacings: Sequence[str],
+    steps: Sequence[int],
+    peer: Sequence[str] = tuple(DIFFUSERS),
+) -> list[Cell]:
+    """All cells; diffusers runs the first checkpoint. Quick ones come first."""
+    cells = [
+        Cell("ours", checkpoint, sampler, n, spacing)
+        for checkpoint in checkpoints
+        for sampler in samplers
+        for spacing in spacings
+        for n in steps
+    ]
+    return sorted(cells, key=lambda cell: cell.steps) + [
+        Cell("diffusers", checkpoints[0], sampler, DIFFUSERS[sampler]) for sampler in peer
+    ]
+
+
+class Frontier:
+    """The results of a run in a folder: frontier.json, and the images of the cell under way.
+
+    what: everything that results in one folder must have in common. Raises TrainError where the folder has others.
+    """
+
+    def __init__(self, out: Path, what: dict[str, Any]):
+        self._out, self._file = out, out / "frontier.json"
+        found = json.loads(self._file.read_text()) if self._file.is_file() else {"what": what}
+        if found["what"] != json.loads(json.dumps(what)):
+            raise TrainError(f"{self._file} has results of other images, scores or machines: give another --out.")
+        self._data: dict[str, Any] = {"scores": {}, "rounds": [], **found}
+        out.mkdir(parents=True, exist_ok=True)
+
+    def score(self, cells: Sequence[Cell], contenders: Contenders, score: Score, n: int) -> None:
+        """Sample n images of each cell that has no score yet, and score them."""
+        todo = [cell for cell in cells if cell.name not in self._data["scores"]]
+        with tqdm(total=n * sum(cell.steps for cell in todo), unit="evaluation", unit_scale=True) as bar:
+            for cell in todo:
+                bar.set_description(cell.name)
+                parts = [
+                    self._images(cell, contenders[cell.library, cell.checkpoint], first, min(BATCH, n - first), bar)
+                    for first in range(0, n, BATCH)
+                ]
+                self._data["scores"][cell.name] = score(np.concatenate(parts))
+                self._save()
+                for file in self._out.glob(f"{cell.name}-*.npy"):
+                    file.unlink()
+
+    def _images(self, cell: Cell, contender: Contender, first: int, count: int, bar: tqdm) -> np.ndarray:
+        file = self._out / f"{cell.name}-{first:06}.npy"
+        if not file.is_file():
+            with files.replacing(file) as stream:
+                np.save(stream, contender.sample(cell, first, count))
+        bar.update(count * cell.steps)
+        return np.load(file)
+
+    def time(self, cells: Sequence[Cell], contenders: Contenders, images: int, rounds: int) -> None:
+        """Time every cell once in each round: the rounds that are missing, after one to warm up."""
+        timed = list(dict.fromkeys(cell.timed for cell in cells))
+        done = self._data["rounds"]
+        kept = [seconds for seconds in done if {cell.name for cell in timed} <= seconds.keys()]
+        missing = rounds - len(kept)
+        if missing <= 0:
+            return
+        self._data["rounds"] = kept
+        with tqdm(total=(missing + 1) * len(timed), unit="run") as bar:
+            for turn in range(missing + 1):
+                seconds = {}
+                for cell in timed:
+                    bar.set_description(f"timing {cell.name}")
+                    seconds[cell.name] = contenders[cell.library, cell.checkpoint].seconds(cell, images) / images
+                    bar.update()
+                if turn:
+                    kept.append(seconds)
+                    self._save()
+
+    def rows(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        """For each cell: score, milliseconds a picture and, where diffusers' DDIM was timed, how much quicker it is.
+
+        best: whether no cell that is as quick has a better score.
+        """
+        rounds = self._data["rounds"]
+        peer = next((cell.name for cell in cells if (cell.library, cell.sampler) == ("diffusers", "ddim")), None)
+        rows = []
+        for cell in cells:
+            times = [1000 * seconds[cell.timed.name] for seconds in rounds]
+            row = {"cell": cell, "score": self._data["scores"][cell.name], "ms": statistics.median(times)}
+            if peer and len(rounds) > 1:
+                row["quicker"] = spread([seconds[peer] / seconds[cell.timed.name] for seconds in rounds])
+            rows.append(row)
+        for row in rows:
+            row["best"] = not any(
+                other["ms"] <= row["ms"] and other["score"] < row["score"] for other in rows if other is not row
+            )
+        return rows
+
+    def _save(self) -> None:
+        files.write_json(self._file, self._data)
+
+
+def table(rows: Sequence[dict[str, Any]], title: str) -> str:
+    """Markdown, the quickest first; the frontier in bold: no other is as quick and better."""
+    lines = [f"| | sampler | steps | spacing | ms a picture | × quicker than diffusers' DDIM | {title} |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
+    for row in sorted(rows, key=lambda row: row["ms"]):
+        cell, ratio = row["cell"], row.get("quicker")
+        quicker = f"{ratio['median']:.2f} ({ratio['quartiles'][0]:.2f} to {ratio['quartiles'][1]:.2f})" if ratio else ""
+        value = f"**{row['score']:.2f}**" if row["best"] else f"{row['score']:.2f}"
+        who = cell.checkpoint if cell.library == "ours" else f"diffusers, {cell.checkpoint}"
+        parts = [who, cell.sampler, cell.steps, cell.spacing or "its own", f"{row['ms']:.1f}", quicker, value]
+        lines.append(f"| {' | '.join(map(str, parts))} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
+    """The plot: score against milliseconds, a curve for each checkpoint, sampler and spacing."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        cell = row["cell"]
+        groups.setdefault((cell.library, cell.checkpoint, cell.sampler, cell.spacing), []).append(row)
+    for (library, *names), group in groups.items():
+        group.sort(key=lambda row: row["ms"])
+        style = {"marker": "o", "markersize": 4} if library == "ours" else {"marker": "*", "markersize": 12, "ls": ""}
+        label = " ".join(filter(None, [*(["diffusers"] if library == "diffusers" else []), *names]))
+        axes.plot([row["ms"] for row in group], [row["score"] for row in group], label=label, **style)
+        for row in group:
+            place = (row["ms"], row["score"])
+            axes.annotate(row["cell"].steps, place, xytext=(3, 3), textcoords="offset points", fontsize=7)
+    axes.set(xscale="log", yscale="log", xlabel="milliseconds a picture", ylabel=f"{title}, lower is better")
+    axes.legend(fontsize=8)
+    with files.replacing(path) as stream:
+        figure.savefig(stream, format="png", dpi=120)
+    plt.close(figure)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Everything in its order."""
+    cells = plan(options.checkpoint, options.sampler, options.spacing, options.steps, options.diffusers)
+    with processes(cells) as contenders:
+        about = [contender.about() for contender in contenders.values()]
+        if any(other != about[0] for other in about):
+            raise TrainError("The checkpoints make images of different sizes: give those of one data set.")
+        for cell in list(cells):
+            if refusal := contenders[cell.library, cell.checkpoint].refusal(cell):
+                print(f"left out: {cell.name}: {refusal}")
+                cells.remove(cell)
+        extractor = open_extractor(options.extractor, [options.metric], torch.device("cpu"))
+        size, channels = about[0]["image_size"], about[0]["channels"]
+        sample = ImageSample(options.data, options.split, size, options.references, channels)
+
+        @cache
+        def real() -> Any:  # only where something is still to be scored
+            return reference(extractor, sample)
+
+        here = describe(torch.device("cpu"))
+        machine = {name: here[name] for name in ("processor", "cores", "threads", "instructions")}
+        kept = ("metric", "samples", "extractor", "split", "references", "images")
+        what = {name: getattr(options, name) for name in kept} | {"data": sample.description, "machine": machine}
+        frontier = Frontier(options.out, what)
+        frontier.time(cells, contenders, options.images, options.rounds)
+        frontier.score(
+            cells,
+            contenders,
+            lambda images: score(options.metric, extractor(images), real())["value"],
+            options.samples,
+        )
+    rows, title = frontier.rows(cells), extractor.title(options.metric)
+    text = table(rows, title)
+    files.write_text(options.out / "frontier.md", text)
+    draw(options.out / "frontier.png", rows, title)
+    print(f"{json.dumps(here, indent=1)}\n{text}{options.out / 'frontier.png'}")
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks frontier", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoint", nargs="+", help="embedded names, folders or Hub ids; diffusers runs the first")
+    parser.add_argument("--data", required=True, help="what they were trained on, as for `train evaluate`")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--sampler", nargs="+", choices=SAMPLERS, default=["ddim", "dpm++", "unipc"])
+    parser.add_argument("--spacing", nargs="+", choices=SPACINGS, default=["linspace", "quadratic"])
+    parser.add_argument("--steps", nargs="+", type=int, default=[4, 5, 6, 8, 10, 15, 20, 50])
+    parser.add_argument("--diffusers", nargs="*", choices=DIFFUSERS, default=[*DIFFUSERS], help="what is run with it")
+    parser.add_argument("--extractor", default=INCEPTION, help="of features, as for `train evaluate`")
+    parser.add_argument("--metric", choices=["fid", "kid"], default="fid", help="a distance of the features")
+    parser.add_argument("--samples", type=int, default=2000, help="images in each score")
+    parser.add_argument("--references", type=int, default=10_000, help="at most so many real images")
+    parser.add_argument("--split", default="train", help="of the data")
+    parser.add_argument("--images", type=int, default=1, help="images in a run that is timed")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
+    options = parser.parse_args(arguments)
+    for name in ("samples", "references", "images", "rounds"):
+        if getattr(options, name) < (2 if name in ("samples", "references") else 1):
+            parser.error(f"--{name} is too small")
+    try:
+        run(options)
+    except (TrainError, ddpm_core.CheckpointError, ValueError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped: the same command goes on")
