@@ -198,7 +198,7 @@ class Job:
             self._say("error", notices.unforeseen(error, self.settings.count))
 
     def _compute(self, place: Place) -> None:
-        """Load the models and sample. It is the run's turn, so waiting runs do not fill the memory with their models."""
+        """Load the models and sample. In the run's turn, so waiting runs do not fill the memory with models."""
         found: dict[str, tuple[Model, LentNetwork]] = {}
         for ref in self._refs:
             self._check()
