@@ -58,7 +58,10 @@ class Distilling(Task):
         self._guidance = None if self._teacher.student else config.guidance
         self.schedule = self._teacher.schedule
         self._width = len(chain) // steps
-        self._student = Student(config.method, tuple(chain[:: self._width]), name_of(config.teacher), config.guidance)
+        teacher, guidance = name_of(config.teacher), config.guidance
+        if first.student is not None:
+            teacher, guidance = first.student.teacher, first.student.guidance
+        self._student = Student(config.method, tuple(chain[:: self._width]), teacher, guidance)
         self._chain = torch.tensor([*chain, 0])
         drawn = np.zeros(self.schedule.T)
         drawn[np.array(self._student.times) - 1] = 1 / steps
