@@ -43,16 +43,17 @@ class Sample:
 
     checkpoint: str = DEFAULT_CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
-    steps: int = 50
-    """number of steps, 1 to T"""
+    steps: int | None = None
+    """number of steps, 1 to T; default: 50, or those that a student was made for"""
     seeds: str = "0-15"
     """one image each: 7, 0-15, or 1,5,9-12"""
     variance: Variance | None = None
     """reverse variance of the sampler ddpm; default: the checkpoint's own"""
-    sampler: Sampler = "ddpm"
-    """ddpm and ddim are the papers', dpm++ and unipc diffusers' solvers"""
-    spacing: Spacing = "linspace"
-    """which times the steps visit"""
+    sampler: Sampler | None = None
+    """ddpm, ddim and consistency are the papers', dpm++ and unipc diffusers' solvers; default: ddpm, or what a student
+    was made for"""
+    spacing: Spacing | None = None
+    """which times the steps visit; default: linspace, or those that a student was made for"""
     eta: float = 0.0
     """DDIM's noise: 0 is deterministic, 1 has the variance beta_tilde"""
     clip: bool | None = None
@@ -70,6 +71,7 @@ class Sample:
     def run(self) -> None:
         from ddpm_core import files, imaging, trajectory
         from ddpm_core.predict import class_index
+        from ddpm_core.runs import SamplerSettings
 
         seeds = parse_seeds(self.seeds)
         if self.gif and os.path.realpath(self.grid) == os.path.realpath(self.gif):
@@ -91,15 +93,16 @@ class Sample:
             labels=None if self.label is None else class_index(model, self.label),
             guidance=self.guidance,
         )
+        steps = SamplerSettings(self.steps).of(model).steps
         frames = []
-        for step in tqdm(run, total=self.steps, unit="step"):
+        for step in tqdm(run, total=steps, unit="step"):
             if self.gif or step.s == 0:
                 frames.append(imaging.grid(imaging.to_uint8(step.x)))
         files.write_bytes(self.grid, imaging.png(frames[-1]))
         print(f"{len(seeds)} images: {self.grid}")
         if self.gif:
             imaging.save_gif(self.gif, frames, scale=max(1, 128 // model.image_size))
-            print(f"{self.steps} steps: {self.gif}")
+            print(f"{steps} steps: {self.gif}")
 
 
 @dataclass

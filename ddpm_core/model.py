@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ddpm_core.names import LEARNED, OWN_VARIANCES, PREDICTIONS, VARIANCES, Averaging, OwnVariance, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.student import Student
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
@@ -49,7 +50,8 @@ class ModelSpec:
     checkpoint's own reverse variance, one of names.OWN_VARIANCES. num_classes: the null label is not counted; labels
     are 0..num_classes − 1. null_label: the label that means "no class". clip: whether the checkpoint asks for x̂_0 to be
     clipped. gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated
-    (ddpm_core.analytic). Raises ValueError for other values.
+    (ddpm_core.analytic). student: what a distilled model was made for, None for any other. Raises ValueError for other
+    values.
     """
 
     schedule: NoiseSchedule
@@ -63,6 +65,7 @@ class ModelSpec:
     clip: bool = True
     source: Source | None = None
     gamma: Tensor | None = None
+    student: Student | None = None
 
     def __post_init__(self) -> None:
         if self.prediction not in PREDICTIONS:
@@ -71,6 +74,8 @@ class ModelSpec:
             raise ValueError(f"a model's own variance is one of {', '.join(OWN_VARIANCES)}, got {self.variance!r}")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"{self.num_classes} classes need as many names, got {len(self.class_names)}")
+        if self.student is not None and self.student.times[0] != self.schedule.T:
+            raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Sampler = Literal["ddpm", "ddim", "dpm++", "unipc"]
+Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "consistency"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
 Spacing = Literal["linspace", "quadratic", "leading", "trailing"]
@@ -13,6 +13,7 @@ Engine = Literal["auto", "torch", "compile", "openvino"]
 Arithmetic = Literal["fp32", "bf16", "fp16"]  # what "auto" is resolved to
 Precision = Literal["auto", Arithmetic]
 Cdf = Literal["tanh", "exact"]
+Distillation = Literal["consistency", "progressive"]
 Averaging = Literal["EMA", "not EMA", "unknown"]  # whether weights are the moving average
 
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
@@ -25,3 +26,4 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 CDFS: tuple[Cdf, ...] = get_args(Cdf)
 AVERAGINGS: tuple[Averaging, ...] = get_args(Averaging)
+DISTILLATIONS: tuple[Distillation, ...] = get_args(Distillation)

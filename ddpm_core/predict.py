@@ -44,8 +44,11 @@ def predict(
     guidance w: ε = ε_∅ + w(ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional pass.
     clip: x̂_0 is clipped to [−1, 1], and ε derived from it again; None is model.clip, what the checkpoint asks for. With
     μ̃-prediction only x0_hat is clipped: the paper leaves that mean as the network gave it.
+    Raises ValueError at a time that a student has not learned.
     """
     clip = model.clip if clip is None else clip
+    if model.student is not None:
+        model.student.check_times(torch.as_tensor(t).unique().tolist())
     # The network was trained on 0..T−1.
     t_index = torch.as_tensor(t, device=x.device).expand(len(x)) - 1
     output, v = _evaluate(model, x, t_index, labels, guidance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,17 @@ from ddpm_core.model import Model, ModelSpec, check_same_images, check_variance
 from ddpm_core.names import SAMPLERS, Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seed, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
-from ddpm_core.samplers import Predict, Step, ddim, ddim_sigmas, ddpm, ddpm_sigmas, solve
+from ddpm_core.samplers import (
+    Predict,
+    Step,
+    consistency,
+    consistency_sigmas,
+    ddim,
+    ddim_sigmas,
+    ddpm,
+    ddpm_sigmas,
+    solve,
+)
 from ddpm_core.solvers import SOLVERS, check_start, solver
 from ddpm_core.timesteps import Pairs, timestep_pairs
 
@@ -26,36 +36,49 @@ from ddpm_core.timesteps import Pairs, timestep_pairs
 class SamplerSettings:
     """Which steps a run takes, and what noise they add. The fields are those arguments of `trajectory`."""
 
-    steps: int = 50
-    sampler: Sampler = "ddpm"
+    steps: int | None = None
+    sampler: Sampler | None = None
     variance: Variance | None = None
-    spacing: Spacing = "linspace"
+    spacing: Spacing | None = None
     eta: float = 0.0
+
+    def of(self, model: ModelSpec) -> SamplerSettings:
+        """These settings with the model's own steps and sampler where none are given: 50 of "ddpm", or a student's."""
+        student = model.student
+        steps, sampler = (50, "ddpm") if student is None else (student.steps, student.sampler)
+        return replace(self, steps=self.steps if self.steps is not None else steps, sampler=self.sampler or sampler)
 
     def check(self, model: ModelSpec, guidance: float | None = None) -> tuple[Pairs, Variance]:
         """The pairs (t, s) of such a run, and the variance for the sampler "ddpm".
 
         Raises ValueError for what this model or guidance does not allow.
         """
-        pairs = timestep_pairs(model.schedule.T, self.steps, self.spacing)
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"unknown sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
+        own, student = self.of(model), model.student
+        assert own.steps is not None and own.sampler is not None
+        if student is None or own.spacing is not None:
+            pairs = timestep_pairs(model.schedule.T, own.steps, own.spacing or "linspace")
+        else:
+            pairs = student.pairs(own.steps)
+        if own.sampler not in SAMPLERS:
+            raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(SAMPLERS)}")
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
-        if self.sampler == "ddpm":
+        if student is not None:
+            student.check(own.sampler, pairs, self.eta if own.sampler == "ddim" else 0.0)
+        if own.sampler == "ddpm":
             return pairs, check_variance(model, self.variance, pairs, guidance)
-        if self.sampler in SOLVERS:
-            check_start(self.sampler, model.schedule, pairs)
+        if own.sampler in SOLVERS:
+            check_start(own.sampler, model.schedule, pairs)
         return pairs, model.variance
 
 
 def trajectory(
     model: Model,
     seeds: Sequence[int] | None = None,
-    steps: int = 50,
-    sampler: Sampler = "ddpm",
+    steps: int | None = None,
+    sampler: Sampler | None = None,
     variance: Variance | None = None,
-    spacing: Spacing = "linspace",
+    spacing: Spacing | None = None,
     eta: float = 0.0,
     clip: bool | None = None,
     labels: int | Sequence[int] | None = None,
@@ -65,9 +88,10 @@ def trajectory(
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for.
 
-    seeds: one image each, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given. steps: 1..T.
-    sampler: one of names.SAMPLERS. variance: one of names.VARIANCES, None for the checkpoint's own; ignored by samplers
-    other than "ddpm". spacing: one of names.SPACINGS. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers.
+    seeds: one image each, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given. steps: 1..T,
+    None for 50. sampler: one of names.SAMPLERS, None for "ddpm". variance: one of names.VARIANCES, None for the
+    checkpoint's own; ignored by samplers other than "ddpm". spacing: one of names.SPACINGS, None for "linspace". For a
+    student None is what it was made for: see student.Student. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers.
     clip: clip x̂_0 to [−1, 1], None as the checkpoint asks for. labels, guidance: see predict.label_tensor and
     predict.predict. x_T: (N, C, H, W) instead of the seeded start; the state has its dtype. noise(index, x) -> tensor
     like x, instead of the seeded noise of step `index`.
@@ -174,38 +198,46 @@ def _run(
 ) -> tuple[Pairs, Iterator[Step]]:
     """The pairs (t, s) of a run, and the steps of its sampler on them."""
     pairs, variance = settings.check(model, guidance)
+    sampler = settings.of(model).sampler
 
     def seeded(index: int, x: Tensor) -> Tensor:
         return gaussian_batch(seeds, index + 1, x.shape[1:]).to(x.device, x.dtype)
 
-    if settings.sampler == "ddpm":
+    if sampler == "ddpm":
         run = partial(ddpm, noise=noise or seeded, variance=variance, gamma=model.gamma)
-    elif settings.sampler == "ddim":
+    elif sampler == "ddim":
         run = partial(ddim, noise=noise or seeded, eta=settings.eta)
+    elif sampler == "consistency":
+        run = partial(consistency, noise=noise or seeded)
     else:
-        run = partial(solve, advance=solver(settings.sampler, model.schedule, pairs))
+        assert sampler is not None
+        run = partial(solve, advance=solver(sampler, model.schedule, pairs))
     return pairs, run(evaluate, model.schedule, pairs, x)
 
 
 def sigmas(
     model: ModelSpec,
-    steps: int = 50,
-    sampler: Sampler = "ddpm",
+    steps: int | None = None,
+    sampler: Sampler | None = None,
     variance: Variance | None = None,
-    spacing: Spacing = "linspace",
+    spacing: Spacing | None = None,
     eta: float = 0.0,
 ) -> Sequence[float | None]:
     """σ of the noise that each step of such a run adds, None where only the network knows it (learned variances).
 
     Arguments and errors are those of `trajectory`.
     """
-    pairs, checked = SamplerSettings(steps, sampler, variance, spacing, eta).check(model)
+    settings = SamplerSettings(steps, sampler, variance, spacing, eta)
+    pairs, checked = settings.check(model)
+    sampler = settings.of(model).sampler
     if sampler == "ddpm":
         return ddpm_sigmas(model.schedule, pairs, checked, model.gamma)
+    if sampler == "consistency":
+        return consistency_sigmas(model.schedule, pairs)
     return ddim_sigmas(model.schedule, pairs, eta if sampler == "ddim" else 0.0)
 
 
-def sample(model: Model, seeds: Sequence[int] | None = None, steps: int = 50, **options: Any) -> np.ndarray:
+def sample(model: Model, seeds: Sequence[int] | None = None, steps: int | None = None, **options: Any) -> np.ndarray:
     """The final images, uint8 (N, H, W, C). Arguments and errors are those of `trajectory`."""
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
     return imaging.to_uint8(last.x)

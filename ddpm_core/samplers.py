@@ -102,6 +102,24 @@ def ddim_sigmas(schedule: NoiseSchedule, pairs: Pairs, eta: float) -> list[float
     return [eta * sigma for sigma in _known_sigmas(schedule, pairs, "beta_tilde")]
 
 
+def consistency(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
+    """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
+
+    Every step leaves x̂_0 alone of what was, so it suits networks that see x_0 in one step: consistency students.
+    """
+    for index, ((t, s), sigma) in enumerate(zip(pairs, consistency_sigmas(schedule, pairs), strict=True)):
+        x_0, _, x0_hat, _ = predict(x, t)
+        x = math.sqrt(schedule.alpha_bar[s].item()) * x_0
+        if s > 0:
+            x = x + sigma * noise(index, x)
+        yield Step(index, t, s, x, x0_hat, sigma)
+
+
+def consistency_sigmas(schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+    """σ = √(1 − ᾱ_s) of every step."""
+    return [math.sqrt(1 - schedule.alpha_bar[s].item()) for _, s in pairs]
+
+
 def solve(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, advance: Advance) -> Iterator[Step]:
     """One of diffusers' deterministic multistep solvers: x_s from x_t, this x̂_0 and earlier ones."""
     for index, (t, s) in enumerate(pairs):

@@ -27,7 +27,7 @@ from train import TrainError
 from train.__main__ import main
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
-from train.fit.config import PRESETS, from_dict, to_dict
+from train.fit.config import PRESETS, Config, from_dict, to_dict
 from train.fit.ema import EMA
 from train.fit.limits import check
 from train.fit.progress import Progress, Window
@@ -161,7 +161,7 @@ def test_overrides_start_from_the_preset():
     config, state = parse_fit(["--config", "lsun-cat-256", "--lr", "1e-3", "--no-flip", "--widths", "32", "64"])
     expected = replace(PRESETS["lsun-cat-256"], lr=1e-3, flip=False, widths=(32, 64))
     assert config == expected and state is None
-    assert from_dict(to_dict(config)) == config
+    assert from_dict(to_dict(config), Config) == config
 
 
 # Data
@@ -181,14 +181,14 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 def test_draws_have_the_distributions_they_should(folder, tmp_path):
     config = tiny(folder, tmp_path, conditional=True)
     images = Images(config, quiet=True)
-    samples = [TrainingExamples(config, images)[n] for n in range(4000)]
+    samples = [TrainingExamples(config, images, None)[n] for n in range(4000)]
     t = np.array([s["t"] for s in samples])
     assert t.min() == 1 and t.max() == 20 and abs(np.bincount(t)[1:] - 200).max() < 75
     assert abs(np.mean([s["mirror"] for s in samples]) - 0.5) < 0.04
     assert abs(np.mean([s["label"] == 2 for s in samples]) - 0.1) < 0.025
     eps = np.stack([s["eps"] for s in samples])
     assert abs(eps.mean()) < 0.01 and abs(eps.std() - 1) < 0.01
-    assert not any(TrainingExamples(replace(config, flip=False), images)[n]["mirror"] for n in range(50))
+    assert not any(TrainingExamples(replace(config, flip=False), images, None)[n]["mirror"] for n in range(50))
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
@@ -196,8 +196,8 @@ def test_draws_have_the_distributions_they_should(folder, tmp_path):
 def test_processes_and_rounds_share_the_same_samples(folder, tmp_path, processes, accumulate):
     config = tiny(folder, tmp_path, accumulate=accumulate, steps=3)
     images = Images(config, quiet=True)
-    parts = [list(batches(config, images, 1, process, processes)) for process in range(processes)]
-    whole = list(batches(replace(config, accumulate=1), images, 1, 0, 1))
+    parts = [list(batches(config, images, None, 1, process, processes)) for process in range(processes)]
+    whole = list(batches(replace(config, accumulate=1), images, None, 1, 0, 1))
     for step in range(2):
         rounds = [part[step * accumulate + k] for k in range(accumulate) for part in parts]
         for key in ("t", "eps", "image", "mirror"):
@@ -485,7 +485,7 @@ def test_grey_data_give_a_grey_model_that_learns_its_variance_and_goes_on(tmp_pa
     with pytest.raises(TrainError, match="--channels can't change when a run is resumed: it was 1, not 3"):
         Trainer(replace(config, channels=3), state)
     del state["config"]["channels"]  # of a version that made colours of everything
-    assert from_dict(state["config"]).channels == 3
+    assert from_dict(state["config"], Config).channels == 3
 
 
 def test_training_learns(tmp_path):
@@ -517,7 +517,7 @@ def test_the_grid_of_recipes_trains_and_its_results_load(folder, tmp_path, chang
     assert all(p.isfinite().all() for p in trainer.unet.parameters())
     model = ddpm_core.load(tmp_path / "run" / "model", device="cpu")
     assert (model.prediction, model.variance) == (trainer.config.prediction, trainer.config.variance)
-    assert model.schedule.alpha_bar.equal(trainer.schedule.alpha_bar)
+    assert model.schedule.alpha_bar.equal(trainer.task.schedule.alpha_bar)
 
 
 def test_accumulation_gives_the_gradient_of_the_whole_batch(folder, tmp_path):
@@ -698,11 +698,11 @@ def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
     state, _ = load_latest(tmp_path / "checkpoints")
     del state["config"]["ema2"]
     state["data"] = {name: state["data"][name] for name in ("images", "classes")}
-    assert from_dict(state["config"]) == replace(config, channels=3)
+    assert from_dict(state["config"], Config) == replace(config, channels=3)
     trainer = fit(replace(config, steps=3, ema2=0.5), state)
     assert (trainer.step, trainer.ema2.updates, trainer.ema.updates) == (3, 1, 3)
     with pytest.raises(TrainError, match=r"another version.*sparkle"):
-        from_dict(to_dict(config) | {"sparkle": 1})
+        from_dict(to_dict(config) | {"sparkle": 1}, Config)
 
 
 @pytest.mark.parametrize("memory", [4.0, 0.0])

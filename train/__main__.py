@@ -1,4 +1,4 @@
-"""python -m train fit | push | gamma | evaluate"""
+"""python -m train fit | distill | push | gamma | evaluate"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ USAGE = """usage: python -m train COMMAND [--help]
 
   fit   train a model:          python -m train fit --config cifar10-tiny --data FOLDER --out runs/tiny
         go on where it stopped: python -m train fit --resume --out runs/tiny
+  distill   make a student of few steps out of it: python -m train distill CHECKPOINT --data FOLDER --out runs/student
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
   gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
   evaluate  FID, KID, IS, bits/dim by steps and variance: python -m train evaluate CHECKPOINT --data FOLDER --out study
@@ -42,6 +43,13 @@ def fit(arguments: list[str]) -> int:
     from train.fit import start
 
     return start.fit(arguments)
+
+
+def distill(arguments: list[str]) -> int:
+    """Make a student of few steps."""
+    from train.distill import start
+
+    return start.distill(arguments)
 
 
 def push(arguments: list[str]) -> int:
@@ -73,7 +81,7 @@ def evaluate(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run a command; returns the exit status. An error of the user's input is one sentence on stderr, and status 2."""
-    commands = {"fit": fit, "push": push, "gamma": gamma, "evaluate": evaluate}
+    commands = {"fit": fit, "distill": distill, "push": push, "gamma": gamma, "evaluate": evaluate}
     if not arguments or arguments[0] not in commands:
         asked = bool(arguments) and arguments[0] in HELP
         print(USAGE, end="", file=sys.stdout if asked else sys.stderr)

@@ -24,6 +24,7 @@ def describe(model: Model) -> dict[str, str]:
         "analytic variance": "estimated" if model.gamma is not None else "not estimated",
         "clip": "x̂_0 to [−1, 1]" if model.clip else "no",
         "classes": _classes(model),
+        "student": model.student and str(model.student),
         "engine": getattr(model.network, "description", None),
     }
     return {title: str(line) for title, line in lines.items() if line}

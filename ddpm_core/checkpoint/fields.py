@@ -38,6 +38,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "clip_sample_range": (0, math.inf),
     # ddpm_core.json
     "null_label": (0, 100_000),
+    "times": (1, 100_000),
+    "guidance": (-1000, 1000),
 }
 MAX_LEVELS = 10  # resolutions of a U-Net
 MAX_PARAMETERS = 10**9  # twice those of the largest pixel diffusion networks
@@ -111,6 +113,14 @@ def choice(config: dict, key: str, allowed: Iterable[str | None], default: str |
     if not (value is None or isinstance(value, str)) or value not in allowed:
         names = ", ".join("null" if name is None else name for name in allowed)
         raise ValueError(f"unknown {key} {shown(value)}: allowed are {names}")
+    return value
+
+
+def text(config: dict, key: str, default: str = "") -> str:
+    """A printable string of at most 200 characters."""
+    value = config.get(key, default)
+    if not isinstance(value, str) or not _is_text(value) or len(value) > 200:
+        raise ValueError(f"{key} must be a text of at most 200 characters, got {shown(value)}")
     return value
 
 

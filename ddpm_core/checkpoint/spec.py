@@ -6,15 +6,37 @@ model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's lay
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ddpm_core.checkpoint import gamma_file, unet_config
-from ddpm_core.checkpoint.fields import LIMITS, choice, flag, is_whole, names, number, numbers, read_json, shown, whole
+from ddpm_core.checkpoint.fields import (
+    LIMITS,
+    choice,
+    flag,
+    is_whole,
+    names,
+    number,
+    numbers,
+    read_json,
+    shown,
+    text,
+    whole,
+)
 from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref
 from ddpm_core.model import ModelSpec, Source
-from ddpm_core.names import AVERAGINGS, LEARNED, PREDICTIONS, Averaging, OwnVariance, Prediction, Variance
+from ddpm_core.names import (
+    AVERAGINGS,
+    DISTILLATIONS,
+    LEARNED,
+    PREDICTIONS,
+    Averaging,
+    OwnVariance,
+    Prediction,
+    Variance,
+)
 from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.student import Student
 
 # Google's repositories whose weights are not the moving average, though their names do not say so.
 NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
@@ -82,6 +104,7 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
                 "reached: connect to the internet once to download it"
             )
         fields |= _classes(unet, own)
+        fields["student"] = _student(own)
         weights = choice(own, "weights", AVERAGINGS, "unknown")
         return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields)), weights
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
@@ -122,6 +145,8 @@ def json_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
         own["null_label"] = model.null_label
     if model.class_names is not None:
         own["class_names"] = list(model.class_names)
+    if model.student is not None:
+        own["student"] = {**asdict(model.student), "times": list(model.student.times)}
     return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
 
 
@@ -204,3 +229,19 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
         if len(named) != classes:
             raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
     return {"num_classes": classes, "null_label": null, "class_names": named}
+
+
+def _student(own: dict) -> Student | None:
+    """What a distilled model was made for, as ddpm_core.json has it."""
+    found = own.get("student")
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise ValueError(f"student must be a JSON object, got {shown(found)}")
+    return Student(
+        method=choice(found, "method", DISTILLATIONS),
+        times=tuple(numbers(found, "times", int(LIMITS["times"][1]), only_whole=True)),
+        teacher=text(found, "teacher"),
+        guidance=None if found.get("guidance") is None else number(found, "guidance"),
+        finished=flag(found, "finished", True),
+    )

@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from train.data.images import Images
 from train.fit.config import Config
-from train.fit.recipe import time_distribution
 
 # Draws for different purposes are independent: the purpose is the high word of Philox's counter.
 _ORDER, _EXAMPLE, _STEP = 1, 2, 3
@@ -45,11 +44,13 @@ def image_of(seed: int, n: int, count: int) -> int:
 
 
 class TrainingExamples(Dataset):
-    """Example n of a run: image (its number, when pixels are in memory), label, t, ε, and whether to mirror it."""
+    """Example n of a run: image (its number, when pixels are in memory), label, t, ε, and whether to mirror it.
 
-    def __init__(self, config: Config, images: Images):
-        self._config, self._images = config, images
-        self._times = time_distribution(config)
+    times: P(t <= n) for n = 1..T, None where every t is equally likely.
+    """
+
+    def __init__(self, config: Config, images: Images, times: np.ndarray | None):
+        self._config, self._images, self._times = config, images, times
 
     def __getitem__(self, n: int) -> dict[str, np.ndarray | int | bool]:
         config, images = self._config, self._images
@@ -97,12 +98,17 @@ class _Rounds(Sampler[list[int]]):
                 yield list(range(first, first + share))
 
 
-def batches(config: Config, images: Images, start: int, process: int, processes: int) -> Iterator[dict[str, Tensor]]:
-    """The rounds of this process, `accumulate` for each step from `start` to the last, collated."""
+def batches(
+    config: Config, images: Images, times: np.ndarray | None, start: int, process: int, processes: int
+) -> Iterator[dict[str, Tensor]]:
+    """The rounds of this process, `accumulate` for each step from `start` to the last, collated.
+
+    times: see `TrainingExamples`.
+    """
     rounds = _Rounds(config, start, process, processes)
     return iter(
         DataLoader(
-            TrainingExamples(config, images),
+            TrainingExamples(config, images, times),
             batch_sampler=rounds,
             num_workers=config.workers,
             pin_memory=torch.cuda.is_available(),

@@ -85,6 +85,13 @@ class Images:
                 continue
         raise TrainError(f"None of the {len(self)} images of {self.description} can be read.")
 
+    def pixels_near(self, device: torch.device) -> Tensor | None:
+        """The pixels in memory, on a GPU where they take less than a quarter of what is free there."""
+        if self.pixels is None or device.type != "cuda":
+            return self.pixels
+        room = torch.cuda.mem_get_info(device)[0] / 4
+        return self.pixels.to(device) if self.pixels.nbytes < room else self.pixels
+
     def note_broken(self, i: int) -> bool:
         """Count image i as one that can't be read; whether that is news."""
         name = self._source.name(i % len(self))

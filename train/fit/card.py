@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ddpm_core import Model
@@ -12,15 +14,28 @@ from ddpm_core.engines.torch import TorchNetwork
 from train import TrainError
 from train.command_line import flag
 from train.data.images import Images
-from train.fit.config import PRESETS, Config
+from train.fit.config import Config
 
 SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
 
 
+@dataclass(frozen=True)
+class Card:
+    """What the card of a run says besides what all runs have.
+
+    title, summary: its first lines. caption: how the samples were drawn. facts: rows of its table.
+    """
+
+    title: str
+    summary: str
+    caption: str
+    facts: Mapping[str, str]
+
+
 def command(config: Config) -> str:
-    """The command line that repeats the run, with every flag that differs from its preset."""
-    words = ["python", "-m", "train", "fit", "--config", config.config]
-    preset = PRESETS[config.config]
+    """The command line that repeats the run, with every flag that differs from the command's defaults."""
+    first, preset = config.origin()
+    words = ["python", "-m", "train", *first]
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), flag(field.name)
         if value == getattr(preset, field.name) or field.name == "resume":
@@ -32,7 +47,9 @@ def command(config: Config) -> str:
     return shlex.join(words)
 
 
-def describe(model: Model, out: Path, config: Config, step: int, images: Images, grid: bool, decay: float) -> str:
+def describe(
+    model: Model, out: Path, config: Config, step: int, images: Images, card: Card, grid: bool, decay: float
+) -> str:
     """The model card, Markdown. grid: whether there are samples to show; decay: of the moving average."""
     assert isinstance(model.network, TorchNetwork)
     parameters = sum(p.numel() for p in model.network.unet.parameters())
@@ -47,21 +64,16 @@ def describe(model: Model, out: Path, config: Config, step: int, images: Images,
         "Network": f"UNet2DModel, {parameters:,} parameters, widths {config.widths}, attention at {config.attention}",
         "Process": f"T = {config.T}, {config.schedule} schedule, variance {config.variance}",
         "Prediction": config.prediction,
-        "Loss": f"L_{config.loss}" + (f", min-SNR weighting {config.min_snr}" if config.min_snr else ""),
-        "Times": "each t alike"
-        if config.times == "uniform"
-        else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
+        **card.facts,
         "Optimiser": f"{config.optimizer}, learning rate {config.lr:g}, warm-up {config.warmup} steps, "
         f"decay {config.lr_decay}, gradient clip {config.clip:g}",
-        "Start": f"the weights of {config.init}" if config.init else "random weights",
         "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
         "Weights": f"exponential moving average, decay {decay:g}, float32",
     }
     lines = ["---", "library_name: diffusers", "pipeline_tag: unconditional-image-generation", "tags:"]
-    lines += ["- ddpm", "- diffusers", "---", "", f"# {config.config}", ""]
-    lines += ["A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.", ""]
+    lines += ["- ddpm", "- diffusers", "---", "", f"# {card.title}", "", card.summary, ""]
     if grid:
-        caption = f"{config.sample_steps} DDIM steps, seeds 0 to {config.sample_count - 1}, not selected"
+        caption = f"{card.caption}, seeds 0 to {config.sample_count - 1}, not selected"
         lines += ["![samples](samples.png)", "", f"{caption}.", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
     lines += _scores(out / SCORES)

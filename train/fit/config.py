@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from ddpm_core.names import OwnVariance, Prediction
 from train import TrainError
@@ -24,6 +24,8 @@ Loss = Literal["simple", "vlb", "hybrid"]
 
 @dataclass(frozen=True)
 class Config:
+    command: ClassVar[str] = "fit"  # of `python -m train`, whose flags the fields are
+
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""
     data: str = ""
@@ -141,6 +143,10 @@ class Config:
     sample_steps: int = 50
     """DDIM steps of a sample grid."""
 
+    def origin(self) -> tuple[list[str], Config]:
+        """The first words of the command that makes such a run, and the configuration that they stand for."""
+        return ["fit", "--config", self.config], PRESETS[self.config]
+
 
 _CIFAR10 = Config(data="cifar10")
 _TINY = replace(  # a recipe of ours, for little training on a CPU
@@ -197,20 +203,29 @@ _NAMED: dict[PresetName, Config] = {
 PRESETS: dict[str, Config] = {name: replace(preset, config=name, out=f"runs/{name}") for name, preset in _NAMED.items()}
 
 
+Kind = TypeVar("Kind", bound=Config)
+
+
 def to_dict(config: Config) -> dict[str, Any]:
     """The fields as plain values, for a checkpoint."""
     return asdict(config)
 
 
-def from_dict(values: Mapping[str, Any]) -> Config:
+def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     """The configuration of which `to_dict` gave these values. Fields newer than them take their defaults.
 
-    Raises TrainError for fields that this version does not have.
+    Raises TrainError for the configuration of another command (see Config.command), and for fields that this version
+    does not have.
     """
     values = {"channels": 3, **values}  # before this field existed, all images had three
-    odd = set(values) - {field.name for field in fields(Config)}
+    made_by = "distill" if "teacher" in values else "fit"
+    if made_by != kind.command:
+        raise TrainError(
+            f"This run was started by `python -m train {made_by}`: continue it with the same command and --resume."
+        )
+    odd = set(values) - {field.name for field in fields(kind)}
     if odd:
         names = ", ".join(sorted(map(str, odd)))
         raise TrainError(f"The checkpoint belongs to another version of this trainer, which has also: {names}.")
     plain: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
-    return Config(**plain)
+    return kind(**plain)

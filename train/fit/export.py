@@ -12,7 +12,7 @@ from ddpm_core import CheckpointError, Model, files, save
 from ddpm_core.checkpoint.save import check_replaceable
 from train import TrainError, first_line
 from train.data.images import Images
-from train.fit.card import describe
+from train.fit.card import Card, describe
 from train.fit.config import Config
 
 Average = Literal["ema", "ema2"]  # a moving average of the weights, named as the flag of its decay
@@ -27,13 +27,15 @@ def check_exportable(out: Path) -> None:
         raise TrainError(f"{error}.") from error
 
 
-def export(model: Model, out: Path, config: Config, step: int, images: Images, average: Average = "ema") -> None:
+def export(
+    model: Model, out: Path, config: Config, step: int, images: Images, card: Card, average: Average = "ema"
+) -> None:
     """Write OUT/model, whole, with this step's sample grid and the card in it. A user's own files there stay.
 
     average: which moving average the weights are, "ema", or "ema2", which goes to OUT/model-ema2.
     """
     grid = out / "samples" / f"step-{step:09d}-{average}.png"
-    text = describe(model, out, config, step, images, grid.is_file(), getattr(config, average))
+    text = describe(model, out, config, step, images, card, grid.is_file(), getattr(config, average))
     shown = grid.read_bytes() if grid.is_file() else None
     try:
         save(model, _folder(out, average), extra={"README.md": text.encode(), "samples.png": shown})

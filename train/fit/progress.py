@@ -16,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from ddpm_core import Model, imaging, trajectory
+from ddpm_core.runs import SamplerSettings
 from train.files import write_bytes
 from train.fit.config import Config
 
@@ -104,13 +105,13 @@ class Progress:
         config, labels = self._config, None
         if model.num_classes:
             labels = [i % model.num_classes for i in range(config.sample_count)]
-        chain = trajectory(
-            model, seeds=range(config.sample_count), steps=config.sample_steps, sampler="ddim", labels=labels
-        )
+        chosen = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
+        steps = SamplerSettings(**chosen).of(model).steps
+        chain = trajectory(model, seeds=range(config.sample_count), labels=labels, **chosen)
         before, x_0 = self.bar.postfix, None
         for number, step_of_chain in enumerate(chain, 1):
             x_0 = step_of_chain.x
-            self.bar.set_postfix_str(f"samples ({weights}): {number} of {config.sample_steps} steps")
+            self.bar.set_postfix_str(f"samples ({weights}): {number} of {steps} steps")
             if stopped():
                 return
         assert x_0 is not None  # there is at least one step

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,15 +45,12 @@ def fit(arguments: list[str]) -> int:
         config, state = parse_fit(arguments)
         if state is None and find_checkpoints(out / "checkpoints"):
             raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
-        try:
+        with enough_memory():
             trainer = Trainer(config, state)
-            stopped = trainer.fit()
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise TrainError(
-                "There is not enough memory: try a smaller --batch, or more rounds (--accumulate)."
-            ) from error
+            try:
+                stopped = trainer.fit()
+            finally:
+                trainer.accelerator.end_training()
     if trainer.accelerator.is_main_process:
         if stopped:
             print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
@@ -72,7 +71,7 @@ def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
         for complaint in complaints:
             print(complaint, file=sys.stderr)
         # The folder may have been moved since: the run goes on where it was found.
-        default = replace(from_dict(state["config"]), out=str(folder))
+        default = replace(from_dict(state["config"], Config), out=str(folder))
     description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
     try:
         return tyro.cli(Config, args=arguments, default=default, prog=PROGRAM, description=description), state
@@ -84,6 +83,17 @@ def _parse_start(arguments: list[str]) -> Start:
     check_arguments(arguments)
     words = [word for word in arguments if word not in HELP]  # parse_fit shows the help, with the right defaults
     return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Raise TrainError where a run finds no memory left."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise TrainError("There is not enough memory: try a smaller --batch, or more rounds (--accumulate).") from error
 
 
 def _is_out_of_memory(error: Exception) -> bool:

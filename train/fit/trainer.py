@@ -1,11 +1,11 @@
-"""The training loop (Algorithm 1 of the paper), on one device or many, stoppable and resumable at any step."""
+"""The training loop, on one device or many, stoppable and resumable at any step. What is trained is a `task.Task`."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
 from ddpm_core.names import Averaging, Engine
-from ddpm_core.objective import LOSSES, min_snr_weight
 from train import TrainError
 from train.command_line import user_path
 from train.data.batches import batches, torch_seed
@@ -31,9 +30,10 @@ from train.fit.identity import check_same, identity
 from train.fit.limits import check, check_resume
 from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.progress import Progress, Window
-from train.fit.recipe import learning_rate, make_model, make_network, make_schedule, warm_start
+from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
+from train.fit.task import Denoising, Task
 
 STOP_CHECK = 10  # several processes agree on whether to stop every so many steps
 
@@ -41,11 +41,16 @@ STOP_CHECK = 10  # several processes agree on whether to stop every so many step
 class Trainer:
     """One run. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
 
-    def __init__(self, config: Config, state: dict[str, Any] | None = None):
-        """state: the checkpoint to continue from, as `state.load_latest` gives it."""
+    def __init__(
+        self,
+        config: Config,
+        state: dict[str, Any] | None = None,
+        task: Callable[[Config, Accelerator, Images], Task] = Denoising,
+    ):
+        """state: the checkpoint to continue from, as `state.load_latest` gives it. task: makes what the run trains."""
         check(config)
         if state is not None:
-            stored = from_dict(state["config"])
+            stored = from_dict(state["config"], type(config))
             config = replace(config, channels=config.channels or stored.channels)
             check_resume(stored, config, state["step"])
         self.out = user_path(config.out)
@@ -67,23 +72,20 @@ class Trainer:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
             self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
-        self.num_classes = self.images.num_classes
-        self.schedule = make_schedule(config)
+        self.task = task(config, self.accelerator, self.images)
         self._build(state)
 
     def _build(self, state: dict[str, Any] | None) -> None:
         """Network, moving averages and optimiser, from the checkpoint or fresh."""
         config = self.config
         torch.manual_seed(config.seed)
-        unet = make_network(config, self.num_classes)
+        unet = self.task.network(fresh=state is None)
         if self.dtype == torch.float64:
             unet.double()
         if state is not None:
             check_same(state["data"], self.images)
             with fitting(state):
                 unet.load_state_dict(state["model"])
-        elif config.init:
-            warm_start(unet, config.init)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.unet = unet.to(self.device, memory_format=layout)
         self.ema = EMA(self.unet, config.ema)
@@ -100,10 +102,7 @@ class Trainer:
         if state is not None:
             with fitting(state):
                 self._restore(state)
-        self.pixels = self.images.pixels
-        if self.pixels is not None and self.device.type == "cuda":
-            room = torch.cuda.mem_get_info(self.device)[0] / 4
-            self.pixels = self.pixels.to(self.device) if self.pixels.nbytes < room else self.pixels
+        self.pixels = self.images.pixels_near(self.device)
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Step, moving averages and optimiser of a checkpoint. A second average that it lacks starts at its weights."""
@@ -130,7 +129,8 @@ class Trainer:
         progress = Progress(self.config, self.out, self.step) if accelerator.is_main_process else None
         if progress:
             self._say = progress.say
-        rounds = batches(self.config, self.images, self.step, accelerator.process_index, accelerator.num_processes)
+        share = accelerator.process_index, accelerator.num_processes
+        rounds = batches(self.config, self.images, self.task.times, self.step, *share)
         try:
             with StopSignals() as signals:
                 while self.step < self.config.steps and not self._should_stop(signals):
@@ -145,7 +145,6 @@ class Trainer:
         finally:
             if progress:
                 progress.close()
-            accelerator.end_training()
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
         """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
@@ -175,18 +174,12 @@ class Trainer:
 
     def _losses(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each image of one round, (N,)."""
-        config = self.config
         pixels = batch["pixels"] if self.pixels is None else self.pixels[batch["image"].to(self.pixels.device)]
         x_0 = from_uint8(pixels.to(self.device), self.dtype)
         x_0 = torch.where(batch["mirror"].to(self.device)[:, None, None, None], x_0.flip(-1), x_0)
         eps = batch["eps"].to(self.device, self.dtype)
         labels = batch["label"].to(self.device) if "label" in batch else None
-        loss = LOSSES[config.loss](
-            self._network, self.schedule, x_0, batch["t"], eps, labels, config.prediction, config.variance
-        )
-        if config.min_snr is not None:
-            loss = loss * min_snr_weight(self.schedule, config.prediction, batch["t"], config.min_snr).to(loss)
-        return loss
+        return self.task.losses(self._network, x_0, batch["t"], eps, labels)
 
     def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         if self.config.channels_last:
@@ -284,7 +277,7 @@ class Trainer:
         plain = copy.deepcopy(self.ema.network).float()  # neither compiled nor fused: other engines can read it
         plain.load_state_dict(network.state_dict())
         wrapped = wrap(plain, str(self.device), "fp32", engine)
-        return make_model(wrapped, self.config, self.schedule, self.images.classes, weights)
+        return self.task.model(wrapped, weights, finished=self.step == self.config.steps)
 
     def _sample(self, progress: Progress, signals: StopSignals) -> None:
         both: tuple[tuple[UNet2DModel, Averaging, str], ...]
@@ -299,7 +292,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             for name, average in self._averages().items():
                 model = self.snapshot(average.network, "EMA", engine="torch")  # not to be run
-                export(model, self.out, self.config, self.step, self.images, name)
+                export(model, self.out, self.config, self.step, self.images, self.task.card(), name)
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:

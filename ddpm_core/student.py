@@ -1,0 +1,94 @@
+"""What a student is: a model that was distilled from a teacher, so that it needs few steps, and the runs it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ddpm_core.names import DISTILLATIONS, Distillation, Sampler
+from ddpm_core.timesteps import Pairs
+
+SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # that each is made for
+
+
+@dataclass(frozen=True)
+class Student:
+    """What a distilled model was made for.
+
+    method: one of names.DISTILLATIONS. times: those at which the network was trained, descending from T: after
+    progressive distillation the n times of its only chain, after consistency distillation the times that a chain can
+    choose from. teacher: its name, "" where it is not known. guidance: the scale with which the teacher was guided,
+    which the student has learned; None without guidance. finished: whether the training reached its end.
+
+    Raises ValueError for other values.
+    """
+
+    method: Distillation
+    times: tuple[int, ...]
+    teacher: str = ""
+    guidance: float | None = None
+    finished: bool = True
+
+    def __post_init__(self) -> None:
+        if self.method not in DISTILLATIONS:
+            raise ValueError(f"unknown method {self.method!r}: choose from {', '.join(DISTILLATIONS)}")
+        descending = all(a > b for a, b in pairwise(self.times))
+        if not self.times or not descending or self.times[-1] < 1:
+            raise ValueError(f"a student's times descend and end at 1 or later, got {self.times}")
+
+    @property
+    def sampler(self) -> Sampler:
+        """The sampler that the student was made for."""
+        return SAMPLERS[self.method]
+
+    @property
+    def steps(self) -> int:
+        """How many steps a run has unless told otherwise: all times after progressive distillation, else 2 of them."""
+        return len(self.times) if self.method == "progressive" else min(2, len(self.times))
+
+    def pairs(self, steps: int) -> Pairs:
+        """The steps (t, s) of a run, evenly among the times, from the first one on. Raises ValueError for too many."""
+        most = len(self.times)
+        if self.method == "progressive" and steps != most:
+            raise ValueError(f"this student was made for {self._made_for}: it can't take {steps}")
+        if not 1 <= steps <= most:
+            raise ValueError(f"this student has learned {most} times: it takes 1 to {most} steps, not {steps}")
+        times = [self.times[k * most // steps] for k in range(steps)]
+        return list(zip(times, [*times[1:], 0], strict=True))
+
+    def check(self, sampler: Sampler, pairs: Pairs, eta: float) -> None:
+        """Raise ValueError, in one sentence, for a run that the student was not made for."""
+        if sampler != self.sampler or eta:
+            needed = f"{self.sampler!r}, not {sampler!r}" if sampler != self.sampler else f"{sampler!r} with eta 0"
+            raise ValueError(
+                f"this model is a student made by {self.method} distillation: it needs the sampler {needed}"
+            )
+        visited = [t for t, _ in pairs]
+        self.check_times(visited)
+        if self.method == "progressive" and len(visited) != len(self.times):
+            raise ValueError(f"this student was made for {self._made_for}: it can't take {len(visited)}")
+
+    def check_times(self, times: Iterable[int]) -> None:
+        """Raise ValueError for times at which the network was not trained."""
+        foreign = [t for t in times if t not in self.times]
+        if foreign:
+            known = ", ".join(map(str, self.times))
+            raise ValueError(
+                f"this model is a student that has not learned t = {foreign[0]}, only {known}: use its own steps, "
+                "or its teacher"
+            )
+
+    def __str__(self) -> str:
+        what = f"{self.method} distillation" + (f" of {self.teacher}" if self.teacher else "")
+        what += "" if self.guidance is None else f", guidance {self.guidance:g}"
+        if self.method == "consistency":
+            made_for = f"1 to {len(self.times)} steps among t = {', '.join(map(str, self.times))}"
+        else:
+            made_for = self._made_for
+        return f"{what}, for {made_for}" + ("" if self.finished else ", unfinished")
+
+    @property
+    def _made_for(self) -> str:
+        n = len(self.times)
+        return f"{n} step{'s' if n > 1 else ''} at t = {', '.join(map(str, self.times))}"

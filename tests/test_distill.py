@@ -1,0 +1,459 @@
+"""Distillation: losses and sampler against closed forms of Gaussian data, refusals, and whole runs of both methods."""
+
+import json
+import math
+import os
+import shlex
+import shutil
+import signal
+from itertools import pairwise
+
+import numpy as np
+import oracle
+import pytest
+import torch
+from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
+from training import assert_same, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
+
+from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load, sample, save, trajectory
+from ddpm_core.analytic import estimate_gamma
+from ddpm_core.checkpoint.describe import describe
+from ddpm_core.engines.choose import wrap
+from ddpm_core.network import unet
+from ddpm_core.process import q_sample
+from ddpm_core.student import Student
+from train.__main__ import main
+from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
+from train.fit.limits import check
+from train.fit.recipe import make_network, warm_start
+from train.fit.start import parse_fit
+from train.fit.trainer import Trainer
+
+M, S2 = 0.3, 0.16  # Gaussian data: every pixel N(M, S2)
+
+
+def posterior_mean(x, t):
+    """E[x_0 | x_t] of the data, what a perfect teacher sees. t: int64 (N,)."""
+    ab = torch.tensor(AB)[t].reshape(-1, 1, 1, 1)
+    return M + ab.sqrt() * S2 / (ab * S2 + 1 - ab) * (x - ab.sqrt() * M)
+
+
+def flow(x, t):
+    """Where the probability flow ODE of the data leads from x_t to at 0: a linear map of scale √(S2/Var x_t)."""
+    ab = torch.tensor(AB)[t].reshape(-1, 1, 1, 1)
+    return M + (S2 / (ab * S2 + 1 - ab)).sqrt() * (x - ab.sqrt() * M)
+
+
+def batch(times, n=6):
+    """x_t of the data at times, float64, one for each image in turn."""
+    generator = torch.Generator().manual_seed(1)
+    t = torch.tensor([times[i % len(times)] for i in range(n)])
+    x_0 = M + math.sqrt(S2) * torch.randn(n, 1, 4, 4, generator=generator, dtype=torch.float64)
+    return q_sample(LINEAR, x_0, t, torch.randn(x_0.shape, generator=generator, dtype=torch.float64)), t
+
+
+def path(*times, n=6):
+    return [torch.full((n,), time) for time in times]
+
+
+# The losses
+
+
+@pytest.mark.parametrize("times", [(1000, 562, 250), (250, 62, 0), (2, 1, 0)])
+def test_one_step_with_the_progressive_target_is_the_exact_two_step_map(times):
+    """Of a linear denoiser, whose two DDIM steps compose in closed form, and of one that is not linear."""
+    x_t, _ = batch(times[:1])
+    for teacher in (posterior_mean, lambda x, t: (2 * x + t.reshape(-1, 1, 1, 1) / 500).sin()):
+        x = x_t
+        for t, s in pairwise(times):
+            x_0 = teacher(x, torch.full((6,), t)).numpy()
+            eps = (x.numpy() - math.sqrt(AB[t]) * x_0) / math.sqrt(1 - AB[t])
+            x = torch.from_numpy(math.sqrt(AB[s]) * x_0 + math.sqrt(1 - AB[s]) * eps)
+        target = progressive_target(LINEAR, teacher, x_t, path(*times))
+        ours = ddim_step(LINEAR, x_t, target, *path(times[0], times[2]))
+        torch.testing.assert_close(ours, x, rtol=1e-10, atol=1e-10)
+
+
+def test_the_progressive_target_is_the_papers_formula_and_stays_within_what_was_clipped():
+    t, between, s = path(1000, 562, 250)
+    x_t, _ = batch([1000])
+
+    def clipped(x, t):
+        return posterior_mean(x, t).mul(8).clamp(-1, 1)
+
+    x_mid = ddim_step(LINEAR, x_t, clipped(x_t, t), t, between)
+    x_s = ddim_step(LINEAR, x_mid, clipped(x_mid, between), between, s)
+    ratio = math.sqrt((1 - AB[250]) / (1 - AB[1000]))
+    papers = (x_s - ratio * x_t) / (math.sqrt(AB[250]) - ratio * math.sqrt(AB[1000]))
+    ours = progressive_target(LINEAR, clipped, x_t, [t, between, s])
+    torch.testing.assert_close(ours, papers, rtol=1e-9, atol=1e-9)
+    assert ours.abs().max() <= 1
+
+
+def test_the_progressive_loss_is_weighted_by_the_larger_of_snr_and_1_and_0_for_its_target():
+    times = path(1000, 562, 250), path(62, 16, 0)
+    for steps in times:
+        x_t, t = batch([int(steps[0][0])])
+        target = progressive_target(LINEAR, posterior_mean, x_t, steps)
+        assert progressive_loss(LINEAR, lambda x, t, y=target: y, posterior_mean, x_t, steps).max() == 0
+        off = progressive_loss(LINEAR, lambda x, t, y=target: y + 0.1, posterior_mean, x_t, steps)
+        snr = AB[t] / (1 - AB[t])
+        np.testing.assert_allclose(off, 0.01 * np.maximum(snr, 1), rtol=1e-9)
+
+
+def test_the_exact_flow_of_gaussian_data_is_a_fixed_point_of_the_consistency_loss():
+    """With fine steps of an exact teacher neither loss nor gradient is left, and with another student both are."""
+    fine = [*range(260, 250, -1), 250]
+    x_t, _ = batch([260])
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+
+    def student(x, t):
+        return scale * flow(x, t)
+
+    loss = consistency_loss(LINEAR, student, posterior_mean, x_t, path(*fine)).mean()
+    (gradient,) = torch.autograd.grad(loss, scale)
+    assert loss < 1e-8 and abs(gradient) < 1e-4
+    other = consistency_loss(LINEAR, posterior_mean, posterior_mean, x_t, path(*fine)).mean()
+    assert other > 1e3 * loss.detach()
+
+
+def test_every_discrete_chain_has_the_consistency_loss_0_for_its_own_end():
+    """The student that runs the teacher's DDIM chain to 0 is the exact fixed point, whatever the chain's error."""
+    chain = [1000, 562, 250, 62, 0]
+
+    def end(x, t):
+        x, t = x.clone(), int(t[0])
+        for a, b in pairwise(chain):
+            if a <= t:
+                steps = path(a, b)
+                x = ddim_step(LINEAR, x, posterior_mean(x, steps[0]), *steps)
+        return x
+
+    for i in range(4):
+        for width in range(1, 5 - i):
+            steps = path(*chain[i : i + width + 1])
+            x_t, _ = batch(chain[i : i + 1])
+            assert consistency_loss(LINEAR, end, posterior_mean, x_t, steps).max() < 1e-20
+            torch.testing.assert_close(consistency_target(LINEAR, end, posterior_mean, x_t, steps), end(x_t, steps[0]))
+
+
+def test_targets_have_no_gradient_and_images_have_times_of_their_own():
+    weight = torch.ones((), dtype=torch.float64, requires_grad=True)
+    x_t, t = batch([1000, 62])
+    steps = [t, torch.where(t == 1000, 562, 16), torch.where(t == 1000, 250, 0)]
+
+    def network(x, t):
+        return weight * posterior_mean(x, t)
+
+    def consistency(x_t, steps):
+        return consistency_target(LINEAR, network, network, x_t, steps)
+
+    def progressive(x_t, steps):
+        return progressive_target(LINEAR, network, x_t, steps)
+
+    for target in (consistency, progressive):
+        together = target(x_t, steps)
+        assert not together.requires_grad
+        one_by_one = [target(x_t[i : i + 1], [time[i : i + 1] for time in steps]) for i in range(6)]
+        torch.testing.assert_close(together, torch.cat(one_by_one))
+
+
+# The sampler
+
+
+def test_consistency_sampling_is_the_formula_with_the_seeded_noise():
+    pairs = oracle.pairs(1000, 5, "trailing")
+    ours = run(toy_model(), 5, sampler="consistency", spacing="trailing", clip=False)
+
+    def chain():
+        x = X_T.numpy()
+        for index, (t, s) in enumerate(pairs):
+            eps = oracle.toy_eps(x, t)
+            x_0 = (x - math.sqrt(1 - AB[t]) * eps) / math.sqrt(AB[t])
+            x = math.sqrt(AB[s]) * x_0 + math.sqrt(1 - AB[s]) * numpy_z(index, x)
+            yield x, x_0, math.sqrt(1 - AB[s])
+
+    assert_chain(ours, chain(), pairs, 1e-8)
+    seeded = [*trajectory(toy_model(), [3, 4], 3, sampler="consistency", x_T=X_T)][1]
+    assert not torch.equal(seeded.x[0], seeded.x[1])
+
+
+@pytest.mark.parametrize("denoiser, steps", [(posterior_mean, 3), (flow, 1), (flow, 4)])
+def test_consistency_sampling_of_gaussian_data_has_the_moments_of_its_recursion(denoiser, steps):
+    """Each step maps x_t by a linear f and adds fresh noise: mean and variance follow from f's slope and offset."""
+    pixels = 20_000
+
+    def network(x, t_index, labels):
+        return denoiser(x.double(), t_index + 1).to(x.dtype)
+
+    model = Model(network=network, schedule=LINEAR, image_size=100, channels=2, prediction="x0")
+    *_, last = trajectory(model, [5], steps, sampler="consistency", spacing="trailing", clip=False)
+    mean, variance = 0.0, 1.0
+    for t, s in oracle.pairs(1000, steps, "trailing"):
+        marginal = AB[t] * S2 + 1 - AB[t]
+        slope = math.sqrt(AB[t]) * S2 / marginal if denoiser is posterior_mean else math.sqrt(S2 / marginal)
+        mean, variance = M + slope * (mean - math.sqrt(AB[t]) * M), slope**2 * variance
+        mean, variance = math.sqrt(AB[s]) * mean, AB[s] * variance + 1 - AB[s]
+    assert abs(last.x.mean().item() - mean) < 4.5 * math.sqrt(variance / pixels)
+    assert abs(last.x.var().item() / variance - 1) < 4.5 * math.sqrt(2 / pixels)
+    assert denoiser is posterior_mean or abs(variance / S2 - 1) < 1e-3  # the exact flow gives the data's
+
+
+# What a student was made for
+
+CONSISTENCY = Student("consistency", (1000, 562, 250, 62), "mnist-tiny")
+PROGRESSIVE = Student("progressive", (1000, 250), "mnist-tiny", guidance=1.5)
+
+
+def test_a_student_runs_as_it_was_made_unless_told_otherwise():
+    def visited(student, **options):
+        return [(step.t, step.s) for step in trajectory(toy_model(student=student), [0], **options)]
+
+    assert visited(PROGRESSIVE) == [(1000, 250), (250, 0)]
+    assert visited(CONSISTENCY) == [(1000, 250), (250, 0)]
+    assert visited(CONSISTENCY, steps=3) == [(1000, 562), (562, 250), (250, 0)]
+    assert visited(CONSISTENCY, steps=1, spacing="trailing") == [(1000, 0)]
+    model, by_name = toy_model(student=PROGRESSIVE), {"sampler": "ddim", "steps": 2}
+    assert np.array_equal(sample(model, [7]), sample(model, [7], **by_name))
+    assert visited(None)[:2] == [(1000, 980), (980, 959)]  # others still: 50 steps of DDPM
+
+
+@pytest.mark.parametrize(
+    "student, options, sentence",
+    [
+        (CONSISTENCY, {"sampler": "ddpm"}, "needs the sampler 'consistency', not 'ddpm'"),
+        (CONSISTENCY, {"sampler": "ddim"}, "needs the sampler 'consistency', not 'ddim'"),
+        (CONSISTENCY, {"steps": 5}, "has learned 4 times: it takes 1 to 4 steps, not 5"),
+        (CONSISTENCY, {"steps": 0}, "it takes 1 to 4 steps, not 0"),
+        (CONSISTENCY, {"steps": 2, "spacing": "linspace"}, "has not learned t = 1, only 1000, 562, 250, 62"),
+        (PROGRESSIVE, {"sampler": "consistency"}, "needs the sampler 'ddim', not 'consistency'"),
+        (PROGRESSIVE, {"sampler": "unipc"}, "needs the sampler 'ddim', not 'unipc'"),
+        (PROGRESSIVE, {"eta": 0.5}, "needs the sampler 'ddim' with eta 0"),
+        (PROGRESSIVE, {"steps": 4}, "was made for 2 steps at t = 1000, 250: it can't take 4"),
+        (PROGRESSIVE, {"steps": 1, "spacing": "trailing"}, "it can't take 1"),
+        (PROGRESSIVE, {"steps": 2, "spacing": "trailing"}, "has not learned t = 500, only 1000, 250"),
+    ],
+)
+def test_a_run_that_a_student_was_not_made_for_is_refused_in_one_sentence(student, options, sentence):
+    with pytest.raises(ValueError, match=sentence) as error:
+        trajectory(toy_model(student=student), [0], **options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_student_is_no_denoiser_at_other_times():
+    model = toy_model(student=CONSISTENCY)
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match="a student that has not learned t = "):
+        bits_per_dim(model, images)
+    with pytest.raises(ValueError, match="a student that has not learned t = "):
+        estimate_gamma(model, images)
+    estimate_gamma(model, images, times=[62, 250])
+
+
+@pytest.mark.parametrize(
+    "fields, sentence",
+    [
+        ({"method": "magic", "times": (1000,)}, "unknown method"),
+        ({"method": "progressive", "times": ()}, "times descend"),
+        ({"method": "progressive", "times": (250, 1000)}, "times descend"),
+        ({"method": "progressive", "times": (1000, 0)}, "times descend"),
+    ],
+)
+def test_a_student_needs_a_method_and_descending_times(fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Student(**fields)
+
+
+def test_a_student_starts_at_T():
+    with pytest.raises(ValueError, match="starts at t = T = 1000, got 500"):
+        toy_model(student=Student("progressive", (500, 100)))
+
+
+# Checkpoints and runs, of a network of 8×8 pixels
+
+NETWORK = dict(
+    sample_size=8,
+    block_out_channels=(8, 16),
+    down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+    up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    layers_per_block=1,
+    norm_num_groups=4,
+    num_class_embeds=3,
+)
+
+
+def make_teacher(folder, **fields):
+    """A v-network with random weights, saved; fields: of Model."""
+    torch.manual_seed(3)
+    network = unet("cifar10", **NETWORK)
+    torch.nn.init.normal_(network.conv_out.weight, std=0.2)
+    model = Model(
+        **{
+            "network": wrap(network, "cpu", "fp32", "torch"),
+            "schedule": NoiseSchedule.linear(40, 1e-3, 0.4),
+            "image_size": 8,
+            "prediction": "v",
+            "num_classes": 2,
+            "null_label": 2,
+            "class_names": ("cat", "dog"),
+            **fields,
+        }
+    )
+    save(model, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    return make_teacher(tmp_path_factory.mktemp("lab") / "tiny-teacher")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("data"), 12)
+
+
+def words(teacher, data, out, **changes):
+    run = {"batch": 4, "steps": 4, "checkpoint_every": 2, "threads": 1, "device": "cpu", "log_every": 2, **changes}
+    options = [word for name, value in run.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return ["distill", str(teacher), "--data", str(data), "--out", str(out), *options]
+
+
+METHODS = {
+    "progressive": {"method": "progressive", "teacher_steps": 4, "guidance": 1.5},
+    "consistency": {"method": "consistency", "teacher_steps": 8, "student_steps": 4},
+}
+
+
+@pytest.mark.parametrize("student", [Student("consistency", (40, 10), "x", 2.0), Student("progressive", (40,))])
+def test_a_saved_student_is_read_back_and_described(teacher, tmp_path, student):
+    model = load(teacher, device="cpu", engine="torch")
+    assert model.student is None and "student" not in describe(model)
+    model.student = student
+    save(model, tmp_path / "student")
+    again = load(tmp_path / "student", device="cpu", engine="torch")
+    assert again.student == student
+    assert student.method in describe(again)["student"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"times": times} for times in ([], [10, 40], [20], 40)),
+        *({"method": "magic"}, {"teacher": 5}, {"guidance": "much"}, {"finished": "yes"}),
+    ],
+)
+def test_a_damaged_student_is_refused_in_one_sentence(teacher, tmp_path, change):
+    shutil.copytree(teacher, tmp_path / "student")
+    path = tmp_path / "student" / "ddpm_core.json"
+    student = {"method": "progressive", "times": [40, 10], "teacher": "x", **change}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "student": student}))
+    with pytest.raises(CheckpointError):
+        load(tmp_path / "student", device="cpu", engine="torch")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactly(
+    teacher, data, tmp_path, method, monkeypatch, capsys
+):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(words(teacher, data, whole, **METHODS[method])) == 0
+    stages = {"2-steps": (40, 10), "1-steps": (40,)} if method == "progressive" else {"": (40, 22, 10, 2)}
+    for name, times in stages.items():
+        model = load(whole / name / "model", device="cpu", engine="torch")
+        guidance = METHODS[method].get("guidance")
+        assert model.student == Student(method, times, "tiny-teacher", guidance, finished=True)
+        assert (model.class_names, model.null_label, model.prediction) == (("cat", "dog"), 2, "v")
+        assert sample(model, [0], labels=0).shape == (1, 8, 8, 3)
+        card = (whole / name / "model" / "README.md").read_text()
+        assert f"{method} distillation" in card and f"python -m train distill {teacher} " in card
+        assert f"--out {whole} " in card
+
+    real = Trainer.train_step
+
+    def stopped(trainer, *arguments):
+        real(trainer, *arguments)
+        if trainer.config.stage in (0, 1) and trainer.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    last = list(stages)[-1]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", stopped)
+        assert main(words(teacher, data, broken, **METHODS[method])) == 128 + signal.SIGTERM
+    unfinished = load(broken / last / "model", device="cpu", engine="torch")
+    assert unfinished.student is not None and not unfinished.student.finished
+    assert main(words(broken / last / "model", data, tmp_path / "next", teacher_steps=2)) == 2
+    assert "whose training is not finished" in capsys.readouterr().err
+    assert main(["distill", "--resume", "--out", str(broken)]) == 0
+    for part in ("model", "ema"):
+        assert_same(weights(broken / last, 4, part), weights(whole / last, 4, part))
+    assert load(broken / last / "model", device="cpu", engine="torch").student.finished
+
+
+def test_a_progressive_student_can_be_halved_again_and_no_other_student_distilled(teacher, data, tmp_path, capsys):
+    for method, times in (("progressive", (40, 10)), ("consistency", (40, 10))):
+        make_teacher(tmp_path / method, student=Student(method, times, "first", 2.0))
+    again = words(tmp_path / "progressive", data, tmp_path / "again", teacher_steps=2, steps=1)
+    assert main(again) == 0
+    model = load(tmp_path / "again" / "1-steps" / "model", device="cpu", engine="torch")
+    assert model.student == Student("progressive", (40,), "first", 2.0)
+    capsys.readouterr()
+    for place, method in (("progressive", "consistency"), ("consistency", "progressive")):
+        assert main(words(tmp_path / place, data, tmp_path / "no", method=method, teacher_steps=2)) == 2
+        assert f"is itself a student, of {place} distillation: distil its teacher first" in capsys.readouterr().err
+    assert main(words(tmp_path / "progressive", data, tmp_path / "no", teacher_steps=4)) == 2
+    assert "--teacher-steps must be 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"teacher_steps": 6}, "Halving 6 steps does not lead to 1"),
+        ({"teacher_steps": 4, "student_steps": 4}, "Halving 4 steps does not lead to 4"),
+        ({"method": "consistency", "teacher_steps": 8, "student_steps": 3}, "must divide --teacher-steps 8, got 3"),
+        ({"teacher_steps": 64}, "more than the 40 times"),
+        ({"teacher_steps": 0}, "--teacher-steps must be 1 to"),
+        ({"teacher_steps": 32}, "visit one time twice"),
+        ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
+        ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
+    ],
+)
+def test_settings_that_make_no_chain_are_refused_before_any_work(teacher, data, tmp_path, capsys, changes, sentence):
+    assert main(words(teacher, data, tmp_path / "run", **changes)) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(data, tmp_path, capsys):
+    folder = make_teacher(tmp_path / "eps", prediction="epsilon")
+    assert main(words(folder, data, tmp_path / "run", teacher_steps=4)) == 2
+    error = capsys.readouterr().err
+    assert "predicts epsilon" in error
+    command = shlex.split(error.split(": ")[-1])
+    assert command[:4] == ["python", "-m", "train", "fit"]
+    config, _ = parse_fit(command[4:])
+    assert config.prediction == "v" and config.init == str(folder)
+    check(config)
+    warm_start(make_network(config, 2), str(folder))  # has the teacher's layers
+
+
+def test_what_has_no_teacher_or_another_is_refused(teacher, data, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["distill", "--data", str(data), "--out", str(out)]) == 2
+    assert "Say what to distil" in capsys.readouterr().err
+    plain = make_teacher(tmp_path / "plain", class_names=("cat", "fox"))
+    assert main(words(plain, data, out, teacher_steps=2)) == 2
+    assert "give --data with the teacher's classes" in capsys.readouterr().err
+    mine = shutil.copytree(teacher, tmp_path / "mine")
+    assert main(words(mine, data, out, teacher_steps=2, steps=1)) == 0
+    capsys.readouterr()
+    assert main(words(mine, data, out, teacher_steps=2, steps=1)) == 2
+    assert "already holds a run: add --resume" in capsys.readouterr().err
+    assert main(["fit", "--resume", "--out", str(out / "1-steps")]) == 2
+    assert "started by `python -m train distill`" in capsys.readouterr().err
+    model = load(mine, device="cpu", engine="torch", precision="fp32")
+    model.network.unet.conv_out.bias.data.add_(1)
+    save(model, mine)
+    assert main(["distill", "--resume", "--out", str(out), "--steps", "2"]) == 2
+    assert "has other weights than when this run was started" in capsys.readouterr().err

@@ -1,0 +1,95 @@
+"""The configuration of a distillation, whose fields are the flags of `python -m train distill`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Suppress
+
+from ddpm_core.names import Distillation, OwnVariance, Prediction
+from train.fit.config import Config, Loss, PresetName
+
+
+@dataclass(frozen=True)
+class DistillConfig(Config):
+    command: ClassVar[str] = "distill"
+
+    teacher: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEACHER")] = ""
+    """What to distil, a checkpoint that predicts v: embedded name, folder (a run's too) or Hub id."""
+    method: Distillation = "progressive"
+    """progressive: a student of half the steps, then one of a quarter and so on, each in its folder and kept.
+    consistency: one student that sees x_0 at once from several times."""
+    teacher_steps: int = 16
+    """DDIM steps of the teacher's chain, from which the student learns."""
+    student_steps: int | None = None
+    """progressive: the halving ends with a student of so many steps; None: 1. consistency: how many times the student
+    learns, which is the most steps that it can take; None: 8, or --teacher-steps where that is less."""
+    spacing_power: float = 2.0
+    """The chain's times are T (k/n)^this, k = n..1: 1 spaces them evenly, more puts more of them near the image."""
+    guidance: float | None = None
+    """Guide the teacher with this scale (for teachers with classes). The student then needs no guidance."""
+
+    out: str = "runs/student"
+    """Folder of the run. consistency: as of `fit`, the student in model/. progressive: such a folder for each stage,
+    the student of 4 steps in 4-steps/model/."""
+    flip: bool = False
+    """Mirror every second image at random."""
+    steps: int = 1000
+    """Optimiser steps, of each stage of progressive distillation."""
+    batch: int = 64
+    """Images a step, over all processes and accumulation rounds."""
+    optimizer: Literal["adam", "adamw", "muon"] = "muon"
+    """Adam (the paper), AdamW, or Muon for the matrices and AdamW for the rest."""
+    lr: float = 1e-3
+    """Learning rate."""
+    warmup: int = 20
+    """Steps over which the learning rate rises linearly."""
+    lr_decay: Literal["none", "cosine"] = "cosine"
+    """After the warm-up: constant, or a half cosine down to 0 at --steps."""
+    ema: float = 0.99
+    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+    checkpoint_every: int = 250
+    """Steps between two checkpoints; the last two are kept."""
+    sample_every: int = 0
+    """Steps between two sample grids. 0: none."""
+
+    stage: Suppress[int] = 0  # of progressive distillation: the steps of the student that this run makes
+    teacher_digest: Suppress[str] = ""  # SHA-256 of its weights
+    # The teacher decides these.
+    config: Suppress[PresetName] = "cifar10"
+    init: Suppress[str | None] = None
+    image_size: Suppress[int] = 32
+    channels: Suppress[int | None] = None
+    conditional: Suppress[bool] = False
+    label_dropout: Suppress[float] = 0.1
+    widths: Suppress[tuple[int, ...]] = (128, 256, 256, 256)
+    blocks: Suppress[int] = 2
+    attention: Suppress[tuple[int, ...]] = (16,)
+    norm_groups: Suppress[int] = 32
+    dropout: Suppress[float] = 0.0
+    T: Suppress[int] = 1000
+    schedule: Suppress[Literal["linear", "cosine", "quadratic"]] = "linear"
+    beta_start: Suppress[float] = 1e-4
+    beta_end: Suppress[float] = 0.02
+    prediction: Suppress[Prediction] = "v"
+    loss: Suppress[Loss] = "simple"
+    variance: Suppress[OwnVariance] = "beta"
+    times: Suppress[Literal["uniform", "lognormal"]] = "uniform"
+    log_sigma_mean: Suppress[float] = -1.2
+    log_sigma_std: Suppress[float] = 1.2
+    min_snr: Suppress[float | None] = None
+    sample_steps: Suppress[int] = 1
+
+    def origin(self) -> tuple[list[str], DistillConfig]:
+        """The first words of the command that makes such a run, and the configuration that they stand for."""
+        words, out = ["distill", self.teacher], self.out
+        if self.stage:
+            words += ["--out", str(Path(out).parent)]
+        own = [field for field in fields(self) if not str(field.type).startswith("Suppress[")]
+        defaults: dict[str, Any] = {field.name: field.default for field in own}
+        return words, replace(
+            self, **{**defaults, "teacher": self.teacher, "out": out if self.stage else defaults["out"]}
+        )

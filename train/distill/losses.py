@@ -1,0 +1,82 @@
+"""What a student learns: progressive distillation (Salimans & Ho 2022), consistency distillation (Song et al. 2023).
+
+Networks appear as functions (x_t, t) -> x̂_0 and time as int64 (N,) on the CPU: one step of a student is several DDIM
+steps of its teacher, along a path [t, ..., s] of descending times. Losses are functions of one batch, (N,) each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from ddpm_core import NoiseSchedule, q_sample
+from ddpm_core.process import to_x0_eps
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> x̂_0
+
+
+def ddim_step(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) ε̂, DDIM without noise (Song et al. 2021, Eq. 12). t: 1..T; s: 0..T."""
+    _, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
+    return q_sample(schedule, x_0, s, eps)
+
+
+@torch.no_grad()
+def progressive_target(schedule: NoiseSchedule, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]) -> Tensor:
+    """The x̂_0 with which one DDIM step from t to s ends where two of the teacher do; path: [t, between, s].
+
+    Salimans & Ho 2022, Algorithm 2: x̃ = (x_s − (σ_s/σ_t) x_t)/(α_s − (σ_s/σ_t) α_t). With λ = √(ᾱ/(1 − ᾱ)) that is a
+    mean of the teacher's two x̂_0 with the weights λ_between − λ_t and λ_s − λ_between, which is how it is computed:
+    nothing cancels, and what was clipped stays in [−1, 1].
+    """
+    t, between, _ = path
+    first = teacher(x_t, t)
+    second = teacher(ddim_step(schedule, x_t, first, t, between), between)
+    at_t, at_between, at_s = ((schedule.alpha_bar[time] / (1 - schedule.alpha_bar[time])).sqrt() for time in path)
+    share = (at_between - at_t) / (at_s - at_t)  # 0 at s = 0, where λ is infinite
+    return second + _per_image(share, x_t) * (first - second)
+
+
+def progressive_loss(
+    schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]
+) -> Tensor:
+    """max(SNR_t, 1) ‖x̃ − x̂_0(x_t)‖², averaged over pixels: the truncated weighting of Salimans & Ho 2022."""
+    target = progressive_target(schedule, teacher, x_t, path)
+    snr = schedule.alpha_bar[path[0]] / (1 - schedule.alpha_bar[path[0]])
+    error = (student(x_t, path[0]) - target).square().flatten(1).mean(1)
+    return snr.clamp(min=1).to(error) * error
+
+
+@torch.no_grad()
+def consistency_target(
+    schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]
+) -> Tensor:
+    """x̂_0 of the student itself at x_s, to which the teacher's DDIM steps lead along the path; x_s itself at s = 0."""
+    x = x_t
+    for t, s in pairwise(path):
+        x = ddim_step(schedule, x, teacher(x, t), t, s)
+    s = path[-1]
+    return torch.where(_per_image(s == 0, x), x, student(x, s.clamp(min=1)))
+
+
+def consistency_loss(
+    schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]
+) -> Tensor:
+    """‖f(x_s, s) − f(x_t, t)‖², averaged over pixels, f being the student's x̂_0 (Song et al. 2023, Eq. 7).
+
+    The student is its own target without a moving average, as in Song & Dhariwal 2024.
+    """
+    target = consistency_target(schedule, student, teacher, x_t, path)
+    return (student(x_t, path[0]) - target).square().flatten(1).mean(1)
+
+
+LOSSES = {"consistency": consistency_loss, "progressive": progressive_loss}
+
+
+def _per_image(value: Tensor, x: Tensor) -> Tensor:
+    """(N,) so that it broadcasts against x, on its device and, unless it is a condition, in its dtype."""
+    shaped = value.reshape(-1, *[1] * (x.ndim - 1)).to(x.device)
+    return shaped if value.dtype == torch.bool else shaped.to(x.dtype)

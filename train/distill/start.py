@@ -1,0 +1,132 @@
+"""`python -m train distill`: from the command line to the student, through all stages, alone in its folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from train import TrainError
+from train.command_line import HELP, check_arguments, user_path
+from train.distill.config import DistillConfig
+from train.fit.config import from_dict
+
+if TYPE_CHECKING:
+    from train.fit.trainer import Trainer
+
+PROGRAM = "python -m train distill"
+STAGE = "-steps"  # how the folder of a stage ends
+
+
+@dataclass(frozen=True)
+class Start:
+    """The flags that decide the defaults of the others."""
+
+    out: str = DistillConfig.out
+    resume: bool = False
+
+
+def distill(arguments: list[str]) -> int:
+    """Make a student; returns the exit status. Raises TrainError for a run that can't be started or can't go on."""
+    if HELP & set(arguments):
+        parse_distill(arguments)  # shows it and leaves
+    out = user_path(_parse_start(arguments).out)
+    # Imported here: torch and accelerate take seconds, and --help does without them.
+    from train.fit.start import enough_memory
+    from train.lock import locked
+
+    with locked(out):
+        config = parse_distill(arguments)
+        with enough_memory():
+            trainer, stopped = _run(config, out)
+    if trainer.accelerator.is_main_process:
+        if stopped:
+            print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
+        else:
+            print(f"Done: the student is in {trainer.out / 'model'}", file=sys.stderr)
+    return 128 + stopped if stopped else 0
+
+
+def parse_distill(arguments: list[str]) -> DistillConfig:
+    """The configuration, that of a resumed run as far as flags do not change it, of its newest stage.
+
+    Raises TrainError where there is no run to resume, or already one that is not to be resumed.
+    """
+    start = _parse_start(arguments)
+    folder, default = user_path(start.out), DistillConfig()
+    if not HELP & set(arguments):
+        begun = _begun(folder)
+        if begun and not start.resume:
+            raise TrainError(f"{folder} already holds a run: add --resume to continue it, or choose another --out.")
+        if start.resume:
+            default = replace(from_dict(_latest(begun[0] if begun else folder)["config"], DistillConfig), out=start.out)
+    description = "Make a student of few steps out of a model. With --resume the defaults are those of the run."
+    return tyro.cli(DistillConfig, args=arguments, default=default, prog=PROGRAM, description=description)
+
+
+def stages(config: DistillConfig) -> Iterator[DistillConfig]:
+    """The runs of a distillation in their order: one, or one for each halving."""
+    if config.method == "consistency":
+        yield replace(config, stage=0)
+        return
+    steps = config.teacher_steps // 2
+    while steps >= (config.student_steps or 1):
+        yield replace(config, stage=steps, out=str(Path(config.out) / f"{steps}{STAGE}"))
+        steps //= 2
+
+
+def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
+    """Train stage by stage what is not finished. Returns the last trainer, and the signal that stopped it, if any."""
+    from train.distill.task import Distilling
+    from train.distill.teacher import prepared
+    from train.fit.trainer import Trainer
+
+    begun = _begun(out)
+    todo = list(stages(config if config.resume else prepared(config)))
+    if config.resume:
+        todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier ones are finished
+    trainer = stopped = None
+    try:
+        for stage in todo:
+            folder = user_path(stage.out)
+            trainer = Trainer(stage, _latest(folder) if folder in begun else None, Distilling)
+            if trainer.accelerator.is_main_process and stage.stage:
+                print(f"Halving {2 * stage.stage} steps to {stage.stage}: {folder}", file=sys.stderr)
+            stopped = trainer.fit()
+            trainer.accelerator.wait_for_everyone()  # the next stage reads what the first process has written
+            if stopped:
+                break
+    finally:
+        if trainer is not None:
+            trainer.accelerator.end_training()
+    assert trainer is not None  # there is at least one stage
+    return trainer, stopped
+
+
+def _begun(out: Path) -> list[Path]:
+    """The folders in which a distillation has trained, that of the newest stage first."""
+    from train.fit.state import find_checkpoints
+
+    names = [path.name.removesuffix(STAGE) for path in out.glob(f"*{STAGE}")]
+    folders = [out, *(out / f"{n}{STAGE}" for n in sorted(int(name) for name in names if name.isdecimal()))]
+    return [folder for folder in folders if find_checkpoints(folder / "checkpoints")]
+
+
+def _latest(folder: Path) -> dict[str, Any]:
+    """The newest checkpoint of a stage. Raises TrainError where there is none."""
+    from train.fit.state import load_latest
+
+    state, complaints = load_latest(folder / "checkpoints")
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    return state
+
+
+def _parse_start(arguments: list[str]) -> Start:
+    check_arguments(arguments)
+    words = [word for word in arguments if word not in HELP]  # parse_distill shows the help, with the right defaults
+    return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]

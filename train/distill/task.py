@@ -1,0 +1,150 @@
+"""The task of a distillation run: its teacher, the times of both chains, the loss, and the student as a model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ddpm_core import Model
+from ddpm_core.engines.torch import TorchNetwork
+from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.model import Network, Source
+from ddpm_core.names import Averaging
+from ddpm_core.predict import predict
+from ddpm_core.process import q_sample, to_x0_eps
+from ddpm_core.student import Student
+from train import TrainError
+from train.command_line import user_path
+from train.data.images import Images
+from train.distill.config import DistillConfig
+from train.distill.losses import LOSSES
+from train.distill.teacher import chain_of, check_same_teacher, name_of, open_teacher
+from train.fit.card import Card
+from train.fit.config import Config
+from train.fit.fused import fuse
+from train.fit.task import Task
+
+PAPERS = {
+    "consistency": "consistency distillation (Song et al. 2023)",
+    "progressive": "progressive distillation (Salimans & Ho 2022)",
+}
+
+
+class Distilling(Task):
+    """A student that learns from a teacher. One step of it is `width` steps of the teacher's chain."""
+
+    def __init__(self, config: Config, accelerator: Accelerator, images: Images):
+        assert isinstance(config, DistillConfig)
+        self._config, self._accelerator = config, accelerator
+        ref, steps = config.teacher, config.student_steps
+        first = open_teacher(ref)
+        check_same_teacher(first, config)
+        chain = chain_of(first, config)
+        self._is_first = 2 * config.stage in (0, config.teacher_steps)  # whose teacher is the user's
+        if config.stage:
+            steps = config.stage
+            chain = chain[:: config.teacher_steps // (2 * steps)]
+            if not self._is_first:
+                ref = str(user_path(config.out).parent / f"{2 * steps}-steps" / "model")
+        assert steps is not None
+        self._teacher = open_teacher(ref)
+        self._guidance = None if self._teacher.student else config.guidance
+        self.schedule = self._teacher.schedule
+        self._width = len(chain) // steps
+        teacher, guidance = name_of(config.teacher), config.guidance
+        if first.student is not None:
+            teacher, guidance = first.student.teacher, first.student.guidance
+        self._student = Student(config.method, tuple(chain[:: self._width]), teacher, guidance)
+        self._chain = torch.tensor([*chain, 0])
+        drawn = np.zeros(self.schedule.T)
+        drawn[np.array(self._student.times) - 1] = 1 / steps
+        self.times = drawn.cumsum()
+        self._check_classes(images)
+
+    def _check_classes(self, images: Images) -> None:
+        teacher = self._teacher
+        known = teacher.class_names or tuple(map(str, range(teacher.num_classes)))
+        same = images.classes == teacher.class_names if teacher.class_names else images.num_classes == len(known)
+        if teacher.num_classes and not same:
+            raise TrainError(
+                f"The teacher has the classes {', '.join(known)}, and the images {', '.join(images.classes or ())}: "
+                "give --data with the teacher's classes, in their order."
+            )
+
+    def network(self, fresh: bool) -> UNet2DModel:
+        """A copy of the teacher's, without dropout: a student learns a function, and targets are not noisy."""
+        assert isinstance(self._teacher.network, TorchNetwork)
+        unet, config = self._teacher.network.unet, self._config
+        student = copy.deepcopy(unet).train().requires_grad_(True)
+        for module in student.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        dtype = torch.float64 if config.precision == "fp64" else torch.float32
+        layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        moved: Any = nn.Module.to  # that of diffusers warns of casts
+        frozen = moved(unet, self._accelerator.device, dtype, memory_format=layout)
+        if config.fused:
+            fuse(frozen)
+        self._teacher = replace(self._teacher, network=self._evaluated(frozen))
+        return student
+
+    def _evaluated(self, unet: UNet2DModel) -> Network:
+        """The teacher's network in the run's precision."""
+
+        def network(x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+            if self._config.channels_last:
+                x = x.contiguous(memory_format=torch.channels_last)
+            with torch.no_grad(), self._accelerator.autocast():
+                return unet(x, t_index, class_labels=labels, return_dict=False)[0]
+
+        return network
+
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
+        def student(x: Tensor, t: Tensor) -> Tensor:
+            output = network(x, (t - 1).to(x.device), labels).to(x.dtype)
+            return to_x0_eps(self.schedule, "v", output, x, t)[0]
+
+        def teacher(x: Tensor, t: Tensor) -> Tensor:
+            return predict(self._teacher, x, t.to(x.device), labels, self._guidance).x0
+
+        x_t = q_sample(self.schedule, x_0, t, eps)
+        loss = LOSSES[self._config.method]
+        return loss(self.schedule, student, teacher, x_t, self._path(t))
+
+    def _path(self, t: Tensor) -> Sequence[Tensor]:
+        """The times of the teacher that one step of the student from t passes, [t, ..., s]."""
+        place = (self._chain[None] == t[:, None]).long().argmax(1)
+        return [self._chain[place + i] for i in range(self._width + 1)]
+
+    def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        student = replace(self._student, finished=finished)
+        return replace(self._teacher, network=network, gamma=None, student=student, source=Source(weights=weights))
+
+    def card(self) -> Card:
+        config, student = self._config, self._student
+        n, times = len(student.times), ", ".join(map(str, student.times))
+        one_of = f"1 to {n} steps" if student.method == "consistency" else _steps(n)
+        guided = "" if student.guidance is None else f", with guidance {student.guidance:g}"
+        return Card(
+            title=f"{student.teacher}: a student for {one_of}",
+            summary=f"A student of `{student.teacher}` by {PAPERS[student.method]}, made with DDPM Lab.",
+            caption=f"{_steps(student.steps)} of the sampler {student.sampler}",
+            facts={
+                "Teacher": f"`{config.teacher}`, {config.teacher_steps} DDIM steps{guided}",
+                "Steps": f"{one_of} of the sampler {student.sampler}, at t = {times}",
+                "Loss": f"of {PAPERS[student.method]}",
+                "Times": "each of the student's times alike",
+                "Start": "the weights of the teacher" if self._is_first else f"the student of {2 * n} steps",
+            },
+        )
+
+
+def _steps(n: int) -> str:
+    return f"{n} step{'s' if n > 1 else ''}"

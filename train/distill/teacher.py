@@ -1,0 +1,155 @@
+"""The teacher of a distillation: what can be one, what it decides of the run, and the times of its chain."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+from typing import Any
+
+from ddpm_core import CheckpointError, Model, load
+from ddpm_core.engines.torch import TorchNetwork
+from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.names import LEARNED
+from train import TrainError
+from train.command_line import check_range
+from train.distill.config import DistillConfig
+from train.fit.card import command
+from train.fit.config import Config
+
+CONSISTENCY_TIMES = 8  # that a consistency student learns, unless told otherwise
+LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024)}
+
+
+def open_teacher(ref: str) -> Model:
+    """A teacher on the CPU in float32. Raises TrainError, in one sentence, for a checkpoint that can't be loaded."""
+    if not ref:
+        raise TrainError("Say what to distil: python -m train distill TEACHER --data DATA --out OUT.")
+    try:
+        return load(ref, device="cpu", precision="fp32", engine="torch")
+    except CheckpointError as error:
+        raise TrainError(f"The teacher: {error}.") from error
+
+
+def name_of(ref: str) -> str:
+    """What a student calls its teacher: the model/ of a run has the name of the run, and that of a stage too."""
+    parts = [part for part in os.path.normpath(ref).split(os.sep) if part != "model" and not part.endswith("-steps")]
+    return parts[-1] if parts else ref
+
+
+def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
+    """The times of the teacher's chain, descending from T: T (k/n)^power, or those that a student was made for.
+
+    Raises TrainError where the times of so many steps are not distinct.
+    """
+    if teacher.student is not None:
+        return list(teacher.student.times)
+    T, n = teacher.schedule.T, config.teacher_steps
+    times = [max(1, round(T * (k / n) ** config.spacing_power)) for k in range(n, 0, -1)]
+    if len(set(times)) < n:
+        raise TrainError(
+            f"--teacher-steps {n} with --spacing-power {config.spacing_power:g} visit one time twice: take fewer steps "
+            "or a smaller power."
+        )
+    return times
+
+
+def prepared(config: DistillConfig) -> DistillConfig:
+    """The configuration with all that the teacher decides. Raises TrainError for a teacher or settings that don't fit.
+
+    Nothing but the teacher is read.
+    """
+    teacher = open_teacher(config.teacher)
+    config = dataclasses.replace(config, **_decided(teacher), teacher_digest=digest(teacher))
+    _check_teacher(teacher, config)
+    if config.student_steps is None:
+        steps = 1 if config.method == "progressive" else min(CONSISTENCY_TIMES, config.teacher_steps)
+        config = dataclasses.replace(config, student_steps=steps)
+    _check(teacher, config)
+    chain_of(teacher, config)
+    return config
+
+
+def digest(teacher: Model) -> str:
+    """SHA-256 of a teacher's weights."""
+    path = teacher.source and teacher.source.weights_path
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+
+
+def check_same_teacher(teacher: Model, config: DistillConfig) -> None:
+    """Raise TrainError where the teacher's weights are not those that the run was started with."""
+    if digest(teacher) != config.teacher_digest:
+        raise TrainError(
+            f"The teacher {config.teacher} has other weights than when this run was started: restore it, or start a "
+            "new run in another --out."
+        )
+
+
+def _check_teacher(teacher: Model, config: DistillConfig) -> None:
+    ref, student = config.teacher, teacher.student
+    if student is not None and not student.finished:
+        raise TrainError(
+            f"{ref} is a student whose training is not finished: continue it first, with `python -m train distill "
+            "--resume` and its --out."
+        )
+    if student is not None and "consistency" in (student.method, config.method):
+        raise TrainError(
+            f"{ref} is itself a student, of {student.method} distillation: distil its teacher"
+            f"{f' {student.teacher}' if student.teacher else ''} instead."
+        )
+    if teacher.variance in LEARNED:
+        raise TrainError(f"{ref} has a learned variance, of which few steps make no use: choose a teacher without one.")
+    if teacher.prediction != "v":
+        tuned = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
+        tuning = Config(**{**tuned, "config": "cifar10-tiny", "init": ref, "prediction": "v", "out": "runs/v-teacher"})
+        raise TrainError(
+            f"{ref} predicts {teacher.prediction}, which at t = T says nothing of x_0, and a teacher must predict v. "
+            f"This makes such a model of it: {command(tuning)}"
+        )
+
+
+def _check(teacher: Model, config: DistillConfig) -> None:
+    check_range(config, LIMITS)
+    n, k = config.teacher_steps, config.student_steps or 1
+    if teacher.student is not None and n != len(teacher.student.times):
+        raise TrainError(f"--teacher-steps must be {len(teacher.student.times)}, which this teacher was made for.")
+    if n > teacher.schedule.T:
+        raise TrainError(f"--teacher-steps {n} is more than the {teacher.schedule.T} times of the teacher.")
+    halvings = math.log2(n / k)
+    if config.method == "progressive" and (halvings < 1 or halvings % 1):
+        raise TrainError(
+            f"Halving {n} steps does not lead to {k}: --teacher-steps must be 2, 4, 8, ... times --student-steps."
+        )
+    if n % k:
+        raise TrainError(f"--student-steps must divide --teacher-steps {n}, got {k}.")
+    if not 0 < config.spacing_power <= 4:
+        raise TrainError(f"--spacing-power must be above 0 and at most 4, got {config.spacing_power}.")
+    if config.guidance is not None and teacher.student is not None:
+        raise TrainError("--guidance is for a teacher that is no student: this one has learned its own.")
+    if config.guidance is not None and teacher.null_label is None:
+        raise TrainError("--guidance needs a teacher with classes and a label that means none: leave it out.")
+
+
+def _decided(teacher: Model) -> dict[str, Any]:
+    """The fields of a configuration that say what the teacher's network is."""
+    assert isinstance(teacher.network, TorchNetwork)
+    unet: UNet2DModel = teacher.network.unet
+    shape, betas = unet.config, teacher.schedule.config
+    known = {"linear": "linear", "squaredcos_cap_v2": "cosine", "scaled_linear": "quadratic"}
+    blocks = shape["down_block_types"]
+    return {
+        "image_size": teacher.image_size,
+        "channels": teacher.channels,
+        "conditional": teacher.num_classes > 0,
+        "label_dropout": 0.1 if teacher.null_label is not None else 0.0,
+        "widths": tuple(shape["block_out_channels"]),
+        "blocks": shape["layers_per_block"],
+        "attention": tuple(teacher.image_size >> i for i, block in enumerate(blocks) if block.startswith("Attn")),
+        "norm_groups": shape["norm_num_groups"],
+        "T": teacher.schedule.T,
+        "schedule": known.get(betas.get("beta_schedule", ""), "linear"),
+        "beta_start": betas.get("beta_start", 1e-4),
+        "beta_end": betas.get("beta_end", 0.02),
+        "variance": teacher.variance,
+    }

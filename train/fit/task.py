@@ -1,0 +1,86 @@
+"""What a run trains: the network it starts from, the loss of a batch, and the model that comes of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from accelerate import Accelerator
+from torch import Tensor
+
+from ddpm_core import Model, NoiseSchedule
+from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.model import Network
+from ddpm_core.names import Averaging
+from ddpm_core.objective import LOSSES, min_snr_weight
+from train.data.images import Images
+from train.fit.card import Card
+from train.fit.config import Config
+from train.fit.recipe import make_model, make_network, make_schedule, time_distribution, warm_start
+
+
+class Task(ABC):
+    """The part of a run that differs between training and distilling.
+
+    schedule: of the process. times: P(t <= n) for n = 1..T of the times that are drawn, or None where every t is
+    equally likely.
+    """
+
+    schedule: NoiseSchedule
+    times: np.ndarray | None
+
+    @abstractmethod
+    def network(self, fresh: bool) -> UNet2DModel:
+        """The network, in float32 on the CPU. fresh: with the weights that the run starts from; else with any."""
+
+    @abstractmethod
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
+        """The loss of each image of a batch, (N,). x_0, eps: (N, C, H, W); t: int64 (N,), on the CPU."""
+
+    @abstractmethod
+    def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        """The network as a model. weights: what they are; finished: whether the run has reached its last step."""
+
+    @abstractmethod
+    def card(self) -> Card:
+        """What the model card says of such a run."""
+
+
+class Denoising(Task):
+    """A network that learns from data to denoise, Algorithm 1 of the paper."""
+
+    def __init__(self, config: Config, accelerator: Accelerator, images: Images):
+        self._config, self._images = config, images
+        self.schedule = make_schedule(config)
+        self.times = time_distribution(config)
+
+    def network(self, fresh: bool) -> UNet2DModel:
+        unet = make_network(self._config, self._images.num_classes)
+        if fresh and self._config.init:
+            warm_start(unet, self._config.init)
+        return unet
+
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
+        config = self._config
+        loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, config.prediction, config.variance)
+        if config.min_snr is not None:
+            loss = loss * min_snr_weight(self.schedule, config.prediction, t, config.min_snr).to(loss)
+        return loss
+
+    def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        return make_model(network, self._config, self.schedule, self._images.classes, weights)
+
+    def card(self) -> Card:
+        config = self._config
+        return Card(
+            title=config.config,
+            summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
+            caption=f"{config.sample_steps} DDIM steps",
+            facts={
+                "Loss": f"L_{config.loss}" + (f", min-SNR weighting {config.min_snr}" if config.min_snr else ""),
+                "Times": "each t alike"
+                if config.times == "uniform"
+                else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
+                "Start": f"the weights of {config.init}" if config.init else "random weights",
+            },
+        )
