@@ -11,6 +11,8 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from train.__main__ import main
 
@@ -25,8 +27,19 @@ def _stop_at_the_end_of_input() -> None:
     os._exit(1)
 
 
+def _lower_the_priority() -> None:
+    """On Windows the program that starts this sets the priority."""
+    if not hasattr(os, "nice"):
+        return
+    os.nice(19)
+    # Linux on a desktop shares the processor among sessions first, whatever the priorities inside each; a run that the
+    # app has started is a session of its own.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text("19")
+
+
 if __name__ == "__main__":
-    if hasattr(os, "nice"):  # on Windows the program that starts it sets the priority
-        os.nice(19)
+    _lower_the_priority()
     threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
     sys.exit(main(["fit", *sys.argv[1:]]))
