@@ -27,6 +27,8 @@ class Flags:
     """also make a public address, through gradio's tunnel"""
     auth: str | None = None
     """user:password that visitors have to enter"""
+    allow_training: bool = False
+    """visitors of a public page may train models on this machine; on a page of one's own they may anyway"""
     checkpoint: str = "cifar10-tiny"
     """the model to start with: an embedded name, a folder, or a Hub id (owner/name)"""
     device: str = "auto"
@@ -59,7 +61,9 @@ def serve(flags: Flags) -> None:
     from ddpm_core.checkpoint.refs import CheckpointError
 
     try:
-        demo = ui.build(flags.checkpoint, flags.device, public=flags.share or space)
+        demo = ui.build(
+            flags.checkpoint, flags.device, public=flags.share or space, allow_training=flags.allow_training
+        )
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
     try:

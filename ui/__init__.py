@@ -22,10 +22,12 @@ from ui.runs.listeners import Streams
 from ui.runs.models import Models
 from ui.runs.settings import CHECKPOINT
 from ui.runs.warmup import Warmup
-from ui.tabs.denoise.handlers import device_note
+from ui.tabs.denoise.handlers import TABS, device_note
 from ui.tabs.denoise.tab import denoise_tab
 from ui.tabs.forward.tab import forward_tab
 from ui.tabs.learn.tab import learn_tab
+from ui.tabs.train.tab import train_tab
+from ui.tabs.train.visits import close_all
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 THEME = gr.themes.Base(primary_hue="orange", neutral_hue="gray", font=FONT, font_mono=["ui-monospace", "monospace"])
@@ -45,11 +47,13 @@ THEME.set(
 )
 
 
-def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = False) -> gr.Blocks:
+def build(
+    checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = False, allow_training: bool = False
+) -> gr.Blocks:
     """The page, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
-    public: strangers use the page, so it accepts embedded names and Hub ids only.
+    public: strangers use the page, so it accepts embedded names and Hub ids only, and trains only with allow_training.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if device != "auto":
@@ -58,15 +62,20 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
         choose_device(device)
     models = Models(device, public)
     warmup = Warmup(models, checkpoint)
+    trains = allow_training or not public
+    names = [name for name in TABS if trains or name != "train"]
     with gr.Blocks(title="DDPM Lab", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>DDPM Lab</h1>", elem_id="title")
             note = gr.HTML(device_note(models), elem_id="device-note")
         with gr.Tabs() as tabs:
             with gr.Tab("Denoise", id="denoise"):
-                controls = denoise_tab(demo, models, warmup, checkpoint, note, tabs)
+                controls = denoise_tab(demo, models, warmup, checkpoint, note, tabs, names)
             with gr.Tab("Forward", id="forward"):
                 forward_tab()
+            if trains:
+                with gr.Tab("Train", id="train"):
+                    train_tab(tabs, controls.checkpoint, models)
             with gr.Tab("Learn", id="learn"):
                 learn_tab(tabs, controls)
         api.endpoints(demo, models, checkpoint)
@@ -84,10 +93,11 @@ def launch(demo: gr.Blocks, **options: Any) -> Any:
 
 
 def close(demo: gr.Blocks, seconds: float = 5) -> bool:
-    """Stop all runs, within so many seconds, and close the page. Returns whether no run computes any more.
+    """Stop all runs and trainings, within so many seconds, and close the page. Returns whether no run computes now.
 
     Python aborts when the program ends while one of its threads computes.
     """
+    close_all(seconds)
     stopped = LINE.stop_all(seconds)
     demo.close(verbose=False)
     return stopped

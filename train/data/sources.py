@@ -1,4 +1,4 @@
-"""Where images come from: an image folder, parquet or a Hub data set, torchvision's CIFAR-10 and MNIST, and LSUN."""
+"""Where images come from: an image folder, parquet, a Hub data set, arrays, torchvision's CIFAR-10 and MNIST, LSUN."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from train.command_line import user_path
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 TORCHVISION = ("cifar10", "mnist")
+SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -60,8 +61,8 @@ def open_source(data: str, split: str = "train", cache: str | None = None) -> Im
     """
     if not data:
         raise TrainError(
-            "Say what to train on with --data: an image folder, parquet, an LSUN database, a Hub data set, cifar10 or "
-            "mnist."
+            "Say what to train on with --data: an image folder, parquet, an .npz file, an LSUN database, a Hub data "
+            "set, cifar10, mnist or digits."
         )
     path = user_path(data)
     if path.is_dir():
@@ -72,10 +73,14 @@ def open_source(data: str, split: str = "train", cache: str | None = None) -> Im
         return ImageFolder(path)
     if path.suffix == ".parquet" and path.is_file():
         return HubDataset(str(path), split)
+    if path.suffix == ".npz" and path.is_file():
+        return ArrayFile(path)
     if path.exists():
         raise TrainError(
-            f"{data} is a file: --data takes an image folder, parquet, an LSUN database or a Hub data set."
+            f"{data} is a file: --data takes an image folder, parquet, .npz, an LSUN database or a Hub data set."
         )
+    if data in SHIPPED:
+        return ArrayFile(SHIPPED[data])
     if data in TORCHVISION:
         return TorchvisionDataset(data, user_path(cache) if cache else cache_folder(), split)
     if _HUB_ID.fullmatch(data):
@@ -215,6 +220,53 @@ class TorchvisionDataset(ImageSource):
 
     def mark(self, i: int) -> str:
         return f"{self._title} {self.split} {i}"
+
+
+class ArrayFile(ImageSource):
+    """A NumPy file (.npz): images, uint8 (N, H, W) or (N, H, W, 1 to 4); if it has them labels, (N,), and classes."""
+
+    def __init__(self, path: Path):
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                self._pixels = arrays["images"]
+                self._labels = arrays["labels"].tolist() if "labels" in arrays else None
+                names = arrays["classes"].tolist() if "classes" in arrays else None
+        except KeyError:
+            raise TrainError(f"{path} has no array named images.") from None
+        except Exception as error:  # zipfile, zlib and numpy have errors of their own for a damaged file
+            raise TrainError(f"{path} can't be read as a NumPy file ({first_line(error)}).") from error
+        shape = self._pixels.shape
+        if self._pixels.dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and 1 <= shape[3] <= 4)):
+            raise TrainError(f"{path}: images must be uint8 (N, H, W) or (N, H, W, channels).")
+        if not self._pixels.size:
+            raise TrainError(f"{path} holds no images.")
+        if self._labels is not None:
+            self.classes = self._names(path, names)
+        self._path, self.description = path, f"arrays {path.stem}"
+
+    def _names(self, path: Path, names: list | None) -> tuple[str, ...]:
+        labels = self._labels
+        if not isinstance(labels, list) or len(labels) != len(self) or not all(type(i) is int for i in labels):
+            raise TrainError(f"{path}: labels must be a whole number for each image.")
+        count = max(labels) + 1 if names is None else len(names)
+        if not -1 <= min(labels) <= max(labels) < count:
+            raise TrainError(f"{path}: labels must be −1 (none) to {count - 1}.")
+        return tuple(map(str, range(count) if names is None else names))
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def picture(self, i: int) -> Image.Image:
+        return Image.fromarray(self._pixels[i].squeeze(-1) if self._pixels.shape[3:] == (1,) else self._pixels[i])
+
+    def label(self, i: int) -> int:
+        return self._labels[i] if self._labels else -1
+
+    def name(self, i: int) -> str:
+        return f"image {i} of {self._path}"
+
+    def mark(self, i: int) -> str:
+        return f"{self._path.name} {i}"
 
 
 class LSUNDatabase(ImageSource):

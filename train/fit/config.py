@@ -29,9 +29,9 @@ class Config:
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""
     data: str = ""
-    """What to train on: a folder of images (in class folders or not), a folder or file of parquet, an LSUN database
-    folder (..._lmdb), a Hub data set "owner/name", or "cifar10" or "mnist" (torchvision's, downloaded to
-    --data-cache)."""
+    """What to train on: a folder of images (in class folders or not), a folder or file of parquet, an .npz file (images
+    and, for classes, labels), an LSUN database folder (..._lmdb), a Hub data set "owner/name", "digits" (3,000 of
+    MNIST, which come with the trainer), or "cifar10" or "mnist" (torchvision's, downloaded to --data-cache)."""
     out: str = "runs/cifar10"
     """Folder of the run: checkpoints/, samples/, logs/ (TensorBoard) and model/ (the result, in the Hub's layout)."""
     resume: bool = False
@@ -138,6 +138,9 @@ class Config:
     """Steps between two checkpoints; the last two are kept."""
     sample_every: int = 5000
     """Steps between two sample grids. 0: none."""
+    sample_seconds: float = 0.0
+    """Sample grids also every so many seconds, the first before the first step, but never for more than a tenth of the
+    time. 0: none."""
     sample_count: int = 64
     """Images of a sample grid."""
     sample_steps: int = 50

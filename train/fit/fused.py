@@ -100,18 +100,34 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-@cache
-def _extension() -> ModuleType:
-    """The compiled code, made once for each version of it, of torch and of Python, and for each kind of processor."""
+def is_compiled() -> bool:
+    """Whether `fuse` finds its compiled code, and needs no compiler."""
+    return any(_place()[2].glob(f"*{_library_suffix()}"))
+
+
+def _library_suffix() -> str:
     from torch.utils import cpp_extension
 
+    return cpp_extension.LIB_EXT
+
+
+def _place() -> tuple[Path, list[str], Path]:
+    """The source, the compiler's flags, and the folder for what is made of both on this kind of machine."""
     vectors = torch.backends.cpu.get_cpu_capability()
     flags = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *_VECTORS.get(vectors, [])]
     source = Path(__file__).with_name("fused.cpp")
     depends_on = (source.read_text(encoding="utf-8"), flags, torch.__version__, sys.implementation.cache_tag)
     machine = (platform.machine(), platform.libc_ver())  # several machines may share a home folder
     key = hashlib.sha256(f"{depends_on} {machine}".encode()).hexdigest()
-    kept = files.cache_folder("fused", key)
+    return source, flags, files.cache_folder("fused", key)
+
+
+@cache
+def _extension() -> ModuleType:
+    """The compiled code, made once for each version of it, of torch and of Python, and for each kind of processor."""
+    from torch.utils import cpp_extension
+
+    source, flags, kept = _place()
     for library in kept.glob(f"*{cpp_extension.LIB_EXT}"):
         with suppress(ImportError):
             return _imported(library)
@@ -126,7 +142,7 @@ def _extension() -> ModuleType:
             ),
             files.new_folder(kept) as folder,
         ):
-            name = f"ddpm_lab_fused_{vectors.lower()}"
+            name = f"ddpm_lab_fused_{torch.backends.cpu.get_cpu_capability().lower()}"
             return cast(
                 ModuleType,
                 cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder)),
@@ -142,3 +158,7 @@ def _imported(library: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+if __name__ == "__main__":  # compiles, so that later runs need not wait for it
+    _extension()

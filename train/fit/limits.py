@@ -17,6 +17,7 @@ FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
     *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
+    "sample_seconds",
 }
 
 # The least and the greatest value of whole numbers. The greatest is far beyond what anybody has trained: with more, the
@@ -64,7 +65,7 @@ def _check_numbers(config: Config) -> None:
         if value is not None:
             _require(value >= least, name, config, f"must be at least {least}")
             _require(value <= most, name, config, f"can be at most {most:,}")
-    for name in ("warmup", "memory", "weight_decay"):
+    for name in ("warmup", "memory", "weight_decay", "sample_seconds"):
         _require(getattr(config, name) >= 0, name, config, "can't be negative")
     for name in ("label_dropout", "dropout", "ema", "ema2"):
         value = getattr(config, name)

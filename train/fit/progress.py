@@ -1,26 +1,37 @@
-"""The progress of a run: its bar, TensorBoard curves and sample grids."""
+"""The progress of a run: its bar, TensorBoard curves, sample grids, and OUT/progress.jsonl for other programs.
+
+progress.jsonl holds one JSON object a line. Each start of the run, the first and every resumed one, begins with
+{"start": steps done, "config": {...}, "images": in the data set, "classes": [...]}; what earlier starts said of steps
+beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves, and {"step",
+"samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
+preview.Yardstick. All have "seconds", since this start.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from ddpm_core import Model, imaging, trajectory
 from ddpm_core.runs import SamplerSettings
+from train.data.images import Images
 from train.files import write_bytes
-from train.fit.config import Config
+from train.fit.config import Config, to_dict
+from train.fit.preview import Yardstick
 
 QUARTERS = 4
+PROGRESS = "progress.jsonl"
 
 
 class Window:
@@ -81,10 +92,15 @@ class Window:
 class Progress:
     """What the main process shows of a run. Nothing here changes the run."""
 
-    def __init__(self, config: Config, out: Path, start: int):
-        self._config, self._out = config, out
+    def __init__(self, config: Config, out: Path, start: int, images: Images | None = None):
+        """images: those of the run, without which no error is measured."""
+        self._config, self._out, self._images = config, out, images
+        self._began = time.perf_counter()
+        self._yardstick: Yardstick | None = None
         # After a resume the points past the checkpoint are drawn anew: TensorBoard hides the old ones.
-        self._writer = SummaryWriter(str(out / "logs"), purge_step=start + 1 if start else None)
+        self._writer = _tensorboard(out / "logs", purge_step=start + 1 if start else None)
+        about = {"images": len(images), "classes": images.classes} if images else {}
+        self._note(start=start, config=to_dict(config), **about)
         interval = 0.1 if sys.stderr.isatty() else 30
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
 
@@ -93,12 +109,14 @@ class Progress:
         scalars = {"loss": loss.sum() / count.sum(), "gradient norm": norm, "learning rate": lr, "images per s": speed}
         for quarter in np.flatnonzero(count):
             scalars[f"loss by t/quarter {quarter + 1}"] = loss[quarter] / count[quarter]
-        for name, value in scalars.items():
+        self._note(step=step, loss=float(scalars["loss"]), lr=lr, images_per_s=speed)
+        for name, value in scalars.items() if self._writer else ():
             self._writer.add_scalar(name, value, step)
         self.bar.set_postfix_str(f"loss {scalars['loss']:.4f}, {speed:.1f} images/s")
 
     def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
-        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard.
+        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard, with the
+        error on the yardstick.
 
         Given up when stopped() becomes true: who has asked a run to stop does not wait for samples.
         """
@@ -120,7 +138,22 @@ class Progress:
         picture = imaging.grid(imaging.to_uint8(x_0), columns=columns)
         path = self._out / "samples" / f"step-{step:09d}-{weights}.png"
         write_bytes(path, imaging.png(picture))
-        self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
+        self._note(step=step, samples=weights, error=self._error(model))
+        if self._writer:
+            self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
+
+    def _error(self, model: Model) -> float | None:
+        if self._images is None:
+            return None
+        if self._yardstick is None:
+            self._yardstick = Yardstick(self._images, model)
+        return self._yardstick.error(model)
+
+    def _note(self, **what: Any) -> None:
+        """A line of progress.jsonl. A full disk costs the line, not the run."""
+        line = json.dumps(what | {"seconds": round(time.perf_counter() - self._began, 3)}, ensure_ascii=False)
+        with suppress(OSError), open(self._out / PROGRESS, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
     def say(self, text: str) -> None:
         """A line above the bar."""
@@ -130,4 +163,14 @@ class Progress:
         """Leave the bar on the screen, and write what TensorBoard has not got yet."""
         self.bar.close()
         with suppress(OSError):  # a full disk: another message says why the run ends
-            self._writer.close()
+            if self._writer:
+                self._writer.close()
+
+
+def _tensorboard(folder: Path, purge_step: int | None) -> Any:
+    """The writer of TensorBoard's files, or None where tensorboard is not installed: the app goes without it."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=purge_step)

@@ -29,6 +29,7 @@ from train.fit.fused import fuse
 from train.fit.identity import check_same, identity
 from train.fit.limits import check, check_resume
 from train.fit.optimisers import make_optimizer, restore_optimizer
+from train.fit.preview import Pace, Preview
 from train.fit.progress import Progress, Window
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
@@ -98,6 +99,7 @@ class Trainer:
         if config.compile:
             self.unet.compile()
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
+        self._pace, self._previews = Pace(config.sample_seconds), None
         self.step = 0
         if state is not None:
             with fitting(state):
@@ -126,13 +128,15 @@ class Trainer:
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
         accelerator, window = self.accelerator, Window(self.device)
-        progress = Progress(self.config, self.out, self.step) if accelerator.is_main_process else None
-        if progress:
+        progress = None
+        if accelerator.is_main_process:
+            progress = Progress(self.config, self.out, self.step, self.images)
             self._say = progress.say
         share = accelerator.process_index, accelerator.num_processes
         rounds = batches(self.config, self.images, self.task.times, self.step, *share)
         try:
             with StopSignals() as signals:
+                self._preview(window, progress, signals)
                 while self.step < self.config.steps and not self._should_stop(signals):
                     self.train_step(rounds, window)
                     self._after_step(window, progress, signals)
@@ -204,6 +208,7 @@ class Trainer:
                 self._sample(progress, signals)
             if (checkpoint or sample) and not last and signals.received is None:
                 self._export()
+        self._preview(window, progress, signals)
         if progress:
             progress.bar.update()
 
@@ -286,6 +291,25 @@ class Trainer:
             progress.grid(
                 self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None
             )
+
+    def _preview(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:
+        """The samples of --sample-seconds, and the model, if they are due. Only the main process samples."""
+        last = self.step == self.config.steps and self.config.sample_seconds > 0
+        if progress is None or signals.received is not None or not (self._pace.is_due() or last):
+            return
+        if self._previews is None:
+            self._previews = Preview(self.ema.network, self.config, self.device)
+        self._pace.begin()
+        with window.paused():
+            averages: tuple[tuple[UNet2DModel, Averaging, str], ...]
+            averages = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
+            for network, weights, name in averages:
+                self._previews.load(network)
+                model = self.task.model(self._previews, weights, finished=False)
+                progress.grid(model, name, self.step, stopped=lambda: signals.received is not None)
+            if signals.received is None and self.step < self.config.steps:
+                self._export()
+        self._pace.end()
 
     def _export(self) -> None:
         """The moving averages to OUT/model and OUT/model-ema2, with their cards."""

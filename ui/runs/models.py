@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections import OrderedDict
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import ddpm_core
 from ddpm_core.checkpoint import hub, refs, spec
@@ -77,6 +79,8 @@ class Models:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
+        self._trained: dict[str, tuple[str, Path]] = {}  # label and folder, by reference: made on this page
+        self._numbers = itertools.count(1)
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
         self._device_type = "cpu"  # torch's name for the kind of device
 
@@ -86,6 +90,8 @@ class Models:
         A public page accepts embedded names and Hub ids only, and its answer never depends on this machine's files.
         """
         text = ref.strip()
+        if text in self._trained:
+            return refs.parse(str(self._trained[text][1]))
         if not self.public:
             return refs.parse(text)
         if text not in refs.embedded() and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", text, re.ASCII):
@@ -211,9 +217,24 @@ class Models:
 
     def choices(self) -> list[tuple[str, str]]:
         """(label, reference) of each offered checkpoint, with what is known of it by now."""
-        return [(self._label(ref), ref) for ref in (*refs.embedded(), *OFFERED)]
+        return [(self._label(ref), ref) for ref in (*refs.embedded(), *self._trained, *OFFERED)]
+
+    def offer(self, folder: Path, label: str) -> str:
+        """Offer a model that was trained on the page; returns its reference, on a page of one's own its folder."""
+        for ref, (_, known) in self._trained.items():
+            if known == folder:
+                return ref
+        ref = f"trained-{next(self._numbers)}" if self.public else str(folder)
+        self._trained = {**self._trained, ref: (label, folder)}
+        return ref
+
+    def withdraw(self, folder: Path) -> None:
+        """No longer offer the model of a folder, which is gone."""
+        self._trained = {ref: (label, known) for ref, (label, known) in self._trained.items() if known != folder}
 
     def _label(self, ref: str) -> str:
+        if ref in self._trained:
+            return self._trained[ref][0]
         parts = [short_name(ref), *OFFERED.get(ref, ())[1:]]
         status = self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
         if status.state == "download":

@@ -1,5 +1,6 @@
 import type { ForwardHandle } from "./forward/forward.js";
 import type { PlayerHandle } from "./player/player.js";
+import type { TrainHandle } from "./train/train.js";
 
 declare global {
   interface Window {
@@ -7,5 +8,7 @@ declare global {
     ddpmPlayer?: PlayerHandle;
     /** The Forward tab; before it is opened, what it shall show then. */
     ddpmForward?: ForwardHandle;
+    /** The Train tab, once it is opened. */
+    ddpmTrain?: TrainHandle;
   }
 }

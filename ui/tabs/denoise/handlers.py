@@ -33,7 +33,7 @@ from ui.runs.warmup import Warmup
 from ui.tabs.denoise import controls, texts
 from ui.tabs.denoise.pages import Pages
 
-TABS = ("denoise", "forward", "learn")
+TABS = ("denoise", "forward", "train", "learn")
 CLIP_AT, SEED_AT = PAGE.index("clip"), PAGE.index("seed")
 
 Change = Any  # of a component: a value, gr.update(...) or gr.skip()
@@ -67,14 +67,17 @@ class Fit(NamedTuple):
 
 
 class Handlers:
-    """The handlers of the tab's events. checkpoint: the one that is chosen when a page opens."""
+    """The handlers of the tab's events. checkpoint: the one that is chosen when a page opens; tabs: those of TABS that
+    the page has.
+    """
 
-    def __init__(self, demo: gr.Blocks, models: Models, warmup: Warmup, checkpoint: str):
+    def __init__(self, demo: gr.Blocks, models: Models, warmup: Warmup, checkpoint: str, tabs: Sequence[str] = TABS):
         self.pages = Pages(checkpoint)
         self._demo = demo
         self._models = models
         self._warmup = warmup
         self._checkpoint = checkpoint
+        self._tabs = tabs
 
     # --- While the user chooses
 
@@ -243,7 +246,7 @@ class Handlers:
         if "clip" in values:
             self.pages.keep_clip(request, ref, values["clip"])
         tab = query.get("tab")
-        selected = gr.Tabs(selected=tab) if tab in TABS else gr.skip()
+        selected = gr.Tabs(selected=tab) if tab in self._tabs else gr.skip()
         return [*(values.get(name, gr.skip()) for name in PAGE), selected]
 
     async def known(self) -> tuple[Change, Change]:

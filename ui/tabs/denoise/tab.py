@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -18,13 +19,21 @@ from ui.tabs.denoise.layout import Layout, layout
 
 
 def denoise_tab(
-    demo: gr.Blocks, models: Models, warmup: Warmup, checkpoint: str, note: gr.HTML, tabs: gr.Tabs
+    demo: gr.Blocks,
+    models: Models,
+    warmup: Warmup,
+    checkpoint: str,
+    note: gr.HTML,
+    tabs: gr.Tabs,
+    names: Sequence[str],
 ) -> Controls:
-    """Build the tab, and return its controls. note: where the page says what computes; tabs: all tabs of the page."""
+    """Build the tab, and return its controls. note: where the page says what computes; tabs: all tabs of the page, of
+    these names.
+    """
     events = Events(
         demo,
         layout(models, checkpoint, models.peek(checkpoint)),
-        Handlers(demo, models, warmup, checkpoint),
+        Handlers(demo, models, warmup, checkpoint, names),
         note,
         tabs,
     )

@@ -1,0 +1,491 @@
+"""The Train tab: what it reads of a run, the process it starts, its visitors, and the page."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from training import assert_same, fit, flags, process_restored, tiny, weights  # noqa: F401
+
+import ddpm_core
+import ui
+from train import TrainError
+from train.__main__ import main
+from train.data.sources import open_source
+from train.fit.config import PRESETS
+from train.fit.limits import check
+from train.fit.preview import Pace, Yardstick
+from train.fit.start import parse_fit
+from ui.runs.models import Models
+from ui.tabs.train import choices, training, visits
+from ui.tabs.train.folder import RunFolder
+from ui.tabs.train.server import functions
+from ui.tabs.train.tab import user
+from ui.tabs.train.training import Training
+from ui.tabs.train.visits import Refused, Visits
+
+pytest_plugins = ("browser",)
+STUB = Path(__file__).with_name("stub_trainer.py")
+ME, YOU = "a" * 32, "b" * 32
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory):
+    """The folder of a model of 8×8 grey pictures in two classes."""
+    folder = tmp_path_factory.mktemp("small")
+    images = np.zeros((4, 8, 8), np.uint8)
+    np.savez(folder / "data.npz", images=images, labels=[0, 1, 0, 1])
+    fit(tiny(folder / "data.npz", folder / "run", steps=1, channels=1, conditional=True))
+    return folder / "run" / "model"
+
+
+@pytest.fixture
+def stub(monkeypatch, small_model):
+    monkeypatch.setattr(training, "COMMAND", (sys.executable, str(STUB)))
+    monkeypatch.setenv("STUB_MODEL", str(small_model))
+
+
+@pytest.fixture
+def room(stub, tmp_path):
+    made = Visits(public=False, keep=tmp_path / "kept")
+    yield made
+    made.close()
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def say(folder, *lines):
+    with open(folder / "progress.jsonl", "a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+# --- The digits, and what the trainer tells
+
+
+def test_the_digits_come_with_the_trainer():
+    source = open_source("digits")
+    assert len(source) == 3000 and source.classes == tuple("0123456789")
+    assert np.bincount([source.label(i) for i in range(3000)]).tolist() == [300] * 10
+    picture = np.asarray(source.picture(0))
+    assert picture.shape == (28, 28) and picture.max() > 200 and picture[0].max() == 0
+    text = (Path(choices.__file__).parents[3] / "train" / "data" / "digits" / "README.md").read_text()
+    for words in ("Yann LeCun", "Corinna Cortes", "Burges", "CC BY-SA 3.0"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"pixels": np.zeros((2, 8, 8), np.uint8)}, "no array named images"),
+        ({"images": np.zeros((2, 8, 8))}, r"must be uint8 \(N, H, W\)"),
+        ({"images": np.zeros((2, 8, 8, 5), np.uint8)}, r"must be uint8 \(N, H, W\)"),
+        ({"images": np.zeros((0, 8, 8), np.uint8)}, "holds no images"),
+        ({"images": np.zeros((2, 8, 8), np.uint8), "labels": [0]}, "a whole number for each image"),
+        ({"images": np.zeros((2, 8, 8), np.uint8), "labels": [0, 5], "classes": ["a", "b"]}, "−1 .none. to 1"),
+    ],
+)
+def test_an_array_file_that_is_none_is_one_sentence(tmp_path, arrays, sentence):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(TrainError, match=sentence):
+        open_source(str(tmp_path / "a.npz"))
+
+
+def test_colours_and_labels_of_an_array_file(tmp_path):
+    pixels = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=np.array([1, -1]))
+    source = open_source(str(tmp_path / "a.npz"))
+    assert (np.asarray(source.picture(1)) == pixels[1]).all()
+    assert source.classes == ("0", "1") and [source.label(0), source.label(1)] == [1, -1]
+    (tmp_path / "b.npz").write_bytes(b"no")
+    with pytest.raises(TrainError, match=r"can't be read as a NumPy file"):
+        open_source(str(tmp_path / "b.npz"))
+
+
+def test_a_run_tells_its_folder_how_it_goes_and_previews_change_nothing(tmp_path):
+    changes = {"steps": 4, "log_every": 2, "checkpoint_every": 4, "channels": 1, "conditional": True, "image_size": 8}
+    quiet = tiny("digits", tmp_path / "quiet", **changes)
+    fit(quiet)
+    told = tiny("digits", tmp_path / "told", sample_seconds=1e-9, **changes)
+    fit(told)
+    for part in ("model", "ema"):
+        assert_same(weights(tmp_path / "quiet", 4, part), weights(tmp_path / "told", 4, part))
+    run = RunFolder(tmp_path / "told")
+    run.read()
+    assert [point[0] for point in run.points] == [2, 4] and run.total == 4 and run.batch == 8 and run.classes == 10
+    assert run.grids[0].step == 0 and run.grids[-1].step == 4
+    assert all(grid.error is not None and 0 < grid.error < 255 for grid in run.grids)
+    assert run.title() == "ε, uniform t"
+    news = run.news(None, None, None)
+    assert all(grid["ema"].startswith("data:image/png") for grid in news["grids"]) and not news["more"]
+
+
+def test_previews_take_at_most_a_tenth_of_the_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("train.fit.preview.time.perf_counter", lambda: now[0])
+    pace = Pace(4.0)
+    taken = 0.0
+    while now[0] < 200:
+        if pace.is_due():
+            pace.begin()
+            now[0] += 1.5
+            taken += 1.5
+            pace.end()
+        now[0] += 0.1
+    assert 0.08 < taken / now[0] <= 0.11
+    assert not Pace(0.0).is_due()
+
+
+def test_the_yardstick_is_the_same_whatever_is_predicted(tmp_path):
+    """A network that knows each x_0 has no error, and one that always guesses grey has that of the pictures."""
+    config = tiny("digits", tmp_path, image_size=28, channels=1, T=1000)
+    from train.data.images import Images
+
+    images, schedule = Images(config, quiet=True), ddpm_core.NoiseSchedule.linear(1000)
+
+    def model(network, prediction):
+        return ddpm_core.Model(network=network, schedule=schedule, image_size=28, channels=1, prediction=prediction)
+
+    yardstick = Yardstick(images, model(None, "x0"))
+    grey = yardstick.error(model(lambda x, t, labels: torch.zeros_like(x), "x0"))
+    x_0, x_t, t = yardstick._x_0, yardstick._x_t, yardstick._t
+    assert grey == pytest.approx(127.5 * float(x_0.square().mean().sqrt()), rel=1e-5)
+    for prediction in ("epsilon", "v", "x0"):
+        alpha_bar = schedule.alpha_bar[t][:, None, None, None]
+        eps = (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
+        known = {"epsilon": eps, "v": alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x_0, "x0": x_0}[prediction]
+        assert yardstick.error(model(lambda x, t, labels, known=known: known, prediction)) < 1
+    sigma = ((1 - schedule.alpha_bar[t]) / schedule.alpha_bar[t]).sqrt()
+    assert sigma[0] == pytest.approx(0.1, rel=0.1) and sigma[-1] == pytest.approx(20, rel=0.1)
+
+
+# --- Choices
+
+
+def options():
+    return [(group.name, option.name) for group in choices.GROUPS for option in group.options]
+
+
+@pytest.mark.parametrize(("group", "option"), options())
+def test_every_choice_is_a_run_that_can_be_trained_and_has_a_sentence(group, option, tmp_path):
+    config, _ = parse_fit([*choices.flags({group: option}, public=True), "--out", str(tmp_path)])
+    check(config)
+    assert config.data == "digits" and config.sample_count == 20
+    (found,) = [o for g in choices.GROUPS if g.name == group for o in g.options if o.name == option]
+    assert found.sentence.endswith(".")
+
+
+def test_the_first_choices_are_the_preset():
+    config, _ = parse_fit(choices.flags({}, public=False))
+    preset = PRESETS["mnist-tiny"]
+    for name in ("widths", "attention", "prediction", "times", "loss", "optimizer", "lr", "batch", "ema", "image_size"):
+        assert getattr(config, name) == getattr(preset, name), name
+
+
+def test_what_is_not_offered_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Learning rate: choose from"):
+        choices.flags({"lr": "1e9"}, public=False)
+    with pytest.raises(ValueError, match="Say which pictures"):
+        choices.flags({"data": "own"}, public=False)
+    with pytest.raises(TrainError, match="no folder or data set"):
+        choices.flags({"data": "own", "path": str(tmp_path / "none")}, public=False)
+    assert "digits" in choices.flags({"data": "own", "path": "/"}, public=True)  # no files of a public machine
+
+
+def test_own_pictures_of_any_kind_have_fitting_flags(tmp_path):
+    Image.new("RGB", (40, 50), "red").save(tmp_path / "a.png")
+    config, _ = parse_fit(choices.flags({"data": "own", "path": str(tmp_path)}, public=False))
+    check(config)
+    assert (config.image_size, config.channels, config.conditional, config.sample_count) == (32, None, False, 20)
+    for name in ("x", "y", "z"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (28, 28)).save(tmp_path / name / "b.png")
+    (tmp_path / "a.png").unlink()
+    config, _ = parse_fit(choices.flags({"data": "own", "path": str(tmp_path)}, public=False))
+    check(config)
+    assert (config.image_size, config.conditional, config.sample_count) == (28, True, 18)
+
+
+# --- A run's folder
+
+
+def test_a_resumed_run_takes_back_what_was_beyond_its_checkpoint(tmp_path):
+    run = RunFolder(tmp_path)
+    run.read()  # nothing there yet
+    say(tmp_path, {"start": 0, "config": {"steps": 9, "batch": 4}, "seconds": 0})
+    for step in (2, 4, 6):
+        say(tmp_path, {"step": step, "loss": 1.0, "images_per_s": 8.0, "seconds": step})
+        say(tmp_path, *({"step": step, "samples": kind, "error": 5, "seconds": step} for kind in ("ema", "raw")))
+    run.read()
+    before = run.version
+    assert run.step == 6 and len(run.grids) == 3
+    say(tmp_path, {"start": 4, "config": {"steps": 9, "batch": 4}, "seconds": 0})
+    say(tmp_path, {"step": 6, "loss": 0.5, "images_per_s": 8.0, "seconds": 1})
+    run.read()
+    assert [point[0] for point in run.points] == [2, 4, 6] and run.points[-1][1] == 0.5
+    assert run.points[-1][3] == 5  # seconds, of both starts
+    assert [grid.step for grid in run.grids] == [2, 4] and run.version > before
+    assert run.news(before, 3, 3)["from"] == [0, 0]  # the page has to forget
+    assert run.news(run.version, 2, 2)["points"] == run.points[2:]
+
+
+def test_odd_lines_and_half_lines_are_passed_over(tmp_path):
+    run = RunFolder(tmp_path)
+    (tmp_path / "progress.jsonl").write_text('nonsense\n[1]\n{"step": "x", "loss": NaN}\n{"step": 3, "lo')
+    run.read()
+    assert run.points == [(0, None, None, 0.0)]
+    with open(tmp_path / "progress.jsonl", "a") as file:
+        file.write('ss": 2}\n')
+    run.read()
+    assert run.points[-1] == (3, 2.0, None, 0.0)
+    (tmp_path / "progress.jsonl").write_text('{"step": 1, "loss": 7}\n')  # a new run
+    run.read()
+    assert run.points == [(1, 7.0, None, 0.0)]
+    json.dumps(run.news(0, 0, 0), allow_nan=False)
+
+
+def test_a_long_run_is_thinned_out_and_large_pictures_are_made_small(tmp_path, monkeypatch):
+    monkeypatch.setattr("ui.tabs.train.folder.MOST_POINTS", 10)
+    monkeypatch.setattr("ui.tabs.train.folder.MOST_GRIDS", 4)
+    (tmp_path / "samples").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
+    for step in range(40):
+        say(tmp_path, {"step": step, "loss": 1.0})
+        say(tmp_path, *({"step": step, "samples": kind} for kind in ("ema", "raw")))
+    Image.fromarray(noise).save(tmp_path / "samples" / f"step-{0:09d}-ema.png")
+    run = RunFolder(tmp_path)
+    run.read()
+    assert len(run.points) <= 10 and len(run.grids) <= 4 and run.grids[0].step == 0
+    (first, *_) = run.news(None, 0, 0)["grids"]
+    assert first["ema"].startswith("data:image/jpeg") and len(first["ema"]) < 400_000 and first["raw"] == ""
+
+
+# --- The process
+
+
+def test_a_training_pauses_goes_on_stops_and_finishes(stub, tmp_path):
+    run = Training(tmp_path / "run", ["--some", "flags"])
+    wait_for(lambda: run.run.read() or run.run.step > 2)
+    assert run.state == "running" and run.computes
+    run.pause()
+    assert run.state in ("pausing", "paused")
+    wait_for(lambda: run.state == "paused")
+    at = max(path.stem for path in (tmp_path / "run" / "checkpoints").iterdir())
+    run.resume()
+    wait_for(lambda: run.run.read() or run.run.step > int(at[5:]) + 2)
+    run.stop()
+    wait_for(lambda: run.state == "stopped")
+    assert not run.computes
+    run.resume()  # a stopped one stays so
+    assert run.state == "stopped"
+
+
+def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUB_STEPS", "1")
+    run = Training(tmp_path / "run", [])
+    wait_for(lambda: run.state == "finished")
+    monkeypatch.setenv("STUB_FAILS", "1")
+    failed = Training(tmp_path / "failed", [])
+    wait_for(lambda: failed.state == "error")
+    assert failed.error == "There is not enough memory: try a smaller --batch."
+
+
+def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path):
+    """The real trainer: paused in its process, kept, and continued by the command line."""
+    words = flags(data="digits", image_size=8, channels=1, conditional=True, steps=10_000, checkpoint_every=1000)
+    run = Training(tmp_path / "run", ["--config", "cifar10", *words, "--sample-seconds", "0.2"])
+    wait_for(lambda: run.run.read() or run.run.step > 5 or run.state == "error", seconds=120)
+    run.pause()
+    wait_for(lambda: run.state in ("paused", "error"), seconds=60)
+    assert run.state == "paused", run.error
+    (last,) = sorted((tmp_path / "run" / "checkpoints").iterdir())[-1:]
+    paused, end = int(last.stem[5:]), int(last.stem[5:]) + 3
+    assert paused > 5 and run.run.grids
+    held = Visits(public=False, keep=tmp_path / "kept")
+    visit = held.visit(ME)
+    visit.training = run
+    kept = held.keep(visit)
+    assert main(["fit", "--resume", "--out", str(kept), "--steps", str(end)]) == 0
+    whole = tiny("digits", tmp_path / "whole", image_size=8, channels=1, conditional=True, steps=end)
+    fit(whole)
+    for part in ("model", "ema"):
+        assert_same(weights(tmp_path / "whole", end, part), weights(kept, end, part))
+
+
+# --- Visitors
+
+
+def test_two_visitors_share_what_the_machine_can_bear(room, monkeypatch):
+    monkeypatch.setattr(visits, "RUNS", 1)
+    mine, yours = room.visit(ME), room.visit(YOU)
+    room.start(mine, {})
+    with pytest.raises(Refused, match="Another visitor trains on this machine now"):
+        room.start(yours, {})
+    assert yours.training is None
+    wait_for(lambda: mine.training.run.read() or mine.training.run.grids)
+    mine.training.pause()
+    wait_for(lambda: mine.training.state == "paused")
+    room.start(yours, {"prediction": "epsilon"})
+    assert yours.title == "ε, lognormal t"
+    with pytest.raises(Refused, match="Another visitor"):
+        room.resume(mine)
+    folder = yours.training.run.path
+    room.start(yours, {})  # a new run takes the place of one's own
+    assert yours.training.run.path != folder
+    wait_for(lambda: not folder.exists())
+
+
+def test_a_run_that_nobody_watches_pauses_and_is_forgotten(room, monkeypatch):
+    monkeypatch.setattr(visits, "ABSENCE", 0.5)
+    mine = room.visit(ME)
+    room.start(mine, {})
+    folder, run = mine.training.run.path, mine.training
+    wait_for(lambda: run.state == "paused")  # by itself
+    assert folder.exists()
+    monkeypatch.setattr(visits, "FORGET", 0.0)
+    wait_for(lambda: not folder.exists())
+    assert room.visit(ME) is not mine
+
+
+def test_closing_ends_every_process_and_leaves_nothing(room):
+    mine = room.visit(ME)
+    room.start(mine, {})
+    wait_for(lambda: mine.training.run.read() or mine.training.run.grids)
+    process, folder = mine.training._process, mine.training.run.path
+    room.close()
+    assert process.poll() is not None and not folder.parent.parent.exists()
+    with pytest.raises(Refused, match="being closed"):
+        room.start(room.visit(ME), {})
+
+
+def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
+    look, start, follow, do = functions(room)
+    for function in (look, start, follow, do):
+        for odd in (None, 3, {}, {"visitor": "../../etc"}, {"visitor": 7}):
+            assert function(odd)["error"] == "This is not a request of the page"
+    asked = {"visitor": ME, "chosen": {"lr": "x"}, "number": "x", "points": -3, "path": 5, "what": "explode"}
+    assert "choose from" in start(asked)["error"]
+    assert "There is no run in '5'" in follow(asked)["error"]
+    assert do(asked) == {} and do({"visitor": ME, "what": "keep"})["error"] == "There is nothing to keep yet"
+    assert look(asked) == {"state": "idle", "number": 0}
+    assert start({"visitor": ME}) == {}
+    wait_for(lambda: len(look({"visitor": ME}).get("grids", ())) > 1)
+    answer = look({"visitor": ME})
+    assert answer["total"] == 1000 and answer["grids"] and answer["points"]
+    again = look({"visitor": ME, **{name: answer[name] for name in ("number", "version")}, "points": 1, "grids": 1})
+    assert again["from"] == [1, 1] and again["points"][0][0] == 1
+    json.dumps(again, allow_nan=False)
+
+
+def test_a_run_of_another_terminal_is_followed_and_used(room, tmp_path, small_model):
+    say(tmp_path, {"start": 0, "config": {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}})
+    say(tmp_path, *({"step": 4, "samples": kind} for kind in ("ema", "raw")))
+    os.symlink(small_model, tmp_path / "model")
+    look, _, follow, do = functions(room)
+    assert follow({"visitor": ME, "path": str(tmp_path)}) == {}
+    answer = look({"visitor": ME})
+    assert (answer["state"], answer["title"], answer["followed"]) == ("finished", "v, lognormal t", str(tmp_path))
+    assert "error" in do({"visitor": ME, "what": "keep"})
+    models = Models("cpu")
+    _, chosen = user(room, models)(ME)
+    (label, ref) = models.choices()[1]
+    assert chosen["value"] == ref and label == "Trained here · v, lognormal t · 8 images"
+    assert models.known(ref).image_size == 8 and ddpm_core.load(ref, device="cpu").channels == 1
+
+
+def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp_path):
+    models = Models("cpu", public=True)
+    room = Visits(public=True, dropped=models.withdraw)
+    try:
+        look, start, follow, do = functions(room)
+        assert "of one's own" in follow({"visitor": ME, "path": str(tmp_path)})["error"]
+        assert "of one's own" in do({"visitor": ME, "what": "keep"})["error"]
+        assert start({"visitor": ME, "chosen": {"data": "own", "path": "/etc"}}) == {}
+        wait_for(lambda: look({"visitor": ME}).get("saved"))
+        _, chosen = user(room, models)(ME)
+        assert chosen["value"] == "trained-1" and models.known("trained-1").image_size == 8
+        room._forget(room.visit(ME))
+        assert "trained-1" not in dict(models.choices()).values()
+        with pytest.raises(ddpm_core.CheckpointError):
+            models.known("trained-1")
+    finally:
+        room.close()
+
+
+# --- The page
+
+
+def tab_ids(demo):
+    return [block.id for block in demo.blocks.values() if type(block).__name__ == "Tab"]
+
+
+def test_a_public_page_has_the_tab_only_where_it_is_allowed():
+    assert "train" not in tab_ids(ui.build(public=True))
+    assert "train" in tab_ids(ui.build(public=True, allow_training=True))
+    assert "train" in tab_ids(ui.build())
+
+
+@pytest.fixture(scope="module")
+def url():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
+        demo = ui.build()
+        ui.launch(demo, prevent_thread_lock=True, inbrowser=False)
+        yield demo.local_url
+        ui.close(demo)
+
+
+def test_the_way_of_a_visitor(page, url, stub):
+    page.goto(f"{url}?tab=train")
+    page.get_by_label("The network predicts").select_option("epsilon")
+    assert "As in the paper" in page.inner_text(".ddpm-train .choices")
+    page.click(".ddpm-train .start")
+    page.wait_for_selector(".ddpm-train[data-state=running]:not([data-grids='0'])")
+    page.wait_for_function("Number(document.querySelector('.ddpm-train').dataset.grids) > 4")
+    slider = page.get_by_label("Time of the training")
+    slider.press("Home")
+    page.wait_for_selector(".ddpm-train[data-at='0'][data-live=false]")
+    assert "before the first step" in page.inner_text(".ddpm-train .ema .at")
+    page.click(".ddpm-train .live")
+    page.wait_for_selector(".ddpm-train[data-live=true]:not([data-at='0'])")
+    page.click(".ddpm-train .pause")
+    page.wait_for_selector(".ddpm-train[data-state=paused]")
+    before = int(page.get_attribute(".ddpm-train", "data-grids"))
+    page.reload()  # the run is still there
+    page.wait_for_selector(f".ddpm-train[data-state=paused][data-grids='{before}']")
+    page.click(".ddpm-train .resume")
+    page.wait_for_function(f"Number(document.querySelector('.ddpm-train').dataset.grids) > {before}")
+    page.click(".ddpm-train .stop")
+    page.wait_for_selector(".ddpm-train[data-state=stopped]")
+    page.get_by_role("button", name="Train anew").click()
+    page.wait_for_selector(".ddpm-train[data-run='2']:not([data-grids='0'])")
+    page.get_by_role("button", name="ε, lognormal t").click()
+    page.wait_for_selector(".ddpm-train .then:visible")
+    page.click(".ddpm-train .use")
+    page.wait_for_selector("#run:visible")
+    page.wait_for_function("document.querySelector('#checkpoint input').value.startsWith('Trained here')")
+    page.fill("#steps input[type=number]", "2")
+    page.press("#steps input[type=number]", "Tab")
+    page.click("#run")
+    page.wait_for_selector(".ddpm-player[data-state=finished][data-frames='2']")
+
+
+def test_nothing_of_the_tab_is_wider_than_a_phone(page, url, stub):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{url}?tab=train")
+    page.click(".ddpm-train .start")
+    page.wait_for_selector(".ddpm-train:not([data-grids='0'])")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.get_by_role("tab", name="Learn").is_visible()
+    page.click(".ddpm-train .stop")

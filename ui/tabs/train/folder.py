@@ -1,0 +1,204 @@
+"""What a run's folder tells of it, read while the run goes on: its own or one of another terminal."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+PROGRESS = "progress.jsonl"
+MOST_POINTS = 4000  # of a curve; of a longer one every second point is left out, and so on
+MOST_GRIDS = 240
+GRIDS_AT_ONCE = 12  # in one answer
+LARGEST = 200_000  # bytes of a picture that is sent as it is
+LARGEST_SIDE = 640  # pixels, of others
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Samples of a step, with the moving average and with the raw weights; errors in grey levels, or None."""
+
+    step: int
+    seconds: float
+    error: float | None
+    error_raw: float | None
+
+
+class RunFolder:
+    """The points and grids of the run in a folder, as far as they are known by the last `read`.
+
+    version: another number when what was known before no longer holds. total: steps of the whole run.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.version = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images/s, seconds
+        self.grids: list[Grid] = []
+        self.about: dict[str, Any] = {}
+        self._offset = 0
+        self._before = 0.0  # seconds of earlier starts
+        self._half: dict[str, Any] | None = None  # the samples of the moving average, whose others are to come
+        self.version += 1
+
+    @property
+    def total(self) -> int:
+        return _whole(self._config.get("steps"))
+
+    @property
+    def batch(self) -> int:
+        return max(1, _whole(self._config.get("batch")))
+
+    @property
+    def classes(self) -> int:
+        """0 without classes."""
+        classes = self.about.get("classes")
+        return len(classes) if isinstance(classes, list) else 0
+
+    @property
+    def step(self) -> int:
+        """The last step that is known of."""
+        return max([point[0] for point in self.points[-1:]] + [grid.step for grid in self.grids[-1:]], default=0)
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        config = self.about.get("config")
+        return config if isinstance(config, dict) else {}
+
+    def title(self) -> str:
+        """The recipe in a few words."""
+        config = self._config
+        times = {"uniform": "uniform t", "lognormal": "lognormal t"}.get(str(config.get("times")), "")
+        name = {"epsilon": "ε", "x0": "x₀", "mu": "μ̃"}.get(str(config.get("prediction")), config.get("prediction"))
+        loss = {"vlb": "bound", "hybrid": "L_hybrid"}.get(str(config.get("loss")), "")
+        return ", ".join(str(part) for part in (name, loss, times) if part)
+
+    def recipe(self) -> str:
+        """The same for runs whose losses are the same quantity."""
+        return " ".join(str(self._config.get(name)) for name in ("prediction", "loss", "times", "min_snr", "data"))
+
+    def exists(self) -> bool:
+        return (self.path / PROGRESS).is_file()
+
+    def age(self) -> float | None:
+        """Seconds since the run last said something; None when it has not."""
+        try:
+            return max(0.0, time.time() - (self.path / PROGRESS).stat().st_mtime)
+        except OSError:
+            return None
+
+    def read(self) -> None:
+        """Take in what the run has said since."""
+        try:
+            with open(self.path / PROGRESS, "rb") as file:
+                size = file.seek(0, io.SEEK_END)
+                if size < self._offset:  # a new run in the same folder
+                    self._forget()
+                file.seek(self._offset)
+                news = file.read()
+        except OSError:
+            return
+        whole, newline, _ = news.rpartition(b"\n")
+        self._offset += len(whole) + len(newline)
+        for line in whole.splitlines():
+            try:
+                said = json.loads(line)
+            except ValueError:  # a line that a full disk cut off
+                continue
+            if isinstance(said, dict):
+                self._take(said)
+
+    def _take(self, said: dict[str, Any]) -> None:
+        if "start" in said:
+            self._begin(said)
+        elif "loss" in said:
+            seconds = self._before + (_number(said.get("seconds")) or 0.0)
+            self.points.append(
+                (_whole(said.get("step")), _number(said.get("loss")), _number(said.get("images_per_s")), seconds)
+            )
+            if len(self.points) > MOST_POINTS:
+                self.points = self.points[::2]
+                self.version += 1
+        elif said.get("samples") == "ema":
+            self._half = said
+        elif said.get("samples") == "raw" and self._half and self._half.get("step") == said.get("step"):
+            seconds = self._before + (_number(said.get("seconds")) or 0.0)
+            errors = _number(self._half.get("error")), _number(said.get("error"))
+            step = _whole(said.get("step"))
+            if not self.grids or self.grids[-1].step < step:  # a resumed run samples its first step once more
+                self.grids.append(Grid(step, seconds, *errors))
+            if len(self.grids) > MOST_GRIDS:
+                self.grids = self.grids[::2]
+                self.version += 1
+
+    def _begin(self, said: dict[str, Any]) -> None:
+        start = _whole(said.get("start"))
+        points = [point for point in self.points if point[0] <= start]
+        grids = [grid for grid in self.grids if grid.step <= start]
+        if (len(points), len(grids)) != (len(self.points), len(self.grids)):
+            self.points, self.grids = points, grids
+            self.version += 1
+        last = [point[3] for point in points[-1:]] + [grid.seconds for grid in grids[-1:]]
+        self.about, self._before, self._half = said, max(last, default=0.0), None
+
+    def news(self, version: object, points: object, grids: object) -> dict[str, Any]:
+        """What a page does not know yet that has so many points and grids of a version of this folder."""
+        known_points, known_grids = (_whole(n) for n in (points, grids)) if version == self.version else (0, 0)
+        new = self.grids[known_grids:][:GRIDS_AT_ONCE]
+        return {
+            "version": self.version,
+            "from": [known_points, known_grids],
+            "points": self.points[known_points:],
+            "grids": [
+                {
+                    "step": grid.step,
+                    "seconds": grid.seconds,
+                    "error": grid.error,
+                    "ema": self._picture(grid.step, "ema"),
+                    "raw": self._picture(grid.step, "raw"),
+                }
+                for grid in new
+            ],
+            "more": known_grids + len(new) < len(self.grids),
+            "total": self.total,
+            "batch": self.batch,
+            "classes": self.classes,
+        }
+
+    def _picture(self, step: int, weights: str) -> str:
+        """A grid as a data-URI, "" where it is gone."""
+        try:
+            content = (self.path / "samples" / f"step-{step:09d}-{weights}.png").read_bytes()
+            if len(content) > LARGEST:
+                content = _smaller(content)
+        except (OSError, ValueError, Image.DecompressionBombError):
+            return ""
+        kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+        return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _smaller(content: bytes) -> bytes:
+    with Image.open(io.BytesIO(content)) as image:
+        small = image.convert("RGB")
+        small.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+        file = io.BytesIO()
+        small.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) and value > 0 else 0

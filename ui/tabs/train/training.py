@@ -1,0 +1,155 @@
+"""A training in a process of its own: `python -m train.fit.attended`, started, paused, continued and ended.
+
+Paused is the same as stopped: the process saves its checkpoint and ends, so that it takes no memory and no place, and
+the run goes on with --resume to the weights that it would have had.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from ui.tabs.train.folder import RunFolder
+
+State = Literal["running", "pausing", "paused", "stopping", "stopped", "finished", "error"]
+
+ROOT = Path(__file__).resolve().parents[3]  # where `python -m train` works
+PATIENCE = 30.0  # seconds that a process has to save and end
+LOG = "train.log"
+COMMAND = (sys.executable, "-m", "train.fit.attended")
+
+
+class Training:
+    """One run of a visitor. folder: of the run, made by it; flags: of `train fit`, but for --out. Starts at once."""
+
+    def __init__(self, folder: Path, flags: Sequence[str]):
+        self.run = RunFolder(folder)
+        self._flags = list(flags)
+        self._wanted: Literal["running", "paused", "stopped"] = "running"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asked = 0.0  # when the process was asked to end
+        self._error = ""
+        self._lock = threading.RLock()
+        self.run.path.mkdir(parents=True, exist_ok=True)
+        self._start()
+
+    @property
+    def state(self) -> State:
+        """paused and stopped once the process has ended; running also while it starts."""
+        with self._lock:
+            self._look()
+            if self._process is not None:
+                return {"running": "running", "paused": "pausing", "stopped": "stopping"}[self._wanted]  # type: ignore[return-value]
+            if self._error:
+                return "error"
+            if self._wanted == "running":
+                return "finished"
+            return self._wanted
+
+    @property
+    def error(self) -> str:
+        """Why the run failed, in one sentence."""
+        return self._error
+
+    @property
+    def computes(self) -> bool:
+        """Whether there is a process."""
+        return self.state in ("running", "pausing", "stopping")
+
+    def pause(self) -> None:
+        """Save and end the process, as soon as it can."""
+        with self._lock:
+            if self.state == "running":
+                self._wanted = "paused"
+                self._ask_to_end()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self._lock:
+            if self.state == "paused":
+                self._wanted = "running"
+                self._start()
+
+    def stop(self) -> None:
+        """As `pause`, for good."""
+        with self._lock:
+            if self.state in ("running", "pausing", "paused"):
+                self._wanted = "stopped"
+                self._ask_to_end()
+
+    def end(self, seconds: float = PATIENCE) -> None:
+        """Stop, and return when there is no process any more; after so many seconds it is killed."""
+        self.stop()
+        with self._lock:
+            process = self._process
+        if process is None:
+            return
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _start(self) -> None:
+        saved = any((self.run.path / "checkpoints").glob("step-*.pt"))
+        words = ["--resume"] if saved else self._flags
+        self._error = ""
+        with open(self.run.path / LOG, "ab") as log:
+            self._process = subprocess.Popen(
+                [*COMMAND, *words, "--out", str(self.run.path)],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # Waiting threads sleep: those of a run of low priority would take the time of others otherwise.
+                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,  # Ctrl-C in the app's terminal is for the app
+                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),  # Windows
+            )
+
+    def _ask_to_end(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._asked = time.monotonic()
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def _look(self) -> None:
+        """Notice that the process has ended, and why; kill one that does not end."""
+        process = self._process
+        if process is None:
+            return
+        code = process.poll()
+        if code is None:
+            if self._wanted != "running" and time.monotonic() - self._asked > PATIENCE:
+                process.kill()
+            return
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
+        self._process = None
+        self.run.read()
+        if code == 0:
+            self._wanted = "running"  # it was finished before it could stop
+        elif self._wanted == "running":
+            self._error = self._reason(code)
+
+    def _reason(self, code: int) -> str:
+        """The trainer's own sentence, which is the last line of its log, or what is known otherwise."""
+        with suppress(OSError):
+            lines = (self.run.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+            for line in reversed(lines[-50:]):
+                if line.startswith("error: "):
+                    return line.removeprefix("error: ")
+        if code in (-signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM):
+            return "The training was ended from outside"
+        if code == -9:
+            return "The training was killed, perhaps because the memory was full"
+        return f"The training ended unexpectedly (code {code}); its last words are in {self.run.path / LOG}"

@@ -1,0 +1,302 @@
+"""The visitors of the Train tab: the run that each has or follows, within what the machine can bear."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ui.tabs.train import choices
+from ui.tabs.train.folder import RunFolder
+from ui.tabs.train.training import Training
+
+ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
+FORGET = 900.0  # after which the run and its models are deleted
+VISITS = 64  # remembered
+MODELS = 8  # of one visitor that can be used in Denoise
+FRESH = 120.0  # seconds: a followed run that has said something since is under way
+RUNS = max(1, min(4, (os.cpu_count() or 1) // 2))  # trainings at once
+
+_TOKEN = re.compile(r"[0-9a-f]{16,64}")
+
+
+class Refused(Exception):
+    """What a visitor asked for can't be done; the text is the sentence to show."""
+
+
+@dataclass
+class Visit:
+    """What one page has: its own training, or the folder of another that it follows; models: made for Denoise."""
+
+    token: str
+    seen: float = field(default_factory=time.monotonic)
+    number: int = 0  # of the run, as the page counts
+    training: Training | None = None
+    followed: RunFolder | None = None
+    title: str = ""
+    models: list[Path] = field(default_factory=list)
+
+    @property
+    def run(self) -> RunFolder | None:
+        return self.training.run if self.training else self.followed
+
+
+class Visits:
+    """All visits. Whatever it makes is in one private folder, and goes with the visitor or with the app.
+
+    public: strangers use the page. machine: gives the flags of `train fit` for this machine. dropped: is told of models
+    that are gone. keep: where `Keep` puts a run.
+    """
+
+    def __init__(
+        self,
+        public: bool,
+        machine: Callable[[], Sequence[str]] = tuple,
+        dropped: Callable[[Path], None] = lambda model: None,
+        keep: Path = Path("runs"),
+    ):
+        self.public = public
+        self._machine, self._dropped, self._keep = machine, dropped, keep
+        _OPEN.add(self)
+        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._lock = threading.RLock()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._closed = threading.Event()
+        self._watching: threading.Thread | None = None
+
+    # --- What a page asks for
+
+    def visit(self, token: object) -> Visit:
+        """The visit of a page, which is here now. Raises Refused for what is no page's token."""
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise Refused("This is not a request of the page")
+        with self._lock:
+            visit = self._visits.setdefault(token, Visit(token))
+            visit.seen = time.monotonic()
+            self._visits.move_to_end(token)
+            crowd = [other for other in self._visits.values() if other is not visit]
+        for other in crowd[: max(0, len(crowd) + 1 - VISITS)]:
+            self._forget(other)
+        return visit
+
+    def start(self, visit: Visit, chosen: Mapping[str, object]) -> None:
+        """Train anew. Raises Refused, and what `choices.flags` raises."""
+        words = [*choices.flags(chosen, self.public), *self._machine()]
+        with self._lock:
+            self._check_room(visit)
+            self._drop_run(visit)
+            visit.number += 1
+            folder = self._place() / visit.token[:12] / f"run-{visit.number}"
+            visit.training, visit.title = Training(folder, words), choices.title(chosen)
+        self._watch()
+
+    def follow(self, visit: Visit, path: object) -> None:
+        """Show the run of another terminal. Raises Refused where there is none."""
+        if self.public:
+            raise Refused("Only a page of one's own follows folders")
+        text = str(path or "").strip()
+        found = RunFolder(Path(os.path.expanduser(text)))
+        if not text or not found.exists():
+            raise Refused(f"There is no run in {text!r} that says how it goes: give the --out of a `train fit`")
+        with self._lock:
+            self._drop_run(visit)
+            visit.number += 1
+            visit.followed = found
+        found.read()
+        visit.title = found.title()
+
+    def resume(self, visit: Visit) -> None:
+        """Go on with a paused run. Raises Refused when there is no room."""
+        if visit.training and visit.training.state == "paused":
+            with self._lock:
+                self._check_room(visit)
+                visit.training.resume()
+
+    def keep(self, visit: Visit) -> Path:
+        """Copy a run where it stays, for `train fit --resume`. Raises Refused when there is nothing to keep."""
+        if self.public:
+            raise Refused("Only a page of one's own writes to the disk")
+        training = visit.training
+        if training is None or not any((training.run.path / "checkpoints").glob("step-*.pt")):
+            raise Refused("There is nothing to keep yet")
+        kept = self._keep / f"digits-{time.strftime('%Y%m%d-%H%M%S')}"
+        try:
+            _copy(training.run.path, kept)
+        except OSError as error:
+            raise Refused(f"The run could not be kept in {kept}: {error.strerror or error}") from None
+        return kept
+
+    def use(self, visit: Visit) -> Path:
+        """A copy of the model as trained so far, which stays as it is. Raises Refused when there is none yet."""
+        run = visit.run
+        if run is None or not (run.path / "model" / "config.json").is_file():
+            raise Refused("There is no model yet: it comes with the first samples")
+        run.read()
+        name = re.sub(r"[^\w.]+", "-", visit.title.replace("ε", "epsilon")).strip("-") or "trained"
+        images = run.step * run.batch
+        place = self._place() / visit.token[:12] / "models"
+        model = place / f"trained-{name}-{images}-images"
+        with self._lock:
+            if not model.exists():
+                _copy(run.path / "model", model)
+            visit.models = [*(path for path in visit.models if path != model), model]
+            for old in visit.models[:-MODELS]:
+                self._drop_model(old)
+            visit.models = visit.models[-MODELS:]
+        return model
+
+    # --- The end
+
+    def close(self, seconds: float = 5.0) -> None:
+        """End all runs, and delete what was made."""
+        self._closed.set()
+        with self._lock:
+            trainings = [visit.training for visit in self._visits.values() if visit.training]
+            for training in trainings:
+                training.stop()
+        end = time.monotonic() + seconds
+        for training in trainings:
+            training.end(max(0.1, end - time.monotonic()))
+        with self._lock:
+            self._visits.clear()
+            if self._folder:
+                self._folder.cleanup()
+                self._folder = None
+
+    def look_after(self) -> None:
+        """Pause runs that nobody watches, and forget visitors who have gone."""
+        now = time.monotonic()
+        with self._lock:
+            visits = list(self._visits.values())
+        for visit in visits:
+            absent = now - visit.seen
+            if absent > FORGET:
+                self._forget(visit)
+            elif absent > ABSENCE and visit.training:
+                visit.training.pause()
+
+    def _watch(self) -> None:
+        with self._lock:
+            if self._watching is None and not self._closed.is_set():
+                self._watching = threading.Thread(target=self._keep_watch, daemon=True, name="trainings")
+                self._watching.start()
+
+    def _keep_watch(self) -> None:
+        while not self._closed.wait(1.0):
+            self.look_after()
+
+    def _check_room(self, visit: Visit) -> None:
+        others = [v for v in self._visits.values() if v is not visit and v.training and v.training.computes]
+        if len(others) < RUNS:
+            return
+        who = "Another visitor trains" if len(others) == 1 else f"{len(others)} other visitors train"
+        left = min(filter(None, (left_of(other) for other in others)), default=None)
+        wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
+        raise Refused(f"{who} on this machine now, which is all that it can bear: try again {wait}")
+
+    def _drop_run(self, visit: Visit) -> None:
+        """The visitor has another run now; the folder goes when its process has ended."""
+        training, visit.training, visit.followed = visit.training, None, None
+        if training:
+            training.stop()
+            threading.Thread(target=_remove, args=(training,), daemon=True, name="remove").start()
+
+    def _forget(self, visit: Visit) -> None:
+        with self._lock:
+            self._visits.pop(visit.token, None)
+            for model in visit.models:
+                self._drop_model(model)
+            self._drop_run(visit)
+
+    def _drop_model(self, model: Path) -> None:
+        self._dropped(model)
+        shutil.rmtree(model, ignore_errors=True)
+
+    def _place(self) -> Path:
+        with self._lock:
+            if self._closed.is_set():
+                raise Refused("The app is being closed")
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="ddpm-lab-train-", ignore_cleanup_errors=True)
+            return Path(self._folder.name)
+
+
+_OPEN: weakref.WeakSet[Visits] = weakref.WeakSet()
+
+
+@atexit.register
+def close_all(seconds: float = 5.0) -> None:
+    """Close all visits of this process, within about so many seconds."""
+    for visits in list(_OPEN):
+        visits.close(seconds)
+
+
+def left_of(visit: Visit) -> float | None:
+    """Seconds until a visitor's run is done, as far as is known."""
+    run = visit.run
+    if run is None or not run.points or not run.total:
+        return None
+    speeds = [speed for _, _, speed, _ in run.points[-10:] if speed]
+    return (run.total - run.step) * run.batch / (sum(speeds) / len(speeds)) if speeds else None
+
+
+def _remove(training: Training) -> None:
+    training.end()
+    shutil.rmtree(training.run.path, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder of a run that may go on: files that vanish meanwhile have successors, so it is done once more."""
+    for attempt in range(5):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            hidden = shutil.ignore_patterns(".*")  # locks, and what is being written
+            shutil.copytree(source, target, ignore=hidden, dirs_exist_ok=True)
+            return
+        except (shutil.Error, FileNotFoundError):
+            shutil.rmtree(target, ignore_errors=True)
+            if attempt == 4:
+                raise
+            time.sleep(0.2)
+
+
+def describe(visit: Visit) -> dict[str, Any]:
+    """The state of a visit for its page."""
+    run, training = visit.run, visit.training
+    if run is None:
+        return {"state": "idle", "number": visit.number}
+    run.read()
+    state, text = "running", ""
+    if training:
+        state = training.state
+        text = training.error
+        if state == "running" and not run.grids:
+            state = "starting"
+            text = "Making the first samples" if run.about else "Starting the trainer: this takes some seconds"
+    else:
+        age = run.age()
+        if run.total and run.step >= run.total:
+            state = "finished"
+        elif age is None or age > FRESH:
+            state = "silent"
+    return {
+        "state": state,
+        "text": text,
+        "number": visit.number,
+        "title": visit.title,
+        "followed": str(visit.followed.path) if visit.followed else None,
+        "step": run.step,
+        "recipe": run.recipe(),
+        "left": left_of(visit) if state in ("running", "starting") else None,
+        "saved": any((run.path / "model").glob("config.json")),
+    }

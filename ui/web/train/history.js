@@ -1,0 +1,93 @@
+// What the page knows of a run, and of the runs before it.
+
+/** @import { Answer, Grid, Point } from "./server.js" */
+
+const EARLIER = 4; // runs kept for comparison
+
+/** One run, as far as it has been told. */
+export class Run {
+  version = -1;
+  /** @type {Point[]} */
+  points = [];
+  /** @type {Grid[]} */
+  grids = [];
+  title = "";
+  recipe = "";
+  total = 0; // steps
+  batch = 1;
+  classes = 0;
+
+  /** @param {number} number */
+  constructor(number) {
+    this.number = number;
+  }
+
+  /** Images seen after a step. @param {number} step */
+  images(step) {
+    return step * this.batch;
+  }
+
+  /** @param {Answer} answer */
+  take(answer) {
+    const { version = 0, from = [0, 0], points = [], grids = [] } = answer;
+    if (version !== this.version) {
+      this.version = version;
+      this.points = [];
+      this.grids = [];
+    }
+    // An answer to an older question repeats what is known by now.
+    if (from[0] === this.points.length) this.points.push(...points);
+    if (from[1] === this.grids.length) this.grids.push(...grids);
+    this.title = answer.title ?? this.title;
+    this.recipe = answer.recipe ?? this.recipe;
+    this.total = answer.total ?? this.total;
+    this.batch = answer.batch ?? this.batch;
+    this.classes = answer.classes ?? this.classes;
+  }
+
+  /** The newest samples after at most so many images. @param {number} images */
+  gridAt(images) {
+    return this.grids.findLast(({ step }) => this.images(step) <= images);
+  }
+}
+
+/** The run on screen and those before it, of this visit. */
+export class History {
+  /** @type {Answer} */
+  answer = { state: "idle", number: 0 };
+  run = new Run(0);
+  /** @type {Run[]} */
+  earlier = [];
+
+  /** What to ask for. @param {string} visitor */
+  asked(visitor) {
+    const { number, version, points, grids } = this.run;
+    return { visitor, number, version, points: points.length, grids: grids.length };
+  }
+
+  /** @param {Answer} answer */
+  take(answer) {
+    if (answer.number !== this.run.number) {
+      if (this.run.grids.length > 1) this.earlier = [...this.earlier, this.run].slice(-EARLIER);
+      this.run = new Run(answer.number);
+    }
+    this.answer = answer;
+    if (answer.version !== undefined) this.run.take(answer);
+  }
+}
+
+/**
+ * A curve smoothed with a moving average whose first values count fully: [x, y] each.
+ * @param {[number, number][]} points
+ * @param {number} decay
+ * @returns {[number, number][]}
+ */
+export function smoothed(points, decay = 0.8) {
+  let sum = 0;
+  let weight = 0;
+  return points.map(([x, y]) => {
+    sum = decay * sum + (1 - decay) * y;
+    weight = decay * weight + (1 - decay);
+    return [x, sum / weight];
+  });
+}

@@ -1,0 +1,59 @@
+// What the Train tab is given and what it can ask, ui/tabs/train/server.py.
+
+/** @typedef {{ name: string, label: string, sentence: string }} Option */
+/** @typedef {{ name: string, label: string, first: string, options: Option[] }} Group one is chosen */
+/** @typedef {{ groups: Group[], public: boolean }} Given */
+/** @typedef {[step: number, loss: number | null, imagesPerSecond: number | null, seconds: number]} Point */
+
+/**
+ * Samples of a step; pictures are data-URIs.
+ * @typedef {object} Grid
+ * @property {number} step
+ * @property {number} seconds of training, until then
+ * @property {number | null} error of x̂_0 with the moving average, in grey levels
+ * @property {string} ema with the moving average
+ * @property {string} raw with the weights themselves
+ */
+
+/**
+ * idle: there is no run. starting: no samples yet. silent: a followed run that says nothing any more.
+ * @typedef {"idle" | "starting" | "running" | "pausing" | "paused" | "stopping" | "stopped" | "finished" | "error" | "silent"} State
+ */
+
+/**
+ * The state of the visitor's run, and with it what the page does not know yet. `version` changes when what was known no
+ * longer holds; `from`: how many points and grids the new ones follow.
+ * @typedef {object} Answer
+ * @property {State} state
+ * @property {number} number of the run, counted by visitor
+ * @property {string} [text]
+ * @property {string} [title]
+ * @property {string} [recipe] the same for runs whose losses can be compared
+ * @property {string | null} [followed] a folder
+ * @property {number} [step]
+ * @property {number | null} [left] seconds
+ * @property {boolean} [saved] whether there is a model
+ * @property {number} [version]
+ * @property {[points: number, grids: number]} [from]
+ * @property {Point[]} [points]
+ * @property {Grid[]} [grids]
+ * @property {boolean} [more] grids are left: ask again at once
+ * @property {number} [total] steps
+ * @property {number} [batch] images a step
+ * @property {number} [classes]
+ * @property {undefined} [error]
+ */
+
+/** @typedef {{ error: string }} Refusal a sentence for the user */
+/** @typedef {{ visitor: string, number: number, version: number, points: number, grids: number }} LookAsked */
+/** @typedef {"pause" | "resume" | "stop" | "keep"} Command */
+
+/**
+ * @typedef {object} Server
+ * @property {(asked: LookAsked) => Promise<Answer | Refusal>} train_look
+ * @property {(asked: { visitor: string, chosen: Record<string, string> }) => Promise<{ error?: string }>} train_start
+ * @property {(asked: { visitor: string, path: string }) => Promise<{ error?: string }>} train_follow
+ * @property {(asked: { visitor: string, what: Command }) => Promise<{ error?: string, kept?: string }>} train_do
+ */
+
+export const NO_ANSWER = "The server did not answer: is the app still running?";

@@ -1,0 +1,225 @@
+// Shows a history: samples at the time that is chosen, the curves, and how the run goes.
+import { all, el, find, onScrub, svg } from "../shared/dom.js";
+import { number } from "../shared/numbers.js";
+import { chart } from "./charts.js";
+import { smoothed } from "./history.js";
+import { facts, moment, sentence, status, whole } from "./words.js";
+
+/** @import { History, Run } from "./history.js" */
+/** @import { Curve } from "./charts.js" */
+
+const PLAY = 250; // milliseconds a picture
+const WIDE = 2; // samples at least so many times as wide as high take the whole width
+
+const ERROR = "Error of the guess x̂₀";
+const ERROR_SAYS =
+  "Root mean square of x̂₀ − x₀ with the moving average, on the same 64 noised pictures, in grey levels of 255. The same for every recipe, so runs can be compared.";
+const LOSS_SAYS =
+  "What the training makes smaller. Recipes with another prediction, weighting or choice of t have another loss: only earlier runs with the same one are shown.";
+
+export class View {
+  at = 0; // index of the samples shown
+  live = true;
+  /** @type {Run | null} the earlier run whose samples are shown */
+  chosen = null;
+  #timer = 0;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {History} history
+   */
+  constructor(root, history) {
+    this.root = root;
+    this.history = history;
+    this.slider = find(root, ".slider", HTMLInputElement);
+    this.errors = chart(ERROR, ERROR_SAYS, false);
+    this.losses = chart("Loss (log)", LOSS_SAYS, true);
+    find(root, ".plots", HTMLElement).append(this.errors.node, this.losses.node);
+    this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
+    this.slider.addEventListener("change", () => this.#say(".announce", this.#valueText()));
+    find(root, ".live", HTMLElement).addEventListener("click", () => {
+      this.#stopPlaying();
+      this.live = true;
+      this.render();
+    });
+    find(root, ".play", HTMLElement).addEventListener("click", () => this.#play());
+    for (const { area } of [this.errors, this.losses])
+      onScrub(area, (share) => {
+        const run = this.history.run;
+        const images = share * this.#right();
+        const grid = run.gridAt(images);
+        this.show(grid ? run.grids.indexOf(grid) : 0);
+      });
+    for (const image of all(root, ".samples", HTMLImageElement))
+      image.addEventListener("load", () =>
+        image.classList.toggle("wide", image.naturalWidth >= WIDE * image.naturalHeight),
+      );
+  }
+
+  /** Show the samples of an index, and no longer the newest. @param {number} at */
+  show(at) {
+    this.#stopPlaying();
+    this.#go(at);
+  }
+
+  /** @param {number} at */
+  #go(at) {
+    this.live = false;
+    this.at = at;
+    this.render();
+  }
+
+  #stopPlaying() {
+    clearInterval(this.#timer);
+    this.#timer = 0;
+    find(this.root, ".play", HTMLElement).classList.remove("on");
+  }
+
+  #play() {
+    if (this.#timer) return this.#stopPlaying();
+    const last = this.history.run.grids.length - 1;
+    this.#go(this.at >= last ? 0 : this.at);
+    find(this.root, ".play", HTMLElement).classList.add("on");
+    this.#timer = setInterval(() => {
+      if (this.at >= this.history.run.grids.length - 1) this.#stopPlaying();
+      else this.#go(this.at + 1);
+    }, PLAY);
+    return undefined;
+  }
+
+  /** @param {string} selector @param {string} text */
+  #say(selector, text) {
+    const node = find(this.root, selector, HTMLElement);
+    if (node.textContent !== text) node.textContent = text;
+  }
+
+  #valueText() {
+    const { run } = this.history;
+    const grid = run.grids[this.at];
+    return grid ? `Samples ${moment(run, grid.step, grid.seconds)}` : "";
+  }
+
+  /** Images at the right end of the curves. */
+  #right() {
+    const { run, earlier } = this.history;
+    const seen = (/** @type {Run} */ r) => r.images(r.points.at(-1)?.[0] ?? 0);
+    const shown = Math.max(seen(run), ...earlier.map(seen));
+    return Math.max(run.images(run.total), shown);
+  }
+
+  render() {
+    const { answer, run } = this.history;
+    const { root } = this;
+    if (this.live) this.at = Math.max(0, run.grids.length - 1);
+    this.at = Math.min(this.at, Math.max(0, run.grids.length - 1));
+    Object.assign(root.dataset, {
+      state: answer.state,
+      run: run.number,
+      grids: run.grids.length,
+      at: run.grids[this.at]?.step ?? "",
+      live: this.live,
+    });
+    this.#say(".status-text", status(answer));
+    this.#say(".status-facts", facts(answer, run).join(" · "));
+    const bar = find(root, ".progress", HTMLElement);
+    const done = run.total ? Math.round((100 * (answer.step ?? 0)) / run.total) : 0;
+    bar.hidden = !run.total;
+    bar.setAttribute("aria-valuenow", String(done));
+    find(bar, "i", HTMLElement).style.width = `${done}%`;
+    find(root, ".welcome", HTMLElement).hidden = answer.state !== "idle";
+    find(root, ".shown", HTMLElement).hidden = !run.grids.length;
+    if (run.grids.length) this.#samples();
+    if (run.grids.length) this.#curves();
+  }
+
+  #samples() {
+    const { run } = this.history;
+    const grid = run.grids[this.at];
+    const when = moment(run, grid.step, grid.seconds);
+    this.#picture(".ema", grid.ema, `Samples with the moving average ${when}`);
+    this.#picture(".raw", grid.raw, `Samples with the raw weights ${when}`);
+    this.#say(".ema .at", when);
+    this.#say(".stage .sentence", sentence(grid.step, grid.error, run.grids[0].error));
+    const then = this.chosen?.gridAt(run.images(grid.step));
+    find(this.root, ".then", HTMLElement).hidden = !then;
+    if (this.chosen && then) {
+      this.#picture(".then", then.ema, `Samples of an earlier run, ${this.chosen.title}`);
+      this.#say(".then-title", this.chosen.title);
+      this.#say(".then .at", moment(this.chosen, then.step, then.seconds));
+    }
+    this.slider.max = String(run.grids.length - 1);
+    this.slider.value = String(this.at);
+    this.slider.disabled = run.grids.length < 2;
+    find(this.root, ".play", HTMLButtonElement).disabled = run.grids.length < 2;
+    this.slider.style.setProperty("--at", `${run.grids.length > 1 ? (100 * this.at) / (run.grids.length - 1) : 0}%`);
+    this.slider.setAttribute("aria-valuetext", this.#valueText());
+    find(this.root, ".live", HTMLElement).setAttribute("aria-pressed", String(this.live));
+  }
+
+  /** @param {string} figure @param {string} source @param {string} text */
+  #picture(figure, source, text) {
+    const image = find(this.root, `${figure} img`, HTMLImageElement);
+    if (image.src !== source) image.src = source;
+    image.alt = text;
+  }
+
+  #curves() {
+    const { run, earlier } = this.history;
+    const right = this.#right();
+    /** @param {Run} r @returns {[number, number][]} */
+    const loss = (r) => r.points.flatMap(([step, value]) => (value === null ? [] : [[r.images(step), value]]));
+    /** @param {Run} r @returns {[number, number][]} */
+    const error = (r) => r.grids.flatMap(({ step, error }) => (error === null ? [] : [[r.images(step), error]]));
+    /** @param {(r: Run) => [number, number][]} points @param {(r: Run) => boolean} fits @returns {Curve[]} */
+    const before = (points, fits) =>
+      earlier.flatMap((r, i) =>
+        fits(r) ? [{ name: `earlier earlier-${i}${r === this.chosen ? " chosen" : ""}`, points: points(r) }] : [],
+      );
+    this.errors.draw([...before(error, () => true), { name: "error", points: error(run) }], right);
+    const own = loss(run);
+    this.losses.draw(
+      [
+        ...before(
+          (r) => smoothed(loss(r)),
+          (r) => r.recipe === run.recipe,
+        ),
+        { name: "each", points: own },
+        { name: "loss", points: smoothed(own) },
+      ],
+      right,
+    );
+    const { step, error: value } = run.grids[this.at];
+    const share = run.images(step) / right;
+    this.errors.mark(share, value === null ? "" : `${value.toFixed(1)} grey levels`);
+    const near = smoothed(own).findLast(([images]) => images <= run.images(step));
+    this.losses.mark(share, near ? number(near[1]) : "");
+    this.#legend();
+  }
+
+  #legend() {
+    const { run, earlier } = this.history;
+    const group = find(this.root, ".earlier", HTMLElement);
+    group.hidden = !earlier.length;
+    const key = earlier.map((r) => `${r.number} ${r === this.chosen}`).join();
+    if (group.dataset.key === key) return;
+    group.dataset.key = key;
+    for (const old of all(group, "button", HTMLButtonElement)) old.remove();
+    earlier.forEach((r, i) => {
+      const line = svg("path", { d: "M0 3H22", class: `earlier-${i}` });
+      const title = `${r.title} · ${whole(r.images(r.grids.at(-1)?.step ?? 0))} images`;
+      const button = el("button", {
+        type: "button",
+        class: "button",
+        "aria-pressed": r === this.chosen,
+        title: "Show its samples beside this run's",
+      });
+      button.append(svg("svg", { viewBox: "0 0 22 6", "aria-hidden": "true" }, line), title);
+      button.addEventListener("click", () => {
+        this.chosen = r === this.chosen ? null : r;
+        this.render();
+      });
+      group.append(button);
+    });
+    if (!run.grids.length) this.chosen = null;
+  }
+}

@@ -1,0 +1,64 @@
+// The Train tab's words.
+import { duration } from "../shared/numbers.js";
+
+/** @import { Answer, State } from "./server.js" */
+/** @import { Run } from "./history.js" */
+
+/** @type {Record<State, string>} */
+const STATES = {
+  idle: "Ready",
+  starting: "Starting",
+  running: "Training",
+  pausing: "Saving, then pausing",
+  paused: "Paused",
+  stopping: "Saving, then stopping",
+  stopped: "Stopped",
+  finished: "Finished",
+  error: "Failed",
+  silent: "Silent",
+};
+
+/** @param {number} n */
+export const whole = (n) => Math.round(n).toLocaleString("en");
+
+/** What the run does, in a line. @param {Answer} answer */
+export function status({ state, text, followed }) {
+  const what = followed && state === "running" ? "Following" : STATES[state];
+  if (state === "silent") return "The followed run has said nothing for two minutes";
+  return text ? `${what}: ${text}` : what;
+}
+
+/**
+ * How far it is: images, images a second, time left.
+ * @param {Answer} answer
+ * @param {Run} run
+ */
+export function facts({ state, step = 0, left }, run) {
+  if (!run.total) return [];
+  const items = [`${whole(run.images(step))} of ${whole(run.images(run.total))} images`];
+  const speeds = run.points.slice(-5).flatMap(([, , speed]) => (speed === null ? [] : [speed]));
+  if (speeds.length && state === "running")
+    items.push(`${whole(speeds.reduce((a, b) => a + b) / speeds.length)} images/s`);
+  if (left && state === "running") items.push(`about ${duration(left)} left`);
+  return items;
+}
+
+/**
+ * What there is to see in samples, by how far the error has fallen.
+ * @param {number} step
+ * @param {number | null} error
+ * @param {number | null} first the error at the start
+ */
+export function sentence(step, error, first) {
+  if (step === 0) return "Random weights: noise goes in, noise comes out.";
+  if (!error || !first) return "";
+  const share = error / first;
+  if (share > 0.75) return "It learns how bright a picture is, and where: blots.";
+  if (share > 0.52) return "Blots become strokes.";
+  if (share > 0.44) return "Strokes find their places: some digits can be read.";
+  return "It knows what the pictures are made of; from here on it refines.";
+}
+
+/** @param {Run} run @param {number} step @param {number} seconds */
+export const moment = (run, step, seconds) =>
+  step ? `after ${whole(run.images(step))} images, ${duration(seconds)}` : "before the first step";
