@@ -19,7 +19,7 @@ from ddpm_core.noise import Noise, check_seed, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
 from ddpm_core.samplers import Predict, Step, ddim, ddim_sigmas, ddpm, ddpm_sigmas, solve
 from ddpm_core.solvers import SOLVERS, check_start, solver
-from ddpm_core.timesteps import Pairs, timestep_pairs
+from ddpm_core.timesteps import Pairs, model_pairs
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class SamplerSettings:
 
         Raises ValueError for what this model or guidance does not allow.
         """
-        pairs = timestep_pairs(model.schedule.T, self.steps, self.spacing)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"unknown sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
+        pairs = model_pairs(model, self.steps, self.spacing, self.sampler)
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
         if self.sampler == "ddpm":
@@ -67,10 +67,11 @@ def trajectory(
 
     seeds: one image each, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given. steps: 1..T.
     sampler: one of names.SAMPLERS. variance: one of names.VARIANCES, None for the checkpoint's own; ignored by samplers
-    other than "ddpm". spacing: one of names.SPACINGS. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers.
-    clip: clip x̂_0 to [−1, 1], None as the checkpoint asks for. labels, guidance: see predict.label_tensor and
-    predict.predict. x_T: (N, C, H, W) instead of the seeded start; the state has its dtype. noise(index, x) -> tensor
-    like x, instead of the seeded noise of step `index`.
+    other than "ddpm". spacing: one of names.SPACINGS; "optimised" needs a model that has such steps: see
+    timesteps.model_pairs. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers. clip: clip x̂_0 to [−1, 1], None as
+    the checkpoint asks for. labels, guidance: see predict.label_tensor and predict.predict. x_T: (N, C, H, W) instead
+    of the seeded start; the state has its dtype. noise(index, x) -> tensor like x, instead of the seeded noise of step
+    `index`.
 
     Raises ValueError, before anything is computed, for values outside these.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.model import ModelSpec, Source
-from ddpm_core.timesteps import timestep_pairs
+from ddpm_core.timesteps import model_pairs
 from ui.runs.models import revision
 from ui.runs.settings import LANE, Settings
 
@@ -144,4 +144,4 @@ def _indices(settings: Settings, model: ModelSpec) -> str:
     """The t − 1 of the run's steps, as Python."""
     if settings.spacing == "linspace" and settings.steps > 1:
         return f"np.linspace(0, {model.schedule.T - 1}, {settings.steps}).round().astype(int)[::-1].tolist()"
-    return repr([t - 1 for t, _ in timestep_pairs(model.schedule.T, settings.steps, settings.spacing)])
+    return repr([t - 1 for t, _ in model_pairs(model, settings.steps, settings.spacing, settings.sampler)])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ddpm_core.image_files import MODES, WITH_ALPHA
 from ddpm_core.model import ModelSpec
-from ddpm_core.timesteps import timestep_pairs
+from ddpm_core.timesteps import model_pairs
 from ui.runs import formats
 from ui.runs.offered import short_name
 from ui.runs.settings import ANY, Settings
@@ -161,7 +161,7 @@ def _noise_left(lanes: Sequence[Settings], steps: int | None, model: ModelSpec) 
 def _steps(settings: Settings, model: ModelSpec) -> list[Row]:
     from ddpm_core.runs import sigmas  # here for the start time: see ui/__init__.py
 
-    pairs = timestep_pairs(model.schedule.T, settings.steps, settings.spacing)
+    pairs = model_pairs(model, settings.steps, settings.spacing, settings.sampler)
     noise = sigmas(
         model,
         steps=settings.steps,
