@@ -181,10 +181,10 @@ class _Trial:
         self, sampler: Sampler, chain: Chain, known: Sequence[Prediction] = ()
     ) -> tuple[float, list[Prediction]]:
         """The mean distance of x_0 from the teacher's, and the predictions on the way. known: the first of them."""
-        x, predictions = self._x_T, []
-        for x, prediction in self._run(sampler, chain, torch.arange(len(x)), known):
-            predictions.append(prediction)
-        return (x.cpu() - self._exact).double().square().flatten(1).mean(1).sqrt().mean().item(), predictions
+        steps = list(self._run(sampler, chain, torch.arange(len(self._x_T)), known))
+        difference = steps[-1][0].cpu() - self._exact
+        error = difference.double().square().flatten(1).mean(1).sqrt().mean().item()
+        return error, [prediction for _, prediction in steps]
 
     def _run(
         self, sampler: Sampler, chain: Sequence[int], rows: Tensor, known: Sequence[Prediction] = ()
@@ -197,13 +197,10 @@ class _Trial:
             predictions.append(known[i] if i < len(known) else self._predict(x, t, rows))
             return predictions[-1]
 
-        def none(_: int, x: Tensor) -> Tensor:
-            return torch.zeros_like(x)
-
         pairs = list(zip(chain, [*chain[1:], 0], strict=True))
         x_T = self._x_T[rows.to(self._x_T.device)]
         if sampler == "ddim":
-            steps = ddim(evaluate, schedule, pairs, x_T, noise=none, eta=0.0)
+            steps = ddim(evaluate, schedule, pairs, x_T, noise=lambda _, x: x, eta=0.0)
         else:
             steps = solve(evaluate, schedule, pairs, x_T, advance=solver(sampler, schedule, pairs))
         for step in steps:
