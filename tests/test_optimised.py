@@ -28,6 +28,7 @@ from ddpm_core.names import OPTIMISED_FOR, SAMPLERS
 from ddpm_core.optimised import OptimisedSteps
 from ddpm_core.solvers import solver
 from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, timestep_pairs
+from train.__main__ import main
 
 LINEAR = NoiseSchedule.linear()
 SIZE = 4
@@ -288,3 +289,31 @@ def test_a_file_that_holds_something_else_is_named(times, checkpoint):
 def test_a_model_that_was_not_loaded_has_no_place_for_them():
     with pytest.raises(ValueError, match="can be saved only for a model loaded from a checkpoint"):
         optimised_file.place(mixture())
+
+
+# python -m train schedule
+
+
+def test_the_command_finds_them_and_keeps_them(checkpoint, capsys):
+    words = ["schedule", str(checkpoint), "--steps", "3,2", "--images", "2", "--points", "4"]
+    assert main([*words, "--device", "cpu", "--engine", "torch"]) == 0
+    assert capsys.readouterr().out.strip() == str(checkpoint / "optimised_steps.json")
+    times = load(checkpoint, engine="torch").optimised
+    assert set(times["dpm++"]) == {2, 3}
+    content = json.loads((checkpoint / "optimised_steps.json").read_text())
+    assert content["images"] == 2 and content["points"] == 4 and content["errors"]["ddim"].keys() == {"2", "3"}
+
+
+def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
+    (checkpoint / "optimised_steps.json").write_text("{}")
+    monkeypatch.setattr(refs, "embedded", lambda: {"toy": checkpoint})
+    monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture())
+    for words, told in (
+        (["toy"], "python -m ddpm_core export toy FOLDER"),
+        (["nowhere"], "there is no checkpoint 'nowhere'"),
+        ([str(checkpoint), "--steps", "a"], "--steps takes numbers"),
+        ([str(checkpoint), "--images", "0"], "--images must be 1 to"),
+        ([str(checkpoint)], "only for a model loaded from a checkpoint"),
+    ):
+        assert main(["schedule", *words]) == 2
+        assert told in capsys.readouterr().err
