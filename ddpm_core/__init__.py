@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.save import save as save
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.model import Model as Model
+    from ddpm_core.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.process import posterior as posterior
     from ddpm_core.process import q_sample as q_sample
     from ddpm_core.process import reverse_variance as reverse_variance
@@ -27,6 +28,7 @@ _HOME = {
     "Step": "samplers",
     "bits_per_dim": "likelihood",
     "load": "checkpoint.load",
+    "optimise_timesteps": "optimised",
     "posterior": "process",
     "q_sample": "process",
     "reverse_variance": "process",

@@ -5,17 +5,28 @@ The files of a checkpoint give the specification in no time; the network takes s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from ddpm_core.names import LEARNED, OWN_VARIANCES, PREDICTIONS, VARIANCES, Averaging, OwnVariance, Prediction, Variance
+from ddpm_core.names import (
+    LEARNED,
+    OWN_VARIANCES,
+    PREDICTIONS,
+    VARIANCES,
+    Averaging,
+    OwnVariance,
+    Prediction,
+    Sampler,
+    Variance,
+)
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # [sampler][steps]: the times t, descending
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,8 @@ class ModelSpec:
     checkpoint's own reverse variance, one of names.OWN_VARIANCES. num_classes: the null label is not counted; labels
     are 0..num_classes − 1. null_label: the label that means "no class". clip: whether the checkpoint asks for x̂_0 to be
     clipped. gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated
-    (ddpm_core.analytic). student: what a distilled model was made for, None for any other. Raises ValueError for other
+    (ddpm_core.analytic). optimised: the times of the spacing "optimised", or None where they were not searched
+    (ddpm_core.optimised). student: what a distilled model was made for, None for any other. Raises ValueError for other
     values.
     """
 
@@ -65,6 +77,7 @@ class ModelSpec:
     clip: bool = True
     source: Source | None = None
     gamma: Tensor | None = None
+    optimised: OptimisedTimes | None = None
     student: Student | None = None
 
     def __post_init__(self) -> None:

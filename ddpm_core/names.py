@@ -7,7 +7,7 @@ from typing import Literal, get_args
 Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "consistency"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
-Spacing = Literal["linspace", "quadratic", "leading", "trailing"]
+Spacing = Literal["linspace", "quadratic", "leading", "trailing", "optimised"]
 Prediction = Literal["epsilon", "x0", "v", "mu"]
 Engine = Literal["auto", "torch", "compile", "openvino"]
 Arithmetic = Literal["fp32", "bf16", "fp16"]  # what "auto" is resolved to
@@ -21,6 +21,7 @@ VARIANCES: tuple[Variance, ...] = get_args(Variance)
 OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # what a checkpoint can have as its own
 LEARNED: tuple[Variance, ...] = ("learned", "learned_range")  # the network outputs 2C channels: the prediction, then v
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
+OPTIMISED_FOR: tuple[Sampler, ...] = ("ddim", "dpm++", "unipc")  # those without noise: see timesteps.model_pairs
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

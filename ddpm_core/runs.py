@@ -29,7 +29,7 @@ from ddpm_core.samplers import (
     solve,
 )
 from ddpm_core.solvers import SOLVERS, check_start, solver
-from ddpm_core.timesteps import Pairs, timestep_pairs
+from ddpm_core.timesteps import Pairs, model_pairs
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,9 @@ class SamplerSettings:
         """
         own, student = self.of(model), model.student
         assert own.steps is not None and own.sampler is not None
-        if student is None or own.spacing is not None:
-            pairs = timestep_pairs(model.schedule.T, own.steps, own.spacing or "linspace")
-        else:
-            pairs = student.pairs(own.steps)
         if own.sampler not in SAMPLERS:
             raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(SAMPLERS)}")
+        pairs = model_pairs(model, own.steps, own.spacing, own.sampler)
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
         if student is not None:
@@ -90,11 +87,12 @@ def trajectory(
 
     seeds: one image each, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given. steps: 1..T,
     None for 50. sampler: one of names.SAMPLERS, None for "ddpm". variance: one of names.VARIANCES, None for the
-    checkpoint's own; ignored by samplers other than "ddpm". spacing: one of names.SPACINGS, None for "linspace". For a
-    student None is what it was made for: see student.Student. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers.
-    clip: clip x̂_0 to [−1, 1], None as the checkpoint asks for. labels, guidance: see predict.label_tensor and
-    predict.predict. x_T: (N, C, H, W) instead of the seeded start; the state has its dtype. noise(index, x) -> tensor
-    like x, instead of the seeded noise of step `index`.
+    checkpoint's own; ignored by samplers other than "ddpm". spacing: one of names.SPACINGS, None for "linspace";
+    "optimised" needs a model that has such steps: see timesteps.model_pairs. For a student None is what it was made
+    for: see student.Student. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers. clip: clip x̂_0 to [−1, 1], None as
+    the checkpoint asks for. labels, guidance: see predict.label_tensor and predict.predict. x_T: (N, C, H, W) instead
+    of the seeded start; the state has its dtype. noise(index, x) -> tensor like x, instead of the seeded noise of step
+    `index`.
 
     Raises ValueError, before anything is computed, for values outside these.
     """

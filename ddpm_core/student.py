@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ddpm_core.names import DISTILLATIONS, Distillation, Sampler
-from ddpm_core.timesteps import Pairs
 
 SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # that each is made for
 
@@ -47,7 +46,7 @@ class Student:
         """How many steps a run has unless told otherwise: all times after progressive distillation, else 2 of them."""
         return len(self.times) if self.method == "progressive" else min(2, len(self.times))
 
-    def pairs(self, steps: int) -> Pairs:
+    def pairs(self, steps: int) -> list[tuple[int, int]]:
         """The steps (t, s) of a run, evenly among the times, from the first one on. Raises ValueError for too many."""
         most = len(self.times)
         if self.method == "progressive" and steps != most:
@@ -57,7 +56,7 @@ class Student:
         times = [self.times[k * most // steps] for k in range(steps)]
         return list(zip(times, [*times[1:], 0], strict=True))
 
-    def check(self, sampler: Sampler, pairs: Pairs, eta: float) -> None:
+    def check(self, sampler: Sampler, pairs: Sequence[tuple[int, int]], eta: float) -> None:
         """Raise ValueError, in one sentence, for a run that the student was not made for."""
         if sampler != self.sampler or eta:
             needed = f"{self.sampler!r}, not {sampler!r}" if sampler != self.sampler else f"{sampler!r} with eta 0"

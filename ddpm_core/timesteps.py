@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from ddpm_core.model import ModelSpec
-from ddpm_core.names import SPACINGS, Sampler, Spacing
+from ddpm_core.names import Sampler, Spacing
 
 Pairs = Sequence[tuple[int, int]]  # (t, s) of each step, descending
 
@@ -42,20 +42,61 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
     "leading": _leading,
     "trailing": _trailing,
 }
+FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
 
 
 def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[int, int]]:
     """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
 
-    T: steps of the forward process. n: 1..T. spacing: one of names.SPACINGS; n = 1 is [(T, 0)] in each of them, and
-    n = T the whole chain in each but "quadratic". Raises ValueError for an n or a spacing outside these.
+    T: steps of the forward process. n: 1..T. spacing: one of FORMULAS; n = 1 is [(T, 0)] in each of them, and n = T the
+    whole chain in each but "quadratic". Raises ValueError for an n or a spacing outside these.
     """
+    if spacing == "optimised":
+        raise ValueError(f"optimised steps are a model's, and of a sampler: choose from {', '.join(FORMULAS)} here")
     if spacing not in _TIMES:
-        raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(SPACINGS)}")
+        raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= T:
         raise ValueError(f"steps must be a whole number from 1 to {T}, got {n!r}")
     times = [T] if n == 1 else _TIMES[spacing](T, int(n))
-    descending = times[::-1]
+    return _pairs(times[::-1])
+
+
+def model_pairs(model: ModelSpec, n: int, spacing: Spacing | None, sampler: Sampler) -> list[tuple[int, int]]:
+    """`timestep_pairs`, and what depends on the model: its optimised steps, and a student's own.
+
+    spacing: None is a student's own steps, and "linspace" for other models. "optimised" is those that were found for
+    this model and sampler (ddpm_core.optimised); samplers that add noise take those of DDIM, which is of first order
+    too. Raises ValueError, which says what to do, where there are none for n steps.
+    """
+    if spacing is None and model.student is not None:
+        return model.student.pairs(n)
+    if spacing != "optimised":
+        return timestep_pairs(model.schedule.T, n, spacing or "linspace")
+    ref = model.source.ref if model.source else "CHECKPOINT"
+    search = f"run `python -m train schedule {ref}"
+    if model.optimised is None:
+        raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")
+    found = model.optimised["ddim" if sampler in ("ddpm", "consistency") else sampler]
+    if n not in found:
+        raise ValueError(
+            f"there are optimised steps for {ranges(found)} steps, not for {n}: "
+            f"{search} --steps {n}`, or choose another spacing"
+        )
+    return _pairs(found[n])
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers as a text: "1 to 8, 10"."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in runs)
+
+
+def _pairs(descending: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip(descending, [*descending[1:], 0], strict=True))
 
 
@@ -65,7 +106,10 @@ _FEW = 20  # steps
 _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
 
 
-def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing:
-    """The spacing for a sampler at so many steps of this model where nobody has chosen one."""
-    few = steps <= _FEW and steps < model.schedule.T
-    return _SUITED.get(sampler, "linspace") if few else "linspace"
+def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | None:
+    """The spacing for a sampler at so many steps of this model where nobody has chosen one; None is a student's own."""
+    if model.student is not None:
+        return None
+    if steps > _FEW or steps >= model.schedule.T or sampler not in _SUITED:
+        return "linspace"
+    return "optimised" if model.optimised and steps in model.optimised[sampler] else _SUITED[sampler]

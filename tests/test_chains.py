@@ -6,7 +6,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from toy import AB, LINEAR, SECOND_HALF, X_T, assert_chain, numpy_z, run, toy_model, z
 
-from ddpm_core.names import SPACINGS
+from ddpm_core.timesteps import FORMULAS
 
 # Against the oracle
 
@@ -28,7 +28,7 @@ def test_ddim_is_the_oracles_chain(steps, eta, clip):
     assert_chain(run(toy_model(), steps, sampler="ddim", eta=eta, clip=clip), expected, pairs)
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", FORMULAS)
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
 def test_every_spacing_is_the_oracles_chain(sampler, spacing):
     pairs = oracle.pairs(1000, 20, spacing)

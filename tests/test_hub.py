@@ -266,7 +266,9 @@ def test_a_cache_that_diffusers_filled_offline(online, tmp_path):
     online.status = 200
     filled_by_diffusers(online, tmp_path)
     online.stop()
-    with pytest.warns(UserWarning, match="owner/ours: ddpm_core.json and analytic_variance.json are not in"):
+    with pytest.warns(
+        UserWarning, match="owner/ours: ddpm_core.json and analytic_variance.json and optimised_steps.json are not in"
+    ):
         assert ddpm_core.load("owner/ours").num_classes == 0
 
 

@@ -21,6 +21,8 @@ SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
 OWN = {"null_label": 2, "class_names": ["a", "b"], "weights": "EMA", "prediction": "epsilon"}
 GAMMA = {"times": [1, 20], "gamma": [0.5, 0.9], "standard_error": [0.1, 0.1], "images": 2, "weights_sha256": "0" * 64}
+CHAINS = {name: {"2": "18 4"} for name in ("ddim", "dpm++", "unipc")}
+OPTIMISED = {"times": CHAINS, "errors": {}, "images": 2, "weights_sha256": "0" * 64}
 # Fields that the checkpoint itself leaves out.
 MORE = {
     "config.json": (
@@ -31,6 +33,7 @@ MORE = {
     "model_index.json": ("vae",),
     "ddpm_core.json": ("other",),
     "analytic_variance.json": ("other",),
+    "optimised_steps.json": ("other",),
 }
 NAMES = [
     *(
@@ -139,6 +142,7 @@ def originals(folder: Path) -> Path:
     for kind in ("safetensors", "bin"):
         write(folder / kind, pickle=kind == "bin", own=OWN, scheduler={"num_train_timesteps": 20}, **SMALL)
         (folder / kind / "analytic_variance.json").write_text(json.dumps(GAMMA))
+        (folder / kind / "optimised_steps.json").write_text(json.dumps(OPTIMISED))
     return folder
 
 

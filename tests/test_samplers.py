@@ -10,16 +10,15 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, sample, side_by_side, trajectory
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.imaging import to_uint8
-from ddpm_core.names import SPACINGS
 from ddpm_core.noise import gaussian
 from ddpm_core.predict import predict
 from ddpm_core.runs import sigmas
-from ddpm_core.timesteps import timestep_pairs
+from ddpm_core.timesteps import FORMULAS, timestep_pairs
 
 # The end of a chain
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", FORMULAS)
 @pytest.mark.parametrize("steps", [1, 2, 10, 100])
 def test_the_last_step_adds_no_noise(spacing, steps):
     """x_0 is the last x0_hat itself, and sigma says 0: the mean of Eq. 7 at s = 0."""

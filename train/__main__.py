@@ -1,4 +1,4 @@
-"""python -m train fit | distill | push | gamma | evaluate"""
+"""python -m train fit | distill | push | gamma | schedule | evaluate"""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ USAGE = """usage: python -m train COMMAND [--help]
   distill   make a student of few steps out of it: python -m train distill CHECKPOINT --data FOLDER --out runs/student
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
   gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
+  schedule  find the time steps that suit a model best:  python -m train schedule CHECKPOINT
   evaluate  FID, KID, IS, bits/dim by steps and variance: python -m train evaluate CHECKPOINT --data FOLDER --out study
 """
 
@@ -68,6 +69,13 @@ def gamma(arguments: list[str]) -> int:
     return gamma.main(arguments)
 
 
+def schedule(arguments: list[str]) -> int:
+    """Find a checkpoint's optimised time steps."""
+    from train import schedule
+
+    return schedule.main(arguments)
+
+
 def evaluate(arguments: list[str]) -> int:
     """Measure a checkpoint."""
     from train.evaluate.options import Options
@@ -81,7 +89,14 @@ def evaluate(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run a command; returns the exit status. An error of the user's input is one sentence on stderr, and status 2."""
-    commands = {"fit": fit, "distill": distill, "push": push, "gamma": gamma, "evaluate": evaluate}
+    commands = {
+        "fit": fit,
+        "distill": distill,
+        "push": push,
+        "gamma": gamma,
+        "schedule": schedule,
+        "evaluate": evaluate,
+    }
     if not arguments or arguments[0] not in commands:
         asked = bool(arguments) and arguments[0] in HELP
         print(USAGE, end="", file=sys.stdout if asked else sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ddpm_core.model import Model, Source
+from ddpm_core.timesteps import ranges
 
 
 def describe(model: Model) -> dict[str, str]:
@@ -22,12 +23,20 @@ def describe(model: Model) -> dict[str, str]:
         "prediction": model.prediction,
         "variance": f"{model.variance} (as published)",
         "analytic variance": "estimated" if model.gamma is not None else "not estimated",
+        "optimised steps": _optimised(model),
         "clip": "x̂_0 to [−1, 1]" if model.clip else "no",
         "classes": _classes(model),
         "student": model.student and str(model.student),
         "engine": getattr(model.network, "description", None),
     }
     return {title: str(line) for title, line in lines.items() if line}
+
+
+def _optimised(model: Model) -> str:
+    if model.optimised is None:
+        return "none"
+    chains = model.optimised.values()
+    return f"for {ranges(set.intersection(*(set(found) for found in chains)))} steps"
 
 
 def _classes(model: Model) -> str:

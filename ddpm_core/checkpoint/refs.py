@@ -14,7 +14,8 @@ from ddpm_core import files
 WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
 OWN = "ddpm_core.json"  # what the Hub's layout has no field for
 ANALYTIC = "analytic_variance.json"  # see gamma_file
-EXTRA = ("model_index.json", OWN, ANALYTIC)
+OPTIMISED = "optimised_steps.json"  # see optimised_file
+EXTRA = ("model_index.json", OWN, ANALYTIC, OPTIMISED)
 FILES = (
     *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHT_FILES)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ddpm_core import files
-from ddpm_core.checkpoint import gamma_file, refs, spec
+from ddpm_core.checkpoint import gamma_file, optimised_file, refs, spec
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.from_diffusers import UNet2DModel
@@ -29,6 +29,7 @@ SAVED = (
     "model_index.json",
     "ddpm_core.json",
     refs.ANALYTIC,
+    refs.OPTIMISED,
     WEIGHTS,
 )
 
@@ -37,8 +38,9 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly.
 
     half: store the weights as float16, half the size, each rounded to 11 significant bits. Γ of the analytic variance
-    is stored too, unless the weights were changed after loading; rounding them changes Γ by far less than its standard
-    error. extra: more files by name, such as README.md; None for one that must not be there.
+    and the optimised steps are stored too, unless the weights were changed after loading; rounding them changes Γ by
+    far less than its standard error. extra: more files by name, such as README.md; None for one that must not be
+    there.
 
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
     whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
@@ -61,7 +63,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         raise CheckpointError(
             f"{folder} may hold the only exact weights of this model: choose another folder for float16"
         )
-    weights, has_gamma = _unrounded(model, unet)
+    weights, unchanged = _unrounded(model, unet)
     weights = _for_file(weights, half)
     extra = extra or {}
     try:
@@ -69,8 +71,10 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
             unet.save_config(new)
             contents = spec.json_files(model)
-            if model.gamma is not None and has_gamma:
+            if model.gamma is not None and unchanged:
                 contents[refs.ANALYTIC] = gamma_file.beside(model, new / WEIGHTS, half)
+            if model.optimised is not None and unchanged:
+                contents[refs.OPTIMISED] = optimised_file.beside(model, new / WEIGHTS, half)
             for name, content in contents.items():
                 (new / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             for name, content in extra.items():
@@ -109,15 +113,15 @@ def _is_network(config: Path) -> bool:
 
 
 def _unrounded(model: Model, unet: UNet2DModel) -> tuple[dict[str, Tensor], bool]:
-    """The weights in float32, and whether Γ, where the model has it, is theirs.
+    """The weights in float32, and whether Γ and the optimised steps, where the model has them, are theirs.
 
-    They are the network's own, or where it has them rounded, those of the file it was loaded from. Γ is theirs unless
-    they were changed after loading.
+    They are the network's own, or where it has them rounded, those of the file it was loaded from. The rest is theirs
+    unless they were changed after loading.
     """
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
     path = source and source.weights_path
-    if exact and (model.gamma is None or not path):
+    if exact and ((model.gamma is None and model.optimised is None) or not path):
         return weights, True
     stored: dict[str, Tensor] = {}
     if path:

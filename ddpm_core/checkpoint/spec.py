@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ddpm_core.checkpoint import gamma_file, unet_config
+from ddpm_core.checkpoint import gamma_file, optimised_file, unet_config
 from ddpm_core.checkpoint.fields import (
     LIMITS,
     choice,
@@ -67,7 +67,7 @@ def check(checkpoint: LocalCheckpoint) -> None:
 
 
 def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """What the files say of a checkpoint's model, with its source and Γ.
+    """What the files say of a checkpoint's model, with its source, Γ and optimised steps.
 
     Raises CheckpointError, whose text is one sentence for the user, for files that no model can be made of.
     """
@@ -82,7 +82,8 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
         bytes=checkpoint.weights.stat().st_size,
         folder=checkpoint.folder,
     )
-    return replace(config, spec=replace(spec, source=source, gamma=gamma_file.read(source, spec.schedule)))
+    gamma, optimised = (kept.read(source, spec.schedule) for kept in (gamma_file, optimised_file))
+    return replace(config, spec=replace(spec, source=source, gamma=gamma, optimised=optimised))
 
 
 def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Averaging]:

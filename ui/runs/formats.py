@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "analytic": "analytic", "learned": "learned", "learned_range": "learned"}
-SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC"}
+SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC", "consistency": "Consistency"}
 
 
 def sigma(value: float) -> str:

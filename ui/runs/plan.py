@@ -89,7 +89,7 @@ def summary(lanes: Sequence[Settings]) -> str:
     parts = [
         *([short_name(first.checkpoint)] if _one("checkpoint", lanes) else []),
         *([_count(first.steps)] if _one("steps", lanes) else []),
-        *([first.spacing] if _one("spacing", lanes) and first.spacing != "linspace" else []),
+        *([first.spacing] if _one("spacing", lanes) and first.spacing not in ("linspace", None) else []),
         " against ".join(names(lanes)),
         *([first.label] if first.label != ANY else []),
         f"seed {first.seed}",
@@ -105,7 +105,7 @@ def names(lanes: Sequence[Settings]) -> list[str]:
                 *([] if _one("checkpoint", lanes) else [short_name(lane.checkpoint)]),
                 way(lane),
                 *([] if _one("steps", lanes) else [_count(lane.steps)]),
-                *([] if _one("spacing", lanes) else [lane.spacing]),
+                *([] if _one("spacing", lanes) else [lane.spacing or "its own times"]),
             ]
         )
         for lane in lanes

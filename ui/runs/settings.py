@@ -40,7 +40,7 @@ class Settings:
     checkpoint: str = field(default=CHECKPOINT, metadata=_has(Reference("checkpoint"), lane_b=SAME))
     sampler: Sampler = field(default="ddpm", metadata=_has(Choice("sampler", SAMPLERS), lane_b="ddpm"))
     steps: int = field(default=50, metadata=_has(STEPS, lane_b=50))
-    spacing: Spacing | Literal["auto"] = field(
+    spacing: Spacing | Literal["auto"] | None = field(  # None, once resolved: a student's own times
         default=AUTO, metadata=_has(Choice("spacing", (AUTO, *SPACINGS)), lane_b=SAME)
     )
     variance: Variance = field(default="beta_tilde", metadata=_has(Choice("variance", VARIANCES), lane_b="beta"))
@@ -71,7 +71,7 @@ class Settings:
     @property
     def adds_noise(self) -> bool:
         """Whether any step adds noise."""
-        return self.sampler == "ddpm" or (self.sampler == "ddim" and self.eta > 0)
+        return self.sampler in ("ddpm", "consistency") or (self.sampler == "ddim" and self.eta > 0)
 
     def resolved(self, model: ModelSpec) -> Settings:
         """The same, with what suits the model and the sampler for everything that was left open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,8 @@ from ui.runs.settings import DEFAULTS, LANE, PAGE, SAME, Settings, class_names, 
 from ui.tabs.denoise import texts
 
 PATIENCE = 5.0  # seconds that the default number of images may take with the default number of steps
-FITTED = ("steps", "variance", "label", "steps_b", "variance_b")  # what `for_models` changes
+FITTED = ("sampler", "steps", "variance", "label", "sampler_b", "steps_b", "variance_b")  # what `for_models` changes
 
-_SAMPLERS = [(formats.SAMPLER[name], name) for name in SAMPLERS]
 _AS_A = ("As in lane A", SAME)
 
 
@@ -89,7 +89,7 @@ def variance_radio(name: str = "variance", **fitted: Any) -> gr.Radio:
 
 def sampler_radio(name: str = "sampler") -> gr.Radio:
     info = texts.SAMPLER[DEFAULTS[name]]
-    return gr.Radio(_SAMPLERS, value=DEFAULTS[name], label="Sampler", info=info, elem_id=_id(name))
+    return gr.Radio(_titled(SAMPLERS), value=DEFAULTS[name], label="Sampler", info=info, elem_id=_id(name))
 
 
 def eta_slider(name: str = "eta") -> gr.Slider:
@@ -175,7 +175,7 @@ COMPARISONS: dict[str, dict[str, Any]] = {
     "1000 steps: βₜ against β̃ₜ": of_variances(1000),
     "10 steps: DDIM against UniPC": OF_SOLVERS,
 }
-_OTHER_SAMPLER = {"ddim": "unipc", "dpm++": "ddim", "unipc": "ddim"}
+_OTHER_SAMPLER = {"ddim": "unipc", "dpm++": "ddim", "unipc": "ddim", "consistency": "ddim"}
 
 
 def opposite_lane(lane: dict[str, Any]) -> dict[str, Any]:
@@ -201,15 +201,32 @@ def for_models(model: ModelSpec | None, model_b: ModelSpec | None, **now: Any) -
     if now.get("label", ANY) not in labels:
         fitted["label"]["value"] = labels[0]
     for mark, own in (("", model), ("_b", model_b)):
-        T, variances = own.schedule.T if own else 1000, _variances(own)
-        steps, variance = now.get(f"steps{mark}"), now.get(f"variance{mark}", Settings.variance)
-        fitted[f"steps{mark}"] = {"maximum": T}
-        if isinstance(steps, (int, float)) and steps > T:
-            fitted[f"steps{mark}"]["value"] = T
+        variances, variance = _variances(own), now.get(f"variance{mark}", Settings.variance)
+        steps, (low, high, usual) = now.get(f"steps{mark}"), _step_limits(own)
+        fitted[f"steps{mark}"] = {"maximum": high}
+        if isinstance(steps, (int, float)) and not low <= steps <= high:
+            fitted[f"steps{mark}"]["value"] = usual
+        samplers = [own.student.sampler] if own and own.student else SAMPLERS
+        fitted[f"sampler{mark}"] = {"choices": _titled(samplers)}
+        if now.get(f"sampler{mark}", Settings.sampler) not in samplers:
+            fitted[f"sampler{mark}"]["value"] = samplers[0]
         fitted[f"variance{mark}"] = {"choices": variances}
         if variance not in [kind for _, kind in variances]:
             fitted[f"variance{mark}"]["value"] = Settings.variance
     return fitted
+
+
+def _step_limits(model: ModelSpec | None) -> tuple[int, int, int]:
+    """The least and the most steps of a run, and how many to set where there are more or fewer now."""
+    T = model.schedule.T if model else 1000
+    if model is None or model.student is None:
+        return 1, T, T
+    student = model.student
+    return student.steps if student.method == "progressive" else 1, len(student.times), student.steps
+
+
+def _titled(samplers: Sequence[str]) -> list[tuple[str, str]]:
+    return [(formats.SAMPLER[name], name) for name in samplers]
 
 
 def _variances(model: ModelSpec | None) -> list[tuple[str, str]]:

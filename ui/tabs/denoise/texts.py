@@ -10,6 +10,8 @@ CHECKPOINT_B = "Another one: its images must have A's size and channels"
 SEED = "Fixes all the noise"
 CLASS = "What to draw; any: the model chooses"
 SPACING = "Which times t the steps visit; auto suits the sampler"
+OPTIMISE = "Find optimised steps"
+OPTIMISE_TIME = "This model has none for so many steps yet. Minutes for a small model; others' runs go on meanwhile"
 ETA = "Share of β̃ₜ in DDIM's noise: 0 adds none"
 ETA_OTHERS = "Only with DDIM"
 COUNT = "Image i has the seed + i"
@@ -25,11 +27,13 @@ SAMPLER = {
     "ddim": "DDIM: xₛ = √ᾱₛ x̂₀ + √(1 − ᾱₛ − σ²) ε + σ z",
     "dpm++": "DPM-Solver++: xₛ from xₜ, x̂₀ and the x̂₀ before it, of order 2; σ = 0. For few steps",
     "unipc": "UniPC: corrects xₜ by x̂₀, then steps as order 2 does; σ = 0. For few steps",
+    "consistency": "Consistency: xₛ = √ᾱₛ x̂₀ + √(1 − ᾱₛ) z. For students of 1 to 8 steps",
 }
 NO_VARIANCE = {
     "ddim": "DDIM sets its own σ through η",
     "dpm++": "DPM-Solver++ adds no noise",
     "unipc": "UniPC adds no noise",
+    "consistency": "Consistency sampling adds all of xₛ's noise anew",
 }
 
 # The published numbers behind the two ready-made comparisons (Song et al. 2021).
@@ -40,6 +44,6 @@ PUBLISHED = """<table><caption>FID by steps, lower is better: the paper's CIFAR-
 <tr><th>β̃ₜ</th><td><b>41.1</b></td><td><b>18.4</b></td><td><b>8.01</b></td><td><b>5.78</b></td><td>4.73</td></tr></table>"""
 
 
-def spacing(chosen: str) -> str:
-    """What stands below Spacing where "auto" means this one."""
-    return f"Which times t the steps visit; auto is {chosen} here"
+def spacing(chosen: str | None) -> str:
+    """What stands below Spacing where "auto" means this one; None is a student's own times."""
+    return f"Which times t the steps visit; auto is {chosen or 'what this student learned'} here"

@@ -1,0 +1,91 @@
+"""The file that keeps optimised time steps beside the weights that they were found for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ddpm_core.checkpoint.kept import Kept, copied
+from ddpm_core.checkpoint.refs import OPTIMISED
+from ddpm_core.model import Model, OptimisedTimes, Source
+from ddpm_core.names import OPTIMISED_FOR
+from ddpm_core.optimised import OptimisedSteps
+from ddpm_core.schedule import NoiseSchedule
+
+
+def place(model: Model) -> Path:
+    """The file that `write` writes. Raises what kept.Kept.place does."""
+    return _kept(model.schedule).place(model.source)
+
+
+def write(model: Model, found: OptimisedSteps, **about: str | int) -> Path:
+    """Keep optimised steps beside the weights, and those of other numbers of steps that the model has already.
+
+    They go into the user's cache for an embedded checkpoint or one from the Hub. about: anything worth keeping with
+    them. Returns the file's path. Raises what `place` does, and CheckpointError when the disk refuses.
+    """
+    content = {
+        "about": "the times t of each sampler's steps, for the spacing 'optimised', and the mean distance (RMS over an "
+        "image) of their x_0 from that of a fine teacher",
+        **about,
+        "images": found.images,
+        "errors": {
+            sampler: {str(n): float(f"{error:.3g}") for n, error in errors.items()}
+            for sampler, errors in found.errors.items()
+        },
+        "times": _as_json(merged(model.optimised, found.times)),
+    }
+    return _kept(model.schedule).write(model.source, content)
+
+
+def merged(old: OptimisedTimes | None, new: OptimisedTimes) -> OptimisedTimes:
+    """The new times, and the old ones of other numbers of steps."""
+    return {sampler: {**(old[sampler] if old else {}), **new[sampler]} for sampler in OPTIMISED_FOR}
+
+
+def beside(model: Model, weights: Path, rounded: bool) -> dict:
+    """The content of the file that belongs beside a copy of the weights of a model that has optimised steps.
+
+    weights: the copy's file. rounded: to float16, which moves no step. Raises ValueError for a model without them.
+    """
+    times = model.optimised
+    if times is None:
+        raise ValueError("this model has no optimised steps to keep")
+    kept = _kept(model.schedule).beside(model.source, lambda found: found == times, weights, rounded)
+    return kept or copied(weights, rounded) | {
+        "about": "optimised steps as they were given to the model: how they were found is not known",
+        "images": None,
+        "times": _as_json(times),
+    }
+
+
+def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:
+    """The optimised steps kept with a checkpoint, or None where there are none for these very weights.
+
+    Raises CheckpointError for a file that holds something else.
+    """
+    return _kept(schedule).read(source)
+
+
+def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
+    """The times of a chain as one text: as a list they would take a line each."""
+    return {
+        sampler: {str(n): " ".join(map(str, chain)) for n, chain in sorted(chains.items())}
+        for sampler, chains in times.items()
+    }
+
+
+def _kept(schedule: NoiseSchedule) -> Kept[OptimisedTimes]:
+    def times(content: dict[str, Any]) -> OptimisedTimes:
+        found = {name: {int(n): _chain(text) for n, text in content["times"][name].items()} for name in OPTIMISED_FOR}
+        for n, chain in (item for chains in found.values() for item in chains.items()):
+            descending = list(chain) == sorted(set(chain), reverse=True)
+            if len(chain) != n or n < 1 or not descending or not 1 <= chain[-1] <= chain[0] <= schedule.T:
+                raise ValueError("no chain")
+        return found
+
+    return Kept(OPTIMISED, "a list of optimised steps", times)
+
+
+def _chain(text: str) -> tuple[int, ...]:
+    return tuple(int(t) for t in text.split(" "))

@@ -1,0 +1,319 @@
+"""Optimised time steps: against brute force, on a model whose exact denoiser is known, and how they are kept."""
+
+import itertools
+import json
+import math
+from dataclasses import replace
+
+import checkpoint_folders
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import (
+    CheckpointError,
+    Model,
+    NoiseSchedule,
+    bits_per_dim,
+    load,
+    optimise_timesteps,
+    save,
+    trajectory,
+)
+from ddpm_core.checkpoint import optimised_file, refs
+from ddpm_core.checkpoint.describe import describe
+from ddpm_core.gits import best_chains, first_order_errors, second_order_errors, start_errors
+from ddpm_core.model import Source
+from ddpm_core.names import OPTIMISED_FOR, SAMPLERS
+from ddpm_core.optimised import OptimisedSteps
+from ddpm_core.solvers import solver
+from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, timestep_pairs
+from train.__main__ import main
+
+LINEAR = NoiseSchedule.linear()
+SIZE = 4
+MODES = torch.from_numpy(np.random.default_rng(0).uniform(-0.4, 0.4, (5, 3, SIZE, SIZE)))
+
+
+def mixture(spread=0.3, prediction="epsilon", **fields):
+    """The exact network for a mixture of Gaussians N(mode, spread² I): ε = (x − √ᾱ E[x_0 | x]) / √(1 − ᾱ)."""
+
+    def exact(x, t_index, labels):
+        alpha_bar = LINEAR.alpha_bar[t_index + 1].reshape(-1, 1, 1, 1)
+        x = x.double()
+        variance = alpha_bar * spread**2 + 1 - alpha_bar  # of x_t in each mode
+        apart = x[:, None] - alpha_bar.sqrt()[:, None] * MODES
+        share = (-apart.square().sum((2, 3, 4)) / (2 * variance.flatten()[:, None])).softmax(1)
+        towards = alpha_bar.sqrt() * spread**2 / variance
+        means = MODES + towards[:, None] * apart  # of x_0, were it in that mode
+        x_0 = (share[:, :, None, None, None] * means).sum(1)
+        return ((x - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()).float()
+
+    return Model(network=exact, schedule=LINEAR, image_size=SIZE, clip=False, prediction=prediction, **fields)
+
+
+def test_dynamic_programming_finds_what_trying_everything_finds():
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 5, 7):
+        start, first, jump = rng.uniform(size=n), rng.uniform(size=(n, n + 1)), rng.uniform(size=(n, n, n + 1))
+        later = np.arange(n + 1) > np.arange(n)[:, None]  # j > i
+        first[~later] = np.inf
+        jump[~(later[:, :n, None] & later[None])] = np.inf
+        chains = best_chains(start, first, jump, n, growth=1.3)
+
+        def cost(chain, n=n, start=start, first=first, jump=jump):
+            errors = [start[chain[0]], first[tuple([*chain, n][:2])]]
+            errors += [jump[three] for three in zip(chain, chain[1:], [*chain[2:], n], strict=False)]
+            return sum(1.3 ** (len(errors) - 1 - i) * error for i, error in enumerate(errors))
+
+        for steps in range(1, n + 1):
+            best = min(itertools.combinations(range(n), steps), key=cost)
+            assert chains[steps] == list(best), (n, steps)
+
+
+def states_of(times, seed=0):
+    """Random states in the order of the products, and the products."""
+    states = torch.from_numpy(np.random.default_rng(seed).normal(size=(2 * len(times) + 1, 50)))
+    return states, (states @ states.T / 50).numpy()
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "unipc"])
+def test_the_error_of_a_jump_is_that_of_the_samplers_own_step(sampler):
+    """UniPC's first try of x_s is DPM-Solver++'s; only the step after it corrects it."""
+    times = [1000, 700, 330, 12]
+    states, products = states_of(times)
+    x, x_0 = states[:5], states[5:]
+    first, second = first_order_errors(LINEAR, times, products), second_order_errors(LINEAR, times, products)
+    for h, i, j in itertools.combinations(range(5), 3):
+        pairs = [(times[h], times[i]), (times[i], [*times, 0][j])]
+        alpha_bar_t, alpha_bar_s = LINEAR.alpha_bar[list(pairs[1])].tolist()
+        if sampler == "ddim":
+            eps = (x[i] - math.sqrt(alpha_bar_t) * x_0[i]) / math.sqrt(1 - alpha_bar_t)
+            jump, error = math.sqrt(alpha_bar_s) * x_0[i] + math.sqrt(1 - alpha_bar_s) * eps, first[i, j]
+        else:
+            advance, error = solver("dpm++", LINEAR, [*pairs, (pairs[1][1], 0)] if j < 4 else pairs), second[h, i, j]
+            advance(x_0[h].reshape(1, 50, 1, 1), pairs[0][0], x[h].reshape(1, 50, 1, 1))
+            jump = advance(x_0[i].reshape(1, 50, 1, 1), pairs[1][0], x[i].reshape(1, 50, 1, 1)).flatten()
+        assert error == pytest.approx((jump - x[j]).square().mean().item(), rel=1e-6), (h, i, j)
+    expected = (x[0] - x[:4]).square().mean(1)
+    np.testing.assert_allclose(start_errors(products), expected, atol=1e-12)
+    assert np.isinf(first[2, :3]).all() and np.isinf(second[2, 1]).all() and np.isinf(second[:, 2, :3]).all()
+
+
+COUNTS, SOLVERS = (5, 6, 8, 10), ("ddim", "dpm++", "unipc")
+
+
+@pytest.fixture(scope="module")
+def found():
+    seen = []
+    steps = optimise_timesteps(mixture(), COUNTS, progress=lambda *count: seen.append(count))
+    done, total = zip(*seen, strict=True)
+    assert list(done) == sorted(done) and done[-1] == total[-1] and len(set(total)) == 1
+    return steps
+
+
+@pytest.fixture(scope="module")
+def errors(found):
+    """Mean distance of x_0 from that of 500 steps, by sampler, spacing and steps, for other seeds."""
+    seeds, model = range(1000, 1064), replace(mixture(), optimised=found.times)
+
+    def x_0(steps, sampler, spacing):
+        *_, last = trajectory(model, seeds, steps, sampler, spacing=spacing)
+        return last.x
+
+    exact = x_0(500, "dpm++", "linspace")
+    ways = itertools.product(SOLVERS, (*FORMULAS, "optimised"), COUNTS)
+    return {
+        (sampler, spacing, n): (x_0(n, sampler, spacing) - exact).square().mean((1, 2, 3)).sqrt().mean().item()
+        for sampler, spacing, n in ways
+    }
+
+
+@pytest.mark.parametrize("n", COUNTS)
+@pytest.mark.parametrize("sampler", SOLVERS)
+def test_they_come_nearer_to_the_exact_pictures_than_every_named_spacing(sampler, n, errors):
+    named = {spacing: errors[sampler, spacing, n] for spacing in FORMULAS}
+    assert errors[sampler, "optimised", n] < 0.8 * min(named.values()), named
+
+
+def test_what_it_takes_is_said_before_anything_is_computed():
+    model = replace(mixture(), network=None)  # never called
+    for wrong, what in (
+        ({"steps": [5, 61]}, "steps must be whole numbers from 1 to 60, got 61"),
+        ({"steps": []}, "steps must be whole numbers from 1 to 60, got none"),
+        ({"steps": [2.5]}, "got 2.5"),
+        ({"seeds": []}, "at least one seed"),
+        ({"points": 1}, "points must be a whole number of at least 2"),
+        ({"labels": 3}, "no classes"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            optimise_timesteps(model, **wrong)
+    with pytest.raises(ValueError, match="nothing to choose"):
+        optimise_timesteps(replace(model, schedule=NoiseSchedule.linear(1)))
+
+
+def test_by_default_there_are_the_usual_numbers_of_steps_as_far_as_the_process_has_them():
+    short = replace(mixture(), schedule=NoiseSchedule.linear(7, 0.1, 0.5), network=lambda x, t_index, labels: 0.1 * x)
+    assert set(optimise_timesteps(short, seeds=[0]).times["ddim"]) == {4, 5, 6}
+
+
+def test_what_the_progress_raises_ends_the_work():
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimise_timesteps(mixture(), [5], progress=stop)
+
+
+@pytest.mark.parametrize("schedule", [NoiseSchedule.linear(5, 0.1, 0.5), NoiseSchedule.linear(200, 1e-3, 0.1)])
+def test_any_length_and_a_start_from_noise_alone(schedule):
+    """Chains of distinct times, also where ᾱ_T = 0, from which no solver starts; labels go through all classes."""
+    seen = set()
+
+    def network(x, t_index, labels):
+        seen.update(labels.tolist())
+        return 0.1 * x
+
+    ends = NoiseSchedule.from_config({**schedule.config, "rescale_betas_zero_snr": True})
+    for one in (schedule, ends):
+        model = Model(network=network, schedule=one, image_size=2, num_classes=3, null_label=3, prediction="v")
+        seen.clear()
+        found = optimise_timesteps(model, [3, 4], range(4), points=20)
+        assert seen == {0, 1, 2} and set(found.times) == set(OPTIMISED_FOR) and found.images == 4
+        for sampler, chains in found.times.items():
+            assert set(chains) == {3, 4}
+            for n, chain in chains.items():
+                assert list(chain) == sorted(set(chain), reverse=True) and len(chain) == n
+                assert chain[-1] >= 1 and one.alpha_bar[chain[0]] > 0
+                run = trajectory(replace(model, optimised=found.times), [0], n, sampler, spacing="optimised")
+                assert tuple(step.t for step in run) == chain
+
+
+# The spacing
+
+
+STEPS = {"ddim": {3: (900, 500, 40)}, "dpm++": {3: (950, 450, 30)}, "unipc": {3: (940, 440, 20), 4: (940, 440, 20, 1)}}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_spacing_is_the_models_own_for_each_sampler(sampler):
+    model = replace(mixture(), optimised=STEPS)
+    times = STEPS["ddim" if sampler == "ddpm" else sampler][3]
+    pairs = list(zip(times, [*times[1:], 0], strict=True))
+    assert [(s.t, s.s) for s in trajectory(model, [0], 3, sampler, spacing="optimised")] == pairs
+    assert model_pairs(model, 3, "optimised", sampler) == pairs
+    assert model_pairs(model, 3, "trailing", sampler) == timestep_pairs(1000, 3, "trailing")
+
+
+def test_where_there_are_none_the_command_is_named():
+    model = replace(mixture(), source=Source(ref="owner/name"))
+    with pytest.raises(ValueError, match="no optimised steps yet: run `python -m train schedule owner/name`, or"):
+        trajectory(model, [0], 5, "ddim", spacing="optimised")
+    with pytest.raises(
+        ValueError, match="for 3 to 4 steps, not for 7: run `python -m train schedule CHECKPOINT --step"
+    ):
+        trajectory(replace(mixture(), optimised=STEPS), [0], 7, "unipc", spacing="optimised")
+    with pytest.raises(ValueError, match="choose from linspace, quadratic, leading, trailing here"):
+        timestep_pairs(1000, 5, "optimised")
+    with pytest.raises(ValueError, match="choose from linspace"):
+        bits_per_dim(mixture(), np.zeros((1, SIZE, SIZE, 3), np.uint8), steps=3, spacing="optimised")
+
+
+def test_numbers_are_listed_as_ranges():
+    assert ranges([4, 5, 6, 8, 10]) == "4 to 6, 8, 10" and ranges([7]) == "7"
+
+
+# Its file
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    checkpoint_folders.write(tmp_path / "model")
+    return tmp_path / "model"
+
+
+FOUND = OptimisedSteps(STEPS, {"ddim": {3: 0.2}, "dpm++": {3: 0.1}, "unipc": {3: 0.1, 4: 0.05}}, 16)
+
+
+def test_they_are_kept_beside_the_weights_and_belong_to_them(checkpoint):
+    model = load(checkpoint, engine="torch")
+    assert model.optimised is None
+    path = optimised_file.write(model, FOUND, engine="torch")
+    assert path == checkpoint / "optimised_steps.json" and json.loads(path.read_text())["engine"] == "torch"
+    again = load(checkpoint, engine="torch", precision="fp32")
+    assert again.optimised == STEPS and describe(again)["optimised steps"] == "for 3 steps"
+    more = OptimisedSteps({name: {5: (5, 4, 3, 2, 1)} for name in STEPS}, {name: {5: 0.0} for name in STEPS}, 16)
+    optimised_file.write(again, more)  # the former ones stay
+    assert load(checkpoint, engine="torch").optimised["unipc"] == {**STEPS["unipc"], 5: (5, 4, 3, 2, 1)}
+
+    again.network.unet.conv_out.weight.mul_(1.1)
+    save(again, checkpoint)
+    assert not path.exists() and load(checkpoint, engine="torch").optimised is None
+    optimised_file.write(again, FOUND)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"weights_sha256": "0" * 64}))
+    assert load(checkpoint, engine="torch").optimised is None
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_copy_of_the_weights_keeps_them(half, checkpoint, tmp_path):
+    path = optimised_file.write(load(checkpoint, engine="torch"), FOUND, engine="torch")
+    model = load(checkpoint, engine="torch", precision="fp32")
+    save(model, tmp_path / "copy", half=half)
+    assert load(tmp_path / "copy", engine="torch").optimised == STEPS
+    before, after = (json.loads((folder / path.name).read_text()) for folder in (checkpoint, tmp_path / "copy"))
+    assert all(after[name] == value for name, value in before.items() if name != "weights_sha256")
+    assert ("weights" in after) == half
+
+    model.source, model.optimised = None, {name: {2: (8, 2)} for name in STEPS}  # given by hand
+    save(model, tmp_path / "copy")
+    assert load(tmp_path / "copy", engine="torch").optimised == model.optimised
+
+
+def test_those_of_an_embedded_checkpoint_go_into_the_users_cache(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(refs, "embedded", lambda: {"toy": checkpoint})
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
+    path = optimised_file.write(load("toy", engine="torch"), FOUND)
+    assert path == tmp_path / "cache" / "embedded" / "toy" / "optimised_steps.json"
+    assert load("toy", engine="torch").optimised == STEPS
+
+
+@pytest.mark.parametrize("times", ["5 5 1", "1 5 9", "1001 5 1", "5 0", "9 5", "x 3 1", "", 7, None])
+def test_a_file_that_holds_something_else_is_named(times, checkpoint):
+    model = load(checkpoint, engine="torch")
+    path = optimised_file.write(model, FOUND)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"times": {name: {"3": times} for name in STEPS}}))
+    with pytest.raises(CheckpointError, match=r"optimised_steps\.json is not a list of optimised steps: delete it, or"):
+        load(checkpoint, engine="torch")
+
+
+def test_a_model_that_was_not_loaded_has_no_place_for_them():
+    with pytest.raises(ValueError, match="can be saved only for a model loaded from a checkpoint"):
+        optimised_file.place(mixture())
+
+
+# python -m train schedule
+
+
+def test_the_command_finds_them_and_keeps_them(checkpoint, capsys):
+    words = ["schedule", str(checkpoint), "--steps", "3,2", "--images", "2", "--points", "4"]
+    assert main([*words, "--device", "cpu", "--engine", "torch"]) == 0
+    assert capsys.readouterr().out.strip() == str(checkpoint / "optimised_steps.json")
+    times = load(checkpoint, engine="torch").optimised
+    assert set(times["dpm++"]) == {2, 3}
+    content = json.loads((checkpoint / "optimised_steps.json").read_text())
+    assert content["images"] == 2 and content["points"] == 4 and content["errors"]["ddim"].keys() == {"2", "3"}
+
+
+def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
+    (checkpoint / "optimised_steps.json").write_text("{}")
+    monkeypatch.setattr(refs, "embedded", lambda: {"toy": checkpoint})
+    monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture())
+    for words, told in (
+        (["toy"], "python -m ddpm_core export toy FOLDER"),
+        (["nowhere"], "there is no checkpoint 'nowhere'"),
+        ([str(checkpoint), "--steps", "a"], "--steps takes numbers"),
+        ([str(checkpoint), "--images", "0"], "--images must be 1 to"),
+        ([str(checkpoint)], "only for a model loaded from a checkpoint"),
+    ):
+        assert main(["schedule", *words]) == 2
+        assert told in capsys.readouterr().err
