@@ -147,10 +147,13 @@ def _last_noise(lanes: Sequence[Settings], model: ModelSpec) -> str:
 def _noise_left(lanes: Sequence[Settings], steps: int | None, model: ModelSpec) -> list[tuple[float, float]] | None:
     """For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it.
 
-    steps: instead of the lanes' own. None where a lane has no such step, or only the network knows its σ.
+    steps: instead of the lanes' own. None where a lane has no such step, or only the network knows its σ; nor are
+    there optimised steps of every number.
     """
     found = []
     for lane in lanes:
+        if steps is not None and lane.spacing == "optimised":
+            return None
         rows = _steps(lane if steps is None else replace(lane, steps=steps), model)
         if len(rows) < 2 or (sigma := rows[-2][3]) is None:
             return None
