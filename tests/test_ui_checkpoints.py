@@ -184,16 +184,16 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     """A link with it is opened on a page that has just started."""
     peeked = Models().peek("cifar10-tiny")
     assert torch.equal(peeked.gamma, ddpm_core.load("cifar10-tiny", device="cpu").gamma)
-    fitted = controls.for_model(peeked, variance="analytic", variance_b="analytic")
+    fitted = controls.for_models(peeked, peeked, variance="analytic", variance_b="analytic")
     assert "value" not in fitted["variance"] and "value" not in fitted["variance_b"]
     both = [Settings(variance="analytic"), Settings(variance="beta")]
-    assert "analytic adds σ" in make_plan(both, peeked).caption
+    assert "analytic adds σ" in make_plan(both, [peeked, peeked]).caption
     without = tmp_path / "copy"
     shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
     peeked = Models().peek(str(without))
-    assert controls.for_model(peeked, variance="analytic")["variance"]["value"] == "beta_tilde"
+    assert controls.for_models(peeked, peeked, variance="analytic")["variance"]["value"] == "beta_tilde"
     with pytest.raises(ValueError, match="was not estimated"):
-        make_plan(both, peeked)
+        make_plan(both, [peeked, peeked])
 
 
 def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_next_time(tmp_path, monkeypatch):

@@ -104,7 +104,7 @@ def test_what_is_wrong_is_said_while_the_user_chooses(real, wrong, sentence):
 
 
 def test_controls_are_fitted_to_the_chosen_checkpoint(real):
-    fit = real.choose(request(), "cifar10-tiny", "same", 4, True, 2000, "learned", "any", 2000, "beta")
+    fit = real.choose(request(), "cifar10-tiny", "same", 4, True, "ddpm", 2000, "learned", "any", "ddpm", 2000, "beta")
     assert (fit.steps["maximum"], fit.steps["value"]) == (1000, 1000)
     assert fit.variance["value"] == "beta_tilde" and "value" not in fit.variance_b
     assert fit.steps_b["value"] == 1000  # lane B has the same model
@@ -113,7 +113,9 @@ def test_controls_are_fitted_to_the_chosen_checkpoint(real):
 
 
 def test_lane_b_is_fitted_to_a_model_of_its_own(real):
-    fit = real.choose(request(), "cifar10-tiny", "/nowhere", 4, True, 50, "analytic", "any", 50, "analytic")
+    fit = real.choose(
+        request(), "cifar10-tiny", "/nowhere", 4, True, "ddpm", 50, "analytic", "any", "ddpm", 50, "analytic"
+    )
     assert "value" not in fit.variance and fit.variance_b["value"] == "beta_tilde"  # nothing is known of it
 
 

@@ -564,7 +564,7 @@ def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
 
 def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove():
     """On the paper's schedule."""
-    model = SimpleNamespace(schedule=ddpm_core.NoiseSchedule.linear(), variance="beta", gamma=None)
+    model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8, variance="beta")
 
     def said(**changes):
         first = Settings(steps=20, variance="beta")
@@ -583,7 +583,7 @@ def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove()
 
 
 def test_the_caption_of_lanes_without_noise_speaks_of_none():
-    model = SimpleNamespace(schedule=ddpm_core.NoiseSchedule.linear(), variance="beta", gamma=None)
+    model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8, variance="beta")
     first = Settings(steps=10, sampler="ddim", spacing="quadratic")
     said = caption([first, replace(first, sampler="unipc")], [model, model])
     assert said == (

@@ -12,6 +12,7 @@ from ui.runs.job import Job
 from ui.runs.line import LINE
 from ui.runs.models import Models as RealModels
 from ui.runs.optimise import Search, is_missing
+from ui.runs.plan import make_plan
 from ui.tabs.denoise.optimise import OptimiseSteps
 
 
@@ -98,7 +99,13 @@ def test_the_button_is_there_where_steps_are_missing():
     assert found.show("toy", "ddim", "optimised", 5)[0]["visible"]
     for others in (("linspace", 5), ("optimised", 90), ("optimised", None)):
         assert not found.show("toy", "ddim", *others)[0]["visible"]
-    models.model.optimised = optimised_file.merged(
-        None, {name: {5: (9, 7, 5, 3, 1)} for name in optimised.OPTIMISED_FOR}
-    )
+    models.model.optimised = {name: {5: (9, 7, 5, 3, 1)} for name in optimised.OPTIMISED_FOR}
     assert not found.hide("toy", "ddpm", "optimised", 5)["visible"]
+
+
+def test_two_lanes_of_optimised_steps_have_a_caption():
+    """It compares them with another number of steps, for which there may be no optimised ones."""
+    model = Models().model
+    model.optimised = {name: {5: (90, 70, 50, 30, 10)} for name in optimised.OPTIMISED_FOR}
+    lanes = [replace(SETTINGS, steps=5, spacing="optimised", variance=kind) for kind in ("beta", "beta_tilde")]
+    assert "Last noisy step at 5 steps" in make_plan(lanes, [model, model]).caption

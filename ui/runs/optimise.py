@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.names import Sampler
 from ddpm_core.timesteps import model_pairs
-from ui.runs import formats
+from ui.runs import formats, notices
 from ui.runs.job import ModelSource, Stopped
-from ui.runs.line import LINE, Member
+from ui.runs.line import LINE, Place
 from ui.runs.offered import short_name
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Search:
         except Stopped:
             self._news.put(Update("The search was stopped"))
         except (ValueError, CheckpointError) as error:
-            self._news.put(Update(str(error), failed=True))
+            self._news.put(Update(notices.sentence(error), failed=True))
         except Exception as error:
             log.exception("a search for optimised steps failed")
             self._news.put(Update(f"The search failed unexpectedly ({type(error).__name__})", failed=True))
@@ -105,8 +105,8 @@ class Search:
     def _find(self) -> None:
         from ddpm_core.optimised import STEPS, optimise_timesteps  # here for the start time: see ui/__init__.py
 
-        with ExitStack() as turn:
-            turn.enter_context(LINE.turn(self, self._wait))
+        with LINE.join(self) as place:
+            place.take(lambda: self._wait(place))
             model = self._models.get(self._ref)
             if not is_missing(model, "ddim", self._steps):  # another page has found them meanwhile
                 return
@@ -114,10 +114,10 @@ class Search:
 
             def progress(done: int, total: int) -> None:
                 self._check()
-                if len(LINE) > 1:  # runs take seconds, and need not wait for minutes
-                    turn.close()
-                    turn.enter_context(LINE.turn(self, self._wait))
                 left = (time.monotonic() - started) * (total - done) / done
+                place.work, place.step = left, left / max(1, total - done)
+                if place.must_yield():  # runs take seconds, and need not wait for minutes
+                    place.take(self._check)
                 self._say(f"Trying time steps: {100 * done // total} %, {formats.duration(left)} left")
 
             steps = [n for n in STEPS if n < model.schedule.T] if model.optimised is None else []
@@ -137,9 +137,10 @@ class Search:
         if self._stop.is_set():
             raise Stopped
 
-    def _wait(self, before: int, first: Member) -> None:
+    def _wait(self, place: Place) -> None:
         self._check()
-        self._say(formats.queue(before))
+        if outlook := place.outlook():
+            self._say(notices.queue(outlook.before, outlook.start))
 
     def _say(self, text: str) -> None:
         if time.monotonic() - self._said > INTERVAL:

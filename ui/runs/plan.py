@@ -192,10 +192,13 @@ def _noise_left(
 ) -> list[tuple[float, float]] | None:
     """For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it.
 
-    steps: instead of the lanes' own. None where a lane has no such step, or only the network knows its σ.
+    steps: instead of the lanes' own. None where a lane has no such step, or only the network knows its σ; and where
+    the lane's steps are optimised or a student's own, which are not there for every number.
     """
     found = []
     for lane, model in zip(lanes, models, strict=True):
+        if steps is not None and lane.spacing in ("optimised", None):
+            return None
         rows = _steps(lane if steps is None else replace(lane, steps=steps), model)
         if len(rows) < 2 or (sigma := rows[-2][3]) is None:
             return None

@@ -56,9 +56,11 @@ class Fit(NamedTuple):
 
     count: Change
     clip: Change
+    sampler: Change
     steps: Change
     variance: Change
     label: Change
+    sampler_b: Change
     steps_b: Change
     variance_b: Change
     note: Change
