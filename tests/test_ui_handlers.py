@@ -178,7 +178,7 @@ def test_a_run_is_prepared_streamed_once_and_saved(handlers, monkeypatch):
 
 
 def test_the_controls_are_fitted_again_after_a_run_that_loaded_its_model_only(handlers):
-    state = ["toy", "same", 2, True, 200, "beta", "any", 5, "beta"]
+    state = ["toy", "same", 2, True, "ddpm", 200, "beta", "any", "ddpm", 5, "beta"]
     assert handlers.refit(request(), *state) == Fit(*[SKIPPED] * len(Fit._fields))
     for steps in (100, None):
         handlers.prepare(request(), *values(), True, "", "")

@@ -81,9 +81,9 @@ def test_it_ends_when_nobody_wants_it_any_more():
 
 def test_what_goes_wrong_is_said_in_a_sentence():
     def missing(progress):
-        raise CheckpointError("there is no folder 'toy'")
+        raise CheckpointError("There is no folder 'toy'")
 
-    assert list(Search("toy", 4, Models(load=missing)).updates())[-1].text == "there is no folder 'toy'"
+    assert list(Search("toy", 4, Models(load=missing)).updates())[-1].text == "There is no folder 'toy'"
 
     def broken(x, t, labels):
         raise RuntimeError
