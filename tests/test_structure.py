@@ -105,6 +105,7 @@ def test_no_modules_import_each_other_in_a_circle(imports):
 
 
 PAPER = {name for name in sources() if name.count(".") == 1 and under(name, "ddpm_core")} - {"ddpm_core.__main__"}
+TRAIN_TAB = "ui.tabs.train"
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -117,6 +118,9 @@ FORBIDDEN = {
     ),
     "the trainer knows nothing of the app": lambda found: (
         under(found.importer, "train") and under(found.imported, "gradio", "ui", "app")
+    ),
+    "of the app, only the Train tab knows the trainer": lambda found: (
+        under(found.importer, "ui", "app") and under(found.imported, "train") and not under(found.importer, TRAIN_TAB)
     ),
     "the page starts without the slow libraries": lambda found: (
         under(found.importer, "ui", "app") and found.at_top and under(found.imported, "torch", "diffusers", "openvino")

@@ -59,7 +59,7 @@ def room(stub, tmp_path):
     made.close()
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -305,7 +305,7 @@ def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path):
     """The real trainer: paused in its process, kept, and continued by the command line."""
     words = flags(data="digits", image_size=8, channels=1, conditional=True, steps=10_000, checkpoint_every=1000)
     run = Training(tmp_path / "run", ["--config", "cifar10", *words, "--sample-seconds", "0.2"])
-    wait_for(lambda: run.run.read() or run.run.step > 5 or run.state == "error", seconds=120)
+    wait_for(lambda: run.run.read() or run.run.step > 5 or run.state == "error", seconds=300)
     run.pause()
     wait_for(lambda: run.state in ("paused", "error"), seconds=60)
     assert run.state == "paused", run.error

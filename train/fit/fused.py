@@ -102,13 +102,13 @@ def _channels_last(x: Tensor) -> Tensor:
 
 def is_compiled() -> bool:
     """Whether `fuse` finds its compiled code, and needs no compiler."""
-    return any(_place()[2].glob(f"*{_library_suffix()}"))
-
-
-def _library_suffix() -> str:
     from torch.utils import cpp_extension
 
-    return cpp_extension.LIB_EXT
+    for library in _place()[2].glob(f"*{cpp_extension.LIB_EXT}"):
+        with suppress(ImportError):
+            _imported(library)
+            return True
+    return False
 
 
 def _place() -> tuple[Path, list[str], Path]:

@@ -81,7 +81,8 @@ class Yardstick:
 
     def __init__(self, images: Images, model: Model):
         rows = np.linspace(0, len(images) - 1, min(len(images), self.COUNT)).round().astype(int).tolist()
-        self._x_0 = from_uint8(np.stack([images.read(i)[0] for i in rows]))
+        kept = images.pixels
+        self._x_0 = from_uint8(np.stack([images.read(i)[0] for i in rows]) if kept is None else kept[rows])
         alpha_bar = model.schedule.alpha_bar[1:].numpy()
         sigma = np.sqrt((1 - alpha_bar) / np.maximum(alpha_bar, 1e-12))
         wanted = np.geomspace(*self.SIGMAS, len(rows))

@@ -22,7 +22,7 @@ from ui.tabs.train.training import Training
 
 ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
 FORGET = 900.0  # after which the run and its models are deleted
-VISITS = 64  # remembered
+VISITS = 256  # remembered
 MODELS = 8  # of one visitor that can be used in Denoise
 FRESH = 120.0  # seconds: a followed run that has said something since is under way
 RUNS = max(1, min(4, (os.cpu_count() or 1) // 2))  # trainings at once
@@ -85,6 +85,9 @@ class Visits:
             visit.seen = time.monotonic()
             self._visits.move_to_end(token)
             crowd = [other for other in self._visits.values() if other is not visit]
+            crowd.sort(
+                key=lambda other: other.training is not None or bool(other.models)
+            )  # those with nothing go first
         for other in crowd[: max(0, len(crowd) + 1 - VISITS)]:
             self._forget(other)
         return visit
@@ -129,7 +132,7 @@ class Visits:
         training = visit.training
         if training is None or not any((training.run.path / "checkpoints").glob("step-*.pt")):
             raise Refused("There is nothing to keep yet")
-        kept = self._keep / f"digits-{time.strftime('%Y%m%d-%H%M%S')}"
+        kept = self._keep / f"train-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
             _copy(training.run.path, kept)
         except OSError as error:
@@ -143,7 +146,9 @@ class Visits:
             raise Refused("There is no model yet: it comes with the first samples")
         run.read()
         name = re.sub(r"[^\w.]+", "-", visit.title.replace("ε", "epsilon")).strip("-") or "trained"
-        images = run.step * run.batch
+        going_on = visit.training is not None and visit.training.computes
+        step = run.grids[-1].step if going_on and run.grids else run.step  # it is written with every grid
+        images = step * run.batch
         place = self._place() / visit.token[:12] / "models"
         model = place / f"trained-{name}-{images}-images"
         with self._lock:
@@ -282,7 +287,7 @@ def describe(visit: Visit) -> dict[str, Any]:
         text = training.error
         if state == "running" and not run.grids:
             state = "starting"
-            text = "Making the first samples" if run.about else "Starting the trainer: this takes some seconds"
+            text = "making the first samples" if run.about else "loading the trainer takes some seconds"
     else:
         age = run.age()
         if run.total and run.step >= run.total:

@@ -73,8 +73,10 @@ export function mount({ element, server, given }) {
 
   let timer = 0;
   let asking = false;
+  let again = false; // somebody asked meanwhile: the answer under way may be older
   async function look() {
     clearTimeout(timer);
+    again = asking;
     if (asking) return;
     asking = true;
     let wait = SELDOM;
@@ -94,7 +96,7 @@ export function mount({ element, server, given }) {
       wait = 5 * OFTEN;
     }
     asking = false;
-    timer = window.setTimeout(look, wait);
+    timer = window.setTimeout(look, again ? 0 : wait);
   }
 
   /**

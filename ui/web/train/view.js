@@ -108,8 +108,9 @@ export class View {
   }
 
   render() {
-    const { answer, run } = this.history;
+    const { answer, run, earlier } = this.history;
     const { root } = this;
+    if (this.chosen && !earlier.includes(this.chosen)) this.chosen = null;
     if (this.live) this.at = Math.max(0, run.grids.length - 1);
     this.at = Math.min(this.at, Math.max(0, run.grids.length - 1));
     Object.assign(root.dataset, {
@@ -126,7 +127,7 @@ export class View {
     bar.hidden = !run.total;
     bar.setAttribute("aria-valuenow", String(done));
     find(bar, "i", HTMLElement).style.width = `${done}%`;
-    find(root, ".welcome", HTMLElement).hidden = answer.state !== "idle";
+    find(root, ".welcome", HTMLElement).hidden = !["idle", "starting"].includes(answer.state);
     find(root, ".shown", HTMLElement).hidden = !run.grids.length;
     if (run.grids.length) this.#samples();
     if (run.grids.length) this.#curves();
@@ -197,7 +198,7 @@ export class View {
   }
 
   #legend() {
-    const { run, earlier } = this.history;
+    const { earlier } = this.history;
     const group = find(this.root, ".earlier", HTMLElement);
     group.hidden = !earlier.length;
     const key = earlier.map((r) => `${r.number} ${r === this.chosen}`).join();
@@ -220,6 +221,5 @@ export class View {
       });
       group.append(button);
     });
-    if (!run.grids.length) this.chosen = null;
   }
 }

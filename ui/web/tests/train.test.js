@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { axis, ceiling } from "../train/charts.js";
+import { History, Run, smoothed } from "../train/history.js";
+import { facts, moment, sentence, status } from "../train/words.js";
+
+const grid = (step, error = 50) => ({ step, seconds: step, error, ema: "data:,", raw: "data:," });
+const answer = (more) => ({ state: "running", number: 1, version: 3, total: 100, batch: 64, title: "v", ...more });
+
+test("a run grows by what is new, and a repeated answer changes nothing", () => {
+  const history = new History();
+  assert.deepEqual(history.asked("me"), { visitor: "me", number: 0, version: -1, points: 0, grids: 0 });
+  history.take({ state: "idle", number: 0 });
+  assert.equal(history.run.grids.length, 0);
+  history.take(answer({ from: [0, 0], points: [[1, 0.9, 10, 1]], grids: [grid(0), grid(1)] }));
+  const asked = history.asked("me");
+  assert.deepEqual(asked, { visitor: "me", number: 1, version: 3, points: 1, grids: 2 });
+  const next = answer({ from: [1, 2], points: [[2, 0.8, 10, 2]], grids: [grid(2)] });
+  history.take(next);
+  history.take(next);
+  assert.deepEqual([history.run.points.length, history.run.grids.length], [2, 3]);
+});
+
+test("another version of the folder replaces what was known", () => {
+  const history = new History();
+  history.take(answer({ from: [0, 0], points: [[1, 0.9, 10, 1]], grids: [grid(0), grid(4)] }));
+  history.take(answer({ version: 4, from: [0, 0], points: [], grids: [grid(0)] }));
+  assert.deepEqual([history.run.points.length, history.run.grids.length], [0, 1]);
+});
+
+test("earlier runs are kept for comparison, at the same number of images", () => {
+  const history = new History();
+  for (let number = 1; number <= 6; number++)
+    history.take(answer({ number, version: number, from: [0, 0], grids: [grid(0), grid(10), grid(20)] }));
+  assert.deepEqual(
+    history.earlier.map((run) => run.number),
+    [2, 3, 4, 5],
+  );
+  assert.equal(history.earlier[0].gridAt(64 * 15).step, 10);
+  assert.equal(history.earlier[0].gridAt(10 ** 9).step, 20);
+  const empty = new Run(7);
+  assert.equal(empty.gridAt(5), undefined);
+  // A run of which nothing was seen is no comparison.
+  history.take({ state: "starting", number: 7 });
+  history.take({ state: "starting", number: 8 });
+  assert.equal(history.earlier.at(-1).number, 6);
+});
+
+test("the smoothed curve starts at the first value and follows", () => {
+  const points = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0].map((y, x) => [x, y]);
+  const curve = smoothed(points);
+  assert.ok(Math.abs(curve[0][1] - 1) < 1e-12 && Math.abs(curve[1][1] - 1) < 1e-12);
+  assert.ok(curve[9][1] < 0.2 && curve[9][1] > 0);
+});
+
+test("axes hold their values", () => {
+  assert.deepEqual([0.07, 3, 91, 100, 0.5].map(ceiling).map(Number), [0.1, 5, 100, 100, 0.5]);
+  assert.deepEqual(axis([91, 40], false), { low: 0, high: 100, ticks: [0, 50, 100] });
+  const log = axis([0.97, 0.09, 0], true);
+  assert.deepEqual([log.low, log.high + 0], [-2, 0]); // not −0
+  assert.deepEqual(log.ticks, [0.01, 0.1, 1]);
+  assert.equal(axis([], true).low, -2);
+});
+
+test("what is said of a run", () => {
+  assert.equal(status({ state: "idle", number: 0 }), "Ready");
+  assert.equal(status({ state: "error", number: 1, text: "No memory" }), "Failed: No memory");
+  assert.equal(status({ state: "running", number: 1, followed: "runs/a" }), "Following");
+  const run = new Run(1);
+  assert.deepEqual(facts({ state: "starting", number: 1 }, run), []);
+  run.take(answer({ from: [0, 0], points: [[10, 0.9, 200, 1]], grids: [] }));
+  assert.deepEqual(facts({ ...answer({}), step: 50, left: 61 }, run), [
+    "3,200 of 6,400 images",
+    "200 images/s",
+    "about 61 s left",
+  ]);
+  assert.equal(moment(run, 0, 0), "before the first step");
+  assert.equal(moment(run, 10, 4), "after 640 images, 4 s");
+});
+
+test("the sentence under the samples follows the error down", () => {
+  assert.match(sentence(0, 91, 91), /Random weights/);
+  const said = [80, 60, 45, 41, 35].map((error) => sentence(9, error, 91));
+  assert.equal(new Set(said).size, 4);
+  assert.match(said[0], /bright/);
+  assert.match(said.at(-1), /refines/);
+  assert.equal(sentence(9, null, 91), "");
+});
