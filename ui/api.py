@@ -16,9 +16,11 @@ from ddpm_core import imaging
 from ui.events import NETWORK, listener
 from ui.export.files import cached
 from ui.runs.job import Frame, Job, Update
+from ui.runs.limits import ServerLimits
 from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Models
 from ui.runs.settings import FIELDS, Settings
+from ui.runs.watch import watched
 from ui.tabs.denoise.controls import default_count
 
 Values = dict[str, Any]  # a request, by the names of settings.FIELDS
@@ -68,7 +70,7 @@ class Endpoints:
         """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
         last = None
         job = self._job(values)
-        async with aclosing(updates(job)) as news:
+        async with aclosing(updates(job, self._models.limits)) as news:
             async for update in news:
                 last = update.frames[-1] if update.frames else last
                 yield []  # here it is noticed when the caller has gone away
@@ -80,7 +82,7 @@ class Endpoints:
         added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
         """
         job = self._job(values)
-        async with aclosing(updates(job)) as news:
+        async with aclosing(updates(job, self._models.limits)) as news:
             async for update in news:
                 for frame in update.frames:
                     assert job.plan is not None
@@ -114,10 +116,10 @@ class Endpoints:
         return [FileData(path=path, mime_type="image/png").model_dump() for path in paths]
 
 
-async def updates(job: Job) -> AsyncGenerator[Update, None]:
+async def updates(job: Job, limits: ServerLimits) -> AsyncGenerator[Update, None]:
     """A run's updates while somebody listens. Raises gr.Error for a run that fails or is stopped."""
     try:
-        async with aclosing(in_thread(job.updates(), job.stop, listener())) as news:
+        async with aclosing(in_thread(watched(job, limits), job.stop, listener())) as news:
             async for update in news:
                 if update.state in ("error", "stopped"):
                     raise gr.Error(update.text or "The run was stopped", print_exception=False)

@@ -11,8 +11,10 @@ import numpy as np
 
 from ddpm_core import imaging
 from ui.runs.job import FINAL, Frame, Job, Update
+from ui.runs.limits import ServerLimits
 from ui.runs.plan import Plan
 from ui.runs.settings import Settings
+from ui.runs.watch import watched
 
 QUALITY = 80  # JPEG
 
@@ -21,9 +23,16 @@ class RunView:
     """A run as one page sees it: its messages, and the pictures that it has shown, for saving.
 
     values: those of the controls when it was started. job: None when they were wrong, as `error` then says.
+    limits: of the server.
     """
 
-    def __init__(self, values: Sequence[object], job: Job | None = None, error: str = ""):
+    def __init__(
+        self,
+        values: Sequence[object],
+        job: Job | None = None,
+        error: str = "",
+        limits: ServerLimits | None = None,
+    ):
         self.started = False
         self.superseded = False  # by a newer run of the same page, which shows only that one
         self.sprites: dict[int, dict[int, bytes]] = {}  # lane -> step -> x of the kept frames
@@ -31,6 +40,7 @@ class RunView:
         self._job = job
         self._values = values
         self._error = error
+        self._limits = limits or ServerLimits()
         self._id = secrets.token_hex(4)
         self._seq = 0
 
@@ -65,7 +75,7 @@ class RunView:
         if self._job is None:
             yield self._message(Update("error", self._error))
             return
-        for update in self._job.updates():
+        for update in watched(self._job, self._limits):
             if self.superseded:
                 return
             yield self._message(update)

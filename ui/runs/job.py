@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +17,9 @@ import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import Model, ModelSpec
-from ui.runs import formats
+from ui.runs import formats, zero
+from ui.runs.closing import CLOSING
+from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE, Member
 from ui.runs.models import Loading, revision
 from ui.runs.offered import short_name
@@ -45,6 +48,13 @@ class ModelSource(Protocol):
     def fetch(self, ref: str, progress: Any) -> None: ...
 
     def get(self, ref: str) -> Model: ...
+
+    def admit(self, lanes: Sequence[Settings]) -> None: ...
+
+    def flop(self, ref: str) -> float | None: ...
+
+    @property
+    def limits(self) -> ServerLimits: ...
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,8 @@ class Job:
         self.plan: Plan | None = None
         self.loaded = False  # whether the run had to load its model
         self.about: dict[str, str | None] = {}  # revision: of the weights; engine: what evaluated them
+        self.notice = ""  # for the visitor, while the run goes on
+        self.failure: Exception | None = None  # why the run ended with an error
         self.x_0: dict[int, np.ndarray] = {}  # of each finished lane, float32 (N, C, H, W)
         self._models = models
         self._steps: deque[tuple[int, ddpm_core.Step]] = deque()  # (lane, step): kept, and not yet in an update
@@ -92,6 +104,7 @@ class Job:
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
+        self._started: float | None = None  # when the first step began
 
     # --- For the caller
 
@@ -100,7 +113,8 @@ class Job:
 
         The state of the last update is one of FINAL. Closing the iterator stops the run.
         """
-        threading.Thread(target=self._work, daemon=True, name="run").start()
+        # In the context of the request, from which ZeroGPU takes whose quota a run uses.
+        threading.Thread(target=copy_context().run, args=(self._work,), daemon=True, name="run").start()
         try:
             planned, said = False, None
             while True:
@@ -123,7 +137,7 @@ class Job:
         if self._state.state == "running":
             self._say("stopping")
         elif self._state.state != "stopping":
-            self._say("stopped")
+            self._say("stopped", self._remark())
 
     @property
     def settings(self) -> Settings:
@@ -141,7 +155,7 @@ class Job:
         steps = sum(lane.steps for lane in self.lanes)
         pace = PACE.of(self.settings.checkpoint, self.settings.batch, len(self.lanes))
         left = None if pace is None else pace * (steps - done)
-        text = "" if done else "Running: the first step"
+        text = self._remark() or ("" if done else "Running: the first step")
         return Update("running", text, done / steps, left, plan, frames)
 
     def _until_final(self, seconds: float) -> None:
@@ -158,14 +172,17 @@ class Job:
             for lane in self.lanes:
                 if known:
                     lane.arguments(known)  # so that an error is reported before waiting for other runs
+            self._models.admit(self.lanes)
             with LINE.turn(self, self._wait):
                 self._compute()
             self._say("finished")
         except Stopped:
-            self._say("stopped")
+            self._say("stopped", self._remark())
         except (ValueError, CheckpointError) as error:
+            self.failure = error
             self._say("error", _sentence(error))
         except Exception as error:
+            self.failure = error
             log.exception("a run failed")
             self._say("error", _unforeseen(error, self.settings))
 
@@ -184,6 +201,8 @@ class Job:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
+        if self._started is not None:
+            self._models.limits.check_time(time.monotonic() - self._started)
 
     def _fetch(self) -> None:
         """Download the checkpoint's files if need be. The lock is not held: other runs can compute meanwhile."""
@@ -221,9 +240,8 @@ class Job:
     def _sample(self, model: Model, lanes: list[dict[str, Any]]) -> None:
         settings = self.settings
         shared = {name: lanes[0][name] for name in ("seeds", "clip", "labels", "guidance")}
-        steps = ddpm_core.side_by_side(
-            model, lanes=[{k: v for k, v in lane.items() if k not in shared} for lane in lanes], **shared
-        )
+        own = [{k: v for k, v in lane.items() if k not in shared} for lane in lanes]
+        steps = zero.side_by_side(model, own, shared, self._models.flop(settings.checkpoint), self._notify)
         pictures = settings.count * len(lanes)
         kept = [kept_steps(lane.steps, model.image_size, pictures, model.channels) for lane in self.lanes]
         self.plan = make_plan(self.lanes, model)
@@ -232,6 +250,7 @@ class Job:
             "engine": getattr(model.network, "description", None),
         }
         self._say("running")
+        self._started = time.monotonic()
         started, first = time.perf_counter(), 0.0
         for done, (lane, step) in enumerate(steps, 1):
             now = time.perf_counter()
@@ -250,6 +269,13 @@ class Job:
                 self.x_0[lane] = step.x.float().cpu().numpy()
             if step.s > 0 or len(self.x_0) < len(lanes):
                 self._check()
+
+    def _remark(self) -> str:
+        """What the visitor has to know while the run goes on."""
+        return CLOSING.sentence or self.notice
+
+    def _notify(self, sentence: str) -> None:
+        self.notice = sentence
 
     def _say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
         with self._news:

@@ -18,7 +18,7 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ui.events import listener
 from ui.export import files, scripts
 from ui.export.link import from_address
-from ui.runs import formats
+from ui.runs import formats, hardware
 from ui.runs.frames import RunView
 from ui.runs.job import Job
 from ui.runs.listeners import Unheard, in_thread
@@ -162,7 +162,8 @@ class Handlers:
         """
         *chosen, _, _ = values
         try:
-            view = RunView(chosen, Job(lanes(self._with_own_clip(request, chosen)), self._models))
+            job = Job(lanes(self._with_own_clip(request, chosen)), self._models)
+            view = RunView(chosen, job, limits=self._models.limits)
         except ValueError as error:
             view = RunView(chosen, error=str(error))
         self.pages.begin(request, view)
@@ -254,4 +255,5 @@ def one_line(chosen: dict[str, Any]) -> str:
 
 def device_note(models: Models) -> str:
     """What computes, for the corner of the page."""
-    return f'<span title="{escape(models.engine)}">{escape(models.note)}</span>'
+    note = " · ".join(filter(None, [hardware.space(), models.note]))
+    return f'<span title="{escape(models.engine)}">{escape(note)}</span>'
