@@ -72,7 +72,10 @@ class Gate:
 
         async def sent(message: Any) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            if message["type"] == "http.response.start":
+                started = True
+                if message["status"] == 500 and path.startswith(f"{_API}/run/"):
+                    message = {**message, "status": 400}  # gradio calls every error of an event the server's own
             await send(message)
 
         try:
