@@ -226,6 +226,25 @@ def judged(call: Call, answer: Answer) -> str:
     return ""
 
 
+def heard(port: int, call: Call, answer: Answer) -> str:
+    """Listen to the run that a call has asked for; returns what is wrong with it."""
+    if not call.path.startswith(f"{API}/call/"):
+        return ""
+    path = f"{call.path.rstrip('/')}/{json.loads(answer.text)['event_id']}"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2 * SECONDS)
+    try:
+        connection.request("GET", path)
+        response, ends = connection.getresponse(), time.monotonic() + SECONDS
+        while (line := response.readline()) and time.monotonic() < ends:  # a long run ends when we go
+            if TRACE.search(text := line.decode("utf-8", "replace")):
+                return f"a stack trace in the stream: {text[:200]}"
+            if text.startswith("event: complete") or text.startswith("event: error"):
+                return ""
+        return ""
+    finally:
+        connection.close()
+
+
 class App:
     """The app as a public page, in a process of its own."""
 
@@ -304,6 +323,8 @@ def main(arguments: list[str]) -> None:
                     answer = send(app.port, call)
                     problem = judged(call, answer)
                     statuses[answer.status] += 1
+                    if "event_id" in answer.text and random.random() < 0.5:
+                        problem = problem or heard(app.port, call, answer)
                     slowest[0] = max(slowest[0], answer.seconds)
                 except (OSError, http.client.HTTPException) as error:
                     problem = f"no answer: {type(error).__name__} {error}"

@@ -177,9 +177,9 @@ def _download(
     wanted = _not_cached(ref, commit, chosen)
     total = _size(ref, wanted, sizes)
     if wanted:
-        _check_room(ref, total)
         if allow:
             allow(total, Path(constants.HF_HUB_CACHE))
+        _check_room(ref, total)
     done, cancelled = 0, threading.Event()
 
     class Bar:
