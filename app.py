@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
@@ -29,12 +29,24 @@ class Flags:
     """user:password that visitors have to enter"""
     allow_training: bool = False
     """visitors of a public page may train models on this machine; on a page of one's own they may anyway"""
+    root_path: str | None = None
+    """the path of the page behind a proxy, such as /lab, or its whole address"""
+    allow_hub: bool = False
+    """visitors of a public page may load any checkpoint of the Hub, not only those of the list"""
+    limit: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """NAME=VALUE changes a limit of what visitors may ask for; may be given several times (see docs/reliability.md)"""
+    log_json: bool = False
+    """log runs, refusals and errors to stderr, a line of JSON for each"""
     checkpoint: str = "cifar10-tiny"
     """the model to start with: an embedded name, a folder, or a Hub id (owner/name)"""
     device: str = "auto"
     """where models are evaluated: auto, cpu, cuda, cuda:1, mps"""
     browser: Annotated[bool, tyro.conf.arg(help_behavior_hint="(default: on a desktop)")] = True
     """open the page in a browser, if this is a desktop"""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the app is to stop, in order."""
 
 
 class Mistake(Exception):
@@ -59,11 +71,15 @@ def serve(flags: Flags) -> None:
     # They take 5 s, which neither --help nor a wrong flag has to wait for.
     import ui
     from ddpm_core.checkpoint.refs import CheckpointError
+    from ui.runs import watch
+    from ui.runs.limits import ServerLimits
 
+    public = flags.share or space
+    if flags.log_json:
+        watch.log_as_json()
     try:
-        demo = ui.build(
-            flags.checkpoint, flags.device, public=flags.share or space, allow_training=flags.allow_training
-        )
+        limits = ServerLimits.choose(public, flags.limit)
+        demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, flags.allow_training)
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
     try:
@@ -74,6 +90,7 @@ def serve(flags: Flags) -> None:
                 server_port=port,
                 share=flags.share and not space,
                 auth=login,
+                root_path=flags.root_path,
                 inbrowser=flags.browser and _desktop(),
                 prevent_thread_lock=True,
             )
@@ -85,16 +102,32 @@ def serve(flags: Flags) -> None:
             print(f"Public address: {demo.share_url}", flush=True)
         else:
             print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
-    _wait()
-    if not ui.close(demo):
+    watch.note("started", public=public)
+    patience = limits.shutdown_seconds if _wait() else 0
+    watch.note("stopping", patience_s=patience)
+    try:
+        stopped = ui.close(demo, patience)
+    except KeyboardInterrupt:  # once more: at once
+        stopped = ui.close(demo, seconds=1)
+    watch.note("stopped")
+    if not stopped:
+        ui.temporary.remove_folder()
         os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message
 
 
-def _wait() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
-    with contextlib.suppress(KeyboardInterrupt):
+def _wait() -> bool:
+    """Wait for Ctrl-C or SIGTERM; returns whether it was the latter, which lets runs finish."""
+    try:
         while True:
             time.sleep(1)
+    except Terminated:
+        return True
+    except KeyboardInterrupt:
+        return False
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 def _login(text: str | None) -> tuple[str, str] | None:
@@ -131,5 +164,5 @@ def _desktop() -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
+    signal.signal(signal.SIGTERM, _terminate)
     main()

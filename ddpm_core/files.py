@@ -102,6 +102,13 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def free_bytes(folder: Path) -> int:
+    """How much the disk of a folder has room for. The folder need not exist yet."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
 @contextmanager
 def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path]:
     """A new, empty folder, which takes the place of `folder` at the end of the block.

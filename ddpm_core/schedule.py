@@ -6,6 +6,7 @@ A schedule is described by the fields of diffusers' `scheduler_config.json`, so 
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -95,7 +96,7 @@ class NoiseSchedule:
         if isinstance(T, bool) or not isinstance(T, int) or T < 1:
             raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
         if name not in _BETAS:
-            raise ValueError(f"unknown beta_schedule {name!r}: choose from {', '.join(_BETAS)}")
+            raise ValueError(f"unknown beta_schedule {reprlib.repr(name)}: choose from {', '.join(_BETAS)}")
         config = {"num_train_timesteps": T, "beta_schedule": name, **ends}
         return cls(_with_beta_0(_BETAS[name](T, **ends)), config)
 

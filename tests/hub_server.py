@@ -49,6 +49,8 @@ class HubServer:
         self.status = 200  # another one answers everything with it, as a Hub that is down
         self.bytes_per_second: float | None = None
         self.stalled = threading.Event()  # while set, file bodies stop after their first bytes
+        self.damaged = False  # bodies of weights have their last byte changed, behind the right hash
+        self.claimed: dict[str, int | None] = {}  # sizes of files as the listing says, where they are others
         self.xet = False  # say that weights lie in Xet storage too
         self.connections: set[socket.socket] = set()
         self.uploads: Path | None = None  # where repositories that are made here are kept
@@ -186,7 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
             siblings = [{"rfilename": path.as_posix()} for path in _files(repo.folder)]
             if "blobs" in self.query:
                 for file in siblings:
-                    file["size"] = (repo.folder / file["rfilename"]).stat().st_size
+                    size = (repo.folder / file["rfilename"]).stat().st_size
+                    file["size"] = self.hub.claimed.get(file["rfilename"], size)
             self.json({"id": id, "modelId": id, "sha": repo.commit, "siblings": siblings, "gated": repo.gated})
 
     def file(self, id: str, revision: str, name: str) -> None:
@@ -203,6 +206,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{etag}"', "X-Repo-Commit": repo.commit, "Accept-Ranges": "bytes"}
         if path.suffix in (".safetensors", ".bin"):
             headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))}
+            if self.hub.damaged:
+                content = content[:-1] + bytes([content[-1] ^ 1])
             if self.hub.xet:
                 headers |= {"X-Xet-Hash": etag, "X-Xet-Refresh-Route": f"{self.hub.url}/xet-read-token"}
         first = int(re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "bytes=0-"))[1])

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ddpm_core import forward, process
+from ui.runs.limits import Refused, ServerLimits
 from ui.tabs.forward import pictures, server
 
 
@@ -158,16 +159,15 @@ def test_the_middle_of_a_wide_picture_is_kept(tmp_path):
     assert near(pictures.read(saved(tmp_path, image))[64, 64], (0, 128, 0))
 
 
-def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path, monkeypatch):
-    """With the limits a hundred times lower, for speed: 1 megapixel stands for 100."""
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 500_000)
-    monkeypatch.setattr(pictures, "MAX_JPEG_PIXELS", 1_500_000)
+def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path):
+    """With the limit a hundred times lower, for speed: 1 megapixel stands for 100."""
+    limits = ServerLimits(upload_megapixels=0.5)
     image = Image.new("RGB", (1250, 800), (30, 60, 90))
-    assert near(pictures.read(saved(tmp_path, image, "x.jpg"))[64, 64], (30, 60, 90))
-    with pytest.raises(ValueError, match="This picture has 1 megapixels"):
-        pictures.read(saved(tmp_path, image))
-    with pytest.raises(ValueError, match="This picture has 2 megapixels"):
-        pictures.read(saved(tmp_path, image.resize((1600, 1000)), "x.jpg"))
+    assert near(pictures.read(saved(tmp_path, image, "x.jpg"), limits)[64, 64], (30, 60, 90))
+    with pytest.raises(Refused, match=r"This picture has 1 megapixels: .* \(limit: upload_megapixels = 0.5\)"):
+        pictures.read(saved(tmp_path, image), limits)
+    with pytest.raises(Refused, match=r"This picture has 1.6 megapixels"):
+        pictures.read(saved(tmp_path, image.resize((1600, 1000)), "x.jpg"), limits)
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
@@ -205,14 +205,14 @@ def test_only_uploads_can_be_opened(tmp_path):
     secret = saved(tmp_path, Image.new("RGB", (40, 40)))
     uploads = Path(get_upload_folder())
     for path in (secret, uploads / ".." / secret.relative_to(secret.anchor), None, "x.png"):
-        assert "uploaded" in server.picture({"path": str(path)})["error"]
+        assert "uploaded" in server.pictures_within(ServerLimits())({"path": str(path)})["error"]
     folder = uploads / "test_forward"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copy(secret, folder / "x.png")
-        assert server.picture({"path": str(folder / "x.png")})["size"] == 40
+        assert server.pictures_within(ServerLimits())({"path": str(folder / "x.png")})["size"] == 40
         (folder / "link.png").symlink_to(secret)
-        assert "uploaded" in server.picture({"path": str(folder / "link.png")})["error"]
+        assert "uploaded" in server.pictures_within(ServerLimits())({"path": str(folder / "link.png")})["error"]
     finally:
         shutil.rmtree(folder)
 

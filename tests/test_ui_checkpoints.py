@@ -13,6 +13,7 @@ import ddpm_core
 from ddpm_core.checkpoint import hub
 from ddpm_core.checkpoint.hub import Status
 from ui.runs.job import Job
+from ui.runs.limits import Refused, ServerLimits
 from ui.runs.line import LINE
 from ui.runs.models import Loading, Models
 from ui.runs.offered import short_name
@@ -69,10 +70,11 @@ def test_a_public_page_says_the_same_of_a_path_whether_it_is_here_or_not(ref, tm
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "x").mkdir()
     monkeypatch.chdir(tmp_path / "x")
-    models = Models(public=True)
+    models = Models(public=True, allow_hub=True)
     absent = said(models, ref)
     if not ref.startswith(("a/b", "here")):
         assert all("embedded checkpoints and Hub ids" in str(answer) for answer in absent[:-1])
+    assert all("checkpoints of its list only" in str(answer) for answer in said(Models(public=True), ref)[:-1])
     write(tmp_path / "x" / "here")
     write(tmp_path / "x" / "a" / "b" / "c")
     assert said(models, ref) == absent
@@ -85,10 +87,17 @@ def test_a_public_page_says_the_same_of_a_path_whether_it_is_here_or_not(ref, tm
     assert said(models, ref) == absent
 
 
-def test_a_public_page_takes_embedded_names_and_hub_ids():
-    models = Models(public=True)
-    for ref in ("cifar10-tiny", CHURCH, CHURCH + "@main"):
+def test_a_public_page_takes_what_it_lists_and_hub_ids_where_they_are_allowed(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for ref in ("cifar10-tiny", CHURCH, CHURCH + "@main", "owner/name"):
+        Models(public=True, allow_hub=True).parse(ref)
+    models = Models(public=True, first="owner/mine")
+    for ref in ("cifar10-tiny", CHURCH, "owner/mine"):
         models.parse(ref)
+    assert "owner/mine" in [ref for _, ref in models.choices()]
+    for ref, sentence in (("owner/name", "of its list only"), (CHURCH + "@refs/pr/1", "no other revision")):
+        with pytest.raises(ddpm_core.CheckpointError, match=sentence):
+            models.parse(ref)
 
 
 class Network:
@@ -106,19 +115,21 @@ def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first
         return SimpleNamespace(network=Network(memory[str(ref)]))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
-    monkeypatch.setattr("ui.runs.models.MEMORY", 16)
-    models = Models()
-    for ref in ("a", "small", "a", "b", "small", "b", "huge", "huge", "b"):
+    models = Models(limits=ServerLimits(model_memory_mb=16e-6))
+    for ref in ("a", "small", "a", "b", "small", "b"):
         models.get(f"o/{ref}")
-    # a and b fit, but not with the small one; the huge one fits with nothing, and stays until another comes
-    assert loads == [f"o/{ref}" for ref in ("a", "small", "b", "small", "huge", "b")]
+    with pytest.raises(Refused, match=r"huge takes .* of memory: choose a smaller one .limit: model_memory_mb"):
+        models.get("o/huge")
+    models.get("o/b")
+    # a and b fit, but not with the small one; the huge one fits with nothing, is refused, and takes nobody's place
+    assert loads == [f"o/{ref}" for ref in ("a", "small", "b", "small", "huge")]
 
 
 def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
     """An engine compiles more shapes as runs need them."""
-    models, networks = Models(), {"o/a": Network(5), "o/b": Network(5)}
+    models = Models(limits=ServerLimits(model_memory_mb=12e-6))
+    networks = {"o/a": Network(5), "o/b": Network(5)}
     monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: SimpleNamespace(network=networks[str(ref)]), raising=False)
-    monkeypatch.setattr("ui.runs.models.MEMORY", 12)
     models.get("o/a")
     models.get("o/b")
     assert models.loaded("o/a") and models.loaded("o/b")

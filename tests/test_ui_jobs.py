@@ -24,6 +24,7 @@ from ui import web
 from ui.runs import line
 from ui.runs.frames import RunView
 from ui.runs.job import FINAL, Frame, Job
+from ui.runs.limits import ServerLimits
 from ui.runs.line import ACTIVE, LINE, QUEUE
 from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Loading
@@ -43,8 +44,16 @@ class Models:
         self._load = load
         self._loaded = False
 
+        self.limits = ServerLimits()
+
     def loaded(self, ref):
         return self.model if self._loaded else None
+
+    def admit(self, lanes):
+        pass
+
+    def flop(self, ref):
+        return None
 
     def fetch(self, ref, progress):
         self._load(progress)

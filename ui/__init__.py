@@ -7,21 +7,26 @@
 
 from __future__ import annotations
 
-import os
+import time
 from typing import Any
 
-# Without this gradio sends usage statistics, already when it is imported.
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+from ui import environment  # noqa: F401, before gradio
 
+# isort: split
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ui import api, web
+from ui import api, temporary, web
+from ui.gate import Gate
+from ui.runs import zero
+from ui.runs.closing import CLOSING
+from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
 from ui.runs.models import Models
 from ui.runs.settings import CHECKPOINT
 from ui.runs.warmup import Warmup
+from ui.runs.watch import COUNTS
 from ui.tabs.denoise.handlers import TABS, device_note
 from ui.tabs.denoise.tab import denoise_tab
 from ui.tabs.forward.tab import forward_tab
@@ -47,24 +52,41 @@ THEME.set(
 )
 
 
+class Page(gr.Blocks):
+    """The page, and what its server has to keep to."""
+
+    limits = ServerLimits()
+    sweeper: temporary.Sweeper | None = None
+
+
 def build(
-    checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = False, allow_training: bool = False
-) -> gr.Blocks:
+    checkpoint: str = CHECKPOINT,
+    device: str = "auto",
+    public: bool = False,
+    limits: ServerLimits | None = None,
+    allow_hub: bool = False,
+    allow_training: bool = False,
+) -> Page:
     """The page, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
-    public: strangers use the page, so it accepts embedded names and Hub ids only, and trains only with allow_training.
+    public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub, and
+    trains only with allow_training. limits: those of a public page, or of one's own, where none are given.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
+    if zero.is_here():
+        device = "cpu"  # the GPU is in other processes
     if device != "auto":
         from ddpm_core.engines.choose import choose_device
 
         choose_device(device)
-    models = Models(device, public)
+    models = Models(device, public, limits, allow_hub, checkpoint)
     warmup = Warmup(models, checkpoint)
+    LINE.active, LINE.queue = models.limits.concurrent_runs, models.limits.waiting_runs
     trains = allow_training or not public
     names = [name for name in TABS if trains or name != "train"]
-    with gr.Blocks(title="DDPM Lab", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+    with Page(title="DDPM Lab", fill_width=True, analytics_enabled=False) as demo:
+        demo.limits = models.limits
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>DDPM Lab</h1>", elem_id="title")
             note = gr.HTML(device_note(models), elem_id="device-note")
@@ -72,7 +94,7 @@ def build(
             with gr.Tab("Denoise", id="denoise"):
                 controls = denoise_tab(demo, models, warmup, checkpoint, note, tabs, names)
             with gr.Tab("Forward", id="forward"):
-                forward_tab()
+                forward_tab(models.limits)
             if trains:
                 with gr.Tab("Train", id="train"):
                     train_tab(tabs, controls.checkpoint, models)
@@ -81,23 +103,40 @@ def build(
         api.endpoints(demo, models, checkpoint)
     warmup.start()
     # api_open: a run that is requested past the queue would have nobody to listen to it.
-    return demo.queue(default_concurrency_limit=None, api_open=False)
+    demo.queue(default_concurrency_limit=None, api_open=False)
+    return demo
 
 
-def launch(demo: gr.Blocks, **options: Any) -> Any:
-    """Serve the page with its style; options and result are those of `demo.launch`."""
+def launch(demo: Page, **options: Any) -> Any:
+    """Serve the page of `build` with its style; options and result are those of `demo.launch`."""
+    limits = demo.limits
+    CLOSING.cancel()
+    demo.sweeper = temporary.Sweeper(demo, limits.temporary_mb * 1e6)
+    demo.sweeper.start()
     css = "\n".join(web.text(f"page/{name}") for name in ("page.css", "lab.css"))
     look: dict[str, Any] = {"theme": THEME, "css": css, "footer_links": ["api"], "run_history": False}
-    served: dict[str, Any] = {"middleware": [Middleware(Streams), Middleware(web.Fresh)]}
-    return demo.launch(**look, app_kwargs=served, max_threads=80, quiet=True, **options)
+    served: dict[str, Any] = {"middleware": [Middleware(Gate, limits), Middleware(Streams), Middleware(web.Fresh)]}
+    # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
+    safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
+    return demo.launch(**look, **safe, app_kwargs=served, max_threads=80, quiet=True, **options)
 
 
-def close(demo: gr.Blocks, seconds: float = 5) -> bool:
-    """Stop all runs and trainings, within so many seconds, and close the page. Returns whether no run computes now.
+def close(demo: Page, patience: float = 0, seconds: float = 5) -> bool:
+    """End all runs and trainings and close the page. Returns whether no run computes any more.
 
+    patience: seconds that runs have to finish; new ones are refused. seconds: that the rest has to stop then.
     Python aborts when the program ends while one of its threads computes.
     """
+    CLOSING.begin(patience)
+    end = time.monotonic() + patience
+    while COUNTS.here and time.monotonic() < end:
+        time.sleep(0.05)
     close_all(seconds)
     stopped = LINE.stop_all(seconds)
+    end = time.monotonic() + 1
+    while COUNTS.here and time.monotonic() < end:  # its last message is on its way
+        time.sleep(0.05)
+    if demo.sweeper:
+        demo.sweeper.stop()
     demo.close(verbose=False)
     return stopped

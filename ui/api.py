@@ -19,6 +19,7 @@ from ui.runs.job import Frame, Job, Update
 from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Models
 from ui.runs.settings import FIELDS, Settings
+from ui.runs.watch import watched
 from ui.tabs.denoise.controls import default_count
 
 Values = dict[str, Any]  # a request, by the names of settings.FIELDS
@@ -117,7 +118,7 @@ class Endpoints:
 async def updates(job: Job) -> AsyncGenerator[Update, None]:
     """A run's updates while somebody listens. Raises gr.Error for a run that fails or is stopped."""
     try:
-        async with aclosing(in_thread(job.updates(), job.stop, listener())) as news:
+        async with aclosing(in_thread(watched(job), job.stop, listener())) as news:
             async for update in news:
                 if update.state in ("error", "stopped"):
                     raise gr.Error(update.text or "The run was stopped", print_exception=False)

@@ -25,6 +25,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from ddpm_core.checkpoint.fields import MAX_JSON
 from ddpm_core.checkpoint.refs import (
     EXTRA,
     FILES,
@@ -37,10 +38,12 @@ from ddpm_core.checkpoint.refs import (
     names_in,
     parse,
 )
-from ddpm_core.checkpoint.transfer import interruptible, plain_http
+from ddpm_core.checkpoint.transfer import check_hash, interruptible, plain_http
+from ddpm_core.files import free_bytes
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception it raises cancels the download
 Check = Callable[[LocalCheckpoint], object]  # looks at the small files before the weights are downloaded
+Allow = Callable[[int, Path], object]  # (bytes to download, folder of the cache): raises for what shall not be
 
 LISTING_TIMEOUT = 5.0  # seconds until the cache is used instead of the Hub's answer
 
@@ -57,15 +60,15 @@ class Status:
     bytes: int | None = None
 
 
-def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> LocalCheckpoint:
+def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow | None = None) -> LocalCheckpoint:
     """Bring a checkpoint's files to this machine.
 
     Asks the Hub for the newest commit of the revision. When the Hub cannot be reached, the cache is used, even one that
     another program filled and that lacks files we would have downloaded: layout.unknown names those. progress is
     called about ten times a second from this thread, also while nothing arrives; what it raises cancels the download
     and comes out unchanged. An interrupted download leaves nothing broken: the next call succeeds.
-    check(checkpoint) runs when the small files are there, before the weights are downloaded; what it raises comes
-    out unchanged too. Raises CheckpointError.
+    allow runs before the first byte is downloaded, and check(checkpoint) when the small files are there, before the
+    weights; what they raise comes out unchanged too. Raises CheckpointError, also where the disk has too little room.
     """
     if ref.folder is not None:
         return LocalCheckpoint(ref, ref.folder, layout(names_in(ref.folder), ref.name))
@@ -80,7 +83,7 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None) -> LocalChec
         raise _explained(error, ref) from None
     chosen = layout(sizes, str(ref))
     try:
-        return _download(ref, commit, chosen, sizes, check, progress)
+        return _download(ref, commit, chosen, sizes, check, progress, allow)
     except (HTTPError, OSError) as error:
         raise _explained(error, ref, downloading=True) from None
 
@@ -162,11 +165,21 @@ def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
 
 
 def _download(
-    ref: Ref, commit: str, chosen: Layout, sizes: dict[str, int | None], check: Check, progress: Progress | None
+    ref: Ref,
+    commit: str,
+    chosen: Layout,
+    sizes: dict[str, int | None],
+    check: Check,
+    progress: Progress | None,
+    allow: Allow | None,
 ) -> LocalCheckpoint:
     """Download what the cache lacks of one commit."""
     wanted = _not_cached(ref, commit, chosen)
-    total = sum(sizes[name] or 0 for name in wanted)
+    total = _size(ref, wanted, sizes)
+    if wanted:
+        if allow:
+            allow(total, Path(constants.HF_HUB_CACHE))
+        _check_room(ref, total)
     done, cancelled = 0, threading.Event()
 
     class Bar:
@@ -183,13 +196,15 @@ def _download(
 
         def update(self, n: int = 1) -> None:  # n < 0 when the client starts a file again
             nonlocal done
-            if cancelled.is_set():
-                raise ConnectionAbortedError
             done += n
+            if cancelled.is_set() or done > total:  # more than the Hub said there is
+                raise ConnectionAbortedError
 
     def get(name: str, revision: str | None = commit) -> Path:
         bar: Any = Bar
         path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=bar)
+        if name in wanted:
+            check_hash(Path(path), str(ref))
         return Path(path).parents[name.count("/")]
 
     def note_absence(name: str) -> None:
@@ -221,6 +236,27 @@ def _download(
         cancelled.set()
 
 
+def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
+    """The bytes of files that are to be downloaded, as the Hub says."""
+    for name in wanted:
+        size = sizes[name]
+        if size is None:
+            raise CheckpointError(f"the Hub does not say how large {name} of {ref} is: try again later")
+        if name.endswith(".json") and size > MAX_JSON:
+            raise CheckpointError(f"{ref}: {name} is larger than {MAX_JSON >> 20} MB")
+    return sum(sizes[name] or 0 for name in wanted)
+
+
+def _check_room(ref: Ref, size: int) -> None:
+    """Whether a download fits on the disk."""
+    free = free_bytes(Path(constants.HF_HUB_CACHE))
+    if size > free:
+        raise CheckpointError(
+            f"the disk has {free / 1e9:.1f} GB free, and {ref} takes {size / 1e9:.1f} GB: make room in "
+            f"{constants.HF_HUB_CACHE}, or set HF_HOME"
+        )
+
+
 def _unreachable(error: Exception) -> bool:
     """Whether the Hub gave no usable answer, rather than the answer no."""
     if isinstance(error, HfHubHTTPError):
@@ -242,6 +278,10 @@ def _explained(error: Exception, ref: Ref, downloading: bool = False) -> Excepti
         return CheckpointError(
             f"the Hub has no repository {ref.name}, or it is private: check the name, or log in with `hf auth login`"
         )
+    if code == 429:
+        return CheckpointError(f"the Hub takes no more requests from here for now (HTTP 429): try {ref} again later")
+    if code is not None and code >= 500:
+        return CheckpointError(f"the Hub has an error of its own (HTTP {code}): try {ref} again later")
     if code is not None and not _unreachable(error):
         return CheckpointError(f"the Hub refuses access to {ref.name} (HTTP {code}): log in with `hf auth login`")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -1,15 +1,21 @@
-"""How files come from the Hub: in a background thread that can be given up, and in pieces that show progress."""
+"""How files come from the Hub: in a background thread that can be given up, in pieces that show progress, and whole."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from huggingface_hub import constants
+
+from ddpm_core import files
+from ddpm_core.checkpoint.refs import CheckpointError
 
 Result = TypeVar("Result")
 POLL = 0.1  # seconds between two reports of a download
@@ -39,6 +45,27 @@ def interruptible(
         wait([future], POLL)
     report()
     return future.result()
+
+
+def check_hash(path: Path, where: str) -> None:
+    """Compare a file of the Hub's cache with its hash, which is its blob's name; the client compares only sizes.
+
+    Raises CheckpointError for another one, and deletes it, so that the next download is a new one.
+    """
+    blob = path.resolve()
+    if blob == path.absolute() or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name):
+        return  # a system without links, or a server without hashes
+    actual = files.sha256(blob) if len(blob.name) == 64 else _git_hash(blob)
+    if actual != blob.name:
+        path.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+        raise CheckpointError(f"{where}: {path.name} arrived damaged, and was deleted: try again")
+
+
+def _git_hash(path: Path) -> str:
+    """The hash by which git, and so the Hub, knows a small file."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 _users_of_plain_http = 0

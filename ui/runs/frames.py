@@ -13,6 +13,7 @@ from ddpm_core import imaging
 from ui.runs.job import FINAL, Frame, Job, Update
 from ui.runs.plan import Plan
 from ui.runs.settings import Settings
+from ui.runs.watch import watched
 
 QUALITY = 80  # JPEG
 
@@ -23,7 +24,12 @@ class RunView:
     values: those of the controls when it was started. job: None when they were wrong, as `error` then says.
     """
 
-    def __init__(self, values: Sequence[object], job: Job | None = None, error: str = ""):
+    def __init__(
+        self,
+        values: Sequence[object],
+        job: Job | None = None,
+        error: str = "",
+    ):
         self.started = False
         self.superseded = False  # by a newer run of the same page, which shows only that one
         self.sprites: dict[int, dict[int, bytes]] = {}  # lane -> step -> x of the kept frames
@@ -65,7 +71,7 @@ class RunView:
         if self._job is None:
             yield self._message(Update("error", self._error))
             return
-        for update in self._job.updates():
+        for update in watched(self._job):
             if self.superseded:
                 return
             yield self._message(update)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,8 +17,10 @@ import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import Model, ModelSpec
-from ui.runs import formats, notices
+from ui.runs import formats, notices, zero
+from ui.runs.closing import CLOSING
 from ui.runs.lent import LentNetwork, lend
+from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE, Outlook, Place
 from ui.runs.models import Loading, revision
 from ui.runs.offered import short_name
@@ -46,6 +49,13 @@ class ModelSource(Protocol):
     def fetch(self, ref: str, progress: Any) -> None: ...
 
     def get(self, ref: str) -> Model: ...
+
+    def admit(self, lanes: Sequence[Settings]) -> None: ...
+
+    def flop(self, ref: str) -> float | None: ...
+
+    @property
+    def limits(self) -> ServerLimits: ...
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,8 @@ class Job:
         self.plan: Plan | None = None
         self.loaded = False  # whether the run had to load its model
         self.about: list[dict[str, str | None]] = []  # of each lane: the weights' revision, the engine
+        self.notice = ""  # for the visitor, while the run goes on
+        self.failure: Exception | None = None  # why the run ended with an error
         self.x_0: dict[int, np.ndarray] = {}  # of each finished lane, float32 (N, C, H, W)
         self._models = models
         self._place: Place | None = None  # in the line
@@ -96,6 +108,7 @@ class Job:
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
+        self._started: float | None = None  # when the first step began
 
     # --- For the caller
 
@@ -104,7 +117,8 @@ class Job:
 
         The state of the last update is one of FINAL. Closing the iterator stops the run.
         """
-        threading.Thread(target=self._work, daemon=True, name="run").start()
+        # In the context of the request, from which ZeroGPU takes whose quota a run uses.
+        threading.Thread(target=copy_context().run, args=(self._work,), daemon=True, name="run").start()
         try:
             planned, said = False, None
             while True:
@@ -129,7 +143,7 @@ class Job:
         if self._state.state == "running":
             self._say("stopping")
         elif self._state.state != "stopping":
-            self._say("stopped")
+            self._say("stopped", self._remark())
 
     @property
     def settings(self) -> Settings:
@@ -152,7 +166,7 @@ class Job:
         left, text = PACE.left(self.lanes, done), "" if any(done) else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, notices.shared(outlook.sharers)
-        return Update("running", text, sum(done) / self._total, left, plan, frames)
+        return Update("running", self._remark() or text, sum(done) / self._total, left, plan, frames)
 
     def _queued(self, outlook: Outlook) -> Update:
         """What there is to say before the first turn."""
@@ -184,16 +198,19 @@ class Job:
                 known = [spec for lane in self.lanes if (spec := self._models.known(lane.checkpoint))]
                 if len(known) == len(self.lanes):
                     arguments(self.lanes, known)  # so that an error is reported before waiting for other runs
+                self._models.admit(self.lanes)
                 self._note_work()
                 self._say("queued")
                 place.take(self._check)
                 self._compute(place)
             self._say("finished")
         except Stopped:
-            self._say("stopped")
+            self._say("stopped", self._remark())
         except (ValueError, CheckpointError) as error:
+            self.failure = error
             self._say("error", notices.sentence(error))
         except Exception as error:
+            self.failure = error
             log.exception("a run failed")
             self._say("error", notices.unforeseen(error, self.settings.count))
 
@@ -236,6 +253,8 @@ class Job:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
+        if self._started is not None:
+            self._models.limits.check_time(time.monotonic() - self._started)
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be. The lock is not held: other runs can compute meanwhile."""
@@ -265,9 +284,8 @@ class Job:
     ) -> None:
         shared = {name: lanes[0][name] for name in ("seeds", "clip", "guidance")}
         own = [{name: value for name, value in lane.items() if name not in shared} for lane in lanes]
-        for lane, model in zip(own, models, strict=True):
-            lane["model"] = model
-        steps = ddpm_core.side_by_side(models[0], lanes=own, **shared)
+        flop = max((self._models.flop(ref) or 0 for ref in self._refs), default=0)
+        steps = zero.side_by_side(models, own, shared, flop, self._notify)
         size, channels = models[0].image_size, models[0].channels
         kept = [kept_steps(lane.steps, size, self.settings.count * len(lanes), channels) for lane in self.lanes]
         self.plan = make_plan(self.lanes, models)
@@ -275,6 +293,7 @@ class Job:
             {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
         ]
         self._say("running")
+        self._started = time.monotonic()
         refs = [lane.checkpoint for lane in self.lanes]
         watches = {ref: Stopwatch(PACE, self.lanes[refs.index(ref)], refs.count(ref)) for ref in self._refs}
         before = time.perf_counter()
@@ -293,6 +312,13 @@ class Job:
                 self._check()
                 self._give_way(place, networks)
             before = time.perf_counter()  # others may have computed meanwhile
+
+    def _remark(self) -> str:
+        """What the visitor has to know while the run goes on."""
+        return CLOSING.sentence or self.notice
+
+    def _notify(self, sentence: str) -> None:
+        self.notice = sentence
 
     def _say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
         with self._news:

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol
 
 from ui.runs.forecast import Work, forecast
+from ui.runs.limits import Refused
 
 SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
 ACTIVE = 8  # runs that take turns
@@ -27,8 +28,11 @@ class Member(Protocol):
         """Leave the line as soon as possible."""
 
 
-class Full(ValueError):
+class Full(Refused):
     """There is no room for another run."""
+
+    def __init__(self, sentence: str, line: Line):
+        super().__init__(f"{sentence} (limit: waiting_runs = {line.queue})", "waiting_runs")
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,9 @@ class Line:
         room, own = self.active + self.queue, sum(place.visitor == visitor for place in self._places)
         if len(self._places) >= room:
             limits = f"at most {self.active} take turns and {self.queue} wait"
-            raise Full(f"There are too many runs now ({limits}): try again in a few minutes")
+            raise Full(f"There are too many runs now ({limits}): try again in a few minutes", self)
         if own >= max(1, room // 2):
-            raise Full(f"You have {own} runs here already, and one visitor may have {room // 2}: wait for one to end")
+            raise Full(f"You have {own} runs here already, and one visitor may have {room // 2}: wait for one", self)
 
     def _add(self, who: Member, visitor: Hashable) -> Place:
         place = Place(self, who, object() if visitor is None else visitor)

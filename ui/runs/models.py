@@ -6,7 +6,7 @@ import itertools
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,19 +16,24 @@ import ddpm_core
 from ddpm_core.checkpoint import hub, refs, spec
 from ddpm_core.model import Model, ModelSpec
 from ui.runs import formats
+from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE
 from ui.runs.offered import OFFERED, short_name
 from ui.runs.pace import PACE
+from ui.runs.settings import Settings
 
 Stamp = tuple | None
 
-MEMORY = 2 * 10**9  # bytes that loaded models may take
 STATES = 64  # checkpoints typed by users whose hub.Status is remembered
 
 
 def revision(model: ModelSpec | None) -> str | None:
     """The commit of a model from the Hub."""
     return model.source.revision if model and model.source else None
+
+
+def _is_hub_id(text: str) -> bool:
+    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", text, re.ASCII))
 
 
 def _memory(model: Model) -> int:
@@ -68,14 +73,26 @@ class Loaded:
 
 
 class Models:
-    """Loads models and keeps them within MEMORY, at least the last one; knows which of the offered ones are here.
+    """Loads models within the limits, and keeps them; knows which of the offered ones are here.
 
-    device: as for `ddpm_core.load`. public: strangers use the page, so only embedded names and Hub ids are accepted.
+    device: as for `ddpm_core.load`. public: strangers use the page, so only the offered checkpoints are accepted, and
+    any Hub id where allow_hub says so. limits: those of such a page where none are given. first: the checkpoint that
+    the page starts with, which is offered too.
     """
 
-    def __init__(self, device: str = "auto", public: bool = False):
+    def __init__(
+        self,
+        device: str = "auto",
+        public: bool = False,
+        limits: ServerLimits | None = None,
+        allow_hub: bool = False,
+        first: str = "",
+    ):
         self.device = device
         self.public = public
+        self.limits = limits or (ServerLimits.public() if public else ServerLimits())
+        self.takes_any = not public or allow_hub  # any Hub id
+        self.offered = tuple(dict.fromkeys([*refs.embedded(), *OFFERED, *filter(_is_hub_id, [first])]))
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
@@ -87,34 +104,69 @@ class Models:
     def parse(self, ref: str) -> refs.Ref:
         """What a reference names. Raises CheckpointError.
 
-        A public page accepts embedded names and Hub ids only, and its answer never depends on this machine's files.
+        A public page never accepts a folder, and its answer does not depend on which there are.
         """
         text = ref.strip()
         if text in self._trained:
             return refs.parse(str(self._trained[text][1]))
         if not self.public:
             return refs.parse(text)
-        if text not in refs.embedded() and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", text, re.ASCII):
+        name, at, _ = text.partition("@")
+        if not self.takes_any:
+            if name not in self.offered:
+                raise refs.CheckpointError("This page takes the checkpoints of its list only: choose one of them")
+            where = refs.parse(text, local=False)
+            # Anybody can put a revision into a repository, as a pull request: only what the page has itself is taken.
+            if at and text not in self.offered and hub.here(where) is None:
+                raise refs.CheckpointError(f"This page has no other revision of {name} than its own: leave out the @")
+            return where
+        if text not in refs.embedded() and not _is_hub_id(text):
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
         return refs.parse(text, local=False)
+
+    def admit(self, lanes: Sequence[Settings]) -> None:
+        """Raise Refused for a run that would take more than the limits allow. Its files are here."""
+        steps = sum(lane.steps for lane in lanes)
+        total = sum(lane.steps * (self.flop(lane.checkpoint) or 0) for lane in lanes)
+        self.limits.check_run(steps, lanes[0].batch, total / steps)
+
+    def flop(self, ref: str) -> float | None:
+        """What one evaluation of a checkpoint's network costs; None where its files are not here."""
+        from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
+
+        found = hub.here(self.parse(ref))
+        return network_cost(spec.read(found).unet).flop if found else None
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
 
-        Raises CheckpointError.
+        Raises CheckpointError, and Refused for a repository that is too large.
         """
-        hub.fetch(self.parse(ref), spec.check, progress)
+
+        def allow(size: int, folder: Path) -> None:
+            self.limits.check_download(short_name(ref), size, folder)
+
+        hub.fetch(self.parse(ref), spec.check, progress, allow)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
 
-        To be called while holding `line.LINE`. Raises CheckpointError.
+        To be called while holding `line.LINE`. Raises CheckpointError, and Refused for a model that is too large.
         """
         model = self.loaded(ref)
         if model is None:
+            self._check_memory(ref)
             model = self._load(ref)
         self._make_room()
         return model
+
+    def _check_memory(self, ref: str) -> None:
+        """Refuse a model before it is loaded whose weights alone are more than all models may take."""
+        from ddpm_core.checkpoint.cost import network_cost
+
+        found = hub.here(self.parse(ref))
+        if found:
+            self.limits.check_model(short_name(ref), 4 * network_cost(spec.read(found).unet).parameters)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)
@@ -131,9 +183,19 @@ class Models:
         return model
 
     def _make_room(self) -> None:
-        """Drop the least recently used models until the rest, with the memory they take now, fits into MEMORY."""
+        """Drop the least recently used models until the rest, with the memory they take now, is within the limit.
+
+        Raises Refused, and drops that one, where the newest alone takes more.
+        """
+        most = self.limits.model_memory_mb * 1e6
         with self._lock:
-            while len(self._loaded) > 1 and sum(_memory(one.model) for one in self._loaded.values()) > MEMORY:
+            newest = next(reversed(self._loaded))
+            try:
+                self.limits.check_model(short_name(newest), _memory(self._loaded[newest].model))
+            except ValueError:
+                del self._loaded[newest]
+                raise
+            while sum(_memory(one.model) for one in self._loaded.values()) > most:
                 self._loaded.popitem(last=False)
 
     def preload(self, ref: str) -> None:
@@ -184,10 +246,9 @@ class Models:
 
     def refresh(self) -> None:
         """Look up which of the offered checkpoints are here. It takes some seconds when the Hub does not answer."""
-        offered = [*refs.embedded(), *OFFERED]
-        with ThreadPoolExecutor(len(offered)) as pool:
-            states = pool.map(lambda ref: hub.status(self.parse(ref)), offered)
-            self._note(dict(zip(offered, states, strict=True)))
+        with ThreadPoolExecutor(len(self.offered)) as pool:
+            states = pool.map(lambda ref: hub.status(self.parse(ref)), self.offered)
+            self._note(dict(zip(self.offered, states, strict=True)))
 
     def _note(self, states: dict[str, hub.Status]) -> None:
         """Remember the state of all that is offered, and of the last STATES that users typed."""
@@ -195,8 +256,7 @@ class Models:
             for ref, status in states.items():
                 self._status[ref] = status
                 self._status.move_to_end(ref)
-            offered = {*refs.embedded(), *OFFERED}
-            typed = [ref for ref in self._status if ref not in offered]
+            typed = [ref for ref in self._status if ref not in self.offered]
             for ref in typed[:-STATES]:
                 del self._status[ref]
 
@@ -217,7 +277,12 @@ class Models:
 
     def choices(self) -> list[tuple[str, str]]:
         """(label, reference) of each offered checkpoint, with what is known of it by now."""
-        return [(self._label(ref), ref) for ref in (*refs.embedded(), *self._trained, *OFFERED)]
+        return [(self._label(ref), ref) for ref in (*refs.embedded(), *self._trained, *self._listed)]
+
+    @property
+    def _listed(self) -> list[str]:
+        """What is offered besides embedded checkpoints."""
+        return [ref for ref in self.offered if ref not in refs.embedded()]
 
     def offer(self, folder: Path, label: str) -> str:
         """Offer a model that was trained on the page; returns its reference, on a page of one's own its folder."""

@@ -13,6 +13,12 @@ OFFERED = {
 EMBEDDED = {"cifar10-tiny": "CIFAR-10 tiny"}
 
 
+def named(ref: str) -> str:
+    """A checkpoint in a log: what the page offers by its name, of others only what kind of thing they are."""
+    name = ref.partition("@")[0]
+    return name if name in OFFERED or name in EMBEDDED else "another"
+
+
 def short_name(ref: str) -> str:
     """A checkpoint in a few words."""
     if ref in OFFERED:

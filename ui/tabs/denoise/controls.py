@@ -55,7 +55,8 @@ class Controls:
 
 
 def checkpoint_dropdown(models: Models, ref: str) -> gr.Dropdown:
-    info = texts.CHECKPOINT if models.public else texts.CHECKPOINT_LOCAL
+    info = texts.CHECKPOINT if models.takes_any else texts.CHECKPOINT_LISTED
+    info = info if models.public else texts.CHECKPOINT_LOCAL
     return gr.Dropdown(
         models.choices(), value=ref, label="Model", info=info, allow_custom_value=True, elem_id="checkpoint"
     )

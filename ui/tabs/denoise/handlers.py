@@ -19,7 +19,7 @@ from ddpm_core.model import ModelSpec
 from ui.events import listener
 from ui.export import files, scripts
 from ui.export.link import from_address
-from ui.runs import formats, notices
+from ui.runs import formats, hardware, notices
 from ui.runs.frames import RunView
 from ui.runs.job import Job
 from ui.runs.listeners import Unheard, in_thread
@@ -186,7 +186,8 @@ class Handlers:
         """
         *chosen, _, _, _ = values
         try:
-            view = RunView(chosen, Job(lanes(self._with_own_clip(request, chosen)), self._models, request.session_hash))
+            job = Job(lanes(self._with_own_clip(request, chosen)), self._models, request.session_hash)
+            view = RunView(chosen, job)
         except ValueError as error:
             view = RunView(chosen, error=str(error))
         self.pages.begin(request, view)
@@ -283,4 +284,5 @@ def one_line(chosen: dict[str, Any]) -> str:
 
 def device_note(models: Models) -> str:
     """What computes, for the corner of the page."""
-    return f'<span title="{escape(models.engine)}">{escape(models.note)}</span>'
+    note = " · ".join(filter(None, [hardware.space(), models.note]))
+    return f'<span title="{escape(models.engine)}">{escape(note)}</span>'

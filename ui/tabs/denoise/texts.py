@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CHECKPOINT = "From the list, or any Hub id (owner/name)"
+CHECKPOINT_LISTED = "From the list"
 CHECKPOINT_LOCAL = "From the list, or any Hub id or folder"
 STEPS = "Network calls from x_T to x₀"
 VARIANCE = "σ² of each step's noise: βₜ most, β̃ₜ least"

@@ -11,12 +11,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ddpm_core.image_files import square, to_8_bits
+from ui.runs.limits import Refused, ServerLimits
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
 SMALLEST = 32  # smaller uploads are enlarged to this
-MAX_PIXELS = 50_000_000  # that have to be decoded
-MAX_JPEG_PIXELS = 150_000_000  # the decoder of progressive files may hold all of them
-MAX_BYTES = 64_000_000
 SCALE = 4  # drawings are made this much larger, for smooth edges
 
 Point = tuple[float, float]
@@ -24,28 +22,25 @@ Point = tuple[float, float]
 _ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
 
 
-class _Refused(ValueError):
-    """A picture that could be read but is too large."""
-
-
-def read(path: str | Path) -> np.ndarray:
+def read(path: str | Path, limits: ServerLimits | None = None) -> np.ndarray:
     """The middle of an uploaded picture, upright and on grey, as uint8 (n, n, 3) with n from SMALLEST to SIZE.
 
-    Raises ValueError, with one sentence for the user, for what is not a picture or is too large to decode.
+    Raises ValueError, with one sentence for the user, for what is not a picture, and Refused for what is too large to
+    decode.
     """
+    limits = limits or ServerLimits()
     with _ONE_PICTURE:
         try:
-            if Path(path).stat().st_size > MAX_BYTES:
-                raise _Refused(f"This file is too large: up to {MAX_BYTES // 10**6} MB are read.")
-            with _open(path) as image:
+            limits.check_upload(Path(path).stat().st_size)
+            with _open(path, limits) as image:
                 return _square(image)
-        except _Refused:
+        except Refused:
             raise
         except Exception:  # decoders raise anything over a broken file
             raise ValueError("This file could not be read as a picture: choose a PNG, JPEG, WebP or GIF.") from None
 
 
-def _open(path: str | Path) -> Image.Image:
+def _open(path: str | Path, limits: ServerLimits) -> Image.Image:
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have their own sentences
     try:
         image = Image.open(path)
@@ -53,12 +48,11 @@ def _open(path: str | Path) -> Image.Image:
         Image.MAX_IMAGE_PIXELS = limit
     pixels = image.width * image.height
     image.draft(None, (2 * SIZE, 2 * SIZE))  # a JPEG can be decoded up to 8 times smaller
-    if pixels > MAX_JPEG_PIXELS or image.width * image.height > MAX_PIXELS:
+    try:
+        limits.check_picture(pixels, image.width * image.height)
+    except Refused:
         image.close()
-        raise _Refused(
-            f"This picture has {pixels / 1e6:.0f} megapixels: up to {MAX_PIXELS // 10**6} are read,"
-            f" and up to {MAX_JPEG_PIXELS // 10**6} as JPEG."
-        )
+        raise
     return image
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from ddpm_core import forward, imaging
 from ddpm_core.schedule import NoiseSchedule
+from ui.runs.limits import ServerLimits
 from ui.runs.settings import MAX_SEED
 from ui.tabs.forward import pictures
 
@@ -30,7 +32,16 @@ def tables(_asked: object = None) -> dict[str, dict[str, str]]:
     return {name: _columns(schedule) for name, schedule in SCHEDULES.items()}
 
 
-def picture(asked: dict[str, Any]) -> dict[str, Any]:
+def pictures_within(limits: ServerLimits) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The function `picture` with the server's limits for uploads."""
+
+    def picture(asked: dict[str, Any]) -> dict[str, Any]:
+        return _picture(asked, limits)
+
+    return picture
+
+
+def _picture(asked: dict[str, Any], limits: ServerLimits) -> dict[str, Any]:
     """{name} of a drawn picture or {path} of an upload -> {size, pixels}, or {error}: a sentence for the user."""
     try:
         if "name" in asked:
@@ -41,7 +52,7 @@ def picture(asked: dict[str, Any]) -> dict[str, Any]:
             path = Path(str(asked.get("path"))).resolve()
             if not path.is_relative_to(Path(get_upload_folder()).resolve()):
                 raise ValueError("Only a picture that was uploaded can be opened")
-            image = pictures.read(path)
+            image = pictures.read(path, limits)
     except ValueError as error:
         return {"error": str(error)}
     return {"size": len(image), "pixels": _text(image)}

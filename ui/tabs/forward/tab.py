@@ -6,20 +6,23 @@ The page mixes x_0 and ε itself with the weights of `ddpm_core.forward.tables`,
 from __future__ import annotations
 
 from ui import web
+from ui.runs.limits import ServerLimits
 from ui.runs.settings import MAX_SEED
 from ui.tabs.forward import pictures, server
 
 
-def forward_tab() -> None:
-    """Build the tab. In the page, `window.ddpmForward` = { t, schedule, picture } sets it, also before it is opened."""
+def forward_tab(limits: ServerLimits) -> None:
+    """Build the tab, with the server's limits for uploads.
+
+    In the page, `window.ddpmForward` = { t, schedule, picture } sets it, also before it is opened."""
     constants = {
         "T": server.T,
         "EPSILON_UNIT": server.EPSILON_UNIT,
         "MAX_SEED": MAX_SEED,
-        "MAX_BYTES": pictures.MAX_BYTES,
+        "MAX_BYTES": int(limits.upload_mb * 1e6),
     }
     thumbs = "".join(_thumb(name) for name in pictures.DRAWINGS)
-    functions = [server.tables, server.picture, server.noise, server.compare]
+    functions = [server.tables, server.pictures_within(limits), server.noise, server.compare]
     web.component("forward", constants, {"<!-- thumbs -->": thumbs}, server_functions=functions)
 
 

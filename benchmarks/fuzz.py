@@ -1,0 +1,360 @@
+"""Calls every route of the running app with random and boundary values, as a stranger might.
+
+    python -m benchmarks fuzz --calls 5000
+
+The app is started here as a public page, with a home folder and a folder of temporary files of its own. Bars: no answer
+of 500 or more, no stack trace, no answer later than 10 s, no file outside the temporary folder, and at the end a run
+gives the right picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import http.client
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 10.0  # until there is an answer
+THREADS = 8
+TRACE = re.compile(r"Traceback|File \"[^\"]+\", line|site-packages")
+API = "/gradio_api"
+
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 2**31, 2**63, -(2**63), 10**40, 1.5, -0.0, 1e308, "NaN", "Infinity"),
+    *("", " ", "cifar10-tiny", "google/ddpm-ema-church-256", "a/b", "../../etc/passwd", "/etc/passwd", "~", "a\0b"),
+    *("ddpm", "ddim", "beta", "beta_tilde", "learned_range", "linspace", "cat", "any", "42", "1" * 400, "x" * 5000),
+    *("<script>alert(1)</script>", "${7*7}", "{{7*7}}", "'; drop table", "\u202e", "😀" * 50, "\ud800"),
+    *([], {}, [[]], [None] * 40, {"path": "/etc/passwd"}, {"path": "x", "meta": {"_type": "gradio.FileData"}}),
+    *({"__type__": "update"}, {"url": "http://127.0.0.1:1/", "path": None}, {"name": "cat"}, {"size": 32, "seed": 1}),
+    {"size": 2, "pixels": base64.b64encode(bytes(12)).decode(), "schedule": "linear", "t": 5, "seed": 0},
+    {"size": 128, "pixels": "!", "schedule": "none", "t": -1, "seed": 2**70},
+)
+PATHS = (
+    *("/", "/config", "/health", "/theme.css", "/robots.txt", "/manifest.json", "/monitoring", "/monitoring/summary"),
+    *(
+        "/docs",
+        "/openapi.json",
+        "/redoc",
+        "/svelte/x",
+        "/assets/x",
+        "/static/x",
+        "/runs",
+        "/login",
+        "/logout",
+        "/queue",
+    ),
+    *(f"{API}/{name}" for name in ("info", "openapi.json", "app_id", "user", "token", "login_check", "startup-events")),
+    *(f"{API}/{name}" for name in ("queue/status", "queue/data?session_hash=x", "upload_progress?upload_id=x")),
+    *(f"{API}/{name}" for name in ("deep_link?session_hash=x", "proxy=http://127.0.0.1/", "vibe-code", "vibe-edit")),
+    *(f"{API}/{name}" for name in ("process_recording", "dev/reload", "profiling/traces", "run-history/records")),
+    *(
+        f"{API}/{name}"
+        for name in ("stream/x/y/1/playlist.m3u8", "stream/x/y/1/playlist-file", "custom_component/a/b/c/d")
+    ),
+)
+SECRETS = (
+    "/etc/passwd",
+    "/proc/self/environ",
+    str(ROOT / "app.py"),
+    str(ROOT / "ui" / "gate.py"),
+    ".git/config",
+    "app.py",
+)
+
+
+class Call(NamedTuple):
+    method: str
+    path: str
+    body: bytes = b""
+    headers: dict[str, str] = {}  # noqa: RUF012, never changed
+
+
+class Answer(NamedTuple):
+    status: int
+    text: str
+    seconds: float
+
+
+def json_call(path: str, content: Any) -> Call:
+    return Call("POST", path, json.dumps(content).encode(), {"Content-Type": "application/json"})
+
+
+class Fuzz:
+    """Makes calls, from a seed. config: what the page says of itself."""
+
+    def __init__(self, config: dict[str, Any], seed: int):
+        self._random = random.Random(seed)
+        self._events = [one for one in config["dependencies"] if one["api_name"]]
+        self._components = [one["id"] for one in config["components"]]
+        self._html = [one["id"] for one in config["components"] if one["type"] == "html"]
+
+    def call(self) -> Call:
+        makers = (self.run, self.run, self.join, self.call_v1, self.call_v2, self.server, self.server, self.upload)
+        return self._random.choice((*makers, self.file, self.file, self.path, self.cancel, self.garbage))()
+
+    def value(self) -> Any:
+        return self._random.choice(VALUES)
+
+    def values(self, count: int) -> list[Any]:
+        count += self._random.choice((0, 0, 0, 0, -1, 1, 20))
+        return [self.value() for _ in range(max(0, count))]
+
+    def run(self) -> Call:
+        event = self._random.choice(self._events)
+        content = {"data": self.values(len(event["inputs"])), "session_hash": self.session()}
+        return json_call(f"{API}/run/{event['api_name']}", content)
+
+    def join(self) -> Call:
+        event = self._random.choice(self._events)
+        index = self._random.choice((event["id"], event["id"], -1, 10**6, "x", None))
+        content = {"data": self.values(len(event["inputs"])), "fn_index": index, "session_hash": self.session()}
+        return json_call(f"{API}/queue/join", content | {"event_data": self.value(), "trigger_id": self.value()})
+
+    def call_v1(self) -> Call:
+        return json_call(
+            f"{API}/call/{self._random.choice(('sample', 'trajectory', 'describe', 'x'))}", {"data": self.values(11)}
+        )
+
+    def call_v2(self) -> Call:
+        names = ("checkpoint", "steps", "seed", "count", "eta", "label", "clip", "oddity")
+        content = {name: self.value() for name in names if self._random.random() < 0.5}
+        return json_call(f"{API}/call/v2/{self._random.choice(('sample', 'trajectory'))}", content)
+
+    def server(self) -> Call:
+        component = self._random.choice(
+            (*self._html, *self._html, self._random.choice(self._components), -1, "x", None)
+        )
+        functions = ("picture", "noise", "compare", "tables", "invitation", "__init__", "load", "_id", "postprocess")
+        content = {"component_id": component, "fn_name": self._random.choice(functions), "session_hash": self.session()}
+        return json_call(f"{API}/component_server", content | {"data": self.value()})
+
+    def upload(self) -> Call:
+        name = self._random.choice(
+            ("x.png", "../../x.png", "..\\x", "a\0b.png", "/etc/passwd", "x" * 300, "", "é.svg", ".")
+        )
+        content = self._random.choice((b"", b"\x89PNG\r\n\x1a\n" + bytes(50), b"<svg onload='1'/>", os.urandom(2000)))
+        field = self._random.choice(("files", "files", "file", ""))
+        head = f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
+        body = head.encode("utf-8", "replace") + content + b"\r\n--edge--\r\n"
+        if self._random.random() < 0.2:
+            body = body[: self._random.randrange(len(body))]
+        where = self._random.choice((f"{API}/upload", f"{API}/upload?upload_id=a", f"{API}/process_recording"))
+        return Call("POST", where, body, {"Content-Type": "multipart/form-data; boundary=edge"})
+
+    def file(self) -> Call:
+        secret = self._random.choice(SECRETS)
+        forms = (
+            secret,
+            quote(secret, safe=""),
+            quote(quote(secret, safe=""), safe=""),
+            "../" * 12 + secret.lstrip("/"),
+            quote("../" * 12 + secret.lstrip("/"), safe="").replace(".", "%2e"),
+            str(ROOT / "ui" / "web" / "player") + "/../../../" + secret,
+            secret + "%00.png",
+            "file://" + secret,
+            "http://127.0.0.1:1/" + secret,
+            "http:" + secret,
+            "\\..\\" + secret,
+        )
+        prefix = self._random.choice((f"{API}/file=", f"{API}/file/", "/file=", "/static/", "/assets/", "/svelte/"))
+        path = prefix + self._random.choice(forms)
+        return Call(self._random.choice(("GET", "GET", "HEAD")), re.sub(r"[\s\0]", "_", path))
+
+    def path(self) -> Call:
+        method = self._random.choice(("GET", "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"))
+        return Call(method, self._random.choice(PATHS))
+
+    def cancel(self) -> Call:
+        content = {"session_hash": self.session(), "fn_index": self.value(), "event_id": self.value()}
+        return json_call(f"{API}/{self._random.choice(('cancel', 'reset'))}", content)
+
+    def garbage(self) -> Call:
+        body = self._random.choice(
+            (b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 5000, b'{"data":' * 2000, os.urandom(300))
+        )
+        kind = self._random.choice(
+            ("application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=", "")
+        )
+        event = self._random.choice(self._events)["api_name"]
+        where = self._random.choice(
+            (f"run/{event}", "queue/join", "call/sample", "component_server", "upload", "cancel")
+        )
+        return Call("POST", f"{API}/{where}", body, {"Content-Type": kind})
+
+    def session(self) -> Any:
+        return self._random.choice(("a1", "b2", "c3", "x" * 3000, None, 5, "../x", ""))
+
+
+def send(port: int, call: Call) -> Answer:
+    """The answer to a call; of a stream only what comes in the first moments."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS + 5)
+    started = time.monotonic()
+    try:
+        connection.request(call.method, call.path, call.body or None, call.headers)
+        response = connection.getresponse()
+        stream = "event-stream" in response.headers.get("Content-Type", "")
+        text = b"" if stream else response.read(1 << 20)
+        return Answer(response.status, text.decode("utf-8", "replace"), time.monotonic() - started)
+    finally:
+        connection.close()
+
+
+def judged(call: Call, answer: Answer) -> str:
+    """What is wrong with an answer; "" for nothing."""
+    if answer.status >= 500:
+        return f"status {answer.status}: {answer.text[:200]}"
+    if answer.seconds > SECONDS:
+        return f"took {answer.seconds:.1f} s"
+    if TRACE.search(answer.text) and not call.path.startswith("/assets"):
+        return f"a stack trace: {TRACE.search(answer.text)}"
+    if "root:" in answer.text or "import annotations" in answer.text or "[core]" in answer.text:
+        return "the content of a file that is not to be seen"
+    return ""
+
+
+def heard(port: int, call: Call, answer: Answer) -> str:
+    """Listen to the run that a call has asked for; returns what is wrong with it."""
+    if not call.path.startswith(f"{API}/call/"):
+        return ""
+    path = f"{call.path.rstrip('/')}/{json.loads(answer.text)['event_id']}"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2 * SECONDS)
+    try:
+        connection.request("GET", path)
+        response, ends = connection.getresponse(), time.monotonic() + SECONDS
+        while (line := response.readline()) and time.monotonic() < ends:  # a long run ends when we go
+            if TRACE.search(text := line.decode("utf-8", "replace")):
+                return f"a stack trace in the stream: {text[:200]}"
+            if text.startswith("event: complete") or text.startswith("event: error"):
+                return ""
+        return ""
+    finally:
+        connection.close()
+
+
+class App:
+    """The app as a public page, in a process of its own."""
+
+    def __init__(self, folder: Path):
+        self.home, self.temporary = folder / "home", folder / "temporary"
+        for place in (self.home, self.temporary):
+            place.mkdir()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "DDPM_"))}
+        environment |= {"HOME": str(self.home), "GRADIO_TEMP_DIR": str(self.temporary), "HF_HUB_OFFLINE": "1"}
+        environment |= {"SPACE_ID": "owner/space", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(self.temporary)}
+        self.log = (folder / "log").open("w+")
+        flags = ["--port", "0", "--no-browser", "--log-json"]
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", *flags],
+            cwd=ROOT,
+            env=environment | {"DDPM_CACHE": str(self.home / "cache")},
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+        )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        self.port = int(re.findall(r":(\d+)/", line)[0])
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        try:
+            return self.process.wait(60)
+        finally:
+            self.process.kill()
+
+    def files(self) -> set[str]:
+        """All files of the project and of the app's home, but for its caches."""
+        found = {str(path) for path in self.home.rglob("*") if "cache" not in path.relative_to(self.home).parts[0]}
+        skipped = (".git", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis")
+        for path in ROOT.rglob("*"):
+            if path.is_file() and not any(part in skipped for part in path.parts):
+                found.add(str(path))
+        return found
+
+
+def sample(port: int, seed: int) -> bytes:
+    """The picture of a short run, through the API."""
+    call = json_call(
+        f"{API}/call/sample", {"data": ["cifar10-tiny", "ddpm", 3, "linspace", "beta", 0, True, seed, 1, "any", 1]}
+    )
+    event = json.loads(send(port, call).text)["event_id"]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("GET", f"{API}/call/sample/{event}")
+    text = connection.getresponse().read().decode()
+    path = json.loads(text.rsplit("event: complete\ndata: ", 1)[1].splitlines()[0])[0][0]["path"]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", f"{API}/file={path}")
+    return connection.getresponse().read()
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks fuzz", description=__doc__)
+    parser.add_argument("--calls", type=int, default=5000, help="how many calls (5000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the calls (0)")
+    options = parser.parse_args(arguments)
+    wrong: list[str] = []
+    statuses: Counter[int] = Counter()
+    slowest = [0.0]
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        app = App(Path(name))
+        try:
+            before = sample(app.port, 7)
+            files = app.files()
+            fuzz = Fuzz(json.loads(send(app.port, Call("GET", "/config")).text), options.seed)
+            calls = [fuzz.call() for _ in range(options.calls)]
+
+            def one(call: Call) -> None:
+                try:
+                    answer = send(app.port, call)
+                    problem = judged(call, answer)
+                    statuses[answer.status] += 1
+                    if "event_id" in answer.text and random.random() < 0.5:
+                        problem = problem or heard(app.port, call, answer)
+                    slowest[0] = max(slowest[0], answer.seconds)
+                except (OSError, http.client.HTTPException) as error:
+                    problem = f"no answer: {type(error).__name__} {error}"
+                if problem:
+                    wrong.append(f"{call.method} {call.path[:120]} {call.body[:300]!r}: {problem}")
+                    print(wrong[-1], flush=True)
+
+            started = time.monotonic()
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(one, calls))
+            seconds = time.monotonic() - started
+            if sample(app.port, 7) != before:
+                wrong.append("a run gave another picture after the calls than before")
+            new = app.files() - files
+            if new:
+                wrong.append(f"files were written outside the temporary folder: {sorted(new)[:5]}")
+            health = send(app.port, Call("GET", "/health")).text
+            code = app.stop()
+            if code:
+                wrong.append(f"the app ended with {code}")
+        finally:
+            app.process.kill()
+            app.log.seek(0)
+            log = app.log.read()
+    said = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+    print(f"{options.calls} calls in {seconds:.0f} s, the slowest {slowest[0]:.1f} s; {said}")
+    print(f"health at the end: {health}")
+    errors = Counter(re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception)\b.*", log, re.MULTILINE))
+    print(f"tracebacks in the app's log: {log.count('Traceback')}")
+    for error, count in errors.most_common(20):
+        print(f"- {count} × {error[:160]}")
+    print(f"{len(wrong)} problems")
+    raise SystemExit(bool(wrong))

@@ -1,0 +1,193 @@
+"""The door of the server, private temporary files, and what is counted and logged."""
+
+import asyncio
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import test_ui_jobs
+
+from ui import temporary
+from ui.gate import MAX_REQUEST, Gate
+from ui.runs.closing import CLOSING
+from ui.runs.job import Job
+from ui.runs.limits import ServerLimits
+from ui.runs.watch import COUNTS, Lines, watched
+
+
+def asked(method, path, body=b"", app=None, root_path=""):
+    """(status, content) of a request, that an app behind the gate answers with 200."""
+    sent = []
+
+    async def inside(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"inside"})
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
+    asyncio.run(Gate(app or inside, ServerLimits(upload_mb=2))(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("HEAD", "/"),
+        ("GET", "/config"),
+        ("GET", "/assets/index-ab.js"),
+        ("GET", "/gradio_api/file=/work/ui/web/player/player.js"),
+        ("POST", "/gradio_api/queue/join"),
+        ("GET", "/gradio_api/queue/data"),
+        ("POST", "/gradio_api/call/sample"),
+        ("GET", "/gradio_api/call/sample/0123abcd"),
+        ("GET", "/gradio_api/heartbeat/k2fe0"),
+    ],
+)
+def test_what_the_page_needs_comes_in(method, path):
+    assert asked(method, path) == (200, b"inside")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/gradio_api/file=https://example.com/x"),
+        ("GET", "/gradio_api/proxy=https://example.com"),
+        ("POST", "/gradio_api/process_recording"),
+        ("GET", "/gradio_api/deep_link"),
+        ("GET", "/monitoring"),
+        ("POST", "/gradio_api/vibe-edit"),
+        ("DELETE", "/"),
+        ("GET", "/gradio_api/file=/a\0b"),
+        ("GET", "/gradio_api/file=/" + "x" * 3000),
+        ("GET", "/static/..\\secret"),
+    ],
+)
+def test_everything_else_stays_outside(method, path):
+    status, content = asked(method, path)
+    assert status == 404 and json.loads(content) == {"detail": "There is nothing at this address"}
+
+
+def test_requests_are_limited_in_size():
+    assert asked("POST", "/gradio_api/queue/join", bytes(MAX_REQUEST))[0] == 200
+    status, content = asked("POST", "/gradio_api/queue/join", bytes(MAX_REQUEST + 1))
+    assert status == 413 and "up to 1.0 MB are taken" in content.decode()
+    assert asked("POST", "/gradio_api/upload", bytes(2_000_000))[0] == 200
+    assert "up to 2.1 MB" in asked("POST", "/gradio_api/upload", bytes(2_100_000))[1].decode()
+
+
+def test_an_error_inside_is_one_sentence_without_its_trace():
+    async def broken(scope, receive, send):
+        raise KeyError("secret")
+
+    assert asked("POST", "/gradio_api/component_server", app=broken) == (
+        400,
+        b'{"detail": "This request could not be understood"}',
+    )
+
+
+def test_health_is_counts_also_behind_a_root_path():
+    for path, root in (("/health", ""), ("/lab/health", "/lab")):
+        status, content = asked("GET", path, root_path=root)
+        assert status == 200
+        assert json.loads(content)["status"] == "ok" and "finished" in json.loads(content)
+
+
+# --- What is counted and logged
+
+
+@pytest.fixture
+def events(caplog):
+    caplog.set_level(logging.INFO, "ddpm_lab")
+    return lambda: [json.loads(Lines().format(r)) for r in caplog.records if getattr(r, "event", "") == "run"]
+
+
+def test_a_run_is_counted_and_logged_without_anything_personal(events):
+    before = COUNTS.read()
+    settings = test_ui_jobs.SETTINGS
+    list(watched(Job([settings], test_ui_jobs.Models()), ServerLimits()))
+    assert COUNTS.read()["finished"] == before["finished"] + 1 and COUNTS.here == before["here"]
+    (event,) = events()
+    assert event["outcome"] == "finished" and event["steps"] == 10 and event["images"] == 2
+    assert event["checkpoint"] == "another"  # its name was given by the visitor
+    assert not {"seed", "session", "address", "ip"} & set(event)
+
+
+def test_a_run_too_many_is_refused_with_the_limit(events):
+    limits = ServerLimits(concurrent_runs=1, waiting_runs=1)
+    gate = test_ui_jobs.Gate()
+    runs = [watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models(gate)), limits) for _ in range(3)]
+    first, second, third = (next(run).state for run in runs)
+    assert "error" not in (first, second) and third == "error"
+    assert events()[-1]["outcome"] == "refused" and events()[-1]["limit"] == "waiting_runs"
+    for run in runs[:2]:
+        run.close()
+    for _ in range(20):
+        gate.go.release()
+    assert [event["outcome"] for event in events()[-2:]] == ["gone", "gone"]
+
+
+def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused():
+    slow = test_ui_jobs.Models(lambda x, t, labels: time.sleep(0.05) or x)
+    run = watched(Job([test_ui_jobs.SETTINGS], slow), ServerLimits())
+    try:
+        next(run)
+        CLOSING.begin(7)
+        assert COUNTS.read()["status"] == "stopping"
+        assert any("told to stop: this run has 7 s to finish" in update.text for update in run)
+        (last,) = watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models()), ServerLimits())
+        assert last.state == "error" and "about to stop" in last.text
+    finally:
+        CLOSING.cancel()
+
+
+# --- Temporary files
+
+
+def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
+    (tmp_path / "ddpm-lab-999999999-dead").mkdir()
+    code = (
+        "from ui import temporary; import os; f = temporary.use_private_folder(); print(f, oct(f.stat().st_mode)[-3:])"
+    )
+    root = Path(temporary.__file__).parents[1]
+    stub = "import sys, types; sys.modules['ui'] = m = types.ModuleType('ui'); m.__path__ = ['ui'];"  # without gradio
+    environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)}
+    said = subprocess.run(
+        [sys.executable, "-c", stub + code], cwd=root, env=environment, capture_output=True, text=True
+    )
+    folder, mode = said.stdout.split()
+    assert Path(folder).parent == tmp_path and mode == "700", said.stderr
+    assert list(tmp_path.iterdir()) == []  # nor what a killed process left
+
+
+def test_the_tests_own_folder_is_private():
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp_path):
+    demo = SimpleNamespace(GRADIO_CACHE=str(tmp_path), temp_file_sets=[set()])
+    for number, age in enumerate((2 * temporary.AGE, 300, 200, 100)):
+        path = tmp_path / str(number) / "x.png"
+        path.parent.mkdir()
+        path.write_bytes(bytes(1000))
+        os.utime(path, (time.time() - age,) * 2)
+        demo.temp_file_sets[0].add(str(path))
+    left = temporary.Sweeper(demo, 2500).sweep()
+    assert left == 2000
+    assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
+    assert len(demo.temp_file_sets[0]) == 2

@@ -1,0 +1,114 @@
+"""The limits of a server: their defaults, how they are changed, and what a refusal says."""
+
+import re
+from pathlib import Path
+
+import pytest
+import test_ui_jobs
+from checkpoint_folders import write
+
+import ddpm_core
+from ui.runs.job import Job
+from ui.runs.limits import Refused, ServerLimits, table
+from ui.runs.models import Models
+from ui.runs.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_a_public_page_allows_no_more_than_ones_own():
+    own, public = ServerLimits(), ServerLimits.public()
+    wider = ("free_disk_mb", "shutdown_seconds")  # what is kept free; how long one waits for others
+    for name, _, _, what in table():
+        assert what
+        if name not in wider:
+            assert getattr(public, name) <= getattr(own, name)
+    assert public.free_disk_mb > own.free_disk_mb
+
+
+def test_the_flag_counts_more_than_the_environment_and_that_more_than_the_default():
+    environment = {"DDPM_LIMIT_RUN_SECONDS": "60", "DDPM_LIMIT_UPLOAD_MB": "2.5"}
+    limits = ServerLimits.choose(True, ["run-seconds=30", "waiting_runs=3"], environment)
+    assert (limits.run_seconds, limits.upload_mb, limits.waiting_runs) == (30, 2.5, 3)
+    assert limits.repository_mb == ServerLimits.public().repository_mb
+    assert ServerLimits.choose(False, [], {}) == ServerLimits()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("speed=3", "--limit takes NAME=VALUE, got 'speed=3': the names are concurrent_runs, "),
+        ("run_seconds", "--limit takes NAME=VALUE, got 'run_seconds'"),
+        ("run_seconds=-1", "The limit run_seconds must be a number above 0, got '-1'"),
+        ("run_seconds=nan", "The limit run_seconds must be a number above 0, got 'nan'"),
+        ("waiting_runs=2.5", "The limit waiting_runs must be a whole number above 0, got '2.5'"),
+    ],
+)
+def test_a_limit_that_does_not_exist_or_is_no_number_is_one_sentence(text, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ServerLimits.choose(False, [text], {})
+
+
+@pytest.mark.parametrize(
+    ("check", "within", "beyond", "sentence"),
+    [
+        ("check_line", (39,), (40,), "40 runs are here already: try again in a few minutes (limit: waiting_runs = 32)"),
+        ("check_time", (900,), (901,), "stopped after 901 s: take fewer steps or images (limit: run_seconds = 900)"),
+        ("check_upload", (16e6,), (17e6,), "This file has 17 MB: choose a smaller one (limit: upload_mb = 16)"),
+        ("check_picture", (70e6, 25e6), (76e6, 1e6), "has 76 megapixels: choose a smaller one"),
+        ("check_picture", (25e6, 25e6), (26e6, 26e6), "has 26 megapixels"),
+        ("check_model", ("x", 2e9), ("x", 3e9), "x takes 3,000 MB of memory: choose a smaller one"),
+        (
+            "check_run",
+            (1000, 16, 2.07e9),
+            (1000, 16, 500e9),
+            "needs 8,000 TFLOP (1,000 steps × 16 images × 500 GFLOP): take fewer steps or images (limit: run_tflop",
+        ),
+    ],
+)
+def test_a_refusal_says_which_limit_it_is_and_its_value(check, within, beyond, sentence):
+    limits = ServerLimits.public()
+    getattr(limits, check)(*within)
+    with pytest.raises(Refused, match=re.escape(sentence)):
+        getattr(limits, check)(*beyond)
+
+
+def test_the_documents_list_every_limit_with_its_defaults():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    for name, own, public, _ in table():
+        assert f"| `{name}` | {own:,} | {public:,} |" in text, name
+
+
+# --- Where they hold
+
+
+def test_a_run_that_costs_too_much_is_refused_before_its_model_is_loaded(monkeypatch):
+    monkeypatch.setattr(ddpm_core, "load", None, raising=False)
+    models = Models(limits=ServerLimits(run_tflop=1))
+    job = Job([Settings(steps=100, count=16)], models)
+    *_, last = job.updates()
+    assert last.state == "error" and isinstance(job.failure, Refused)
+    assert "This run needs 3.3 TFLOP (100 steps × 16 images × 2.07 GFLOP)" in last.text
+
+
+def test_guidance_and_two_lanes_cost_twice():
+    models = Models(limits=ServerLimits(run_tflop=0.3))
+    models.admit([Settings(steps=100, count=1)])  # 0.21 TFLOP
+    for lanes in ([Settings(steps=100, count=1, label="cat", guidance=2)], [Settings(steps=100, count=1)] * 2):
+        with pytest.raises(Refused):
+            models.admit(lanes)
+
+
+def test_a_run_ends_when_its_time_is_over_and_keeps_its_frames():
+    models = test_ui_jobs.Models()
+    models.limits = ServerLimits(run_seconds=1e-9)
+    updates = list(Job([test_ui_jobs.SETTINGS], models).updates())
+    assert "The run was stopped after 0 s: take fewer" in updates[-1].text
+    assert sum(len(update.frames) for update in updates) >= 1
+
+
+def test_a_model_is_refused_for_its_weights_before_they_are_read(tmp_path, monkeypatch):
+    write(tmp_path / "model")
+    monkeypatch.setattr(ddpm_core, "load", None, raising=False)
+    with pytest.raises(Refused, match=r"model takes .* MB of memory"):
+        Models(limits=ServerLimits(model_memory_mb=0.01)).get(str(tmp_path / "model"))

@@ -1,0 +1,96 @@
+"""Runs on ZeroGPU, with a stand-in for the package `spaces`, and what the page says of a Space's hardware."""
+
+import sys
+import time
+
+import pytest
+import torch
+
+import ddpm_core
+from ui.runs import hardware, zero
+from ui.runs.job import Job
+from ui.runs.models import Models
+from ui.runs.settings import Settings
+
+SHARED = {"seeds": range(7, 9), "clip": True, "labels": None, "guidance": None}
+LANES = [{"steps": 3, "sampler": "ddpm", "variance": "beta", "spacing": "linspace", "eta": 0.0}]
+
+
+@pytest.fixture
+def spaces(monkeypatch):
+    import spaces
+
+    monkeypatch.setattr(zero, "_on_gpu", None)
+    monkeypatch.setitem(sys.modules, "spaces", spaces)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setattr(spaces, "quota", 1000.0)
+    monkeypatch.setattr(spaces, "asked", [])
+    monkeypatch.setattr(spaces, "decorated", [])
+    zero.prepare()
+    return spaces
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ddpm_core.load("cifar10-tiny", engine="torch", device="cpu")
+
+
+def test_elsewhere_nothing_needs_the_package(monkeypatch, model):
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    monkeypatch.setitem(sys.modules, "spaces", None)  # an import of it fails
+    zero.prepare()
+    steps = list(zero.side_by_side(model, LANES, SHARED, 2e9, pytest.fail))
+    assert [step.s for _, step in steps][-1] == 0
+
+
+def test_a_run_in_the_process_with_the_gpu_gives_the_same_steps(spaces, model):
+    assert len(spaces.decorated) == 1  # declared before the page is served
+    torch.zeros(1 << 20).sum()  # this process has used torch's threads
+    steps = list(zero.side_by_side(model, LANES, SHARED, 2e9, pytest.fail))
+    alone = list(ddpm_core.side_by_side(model, lanes=LANES, **SHARED))
+    assert len(steps) == len(alone) == 3
+    for (lane, step), (_, expected) in zip(steps, alone, strict=True):
+        assert lane == 0 and (step.t, step.s, step.sigma) == (expected.t, expected.s, expected.sigma)
+        assert torch.allclose(step.x, expected.x, atol=1e-4)
+    assert spaces.asked == [16]  # 15 s to start and 3 steps
+
+
+def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most():
+    def asked(steps, images, flop, guidance=None):
+        shared = SHARED | {"seeds": range(images), "guidance": guidance}
+        return zero.seconds("x", [{"steps": steps}], shared, flop)
+
+    assert asked(10, 1, 2e9) < asked(1000, 1, 2e9) < asked(1000, 16, 2e9) < asked(1000, 16, 2e9, guidance=2.0)
+    assert asked(100, 1, 5e11) > asked(100, 1, 2e9)
+    assert asked(1000, 16, 5e11) == zero.MOST
+
+
+def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, monkeypatch):
+    monkeypatch.setattr(spaces, "quota", 5.0)
+    job = Job([Settings(steps=2, count=1)], Models(device="cpu"))
+    updates = list(job.updates())
+    assert updates[-1].state == "finished"
+    assert "no GPU time left for you today" in job.notice
+    assert job.x_0[0].shape == (1, 3, 32, 32)
+
+
+def test_a_gpu_that_is_taken_away_ends_the_run_with_one_sentence(spaces, model, monkeypatch):
+    monkeypatch.setattr(zero, "_on_gpu", spaces.GPU(_never_ends, duration=1))
+    with pytest.raises(zero.OutOfTime, match="time of the GPU for this run was used up: take fewer steps"):
+        list(zero.side_by_side(model, LANES, SHARED, 2e9, pytest.fail))
+
+
+def _never_ends(*_):
+    while True:
+        yield 0, None
+        time.sleep(0.1)
+
+
+def test_the_page_says_what_a_space_runs_on(monkeypatch):
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    assert hardware.space({}) == ""
+    monkeypatch.setattr(hardware, "_memory", lambda: 16 * 10**9)
+    monkeypatch.setattr(hardware, "_cores", lambda: 2)
+    assert hardware.space({"SPACE_ID": "owner/lab"}) == "Space with 2 CPU cores and 16 GB"
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    assert hardware.space({"SPACE_ID": "owner/lab"}) == "Space on ZeroGPU"

@@ -1,0 +1,120 @@
+"""Runs on ZeroGPU, where a Space borrows a GPU for the seconds of one call.
+
+There the process of the page has no GPU. What needs one is a function under `spaces.GPU`, which runs in a forked
+process: its arguments and everything that it yields are pickled, and it may take the seconds that `seconds` asks for.
+Elsewhere `side_by_side` is ddpm_core's, and the package `spaces` is not needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import ddpm_core
+from ddpm_core.model import Model
+
+MOST = 120  # seconds: what a visitor without an account has in a day
+START = 15.0  # seconds until a process has the GPU and the weights on it
+STEP = 0.03  # seconds of one evaluation, however small
+SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as no ZeroGPU could be tried
+
+log = logging.getLogger(__name__)
+
+
+def is_here() -> bool:
+    """Whether this is a Space on ZeroGPU."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+class OutOfTime(ValueError):
+    """The GPU was taken away in the middle of a run."""
+
+    def __init__(self) -> None:
+        super().__init__("The time of the GPU for this run was used up: take fewer steps or images")
+
+
+def seconds(refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float) -> int:
+    """How long a run needs the GPU, from its steps, its larger network and its number of images. At most MOST."""
+    batch = len(shared["seeds"]) * (1 if shared["guidance"] is None else 2)
+    steps = sum(lane["steps"] for lane in lanes)
+    return min(MOST, math.ceil(START + steps * (STEP + batch * flop / SPEED)))
+
+
+def _steps(
+    refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float
+) -> Iterator[tuple[int, ddpm_core.Step]]:
+    """The steps of a run as `ddpm_core.side_by_side` yields them, with their tensors on the CPU. refs: of each lane.
+
+    It may run in a process that was forked from one with many threads, where torch must not use its own threads.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    for ref in [ref for ref in _MODELS if ref not in refs]:
+        del _MODELS[ref]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for ref in refs:
+        if ref not in _MODELS:
+            _MODELS[ref] = ddpm_core.load(ref, device=device, engine="torch")
+    for lane, step in _local([_MODELS[ref] for ref in refs], lanes, shared):
+        sigma = step.sigma.cpu() if isinstance(step.sigma, torch.Tensor) else step.sigma
+        yield lane, replace(step, x=step.x.cpu(), x0_hat=step.x0_hat.cpu(), sigma=sigma)
+
+
+_MODELS: dict[str, Model] = {}  # of a process with a GPU, which may be used for several runs: those of the newest
+_on_gpu: Any = None
+
+
+def prepare() -> None:
+    """Declare the function that needs a GPU, as ZeroGPU demands before the page is served. Elsewhere nothing happens.
+
+    To be called before anything imports torch, which `spaces` changes.
+    """
+    global _on_gpu
+    if is_here() and _on_gpu is None:
+        import spaces  # pyright: ignore[reportMissingImports]
+
+        _on_gpu = spaces.GPU(duration=seconds)(_steps)
+
+
+def side_by_side(
+    models: Sequence[Model], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float, notify: Any
+) -> Iterator[tuple[int, ddpm_core.Step]]:
+    """The steps of a run, on ZeroGPU's GPU where there is one and some of its time is left, else with the models.
+
+    models: of each lane. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is
+    called when a run that could have had a GPU goes on without. Raises OutOfTime.
+    """
+    refs = [_reference(model) for model in models]
+    if _on_gpu is not None and flop and all(refs):
+        steps, done = _on_gpu(refs, lanes, shared, flop), 0
+        try:
+            for done, item in enumerate(steps, 1):  # noqa: B007
+                yield item
+            return
+        except Exception as error:
+            # gradio's Error, with a title such as "ZeroGPU quota exceeded"
+            if not str(getattr(error, "title", "")).startswith("ZeroGPU"):
+                raise
+            log.warning("no GPU after %d steps: %s", done, error)
+            if done:
+                raise OutOfTime from None
+        notify("There is no GPU time left for you today: this run goes on without one")
+    yield from _local(models, lanes, shared)
+
+
+def _local(
+    models: Sequence[Model], lanes: Sequence[dict[str, Any]], shared: dict[str, Any]
+) -> Iterator[tuple[int, ddpm_core.Step]]:
+    own = [{**lane, "model": model} for lane, model in zip(lanes, models, strict=True)]
+    return ddpm_core.side_by_side(models[0], lanes=own, **shared)
+
+
+def _reference(model: Model) -> str | None:
+    """What another process loads the model by."""
+    source = model.source
+    return source and (f"{source.name}@{source.revision}" if source.revision else source.ref)

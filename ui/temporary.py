@@ -1,0 +1,121 @@
+"""The folder of temporary files: private, within a limit, and deleted at the end.
+
+gradio keeps uploads and the files of runs in the folder that GRADIO_TEMP_DIR names when it is imported. Without that
+they are in a folder that all users of the machine share.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+AGE = 3600.0  # seconds that a file is kept
+EVERY = 30.0  # seconds between two looks at the folder
+DAY = 86_400
+_NAME = re.compile(r"ddpm-lab-(?P<pid>\d+)-.+")
+
+log = logging.getLogger(__name__)
+
+
+def use_private_folder() -> Path:
+    """Make the folder, readable by this user only, and tell gradio of it. To be called before gradio is imported."""
+    base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    base.mkdir(parents=True, exist_ok=True)
+    if _NAME.fullmatch(base.name):  # this process's own, from a former call
+        return base
+    _remove_left_behind(base)
+    folder = Path(tempfile.mkdtemp(prefix=f"ddpm-lab-{os.getpid()}-", dir=base))  # mode 0700
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def remove_folder() -> None:
+    """Delete the folder now, for an end that skips Python's own."""
+    _remove(Path(os.environ.get("GRADIO_TEMP_DIR", "")), os.getpid())
+
+
+def _remove(folder: Path, pid: int) -> None:
+    made_by = _NAME.fullmatch(folder.name)
+    if made_by and int(made_by["pid"]) == pid == os.getpid():  # not in a fork
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left_behind(base: Path) -> None:
+    """Delete the folders of processes that were killed."""
+    for folder in base.glob("ddpm-lab-*"):
+        with suppress(OSError):
+            state = folder.lstat()
+            made_by = _NAME.fullmatch(folder.name)
+            if made_by and not folder.is_symlink() and _is_dead(int(made_by["pid"]), time.time() - state.st_mtime):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_dead(pid: int, age: float) -> bool:
+    """Whether a process has ended; where that cannot be asked, whether its folder is a day old."""
+    if os.name != "posix":
+        return age > DAY
+    if pid == os.getpid():  # ids are used again
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+class Sweeper:
+    """Deletes files that are older than AGE, and the oldest ones while all are larger than `most` bytes."""
+
+    def __init__(self, demo: Any, most: float):
+        self._demo = demo
+        self._folder = Path(demo.GRADIO_CACHE)
+        self._most = most
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._work, daemon=True, name="sweeper").start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _work(self) -> None:
+        while not self._stop.wait(EVERY):
+            try:
+                self.sweep()
+            except Exception:
+                log.exception("temporary files")
+
+    def sweep(self) -> int:
+        """Delete what is too old or too much; returns the bytes that are left."""
+        found = []
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):
+                if path.is_file() and not path.is_symlink():
+                    state = path.stat()
+                    found.append((state.st_mtime, state.st_size, path))
+        size, now = sum(size for _, size, _ in found), time.time()
+        for written, bytes, path in sorted(found):
+            if size <= self._most and now - written < AGE:
+                break
+            with suppress(OSError):
+                path.unlink()
+                size -= bytes
+        for folder in sorted((path for path in self._folder.rglob("*") if path.is_dir()), reverse=True):
+            with suppress(OSError):  # not empty
+                if now - folder.stat().st_mtime > EVERY:  # else somebody may be about to write into it
+                    folder.rmdir()
+        for files in self._demo.temp_file_sets:  # gradio remembers the names of all files for ever
+            files.difference_update([file for file in list(files) if not os.path.exists(file)])
+        return size
