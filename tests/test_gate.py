@@ -19,6 +19,7 @@ from ui.gate import MAX_REQUEST, Gate
 from ui.runs.closing import CLOSING
 from ui.runs.job import Job
 from ui.runs.limits import ServerLimits
+from ui.runs.line import LINE
 from ui.runs.watch import COUNTS, Lines, watched
 
 
@@ -119,7 +120,7 @@ def events(caplog):
 def test_a_run_is_counted_and_logged_without_anything_personal(events):
     before = COUNTS.read()
     settings = test_ui_jobs.SETTINGS
-    list(watched(Job([settings], test_ui_jobs.Models()), ServerLimits()))
+    list(watched(Job([settings], test_ui_jobs.Models())))
     assert COUNTS.read()["finished"] == before["finished"] + 1 and COUNTS.here == before["here"]
     (event,) = events()
     assert event["outcome"] == "finished" and event["steps"] == 10 and event["images"] == 2
@@ -127,14 +128,17 @@ def test_a_run_is_counted_and_logged_without_anything_personal(events):
     assert not {"seed", "session", "address", "ip"} & set(event)
 
 
-def test_a_run_too_many_is_refused_with_the_limit(events):
-    limits = ServerLimits(concurrent_runs=1, waiting_runs=1)
+def test_a_run_too_many_is_refused_with_the_limit(events, monkeypatch):
+    monkeypatch.setattr(LINE, "active", 1)
+    monkeypatch.setattr(LINE, "queue", 1)
     gate = test_ui_jobs.Gate()
-    runs = [watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models(gate)), limits) for _ in range(3)]
-    first, second, third = (next(run).state for run in runs)
-    assert "error" not in (first, second) and third == "error"
+    *runs, third = (watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models(gate))) for _ in range(3))
+    assert "error" not in [next(run).state for run in runs]
+    test_ui_jobs.wait_for(lambda: len(LINE) == 2)
+    last = list(third)[-1]
+    assert last.state == "error" and last.text.endswith("(limit: waiting_runs = 1)")
     assert events()[-1]["outcome"] == "refused" and events()[-1]["limit"] == "waiting_runs"
-    for run in runs[:2]:
+    for run in runs:
         run.close()
     for _ in range(20):
         gate.go.release()
@@ -143,7 +147,7 @@ def test_a_run_too_many_is_refused_with_the_limit(events):
 
 def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused():
     slow = test_ui_jobs.Models(lambda x, t, labels: time.sleep(0.05) or x)
-    run = watched(Job([test_ui_jobs.SETTINGS], slow), ServerLimits())
+    run = watched(Job([test_ui_jobs.SETTINGS], slow))
     try:
         next(run)
         CLOSING.begin(7)

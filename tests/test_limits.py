@@ -52,7 +52,6 @@ def test_a_limit_that_does_not_exist_or_is_no_number_is_one_sentence(text, sente
 @pytest.mark.parametrize(
     ("check", "within", "beyond", "sentence"),
     [
-        ("check_line", (39,), (40,), "40 runs are here already: try again in a few minutes (limit: waiting_runs = 32)"),
         ("check_time", (900,), (901,), "stopped after 901 s: take fewer steps or images (limit: run_seconds = 900)"),
         ("check_upload", (16e6,), (17e6,), "This file has 17 MB: choose a smaller one (limit: upload_mb = 16)"),
         ("check_picture", (70e6, 25e6), (76e6, 1e6), "has 76 megapixels: choose a smaller one"),

@@ -39,14 +39,14 @@ def test_elsewhere_nothing_needs_the_package(monkeypatch, model):
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     monkeypatch.setitem(sys.modules, "spaces", None)  # an import of it fails
     zero.prepare()
-    steps = list(zero.side_by_side(model, LANES, SHARED, 2e9, pytest.fail))
+    steps = list(zero.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
     assert [step.s for _, step in steps][-1] == 0
 
 
 def test_a_run_in_the_process_with_the_gpu_gives_the_same_steps(spaces, model):
     assert len(spaces.decorated) == 1  # declared before the page is served
     torch.zeros(1 << 20).sum()  # this process has used torch's threads
-    steps = list(zero.side_by_side(model, LANES, SHARED, 2e9, pytest.fail))
+    steps = list(zero.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
     alone = list(ddpm_core.side_by_side(model, lanes=LANES, **SHARED))
     assert len(steps) == len(alone) == 3
     for (lane, step), (_, expected) in zip(steps, alone, strict=True):
@@ -58,7 +58,7 @@ def test_a_run_in_the_process_with_the_gpu_gives_the_same_steps(spaces, model):
 def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most():
     def asked(steps, images, flop, guidance=None):
         shared = SHARED | {"seeds": range(images), "guidance": guidance}
-        return zero.seconds("x", [{"steps": steps}], shared, flop)
+        return zero.seconds(["x"], [{"steps": steps}], shared, flop)
 
     assert asked(10, 1, 2e9) < asked(1000, 1, 2e9) < asked(1000, 16, 2e9) < asked(1000, 16, 2e9, guidance=2.0)
     assert asked(100, 1, 5e11) > asked(100, 1, 2e9)
@@ -77,7 +77,7 @@ def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, monkeyp
 def test_a_gpu_that_is_taken_away_ends_the_run_with_one_sentence(spaces, model, monkeypatch):
     monkeypatch.setattr(zero, "_on_gpu", spaces.GPU(_never_ends, duration=1))
     with pytest.raises(zero.OutOfTime, match="time of the GPU for this run was used up: take fewer steps"):
-        list(zero.side_by_side(model, LANES, SHARED, 2e9, pytest.fail))
+        list(zero.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
 
 
 def _never_ends(*_):
