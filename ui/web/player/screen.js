@@ -150,7 +150,7 @@ export class Screen {
       this.#chart = chart(lanes, tickOf);
       this.#find(".plot").replaceChildren(...this.#chart.nodes);
       const [first, second] = lanes.map(({ name, sigma }) =>
-        sigma.every((value) => value === 0) ? `${name}, σ = 0` : name,
+        sigma.every((value) => value === 0) ? `${name}, σ\u00a0=\u00a00` : name,
       );
       const alone = this.#chart.noise ? "σ, noise added (log)" : "σ = 0: no noise added";
       this.#find(".key-sigma").textContent = second ? `A: ${first}` : alone;
