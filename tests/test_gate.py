@@ -153,7 +153,7 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused():
         CLOSING.begin(7)
         assert COUNTS.read()["status"] == "stopping"
         assert any("told to stop: this run has 7 s to finish" in update.text for update in run)
-        (last,) = watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models()), ServerLimits())
+        (last,) = watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models()))
         assert last.state == "error" and "about to stop" in last.text
     finally:
         CLOSING.cancel()
