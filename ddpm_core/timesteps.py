@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddpm_core.model import ModelSpec
 from ddpm_core.names import Sampler, Spacing
+
+if TYPE_CHECKING:  # it imports torch, which takes seconds
+    from ddpm_core.model import ModelSpec
 
 Pairs = Sequence[tuple[int, int]]  # (t, s) of each step, descending
 

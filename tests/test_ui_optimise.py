@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 
+import checkpoint_folders
 import gradio as gr
 import pytest
 from test_ui_jobs import SETTINGS, Models, collect, wait_for
@@ -37,10 +38,11 @@ def test_it_finds_them_once_for_the_model_in_memory():
     assert updates[-1].state == "finished"
 
 
-def test_it_is_kept_beside_the_weights_of_a_folder(tmp_path):
-    import checkpoint_folders
-
+def test_it_is_kept_beside_the_weights_of_a_folder(tmp_path, monkeypatch):
     checkpoint_folders.write(tmp_path / "mine", layers_per_block=1, sample_size=8)
+    each = {name: {2: (700, 40), 4: (900, 500, 200, 9)} for name in optimised.OPTIMISED_FOR}
+    found = optimised.OptimisedSteps(each, {name: {} for name in each}, 16)
+    monkeypatch.setattr(optimised, "optimise_timesteps", lambda model, steps, progress: found)
     models, ref = RealModels("cpu"), str(tmp_path / "mine")
     assert list(Search(ref, 2, models).updates())[-1].text == "Found: press Run"
     assert set(RealModels("cpu").peek(ref).optimised["dpm++"]) == {2, 4}
