@@ -557,6 +557,8 @@ def test_flags_that_cannot_work_end_with_one_sentence(capsys):
     assert "from 0 to 65535" in refusal("--port", "70000")
     assert "there is no folder '/nowhere'" in refusal("--checkpoint", "/nowhere")
     assert "device 'abacus' is not available" in refusal("--device", "abacus")
+    assert "--limit takes NAME=VALUE, got 'speed=1'" in refusal("--limit", "speed=1")
+    assert "must be a number above 0" in refusal("--limit", "run-seconds=0")
     assert "no such address" in refusal("--host", "no.such.host.invalid")
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
@@ -580,10 +582,10 @@ def test_a_browser_opens_on_a_desktop_only(environment, desktop, monkeypatch):
     assert command._desktop() == desktop
 
 
-def test_the_command_prints_the_address_and_asks_for_the_password():
-    arguments = [sys.executable, "app.py", "--port", "0", "--auth", "me:secret", "--no-browser"]
+def test_the_command_prints_the_address_asks_for_the_password_and_logs():
+    arguments = [sys.executable, "app.py", "--port", "0", "--auth", "me:secret", "--no-browser", "--log-json"]
     root = Path(command.__file__).parent
-    server = subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline()
         address = re.fullmatch(r"DDPM Lab: (http://127\.0\.0\.1:\d+/)\n", line)[1]
@@ -591,9 +593,13 @@ def test_the_command_prints_the_address_and_asks_for_the_password():
             urllib.request.urlopen(address + "config")
         body = urllib.parse.urlencode({"username": "me", "password": "secret"}).encode()
         assert urllib.request.urlopen(address + "login", body).status == 200
+        assert json.load(urllib.request.urlopen(address + "health"))["status"] == "ok"
     finally:
         server.terminate()
-        assert server.wait(20) == 0
+        lines = server.communicate(timeout=60)[1].splitlines()
+        assert server.returncode == 0
+    events = [json.loads(line)["event"] for line in lines]
+    assert [event for event in events if event != "message"] == ["started", "stopping", "stopped"]
 
 
 def test_ctrl_c_during_a_run_ends_the_command_in_order():

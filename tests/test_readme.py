@@ -6,6 +6,9 @@ from pathlib import Path
 
 import torch
 
+from ddpm_core.checkpoint.refs import FILES
+from ui.runs.offered import OFFERED
+
 ROOT = Path(__file__).parent.parent
 README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
 
@@ -63,3 +66,11 @@ def _inside(node: ast.AST, prefix: str = "") -> set[str]:
         else:
             found |= _inside(child, prefix)
     return found
+
+
+def test_a_space_preloads_what_the_page_offers():
+    front = README.split("---")[1]
+    entries = re.findall(r"^  - (google/\S+)(?: (\S+))?$", front.split("preload_from_hub:")[1].split("tags:")[0], re.M)
+    assert [name for name, _ in entries] == list(OFFERED)
+    for _, names in entries:
+        assert set(filter(None, names.split(","))) <= set(FILES)
