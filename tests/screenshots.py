@@ -53,13 +53,21 @@ def forward(page: Page, url: str) -> None:
     page.wait_for_timeout(800)
 
 
+def train(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=train")
+    page.click(".ddpm-train .start")
+    page.wait_for_function("Number(document.querySelector('.ddpm-train')?.dataset.grids) > 6", timeout=300_000)
+    page.click(".ddpm-train .stop")
+    page.wait_for_selector(".ddpm-train[data-state=stopped]")
+
+
 def learn(page: Page, url: str) -> None:
     page.goto(f"{url}?tab=learn")
     page.wait_for_selector(".lesson .katex")
     page.wait_for_timeout(400)
 
 
-VIEWS = (denoise, compare, projector, forward, learn)
+VIEWS = (denoise, compare, projector, forward, train, learn)
 
 
 def animation(page: Page, url: str, path: Path) -> None:
@@ -96,7 +104,7 @@ def main(folder: Path) -> None:
         animation(page, demo.local_url, folder / "compare.gif")
         print(folder / "compare.gif")
         browser.close()
-    demo.close()
+    ui.close(demo)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ from typing import Literal
 from ui.tabs.train.folder import RunFolder
 
 State = Literal["running", "pausing", "paused", "stopping", "stopped", "finished", "error"]
+Wanted = Literal["running", "paused", "stopped"]
 
 ROOT = Path(__file__).resolve().parents[3]  # where `python -m train` works
 PATIENCE = 30.0  # seconds that a process has to save and end
 LOG = "train.log"
+_UNDER_WAY: dict[Wanted, State] = {"running": "running", "paused": "pausing", "stopped": "stopping"}
 COMMAND = (sys.executable, "-m", "train.fit.attended")
 
 
@@ -33,7 +35,7 @@ class Training:
     def __init__(self, folder: Path, flags: Sequence[str]):
         self.run = RunFolder(folder)
         self._flags = list(flags)
-        self._wanted: Literal["running", "paused", "stopped"] = "running"
+        self._wanted: Wanted = "running"
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = 0.0  # when the process was asked to end
         self._error = ""
@@ -47,7 +49,7 @@ class Training:
         with self._lock:
             self._look()
             if self._process is not None:
-                return {"running": "running", "paused": "pausing", "stopped": "stopping"}[self._wanted]  # type: ignore[return-value]
+                return _UNDER_WAY[self._wanted]
             if self._error:
                 return "error"
             if self._wanted == "running":

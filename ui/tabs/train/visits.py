@@ -85,9 +85,7 @@ class Visits:
             visit.seen = time.monotonic()
             self._visits.move_to_end(token)
             crowd = [other for other in self._visits.values() if other is not visit]
-            crowd.sort(
-                key=lambda other: other.training is not None or bool(other.models)
-            )  # those with nothing go first
+            crowd.sort(key=lambda other: bool(other.run or other.models))  # those with nothing go first
         for other in crowd[: max(0, len(crowd) + 1 - VISITS)]:
             self._forget(other)
         return visit
