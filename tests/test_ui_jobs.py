@@ -23,7 +23,7 @@ from ddpm_core.model import ModelSpec
 from ui import web
 from ui.runs import line
 from ui.runs.frames import RunView
-from ui.runs.job import FINAL, Frame, Job
+from ui.runs.job import Job
 from ui.runs.limits import ServerLimits
 from ui.runs.line import ACTIVE, LINE, QUEUE
 from ui.runs.listeners import Unheard, in_thread
@@ -31,6 +31,7 @@ from ui.runs.models import Loading
 from ui.runs.pace import PACE, Pace, Stopwatch
 from ui.runs.plan import FRAME_BYTES, caption, kept_steps, make_plan
 from ui.runs.settings import Settings
+from ui.runs.updates import FINAL, Frame
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
 

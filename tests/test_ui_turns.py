@@ -12,10 +12,11 @@ from test_ui_jobs import SETTINGS, Gate, Models, collect, in_background, wait_fo
 
 import ddpm_core
 from ui.runs import line
-from ui.runs.job import FINAL, Job
+from ui.runs.job import Job
 from ui.runs.lent import Changed, lend
 from ui.runs.line import LINE
 from ui.runs.pace import PACE
+from ui.runs.updates import FINAL
 
 LONG = replace(SETTINGS, steps=40)
 

@@ -15,10 +15,11 @@ from gradio.data_classes import FileData
 from ddpm_core import imaging
 from ui.events import NETWORK, listener, visitor
 from ui.export.files import cached
-from ui.runs.job import Frame, Job, Update
+from ui.runs.job import Job
 from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Models
 from ui.runs.settings import FIELDS, Settings
+from ui.runs.updates import Frame, Update
 from ui.runs.watch import watched
 from ui.tabs.denoise.controls import default_count
 

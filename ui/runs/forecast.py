@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -14,6 +15,23 @@ class Work(NamedTuple):
     visitor: Hashable
     seconds: float
     turn: float
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run can expect.
+
+    begun: whether it has had a turn. before: of a run that has not, how many begin before it. sharers: others that
+    have had one. start, end: seconds until its first turn and until its end if nobody comes or leaves, None where that
+    is not known. holder: whose turn it is.
+    """
+
+    begun: bool
+    before: int
+    sharers: int
+    start: float | None
+    end: float | None
+    holder: object | None
 
 
 def forecast(

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ddpm_core import imaging
-from ui.runs.job import FINAL, Frame, Job, Update
+from ui.runs.job import Job
 from ui.runs.plan import Plan
 from ui.runs.settings import Settings
+from ui.runs.updates import FINAL, Frame, Update
 from ui.runs.watch import watched
 
 QUALITY = 80  # JPEG

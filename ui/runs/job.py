@@ -8,29 +8,28 @@ import time
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
-from ddpm_core.imaging import to_uint8
 from ddpm_core.model import Model, ModelSpec
 from ui.runs import formats, notices, zero
 from ui.runs.closing import CLOSING
+from ui.runs.forecast import Outlook
 from ui.runs.lent import LentNetwork, lend
 from ui.runs.limits import ServerLimits
-from ui.runs.line import LINE, Outlook, Place
+from ui.runs.line import LINE, Place
 from ui.runs.models import Loading, revision
 from ui.runs.offered import short_name
 from ui.runs.pace import PACE, Stopwatch
 from ui.runs.plan import Plan, kept_steps, make_plan
 from ui.runs.settings import Settings, arguments, resolved
+from ui.runs.updates import FINAL, Update, frame
 
 INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # most seconds between two updates, so that a closed page is noticed in time
-FINAL = ("stopped", "finished", "error")
 
 log = logging.getLogger(__name__)
 
@@ -56,33 +55,6 @@ class ModelSource(Protocol):
 
     @property
     def limits(self) -> ServerLimits: ...
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C)."""
-
-    lane: int
-    k: int
-    sigma: float
-    x: np.ndarray
-    x0_hat: np.ndarray
-
-
-@dataclass(frozen=True)
-class Update:
-    """The state of a run, and the kept frames since the last update.
-
-    state: one of those in web/player/messages.js. progress: 0 to 1. left: seconds. plan: once, with or before the first
-    frame.
-    """
-
-    state: str
-    text: str = ""
-    progress: float | None = None
-    left: float | None = None
-    plan: Plan | None = None
-    frames: list[Frame] = field(default_factory=list)
 
 
 class Job:
@@ -157,7 +129,7 @@ class Job:
     def _update(
         self, said: Update, kept: list[tuple[int, ddpm_core.Step]], done: list[int], plan: Plan | None
     ) -> Update:
-        frames = [_frame(lane, step) for lane, step in kept]
+        frames = [frame(lane, step) for lane, step in kept]
         outlook = self._place.outlook() if self._place else None
         if said.state == "queued" and outlook and not outlook.begun:
             said = self._queued(outlook)
@@ -327,8 +299,3 @@ class Job:
             if (state, text, progress) != (self._state.state, self._state.text, self._state.progress):
                 self._state = Update(state, text, progress, left)
                 self._news.notify_all()
-
-
-def _frame(lane: int, step: ddpm_core.Step) -> Frame:
-    sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
-    return Frame(lane, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))

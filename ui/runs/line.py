@@ -7,11 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from ui.runs.forecast import Work, forecast
+from ui.runs.forecast import Outlook, Work, forecast
 from ui.runs.limits import Refused
 
 SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
@@ -33,23 +32,6 @@ class Full(Refused):
 
     def __init__(self, sentence: str, line: Line):
         super().__init__(f"{sentence} (limit: waiting_runs = {line.queue})", "waiting_runs")
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a run can expect.
-
-    begun: whether it has had a turn. before: of a run that has not, how many begin before it. sharers: others that
-    have had one. start, end: seconds until its first turn and until its end if nobody comes or leaves, None where that
-    is not known. holder: whose turn it is.
-    """
-
-    begun: bool
-    before: int
-    sharers: int
-    start: float | None
-    end: float | None
-    holder: Member | None
 
 
 class Place:

@@ -15,10 +15,9 @@ from pathlib import Path
 import ddpm_core
 from ddpm_core.checkpoint import hub, refs, spec
 from ddpm_core.model import Model, ModelSpec
-from ui.runs import formats
 from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE
-from ui.runs.offered import OFFERED, short_name
+from ui.runs.offered import OFFERED, label, short_name
 from ui.runs.pace import PACE
 from ui.runs.settings import Settings
 
@@ -300,16 +299,4 @@ class Models:
     def _label(self, ref: str) -> str:
         if ref in self._trained:
             return self._trained[ref][0]
-        parts = [short_name(ref), *OFFERED.get(ref, ())[1:]]
-        status = self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
-        if status.state == "download":
-            parts.append(f"{formats.megabytes(status.bytes)} download" if status.bytes else "download")
-        else:
-            said = {
-                "embedded": "embedded",
-                "cached": "downloaded",
-                "offline": "not available offline",
-                "missing": "not found",
-            }
-            parts += [said[status.state]] if status.state in said else []
-        return " · ".join(parts)
+        return label(ref, self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else ""))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ddpm_core.checkpoint import hub
+from ui.runs import formats
+
 # The paper's models on the Hub. Which weights they hold: the repositories' own documentation, and their FID.
 OFFERED = {
     "google/ddpm-cifar10-32": ("CIFAR-10 32", "not EMA"),
@@ -11,6 +14,12 @@ OFFERED = {
     "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
 }
 EMBEDDED = {"cifar10-tiny": "CIFAR-10 tiny"}
+_STATES = {
+    "embedded": "embedded",
+    "cached": "downloaded",
+    "offline": "not available offline",
+    "missing": "not found",
+}
 
 
 def named(ref: str) -> str:
@@ -24,3 +33,13 @@ def short_name(ref: str) -> str:
     if ref in OFFERED:
         return OFFERED[ref][0]
     return EMBEDDED.get(ref) or ref.rstrip("/").rsplit("/", 1)[-1]
+
+
+def label(ref: str, status: hub.Status) -> str:
+    """A checkpoint in the list of models, with what it takes to load it."""
+    parts = [short_name(ref), *OFFERED.get(ref, ())[1:]]
+    if status.state == "download":
+        parts.append(f"{formats.megabytes(status.bytes)} download" if status.bytes else "download")
+    elif status.state in _STATES:
+        parts.append(_STATES[status.state])
+    return " · ".join(parts)

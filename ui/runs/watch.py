@@ -16,9 +16,10 @@ from typing import Any
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.runs.closing import CLOSING
-from ui.runs.job import FINAL, Job, Update
+from ui.runs.job import Job
 from ui.runs.limits import Refused
 from ui.runs.offered import named
+from ui.runs.updates import FINAL, Update
 
 log = logging.getLogger("ddpm_lab")
 
