@@ -37,7 +37,7 @@ class Flags:
     """NAME=VALUE changes a limit of what visitors may ask for; may be given several times (see docs/reliability.md)"""
     log_json: bool = False
     """log runs, refusals and errors to stderr, a line of JSON for each"""
-    checkpoint: str = "cifar10-tiny"
+    checkpoint: str = "mnist-tiny"
     """the model to start with: an embedded name, a folder, or a Hub id (owner/name)"""
     device: str = "auto"
     """where models are evaluated: auto, cpu, cuda, cuda:1, mps"""

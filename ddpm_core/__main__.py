@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
 
-DEFAULT_CHECKPOINT = "cifar10-tiny"
+DEFAULT_CHECKPOINT = "mnist-tiny"
 
 
 @dataclass

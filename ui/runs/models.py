@@ -17,7 +17,7 @@ from ddpm_core.checkpoint import hub, refs, spec
 from ddpm_core.model import Model, ModelSpec
 from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE
-from ui.runs.offered import OFFERED, label, short_name
+from ui.runs.offered import EMBEDDED, OFFERED, label, short_name
 from ui.runs.pace import PACE
 from ui.runs.settings import Settings
 
@@ -91,7 +91,7 @@ class Models:
         self.public = public
         self.limits = limits or (ServerLimits.public() if public else ServerLimits())
         self.takes_any = not public or allow_hub  # any Hub id
-        self.offered = tuple(dict.fromkeys([*refs.embedded(), *OFFERED, *filter(_is_hub_id, [first])]))
+        self.offered = tuple(dict.fromkeys([*EMBEDDED, *refs.embedded(), *OFFERED, *filter(_is_hub_id, [first])]))
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
@@ -276,12 +276,10 @@ class Models:
 
     def choices(self) -> list[tuple[str, str]]:
         """(label, reference) of each offered checkpoint, with what is known of it by now."""
-        return [(self._label(ref), ref) for ref in (*refs.embedded(), *self._trained, *self._listed)]
-
-    @property
-    def _listed(self) -> list[str]:
-        """What is offered besides embedded checkpoints."""
-        return [ref for ref in self.offered if ref not in refs.embedded()]
+        embedded, others = [], []
+        for ref in self.offered:
+            (embedded if ref in refs.embedded() else others).append(ref)
+        return [(self._label(ref), ref) for ref in (*embedded, *self._trained, *others)]
 
     def offer(self, folder: Path, label: str) -> str:
         """Offer a model that was trained on the page; returns its reference, on a page of one's own its folder."""

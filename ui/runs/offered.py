@@ -7,13 +7,17 @@ from ui.runs import formats
 
 # The paper's models on the Hub. Which weights they hold: the repositories' own documentation, and their FID.
 OFFERED = {
-    "google/ddpm-cifar10-32": ("CIFAR-10 32", "not EMA"),
-    "google/ddpm-ema-church-256": ("Church 256", "EMA"),
-    "google/ddpm-ema-bedroom-256": ("Bedroom 256", "EMA"),
-    "google/ddpm-ema-cat-256": ("Cat 256", "EMA"),
-    "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "EMA"),
+    "google/ddpm-cifar10-32": ("CIFAR-10 32", "the paper's", "not EMA"),
+    "google/ddpm-ema-church-256": ("Church 256", "large and slow", "EMA"),
+    "google/ddpm-ema-bedroom-256": ("Bedroom 256", "large and slow", "EMA"),
+    "google/ddpm-ema-cat-256": ("Cat 256", "large and slow", "EMA"),
+    "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "large and slow", "EMA"),
 }
-EMBEDDED = {"cifar10-tiny": "CIFAR-10 tiny"}
+# Those that come with the project, the first one for the first look, and what each is for.
+EMBEDDED = {
+    "mnist-tiny": ("Digits", "clear and fast"),
+    "cifar10-tiny": ("CIFAR-10 tiny", "in colour, rough"),
+}
 _STATES = {
     "embedded": "embedded",
     "cached": "downloaded",
@@ -30,14 +34,13 @@ def named(ref: str) -> str:
 
 def short_name(ref: str) -> str:
     """A checkpoint in a few words."""
-    if ref in OFFERED:
-        return OFFERED[ref][0]
-    return EMBEDDED.get(ref) or ref.rstrip("/").rsplit("/", 1)[-1]
+    known = OFFERED.get(ref) or EMBEDDED.get(ref)
+    return known[0] if known else ref.rstrip("/").rsplit("/", 1)[-1]
 
 
 def label(ref: str, status: hub.Status) -> str:
     """A checkpoint in the list of models, with what it takes to load it."""
-    parts = [short_name(ref), *OFFERED.get(ref, ())[1:]]
+    parts = [short_name(ref), *(OFFERED.get(ref) or EMBEDDED.get(ref) or ())[1:]]
     if status.state == "download":
         parts.append(f"{formats.megabytes(status.bytes)} download" if status.bytes else "download")
     elif status.state in _STATES:

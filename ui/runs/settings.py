@@ -17,7 +17,7 @@ from ddpm_core.predict import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui.runs.parameters import ANY, Choice, ClassName, Limits, Number, Reference, Switch, Whole, shown
 
-CHECKPOINT = "cifar10-tiny"
+CHECKPOINT = "mnist-tiny"
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
 SAME = "same"  # in lane B: what lane A has
 MAX_SEED = 2**32 - 1

@@ -22,24 +22,30 @@ class LessonSettings:
     button: str = ""
 
 
+# The models that the lab brings: on digits noise and shape are seen best, and colour and texture need the other.
+DIGITS = {"checkpoint": "mnist-tiny"}
+COLOUR = {"checkpoint": "cifar10-tiny"}
+
 # In the order of the lessons.
 LESSON_SETTINGS = (
-    LessonSettings("denoise", {"steps": 50}, "Show the whole chain"),
+    LessonSettings("denoise", DIGITS | {"steps": 50}, "Show the whole chain"),
     LessonSettings("forward", {"t": 250, "schedule": "linear", "picture": "lighthouse"}, "Noise a picture"),
-    LessonSettings("denoise", {"steps": 10}, "Show 10 large steps"),
+    LessonSettings("denoise", COLOUR | {"steps": 10}, "Show 10 large steps"),
     LessonSettings("forward", {"t": 400, "schedule": "linear", "picture": "cat"}, "Show SNR below 1"),
     LessonSettings("forward", {"t": 500, "schedule": "linear", "picture": "flower"}, "Show what is to be guessed"),
-    LessonSettings("denoise", {"steps": 100}, "Show the guesses x̂₀"),
-    LessonSettings("denoise", of_variances(10), "Show 10 steps: β against β̃"),
-    LessonSettings("denoise", of_variances(1000), "Show 1000 steps: β against β̃"),
-    LessonSettings("denoise", {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"),
-    LessonSettings("denoise", OF_SOLVERS, "Show 10 steps: DDIM against UniPC"),
+    LessonSettings("denoise", DIGITS | {"steps": 100}, "Show the guesses x̂₀"),
+    LessonSettings("denoise", DIGITS | of_variances(10), "Show 10 steps: β against β̃"),
+    LessonSettings("denoise", DIGITS | of_variances(1000), "Show 1000 steps: β against β̃"),
+    LessonSettings(
+        "denoise", COLOUR | {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"
+    ),
+    LessonSettings("denoise", COLOUR | OF_SOLVERS, "Show 10 steps: DDIM against UniPC"),
     LessonSettings(
         "denoise",
-        {"checkpoint": "cifar10-tiny", "steps": 50, "label": "ship", "guidance": 3.0},
+        DIGITS | {"steps": 50, "label": "3", "guidance": 3.0},
         "Show a class with guidance",
     ),
-    LessonSettings("denoise", {"checkpoint": "cifar10-tiny"}, "Show the small model"),
+    LessonSettings("denoise", DIGITS, "Show the small model"),
 )
 # Left as they are, unless a lesson is about them: they belong to the model or to the user.
 KEPT = ("checkpoint", "clip", "seed", "count", "label")
