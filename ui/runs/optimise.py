@@ -110,15 +110,21 @@ class Search:
             model = self._models.get(self._ref)
             if not is_missing(model, "ddim", self._steps):  # another page has found them meanwhile
                 return
-            started = time.monotonic()
+            first: list[tuple[float, int]] = []  # the first report: what came before it is preparation too
 
             def progress(done: int, total: int) -> None:
                 self._check()
                 if len(LINE) > 1:  # runs take seconds, and need not wait for minutes
                     turn.close()
                     turn.enter_context(LINE.turn(self, self._wait))
-                left = (time.monotonic() - started) * (total - done) / done
-                self._say(f"Trying time steps: {100 * done // total} %, {formats.duration(left)} left")
+                if not first:
+                    first.append((time.monotonic(), done))
+                started, before = first[0]
+                text = f"Trying time steps: {100 * done // total} %"
+                if done > before:
+                    left = (time.monotonic() - started) * (total - done) / (done - before)
+                    text += f", {formats.duration(left)} left"
+                self._say(text)
 
             steps = [n for n in STEPS if n < model.schedule.T] if model.optimised is None else []
             found = optimise_timesteps(model, sorted({*steps, self._steps}), progress=progress)
