@@ -110,15 +110,21 @@ class Search:
             model = self._models.get(self._ref)
             if not is_missing(model, "ddim", self._steps):  # another page has found them meanwhile
                 return
-            started = time.monotonic()
+            first: list[tuple[float, int]] = []  # the first report: what came before it is preparation too
 
             def progress(done: int, total: int) -> None:
                 self._check()
-                left = (time.monotonic() - started) * (total - done) / done
-                place.work, place.step = left, left / max(1, total - done)
                 if place.must_yield():  # runs take seconds, and need not wait for minutes
                     place.take(self._check)
-                self._say(f"Trying time steps: {100 * done // total} %, {formats.duration(left)} left")
+                if not first:
+                    first.append((time.monotonic(), done))
+                started, before = first[0]
+                text = f"Trying time steps: {100 * done // total} %"
+                if done > before:
+                    left = (time.monotonic() - started) * (total - done) / (done - before)
+                    place.work, place.step = left, left / max(1, total - done)
+                    text += f", {formats.duration(left)} left"
+                self._say(text)
 
             steps = [n for n in STEPS if n < model.schedule.T] if model.optimised is None else []
             found = optimise_timesteps(model, sorted({*steps, self._steps}), progress=progress)
