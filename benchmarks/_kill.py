@@ -107,8 +107,8 @@ def export(folder: Path, checkpoint: str, kills: int) -> Result:
         page = Page(app)
         page.run(steps=50)
         files = [page.file(save) for save in page.saves]
-    for path in files:
-        _open(path)
+        for path in files:  # the app deletes them when it ends
+            _open(path)
     return {
         "kills": kills,
         "before_the_end_of_the_export": during,

@@ -72,7 +72,7 @@ PARTS: dict[str, Part] = {
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parts = "\n".join(f"  {name:12}{(part.__doc__ or '').splitlines()[0]}" for name, part in PARTS.items())
+    parts = "\n".join(f"  {name:12}{part.__doc__}" for name, part in PARTS.items())  # of one line each
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks reliability",
         description=f"{__doc__}\nparts, all by default:\n{parts}",
