@@ -80,19 +80,15 @@ export function mount({ element, server, given }) {
     if (asking) return;
     asking = true;
     let wait = SELDOM;
-    try {
-      const answer = await server.train_look(history.asked(me));
-      if (answer.error === undefined) {
-        if (wrong.textContent === NO_ANSWER) complain();
-        history.take(answer);
-        render();
-        if (UNDER_WAY.includes(answer.state)) wait = answer.more ? 0 : OFTEN;
-        else if (answer.more) wait = 0;
-      } else {
-        complain(answer.error);
-      }
-    } catch {
-      complain(NO_ANSWER);
+    const answer = await server.train_look(history.asked(me)).catch(() => ({ error: NO_ANSWER }));
+    if (answer.error === undefined) {
+      if (wrong.textContent === NO_ANSWER) complain();
+      history.take(answer);
+      render();
+      if (answer.more) wait = 0;
+      else if (UNDER_WAY.includes(answer.state)) wait = OFTEN;
+    } else {
+      complain(answer.error);
       wait = 5 * OFTEN;
     }
     asking = false;

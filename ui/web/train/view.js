@@ -199,7 +199,7 @@ export class View {
 
   #legend() {
     const { earlier } = this.history;
-    const group = find(this.root, ".earlier", HTMLElement);
+    const group = find(this.root, ".compared", HTMLElement);
     group.hidden = !earlier.length;
     const key = earlier.map((r) => `${r.number} ${r === this.chosen}`).join();
     if (group.dataset.key === key) return;
