@@ -301,10 +301,13 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch):
     assert failed.error == "There is not enough memory: try a smaller --batch."
 
 
-def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path):
-    """The real trainer: paused in its process, kept, and continued by the command line."""
+def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path, monkeypatch, request):
+    """The real trainer, but for its low priority: paused in its process, kept, and continued by the command line."""
+    code = "import sys; from train.fit.attended import fit; sys.exit(fit(sys.argv[1:]))"
+    monkeypatch.setattr(training, "COMMAND", (sys.executable, "-c", code))
     words = flags(data="digits", image_size=8, channels=1, conditional=True, steps=10_000, checkpoint_every=1000)
     run = Training(tmp_path / "run", ["--config", "cifar10", *words, "--sample-seconds", "0.2"])
+    request.addfinalizer(run.end)
     wait_for(lambda: run.run.read() or run.run.step > 5 or run.state == "error", seconds=300)
     run.pause()
     wait_for(lambda: run.state in ("paused", "error"), seconds=60)

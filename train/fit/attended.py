@@ -39,7 +39,12 @@ def _lower_the_priority() -> None:
             Path("/proc/self/autogroup").write_text("19")
 
 
+def fit(flags: list[str]) -> int:
+    """`train fit` until it is done or the standard input ends; returns the exit status."""
+    threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
+    return main(["fit", *flags])
+
+
 if __name__ == "__main__":
     _lower_the_priority()
-    threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
-    sys.exit(main(["fit", *sys.argv[1:]]))
+    sys.exit(fit(sys.argv[1:]))

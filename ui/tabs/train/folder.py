@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self.version = 0
+        self._lock = threading.Lock()  # a page may be open twice
         self._forget()
 
     def _forget(self) -> None:
@@ -99,6 +101,10 @@ class RunFolder:
 
     def read(self) -> None:
         """Take in what the run has said since."""
+        with self._lock:
+            self._read()
+
+    def _read(self) -> None:
         try:
             with open(self.path / PROGRESS, "rb") as file:
                 size = file.seek(0, io.SEEK_END)

@@ -79,6 +79,8 @@ def _answer(visits: Visits, asked: Any, do: Callable[[dict[str, Any], Visit], An
     except (Refused, TrainError, ValueError) as error:
         text = str(error).rstrip(".")
         return {"error": text[:1].upper() + text[1:]}
+    except OSError as error:
+        return {"error": f"The system refused it: {error.strerror or error}"}
     except ModuleNotFoundError as error:
         return {"error": f"{error.name} is missing: pip install -r requirements-dev.txt"}
 
