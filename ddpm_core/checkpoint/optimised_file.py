@@ -77,7 +77,9 @@ def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
 
 def _kept(schedule: NoiseSchedule) -> Kept[OptimisedTimes]:
     def times(content: dict[str, Any]) -> OptimisedTimes:
-        found = {name: {int(n): _chain(text) for n, text in content["times"][name].items()} for name in OPTIMISED_FOR}
+        found: OptimisedTimes = {
+            name: {int(n): _chain(text) for n, text in content["times"][name].items()} for name in OPTIMISED_FOR
+        }
         for n, chain in (item for chains in found.values() for item in chains.items()):
             descending = list(chain) == sorted(set(chain), reverse=True)
             if len(chain) != n or n < 1 or not descending or not 1 <= chain[-1] <= chain[0] <= schedule.T:
