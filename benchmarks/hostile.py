@@ -330,7 +330,7 @@ def read(case: Case) -> str:
 def serve(pipe: Any) -> None:
     """The child process: reads what it is sent."""
     import ddpm_core.checkpoint.cost
-    import ddpm_core.checkpoint.load
+    import ddpm_core.checkpoint.load  # noqa: F401
     import ui.tabs.forward.pictures  # noqa: F401, the time of these imports is not a file's
     from benchmarks._measure import peak_resident
 
