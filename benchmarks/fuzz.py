@@ -356,5 +356,5 @@ def main(arguments: list[str]) -> None:
     print(f"tracebacks in the app's log: {log.count('Traceback')}")
     for error, count in errors.most_common(20):
         print(f"- {count} × {error[:160]}")
-    print(f"{len(wrong)} problems")
+    print(f"{len(wrong)} problems" + "".join(f"\n- {line[:500]}" for line in wrong))
     raise SystemExit(bool(wrong))

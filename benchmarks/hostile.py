@@ -329,8 +329,12 @@ def read(case: Case) -> str:
 
 def serve(pipe: Any) -> None:
     """The child process: reads what it is sent."""
+    import ddpm_core.checkpoint.cost
+    import ddpm_core.checkpoint.load  # noqa: F401
+    import ui.tabs.forward.pictures  # noqa: F401, the time of these imports is not a file's
     from benchmarks._measure import peak_resident
 
+    pipe.send("ready")
     while (case := pipe.recv()) is not None:
         started = time.monotonic()
         try:
@@ -352,6 +356,7 @@ class Reader:
         self._pipe, other = self._context.Pipe()
         self._process = self._context.Process(target=serve, args=(other,), daemon=True)
         self._process.start()
+        assert self._pipe.recv() == "ready"
 
     def read(self, case: Case, seconds: float = 60) -> tuple[str, Outcome | None]:
         """(what is wrong, the outcome); the former is "" where all is well."""
@@ -419,9 +424,9 @@ def main(arguments: list[str]) -> None:
     slowest: dict[str, float] = {}
     wrong: list[str] = []
     base = peak = 0
-    reader = Reader()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
+        reader = Reader()
         mark = Path(name, "executed")
         for case in all_cases(Path(name), flips, mark):
             problem, outcome = reader.read(case)

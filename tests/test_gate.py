@@ -51,7 +51,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         ("HEAD", "/"),
         ("GET", "/config"),
         ("GET", "/assets/index-ab.js"),
-        ("GET", "/gradio_api/file=/work/ui/web/player/player.js"),
+        ("GET", "/gradio_api/file=/srv/ui/web/player/player.js"),
         ("POST", "/gradio_api/queue/join"),
         ("GET", "/gradio_api/queue/data"),
         ("POST", "/gradio_api/call/sample"),
