@@ -31,13 +31,14 @@ class SamplerSettings:
     variance: Variance | None = None
     spacing: Spacing = "linspace"
     eta: float = 0.0
+    start: int | None = None
 
     def check(self, model: ModelSpec, guidance: float | None = None) -> tuple[Pairs, Variance]:
         """The pairs (t, s) of such a run, and the variance for the sampler "ddpm".
 
         Raises ValueError for what this model or guidance does not allow.
         """
-        pairs = timestep_pairs(model.schedule.T, self.steps, self.spacing)
+        pairs = timestep_pairs(model.schedule.T, self.steps, self.spacing, self.start)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"unknown sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
         if not 0 <= self.eta <= 1:
@@ -62,6 +63,7 @@ def trajectory(
     guidance: float | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
+    start: int | None = None,
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for.
 
@@ -70,11 +72,14 @@ def trajectory(
     other than "ddpm". spacing: one of names.SPACINGS. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers.
     clip: clip x̂_0 to [−1, 1], None as the checkpoint asks for. labels, guidance: see predict.label_tensor and
     predict.predict. x_T: (N, C, H, W) instead of the seeded start; the state has its dtype. noise(index, x) -> tensor
-    like x, instead of the seeded noise of step `index`.
+    like x, instead of the seeded noise of step `index`. start: 1..T, the t at which the chain starts, with `steps` of
+    1..start; below T its state x_start must be given as x_T (`latents.encode` makes one).
 
     Raises ValueError, before anything is computed, for values outside these.
     """
-    settings = SamplerSettings(steps, sampler, variance, spacing, eta)
+    if start not in (None, model.schedule.T) and x_T is None:
+        raise ValueError(f"a chain that starts at t = {start} needs its state there: give it as x_T")
+    settings = SamplerSettings(steps, sampler, variance, spacing, eta, start)
     checked, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     _, run = _run(model, evaluate, checked, x, settings, guidance, noise)

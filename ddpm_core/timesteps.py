@@ -43,12 +43,18 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
 }
 
 
-def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[int, int]]:
+def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | None = None) -> list[tuple[int, int]]:
     """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
 
     T: steps of the forward process. n: 1..T. spacing: one of names.SPACINGS; n = 1 is [(T, 0)] in each of them, and
-    n = T the whole chain in each but "quadratic". Raises ValueError for an n or a spacing outside these.
+    n = T the whole chain in each but "quadratic". start: 1..T, where the chain starts, None for T. Below T the steps
+    are those of a process of `start` steps (n: 1..start), and the first one is at t = start in every spacing: x_start
+    is given, and must be evaluated at its own time. Raises ValueError for values outside these.
     """
+    if start is not None and start != T:
+        start = _whole(start, T)
+        (_, s), *rest = timestep_pairs(start, n, spacing)
+        return [(start, s), *rest]
     if spacing not in _TIMES:
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(SPACINGS)}")
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= T:
@@ -56,3 +62,9 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[
     times = [T] if n == 1 else _TIMES[spacing](T, int(n))
     descending = times[::-1]
     return list(zip(descending, [*descending[1:], 0], strict=True))
+
+
+def _whole(start: object, T: int) -> int:
+    if isinstance(start, bool) or not isinstance(start, (int, np.integer)) or not 1 <= start <= T:
+        raise ValueError(f"a chain starts at a whole t from 1 to {T}, got {start!r}")
+    return int(start)
