@@ -20,12 +20,14 @@ from browser import browser, page  # noqa: F401
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
+from test_ui_jobs import Models as OneModel
 
 import app as command
 import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
 from ui.runs import listeners
+from ui.runs.job import Job
 from ui.runs.line import LINE
 from ui.runs.models import Models
 from ui.runs.settings import DEFAULTS, PAGE
@@ -196,6 +198,59 @@ def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, name, monk
     wait_for(lambda: len(LINE) == 0, seconds=5)
 
 
+@pytest.fixture
+def toy(monkeypatch):
+    """The parameters of a run of half a minute with a model whose steps take .03 s."""
+    models = OneModel(lambda x, t, labels: time.sleep(0.03) or 0.3 * x)
+    for name in ("loaded", "known", "get", "fetch"):
+        monkeypatch.setattr(Models, name, lambda self, *given, name=name: getattr(models, name)(*given))
+    models.get("toy")
+    models.model.schedule = ddpm_core.NoiseSchedule.linear()
+    return ("toy", "ddpm", 1000, *LONG[3:])
+
+
+def test_a_short_run_does_not_wait_for_the_end_of_a_long_one(url, client, toy):
+    started = time.monotonic()
+    with urllib.request.urlopen(post(url, "trajectory", *toy)) as stream:
+        assert b"event: generating" in stream.readline()
+        assert len(client.predict("toy", **FAST, api_name="/sample")) == 2
+        assert time.monotonic() - started < 15 and len(LINE) == 1
+    wait_for(lambda: len(LINE) == 0)
+
+
+@pytest.mark.parametrize("route", ["call/sample", "call/v2/sample", "call/trajectory", "queue/join", "page"])
+def test_a_run_without_a_listener_is_not_begun_on_any_route(url, toy, route, monkeypatch):
+    """queue/join is what gradio_client asks, and the page, which has told its settings before."""
+    monkeypatch.setattr(listeners, "PATIENCE", 0.1)
+    begun, heard = [], []
+    monkeypatch.setattr(Job, "_work", lambda self: begun.append(self))
+    comes = listeners.StreamListener.comes
+
+    async def waited(self):
+        heard.append(await comes(self))
+        return heard[-1]
+
+    monkeypatch.setattr(listeners.StreamListener, "comes", waited)
+
+    def send(path, **body):
+        asked = urllib.request.Request(f"{url}gradio_api/{path}", json.dumps(body).encode())
+        asked.add_header("Content-Type", "application/json")
+        urllib.request.urlopen(asked).close()
+
+    if route in ("queue/join", "page"):
+        session = {"session_hash": f"deaf {route}"}
+        name = "stream" if route == "page" else "sample"
+        events = json.load(urllib.request.urlopen(f"{url}config"))["dependencies"]
+        (index,) = [event["id"] for event in events if event["api_name"] == name]
+        if route == "page":
+            send("run/prepare", **session, data=[*(DEFAULTS | {"checkpoint": "toy"}).values(), True, ""])
+        send("queue/join", **session, fn_index=index, data=[] if route == "page" else toy)
+    else:
+        send(route, **(dict(zip(PARAMETERS, toy, strict=True)) if "v2" in route else {"data": toy}))
+    wait_for(lambda: heard)
+    assert heard == [False] and not begun and len(LINE) == 0
+
+
 @pytest.mark.parametrize("odd", [["a"], None], ids=str)
 def test_odd_values_of_the_controls_are_answered(url, odd):
     """Whatever a script sends in the place of the page."""
@@ -342,10 +397,16 @@ def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(lab, brows
     lab.wait_for_selector(".ddpm-player[data-state=running]")
     other = opened(browser.new_page(), url)
     other.click("#run")
-    player(other, state="queued")
-    assert other.inner_text(".status-text") == "1 run before this one"
+    player(other, state="finished", frames=7)  # though the first one takes much longer
+    player(lab, state="running")
+    choose(other, steps=1000)
+    other.click("#run")
+    for window in (lab, other):
+        window.wait_for_selector(".status-text:text('Running, shared with 1 other')")
     lab.goto("about:blank")
-    player(other, state="finished", frames=7)
+    other.wait_for_selector(".status-text:text-is('Running')")
+    other.click("#stop")
+    player(other, state="stopped")
     other.close()
 
 

@@ -24,8 +24,8 @@ from ui import web
 from ui.runs import line
 from ui.runs.frames import RunView
 from ui.runs.job import FINAL, Frame, Job
-from ui.runs.line import LINE
-from ui.runs.listeners import RUNS, Unheard, in_thread
+from ui.runs.line import ACTIVE, LINE, QUEUE
+from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Loading
 from ui.runs.pace import Pace
 from ui.runs.plan import FRAME_BYTES, caption, kept_steps, make_plan
@@ -194,8 +194,8 @@ def test_runs_take_turns_and_say_what_they_wait_for():
     seen, second_thread = in_background(second)
     wait_for(lambda: len(LINE) == 2)
     others, third_thread = in_background(third)
-    wait_for(lambda: seen and seen[-1].text == "1 run before this one")
-    wait_for(lambda: others and others[-1].text == "2 runs before this one")
+    wait_for(lambda: seen and seen[-1].text.startswith("Number 1 in the queue"))
+    wait_for(lambda: others and others[-1].text.startswith("Number 2 in the queue"))
     first.stop()
     wait_for(lambda: seen[-1].state == "waiting")
     assert seen[-1].text == "Finishing the previous step"
@@ -449,18 +449,18 @@ def test_a_run_that_nobody_hears_any_more_is_stopped():
 
 def test_waiting_runs_leave_the_threads_to_everything_else():
     async def wait():
-        runs = [asyncio.create_task(anext(in_thread(held(), lambda: None, Ears()))) for _ in range(RUNS)]
-        while len(entered) < RUNS:
+        waiting = [asyncio.create_task(anext(in_thread(held(), lambda: None, Ears()))) for _ in range(runs)]
+        while len(entered) < runs:
             await asyncio.sleep(0.01)
         await asyncio.wait_for(anyio.to_thread.run_sync(go.set), 5)
-        assert await asyncio.gather(*runs) == [1] * RUNS
+        assert await asyncio.gather(*waiting) == [1] * runs
 
     def held():
         entered.append(True)
         assert go.wait(10)
         yield 1
 
-    entered, go = [], threading.Event()
+    entered, go, runs = [], threading.Event(), ACTIVE + QUEUE
     asyncio.run(wait())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from gradio.data_classes import FileData
 
 from ddpm_core import imaging
-from ui.events import NETWORK, listener
+from ui.events import NETWORK, listener, visitor
 from ui.export.files import cached
 from ui.runs.job import Frame, Job, Update
 from ui.runs.listeners import Unheard, in_thread
@@ -101,7 +101,7 @@ class Endpoints:
         if values["count"] is None:
             values = values | {"count": default_count(str(values["checkpoint"]))}
         try:
-            return Job([Settings.check(values)], self._models)
+            return Job([Settings.check(values)], self._models, visitor())
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

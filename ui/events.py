@@ -6,9 +6,9 @@ from typing import Any
 
 from gradio.context import LocalContext
 
-from ui.runs.listeners import RUNS, StreamListener
+from ui.runs.listeners import StreamListener
 
-NETWORK: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": RUNS}  # line.LINE makes it one at a time
+NETWORK: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": None}  # line.LINE limits and orders them
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Past the queue, with the values as they are in the page, so that our sentence says what is wrong, not gradio's.
 QUICK: dict[str, Any] = {**QUIET, "queue": False, "preprocess": False}
@@ -16,5 +16,10 @@ QUICK: dict[str, Any] = {**QUIET, "queue": False, "preprocess": False}
 
 def listener() -> StreamListener:
     """Whoever listens to the event under way. To be called in the event's own function."""
+    return StreamListener(LocalContext.event_id.get(None), visitor())
+
+
+def visitor() -> str | None:
+    """Who caused the event under way: an open page, or a script's client. To be called as `listener` is."""
     request = LocalContext.request.get(None)
-    return StreamListener(LocalContext.event_id.get(None), request and request.session_hash)
+    return request and request.session_hash

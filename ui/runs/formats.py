@@ -44,8 +44,3 @@ def download(done: int, total: int, speed: float | None) -> str:
     if not speed:
         return text
     return f"{text} · {speed / 1e6:.1f} MB/s · {duration((total - done) / speed)} left"
-
-
-def queue(before: int) -> str:
-    """How many runs are waited for."""
-    return f"{before} run{'s' if before > 1 else ''} before this one"

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,8 +16,9 @@ import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import Model, ModelSpec
-from ui.runs import formats
-from ui.runs.line import LINE, Member
+from ui.runs import formats, notices
+from ui.runs.lent import LentNetwork, lend
+from ui.runs.line import LINE, Outlook, Place
 from ui.runs.models import Loading, revision
 from ui.runs.offered import short_name
 from ui.runs.pace import PACE
@@ -77,16 +78,19 @@ class Update:
 class Job:
     """One run, or two lanes side by side, which differ in the parameters of settings.LANE only.
 
-    `updates` starts it and yields its state; `stop` ends it after the current step.
+    `updates` starts it and yields its state; `stop` ends it after the current step. visitor: whose it is, who shares
+    the network with others; None is nobody else's.
     """
 
-    def __init__(self, lanes: Sequence[Settings], models: ModelSource):
+    def __init__(self, lanes: Sequence[Settings], models: ModelSource, visitor: Hashable = None):
         self.lanes = tuple(lanes)
+        self.visitor = visitor
         self.plan: Plan | None = None
         self.loaded = False  # whether the run had to load its model
         self.about: dict[str, str | None] = {}  # revision: of the weights; engine: what evaluated them
         self.x_0: dict[int, np.ndarray] = {}  # of each finished lane, float32 (N, C, H, W)
         self._models = models
+        self._place: Place | None = None  # in the line
         self._steps: deque[tuple[int, ddpm_core.Step]] = deque()  # (lane, step): kept, and not yet in an update
         self._done = 0  # steps, of all lanes
         self._state = Update("queued")
@@ -120,6 +124,8 @@ class Job:
     def stop(self) -> None:
         """Stop as soon as possible: after the current step, or at once when no step is being computed."""
         self._stop.set()
+        if self._place:
+            self._place.wake()
         if self._state.state == "running":
             self._say("stopping")
         elif self._state.state != "stopping":
@@ -136,13 +142,34 @@ class Job:
 
     def _update(self, said: Update, kept: list[tuple[int, ddpm_core.Step]], done: int, plan: Plan | None) -> Update:
         frames = [_frame(lane, step) for lane, step in kept]
+        outlook = self._place.outlook() if self._place else None
+        if said.state == "queued" and outlook and not outlook.begun:
+            said = self._queued(outlook)
         if said.state != "running":
             return Update(said.state, said.text, said.progress, said.left, plan, frames)
-        steps = sum(lane.steps for lane in self.lanes)
+        left, text = self._seconds_left(done), "" if done else "Running: the first step"
+        if outlook and outlook.sharers:
+            left, text = outlook.end, notices.shared(outlook.sharers)
+        return Update("running", text, done / self._total, left, plan, frames)
+
+    def _queued(self, outlook: Outlook) -> Update:
+        """What there is to say before the first turn."""
+        alone, holder = not outlook.before and outlook.sharers == 1, outlook.holder
+        if alone and isinstance(holder, Loading):
+            return Update("loading", f"Loading {short_name(holder.ref)}")
+        if alone and getattr(holder, "stopping", True):
+            return Update("waiting", "Finishing the previous step")
+        return Update("queued", notices.queue(outlook.before, outlook.start))
+
+    @property
+    def _total(self) -> int:
+        """Steps of all lanes."""
+        return sum(lane.steps for lane in self.lanes)
+
+    def _seconds_left(self, done: int) -> float | None:
+        """Seconds of computing after so many steps; None when it is not known."""
         pace = PACE.of(self.settings.checkpoint, self.settings.batch, len(self.lanes))
-        left = None if pace is None else pace * (steps - done)
-        text = "" if done else "Running: the first step"
-        return Update("running", text, done / steps, left, plan, frames)
+        return None if pace is None else pace * (self._total - done)
 
     def _until_final(self, seconds: float) -> None:
         with self._news:
@@ -153,33 +180,52 @@ class Job:
     def _work(self) -> None:
         try:
             self._check()
-            self._fetch()
-            known = self._models.known(self.settings.checkpoint)
-            for lane in self.lanes:
-                if known:
-                    lane.arguments(known)  # so that an error is reported before waiting for other runs
-            with LINE.turn(self, self._wait):
-                self._compute()
+            with LINE.join(self, self.visitor) as place:
+                self._place = place
+                self._fetch()
+                known = self._models.known(self.settings.checkpoint)
+                for lane in self.lanes:
+                    if known:
+                        lane.arguments(known)  # so that an error is reported before waiting for other runs
+                self._note_work(0)
+                self._say("queued")
+                place.take(self._check)
+                self._compute(place)
             self._say("finished")
         except Stopped:
             self._say("stopped")
         except (ValueError, CheckpointError) as error:
-            self._say("error", _sentence(error))
+            self._say("error", notices.sentence(error))
         except Exception as error:
             log.exception("a run failed")
-            self._say("error", _unforeseen(error, self.settings))
+            self._say("error", notices.unforeseen(error, self.settings.count))
 
-    def _compute(self) -> None:
-        """Load the model and sample. The lock is held, so waiting runs do not fill the memory with their models."""
+    def _compute(self, place: Place) -> None:
+        """Load the model and sample. It is the run's turn, so waiting runs do not fill the memory with their models."""
         self._check()
         ref = self.settings.checkpoint
         if self._models.loaded(ref) is None:
             self._say("loading", f"Loading {short_name(ref)}")
             self.loaded = True
-        model = self._models.get(ref)
+        model, network = lend(self._models, ref)
         self._check()
         self.lanes = tuple(lane.resolved(model) for lane in self.lanes)
-        self._sample(model, [lane.arguments(model) for lane in self.lanes])
+        self._sample(model, [lane.arguments(model) for lane in self.lanes], place, network)
+
+    def _give_way(self, place: Place, network: LentNetwork) -> None:
+        """Between two steps: let others have their turns, if this one is over."""
+        if not place.must_yield():
+            return
+        network.give_back()
+        place.take(self._check)
+        if network.take():
+            place.loaded()
+
+    def _note_work(self, done: int) -> None:
+        """Tell the line how much there is to do after so many steps."""
+        left = self._seconds_left(done)
+        if self._place and left is not None:
+            self._place.work, self._place.step = left, left / max(1, self._total - done)
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -209,16 +255,7 @@ class Job:
 
         self._models.fetch(ref, progress)
 
-    def _wait(self, before: int, first: Member) -> None:
-        self._check()
-        if before == 1 and isinstance(first, Loading):
-            self._say("loading", f"Loading {short_name(first.ref)}")
-        elif before == 1 and getattr(first, "stopping", True):
-            self._say("waiting", "Finishing the previous step")
-        else:
-            self._say("queued", formats.queue(before))
-
-    def _sample(self, model: Model, lanes: list[dict[str, Any]]) -> None:
+    def _sample(self, model: Model, lanes: list[dict[str, Any]], place: Place, network: LentNetwork) -> None:
         settings = self.settings
         shared = {name: lanes[0][name] for name in ("seeds", "clip", "labels", "guidance")}
         steps = ddpm_core.side_by_side(
@@ -232,7 +269,7 @@ class Job:
             "engine": getattr(model.network, "description", None),
         }
         self._say("running")
-        started, first = time.perf_counter(), 0.0
+        started, first = time.perf_counter(), 0.0  # started: moved on by the time in which others compute
         for done, (lane, step) in enumerate(steps, 1):
             now = time.perf_counter()
             with self._news:
@@ -246,10 +283,14 @@ class Job:
                 first, started = (now - started) / done if done == 1 else first, now
             pace = (now - started) / (done - len(lanes)) if done > len(lanes) else first
             PACE.note(settings.checkpoint, settings.batch, pace, len(lanes))
+            self._note_work(done)
             if step.s == 0:
                 self.x_0[lane] = step.x.float().cpu().numpy()
             if step.s > 0 or len(self.x_0) < len(lanes):
                 self._check()
+                before = time.perf_counter()
+                self._give_way(place, network)
+                started += time.perf_counter() - before
 
     def _say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
         with self._news:
@@ -263,16 +304,3 @@ class Job:
 def _frame(lane: int, step: ddpm_core.Step) -> Frame:
     sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
     return Frame(lane, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    first = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if first.isalpha() else text  # a name or an id keeps its lower case
-
-
-def _unforeseen(error: Exception, settings: Settings) -> str:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):
-        images = f"{settings.count} images" if settings.count > 1 else "this model"
-        return f"There is not enough memory for {images}: try {'fewer' if settings.count > 1 else 'a smaller one'}"
-    return f"The run failed unexpectedly ({type(error).__name__}); the details are in the terminal of the app"

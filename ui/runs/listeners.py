@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import threading
 import time
@@ -15,11 +16,11 @@ import anyio
 import anyio.to_thread
 
 PATIENCE = 5.0  # seconds that a run goes on while nobody listens
-RUNS = 60  # at once; all but one of them wait
 
 _PATH = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))/?$")
-# Threads for runs only: waiting runs would use up those that serve files and everything else.
-_THREADS = anyio.CapacityLimiter(RUNS)
+# Threads for runs only: waiting runs would use up those that serve files and everything else. How many there can be is
+# what line.LINE admits, and a few that it is about to refuse.
+_THREADS = anyio.CapacityLimiter(math.inf)
 
 Item = TypeVar("Item")
 

@@ -162,7 +162,7 @@ class Handlers:
         """
         *chosen, _, _ = values
         try:
-            view = RunView(chosen, Job(lanes(self._with_own_clip(request, chosen)), self._models))
+            view = RunView(chosen, Job(lanes(self._with_own_clip(request, chosen)), self._models, request.session_hash))
         except ValueError as error:
             view = RunView(chosen, error=str(error))
         self.pages.begin(request, view)

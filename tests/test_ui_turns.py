@@ -1,0 +1,234 @@
+"""Runs that take turns: the same pictures as alone, one's failure is not another's, and what they are told."""
+
+import threading
+import time
+import weakref
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from test_ui_jobs import SETTINGS, Gate, Models, collect, in_background, wait_for
+
+import ddpm_core
+from ui.runs import line
+from ui.runs.job import FINAL, Job
+from ui.runs.lent import Changed, lend
+from ui.runs.line import LINE
+from ui.runs.pace import PACE
+
+LONG = replace(SETTINGS, steps=40)
+
+
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch):
+    """A turn is over after every step, and nothing is left in the line."""
+    monkeypatch.setattr(line, "SLICE", 0.0)
+    yield
+    wait_for(lambda: len(LINE) == 0)
+
+
+def blurred(x, t, labels):
+    return 0.3 * x + 0.1 * x.roll(1, -1)
+
+
+def together(*jobs):
+    """Runs that begin at the same time: the updates of each."""
+    with LINE.turn(Job([SETTINGS], Models())):
+        running = [in_background(job) for job in jobs]
+        wait_for(lambda: len(LINE) == 1 + len(jobs))
+    for _, thread in running:
+        thread.join(20)
+        assert not thread.is_alive()
+    return [seen for seen, _ in running]
+
+
+def test_a_seeds_pictures_are_the_same_whoever_takes_turns_with_it():
+    """Different models, samplers, numbers of images, two lanes; a turn after every step."""
+    order = []
+
+    def noted(name, network):
+        return lambda x, t, labels: order.append(name) or network(x, t, labels)
+
+    first, second = Models(noted("a", blurred)), Models(noted("b", lambda x, t, labels: 0.1 * x), size=4)
+    runs = [
+        ([replace(LONG, seed=7)], first),
+        ([replace(LONG, seed=7, steps=25, sampler="ddim", eta=0.5)], second),
+        ([replace(LONG, variance="beta", count=1), replace(LONG, steps=11, count=1)], second),
+        ([replace(LONG, seed=8, count=3)], first),
+    ]
+    alone = [collect(Job(*run))[1] for run in runs]
+    order.clear()
+    seen = together(*(Job(*run) for run in runs))
+    assert sum(here != there for here, there in pairwise(order)) > 10  # they did take turns
+    for updates, expected in zip(seen, alone, strict=True):
+        assert updates[-1].state == "finished"
+        frames = [frame for update in updates for frame in update.frames]
+        assert [(frame.lane, frame.k) for frame in frames] == [(frame.lane, frame.k) for frame in expected]
+        for frame, other in zip(frames, expected, strict=True):
+            np.testing.assert_array_equal(frame.x, other.x)
+            np.testing.assert_array_equal(frame.x0_hat, other.x0_hat)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error")], ids=lambda error: type(error).__name__)
+def test_ones_failure_leaves_the_others_running(error):
+    calls = []
+
+    def broken(x, t, labels):
+        calls.append(t)
+        if len(calls) == 5:
+            raise error
+        return 0.3 * x
+
+    good, bad, last = together(Job([LONG], Models()), Job([LONG], Models(broken)), Job([LONG], Models()))
+    assert (good[-1].state, bad[-1].state, last[-1].state) == ("finished", "error", "finished")
+    assert sum(len(update.frames) for update in bad) == 4  # they are kept
+    assert "memory" in bad[-1].text if isinstance(error, MemoryError) else "RuntimeError" in bad[-1].text
+    assert collect(Job([LONG], Models()))[0][-1].state == "finished"
+
+
+def test_who_shares_is_told_with_how_many_and_who_waits_its_place():
+    gates = [Gate(), Gate()]
+    running = [in_background(Job([LONG], Models(gate))) for gate in gates]
+
+    def one_that_computes():
+        return next((gate for gate in gates if gate.entered.acquire(blocking=False)), None)
+
+    for _ in range(6):  # steps of both, in turn
+        wait_for(lambda: (gate := one_that_computes()) and not gate.go.release())
+    wait_for(lambda: running[0][0][-1].text == "Running, shared with 1 other")
+    assert 0 < running[0][0][-1].progress < 1
+    waiting, thread = in_background(Job([LONG], Models()))
+    wait_for(lambda: waiting and waiting[-1].text.startswith("Number 1 in the queue"))
+    for gate in gates:
+        for _ in range(100):
+            gate.go.release()
+    for other in (thread, *(thread for _, thread in running)):
+        other.join(10)
+    assert {seen[-1].state for seen in (waiting, *(seen for seen, _ in running))} == {"finished"}
+
+
+def test_a_run_can_be_stopped_while_another_one_has_its_turn():
+    gate = Gate()
+    first = Job([LONG], Models())
+    with LINE.turn(Job([SETTINGS], Models())):
+        seen, thread = in_background(first)
+        wait_for(lambda: len(LINE) == 2)
+        second = Job([LONG], Models(gate))
+        others, other_thread = in_background(second)
+        wait_for(lambda: len(LINE) == 3)
+    gate.entered.acquire()  # the first one has had a turn, and waits for the next
+    first.stop()
+    thread.join(5)
+    assert not thread.is_alive() and seen[-1].state == "stopped" and seen[-1].state in FINAL
+    wait_for(lambda: len(LINE) == 1)
+    for _ in range(40):
+        gate.go.release()
+    other_thread.join(10)
+    assert others[-1].state == "finished"
+
+
+def test_the_pace_is_that_of_computing_not_of_waiting():
+    slow = Models(lambda x, t, labels: time.sleep(0.03) or 0.3 * x)
+    quick = replace(LONG, checkpoint="quick", steps=10)
+    together(Job([replace(LONG, checkpoint="slow", steps=10)], slow), Job([quick], Models()))
+    assert PACE.of("quick", 2) < 0.02 <= PACE.of("slow", 2)
+    PACE.forget("quick")
+    PACE.forget("slow")
+
+
+def test_one_run_too_many_is_refused_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(LINE, "active", 1)
+    monkeypatch.setattr(LINE, "queue", 1)
+    gate = Gate()
+    first, second = Job([SETTINGS], Models(gate)), Job([SETTINGS], Models())
+    running = [in_background(first), in_background(second)]
+    wait_for(lambda: len(LINE) == 2)
+    (*_, last) = Job([SETTINGS], Models()).updates()
+    assert (last.state, last.text[:30]) == ("error", "There are too many runs now (a")
+    for job in (first, second):
+        job.stop()
+    gate.go.release()
+    for _, thread in running:
+        thread.join(10)
+
+
+# --- Networks that are lent
+
+
+class Forgetful(Models):
+    """Keeps a model in memory only while somebody uses it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._spec, self._weak, self.loads = vars(self.model), lambda: None, 0
+        del self.model
+
+    def loaded(self, ref):
+        return self._weak()
+
+    def known(self, ref):
+        return ddpm_core.Model(**self._spec)
+
+    def get(self, ref):
+        model = self._weak()
+        if model is None:
+            self.loads += 1
+            model = ddpm_core.Model(**self._spec)
+            self._weak = weakref.ref(model)
+        return model
+
+
+def test_a_run_that_waits_keeps_no_model_in_memory():
+    models = Forgetful()
+    model, network = lend(models, "toy")
+    assert network.device is None and models.loaded("toy") is None
+    assert model.image_size == 8
+    network.give_back()
+    assert network.take() and models.loads == 2
+
+
+def test_a_model_that_made_room_is_loaded_again_and_the_pictures_are_the_same():
+    alone = collect(Job([LONG], Models()))[1]
+    models = Forgetful()
+    seen, _ = together(Job([LONG], models), Job([LONG], Models()))
+    assert models.loads > 10
+    frames = [frame for update in seen for frame in update.frames]
+    assert len(frames) == len(alone)
+    for frame, other in zip(frames, alone, strict=True):
+        np.testing.assert_array_equal(frame.x, other.x)
+
+
+def test_a_model_whose_files_changed_meanwhile_does_not_go_on(tmp_path):
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"1")
+    models = Forgetful()
+    models._spec["source"] = ddpm_core.model.Source("toy", file="weights", folder=tmp_path)
+    _, network = lend(models, "toy")
+    network.give_back()
+    weights.write_bytes(b"22")
+    with pytest.raises(Changed, match="the files of toy have changed during the run"):
+        network.take()
+
+
+def test_waiting_costs_no_threads_that_poll():
+    """Fifty runs wait for a second; each looks after the others a few times only."""
+    gate, asked = Gate(), []
+    first = Job([SETTINGS], Models(gate))
+    _, first_thread = in_background(first)
+    gate.entered.acquire()
+    jobs = [Job([SETTINGS], Models()) for _ in range(20)]
+    for job in jobs:
+        check = job._check
+        job._check = lambda check=check: asked.append(threading.get_ident()) or check()
+    running = [in_background(job) for job in jobs]
+    wait_for(lambda: len(LINE) == 21)
+    asked.clear()
+    time.sleep(0.6)
+    assert len(asked) <= 3 * len(jobs)
+    first.stop()
+    gate.go.release()
+    for job in jobs:
+        job.stop()
+    for _, thread in [*running, (None, first_thread)]:
+        thread.join(10)

@@ -1,0 +1,56 @@
+"""How long runs that share the network have to wait."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+
+class Work(NamedTuple):
+    """A run. seconds: of computing that are left, infinite where that is not known; turn: those of one turn."""
+
+    visitor: Hashable
+    seconds: float
+    turn: float
+
+
+def forecast(
+    running: Sequence[Work],
+    waiting: Sequence[Work],
+    may_begin: Callable[[float, Sequence[float]], bool],
+    rest: float = 0.0,
+) -> list[tuple[float, float]]:
+    """Seconds until the first turn and until the end of those that run and, in their order, of those that wait.
+
+    The runs that take turns share the time in equal parts, and a place that comes free is taken by the first that may
+    begin, as may_begin(its work, works of those that take turns) says. Infinite is what is not known.
+    rest: seconds that the turn under way still takes.
+    """
+    runs = [*running, *waiting]
+    starts, ends = [math.inf] * len(runs), [math.inf] * len(runs)
+    now = level = 0.0  # level: seconds that each run has computed that is there from the beginning
+    shared = [(work.seconds, i) for i, work in enumerate(running)]  # (the level at which it ends, which run)
+    heapq.heapify(shared)
+    starts[: len(running)] = [0.0] * len(running)
+    left = list(range(len(running), len(runs)))
+    turns = rest  # of those that begin at the same time, one after another
+    while True:
+        for i in list(left):
+            visitor, seconds, turn = runs[i]
+            if any(runs[other].visitor == visitor for _, other in shared):
+                continue
+            if may_begin(seconds, [end - level for end, _ in shared]):
+                left.remove(i)
+                starts[i] = now + turns
+                turns += min(turn, seconds)
+                heapq.heappush(shared, (level + seconds, i))
+        if not shared or math.isinf(shared[0][0]):
+            return list(zip(starts, ends, strict=True))
+        end, i = shared[0]
+        now += (end - level) * len(shared)
+        turns = 0.0
+        level = end
+        heapq.heappop(shared)
+        ends[i] = now
