@@ -18,7 +18,7 @@ COMPARE = "Two runs from one x_T, side by side"
 CLIP = "Keeps the guessed picture in the range of pixels"
 GUIDANCE = "ε = ε_∅ + w (ε_c − ε_∅): 1 is none"
 GUIDANCE_ANY = "Needs a class"
-SAVES = {"png": "Picture", "gif": "GIF", "strip": "Film strip", "zip": "ZIP of all"}  # as files.KINDS
+SAVES = {"png": "Picture", "gif": "GIF", "webp": "WebP", "strip": "Film strip", "zip": "ZIP of all"}  # as files.KINDS
 
 # The published numbers behind the two ready-made comparisons (Song et al. 2021).
 PUBLISHED = """<table><caption>FID by steps, lower is better: the paper's CIFAR-10 model, not this one
