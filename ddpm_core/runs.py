@@ -77,8 +77,7 @@ def trajectory(
 
     Raises ValueError, before anything is computed, for values outside these.
     """
-    if start not in (None, model.schedule.T) and x_T is None:
-        raise ValueError(f"a chain that starts at t = {start} needs its state there: give it as x_T")
+    _check_start(model, start, x_T)
     settings = SamplerSettings(steps, sampler, variance, spacing, eta, start)
     checked, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
@@ -97,10 +96,15 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    lanes: the fields of `SamplerSettings` for each run. Its steps are those that `trajectory` gives for them: the noise
-    depends on the seeds and on the lane's own step numbers. Lanes that are at the same t are evaluated in one batch.
+    lanes: the fields of `SamplerSettings` for each run, `start` the same in all. Its steps are those that `trajectory`
+    gives for them: the noise depends on the seeds and on the lane's own step numbers. Lanes that are at the same t are
+    evaluated in one batch.
     The other arguments, and errors, are those of `trajectory`.
     """
+    for lane in lanes:
+        _check_start(model, lane.get("start"), x_T)
+        if lane.get("start") != lanes[0].get("start"):
+            raise ValueError("lanes that share one state must start at the same t")
     checked, x, label_ids = _start(model, seeds, labels, guidance, x_T)
     states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
     ready: dict[int, Prediction] = {}
@@ -131,6 +135,12 @@ def side_by_side(
             yield lane, step
 
     return steps()
+
+
+def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
+    """ValueError where a chain would start below T from the noise of T."""
+    if start not in (None, model.schedule.T) and x_T is None:
+        raise ValueError(f"a chain that starts at t = {start} needs its state there: give it as x_T")
 
 
 def _start(

@@ -103,6 +103,11 @@ WRONG = {
     "half a step": (lambda: run(MODEL, 5, start=2.5), "from 1 to 1000"),
     "more steps than times": (lambda: run(MODEL, 5, start=4), "from 1 to 4"),
     "no state to start from": (lambda: ddpm_core.trajectory(MODEL, [0], 5, start=500), "give it as x_T"),
+    "no state for lanes": (lambda: ddpm_core.side_by_side(MODEL, [0], [{"start": 500}]), "give it as x_T"),
+    "lanes from two times": (
+        lambda: ddpm_core.side_by_side(MODEL, [0], [{"start": 500}, {}], x_T=torch.zeros(1, *SHAPE)),
+        "at the same t",
+    ),
     "a latent past T": (lambda: encode(MODEL, IMAGES, 1001, SEEDS), "0..1000"),
     "too few seeds": (lambda: encode(MODEL, IMAGES, 5, [1]), "2 images, 1 seeds"),
     "a picture of another size": (lambda: encode(MODEL, IMAGES[:, :2], 5, SEEDS), "images must be"),

@@ -17,6 +17,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from ui import api, web
+from ui.events import QUICK
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
 from ui.runs.models import Models
@@ -25,7 +26,9 @@ from ui.runs.warmup import Warmup
 from ui.tabs.denoise.handlers import device_note
 from ui.tabs.denoise.tab import denoise_tab
 from ui.tabs.forward.tab import forward_tab
+from ui.tabs.latents.tab import latents_tab
 from ui.tabs.learn.tab import learn_tab
+from ui.tabs.likelihood.tab import likelihood_tab
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 THEME = gr.themes.Base(primary_hue="orange", neutral_hue="gray", font=FONT, font_mono=["ui-monospace", "monospace"])
@@ -43,6 +46,12 @@ THEME.set(
     checkbox_border_color_selected="*primary_700",
     checkbox_border_color_selected_dark="*primary_700",
 )
+
+# Latents and Likelihood take the model that is chosen in Denoise, also when they are opened later.
+FOLLOW = """(checkpoint) => {
+  window.ddpmModel = checkpoint;
+  for (const tab of [window.ddpmLatents, window.ddpmLikelihood]) tab?.set?.({ checkpoint });
+}"""
 
 
 def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = False) -> gr.Blocks:
@@ -67,8 +76,13 @@ def build(checkpoint: str = CHECKPOINT, device: str = "auto", public: bool = Fal
                 controls = denoise_tab(demo, models, warmup, checkpoint, note, tabs)
             with gr.Tab("Forward", id="forward"):
                 forward_tab()
+            with gr.Tab("Latents", id="latents"):
+                latents_tab(demo, models, checkpoint)
+            with gr.Tab("Likelihood", id="likelihood"):
+                likelihood_tab(demo, models, checkpoint)
             with gr.Tab("Learn", id="learn"):
                 learn_tab(tabs, controls)
+        controls.checkpoint.change(None, controls.checkpoint, None, js=FOLLOW, **QUICK)
         api.endpoints(demo, models, checkpoint)
     warmup.start()
     # api_open: a run that is requested past the queue would have nobody to listen to it.

@@ -17,7 +17,13 @@ def python(lanes: Sequence[Settings], model: ModelSpec) -> str:
     first = lanes[0]
     shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
     ways = [{name: getattr(lane, name) for name in (*LANE, "spacing")} for lane in lanes]
-    lines = ["from PIL import Image", "", "import ddpm_core", "", f"model = ddpm_core.load({_ref(first, model)!r})"]
+    lines = [
+        "from PIL import Image",
+        "",
+        "import ddpm_core",
+        "",
+        f"model = ddpm_core.load({reference(first, model)!r})",
+    ]
     if len(lanes) == 1:
         lines += [f"images = ddpm_core.sample(model, {_arguments(shared | ways[0])})  # uint8 (N, H, W, C)"]
         lines += [f"for seed, image in zip({first.seeds!r}, images):"]
@@ -98,7 +104,7 @@ def diffusers(lanes: Sequence[Settings], model: ModelSpec) -> str:
     )
 
 
-def _ref(settings: Settings, model: ModelSpec) -> str:
+def reference(settings: Settings, model: ModelSpec) -> str:
     """The checkpoint with the revision that was loaded."""
     commit = revision(model)
     return f"{_repository(_source(model))}@{commit}" if commit else settings.checkpoint

@@ -141,7 +141,7 @@ class Job:
         return self._stop.is_set()
 
     def _update(self, said: Update, kept: list[tuple[int, ddpm_core.Step]], done: int, plan: Plan | None) -> Update:
-        frames = [_frame(lane, step) for lane, step in kept]
+        frames = self._frames(kept)
         outlook = self._place.outlook() if self._place else None
         if said.state == "queued" and outlook and not outlook.begun:
             said = self._queued(outlook)
@@ -151,6 +151,10 @@ class Job:
         if outlook and outlook.sharers:
             left, text = outlook.end, notices.shared(outlook.sharers)
         return Update("running", text, done / self._total, left, plan, frames)
+
+    def _frames(self, kept: list[tuple[int, ddpm_core.Step]]) -> list[Frame]:
+        """What an update shows of these steps."""
+        return [_frame(lane, step) for lane, step in kept]
 
     def _queued(self, outlook: Outlook) -> Update:
         """What there is to say before the first turn."""

@@ -32,7 +32,7 @@ from ui.runs.warmup import Warmup
 from ui.tabs.denoise import controls
 from ui.tabs.denoise.pages import Pages
 
-TABS = ("denoise", "forward", "learn")
+TABS = ("denoise", "forward", "latents", "likelihood", "learn")
 CLIP_AT, SEED_AT = PAGE.index("clip"), PAGE.index("seed")
 
 Change = Any  # of a component: a value, gr.update(...) or gr.skip()

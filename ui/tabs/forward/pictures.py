@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw
 
 from ddpm_core.image_files import square, to_8_bits
@@ -20,6 +22,7 @@ MAX_BYTES = 64_000_000
 SCALE = 4  # drawings are made this much larger, for smooth edges
 
 Point = tuple[float, float]
+Result = TypeVar("Result")
 
 _ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
 
@@ -28,31 +31,54 @@ class _Refused(ValueError):
     """A picture that could be read but is too large."""
 
 
+def uploaded(path: object) -> Path:
+    """The path of an upload. Raises ValueError for any other file of this machine."""
+    found = Path(str(path)).resolve()
+    if not found.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise ValueError("Only a picture that was uploaded can be opened")
+    return found
+
+
 def read(path: str | Path) -> np.ndarray:
     """The middle of an uploaded picture, upright and on grey, as uint8 (n, n, 3) with n from SMALLEST to SIZE.
 
     Raises ValueError, with one sentence for the user, for what is not a picture or is too large to decode.
     """
+    return _reading(path, 2 * SIZE, _square)
+
+
+def read_whole(path: str | Path, longest: int) -> Image.Image:
+    """An uploaded picture, upright, with mode RGBA, its longer side at most `longest` pixels. Raises as `read` does."""
+
+    def reduced(image: Image.Image) -> Image.Image:
+        image.thumbnail((longest, longest), reducing_gap=2)
+        return to_8_bits(image, 4)
+
+    return _reading(path, longest, reduced)
+
+
+def _reading(path: str | Path, enough: int, take: Callable[[Image.Image], Result]) -> Result:
+    """take(the opened picture), with checks before it is decoded. enough: pixels a side that are needed."""
     with _ONE_PICTURE:
         try:
             if Path(path).stat().st_size > MAX_BYTES:
                 raise _Refused(f"This file is too large: up to {MAX_BYTES // 10**6} MB are read.")
-            with _open(path) as image:
-                return _square(image)
+            with _open(path, enough) as image:
+                return take(image)
         except _Refused:
             raise
         except Exception:  # decoders raise anything over a broken file
             raise ValueError("This file could not be read as a picture: choose a PNG, JPEG, WebP or GIF.") from None
 
 
-def _open(path: str | Path) -> Image.Image:
+def _open(path: str | Path, enough: int) -> Image.Image:
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have their own sentences
     try:
         image = Image.open(path)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     pixels = image.width * image.height
-    image.draft(None, (2 * SIZE, 2 * SIZE))  # a JPEG can be decoded up to 8 times smaller
+    image.draft(None, (enough, enough))  # a JPEG can be decoded up to 8 times smaller
     if pixels > MAX_JPEG_PIXELS or image.width * image.height > MAX_PIXELS:
         image.close()
         raise _Refused(
