@@ -7,6 +7,9 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
+    from ddpm_core.latents import encode as encode
+    from ddpm_core.latents import interpolate as interpolate
+    from ddpm_core.latents import reconstruct as reconstruct
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.model import Model as Model
     from ddpm_core.optimised import optimise_timesteps as optimise_timesteps
@@ -27,10 +30,13 @@ _HOME = {
     "NoiseSchedule": "schedule",
     "Step": "samplers",
     "bits_per_dim": "likelihood",
+    "encode": "latents",
+    "interpolate": "latents",
     "load": "checkpoint.load",
     "optimise_timesteps": "optimised",
     "posterior": "process",
     "q_sample": "process",
+    "reconstruct": "latents",
     "reverse_variance": "process",
     "sample": "runs",
     "save": "checkpoint.save",

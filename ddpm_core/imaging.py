@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
@@ -99,14 +99,43 @@ def save_gif(
     seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
     scale: whole-number enlargement without smoothing. about: the file's comment.
     """
+    pictures, options = _animation(frames, seconds, hold, scale)
+    _save(path, [picture.quantize(256) for picture in pictures], "GIF", comment=about.encode(), **options)
+
+
+def save_webp(
+    path: str | Path | BinaryIO,
+    frames: Sequence[np.ndarray],
+    seconds: float = 4.0,
+    hold: float = 1.5,
+    scale: int = 1,
+    about: str = "",
+) -> None:
+    """The same as an endless WebP: all colours without loss, in a file of about half the size.
+
+    Arguments as for `save_gif`; about is in the file's EXIF data, as ImageDescription.
+    """
+    pictures, options = _animation(frames, seconds, hold, scale)
+    exif = Image.Exif()
+    if about:
+        exif[ExifTags.Base.ImageDescription] = about
+    _save(path, [picture.convert("RGB") for picture in pictures], "WEBP", lossless=True, exif=exif, **options)
+
+
+def _animation(
+    frames: Sequence[np.ndarray], seconds: float, hold: float, scale: int
+) -> tuple[list[Image.Image], dict[str, Any]]:
+    """The pictures of an animation, and how long each is shown."""
     frames = thin(frames, max(int(seconds * 50), 1))
-    pictures = [_opaque(frame.repeat(scale, 0).repeat(scale, 1)).quantize(256) for frame in frames]
+    pictures = [_opaque(frame.repeat(scale, 0).repeat(scale, 1)) for frame in frames]
     # GIF counts in hundredths of a second, and browsers show no frame for less than two of them.
     duration = max(round(1000 * seconds / len(pictures), -1), 20)
-    durations = [duration] * (len(pictures) - 1) + [round(1000 * hold)]
-    options = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
+    return pictures, {"duration": [duration] * (len(pictures) - 1) + [round(1000 * hold)], "loop": 0}
+
+
+def _save(path: str | Path | BinaryIO, pictures: list[Image.Image], format: str, **options: Any) -> None:
     with files.replacing(path) if isinstance(path, (str, Path)) else nullcontext(path) as file:
-        pictures[0].save(file, "GIF", comment=about.encode(), **options)
+        pictures[0].save(file, format, save_all=True, append_images=pictures[1:], **options)
 
 
 def thin(frames: Sequence[T], limit: int) -> list[T]:

@@ -41,6 +41,7 @@ class SamplerSettings:
     variance: Variance | None = None
     spacing: Spacing | None = None
     eta: float = 0.0
+    start: int | None = None
 
     def of(self, model: ModelSpec) -> SamplerSettings:
         """These settings with the model's own steps and sampler where none are given: 50 of "ddpm", or a student's."""
@@ -57,7 +58,7 @@ class SamplerSettings:
         assert own.steps is not None and own.sampler is not None
         if own.sampler not in SAMPLERS:
             raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(SAMPLERS)}")
-        pairs = model_pairs(model, own.steps, own.spacing, own.sampler)
+        pairs = model_pairs(model, own.steps, own.spacing, own.sampler, self.start)
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
         if student is not None:
@@ -82,6 +83,7 @@ def trajectory(
     guidance: float | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
+    start: int | None = None,
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for.
 
@@ -92,11 +94,13 @@ def trajectory(
     for: see student.Student. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers. clip: clip x̂_0 to [−1, 1], None as
     the checkpoint asks for. labels, guidance: see predict.label_tensor and predict.predict. x_T: (N, C, H, W) instead
     of the seeded start; the state has its dtype. noise(index, x) -> tensor like x, instead of the seeded noise of step
-    `index`.
+    `index`. start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be
+    given as x_T (`latents.encode` makes one).
 
     Raises ValueError, before anything is computed, for values outside these.
     """
-    settings = SamplerSettings(steps, sampler, variance, spacing, eta)
+    _check_start(model, start, x_T)
+    settings = SamplerSettings(steps, sampler, variance, spacing, eta, start)
     checked, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     _, run = _run(model, evaluate, checked, x, settings, guidance, noise)
@@ -114,13 +118,17 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    lanes: for each run, the fields of `SamplerSettings`, and "model" and "labels" where they are not the other lanes'.
-    Its steps are those that `trajectory` gives for them: the noise depends on the seeds and on the lane's own step
-    numbers. Lanes of one model that are at the same t are evaluated in one batch. The other arguments, and errors, are
-    those of `trajectory`; models must agree in image size and channels.
+    lanes: for each run, the fields of `SamplerSettings`, `start` the same in all, and "model" and "labels" where they
+    are not the other lanes'. Its steps are those that `trajectory` gives for them: the noise depends on the seeds and
+    on the lane's own step numbers. Lanes of one model that are at the same t are evaluated in one batch. The other
+    arguments, and errors, are those of `trajectory`; models must agree in image size and channels.
     """
     models = [lane.get("model", model) for lane in lanes]
     check_same_images([model, *models])
+    for lane, own in zip(lanes, models, strict=True):
+        _check_start(own, lane.get("start"), x_T)
+        if lane.get("start") != lanes[0].get("start"):
+            raise ValueError("lanes that share one state must start at the same t")
     states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
     ready: dict[int, Prediction] = {}
     label_ids: list[Tensor | None] = []  # of each lane
@@ -154,6 +162,12 @@ def side_by_side(
             yield lane, step
 
     return steps()
+
+
+def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
+    """ValueError where a chain would start below T from the noise of T."""
+    if start not in (None, model.schedule.T) and x_T is None:
+        raise ValueError(f"a chain that starts at t = {start} needs its state there: give it as x_T")
 
 
 def _start(

@@ -48,14 +48,20 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
 FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
 
 
-def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[int, int]]:
+def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | None = None) -> list[tuple[int, int]]:
     """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
 
     T: steps of the forward process. n: 1..T. spacing: one of FORMULAS; n = 1 is [(T, 0)] in each of them, and n = T the
-    whole chain in each but "quadratic". Raises ValueError for an n or a spacing outside these.
+    whole chain in each but "quadratic". start: 1..T, where the chain starts, None for T. Below T the steps are those of
+    a process of `start` steps (n: 1..start), and the first one is at t = start in every spacing: x_start is given, and
+    must be evaluated at its own time. Raises ValueError for values outside these.
     """
     if spacing == "optimised":
         raise ValueError(f"optimised steps are a model's, and of a sampler: choose from {', '.join(FORMULAS)} here")
+    if start is not None and start != T:
+        start = _whole(start, T)
+        (_, s), *rest = timestep_pairs(start, n, spacing)
+        return [(start, s), *rest]
     if spacing not in _TIMES:
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= T:
@@ -64,17 +70,23 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace") -> list[tuple[
     return _pairs(times[::-1])
 
 
-def model_pairs(model: ModelSpec, n: int, spacing: Spacing | None, sampler: Sampler) -> list[tuple[int, int]]:
+def model_pairs(
+    model: ModelSpec, n: int, spacing: Spacing | None, sampler: Sampler, start: int | None = None
+) -> list[tuple[int, int]]:
     """`timestep_pairs`, and what depends on the model: its optimised steps, and a student's own.
 
     spacing: None is a student's own steps, and "linspace" for other models. "optimised" is those that were found for
     this model and sampler (ddpm_core.optimised); samplers that add noise take those of DDIM, which is of first order
-    too. Raises ValueError, which says what to do, where there are none for n steps.
+    too. start: as for `timestep_pairs`; the steps of a model are there for whole chains only. Raises ValueError, which
+    says what to do, where there are none for n steps.
     """
+    own = spacing == "optimised" or (spacing is None and model.student is not None)
+    if own and start not in (None, model.schedule.T):
+        raise ValueError("optimised steps, and those of a student, start at T: choose another spacing or model")
     if spacing is None and model.student is not None:
         return model.student.pairs(n)
     if spacing != "optimised":
-        return timestep_pairs(model.schedule.T, n, spacing or "linspace")
+        return timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
     ref = model.source.ref if model.source else "CHECKPOINT"
     search = f"run `python -m train schedule {ref}"
     if model.optimised is None:
@@ -116,3 +128,9 @@ def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | 
     if steps > _FEW or steps >= model.schedule.T or sampler not in _SUITED:
         return "linspace"
     return "optimised" if model.optimised and steps in model.optimised[sampler] else _SUITED[sampler]
+
+
+def _whole(start: object, T: int) -> int:
+    if isinstance(start, bool) or not isinstance(start, (int, np.integer)) or not 1 <= start <= T:
+        raise ValueError(f"a chain starts at a whole t from 1 to {T}, got {start!r}")
+    return int(start)

@@ -67,7 +67,34 @@ def learn(page: Page, url: str) -> None:
     page.wait_for_timeout(400)
 
 
-VIEWS = (denoise, compare, projector, forward, train, learn)
+def latents(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=latents&steps=20&count=6")
+    done(page, "latents")
+
+
+def interpolate(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=latents&mode=interpolate&steps=20&count=7&times=500,250,0&seed=42&seed_b=47")
+    done(page, "latents")
+
+
+def likelihood(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=likelihood&count=2")
+    done(page, "likelihood")
+
+
+def study(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=likelihood&mode=study&folder={Path(__file__).resolve().parents[1]}/docs/study")
+    page.wait_for_selector(".ddpm-likelihood .plots img")
+    page.wait_for_timeout(400)
+
+
+def done(page: Page, tab: str) -> None:
+    page.click(f".ddpm-{tab} .run:enabled")
+    page.wait_for_selector(f".ddpm-{tab}[data-state=finished]", timeout=300_000)
+    page.wait_for_timeout(400)
+
+
+VIEWS = (denoise, compare, projector, forward, train, latents, interpolate, likelihood, study, learn)
 
 
 def animation(page: Page, url: str, path: Path) -> None:

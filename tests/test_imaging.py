@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from ddpm_core.imaging import bmp, from_uint8, grid, jpeg, png, save_gif, to_uint8
+from ddpm_core.imaging import bmp, from_uint8, grid, jpeg, png, save_gif, save_webp, to_uint8
 
 LEVELS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 
@@ -128,6 +128,19 @@ def test_a_gif_of_a_few_colours_is_exact_and_enlarges_without_smoothing(tmp_path
     with Image.open(tmp_path / "a.gif") as gif:
         for frame, expected in zip(ImageSequence.Iterator(gif), frames, strict=True):
             assert np.array_equal(np.array(frame.convert("RGB")), expected.repeat(3, 0).repeat(3, 1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_webp_keeps_every_colour_of_every_frame(tmp_path, channels):
+    frames = list(noise(4, 16, 16, channels))
+    save_webp(tmp_path / "a.webp", frames, seconds=0.4, hold=2.0, scale=2, about="β̃")
+    with Image.open(tmp_path / "a.webp") as webp:
+        assert webp.n_frames == 4 and webp.info["loop"] == 0 and webp.getexif()[0x010E] == "β̃"
+        for i, expected in enumerate(frames):
+            webp.seek(i)
+            shown = np.array(webp.convert("RGB"))
+            assert np.array_equal(shown, np.broadcast_to(expected, (16, 16, 3)).repeat(2, 0).repeat(2, 1))
+            assert webp.info["duration"] == (2000 if i == 3 else 100)
 
 
 def test_a_long_trajectory_is_thinned_to_what_a_gif_can_show(tmp_path):

@@ -14,7 +14,8 @@ from PIL import Image
 
 import ddpm_core
 from ddpm_core import imaging
-from ddpm_core.__main__ import main, parse_seeds
+from ddpm_core.__main__ import main
+from ddpm_core.commands.chain import parse_seeds
 
 BLOCKS = {"block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
 TINY = {**BLOCKS, "sample_size": 8, "layers_per_block": 1, "norm_num_groups": 2}
@@ -61,6 +62,54 @@ def test_a_class_is_named_by_its_number_or_name(label, checkpoint, here):
     number = {"2": 2, "dog": 1}[label]
     images = ddpm_core.sample(ddpm_core.load(checkpoint), [0], 2, labels=number, guidance=3.0)
     assert np.array_equal(np.asarray(Image.open(here / "samples.png")), imaging.grid(images))
+
+
+def rows(path, columns, size=8, gap=2):
+    """The pictures of a grid, (rows, columns, H, W, C)."""
+    whole = np.asarray(Image.open(path))
+    at = [range(0, side, size + gap) for side in whole.shape[:2]]
+    assert len(at[1]) == columns
+    return np.array([[whole[y : y + size, x : x + size] for x in at[1]] for y in at[0]])
+
+
+def test_reconstructions_go_from_the_sample_to_its_picture(checkpoint, here):
+    main(["reconstruct", "--checkpoint", str(checkpoint), "--steps", "4", "--seeds", "3,7", "--times", "20,5,0"])
+    model = ddpm_core.load(checkpoint)
+    samples = ddpm_core.sample(model, [3, 7], 4)
+    found = rows(here / "latents.png", 4)
+    assert np.array_equal(found[:, 0], samples[[0, 0, 0]])
+    assert np.array_equal(found[0, 2], samples[0]) and np.array_equal(found[2, 2:], samples[[0, 0]])
+    x_5 = ddpm_core.encode(model, samples[:1], 5, [3])
+    assert np.array_equal(found[1, 1], imaging.to_uint8(x_5)[0])
+    assert np.array_equal(found[1, 2:], ddpm_core.reconstruct(model, x_5, 5, [3, 7], 4))
+
+
+def test_interpolation_between_two_files_of_any_size(checkpoint, here):
+    for name, grey, size in (("a.png", 30, (1, 1)), ("b.jpg", 200, (40, 9))):
+        Image.new("L", size, grey).save(here / name)
+    words = ["interpolate", "--checkpoint", str(checkpoint), "--pictures", "a.png", "b.jpg", "--times", "0,10"]
+    main([*words, "--count", "3", "--steps", "2", "--label", "dog", "--grid", "between.png"])
+    found = rows(here / "between.png", 3)
+    assert np.abs(found[0].astype(int) - np.array([30, 115, 200]).reshape(3, 1, 1, 1)).max() <= 1
+    assert not np.array_equal(found[1, 0], found[1, 2])
+
+
+WRONG_LATENTS = {
+    "a time past T": (["reconstruct", "--times", "21"], "0 to 20"),
+    "no times": (["reconstruct", "--times", ""], "0 to 20"),
+    "another suffix": (["reconstruct", "--grid", "a.jpg"], "must end in .png"),
+    "one picture": (["interpolate", "--count", "1"], "2 to 1000"),
+    "no picture there": (["reconstruct", "--picture", "nothing.png"], "nothing.png"),
+    "no picture in the file": (["interpolate", "--pictures", "a.txt", "a.txt"], "cannot identify"),
+    "no class": (["interpolate", "--label", "cow"], "there is no class 'cow'"),
+}
+
+
+@pytest.mark.parametrize(("words", "sentence"), WRONG_LATENTS.values(), ids=WRONG_LATENTS)
+def test_wrong_latents_are_refused_before_any_work(words, sentence, checkpoint, here):
+    (here / "a.txt").write_text("no picture")
+    command, *more = words
+    assert sentence in refusal(command, "--checkpoint", checkpoint, "--steps", "2", *more)
 
 
 WRONG = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from test_ui_jobs import SETTINGS, Gate, Models
 
 import ddpm_core
@@ -44,18 +44,20 @@ def picture(content):
 def test_one_lane(size, saved):
     models = Models(size=size)
     view = finished([SETTINGS], models)
-    for make in (files.picture, files.gif, files.strip):
+    for make in (files.picture, files.KINDS["gif"], files.KINDS["webp"], files.strip):
         make(None, view)
     stem = "toy-10-steps-beta_tilde-seed-42"
     png, gif, strip = saved[f"{stem}.png"], saved[f"{stem}.gif"], saved[f"{stem}-strip.png"]
+    webp = Image.open(io.BytesIO(saved[f"{stem}.webp"]))
     final = ddpm_core.sample(models.model, range(42, 44), 10, variance="beta_tilde")
     np.testing.assert_array_equal(picture(png)[:, :size], final[0])
     np.testing.assert_array_equal(picture(png)[:, -size:], final[1])
-    assert Image.open(io.BytesIO(gif)).n_frames == 10
+    assert Image.open(io.BytesIO(gif)).n_frames == webp.n_frames == 10
     assert picture(strip).shape == (2 * size + 2, 10 * size + 9 * 2, 3)
     if size == 8:  # lossless
         np.testing.assert_array_equal(picture(strip)[-size:, -size:], final[1])
-    for content in (Image.open(io.BytesIO(png)).info["Description"], Image.open(io.BytesIO(gif)).info["comment"]):
+    comments = [Image.open(io.BytesIO(png)).info["Description"], Image.open(io.BytesIO(gif)).info["comment"]]
+    for content in [*comments, webp.getexif()[ExifTags.Base.ImageDescription]]:
         about = json.loads(content)
         (lane,) = about["lanes"]
         assert (about["seed"], lane["checkpoint"], lane["spacing"], lane["steps_done"]) == (42, "toy", "linspace", 10)
@@ -73,9 +75,10 @@ def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size, sa
     assert len(shown) == 3 and sprite.size == (2 * size, size)
     assert shown[-1].startswith(f"data:image/{sprite.format.lower()};base64,")
     final = ddpm_core.sample(models.model, range(42, 44), 3, variance="beta_tilde")
-    for make in (files.picture, files.gif, files.strip, files.archive):
+    for make in files.KINDS.values():
         make(None, view)
-    png, gif, strip, archive = saved.values()
+    png, gif, webp, strip, archive = saved.values()
+    assert Image.open(io.BytesIO(webp)).n_frames == 3
     np.testing.assert_array_equal(picture(png).reshape(size, -1, channels)[:, :size], final[0])
     assert Image.open(io.BytesIO(gif)).n_frames == 3
     last = picture(strip).reshape(2 * size + 2, -1, channels)[-size:, -size:]
@@ -88,7 +91,7 @@ def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size, sa
 
 def test_two_lanes(saved):
     view = finished(LANES, Models())
-    for make in (files.picture, files.gif, files.strip):
+    for make in (files.picture, files.KINDS["gif"], files.KINDS["webp"], files.strip):
         make(None, view)
     stem = "toy-10-steps-beta-against-6-steps-beta_tilde-seed-42"
     assert picture(saved[f"{stem}.png"]).shape == (18, 18, 3)  # a row for each lane
@@ -131,9 +134,9 @@ def test_a_run_that_was_stopped_is_saved_as_far_as_it_went(saved):
             view.stop()
             gate.go.release()  # the step under way is the last
     assert states[-1] == "stopped"
-    for make in (files.picture, files.gif, files.strip, files.archive):
+    for make in files.KINDS.values():
         make(None, view)
-    assert len(saved) == 4 and all("step-5-of-100" in name for name in saved)
+    assert len(saved) == len(files.KINDS) and all("step-5-of-100" in name for name in saved)
     (archive,) = [content for name, content in saved.items() if name.endswith(".zip")]
     with zipfile.ZipFile(io.BytesIO(archive)) as content:
         assert "x_T.npy" in content.namelist() and "x_0.npy" not in content.namelist()

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 from tqdm import tqdm
 
-from ddpm_core.__main__ import Where, open_checkpoint
+from ddpm_core.commands.chain import Where, open_checkpoint
 from train import TrainError
 from train.command_line import check_range, parse
 

@@ -17,6 +17,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from ui import api, temporary, web
+from ui.events import QUICK
 from ui.gate import Gate
 from ui.runs import zero
 from ui.runs.closing import CLOSING
@@ -30,7 +31,9 @@ from ui.runs.watch import COUNTS
 from ui.tabs.denoise.handlers import TABS, device_note
 from ui.tabs.denoise.tab import denoise_tab
 from ui.tabs.forward.tab import forward_tab
+from ui.tabs.latents.tab import latents_tab
 from ui.tabs.learn.tab import learn_tab
+from ui.tabs.likelihood.tab import likelihood_tab
 from ui.tabs.train.tab import train_tab
 from ui.tabs.train.visits import close_all
 
@@ -50,6 +53,12 @@ THEME.set(
     checkbox_border_color_selected="*primary_700",
     checkbox_border_color_selected_dark="*primary_700",
 )
+
+# Latents and Likelihood take the model that is chosen in Denoise, also when they are opened later.
+FOLLOW = """(checkpoint) => {
+  window.ddpmModel = checkpoint;
+  for (const tab of [window.ddpmLatents, window.ddpmLikelihood]) tab?.set?.({ checkpoint });
+}"""
 
 
 class Page(gr.Blocks):
@@ -95,11 +104,16 @@ def build(
                 controls = denoise_tab(demo, models, warmup, checkpoint, note, tabs, names)
             with gr.Tab("Forward", id="forward"):
                 forward_tab(models.limits)
+            with gr.Tab("Latents", id="latents"):
+                latents_tab(demo, models, checkpoint)
+            with gr.Tab("Likelihood", id="likelihood"):
+                likelihood_tab(demo, models, checkpoint)
             if trains:
                 with gr.Tab("Train", id="train"):
                     train_tab(tabs, controls.checkpoint, models)
             with gr.Tab("Learn", id="learn"):
                 learn_tab(tabs, controls)
+        controls.checkpoint.change(None, controls.checkpoint, None, js=FOLLOW, **QUICK)
         api.endpoints(demo, models, checkpoint)
     warmup.start()
     # api_open: a run that is requested past the queue would have nobody to listen to it.

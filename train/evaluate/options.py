@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ddpm_core.__main__ import Where
+from ddpm_core.commands.chain import Where
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
 from train.command_line import check_range, names, numbers
 from train.evaluate.metrics import METRICS, SCORES, BoundName, ScoreName

@@ -18,9 +18,9 @@ from train.evaluate.tables import (
     Measurement,
     ScoreTable,
     full_chains,
+    in_order,
     published_beside,
     published_tables,
-    rank,
     score_tables,
     symbol,
 )
@@ -34,9 +34,7 @@ def write_report(out: Path) -> None:
     study, cells, bits = read_study(out), read_cells(out), read_bits(out)
     if study is None:
         raise TrainError(f"{out} holds no study.")
-    cells.sort(key=lambda c: (c["spacing"], c["sampler"], rank(c), c["eta"] or 0, c["steps"], c["samples"]))
-    if bits:
-        bits["chains"].sort(key=lambda row: (row["spacing"], rank(row), row["steps"]))
+    in_order(cells, bits)
     beside = published_tables(study)
     tables = score_tables(cells, bits)
     write_json(

@@ -12,7 +12,7 @@ from typing import Any
 from accelerate import PartialState
 from tqdm import tqdm
 
-from ddpm_core.__main__ import open_checkpoint
+from ddpm_core.commands.chain import open_checkpoint
 from train import TrainError
 from train.command_line import user_path
 from train.evaluate.bits import Bits, plan_chains

@@ -99,6 +99,13 @@ def rank(row: StoredCell | Bound) -> int:
     return ORDER.index(row["variance"])
 
 
+def in_order(cells: list[StoredCell], bits: BitsFile | None) -> None:
+    """Sort cells and chains as tables show them."""
+    cells.sort(key=lambda c: (c["spacing"], c["sampler"], rank(c), c["eta"] or 0, c["steps"], c["samples"]))
+    if bits:
+        bits["chains"].sort(key=lambda row: (row["spacing"], rank(row), row["steps"]))
+
+
 def shortest(number: float) -> str:
     """A number in the fewest digits that tell it from every other."""
     return repr(float(number)).removesuffix(".0")

@@ -1,6 +1,7 @@
-"""Files of a run: the final pictures and a film strip as PNG, the trajectory as GIF, everything as ZIP.
+"""Files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, everything as ZIP.
 
-Each contains the settings of the run as JSON: PNG as Description, GIF as comment, ZIP as settings.json.
+Each contains the settings of the run as JSON: PNG as Description, GIF as comment, WebP in its EXIF data (the tag
+ImageDescription), ZIP as settings.json.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gradio as gr
 import numpy as np
@@ -23,7 +24,7 @@ from ui.runs.frames import RunView
 from ui.runs.offered import short_name
 from ui.runs.settings import ANY, LANE
 
-GIF_SIZE = 256  # small pictures are enlarged to about this
+ANIMATION_SIZE = 256  # small pictures are enlarged to about this
 STRIP = 10  # pictures in a row of a film strip
 GAP = 2  # pixels between pictures
 
@@ -52,12 +53,29 @@ def strip(demo: gr.Blocks, view: RunView) -> str:
     return cached(demo, f"{_stem(view)}-strip.png", imaging.png(image, about=about(view)))
 
 
-def gif(demo: gr.Blocks, view: RunView) -> str:
-    """The x_t of a run as a GIF, two lanes side by side."""
-    frames = [imaging.grid(np.stack([imaging.grid(x) for x in moment]), gap=4 * GAP) for moment in _moments(view)]
-    file = io.BytesIO()
-    imaging.save_gif(file, frames, scale=max(1, GIF_SIZE // frames[0].shape[0]), about=about(view))
-    return cached(demo, f"{_stem(view)}.gif", file.getvalue())
+def _animation(save: Callable[..., None]) -> Callable[[Sequence[np.ndarray], str], bytes]:
+    """A function from frames, uint8 (H, W, C), and a comment to the content of a file."""
+
+    def content(frames: Sequence[np.ndarray], about: str) -> bytes:
+        file = io.BytesIO()
+        save(file, frames, scale=max(1, ANIMATION_SIZE // frames[0].shape[0]), about=about)
+        return file.getvalue()
+
+    return content
+
+
+# By the suffix of the file's name.
+ANIMATIONS = {"gif": _animation(imaging.save_gif), "webp": _animation(imaging.save_webp)}
+
+
+def _animated(kind: str) -> Callable[[gr.Blocks, RunView], str]:
+    """A function that saves the x_t of a run as an animation, two lanes side by side."""
+
+    def save(demo: gr.Blocks, view: RunView) -> str:
+        frames = [imaging.grid(np.stack([imaging.grid(x) for x in moment]), gap=4 * GAP) for moment in _moments(view)]
+        return cached(demo, f"{_stem(view)}.{kind}", ANIMATIONS[kind](frames, about(view)))
+
+    return save
 
 
 def archive(demo: gr.Blocks, view: RunView) -> str:
@@ -79,7 +97,13 @@ def archive(demo: gr.Blocks, view: RunView) -> str:
     return cached(demo, f"{_stem(view)}.zip", file.getvalue())
 
 
-KINDS: dict[str, Callable[[gr.Blocks, RunView], str]] = {"png": picture, "gif": gif, "strip": strip, "zip": archive}
+KINDS: dict[str, Callable[[gr.Blocks, RunView], str]] = {
+    "png": picture,
+    "gif": _animated("gif"),
+    "webp": _animated("webp"),
+    "strip": strip,
+    "zip": archive,
+}
 
 
 def about(view: RunView, indent: int | None = None) -> str:

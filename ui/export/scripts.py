@@ -20,7 +20,13 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     first, model = lanes[0], models[0]
     shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
     ways = [{name: getattr(lane, name) for name in LANE if name != "checkpoint"} for lane in lanes]
-    lines = ["from PIL import Image", "", "import ddpm_core", "", f"model = ddpm_core.load({_ref(first, model)!r})"]
+    lines = [
+        "from PIL import Image",
+        "",
+        "import ddpm_core",
+        "",
+        f"model = ddpm_core.load({reference(first, model)!r})",
+    ]
     if len(lanes) == 1:
         lines += [f"images = ddpm_core.sample(model, {_arguments(shared | ways[0])})  # uint8 (N, H, W, C)"]
         lines += [f"for seed, image in zip({first.seeds!r}, images):"]
@@ -29,7 +35,7 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     lines[2:3] = ["import ddpm_core", "from ddpm_core.imaging import to_uint8"]
     written = [repr(way) for way in ways]
     if lanes[1].checkpoint != first.checkpoint:
-        lines += [f"other = ddpm_core.load({_ref(lanes[1], models[1])!r})"]
+        lines += [f"other = ddpm_core.load({reference(lanes[1], models[1])!r})"]
         own = f"'labels': {_labels(lanes[1], models[1]).get('labels')}"
         written[1] = f"{written[1][:-1]}, 'model': other, {own}}}"
     lines += ["lanes = [", *(f"    {way}," for way in written), "]"]
@@ -166,7 +172,7 @@ def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
     return f"guided({call.format(labels)}, {call.format(model.null_label)}, {run.guidance:g})", guided
 
 
-def _ref(settings: Settings, model: ModelSpec) -> str:
+def reference(settings: Settings, model: ModelSpec) -> str:
     """The checkpoint with the revision that was loaded."""
     commit = revision(model)
     return f"{_repository(_source(model))}@{commit}" if commit else settings.checkpoint

@@ -114,8 +114,8 @@ class RunView:
         return {
             "lane": frame.lane,
             "k": frame.k,
-            "x": _uri(x, format),
-            "x0": _uri(x0_hat, format),
+            "x": data_uri(x, format),
+            "x0": data_uri(x0_hat, format),
             "sigma": frame.sigma,
         }
 
@@ -128,5 +128,11 @@ def sprite(images: np.ndarray, format: str) -> bytes:
     return imaging.bmp(row) if format == "bmp" else imaging.png(row, compress_level=1)
 
 
-def _uri(picture: bytes, format: str) -> str:
+def picture_uri(images: np.ndarray, format: str) -> str:
+    """A `sprite` as a data-URI."""
+    return data_uri(sprite(images, format), format)
+
+
+def data_uri(picture: bytes, format: str) -> str:
+    """The content of a picture's file as a data-URI."""
     return f"data:image/{format};base64,{base64.b64encode(picture).decode()}"

@@ -26,7 +26,7 @@ from ui.runs.offered import short_name
 from ui.runs.pace import PACE, Stopwatch
 from ui.runs.plan import Plan, kept_steps, make_plan
 from ui.runs.settings import Settings, arguments, resolved
-from ui.runs.updates import FINAL, Update, frame
+from ui.runs.updates import FINAL, Frame, Update, frame
 
 INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # most seconds between two updates, so that a closed page is noticed in time
@@ -129,16 +129,20 @@ class Job:
     def _update(
         self, said: Update, kept: list[tuple[int, ddpm_core.Step]], done: list[int], plan: Plan | None
     ) -> Update:
-        frames = [frame(lane, step) for lane, step in kept]
+        frames = self._frames(kept)
         outlook = self._place.outlook() if self._place else None
         if said.state == "queued" and outlook and not outlook.begun:
             said = self._queued(outlook)
         if said.state != "running":
             return Update(said.state, said.text, said.progress, said.left, plan, frames)
-        left, text = PACE.left(self.lanes, done), "" if any(done) else "Running: the first step"
+        left, text = self._seconds_left(done), "" if any(done) else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, notices.shared(outlook.sharers)
         return Update("running", self._remark() or text, sum(done) / self._total, left, plan, frames)
+
+    def _frames(self, kept: list[tuple[int, ddpm_core.Step]]) -> list[Frame]:
+        """What an update shows of these steps."""
+        return [frame(lane, step) for lane, step in kept]
 
     def _queued(self, outlook: Outlook) -> Update:
         """What there is to say before the first turn."""
@@ -153,6 +157,10 @@ class Job:
     def _total(self) -> int:
         """Steps of all lanes."""
         return sum(lane.steps for lane in self.lanes)
+
+    def _seconds_left(self, done: Sequence[int]) -> float | None:
+        """Of computing, after so many steps of each lane; None when it is not known."""
+        return PACE.left(self.lanes, done)
 
     def _until_final(self, seconds: float) -> None:
         with self._news:
@@ -218,7 +226,7 @@ class Job:
 
     def _note_work(self) -> None:
         """Tell the line how much there is to do."""
-        left = PACE.left(self.lanes, self._done)
+        left = self._seconds_left(self._done)
         if self._place and left is not None:
             self._place.work, self._place.step = left, left / max(1, self._total - sum(self._done))
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import gradio as gr
 
 FILES = Path(__file__).parent
-SERVED = ("shared", "player", "forward", "train", "page")
+SERVED = ("shared", "player", "forward", "latents", "likelihood", "train", "page")
 
 gr.set_static_paths([FILES / folder for folder in SERVED])
 
@@ -26,13 +26,13 @@ def component(
 ) -> gr.HTML:
     """A gr.HTML of web/NAME: NAME.html with NAME.css, started by `mount` of NAME.js. options: of gr.HTML.
 
-    mount({ element, server, upload, given }) may return, or promise, a function that takes the component's values,
-    those from before it was loaded included. filled: replacements for the placeholders of NAME.html.
+    mount({ element, server, upload, trigger, given }) may return, or promise, a function that takes the component's
+    values, those from before it was loaded included. filled: replacements for the placeholders of NAME.html.
 
     gradio evaluates templates: no HTML or CSS file may contain a backtick, ${ or {{.
     """
     # The styles are part of the template, as gradio would write a css_template into the page again with every value.
-    styles = "\n".join(text(file) for file in ("shared/shared.css", f"{name}/{name}.css"))
+    styles = "\n".join(text(file) for file in ("shared/shared.css", "shared/form.css", f"{name}/{name}.css"))
     template = text(f"{name}/{name}.html")
     for placeholder, html in (filled or {}).items():
         template = template.replace(placeholder, html)
@@ -45,12 +45,25 @@ def component(
     )
 
 
+def functions(*methods: Callable[[Any], Any]) -> list[Callable[[Any], Any]]:
+    """Methods as the functions that `server_functions` needs: gradio marks each one, and a method can't be marked."""
+
+    def function(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def call(asked: Any) -> Any:
+            return method(asked if isinstance(asked, dict) else {})
+
+        call.__name__ = method.__name__
+        return call
+
+    return [function(method) for method in methods]
+
+
 _MOUNT = """
 const early = [props.value];
 let take = (value) => early.push(value);
 watch("value", () => take(props.value));
 {others};
-{module}.then(({{ mount }}) => mount({{ element, server, upload, given: {given} }})).then((taker) => {{
+{module}.then(({{ mount }}) => mount({{ element, server, upload, trigger, given: {given} }})).then((taker) => {{
   take = taker ?? (() => {{}});
   early.forEach(take);
 }}).catch((error) => {{

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw
 
 from ddpm_core.image_files import square, to_8_bits
@@ -18,8 +20,17 @@ SMALLEST = 32  # smaller uploads are enlarged to this
 SCALE = 4  # drawings are made this much larger, for smooth edges
 
 Point = tuple[float, float]
+Result = TypeVar("Result")
 
 _ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
+
+
+def uploaded(path: object) -> Path:
+    """The path of an upload. Raises ValueError for any other file of this machine."""
+    found = Path(str(path)).resolve()
+    if not found.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise ValueError("Only a picture that was uploaded can be opened")
+    return found
 
 
 def read(path: str | Path, limits: ServerLimits | None = None) -> np.ndarray:
@@ -28,26 +39,43 @@ def read(path: str | Path, limits: ServerLimits | None = None) -> np.ndarray:
     Raises ValueError, with one sentence for the user, for what is not a picture, and Refused for what is too large to
     decode.
     """
+    return _reading(path, 2 * SIZE, _square, limits)
+
+
+def read_whole(path: str | Path, longest: int, limits: ServerLimits | None = None) -> Image.Image:
+    """An uploaded picture, upright, with mode RGBA, its longer side at most `longest` pixels. Raises as `read` does."""
+
+    def reduced(image: Image.Image) -> Image.Image:
+        image.thumbnail((longest, longest), reducing_gap=2)
+        return to_8_bits(image, 4)
+
+    return _reading(path, longest, reduced, limits)
+
+
+def _reading(
+    path: str | Path, enough: int, take: Callable[[Image.Image], Result], limits: ServerLimits | None
+) -> Result:
+    """take(the opened picture), with checks before it is decoded. enough: pixels a side that are needed."""
     limits = limits or ServerLimits()
     with _ONE_PICTURE:
         try:
             limits.check_upload(Path(path).stat().st_size)
-            with _open(path, limits) as image:
-                return _square(image)
+            with _open(path, enough, limits) as image:
+                return take(image)
         except Refused:
             raise
         except Exception:  # decoders raise anything over a broken file
             raise ValueError("This file could not be read as a picture: choose a PNG, JPEG, WebP or GIF.") from None
 
 
-def _open(path: str | Path, limits: ServerLimits) -> Image.Image:
+def _open(path: str | Path, enough: int, limits: ServerLimits) -> Image.Image:
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have their own sentences
     try:
         image = Image.open(path)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     pixels = image.width * image.height
-    image.draft(None, (2 * SIZE, 2 * SIZE))  # a JPEG can be decoded up to 8 times smaller
+    image.draft(None, (enough, enough))  # a JPEG can be decoded up to 8 times smaller
     try:
         limits.check_picture(pixels, image.width * image.height)
     except Refused:

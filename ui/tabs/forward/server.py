@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gradio.utils import get_upload_folder
 
 from ddpm_core import forward, imaging
 from ddpm_core.schedule import NoiseSchedule
@@ -49,10 +47,7 @@ def _picture(asked: dict[str, Any], limits: ServerLimits) -> dict[str, Any]:
                 raise ValueError(f"There is no picture of that name: choose from {', '.join(pictures.DRAWINGS)}")
             image = pictures.drawn(asked["name"])
         else:
-            path = Path(str(asked.get("path"))).resolve()
-            if not path.is_relative_to(Path(get_upload_folder()).resolve()):
-                raise ValueError("Only a picture that was uploaded can be opened")
-            image = pictures.read(path, limits)
+            image = pictures.read(pictures.uploaded(asked.get("path")), limits)
     except ValueError as error:
         return {"error": str(error)}
     return {"size": len(image), "pixels": _text(image)}

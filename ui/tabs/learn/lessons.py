@@ -32,6 +32,8 @@ LESSON_SETTINGS = (
     LessonSettings("forward", {"t": 250, "schedule": "linear", "picture": "lighthouse"}, "Noise a picture"),
     LessonSettings("denoise", COLOUR | {"steps": 10}, "Show 10 large steps"),
     LessonSettings("forward", {"t": 400, "schedule": "linear", "picture": "cat"}, "Show SNR below 1"),
+    LessonSettings("latents", {"mode": "reconstruct", "times": "", "count": 8, "steps": 50}, "Share a latent"),
+    LessonSettings("likelihood", {"mode": "measure", "count": 8}, "Count the bits"),
     LessonSettings("forward", {"t": 500, "schedule": "linear", "picture": "flower"}, "Show what is to be guessed"),
     LessonSettings("denoise", DIGITS | {"steps": 100}, "Show the guesses x̂₀"),
     LessonSettings("denoise", DIGITS | of_variances(10), "Show 10 steps: β against β̃"),

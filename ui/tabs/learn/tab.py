@@ -16,6 +16,11 @@ from ui.tabs.learn.lessons import KEPT, LESSON_SETTINGS, Lesson, LessonSettings,
 PAPER = "https://arxiv.org/pdf/2006.11239#page={}"
 MATHS = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 TO_TOP = "() => window.scrollTo({ top: 0 })"
+HANDLES = {
+    "forward": "ddpmForward",
+    "latents": "ddpmLatents",
+    "likelihood": "ddpmLikelihood",
+}  # of tabs that draw themselves
 
 
 def learn_tab(tabs: gr.Tabs, denoise: Controls) -> None:
@@ -37,14 +42,15 @@ def learn_tab(tabs: gr.Tabs, denoise: Controls) -> None:
 
 
 def _connect(button: gr.Button, lesson: Lesson, settings: LessonSettings, tabs: gr.Tabs, denoise: Controls) -> None:
-    if settings.tab == "forward":
+    if settings.tab in HANDLES:
         # A tab that was not opened yet finds the values when it is.
-        set_forward = f"""() => {{
+        handle = f"window.{HANDLES[settings.tab]}"
+        set_tab = f"""() => {{
           const values = {json.dumps(settings.values)};
-          if (window.ddpmForward?.set) window.ddpmForward.set(values);
-          else window.ddpmForward = values;
+          if ({handle}?.set) {handle}.set(values);
+          else {handle} = values;
         }}"""
-        button.click(None, js=set_forward, **QUIET)
+        button.click(None, js=set_tab, **QUIET)
         button.click(switch(lesson, settings), None, tabs, **QUIET).then(None, js=TO_TOP, **QUIET)
         return
     values = denoise_values(settings)

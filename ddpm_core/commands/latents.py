@@ -1,0 +1,110 @@
+"""`python -m ddpm_core reconstruct` and `interpolate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from ddpm_core.commands.chain import Chain, check_output, open_checkpoint, parse_seeds, read_picture
+
+if TYPE_CHECKING:
+    from ddpm_core import Model
+
+
+@dataclass
+class Latents(Chain):
+    """What `reconstruct` and `interpolate` have in common. A chain has at most as many steps as there are times."""
+
+    times: str | None = None
+    """a row of the grid for each: 0 to T, as 750,500,250; default: T/2"""
+    grid: Path = Path("latents.png")
+    """PNG of the pictures: a file name that ends in .png"""
+
+    def open(self, quarters: tuple[int, ...]) -> tuple[Model, list[int]]:
+        """The model and the times, checked before anything is computed. quarters: of T, the times by default."""
+        from ddpm_core import imaging
+
+        check_output("--grid", self.grid, ".png")
+        model = open_checkpoint(self.checkpoint, self.where)
+        imaging.check_channels(model.channels)
+        T = model.schedule.T
+        if self.times is None:
+            return model, [T * quarter // 4 for quarter in quarters]
+        try:
+            times = [int(text) for text in self.times.split(",")]
+        except ValueError:
+            times = [-1]
+        if not all(0 <= t <= T for t in times):
+            raise ValueError(f"times are whole numbers from 0 to {T} like 750,500,250, got {self.times!r}")
+        return model, times
+
+    def write(self, rows: Iterator[np.ndarray], n: int) -> None:
+        """Save n rows of pictures, uint8 (columns, H, W, C), as they come."""
+        from ddpm_core import files, imaging
+
+        pictures = list(tqdm(rows, total=n, unit="row"))
+        files.write_bytes(self.grid, imaging.png(imaging.grid(np.concatenate(pictures), len(pictures[0]))))
+        print(f"{n} rows: {self.grid}")
+
+
+@dataclass
+class Reconstruct(Latents):
+    """Pictures that share the latent x_t of one picture: in each row the picture, x_t, and a picture for each seed."""
+
+    picture: Path | None = None
+    """file of the picture, whose middle is fitted to the model; default: the sample of the first seed"""
+    seeds: str = "0-7"
+    """the first one's noise encodes the picture; each decodes it once"""
+    times: str | None = None
+    """a row of the grid for each: 0 to T, as 750,500,250; default: T, 3T/4, T/2, T/4"""
+
+    def run(self) -> None:
+        from ddpm_core import encode, imaging, reconstruct, sample
+
+        seeds = parse_seeds(self.seeds)
+        model, times = self.open((4, 3, 2, 1))
+        options = self.options(model)
+        picture = read_picture(self.picture, model) if self.picture else sample(model, seeds[:1], **options)
+
+        def row(t: int) -> np.ndarray:
+            x_t = encode(model, picture, t, seeds[:1])
+            return np.concatenate([picture, imaging.to_uint8(x_t), reconstruct(model, x_t, t, seeds, **options)])
+
+        self.write(map(row, times), len(times))
+
+
+@dataclass
+class Interpolate(Latents):
+    """Pictures between two, by mixing their latents x_t: from the first one's reconstruction to the second one's."""
+
+    pictures: tuple[Path, Path] | None = None
+    """files of the two, whose middle is fitted to the model; default: the samples of the seeds"""
+    seeds: tuple[int, int] = (0, 1)
+    """of the noise that encodes the two; the first one's decodes all mixtures"""
+    count: int = 11
+    """pictures in a row, at least 2: weights of the second from 0 to 1"""
+
+    def run(self) -> None:
+        from ddpm_core import encode, interpolate, sample
+
+        seeds = parse_seeds(",".join(map(str, self.seeds)))
+        if not 2 <= self.count <= 1000:
+            raise ValueError(f"--count takes 2 to 1000 pictures, got {self.count}")
+        model, times = self.open((2,))
+        options = self.options(model)
+        if self.pictures:
+            pictures = np.concatenate([read_picture(path, model) for path in self.pictures])
+        else:
+            pictures = sample(model, seeds, **options)
+        weights = np.linspace(0, 1, self.count).tolist()
+
+        def row(t: int) -> np.ndarray:
+            x_t, other = encode(model, pictures, t, seeds).split(1)
+            return interpolate(model, x_t, other, t, weights, seeds[0], **options)
+
+        self.write(map(row, times), len(times))

@@ -1,0 +1,87 @@
+"""What a latent x_t holds (section 4.3 of the paper, Figs. 7 to 9): encode pictures, reconstruct them, interpolate.
+
+q(x_t | x_0) is the encoder, the reverse chain from x_t the decoder, and both are stochastic. The noise of an encoding
+is stream 0 of its seed, as x_T is in a run, and step i of a decoding has stream i + 1. So a picture that is encoded and
+decoded with one seed passes over into the run of that seed as t goes from 0 to T.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core import imaging
+from ddpm_core.likelihood import image_state
+from ddpm_core.model import Model
+from ddpm_core.noise import check_seed, gaussian_batch
+from ddpm_core.process import q_sample
+from ddpm_core.runs import trajectory
+
+
+def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[int]) -> Tensor:
+    """The latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
+
+    images: uint8 (N, H, W, C). t: 0..T. seeds: of ε, one for each image. At t = 0 this is x_0. At t = T it is ε itself,
+    the x_T of the seed's run: the model's x_T ~ N(0, I) knows nothing of the picture (in the paper's schedule √ᾱ_T is
+    .006, so what is left out of x_T is less than one grey level). Raises ValueError for values outside these.
+    """
+    x_0 = image_state(model, images, torch.float32)
+    if len(seeds) != len(x_0):
+        raise ValueError(f"give one seed for each image: {len(x_0)} images, {len(seeds)} seeds")
+    eps = gaussian_batch([check_seed(seed) for seed in seeds], 0, x_0.shape[1:]).to(x_0)
+    x_t = q_sample(model.schedule, x_0, t, eps)  # checks t
+    return eps if t == model.schedule.T else x_t
+
+
+def reconstruct(model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: int = 50, **options: Any) -> np.ndarray:
+    """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
+
+    x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds. t:
+    0..T, the latents' own. seeds: of the chain's noise, one for each picture. steps: of the chain, t where t is less.
+    options: sampler, variance, spacing, eta, clip, labels, guidance, as for `runs.trajectory`. At t = 0 there is no
+    step, and x_0 is the picture. Raises ValueError for values outside these.
+    """
+    if len(x_t) == 1:
+        x_t = x_t.expand(len(seeds), *x_t.shape[1:])
+    if t == 0:
+        return imaging.to_uint8(x_t)
+    (last,) = deque(trajectory(model, seeds, min(steps, t), x_T=x_t, start=t, **options), maxlen=1)
+    return imaging.to_uint8(last.x)
+
+
+def mix(x_t: Tensor, other: Tensor, weights: Sequence[float]) -> Tensor:
+    """x̄_t = (1 − λ) x_t + λ x'_t for each weight λ, 0..1: (len(weights), C, H, W) from two latents (1, C, H, W).
+
+    Raises ValueError for other shapes and weights.
+    """
+    if x_t.shape != other.shape or len(x_t) != 1:
+        raise ValueError(
+            f"interpolation is between two latents (1, C, H, W), got {(*x_t.shape,)} and {(*other.shape,)}"
+        )
+    if not weights or not all(0 <= weight <= 1 for weight in weights):
+        raise ValueError(f"weights are numbers from 0 to 1, got {list(weights)}")
+    return torch.cat([(1 - weight) * x_t + weight * other for weight in weights])
+
+
+def interpolate(
+    model: Model,
+    x_t: Tensor,
+    other: Tensor,
+    t: int,
+    weights: Sequence[float],
+    seed: int,
+    steps: int = 50,
+    **options: Any,
+) -> np.ndarray:
+    """Pictures between two latents, one for each weight λ from 0 (x_t) to 1 (other), uint8 (len(weights), H, W, C).
+
+    The latents, (1, C, H, W) both at time t, are mixed linearly, and every mixture has the same noise in its chain,
+    that of `seed` (Figs. 8 and 9): so at λ = 0 and 1 these are the reconstructions of the two with that seed. steps,
+    options and errors: as for `reconstruct`.
+    """
+    return reconstruct(model, mix(x_t, other, weights), t, [seed] * len(weights), steps, **options)

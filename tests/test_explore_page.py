@@ -1,0 +1,176 @@
+"""The Latents and Likelihood tabs in a real browser, with small random networks that are ready at once."""
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
+
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from checkpoint_folders import write
+from PIL import Image, ImageDraw
+from test_main import TINY
+
+import ui
+
+pytest_plugins = ("browser",)
+
+SIZE = 28
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """Served with a network of grey 28×28 images, for which pictures of digits come with the page."""
+    folder = tmp_path_factory.mktemp("models") / "grey"
+    small = {**TINY, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
+    write(folder, scheduler={"num_train_timesteps": 20}, **small)
+    demo = ui.build(str(folder))
+    ui.launch(demo, prevent_thread_lock=True, inbrowser=False)
+    yield demo.local_url
+    demo.close()
+
+
+def open_tab(page, url, tab, **values):
+    query = "&".join(f"{name}={value}" for name, value in values.items())
+    page.goto(f"{url}?tab={tab}&{query}")
+    page.wait_for_selector(f".ddpm-{tab}[data-ready=true]")
+
+
+def finished(page, tab):
+    page.click(f".ddpm-{tab} .run:enabled")
+    page.wait_for_selector(f".ddpm-{tab}[data-state=finished]")
+
+
+def pictures(page, root):
+    """The pixels of the pictures under an element, as data-URIs."""
+    return page.locator(f"{root} img").evaluate_all("(images) => images.map((image) => image.src)")
+
+
+def test_reconstructions_fill_live_are_scrubbed_and_come_back_from_their_link(page, url, tmp_path):
+    open_tab(page, url, "latents", steps=4, count=3, times="20,5,0")
+    finished(page, "latents")
+    assert page.get_attribute(".ddpm-latents", "data-rows") == "3"
+    rows = pictures(page, ".ddpm-latents .cells")
+    assert len(rows) == 3 and "all the same" in page.locator(".ddpm-latents .line").nth(2).inner_text()
+    scrubber = page.get_by_label("Step of the chains")
+    scrubber.press("Home")
+    page.wait_for_selector(".ddpm-latents[data-at='0']")
+    early = pictures(page, ".ddpm-latents .cells")
+    assert early[0] != rows[0] and early[2] == rows[2]
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_selector(".ddpm-latents[data-at='3']")
+    assert pictures(page, ".ddpm-latents .cells") == rows
+
+    # The address restores it in another page, without running by itself; Enter in a field runs it.
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(".ddpm-latents[data-ready=true]")
+    assert page.get_attribute(".ddpm-latents", "data-state") == "idle"
+    page.wait_for_selector(".ddpm-latents .run:enabled")
+    page.locator(".ddpm-latents .times").press("Enter")
+    page.wait_for_selector(".ddpm-latents[data-state=finished]")
+    assert pictures(page, ".ddpm-latents .cells") == rows
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG").click()
+    assert Image.open(download.value.path()).size == (3 * SIZE + 4, 3 * SIZE + 4)
+
+
+def test_an_upload_is_cropped_in_view_and_interpolated(page, url, tmp_path):
+    image = Image.new("RGB", (120, 60), "white")
+    ImageDraw.Draw(image).rectangle((60, 0, 120, 60), "black")
+    image.save(tmp_path / "half.png")
+    Image.new("RGBA", (1, 1), (0, 0, 0, 0)).save(tmp_path / "dot.png")
+    (tmp_path / "no.png").write_text("no picture")
+    open_tab(page, url, "latents", mode="interpolate", steps=2, count=3, times="0")
+    a, b = (page.locator(f".ddpm-latents .source[data-which={which}]") for which in "ab")
+    a.locator(".upload input").set_input_files(tmp_path / "half.png")
+    a.locator(".fitted img[src]").wait_for()
+    before = a.locator(".fitted img").get_attribute("src")
+    square = a.locator(".square")
+    for _ in range(5):
+        square.press("ArrowRight")
+    page.wait_for_function(
+        "(before) => document.querySelector('.source[data-which=a] .fitted img').src !== before", arg=before
+    )
+    b.locator(".upload input").set_input_files(tmp_path / "no.png")
+    b.get_by_text("could not be read as a picture").wait_for()
+    b.locator(".upload input").set_input_files(tmp_path / "dot.png")
+    b.locator(".cropper").wait_for()
+    b.locator(".fitted img[src]").wait_for()
+    page.wait_for_function("document.querySelector('.source[data-which=b]').dataset.picture")
+    finished(page, "latents")
+    assert page.get_attribute(".ddpm-latents", "data-rows") == "1"
+    kept = pictures(page, ".ddpm-latents .sources")
+    link = page.url
+    assert "picture=" not in urlsplit(link).query and len(parse_qs(urlsplit(link).fragment)) == 2
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(".ddpm-latents[data-ready=true]")
+    page.wait_for_function("[...document.querySelectorAll('.source')].every((source) => source.dataset.picture)")
+    finished(page, "latents")
+    assert pictures(page, ".ddpm-latents .sources") == kept
+
+
+def test_bits_are_measured_stopped_and_measured_again(page, url):
+    open_tab(page, url, "likelihood", count=40)
+    page.click(".ddpm-likelihood .run:enabled")
+    page.wait_for_selector(".ddpm-likelihood .guesses img")
+    page.get_by_role("tab", name="Learn").click()  # a run goes on in a tab that is not seen
+    page.wait_for_selector(".ddpm-likelihood:not([data-done='0'])", state="attached")
+    page.get_by_role("tab", name="Likelihood").click()
+    page.locator(".ddpm-likelihood .stop").click()
+    page.wait_for_selector(".ddpm-likelihood:is([data-state=stopped], [data-state=finished])")
+    assert "bits/dim with β̃ₜ" in page.locator(".ddpm-likelihood .big").inner_text()
+    page.fill(".ddpm-likelihood .count", "0")
+    page.get_by_text("The number of pictures must be").wait_for()
+    assert page.locator(".ddpm-likelihood .run").is_disabled()
+    page.fill(".ddpm-likelihood .count", "2")
+    finished(page, "likelihood")
+    assert page.get_attribute(".ddpm-likelihood", "data-done") == "2"
+    assert page.locator(".ddpm-likelihood .totals tbody tr").count() == 2
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    shown = page.locator(".ddpm-likelihood .totals tbody td").nth(1).inner_text().split(" ")[0]
+    of = [line.split(",") for line in lines if line.startswith("beta_tilde,20,")]
+    assert np.isclose(float(of[0][2]), float(shown), atol=0.006)
+
+
+def test_a_results_folder_opens_and_its_cells_lead_to_denoise(page, url):
+    open_tab(page, url, "likelihood", mode="study", folder="/nowhere")
+    page.get_by_text("There is no folder").wait_for()
+    page.fill(".ddpm-likelihood .folder", str(ui.__path__[0]).removesuffix("ui") + "docs/study")
+    page.press(".ddpm-likelihood .folder", "Enter")
+    page.wait_for_selector(".ddpm-likelihood .plots img")
+    page.locator(".ddpm-likelihood td a", has_text="931.37").click()
+    page.wait_for_selector("#variance input[value=beta]:checked")
+    page.wait_for_function("document.querySelector('#steps input[type=number]')?.value === '10'")
+
+
+@pytest.mark.parametrize("tab", ["latents", "likelihood"])
+def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url, tab):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_tab(page, url, tab, steps=2, count=2)
+    run = page.locator(f".ddpm-{tab} .run")
+    box = run.bounding_box()
+    assert box["height"] >= 44 and box["y"] + box["height"] <= 844
+    finished(page, tab)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_lesson_leads_here(page, url):
+    page.goto(url)
+    page.get_by_role("tab", name="Learn").click()
+    page.get_by_role("button", name="Share a latent in Latents").click()
+    page.wait_for_selector(".ddpm-latents[data-ready=true]")
+    assert page.get_attribute(".ddpm-latents", "data-state") == "idle"
+
+    # The model is the one that is chosen in Denoise, from then on.
+    page.get_by_role("tab", name="Denoise").click()
+    page.locator("#checkpoint input").click()
+    page.get_by_role("option", name="CIFAR-10 tiny").click()
+    page.wait_for_function("document.querySelector('.ddpm-latents .checkpoint').value === 'cifar10-tiny'")
+    page.get_by_role("tab", name="Likelihood").click()
+    page.wait_for_function("document.querySelector('.ddpm-likelihood .checkpoint')?.value === 'cifar10-tiny'")

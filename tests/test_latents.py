@@ -1,0 +1,124 @@
+"""Latents: encoding by q, reconstructions that share x_t, interpolations; and chains that start below T."""
+
+import itertools
+import math
+
+import numpy as np
+import oracle
+import pytest
+import torch
+from toy import AB, LINEAR, X_T, assert_chain, blur_model, numpy_z, run, toy_model
+
+import ddpm_core
+from ddpm_core import encode, interpolate, reconstruct, timestep_pairs
+from ddpm_core.latents import mix
+from ddpm_core.names import SAMPLERS, SPACINGS
+
+MODEL = blur_model()
+SHAPE = (3, 4, 4)
+T = LINEAR.T
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
+SEEDS = [7, 2**40]
+
+
+@pytest.mark.parametrize("t", [1, 250, T - 1])
+def test_a_latent_is_the_picture_noised_by_the_seeds_x_T(t):
+    eps = np.stack([np.random.Generator(np.random.Philox(key=[s, 0])).standard_normal(SHAPE, "f4") for s in SEEDS])
+    x_0 = IMAGES.transpose(0, 3, 1, 2) / 127.5 - 1
+    expected = math.sqrt(AB[t]) * x_0 + math.sqrt(1 - AB[t]) * eps
+    np.testing.assert_allclose(encode(MODEL, IMAGES, t, SEEDS), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_a_reconstruction_goes_from_the_picture_to_the_run_of_its_seed(sampler, spacing):
+    options = {"sampler": sampler, "spacing": spacing, "eta": 0.5}
+    same = reconstruct(MODEL, encode(MODEL, IMAGES, 0, SEEDS), 0, SEEDS, 6, **options)
+    np.testing.assert_array_equal(same, IMAGES)
+    whole = reconstruct(MODEL, encode(MODEL, IMAGES, T, SEEDS), T, SEEDS, 6, **options)
+    np.testing.assert_array_equal(whole, ddpm_core.sample(MODEL, SEEDS, 6, **options))
+
+
+@pytest.mark.parametrize("t", [0, 3, 500, T])
+def test_the_ends_of_an_interpolation_are_the_two_reconstructions(t):
+    x, other = encode(MODEL, IMAGES, t, SEEDS).split(1)
+    pictures = interpolate(MODEL, x, other, t, [0, 0.5, 1], seed=9, steps=5)
+    for end, latent in ((0, x), (2, other)):
+        np.testing.assert_array_equal(pictures[end], reconstruct(MODEL, latent, t, [9], 5)[0])
+    assert (pictures[1] != pictures[0]).any() and (pictures[1] != pictures[2]).any()
+
+
+def test_reconstructions_share_the_latent_and_differ_more_the_earlier_it_is():
+    """By the spread of x_0 over seeds, against the closed form for a network that predicts ε = 0: x_0 = x_t/√ᾱ_t."""
+    silent = ddpm_core.Model(network=lambda x, t, labels: 0 * x, schedule=LINEAR, image_size=4, clip=False)
+    found, seeds = [], range(400)
+    for t in (50, 200, 400):
+        pairs = timestep_pairs(T, 10, start=t)
+        x_t = encode(silent, IMAGES[:1] // 64 + 126, t, [1])  # nearly grey, so that nothing is cut off at ±1
+        *_, last = ddpm_core.trajectory(silent, seeds, 10, x_T=x_t.expand(400, -1, -1, -1), start=t, variance="beta")
+        spread = last.x.var(0).mean().item()
+        # Each step divides by √α_{t|s} and adds β_{t|s} of noise but for the last one.
+        variance = 0.0
+        for time, s in pairs:
+            alpha = AB[time] / AB[s]
+            variance = variance / alpha + (1 - alpha if s else 0)
+        assert spread == pytest.approx(variance, rel=0.05)
+        found.append(spread)
+    assert found == sorted(found)
+
+
+def test_a_shared_latent_is_that_latent_for_each_seed():
+    x = encode(MODEL, IMAGES[:1], 300, [4])
+    np.testing.assert_array_equal(
+        reconstruct(MODEL, x, 300, [5, 6], 4), reconstruct(MODEL, torch.cat([x, x]), 300, [5, 6], 4)
+    )
+
+
+def test_there_are_never_more_steps_than_times():
+    x = encode(MODEL, IMAGES, 3, SEEDS)
+    np.testing.assert_array_equal(reconstruct(MODEL, x, 3, SEEDS, 50), reconstruct(MODEL, x, 3, SEEDS, 3))
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize(("start", "n"), [(1, 1), (2, 2), (250, 10), (250, 250), (999, 7)])
+def test_steps_from_an_intermediate_time_are_spread_over_what_is_left(spacing, start, n):
+    pairs = timestep_pairs(T, n, spacing, start=start)
+    assert len(pairs) == n and pairs[0][0] == start and pairs[-1][1] == 0
+    assert all(t > s for t, s in pairs) and all(a[1] == b[0] for a, b in itertools.pairwise(pairs))
+    assert pairs[1:] == timestep_pairs(start, n, spacing)[1:]
+    assert timestep_pairs(T, n, spacing, start=T) == timestep_pairs(T, n, spacing)
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
+def test_a_chain_from_an_intermediate_time_is_algorithm_2_on_its_pairs(variance):
+    model = toy_model()
+    ours = run(model, 7, variance=variance, start=400)
+    pairs = oracle.pairs(400, 7)
+    assert_chain(ours, oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, variance, numpy_z, True), pairs)
+
+
+WRONG = {
+    "a start past T": (lambda: run(MODEL, 5, start=1001), "from 1 to 1000"),
+    "a start of 0": (lambda: run(MODEL, 5, start=0), "from 1 to 1000"),
+    "half a step": (lambda: run(MODEL, 5, start=2.5), "from 1 to 1000"),
+    "more steps than times": (lambda: run(MODEL, 5, start=4), "from 1 to 4"),
+    "no state to start from": (lambda: ddpm_core.trajectory(MODEL, [0], 5, start=500), "give it as x_T"),
+    "no state for lanes": (lambda: ddpm_core.side_by_side(MODEL, [0], [{"start": 500}]), "give it as x_T"),
+    "lanes from two times": (
+        lambda: ddpm_core.side_by_side(MODEL, [0], [{"start": 500}, {}], x_T=torch.zeros(1, *SHAPE)),
+        "at the same t",
+    ),
+    "a latent past T": (lambda: encode(MODEL, IMAGES, 1001, SEEDS), "0..1000"),
+    "too few seeds": (lambda: encode(MODEL, IMAGES, 5, [1]), "2 images, 1 seeds"),
+    "a picture of another size": (lambda: encode(MODEL, IMAGES[:, :2], 5, SEEDS), "images must be"),
+    "a weight past 1": (lambda: mix(torch.zeros(1, *SHAPE), torch.zeros(1, *SHAPE), [1.1]), "from 0 to 1"),
+    "no weights": (lambda: mix(torch.zeros(1, *SHAPE), torch.zeros(1, *SHAPE), []), "from 0 to 1"),
+    "many latents": (lambda: mix(torch.zeros(2, *SHAPE), torch.zeros(2, *SHAPE), [0.5]), "two latents"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_not_possible_is_said(wrong):
+    call, sentence = WRONG[wrong]
+    with pytest.raises(ValueError, match=sentence):
+        call()

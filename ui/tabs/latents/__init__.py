@@ -1,0 +1,1 @@
+"""The Latents tab: what x_t holds, shown by reconstructions and interpolations."""

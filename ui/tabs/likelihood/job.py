@@ -1,0 +1,162 @@
+"""The task of the Likelihood tab: progressive decoding, then the bound of one picture after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import ddpm_core
+from ddpm_core import imaging
+from ddpm_core.model import Model, ModelSpec
+from ui.runs import formats
+from ui.runs.frames import picture_uri
+from ui.runs.job import ModelSource
+from ui.runs.pace import PACE
+from ui.runs.plan import LOSSLESS, frame_format
+from ui.runs.task import Task
+from ui.tabs.likelihood.wanted import Wanted, lengths, variances
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ddpm_core.likelihood import BitsPerDim
+
+BATCH = 32  # evaluations at once: ddpm_core.likelihood.BATCH
+DECODED = 6  # pictures whose decoding is shown
+EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
+POINTS = 160  # of a curve over t
+
+
+class LikelihoodJob(Task):
+    """bound: of all pictures that are done, with the first of `variances`.
+
+    Its results, by "kind": "plan" once; "decoding" once; "bits" after every picture.
+    """
+
+    def __init__(self, wanted: Wanted, models: ModelSource, visitor: Hashable = None):
+        super().__init__(wanted.settings, models, visitor)
+        self.wanted = wanted
+        self.bound: BitsPerDim | None = None
+
+    def check(self, model: ModelSpec) -> None:
+        from ddpm_core.predict import label_tensor
+
+        images, labels = self.wanted.pictures(model)
+        label_tensor(model, labels, len(images), None)
+
+    def compute(self, model: Model) -> None:
+        from ddpm_core.likelihood import progressive_decoding
+
+        images, labels = self.wanted.pictures(model)
+        T, shown = model.schedule.T, images[:DECODED]
+        times = list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
+        self.expect(evaluations(len(images), T, len(times)))
+        self.give(
+            kind="plan",
+            T=T,
+            count=len(images),
+            pixelated=model.image_size <= LOSSLESS,
+            variances=[(formats.VARIANCE[name], name) for name in variances(model)],
+            lengths=[*lengths(model), T],
+            published=_published() if self.wanted.is_cifar10(model) else None,
+        )
+        some = None if labels is None else labels[:DECODED]
+        decoded = progressive_decoding(
+            model, shown, times, some, noise=_noise(range(len(shown))), progress=self._counter()
+        )
+        columns = [imaging.to_uint8(part) for part in decoded] + [shown]
+        rows = np.stack(columns, 1)  # (pictures, times and x_0, H, W, C)
+        format = frame_format(model.image_size, model.channels)
+        self.give(kind="decoding", times=times, rows=[picture_uri(row, format) for row in rows])
+        began = time.perf_counter()
+        for i in range(len(images)):
+            self._measure(model, images, labels, i)
+            PACE.note(self.settings.checkpoint, BATCH, (time.perf_counter() - began) / (i + 1) / T * BATCH)
+
+    def _measure(self, model: Model, images: np.ndarray, labels: list[int] | None, i: int) -> None:
+        """The bound of picture i, and what follows for all so far."""
+        from torch import cat
+
+        from ddpm_core.likelihood import BitsPerDim
+
+        one = ddpm_core.bits_per_dim(
+            model,
+            images[i : i + 1],
+            variances(model)[0],
+            labels=None if labels is None else labels[i : i + 1],
+            noise=_noise(range(i, i + 1)),
+            progress=self._counter(),
+        )
+        before = self.bound
+        self.bound = one
+        if before is not None:
+            parts = {name: cat([getattr(before, name), getattr(one, name)]) for name in ("prior", "terms", "mse")}
+            self.bound = BitsPerDim(one.times, **parts)
+        self.give(kind="bits", done=i + 1, **summary(self.bound, model, images[: i + 1]))
+
+    def _counter(self) -> Callable[[int, int], None]:
+        """A `progress` of ddpm_core that counts into this task's."""
+        before = 0
+
+        def progress(done: int, _total: int) -> None:
+            nonlocal before
+            self.count(done - before)
+            before = done
+
+        return progress
+
+
+def evaluations(pictures: int, T: int, times: int = len(EIGHTHS)) -> int:
+    """Of the network on single pictures."""
+    return pictures * T + min(pictures, DECODED) * times
+
+
+def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, Any]:
+    """What the page shows of a bound: means over the pictures, ± the standard error where there are several.
+
+    full: the whole chain with the first of `variances`. Returns {chains: {variance: {steps: [bits/dim, error, L_T,
+    L_0]}}, curves: {variance: {L, rate}}, rmse, times}, the curves at these times.
+    """
+    from ddpm_core.likelihood import rechain
+
+    first, *others = variances(model)
+    T = len(full.times)
+    bounds: dict[tuple[str, int], BitsPerDim] = {(first, T): full}
+    for name in (first, *others):
+        for steps in (*lengths(model), T):
+            if (name, steps) not in bounds:
+                bounds[name, steps] = rechain(full, model, images, name, steps, "linspace")  # pyright: ignore[reportArgumentType]
+    times = sorted({int(t) for t in np.geomspace(1, T, POINTS).round()} | set(range(1, T + 1, max(1, T // 20))))
+    at = [t - 1 for t in times]
+    chains: dict[str, dict[str, list[float | None]]] = {name: {} for name in (first, *others)}
+    curves = {}
+    for (name, steps), bound in bounds.items():
+        error = bound.total.std().item() / len(images) ** 0.5 if len(images) > 1 else None
+        chains[name][str(steps)] = [
+            bound.total.mean().item(),
+            error,
+            bound.prior.mean().item(),
+            bound.terms[:, 0].mean().item(),
+        ]
+        if steps == T:
+            rates = bound.prior[:, None] + bound.terms.sum(1, keepdim=True) - bound.terms.cumsum(1)
+            curves[name] = {"L": bound.terms.mean(0)[at].tolist(), "rate": rates.mean(0)[at].clamp(min=0).tolist()}
+    rmse = 127.5 * full.mse.sqrt().mean(0)[at]
+    return {"chains": chains, "curves": curves, "rmse": rmse.tolist(), "times": times}
+
+
+def _noise(rows: range) -> Callable[[int, Tensor], Tensor]:
+    """Noise that depends on the picture, not on what it is measured with: as `train evaluate` has it."""
+    from ddpm_core.noise import gaussian_batch
+
+    return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
+
+
+def _published() -> dict[str, Any]:
+    """The paper's Table 4, by t."""
+    from train.evaluate.published import RATE_DISTORTION, RATE_DISTORTION_SOURCE
+
+    return {"source": RATE_DISTORTION_SOURCE, "rows": [[t, *values] for t, values in sorted(RATE_DISTORTION.items())]}

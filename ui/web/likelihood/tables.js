@@ -1,0 +1,117 @@
+// The tables of the Likelihood tab, and the same numbers as CSV.
+import { el } from "../shared/dom.js";
+
+/** @import { Bits, Cell, Plan, Study, StudyTable } from "./server.js" */
+
+/** @param {number} value @param {number | null} error */
+export function plusMinus(value, error) {
+  const digits = value < 10 ? 3 : 2;
+  return error === null ? value.toFixed(digits) : `${value.toFixed(digits)} ± ${error.toFixed(digits)}`;
+}
+
+/**
+ * @param {string} caption
+ * @param {string[]} heads
+ * @param {(Node | string)[][]} rows
+ * @param {number} [ours] how many columns are ours; those after it are published
+ */
+export function table(caption, heads, rows, ours = heads.length) {
+  /** @param {number} i */
+  const whose = (i) => (i < ours ? "" : "theirs");
+  const head = el("tr", null, ...heads.map((text, i) => el("th", { scope: "col", class: whose(i) }, text)));
+  const body = rows.map(([first, ...cells]) =>
+    el(
+      "tr",
+      null,
+      el("th", { scope: "row" }, first),
+      ...cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell)),
+    ),
+  );
+  const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
+  return el("div", { class: "scroll" }, content);
+}
+
+/** Bits/dim by variance and steps. @param {Plan} plan @param {Bits} bits */
+export function totals({ variances, lengths, T, count }, { chains, done }) {
+  const pictures = done < count ? `${done} of ${count} pictures so far` : `${count} picture${count > 1 ? "s" : ""}`;
+  const spread = done > 1 ? ", ± standard error over them" : "";
+  const rows = variances.map(([label, name]) => {
+    const [, , prior, L0] = chains[name][T];
+    return [
+      label,
+      ...lengths.map((n) => plusMinus(chains[name][n][0], chains[name][n][1])),
+      L0.toFixed(3),
+      prior < 0.00095
+        ? prior
+            .toExponential(0)
+            .replace("e-", "·10⁻")
+            .replace(/⁻(\d)$/, (_, d) => `⁻${"⁰¹²³⁴⁵⁶⁷⁸⁹"[d]}`)
+        : prior.toFixed(3),
+    ];
+  });
+  const heads = ["bits/dim", ...lengths.map((n) => (n === T ? `all ${n} steps` : `${n} steps`)), "of which L₀", "L_T"];
+  return table(`${pictures}${spread}; linspace steps`, heads, rows);
+}
+
+/** Rate and distortion at the times of the paper's Table 4, beside it where it applies. @param {Plan} plan @param {Bits} bits */
+export function rates({ variances, T, published }, { curves, rmse, times }) {
+  const wanted = Array.from({ length: 10 }, (_, i) => Math.min(T, 1 + Math.round((T * i) / 10)));
+  const rows = [...new Set(wanted)].flatMap((t) => {
+    const i = times.indexOf(t);
+    if (i < 0) return [];
+    const own = variances.map(([, name]) => curves[name].rate[i].toFixed(5));
+    const row = [String(t), ...own, rmse[i].toFixed(2)];
+    const theirs = published?.rows.find(([time]) => time === t);
+    return [published ? [...row, theirs ? theirs[1].toFixed(5) : "", theirs ? theirs[2].toFixed(2) : ""] : row];
+  });
+  const own = ["t", ...variances.map(([label]) => `rate, ${label}`), "RMSE"];
+  const heads = published ? [...own, "rate, paper", "RMSE, paper"] : own;
+  const beside = published ? `. Beside it ${published.source}: the paper’s network, all test pictures` : "";
+  return table(
+    `Rate: bits/dim sent until the receiver has x_t. RMSE of its x̂₀, of 255${beside}`,
+    heads,
+    rows,
+    own.length,
+  );
+}
+
+/** Everything as CSV. @param {Plan} plan @param {Bits} bits */
+export function csv({ variances, T }, { chains, curves, rmse, times }) {
+  const lines = ["variance,steps,bits_per_dim,standard_error,L_T,L_0"];
+  for (const [, name] of variances)
+    for (const [steps, values] of Object.entries(chains[name]))
+      lines.push([name, steps, ...values.map((v) => v ?? "")].join());
+  lines.push("", `t (of ${T}),rmse,${variances.flatMap(([, name]) => [`L ${name}`, `rate ${name}`]).join()}`);
+  times.forEach((t, i) => {
+    lines.push([t, rmse[i], ...variances.flatMap(([, name]) => [curves[name].L[i], curves[name].rate[i]])].join());
+  });
+  return `${lines.join("\n")}\n`;
+}
+
+/** @param {Cell} cell */
+function shown(cell) {
+  if (!cell) return "";
+  if (!cell.link) return cell.text;
+  const href = new URL(cell.link, document.baseURI).href;
+  return el("a", { href, title: "Open in Denoise with these settings" }, cell.text);
+}
+
+/** @param {StudyTable} found */
+function studyTable({ title, note, steps, rows, published }) {
+  const lines = rows.map(({ name, cells }) => [name, ...cells.map(shown)]);
+  const node = table(note, ["steps", ...steps.map(String)], lines);
+  return el("section", { class: published ? "theirs" : "" }, el("h3", null, title), node);
+}
+
+/** A results folder. @param {Study} found */
+export function study({ title, about, tables, plots }) {
+  const pictures = plots.map(({ name, uri }) => {
+    const image = el("img", { src: uri, alt: `Plot: ${name.replaceAll("-", " ")}`, loading: "lazy" });
+    return el("figure", null, image, el("figcaption", null, name.replaceAll("-", " ")));
+  });
+  return [
+    el("section", null, el("h3", { class: "big" }, title), el("p", { class: "info" }, about)),
+    ...tables.map(studyTable),
+    el("div", { class: "plots" }, ...pictures),
+  ];
+}

@@ -1,0 +1,101 @@
+// The messages of a run as ui/runs/frames.py numbers them: old ones, and those of a run that was left, are dropped.
+
+/** @typedef {"queued" | "loading" | "waiting" | "running" | "stopping" | "stopped" | "finished" | "error"} State */
+
+/**
+ * @template Result
+ * @typedef {object} Message
+ * @property {string} run
+ * @property {number} seq
+ * @property {State} state
+ * @property {string} text
+ * @property {number | null} progress
+ * @property {number | null} left seconds
+ * @property {Result[]} [frames] what has been computed since the last message
+ */
+
+const SILENCE = 15000; // ms without a message after which a run counts as lost
+
+/** @type {Record<State | "idle" | "starting" | "lost", string>} */
+const WORDS = {
+  idle: "Ready",
+  starting: "Starting…",
+  queued: "Waiting in the queue",
+  loading: "Loading the model",
+  waiting: "Finishing the previous step",
+  running: "Running",
+  stopping: "Stopping after this step",
+  stopped: "Stopped: what is done is kept",
+  finished: "Finished",
+  error: "The run failed",
+  lost: "Connection lost: Run starts it again",
+};
+
+/** @template Result */
+export class Stream {
+  /** @type {string | null} */
+  run = null;
+  /** @type {State | "idle" | "starting" | "lost"} */
+  state = "idle";
+  text = "";
+  /** @type {number | null} */
+  progress = null;
+  /** @type {number | null} */
+  left = null;
+  #seq = -1;
+  /** @type {Set<string>} */
+  #old = new Set();
+  #timer = 0;
+
+  /**
+   * @param {() => void} changed how the run stands
+   * @param {(result: Result) => void} take one result of the current run
+   * @param {() => void} renew another run begins, and its results are going to come
+   */
+  constructor(changed, take, renew) {
+    this.changed = changed;
+    this.take = take;
+    this.renew = renew;
+  }
+
+  get active() {
+    return ["starting", "queued", "loading", "waiting", "running", "stopping"].includes(this.state);
+  }
+
+  get words() {
+    return this.text || WORDS[this.state];
+  }
+
+  /** Run was pressed. */
+  start() {
+    if (this.run) this.#old.add(this.run);
+    Object.assign(this, { run: null, state: "starting", text: "", progress: null, left: null });
+    this.#seq = -1;
+    this.renew();
+    this.#watch();
+    this.changed();
+  }
+
+  /** @param {Message<Result> | null | undefined} message */
+  receive(message) {
+    if (!message?.run || this.#old.has(message.run)) return;
+    if (this.run !== null && this.run !== message.run) this.start(); // a newer one, which has replaced it
+    this.run = message.run;
+    if (message.seq <= this.#seq) return;
+    const { seq, state, text, progress, left, frames = [] } = message;
+    this.#seq = seq;
+    Object.assign(this, { state, text, progress, left });
+    for (const result of frames) this.take(result);
+    this.#watch();
+    this.changed();
+  }
+
+  #watch() {
+    clearTimeout(this.#timer);
+    if (!this.active) return;
+    this.#timer = setTimeout(() => {
+      Object.assign(this, { state: "lost", text: "", left: null });
+      this.changed();
+    }, SILENCE);
+  }
+}

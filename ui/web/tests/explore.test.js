@@ -1,0 +1,115 @@
+// What the Latents and Likelihood tabs compute without a page.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { frameAt } from "../latents/rows.js";
+import { csv, plusMinus } from "../likelihood/tables.js";
+import { inside, middle, resized } from "../shared/crop.js";
+import { linked, linkTo } from "../shared/link.js";
+import { Stream } from "../shared/stream.js";
+
+test("a square stays inside its picture, whatever is wanted", () => {
+  assert.deepEqual(middle(300, 100), { left: 1, top: 0, side: 1 });
+  assert.deepEqual(inside({ left: 9, top: -1, side: 0.5 }, 300, 100), { left: 2.5, top: 0, side: 0.5 });
+  assert.deepEqual(inside({ left: 0, top: 0, side: 7 }, 1, 1), { left: 0, top: 0, side: 1 });
+  assert.equal(inside({ left: 0, top: 0, side: 0 }, 10, 10).side, 0.05);
+  const smaller = resized({ left: 1, top: 0, side: 1 }, 0.5, 300, 100);
+  assert.deepEqual(smaller, { left: 1.25, top: 0.25, side: 0.5 }); // the centre stays
+  assert.deepEqual(resized(smaller, 1, 300, 100), { left: 1, top: 0, side: 1 });
+});
+
+test("a link brings back what is in it, and pictures go where no server sees them", () => {
+  const url = linkTo(
+    "http://a/b?__theme=dark&seed=1",
+    "latents",
+    { seed: "2", times: "7, 8" },
+    { picture: "x-_=", picture_b: "" },
+  );
+  assert.equal(url.searchParams.get("__theme"), "dark");
+  assert.ok(!url.search.includes("x-_"));
+  const values = linked(url, "latents");
+  assert.deepEqual([values?.seed, values?.times, values?.picture, values?.picture_b], ["2", "7, 8", "x-_=", undefined]);
+  assert.equal(linked(url, "likelihood"), null);
+  assert.equal(linkTo(url, "latents", {}).hash, ""); // no picture is left over from before
+});
+
+test("each row shows the frame of its own share of the way", () => {
+  const frames = [0, 4, 9].map((k) => ({ k, s: 9 - k, uri: `${k}` }));
+  assert.deepEqual(
+    [0, 0.3, 0.5, 0.99, 1].map((share) => frameAt(frames, 10, share).k),
+    [0, 0, 4, 9, 9],
+  );
+  assert.equal(frameAt(frames.slice(1), 10, 0).k, 4); // the first one that there is
+  assert.equal(frameAt([{ k: 0, s: 0, uri: "" }], 1, 0.5).k, 0);
+});
+
+/** @param {string} run @param {number} seq @param {object} [more] */
+const message = (run, seq, more) => ({
+  run,
+  seq,
+  state: "running",
+  text: "",
+  progress: 0.5,
+  left: 3,
+  frames: [seq],
+  ...more,
+});
+
+test("results arrive once and in order, and those of a run that was left are dropped", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  /** @type {unknown[]} */
+  const seen = [];
+  let runs = 0;
+  const stream = new Stream(
+    () => {},
+    (result) => seen.push(result),
+    () => runs++,
+  );
+  stream.receive(null);
+  stream.start();
+  for (const seq of [1, 2, 2, 1, 3]) stream.receive(message("a", seq));
+  assert.deepEqual([seen, stream.state, stream.words, stream.active], [[1, 2, 3], "running", "Running", true]);
+  stream.start();
+  stream.receive(message("a", 4));
+  assert.deepEqual([seen.length, stream.state, stream.run], [3, "starting", null]);
+  stream.receive(message("b", 1, { text: "Downloading", state: "loading" }));
+  assert.deepEqual([stream.run, stream.words], ["b", "Downloading"]);
+  stream.receive(message("c", 1)); // pressed twice: the server has replaced b
+  stream.receive(message("b", 2));
+  assert.deepEqual([stream.run, seen.length, runs], ["c", 5, 3]);
+  t.mock.timers.tick(20000);
+  assert.deepEqual([stream.state, stream.active], ["lost", false]);
+  stream.receive(message("c", 2, { state: "finished" }));
+  assert.deepEqual([stream.state, stream.active], ["finished", false]);
+  t.mock.timers.tick(20000);
+  assert.equal(stream.state, "finished");
+});
+
+test("numbers have the digits that count", () => {
+  assert.equal(plusMinus(3.20468, 0.01923), "3.205 ± 0.019");
+  assert.equal(plusMinus(83.247, 1.494), "83.25 ± 1.49");
+  assert.equal(plusMinus(3.2, null), "3.200");
+});
+
+test("the CSV has every chain and every time", () => {
+  const plan = {
+    kind: "plan",
+    T: 2,
+    count: 1,
+    pixelated: true,
+    variances: [["β", "beta"]],
+    lengths: [1, 2],
+    published: null,
+  };
+  const bits = {
+    kind: "bits",
+    done: 1,
+    chains: { beta: { 1: [5, null, 0.5, 1], 2: [4, null, 0.25, 1] } },
+    curves: { beta: { L: [1, 2], rate: [3, 0.5] } },
+    rmse: [1.5, 60],
+    times: [1, 2],
+  };
+  assert.equal(
+    csv(/** @type {any} */ (plan), /** @type {any} */ (bits)),
+    "variance,steps,bits_per_dim,standard_error,L_T,L_0\nbeta,1,5,,0.5,1\nbeta,2,4,,0.25,1\n\nt (of 2),rmse,L beta,rate beta\n1,1.5,1,3\n2,60,2,0.5\n",
+  );
+});
