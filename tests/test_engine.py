@@ -105,6 +105,14 @@ def test_an_image_alone_is_the_image_in_a_batch(name):
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
+def test_attention_to_an_odd_number_of_pixels_does_not_depend_on_the_batch():
+    wrapped = engine.wrap(small(attention_head_dim=None), "cpu", "auto", "openvino")
+    x, t_index = inputs(3, size=14)  # 7×7 pixels for one head: OpenVINO would not share them among cores
+    batch = wrapped(x, t_index)
+    for i in range(3):
+        assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
+
+
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_torch_compile_in_chunks(monkeypatch, chunk):
     """The chunks of a GPU, and a compiled network that needs no compiler."""

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
 from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, return_freed_memory, weight_bytes
-from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts
+from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.files import sha256
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic, Precision
@@ -138,6 +138,7 @@ class OpenVINONetwork:
         if shape not in self._requests:
             model = self._model.clone()
             model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
+            unite_attention(model)
             self._requests[shape] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > _KEPT_SHAPES:
                 self._requests.popitem(last=False)

@@ -22,6 +22,24 @@ def keep_channels_together(model: Model) -> None:
     model.validate_nodes_and_infer_types()
 
 
+def unite_attention(model: Model) -> None:
+    """Make the attention of a network for one fixed shape give the same numbers for every batch, in place.
+
+    OpenVINO computes attention in one fused kernel where it finds work for all cores, and else in single operations,
+    which round elsewhere. Work is images × heads, or parts of the pixels if their number is even. So with an odd number
+    (7×7) and few heads it would depend on the batch. With the softmax down the columns it is never fused.
+    """
+    for node in _all(model, "ScaledDotProductAttention"):
+        query, key, value = _inputs(node)[:3]
+        pixels = query.get_partial_shape()[2]
+        if len(_inputs(node)) == 3 and pixels.is_static and pixels.get_length() % 2:
+            scale = op.constant(np.float32(query.get_partial_shape()[3].get_length() ** -0.5))
+            scores = op.matmul(key, op.multiply(query, scale), False, True)  # (N, heads, key, query)
+            weights = op.softmax(scores, -2)
+            _replace(node, op.matmul(weights, value, True, False))
+    model.validate_nodes_and_infer_types()
+
+
 def take_two_parts(model: Model, kernel_name: str) -> None:
     """Make a converted network take its image as common.in_two_parts gives it, in place.
 
