@@ -28,12 +28,12 @@ CHURCH = "google/ddpm-ema-church-256"
 @pytest.mark.parametrize(
     ("status", "label"),
     [
-        (None, "Church 256 · EMA"),
-        (Status("cached", 455_000_000), "Church 256 · EMA · downloaded"),
-        (Status("download", 455_000_000), "Church 256 · EMA · 455 MB download"),
-        (Status("download"), "Church 256 · EMA · download"),
-        (Status("offline"), "Church 256 · EMA · not available offline"),
-        (Status("missing"), "Church 256 · EMA · not found"),
+        (None, "Church 256 · large and slow · EMA"),
+        (Status("cached", 455_000_000), "Church 256 · large and slow · EMA · downloaded"),
+        (Status("download", 455_000_000), "Church 256 · large and slow · EMA · 455 MB download"),
+        (Status("download"), "Church 256 · large and slow · EMA · download"),
+        (Status("offline"), "Church 256 · large and slow · EMA · not available offline"),
+        (Status("missing"), "Church 256 · large and slow · EMA · not found"),
     ],
 )
 def test_labels_say_what_it_takes_to_use_a_checkpoint(status, label):
@@ -41,7 +41,7 @@ def test_labels_say_what_it_takes_to_use_a_checkpoint(status, label):
     models._status[CHURCH] = status
     choices = {ref: label for label, ref in models.choices()}
     assert choices[CHURCH] == label
-    assert choices["cifar10-tiny"] == "CIFAR-10 tiny · embedded"
+    assert choices["cifar10-tiny"] == "CIFAR-10 tiny · in colour, rough · embedded"
 
 
 def test_a_checkpoint_is_named_in_a_few_words():

@@ -608,7 +608,7 @@ def test_lanes_are_named_by_what_they_differ_in():
     both = [first, replace(first, checkpoint="mnist-student", steps=2, sampler="unipc", spacing="quadratic")]
     spec = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8)
     plan = make_plan(both, [spec, spec])
-    names = ["mnist-tiny, DDIM η 0, 50 steps, linspace", "mnist-student, UniPC, 2 steps, quadratic"]
+    names = ["Digits, DDIM η 0, 50 steps, linspace", "mnist-student, UniPC, 2 steps, quadratic"]
     assert [lane.name for lane in plan.lanes] == names
     assert plan.title == f"{' against '.join(names)} · seed 42"
     assert make_plan([both[1]], [spec]).title == "mnist-student · 2 steps · quadratic · UniPC · seed 42"
