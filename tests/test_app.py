@@ -55,7 +55,7 @@ def url():
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
         warmups, start = [], Warmup.start
         patch.setattr(Warmup, "start", lambda self: warmups.append(self) or start(self))
-        demo = ui.build()
+        demo = ui.build("cifar10-tiny")
         ui.launch(demo, prevent_thread_lock=True)
         assert warmups[0].ready.wait(60)  # it waits in the line, too, which tests look at
         yield demo.local_url

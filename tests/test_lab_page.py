@@ -25,7 +25,7 @@ pytest_plugins = ("browser",)
 
 @pytest.fixture(scope="module")
 def url():
-    demo = ui.build()
+    demo = ui.build("cifar10-tiny")
     ui.launch(demo, prevent_thread_lock=True, inbrowser=False)
     yield demo.local_url
     demo.close()

@@ -84,7 +84,7 @@ def test_the_documents_list_every_limit_with_its_defaults():
 def test_a_run_that_costs_too_much_is_refused_before_its_model_is_loaded(monkeypatch):
     monkeypatch.setattr(ddpm_core, "load", None, raising=False)
     models = Models(limits=ServerLimits(run_tflop=1))
-    job = Job([Settings(steps=100, count=16)], models)
+    job = Job([Settings("cifar10-tiny", steps=100, count=16)], models)
     *_, last = job.updates()
     assert last.state == "error" and isinstance(job.failure, Refused)
     assert "This run needs 3.3 TFLOP (100 steps × 16 images × 2.07 GFLOP)" in last.text
@@ -92,8 +92,11 @@ def test_a_run_that_costs_too_much_is_refused_before_its_model_is_loaded(monkeyp
 
 def test_guidance_and_two_lanes_cost_twice():
     models = Models(limits=ServerLimits(run_tflop=0.3))
-    models.admit([Settings(steps=100, count=1)])  # 0.21 TFLOP
-    for lanes in ([Settings(steps=100, count=1, label="cat", guidance=2)], [Settings(steps=100, count=1)] * 2):
+    models.admit([Settings("cifar10-tiny", steps=100, count=1)])  # 0.21 TFLOP
+    for lanes in (
+        [Settings("cifar10-tiny", steps=100, count=1, label="cat", guidance=2)],
+        [Settings("cifar10-tiny", steps=100, count=1)] * 2,
+    ):
         with pytest.raises(Refused):
             models.admit(lanes)
 

@@ -26,7 +26,7 @@ def port():
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
         warmups, start = [], Warmup.start
         patch.setattr(Warmup, "start", lambda self: warmups.append(self) or start(self))
-        demo = ui.build(public=True, limits=LIMITS)
+        demo = ui.build("cifar10-tiny", public=True, limits=LIMITS)
         ui.launch(demo, prevent_thread_lock=True, root_path="/lab")
         assert warmups[0].ready.wait(120)
         yield demo.server_port

@@ -106,6 +106,7 @@ def test_no_modules_import_each_other_in_a_circle(imports):
 
 PAPER = {name for name in sources() if name.count(".") == 1 and under(name, "ddpm_core")} - {"ddpm_core.__main__"}
 TRAIN_TAB = "ui.tabs.train"
+TRAINER = ("train.fit", "train.data", "train.distill")
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -120,7 +121,12 @@ FORBIDDEN = {
         under(found.importer, "train") and under(found.imported, "gradio", "ui", "app")
     ),
     "of the app, only the Train tab knows the trainer": lambda found: (
-        under(found.importer, "ui", "app") and under(found.imported, "train") and not under(found.importer, TRAIN_TAB)
+        under(found.importer, "ui", "app") and under(found.imported, *TRAINER) and not under(found.importer, TRAIN_TAB)
+    ),
+    "of the app, only the tabs Train and Likelihood know train, the latter what evaluate has written": lambda found: (
+        under(found.importer, "ui", "app")
+        and under(found.imported, "train")
+        and not under(found.importer, TRAIN_TAB, "ui.tabs.likelihood")
     ),
     "the page starts without the slow libraries": lambda found: (
         under(found.importer, "ui", "app") and found.at_top and under(found.imported, "torch", "diffusers", "openvino")

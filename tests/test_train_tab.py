@@ -475,6 +475,8 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.wait_for_selector(".ddpm-train[data-run='2']:not([data-grids='0'])")
     page.get_by_role("button", name="ε, lognormal t").click()
     page.wait_for_selector(".ddpm-train .then:visible")
+    page.click(".ddpm-train .stop")  # so that the next visitor finds a free place
+    page.wait_for_selector(".ddpm-train[data-state=stopped]")
     page.click(".ddpm-train .use")
     page.wait_for_selector("#run:visible")
     page.wait_for_function("document.querySelector('#checkpoint input').value.startsWith('Trained here')")

@@ -153,4 +153,5 @@ def close(demo: Page, patience: float = 0, seconds: float = 5) -> bool:
     if demo.sweeper:
         demo.sweeper.stop()
     demo.close(verbose=False)
+    CLOSING.cancel()
     return stopped

@@ -210,7 +210,7 @@ def _steps(settings: Settings, model: ModelSpec) -> list[Row]:
     from ddpm_core.runs import SamplerSettings, sigmas  # here for the start time: see ui/__init__.py
 
     chosen = settings.resolved(model)
-    way = {name.name: getattr(chosen, name.name) for name in fields(SamplerSettings)}
+    way = {row.name: getattr(chosen, row.name) for row in fields(SamplerSettings) if hasattr(chosen, row.name)}
     pairs, _ = SamplerSettings(**way).check(model)
     alpha_bar = model.schedule.alpha_bar.tolist()
     return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, sigmas(model, **way), strict=True)]
