@@ -250,7 +250,7 @@ def test_a_run_without_a_listener_is_not_begun_on_any_route(url, toy, route, mon
         events = json.load(urllib.request.urlopen(f"{url}config"))["dependencies"]
         (index,) = [event["id"] for event in events if event["api_name"] == name]
         if route == "page":
-            send("run/prepare", **session, data=[*(DEFAULTS | {"checkpoint": "toy"}).values(), True, ""])
+            send("run/prepare", **session, data=[*(DEFAULTS | {"checkpoint": "toy"}).values(), True, "", ""])
         send("queue/join", **session, fn_index=index, data=[] if route == "page" else toy)
     else:
         send(route, **(dict(zip(PARAMETERS, toy, strict=True)) if "v2" in route else {"data": toy}))

@@ -12,7 +12,8 @@ from toy import AB, LINEAR, X_T, assert_chain, blur_model, numpy_z, run, toy_mod
 import ddpm_core
 from ddpm_core import encode, interpolate, reconstruct, timestep_pairs
 from ddpm_core.latents import mix
-from ddpm_core.names import SAMPLERS, SPACINGS
+from ddpm_core.names import SAMPLERS
+from ddpm_core.timesteps import FORMULAS
 
 MODEL = blur_model()
 SHAPE = (3, 4, 4)
@@ -30,7 +31,7 @@ def test_a_latent_is_the_picture_noised_by_the_seeds_x_T(t):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", FORMULAS)
 def test_a_reconstruction_goes_from_the_picture_to_the_run_of_its_seed(sampler, spacing):
     options = {"sampler": sampler, "spacing": spacing, "eta": 0.5}
     same = reconstruct(MODEL, encode(MODEL, IMAGES, 0, SEEDS), 0, SEEDS, 6, **options)
@@ -79,7 +80,7 @@ def test_there_are_never_more_steps_than_times():
     np.testing.assert_array_equal(reconstruct(MODEL, x, 3, SEEDS, 50), reconstruct(MODEL, x, 3, SEEDS, 3))
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", FORMULAS)
 @pytest.mark.parametrize(("start", "n"), [(1, 1), (2, 2), (250, 10), (250, 250), (999, 7)])
 def test_steps_from_an_intermediate_time_are_spread_over_what_is_left(spacing, start, n):
     pairs = timestep_pairs(T, n, spacing, start=start)

@@ -17,6 +17,8 @@ OFFERED = {
 EMBEDDED = {
     "mnist-tiny": ("Digits", "clear and fast"),
     "cifar10-tiny": ("CIFAR-10 tiny", "in colour, rough"),
+    "mnist-tiny-consistency": ("Digits student", "1 to 4 steps"),
+    "mnist-tiny-2-steps": ("Digits student", "2 steps of DDIM"),
 }
 _STATES = {
     "embedded": "embedded",

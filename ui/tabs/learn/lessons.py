@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ui.tabs.denoise.controls import OF_SOLVERS, of_variances
+from ui.tabs.denoise.controls import OF_SOLVERS, comparison, of_variances
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,15 @@ LESSON_SETTINGS = (
         "denoise", COLOUR | {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"
     ),
     LessonSettings("denoise", COLOUR | OF_SOLVERS, "Show 10 steps: DDIM against UniPC"),
+    LessonSettings(
+        "denoise",
+        DIGITS
+        | comparison(
+            {"steps": 10, "sampler": "ddim"},
+            {"checkpoint": "mnist-tiny-consistency", "steps": 2, "sampler": "consistency"},
+        ),
+        "Show teacher and student",
+    ),
     LessonSettings(
         "denoise",
         DIGITS | {"steps": 50, "label": "3", "guidance": 3.0},
