@@ -118,7 +118,7 @@ def save_webp(
     pictures, options = _animation(frames, seconds, hold, scale)
     exif = Image.Exif()
     if about:
-        exif[ExifTags.Base.ImageDescription] = about
+        exif[ExifTags.Base.ImageDescription] = about.encode()  # of a text Pillow would keep ASCII only
     _save(path, [picture.convert("RGB") for picture in pictures], "WEBP", lossless=True, exif=exif, **options)
 
 

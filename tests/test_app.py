@@ -211,6 +211,7 @@ def toy(monkeypatch):
     models = OneModel(lambda x, t, labels: time.sleep(0.03) or 0.3 * x)
     for name in ("loaded", "known", "get", "fetch"):
         monkeypatch.setattr(Models, name, lambda self, *given, name=name: getattr(models, name)(*given))
+    monkeypatch.setattr(Models, "flop", lambda self, ref: None)
     models.get("toy")
     models.model.schedule = ddpm_core.NoiseSchedule.linear()
     return ("toy", "ddpm", 1000, *LONG[3:])

@@ -89,13 +89,30 @@ def test_bits_per_dim_are_those_of_the_trainer(models, handlers, tmp_path, monke
     data.mkdir()
     for i, image in enumerate(IMAGES):
         Image.fromarray(image).save(data / f"{i}.png")
-    from test_evaluate import TORCH, make_checkpoint
+    from test_evaluate import make_checkpoint
 
     make_checkpoint(place)
     models.model = ddpm_core.load(place, device="cpu", engine="torch", precision="fp32")
     out = tmp_path / "study"
     words = ["--metrics", "bpd,rate-distortion", "--steps", "6", "--variance", "beta,beta_tilde", "--device", "cpu"]
-    assert main(["evaluate", str(place), "--data", str(data), "--out", str(out), *words, *TORCH]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                str(place),
+                "--data",
+                str(data),
+                "--out",
+                str(out),
+                *words,
+                "--engine",
+                "torch",
+                "--precision",
+                "fp32",
+            ]
+        )
+        == 0
+    )
     last = results(streamed(handlers.tasks, ASKED | {"count": 5}), "bits")[-1]
     (tables,) = [study.read(str(out))["tables"]]
     for chain in json.loads((out / "bits.json").read_text())["chains"]:
