@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ddpm_core import Model, q_sample
 from ddpm_core.from_diffusers import UNet2DModel
@@ -35,7 +35,7 @@ class Preview:
         if config.fused:
             fuse(self._network)
         self._layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        nn.Module.to(self._network, memory_format=self._layout)
+        self._network.to(device, memory_format=self._layout)
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
 
     def load(self, network: UNet2DModel) -> None:
