@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ class Preview:
         if config.fused:
             fuse(self._network)
         self._layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        self._network.to(device, memory_format=self._layout)
+        cast(Any, self._network).to(memory_format=self._layout)  # diffusers wraps `to` in a way that hides its types
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
 
     def load(self, network: UNet2DModel) -> None:
