@@ -486,6 +486,18 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.wait_for_selector(".ddpm-player[data-state=finished][data-frames='2']")
 
 
+def test_a_click_while_the_tab_is_loaded_is_not_lost(page, url, stub):
+    def slowly(route):
+        time.sleep(1)
+        route.continue_()
+
+    page.route("**/web/train/train.js", slowly)
+    page.goto(f"{url}?tab=train")
+    page.click(".ddpm-train .start")  # waits until it can be clicked
+    page.wait_for_selector(".ddpm-train[data-run='1']")
+    page.click(".ddpm-train .stop")
+
+
 def test_nothing_of_the_tab_is_wider_than_a_phone(page, url, stub):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{url}?tab=train")
