@@ -132,8 +132,6 @@ def test_ema_starts_short_follows_parameters_only_and_stays_float32():
         ({"variance": "learned"}, "--loss hybrid"),
         ({"loss": "hybrid"}, "--variance learned_range"),
         ({"min_snr": 5.0, "prediction": "mu"}, "--min-snr"),
-        ({"noise_draws": 0}, "--noise-draws must be at least 1"),
-        ({"noise_draws": 2, "loss": "hybrid", "variance": "learned"}, "the bound needs --noise-draws 1"),
         ({"beta_end": 2.0}, "between 0 and 1"),
         ({"sample_steps": 2000}, "--sample-steps can't exceed T"),
         ({"times": "lognormal", "log_sigma_std": 0.0}, "--log-sigma-std must be above 0"),
@@ -191,35 +189,6 @@ def test_draws_have_the_distributions_they_should(folder, tmp_path):
     eps = np.stack([s["eps"] for s in samples])
     assert abs(eps.mean()) < 0.01 and abs(eps.std() - 1) < 0.01
     assert not any(TrainingExamples(replace(config, flip=False), images, None)[n]["mirror"] for n in range(50))
-
-
-@pytest.mark.parametrize("times", [None, np.array([0.1] * 9 + [0.55] * 5 + [1.0] * 6)])
-def test_stratified_times_of_every_batch_have_the_distribution(folder, tmp_path, times):
-    config = tiny(folder, tmp_path, stratified=True, batch=40)
-    examples = TrainingExamples(config, Images(config, quiet=True), times)
-    share = np.diff(np.arange(21) / 20 if times is None else times, prepend=0 if times is not None else []) * 40
-    for step in range(20):
-        t = np.array([examples[step * 40 + k]["t"] for k in range(40)])
-        assert (abs(np.bincount(t, minlength=21)[1:] - share) < 1).all()
-    orders = {tuple(examples[step * 40 + k]["t"] for k in range(40)) for step in range(10)}
-    assert len(orders) > 1 or times is None  # 40 even times are the same ones, whatever the offset
-
-
-@pytest.mark.parametrize("memory", [4, 0])
-def test_the_nearest_of_several_noises_is_kept(folder, tmp_path, memory):
-    single, several = (tiny(folder, tmp_path, memory=memory, noise_draws=k) for k in (1, 16))
-    images = Images(several, quiet=True)
-    first, kept = (TrainingExamples(config, images, None) for config in (single, several))
-    gains, same = [], 0
-    for n in range(60):
-        x_0 = (images.read(kept[n]["image"])[0] / 127.5 - 1).transpose(2, 0, 1)
-        x_0 = x_0[..., ::-1] if kept[n]["mirror"] else x_0
-        before, after = (((examples[n]["eps"] - x_0) ** 2).sum() for examples in (first, kept))
-        assert after <= before  # the single draw is the first of the sixteen
-        assert kept[n]["t"] == first[n]["t"]
-        gains.append(before - after)
-        same += before == after
-    assert np.mean(gains) > 10 and same < 15  # of 192 numbers; one in sixteen is the first
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])

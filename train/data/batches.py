@@ -19,7 +19,7 @@ from train.data.images import Images
 from train.fit.config import Config
 
 # Draws for different purposes are independent: the purpose is the high word of Philox's counter.
-_ORDER, _EXAMPLE, _STEP, _TIMES = 1, 2, 3, 4
+_ORDER, _EXAMPLE, _STEP = 1, 2, 3
 
 
 def generator(seed: int, number: int, purpose: int) -> np.random.Generator:
@@ -43,13 +43,6 @@ def image_of(seed: int, n: int, count: int) -> int:
     return int(_permutation(seed, epoch, count)[position])
 
 
-def nearest(draws: np.ndarray, pixels: np.ndarray, mirror: bool) -> np.ndarray:
-    """The one of the noises that is nearest to an image, (1, C, H, W). draws: (k, C, H, W); pixels: uint8 (H, W, C)."""
-    x_0 = (pixels[:, ::-1] if mirror else pixels).transpose(2, 0, 1) / np.float32(127.5) - 1
-    best = np.square(draws - x_0).sum((1, 2, 3)).argmin()
-    return draws[best : best + 1]
-
-
 class TrainingExamples(Dataset):
     """Example n of a run: image (its number, when pixels are in memory), label, t, ε, and whether to mirror it.
 
@@ -65,38 +58,26 @@ class TrainingExamples(Dataset):
         rng = generator(config.seed, n, _EXAMPLE)
         example: dict[str, np.ndarray | int | bool] = {
             "image": i,
-            "t": self._draw_time(rng, n),
+            "t": self._draw_time(rng),
             "mirror": bool(rng.random() < 0.5) and config.flip,
         }
         dropped = bool(rng.random() < config.label_dropout)
+        shape = (images.channels, config.image_size, config.image_size)
+        example["eps"] = rng.standard_normal(shape, dtype=np.float32)
         skipped = 0
         if images.pixels is None:
             example["pixels"], skipped = images.read(i)
         example["skipped"] = skipped
-        shape = (config.noise_draws, images.channels, config.image_size, config.image_size)
-        draws = rng.standard_normal(shape, dtype=np.float32)
-        if config.noise_draws > 1:
-            pixels = example["pixels"] if images.pixels is None else images.pixels[i].numpy()
-            draws = nearest(draws, np.asarray(pixels), bool(example["mirror"]))
-        example["eps"] = draws[0]
         if images.labels is not None:
             label = int(images.labels[(i + skipped) % len(images)])
             example["label"] = images.num_classes if dropped else label
         return example
 
-    def _draw_time(self, rng: np.random.Generator, n: int) -> int:
-        """The time of example n, whose generator is rng."""
+    def _draw_time(self, rng: np.random.Generator) -> int:
         T = self._config.T
-        if self._config.stratified:
-            step, position = divmod(n, self._config.batch)
-            offset = generator(self._config.seed, step, _TIMES).random()
-            u = (offset + position / self._config.batch) % 1
-        elif self._times is None:
+        if self._times is None:
             return int(rng.integers(1, T + 1))
-        else:
-            u = rng.random()
-        n_smaller = int(u * T) if self._times is None else int(np.searchsorted(self._times, u, side="right"))
-        return min(n_smaller + 1, T)
+        return min(int(np.searchsorted(self._times, rng.random(), side="right")) + 1, T)
 
 
 class _Rounds(Sampler[list[int]]):

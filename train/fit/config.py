@@ -92,12 +92,6 @@ class Config:
     """Mean of log σ_t (--times lognormal)."""
     log_sigma_std: float = 1.2
     """Standard deviation of log σ_t (--times lognormal)."""
-    stratified: bool = False
-    """Spread the times of a batch evenly over their distribution, instead of one draw for each image (Kingma et al.
-    2021, Appendix I.1): the same loss with less noise in its gradient."""
-    noise_draws: int = 1
-    """Draw so much noise for each image and keep the one nearest to it (immiscible diffusion, Li et al. 2024). 1: the
-    paper's single draw."""
     min_snr: float | None = None
     """Weight L_simple so that the x_0-error counts min(SNR, this) at every t. None: the paper's plain L_simple."""
 

@@ -29,7 +29,6 @@ LIMITS = {
     "blocks": fields.LIMITS["layers_per_block"],
     "norm_groups": fields.LIMITS["norm_num_groups"],
     "T": (2, fields.LIMITS["num_train_timesteps"][1]),
-    "noise_draws": (1, 1024),
     "steps": (1, 10**9),
     "batch": (1, 2**20),
     "accumulate": (1, 2**20),
@@ -125,8 +124,6 @@ def _check_objective(config: Config) -> None:
         )
     if config.times != "uniform" and config.loss != "simple":
         raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
-    if config.noise_draws > 1 and config.loss != "simple":
-        raise TrainError("--noise-draws changes the distribution of x_t: the bound needs --noise-draws 1.")
     try:
         make_schedule(config)
     except ValueError as error:

@@ -78,13 +78,9 @@ class Denoising(Task):
             caption=f"{config.sample_steps} DDIM steps",
             facts={
                 "Loss": f"L_{config.loss}" + (f", min-SNR weighting {config.min_snr}" if config.min_snr else ""),
-                "Times": (
-                    "each t alike"
-                    if config.times == "uniform"
-                    else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}"
-                )
-                + (", spread evenly over each batch" if config.stratified else ""),
-                **({"Noise": f"the nearest of {config.noise_draws} draws"} if config.noise_draws > 1 else {}),
+                "Times": "each t alike"
+                if config.times == "uniform"
+                else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
                 "Start": f"the weights of {config.init}" if config.init else "random weights",
             },
         )
