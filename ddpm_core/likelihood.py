@@ -50,6 +50,13 @@ class BitsPerDim:
         """Root mean squared error of the receiver's x̂_0 given x_t, (N,), on the scale 0..255."""
         return 127.5 * self.mse[:, self._index(t)].sqrt()
 
+    def with_images(self, other: BitsPerDim) -> BitsPerDim:
+        """The bound for these images and then those of `other`, which has the same times (else ValueError)."""
+        if other.times != self.times:
+            raise ValueError("bounds of chains with different times can't be put together")
+        parts = zip((self.prior, self.terms, self.mse), (other.prior, other.terms, other.mse), strict=True)
+        return BitsPerDim(self.times, *map(torch.cat, parts))
+
     def _index(self, t: int) -> int:
         if t not in self.times:
             raise ValueError(f"the chain does not visit t = {t}")
