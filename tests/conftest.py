@@ -1,5 +1,7 @@
 """For every test: one thread per worker, and random inputs that are the same in each run."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from hypothesis import settings
@@ -12,8 +14,24 @@ settings.register_profile("seeded", deadline=None, derandomize=True)
 settings.load_profile("seeded")
 
 
-@pytest.fixture
-def torch_engine(monkeypatch):
+@contextmanager
+def no_openvino():
     """Models load as where neither OpenVINO (converting takes a second) nor native bf16 (it rounds) is to be had."""
-    monkeypatch.setattr(engine, "find_spec", lambda name: None)
-    monkeypatch.setattr(engine, "torch_precision", lambda precision, device: precision.replace("auto", "fp32"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "find_spec", lambda name: None)
+        patch.setattr(engine, "torch_precision", lambda precision, device: precision.replace("auto", "fp32"))
+        yield
+
+
+@pytest.fixture
+def torch_engine():
+    """For a test whose subject is not the engine."""
+    with no_openvino():
+        yield
+
+
+@pytest.fixture(scope="module")
+def torch_page():
+    """For a module whose page or server loads models by itself: before it is served."""
+    with no_openvino():
+        yield

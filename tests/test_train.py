@@ -36,6 +36,8 @@ from train.fit.start import parse_fit
 from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, save_checkpoint, step_of
 from train.fit.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

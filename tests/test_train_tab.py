@@ -439,7 +439,7 @@ def test_a_public_page_has_the_tab_only_where_it_is_allowed():
 
 
 @pytest.fixture(scope="module")
-def url():
+def url(torch_page):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
         demo = ui.build()
