@@ -13,6 +13,22 @@ torch.set_num_threads(1)
 settings.register_profile("seeded", deadline=None, derandomize=True)
 settings.load_profile("seeded")
 
+# Files of more than 15 seconds, the longest first: one that began last would be waited for alone.
+SLOW = (
+    *("test_app", "test_engine", "test_train_processes", "test_evaluate", "test_player", "test_train_tab"),
+    *("test_train", "test_explore_page", "test_openvino_graph", "test_share", "test_hub", "test_lab_page"),
+    *("test_optimised", "test_distill"),
+)
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # pytest-xdist would begin with the files that have the most tests
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: i for i, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))  # else in the order of their names
+
 
 @contextmanager
 def no_openvino():

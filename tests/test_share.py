@@ -83,11 +83,6 @@ RUNS = [
 
 @pytest.fixture(scope="module")
 def model():
-    return ddpm_core.load("cifar10-tiny", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def exact():
     """As a script loads it with the fixture torch_engine."""
     return ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
 
@@ -124,36 +119,37 @@ def pictures(folder, settings, prefix=""):
 
 
 @pytest.mark.parametrize("run", [RUNS[1], RUNS[4]], ids=str)
-def test_the_script_gives_the_pictures_of_the_run(run, exact, tmp_path, execute_here):
-    execute_here(scripts.python([run], [exact]))
-    np.testing.assert_array_equal(pictures(tmp_path, run), ddpm_core.sample(exact, **run.arguments(exact)))
+def test_the_script_gives_the_pictures_of_the_run(run, model, tmp_path, execute_here):
+    execute_here(scripts.python([run], [model]))
+    np.testing.assert_array_equal(pictures(tmp_path, run), ddpm_core.sample(model, **run.arguments(model)))
 
 
-def test_the_script_of_two_lanes_gives_both(model, tmp_path):
+def test_the_script_of_two_lanes_gives_both(tmp_path):
     """In a process of its own, with the engine that is usual here."""
-    both = [RUNS[0], replace(RUNS[0], steps=3, sampler="ddim", eta=0.5)]
+    model, first = ddpm_core.load("mnist-tiny", device="cpu"), replace(RUNS[0], checkpoint="mnist-tiny")
+    both = [first, replace(first, steps=3, sampler="ddim", eta=0.5)]
     executed(scripts.python(both, [model, model]), tmp_path)
     for number, run in enumerate(both):
-        expected = ddpm_core.sample(model, **run.arguments(model))
+        (expected,) = np.moveaxis(ddpm_core.sample(model, **run.arguments(model)), -1, 0)  # grey
         np.testing.assert_array_equal(pictures(tmp_path, run, f"lane-{number}-"), expected)
 
 
-def test_the_script_of_two_models_gives_both(exact, tmp_path, execute_here):
+def test_the_script_of_two_models_gives_both(model, tmp_path, execute_here):
     folder = tmp_path / "student"
-    ddpm_core.save(exact, folder)
+    ddpm_core.save(model, folder)
     both = [RUNS[4], replace(RUNS[4], checkpoint=str(folder), steps=2, sampler="ddim")]
-    execute_here(scripts.python(both, [exact, Models().peek(str(folder))]))
+    execute_here(scripts.python(both, [model, Models().peek(str(folder))]))
     loaded = ddpm_core.load(str(folder))
-    for number, (run, of) in enumerate(zip(both, (exact, loaded), strict=True)):
+    for number, (run, of) in enumerate(zip(both, (model, loaded), strict=True)):
         expected = ddpm_core.sample(of, **run.arguments(of))
         np.testing.assert_array_equal(pictures(tmp_path, run, f"lane-{number}-"), expected)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=str)
-def test_diffusers_script_gives_the_same_pictures(run, exact, tmp_path, execute_here):
+def test_diffusers_script_gives_the_same_pictures(run, model, tmp_path, execute_here):
     """To the rounding of float32 arithmetic in another order: a grey level here and there."""
-    execute_here(scripts.diffusers([run], [exact]))
-    ours = ddpm_core.sample(exact, **run.arguments(exact)).astype(int)
+    execute_here(scripts.diffusers([run], [model]))
+    ours = ddpm_core.sample(model, **run.arguments(model)).astype(int)
     difference = np.abs(ours - pictures(tmp_path, run))
     assert difference.max() <= 2 and difference.mean() < 0.05
 
