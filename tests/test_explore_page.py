@@ -20,7 +20,7 @@ SIZE = 28
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def url(tmp_path_factory, torch_page):
     """Served with a network of grey 28×28 images, for which pictures of digits come with the page."""
     folder = tmp_path_factory.mktemp("models") / "grey"
     small = {**TINY, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
