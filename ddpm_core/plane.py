@@ -1,7 +1,7 @@
 """Data in the plane, where a whole distribution can be seen, and where the best network is known in closed form.
 
 A point is an image of 1×1 pixels with two channels, (N, 2, 1, 1), so process, samplers and losses are those of
-pictures. The data are mixtures of Gaussians. Then q(x_t) is one too, and its score, ∇ log q(x_t) = −E[ε|x_t]/√(1 − ᾱ_t),
+pictures. The data are mixtures of Gaussians. Then q(x_t) is one too, and its score, ∇ log q = −E[ε | x_t]/√(1 − ᾱ_t),
 is known exactly: a run with `exact_model` shows the error of the sampler alone, and beside it a run with
 `plane_network.train` shows what the network adds.
 """

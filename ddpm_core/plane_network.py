@@ -103,7 +103,8 @@ def train(mixture: Mixture, seed: int = 0, steps: int = STEPS, schedule: NoiseSc
 
 def _linear(n_in: int, n_out: int, generator: np.random.Generator, scale: float = 1.0) -> nn.Linear:
     """A layer with weights N(0, scale² 2/n_in) (He et al. 2015), drawn from the generator, and no bias at first."""
-    layer = torch.nn.utils.skip_init(nn.Linear, n_in, n_out)  # torch's own draws would come from its global generator
+    # Made without weights: those that torch draws come from its global generator.
+    layer = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
     weight = generator.standard_normal((n_out, n_in), dtype=np.float32) * (scale * math.sqrt(2 / n_in))
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weight))
