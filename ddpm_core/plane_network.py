@@ -21,6 +21,7 @@ from ddpm_core.schedule import NoiseSchedule
 
 STEPS = 3000
 BATCH = 512
+STREAM = 2**63  # of the seed's noise: no step of a run has this one
 LEARNING_RATE = 4e-3
 HIDDEN = 128
 FREQUENCIES = 16  # of the embedding of t
@@ -71,7 +72,7 @@ def training(
     if steps < 1:
         raise ValueError(f"a training has at least one step, got {steps}")
     schedule = NoiseSchedule.linear() if schedule is None else schedule
-    generator = np.random.Generator(np.random.Philox(key=[check_seed(seed), 0]))
+    generator = np.random.Generator(np.random.Philox(key=[check_seed(seed), STREAM]))
     network = PlaneNetwork(generator)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     losses: list[Tensor] = []
