@@ -1,6 +1,7 @@
 """Data in the plane: the closed forms, what samplers make of them, and the small network."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import oracle
@@ -159,6 +160,21 @@ def test_clouds_share_their_start_and_noise_whatever_the_model():
             np.testing.assert_allclose(z, expected, atol=2e-3)
             x = step.x
     assert torch.equal(plane.start(5, 3), x_T[:3])
+
+
+def test_the_lesson_has_the_numbers_of_the_recursion():
+    lessons = (Path(__file__).parents[1] / "ui/tabs/learn/lessons.md").read_text(encoding="utf-8")
+    table = lessons.split("## A plane")[1].split("| steps |")[1].splitlines()
+    steps, rows = table[0].split("|")[:-1], {"beta_tilde": table[2], "beta": table[3]}
+    for variance, row in rows.items():
+        said = [float(cell) for cell in row.split("|")[2:-1]]
+        for n, value in zip(map(int, steps), said, strict=True):
+
+            def step(x0, x, t, s):
+                return oracle.mean(AB, x0, x, t, s), oracle.variance(AB, variance, t, s) if s else 0.0  # noqa: B023
+
+            _, var = oracle.gaussian_chain(AB, 0.25, 0.06**2, oracle.pairs(1000, n), step)
+            assert abs(math.sqrt(var) - value) <= 0.0006
 
 
 # --- The network

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import time
+from functools import cache
+
 from ui.runs import formats
 from ui.runs.models import Models
 from ui.runs.pace import PACE
 from ui.tabs.latents.tasks import Asked, Tasks
 from ui.tabs.plane.job import REF, Networks, PlaneJob, data, evaluations
 from ui.tabs.plane.wanted import Wanted, python
+
+GUESSED = 20  # steps
 
 
 class Handlers:
@@ -37,14 +42,28 @@ class Handlers:
             "lanes": [lane.name for lane in wanted.lanes],
         }
 
-    def _seconds(self, wanted: Wanted) -> float | None:
-        """How long a run will take, None where nothing like it was measured."""
+    def _seconds(self, wanted: Wanted) -> float:
+        """How long a run will take."""
+        guess_paces()
         parts = [(PACE.of(f"{REF}-{lane.denoiser}", wanted.count), lane.steps) for lane in wanted.lanes]
         if wanted.trains and self.networks.get(wanted.network) is None:
             parts.append((PACE.of(f"{REF}-training", 1), wanted.training))
-        seconds = 0.0
-        for pace, steps in parts:
-            if pace is None:
-                return None
-            seconds += pace * steps
-        return seconds
+        return sum((pace or 0) * steps for pace, steps in parts)
+
+
+@cache
+def guess_paces() -> None:
+    """Time a few steps of everything, so that the first visitor, too, is told how long a run takes."""
+    from ddpm_core import plane, plane_network
+
+    mixture = plane.shape("ring")
+    reports = plane_network.training(mixture, steps=GUESSED, every=GUESSED // 2)
+    next(reports), next(reports)  # the first half is slower, as torch prepares itself
+    began = time.perf_counter()
+    trained = next(reports).model
+    PACE.note(f"{REF}-training", 1, (time.perf_counter() - began) / (GUESSED // 2), guess=True)
+    for denoiser, model in (("exact", plane.exact_model(mixture)), ("trained", trained)):
+        for _ in range(2):
+            began = time.perf_counter()
+            list(plane.cloud(model, 0, 1000, steps=GUESSED // 2))
+        PACE.note(f"{REF}-{denoiser}", 1000, (time.perf_counter() - began) / (GUESSED // 2), guess=True)

@@ -1,7 +1,7 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
 import { box, path, scale } from "../shared/curves.js";
 import { el } from "../shared/dom.js";
-import { number, signed } from "../shared/numbers.js";
+import { fixed, number, signed } from "../shared/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { cells } from "./mixture.js";
 
@@ -14,6 +14,9 @@ const BINS = 48;
 const ERRORS = 3; // standard errors that are still called chance
 export const LANES = /** @type {const} */ (["a", "b"]);
 const TITLES = ["x₁", "x₂"];
+
+/** @param {number} v with three digits */
+const three = (v) => (v > -0.0005 ? fixed(Math.abs(v), 3) : `−${fixed(-v, 3)}`);
 
 /** The frames at different times, each once: what is true at them differs. @param {Frame[]} frames */
 const different = (frames) => frames.filter(({ s }, i) => frames.findIndex((other) => other.s === s) === i);
@@ -60,12 +63,12 @@ export function marginals(mixture, frames, reach) {
 export function verdict(mixture, { points, alphaBar }) {
   const { trace, traceError } = moments(points);
   const truth = mixture.moments(alphaBar).trace;
-  const said = `Spread ${number(trace)} ± ${number(traceError)}`;
-  if (Math.abs(trace - truth) <= ERRORS * traceError) return `${said}, as it should be (${number(truth)})`;
+  const said = `Spread ${three(trace)} ± ${three(traceError)}`;
+  if (Math.abs(trace - truth) <= ERRORS * traceError) return `${said}, as it should be (${three(truth)})`;
   const percent = Math.round(100 * Math.abs(trace / truth - 1));
   const share =
     trace > 2 * truth ? `${number(trace / truth)} times` : `${percent} % ${trace > truth ? "above" : "below"}`;
-  return `${said}: ${share} what it should be (${number(truth)})`;
+  return `${said}: ${share} what it should be (${three(truth)})`;
 }
 
 /**
@@ -76,8 +79,7 @@ export function numbers(mixture, frames) {
   /** @param {number} v @param {number} error @param {number} truth */
   const cell = (v, error, truth) => {
     const off = Math.abs(v - truth) > ERRORS * error;
-    const text = `${v < 0 ? "−" : ""}${Math.abs(v).toFixed(3)}`;
-    return el("td", off ? { class: "off" } : null, text, el("small", null, ` ± ${error.toFixed(3)}`));
+    return el("td", off ? { class: "off" } : null, three(v), el("small", null, ` ± ${three(error)}`));
   };
   const rows = frames.map(({ points, alphaBar, s }, lane) => {
     const found = moments(points);
@@ -97,7 +99,7 @@ export function numbers(mixture, frames) {
   });
   const truths = different(frames).map(({ alphaBar, s }) => {
     const { mean, trace } = mixture.moments(alphaBar);
-    const values = [...mean, trace].map((v) => el("td", null, `${v < 0 ? "−" : ""}${Math.abs(v).toFixed(3)}`));
+    const values = [...mean, trace].map((v) => el("td", null, three(v)));
     const name = el("th", { scope: "row" }, el("i", { class: "swatch truth" }), `q(xₜ) at t = ${s}`);
     return el("tr", { class: "true" }, name, ...values);
   });
@@ -129,10 +131,10 @@ export function loss({ curve, steps, least }) {
     [100, y(least)],
   ]);
   const grid = [0, high / 2].map((v) => el("span", { class: "grid", style: `top:${y(v)}%` }, v ? number(v) : "0"));
-  const at = done ? `step ${done} of ${steps} · ${now.toFixed(3)}` : "starting";
+  const at = done ? `step ${done} of ${steps} · ${three(now)}` : "starting";
   return [
     el("figcaption", null, "Loss of the training (Eq. 14)", el("span", { class: "at" }, at)),
     el("div", { class: "area" }, ...grid, box(lowest, path("curve", drawn))),
-    el("p", { class: "info" }, `Dashed: ${least.toFixed(3)}, the loss of the exact ε. No network comes below it.`),
+    el("p", { class: "info" }, `Dashed: ${three(least)}, the loss of the exact ε. No network comes below it.`),
   ];
 }

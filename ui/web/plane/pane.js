@@ -19,6 +19,7 @@ import { cells } from "./mixture.js";
 
 const SHADES = 96; // cells of the density, a side
 const DARKEST = 120; // alpha of the highest density, of 255
+const CROWDED = 16; // pixels of the page between arrows, below which every other one is left out
 const TRAILS = 8; // points whose paths are drawn
 const ROUND = 2 * Math.PI;
 
@@ -35,6 +36,7 @@ export function paint(canvas, scene, shown) {
     line: style.getPropertyValue("--line"),
   };
   const side = canvas.width;
+  const px = side / (canvas.clientWidth || side / 2); // one pixel of the page; the canvas may be in a tab that is not seen
   /** @param {number} x */
   const across = (x) => (side * (1 + x / scene.reach)) / 2;
   /** @param {number} y */
@@ -65,8 +67,8 @@ export function paint(canvas, scene, shown) {
   function grid() {
     context.fillStyle = colours.ink;
     context.strokeStyle = colours.line;
-    context.lineWidth = 1.5;
-    context.font = "20px system-ui, sans-serif";
+    context.lineWidth = px;
+    context.font = `${11 * px}px system-ui, sans-serif`;
     for (const tick of [-2, -1, 0, 1, 2]) {
       if (Math.abs(tick) > scene.reach) continue;
       context.beginPath();
@@ -76,7 +78,7 @@ export function paint(canvas, scene, shown) {
       context.lineTo(side, down(tick));
       context.stroke();
       context.globalAlpha = 0.6;
-      if (tick) context.fillText(String(tick).replace("-", "−"), across(tick) + 6, side - 8);
+      if (tick) context.fillText(String(tick).replace("-", "−"), across(tick) + 3 * px, side - 4 * px);
       context.globalAlpha = 1;
     }
   }
@@ -84,11 +86,13 @@ export function paint(canvas, scene, shown) {
   function field() {
     const own = scene.frame?.field;
     const at = cells(scene.arrows, scene.frame?.reach ?? scene.reach);
-    const cell = side / scene.arrows;
-    for (const [j, y] of at.toReversed().entries())
-      for (const [i, x] of at.entries()) {
-        const index = 2 * (j * scene.arrows + i);
+    const every = side / scene.arrows / px < CROWDED ? 2 : 1;
+    const cell = (every * side) / scene.arrows;
+    for (let j = every - 1; j < at.length; j += every)
+      for (let i = every - 1; i < at.length; i += every) {
+        const [x, y] = [at[i], -at[j]]; // rows from the top
         arrow(x, y, scene.mixture.arrow(x, y, scene.alphaBar), cell, colours.ink, own ? 0.3 : 0.55);
+        const index = 2 * (j * scene.arrows + i);
         if (own) arrow(x, y, [own[index], own[index + 1]], cell, colours.lane, 0.9);
       }
   }
@@ -105,7 +109,7 @@ export function paint(canvas, scene, shown) {
     const [left, top] = [across(x) - dx / 2, down(y) - dy / 2];
     context.globalAlpha = alpha;
     context.strokeStyle = colour;
-    context.lineWidth = 2;
+    context.lineWidth = px;
     context.beginPath();
     context.moveTo(left, top);
     context.lineTo(left + dx, top + dy);
@@ -119,7 +123,7 @@ export function paint(canvas, scene, shown) {
 
   function paths() {
     context.strokeStyle = colours.ink;
-    context.lineWidth = 2.5;
+    context.lineWidth = 1.25 * px;
     context.lineJoin = "round";
     for (let point = 0; point < TRAILS; point++) {
       context.beginPath();
@@ -134,7 +138,7 @@ export function paint(canvas, scene, shown) {
     context.globalAlpha = 0.65;
     for (let i = 0; i < points.length; i += 2) {
       context.beginPath();
-      context.arc(across(points[i]), down(points[i + 1]), 3.2, 0, ROUND);
+      context.arc(across(points[i]), down(points[i + 1]), 1.6 * px, 0, ROUND);
       context.fill();
     }
     context.globalAlpha = 1;

@@ -49,6 +49,7 @@ export function mount({ element, server, trigger, given }) {
     return node;
   }
   const names = [...SHARED, ...Object.values(SUFFIXES).flatMap((suffix) => OF_LANE.map((name) => name + suffix))];
+  const usual = Object.fromEntries(SHARED.map((name) => [name, field(name).value]));
   const shape = () => shapes.find(({ checked }) => checked)?.value ?? "ring";
 
   /** @returns {Values} */
@@ -64,7 +65,8 @@ export function mount({ element, server, trigger, given }) {
 
   function render() {
     const ended = renderStatus(root, stream);
-    stage.render();
+    stage.active = stream.active;
+    stage.soon();
     if (!ended) return;
     if (stream.state === "finished") find(root, ".announce", HTMLElement).textContent = `Finished. ${stage.summary}`;
     changed(); // the pace is known better now
@@ -111,8 +113,7 @@ export function mount({ element, server, trigger, given }) {
     for (const name of names) if (wanted[name] !== undefined) field(name).value = String(wanted[name]);
     if (wanted.drawing) board.points = fromText(String(wanted.drawing), given.DRAWN);
     board.render();
-    if (SHARED.some((name) => wanted[name] !== undefined && field(name).value !== field(name).getAttribute("value")))
-      find(root, ".more", HTMLDetailsElement).open = true;
+    if (SHARED.some((name) => field(name).value !== usual[name])) find(root, ".more", HTMLDetailsElement).open = true;
     changed();
   }
 

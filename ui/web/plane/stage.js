@@ -21,6 +21,7 @@ export class Stage {
   frames = [[], []];
   /** @type {Training | null} */
   training = null;
+  active = false; // more is to come
   /** @type {string[]} of the lanes that Run would start */
   #names = ["", ""];
   /** @type {number[]} times at which something is shown */
@@ -83,11 +84,11 @@ export class Stage {
       if (this.frames.every((frames) => frames.length === 1) && !this.#calm.matches) this.#play(); // both have x_T
       if (this.#calm.matches) this.#at = this.#reached;
     }
-    this.#later();
+    this.soon();
   }
 
   /** Draw soon; where little motion is wanted, once a second. */
-  #later() {
+  soon() {
     if (this.#due) return;
     this.#due = setTimeout(
       () => {
@@ -101,7 +102,7 @@ export class Stage {
   #toggle() {
     if (this.#playing) this.#playing = false;
     else {
-      if (this.#at >= this.#times.length - 1) this.#at = 0;
+      if (this.#at >= this.#reached) this.#at = 0;
       this.#play();
     }
     this.render();
@@ -119,7 +120,7 @@ export class Stage {
       position = Math.min(this.#reached, position + ((now - before) / 1000 / SECONDS) * last);
       before = now;
       const at = Math.floor(position);
-      if (at >= last) this.#playing = false;
+      if (at >= last || (at >= this.#reached && !this.active)) this.#playing = false;
       if (at !== this.#at || !this.#playing) {
         this.#at = at;
         this.render();
@@ -141,6 +142,7 @@ export class Stage {
 
   render() {
     const { root, mixture, plan } = this;
+    find(root, ".panes", HTMLElement).classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
     if (!mixture) return;
     const t = this.#times[this.#at] ?? 0;
     const shown = this.frames.map((frames) => (frames.length ? frameAt(frames, t) : null));
