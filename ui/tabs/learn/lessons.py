@@ -28,13 +28,8 @@ COLOUR = {"checkpoint": "cifar10-tiny"}
 
 PLANE = {
     "shape": "ring",
-    **{
-        f"{name}{lane}": value
-        for lane in ("", "_b")
-        for name, value in {"denoiser": "exact", "sampler": "ddpm", "steps": 10}.items()
-    },
-    "variance": "beta",
-    "variance_b": "beta_tilde",
+    **{"denoiser": "exact", "sampler": "ddpm", "steps": 10, "variance": "beta"},
+    **{"denoiser_b": "exact", "sampler_b": "ddpm", "steps_b": 10, "variance_b": "beta_tilde"},
 }
 
 # In the order of the lessons.

@@ -58,7 +58,8 @@ def guess_paces() -> None:
 
     mixture = plane.shape("ring")
     reports = plane_network.training(mixture, steps=GUESSED, every=GUESSED // 2)
-    next(reports), next(reports)  # the first half is slower, as torch prepares itself
+    for _ in range(2):
+        next(reports)  # the first half is slower, as torch prepares itself
     began = time.perf_counter()
     trained = next(reports).model
     PACE.note(f"{REF}-training", 1, (time.perf_counter() - began) / (GUESSED // 2), guess=True)

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ui.runs.limits import ServerLimits
 from ui.runs.pace import PACE
 from ui.runs.settings import Settings
 from ui.runs.task import Task
-from ui.tabs.plane.wanted import Lane, T, Wanted
+from ui.tabs.plane.wanted import T, Wanted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,8 @@ EVERY = 25  # steps of a training between two chances to stop
 PREVIEW = (300, 20)  # points, and steps of DDIM, of a cloud that shows how far the training is
 PREVIEW_SECONDS = 0.4  # between two of these
 BASELINE = 20_000  # draws with which the least possible loss is estimated
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -135,16 +137,16 @@ class PlaneJob(Task):
     def _train(self, mixture: Mixture, lowest: float) -> Trained:
         from ddpm_core.plane_network import BATCH, training
 
-        steps, curve = self.wanted.training, []
-        began = shown = time.perf_counter()
-        for now in training(mixture, steps=steps, every=EVERY):
-            if now.step:
-                curve.append((now.step, now.loss))
-                self.count(3 * BATCH * (now.step - (curve[-2][0] if len(curve) > 1 else 0)))
-            if now.step == 0 or time.perf_counter() - shown > PREVIEW_SECONDS:
+        steps, curve, done = self.wanted.training, [], 0
+        shown = float("-inf")
+        for now in timed(training(mixture, steps=steps, every=EVERY), f"{REF}-training", 1, steps):
+            self.count(3 * BATCH * (now.step - done))
+            done = now.step
+            if done:
+                curve.append((done, now.loss))
+            if time.perf_counter() - shown > PREVIEW_SECONDS:
                 self._report(curve, lowest, now.model)
                 shown = time.perf_counter()
-        PACE.note(f"{REF}-training", 1, (time.perf_counter() - began) / steps)
         trained = Trained(now.model, curve)
         self._networks.keep(self.wanted.network, trained)
         return trained
@@ -168,26 +170,16 @@ class PlaneJob(Task):
         for lane in range(len(lanes)):
             self._frame(lane, models[lane], mixture, T, x_T)
         times = [set(wanted.times(lane)) for lane in lanes]
-        runs = [
-            self._timed(lane, cloud(model, wanted.seed, wanted.count, **wanted.options(lane)))
-            for lane, model in zip(lanes, models, strict=True)
-        ]
+        runs = []
+        for lane, model in zip(lanes, models, strict=True):
+            steps = cloud(model, wanted.seed, wanted.count, **wanted.options(lane))
+            runs.append(timed(steps, f"{REF}-{lane.denoiser}", wanted.count, lane.steps))
         for lane, step in together(runs):
             self.count(wanted.count)
             if step.s in times[lane]:
                 self._frame(lane, models[lane], mixture, step.s, step.x)
             if step.s == 0:
                 self.clouds[lane] = step.x.flatten(1).numpy()
-
-    def _timed(self, lane: Lane, steps: Iterator[Step]) -> Iterator[Step]:
-        """The same steps; their pace is noted."""
-        seconds, before = 0.0, time.perf_counter()
-        for step in steps:
-            seconds += time.perf_counter() - before
-            if step.s == 0:
-                PACE.note(f"{REF}-{lane.denoiser}", self.wanted.count, seconds / lane.steps)
-            yield step
-            before = time.perf_counter()
 
     def _frame(self, lane: int, model: Model, mixture: Mixture, s: int, x: Tensor) -> None:
         alpha_bar = model.schedule.alpha_bar[s].item()
@@ -210,6 +202,18 @@ def evaluations(wanted: Wanted, is_trained: bool) -> int:
 
     to_train = wanted.trains and not is_trained
     return wanted.count * sum(lane.steps for lane in wanted.lanes) + 3 * BATCH * wanted.training * to_train
+
+
+def timed(items: Iterator[Item], ref: str, batch: int, steps: int) -> Iterator[Item]:
+    """The same items. Their pace is noted when they end: others may compute in between, which does not count."""
+    seconds = 0.0
+    while True:
+        began = time.perf_counter()
+        item = next(items, None)
+        seconds += time.perf_counter() - began
+        if item is None:
+            return PACE.note(ref, batch, seconds / steps)
+        yield item
 
 
 def together(runs: Sequence[Iterator[Step]]) -> Iterator[tuple[int, Step]]:
