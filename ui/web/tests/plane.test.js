@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { extended, fromText, toText } from "../plane/board.js";
+import { verdict } from "../plane/charts.js";
 import { coordinates, frame, frameAt, histogram, moments, union } from "../plane/cloud.js";
 import { cells, Mixture } from "../plane/mixture.js";
 
@@ -52,6 +53,18 @@ test("a cloud's moments have their errors", () => {
   close(found.trace, 4 / 3 + 16 / 3);
   close(found.meanError[1], Math.sqrt(16 / 3 / 4));
   close(histogram(Float32Array.from([0.1, 9, 0.1, 9, -5, 9, 0.9, 9]), 0, 2, 1)[1], 3 / 4);
+});
+
+test("what is said of a spread depends on its error", () => {
+  const data = new Mixture({ centres: [0, 0], width: 1 });
+  const alternating = (/** @type {number} */ far, /** @type {number} */ n) =>
+    Float32Array.from({ length: 4 * n }, (_, i) => far * [1, 0, -1, 0][i % 4]);
+  const said = (/** @type {Float32Array} */ points) =>
+    verdict(data, { s: 0, alphaBar: 1, reach: 1, points, field: null });
+  assert.equal(said(alternating(1, 500)), "Spread 1.001 ± .000: 50 % below what it should be (2.000)");
+  assert.match(said(alternating(1.6, 500)), /: 28 % above what it should be/);
+  assert.match(said(alternating(3, 500)), /: 4.5 times what it should be/);
+  assert.match(said(Float32Array.from([3, 0, -1, 0, 0, 1, 0, -1])), /, as it should be \(2.000\)$/);
 });
 
 test("points come as whole numbers", () => {
