@@ -183,6 +183,8 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     page.locator(".lane[data-lane=b] .steps").press("Enter")
     page.wait_for_selector(".ddpm-plane[data-state=finished][data-last=true]")
     assert shown(page) == end
+    page.get_by_label("Moons").check()  # other data: what was shown is not theirs
+    page.wait_for_selector(".ddpm-plane .numbers", state="hidden")
 
 
 def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):

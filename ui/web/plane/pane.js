@@ -8,7 +8,7 @@ import { cells } from "./mixture.js";
 
 /**
  * @typedef {object} Scene
- * @property {Mixture} mixture
+ * @property {Mixture | null} mixture
  * @property {number} alphaBar of the marginal and the score
  * @property {number} reach how far the plane is seen
  * @property {Frame | null} frame
@@ -43,15 +43,16 @@ export function paint(canvas, scene, shown) {
   const down = (y) => (side * (1 - y / scene.reach)) / 2;
 
   context.clearRect(0, 0, side, side);
-  if (shown.density) shade();
+  if (scene.mixture && shown.density) shade(scene.mixture);
   grid();
-  if (shown.arrows) field();
+  if (scene.mixture && shown.arrows) field(scene.mixture);
   if (shown.paths) paths();
   if (scene.points) dots(scene.points);
 
-  function shade() {
+  /** @param {Mixture} mixture */
+  function shade(mixture) {
     const at = cells(SHADES, scene.reach);
-    const values = scene.mixture.density(at, at.toReversed(), scene.alphaBar);
+    const values = mixture.density(at, at.toReversed(), scene.alphaBar);
     const highest = values.reduce((most, v) => Math.max(most, v), 0);
     const small = new OffscreenCanvas(SHADES, SHADES);
     const inner = small.getContext("2d");
@@ -83,7 +84,8 @@ export function paint(canvas, scene, shown) {
     }
   }
 
-  function field() {
+  /** @param {Mixture} mixture */
+  function field(mixture) {
     const own = scene.frame?.field;
     const at = cells(scene.arrows, scene.frame?.reach ?? scene.reach);
     const every = side / scene.arrows / px < CROWDED ? 2 : 1;
@@ -91,7 +93,7 @@ export function paint(canvas, scene, shown) {
     for (let j = every - 1; j < at.length; j += every)
       for (let i = every - 1; i < at.length; i += every) {
         const [x, y] = [at[i], -at[j]]; // rows from the top
-        arrow(x, y, scene.mixture.arrow(x, y, scene.alphaBar), cell, colours.ink, own ? 0.3 : 0.55);
+        arrow(x, y, mixture.arrow(x, y, scene.alphaBar), cell, colours.ink, own ? 0.3 : 0.55);
         const index = 2 * (j * scene.arrows + i);
         if (own) arrow(x, y, [own[index], own[index + 1]], cell, colours.lane, 0.9);
       }

@@ -102,6 +102,7 @@ export function mount({ element, server, trigger, given }) {
     script = got.error === undefined ? got.python : "";
     find(root, "#plane-copy-python", HTMLButtonElement).disabled = !script;
     if (got.error === undefined) stage.offer(got.data, got.lanes);
+    else if (shape() === "drawing" && !board.points.length) stage.offer(null, []);
     root.dataset.ready = "true";
     root.dataset.described = String(ask);
   }

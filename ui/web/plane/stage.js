@@ -23,7 +23,7 @@ export class Stage {
   training = null;
   active = false; // more is to come
   /** @type {string[]} of the lanes that Run would start */
-  #names = ["", ""];
+  #names = [];
   /** @type {number[]} times at which something is shown */
   #times = [];
   #at = 0; // which of them
@@ -53,10 +53,15 @@ export class Stage {
     return Math.max(0, this.#times.lastIndexOf(slowest));
   }
 
-  /** What Run would start; shown until it does. @param {Data} data @param {string[]} names */
+  /**
+   * What Run would start. It is shown until it does, and other data in the place of an older run.
+   * @param {Data | null} data null for an empty drawing @param {string[]} names
+   */
   offer(data, names) {
-    if (this.plan) return;
-    this.mixture = new Mixture(data);
+    const same = this.plan && JSON.stringify(this.plan.data) === JSON.stringify(data);
+    if (same || this.active) return;
+    this.clear();
+    this.mixture = data && new Mixture(data);
     this.#names = names;
     this.render();
   }
@@ -143,7 +148,6 @@ export class Stage {
   render() {
     const { root, mixture, plan } = this;
     find(root, ".panes", HTMLElement).classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
-    if (!mixture) return;
     const t = this.#times[this.#at] ?? 0;
     const shown = this.frames.map((frames) => (frames.length ? frameAt(frames, t) : null));
     const both = shown.filter((frame) => frame !== null);
@@ -156,19 +160,23 @@ export class Stage {
     root.dataset.last = String(Boolean(plan) && this.#at === this.#times.length - 1);
   }
 
-  /** @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture} mixture */
+  /** @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */
   #pane(lane, shown, reach, mixture) {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();
     const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
     const points = shown?.points ?? (learning === null ? null : coordinates(learning, this.given.UNIT));
-    find(pane, ".title", HTMLElement).textContent = `${letter} · ${this.#names[lane]}`;
+    find(pane, ".title", HTMLElement).textContent = [letter, ...this.#names.slice(lane, lane + 1)].join(" · ");
     const when = shown ? `t = ${shown.s}` : "";
     find(pane, ".at", HTMLElement).textContent = learning === null ? when : "the network so far";
-    const said = shown ? verdict(mixture, shown) : "";
+    const said = shown && mixture ? verdict(mixture, shown) : "";
     find(pane, ".verdict", HTMLElement).textContent = said;
     const canvas = find(pane, "canvas", HTMLCanvasElement);
-    const about = points ? `${points.length / 2} points at t = ${shown?.s ?? 0}. ${said}` : "the data";
+    const about = points
+      ? `${points.length / 2} points at t = ${shown?.s ?? 0}. ${said}`
+      : mixture
+        ? "the data"
+        : "nothing yet";
     canvas.setAttribute("aria-label", `${letter}: ${about}`);
     const frames = this.frames[lane];
     paint(
@@ -205,14 +213,14 @@ export class Stage {
     this.button.setAttribute("aria-label", this.button.textContent);
   }
 
-  /** @param {Mixture} mixture @param {Frame[]} shown of the lanes @param {number} reach */
+  /** @param {Mixture | null} mixture @param {Frame[]} shown of the lanes @param {number} reach */
   #below(mixture, shown, reach) {
     const { root, training } = this;
     const places = ["marginals", "numbers", "loss"].map((name) => find(root, `.${name}`, HTMLElement));
     const [sides, table, learning] = places;
     sides.hidden = table.hidden = shown.length < 2;
     learning.hidden = !training;
-    if (shown.length === 2) {
+    if (mixture && shown.length === 2) {
       sides.replaceChildren(...marginals(mixture, shown, reach));
       table.replaceChildren(numbers(mixture, shown));
     }
