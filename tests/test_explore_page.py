@@ -162,7 +162,7 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     end = shown(page)
     assert "A at t = 0" in end and page.locator(".ddpm-plane .numbers tr.true").count() == 1
     verdicts = page.locator(".ddpm-plane .verdict").all_inner_texts()
-    assert "above what it should be" in verdicts[0] and "below what it should be" in verdicts[1]
+    assert verdicts[0].startswith("Spread ") and "below what it should be" in verdicts[1]
     assert all(verdict in page.locator(".ddpm-plane .announce").text_content() for verdict in verdicts)
 
     # At the start both lanes have one cloud; between two steps of B it has its last one, and a truth of its own.
@@ -199,6 +199,7 @@ def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     page.wait_for_selector(".ddpm-plane[data-last=true]")
     assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]}
     assert "−.050\t.050\t.007" in shown(page)
+    board.scroll_into_view_if_needed()
     box = board.bounding_box()
     page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
     page.mouse.down()

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -218,11 +219,8 @@ def timed(items: Iterator[Item], ref: str, batch: int, steps: int) -> Iterator[I
 
 def together(runs: Sequence[Iterator[Step]]) -> Iterator[tuple[int, Step]]:
     """(lane, step) of several runs in order of falling t."""
-
-    def numbered(lane: int, run: Iterator[Step]) -> Iterator[tuple[int, Step]]:
-        return ((lane, step) for step in run)
-
-    return heapq.merge(*(numbered(lane, run) for lane, run in enumerate(runs)), key=lambda pair: -pair[1].t)
+    numbered = (zip(repeat(lane), run, strict=False) for lane, run in enumerate(runs))
+    return heapq.merge(*numbered, key=lambda pair: -pair[1].t)
 
 
 def data(mixture: Mixture) -> dict[str, Any]:
