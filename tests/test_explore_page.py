@@ -176,6 +176,7 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     assert "at t = 1000" in page.locator(".pane[data-lane=b] canvas").get_attribute("aria-label")
 
     link = page.url
+    page.emulate_media(reduced_motion="reduce")  # so that the end is shown at once
     page.goto("about:blank")
     page.goto(link)
     page.wait_for_selector(".ddpm-plane[data-ready=true]")
