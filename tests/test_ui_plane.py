@@ -117,6 +117,19 @@ def test_the_arrows_are_the_networks_score_on_a_grid(handlers, monkeypatch):
             np.testing.assert_allclose(field[j, i], expected[0].clamp(-4, 4), atol=0.6 * ARROW_UNIT)
 
 
+def test_auto_is_the_spacing_that_suits_each_sampler(handlers):
+    asked = ASKED | {"sampler_b": "dpm++", "steps_b": 10}
+    (plan,) = results(streamed(handlers.tasks, asked), "plan")
+    assert [lane["name"] for lane in plan["lanes"]] == [
+        "exact ε · DDPM βₜ · 4 steps",
+        "exact ε · DPM++ · 10 steps · quadratic",
+    ]
+    assert handlers.describe_run(asked)["lanes"] == [lane["name"] for lane in plan["lanes"]]
+    assert plan["lanes"][1]["times"][1] < 650  # after its first step from t = 801
+    (fixed,) = results(streamed(handlers.tasks, asked | {"spacing": "trailing"}), "plan")
+    assert all(lane["name"].endswith(" · trailing") for lane in fixed["lanes"])
+
+
 def test_networks_are_few():
     networks = Networks()
     for key in range(Networks.LIMIT):

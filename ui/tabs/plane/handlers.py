@@ -12,7 +12,7 @@ from ui.runs import formats
 from ui.runs.models import Models
 from ui.runs.pace import PACE
 from ui.tabs.latents.tasks import Asked, Tasks
-from ui.tabs.plane.job import REF, Networks, PlaneJob, data, evaluations
+from ui.tabs.plane.job import REF, Exact, Networks, PlaneJob, data, evaluations
 from ui.tabs.plane.wanted import Wanted, python
 
 GUESSED = 20  # steps
@@ -33,13 +33,14 @@ class Handlers:
             wanted = Wanted.check(asked)
             needed = evaluations(wanted, self.networks.get(wanted.network) is not None)
             PlaneJob(wanted, self._models.limits, self.networks).expect(needed)
+            model = Exact(wanted, self._models.limits).get(REF)
         except ValueError as error:
             return {"error": str(error)}
         return {
             "estimate": formats.estimate(self._seconds(wanted), "CPU"),
-            "python": python(wanted),
+            "python": python(wanted, model),
             "data": data(wanted.mixture()),
-            "lanes": [lane.name for lane in wanted.lanes],
+            "lanes": [wanted.name(lane, model) for lane in wanted.lanes],
         }
 
     def _seconds(self, wanted: Wanted) -> float:

@@ -125,7 +125,8 @@ class PlaneJob(Task):
             count=wanted.count,
             data=data(mixture),
             lanes=[
-                {"name": lane.name, "denoiser": lane.denoiser, "times": wanted.times(lane)} for lane in wanted.lanes
+                {"name": wanted.name(lane, model), "denoiser": lane.denoiser, "times": wanted.times(lane, model)}
+                for lane in wanted.lanes
             ],
         )
         if wanted.trains:
@@ -170,10 +171,10 @@ class PlaneJob(Task):
         x_T = start(wanted.seed, wanted.count)
         for lane in range(len(lanes)):
             self._frame(lane, models[lane], mixture, T, x_T)
-        times = [set(wanted.times(lane)) for lane in lanes]
+        times = [set(wanted.times(lane, model)) for lane, model in zip(lanes, models, strict=True)]
         runs = []
         for lane, model in zip(lanes, models, strict=True):
-            steps = cloud(model, wanted.seed, wanted.count, **wanted.options(lane))
+            steps = cloud(model, wanted.seed, wanted.count, **wanted.options(lane, model))
             runs.append(timed(steps, f"{REF}-{lane.denoiser}", wanted.count, lane.steps))
         for lane, step in together(runs):
             self.count(wanted.count)

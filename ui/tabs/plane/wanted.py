@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.names import SHAPES
-from ddpm_core.timesteps import FORMULAS, timestep_pairs
+from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
 from ui.runs import formats
 from ui.runs.parameters import Choice, Number, Whole, shown
-from ui.runs.settings import SEED
+from ui.runs.settings import AUTO, SEED
 
 if TYPE_CHECKING:
+    from ddpm_core.model import ModelSpec
     from ddpm_core.plane import Mixture
 
 T = 1000  # of the paper's schedule, which every run here has
@@ -48,12 +49,6 @@ class Lane:
     steps: int = 10
     variance: str = "beta"
 
-    @property
-    def name(self) -> str:
-        sampler = formats.SAMPLER[self.sampler]
-        way = f"{sampler} {formats.VARIANCE[self.variance]}" if self.sampler == "ddpm" else sampler
-        return f"{self.denoiser} ε · {way} · {self.steps} step{'s' * (self.steps > 1)}"
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -80,7 +75,7 @@ class Wanted:
             width=WIDTH.check(values.get("width", 0.06)),
             count=COUNT.check(values.get("cloud", 1000)),
             seed=SEED.check(values.get("seed", 42)),
-            spacing=Choice("spacing", FORMULAS).check(values.get("spacing", FORMULAS[0])),
+            spacing=Choice("spacing", (AUTO, *FORMULAS)).check(values.get("spacing", AUTO)),
             training=TRAINING.check(values.get("training", 3000)),
             lanes=(_lane(values, ""), _lane(values, "_b")),
         )
@@ -102,14 +97,25 @@ class Wanted:
             return plane.drawing(self.drawn, self.width)
         return plane.shape(self.kind, self.width)  # pyright: ignore[reportArgumentType]
 
-    def options(self, lane: Lane) -> dict[str, Any]:
+    def name(self, lane: Lane, model: ModelSpec) -> str:
+        """A lane in a few words."""
+        sampler = formats.SAMPLER[lane.sampler]
+        way = f"{sampler} {formats.VARIANCE[lane.variance]}" if lane.sampler == "ddpm" else sampler
+        spacing = self.options(lane, model)["spacing"]
+        steps = f"{lane.steps} step{'s' * (lane.steps > 1)}"
+        return " · ".join([f"{lane.denoiser} ε", way, steps, *([spacing] if spacing != FORMULAS[0] else [])])
+
+    def options(self, lane: Lane, model: ModelSpec) -> dict[str, Any]:
         """The arguments of `ddpm_core.plane.cloud` after the number of points."""
-        options = {"steps": lane.steps, "sampler": lane.sampler, "spacing": self.spacing}
+        options: dict[str, Any] = {"steps": lane.steps, "sampler": lane.sampler, "spacing": self.spacing}
+        if self.spacing == AUTO:
+            options["spacing"] = suited_spacing(model, lane.sampler, lane.steps)  # pyright: ignore[reportArgumentType]
         return options | ({"variance": lane.variance} if lane.sampler == "ddpm" else {})
 
-    def times(self, lane: Lane) -> list[int]:
+    def times(self, lane: Lane, model: ModelSpec) -> list[int]:
         """The times at which a lane's cloud is shown, from T down to 0: all, or FRAMES evenly spaced steps."""
-        ends = [s for _, s in timestep_pairs(T, lane.steps, self.spacing)]  # pyright: ignore[reportArgumentType]
+        options = self.options(lane, model)
+        ends = [s for _, s in model_pairs(model, lane.steps, options["spacing"], options["sampler"])]
         kept = sorted({round(i * (len(ends) - 1) / (FRAMES - 1)) for i in range(FRAMES)})
         return [T, *(ends if len(ends) <= FRAMES else (ends[i] for i in kept))]
 
@@ -137,7 +143,7 @@ def drawn(text: str) -> tuple[tuple[float, float], ...]:
     return points
 
 
-def python(wanted: Wanted) -> str:
+def python(wanted: Wanted, model: ModelSpec) -> str:
     """A script that repeats both clouds with ddpm_core, prints their moments and saves their points."""
     lines = ["import numpy as np", "", "from ddpm_core import plane, plane_network", ""]
     if wanted.kind == DRAWING:
@@ -151,7 +157,7 @@ def python(wanted: Wanted) -> str:
         lines[2] = "from ddpm_core import plane"
     lines += ["lanes = {"]
     lines += [
-        f'    "{name}": ({lane.denoiser}, {wanted.options(lane)!r}),'
+        f'    "{name}": ({lane.denoiser}, {wanted.options(lane, model)!r}),'
         for name, lane in zip("AB", wanted.lanes, strict=True)
     ]
     lines += [

@@ -26,8 +26,11 @@ const different = (frames) => frames.filter(({ s }, i) => frames.findIndex((othe
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach
  */
 export function marginals(mixture, frames, reach) {
+  const keys = [...LANES, "truth"].map((name) =>
+    el("span", null, el("i", { class: name }), name === "truth" ? "q(xₜ)" : name.toUpperCase()),
+  );
   const fine = cells(4 * BINS, reach);
-  return TITLES.map((title, i) => {
+  const plots = TITLES.map((title, i) => {
     const axis = /** @type {0 | 1} */ (i);
     const truths = different(frames).map(({ alphaBar }) => mixture.marginal(axis, fine, alphaBar));
     const measured = frames.map(({ points }) => histogram(points, axis, BINS, reach));
@@ -54,6 +57,7 @@ export function marginals(mixture, frames, reach) {
       el("div", { class: "axis", "aria-hidden": "true" }, ...ends),
     );
   });
+  return [...plots, el("div", { class: "key" }, ...keys)];
 }
 
 /**
