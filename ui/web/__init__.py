@@ -11,7 +11,7 @@ from urllib.parse import quote
 import gradio as gr
 
 FILES = Path(__file__).parent
-SERVED = ("shared", "player", "forward", "latents", "likelihood", "train", "page")
+SERVED = ("shared", "player", "forward", "latents", "likelihood", "plane", "train", "page")
 
 gr.set_static_paths([FILES / folder for folder in SERVED])
 
