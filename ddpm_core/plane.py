@@ -20,6 +20,7 @@ from torch import Tensor
 from ddpm_core.model import Model
 from ddpm_core.names import SHAPES, Shape
 from ddpm_core.noise import gaussian
+from ddpm_core.objective import l_simple
 from ddpm_core.runs import trajectory
 from ddpm_core.samplers import Step
 from ddpm_core.schedule import NoiseSchedule
@@ -119,6 +120,26 @@ def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:
 def start(seed: int, n: int) -> Tensor:
     """The x_T of `cloud`, float32 (n, 2, 1, 1)."""
     return gaussian(seed, 0, (n, 2, 1, 1))
+
+
+def network_score(model: Model, points: np.ndarray, t: int) -> Tensor:
+    """∇ log q(x_t) as the network of a model of points has learned it, −ε_θ/√(1 − ᾱ_t), float32 (N, 2).
+
+    points: x_t, (N, 2); t: 1..T.
+    """
+    x_t = torch.from_numpy(points.astype(np.float32)).reshape(-1, 2, 1, 1)
+    with torch.no_grad():
+        eps = model.network(x_t, torch.full((len(x_t),), t - 1), None)
+    return -eps.flatten(1) / (1 - model.schedule.alpha_bar[t].item()) ** 0.5
+
+
+def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: int = 20_000) -> float:
+    """L_simple (Eq. 14) of the exact ε, below which no network comes, estimated with so many draws."""
+    exact, generator = exact_model(mixture, schedule), np.random.default_rng(0)
+    x_0 = mixture.draw(draws, generator)
+    t = torch.from_numpy(generator.integers(1, exact.schedule.T + 1, draws))
+    eps = torch.from_numpy(generator.standard_normal(x_0.shape, dtype=np.float32))
+    return l_simple(exact.network, exact.schedule, x_0, t, eps).mean().item()
 
 
 # --- Shapes, inside [−1, 1]²

@@ -199,3 +199,19 @@ def test_training_leaves_torchs_own_draws_alone():
     before = torch.get_rng_state()
     plane_network.train(plane.shape("ring"), steps=1)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_score_of_the_exact_model_is_the_mixtures():
+    ring, points = plane.shape("ring"), np.random.default_rng(1).uniform(-1, 1, (50, 2))
+    model = plane.exact_model(ring)
+    for t in (1, 200, 1000):
+        ours = plane.network_score(model, points, t)
+        theirs = ring.score(torch.from_numpy(points), model.schedule.alpha_bar[t].item())
+        assert torch.allclose(ours.double(), theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_the_least_loss_of_one_gaussian_is_the_closed_form():
+    schedule = ddpm_core.NoiseSchedule.linear()
+    gaussian, a = plane.shape("gaussian", width=0.5), schedule.alpha_bar[1:]
+    variance = a * 0.25 / (a * 0.25 + 1 - a)  # of ε given x_t
+    assert plane.least_loss(gaussian, schedule) == pytest.approx(variance.mean().item(), rel=0.03)

@@ -36,7 +36,6 @@ NEAR, FAR = 1.2, 2.4  # what is seen of the plane at t = 0 and at T: up to so fa
 EVERY = 25  # steps of a training between two chances to stop
 PREVIEW = (300, 20)  # points, and steps of DDIM, of a cloud that shows how far the training is
 PREVIEW_SECONDS = 0.4  # between two of these
-BASELINE = 20_000  # draws with which the least possible loss is estimated
 
 Item = TypeVar("Item")
 
@@ -116,6 +115,8 @@ class PlaneJob(Task):
         self._networks = networks
 
     def compute(self, model: Model) -> None:
+        from ddpm_core.plane import least_loss
+
         wanted, mixture = self.wanted, self.wanted.mixture()
         trained = self._networks.get(wanted.network) if wanted.trains else None
         self.expect(evaluations(wanted, trained is not None))
@@ -130,7 +131,7 @@ class PlaneJob(Task):
             ],
         )
         if wanted.trains:
-            lowest = least(mixture, model)
+            lowest = least_loss(mixture, model.schedule)
             trained = trained or self._train(mixture, lowest)
             self._report(trained.curve, lowest)
         models = [model if lane.denoiser == "exact" or trained is None else trained.model for lane in wanted.lanes]
@@ -229,33 +230,17 @@ def data(mixture: Mixture) -> dict[str, Any]:
     return {"centres": [round(value, 4) for value in mixture.centres.flatten().tolist()], "width": mixture.width}
 
 
-def least(mixture: Mixture, exact: Model) -> float:
-    """L_simple of the exact ε, below which no network comes."""
-    import torch
-
-    from ddpm_core.objective import l_simple
-
-    generator = np.random.default_rng(0)
-    x_0 = mixture.draw(BASELINE, generator)
-    t = torch.from_numpy(generator.integers(1, T + 1, BASELINE))
-    eps = torch.from_numpy(generator.standard_normal(x_0.shape, dtype=np.float32))
-    return l_simple(exact.network, exact.schedule, x_0, t, eps).mean().item()
-
-
 def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> str:
     """The network's score on a square of ARROWS × ARROWS points up to `reach` from 0, rows from the top, in units of
     1/√V: V is the variance of a part of q(x_t), so the arrows are about as long at every t.
     """
-    import torch
+    from ddpm_core.plane import network_score
 
-    ticks = torch.linspace(-1, 1, ARROWS) * reach * (1 - 1 / ARROWS)
-    y, x = torch.meshgrid(-ticks, ticks, indexing="ij")
-    points = torch.stack([x, y], -1).reshape(-1, 2, 1, 1)
-    with torch.no_grad():
-        eps = model.network(points, torch.full((len(points),), t - 1), None)
+    ticks = np.linspace(-1, 1, ARROWS) * reach * (1 - 1 / ARROWS)
+    points = np.stack(np.meshgrid(ticks, -ticks), -1).reshape(-1, 2)
     alpha_bar = model.schedule.alpha_bar[t].item()
-    scale = ((alpha_bar * mixture.width**2 + 1 - alpha_bar) / (1 - alpha_bar)) ** 0.5
-    return _text(-scale * eps.flatten(1).numpy(), ARROW_UNIT, np.int8)
+    variance = alpha_bar * mixture.width**2 + 1 - alpha_bar
+    return _text(network_score(model, points, t).numpy() * variance**0.5, ARROW_UNIT, np.int8)
 
 
 def packed(x: Tensor) -> str:
