@@ -211,7 +211,7 @@ def test_the_score_of_the_exact_model_is_the_mixtures():
 
 
 def test_the_least_loss_of_one_gaussian_is_the_closed_form():
-    schedule = ddpm_core.NoiseSchedule.linear()
+    schedule = NoiseSchedule.linear()
     gaussian, a = plane.shape("gaussian", width=0.5), schedule.alpha_bar[1:]
     variance = a * 0.25 / (a * 0.25 + 1 - a)  # of ε given x_t
     assert plane.least_loss(gaussian, schedule) == pytest.approx(variance.mean().item(), rel=0.03)
