@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from ddpm_core import defaults
 from ui import web
 from ui.events import NETWORK, QUICK, QUIET
 from ui.runs.models import Models
@@ -24,7 +25,7 @@ def latents_tab(demo: gr.Blocks, models: Models, checkpoint: str) -> None:
     constants = {"MAX_SEED": MAX_SEED, "MAX_BYTES": int(models.limits.upload_mb * 1e6), "checkpoint": checkpoint}
     sources = {
         "<!-- source a -->": source_html("a", "latents-kind-a", "First picture", FIRST, "Sample"),
-        "<!-- source b -->": source_html("b", "latents-kind-b", "Second picture", SECOND, "Sample", seed=43),
+        "<!-- source b -->": source_html("b", "latents-kind-b", "Second picture", SECOND, "Sample", seed=defaults.SEED + 1),
     }
     functions = web.functions(*handlers.chooser.functions, handlers.describe_run, handlers.save_run)
     screen = web.component("latents", constants, sources, server_functions=functions)
