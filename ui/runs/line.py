@@ -49,6 +49,7 @@ class Place:
         self.ticket = 0  # in which order those who want one came
         self.since = self.charged = 0.0  # when its turn began; until when its time is counted
         self.slice = SLICE  # seconds of its turn
+        self.used = 0.0  # seconds of all its turns, as far as they are counted: see `seconds`
         self._line = line
         self._look = threading.Event()
 
@@ -72,6 +73,10 @@ class Place:
     def must_yield(self) -> bool:
         """Whether its turn is over: it has computed for a slice, and the next turn is another one's."""
         return self._line._is_over(self)
+
+    def seconds(self) -> float:
+        """How long it has had turns so far: loading and computing, not waiting while others had theirs."""
+        return self._line._seconds(self)
 
     def wake(self) -> None:
         """Make `take` call check() at once."""
@@ -185,6 +190,12 @@ class Line:
             place.ready = False
             return other
 
+    def _seconds(self, place: Place) -> float:
+        with self._changed:
+            if self._holder is place:
+                self._charge(place)
+            return place.used
+
     def _leave(self, place: Place) -> None:
         with self._changed:
             self._end_turn(place)
@@ -209,6 +220,7 @@ class Line:
         """Count its time until now. Its turn goes on."""
         now = self.clock()
         self._used[place.visitor] += now - place.charged
+        place.used += now - place.charged
         place.charged = now
 
     def _give_turn(self) -> None:

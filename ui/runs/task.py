@@ -45,10 +45,9 @@ class Task(Job):
         with self._news:
             self._done[0] += evaluations
         self._note_work()
-        self._check()
         assert self._place is not None and self._network is not None
         before = time.perf_counter()
-        self._give_way(self._place, [self._network])
+        self._between_steps(self._place, [self._network])
         self._began += time.perf_counter() - before
 
     def give(self, **result: Any) -> None:
@@ -75,7 +74,6 @@ class Task(Job):
         self.check(model)
         self.about = [{"revision": revision(model), "engine": getattr(model.network, "description", None)}]
         self._say("running")
-        self._started = time.monotonic()
         self._began = time.perf_counter()
         self.compute(model)
 

@@ -23,9 +23,10 @@ def latents_tab(demo: gr.Blocks, models: Models, checkpoint: str) -> None:
     """Build the tab. In the page, `window.ddpmLatents` = { values } sets it, also before it is opened."""
     handlers = Handlers(demo, models, checkpoint)
     constants = {"MAX_SEED": MAX_SEED, "MAX_BYTES": int(models.limits.upload_mb * 1e6), "checkpoint": checkpoint}
+    second = defaults.SEED + 1
     sources = {
         "<!-- source a -->": source_html("a", "latents-kind-a", "First picture", FIRST, "Sample"),
-        "<!-- source b -->": source_html("b", "latents-kind-b", "Second picture", SECOND, "Sample", seed=defaults.SEED + 1),
+        "<!-- source b -->": source_html("b", "latents-kind-b", "Second picture", SECOND, "Sample", seed=second),
     }
     functions = web.functions(*handlers.chooser.functions, handlers.describe_run, handlers.save_run)
     screen = web.component("latents", constants, sources, server_functions=functions)
