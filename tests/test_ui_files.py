@@ -77,7 +77,9 @@ def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size, sa
     final = ddpm_core.sample(models.model, range(13, 15), 3, variance="beta_tilde")
     for make in files.KINDS.values():
         make(None, view)
-    png, gif, webp, strip, archive = saved.values()
+    by_end = {name.removeprefix("toy-3-steps-beta_tilde-seed-13"): content for name, content in saved.items()}
+    png, gif, webp, strip, archive = (by_end[end] for end in (".png", ".gif", ".webp", "-strip.png", ".zip"))
+    assert len(by_end) == len(files.KINDS)
     assert Image.open(io.BytesIO(webp)).n_frames == 3
     np.testing.assert_array_equal(picture(png).reshape(size, -1, channels)[:, :size], final[0])
     assert Image.open(io.BytesIO(gif)).n_frames == 3

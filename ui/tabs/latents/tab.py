@@ -22,7 +22,12 @@ SECOND = "Its latent is mixed with the first one’s"
 def latents_tab(demo: gr.Blocks, models: Models, checkpoint: str) -> None:
     """Build the tab. In the page, `window.ddpmLatents` = { values } sets it, also before it is opened."""
     handlers = Handlers(demo, models, checkpoint)
-    constants = {"MAX_SEED": MAX_SEED, "MAX_BYTES": int(models.limits.upload_mb * 1e6), "checkpoint": checkpoint}
+    constants = {
+        "MAX_SEED": MAX_SEED,
+        "MAX_BYTES": int(models.limits.upload_mb * 1e6),
+        "checkpoint": checkpoint,
+        "kinds": handlers.kinds,
+    }
     second = defaults.SEED + 1
     sources = {
         "<!-- source a -->": source_html("a", "latents-kind-a", "First picture", FIRST, "Sample"),
