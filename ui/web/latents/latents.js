@@ -193,7 +193,7 @@ export function mount({ element, server, upload, trigger, given }) {
     });
   }
   run.addEventListener("click", start);
-  find(root, ".stop", HTMLElement).addEventListener("click", () => trigger("stop"));
+  find(root, ".stop", HTMLElement).addEventListener("click", () => stream.stop(() => trigger("stop")));
   find(root, "#latents-copy-link", HTMLElement).addEventListener("click", () => {
     const link = linkTo(location.href, "latents", values(), pictures());
     history.replaceState(null, "", link);

@@ -227,7 +227,7 @@ export function mount({ element, server, upload, trigger, given }) {
   });
   run.addEventListener("click", start);
   find(root, ".open", HTMLElement).addEventListener("click", open);
-  find(root, ".stop", HTMLElement).addEventListener("click", () => trigger("stop"));
+  find(root, ".stop", HTMLElement).addEventListener("click", () => stream.stop(() => trigger("stop")));
   find(root, "#likelihood-copy-link", HTMLElement).addEventListener("click", () => {
     history.replaceState(null, "", link());
     copy(String(link()), "likelihood-copy-link", "The link:");
