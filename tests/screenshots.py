@@ -20,7 +20,7 @@ from playwright.sync_api import Page, sync_playwright
 import ui
 
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-COMPARE = "compare=true&steps={0}&steps_b={0}&variance=beta&variance_b=beta_tilde&count=4&seed=13"
+COMPARE = "compare=true&steps={0}&steps_b={0}&variance=beta&variance_b=beta_tilde&count=4&label=3&seed=42"  # clear digits in 10 steps
 
 
 def finished(page: Page) -> None:

@@ -38,6 +38,10 @@ class LatentsJob(Task):
         self.frames: dict[int, dict[int, np.ndarray]] = {}
         self.times: tuple[int, ...] = ()
 
+    @property
+    def together(self) -> int:
+        return self.wanted.chain.count
+
     def check(self, model: ModelSpec) -> None:
         self.wanted.options(model)
         self.wanted.rows(model)

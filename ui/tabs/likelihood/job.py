@@ -48,6 +48,10 @@ class LikelihoodJob(Task):
         self.wanted = wanted
         self.bound: BitsPerDim | None = None
 
+    @property
+    def together(self) -> int:
+        return BATCH
+
     def check(self, model: ModelSpec) -> None:
         from ddpm_core.predict import label_tensor
 

@@ -95,8 +95,8 @@ export function mount({ element, server, upload, trigger, given }) {
   /** @param {Early} found */
   function showEarly({ steps, bits: value }) {
     if (!plan || bits) return;
-    const sum = `${plusMinus(value, null)} bits/dim with ${plan.variances[0][0]} in ${steps} steps: the first picture`;
-    find(root, ".big", HTMLElement).textContent = sum;
+    const first = `${plusMinus(value, null)} bits/dim with ${plan.variances[0][0]} in ${steps} steps`;
+    find(root, ".big", HTMLElement).textContent = `${first} (first picture; all ${plan.T} steps follow)`;
   }
 
   /** @param {Bits} found */
