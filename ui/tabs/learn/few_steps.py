@@ -39,7 +39,8 @@ def draw(name: str, steps: int, seeds: range) -> np.ndarray | None:
     model = ddpm_core.load(lane.checkpoint)
     if model.student is not None and steps > len(model.student.times):
         return None
-    return ddpm_core.sample(model, **(lane.arguments(model) | {"seeds": seeds}))
+    arguments: dict[str, Any] = lane.arguments(model) | {"seeds": seeds}
+    return ddpm_core.sample(model, **arguments)
 
 
 def weights(name: str) -> str:
