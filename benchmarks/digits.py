@@ -161,9 +161,8 @@ def neighbours(images: np.ndarray, real: np.ndarray) -> np.ndarray:
     """A picture, uint8: above, samples; below each, the nearest training digit in pixels, then in features."""
 
     def nearest(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (
-            torch.cdist(*(torch.from_numpy(x.reshape(len(x), -1).astype(np.float32)) for x in (a, b))).argmin(1).numpy()
-        )
+        rows, others = (torch.from_numpy(x.reshape(len(x), -1).astype(np.float32)) for x in (a, b))
+        return torch.cdist(rows, others).argmin(1).numpy()
 
     rows = images, real[nearest(images, real)], real[nearest(features(images), features(real))]
     return imaging.grid(np.concatenate(rows), columns=len(images))

@@ -4,10 +4,11 @@
     python -m benchmarks training --network cifar10-tiny --batch 64 --flags --channels-last --precision bf16 --fused
 
 Peers: the loop of diffusers' unconditional_image_generation example (its network, scheduler, EMA and data transforms)
-and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a peer
-by hand what --flags gives us, but for --fused, which is ours. Each contender is a process of its own; they take turns,
-the others waiting. Prints the median of each, ratios, and our share of the measured matrix-product peak. lucidrains'
-network is not ours: the work for an image stands beside its speed. Each uses its own optimiser.
+and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a
+peer by hand what --flags gives us, but for --fused, which is ours; "ours compiled" has --compile in its place. Each
+contender is a process of its own; they take turns, the others waiting. Prints the median of each, ratios, and our
+share of the measured matrix-product peak. lucidrains' network is not ours: the work for an image stands beside its
+speed. Each uses its own optimiser.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def ours(config: Config) -> Step:
     """This project's trainer."""
     trainer = Trainer(config)
     window = Window(trainer.device)
-    rounds = batches(config, trainer.images, 0, 0, 1)
+    rounds = batches(trainer.config, trainer.images, trainer.task.times, 0, 0, 1)
     return lambda: trainer.train_step(rounds, window)
 
 
@@ -186,6 +187,7 @@ def flops_per_image(network: torch.nn.Module) -> float:
 
 CONTENDERS: dict[str, Callable[[Config, Path, Path], Step]] = {
     "ours": lambda config, folder, results: ours(config),
+    "ours compiled": lambda config, folder, results: ours(replace(config, fused=False, compile=True)),
     "diffusers": lambda config, folder, results: diffusers_loop(config, folder, tuned=False),
     "diffusers tuned": lambda config, folder, results: diffusers_loop(config, folder, tuned=True),
     "lucidrains": lambda config, folder, results: lucidrains(config, folder, results, tuned=False),
@@ -261,7 +263,7 @@ def main(arguments: list[str]) -> None:
     results = {}
     for name, values in times.items():
         results[name] = {"images_per_second": config.batch / statistics.median(values)}
-        results[name]["gflop_per_image"] = flops[name.removesuffix(" tuned")] / 1e9
+        results[name]["gflop_per_image"] = flops[name.removesuffix(" tuned").removesuffix(" compiled")] / 1e9
         if name != "ours" and "ours" in times and len(values) > 1:
             ratios = [theirs / own for theirs, own in zip(values, times["ours"], strict=True)]
             results[name]["times_slower_than_ours"] = spread(ratios)

@@ -50,6 +50,13 @@ class BitsPerDim:
         """Root mean squared error of the receiver's x̂_0 given x_t, (N,), on the scale 0..255."""
         return 127.5 * self.mse[:, self._index(t)].sqrt()
 
+    def with_images(self, other: BitsPerDim) -> BitsPerDim:
+        """The bound for these images and then those of `other`, which has the same times (else ValueError)."""
+        if other.times != self.times:
+            raise ValueError("bounds of chains with different times can't be put together")
+        parts = zip((self.prior, self.terms, self.mse), (other.prior, other.terms, other.mse), strict=True)
+        return BitsPerDim(self.times, *map(torch.cat, parts))
+
     def _index(self, t: int) -> int:
         if t not in self.times:
             raise ValueError(f"the chain does not visit t = {t}")
@@ -88,13 +95,8 @@ def bits_per_dim(
         sigma2 = bound_variance(model.schedule, t, s, variance, prediction.v, model.gamma)
         terms.append(_mean(bound(model.schedule, x_0_part, x_t, t, s, mean, sigma2, cdf)) / math.log(2))
         mse.append(_mean((prediction.x0_hat - x_0_part).square()))
-    shape = (len(pairs), len(x_0))
-    return BitsPerDim(
-        times=tuple(t for t, _ in reversed(pairs)),
-        prior=_mean(_prior_kl(model.schedule, x_0, pairs[0][0])) / math.log(2),
-        terms=torch.cat(terms).reshape(shape).flip(0).T,
-        mse=torch.cat(mse).reshape(shape).flip(0).T,
-    )
+    of_terms, of_mse = (torch.cat(parts).reshape(len(pairs), len(x_0)).flip(0).T for parts in (terms, mse))
+    return BitsPerDim(tuple(t for t, _ in reversed(pairs)), _prior(model.schedule, x_0, pairs[0][0]), of_terms, of_mse)
 
 
 def progressive_decoding(
@@ -137,8 +139,7 @@ def rechain(
     sigma2 = bound_variance(schedule, t, s, variance, None, model.gamma).flatten()[1:]
     of_mean = of_x_0[1:] ** 2 * mse[:, 1:]
     later = gaussian_kl(of_mean.sqrt(), true[1:], torch.zeros_like(of_mean), sigma2) / math.log(2)
-    x_0 = image_state(model, images, torch.float64)
-    prior = _mean(_prior_kl(schedule, x_0, pairs[0][0])) / math.log(2)
+    prior = _prior(schedule, image_state(model, images, torch.float64), pairs[0][0])
     return BitsPerDim(tuple(t.tolist()), prior, torch.cat([full.terms[:, :1], later], 1), mse)
 
 
@@ -223,10 +224,10 @@ def chain(
     return pairs, check_variance(model, variance, pairs)
 
 
-def _prior_kl(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:
-    """L_T: KL(q(x_t | x_0) ‖ N(0, I)) at the time where the chain starts, arranged so that nothing cancels."""
+def _prior(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:
+    """L_T, (N,) in bits/dim: KL(q(x_t | x_0) ‖ N(0, I)) where the chain starts, arranged so that nothing cancels."""
     alpha_bar = schedule.alpha_bar[t].item()
-    return 0.5 * (alpha_bar * (x_0.square() - 1) - math.log1p(-alpha_bar))
+    return _mean(0.5 * (alpha_bar * (x_0.square() - 1) - math.log1p(-alpha_bar))) / math.log(2)
 
 
 def evaluations(

@@ -14,6 +14,7 @@ Arithmetic = Literal["fp32", "bf16", "fp16"]  # what "auto" is resolved to
 Precision = Literal["auto", Arithmetic]
 Cdf = Literal["tanh", "exact"]
 Distillation = Literal["consistency", "progressive"]
+Shape = Literal["ring", "moons", "spiral", "gaussian"]  # data in the plane
 Averaging = Literal["EMA", "not EMA", "unknown"]  # whether weights are the moving average
 
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
@@ -27,4 +28,5 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 CDFS: tuple[Cdf, ...] = get_args(Cdf)
 AVERAGINGS: tuple[Averaging, ...] = get_args(Averaging)
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 DISTILLATIONS: tuple[Distillation, ...] = get_args(Distillation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -39,6 +39,11 @@ class Step:
     x: Tensor
     x0_hat: Tensor
     sigma: float | Tensor
+
+    def cpu(self) -> Step:
+        """The same step with its tensors in the memory of the CPU."""
+        sigma = self.sigma.cpu() if isinstance(self.sigma, Tensor) else self.sigma
+        return replace(self, x=self.x.cpu(), x0_hat=self.x0_hat.cpu(), sigma=sigma)
 
 
 def ddpm(

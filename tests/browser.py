@@ -1,5 +1,7 @@
 """A Chromium for the browser tests: `browser` (one per module) and `page` (one per test, failing on page errors).
 
+The pages of a module share a cache, as the tabs of one window do: without it each loads gradio's scripts anew.
+
 Import both fixtures into a test module: `from browser import browser, page  # noqa: F401`.
 Without playwright or a Chromium such tests skip, except under CI (environment variable CI), where they fail.
 """
@@ -35,13 +37,14 @@ def browser():
             chromium = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
         except Error as error:
             _missing(f"no Chromium starts: {str(error).splitlines()[0]}")
+        chromium.new_context(viewport={"width": 1280, "height": 720})  # of all `page`
         yield chromium
         chromium.close()
 
 
 @pytest.fixture
 def page(browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page = browser.contexts[0].new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

@@ -1,5 +1,7 @@
 """For every test: one thread per worker, and random inputs that are the same in each run."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from hypothesis import settings
@@ -11,9 +13,41 @@ torch.set_num_threads(1)
 settings.register_profile("seeded", deadline=None, derandomize=True)
 settings.load_profile("seeded")
 
+# Files of more than 15 seconds, the longest first: one that began last would be waited for alone.
+SLOW = (
+    *("test_app", "test_engine", "test_train_processes", "test_evaluate", "test_player", "test_train_tab"),
+    *("test_train", "test_explore_page", "test_openvino_graph", "test_share", "test_hub", "test_lab_page"),
+    *("test_optimised", "test_distill"),
+)
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # pytest-xdist would begin with the files that have the most tests
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: i for i, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))  # else in the order of their names
+
+
+@contextmanager
+def no_openvino():
+    """Models load as where neither OpenVINO (converting takes a second) nor native bf16 (it rounds) is to be had."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "find_spec", lambda name: None)
+        patch.setattr(engine, "torch_precision", lambda precision, device: precision.replace("auto", "fp32"))
+        yield
+
 
 @pytest.fixture
-def torch_engine(monkeypatch):
-    """Models load as where neither OpenVINO (converting takes a second) nor native bf16 (it rounds) is to be had."""
-    monkeypatch.setattr(engine, "find_spec", lambda name: None)
-    monkeypatch.setattr(engine, "torch_precision", lambda precision, device: precision.replace("auto", "fp32"))
+def torch_engine():
+    """For a test whose subject is not the engine."""
+    with no_openvino():
+        yield
+
+
+@pytest.fixture(scope="module")
+def torch_page():
+    """For a module whose page or server loads models by itself: before it is served."""
+    with no_openvino():
+        yield

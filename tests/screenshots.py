@@ -83,6 +83,18 @@ def likelihood(page: Page, url: str) -> None:
     done(page, "likelihood")
 
 
+def plane(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=plane")
+    done(page, "plane")
+    page.wait_for_selector(".ddpm-plane[data-last=true]")
+
+
+def plane_trained(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=plane&shape=spiral&denoiser_b=trained&steps=50&steps_b=50&variance=beta_tilde")
+    done(page, "plane")
+    page.wait_for_selector(".ddpm-plane[data-last=true]")
+
+
 def study(page: Page, url: str) -> None:
     page.goto(f"{url}?tab=likelihood&mode=study&folder={Path(__file__).resolve().parents[1]}/docs/study")
     page.wait_for_selector(".ddpm-likelihood .plots img")
@@ -95,7 +107,20 @@ def done(page: Page, tab: str) -> None:
     page.wait_for_timeout(400)
 
 
-VIEWS = (denoise, compare, projector, forward, train, latents, interpolate, likelihood, study, learn)
+VIEWS = (
+    denoise,
+    compare,
+    projector,
+    forward,
+    train,
+    latents,
+    interpolate,
+    likelihood,
+    study,
+    plane,
+    plane_trained,
+    learn,
+)
 
 
 def animation(page: Page, url: str, path: Path) -> None:

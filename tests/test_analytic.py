@@ -26,6 +26,8 @@ from ddpm_core.checkpoint import gamma_file
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian
 
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
 SCHEDULE = NoiseSchedule.linear(200, 1e-4, 0.1)
 TABLE = SCHEDULE.alpha_bar
 SIZE = 32

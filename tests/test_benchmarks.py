@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmarks import digits
+from benchmarks import digits, training
+from train.fit.config import Config
 
 
 @pytest.fixture
@@ -70,3 +71,25 @@ def test_without_a_classifier_the_command_that_makes_it_is_named(tmp_path, monke
     digits.load_classifier.cache_clear()
     with pytest.raises(FileNotFoundError, match="python -m benchmarks digits"):
         digits.features(np.zeros((1, 28, 28, 1), np.uint8))
+
+
+@pytest.mark.parametrize("times", ["uniform", "lognormal"])
+def test_our_training_step_is_the_trainers(tmp_path, times):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    config = Config(
+        data=str(training.pictures(folder, 4)),
+        out=str(tmp_path / "run"),
+        widths=(8,),
+        blocks=1,
+        attention=(),
+        norm_groups=4,
+        batch=2,
+        steps=2,
+        times=times,
+    )
+    step = training.ours(config)
+    step()
+    step()
+    with pytest.raises(StopIteration):  # it has done the two steps of its run
+        step()

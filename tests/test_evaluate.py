@@ -78,7 +78,8 @@ def make_checkpoint(folder, embeddings=None, T=T, **fields):
         out_channels=channels,
     )
     torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
-    save(Model(network=wrap(unet), schedule=NoiseSchedule.linear(T, 1e-3, 0.4), image_size=SIZE, **fields), folder)
+    ready = wrap(unet, "cpu", "fp32", "torch")  # nothing has to be converted
+    save(Model(network=ready, schedule=NoiseSchedule.linear(T, 1e-3, 0.4), image_size=SIZE, **fields), folder)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The Latents and Likelihood tabs in a real browser, with small random networks that are ready at once."""
+"""The Latents, Likelihood and Plane tabs in a real browser, with small random networks that are ready at once."""
 
 import os
 
@@ -20,7 +20,7 @@ SIZE = 28
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def url(tmp_path_factory, torch_page):
     """Served with a network of grey 28×28 images, for which pictures of digits come with the page."""
     folder = tmp_path_factory.mktemp("models") / "grey"
     small = {**TINY, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
@@ -251,7 +251,92 @@ def test_a_results_folder_opens_and_its_cells_lead_to_denoise(page, url):
     page.wait_for_function("document.querySelector('#steps input[type=number]')?.value === '10'")
 
 
-@pytest.mark.parametrize("tab", ["latents", "likelihood"])
+def shown(page):
+    """What the numbers under the clouds say."""
+    return page.locator(".ddpm-plane .numbers tbody").inner_text()
+
+
+def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
+    open_tab(page, url, "plane", steps=20, steps_b=5, cloud=200)
+    finished(page, "plane")
+    page.wait_for_selector(".ddpm-plane[data-last=true]")  # it has played to the end
+    assert page.get_attribute(".ddpm-plane", "data-frames") == "27"
+    end = shown(page)
+    assert "A at t = 0" in end and page.locator(".ddpm-plane .numbers tr.true").count() == 1
+    verdicts = page.locator(".ddpm-plane .verdict").all_inner_texts()
+    assert verdicts[0].startswith("Spread ") and "below what it should be" in verdicts[1]
+    assert all(verdict in page.locator(".ddpm-plane .announce").text_content() for verdict in verdicts)
+
+    # At the start both lanes have one cloud; between two steps of B it has its last one, and a truth of its own.
+    page.get_by_label("Time t").press("Home")
+    page.wait_for_selector(".ddpm-plane[data-t='1000']")
+    a, b, _ = shown(page).splitlines()
+    assert a.split("\t")[1:] == b.split("\t")[1:]
+    page.get_by_label("Time t").press("ArrowRight")
+    page.wait_for_selector(".ddpm-plane[data-t='947']")
+    assert "B at t = 1000" in shown(page) and page.locator(".ddpm-plane .numbers tr.true").count() == 2
+    assert "at t = 1000" in page.locator(".pane[data-lane=b] canvas").get_attribute("aria-label")
+
+    link = page.url
+    page.emulate_media(reduced_motion="reduce")  # so that the end is shown at once
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(".ddpm-plane[data-ready=true]")
+    assert page.get_attribute(".ddpm-plane", "data-state") == "idle"
+    page.locator(".lane[data-lane=b] .steps").press("Enter")
+    page.wait_for_selector(".ddpm-plane[data-state=finished][data-last=true]")
+    assert shown(page) == end
+    page.get_by_label("Moons").check()  # other data: what was shown is not theirs
+    page.wait_for_selector(".ddpm-plane .numbers", state="hidden")
+
+
+def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
+    page.emulate_media(reduced_motion="reduce")  # so that nothing plays
+    open_tab(page, url, "plane", shape="drawing", steps=2, steps_b=2, cloud=50)
+    page.get_by_text("The drawing is empty").wait_for()
+    assert page.locator(".ddpm-plane .run").is_disabled()
+    board = page.get_by_label("Drawing board")
+    for key in ("ArrowLeft", "ArrowUp", "Space"):
+        board.press(key)
+    finished(page, "plane")  # of one point
+    page.wait_for_selector(".ddpm-plane[data-last=true]")
+    assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]}
+    assert "−.050\t.050\t.007" in shown(page)
+    board.scroll_into_view_if_needed()
+    box = board.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    drawn = page.locator(".ddpm-plane .drawn").inner_text()
+    assert int(drawn.split()[0]) > 30
+    page.wait_for_function("document.querySelector('.ddpm-plane .run').disabled === false")
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Copy link").click()
+    page.goto(page.url.replace("steps=2", "steps=3"))
+    page.wait_for_selector(".ddpm-plane[data-ready=true]")
+    assert int(page.locator(".ddpm-plane .drawn").inner_text().split()[0]) == int(drawn.split()[0]) - 1
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_text("The drawing is empty").wait_for()
+
+
+def test_a_network_is_trained_before_ones_eyes_also_in_a_tab_that_is_not_seen(page, url):
+    open_tab(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
+    page.click(".ddpm-plane .run:enabled")
+    page.get_by_text("the network so far").wait_for()
+    page.get_by_role("tab", name="Learn").click()
+    page.get_by_role("tab", name="Plane").click()
+    page.wait_for_function("document.querySelector('.ddpm-plane .loss .at').textContent.includes('of 10000')")
+    page.click(".ddpm-plane .stop")
+    page.wait_for_selector(".ddpm-plane[data-state=stopped]")
+    assert page.get_by_role("button", name="Play").is_disabled()  # there is no cloud yet
+    page.fill(".ddpm-plane .training", "20")
+    page.press(".ddpm-plane .training", "Enter")
+    page.wait_for_selector(".ddpm-plane[data-state=finished][data-last=true]")
+    assert "step 20 of 20" in page.locator(".ddpm-plane .loss .at").inner_text()
+
+
+@pytest.mark.parametrize("tab", ["latents", "likelihood", "plane"])
 def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url, tab):
     page.set_viewport_size({"width": 390, "height": 844})
     open_tab(page, url, tab, steps=2, count=2)
@@ -268,6 +353,10 @@ def test_a_lesson_leads_here(page, url):
     page.get_by_role("button", name="Share a latent in Latents").click()
     page.wait_for_selector(".ddpm-latents[data-ready=true]")
     assert page.get_attribute(".ddpm-latents", "data-state") == "idle"
+
+    page.get_by_role("tab", name="Learn").click()
+    page.get_by_role("button", name="Show two clouds in Plane").click()
+    page.wait_for_selector(".ddpm-plane[data-ready=true][data-state=idle]")
 
     # The model is the one that is chosen in Denoise, from then on.
     page.get_by_role("tab", name="Denoise").click()

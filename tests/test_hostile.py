@@ -4,50 +4,53 @@ import random
 
 import pytest
 
-from benchmarks import hostile
+from benchmarks.hostile import checkpoints
+from benchmarks.hostile.case import Case
+from benchmarks.hostile.pictures import picture_cases
+from benchmarks.hostile.reader import Outcome, judged, read
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile") / "good"
-    hostile.write_checkpoint(folder)
-    assert hostile.read(hostile.Case("good", folder)) == ""
+    checkpoints.write_checkpoint(folder)
+    assert read(Case("good", folder)) == ""
     return folder
 
 
 def tried(cases):
     for case in cases:
-        sentence = hostile.read(case)  # any other error comes out
-        assert hostile.judged(case, hostile.Outcome(sentence, 0, 0)) == "", case
+        sentence = read(case)  # any other error comes out
+        assert judged(case, Outcome(sentence, 0, 0)) == "", case
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_pickles_are_refused_and_not_run(checkpoint, tmp_path):
-    tried(hostile.pickle_cases(checkpoint, tmp_path, tmp_path / "executed"))
+    tried(checkpoints.pickle_cases(checkpoint, tmp_path, tmp_path / "executed"))
     assert not (tmp_path / "executed").exists()
 
 
 def test_headers_that_lie_and_odd_archives_are_refused(checkpoint, tmp_path):
-    tried(hostile.safetensors_cases(checkpoint, tmp_path))
-    tried(hostile.zip_cases(checkpoint, tmp_path / "zip", heavy=False))
+    tried(checkpoints.safetensors_cases(checkpoint, tmp_path))
+    tried(checkpoints.zip_cases(checkpoint, tmp_path / "zip", heavy=False))
 
 
 def test_weights_that_are_damaged_are_refused_or_read_as_they_are(checkpoint, tmp_path):
-    tried(hostile.damaged_cases(checkpoint, tmp_path, 12, seed=1))
+    tried(checkpoints.damaged_cases(checkpoint, tmp_path, 12, seed=1))
 
 
 def test_odd_values_in_any_field_are_one_sentence(checkpoint, tmp_path, monkeypatch):
     """A few of them, as each is a folder."""
-    monkeypatch.setattr(hostile, "ODD_VALUES", random.Random(3).sample(hostile.ODD_VALUES, 1))
-    tried(case for case in hostile.json_cases(checkpoint, tmp_path) if "odd" in case.kind)
+    monkeypatch.setattr(checkpoints, "ODD_VALUES", random.Random(3).sample(checkpoints.ODD_VALUES, 1))
+    tried(case for case in checkpoints.json_cases(checkpoint, tmp_path) if "odd" in case.kind)
 
 
 def test_a_long_name_of_a_schedule_is_shortened(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(hostile, "ODD_VALUES", ("x" * 10**6,))
-    cases = [case for case in hostile.json_cases(checkpoint, tmp_path) if "beta_schedule" in case.path.name]
+    monkeypatch.setattr(checkpoints, "ODD_VALUES", ("x" * 10**6,))
+    cases = [case for case in checkpoints.json_cases(checkpoint, tmp_path) if "beta_schedule" in case.path.name]
     tried(cases)
     assert cases
 
 
 def test_pictures_that_are_none_or_too_large_are_refused(tmp_path):
-    tried(hostile.picture_cases(tmp_path / "pictures", heavy=False))
+    tried(picture_cases(tmp_path / "pictures", heavy=False))

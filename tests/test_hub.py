@@ -468,7 +468,7 @@ def test_environment_variables(server, tmp_path):
     commit = server.add_repo("owner/name", tmp_path / "repo")
 
     def info(*references: str, **extra: str) -> subprocess.CompletedProcess:
-        code = f"from ddpm_core.__main__ import main\nfor ref in {references}: main(['info', ref])"
+        code = f"from ddpm_core.__main__ import main\nfor ref in {references}: main(['info', ref, '--engine', 'torch'])"
         env = {**server.env(tmp_path / "home"), **extra}
         root = Path(__file__).parent.parent
         return subprocess.run([sys.executable, "-c", code], env=env, cwd=root, capture_output=True, text=True)

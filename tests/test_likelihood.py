@@ -190,6 +190,17 @@ def test_labels_reach_the_network_image_by_image():
         bits_per_dim(conditional, IMAGES, labels=[0, 1])
 
 
+def test_bounds_of_single_images_put_together_are_that_of_all():
+    def part(rows, steps=7):
+        mine = lambda index, x: torch.from_numpy(NOISE[index, rows])  # noqa: E731
+        return bits_per_dim(model(), IMAGES[rows], steps=steps, noise=mine)
+
+    first, rest = part([0, 1]), part([2, 3, 4])
+    agree(first.with_images(rest), oracle("beta", timestep_pairs(T, 7)))
+    with pytest.raises(ValueError, match="different times"):
+        first.with_images(part([2], steps=6))
+
+
 @pytest.mark.parametrize("batch", [1, 3, 32, 1000])
 def test_batches_change_nothing_but_memory(batch, monkeypatch):
     expected = bits_per_dim(model("learned_range"), IMAGES, steps=9)

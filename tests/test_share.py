@@ -83,7 +83,8 @@ RUNS = [
 
 @pytest.fixture(scope="module")
 def model():
-    return ddpm_core.load("cifar10-tiny", device="cpu")
+    """As a script loads it with the fixture torch_engine."""
+    return ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
 
 
 def executed(script, folder):
@@ -101,8 +102,8 @@ def executed(script, folder):
 
 
 @pytest.fixture
-def execute_here(tmp_path, monkeypatch):
-    """Run a script in this process, which has imported the slow libraries already."""
+def execute_here(tmp_path, monkeypatch, torch_engine):
+    """Run a script in this process, which has imported the slow libraries already, by torch, which is ready at once."""
 
     def execute(script):
         (tmp_path / "checkpoints").symlink_to(embedded()["cifar10-tiny"].parent)
@@ -123,17 +124,19 @@ def test_the_script_gives_the_pictures_of_the_run(run, model, tmp_path, execute_
     np.testing.assert_array_equal(pictures(tmp_path, run), ddpm_core.sample(model, **run.arguments(model)))
 
 
-def test_the_script_of_two_lanes_gives_both(model, tmp_path):
-    both = [RUNS[0], replace(RUNS[0], steps=3, sampler="ddim", eta=0.5)]
+def test_the_script_of_two_lanes_gives_both(tmp_path):
+    """In a process of its own, with the engine that is usual here."""
+    model, first = ddpm_core.load("mnist-tiny", device="cpu"), replace(RUNS[0], checkpoint="mnist-tiny")
+    both = [first, replace(first, steps=3, sampler="ddim", eta=0.5)]
     executed(scripts.python(both, [model, model]), tmp_path)
     for number, run in enumerate(both):
-        expected = ddpm_core.sample(model, **run.arguments(model))
+        (expected,) = np.moveaxis(ddpm_core.sample(model, **run.arguments(model)), -1, 0)  # grey
         np.testing.assert_array_equal(pictures(tmp_path, run, f"lane-{number}-"), expected)
 
 
 def test_the_script_of_two_models_gives_both(model, tmp_path, execute_here):
     folder = tmp_path / "student"
-    ddpm_core.save(ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch"), folder)
+    ddpm_core.save(model, folder)
     both = [RUNS[4], replace(RUNS[4], checkpoint=str(folder), steps=2, sampler="ddim")]
     execute_here(scripts.python(both, [model, Models().peek(str(folder))]))
     loaded = ddpm_core.load(str(folder))
@@ -143,15 +146,10 @@ def test_the_script_of_two_models_gives_both(model, tmp_path, execute_here):
 
 
 @pytest.mark.parametrize("run", RUNS, ids=str)
-def test_diffusers_script_gives_the_same_pictures(run, tmp_path, execute_here):
+def test_diffusers_script_gives_the_same_pictures(run, model, tmp_path, execute_here):
     """To the rounding of float32 arithmetic in another order: a grey level here and there."""
-    exact = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
-    script = scripts.diffusers([run], [exact])
-    if run is RUNS[0]:
-        executed(script, tmp_path)
-    else:
-        execute_here(script)
-    ours = ddpm_core.sample(exact, **run.arguments(exact)).astype(int)
+    execute_here(scripts.diffusers([run], [model]))
+    ours = ddpm_core.sample(model, **run.arguments(model)).astype(int)
     difference = np.abs(ours - pictures(tmp_path, run))
     assert difference.max() <= 2 and difference.mean() < 0.05
 

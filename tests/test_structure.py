@@ -24,6 +24,7 @@ class Import:
     importer: str
     imported: str
     at_top: bool  # runs when the importer is imported
+    for_types: bool = False  # under TYPE_CHECKING: never runs
 
     def __str__(self) -> str:
         return f"{self.importer} imports {self.imported}"
@@ -43,21 +44,21 @@ def under(module: str, *rooms: str) -> bool:
 def imports_of(module: str, path: Path, modules: dict[str, Path]) -> Iterator[Import]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
 
-    def visit(node: ast.AST, at_top: bool) -> Iterator[Import]:
+    def visit(node: ast.AST, at_top: bool, for_types: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 for alias in child.names:
-                    yield Import(module, alias.name, at_top)
+                    yield Import(module, alias.name, at_top, for_types)
             elif isinstance(child, ast.ImportFrom):
                 origin = resolve_name("." * child.level + (child.module or ""), package)
                 for alias in child.names:
-                    yield Import(module, source_of(origin, alias.name, modules), at_top)
+                    yield Import(module, source_of(origin, alias.name, modules), at_top, for_types)
             else:
                 function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-                for_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-                yield from visit(child, at_top and not function and not for_types)
+                types = for_types or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test))
+                yield from visit(child, at_top and not function and not types, types)
 
-    yield from visit(ast.parse(path.read_text(encoding="utf-8")), True)
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), True, False)
 
 
 def source_of(origin: str, name: str, modules: dict[str, Path]) -> str:
@@ -88,10 +89,9 @@ def circle(imports: list[Import]) -> list[str]:
 
 def test_the_reader_sees_every_kind_of_import(imports):
     """What the other tests look at is there: in functions, for types only, of lazy names."""
-    seen = {(found.importer, found.imported, found.at_top) for found in imports}
-    assert ("ddpm_core.runs", "ddpm_core.model", True) in seen
-    assert ("ddpm_core.commands.chain", "ddpm_core.checkpoint.load", False) in seen  # a lazy name, in a function
-    assert ("ddpm_core.commands.chain", "ddpm_core.model", False) in seen  # a lazy name, for types only
+    assert Import("ddpm_core.runs", "ddpm_core.model", True) in imports
+    assert Import("ddpm_core.commands.chain", "ddpm_core.checkpoint.load", False) in imports  # lazy, in a function
+    assert Import("ddpm_core.commands.chain", "ddpm_core.model", False, for_types=True) in imports  # lazy, for types
     assert any(found.importer == "app" and under(found.imported, "ui") for found in imports)
 
 
@@ -107,6 +107,7 @@ def test_no_modules_import_each_other_in_a_circle(imports):
 PAPER = {name for name in sources() if name.count(".") == 1 and under(name, "ddpm_core")} - {"ddpm_core.__main__"}
 TRAIN_TAB = "ui.tabs.train"
 TRAINER = ("train.fit", "train.data", "train.distill")
+SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -128,8 +129,8 @@ FORBIDDEN = {
         and under(found.imported, "train")
         and not under(found.importer, TRAIN_TAB, "ui.tabs.likelihood")
     ),
-    "the page starts without the slow libraries": lambda found: (
-        under(found.importer, "ui", "app") and found.at_top and under(found.imported, "torch", "diffusers", "openvino")
+    "the app leaves tensors and networks to the library": lambda found: (
+        under(found.importer, "ui", "app") and not found.for_types and under(found.imported, "torch", *SLOW)
     ),
     "runs know no gradio": lambda found: under(found.importer, "ui.runs") and under(found.imported, "gradio"),
 }
@@ -138,3 +139,47 @@ FORBIDDEN = {
 @pytest.mark.parametrize("rule", FORBIDDEN)
 def test_imports_go_one_way(rule, imports):
     assert [str(found) for found in imports if FORBIDDEN[rule](found)] == []
+
+
+def imported_with(start: str, imports: list[Import]) -> set[str]:
+    """What is imported when `start` is, with the packages around it."""
+    direct: dict[str, set[str]] = {}
+    for found in imports:
+        if found.at_top:
+            direct.setdefault(found.importer, set()).add(found.imported)
+    seen, waiting = set(), [start]
+    while waiting:
+        parts = waiting.pop().split(".")
+        for name in (".".join(parts[: n + 1]) for n in range(len(parts))):
+            if name not in seen:
+                seen.add(name)
+                waiting += direct.get(name, ())
+    return seen
+
+
+def test_the_page_starts_without_the_slow_libraries(imports):
+    """They take seconds, and the warm-up imports them in the background."""
+    assert "torch" in imported_with("ui", imports)
+    assert "diffusers" in imported_with("ddpm_core.runs", imports)
+    assert not imported_with("ui", imports) & set(SLOW)
+
+
+def test_on_zerogpu_the_package_spaces_comes_before_torch(imports):
+    """It changes torch while that is imported. ui imports ui.environment first, which calls `zero.prepare`."""
+    (first, *_) = [found.imported for found in imports if found.importer == "ui" and under(found.imported, "ui")]
+    assert first == "ui.environment"
+    before = [found for found in imports if found.importer != "ui"]  # whose other imports come later
+    assert "ui.runs.zero" in imported_with(first, before) and "torch" not in imported_with(first, before)
+
+
+LINES = 300  # of a file that is still read at one go; a longer one says in its first lines why it is
+
+
+def test_no_file_of_the_product_is_too_long():
+    files = [
+        *sources().values(),
+        *(path for kind in ("js", "css") for path in (ROOT / "ui" / "web").rglob(f"*.{kind}")),
+    ]
+    read = {path: path.read_text(encoding="utf-8").splitlines() for path in files if "node_modules" not in path.parts}
+    long = [path for path, lines in read.items() if len(lines) > LINES and "longer than" not in "".join(lines[:10])]
+    assert len(read) > 200 and [str(path.relative_to(ROOT)) for path in long] == []

@@ -36,6 +36,8 @@ from train.fit.start import parse_fit
 from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, save_checkpoint, step_of
 from train.fit.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -684,11 +686,12 @@ def test_a_second_average_is_kept_and_exported_beside_the_first(folder, tmp_path
     state, _ = load_latest(tmp_path / "parts" / "checkpoints")
     trainer = fit(replace(config, steps=4), state)
     assert_same(weights(tmp_path / "whole", 4, "ema2"), weights(tmp_path / "parts", 4, "ema2"))
-    for name, average, decay in (("model", trainer.ema, 0.9999), ("model-ema2", trainer.ema2, 0.3)):
+    second = trainer.averages.named["ema2"]
+    for name, average, decay in (("model", trainer.ema, 0.9999), ("model-ema2", second, 0.3)):
         model = ddpm_core.load(tmp_path / "parts" / name, device="cpu", precision="fp32")
         assert_same(dict(model.network.unet.state_dict()), dict(average.network.state_dict()))
         assert f"decay {decay:g}, float32" in (tmp_path / "parts" / name / "README.md").read_text()
-    assert not torch.equal(trainer.ema.network.conv_in.weight, trainer.ema2.network.conv_in.weight)
+    assert not torch.equal(trainer.ema.network.conv_in.weight, second.network.conv_in.weight)
 
 
 def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
@@ -700,7 +703,7 @@ def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
     state["data"] = {name: state["data"][name] for name in ("images", "classes")}
     assert from_dict(state["config"], Config) == replace(config, channels=3)
     trainer = fit(replace(config, steps=3, ema2=0.5), state)
-    assert (trainer.step, trainer.ema2.updates, trainer.ema.updates) == (3, 1, 3)
+    assert (trainer.step, trainer.averages.named["ema2"].updates, trainer.ema.updates) == (3, 1, 3)
     with pytest.raises(TrainError, match=r"another version.*sparkle"):
         from_dict(to_dict(config) | {"sparkle": 1}, Config)
 

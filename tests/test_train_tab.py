@@ -138,10 +138,9 @@ def test_previews_take_at_most_a_tenth_of_the_time(monkeypatch):
     taken = 0.0
     while now[0] < 200:
         if pace.is_due():
-            pace.begin()
-            now[0] += 1.5
+            with pace.taken():
+                now[0] += 1.5
             taken += 1.5
-            pace.end()
         now[0] += 0.1
     assert 0.08 < taken / now[0] <= 0.11
     assert not Pace(0.0).is_due()
@@ -440,7 +439,7 @@ def test_a_public_page_has_the_tab_only_where_it_is_allowed():
 
 
 @pytest.fixture(scope="module")
-def url():
+def url(torch_page):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
         demo = ui.build()
@@ -484,6 +483,18 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.press("#steps input[type=number]", "Tab")
     page.click("#run")
     page.wait_for_selector(".ddpm-player[data-state=finished][data-frames='2']")
+
+
+def test_a_click_while_the_tab_is_loaded_is_not_lost(page, url, stub):
+    def slowly(route):
+        time.sleep(1)
+        route.continue_()
+
+    page.route("**/web/train/train.js", slowly)
+    page.goto(f"{url}?tab=train")
+    page.click(".ddpm-train .start")  # waits until it can be clicked
+    page.wait_for_selector(".ddpm-train[data-run='1']")
+    page.click(".ddpm-train .stop")
 
 
 def test_nothing_of_the_tab_is_wider_than_a_phone(page, url, stub):

@@ -22,6 +22,8 @@ from ui.runs.plan import make_plan
 from ui.runs.settings import Settings
 from ui.tabs.denoise import controls
 
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
 CHURCH = "google/ddpm-ema-church-256"
 
 

@@ -65,7 +65,7 @@ def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most()
     assert asked(1000, 16, 5e11) == zero.MOST
 
 
-def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, monkeypatch):
+def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_engine, monkeypatch):
     monkeypatch.setattr(spaces, "quota", 5.0)
     job = Job([Settings("cifar10-tiny", steps=2, count=1)], Models(device="cpu"))
     updates = list(job.updates())

@@ -34,6 +34,7 @@ from ui.tabs.forward.tab import forward_tab
 from ui.tabs.latents.tab import latents_tab
 from ui.tabs.learn.tab import learn_tab
 from ui.tabs.likelihood.tab import likelihood_tab
+from ui.tabs.plane.tab import plane_tab
 from ui.tabs.train.tab import train_tab
 from ui.tabs.train.visits import close_all
 
@@ -108,6 +109,8 @@ def build(
                 latents_tab(demo, models, checkpoint)
             with gr.Tab("Likelihood", id="likelihood"):
                 likelihood_tab(demo, models, checkpoint)
+            with gr.Tab("Plane", id="plane"):
+                plane_tab(demo, models)
             if trains:
                 with gr.Tab("Train", id="train"):
                     train_tab(tabs, controls.checkpoint, models)

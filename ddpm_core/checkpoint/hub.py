@@ -6,7 +6,6 @@ other programs share, and which works offline.
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,17 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HTTPError,  # the base of what the client's HTTP library raises, whichever library that is
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
 from ddpm_core.checkpoint.fields import MAX_JSON
+from ddpm_core.checkpoint.hub_errors import explained, is_unreachable
 from ddpm_core.checkpoint.refs import (
     EXTRA,
     FILES,
@@ -33,7 +25,6 @@ from ddpm_core.checkpoint.refs import (
     Layout,
     LocalCheckpoint,
     Ref,
-    embedded,
     layout,
     names_in,
     parse,
@@ -78,14 +69,14 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
     try:
         commit, sizes = interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
     except Exception as error:
-        if cached and _unreachable(error):
+        if cached and is_unreachable(error):
             return cached
-        raise _explained(error, ref) from None
+        raise explained(error, ref) from None
     chosen = layout(sizes, str(ref))
     try:
         return _download(ref, commit, chosen, sizes, check, progress, allow)
     except (HTTPError, OSError) as error:
-        raise _explained(error, ref, downloading=True) from None
+        raise explained(error, ref, downloading=True) from None
 
 
 def here(ref: Ref) -> LocalCheckpoint | None:
@@ -114,7 +105,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
         try:
             commit, sizes = interruptible(lambda: _listing(where, timeout), timeout=timeout)
         except Exception as error:
-            if cached and _unreachable(error):
+            if cached and is_unreachable(error):
                 return _in_cache(cached)
             raise
         chosen = layout(sizes, str(where))
@@ -122,7 +113,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
         size = sum(sizes[name] or 0 for name in wanted or chosen.files)
         return Status("download" if wanted else "cached", size)
     except Exception as error:
-        return Status("offline" if _unreachable(error) else "missing")
+        return Status("offline" if is_unreachable(error) else "missing")
 
 
 def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
@@ -255,50 +246,3 @@ def _check_room(ref: Ref, size: int) -> None:
             f"the disk has {free / 1e9:.1f} GB free, and {ref} takes {size / 1e9:.1f} GB: make room in "
             f"{constants.HF_HUB_CACHE}, or set HF_HOME"
         )
-
-
-def _unreachable(error: Exception) -> bool:
-    """Whether the Hub gave no usable answer, rather than the answer no."""
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in (408, 429) or error.response.status_code >= 500
-    return isinstance(error, (HTTPError, ConnectionError, TimeoutError, ValueError))  # ValueError: not the Hub's JSON
-
-
-def _explained(error: Exception, ref: Ref, downloading: bool = False) -> Exception:
-    """The one sentence for what went wrong with the Hub or the cache; an unknown error comes back as it is."""
-    code = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    if isinstance(error, GatedRepoError):
-        address = f"{constants.ENDPOINT}/{ref.name}"
-        return CheckpointError(f"{ref.name} is gated: accept its terms at {address}, then log in with `hf auth login`")
-    if isinstance(error, RevisionNotFoundError):
-        return CheckpointError(f"{ref.name} has no revision {ref.revision!r} on the Hub")
-    if isinstance(error, EntryNotFoundError) and code == 404:
-        return CheckpointError(f"a file of {ref} has vanished from the Hub: try again")
-    if isinstance(error, RepositoryNotFoundError) or code in (401, 404):
-        return CheckpointError(
-            f"the Hub has no repository {ref.name}, or it is private: check the name, or log in with `hf auth login`"
-        )
-    if code == 429:
-        return CheckpointError(f"the Hub takes no more requests from here for now (HTTP 429): try {ref} again later")
-    if code is not None and code >= 500:
-        return CheckpointError(f"the Hub has an error of its own (HTTP {code}): try {ref} again later")
-    if code is not None and not _unreachable(error):
-        return CheckpointError(f"the Hub refuses access to {ref.name} (HTTP {code}): log in with `hf auth login`")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return CheckpointError(
-            f"the disk is full: make room in {constants.HF_HUB_CACHE} for {ref.name}, or set HF_HOME"
-        )
-    if isinstance(error, OSError) and error.filename is not None:
-        reason = (error.strerror or "error").lower()
-        return CheckpointError(f"cannot write {error.filename} ({reason}): set HF_HOME to a folder you can write to")
-    if downloading and isinstance(error, (HTTPError, OSError)):
-        return CheckpointError(f"the download of {ref} was cut off: try again")
-    if _unreachable(error):
-        offline = isinstance(error, OfflineModeIsEnabled)
-        reason = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
-        inside = ", ".join(embedded())
-        return CheckpointError(
-            f"{reason} and {ref} is not in the cache: connect to the internet once to download it, or use an embedded "
-            f"one ({inside})"
-        )
-    return error

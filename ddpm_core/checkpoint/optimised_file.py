@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint.kept import Kept, copied
 from ddpm_core.checkpoint.refs import OPTIMISED
 from ddpm_core.model import Model, OptimisedTimes, Source
 from ddpm_core.names import OPTIMISED_FOR
-from ddpm_core.optimised import OptimisedSteps
 from ddpm_core.schedule import NoiseSchedule
+
+if TYPE_CHECKING:  # it needs diffusers, and a checkpoint is described without
+    from ddpm_core.optimised import OptimisedSteps
 
 
 def place(model: Model) -> Path:

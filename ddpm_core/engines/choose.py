@@ -93,5 +93,10 @@ def choose_device(device: str = "auto") -> torch.device:
     return chosen
 
 
+def use_one_thread() -> None:
+    """torch computes on the thread that calls it alone, as it must in a process forked from one with many threads."""
+    torch.set_num_threads(1)
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -92,13 +92,13 @@ class Images:
         room = torch.cuda.mem_get_info(device)[0] / 4
         return self.pixels.to(device) if self.pixels.nbytes < room else self.pixels
 
-    def note_broken(self, i: int) -> bool:
-        """Count image i as one that can't be read; whether that is news."""
-        name = self._source.name(i % len(self))
-        news = name not in self.broken
-        if news:
-            self.broken.append(name)
-        return news
+    def note_broken(self, first: int, count: int) -> Iterator[str]:
+        """Note that so many images from number `first` on can't be read; the names of those where that is news."""
+        for i in range(first, first + count):
+            name = self._source.name(i % len(self))
+            if name not in self.broken:
+                self.broken.append(name)
+                yield name
 
     def _labels(self, names: Sequence[str], classes: Sequence[str]) -> list[int]:
         """The label of every image, -1 for none; names: the classes in the source's order."""

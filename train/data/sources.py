@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -26,12 +26,14 @@ class ImageSource(ABC):
     """A numbered set of images.
 
     description: to show, with the split; split: the one asked for, or None where the source has none and gives all its
-    images; classes: their names in the order of the labels, or None where the images have no labels.
+    images; classes: their names in the order of the labels, or None where the images have no labels; labels: the class
+    of each image, −1 where it has none, or None where classes is.
     """
 
     description: str
     split: str | None = None
     classes: tuple[str, ...] | None = None
+    labels: Sequence[int] | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -42,7 +44,7 @@ class ImageSource(ABC):
 
     def label(self, i: int) -> int:
         """The class of image i, −1 where it has none."""
-        return -1
+        return -1 if self.labels is None else self.labels[i]
 
     @abstractmethod
     def name(self, i: int) -> str:
@@ -101,16 +103,16 @@ class ImageFolder(ImageSource):
             raise TrainError(f"{root} holds no images (looked for {', '.join(sorted(SUFFIXES))}) and no parquet files.")
         self.description = f"image folder {root.resolve().name}"
         inside = [path.relative_to(root).parts for path in self._files]
-        self.classes = _in_order({parts[0] for parts in inside}) if min(map(len, inside)) > 1 else None
+        if min(map(len, inside)) > 1:
+            self.classes = _in_order({parts[0] for parts in inside})
+            number = {name: label for label, name in enumerate(self.classes)}
+            self.labels = [number[parts[0]] for parts in inside]
 
     def __len__(self) -> int:
         return len(self._files)
 
     def picture(self, i: int) -> Image.Image:
         return Image.open(self._files[i])
-
-    def label(self, i: int) -> int:
-        return -1 if self.classes is None else self.classes.index(self._files[i].relative_to(self._root).parts[0])
 
     def name(self, i: int) -> str:
         return str(self._files[i])
@@ -147,7 +149,7 @@ class HubDataset(ImageSource):
         labels = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
         self.classes = tuple(rows.features[labels[0]].names) if labels else None
         # Read whole: one by one, from a column on the disk, 50,000 labels take seconds.
-        self._labels = [-1 if label is None else label for label in rows[labels[0]][:]] if labels else None
+        self.labels = [-1 if label is None else label for label in rows[labels[0]][:]] if labels else None
         self._images = rows.select_columns(images[:1]).cast_column(images[0], datasets.Image(decode=False))
         self._column = images[0]
         self._data = data
@@ -160,9 +162,6 @@ class HubDataset(ImageSource):
     def picture(self, i: int) -> Image.Image:
         image = self._images[i][self._column]
         return Image.open(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
-
-    def label(self, i: int) -> int:
-        return self._labels[i] if self._labels else -1
 
     def name(self, i: int) -> str:
         return f"row {i} of {self._data}"
@@ -202,7 +201,7 @@ class TorchvisionDataset(ImageSource):
             found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error
-        self._pixels, self._labels = np.asarray(found.data), np.asarray(found.targets).tolist()
+        self._pixels, self.labels = np.asarray(found.data), np.asarray(found.targets).tolist()
         self.classes = tuple(name.partition(" - ")[0] for name in found.classes)  # MNIST's are like "4 - four"
         self.split, self.description = split, f"{self._title} (torchvision, {split})"
 
@@ -211,9 +210,6 @@ class TorchvisionDataset(ImageSource):
 
     def picture(self, i: int) -> Image.Image:
         return Image.fromarray(self._pixels[i])
-
-    def label(self, i: int) -> int:
-        return self._labels[i]
 
     def name(self, i: int) -> str:
         return f"{self._title} image {i}"
@@ -229,7 +225,7 @@ class ArrayFile(ImageSource):
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 self._pixels = arrays["images"]
-                self._labels = arrays["labels"].tolist() if "labels" in arrays else None
+                self.labels = arrays["labels"].tolist() if "labels" in arrays else None
                 names = arrays["classes"].tolist() if "classes" in arrays else None
         except KeyError:
             raise TrainError(f"{path} has no array named images.") from None
@@ -240,12 +236,12 @@ class ArrayFile(ImageSource):
             raise TrainError(f"{path}: images must be uint8 (N, H, W) or (N, H, W, channels).")
         if not self._pixels.size:
             raise TrainError(f"{path} holds no images.")
-        if self._labels is not None:
+        if self.labels is not None:
             self.classes = self._names(path, names)
         self._path, self.description = path, f"arrays {path.stem}"
 
     def _names(self, path: Path, names: list | None) -> tuple[str, ...]:
-        labels = self._labels
+        labels = self.labels
         if not isinstance(labels, list) or len(labels) != len(self) or not all(type(i) is int for i in labels):
             raise TrainError(f"{path}: labels must be a whole number for each image.")
         count = max(labels) + 1 if names is None else len(names)
@@ -258,9 +254,6 @@ class ArrayFile(ImageSource):
 
     def picture(self, i: int) -> Image.Image:
         return Image.fromarray(self._pixels[i].squeeze(-1) if self._pixels.shape[3:] == (1,) else self._pixels[i])
-
-    def label(self, i: int) -> int:
-        return self._labels[i] if self._labels else -1
 
     def name(self, i: int) -> str:
         return f"image {i} of {self._path}"

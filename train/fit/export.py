@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
@@ -14,8 +14,7 @@ from train import TrainError, first_line
 from train.data.images import Images
 from train.fit.card import Card, describe
 from train.fit.config import Config
-
-Average = Literal["ema", "ema2"]  # a moving average of the weights, named as the flag of its decay
+from train.fit.ema import Average
 
 
 def check_exportable(out: Path) -> None:

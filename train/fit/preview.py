@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -13,11 +15,13 @@ from torch import Tensor
 from ddpm_core import Model, q_sample
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
+from ddpm_core.names import Averaging
 from ddpm_core.predict import predict
 from train.data.batches import generator
 from train.data.images import Images
 from train.fit.config import Config
 from train.fit.fused import fuse
+from train.fit.task import Task
 
 SHARE = 0.1  # of the time that samples may take
 _YARDSTICK = 4  # purpose of draws, after those of train.data.batches
@@ -39,9 +43,14 @@ class Preview:
         cast(Any, self._network).to(memory_format=self._layout)  # diffusers wraps `to` in a way that hides its types
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
 
-    def load(self, network: UNet2DModel) -> None:
-        """Take over the weights of another network of this architecture."""
-        self._network.load_state_dict(network.state_dict())
+    def model(self, task: Task) -> Callable[[UNet2DModel, Averaging], Model]:
+        """Makes models of networks of this architecture, the last of which can be used: this one has its weights."""
+
+        def load(network: UNet2DModel, weights: Averaging) -> Model:
+            self._network.load_state_dict(network.state_dict())
+            return task.model(self, weights, finished=False)
+
+        return load
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         x = x.to(next(self._network.parameters()).dtype).contiguous(memory_format=self._layout)
@@ -55,18 +64,18 @@ class Pace:
     def __init__(self, seconds: float):
         self._seconds = seconds
         self._due = 0.0 if seconds else float("inf")
-        self._began = 0.0
 
     def is_due(self) -> bool:
         return time.perf_counter() >= self._due
 
-    def begin(self) -> None:
-        self._began = time.perf_counter()
-
-    def end(self) -> None:
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Around a preview."""
+        began = time.perf_counter()
+        yield
         now = time.perf_counter()
         if self._seconds:
-            self._due = now + max(self._seconds - (now - self._began), (1 / SHARE - 1) * (now - self._began))
+            self._due = now + max(self._seconds - (now - began), (1 / SHARE - 1) * (now - began))
 
 
 class Yardstick:

@@ -23,20 +23,19 @@ from train.command_line import user_path
 from train.data.batches import batches, torch_seed
 from train.data.images import Images
 from train.fit.config import Config, from_dict, to_dict
-from train.fit.ema import EMA
-from train.fit.export import Average, check_exportable, export
+from train.fit.ema import EMA, Averages
+from train.fit.export import check_exportable, export
 from train.fit.fused import fuse
 from train.fit.identity import check_same, identity
 from train.fit.limits import check, check_resume
 from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.preview import Pace, Preview
+from train.fit.processes import largest, should_stop, total
 from train.fit.progress import Progress, Window
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, Task
-
-STOP_CHECK = 10  # several processes agree on whether to stop every so many steps
 
 
 class Trainer:
@@ -89,8 +88,7 @@ class Trainer:
                 unet.load_state_dict(state["model"])
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.unet = unet.to(self.device, memory_format=layout)
-        self.ema = EMA(self.unet, config.ema)
-        self.ema2 = None if config.ema2 is None else EMA(self.unet, config.ema2)
+        self.averages = Averages(self.unet, config.ema, config.ema2)
         if config.fused:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
@@ -99,7 +97,7 @@ class Trainer:
         if config.compile:
             self.unet.compile()
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
-        self._pace, self._previews = Pace(config.sample_seconds), None
+        self._pace, self._previewed = Pace(config.sample_seconds), None
         self.step = 0
         if state is not None:
             with fitting(state):
@@ -107,20 +105,17 @@ class Trainer:
         self.pixels = self.images.pixels_near(self.device)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        """Step, moving averages and optimiser of a checkpoint. A second average that it lacks starts at its weights."""
+        """Step, moving averages and optimiser of a checkpoint."""
         self.step = state["step"]
-        for name, average in self._averages().items():
-            if state.get(name) is not None:
-                average.network.load_state_dict(state[name])
-                average.updates = state[f"{name}_updates"]
+        self.averages.restore(state)
         restore_optimizer(self.optimizer, state["optimizer"])
         if self.accelerator.scaler is not None and state.get("scaler"):
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
-    def _averages(self) -> dict[Average, EMA]:
-        """The moving averages, named as the flags of their decays."""
-        averages: dict[Average, EMA] = {"ema": self.ema}
-        return averages if self.ema2 is None else {**averages, "ema2": self.ema2}
+    @property
+    def ema(self) -> EMA[UNet2DModel]:
+        """The moving average that is sampled, and published as the model."""
+        return self.averages.named["ema"]
 
     def fit(self) -> int | None:
         """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
@@ -137,7 +132,7 @@ class Trainer:
         try:
             with StopSignals() as signals:
                 self._preview(window, progress, signals)
-                while self.step < self.config.steps and not self._should_stop(signals):
+                while self.step < self.config.steps and not should_stop(accelerator, self.step, signals):
                     self.train_step(rounds, window)
                     self._after_step(window, progress, signals)
                 stopped = signals.received if self.step < self.config.steps else None
@@ -154,7 +149,7 @@ class Trainer:
         """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
         config, accelerator = self.config, self.accelerator
         self.model.train()
-        total = torch.zeros((), device=self.device)
+        summed = torch.zeros((), device=self.device)
         for round in range(config.accumulate):
             batch = next(rounds)
             self._note_broken(batch)
@@ -165,16 +160,15 @@ class Trainer:
                 loss = losses.mean() / config.accumulate
                 accelerator.backward(loss)
             window.add(losses, batch["t"], config.T)
-            total = total + loss.detach()
+            summed = summed + loss.detach()
         norm = torch.as_tensor(accelerator.clip_grad_norm_(self.model.parameters(), config.clip))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        for average in self._averages().values():
-            average.update(self.unet)
+        self.averages.update(self.unet)
         self.step += 1
-        window.finish_step(self.step, total, norm, overflow_expected=config.precision == "fp16")
+        window.finish_step(self.step, summed, norm, overflow_expected=config.precision == "fp16")
 
     def _losses(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each image of one round, (N,)."""
@@ -205,31 +199,15 @@ class Trainer:
             if checkpoint or last:
                 self._save()
             if progress and (sample or (last and config.sample_every)):
-                self._sample(progress, signals)
+                self._sample(progress, signals, self.snapshot)
             if (checkpoint or sample) and not last and signals.received is None:
                 self._export()
         self._preview(window, progress, signals)
         if progress:
             progress.bar.update()
 
-    def _should_stop(self, signals: StopSignals) -> bool:
-        """Whether any process was asked to stop: all must leave the loop at the same step."""
-        if self.accelerator.num_processes == 1:
-            return signals.received is not None
-        if self.step % STOP_CHECK:
-            return False
-        asked = torch.tensor(float(signals.received or 0), device=self.device)
-        signals.received = int(self._largest(asked)) or None
-        return signals.received is not None
-
-    def _largest(self, value: Tensor) -> Tensor:
-        """The largest of one number from each process."""
-        gathered = self.accelerator.gather(value.reshape(1))
-        assert isinstance(gathered, Tensor)
-        return gathered.max()
-
     def _check_finite(self, window: Window) -> None:
-        step = int(self._largest(window.bad_step))
+        step = int(largest(self.accelerator, window.bad_step))
         if step >= 0:
             last = last_good_checkpoint(self.out / "checkpoints")
             raise TrainError(
@@ -240,9 +218,7 @@ class Trainer:
 
     def _log(self, window: Window, progress: Progress | None) -> None:
         seconds = window.seconds()
-        sums = self.accelerator.reduce(torch.stack([window.loss, window.count]), "sum")
-        assert isinstance(sums, Tensor)
-        loss, count = sums.cpu().numpy()
+        loss, count = total(self.accelerator, torch.stack([window.loss, window.count])).cpu().numpy()
         if progress:
             lr = learning_rate(self.config, self.step - 1)
             speed = window.steps * self.config.batch / seconds
@@ -252,9 +228,8 @@ class Trainer:
     def _note_broken(self, batch: dict[str, Tensor]) -> None:
         """Name the images that a streaming source had to pass over."""
         for image, skipped in zip(batch["image"].tolist(), batch["skipped"].tolist(), strict=True):
-            for i in range(image, image + skipped):
-                if self.images.note_broken(i):
-                    self._say(f"Skipped, can't be read: {self.images.broken[-1]} ({len(self.images.broken)} so far)")
+            for name in self.images.note_broken(image, skipped):
+                self._say(f"Skipped, can't be read: {name} ({len(self.images.broken)} so far)")
 
     def state(self) -> dict[str, Any]:
         """Everything the run needs to go on. No generator has state: draws are functions of (seed, sample or step)."""
@@ -263,8 +238,7 @@ class Trainer:
             "config": to_dict(self.config),
             "step": self.step,
             "model": self.unet.state_dict(),
-            **{name: average.network.state_dict() for name, average in self._averages().items()},
-            **{f"{name}_updates": average.updates for name, average in self._averages().items()},
+            **self.averages.state(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else None,
             "data": identity(self.images),
@@ -284,37 +258,31 @@ class Trainer:
         wrapped = wrap(plain, str(self.device), "fp32", engine)
         return self.task.model(wrapped, weights, finished=self.step == self.config.steps)
 
-    def _sample(self, progress: Progress, signals: StopSignals) -> None:
-        both: tuple[tuple[UNet2DModel, Averaging, str], ...]
-        both = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
-        for network, weights, name in both:
-            progress.grid(
-                self.snapshot(network, weights), name, self.step, stopped=lambda: signals.received is not None
-            )
+    def _sample(
+        self, progress: Progress, signals: StopSignals, model: Callable[[UNet2DModel, Averaging], Model]
+    ) -> None:
+        """Samples of the moving average and of the weights themselves. model: makes a model of a network."""
+        networks: tuple[tuple[UNet2DModel, Averaging, str], ...]
+        networks = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
+        for network, weights, name in networks:
+            progress.grid(model(network, weights), name, self.step, stopped=lambda: signals.received is not None)
 
     def _preview(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:
         """The samples of --sample-seconds, and the model, if they are due. Only the main process samples."""
         last = self.step == self.config.steps and self.config.sample_seconds > 0
         if progress is None or signals.received is not None or not (self._pace.is_due() or last):
             return
-        if self._previews is None:
-            self._previews = Preview(self.ema.network, self.config, self.device)
-        self._pace.begin()
-        with window.paused():
-            averages: tuple[tuple[UNet2DModel, Averaging, str], ...]
-            averages = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
-            for network, weights, name in averages:
-                self._previews.load(network)
-                model = self.task.model(self._previews, weights, finished=False)
-                progress.grid(model, name, self.step, stopped=lambda: signals.received is not None)
+        if self._previewed is None:
+            self._previewed = Preview(self.ema.network, self.config, self.device)
+        with window.paused(), self._pace.taken():
+            self._sample(progress, signals, self._previewed.model(self.task))
             if signals.received is None and self.step < self.config.steps:
                 self._export()
-        self._pace.end()
 
     def _export(self) -> None:
         """The moving averages to OUT/model and OUT/model-ema2, with their cards."""
         if self.accelerator.is_main_process:
-            for name, average in self._averages().items():
+            for name, average in self.averages.named.items():
                 model = self.snapshot(average.network, "EMA", engine="torch")  # not to be run
                 export(model, self.out, self.config, self.step, self.images, self.task.card(), name)
 

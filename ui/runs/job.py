@@ -8,24 +8,24 @@ import time
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from contextvars import copy_context
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
-from ddpm_core.model import Model, ModelSpec
+from ddpm_core.model import Model
 from ui.runs import formats, notices, zero
 from ui.runs.closing import CLOSING
 from ui.runs.forecast import Outlook
 from ui.runs.lent import LentNetwork, lend
-from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE, Place
 from ui.runs.models import Loading, revision
 from ui.runs.offered import short_name
 from ui.runs.pace import PACE, Stopwatch
 from ui.runs.plan import Plan, kept_steps, make_plan
 from ui.runs.settings import Settings, arguments, resolved
+from ui.runs.source import ModelSource
 from ui.runs.updates import FINAL, Frame, Update, frame
 
 INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
@@ -36,25 +36,6 @@ log = logging.getLogger(__name__)
 
 class Stopped(Exception):
     """The run was asked to stop."""
-
-
-class ModelSource(Protocol):
-    """Where a run gets its model: `ui.runs.models.Models`, which says more of each method."""
-
-    def loaded(self, ref: str) -> Model | None: ...
-
-    def known(self, ref: str) -> ModelSpec | None: ...
-
-    def fetch(self, ref: str, progress: Any) -> None: ...
-
-    def get(self, ref: str) -> Model: ...
-
-    def admit(self, lanes: Sequence[Settings]) -> None: ...
-
-    def flop(self, ref: str) -> float | None: ...
-
-    @property
-    def limits(self) -> ServerLimits: ...
 
 
 class Job:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from ddpm_core.model import Model, Network
 from ddpm_core.predict import network_device
-
-
-class Source(Protocol):
-    """Where a model comes from: `ui.runs.models.Models`."""
-
-    def loaded(self, ref: str) -> Model | None: ...
-
-    def get(self, ref: str) -> Model: ...
+from ui.runs.source import ModelSource
 
 
 class Changed(ValueError):
@@ -29,7 +22,7 @@ class LentNetwork:
     limit on the memory of models holds, however many runs of different models take turns.
     """
 
-    def __init__(self, models: Source, ref: str, model: Model):
+    def __init__(self, models: ModelSource, ref: str, model: Model):
         self.device = network_device(model.network)
         self.description = getattr(model.network, "description", None)
         self._models = models
@@ -63,7 +56,7 @@ class LentNetwork:
         return not here
 
 
-def lend(models: Source, ref: str) -> tuple[Model, LentNetwork]:
+def lend(models: ModelSource, ref: str) -> tuple[Model, LentNetwork]:
     """The model of a reference, with a network that is lent, and that network. To be called in the run's turn."""
     model = models.get(ref)
     network = LentNetwork(models, ref, model)

@@ -16,9 +16,10 @@ from ddpm_core.model import Model, ModelSpec
 from ddpm_core.names import Sampler
 from ddpm_core.timesteps import model_pairs
 from ui.runs import formats, notices
-from ui.runs.job import ModelSource, Stopped
+from ui.runs.job import Stopped
 from ui.runs.line import LINE, Place
 from ui.runs.offered import short_name
+from ui.runs.source import ModelSource
 
 if TYPE_CHECKING:
     from ddpm_core.optimised import OptimisedSteps

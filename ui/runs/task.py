@@ -8,12 +8,13 @@ from typing import Any
 
 from ddpm_core.model import Model, ModelSpec
 from ui.runs.frames import RunView
-from ui.runs.job import Job, ModelSource
+from ui.runs.job import Job
 from ui.runs.lent import LentNetwork
 from ui.runs.line import Place
 from ui.runs.models import revision
 from ui.runs.pace import PACE
 from ui.runs.settings import Settings
+from ui.runs.source import ModelSource
 
 
 class Task(Job):

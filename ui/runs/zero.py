@@ -11,11 +11,12 @@ import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ddpm_core
-from ddpm_core.model import Model
+
+if TYPE_CHECKING:  # it needs torch, which must wait for `prepare`
+    from ddpm_core.model import Model
 
 MOST = 120  # seconds: what a visitor without an account has in a day
 START = 15.0  # seconds until a process has the GPU and the weights on it
@@ -51,18 +52,16 @@ def _steps(
 
     It may run in a process that was forked from one with many threads, where torch must not use its own threads.
     """
-    import torch
+    from ddpm_core.engines.choose import use_one_thread
 
-    torch.set_num_threads(1)
+    use_one_thread()
     for ref in [ref for ref in _MODELS if ref not in refs]:
         del _MODELS[ref]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     for ref in refs:
         if ref not in _MODELS:
-            _MODELS[ref] = ddpm_core.load(ref, device=device, engine="torch")
+            _MODELS[ref] = ddpm_core.load(ref, engine="torch")
     for lane, step in _local([_MODELS[ref] for ref in refs], lanes, shared):
-        sigma = step.sigma.cpu() if isinstance(step.sigma, torch.Tensor) else step.sigma
-        yield lane, replace(step, x=step.x.cpu(), x0_hat=step.x0_hat.cpu(), sigma=sigma)
+        yield lane, step.cpu()
 
 
 _MODELS: dict[str, Model] = {}  # of a process with a GPU, which may be used for several runs: those of the newest

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import gradio as gr
 
 FILES = Path(__file__).parent
-SERVED = ("shared", "player", "forward", "latents", "likelihood", "train", "page")
+SERVED = ("shared", "player", "forward", "latents", "likelihood", "plane", "train", "page")
 
 gr.set_static_paths([FILES / folder for folder in SERVED])
 
@@ -59,6 +59,8 @@ def functions(*methods: Callable[[Any], Any]) -> list[Callable[[Any], Any]]:
 
 
 _MOUNT = """
+const root = element.querySelector("section");
+root.inert = true; // until somebody listens: a click would be lost
 const early = [props.value];
 let take = (value) => early.push(value);
 watch("value", () => take(props.value));
@@ -66,6 +68,7 @@ watch("value", () => take(props.value));
 {module}.then(({{ mount }}) => mount({{ element, server, upload, trigger, given: {given} }})).then((taker) => {{
   take = taker ?? (() => {{}});
   early.forEach(take);
+  root.inert = false;
 }}).catch((error) => {{
   console.error(error);
   element.prepend("This part of the page could not be loaded: reload the page.");

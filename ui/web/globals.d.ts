@@ -1,6 +1,7 @@
 import type { ForwardHandle } from "./forward/forward.js";
 import type { LatentsHandle } from "./latents/latents.js";
 import type { LikelihoodHandle } from "./likelihood/likelihood.js";
+import type { PlaneHandle } from "./plane/plane.js";
 import type { PlayerHandle } from "./player/player.js";
 import type { TrainHandle } from "./train/train.js";
 
@@ -18,5 +19,7 @@ declare global {
     ddpmLatents?: LatentsHandle;
     /** The Likelihood tab; before it is opened, what it shall show then. */
     ddpmLikelihood?: LikelihoodHandle;
+    /** The Plane tab; before it is opened, what it shall show then. */
+    ddpmPlane?: PlaneHandle;
   }
 }

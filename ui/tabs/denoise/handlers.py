@@ -33,7 +33,7 @@ from ui.runs.warmup import Warmup
 from ui.tabs.denoise import controls, texts
 from ui.tabs.denoise.pages import Pages
 
-TABS = ("denoise", "forward", "latents", "likelihood", "train", "learn")
+TABS = ("denoise", "forward", "latents", "likelihood", "plane", "train", "learn")
 CLIP_AT, SEED_AT = PAGE.index("clip"), PAGE.index("seed")
 
 Change = Any  # of a component: a value, gr.update(...) or gr.skip()

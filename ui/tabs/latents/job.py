@@ -12,9 +12,9 @@ import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec
 from ui.runs.frames import picture_uri
-from ui.runs.job import ModelSource
 from ui.runs.pace import PACE
 from ui.runs.plan import LOSSLESS, frame_format, kept_steps
+from ui.runs.source import ModelSource
 from ui.runs.task import Task
 from ui.tabs.latents import pixels
 from ui.tabs.latents.wanted import Wanted

@@ -32,6 +32,12 @@ class LessonSettings:
 DIGITS = {"checkpoint": "mnist-tiny"}
 COLOUR = {"checkpoint": "cifar10-tiny"}
 
+PLANE = {
+    "shape": "ring",
+    **{"denoiser": "exact", "sampler": "ddpm", "steps": 10, "variance": "beta"},
+    **{"denoiser_b": "exact", "sampler_b": "ddpm", "steps_b": 10, "variance_b": "beta_tilde"},
+}
+
 # In the order of the lessons.
 LESSON_SETTINGS = (
     LessonSettings("denoise", DIGITS | {"steps": 50}, "Show the whole chain"),
@@ -43,6 +49,7 @@ LESSON_SETTINGS = (
     LessonSettings("forward", {"t": 500, "schedule": "linear", "picture": "flower"}, "Show what is to be guessed"),
     LessonSettings("denoise", DIGITS | {"steps": 100}, "Show the guesses x̂₀"),
     LessonSettings("denoise", DIGITS | of_variances(10), "Show 10 steps: β against β̃"),
+    LessonSettings("plane", PLANE, "Show two clouds"),
     LessonSettings("denoise", DIGITS | of_variances(1000), "Show 1000 steps: β against β̃"),
     LessonSettings(
         "denoise", COLOUR | {"steps": 20, "sampler": "ddim", "spacing": "quadratic"}, "Show 20 steps of DDIM"

@@ -20,6 +20,7 @@ HANDLES = {
     "forward": "ddpmForward",
     "latents": "ddpmLatents",
     "likelihood": "ddpmLikelihood",
+    "plane": "ddpmPlane",
 }  # of tabs that draw themselves
 
 

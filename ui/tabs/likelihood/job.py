@@ -14,22 +14,22 @@ import numpy as np
 
 import ddpm_core
 from ddpm_core import imaging
+from ddpm_core.likelihood import BATCH, BitsPerDim, progressive_decoding, rechain
 from ddpm_core.model import Model, ModelSpec
+from ddpm_core.noise import gaussian_batch
+from ddpm_core.predict import label_tensor
 from ddpm_core.timesteps import timestep_pairs
 from ui.runs import formats
 from ui.runs.frames import picture_uri
-from ui.runs.job import ModelSource
 from ui.runs.pace import PACE
 from ui.runs.plan import LOSSLESS, frame_format
+from ui.runs.source import ModelSource
 from ui.runs.task import Task
 from ui.tabs.likelihood.wanted import Wanted, lengths, variances
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ddpm_core.likelihood import BitsPerDim
-
-BATCH = 32  # evaluations at once: ddpm_core.likelihood.BATCH
 DECODED = 6  # pictures whose decoding is shown
 EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
 POINTS = 160  # of a curve over t
@@ -53,8 +53,6 @@ class LikelihoodJob(Task):
         return BATCH
 
     def check(self, model: ModelSpec) -> None:
-        from ddpm_core.predict import label_tensor
-
         images, labels = self.wanted.pictures(model)
         label_tensor(model, labels, len(images), None)
 
@@ -93,8 +91,6 @@ class LikelihoodJob(Task):
         """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
         after those from before.
         """
-        from ddpm_core.likelihood import progressive_decoding
-
         times, noise, guesses = _times(model), _noise(which), []
         some = images[which.start : which.stop]
         for first in range(0, len(times), together):
@@ -132,10 +128,6 @@ class LikelihoodJob(Task):
 
     def _measure(self, model: Model, images: np.ndarray, labels: list[int] | None, i: int) -> None:
         """The bound of picture i, and what follows for all so far."""
-        from torch import cat
-
-        from ddpm_core.likelihood import BitsPerDim
-
         one = ddpm_core.bits_per_dim(
             model,
             images[i : i + 1],
@@ -144,11 +136,7 @@ class LikelihoodJob(Task):
             noise=_noise(range(i, i + 1)),
             progress=self._counter(),
         )
-        before = self.bound
-        self.bound = one
-        if before is not None:
-            parts = {name: cat([getattr(before, name), getattr(one, name)]) for name in ("prior", "terms", "mse")}
-            self.bound = BitsPerDim(one.times, **parts)
+        self.bound = one if self.bound is None else self.bound.with_images(one)
         self.give(kind="bits", done=i + 1, **summary(self.bound, model, images[: i + 1]))
 
     def _counter(self) -> Callable[[int, int], None]:
@@ -181,8 +169,6 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str,
     full: the whole chain with the first of `variances`. Returns {chains: {variance: {steps: [bits/dim, error, L_T,
     L_0]}}, curves: {variance: {L, rate}}, rmse, times}, the curves at these times.
     """
-    from ddpm_core.likelihood import rechain
-
     first, *others = variances(model)
     T = len(full.times)
     bounds: dict[tuple[str, int], BitsPerDim] = {(first, T): full}
@@ -211,8 +197,6 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str,
 
 def _noise(rows: range) -> Callable[[int, Tensor], Tensor]:
     """Noise that depends on the picture, not on what it is measured with: as `train evaluate` has it."""
-    from ddpm_core.noise import gaussian_batch
-
     return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
 
 

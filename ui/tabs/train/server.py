@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ui.tabs.train.training import ROOT
-from ui.tabs.train.visits import Refused, Visit, Visits, describe
+from ui.tabs.train.visit import Visit
+from ui.tabs.train.visits import Refused, Visits
 
 Answer = dict[str, Any]
 
@@ -22,7 +23,7 @@ def functions(visits: Visits, opened: Callable[[], None] = lambda: None) -> list
     """The functions, by whose names the page calls them. opened: called whenever a page looks."""
 
     def look(asked: dict[str, Any], visit: Visit) -> Answer:
-        answer = describe(visit)
+        answer = visit.describe()
         run = visit.run
         same = asked.get("number") == visit.number
         known = [asked.get(name) if same else None for name in ("version", "points", "grids")]
@@ -90,22 +91,9 @@ def _answer(visits: Visits, asked: Any, do: Callable[[dict[str, Any], Visit], An
 
 def machine_flags(device: str) -> list[str]:
     """The flags of `train fit` that make it fast on this machine. device: as for `ddpm_core.load`."""
-    import torch
+    from train.fit.quickest import quickest_flags  # here for the start time: see ui/__init__.py
 
-    from ddpm_core.engines.choose import choose_device, torch_precision
-
-    chosen = choose_device(device)
-    if chosen.type != "cpu":
-        return []
-    words = ["--device", "cpu", "--threads", str(max(1, min(4, torch.get_num_threads())))]
-    words += ["--precision", torch_precision("auto", chosen), "--channels-last"]
-    return [*words, "--fused"] if _is_compiled() else words
-
-
-def _is_compiled() -> bool:
-    from train.fit.fused import is_compiled
-
-    return is_compiled()
+    return quickest_flags(device)
 
 
 class Compiling:
@@ -122,7 +110,9 @@ class Compiling:
             threading.Thread(target=self._compile, daemon=True, name="compile").start()
 
     def _compile(self) -> None:
-        if _is_compiled() or not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        from train.fit.fused import is_compiled  # here for the start time: see ui/__init__.py
+
+        if is_compiled() or not any(map(shutil.which, ("c++", "g++", "clang++"))):
             return
         quiet: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,

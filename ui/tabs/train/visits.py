@@ -12,19 +12,17 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ui.tabs.train import choices
 from ui.tabs.train.folder import RunFolder
 from ui.tabs.train.training import Training
+from ui.tabs.train.visit import Visit
 
 ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
 FORGET = 900.0  # after which the run and its models are deleted
 VISITS = 256  # remembered
 MODELS = 8  # of one visitor that can be used in Denoise
-FRESH = 120.0  # seconds: a followed run that has said something since is under way
 RUNS = max(1, min(4, (os.cpu_count() or 1) // 2))  # trainings at once
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
@@ -32,23 +30,6 @@ _TOKEN = re.compile(r"[0-9a-f]{16,64}")
 
 class Refused(Exception):
     """What a visitor asked for can't be done; the text is the sentence to show."""
-
-
-@dataclass
-class Visit:
-    """What one page has: its own training, or the folder of another that it follows; models: made for Denoise."""
-
-    token: str
-    seen: float = field(default_factory=time.monotonic)
-    number: int = 0  # of the run, as the page counts
-    training: Training | None = None
-    followed: RunFolder | None = None
-    title: str = ""
-    models: list[Path] = field(default_factory=list)
-
-    @property
-    def run(self) -> RunFolder | None:
-        return self.training.run if self.training else self.followed
 
 
 class Visits:
@@ -203,7 +184,7 @@ class Visits:
         if len(others) < RUNS:
             return
         who = "Another visitor trains" if len(others) == 1 else f"{len(others)} other visitors train"
-        left = min(filter(None, (left_of(other) for other in others)), default=None)
+        left = min(filter(None, (other.left() for other in others)), default=None)
         wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
         raise Refused(f"{who} on this machine now, which is all that it can bear: try again {wait}")
 
@@ -244,15 +225,6 @@ def close_all(seconds: float = 5.0) -> None:
         visits.close(seconds)
 
 
-def left_of(visit: Visit) -> float | None:
-    """Seconds until a visitor's run is done, as far as is known."""
-    run = visit.run
-    if run is None or not run.points or not run.total:
-        return None
-    speeds = [speed for _, _, speed, _ in run.points[-10:] if speed]
-    return (run.total - run.step) * run.batch / (sum(speeds) / len(speeds)) if speeds else None
-
-
 def _remove(training: Training) -> None:
     training.end()
     shutil.rmtree(training.run.path, ignore_errors=True)
@@ -271,35 +243,3 @@ def _copy(source: Path, target: Path) -> None:
             if attempt == 4:
                 raise
             time.sleep(0.2)
-
-
-def describe(visit: Visit) -> dict[str, Any]:
-    """The state of a visit for its page."""
-    run, training = visit.run, visit.training
-    if run is None:
-        return {"state": "idle", "number": visit.number}
-    run.read()
-    state, text = "running", ""
-    if training:
-        state = training.state
-        text = training.error
-        if state == "running" and not run.grids:
-            state = "starting"
-            text = "making the first samples" if run.about else "loading the trainer takes some seconds"
-    else:
-        age = run.age()
-        if run.total and run.step >= run.total:
-            state = "finished"
-        elif age is None or age > FRESH:
-            state = "silent"
-    return {
-        "state": state,
-        "text": text,
-        "number": visit.number,
-        "title": visit.title,
-        "followed": str(visit.followed.path) if visit.followed else None,
-        "step": run.step,
-        "recipe": run.recipe(),
-        "left": left_of(visit) if state in ("running", "starting") else None,
-        "saved": any((run.path / "model").glob("config.json")),
-    }

@@ -204,5 +204,4 @@ function show(root, scene, tables, T, waiting) {
   set({ t: waiting.t, schedule: waiting.schedule });
   scene.changed = changed;
   changed();
-  root.inert = false;
 }

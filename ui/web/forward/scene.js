@@ -1,5 +1,6 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
-import { bytes, NO_ANSWER, unpackEpsilon } from "./server.js";
+import { bytes } from "../shared/bytes.js";
+import { NO_ANSWER, unpackEpsilon } from "./server.js";
 
 /** @import { Given, Server } from "./server.js" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one to upload */

@@ -1,4 +1,5 @@
 // What the Forward tab is given and what it can ask, ui/tabs/forward/server.py; arrays come as base64.
+import { bytes } from "../shared/bytes.js";
 
 /** @typedef {{ error: string }} Refusal a sentence for the user */
 /** @typedef {{ name: string } | { path: string }} PictureAsked a drawn one, or an upload */
@@ -52,9 +53,6 @@
  */
 
 export const NO_ANSWER = "The server did not answer: try again.";
-
-/** @param {string} text */
-export const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
 /**
  * The tables of the schedules, by name.

@@ -1,8 +1,8 @@
 // The Latents tab: what is wanted, a run of it, and taking it away.
-import { copy } from "../page/page.js";
 import { asked } from "../shared/answers.js";
 import { all, el, find } from "../shared/dom.js";
-import { linked, linkTo } from "../shared/link.js";
+import { fill, RunForm } from "../shared/form.js";
+import { linked } from "../shared/link.js";
 import { Source } from "../shared/source.js";
 import { renderStatus } from "../shared/status.js";
 import { Stream } from "../shared/stream.js";
@@ -41,11 +41,10 @@ export function mount({ element, server, upload, trigger, given }) {
     return node;
   };
   const modes = all(root, ".mode input", HTMLInputElement);
-  const run = find(root, ".run", HTMLButtonElement);
   const saves = all(root, ".save", HTMLButtonElement);
   const checkpoint = () => field("checkpoint").value;
   const sources = all(root, ".source", HTMLElement).map(
-    (place) => new Source(place, server, upload, given, checkpoint, changed),
+    (place) => new Source(place, server, upload, given, checkpoint, () => form.changed()),
   );
   const rows = new Rows(root);
   const stream = new Stream(
@@ -53,7 +52,6 @@ export function mount({ element, server, upload, trigger, given }) {
     (/** @type {Result} */ result) => rows.take(result),
     () => rows.clear(),
   );
-  let script = "";
 
   const mode = () => (modes[1].checked ? "interpolate" : "reconstruct");
 
@@ -75,10 +73,24 @@ export function mount({ element, server, upload, trigger, given }) {
 
   const missing = () => sources.slice(0, mode() === "interpolate" ? 2 : 1).find((source) => source.missing)?.missing;
 
+  const form = new RunForm({
+    root,
+    tab: "latents",
+    server,
+    describe: server.describe_run,
+    values,
+    pictures,
+    missing,
+    controls: renderControls,
+    begin: () => stream.start(),
+    end: (ask) => stream.stop(ask),
+    trigger,
+  });
+
   // --- Drawing
 
   function render() {
-    if (renderStatus(root, stream)) changed(); // the pace is known better now
+    if (renderStatus(root, stream)) form.changed(); // the pace is known better now
     rows.render();
     const some = rows.done > 0;
     for (const button of saves) button.disabled = !some;
@@ -95,50 +107,8 @@ export function mount({ element, server, upload, trigger, given }) {
 
   // --- While the user chooses
 
-  let timer = 0;
-  let asks = 0;
-  function changed() {
-    renderControls();
-    clearTimeout(timer);
-    timer = setTimeout(describe, 120);
-  }
-
-  async function describe() {
-    const ask = ++asks;
-    const got = await asked(server.describe_run({ ...values(), ...pictures() }));
-    if (ask !== asks) return;
-    const sentence = missing() ?? got.error;
-    const place = find(root, ".estimate", HTMLElement);
-    place.textContent = sentence ?? ("estimate" in got ? got.estimate : "");
-    place.classList.toggle("wrong", Boolean(sentence));
-    run.disabled = Boolean(sentence);
-    script = "python" in got && !sentence ? got.python : "";
-    find(root, "#latents-copy-python", HTMLButtonElement).disabled = !script;
-    root.dataset.described = String(ask);
-  }
-
-  /** @param {HTMLSelectElement} select @param {[label: string, value: string][]} options @param {string} wanted */
-  function fill(select, options, wanted) {
-    select.replaceChildren(...options.map(([label, value]) => el("option", { value }, label)));
-    if (options.some(([, value]) => value === wanted)) select.value = wanted;
-  }
-
-  let models = 0;
   /** What a model offers. wanted: values for the fields that depend on it. @param {string} ref @param {Values} wanted */
-  async function choose(ref, wanted = {}) {
-    const ask = ++models;
-    root.dataset.ready = "false";
-    const about = await asked(server.about_model({ checkpoint: ref }));
-    if (ask !== models) return;
-    const select = find(root, ".checkpoint", HTMLSelectElement);
-    /** @type {[string, string][]} */
-    const choices = "choices" in about ? about.choices : [];
-    const listed = choices.some(([, name]) => name === ref);
-    fill(select, listed ? choices : [...choices, [ref, ref]], ref);
-    if (about.error === undefined) offer(about, wanted);
-    root.dataset.ready = "true";
-    changed();
-  }
+  const choose = (ref, wanted = {}) => form.choose(ref, (about) => offer(about, wanted));
 
   /** @param {About} about @param {Values} wanted */
   function offer(about, wanted) {
@@ -175,33 +145,16 @@ export function mount({ element, server, upload, trigger, given }) {
 
   // --- What is pressed
 
-  function start() {
-    if (run.disabled) return;
-    stream.start();
-    history.replaceState(null, "", linkTo(location.href, "latents", values(), pictures()));
-    trigger("submit", { ...values(), ...pictures() });
-  }
-
   for (const node of all(root, ".side input, .side select", HTMLElement)) {
     if (node.closest(".source")) continue;
     node.addEventListener(node.matches("select, [type=radio]") ? "change" : "input", () => {
       if (node.matches(".checkpoint")) choose(checkpoint());
-      else changed();
+      else form.changed();
     });
     node.addEventListener("keydown", (event) => {
-      if (event instanceof KeyboardEvent && event.key === "Enter" && node.matches("input")) start();
+      if (event instanceof KeyboardEvent && event.key === "Enter" && node.matches("input")) form.start();
     });
   }
-  run.addEventListener("click", start);
-  find(root, ".stop", HTMLElement).addEventListener("click", () => stream.stop(() => trigger("stop")));
-  find(root, "#latents-copy-link", HTMLElement).addEventListener("click", () => {
-    const link = linkTo(location.href, "latents", values(), pictures());
-    history.replaceState(null, "", link);
-    copy(String(link), "latents-copy-link", "The link:");
-  });
-  find(root, "#latents-copy-python", HTMLElement).addEventListener("click", () =>
-    copy(script, "latents-copy-python", "The script:"),
-  );
   for (const button of saves) {
     const kind = button.dataset.kind ?? "";
     button.hidden = !given.kinds.includes(kind);

@@ -1,8 +1,8 @@
 // The Likelihood tab: what is measured, how it goes, and results of `train evaluate`.
-import { copy } from "../page/page.js";
 import { asked } from "../shared/answers.js";
 import { all, el, find } from "../shared/dom.js";
-import { linked, linkTo } from "../shared/link.js";
+import { fill, RunForm } from "../shared/form.js";
+import { linked } from "../shared/link.js";
 import { Source } from "../shared/source.js";
 import { renderStatus } from "../shared/status.js";
 import { Stream } from "../shared/stream.js";
@@ -28,14 +28,15 @@ import { csv, plusMinus, rates, study, totals } from "./tables.js";
 export function mount({ element, server, upload, trigger, given }) {
   const root = find(element, ".ddpm-likelihood", HTMLElement);
   const modes = all(root, ".mode input", HTMLInputElement);
-  const run = find(root, ".run", HTMLButtonElement);
   const models = find(root, ".checkpoint", HTMLSelectElement);
   const count = find(root, ".count", HTMLInputElement);
   const labels = find(root, ".labels", HTMLSelectElement);
   const label = find(root, ".label", HTMLSelectElement);
   const folder = find(root, ".folder", HTMLInputElement);
   const checkpoint = () => models.value;
-  const source = new Source(find(root, ".source", HTMLElement), server, upload, given, checkpoint, changed);
+  const source = new Source(find(root, ".source", HTMLElement), server, upload, given, checkpoint, () =>
+    form.changed(),
+  );
   const stream = new Stream(render, take, clear);
   /** @type {Plan | null} */
   let plan = null;
@@ -43,7 +44,6 @@ export function mount({ element, server, upload, trigger, given }) {
   let bits = null;
   /** @type {About | null} */
   let about = null;
-  let script = "";
 
   const mode = () => (modes[1].checked ? "study" : "measure");
   const pictures = () => ({ picture: source.text });
@@ -56,6 +56,20 @@ export function mount({ element, server, upload, trigger, given }) {
     labels: labels.value,
     label: label.value || "any",
     folder: folder.value,
+  });
+
+  const form = new RunForm({
+    root,
+    tab: "likelihood",
+    server,
+    describe: server.describe_measure,
+    values,
+    pictures,
+    missing: () => source.missing,
+    controls: renderControls,
+    begin: () => stream.start(),
+    end: (ask) => stream.stop(ask),
+    trigger,
   });
 
   // --- What a measurement sends
@@ -115,7 +129,7 @@ export function mount({ element, server, upload, trigger, given }) {
   }
 
   function render() {
-    if (renderStatus(root, stream)) changed(); // the pace is known better now
+    if (renderStatus(root, stream)) form.changed(); // the pace is known better now
     find(root, ".csv", HTMLButtonElement).disabled = !bits;
   }
 
@@ -130,44 +144,9 @@ export function mount({ element, server, upload, trigger, given }) {
     find(root, ".of-own", HTMLElement).hidden = !own || !classes;
   }
 
-  let timer = 0;
-  let asks = 0;
-  function changed() {
-    renderControls();
-    clearTimeout(timer);
-    timer = setTimeout(describe, 120);
-  }
-
-  async function describe() {
-    const ask = ++asks;
-    const got = await asked(server.describe_measure({ ...values(), ...pictures() }));
-    if (ask !== asks) return;
-    const sentence = source.missing || got.error;
-    const place = find(root, ".estimate", HTMLElement);
-    place.textContent = sentence ?? ("estimate" in got ? got.estimate : "");
-    place.classList.toggle("wrong", Boolean(sentence));
-    run.disabled = Boolean(sentence);
-    script = "python" in got && !sentence ? got.python : "";
-    find(root, "#likelihood-copy-python", HTMLButtonElement).disabled = !script;
-  }
-
-  /** @param {HTMLSelectElement} select @param {[label: string, value: string][]} options @param {string} wanted */
-  function fill(select, options, wanted) {
-    select.replaceChildren(...options.map(([text, value]) => el("option", { value }, text)));
-    if (options.some(([, value]) => value === wanted)) select.value = wanted;
-  }
-
-  let chosen = 0;
   /** @param {string} ref @param {Values} [wanted] */
-  async function choose(ref, wanted = {}) {
-    const ask = ++chosen;
-    root.dataset.ready = "false";
-    const got = await asked(server.about_model({ checkpoint: ref }));
-    if (ask !== chosen) return;
-    /** @type {[string, string][]} */
-    const choices = "choices" in got ? got.choices : [];
-    fill(models, choices.some(([, name]) => name === ref) ? choices : [...choices, [ref, ref]], ref);
-    if (got.error === undefined) {
+  const choose = (ref, wanted = {}) =>
+    form.choose(ref, (got) => {
       about = got;
       fill(
         label,
@@ -177,10 +156,7 @@ export function mount({ element, server, upload, trigger, given }) {
       source.offer(about);
       if (!about.set) source.prefer();
       count.max = String(Math.min(64, about.set?.count ?? 64));
-    }
-    root.dataset.ready = "true";
-    changed();
-  }
+    });
 
   /** @param {Values} wanted */
   async function set(wanted) {
@@ -195,15 +171,6 @@ export function mount({ element, server, upload, trigger, given }) {
 
   // --- What is pressed
 
-  const link = () => linkTo(location.href, "likelihood", values(), pictures());
-
-  function start() {
-    if (run.disabled) return;
-    stream.start();
-    history.replaceState(null, "", link());
-    trigger("submit", { ...values(), ...pictures() });
-  }
-
   async function open() {
     const wrong = find(root, ".folder-wrong", HTMLElement);
     const button = find(root, ".open", HTMLButtonElement);
@@ -214,27 +181,18 @@ export function mount({ element, server, upload, trigger, given }) {
     wrong.hidden = !got.error;
     if (got.error !== undefined) return;
     find(root, ".study", HTMLElement).replaceChildren(...study(got));
-    history.replaceState(null, "", link());
+    form.remember();
   }
 
-  for (const node of [count, labels, label, ...modes]) node.addEventListener("input", changed);
+  for (const node of [count, labels, label, ...modes]) node.addEventListener("input", () => form.changed());
   models.addEventListener("change", () => choose(checkpoint()));
   count.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") start();
+    if (event.key === "Enter") form.start();
   });
   folder.addEventListener("keydown", (event) => {
     if (event.key === "Enter") open();
   });
-  run.addEventListener("click", start);
   find(root, ".open", HTMLElement).addEventListener("click", open);
-  find(root, ".stop", HTMLElement).addEventListener("click", () => stream.stop(() => trigger("stop")));
-  find(root, "#likelihood-copy-link", HTMLElement).addEventListener("click", () => {
-    history.replaceState(null, "", link());
-    copy(String(link()), "likelihood-copy-link", "The link:");
-  });
-  find(root, "#likelihood-copy-python", HTMLElement).addEventListener("click", () =>
-    copy(script, "likelihood-copy-python", "The script:"),
-  );
   find(root, ".csv", HTMLElement).addEventListener("click", () => {
     if (!plan || !bits) return;
     const href = URL.createObjectURL(new Blob([csv(plan, bits)], { type: "text/csv" }));

@@ -1,0 +1,121 @@
+"""Learning by watching, timed: `python -m benchmarks live --data DATA --out FOLDER`.
+
+Opens the Train tab in a headless browser (playwright), starts the training of digits with its defaults, and tells
+when the first samples are there, how many of the digits in each grid a classifier takes for the one asked for, and
+how long a run in Denoise takes, alone and beside the training. Screenshots go to FOLDER. DATA trains the classifier
+(benchmarks digits) where there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks import digits
+from benchmarks._app import App
+from benchmarks._measure import describe
+from benchmarks.app import ARGS
+from ddpm_core import files
+
+GAP = 2  # pixels between the digits of a grid
+COLUMNS = 10  # digits 0 to 9
+RUNS = 3  # in Denoise, of which the median counts
+
+
+def right(grid: Path) -> float:
+    """The share of a grid's digits that the classifier takes for the digit of their column."""
+    pixels = np.asarray(Image.open(grid).convert("L"))
+    pitch = digits.SIZE + GAP
+    images = [
+        pixels[top : top + digits.SIZE, left : left + digits.SIZE]
+        for top in range(0, pixels.shape[0], pitch)
+        for left in range(0, pixels.shape[1], pitch)
+    ]
+    found, _ = digits.judge(digits.load_classifier(), np.stack(images)[..., None])
+    return float((found == np.arange(len(images)) % COLUMNS).mean())
+
+
+def run_seconds(app: App) -> float:
+    """Of a run of Denoise with its defaults, by the app's API."""
+    times = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        app.sample()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def grids(app: App) -> list[Path]:
+    """Of the moving average, in the order of the steps."""
+    return sorted(app.temporary.glob("ddpm-lab-train-*/*/run-1/samples/step-*-ema.png"))
+
+
+def images_per_second(page: Page) -> str:
+    """What the page says."""
+    found = re.search(r"([\d.,]+) images/s", page.inner_text(".ddpm-train"))
+    return found[1] if found else "unknown"
+
+
+def watch(page: Page, app: App, seconds: float, out: Path) -> dict:
+    """One training, from the click on."""
+    alone = run_seconds(app)
+    page.goto(f"{app.url.removesuffix('/gradio_api')}/?tab=train")
+    page.wait_for_selector(".ddpm-train .start")
+    clicked = time.perf_counter()
+    page.click(".ddpm-train .start")
+    page.wait_for_selector(".ddpm-train:not([data-grids='0'])", timeout=120_000)
+    first = time.perf_counter() - clicked
+    rows, known, beside = [], 0, None
+    while (now := time.perf_counter() - clicked) < seconds:
+        made = grids(app)
+        if len(made) > known:
+            known = len(made)
+            steps = int(made[-1].name.split("-")[1])
+            rows.append({"seconds": round(now, 1), "step": steps, "right": right(made[-1])})
+            print(json.dumps(rows[-1]), flush=True)
+            page.screenshot(path=out / f"{int(now):03}-seconds.png", full_page=True)
+        if beside is None and now > seconds * 0.75:
+            beside = run_seconds(app)
+        time.sleep(0.5)
+    return {
+        "first_samples_seconds": round(first, 1),
+        "images_per_second": images_per_second(page),
+        "denoise_seconds": {"alone": round(alone, 2), "beside the training": round(beside or 0, 2)},
+        "grids": rows,
+    }
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks live", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="real digits: a parquet folder or a Hub data set")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the screenshots and live.json")
+    parser.add_argument("--seconds", type=float, default=240, help="how long to watch")
+    options = parser.parse_args(arguments)
+    if not digits.kept_classifier().is_file():
+        digits.main(["mnist-tiny", "--data", options.data, "--samples", "10"])
+    options.out.mkdir(parents=True, exist_ok=True)
+    temporary = options.out / "app"
+    env = {"TMPDIR": str((temporary / "temporary").resolve())}
+    with App(temporary.resolve(), "mnist-tiny", env) as app, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
+        app.warm_up(4)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        result = {"machine": describe(torch.device("cpu"))} | watch(page, app, options.seconds, options.out)
+        browser.close()
+    files.write_json(options.out / "live.json", result)
+    json.dump(result, sys.stdout, indent=1)
+    print()

@@ -1,0 +1,65 @@
+"""What went wrong with the Hub or its cache, in one sentence."""
+
+from __future__ import annotations
+
+import errno
+
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,  # the base of what the client's HTTP library raises, whichever library that is
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from ddpm_core.checkpoint.refs import CheckpointError, Ref, embedded
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether the Hub gave no usable answer, rather than the answer no."""
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in (408, 429) or error.response.status_code >= 500
+    return isinstance(error, (HTTPError, ConnectionError, TimeoutError, ValueError))  # ValueError: not the Hub's JSON
+
+
+def explained(error: Exception, ref: Ref, downloading: bool = False) -> Exception:
+    """The one sentence for what went wrong with the Hub or the cache; an unknown error comes back as it is."""
+    code = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if isinstance(error, GatedRepoError):
+        address = f"{constants.ENDPOINT}/{ref.name}"
+        return CheckpointError(f"{ref.name} is gated: accept its terms at {address}, then log in with `hf auth login`")
+    if isinstance(error, RevisionNotFoundError):
+        return CheckpointError(f"{ref.name} has no revision {ref.revision!r} on the Hub")
+    if isinstance(error, EntryNotFoundError) and code == 404:
+        return CheckpointError(f"a file of {ref} has vanished from the Hub: try again")
+    if isinstance(error, RepositoryNotFoundError) or code in (401, 404):
+        return CheckpointError(
+            f"the Hub has no repository {ref.name}, or it is private: check the name, or log in with `hf auth login`"
+        )
+    if code == 429:
+        return CheckpointError(f"the Hub takes no more requests from here for now (HTTP 429): try {ref} again later")
+    if code is not None and code >= 500:
+        return CheckpointError(f"the Hub has an error of its own (HTTP {code}): try {ref} again later")
+    if code is not None and not is_unreachable(error):
+        return CheckpointError(f"the Hub refuses access to {ref.name} (HTTP {code}): log in with `hf auth login`")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return CheckpointError(
+            f"the disk is full: make room in {constants.HF_HUB_CACHE} for {ref.name}, or set HF_HOME"
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        reason = (error.strerror or "error").lower()
+        return CheckpointError(f"cannot write {error.filename} ({reason}): set HF_HOME to a folder you can write to")
+    if downloading and isinstance(error, (HTTPError, OSError)):
+        return CheckpointError(f"the download of {ref} was cut off: try again")
+    if is_unreachable(error):
+        offline = isinstance(error, OfflineModeIsEnabled)
+        reason = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
+        inside = ", ".join(embedded())
+        return CheckpointError(
+            f"{reason} and {ref} is not in the cache: connect to the internet once to download it, or use an embedded "
+            f"one ({inside})"
+        )
+    return error

@@ -1,0 +1,161 @@
+"""Data in the plane, where a whole distribution can be seen, and where the best network is known in closed form.
+
+A point is an image of 1×1 pixels with two channels, (N, 2, 1, 1), so process, samplers and losses are those of
+pictures. The data are mixtures of Gaussians. Then q(x_t) is one too, and its score, ∇ log q = −E[ε | x_t]/√(1 − ᾱ_t),
+is known exactly: a run with `exact_model` shows the error of the sampler alone, and beside it a run with
+`plane_network.train` shows what the network adds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.model import Model
+from ddpm_core.names import SHAPES, Shape
+from ddpm_core.noise import gaussian
+from ddpm_core.runs import trajectory
+from ddpm_core.samplers import Step
+from ddpm_core.schedule import NoiseSchedule
+
+WIDTH = 0.06  # standard deviation around a centre
+CENTRES = 120  # of a shape: the gaps between them are smaller than WIDTH
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Equal parts of N(c, width² I), c being the centres, float64 (K, 2).
+
+    Its methods are about x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with x_0 from this mixture: parts of N(√ᾱ_t c, V I) with
+    V = ᾱ_t width² + 1 − ᾱ_t. alpha_bar: ᾱ_t, a number or float64 (N,); 1 is the data themselves.
+    Raises ValueError for centres of another shape, none or not finite, and for a width that is not above 0.
+    """
+
+    centres: Tensor
+    width: float = WIDTH
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.centres.shape)
+        if len(shape) != 2 or shape[1] != 2 or not shape[0] or not bool(self.centres.isfinite().all()):
+            raise ValueError(f"centres must be at least one pair of finite numbers, (K, 2), got {shape}")
+        if not 0 < self.width < math.inf:
+            raise ValueError(f"width must be a number above 0, got {self.width}")
+        object.__setattr__(self, "centres", self.centres.double())
+
+    def mean(self, alpha_bar: float = 1.0) -> Tensor:
+        """E x_t, float64 (2,)."""
+        return math.sqrt(alpha_bar) * self.centres.mean(0)
+
+    def covariance(self, alpha_bar: float = 1.0) -> Tensor:
+        """Cov x_t, float64 (2, 2)."""
+        around = self.centres - self.centres.mean(0)
+        own = around.T @ around / len(around) + self.width**2 * torch.eye(2, dtype=torch.float64)
+        return alpha_bar * own + (1 - alpha_bar) * torch.eye(2, dtype=torch.float64)
+
+    def log_density(self, x_t: Tensor, alpha_bar: float | Tensor = 1.0) -> Tensor:
+        """log q(x_t) at points (N, 2), float64 (N,)."""
+        logits, variance, _ = self._parts(x_t, alpha_bar)
+        rest = x_t.double().square().sum(1) / (2 * variance.squeeze(1))
+        return logits.logsumexp(1) - rest - (2 * math.pi * variance.squeeze(1)).log() - math.log(len(self.centres))
+
+    def score(self, x_t: Tensor, alpha_bar: float | Tensor = 1.0) -> Tensor:
+        """∇ log q(x_t) at points (N, 2), float64 (N, 2)."""
+        logits, variance, root = self._parts(x_t, alpha_bar)
+        return (root * (logits.softmax(1) @ self.centres) - x_t.double()) / variance
+
+    def draw(self, n: int, generator: np.random.Generator) -> Tensor:
+        """n points of the data, float32 (n, 2, 1, 1)."""
+        which = torch.from_numpy(generator.integers(len(self.centres), size=n))
+        noise = torch.from_numpy(generator.standard_normal((n, 2), dtype=np.float32))
+        return (self.centres[which].float() + self.width * noise).reshape(n, 2, 1, 1)
+
+    def _parts(self, x_t: Tensor, alpha_bar: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log of each part's density, up to what all parts have in common, (N, K); V and √ᾱ_t, (N, 1)."""
+        alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64).reshape(-1, 1).expand(len(x_t), 1)
+        variance, root = alpha_bar * self.width**2 + 1 - alpha_bar, alpha_bar.sqrt()
+        squares = self.centres.square().sum(1)
+        # −‖x − √ᾱ c‖² / 2V without ‖x‖², which is the same for all parts
+        return (root * (x_t.double() @ self.centres.T) - alpha_bar * squares / 2) / variance, variance, root
+
+
+def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Model:
+    """The model whose network is E[ε | x_t] itself, the minimum of L_simple. schedule: None is the paper's."""
+    schedule = NoiseSchedule.linear() if schedule is None else schedule
+
+    def network(x_t: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        alpha_bar = schedule.alpha_bar[t_index.cpu() + 1]
+        eps = -(1 - alpha_bar).sqrt().reshape(-1, 1) * mixture.score(x_t.flatten(1), alpha_bar)
+        return eps.to(x_t.dtype).reshape(x_t.shape)
+
+    return plane_model(network, schedule)
+
+
+def plane_model(network: Any, schedule: NoiseSchedule) -> Model:
+    """A model of points. x̂_0 is not clipped: Gaussians have no edge."""
+    return Model(network=network, schedule=schedule, image_size=1, channels=2, clip=False)
+
+
+def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:
+    """The steps of a run of n points; the state is step.x, float32 (n, 2, 1, 1).
+
+    All points share the seed: x_T is its stream 0 and the noise of step i its stream i + 1, so two models or samplers
+    start at the same points. options and errors: those of `runs.trajectory`.
+    """
+    if n < 1:
+        raise ValueError(f"a cloud has at least one point, got {n}")
+
+    def noise(index: int, x: Tensor) -> Tensor:
+        return gaussian(seed, index + 1, x.shape).to(x)
+
+    return trajectory(model, x_T=start(seed, n), noise=noise, **options)
+
+
+def start(seed: int, n: int) -> Tensor:
+    """The x_T of `cloud`, float32 (n, 2, 1, 1)."""
+    return gaussian(seed, 0, (n, 2, 1, 1))
+
+
+# --- Shapes, inside [−1, 1]²
+
+
+def shape(name: Shape, width: float = WIDTH) -> Mixture:
+    """One of names.SHAPES. Raises ValueError for another name."""
+    if name not in SHAPES:
+        raise ValueError(f"unknown shape {name!r}: choose from {', '.join(SHAPES)}")
+    return Mixture(torch.from_numpy(_CENTRES[name]()), width)
+
+
+def drawing(points: Sequence[Sequence[float]], width: float = WIDTH) -> Mixture:
+    """One's own centres, at least one pair (x, y). Raises ValueError for anything else."""
+    return Mixture(torch.tensor(points, dtype=torch.float64), width)
+
+
+def _ring() -> np.ndarray:
+    angle = np.arange(CENTRES) * 2 * np.pi / CENTRES
+    return 0.75 * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def _moons() -> np.ndarray:
+    """Two half circles, each reaching into the other."""
+    angle = np.linspace(0, np.pi, CENTRES // 2)
+    upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], 1)
+    return 0.55 * np.concatenate([upper, -upper])
+
+
+def _spiral() -> np.ndarray:
+    """Two turns, the centres evenly spaced along the curve: its length grows with the square of the angle."""
+    angle = 4 * np.pi * np.sqrt(np.linspace(0.02, 1, CENTRES))
+    return 0.85 * (angle / angle[-1])[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def _gaussian() -> np.ndarray:
+    return np.array([[0.25, 0.1]])  # not at 0, where the mean of x_T is
+
+
+_CENTRES = {"ring": _ring, "moons": _moons, "spiral": _spiral, "gaussian": _gaussian}

@@ -1,0 +1,77 @@
+// Clouds of points: what the server sends, and what is measured of them.
+import { bytes } from "../shared/bytes.js";
+
+/** @import { FrameResult } from "./server.js" */
+
+/**
+ * A cloud at time s. points: x₁, x₂ of each in turn. field: arrows of the network, right and up of each in turn, rows
+ * from the top; null for the exact score.
+ * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
+ */
+
+/** @param {string} text @param {number} unit */
+export const coordinates = (text, unit) => Float32Array.from(new Int16Array(bytes(text).buffer), (v) => v * unit);
+
+/** @param {FrameResult} result @param {number} unit @param {number} arrowUnit @returns {Frame} */
+export function frame({ s, alpha_bar, reach, x, field }, unit, arrowUnit) {
+  const arrows = field === null ? null : Float32Array.from(new Int8Array(bytes(field).buffer), (v) => v * arrowUnit);
+  return { s, alphaBar: alpha_bar, reach, points: coordinates(x, unit), field: arrows };
+}
+
+/**
+ * Means of both coordinates and the trace of the covariance, each with its standard error.
+ * @param {Float32Array} points
+ * @returns {{ mean: [number, number], meanError: [number, number], trace: number, traceError: number }}
+ */
+export function moments(points) {
+  const n = points.length / 2;
+  /** @type {[number, number]} */
+  const mean = [0, 0];
+  points.forEach((v, i) => {
+    mean[i % 2] += v / n;
+  });
+  /** @type {[number, number]} */
+  const variance = [0, 0];
+  const squares = new Float64Array(n); // distances from the mean
+  points.forEach((v, i) => {
+    const square = (v - mean[i % 2]) ** 2;
+    variance[i % 2] += square / (n - 1);
+    squares[i >> 1] += square;
+  });
+  const trace = variance[0] + variance[1];
+  const around = squares.reduce((sum, v) => sum + (v - trace) ** 2, 0) / (n - 1);
+  return {
+    mean,
+    meanError: [Math.sqrt(variance[0] / n), Math.sqrt(variance[1] / n)],
+    trace,
+    traceError: Math.sqrt(around / n),
+  };
+}
+
+/**
+ * The density of one coordinate in n bins inside ±reach; what lies outside counts, but is not shown.
+ * @param {Float32Array} points @param {0 | 1} axis @param {number} n @param {number} reach
+ */
+export function histogram(points, axis, n, reach) {
+  const width = (2 * reach) / n;
+  const share = 1 / ((points.length / 2) * width);
+  const bins = new Array(n).fill(0);
+  for (let i = axis; i < points.length; i += 2) {
+    const bin = Math.floor((points[i] + reach) / width);
+    if (bin >= 0 && bin < n) bins[bin] += share;
+  }
+  return bins;
+}
+
+/**
+ * The frame of a lane at time t: the last one that is not below t.
+ * @param {Frame[]} frames by falling s
+ * @param {number} t
+ */
+export const frameAt = (frames, t) => frames.findLast(({ s }) => s >= t) ?? frames[0];
+
+/**
+ * Every time at which some lane has a frame, falling.
+ * @param {number[][]} times of each lane
+ */
+export const union = (times) => [...new Set(times.flat())].sort((a, b) => b - a);

@@ -1,0 +1,229 @@
+// What a run has sent, at which time it is shown, and drawing it.
+import { all, find } from "../shared/dom.js";
+import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
+import { coordinates, frame, frameAt, union } from "./cloud.js";
+import { Mixture } from "./mixture.js";
+import { paint } from "./pane.js";
+
+/** @import { Frame } from "./cloud.js" */
+/** @import { Data, Given, Plan, Result, Training } from "./server.js" */
+
+const SECONDS = 4; // that playing takes
+const CALM = 1000; // ms between two pictures where little motion is wanted
+const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data
+
+export class Stage {
+  /** @type {Plan | null} */
+  plan = null;
+  /** @type {Mixture | null} */
+  mixture = null;
+  /** @type {Frame[][]} of each lane */
+  frames = [[], []];
+  /** @type {Training | null} */
+  training = null;
+  active = false; // more is to come
+  /** @type {string[]} of the lanes that Run would start */
+  #names = [];
+  /** @type {number[]} times at which something is shown */
+  #times = [];
+  #at = 0; // which of them
+  #playing = false;
+  #calm = matchMedia("(prefers-reduced-motion: reduce)");
+  #due = 0;
+
+  /** @param {HTMLElement} root @param {Given} given */
+  constructor(root, given) {
+    this.root = root;
+    this.given = given;
+    this.slider = find(root, ".scrubber", HTMLInputElement);
+    this.button = find(root, ".play", HTMLButtonElement);
+    this.panes = all(root, ".pane", HTMLElement);
+    this.slider.addEventListener("input", () => {
+      this.#playing = false;
+      this.#at = Math.min(Number(this.slider.value), this.#reached);
+      this.render();
+    });
+    this.button.addEventListener("click", () => this.#toggle());
+    for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
+  }
+
+  /** The last position of the scrubber that all lanes have come to. */
+  get #reached() {
+    const slowest = Math.max(...this.frames.map((frames) => frames.at(-1)?.s ?? this.plan?.T ?? 0));
+    return Math.max(0, this.#times.lastIndexOf(slowest));
+  }
+
+  /**
+   * What Run would start. It is shown until it does, and other data in the place of an older run.
+   * @param {Data | null} data null for an empty drawing @param {string[]} names
+   */
+  offer(data, names) {
+    const same = this.plan && JSON.stringify(this.plan.data) === JSON.stringify(data);
+    if (same || this.active) return;
+    this.clear();
+    this.mixture = data && new Mixture(data);
+    this.#names = names;
+    this.render();
+  }
+
+  clear() {
+    this.plan = this.training = null;
+    this.frames = [[], []];
+    this.#times = [];
+    this.#at = 0;
+    this.#playing = false;
+  }
+
+  /** @param {Result} result */
+  take(result) {
+    if (result.kind === "plan") {
+      this.clear();
+      this.plan = result;
+      this.mixture = new Mixture(result.data);
+      this.#names = result.lanes.map(({ name }) => name);
+      this.#times = union(result.lanes.map(({ times }) => times));
+    } else if (result.kind === "training") {
+      this.training = result;
+    } else {
+      this.frames[result.lane].push(frame(result, this.given.UNIT, this.given.ARROW_UNIT));
+      if (this.frames.every((frames) => frames.length === 1) && !this.#calm.matches) this.#play(); // both have x_T
+      if (this.#calm.matches) this.#at = this.#reached;
+    }
+    this.soon();
+  }
+
+  /** Draw soon; where little motion is wanted, once a second. */
+  soon() {
+    if (this.#due) return;
+    this.#due = setTimeout(
+      () => {
+        this.#due = 0;
+        this.render();
+      },
+      this.#calm.matches ? CALM : 0,
+    );
+  }
+
+  #toggle() {
+    if (this.#playing) this.#playing = false;
+    else {
+      if (this.#at >= this.#reached) this.#at = 0;
+      this.#play();
+    }
+    this.render();
+  }
+
+  #play() {
+    this.#playing = true;
+    const { plan } = this;
+    const last = this.#times.length - 1;
+    let position = this.#at;
+    let before = performance.now();
+    /** @param {number} now */
+    const turn = (now) => {
+      if (!this.#playing || this.plan !== plan) return;
+      position = Math.min(this.#reached, position + ((now - before) / 1000 / SECONDS) * last);
+      before = now;
+      const at = Math.floor(position);
+      if (at >= last || (at >= this.#reached && !this.active)) this.#playing = false;
+      if (at !== this.#at || !this.#playing) {
+        this.#at = at;
+        this.render();
+      }
+      if (this.#playing) requestAnimationFrame(turn);
+    };
+    requestAnimationFrame(turn);
+  }
+
+  /** What each lane's cloud has for a spread, in words; for screen readers when a run is done. */
+  get summary() {
+    const { mixture } = this;
+    if (!mixture || this.frames.some((frames) => !frames.length)) return "";
+    const last = this.frames.map(
+      (frames, lane) => `${LANES[lane].toUpperCase()}: ${verdict(mixture, frames[frames.length - 1])}`,
+    );
+    return `${last.join(". ")}.`;
+  }
+
+  render() {
+    const { root, mixture, plan } = this;
+    find(root, ".panes", HTMLElement).classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
+    const t = this.#times[this.#at] ?? 0;
+    const shown = this.frames.map((frames) => (frames.length ? frameAt(frames, t) : null));
+    const both = shown.filter((frame) => frame !== null);
+    const reach = Math.max(START.reach, ...both.map((frame) => frame.reach));
+    for (const lane of this.panes.keys()) this.#pane(lane, shown[lane], reach, mixture);
+    this.#transport(t);
+    this.#below(mixture, both, reach);
+    Object.assign(root.dataset, { at: this.#at, t, frames: this.frames.reduce((sum, { length }) => sum + length, 0) });
+    root.dataset.training = this.training && !both.length ? "true" : "false";
+    root.dataset.last = String(Boolean(plan) && this.#at === this.#times.length - 1);
+  }
+
+  /** @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */
+  #pane(lane, shown, reach, mixture) {
+    const pane = this.panes[lane];
+    const letter = LANES[lane].toUpperCase();
+    const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
+    const points = shown?.points ?? (learning === null ? null : coordinates(learning, this.given.UNIT));
+    find(pane, ".title", HTMLElement).textContent = [letter, ...this.#names.slice(lane, lane + 1)].join(" · ");
+    const when = shown ? `t = ${shown.s}` : "";
+    find(pane, ".at", HTMLElement).textContent = learning === null ? when : "the network so far";
+    const said = shown && mixture ? verdict(mixture, shown) : "";
+    find(pane, ".verdict", HTMLElement).textContent = said;
+    const canvas = find(pane, "canvas", HTMLCanvasElement);
+    const about = points
+      ? `${points.length / 2} points at t = ${shown?.s ?? 0}. ${said}`
+      : mixture
+        ? "the data"
+        : "nothing yet";
+    canvas.setAttribute("aria-label", `${letter}: ${about}`);
+    const frames = this.frames[lane];
+    paint(
+      canvas,
+      {
+        mixture,
+        alphaBar: shown?.alphaBar ?? START.alphaBar,
+        reach,
+        frame: shown,
+        points,
+        trail: shown ? frames.slice(0, frames.indexOf(shown) + 1) : [],
+        arrows: this.given.ARROWS,
+      },
+      {
+        density: find(this.root, ".shown .density", HTMLInputElement).checked,
+        arrows: find(this.root, ".shown .arrows", HTMLInputElement).checked,
+        paths: find(this.root, ".shown .paths", HTMLInputElement).checked,
+      },
+    );
+  }
+
+  /** @param {number} t */
+  #transport(t) {
+    const last = Math.max(1, this.#times.length - 1);
+    const none = this.frames.every((frames) => frames.length < 2);
+    this.slider.disabled = this.button.disabled = none;
+    this.slider.max = String(last);
+    this.slider.value = String(this.#at);
+    this.slider.style.setProperty("--at", `${(100 * this.#at) / last}%`);
+    this.slider.style.setProperty("--held", `${(100 * this.#reached) / last}%`);
+    this.slider.setAttribute("aria-valuetext", `t = ${t}`);
+    find(this.root, ".transport .at", HTMLElement).textContent = this.plan ? `t = ${t}` : "";
+    this.button.textContent = this.#playing ? "Pause" : "Play";
+    this.button.setAttribute("aria-label", this.button.textContent);
+  }
+
+  /** @param {Mixture | null} mixture @param {Frame[]} shown of the lanes @param {number} reach */
+  #below(mixture, shown, reach) {
+    const { root, training } = this;
+    const places = ["marginals", "numbers", "loss"].map((name) => find(root, `.${name}`, HTMLElement));
+    const [sides, table, learning] = places;
+    sides.hidden = table.hidden = shown.length < 2;
+    learning.hidden = !training;
+    if (mixture && shown.length === 2) {
+      sides.replaceChildren(...marginals(mixture, shown, reach));
+      table.replaceChildren(numbers(mixture, shown));
+    }
+    if (training) learning.replaceChildren(...loss(training));
+  }
+}
