@@ -76,7 +76,7 @@ class Place:
 
     def seconds(self) -> float:
         """How long it has had turns so far: loading and computing, not waiting while others had theirs."""
-        return self._line._seconds(self)
+        return self.used + (self._line.clock() - self.charged if self._line.has_turn(self) else 0.0)
 
     def wake(self) -> None:
         """Make `take` call check() at once."""
@@ -189,12 +189,6 @@ class Line:
             other = self._next() is not place
             place.ready = False
             return other
-
-    def _seconds(self, place: Place) -> float:
-        with self._changed:
-            if self._holder is place:
-                self._charge(place)
-            return place.used
 
     def _leave(self, place: Place) -> None:
         with self._changed:
