@@ -23,11 +23,11 @@ import torch
 
 import ddpm_core
 from benchmarks._measure import describe, spread
-from ddpm_core import files
+from ddpm_core import defaults, files
 from ui.runs.frames import RunView
 from ui.runs.job import Job
 from ui.runs.models import Models
-from ui.runs.settings import CHECKPOINT, Settings
+from ui.runs.settings import Settings
 
 if TYPE_CHECKING:  # not everybody has it: the page is then not measured
     from playwright.sync_api import Browser
@@ -77,7 +77,7 @@ def seconds(work: Callable[..., object], *arguments: object) -> float:
 def measure_job(rounds: int) -> Iterator[dict]:
     """The app's jobs against the sampler alone."""
     models = Models()
-    model = models.get(CHECKPOINT)
+    model = models.get(defaults.CHECKPOINT)
     for name, run in RUNS.items():
         seconds(bare, model, run)  # warms up, as the next line does
         seconds(job, models, run)
@@ -115,7 +115,7 @@ def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
             usable = time.perf_counter() - started
             page.close()
     yield {"start": "python app.py", "address_seconds": address, "usable_page_seconds": usable}
-    model = ddpm_core.load(CHECKPOINT)
+    model = ddpm_core.load(defaults.CHECKPOINT)
     with served() as (url, _):
         for name, run in RUNS.items():
             page = chromium.new_page(viewport={"width": 1280, "height": 720})

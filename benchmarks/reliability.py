@@ -21,8 +21,7 @@ import torch
 from benchmarks import _kill, _load
 from benchmarks._app import App
 from benchmarks._measure import describe
-from ddpm_core import files
-from ui.runs.settings import CHECKPOINT
+from ddpm_core import defaults, files
 
 Part = Callable[[Path, argparse.Namespace], dict[str, Any]]
 
@@ -79,7 +78,8 @@ def main(arguments: list[str]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="which ones")
-    parser.add_argument("--checkpoint", default=CHECKPOINT, help="the model of the app: an embedded name or a folder")
+    help = "the model of the app: an embedded name or a folder"
+    parser.add_argument("--checkpoint", default=defaults.CHECKPOINT, help=help)
     parser.add_argument("--quick", action="store_true", help="small: to see that the command works")
     parser.add_argument("--minutes", type=float, help="how long the part 'hours' takes (10)")
     parser.add_argument("--kills", type=int, help="how often to kill in each of the last four parts")

@@ -13,7 +13,8 @@ from typing import Annotated, Protocol
 import tyro
 from tqdm import tqdm
 
-from ddpm_core.commands.chain import DEFAULT_CHECKPOINT, Chain, Where, check_output, open_checkpoint, parse_seeds
+from ddpm_core import defaults
+from ddpm_core.commands.chain import Chain, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
@@ -23,7 +24,7 @@ from ddpm_core.commands.latents import Interpolate, Reconstruct
 class Sample(Chain):
     """Draw images; save them as a grid, and the steps as an animation."""
 
-    seeds: str = "0-15"
+    seeds: str = f"{defaults.SEED}-{defaults.SEED + 15}"
     """one image each: 7, 0-15, or 1,5,9-12"""
     grid: Path = Path("samples.png")
     """PNG of the final images: a file name that ends in .png"""
@@ -59,7 +60,7 @@ class Sample(Chain):
 class Info:
     """Print what a checkpoint is: weights, architecture, schedule, variance, revision."""
 
-    checkpoint: Annotated[str, tyro.conf.Positional] = DEFAULT_CHECKPOINT
+    checkpoint: Annotated[str, tyro.conf.Positional] = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 

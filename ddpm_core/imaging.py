@@ -99,7 +99,7 @@ def save_gif(
     seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
     scale: whole-number enlargement without smoothing. about: the file's comment.
     """
-    pictures, options = _animation(frames, seconds, hold, scale)
+    pictures, options = animation(frames, seconds, hold, scale)
     _save(path, [picture.quantize(256) for picture in pictures], "GIF", comment=about.encode(), **options)
 
 
@@ -115,17 +115,20 @@ def save_webp(
 
     Arguments as for `save_gif`; about is in the file's EXIF data, as ImageDescription.
     """
-    pictures, options = _animation(frames, seconds, hold, scale)
+    pictures, options = animation(frames, seconds, hold, scale)
     exif = Image.Exif()
     if about:
         exif[ExifTags.Base.ImageDescription] = about.encode()  # of a text Pillow would keep ASCII only
     _save(path, [picture.convert("RGB") for picture in pictures], "WEBP", lossless=True, exif=exif, **options)
 
 
-def _animation(
+def animation(
     frames: Sequence[np.ndarray], seconds: float, hold: float, scale: int
 ) -> tuple[list[Image.Image], dict[str, Any]]:
-    """The pictures of an animation, and how long each is shown."""
+    """The pictures of an animation, and how Pillow is told for how long, in ms, each is shown ("duration").
+
+    Arguments as for `save_gif`. A picture is shown for a multiple of 10 ms, for 20 ms at least.
+    """
     frames = thin(frames, max(int(seconds * 50), 1))
     pictures = [_opaque(frame.repeat(scale, 0).repeat(scale, 1)) for frame in frames]
     # GIF counts in hundredths of a second, and browsers show no frame for less than two of them.

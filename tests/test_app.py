@@ -42,7 +42,7 @@ PARAMETERS = {
     "variance": "beta_tilde",
     "eta": 0.0,
     "clip": None,
-    "seed": 42,
+    "seed": 13,
     "count": None,
     "label": "any",
     "guidance": 1.0,
@@ -117,7 +117,7 @@ def test_without_a_count_there_are_four_images_or_one(client):
 
 def test_trajectory_streams_every_step(client, model):
     steps = list(client.submit(**FAST, sampler="ddim", eta=0.5, spacing="trailing", api_name="/trajectory"))
-    expected = list(ddpm_core.trajectory(model, [42, 43], 3, "ddim", spacing="trailing", eta=0.5))
+    expected = list(ddpm_core.trajectory(model, [13, 14], 3, "ddim", spacing="trailing", eta=0.5))
     assert len(steps) == 3
     for got, step in zip(steps, expected, strict=True):
         assert (got["index"], got["steps"], got["t"], got["s"]) == (step.index, 3, step.t, step.s)
@@ -129,7 +129,7 @@ def test_trajectory_streams_every_step(client, model):
 
 def test_the_spacing_that_nobody_asked_for_suits_the_sampler(client, model):
     steps = list(client.submit(**FAST, sampler="unipc", api_name="/trajectory"))
-    expected = list(ddpm_core.trajectory(model, [42, 43], 3, "unipc", spacing="quadratic"))
+    expected = list(ddpm_core.trajectory(model, [13, 14], 3, "unipc", spacing="quadratic"))
     assert [(got["t"], got["s"], got["sigma"]) for got in steps] == [(step.t, step.s, 0) for step in expected]
     np.testing.assert_array_equal(pictures(steps[-1]["x_t"]), to_uint8(expected[-1].x))
 
@@ -342,9 +342,9 @@ def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(lab):
     first = run(lab)
     player(lab, frames=7)
     assert run(lab) == first
-    choose(lab, seed=43)
+    choose(lab, seed=14)
     assert run(lab) != first
-    choose(lab, seed=42, variance="beta")
+    choose(lab, seed=13, variance="beta")
     wide = run(lab)
     assert wide != first
     choose(lab, steps=9, variance="beta_tilde")
@@ -446,7 +446,7 @@ def test_the_final_pictures_and_the_trajectory_are_saved_as_files(lab, tmp_path)
     for name, end in (("png", ".png"), ("gif", ".gif"), ("strip", "-strip.png"), ("zip", ".zip")):
         with lab.expect_download() as download:
             lab.click(f"#save-{name}")
-        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-42{end}"
+        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-13{end}"
         download.value.save_as(tmp_path / name)
     assert [Image.open(tmp_path / name).format for name in ("png", "gif", "strip")] == ["PNG", "GIF", "PNG"]
     assert "x_T.npy" in zipfile.ZipFile(tmp_path / "zip").namelist()
@@ -525,7 +525,7 @@ def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(lab):
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):  # noqa: F811
     phone = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     phone.goto(url)
-    phone.wait_for_selector("#summary:has-text('seed 42')")
+    phone.wait_for_selector("#summary:has-text('seed 13')")
     assert not phone.is_visible("#steps")
     phone.tap("#summary")
     choose(phone, steps=2)

@@ -138,6 +138,108 @@ def test_bits_are_measured_stopped_and_measured_again(page, url):
     assert np.isclose(float(of[0][2]), float(shown), atol=0.006)
 
 
+# --- Whoever uses them, and whatever happens meanwhile
+
+# The visible parts of a tab that a screen reader has to name, without a name.
+NAMELESS = """(tab) => [...document.querySelectorAll(".ddpm-" + tab + " :is(button, input, select, img, [tabindex])")]
+  .filter((node) => node.checkVisibility() && !node.matches("button[aria-label] img"))
+  .filter((node) => {
+    const labels = [...(node.labels ?? [])].map((label) => label.textContent);
+    return ![node.ariaLabel, node.alt, node.title, node.textContent, ...labels].some((name) => name?.trim());
+  }).map((node) => node.outerHTML)"""
+
+
+def tab_to(page, selector):
+    """Press Tab until it has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+@pytest.mark.parametrize("tab", ["latents", "likelihood"])
+def test_a_tab_works_from_the_keyboard_stops_at_once_and_runs_unseen(tab, page, url):
+    open_tab(page, url, tab, steps=20, count=16 if tab == "latents" else 64, times="20,5")
+    page.wait_for_selector(f".ddpm-{tab} .run:enabled")
+    for press in ("run", "stop"):  # before the server has answered
+        page.evaluate("(button) => document.querySelector(button).click()", f".ddpm-{tab} .{press}")
+    page.wait_for_selector(f".ddpm-{tab}[data-state=stopped]")
+
+    page.locator(f".ddpm-{tab} .mode input").first.focus()
+    tab_to(page, f".ddpm-{tab} .count")
+    page.keyboard.type("2")
+    page.wait_for_selector(f".ddpm-{tab} .run:enabled")
+    tab_to(page, f".ddpm-{tab} .run")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="Learn").click()
+    page.wait_for_selector(f".ddpm-{tab}[data-state=finished]", state="attached")
+    page.get_by_role("tab", name=tab.capitalize()).click()
+    assert page.inner_text(f".ddpm-{tab} .announce[aria-live]") == "Finished"
+    if tab == "latents":
+        assert page.locator(".ddpm-latents .cells img:visible").count() == 2
+        page.locator(".ddpm-latents .run").focus()
+        tab_to(page, ".scrubber")
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        assert page.get_by_label("Step of the chains").get_attribute("aria-valuetext") == "step 2 of 20"
+        assert "best guess x̂_0 seen at time" in page.locator(".ddpm-latents .cells img").first.get_attribute("alt")
+    page.locator(f".ddpm-{tab} .source[data-which=a] .kind input").last.check(force=True)
+    assert page.evaluate(NAMELESS, tab) == []
+
+
+def test_where_little_motion_is_wanted_pictures_change_once_a_second(page, url):
+    page.emulate_media(reduced_motion="reduce")
+    open_tab(page, url, "latents", steps=20, count=2, times="20")
+    finished(page, "latents")
+    page.evaluate("""() => {
+      const tab = document.querySelector(".ddpm-latents");
+      window.seen = [];
+      new MutationObserver(() => window.seen.push([performance.now() - window.began, Number(tab.dataset.at)]))
+        .observe(tab, { attributeFilter: ["data-at"] });
+      window.began = performance.now();
+      tab.querySelector(".play").click();
+    }""")
+    page.wait_for_function("window.seen.some(([, at]) => at > 0)")
+    seen = page.evaluate("window.seen")
+    assert seen[0][1] == 0  # it begins at once, and goes on after a second, with a picture much further on
+    assert all(at == 0 if when < 990 else at in (0, *range(4, 20)) for when, at in seen)
+    page.get_by_role("button", name="Pause").click()
+    moving = "[...document.querySelectorAll('.ddpm *')].filter((node) => node.getAnimations().length).length"
+    assert page.evaluate(moving) == 0
+
+
+def test_two_visitors_at_once_each_get_what_they_asked_for(page, url, browser):
+    other = browser.new_page()
+    open_tab(page, url, "latents", steps=4, count=3, times="20,5", seed=7)
+    open_tab(other, url, "latents", steps=6, count=2, times="15", seed=9, mode="interpolate", seed_b=3)
+    for one in (page, other):
+        one.click(".ddpm-latents .run:enabled")
+    both = []
+    for one in (page, other):
+        one.wait_for_selector(".ddpm-latents[data-state=finished]")
+        both.append(pictures(one, ".ddpm-latents .cells"))
+    assert [len(rows) for rows in both] == [2, 1]
+    for one, rows in zip((page, other), both, strict=True):
+        finished(one, "latents")
+        assert pictures(one, ".ddpm-latents .cells") == rows
+    other.close()
+
+
+def test_a_picture_of_one_pixel_is_measured(page, url, tmp_path):
+    open_tab(page, url, "likelihood")
+    bits = []
+    for colour in ((0, 0, 0, 0), (255, 255, 255, 255)):  # transparent; white
+        Image.new("RGBA", (1, 1), colour).save(tmp_path / "dot.png")
+        before = page.get_attribute(".ddpm-likelihood .source", "data-picture")
+        page.locator(".ddpm-likelihood .upload input").set_input_files(tmp_path / "dot.png")
+        page.wait_for_selector(f".ddpm-likelihood .source:not([data-picture='{before}'])")
+        finished(page, "likelihood")
+        bits.append(float(page.inner_text(".ddpm-likelihood .big").split()[0]))
+        assert "1 picture;" in page.inner_text(".ddpm-likelihood .totals caption")
+    assert np.isfinite(bits).all() and bits[0] != bits[1]
+
+
 def test_a_results_folder_opens_and_its_cells_lead_to_denoise(page, url):
     open_tab(page, url, "likelihood", mode="study", folder="/nowhere")
     page.get_by_text("There is no folder").wait_for()

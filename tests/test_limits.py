@@ -52,7 +52,12 @@ def test_a_limit_that_does_not_exist_or_is_no_number_is_one_sentence(text, sente
 @pytest.mark.parametrize(
     ("check", "within", "beyond", "sentence"),
     [
-        ("check_time", (900,), (901,), "stopped after 901 s: take fewer steps or images (limit: run_seconds = 900)"),
+        (
+            "check_time",
+            (900,),
+            (901,),
+            "stopped after 901 s of computing: take fewer steps or images (limit: run_seconds = 900)",
+        ),
         ("check_upload", (16e6,), (17e6,), "This file has 17 MB: choose a smaller one (limit: upload_mb = 16)"),
         ("check_picture", (70e6, 25e6), (76e6, 1e6), "has 76 megapixels: choose a smaller one"),
         ("check_picture", (25e6, 25e6), (26e6, 26e6), "has 26 megapixels"),
@@ -105,7 +110,7 @@ def test_a_run_ends_when_its_time_is_over_and_keeps_its_frames():
     models = test_ui_jobs.Models()
     models.limits = ServerLimits(run_seconds=1e-9)
     updates = list(Job([test_ui_jobs.SETTINGS], models).updates())
-    assert "The run was stopped after 0 s: take fewer" in updates[-1].text
+    assert "The run was stopped after 0 s of computing: take fewer" in updates[-1].text
     assert sum(len(update.frames) for update in updates) >= 1
 
 

@@ -78,6 +78,13 @@ def ends(log):
     return dict(log)  # the last step of each counts
 
 
+def test_the_seconds_of_a_place_are_those_of_its_own_turns():
+    first, second = Run("a", 4, 1.0, load=0.5), Run("b", 6, 2.0)
+    log = simulate(first, second)
+    assert log[-1][1] == 16.5
+    assert (first.place.seconds(), second.place.seconds()) == (4.5, 12.0)
+
+
 def test_a_long_run_does_not_keep_short_ones_waiting():
     """Ten visitors with a second of work each, behind one with 1000 steps of a third of a second."""
     among_themselves = max(ends(simulate(*(Run(i, 10, 0.1) for i in range(10)))).values())

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import time
 import uuid
 from pathlib import Path
@@ -124,7 +125,15 @@ def test_a_run_is_saved_as_an_animation_that_ends_in_its_pictures(handlers):
     film.seek(3)
     rows = png[:18]  # t = 0 has no step, and so no film
     np.testing.assert_array_equal(np.asarray(film.convert("RGB"))[:: film.height // 18, :: film.height // 18], rows)
-    assert handlers.save_run({"run": run, "kind": "gif"})["name"] == "toy-reconstruct-seed-7.gif"
+    gif = handlers.save_run({"run": run, "kind": "gif"})
+    about = json.loads(Image.open(io.BytesIO(gif["path"])).info["comment"])
+    assert gif["name"] == "toy-reconstruct-seed-7.gif"
+    assert (about["mode"], about["seed"], about["times"], about["pictures"]) == (
+        "reconstruct",
+        7,
+        [100, 20, 0],
+        ["sample"],
+    )
     for wrong in ({"run": run, "kind": "exe"}, {"run": "other", "kind": "png"}, {}):
         assert "error" in handlers.save_run(wrong)
 

@@ -126,9 +126,20 @@ def test_bits_per_dim_are_those_of_the_trainer(models, handlers, tmp_path, monke
 def test_the_decoding_comes_first_and_ends_in_the_pictures(models, handlers):
     messages = streamed(handlers.tasks, ASKED | {"count": 2})
     kinds = [result["kind"] for message in messages for result in message.get("frames", ())]
-    assert kinds == ["plan", "decoding", "bits", "bits"]
-    (decoding,) = results(messages, "decoding")
+    assert kinds == ["plan", "decoding", "early", "early", "early", "decoding", "bits", "bits"]
+    first, decoding = results(messages, "decoding")
     assert decoding["times"] == [100, 88, 75, 62, 50, 38, 25, 12, 1] and len(decoding["rows"]) == 2
+    assert first["rows"] == decoding["rows"][:1]
+    assert all(message["progress"] is None or message["progress"] <= 1 for message in messages)
+
+
+def test_the_early_numbers_are_those_that_the_whole_chain_gives(models, handlers):
+    messages = streamed(handlers.tasks, ASKED | {"count": 1})
+    (found,) = results(messages, "bits")
+    early = {str(result["steps"]): result["bits"] for result in results(messages, "early")}
+    assert early.keys() == {"10", "20", "50"}
+    for steps, bits in early.items():
+        assert bits == pytest.approx(found["chains"]["beta_tilde"][steps][0], rel=1e-9)
 
 
 def test_the_papers_table_4_is_beside_cifar10_alone(models, handlers):
@@ -186,7 +197,7 @@ def test_stop_ends_within_a_picture(monkeypatch, models):
     seen = []
 
     async def watch():
-        for _ in range(2):  # batches of the decoding
+        for _ in range(9):  # times of the first picture's decoding
             gate.go.release()
         async for message in handlers.tasks.run(request(), event(ASKED)):
             seen.append(message)

@@ -14,6 +14,7 @@ import ddpm_core
 from ui.runs import line
 from ui.runs.job import Job
 from ui.runs.lent import Changed, lend
+from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE
 from ui.runs.pace import PACE
 from ui.runs.updates import FINAL
@@ -136,6 +137,24 @@ def test_the_pace_is_that_of_computing_not_of_waiting():
     assert PACE.of("quick", 2) < 0.02 <= PACE.of("slow", 2)
     PACE.forget("quick")
     PACE.forget("slow")
+
+
+def test_the_limit_on_a_runs_time_counts_its_own_turns_only(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(LINE, "clock", lambda: now[0])
+
+    def a_second(x, t, labels):
+        now[0] += 1
+        return 0.3 * x
+
+    models = Models(a_second)
+    models.limits = ServerLimits(run_seconds=50)
+    for seen in together(Job([LONG], models), Job([LONG], models)):
+        assert seen[-1].state == "finished"
+    assert now[0] == 80
+    models.limits = ServerLimits(run_seconds=30)
+    (*_, last) = Job([LONG], models).updates()
+    assert (last.state, last.text[:46]) == ("error", "The run was stopped after 31 s of computing: t")
 
 
 def test_one_run_too_many_is_refused_in_one_sentence(monkeypatch):

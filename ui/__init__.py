@@ -16,6 +16,7 @@ from ui import environment  # noqa: F401, before gradio
 import gradio as gr
 from starlette.middleware import Middleware
 
+from ddpm_core import defaults
 from ui import api, temporary, web
 from ui.events import QUICK
 from ui.gate import Gate
@@ -25,7 +26,6 @@ from ui.runs.limits import ServerLimits
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
 from ui.runs.models import Models
-from ui.runs.settings import CHECKPOINT
 from ui.runs.warmup import Warmup
 from ui.runs.watch import COUNTS
 from ui.tabs.denoise.handlers import TABS, device_note
@@ -70,7 +70,7 @@ class Page(gr.Blocks):
 
 
 def build(
-    checkpoint: str = CHECKPOINT,
+    checkpoint: str = defaults.CHECKPOINT,
     device: str = "auto",
     public: bool = False,
     limits: ServerLimits | None = None,

@@ -13,14 +13,13 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
+from ddpm_core import defaults
 from ddpm_core.names import Engine, Precision, Sampler, Spacing, Variance
 
 if TYPE_CHECKING:
     from ddpm_core import Model
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
-
-DEFAULT_CHECKPOINT = "mnist-tiny"
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Where:
 class Chain:
     """A model, and how its reverse chain runs."""
 
-    checkpoint: str = DEFAULT_CHECKPOINT
+    checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     steps: int | None = None
     """number of steps, 1 to T; default: 50, or those that a student was made for"""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from ddpm_core import defaults
 from ddpm_core.commands.chain import Chain, check_output, open_checkpoint, parse_seeds, read_picture
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Reconstruct(Latents):
 
     picture: Path | None = None
     """file of the picture, whose middle is fitted to the model; default: the sample of the first seed"""
-    seeds: str = "0-7"
+    seeds: str = f"{defaults.SEED}-{defaults.SEED + 7}"
     """the first one's noise encodes the picture; each decodes it once"""
     times: str | None = None
     """a row of the grid for each: 0 to T, as 750,500,250; default: T, 3T/4, T/2, T/4"""
@@ -84,7 +85,7 @@ class Interpolate(Latents):
 
     pictures: tuple[Path, Path] | None = None
     """files of the two, whose middle is fitted to the model; default: the samples of the seeds"""
-    seeds: tuple[int, int] = (0, 1)
+    seeds: tuple[int, int] = (defaults.SEED, defaults.SEED + 1)
     """of the noise that encodes the two; the first one's decodes all mixtures"""
     count: int = 11
     """pictures in a row, at least 2: weights of the second from 0 to 1"""

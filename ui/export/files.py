@@ -1,7 +1,7 @@
-"""Files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, everything as ZIP.
+"""Files of a run: the final pictures and a film strip as PNG, the trajectory as GIF, WebP or MP4, everything as ZIP.
 
-Each contains the settings of the run as JSON: PNG as Description, GIF as comment, WebP in its EXIF data (the tag
-ImageDescription), ZIP as settings.json.
+Each contains the settings of the run as JSON: PNG as Description, GIF and MP4 as comment, WebP in its EXIF data (the
+tag ImageDescription), ZIP as settings.json.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from gradio import processing_utils
 from PIL import Image
 
-from ddpm_core import imaging
+from ddpm_core import imaging, video
 from ddpm_core.noise import gaussian_batch
 from ui.runs.frames import RunView
 from ui.runs.offered import short_name
@@ -66,6 +66,8 @@ def _animation(save: Callable[..., None]) -> Callable[[Sequence[np.ndarray], str
 
 # By the suffix of the file's name.
 ANIMATIONS = {"gif": _animation(imaging.save_gif), "webp": _animation(imaging.save_webp)}
+if video.is_possible():  # else the page has no button for it
+    ANIMATIONS["mp4"] = _animation(video.save_mp4)
 
 
 def _animated(kind: str) -> Callable[[gr.Blocks, RunView], str]:
@@ -99,8 +101,7 @@ def archive(demo: gr.Blocks, view: RunView) -> str:
 
 KINDS: dict[str, Callable[[gr.Blocks, RunView], str]] = {
     "png": picture,
-    "gif": _animated("gif"),
-    "webp": _animated("webp"),
+    **{kind: _animated(kind) for kind in ANIMATIONS},
     "strip": strip,
     "zip": archive,
 }

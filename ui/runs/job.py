@@ -61,7 +61,6 @@ class Job:
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
-        self._started: float | None = None  # when the first step began
 
     # --- For the caller
 
@@ -102,6 +101,11 @@ class Job:
     def settings(self) -> Settings:
         """Those of the first lane, for what the lanes share."""
         return self.lanes[0]
+
+    @property
+    def computed(self) -> float:
+        """Seconds of its turns so far: not those in which it waited while others had theirs."""
+        return self._place.seconds() if self._place else 0.0
 
     @property
     def stopping(self) -> bool:
@@ -195,8 +199,10 @@ class Job:
         """The checkpoints of the lanes, each once."""
         return list(dict.fromkeys(lane.checkpoint for lane in self.lanes))
 
-    def _give_way(self, place: Place, networks: Sequence[LentNetwork]) -> None:
-        """Between two steps: let others have their turns, if this one is over."""
+    def _between_steps(self, place: Place, networks: Sequence[LentNetwork]) -> None:
+        """End here if the run was stopped or has had its time, and let others have their turns, if this one is over."""
+        self._check()
+        self._models.limits.check_time(self.computed)
         if not place.must_yield():
             return
         for network in networks:
@@ -214,8 +220,6 @@ class Job:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
-        if self._started is not None:
-            self._models.limits.check_time(time.monotonic() - self._started)
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be. The lock is not held: other runs can compute meanwhile."""
@@ -254,7 +258,6 @@ class Job:
             {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
         ]
         self._say("running")
-        self._started = time.monotonic()
         refs = [lane.checkpoint for lane in self.lanes]
         watches = {ref: Stopwatch(PACE, self.lanes[refs.index(ref)], refs.count(ref)) for ref in self._refs}
         before = time.perf_counter()
@@ -270,8 +273,7 @@ class Job:
             if step.s == 0:
                 self.x_0[lane] = step.x.float().cpu().numpy()
             if step.s > 0 or len(self.x_0) < len(lanes):
-                self._check()
-                self._give_way(place, networks)
+                self._between_steps(place, networks)
             before = time.perf_counter()  # others may have computed meanwhile
 
     def _remark(self) -> str:

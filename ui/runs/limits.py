@@ -37,7 +37,9 @@ class ServerLimits:
     """All limits; the defaults of the fields are those of a page for its own user."""
 
     run_tflop: float = _limit(100_000, 500, "steps × images × TFLOP of one evaluation of the network, of a run")
-    run_seconds: float = _limit(DAY, 900, "time of a run, from its first step")
+    run_seconds: float = _limit(
+        DAY, 900, "time in which a run has its turns: loading and computing, not waiting for others"
+    )
     concurrent_runs: int = _limit(8, 8, "runs that take turns with the network")
     waiting_runs: int = _limit(44, 32, "runs that wait for a turn")
     upload_mb: float = _limit(64, 16, "size of an uploaded file, in MB")
@@ -58,9 +60,11 @@ class ServerLimits:
             self._refuse("run_tflop", f"This run needs {_amount(total)} TFLOP ({parts})", "take fewer steps or images")
 
     def check_time(self, seconds: float) -> None:
-        """seconds: since the run's first step."""
+        """seconds: of the run's turns."""
         if seconds > self.run_seconds:
-            self._refuse("run_seconds", f"The run was stopped after {seconds:,.0f} s", "take fewer steps or images")
+            self._refuse(
+                "run_seconds", f"The run was stopped after {seconds:,.0f} s of computing", "take fewer steps or images"
+            )
 
     def check_download(self, name: str, size: int, folder: Path) -> None:
         """size: bytes to download from the repository of that name into the folder."""

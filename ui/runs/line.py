@@ -49,6 +49,7 @@ class Place:
         self.ticket = 0  # in which order those who want one came
         self.since = self.charged = 0.0  # when its turn began; until when its time is counted
         self.slice = SLICE  # seconds of its turn
+        self.used = 0.0  # seconds of all its turns, as far as they are counted: see `seconds`
         self._line = line
         self._look = threading.Event()
 
@@ -72,6 +73,10 @@ class Place:
     def must_yield(self) -> bool:
         """Whether its turn is over: it has computed for a slice, and the next turn is another one's."""
         return self._line._is_over(self)
+
+    def seconds(self) -> float:
+        """How long it has had turns so far: loading and computing, not waiting while others had theirs."""
+        return self.used + (self._line.clock() - self.charged if self._line.has_turn(self) else 0.0)
 
     def wake(self) -> None:
         """Make `take` call check() at once."""
@@ -209,6 +214,7 @@ class Line:
         """Count its time until now. Its turn goes on."""
         now = self.clock()
         self._used[place.visitor] += now - place.charged
+        place.used += now - place.charged
         place.charged = now
 
     def _give_turn(self) -> None:

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from ddpm_core import defaults
 from ddpm_core.model import ModelSpec, check_same_images
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
 from ddpm_core.predict import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui.runs.parameters import ANY, Choice, ClassName, Limits, Number, Reference, Switch, Whole, shown
 
-CHECKPOINT = "mnist-tiny"
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
 SAME = "same"  # in lane B: what lane A has
 MAX_SEED = 2**32 - 1
@@ -37,7 +37,7 @@ class Settings:
     Two lanes share what has no default for lane B.
     """
 
-    checkpoint: str = field(default=CHECKPOINT, metadata=_has(Reference("checkpoint"), lane_b=SAME))
+    checkpoint: str = field(default=defaults.CHECKPOINT, metadata=_has(Reference("checkpoint"), lane_b=SAME))
     sampler: Sampler = field(default="ddpm", metadata=_has(Choice("sampler", SAMPLERS), lane_b="ddpm"))
     steps: int = field(default=50, metadata=_has(STEPS, lane_b=50))
     spacing: Spacing | Literal["auto"] | None = field(  # None, once resolved: a student's own times
@@ -46,7 +46,7 @@ class Settings:
     variance: Variance = field(default="beta_tilde", metadata=_has(Choice("variance", VARIANCES), lane_b="beta"))
     eta: float = field(default=0.0, metadata=_has(Number("η", 0, 1, step=0.05), lane_b=0.0))
     clip: bool | None = field(default=True, metadata=_has(Switch("Clip x̂_0")))  # None is the checkpoint's own
-    seed: int = field(default=42, metadata=_has(SEED))
+    seed: int = field(default=defaults.SEED, metadata=_has(SEED))
     count: int = field(default=4, metadata=_has(Whole("The number of images", 1, 16)))
     label: str = field(default=ANY, metadata=_has(ClassName("class")))
     guidance: float = field(default=1.0, metadata=_has(Number("Guidance", 0, 10, step=0.1)))

@@ -12,6 +12,7 @@ from ui.runs.job import Job
 from ui.runs.lent import LentNetwork
 from ui.runs.line import Place
 from ui.runs.models import revision
+from ui.runs.pace import PACE
 from ui.runs.settings import Settings
 from ui.runs.source import ModelSource
 
@@ -24,6 +25,11 @@ class Task(Job):
         self._expected = 0  # evaluations of the network, of single images
         self._began = 0.0  # moved on by the time in which others compute
         self._network: LentNetwork | None = None
+
+    @property
+    def together(self) -> int:
+        """How many images are evaluated at once, about."""
+        return 1
 
     def check(self, model: ModelSpec) -> None:
         """ValueError, before anything is computed, for what the task can't do with this model."""
@@ -46,10 +52,9 @@ class Task(Job):
         with self._news:
             self._done[0] += evaluations
         self._note_work()
-        self._check()
         assert self._place is not None and self._network is not None
         before = time.perf_counter()
-        self._give_way(self._place, [self._network])
+        self._between_steps(self._place, [self._network])
         self._began += time.perf_counter() - before
 
     def give(self, **result: Any) -> None:
@@ -64,6 +69,9 @@ class Task(Job):
 
     def _seconds_left(self, done: Sequence[int]) -> float | None:
         (made,) = done
+        if made < self._expected / 20:  # the first ones also prepare memory and kernels
+            pace = PACE.of(self.settings.checkpoint, self.together)
+            return pace and pace / self.together * (self._expected - made)
         return (self._expected - made) * (time.perf_counter() - self._began) / made if made else None
 
     def _frames(self, kept: Any) -> Any:
@@ -76,7 +84,6 @@ class Task(Job):
         self.check(model)
         self.about = [{"revision": revision(model), "engine": getattr(model.network, "description", None)}]
         self._say("running")
-        self._started = time.monotonic()
         self._began = time.perf_counter()
         self.compute(model)
 

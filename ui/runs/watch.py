@@ -88,14 +88,13 @@ def watched(job: Job) -> Iterator[Update]:
     finally:
         job.stop()  # where nobody listens any more
         COUNTS.leave()
-        now = time.monotonic()
         outcome = _outcome(state, job.failure)
         COUNTS.ended(outcome)
         failure = job.failure if outcome in ("refused", "wrong", "failed") else None
         limit = getattr(failure, "name", None) if outcome == "refused" else None
         error = type(failure).__name__ if outcome in ("wrong", "failed") else None
-        waited = (first_step or now) - asked
-        _log_run(job, outcome, waited, now - first_step if first_step else 0.0, limit, error)
+        waited = (first_step or time.monotonic()) - asked
+        _log_run(job, outcome, waited, job.computed, limit, error)
 
 
 def _outcome(state: str, failure: Exception | None) -> str:

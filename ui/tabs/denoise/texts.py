@@ -20,7 +20,14 @@ COMPARE = "Two runs from one x_T, side by side"
 CLIP = "Keeps the guessed picture in the range of pixels"
 GUIDANCE = "ε = ε_∅ + w (ε_c − ε_∅): 1 is none"
 GUIDANCE_ANY = "Needs a class"
-SAVES = {"png": "Picture", "gif": "GIF", "webp": "WebP", "strip": "Film strip", "zip": "ZIP of all"}  # as files.KINDS
+SAVES = {  # of files.KINDS
+    "png": "Picture",
+    "gif": "GIF",
+    "webp": "WebP",
+    "mp4": "MP4",
+    "strip": "Film strip",
+    "zip": "ZIP of all",
+}
 
 # How each sampler goes from x_t to x_s; and why the variance is not its own to choose, where it is not.
 SAMPLER = {

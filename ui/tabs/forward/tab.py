@@ -5,6 +5,7 @@ The page mixes x_0 and ε itself with the weights of `ddpm_core.forward.tables`,
 
 from __future__ import annotations
 
+from ddpm_core import defaults
 from ui import web
 from ui.runs.limits import ServerLimits
 from ui.runs.settings import MAX_SEED
@@ -18,6 +19,7 @@ def forward_tab(limits: ServerLimits) -> None:
     constants = {
         "T": server.T,
         "EPSILON_UNIT": server.EPSILON_UNIT,
+        "SEED": defaults.SEED,
         "MAX_SEED": MAX_SEED,
         "MAX_BYTES": int(limits.upload_mb * 1e6),
     }

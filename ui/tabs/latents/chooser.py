@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ddpm_core import defaults
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.model import ModelSpec
 from ui import web
@@ -96,7 +97,7 @@ def to_load(models: Models, ref: str) -> str:
     return f"{formats.megabytes(size)} to download first" if size else "The model has to be downloaded first"
 
 
-def source_html(which: str, name: str, title: str, info: str, sample: str, seed: int = 42) -> str:
+def source_html(which: str, name: str, title: str, info: str, sample: str, seed: int = defaults.SEED) -> str:
     """web/shared/source.html for one picture. name: of its radio group; sample: what the tab has itself."""
     filled = {"WHICH": which, "NAME": name, "TITLE": title, "INFO": info, "SAMPLE": sample, "SEED": str(seed)}
     html = web.text("shared/source.html")

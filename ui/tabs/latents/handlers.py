@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import gradio as gr
 import numpy as np
 
@@ -18,7 +20,7 @@ from ui.runs.pace import PACE
 from ui.tabs.latents.chooser import Asked, Chooser, to_load
 from ui.tabs.latents.job import LatentsJob
 from ui.tabs.latents.tasks import Tasks
-from ui.tabs.latents.wanted import Wanted, python
+from ui.tabs.latents.wanted import CHAIN, Wanted, python
 
 
 class Handlers:
@@ -29,6 +31,11 @@ class Handlers:
         self.tasks = Tasks(lambda asked, page: LatentsJob(Wanted.check(asked), models, page), checkpoint)
         self._demo = demo
         self._models = models
+
+    @property
+    def kinds(self) -> list[str]:
+        """Of files that a run can be saved as."""
+        return ["png", *files.ANIMATIONS]
 
     def describe_run(self, asked: Asked) -> Asked:
         """What the settings mean: {estimate, python}, or {error}."""
@@ -45,24 +52,33 @@ class Handlers:
         return {"estimate": formats.estimate(seconds, self._models.kind), "python": python(wanted, model)}
 
     def save_run(self, asked: Asked) -> Asked:
-        """{run, kind} -> {path, name} of a file, kind "png" or one of files.ANIMATIONS; or {error}."""
+        """{run, kind} -> {path, name} of a file with its settings inside, kind one of `kinds`; or {error}."""
         job = self.tasks.task(asked.get("run"))
         if not isinstance(job, LatentsJob) or not job.rows:
             return {"error": "There is no finished row of pictures yet: press Run"}
         kind, wanted = asked.get("kind"), job.wanted
         name = f"{short_name(wanted.chain.checkpoint)}-{wanted.mode}-seed-{wanted.chain.seed}".replace(" ", "-")
         if kind == "png":
-            content = imaging.png(_grid(job))
+            content = imaging.png(_grid(job), about=_about(job))
         elif kind in files.ANIMATIONS:
-            content = files.ANIMATIONS[kind](_film(job), "")
+            content = files.ANIMATIONS[kind](_film(job), _about(job))
         else:
-            return {"error": f"There is no file of this kind: choose from png, {', '.join(files.ANIMATIONS)}"}
+            return {"error": f"There is no file of this kind: choose from {', '.join(self.kinds)}"}
         return {"path": files.cached(self._demo, f"{name}.{kind}", content), "name": f"{name}.{kind}"}
 
 
 def _grid(job: LatentsJob) -> np.ndarray:
     rows = [row for _, row in sorted(job.rows.items())]
     return imaging.grid(np.concatenate(rows), job.wanted.chain.count)
+
+
+def _about(job: LatentsJob) -> str:
+    """The settings as JSON. A picture of one's own is only said to be one."""
+    wanted = job.wanted
+    chain = {name: getattr(wanted.chain, name) for name in CHAIN}
+    content = {"mode": wanted.mode, **chain, "seed_b": wanted.seed_b, "times": job.times}
+    content["pictures"] = ["own" if text else "sample" for _, text in wanted.sources]
+    return json.dumps(content, ensure_ascii=False)
 
 
 def _film(job: LatentsJob) -> list[np.ndarray]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 class LatentsJob(Task):
-    """rows: the final pictures of each row that is done, uint8 (columns, H, W, C), by its number. frames: the x̂_0 of
-    each row and kept step, likewise.
+    """times: of the rows. rows: the final pictures of each row that is done, uint8 (columns, H, W, C), by its number.
+    frames: the x̂_0 of each row and kept step, likewise.
 
     Its results, by "kind": "plan" once; "source", a picture on its way or final; "latent" of each row; "step" of a row;
     "row", when one is done.
@@ -36,6 +36,11 @@ class LatentsJob(Task):
         self.wanted = wanted
         self.rows: dict[int, np.ndarray] = {}
         self.frames: dict[int, dict[int, np.ndarray]] = {}
+        self.times: tuple[int, ...] = ()
+
+    @property
+    def together(self) -> int:
+        return self.wanted.chain.count
 
     def check(self, model: ModelSpec) -> None:
         self.wanted.options(model)
@@ -46,7 +51,7 @@ class LatentsJob(Task):
 
     def compute(self, model: Model) -> None:
         wanted, options = self.wanted, self.wanted.options(model)
-        times = wanted.rows(model)
+        times = self.times = wanted.rows(model)
         self.expect(wanted.evaluations(model))
         self.give(
             kind="plan",

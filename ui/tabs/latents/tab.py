@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from ddpm_core import defaults
 from ui import web
 from ui.events import NETWORK, QUICK, QUIET
 from ui.runs.models import Models
@@ -21,10 +22,16 @@ SECOND = "Its latent is mixed with the first one’s"
 def latents_tab(demo: gr.Blocks, models: Models, checkpoint: str) -> None:
     """Build the tab. In the page, `window.ddpmLatents` = { values } sets it, also before it is opened."""
     handlers = Handlers(demo, models, checkpoint)
-    constants = {"MAX_SEED": MAX_SEED, "MAX_BYTES": int(models.limits.upload_mb * 1e6), "checkpoint": checkpoint}
+    constants = {
+        "MAX_SEED": MAX_SEED,
+        "MAX_BYTES": int(models.limits.upload_mb * 1e6),
+        "checkpoint": checkpoint,
+        "kinds": handlers.kinds,
+    }
+    second = defaults.SEED + 1
     sources = {
         "<!-- source a -->": source_html("a", "latents-kind-a", "First picture", FIRST, "Sample"),
-        "<!-- source b -->": source_html("b", "latents-kind-b", "Second picture", SECOND, "Sample", seed=43),
+        "<!-- source b -->": source_html("b", "latents-kind-b", "Second picture", SECOND, "Sample", seed=second),
     }
     functions = web.functions(*handlers.chooser.functions, handlers.describe_run, handlers.save_run)
     screen = web.component("latents", constants, sources, server_functions=functions)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ddpm_core import defaults
 from ddpm_core.model import ModelSpec
 from ui.export.scripts import reference
 from ui.runs.parameters import Choice, Whole, shown
@@ -50,7 +51,7 @@ class Wanted:
         return cls(
             mode=mode,  # pyright: ignore[reportArgumentType]
             chain=Settings.check({"count": 8, **chain, "clip": None}),
-            seed_b=SEED.check(values.get("seed_b", 43)),
+            seed_b=SEED.check(values.get("seed_b", defaults.SEED + 1)),
             times=times(str(values.get("times") or "")),
             pictures=pictures,  # pyright: ignore[reportArgumentType]
         )

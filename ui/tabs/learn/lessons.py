@@ -6,20 +6,26 @@ page of the paper".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ui.tabs.denoise.controls import OF_SOLVERS, comparison, of_variances
+from ui.tabs.learn import few_steps
 
 
 @dataclass(frozen=True)
 class LessonSettings:
-    """What a lesson's button sets: a tab, and values of its controls. Denoise's other controls get their defaults."""
+    """What a lesson's button sets: a tab, and values of its controls. Denoise's other controls get their defaults.
+
+    figure: makes HTML that stands under the text of the lesson.
+    """
 
     tab: str
     values: dict[str, Any] = field(default_factory=dict)
     button: str = ""
+    figure: Callable[[], str] | None = None
 
 
 # The models that the lab brings: on digits noise and shape are seen best, and colour and texture need the other.
@@ -57,6 +63,17 @@ LESSON_SETTINGS = (
             {"checkpoint": "mnist-tiny-consistency", "steps": 2, "sampler": "consistency"},
         ),
         "Show teacher and student",
+    ),
+    LessonSettings(
+        "denoise",
+        DIGITS
+        | {"label": few_steps.DIGIT}
+        | comparison(
+            {"steps": 2, "sampler": "ddim"},
+            {"checkpoint": "mnist-tiny-consistency", "sampler": "consistency"},
+        ),
+        "Show 2 steps of each",
+        few_steps.table,
     ),
     LessonSettings(
         "denoise",

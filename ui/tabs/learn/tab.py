@@ -36,6 +36,8 @@ def learn_tab(tabs: gr.Tabs, denoise: Controls) -> None:
             with gr.Column(elem_classes="lesson", elem_id=f"lesson-{number}"):
                 paper = f"[{lesson.link}]({PAPER.format(lesson.page)}) (arXiv 2006.11239, page {lesson.page})"
                 gr.Markdown(f"## {number}. {lesson.title}\n\n{lesson.text}", latex_delimiters=MATHS)
+                if settings.figure:
+                    gr.HTML(settings.figure(), elem_classes="figure")
                 gr.Markdown(lesson.see, elem_classes="see")
                 button = gr.Button(f"{settings.button} in {settings.tab.capitalize()}", size="sm")
                 gr.Markdown(paper, elem_classes="paper")

@@ -33,7 +33,7 @@ class Handlers:
         except (ValueError, CheckpointError) as error:
             return {"error": str(error)}
         pace = PACE.of(wanted.settings.checkpoint, BATCH)
-        seconds = pace and pace / BATCH * evaluations(pictures, model.schedule.T)
+        seconds = pace and pace / BATCH * evaluations(pictures, model)
         return {"estimate": formats.estimate(seconds, self._models.kind), "python": python(wanted, model)}
 
     def open_study(self, asked: Asked) -> Asked:

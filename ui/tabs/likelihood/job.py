@@ -1,9 +1,13 @@
-"""The task of the Likelihood tab: progressive decoding, then the bound of one picture after another."""
+"""The task of the Likelihood tab: progressive decoding, then the bound of one picture after another.
+
+Something is to be seen within a second: the first picture is decoded alone, one time after another, as a network is
+compiled for each new size of a batch; and its short chains come before the whole one.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +18,7 @@ from ddpm_core.likelihood import BATCH, BitsPerDim, progressive_decoding, rechai
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.predict import label_tensor
+from ddpm_core.timesteps import timestep_pairs
 from ui.runs import formats
 from ui.runs.frames import picture_uri
 from ui.runs.pace import PACE
@@ -28,12 +33,14 @@ if TYPE_CHECKING:
 DECODED = 6  # pictures whose decoding is shown
 EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
 POINTS = 160  # of a curve over t
+EARLY = 3  # of the first picture's short chains that are measured before its whole one
 
 
 class LikelihoodJob(Task):
     """bound: of all pictures that are done, with the first of `variances`.
 
-    Its results, by "kind": "plan" once; "decoding" once; "bits" after every picture.
+    Its results, by "kind": "plan" once; "decoding" of the first picture; "early", its bits/dim with each of a few short
+    chains; "decoding" of all that are shown; "bits" after every picture.
     """
 
     def __init__(self, wanted: Wanted, models: ModelSource, visitor: Hashable = None):
@@ -41,15 +48,18 @@ class LikelihoodJob(Task):
         self.wanted = wanted
         self.bound: BitsPerDim | None = None
 
+    @property
+    def together(self) -> int:
+        return BATCH
+
     def check(self, model: ModelSpec) -> None:
         images, labels = self.wanted.pictures(model)
         label_tensor(model, labels, len(images), None)
 
     def compute(self, model: Model) -> None:
         images, labels = self.wanted.pictures(model)
-        T, shown = model.schedule.T, images[:DECODED]
-        times = list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
-        self.expect(evaluations(len(images), T, len(times)))
+        T = model.schedule.T
+        self.expect(evaluations(len(images), model))
         self.give(
             kind="plan",
             T=T,
@@ -59,18 +69,62 @@ class LikelihoodJob(Task):
             lengths=[*lengths(model), T],
             published=_published() if self.wanted.is_cifar10(model) else None,
         )
-        some = None if labels is None else labels[:DECODED]
-        decoded = progressive_decoding(
-            model, shown, times, some, noise=_noise(range(len(shown))), progress=self._counter()
-        )
-        columns = [imaging.to_uint8(part) for part in decoded] + [shown]
-        rows = np.stack(columns, 1)  # (pictures, times and x_0, H, W, C)
-        format = frame_format(model.image_size, model.channels)
-        self.give(kind="decoding", times=times, rows=[picture_uri(row, format) for row in rows])
+        rows = self._decode(model, images, labels, range(1), together=1)
+        self._measure_early(model, images, labels)
+        others = range(1, min(len(images), DECODED))
+        if others:
+            self._decode(model, images, labels, others, len(EIGHTHS), rows)
         began = time.perf_counter()
         for i in range(len(images)):
             self._measure(model, images, labels, i)
             PACE.note(self.settings.checkpoint, BATCH, (time.perf_counter() - began) / (i + 1) / T * BATCH)
+
+    def _decode(
+        self,
+        model: Model,
+        images: np.ndarray,
+        labels: list[int] | None,
+        which: range,
+        together: int,
+        before: Sequence[str] = (),
+    ) -> list[str]:
+        """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
+        after those from before.
+        """
+        times, noise, guesses = _times(model), _noise(which), []
+        some = images[which.start : which.stop]
+        for first in range(0, len(times), together):
+            guesses += progressive_decoding(
+                model,
+                some,
+                times[first : first + together],
+                None if labels is None else labels[which.start : which.stop],
+                noise=lambda index, x: noise(first + index, x),  # noqa: B023
+                progress=self._counter(),
+            )
+        columns = [imaging.to_uint8(guess) for guess in guesses] + [some]
+        format = frame_format(model.image_size, model.channels)
+        # np.stack gives (pictures, times and x_0, H, W, C)
+        rows = [*before, *(picture_uri(row, format) for row in np.stack(columns, 1))]
+        self.give(kind="decoding", times=times, rows=rows)
+        return rows
+
+    def _measure_early(self, model: Model, images: np.ndarray, labels: list[int] | None) -> None:
+        """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
+        T, noise = model.schedule.T, _noise(range(1))
+        for steps in lengths(model)[:EARLY]:
+            pairs = timestep_pairs(T, steps, "linspace")
+            bound = ddpm_core.bits_per_dim(
+                model,
+                images[:1],
+                variances(model)[0],
+                steps,
+                "linspace",
+                labels=None if labels is None else labels[:1],
+                noise=lambda index, x: noise(T - pairs[index][0], x),  # noqa: B023
+                progress=self._counter(),
+            )
+            self.give(kind="early", steps=steps, bits=bound.total.item())
 
     def _measure(self, model: Model, images: np.ndarray, labels: list[int] | None, i: int) -> None:
         """The bound of picture i, and what follows for all so far."""
@@ -97,9 +151,16 @@ class LikelihoodJob(Task):
         return progress
 
 
-def evaluations(pictures: int, T: int, times: int = len(EIGHTHS)) -> int:
+def evaluations(pictures: int, model: ModelSpec) -> int:
     """Of the network on single pictures."""
-    return pictures * T + min(pictures, DECODED) * times
+    early = sum(lengths(model)[:EARLY])
+    return pictures * model.schedule.T + min(pictures, DECODED) * len(_times(model)) + early
+
+
+def _times(model: ModelSpec) -> list[int]:
+    """The times of the decoding."""
+    T = model.schedule.T
+    return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
 
 
 def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, Any]:

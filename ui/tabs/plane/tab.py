@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from ddpm_core import defaults
 from ui import web
 from ui.events import NETWORK, QUICK, QUIET
 from ui.runs.models import Models
@@ -26,7 +27,8 @@ def plane_tab(demo: gr.Blocks, models: Models) -> None:
         "ARROWS": ARROWS,
         "ARROW_UNIT": ARROW_UNIT,
     }
-    screen = web.component("plane", constants, server_functions=web.functions(handlers.describe_run))
+    filled = {"SEED": str(defaults.SEED)}
+    screen = web.component("plane", constants, filled, server_functions=web.functions(handlers.describe_run))
     screen.submit(handlers.tasks.run, None, screen, trigger_mode="multiple", **QUIET, **NETWORK)
     screen.stop(handlers.tasks.stop, None, None, **QUICK)
     demo.unload(handlers.tasks.close)

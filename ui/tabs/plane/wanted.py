@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ddpm_core import defaults
 from ddpm_core.names import SHAPES
 from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
 from ui.runs import formats
@@ -74,7 +75,7 @@ class Wanted:
             drawn=drawn(str(values.get("drawing") or "")) if kind == DRAWING else (),
             width=WIDTH.check(values.get("width", 0.06)),
             count=COUNT.check(values.get("cloud", 1000)),
-            seed=SEED.check(values.get("seed", 42)),
+            seed=SEED.check(values.get("seed", defaults.SEED)),
             spacing=Choice("spacing", (AUTO, *FORMULAS)).check(values.get("spacing", AUTO)),
             training=TRAINING.check(values.get("training", 3000)),
             lanes=(_lane(values, ""), _lane(values, "_b")),

@@ -7,12 +7,10 @@ import { NO_ANSWER, unpackEpsilon } from "./server.js";
 /** @typedef {{ source: Source, seed: number }} Wanted */
 /** @typedef {(file: File) => Promise<{ path: string }>} Upload */
 
-const FIRST_SEED = 42;
-
 export class Scene {
   t = 250;
   schedule = "linear";
-  seed = FIRST_SEED;
+  seed = 0;
   size = 0; // pixels a side; 0 before the first picture
   text = ""; // the picture's pixels, as the server sent them
   x0 = new Float32Array();
@@ -38,7 +36,8 @@ export class Scene {
     this.server = server;
     this.upload = upload;
     this.given = given;
-    this.#wanted = { source, seed: FIRST_SEED };
+    this.seed = given.SEED;
+    this.#wanted = { source, seed: given.SEED };
     this.#bring(this.#wanted);
   }
 

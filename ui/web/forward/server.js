@@ -36,6 +36,7 @@ import { bytes } from "../shared/bytes.js";
  * @typedef {object} Given
  * @property {number} T
  * @property {number} EPSILON_UNIT
+ * @property {number} SEED of the first noise
  * @property {number} MAX_SEED
  * @property {number} MAX_BYTES of a picture
  */

@@ -41,6 +41,7 @@ export function mount({ element, server, upload, trigger, given }) {
     return node;
   };
   const modes = all(root, ".mode input", HTMLInputElement);
+  const saves = all(root, ".save", HTMLButtonElement);
   const checkpoint = () => field("checkpoint").value;
   const sources = all(root, ".source", HTMLElement).map(
     (place) => new Source(place, server, upload, given, checkpoint, () => form.changed()),
@@ -82,6 +83,7 @@ export function mount({ element, server, upload, trigger, given }) {
     missing,
     controls: renderControls,
     begin: () => stream.start(),
+    end: (ask) => stream.stop(ask),
     trigger,
   });
 
@@ -91,7 +93,7 @@ export function mount({ element, server, upload, trigger, given }) {
     if (renderStatus(root, stream)) form.changed(); // the pace is known better now
     rows.render();
     const some = rows.done > 0;
-    for (const button of all(root, ".save", HTMLButtonElement)) button.disabled = !some;
+    for (const button of saves) button.disabled = !some;
   }
 
   function renderControls() {
@@ -153,17 +155,19 @@ export function mount({ element, server, upload, trigger, given }) {
       if (event instanceof KeyboardEvent && event.key === "Enter" && node.matches("input")) form.start();
     });
   }
-  for (const button of all(root, ".save", HTMLButtonElement))
+  for (const button of saves) {
+    const kind = button.dataset.kind ?? "";
+    button.hidden = !given.kinds.includes(kind);
     button.addEventListener("click", async () => {
       const said = find(root, ".said", HTMLElement);
       said.textContent = "Making the file…";
-      const kind = button.dataset.kind ?? "";
       const got = await asked(server.save_run({ run: stream.run ?? "", kind }));
       said.textContent = got.error ?? "";
       if (got.error !== undefined) return;
       const href = new URL(`gradio_api/file=${encodeURIComponent(got.path)}`, document.baseURI).href;
       el("a", { href, download: got.name }).click();
     });
+  }
 
   // --- Start
 

@@ -1,10 +1,10 @@
 // The rows of pictures, and where in their chains they are shown.
 import { el, find } from "../shared/dom.js";
+import { CALM, calm, play } from "../shared/motion.js";
 
 /** @import { Plan, Result } from "./server.js" */
 /** @typedef {{ k: number, s: number, uri: string }} Held */
 
-const CALM = 1000; // ms between two pictures where little motion is wanted
 const SECONDS = 4; // that playing takes
 
 /**
@@ -27,9 +27,9 @@ export class Rows {
   spreads = [];
   share = 1;
   #playing = false;
+  #pause = () => {};
   /** @type {HTMLImageElement[]} */
   #images = [];
-  #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #due = 0;
 
   /** @param {HTMLElement} root */
@@ -137,7 +137,7 @@ export class Rows {
 
   /** Draw a new frame; where little motion is wanted, once a second. */
   #later() {
-    if (!this.#calm.matches) return this.render();
+    if (!calm()) return this.render();
     if (this.#due) return;
     this.#due = setTimeout(() => {
       this.#due = 0;
@@ -179,21 +179,18 @@ export class Rows {
   }
 
   toggle() {
+    this.#pause();
     this.#playing = !this.#playing;
     if (!this.#playing) return this.render();
     if (this.share >= 1) this.share = 0;
     const { plan } = this;
-    let before = performance.now();
-    /** @param {number} now */
-    const turn = (now) => {
-      if (!this.#playing || this.plan !== plan) return;
-      this.share = Math.min(1, this.share + (now - before) / 1000 / SECONDS);
-      before = now;
+    this.#pause = play((seconds) => {
+      if (!this.#playing || this.plan !== plan) return false;
+      this.share = Math.min(1, this.share + seconds / SECONDS);
       if (this.share >= 1) this.#playing = false;
       this.render();
-      if (this.#playing) requestAnimationFrame(turn);
-    };
-    this.render();
-    requestAnimationFrame(turn);
+      return this.#playing;
+    });
+    return this.render();
   }
 }

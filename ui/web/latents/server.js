@@ -14,7 +14,7 @@
  * }} Server
  */
 
-/** @typedef {{ MAX_SEED: number, MAX_BYTES: number, checkpoint: string }} Given */
+/** @typedef {{ MAX_SEED: number, MAX_BYTES: number, checkpoint: string, kinds: string[] }} Given kinds: of files that can be made */
 
 /**
  * @typedef {object} Plan

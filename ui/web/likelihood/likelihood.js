@@ -12,7 +12,7 @@ import { csv, plusMinus, rates, study, totals } from "./tables.js";
 /** @import { About } from "../shared/answers.js" */
 /** @import { Upload } from "../shared/source.js" */
 /** @import { Message } from "../shared/stream.js" */
-/** @import { Bits, Decoding, Given, Plan, Result, Server, Values } from "./server.js" */
+/** @import { Bits, Decoding, Early, Given, Plan, Result, Server, Values } from "./server.js" */
 
 /**
  * How the rest of the page sets the tab, `window.ddpmLikelihood`. Before the tab is opened it holds what to show then.
@@ -68,6 +68,7 @@ export function mount({ element, server, upload, trigger, given }) {
     missing: () => source.missing,
     controls: renderControls,
     begin: () => stream.start(),
+    end: (ask) => stream.stop(ask),
     trigger,
   });
 
@@ -89,6 +90,7 @@ export function mount({ element, server, upload, trigger, given }) {
       find(root, ".big", HTMLElement).textContent = "Measuring the first picture…";
       for (const place of [".totals", ".charts"]) find(root, place, HTMLElement).replaceChildren();
     } else if (result.kind === "decoding") showDecoding(result);
+    else if (result.kind === "early") showEarly(result);
     else showBits(result);
   }
 
@@ -102,6 +104,13 @@ export function mount({ element, server, upload, trigger, given }) {
     });
     find(root, ".guesses", HTMLElement).replaceChildren(...lines);
     find(root, ".decoding", HTMLElement).hidden = false;
+  }
+
+  /** @param {Early} found */
+  function showEarly({ steps, bits: value }) {
+    if (!plan || bits) return;
+    const first = `${plusMinus(value, null)} bits/dim with ${plan.variances[0][0]} in ${steps} steps`;
+    find(root, ".big", HTMLElement).textContent = `${first} (first picture; all ${plan.T} steps follow)`;
   }
 
   /** @param {Bits} found */

@@ -58,6 +58,7 @@
  */
 
 /** @typedef {{ kind: "decoding", times: number[], rows: string[] }} Decoding a sprite for each picture */
-/** @typedef {Plan | Bits | Decoding} Result */
+/** @typedef {{ kind: "early", steps: number, bits: number }} Early the first picture, by a short chain */
+/** @typedef {Plan | Bits | Decoding | Early} Result */
 
 export {};

@@ -134,7 +134,7 @@ export function mount({ element, server, trigger, given }) {
     });
   }
   run.addEventListener("click", start);
-  find(root, ".stop", HTMLElement).addEventListener("click", () => trigger("stop"));
+  find(root, ".stop", HTMLElement).addEventListener("click", () => stream.stop(() => trigger("stop")));
   find(root, "#plane-copy-link", HTMLElement).addEventListener("click", () => {
     history.replaceState(null, "", link());
     copy(String(link()), "plane-copy-link", "The link:");

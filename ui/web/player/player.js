@@ -1,5 +1,6 @@
 // The frame player: messages and the user's hands change the view, and the page follows the view.
 import { all, find, onScrub, within } from "../shared/dom.js";
+import { CALM, calm, play } from "../shared/motion.js";
 import { Panes } from "./panes.js";
 import { Pictures } from "./pictures.js";
 import { Projector } from "./projector.js";
@@ -20,7 +21,6 @@ import { View } from "./view.js";
  */
 
 const NARROW = 560; // pixels, as in player.css
-const CALM = 1000; // ms between two live pictures where little motion is wanted
 
 /**
  * Bring a player to life. Its `.ddpm-player` then carries data-state (a message's state, or "idle", "starting",
@@ -35,7 +35,6 @@ export function mount({ element, server }) {
   const pictures = new Pictures(view, panes);
   const screen = new Screen(root, view, panes);
   const projector = new Projector(root, (page) => server.invitation(page));
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   function render() {
     screen.render();
@@ -61,7 +60,7 @@ export function mount({ element, server }) {
   // Where little motion is wanted the live picture changes once a second instead of with every frame.
   let nextCalm = 0;
   function follow() {
-    if (!calm.matches || !view.run.active) view.tick = view.shown.newest;
+    if (!calm() || !view.run.active) view.tick = view.shown.newest;
     else if (!nextCalm)
       nextCalm = setTimeout(() => {
         nextCalm = 0;
@@ -84,21 +83,19 @@ export function mount({ element, server }) {
   // --- Playing
 
   const speed = find(root, ".speed", HTMLSelectElement);
+  let pause = () => {};
   function toggle() {
+    pause();
     view.toggle();
     render();
     if (!view.playing) return;
     const run = view.shown;
-    let last = performance.now();
-    /** @param {number} now */
-    const turn = (now) => {
-      if (!view.playing || view.shown !== run) return;
-      view.advance((now - last) / 1000, Number(speed.value));
-      last = now;
+    pause = play((seconds) => {
+      if (!view.playing || view.shown !== run) return false;
+      view.advance(seconds, Number(speed.value));
       render();
-      requestAnimationFrame(turn);
-    };
-    requestAnimationFrame(turn);
+      return view.playing;
+    });
   }
 
   // --- What is pressed

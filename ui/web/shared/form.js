@@ -21,6 +21,7 @@ import { linkTo } from "./link.js";
  * @property {() => string | undefined} missing a sentence where a picture is not there yet
  * @property {() => void} controls draws what follows from the fields
  * @property {() => void} begin to expect the messages of a run
+ * @property {(ask: () => void) => void} end ask for the end of a run, as soon as the server knows it
  * @property {(event: string, data?: object) => void} trigger
  */
 
@@ -46,7 +47,7 @@ export class RunForm {
     this.#parts = parts;
     this.#run = find(root, ".run", HTMLButtonElement);
     this.#run.addEventListener("click", () => this.start());
-    find(root, ".stop", HTMLElement).addEventListener("click", () => trigger("stop"));
+    find(root, ".stop", HTMLElement).addEventListener("click", () => parts.end(() => trigger("stop")));
     const [link, python] = [`${tab}-copy-link`, `${tab}-copy-python`];
     find(root, `#${link}`, HTMLElement).addEventListener("click", () => {
       this.remember();

@@ -46,6 +46,8 @@ export class Stream {
   /** @type {Set<string>} */
   #old = new Set();
   #timer = 0;
+  /** @type {(() => void) | null} */
+  #stopping = null;
 
   /**
    * @param {() => void} changed how the run stands
@@ -71,9 +73,19 @@ export class Stream {
     if (this.run) this.#old.add(this.run);
     Object.assign(this, { run: null, state: "starting", text: "", progress: null, left: null });
     this.#seq = -1;
+    this.#stopping = null;
     this.renew();
     this.#watch();
     this.changed();
+  }
+
+  /**
+   * Stop was pressed. The server knows a run from its first message on: before that it could not be stopped.
+   * @param {() => void} ask the server to stop the page's run
+   */
+  stop(ask) {
+    if (this.run === null) this.#stopping = ask;
+    else ask();
   }
 
   /** @param {Message<Result> | null | undefined} message */
@@ -86,6 +98,8 @@ export class Stream {
     this.#seq = seq;
     Object.assign(this, { state, text, progress, left });
     for (const result of frames) this.take(result);
+    this.#stopping?.();
+    this.#stopping = null;
     this.#watch();
     this.changed();
   }

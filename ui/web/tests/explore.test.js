@@ -84,6 +84,27 @@ test("results arrive once and in order, and those of a run that was left are dro
   assert.equal(stream.state, "finished");
 });
 
+test("Stop before the server has answered stops the run with its first message, and no later one", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const nothing = () => {};
+  const stream = new Stream(nothing, nothing, nothing);
+  let asked = 0;
+  const ask = () => asked++;
+  stream.start();
+  stream.stop(ask);
+  assert.equal(asked, 0);
+  stream.receive(message("a", 1));
+  stream.receive(message("a", 2));
+  assert.equal(asked, 1);
+  stream.stop(ask);
+  assert.equal(asked, 2);
+  stream.start();
+  stream.stop(ask);
+  stream.start();
+  stream.receive(message("b", 1));
+  assert.equal(asked, 2);
+});
+
 test("numbers have the digits that count", () => {
   assert.equal(plusMinus(3.20468, 0.01923), "3.205 ± 0.019");
   assert.equal(plusMinus(83.247, 1.494), "83.25 ± 1.49");
