@@ -609,7 +609,9 @@ def test_ctrl_c_during_a_run_ends_the_command_in_order():
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # A process that a shell starts in the background ignores Ctrl-C, and so would its children.
     as_usual = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    server = subprocess.Popen(arguments, cwd=root, preexec_fn=as_usual, **pipes)
+    # Python's own warnings depend on which of two threads imports first.
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    server = subprocess.Popen(arguments, cwd=root, preexec_fn=as_usual, env=quiet, **pipes)
     try:
         url = server.stdout.readline().removeprefix("DDPM Lab: ").strip()
         with urllib.request.urlopen(post(url, "sample", "mnist-tiny", *LONG[1:])) as stream:  # the one that is ready

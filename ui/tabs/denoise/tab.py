@@ -129,7 +129,9 @@ class Events:
         """What happens when a page opens and when it closes."""
         at, handlers, demo = self.layout.controls, self._handlers, self._demo
         opened = demo.load(handlers.restore, None, [*self._all, self._tabs], **QUIET)
-        opened.then(handlers.choose, **self._fit).then(**self._describe)
-        demo.load(handlers.ready, **QUICK).then(handlers.choose, **self._fit).then(**self._describe)
-        demo.load(handlers.known, None, [at.checkpoint, at.checkpoint_b], **QUICK)
+        # One after another: of two answers that change a component at once, gradio may lose the first.
+        fitted = opened.then(handlers.choose, **self._fit)
+        fitted.then(**self._describe)
+        fitted.then(handlers.ready, **QUICK).then(handlers.choose, **self._fit).then(**self._describe)
+        fitted.then(handlers.known, None, [at.checkpoint, at.checkpoint_b], **QUICK)
         demo.unload(handlers.pages.close)
