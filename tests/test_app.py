@@ -1,6 +1,7 @@
 """The app as its users meet it: through gradio_client, in a browser, and from the command line."""
 
 import json
+import os
 import re
 import signal
 import socket
