@@ -159,7 +159,7 @@ def test_the_controls_say_which_spacing_auto_is(real):
         (few | {"steps": 11}, "auto is quadratic here"),
         ({}, "auto is linspace here"),
     ):
-        assert word in real.describe(*values(checkpoint="cifar10-tiny", **changes)).spacing["info"]
+        assert word in real.describe(*values(checkpoint="mnist-tiny", **changes)).spacing["info"]
     assert "here" not in real.describe(*values(checkpoint="cifar10-tiny", spacing="trailing")).spacing["info"]
 
 
