@@ -189,7 +189,7 @@ def hours(app: App, seconds: float, workers: int) -> Result:
     for thread in threads:
         thread.join()
     half = states[len(states) // 2 :]
-    slope = np.polyfit(np.linspace(0, 1, len(half)), [state[0] for state in half], 1)[0] / half[0][0]
+    slope = float(np.polyfit(np.linspace(0, 1, len(half)), [state[0] for state in half], 1)[0] / half[0][0])
     return {
         "minutes": seconds / 60,
         **counts,
