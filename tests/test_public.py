@@ -21,7 +21,7 @@ LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
 
 
 @pytest.fixture(scope="module")
-def port():
+def served():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
         warmups, start = [], Warmup.start
@@ -29,9 +29,20 @@ def port():
         demo = ui.build("cifar10-tiny", public=True, limits=LIMITS)
         ui.launch(demo, prevent_thread_lock=True, root_path="/lab")
         assert warmups[0].ready.wait(120)
-        yield demo.server_port
+        yield demo
         demo.sweeper.stop()
         demo.close()
+
+
+@pytest.fixture(scope="module")
+def port(served):
+    return served.server_port
+
+
+def test_calls_do_not_fill_the_memory_with_the_state_of_pages(served):
+    for i in range(ui.SESSIONS + 5):
+        served.state_holder[f"page {i}"]  # as gradio does for each
+    assert len(served.state_holder.session_data) <= ui.SESSIONS
 
 
 @pytest.fixture(scope="module")

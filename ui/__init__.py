@@ -69,6 +69,11 @@ class Page(gr.Blocks):
     sweeper: temporary.Sweeper | None = None
 
 
+# Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
+# counts as one. gradio's own number is 10,000.
+SESSIONS = 500
+
+
 def build(
     checkpoint: str = defaults.CHECKPOINT,
     device: str = "auto",
@@ -135,6 +140,7 @@ def launch(demo: Page, **options: Any) -> Any:
     served: dict[str, Any] = {"middleware": [Middleware(Gate, limits), Middleware(Streams), Middleware(web.Fresh)]}
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
+    safe["state_session_capacity"] = SESSIONS
     return demo.launch(**look, **safe, app_kwargs=served, max_threads=80, quiet=True, **options)
 
 
