@@ -13,6 +13,7 @@ import gradio as gr
 FILES = Path(__file__).parent
 SERVED = ("shared", "player", "forward", "latents", "likelihood", "plane", "train", "page")
 
+PARTS = ("run", "status")  # of shared/, where a template says <!-- run -->
 gr.set_static_paths([FILES / folder for folder in SERVED])
 
 
@@ -34,6 +35,8 @@ def component(
     # The styles are part of the template, as gradio would write a css_template into the page again with every value.
     styles = "\n".join(text(file) for file in ("shared/shared.css", "shared/form.css", f"{name}/{name}.css"))
     template = text(f"{name}/{name}.html")
+    for part in PARTS:
+        template = template.replace(f"<!-- {part} -->", text(f"shared/{part}.html"))
     for placeholder, html in (filled or {}).items():
         template = template.replace(placeholder, html)
     return gr.HTML(
