@@ -96,7 +96,7 @@ export function mount({ element, server, upload, trigger, given }) {
 
   /** @param {Decoding} found */
   function showDecoding({ times, rows }) {
-    const heads = [...times.map((t) => `t ${t}`), "x₀"].map((text) => el("span", null, text));
+    const heads = [...times.map(String), "x₀"].map((text) => el("span", null, text));
     find(root, ".times", HTMLElement).replaceChildren(...heads);
     const lines = rows.map((src, i) => {
       const alt = `Picture ${i + 1}: guesses seen from ${times.map((t) => `t = ${t}`).join(", ")}, then the picture`;
