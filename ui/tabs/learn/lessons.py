@@ -58,6 +58,7 @@ LESSON_SETTINGS = (
     LessonSettings(
         "denoise",
         DIGITS
+        | {"label": few_steps.DIGIT}
         | comparison(
             {"steps": 10, "sampler": "ddim"},
             {"checkpoint": "mnist-tiny-consistency", "steps": 2, "sampler": "consistency"},

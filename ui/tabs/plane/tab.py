@@ -27,8 +27,15 @@ def plane_tab(demo: gr.Blocks, models: Models) -> None:
         "ARROWS": ARROWS,
         "ARROW_UNIT": ARROW_UNIT,
     }
-    filled = {"SEED": str(defaults.SEED)}
+    filled = {"SEED": str(defaults.SEED), "<!-- lanes -->": _lane("a", "beta") + _lane("b", "beta_tilde")}
     screen = web.component("plane", constants, filled, server_functions=web.functions(handlers.describe_run))
     screen.submit(handlers.tasks.run, None, screen, trigger_mode="multiple", **QUIET, **NETWORK)
     screen.stop(handlers.tasks.stop, None, None, **QUICK)
     demo.unload(handlers.tasks.close)
+
+
+def _lane(name: str, variance: str) -> str:
+    """The HTML of a lane's choices, with this variance chosen."""
+    chosen = f'value="{variance}"'
+    lane = web.text("plane/lane.html").replace("LANE", name).replace("LETTER", name.upper())
+    return lane.replace(chosen, f"{chosen} selected")
