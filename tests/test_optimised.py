@@ -25,7 +25,7 @@ from ddpm_core.checkpoint.describe import describe
 from ddpm_core.gits import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.model import Source
 from ddpm_core.names import OPTIMISED_FOR, SAMPLERS
-from ddpm_core.optimised import OptimisedSteps
+from ddpm_core.optimised import OptimisedSteps, sharpen
 from ddpm_core.solvers import solver
 from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, timestep_pairs
 from train.__main__ import main
@@ -100,6 +100,16 @@ def test_the_error_of_a_jump_is_that_of_the_samplers_own_step(sampler):
     assert np.isinf(first[2, :3]).all() and np.isinf(second[2, 1]).all() and np.isinf(second[:, 2, :3]).all()
 
 
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 6), (1, 1)])
+def test_waves_are_amplified_by_their_frequency(height, width):
+    y, x = np.mgrid[:height, :width]
+    weight = sum(1 + min(i, height - i) ** 2 + min(j, width - j) ** 2 for i, j in np.ndindex(height, width))
+    for i, j in np.ndindex(height // 2 + 1, width // 2 + 1):
+        wave = torch.tensor(np.cos(2 * np.pi * (i * y / height + j * x / width)), dtype=torch.float32)
+        gain = ((1 + i**2 + j**2) * height * width / weight) ** 0.5
+        torch.testing.assert_close(sharpen(wave[None, None]), gain * wave[None, None], atol=1e-4, rtol=0)
+
+
 COUNTS, SOLVERS = (5, 6, 8, 10), ("ddim", "dpm++", "unipc")
 
 
@@ -124,7 +134,7 @@ def errors(found):
     exact = x_0(500, "dpm++", "linspace")
     ways = itertools.product(SOLVERS, (*FORMULAS, "optimised"), COUNTS)
     return {
-        (sampler, spacing, n): (x_0(n, sampler, spacing) - exact).square().mean((1, 2, 3)).sqrt().mean().item()
+        (sampler, spacing, n): sharpen(x_0(n, sampler, spacing) - exact).square().mean((1, 2, 3)).sqrt().mean().item()
         for sampler, spacing, n in ways
     }
 

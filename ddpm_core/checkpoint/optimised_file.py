@@ -27,8 +27,8 @@ def write(model: Model, found: OptimisedSteps, **about: str | int) -> Path:
     them. Returns the file's path. Raises what `place` does, and CheckpointError when the disk refuses.
     """
     content = {
-        "about": "the times t of each sampler's steps, for the spacing 'optimised', and the mean distance (RMS over an "
-        "image) of their x_0 from that of a fine teacher",
+        "about": "the times t of each sampler's steps, for the spacing 'optimised', and the mean distance (RMS over a "
+        "sharpened image) of their x_0 from that of a fine teacher",
         **about,
         "images": found.images,
         "errors": {
