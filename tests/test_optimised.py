@@ -100,14 +100,16 @@ def test_the_error_of_a_jump_is_that_of_the_samplers_own_step(sampler):
     assert np.isinf(first[2, :3]).all() and np.isinf(second[2, 1]).all() and np.isinf(second[:, 2, :3]).all()
 
 
+@pytest.mark.parametrize("detail", [0, 0.5, 1])
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 6), (1, 1)])
-def test_waves_are_amplified_by_their_frequency(height, width):
+def test_waves_are_amplified_by_their_frequency(height, width, detail):
     y, x = np.mgrid[:height, :width]
-    weight = sum(1 + min(i, height - i) ** 2 + min(j, width - j) ** 2 for i, j in np.ndindex(height, width))
+    squares = [1 + min(i, height - i) ** 2 + min(j, width - j) ** 2 for i, j in np.ndindex(height, width)]
+    weight = sum(square**detail for square in squares)
     for i, j in np.ndindex(height // 2 + 1, width // 2 + 1):
         wave = torch.tensor(np.cos(2 * np.pi * (i * y / height + j * x / width)), dtype=torch.float32)
-        gain = ((1 + i**2 + j**2) * height * width / weight) ** 0.5
-        torch.testing.assert_close(sharpen(wave[None, None]), gain * wave[None, None], atol=1e-4, rtol=0)
+        gain = ((1 + i**2 + j**2) ** detail * height * width / weight) ** 0.5
+        torch.testing.assert_close(sharpen(wave[None, None], detail), gain * wave[None, None], atol=1e-4, rtol=0)
 
 
 COUNTS, SOLVERS = (5, 6, 8, 10), ("ddim", "dpm++", "unipc")
@@ -323,6 +325,7 @@ def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
         (["nowhere"], "there is no checkpoint 'nowhere'"),
         ([str(checkpoint), "--steps", "a"], "--steps takes numbers"),
         ([str(checkpoint), "--images", "0"], "--images must be 1 to"),
+        ([str(checkpoint), "--detail", "3"], "--detail must be 0 to 2"),
         ([str(checkpoint)], "only for a model loaded from a checkpoint"),
     ):
         assert main(["schedule", *words]) == 2

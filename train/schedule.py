@@ -26,13 +26,15 @@ class ScheduleOptions:
     """how many images to try the steps on; the work grows with it"""
     points: int = 60
     """times of the teacher, which draws these images as exactly as it can"""
+    detail: float = 1.0
+    """how much the details of a picture count: 1 for photographs, less for drawings, 0 for digits"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
     options = parse(ScheduleOptions, arguments, prog="python -m train schedule")
-    check_range(options, {"images": (1, 10**5), "points": (2, 1000)})
+    check_range(options, {"images": (1, 10**5), "points": (2, 1000), "detail": (0, 2)})
     steps = None if options.steps is None else numbers(options.steps, "steps", int)
     from ddpm_core import optimise_timesteps
     from ddpm_core.checkpoint import optimised_file, refs
@@ -52,7 +54,9 @@ def main(arguments: list[str]) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        found = optimise_timesteps(model, steps, range(options.images), options.points, progress=progress)
+        found = optimise_timesteps(
+            model, steps, range(options.images), options.points, progress=progress, detail=options.detail
+        )
     engine = getattr(model.network, "description", "")
-    print(optimised_file.write(model, found, points=options.points, engine=engine))
+    print(optimised_file.write(model, found, points=options.points, detail=options.detail, engine=engine))
     return 0

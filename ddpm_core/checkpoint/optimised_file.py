@@ -20,7 +20,7 @@ def place(model: Model) -> Path:
     return _kept(model.schedule).place(model.source)
 
 
-def write(model: Model, found: OptimisedSteps, **about: str | int) -> Path:
+def write(model: Model, found: OptimisedSteps, **about: str | float) -> Path:
     """Keep optimised steps beside the weights, and those of other numbers of steps that the model has already.
 
     They go into the user's cache for an embedded checkpoint or one from the Hub. about: anything worth keeping with
