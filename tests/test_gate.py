@@ -163,18 +163,23 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused():
 
 
 def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
-    (tmp_path / "ddpm-lab-999999999-dead").mkdir()
-    code = (
-        "from ui import temporary; import os; f = temporary.use_private_folder(); print(f, oct(f.stat().st_mode)[-3:])"
-    )
+    begin = "from ui import temporary; import os; f = temporary.use_private_folder(); "
+    begin += "other = temporary.make_folder('train'); "
+    code = begin + "print(f, oct(f.stat().st_mode)[-3:], other)"
+    killed = begin + "os.kill(os.getpid(), 9)"
     root = Path(temporary.__file__).parents[1]
     stub = "import sys, types; sys.modules['ui'] = m = types.ModuleType('ui'); m.__path__ = ['ui'];"  # without gradio
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)}
-    said = subprocess.run(
-        [sys.executable, "-c", stub + code], cwd=root, env=environment, capture_output=True, text=True
-    )
-    folder, mode = said.stdout.split()
-    assert Path(folder).parent == tmp_path and mode == "700", said.stderr
+
+    def process(code):
+        command = [sys.executable, "-c", stub + code]
+        return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+
+    process(killed)
+    assert len(list(tmp_path.iterdir())) == 2
+    said = process(code)
+    folder, mode, other = said.stdout.split()
+    assert Path(folder).parent == Path(other).parent == tmp_path and mode == "700", said.stderr
     assert list(tmp_path.iterdir()) == []  # nor what a killed process left
 
 

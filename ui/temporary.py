@@ -33,8 +33,18 @@ def use_private_folder() -> Path:
     if _NAME.fullmatch(base.name):  # this process's own, from a former call
         return base
     _remove_left_behind(base)
-    folder = Path(tempfile.mkdtemp(prefix=f"ddpm-lab-{os.getpid()}-", dir=base))  # mode 0700
+    folder = _make(base, "")
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+def make_folder(purpose: str) -> Path:
+    """Another private folder, for files that no `Sweeper` may delete. It goes at the end of the process, too."""
+    return _make(Path(os.environ["GRADIO_TEMP_DIR"]).parent, f"{purpose}-")
+
+
+def _make(base: Path, purpose: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=f"ddpm-lab-{os.getpid()}-{purpose}", dir=base))  # mode 0700
     atexit.register(_remove, folder, os.getpid())
     return folder
 
@@ -94,6 +104,7 @@ class Sweeper:
         while not self._stop.wait(EVERY):
             try:
                 self.sweep()
+                _remove_left_behind(self._folder.parent)  # what a killed app's training still wrote when we started
             except Exception:
                 log.exception("temporary files")
 

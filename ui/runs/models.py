@@ -134,7 +134,7 @@ class Models:
         from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
 
         found = hub.here(self.parse(ref))
-        return network_cost(spec.read(found).unet).flop if found else None
+        return network_cost(spec.check(found)).flop if found else None
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
@@ -165,7 +165,7 @@ class Models:
 
         found = hub.here(self.parse(ref))
         if found:
-            self.limits.check_model(short_name(ref), 4 * network_cost(spec.read(found).unet).parameters)
+            self.limits.check_model(short_name(ref), 4 * network_cost(spec.check(found)).parameters)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)
@@ -209,9 +209,11 @@ class Models:
             if one is None:
                 return None
             self._loaded.move_to_end(ref)
-            if one.stamp is None or _stamp(one.where) in (one.stamp, None):
-                return one.model
-            del self._loaded[ref]
+        if one.stamp is None or _stamp(one.where) in (one.stamp, None):  # not under the lock: it asks the disk
+            return one.model
+        with self._lock:
+            if self._loaded.get(ref) is one:
+                del self._loaded[ref]
         PACE.forget(ref)
         return None
 
