@@ -29,13 +29,13 @@ Result = dict[str, Any]
 
 def conversion(folder: Path, checkpoint: str, kills: int) -> Result:
     """Killed while it converts the network for OpenVINO, at its first start; then the cache must be whole or absent."""
-    expected = _expected(checkpoint)
+    expected = expected_picture(checkpoint)
     rng = random.Random(0)
     cache = folder / "cache" / "ddpm-lab" / "openvino"
     unfinished = 0
     for _ in range(kills):
         app = App(folder, checkpoint)
-        _until(cache.is_dir, 60)
+        until(cache.is_dir, 60)
         time.sleep(rng.uniform(0, 1.0))
         app.kill()
         unfinished += not any(entry.name[0] != "." for entry in cache.iterdir()) if cache.is_dir() else 1
@@ -46,7 +46,7 @@ def conversion(folder: Path, checkpoint: str, kills: int) -> Result:
         "before_the_end_of_the_conversion": unfinished,
         "entries": len(_kept(folder)),
         "errors": app.errors(),
-        "passed": np.array_equal(picture, expected) and _kept_are_whole(folder) and not app.errors(),
+        "passed": np.array_equal(picture, expected) and kept_are_whole(folder) and not app.errors(),
     }
 
 
@@ -55,7 +55,7 @@ def _kept(folder: Path) -> list[Path]:
     return [entry for entry in (folder / "cache" / "ddpm-lab" / "openvino").iterdir() if entry.name[0] != "."]
 
 
-def _kept_are_whole(folder: Path) -> bool:
+def kept_are_whole(folder: Path) -> bool:
     """Whether each of them is what its checksums say."""
     return all(_sums(entry) == (entry / "sha256").read_text() for entry in _kept(folder))
 
@@ -72,7 +72,7 @@ def download(folder: Path, checkpoint: str, kills: int) -> Result:
 
     source = ddpm_core.load(checkpoint, device="cpu").source
     assert source is not None and source.folder is not None and source.weights_path is not None
-    expected = _expected(checkpoint)
+    expected = expected_picture(checkpoint)
     with _hub_server() as hub:
         hub.add_repo("owner/name", source.folder)
         env = {**hub.env(folder / "hub"), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
@@ -82,7 +82,7 @@ def download(folder: Path, checkpoint: str, kills: int) -> Result:
             app = App(folder, "cifar10-tiny", env)
             events = app.events("sample", **RUN, checkpoint="owner/name")
             next(events)
-            _until(lambda: any((folder / "hub").rglob("*.incomplete")), 30)
+            until(lambda: any((folder / "hub").rglob("*.incomplete")), 30)
             time.sleep(rng.uniform(0, 3))
             app.kill()
             partial += any((folder / "hub").rglob("*.incomplete"))
@@ -124,96 +124,6 @@ def export(folder: Path, checkpoint: str, kills: int) -> Result:
         "errors": app.errors(),
         "passed": len(files) == 4 and not app.errors(),
     }
-
-
-def live(folder: Path, checkpoint: str, kills: int) -> Result:
-    """Killed during a training in the Train tab; then nothing of it is left, and another training works."""
-    expected = _expected(checkpoint)
-    rng = random.Random(0)
-    learning, longest = 0, 0.0
-    for _ in range(kills):
-        app = App(folder, checkpoint)
-        visitor = Visitor(app)
-        visitor.start()
-        time.sleep(rng.uniform(0, 2))
-        if rng.random() < 0.7:  # else while it starts
-            visitor.wait_for_samples()
-            time.sleep(rng.uniform(0, 2))
-        learning += visitor.step() > 0
-        trainers = _trainers(app.process.pid)
-        app.kill()
-        killed = time.perf_counter()
-        _until(lambda: not any(map(_is_alive, trainers)), 60)  # noqa: B023
-        longest = max(longest, time.perf_counter() - killed)
-    with App(folder, checkpoint) as app:
-        own = f"ddpm-lab-{app.process.pid}-"
-        left = [path.name for path in app.temporary.iterdir() if not path.name.startswith(own)]
-        (picture,) = app.sample(**RUN)
-        visitor = Visitor(app)
-        visitor.start()
-        visitor.wait_for_samples()
-        again = visitor.look()
-    after = [path.name for path in app.temporary.iterdir()]
-    return {
-        "kills": kills,
-        "while_it_learned": learning,
-        "seconds_until_the_trainer_had_ended": longest,
-        "folders_left": left + after,
-        "trains_again": again["state"] == "running",
-        "errors": app.errors(),
-        "passed": np.array_equal(picture, expected)
-        and _kept_are_whole(folder)
-        and again["state"] == "running"
-        and longest < 60
-        and not (left + after)
-        and not app.errors(),
-    }
-
-
-class Visitor:
-    """What the page's Train tab asks the server for."""
-
-    def __init__(self, app: App):
-        self._app = app
-        self._token = uuid.uuid4().hex
-        config = app.http.get(app.url.replace("/gradio_api", "/config")).json()
-        found = [one["id"] for one in config["components"] if "train_start" in one["props"].get("server_fns", ())]
-        (self._component,) = found
-
-    def start(self) -> None:
-        """Train, as chosen at first."""
-        self._ask("train_start", chosen={})
-
-    def look(self) -> dict[str, Any]:
-        """The state of the training, and what it has said."""
-        return self._ask("train_look")
-
-    def step(self) -> int:
-        return self.look().get("step") or 0
-
-    def wait_for_samples(self) -> None:
-        """Wait until the network has learned, and made samples."""
-        _until(lambda: self.step() > 0 or self.look()["state"] not in ("starting", "running"), 300, every=0.5)
-
-    def _ask(self, name: str, **asked: Any) -> dict[str, Any]:
-        body = {"component_id": self._component, "fn_name": name, "session_hash": self._token}
-        data = {"visitor": self._token, **asked}
-        answer = self._app.http.post(f"{self._app.url}/component_server", json={**body, "data": data})
-        answer.raise_for_status()
-        return answer.json()
-
-
-def _trainers(pid: int) -> list[int]:
-    """The processes of an app that train."""
-    children = [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
-    return [one for one in children if b"train.fit.attended" in Path(f"/proc/{one}/cmdline").read_bytes()]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _open(path: Path) -> None:
@@ -291,7 +201,7 @@ def training(folder: Path, kills: int) -> Result:
     }
 
 
-def _expected(checkpoint: str) -> np.ndarray:
+def expected_picture(checkpoint: str) -> np.ndarray:
     import ddpm_core
 
     model = ddpm_core.load(checkpoint)
@@ -307,7 +217,7 @@ def _hub_server() -> Any:
     return module.HubServer()
 
 
-def _until(condition: Callable[[], object], seconds: float, every: float = 0.02) -> None:
+def until(condition: Callable[[], object], seconds: float, every: float = 0.02) -> None:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(every)

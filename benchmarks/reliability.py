@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import _kill, _load
+from benchmarks import _kill, _kill_training, _load
 from benchmarks._app import App
 from benchmarks._measure import describe
 from ddpm_core import defaults, files
@@ -65,7 +65,7 @@ PARTS: dict[str, Part] = {
     "conversion": _by_itself(_kill.conversion, kills=(5, 1)),
     "download": _by_itself(_kill.download, kills=(5, 1)),
     "export": _by_itself(_kill.export, kills=(8, 1)),
-    "live": _by_itself(_kill.live, kills=(5, 1)),
+    "live": _by_itself(_kill_training.live, kills=(5, 1)),
     "training": _by_itself(_kill.training, kills=(100, 1)),
 }
 

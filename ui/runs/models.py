@@ -163,8 +163,7 @@ class Models:
         """Refuse a model before it is loaded whose weights alone are more than all models may take."""
         from ddpm_core.checkpoint.cost import network_cost
 
-        found = hub.here(self.parse(ref))
-        if found:
+        if found := hub.here(self.parse(ref)):
             self.limits.check_model(short_name(ref), 4 * network_cost(spec.check(found)).parameters)
 
     def _load(self, ref: str) -> Model:
@@ -206,11 +205,10 @@ class Models:
         """The model if it is in memory and its files are still those it was loaded from, else None."""
         with self._lock:
             one = self._loaded.get(ref)
-            if one is None:
-                return None
-            self._loaded.move_to_end(ref)
-        if one.stamp is None or _stamp(one.where) in (one.stamp, None):  # not under the lock: it asks the disk
-            return one.model
+            if one is not None:
+                self._loaded.move_to_end(ref)
+        if one is None or one.stamp is None or _stamp(one.where) in (one.stamp, None):  # asks the disk: not locked
+            return one and one.model
         with self._lock:
             if self._loaded.get(ref) is one:
                 del self._loaded[ref]
