@@ -200,3 +200,11 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
     assert left == 2000
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
     assert len(demo.temp_file_sets[0]) == 2
+
+
+def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    training, dead = temporary.make_folder("train"), folder.parent / "ddpm-lab-999999999-train-dead"
+    dead.mkdir()
+    temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+    assert folder.is_dir() and training.is_dir() and not dead.exists()

@@ -25,12 +25,15 @@ _NAME = re.compile(r"ddpm-lab-(?P<pid>\d+)-.+")
 
 log = logging.getLogger(__name__)
 
+_own: set[str] = set()  # names of the folders of this process
+
 
 def use_private_folder() -> Path:
     """Make the folder, readable by this user only, and tell gradio of it. To be called before gradio is imported."""
     base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     base.mkdir(parents=True, exist_ok=True)
     if _NAME.fullmatch(base.name):  # this process's own, from a former call
+        _own.add(base.name)
         return base
     _remove_left_behind(base)
     folder = _make(base, "")
@@ -45,6 +48,7 @@ def make_folder(purpose: str) -> Path:
 
 def _make(base: Path, purpose: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"ddpm-lab-{os.getpid()}-{purpose}", dir=base))  # mode 0700
+    _own.add(folder.name)
     atexit.register(_remove, folder, os.getpid())
     return folder
 
@@ -66,7 +70,9 @@ def _remove_left_behind(base: Path) -> None:
         with suppress(OSError):
             state = folder.lstat()
             made_by = _NAME.fullmatch(folder.name)
-            if made_by and not folder.is_symlink() and _is_dead(int(made_by["pid"]), time.time() - state.st_mtime):
+            if folder.name in _own or made_by is None or folder.is_symlink():
+                continue
+            if _is_dead(int(made_by["pid"]), time.time() - state.st_mtime):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -104,12 +110,12 @@ class Sweeper:
         while not self._stop.wait(EVERY):
             try:
                 self.sweep()
-                _remove_left_behind(self._folder.parent)  # what a killed app's training still wrote when we started
             except Exception:
                 log.exception("temporary files")
 
     def sweep(self) -> int:
-        """Delete what is too old or too much; returns the bytes that are left."""
+        """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left."""
+        _remove_left_behind(self._folder.parent)  # the training of one may still have been writing when this one began
         found = []
         for path in self._folder.rglob("*"):
             with suppress(OSError):
