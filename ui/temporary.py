@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 AGE = 3600.0  # seconds that a file is kept
 EVERY = 30.0  # seconds between two looks at the folder
+BLOCK = 4096  # bytes that the smallest file takes
 DAY = 86_400
 _NAME = re.compile(r"ddpm-lab-(?P<pid>\d+)-.+")
 
@@ -116,23 +120,40 @@ class Sweeper:
     def sweep(self) -> int:
         """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left."""
         _remove_left_behind(self._folder.parent)  # the training of one may still have been writing when this one began
-        found = []
-        for path in self._folder.rglob("*"):
-            with suppress(OSError):
-                if path.is_file() and not path.is_symlink():
-                    state = path.stat()
-                    found.append((state.st_mtime, state.st_size, path))
-        size, now = sum(size for _, size, _ in found), time.time()
-        for written, bytes, path in sorted(found):
-            if size <= self._most and now - written < AGE:
-                break
-            with suppress(OSError):
-                path.unlink()
-                size -= bytes
-        for folder in sorted((path for path in self._folder.rglob("*") if path.is_dir()), reverse=True):
-            with suppress(OSError):  # not empty
-                if now - folder.stat().st_mtime > EVERY:  # else somebody may be about to write into it
-                    folder.rmdir()
-        for files in self._demo.temp_file_sets:  # gradio remembers the names of all files for ever
-            files.difference_update([file for file in list(files) if not os.path.exists(file)])
+        now, size = time.time(), 0
+        for path, written, bytes in self._files():  # none is remembered here: there may be a hundred thousand
+            if now - written < AGE:
+                size += bytes
+            else:
+                _unlink(path)
+        if size > self._most:
+            for _, bytes, path in sorted((written, bytes, path) for path, written, bytes in self._files()):
+                size -= bytes if _unlink(path) else 0
+                if size <= self._most:
+                    break
+        for place, folders, _ in os.walk(self._folder, topdown=False):
+            for folder in (os.path.join(place, name) for name in folders):
+                with suppress(OSError):  # not empty
+                    if now - os.stat(folder).st_mtime > EVERY:  # else somebody may be about to write into it
+                        os.rmdir(folder)
+        for files in self._demo.temp_file_sets:  # gradio remembers all names, to delete the files at its end, as we do
+            files.clear()
         return size
+
+    def _files(self) -> Iterator[tuple[str, float, int]]:
+        """Path, time of writing, and bytes of the disk, of each file."""
+        for folder, _, names in os.walk(self._folder):
+            for path in (os.path.join(folder, name) for name in names):
+                with suppress(OSError):
+                    state = os.lstat(path)
+                    if stat.S_ISREG(state.st_mode):
+                        yield path, state.st_mtime, math.ceil(state.st_size / BLOCK) * BLOCK
+
+
+def _unlink(path: str) -> bool:
+    """Delete a file; returns whether it is gone."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
