@@ -57,6 +57,21 @@ SECRETS = (
 )
 
 
+# A short run, by the names of the endpoints' parameters.
+RUN = {
+    **{
+        "checkpoint": "cifar10-tiny",
+        "sampler": "ddpm",
+        "steps": 3,
+        "spacing": "linspace",
+        "variance": "beta",
+        "eta": 0,
+    },
+    **{"clip": True, "seed": 7, "count": 1, "label": "any", "guidance": 1},
+}
+RUNS = ("sample", "trajectory")
+
+
 class Call(NamedTuple):
     method: str
     path: str
@@ -76,6 +91,9 @@ class Fuzz:
         self._events = [one for one in config["dependencies"] if one["api_name"]]
         self._components = [one["id"] for one in config["components"]]
         self._html = [one["id"] for one in config["components"] if one["type"] == "html"]
+        self._given = {one["id"]: one["props"].get("value") for one in config["components"]}
+        serves = [(one["id"], one["props"].get("server_fns") or ()) for one in config["components"]]
+        self._served = [(component, name) for component, names in serves for name in names]
 
     def call(self) -> Call:
         makers = (self.run, self.run, self.join, self.call_v1, self.call_v2, self.server, self.server, self.upload)
@@ -84,37 +102,42 @@ class Fuzz:
     def value(self) -> Any:
         return self._random.choice(VALUES)
 
-    def values(self, count: int) -> list[Any]:
-        count += self._random.choice((0, 0, 0, 0, -1, 1, 20))
-        return [self.value() for _ in range(max(0, count))]
+    def values(self, given: list[Any]) -> list[Any]:
+        """In the place of what the page would give: none to all of it are odd, and sometimes the number of values."""
+        odd = self._random.choice((0.0, 0.1, 0.1, 1.0))
+        values = [self.value() if self._random.random() < odd else value for value in given]
+        more = self._random.choice((0, 0, 0, 0, -1, 1, 20))
+        return values[:more] if more < 0 else values + [self.value() for _ in range(more)]
+
+    def inputs(self, event: dict[str, Any]) -> list[Any]:
+        """What the page gives to an event at first."""
+        return list(RUN.values()) if event["api_name"] in RUNS else [self._given.get(one) for one in event["inputs"]]
 
     def run(self) -> Call:
         event = self._random.choice(self._events)
-        content = {"data": self.values(len(event["inputs"])), "session_hash": self.session()}
+        content = {"data": self.values(self.inputs(event)), "session_hash": self.session()}
         return json_call(f"{API}/run/{event['api_name']}", content)
 
     def join(self) -> Call:
         event = self._random.choice(self._events)
         index = self._random.choice((event["id"], event["id"], -1, 10**6, "x", None))
-        content = {"data": self.values(len(event["inputs"])), "fn_index": index, "session_hash": self.session()}
+        content = {"data": self.values(self.inputs(event)), "fn_index": index, "session_hash": self.session()}
         return json_call(f"{API}/queue/join", content | {"event_data": self.value(), "trigger_id": self.value()})
 
     def call_v1(self) -> Call:
-        return json_call(
-            f"{API}/call/{self._random.choice(('sample', 'trajectory', 'describe', 'x'))}", {"data": self.values(11)}
-        )
+        name = self._random.choice((*RUNS, *RUNS, "describe", "x"))
+        return json_call(f"{API}/call/{name}", {"data": self.values(list(RUN.values()))})
 
     def call_v2(self) -> Call:
-        names = ("checkpoint", "steps", "seed", "count", "eta", "label", "clip", "oddity")
-        content = {name: self.value() for name in names if self._random.random() < 0.5}
-        return json_call(f"{API}/call/v2/{self._random.choice(('sample', 'trajectory'))}", content)
+        odd = {name: self.value() for name in (*RUN, "oddity") if self._random.random() < 0.1}
+        return json_call(f"{API}/call/v2/{self._random.choice(RUNS)}", RUN | odd)
 
     def server(self) -> Call:
-        component = self._random.choice(
-            (*self._html, *self._html, self._random.choice(self._components), -1, "x", None)
-        )
-        functions = ("picture", "noise", "compare", "tables", "invitation", "__init__", "load", "_id", "postprocess")
-        content = {"component_id": component, "fn_name": self._random.choice(functions), "session_hash": self.session()}
+        component = self._random.choice((*self._html, self._random.choice(self._components), -1, "x", None))
+        function = self._random.choice(("__init__", "load", "_id", "postprocess"))
+        if self._served and self._random.random() < 0.7:
+            component, function = self._random.choice(self._served)
+        content = {"component_id": component, "fn_name": function, "session_hash": self.session()}
         return json_call(f"{API}/component_server", content | {"data": self.value()})
 
     def upload(self) -> Call:

@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks._calls import API, Call, Fuzz, json_call
+from benchmarks._calls import API, RUN, Call, Fuzz, json_call
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 10.0  # until there is an answer
@@ -129,9 +129,7 @@ class App:
 
 def sample(port: int, seed: int) -> bytes:
     """The picture of a short run, through the API."""
-    call = json_call(
-        f"{API}/call/sample", {"data": ["cifar10-tiny", "ddpm", 3, "linspace", "beta", 0, True, seed, 1, "any", 1]}
-    )
+    call = json_call(f"{API}/call/sample", {"data": list((RUN | {"seed": seed}).values())})
     event = json.loads(send(port, call).text)["event_id"]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", f"{API}/call/sample/{event}")

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import _kill, _load
+from benchmarks import _kill, _kill_training, _load
 from benchmarks._app import App
 from benchmarks._measure import describe
 from ddpm_core import defaults, files
@@ -65,6 +65,7 @@ PARTS: dict[str, Part] = {
     "conversion": _by_itself(_kill.conversion, kills=(5, 1)),
     "download": _by_itself(_kill.download, kills=(5, 1)),
     "export": _by_itself(_kill.export, kills=(8, 1)),
+    "live": _by_itself(_kill_training.live, kills=(5, 1)),
     "training": _by_itself(_kill.training, kills=(100, 1)),
 }
 
@@ -82,7 +83,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--checkpoint", default=defaults.CHECKPOINT, help=help)
     parser.add_argument("--quick", action="store_true", help="small: to see that the command works")
     parser.add_argument("--minutes", type=float, help="how long the part 'hours' takes (10)")
-    parser.add_argument("--kills", type=int, help="how often to kill in each of the last four parts")
+    parser.add_argument("--kills", type=int, help="how often to kill in each of the last five parts")
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.parts if name not in PARTS]:

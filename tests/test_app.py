@@ -51,7 +51,7 @@ PARAMETERS = {
 
 
 @pytest.fixture(scope="module")
-def url():
+def served():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
         warmups, start = [], Warmup.start
@@ -59,8 +59,13 @@ def url():
         demo = ui.build("cifar10-tiny")
         ui.launch(demo, prevent_thread_lock=True)
         assert warmups[0].ready.wait(60)  # it waits in the line, too, which tests look at
-        yield demo.local_url
+        yield demo
         demo.close()
+
+
+@pytest.fixture(scope="module")
+def url(served):
+    return served.local_url
 
 
 @pytest.fixture(scope="module")
@@ -351,6 +356,23 @@ def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(lab):
     choose(lab, steps=9, variance="beta_tilde")
     assert run(lab) != first
     player(lab, frames=9)
+    choose(lab, steps=7)
+    assert run(lab) == first
+
+
+def test_a_page_whose_state_gradio_has_dropped_loses_nothing(lab, served):
+    """Of many pages and calls gradio drops the state of those unused for longest: see SESSIONS."""
+    first = run(lab)
+    choose(lab, steps=8)
+    lab.wait_for_selector(".ddpm-player .note:visible")  # the server has answered
+    pages = set(served.state_holder.session_data)
+    for i in range(ui.SESSIONS):
+        served.state_holder[f"other {i}"]
+    assert pages and pages.isdisjoint(served.state_holder.session_data)
+    with lab.expect_download() as download:
+        lab.click("#save-png")
+    assert "7-steps" in download.value.suggested_filename
+    assert lab.input_value("#steps input[type=number]") == "8"
     choose(lab, steps=7)
     assert run(lab) == first
 

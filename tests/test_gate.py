@@ -163,18 +163,23 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused():
 
 
 def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
-    (tmp_path / "ddpm-lab-999999999-dead").mkdir()
-    code = (
-        "from ui import temporary; import os; f = temporary.use_private_folder(); print(f, oct(f.stat().st_mode)[-3:])"
-    )
+    begin = "from ui import temporary; import os; f = temporary.use_private_folder(); "
+    begin += "other = temporary.make_folder('train'); "
+    code = begin + "print(f, oct(f.stat().st_mode)[-3:], other)"
+    killed = begin + "os.kill(os.getpid(), 9)"
     root = Path(temporary.__file__).parents[1]
     stub = "import sys, types; sys.modules['ui'] = m = types.ModuleType('ui'); m.__path__ = ['ui'];"  # without gradio
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)}
-    said = subprocess.run(
-        [sys.executable, "-c", stub + code], cwd=root, env=environment, capture_output=True, text=True
-    )
-    folder, mode = said.stdout.split()
-    assert Path(folder).parent == tmp_path and mode == "700", said.stderr
+
+    def process(code):
+        command = [sys.executable, "-c", stub + code]
+        return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+
+    process(killed)
+    assert len(list(tmp_path.iterdir())) == 2
+    said = process(code)
+    folder, mode, other = said.stdout.split()
+    assert Path(folder).parent == Path(other).parent == tmp_path and mode == "700", said.stderr
     assert list(tmp_path.iterdir()) == []  # nor what a killed process left
 
 
@@ -188,10 +193,18 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
     for number, age in enumerate((2 * temporary.AGE, 300, 200, 100)):
         path = tmp_path / str(number) / "x.png"
         path.parent.mkdir()
-        path.write_bytes(bytes(1000))
+        path.write_bytes(bytes(100 if number == 1 else 4096))  # a file takes whole blocks
         os.utime(path, (time.time() - age,) * 2)
         demo.temp_file_sets[0].add(str(path))
-    left = temporary.Sweeper(demo, 2500).sweep()
-    assert left == 2000
+    left = temporary.Sweeper(demo, 10_000).sweep()
+    assert left == 8192
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
-    assert len(demo.temp_file_sets[0]) == 2
+    assert not demo.temp_file_sets[0]
+
+
+def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    training, dead = temporary.make_folder("train"), folder.parent / "ddpm-lab-999999999-train-dead"
+    dead.mkdir()
+    temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+    assert folder.is_dir() and training.is_dir() and not dead.exists()

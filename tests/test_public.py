@@ -45,6 +45,13 @@ def test_calls_do_not_fill_the_memory_with_the_state_of_pages(served):
     assert len(served.state_holder.session_data) <= ui.SESSIONS
 
 
+def test_no_event_needs_the_state_of_a_page(served):
+    """So that it may be dropped at any time: no gr.State, and no value is compared with what a component was told."""
+    assert not any(block.stateful for block in served.blocks.values())
+    checked = {type(input).__name__ for fn in served.fns.values() if fn.preprocess for input in fn.inputs}
+    assert checked <= {"Textbox", "Api"}
+
+
 @pytest.fixture(scope="module")
 def proxy(port):
     """The address of the page behind a proxy, which takes the root path off."""

@@ -70,8 +70,9 @@ class Page(gr.Blocks):
 
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
-# counts as one. gradio's own number is 10,000.
-SESSIONS = 500
+# counts as one. gradio's own number is 10,000. Our page needs none of that state (no gr.State, and no value is checked
+# against what a component was told to be), so the number has only to be more than the runs that can be here at once.
+SESSIONS = 64
 
 
 def build(

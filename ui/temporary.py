@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 AGE = 3600.0  # seconds that a file is kept
 EVERY = 30.0  # seconds between two looks at the folder
+BLOCK = 4096  # bytes that the smallest file takes
 DAY = 86_400
 _NAME = re.compile(r"ddpm-lab-(?P<pid>\d+)-.+")
 
 log = logging.getLogger(__name__)
+
+_own: set[str] = set()  # names of the folders of this process
 
 
 def use_private_folder() -> Path:
@@ -31,10 +37,22 @@ def use_private_folder() -> Path:
     base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     base.mkdir(parents=True, exist_ok=True)
     if _NAME.fullmatch(base.name):  # this process's own, from a former call
+        _own.add(base.name)
         return base
     _remove_left_behind(base)
-    folder = Path(tempfile.mkdtemp(prefix=f"ddpm-lab-{os.getpid()}-", dir=base))  # mode 0700
+    folder = _make(base, "")
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+def make_folder(purpose: str) -> Path:
+    """Another private folder, for files that no `Sweeper` may delete. It goes at the end of the process, too."""
+    return _make(Path(os.environ["GRADIO_TEMP_DIR"]).parent, f"{purpose}-")
+
+
+def _make(base: Path, purpose: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=f"ddpm-lab-{os.getpid()}-{purpose}", dir=base))  # mode 0700
+    _own.add(folder.name)
     atexit.register(_remove, folder, os.getpid())
     return folder
 
@@ -56,7 +74,9 @@ def _remove_left_behind(base: Path) -> None:
         with suppress(OSError):
             state = folder.lstat()
             made_by = _NAME.fullmatch(folder.name)
-            if made_by and not folder.is_symlink() and _is_dead(int(made_by["pid"]), time.time() - state.st_mtime):
+            if folder.name in _own or made_by is None or folder.is_symlink():
+                continue
+            if _is_dead(int(made_by["pid"]), time.time() - state.st_mtime):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -98,24 +118,42 @@ class Sweeper:
                 log.exception("temporary files")
 
     def sweep(self) -> int:
-        """Delete what is too old or too much; returns the bytes that are left."""
-        found = []
-        for path in self._folder.rglob("*"):
-            with suppress(OSError):
-                if path.is_file() and not path.is_symlink():
-                    state = path.stat()
-                    found.append((state.st_mtime, state.st_size, path))
-        size, now = sum(size for _, size, _ in found), time.time()
-        for written, bytes, path in sorted(found):
-            if size <= self._most and now - written < AGE:
-                break
-            with suppress(OSError):
-                path.unlink()
-                size -= bytes
-        for folder in sorted((path for path in self._folder.rglob("*") if path.is_dir()), reverse=True):
-            with suppress(OSError):  # not empty
-                if now - folder.stat().st_mtime > EVERY:  # else somebody may be about to write into it
-                    folder.rmdir()
-        for files in self._demo.temp_file_sets:  # gradio remembers the names of all files for ever
-            files.difference_update([file for file in list(files) if not os.path.exists(file)])
+        """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left."""
+        _remove_left_behind(self._folder.parent)  # the training of one may still have been writing when this one began
+        now, size = time.time(), 0
+        for path, written, bytes in self._files():  # none is remembered here: there may be a hundred thousand
+            if now - written < AGE:
+                size += bytes
+            else:
+                _unlink(path)
+        if size > self._most:
+            for _, bytes, path in sorted((written, bytes, path) for path, written, bytes in self._files()):
+                size -= bytes if _unlink(path) else 0
+                if size <= self._most:
+                    break
+        for place, folders, _ in os.walk(self._folder, topdown=False):
+            for folder in (os.path.join(place, name) for name in folders):
+                with suppress(OSError):  # not empty
+                    if now - os.stat(folder).st_mtime > EVERY:  # else somebody may be about to write into it
+                        os.rmdir(folder)
+        for files in self._demo.temp_file_sets:  # gradio remembers all names, to delete the files at its end, as we do
+            files.clear()
         return size
+
+    def _files(self) -> Iterator[tuple[str, float, int]]:
+        """Path, time of writing, and bytes of the disk, of each file."""
+        for folder, _, names in os.walk(self._folder):
+            for path in (os.path.join(folder, name) for name in names):
+                with suppress(OSError):
+                    state = os.lstat(path)
+                    if stat.S_ISREG(state.st_mode):
+                        yield path, state.st_mtime, math.ceil(state.st_size / BLOCK) * BLOCK
+
+
+def _unlink(path: str) -> bool:
+    """Delete a file; returns whether it is gone."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True

@@ -61,9 +61,12 @@ class CheckpointConfig:
     spec: ModelSpec
 
 
-def check(checkpoint: LocalCheckpoint) -> None:
-    """Raise CheckpointError for JSON files that no model can be made of. Needs no weights."""
-    _read_json_files(checkpoint)
+def check(checkpoint: LocalCheckpoint) -> dict[str, Any]:
+    """The network's configuration, from JSON files that a model can be made of. Needs no weights.
+
+    Raises CheckpointError.
+    """
+    return _read_json_files(checkpoint)[0].unet
 
 
 def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:

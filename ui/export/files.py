@@ -30,10 +30,8 @@ GAP = 2  # pixels between pictures
 
 
 def cached(demo: gr.Blocks, name: str, content: bytes) -> str:
-    """The path of a file that gradio serves, and deletes after an hour."""
-    path = processing_utils.save_bytes_to_cache(content, name, demo.GRADIO_CACHE)
-    demo.upload_file_set.add(path)
-    return path
+    """The path of a file that gradio serves, and `ui.temporary` deletes after an hour."""
+    return processing_utils.save_bytes_to_cache(content, name, demo.GRADIO_CACHE)
 
 
 def picture(demo: gr.Blocks, view: RunView) -> str:

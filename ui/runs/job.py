@@ -249,7 +249,7 @@ class Job:
     ) -> None:
         shared = {name: lanes[0][name] for name in ("seeds", "clip", "guidance")}
         own = [{name: value for name, value in lane.items() if name not in shared} for lane in lanes]
-        flop = max((self._models.flop(ref) or 0 for ref in self._refs), default=0)
+        flop = max(self._models.flop(ref) or 0 for ref in self._refs) if zero.is_here() else 0.0
         steps = zero.side_by_side(models, own, shared, flop, self._notify)
         size, channels = models[0].image_size, models[0].channels
         kept = [kept_steps(lane.steps, size, self.settings.count * len(lanes), channels) for lane in self.lanes]

@@ -134,7 +134,7 @@ class Models:
         from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
 
         found = hub.here(self.parse(ref))
-        return network_cost(spec.read(found).unet).flop if found else None
+        return network_cost(spec.check(found)).flop if found else None
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
@@ -163,9 +163,8 @@ class Models:
         """Refuse a model before it is loaded whose weights alone are more than all models may take."""
         from ddpm_core.checkpoint.cost import network_cost
 
-        found = hub.here(self.parse(ref))
-        if found:
-            self.limits.check_model(short_name(ref), 4 * network_cost(spec.read(found).unet).parameters)
+        if found := hub.here(self.parse(ref)):
+            self.limits.check_model(short_name(ref), 4 * network_cost(spec.check(found)).parameters)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)
@@ -206,12 +205,13 @@ class Models:
         """The model if it is in memory and its files are still those it was loaded from, else None."""
         with self._lock:
             one = self._loaded.get(ref)
-            if one is None:
-                return None
-            self._loaded.move_to_end(ref)
-            if one.stamp is None or _stamp(one.where) in (one.stamp, None):
-                return one.model
-            del self._loaded[ref]
+            if one is not None:
+                self._loaded.move_to_end(ref)
+        if one is None or one.stamp is None or _stamp(one.where) in (one.stamp, None):  # asks the disk: not locked
+            return one and one.model
+        with self._lock:
+            if self._loaded.get(ref) is one:
+                del self._loaded[ref]
         PACE.forget(ref)
         return None
 

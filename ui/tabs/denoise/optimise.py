@@ -13,7 +13,7 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ui.events import NETWORK, QUICK, QUIET, listener
 from ui.runs.listeners import Unheard, in_thread
 from ui.runs.models import Models
-from ui.runs.optimise import Search, is_missing
+from ui.runs.optimise import MOST, Search, is_missing
 from ui.tabs.denoise import texts
 
 
@@ -32,7 +32,8 @@ class OptimiseSteps:
         """
         show: dict[str, Any] = {"fn": self.show, "inputs": inputs, "outputs": [self.box, self.state], **QUICK}
         gr.on([component.change for component in inputs], **show, trigger_mode="always_last")
-        found = self.button.click(self.search, inputs, self.state, trigger_mode="once", **QUIET, **NETWORK)
+        once: dict[str, Any] = {"trigger_mode": "once", "preprocess": False}
+        found = self.button.click(self.search, inputs, self.state, **once, **QUIET, **NETWORK)
         found.then(**{**show, "fn": self.hide, "outputs": [self.box]}).then(**describe)
 
     def show(self, *chosen: Any) -> tuple[Any, str]:
@@ -52,6 +53,8 @@ class OptimiseSteps:
 
     async def search(self, checkpoint: object, sampler: Any, spacing: object, steps: Any) -> AsyncGenerator[str, None]:
         """Search, and say how far it is. It ends when the page is gone."""
+        if not (isinstance(steps, int | float) and 1 <= steps <= MOST):  # not from the page
+            return
         search = Search(_ref(checkpoint), int(steps), self._models)
         with suppress(Unheard):
             async with aclosing(in_thread(search.updates(), search.stop, listener())) as updates:

@@ -6,7 +6,6 @@ import atexit
 import os
 import re
 import shutil
-import tempfile
 import threading
 import time
 import weakref
@@ -14,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ui import temporary
 from ui.tabs.train import choices
 from ui.tabs.train.folder import RunFolder
 from ui.tabs.train.training import Training
@@ -51,7 +51,7 @@ class Visits:
         _OPEN.add(self)
         self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._lock = threading.RLock()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._closed = threading.Event()
         self._watching: threading.Thread | None = None
 
@@ -154,7 +154,7 @@ class Visits:
         with self._lock:
             self._visits.clear()
             if self._folder:
-                self._folder.cleanup()
+                shutil.rmtree(self._folder, ignore_errors=True)
                 self._folder = None
 
     def look_after(self) -> None:
@@ -211,8 +211,8 @@ class Visits:
             if self._closed.is_set():
                 raise Refused("The app is being closed")
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="ddpm-lab-train-", ignore_cleanup_errors=True)
-            return Path(self._folder.name)
+                self._folder = temporary.make_folder("train")
+            return self._folder
 
 
 _OPEN: weakref.WeakSet[Visits] = weakref.WeakSet()

@@ -1,0 +1,104 @@
+"""The app killed as by `kill -9` during a training in its Train tab."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._app import App
+from benchmarks._kill import RUN, Result, expected_picture, kept_are_whole, until
+
+
+def live(folder: Path, checkpoint: str, kills: int) -> Result:
+    """Killed during a training in the Train tab; then nothing of it is left, and another training works."""
+    expected = expected_picture(checkpoint)
+    rng = random.Random(0)
+    learning, longest = 0, 0.0
+    for _ in range(kills):
+        app = App(folder, checkpoint)
+        visitor = Visitor(app)
+        visitor.start()
+        time.sleep(rng.uniform(0, 2))
+        if rng.random() < 0.7:  # else while it starts
+            visitor.wait_for_samples()
+            time.sleep(rng.uniform(0, 2))
+        learning += visitor.step() > 0
+        trainers = _trainers(app.process.pid)
+        app.kill()
+        killed = time.perf_counter()
+        until(lambda: not any(map(_is_alive, trainers)), 60)  # noqa: B023
+        longest = max(longest, time.perf_counter() - killed)
+    with App(folder, checkpoint) as app:
+        own = f"ddpm-lab-{app.process.pid}-"
+        left = [path.name for path in app.temporary.iterdir() if not path.name.startswith(own)]
+        (picture,) = app.sample(**RUN)
+        visitor = Visitor(app)
+        visitor.start()
+        visitor.wait_for_samples()
+        again = visitor.look()
+    after = [path.name for path in app.temporary.iterdir()]
+    return {
+        "kills": kills,
+        "while_it_learned": learning,
+        "seconds_until_the_trainer_had_ended": longest,
+        "folders_left": left + after,
+        "trains_again": again["state"] == "running",
+        "errors": app.errors(),
+        "passed": np.array_equal(picture, expected)
+        and kept_are_whole(folder)
+        and again["state"] == "running"
+        and longest < 60
+        and not (left + after)
+        and not app.errors(),
+    }
+
+
+class Visitor:
+    """What the page's Train tab asks the server for."""
+
+    def __init__(self, app: App):
+        self._app = app
+        self._token = uuid.uuid4().hex
+        config = app.http.get(app.url.replace("/gradio_api", "/config")).json()
+        found = [one["id"] for one in config["components"] if "train_start" in one["props"].get("server_fns", ())]
+        (self._component,) = found
+
+    def start(self) -> None:
+        """Train, as chosen at first."""
+        self._ask("train_start", chosen={})
+
+    def look(self) -> dict[str, Any]:
+        """The state of the training, and what it has said."""
+        return self._ask("train_look")
+
+    def step(self) -> int:
+        return self.look().get("step") or 0
+
+    def wait_for_samples(self) -> None:
+        """Wait until the network has learned, and made samples."""
+        until(lambda: self.step() > 0 or self.look()["state"] not in ("starting", "running"), 300, every=0.5)
+
+    def _ask(self, name: str, **asked: Any) -> dict[str, Any]:
+        body = {"component_id": self._component, "fn_name": name, "session_hash": self._token}
+        data = {"visitor": self._token, **asked}
+        answer = self._app.http.post(f"{self._app.url}/component_server", json={**body, "data": data})
+        answer.raise_for_status()
+        return answer.json()
+
+
+def _trainers(pid: int) -> list[int]:
+    """The processes of an app that train."""
+    children = [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
+    return [one for one in children if b"train.fit.attended" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
