@@ -22,7 +22,8 @@ def _missing(why):
 
 def chromium_path():
     """Path of the Chromium to use (CHROMIUM_PATH, then the usual names), or None for playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    # First the one without windows of its own: it takes two thirds of the processor time.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, names)), None)
 
 

@@ -1,11 +1,10 @@
 """The evaluator on a tiny model with a toy extractor: its scores, continuing a killed study, and what it refuses."""
 
 import csv
+import inspect
 import json
-import multiprocessing
-import os
 import shutil
-import socket
+import subprocess
 import sys
 import types
 from dataclasses import replace
@@ -15,11 +14,10 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 import torch
-from accelerate import PartialState
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from training import process_restored  # noqa: F401
+from training import ROOT, command, environment, process_restored  # noqa: F401
 
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
@@ -410,26 +408,16 @@ def test_only_sources_that_have_splits_claim_one(data, tmp_path):
 
 
 def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
-    """With gloo, as torchrun starts them: batches and terms are shared out, what is in them stays."""
+    """torchrun with gloo: batches and terms are shared out, what is in them stays."""
     options = ("--metrics", "fid,kid,bpd", "--steps", "2", "--sampler", "ddpm", "--test-images", "18")
     assert evaluate(checkpoint, data, tmp_path / "one", *options) == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-
-    def process(rank):
-        os.environ.update(variables, RANK=str(rank), LOCAL_RANK=str(rank))
-        PartialState._reset_state()
-        sys.exit(main(arguments(checkpoint, data, tmp_path / "two", *options)))
-
-    # Forked, as torchrun would import everything three times.
-    both = [multiprocessing.get_context("fork").Process(target=process, args=[rank]) for rank in range(2)]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join(120)
-        one.kill()  # if it hangs
-    assert [one.exitcode for one in both] == [0, 0]
+    source = inspect.getsource(toy_features).replace("toy_features", "features")
+    (tmp_path / "toy_extractor.py").write_text(f"import numpy as np\n\ncalls = []\n\n\n{source}")
+    launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
+    flags = arguments(checkpoint, data, tmp_path / "two", *options)
+    run = {"cwd": ROOT, "env": environment(PYTHONPATH=str(tmp_path)), "capture_output": True, "text": True}
+    done = subprocess.run(command(*flags, launcher=launcher), timeout=240, **run)
+    assert done.returncode == 0, done.stderr
     one, two = results(tmp_path / "one"), results(tmp_path / "two")
     assert numbers(tmp_path / "two") == numbers(tmp_path / "one") and two["bits"]["chains"] == one["bits"]["chains"]
     assert [study["runs"][0]["processes"] for study in (one, two)] == [1, 2]

@@ -212,7 +212,7 @@ def test_a_model_that_made_room_is_loaded_again_and_the_pictures_are_the_same():
     alone = collect(Job([LONG], Models()))[1]
     models = Forgetful()
     seen, _ = together(Job([LONG], models), Job([LONG], Models()))
-    assert models.loads > 10
+    assert models.loads >= 2  # how often depends on the machine
     frames = [frame for update in seen for frame in update.frames]
     assert len(frames) == len(alone)
     for frame, other in zip(frames, alone, strict=True):
