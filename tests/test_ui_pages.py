@@ -1,4 +1,4 @@
-"""What a page's Clip control shows when its model changes: the model's own value, unless the user has chosen."""
+"""What a page's Clip and Images show when its model changes: what suits the model, unless the user has chosen."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,9 @@ import pytest
 from checkpoint_folders import write
 
 import ui
+from ui.runs.pace import Pace
 from ui.runs.warmup import Warmup
+from ui.tabs.denoise import controls
 from ui.tabs.denoise.pages import Pages
 
 CLIPS, DOES_NOT = SimpleNamespace(clip=True), SimpleNamespace(clip=False)
@@ -52,3 +54,15 @@ def test_the_page_opens_with_its_models_own_clip(tmp_path, monkeypatch):
     for ref, own in ((str(tmp_path / "mine"), False), ("cifar10-tiny", True)):
         (clip,) = [block for block in ui.build(ref).blocks.values() if getattr(block, "elem_id", None) == "clip"]
         assert clip.value is own
+
+
+def test_several_images_where_they_are_quick_or_the_model_came_with_the_project(pages, monkeypatch):
+    monkeypatch.setattr(controls, "PACE", pace := Pace())
+    assert pages.count(REQUEST, "mnist-tiny", 4) == 4  # Run may be pressed before its steps were timed
+    assert pages.count(REQUEST, "a", 4) == 1
+    pace.note("a", 1, 0.001)
+    pace.note("mnist-tiny", 1, 1.0)
+    assert pages.count(REQUEST, "b", 1) == 1
+    assert pages.count(REQUEST, "a", 1) == 4
+    assert pages.count(REQUEST, "mnist-tiny", 4) == 1
+    assert pages.count(REQUEST, "a", 7) == 7  # the user's

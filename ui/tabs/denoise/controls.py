@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ddpm_core.checkpoint.refs import embedded
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, VARIANCES
 from ui.runs import formats
@@ -260,6 +261,10 @@ def for_label(label: str | None) -> dict[str, Any]:
 
 
 def default_count(ref: str) -> int:
-    """4 images where they take less than PATIENCE seconds, else 1, and 1 for a model whose steps were never timed."""
+    """4 images where they take less than PATIENCE seconds, else 1. A model whose steps were never timed gets 1, unless
+    it comes with the project: those are small enough for any machine.
+    """
     seconds = PACE.of(ref, Settings.count)
-    return Settings.count if seconds and seconds * Settings.steps < PATIENCE else 1
+    if seconds is None:
+        return Settings.count if ref in embedded() else 1
+    return Settings.count if seconds * Settings.steps < PATIENCE else 1
