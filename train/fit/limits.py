@@ -7,6 +7,7 @@ import math
 from ddpm_core.checkpoint import fields
 from ddpm_core.image_files import MODES
 from ddpm_core.names import LEARNED
+from ddpm_core.process import check_signal
 from train import TrainError
 from train.command_line import flag
 from train.fit.config import Config, to_dict
@@ -125,7 +126,7 @@ def _check_objective(config: Config) -> None:
     if config.times != "uniform" and config.loss != "simple":
         raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
     try:
-        make_schedule(config)
+        check_signal(config.prediction, make_schedule(config).alpha_bar)
     except ValueError as error:
         raise TrainError(f"Noise schedule: {error}.") from None
     share = time_distribution(config)  # of the times up to each t
