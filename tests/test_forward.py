@@ -271,3 +271,16 @@ def test_wrong_requests_get_a_sentence(wrong):
     right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
     assert "error" not in server.compare(right)
     assert server.compare(right | wrong)["error"]
+
+
+ODD = (None, 3, -0.5, float("nan"), True, "", "x", "a\0b", "\ud800", "a" * 5000, [], ["cat"], {}, {"a": 1})
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+def test_whatever_is_asked_there_is_an_answer(odd):
+    right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
+    for function in server.functions(ServerLimits()):
+        for asked in (odd, *(right | {field: odd} for field in (*right, "name", "path"))):
+            answer = function(asked)
+            error = answer.get("error", "")
+            assert isinstance(answer, dict) and len(error) < 200 and "codec" not in error and "byte" not in error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -27,10 +28,11 @@ _ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
 
 def uploaded(path: object) -> Path:
     """The path of an upload. Raises ValueError for any other file of this machine."""
-    found = Path(str(path)).resolve()
-    if not found.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise ValueError("Only a picture that was uploaded can be opened")
-    return found
+    with suppress(OSError, ValueError):  # not a path at all
+        found = Path(str(path)).resolve()
+        if found.is_relative_to(Path(get_upload_folder()).resolve()):
+            return found
+    raise ValueError("Only a picture that was uploaded can be opened")
 
 
 def read(path: str | Path, limits: ServerLimits | None = None) -> np.ndarray:
