@@ -27,6 +27,7 @@ from train import TrainError
 from train.__main__ import main
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
+from train.fit import trainer as trainer_module
 from train.fit.config import PRESETS, Config, from_dict, to_dict
 from train.fit.ema import EMA
 from train.fit.limits import check
@@ -636,24 +637,28 @@ def test_fewer_steps_than_were_done_are_refused(folder, tmp_path):
 
 
 def test_images_per_second_are_of_the_steps_alone(folder, tmp_path, monkeypatch):
-    """A clock on which a step takes a second, and a checkpoint, a sample grid and an export a hundred each."""
+    """A clock on which a step takes a second, and a checkpoint, a sample grid, an export and getting ready for each
+    a hundred."""
     now = [0.0]
     monkeypatch.setattr("train.fit.progress.time", SimpleNamespace(perf_counter=lambda: now[0]))
-    trainer = Trainer(tiny(folder, tmp_path, steps=4, checkpoint_every=1, sample_every=1, log_every=2))
+    every = {"checkpoint_every": 1, "sample_every": 1, "sample_seconds": 1e-9, "log_every": 2}
+    trainer = Trainer(tiny(folder, tmp_path, steps=4, **every))
 
-    def takes(name, seconds):
-        method = getattr(trainer, name)
+    def takes(owner, name, seconds):
+        function = getattr(owner, name)
 
         def timed(*arguments):
             now[0] += seconds
-            return method(*arguments)
+            return function(*arguments)
 
-        monkeypatch.setattr(trainer, name, timed)
+        monkeypatch.setattr(owner, name, timed)
 
-    takes("train_step", 1)
+    takes(trainer, "train_step", 1)
     for name in ("_save", "_sample", "_export"):
         monkeypatch.setattr(trainer, name, lambda *_: None)
-        takes(name, 100)
+        takes(trainer, name, 100)
+    for name in ("Progress", "Preview"):
+        takes(trainer_module, name, 100)
     trainer.fit()
     curves = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert [event.value for event in curves.Scalars("images per s")] == [8, 8]
