@@ -300,7 +300,13 @@ def test_values_outside_their_limits_are_refused_before_anything_is_built(tmp_pa
 
 def test_sizes_that_no_evaluation_could_bear_are_refused(tmp_path):
     write(tmp_path)
+    nine = {
+        "block_out_channels": [8] * 9,
+        "down_block_types": ["DownBlock2D"] * 9,
+        "up_block_types": ["UpBlock2D"] * 9,
+    }
     for change, sentence in (
+        ({"sample_size": 1024, **nine}, "block_out_channels must be a list of 1 to 8 whole numbers"),
         ({"sample_size": 1024, "block_out_channels": [512, 16, 16, 16]}, "the network is too large"),
         ({"sample_size": 1024}, "attention over 262,144 pixels is too much"),
     ):
