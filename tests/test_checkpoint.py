@@ -410,6 +410,20 @@ def test_networks_of_any_blocks_are_those_that_diffusers_loads(tmp_path, blocks)
     torch.testing.assert_close(ddpm_core.load(tmp_path).network(x, t, None), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_buffers_that_no_file_holds_and_nobody_can_make_are_refused(tmp_path, monkeypatch):
+    """As a network is built without memory, they would hold whatever lay there."""
+    write(tmp_path)
+    build = UNet2DModel.from_config
+
+    def with_table(config):
+        unet = build(config)
+        unet.mid_block.register_buffer("table", torch.zeros(2), persistent=False)
+        return unet
+
+    monkeypatch.setattr(UNet2DModel, "from_config", with_table)
+    assert "mid_block, a UNetMidBlock2D, is not supported" in refusal(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
