@@ -184,7 +184,7 @@ def _swap(new: Path, folder: Path) -> None:
         if not os.path.lexists(folder) and os.path.lexists(old):
             os.rename(old, folder)
         raise
-    if old.exists():
+    if os.path.exists(old):  # unlike Path.exists, this takes names that are too long
         with suppress(OSError):
             _discard(old)
 

@@ -135,15 +135,20 @@ def to_x0_eps(
     _check_prediction(prediction, x_t, output)
     alpha_bar = _at(schedule.alpha_bar, t, x_t, 1)
     signal, sigma = _cast(alpha_bar.sqrt(), x_t), _cast((1 - alpha_bar).sqrt(), x_t)
+    check_signal(prediction, alpha_bar)
     if prediction == "epsilon":
-        if not bool((alpha_bar > 0).all()):
-            raise ValueError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there")
         return (x_t - sigma * output) / signal, output
     if prediction == "v":
         return signal * x_t - sigma * output, sigma * x_t + signal * output
     if prediction == "mu":
         output = _solve_posterior_mean(schedule, output, x_t, t)
     return output, (x_t - signal * output) / sigma
+
+
+def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
+    """ValueError where ᾱ_t is 0, so that x_t is noise alone, and the network predicts just that: ε."""
+    if prediction == "epsilon" and bool((alpha_bar == 0).any()):
+        raise ValueError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there")
 
 
 def from_x0_eps(

@@ -17,6 +17,7 @@ from ddpm_core.model import Model, ModelSpec, check_same_images, check_variance
 from ddpm_core.names import SAMPLERS, Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seed, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
+from ddpm_core.process import check_signal
 from ddpm_core.samplers import (
     Predict,
     Step,
@@ -59,6 +60,7 @@ class SamplerSettings:
         if own.sampler not in SAMPLERS:
             raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(SAMPLERS)}")
         pairs = model_pairs(model, own.steps, own.spacing, own.sampler, self.start)
+        check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
         if student is not None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 MAX_BETA = 0.999  # cosine and other ᾱ-defined schedules cap β here (Nichol & Dhariwal 2021, section 3.2)
+SMALLEST = torch.finfo(torch.float64).tiny  # smaller numbers have fewer digits, and their reciprocals are infinite
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class NoiseSchedule:
     """Variances of the forward process q(x_t | x_{t−1}) = N(√(1 − β_t) x_{t−1}, β_t I), Eq. 2.
 
     beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1 (beta[T] = 1 is allowed: zero
-        terminal signal-to-noise ratio).
+        terminal signal-to-noise ratio). ᾱ_t is 0 at T at most: where it vanished sooner, a step would be 0/0.
     config: the `scheduler_config.json` fields that rebuild it through `from_config`.
 
     Use the class methods; they raise ValueError for values outside these ranges.
@@ -38,6 +39,9 @@ class NoiseSchedule:
             raise ValueError("every beta must lie strictly between 0 and 1 (the last one may be 1)")
         object.__setattr__(self, "alpha", 1 - self.beta)
         object.__setattr__(self, "alpha_bar", torch.cumprod(self.alpha, 0))
+        before, at_T = self.alpha_bar[-2:].tolist()
+        if before < SMALLEST or 0 < at_T < SMALLEST:
+            raise ValueError("alpha_bar gets too close to 0 before the last step: take smaller betas, or fewer steps")
 
     alpha: Tensor = field(init=False, repr=False)
     alpha_bar: Tensor = field(init=False, repr=False)

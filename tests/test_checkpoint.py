@@ -300,7 +300,13 @@ def test_values_outside_their_limits_are_refused_before_anything_is_built(tmp_pa
 
 def test_sizes_that_no_evaluation_could_bear_are_refused(tmp_path):
     write(tmp_path)
+    nine = {
+        "block_out_channels": [8] * 9,
+        "down_block_types": ["DownBlock2D"] * 9,
+        "up_block_types": ["UpBlock2D"] * 9,
+    }
     for change, sentence in (
+        ({"sample_size": 1024, **nine}, "block_out_channels must be a list of 1 to 8 whole numbers"),
         ({"sample_size": 1024, "block_out_channels": [512, 16, 16, 16]}, "the network is too large"),
         ({"sample_size": 1024}, "attention over 262,144 pixels is too much"),
     ):
@@ -402,6 +408,20 @@ def test_networks_of_any_blocks_are_those_that_diffusers_loads(tmp_path, blocks)
     with torch.no_grad():
         expected = UNet2DModel.from_pretrained(tmp_path).eval()(x, t).sample
     torch.testing.assert_close(ddpm_core.load(tmp_path).network(x, t, None), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_buffers_that_no_file_holds_and_nobody_can_make_are_refused(tmp_path, monkeypatch):
+    """As a network is built without memory, they would hold whatever lay there."""
+    write(tmp_path)
+    build = UNet2DModel.from_config
+
+    def with_table(config):
+        unet = build(config)
+        unet.mid_block.register_buffer("table", torch.zeros(2), persistent=False)
+        return unet
+
+    monkeypatch.setattr(UNet2DModel, "from_config", with_table)
+    assert "mid_block, a UNetMidBlock2D, is not supported" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

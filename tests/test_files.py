@@ -188,6 +188,14 @@ def test_a_link_a_mode_and_a_device_stay_what_they_are(tmp_path):
     files.write_text(tmp_path / "new" / "folder" / ("ä" * 120), "x")  # 240 of 255 bytes
 
 
+def test_a_folder_with_a_name_of_nearly_255_bytes_is_made_and_never_lost(tmp_path):
+    folder = tmp_path / ("ä" * 120)
+    replace(folder)
+    with pytest.raises(OSError, match="too long"):  # the name that makes room has to hold it, and more
+        replace(folder)
+    assert content(folder) == {"weights": "new", "config": "new"} and os.listdir(tmp_path) == [folder.name]
+
+
 def test_a_new_folder_of_two_processes_is_the_first_ones(tmp_path):
     with files.new_folder(tmp_path / "cache" / "entry") as slow:
         with files.new_folder(tmp_path / "cache" / "entry") as fast:

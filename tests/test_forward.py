@@ -144,6 +144,38 @@ def test_grey_cmyk_and_16_bits_keep_their_brightness(tmp_path):
     assert near(pictures.read(saved(tmp_path, deep))[5, 5], (155, 155, 155))
 
 
+STRIPES = np.indices((600, 600)).sum(0) // 40 % 2  # larger than what is kept, with edges at which resizing overshoots
+GREEN = np.where(STRIPES[..., None], (200, 0, 0), (0, 255, 0)).astype(np.uint8)
+CLEAR = np.dstack([np.full((600, 600, 3), (200, 0, 0)), 255 * STRIPES]).astype(np.uint8)
+LARGE = {  # a file, and a picture that looks the same
+    "float": ("x.tiff", STRIPES.astype(np.float32), {}, 255 * STRIPES),
+    "float, 0 to 255": ("x.tiff", 255 * STRIPES.astype(np.float32), {}, 255 * STRIPES),
+    "32 bits, 0 to 255": ("x.tiff", 255 * STRIPES.astype(np.int32), {}, 255 * STRIPES),
+    "32 bits": ("x.tiff", 65535 * STRIPES.astype(np.int32), {}, 255 * STRIPES),
+    "16 bits": ("x.png", 51400 * STRIPES.astype(np.uint16), {}, 200 * STRIPES),
+    "green means transparent": ("x.png", GREEN, {"transparency": (0, 255, 0)}, CLEAR),
+    "black means transparent": (
+        "x.png",
+        (200 * STRIPES).astype(np.uint8),
+        {"transparency": 0},
+        np.dstack([200 * np.ones_like(STRIPES), 255 * STRIPES]),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_picture_is_understood_before_it_is_made_small(tmp_path, kind):
+    name, content, options, usual = LARGE[kind]
+    path = saved(tmp_path, Image.fromarray(content), name, **options)
+    looks = saved(tmp_path, Image.fromarray(usual.astype(np.uint8)), "usual.png")
+    for read in (pictures.read, lambda path: np.asarray(pictures.read_whole(path, 512))):
+        mine, theirs = (read(each).astype(int) for each in (path, looks))
+        if mine.shape[2] == 4:
+            assert np.abs(mine[..., 3] - theirs[..., 3]).max() <= 1
+            mine, theirs = (np.where(each[..., 3:] > 9, each[..., :3], 0) for each in (mine, theirs))
+        assert np.abs(mine - theirs).max() <= 4
+
+
 def test_exif_rotation_is_undone(tmp_path):
     image = Image.new("RGB", (64, 64), (0, 0, 255))
     image.paste((255, 0, 0), (0, 0, 64, 32))  # red above blue; the camera was turned
@@ -239,3 +271,16 @@ def test_wrong_requests_get_a_sentence(wrong):
     right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
     assert "error" not in server.compare(right)
     assert server.compare(right | wrong)["error"]
+
+
+ODD = (None, 3, -0.5, float("nan"), True, "", "x", "a\0b", "\ud800", "a" * 5000, [], ["cat"], {}, {"a": 1})
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+def test_whatever_is_asked_there_is_an_answer(odd):
+    right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
+    for function in server.functions(ServerLimits()):
+        for asked in (odd, *(right | {field: odd} for field in (*right, "name", "path"))):
+            answer = function(asked)
+            error = answer.get("error", "")
+            assert isinstance(answer, dict) and len(error) < 200 and "codec" not in error and "byte" not in error

@@ -15,6 +15,8 @@ from ddpm_core.predict import predict
 from ddpm_core.runs import sigmas
 from ddpm_core.timesteps import FORMULAS, timestep_pairs
 
+ZERO_SNR = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
+
 # The end of a chain
 
 
@@ -63,12 +65,22 @@ def test_clip_keeps_x0_hat_in_range_and_without_it_x0_hat_leaves(sampler):
 
 
 def test_zero_terminal_snr_runs_with_v_prediction():
-    schedule = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
-    model = Model(network=lambda x, t_index, labels: 0.5 * x, schedule=schedule, image_size=4, prediction="v")
+    model = Model(network=lambda x, t_index, labels: 0.5 * x, schedule=ZERO_SNR, image_size=4, prediction="v")
     for options in ({"variance": "beta"}, {"variance": "beta_tilde"}, {"sampler": "ddim", "eta": 0.5}):
         steps = run(model, 10, **options)
         assert all(torch.isfinite(step.x).all() for step in steps)
         assert torch.equal(steps[0].x0_hat, (-0.5 * X_T).clamp(-1, 1))
+
+
+@pytest.mark.parametrize("prediction", ["v", "x0"])
+def test_where_next_to_nothing_is_left_at_T_there_are_numbers_all_the_same(prediction):
+    schedule = NoiseSchedule.from_betas([0.5] * 1000 + [1.0])  # ᾱ_1000 = 1e-301
+    gamma = torch.ones(1002, dtype=torch.float64)
+    model = Model(
+        network=lambda x, t_index, labels: 0.5 * x, schedule=schedule, image_size=4, prediction=prediction, gamma=gamma
+    )
+    for options in ({"variance": "beta"}, {"variance": "analytic"}, {"sampler": "ddim", "eta": 0.5}):
+        assert all(torch.isfinite(step.x).all() for step in run(model, 300, **options))
 
 
 # Seeds and noise
@@ -302,6 +314,7 @@ REFUSED = {
     "seed not whole": refused("63", seeds=(0.5, 1)),
     "eta below 0": refused("eta", sampler="ddim", eta=-0.1),
     "eta above 1": refused("eta", sampler="ddim", eta=1.1),
+    "epsilon where x_T is noise alone": refused("pure noise", toy_model(schedule=ZERO_SNR)),
     "eta NaN": refused("eta", sampler="ddim", eta=float("nan")),
     "eta above 1 where it is not heeded": refused("eta", eta=2),
     "eta NaN where it is not heeded": refused("eta", eta=float("nan")),
@@ -353,9 +366,8 @@ def test_sigmas_and_lanes_refuse_what_a_run_refuses(wrong):
 
 
 def test_sigmas_of_a_solver_that_cannot_start():
-    schedule = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
     with pytest.raises(ValueError, match="use ddpm or ddim"):
-        sigmas(toy_model(schedule=schedule), 10, "unipc")
+        sigmas(toy_model("v", schedule=ZERO_SNR), 10, "unipc")
 
 
 def test_a_network_of_the_wrong_width_is_refused():

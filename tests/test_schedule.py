@@ -129,6 +129,10 @@ BAD = {
     "negative betas": lambda: NoiseSchedule.from_betas([0.1, -0.1]),
     "NaN": lambda: NoiseSchedule.from_betas([0.1, math.nan]),
     "a table": lambda: NoiseSchedule.from_betas([[0.1, 0.2]]),
+    "nothing left long before T": lambda: NoiseSchedule.from_betas([0.9] * 400),
+    "too many steps for the betas": lambda: NoiseSchedule.linear(100_000),
+    "nothing left before the last step": lambda: NoiseSchedule.from_betas([0.5] * 1080 + [1.0]),
+    "next to nothing left at T": lambda: NoiseSchedule.from_betas([0.5] * 1000 + [1 - 1e-9]),
     "unknown name": lambda: NoiseSchedule.from_config({"beta_schedule": "cubic"}),
 }
 

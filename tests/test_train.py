@@ -27,6 +27,7 @@ from train import TrainError
 from train.__main__ import main
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
+from train.fit import trainer as trainer_module
 from train.fit.config import PRESETS, Config, from_dict, to_dict
 from train.fit.ema import EMA
 from train.fit.limits import check
@@ -128,6 +129,9 @@ def test_ema_starts_short_follows_parameters_only_and_stays_float32():
         ({"label_dropout": 1.0}, "--label-dropout must be at least 0 and below 1"),
         ({"attention": (5,)}, "--attention must be among the resolutions [32, 16, 8, 4]"),
         ({"norm_groups": 7}, "--norm-groups must divide"),
+        ({"image_size": 256, "attention": (256,)}, "could be loaded: attention over 65,536 pixels is too much"),
+        ({"image_size": 1024, "widths": (512, 512), "attention": ()}, "could be loaded: the network is too large"),
+        ({"widths": (8,) * 9, "norm_groups": 4, "image_size": 256}, "--widths must be 1 to 8 whole numbers"),
         ({"channels": 5}, "--channels must be among 1, 2, 3, 4, got 5"),
         ({"channels": 0}, "--channels must be among 1, 2, 3, 4, got 0"),
         ({"image_size": 30}, "--image-size must be a multiple of 8"),
@@ -135,6 +139,8 @@ def test_ema_starts_short_follows_parameters_only_and_stays_float32():
         ({"loss": "hybrid"}, "--variance learned_range"),
         ({"min_snr": 5.0, "prediction": "mu"}, "--min-snr"),
         ({"beta_end": 2.0}, "between 0 and 1"),
+        ({"T": 20, "sample_steps": 5, "beta_end": 1.0}, "x_T is pure noise"),
+        ({"T": 100_000}, "take smaller betas, or fewer steps"),
         ({"sample_steps": 2000}, "--sample-steps can't exceed T"),
         ({"times": "lognormal", "log_sigma_std": 0.0}, "--log-sigma-std must be above 0"),
         ({"times": "lognormal", "loss": "vlb"}, "--times uniform"),
@@ -634,24 +640,28 @@ def test_fewer_steps_than_were_done_are_refused(folder, tmp_path):
 
 
 def test_images_per_second_are_of_the_steps_alone(folder, tmp_path, monkeypatch):
-    """A clock on which a step takes a second, and a checkpoint, a sample grid and an export a hundred each."""
+    """A clock on which a step takes a second, and a checkpoint, a sample grid, an export and getting ready for each
+    a hundred."""
     now = [0.0]
     monkeypatch.setattr("train.fit.progress.time", SimpleNamespace(perf_counter=lambda: now[0]))
-    trainer = Trainer(tiny(folder, tmp_path, steps=4, checkpoint_every=1, sample_every=1, log_every=2))
+    every = {"checkpoint_every": 1, "sample_every": 1, "sample_seconds": 1e-9, "log_every": 2}
+    trainer = Trainer(tiny(folder, tmp_path, steps=4, **every))
 
-    def takes(name, seconds):
-        method = getattr(trainer, name)
+    def takes(owner, name, seconds):
+        function = getattr(owner, name)
 
         def timed(*arguments):
             now[0] += seconds
-            return method(*arguments)
+            return function(*arguments)
 
-        monkeypatch.setattr(trainer, name, timed)
+        monkeypatch.setattr(owner, name, timed)
 
-    takes("train_step", 1)
+    takes(trainer, "train_step", 1)
     for name in ("_save", "_sample", "_export"):
         monkeypatch.setattr(trainer, name, lambda *_: None)
-        takes(name, 100)
+        takes(trainer, name, 100)
+    for name in ("Progress", "Preview"):
+        takes(trainer_module, name, 100)
     trainer.fit()
     curves = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert [event.value for event in curves.Scalars("images per s")] == [8, 8]

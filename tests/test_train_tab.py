@@ -241,9 +241,10 @@ def test_a_resumed_run_takes_back_what_was_beyond_its_checkpoint(tmp_path):
 
 def test_odd_lines_and_half_lines_are_passed_over(tmp_path):
     run = RunFolder(tmp_path)
-    (tmp_path / "progress.jsonl").write_text('nonsense\n[1]\n{"step": "x", "loss": NaN}\n{"step": 3, "lo')
+    huge = f'{{"step": {10**400}, "loss": {10**400}}}\n'
+    (tmp_path / "progress.jsonl").write_text(f'nonsense\n[1]\n{huge}{{"step": "x", "loss": NaN}}\n{{"step": 3, "lo')
     run.read()
-    assert run.points == [(0, None, None, 0.0)]
+    assert run.points == [(0, None, None, 0.0)] * 2
     with open(tmp_path / "progress.jsonl", "a") as file:
         file.write('ss": 2}\n')
     run.read()
@@ -376,7 +377,7 @@ def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
     for function in (look, start, follow, do):
         for odd in (None, 3, {}, {"visitor": "../../etc"}, {"visitor": 7}):
             assert function(odd)["error"] == "This is not a request of the page"
-    asked = {"visitor": ME, "chosen": {"lr": "x"}, "number": "x", "points": -3, "path": 5, "what": "explode"}
+    asked = {"visitor": ME, "chosen": {"lr": "x"}, "number": "x", "points": -(10**400), "path": 5, "what": "explode"}
     assert "choose from" in start(asked)["error"]
     assert "There is no run in '5'" in follow(asked)["error"]
     assert do(asked) == {} and do({"visitor": ME, "what": "keep"})["error"] == "There is nothing to keep yet"
@@ -387,6 +388,8 @@ def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
     assert answer["total"] == 1000 and answer["grids"] and answer["points"]
     again = look({"visitor": ME, **{name: answer[name] for name in ("number", "version")}, "points": 1, "grids": 1})
     assert again["from"] == [1, 1] and again["points"][0][0] == 1
+    huge = {name: answer[name] for name in ("number", "version")} | {"points": 10**400, "grids": 10**400}
+    assert look({"visitor": ME, **huge})["from"] == [0, 0]
     json.dumps(again, allow_nan=False)
 
 

@@ -296,6 +296,7 @@ def test_the_square_is_where_the_user_put_it(chooser, upload):
         {"left": "a", "top": 0, "side": 1},
         {"left": 0, "top": float("nan"), "side": 1},
         {"left": 0, "top": 0, "side": 0},
+        pytest.param({"left": 10**400, "top": 0, "side": 1}, id="left of 401 digits"),
         {"left": 0, "top": 0, "side": 1, "checkpoint": "/nowhere"},
     ],
     ids=str,

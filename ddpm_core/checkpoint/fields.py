@@ -41,7 +41,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "times": (1, 100_000),
     "guidance": (-1000, 1000),
 }
-MAX_LEVELS = 10  # resolutions of a U-Net
+# Resolutions of a U-Net, two more than the largest of the paper has. Loading tries a network on an image of 2^levels
+# pixels a side: with 10 levels, 1024, a file of 70 MB can ask for 27 TFLOP.
+MAX_LEVELS = 8
 MAX_PARAMETERS = 10**9  # twice those of the largest pixel diffusion networks
 MAX_WEIGHT = 1e8  # far beyond any that was trained; squares of sums of such numbers overflow
 MAX_ACTIVATION = 2**28  # numbers between two layers, for one image

@@ -122,13 +122,13 @@ class Trainer:
         check_exportable(self.out)
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
-        accelerator, window = self.accelerator, Window(self.device)
-        progress = None
+        accelerator, progress = self.accelerator, None
         if accelerator.is_main_process:
             progress = Progress(self.config, self.out, self.step, self.images)
             self._say = progress.say
         share = accelerator.process_index, accelerator.num_processes
         rounds = batches(self.config, self.images, self.task.times, self.step, *share)
+        window = Window(self.device)  # last, as its time runs from here
         try:
             with StopSignals() as signals:
                 self._preview(window, progress, signals)
@@ -272,9 +272,9 @@ class Trainer:
         last = self.step == self.config.steps and self.config.sample_seconds > 0
         if progress is None or signals.received is not None or not (self._pace.is_due() or last):
             return
-        if self._previewed is None:
-            self._previewed = Preview(self.ema.network, self.config, self.device)
         with window.paused(), self._pace.taken():
+            if self._previewed is None:
+                self._previewed = Preview(self.ema.network, self.config, self.device)
             self._sample(progress, signals, self._previewed.model(self.task))
             if signals.received is None and self.step < self.config.steps:
                 self._export()

@@ -45,7 +45,7 @@ class OptimiseSteps:
         return gr.update(visible=self._is_needed(*chosen))
 
     def _is_needed(self, checkpoint: object, sampler: Any, spacing: object, steps: Any) -> bool:
-        if spacing != "optimised" or not isinstance(steps, int | float):
+        if spacing != "optimised" or not (isinstance(steps, int | float) and 1 <= steps <= MOST):
             return False
         with suppress(CheckpointError):  # Run reports it
             return is_missing(self._models.known(_ref(checkpoint)), sampler, int(steps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +13,7 @@ import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw
 
-from ddpm_core.image_files import square, to_8_bits
+from ddpm_core.image_files import can_be_resized, square, to_8_bits
 from ui.runs.limits import Refused, ServerLimits
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
@@ -27,10 +28,11 @@ _ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
 
 def uploaded(path: object) -> Path:
     """The path of an upload. Raises ValueError for any other file of this machine."""
-    found = Path(str(path)).resolve()
-    if not found.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise ValueError("Only a picture that was uploaded can be opened")
-    return found
+    with suppress(OSError, ValueError):  # not a path at all
+        found = Path(str(path)).resolve()
+        if found.is_relative_to(Path(get_upload_folder()).resolve()):
+            return found
+    raise ValueError("Only a picture that was uploaded can be opened")
 
 
 def read(path: str | Path, limits: ServerLimits | None = None) -> np.ndarray:
@@ -45,11 +47,7 @@ def read(path: str | Path, limits: ServerLimits | None = None) -> np.ndarray:
 def read_whole(path: str | Path, longest: int, limits: ServerLimits | None = None) -> Image.Image:
     """An uploaded picture, upright, with mode RGBA, its longer side at most `longest` pixels. Raises as `read` does."""
 
-    def reduced(image: Image.Image) -> Image.Image:
-        image.thumbnail((longest, longest), reducing_gap=2)
-        return to_8_bits(image, 4)
-
-    return _reading(path, longest, reduced, limits)
+    return _reading(path, longest, lambda image: _reduced(image, longest, 4), limits)
 
 
 def _reading(
@@ -86,11 +84,17 @@ def _open(path: str | Path, enough: int, limits: ServerLimits) -> Image.Image:
 
 def _square(image: Image.Image) -> np.ndarray:
     side = min(max(min(image.size), SMALLEST), SIZE)
-    if min(image.size) > 4 * SIZE:
-        longer = 4 * SIZE * max(image.size) // min(image.size)
-        image.thumbnail((longer, longer), reducing_gap=2)
+    longest = 4 * SIZE * max(image.size) // min(image.size)
     how = Image.Resampling.LANCZOS if min(image.size) >= SMALLEST else Image.Resampling.NEAREST
-    return square(to_8_bits(image), side, how)
+    return square(_reduced(image, longest), side, how)
+
+
+def _reduced(image: Image.Image, longest: int, channels: int = 3) -> Image.Image:
+    """What `to_8_bits` makes of a picture, its longer side at most `longest` pixels."""
+    if not can_be_resized(image):
+        image = to_8_bits(image, channels)
+    image.thumbnail((longest, longest), reducing_gap=2)
+    return to_8_bits(image, channels)
 
 
 # --- Drawn pictures

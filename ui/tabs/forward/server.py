@@ -11,6 +11,7 @@ import numpy as np
 
 from ddpm_core import forward, imaging
 from ddpm_core.schedule import NoiseSchedule
+from ui import web
 from ui.runs.limits import ServerLimits
 from ui.runs.settings import MAX_SEED
 from ui.tabs.forward import pictures
@@ -20,6 +21,11 @@ EPSILON_UNIT = 1 / 4096  # ε goes to the page as 16-bit whole numbers: ±8 in s
 
 SCHEDULES = {name: make(T=T) for name, make in forward.SCHEDULES.items()}
 _ONE_WALK = threading.Lock()  # a walk uses a core for up to a second: one at a time
+
+
+def functions(limits: ServerLimits) -> list[Callable[[Any], Any]]:
+    """The functions, by whose names the page calls them, with the server's limits for uploads."""
+    return web.functions(tables, pictures_within(limits), noise, compare)
 
 
 def tables(_asked: object = None) -> dict[str, dict[str, str]]:
@@ -43,9 +49,10 @@ def _picture(asked: dict[str, Any], limits: ServerLimits) -> dict[str, Any]:
     """{name} of a drawn picture or {path} of an upload -> {size, pixels}, or {error}: a sentence for the user."""
     try:
         if "name" in asked:
-            if asked["name"] not in pictures.DRAWINGS:
+            name = str(asked["name"])
+            if name not in pictures.DRAWINGS:
                 raise ValueError(f"There is no picture of that name: choose from {', '.join(pictures.DRAWINGS)}")
-            image = pictures.drawn(asked["name"])
+            image = pictures.drawn(name)
         else:
             image = pictures.read(pictures.uploaded(asked.get("path")), limits)
     except ValueError as error:
@@ -68,7 +75,8 @@ def compare(asked: dict[str, Any]) -> dict[str, Any]:
     try:
         size = _whole(asked, "size", 1, pictures.SIZE)
         t, seed = _whole(asked, "t", 0, T), _whole(asked, "seed", 0, MAX_SEED)
-        if asked.get("schedule") not in SCHEDULES:
+        schedule = SCHEDULES.get(str(asked.get("schedule")))
+        if schedule is None:
             raise ValueError(f"There is no such schedule: choose from {', '.join(SCHEDULES)}")
         pixels = base64.b64decode(str(asked.get("pixels")), validate=True)
         if len(pixels) != 3 * size * size:
@@ -77,7 +85,7 @@ def compare(asked: dict[str, Any]) -> dict[str, Any]:
         return {"error": str(error)}
     image = np.frombuffer(bytearray(pixels), np.uint8).reshape(size, size, 3)
     with _ONE_WALK:
-        result = forward.compare(SCHEDULES[asked["schedule"]], image, t, seed)
+        result = forward.compare(schedule, image, t, seed)
     return {
         "walk": uri(result.walk),
         "jump": uri(result.jump),

@@ -24,8 +24,7 @@ def forward_tab(limits: ServerLimits) -> None:
         "MAX_BYTES": int(limits.upload_mb * 1e6),
     }
     thumbs = "".join(_thumb(name) for name in pictures.DRAWINGS)
-    functions = [server.tables, server.pictures_within(limits), server.noise, server.compare]
-    web.component("forward", constants, {"<!-- thumbs -->": thumbs}, server_functions=functions)
+    web.component("forward", constants, {"<!-- thumbs -->": thumbs}, server_functions=server.functions(limits))
 
 
 def _thumb(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ MOST_GRIDS = 240
 GRIDS_AT_ONCE = 12  # in one answer
 LARGEST = 200_000  # bytes of a picture that is sent as it is
 LARGEST_SIDE = 640  # pixels, of others
+_LARGEST_NUMBER = sys.float_info.max  # whole numbers of JSON have no limit
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,8 @@ def _smaller(content: bytes) -> bytes:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return float(value) if isinstance(value, int | float) and abs(value) <= _LARGEST_NUMBER else None
 
 
 def _whole(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) and value > 0 else 0
+    return int(value) if isinstance(value, int | float) and 0 < value <= _LARGEST_NUMBER else 0
