@@ -457,3 +457,35 @@ def test_what_has_no_teacher_or_another_is_refused(teacher, data, tmp_path, caps
     save(model, mine)
     assert main(["distill", "--resume", "--out", str(out), "--steps", "2"]) == 2
     assert "has other weights than when this run was started" in capsys.readouterr().err
+
+
+def test_what_would_make_another_run_of_a_resumed_one_is_refused(teacher, data, tmp_path, capsys):
+    """Each of these once began anew beside it, ended in a traceback, or (below 0) never ended."""
+    out = tmp_path / "run"
+    assert main(words(teacher, data, out, teacher_steps=4, steps=1)) == 0
+
+    def found():
+        return sorted(path for path in out.rglob("*") if path.name != ".lock")
+
+    before = found()
+    for place, flags, sentence in (
+        (out, ["--method", "consistency"], "--method can't change when a run is resumed"),
+        (out, ["--student-steps", "2"], "--student-steps can't change"),
+        (out, ["--student-steps=-1"], "--student-steps can't change"),
+        (out, ["--teacher-steps", "1"], "--teacher-steps can't change"),
+        (out / "2-steps", [], f"is one stage of a run: continue that with --resume --out {out}."),
+    ):
+        capsys.readouterr()
+        assert main(["distill", "--resume", "--out", str(place), *flags]) == 2
+        error = capsys.readouterr().err
+        assert sentence in error and error.count("\n") == 1
+    assert found() == before
+
+
+def test_a_later_stage_that_could_not_be_written_is_refused_before_the_first(teacher, data, tmp_path, capsys):
+    mine = tmp_path / "run" / "1-steps" / "model" / "precious.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("keep")
+    assert main(words(teacher, data, tmp_path / "run", teacher_steps=4)) == 2
+    assert "it holds precious.txt" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "2-steps").exists()
