@@ -416,6 +416,7 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 32}, "visit one time twice"),
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
+        ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),
     ],
 )
 def test_settings_that_make_no_chain_are_refused_before_any_work(teacher, data, tmp_path, capsys, changes, sentence):

@@ -898,6 +898,22 @@ def test_a_folder_that_is_no_model_is_refused_before_the_first_step(folder, tmp_
     assert trainer.step == 0 and [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"image_size": 160, "attention": (160,), "batch": 2}, "attention over 25,600 pixels is too much"),
+        ({"widths": (2,), "norm_groups": 1, "attention": ()}, "too few for the time embedding"),
+        ({"conditional": True}, "class_names must be a list of names"),
+    ],
+)
+def test_a_model_that_could_not_be_loaded_is_refused_before_the_first_step(tmp_path, changes, sentence):
+    make_folder(tmp_path / "data", n=4, classes=("cat", "not\udcff8"))  # a byte that is no UTF-8
+    trainer = Trainer(tiny(tmp_path / "data", tmp_path / "run", **changes))
+    with pytest.raises(TrainError, match=f"`load` would refuse this model: .*{sentence}"):
+        trainer.fit()
+    assert trainer.step == 0 and not (tmp_path / "run").exists()
+
+
 def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for words, expected in (

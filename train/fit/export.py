@@ -9,12 +9,21 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
 from ddpm_core import CheckpointError, Model, files, save
-from ddpm_core.checkpoint.save import check_replaceable
+from ddpm_core.checkpoint.save import check_replaceable, json_contents
+from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError, first_line
 from train.data.images import Images
 from train.fit.card import Card, describe
 from train.fit.config import Config
 from train.fit.ema import Average
+
+
+def check_loadable(model: Model, network: UNet2DModel) -> None:
+    """Raise TrainError, before a run begins, for a model that nobody could load afterwards. network: its plain one."""
+    try:
+        json_contents(model, network)
+    except ValueError as error:
+        raise TrainError(f"{error}.") from error
 
 
 def check_exportable(out: Path) -> None:
