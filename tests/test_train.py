@@ -776,11 +776,13 @@ def test_a_damaged_checkpoint_never_counts_as_one_of_the_last_two(folder, tmp_pa
     assert (saved / "step-000000004.pt.damaged").read_bytes() == b"damaged"
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"a": torch.zeros(2)}, "config", None])
+@pytest.mark.parametrize("content", [[1, 2], {"a": torch.zeros(2)}, "config", {"data": {}}, None])
 def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(folder, tmp_path, capsys, content):
     fit(tiny(folder, tmp_path, steps=1))
     good = load_latest(tmp_path / "checkpoints")[0]
     odd = {**good, "config": {**good["config"], "lr": "fast", "widths": 3}} if content is None else content
+    if content == {"data": {}}:  # all parts, but one is another program's
+        odd = {**good, **content}
     torch.save(odd, tmp_path / "checkpoints" / "step-000000009.pt")
     code = main(["fit", "--resume", "--out", str(tmp_path)])
     told = capsys.readouterr().err
@@ -938,7 +940,8 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: train.fit.trainer is missing: pip install -r requirements-dev.txt\n"
 
 
-def test_scores_that_are_not_json_are_one_sentence(folder, tmp_path):
-    (tmp_path / "scores.jsonl").write_text(json.dumps({"kid": 1}) + "\nkid: 2\n")
+@pytest.mark.parametrize("line", ["kid: 2", '"kid"', "[2]", "2"])
+def test_scores_that_are_not_json_are_one_sentence(folder, tmp_path, line):
+    (tmp_path / "scores.jsonl").write_text(json.dumps({"kid": 1}) + f"\n{line}\n")
     with pytest.raises(TrainError, match="one JSON object a line"):
         fit(tiny(folder, tmp_path, steps=1))
