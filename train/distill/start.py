@@ -14,6 +14,8 @@ from train import TrainError
 from train.command_line import HELP, check_arguments, user_path
 from train.distill.config import DistillConfig
 from train.fit.config import from_dict
+from train.fit.start import ADVICE
+from train.memory import enough_memory
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -36,12 +38,11 @@ def distill(arguments: list[str]) -> int:
         parse_distill(arguments)  # shows it and leaves
     out = user_path(_parse_start(arguments).out)
     # Imported here: torch and accelerate take seconds, and --help does without them.
-    from train.fit.start import enough_memory
     from train.lock import locked
 
     with locked(out):
         config = parse_distill(arguments)
-        with enough_memory():
+        with enough_memory(ADVICE):
             trainer, stopped = _run(config, out)
     if trainer.accelerator.is_main_process:
         if stopped:
