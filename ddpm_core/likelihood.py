@@ -221,6 +221,8 @@ def chain(
             f"the likelihood needs a chain that visits t = 1, and {len(pairs)} {spacing} steps end at t = "
             f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
         )
+    if model.student is not None:
+        model.student.check_times(t for t, _ in pairs)
     return pairs, check_variance(model, variance, pairs)
 
 

@@ -101,6 +101,7 @@ WRONG_LATENTS = {
     "one picture": (["interpolate", "--count", "1"], "2 to 1000"),
     "no picture there": (["reconstruct", "--picture", "nothing.png"], "nothing.png"),
     "no picture in the file": (["interpolate", "--pictures", "a.txt", "a.txt"], "cannot identify"),
+    "a damaged picture": (["reconstruct", "--picture", "damaged.png"], "damaged.png is damaged"),
     "no class": (["interpolate", "--label", "cow"], "there is no class 'cow'"),
 }
 
@@ -108,6 +109,10 @@ WRONG_LATENTS = {
 @pytest.mark.parametrize(("words", "sentence"), WRONG_LATENTS.values(), ids=WRONG_LATENTS)
 def test_wrong_latents_are_refused_before_any_work(words, sentence, checkpoint, here):
     (here / "a.txt").write_text("no picture")
+    Image.effect_noise((400, 400), 99).save(here / "damaged.png", compress_level=0)
+    head, *parts = (here / "damaged.png").read_bytes().split(b"IDAT")
+    assert len(parts) > 1
+    (here / "damaged.png").write_bytes(b"ID!T".join([b"IDAT".join([head, parts[0]]), *parts[1:]]))
     command, *more = words
     assert sentence in refusal(command, "--checkpoint", checkpoint, "--steps", "2", *more)
 
@@ -120,6 +125,7 @@ WRONG = {
     "a folder as gif": (["--gif", "folder.gif"], "is a folder"),
     "another suffix of the gif": (["--gif", "a.png"], "must end in .gif"),
     "a folder that is not there": (["--grid", "nowhere/a.png"], "does not exist"),
+    "a name that is too long": (["--grid", "n" * 300 + ".png"], "File name too long"),
     "one file twice": (["--grid", "a.png", "--gif", "./a.png"], "name one file"),
     "one file twice by a link": (["--grid", "link.png", "--gif", "a.gif"], "name one file"),
     "eta too large, not heeded": (["--eta", "2"], "eta"),

@@ -377,6 +377,7 @@ def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
         for odd in (None, 3, {}, {"visitor": "../../etc"}, {"visitor": 7}):
             assert function(odd)["error"] == "This is not a request of the page"
     asked = {"visitor": ME, "chosen": {"lr": "x"}, "number": "x", "points": -3, "path": 5, "what": "explode"}
+    many = 10**400  # JSON can hold it, a float can't
     assert "choose from" in start(asked)["error"]
     assert "There is no run in '5'" in follow(asked)["error"]
     assert do(asked) == {} and do({"visitor": ME, "what": "keep"})["error"] == "There is nothing to keep yet"
@@ -388,6 +389,8 @@ def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
     again = look({"visitor": ME, **{name: answer[name] for name in ("number", "version")}, "points": 1, "grids": 1})
     assert again["from"] == [1, 1] and again["points"][0][0] == 1
     json.dumps(again, allow_nan=False)
+    odd = {name: answer[name] for name in ("number", "version")} | {"points": many, "grids": -many}
+    assert look({"visitor": ME, **odd})["from"] == [0, 0]
 
 
 def test_a_run_of_another_terminal_is_followed_and_used(room, tmp_path, small_model):

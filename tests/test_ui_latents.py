@@ -295,10 +295,11 @@ def test_the_square_is_where_the_user_put_it(chooser, upload):
         {"path": None},
         {"left": "a", "top": 0, "side": 1},
         {"left": 0, "top": float("nan"), "side": 1},
+        {"left": 10**400, "top": 0, "side": 1},
         {"left": 0, "top": 0, "side": 0},
         {"left": 0, "top": 0, "side": 1, "checkpoint": "/nowhere"},
     ],
-    ids=str,
+    ids=lambda asked: str(asked)[:40],
 )
 def test_what_can_not_be_fitted_is_refused(asked, chooser, upload):
     asked = {"path": upload(Image.new("RGB", (4, 4))), "checkpoint": "cifar10-tiny", **asked}

@@ -258,7 +258,7 @@ def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_denois
 
 
 def test_a_folder_that_holds_no_study(tmp_path, handlers, models):
-    for folder in ("", "/nowhere", str(tmp_path), "~nouser/x", "a\0b"):
+    for folder in ("", "/nowhere", str(tmp_path), "~nouser/x", "a\0b", "a" * 5000):
         assert "train evaluate" in handlers.open_study({"folder": folder})["error"], folder
     (tmp_path / "study.json").write_text("{")
     assert "damaged" in handlers.open_study({"folder": str(tmp_path)})["error"]

@@ -80,7 +80,7 @@ def fractions(asked: dict[str, Any]) -> tuple[float, float, float]:
     """left, top and side of a crop that the page asks for. Raises ValueError for what is no square."""
     try:
         left, top, side = (float(asked[name]) for name in ("left", "top", "side"))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError("A crop is left, top and side, in shares of the shorter side") from None
     if not (0 <= left <= 1e4 and 0 <= top <= 1e4 and 0 < side <= 1):
         raise ValueError("A crop is left, top and side, in shares of the shorter side")

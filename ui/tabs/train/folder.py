@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -203,8 +203,8 @@ def _smaller(content: bytes) -> bytes:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return float(value) if isinstance(value, int | float) and abs(value) <= sys.float_info.max else None  # NaN isn't
 
 
 def _whole(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) and value > 0 else 0
+    return max(0, int(_number(value) or 0))
