@@ -211,9 +211,7 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     return probability.clamp(min=FLOOR).log()
 
 
-def chain(
-    model: Model, variance: Variance | None, steps: int, spacing: Spacing
-) -> tuple[list[tuple[int, int]], Variance]:
+def chain(model: Model, variance: Variance | None, steps: int, spacing: Spacing) -> tuple[Pairs, Variance]:
     """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:

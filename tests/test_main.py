@@ -16,11 +16,13 @@ import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.__main__ import main
 from ddpm_core.commands.chain import parse_seeds
+from ddpm_core.engines.torch import TorchNetwork
 
 BLOCKS = {"block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
 TINY = {**BLOCKS, "sample_size": 8, "layers_per_block": 1, "norm_num_groups": 2}
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
+STUDENT = {"method": "progressive", "times": [60, 20]}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def here(tmp_path, monkeypatch):
 def refusal(*words):
     """The sentence that a command ends with, and that it came before any step was taken."""
     with pytest.raises(SystemExit) as ended, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imaging, "grid", lambda *_: pytest.fail("a step was taken"))
+        patch.setattr(TorchNetwork, "__call__", lambda *_: pytest.fail("a step was taken"))
         main([str(word) for word in words])
     assert isinstance(ended.value.code, str) and ended.value.code.startswith("error: ")
     assert "\n" not in ended.value.code
@@ -82,6 +84,23 @@ def test_reconstructions_go_from_the_sample_to_its_picture(checkpoint, here):
     x_5 = ddpm_core.encode(model, samples[:1], 5, [3])
     assert np.array_equal(found[1, 1], imaging.to_uint8(x_5)[0])
     assert np.array_equal(found[1, 2:], ddpm_core.reconstruct(model, x_5, 5, [3, 7], 4))
+
+
+def test_without_a_number_of_steps_there_are_50_or_those_of_a_student(here):
+    for name, own, steps in (("plain", {}, 50), ("student", {"student": STUDENT}, 2)):
+        write(here / name, own=own, scheduler={"num_train_timesteps": 60, "prediction_type": "v_prediction"}, **TINY)
+        model = ddpm_core.load(here / name)
+        main(["reconstruct", "--checkpoint", name, "--seeds", "3", "--times", "60,0"])
+        picture = ddpm_core.sample(model, [3], steps, sampler="ddim" if own else "ddpm", spacing=None)
+        assert np.array_equal(rows(here / "latents.png", 3)[:, 2], picture[[0, 0]])
+        main(["interpolate", "--checkpoint", name, "--seeds", "3", "4", "--times", "60", "--count", "2"])
+        assert np.array_equal(rows(here / "latents.png", 2)[0, 0], picture[0])
+
+
+def test_a_student_is_refused_for_a_row_that_it_was_not_made_for_before_any_work(here):
+    write(here / "student", own={"student": STUDENT}, scheduler={"num_train_timesteps": 60}, **TINY)
+    for command in ("reconstruct", "interpolate"):
+        assert "start at T" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
 
 
 def test_interpolation_between_two_files_of_any_size(checkpoint, here):
