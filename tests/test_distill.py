@@ -1,17 +1,25 @@
 """Distillation: losses and sampler against closed forms of Gaussian data, refusals, and whole runs of both methods."""
 
+import dataclasses
 import json
 import math
 import os
 import shlex
 import shutil
 import signal
+from contextlib import redirect_stderr
+from functools import cache
+from io import StringIO
 from itertools import pairwise
+from typing import get_type_hints
 
 import numpy as np
 import oracle
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from test_train_command import words_for
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 from training import assert_same, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
@@ -22,8 +30,12 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.network import unet
 from ddpm_core.process import q_sample
 from ddpm_core.student import Student
+from train import TrainError
 from train.__main__ import main
+from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
+from train.distill.start import parse_distill, stages
+from train.distill.teacher import open_teacher, prepared
 from train.fit.limits import check
 from train.fit.recipe import make_network, warm_start
 from train.fit.start import parse_fit
@@ -319,6 +331,11 @@ def words(teacher, data, out, **changes):
     return ["distill", str(teacher), "--data", str(data), "--out", str(out), *options]
 
 
+@cache
+def opened(teacher):
+    return open_teacher(str(teacher))
+
+
 METHODS = {
     "progressive": {"method": "progressive", "teacher_steps": 4, "guidance": 1.5},
     "consistency": {"method": "consistency", "teacher_steps": 8, "student_steps": 4},
@@ -424,6 +441,39 @@ def test_settings_that_make_no_chain_are_refused_before_any_work(teacher, data, 
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+KINDS = get_type_hints(DistillConfig)
+FLAGS = st.one_of(
+    st.sampled_from([("--no-flip", ()), ("--resume", ()), ("more", ())]),
+    *(
+        st.tuples(st.just(f"--{field.name.replace('_', '-')}"), words_for(KINDS[field.name]))
+        for field in dataclasses.fields(DistillConfig)
+        if not str(field.type).startswith("Suppress[")
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(FLAGS, max_size=4))
+@example([("--teacher-steps", ["2"])])
+def test_any_command_line_is_a_valid_distillation_or_a_sentence(teacher, tmp_path_factory, chosen):
+    """Up to where it would read the data. tyro prints what it refuses itself and leaves with 2."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()):
+        patch.chdir(tmp_path_factory.getbasetemp())
+        patch.setattr("train.distill.teacher.open_teacher", lambda ref: opened(teacher))
+        try:
+            words = [word for flag, values in chosen for word in (flag, *values)]
+            words += [] if "--teacher-steps" in words else ["--teacher-steps", "4"]
+            found = list(stages(prepared(parse_distill([str(teacher), *words]))))
+            for stage in found:
+                check(stage)
+        except TrainError as error:
+            assert str(error) and "\n" not in str(error).strip()
+        except SystemExit as stop:
+            assert stop.code == 2
+        else:
+            assert found
 
 
 def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(data, tmp_path, capsys):

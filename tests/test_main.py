@@ -235,7 +235,7 @@ OPTIONS = {
     "--steps": values(*NUMBERS),
     "--seeds": values(*NUMBERS, "0-2", "2-0", "0-", "-", "1,,2", f"0-{'9' * 23}", f"0-{2**63}", "0-" + "9" * 5000),
     "--variance": values("beta", "beta_tilde", "analytic", "learned", "learned_range"),
-    "--sampler": values("ddpm", "ddim", "unipc", "dpm++"),
+    "--sampler": values("ddpm", "ddim", "unipc", "dpm++", "consistency"),
     "--spacing": values("linspace", "quadratic", "leading", "trailing", "optimised"),
     "--eta": values(*NUMBERS),
     "--label": values(*NUMBERS, "cat", "4"),
@@ -245,24 +245,30 @@ OPTIONS = {
     "--device": values(*DEVICES),
     "--precision": values("auto", "fp32", "fp64"),
     "--engine": values("auto", "torch", "onnx"),
+    "--times": values("20", "20,5,0", "21", "5,", "-", *NUMBERS),
+    "--picture": values(*FILES),
+    "--count": values(*NUMBERS),
 }
+OF = {"sample": "--gif", "reconstruct": "--times --picture", "interpolate": "--times --count"}
+OWN = {option for options in OF.values() for option in options.split()}
 
 
 @st.composite
 def command_lines(draw, checkpoint):
     place = draw(st.sampled_from([checkpoint] * 30 + ["", "nothing", "~nouser", ".", "a@b", "\x7f"]))
-    command = draw(st.sampled_from(["sample", "sample", "sample", "info", "export"]))
+    command = draw(st.sampled_from(["sample", "sample", "reconstruct", "interpolate", "info", "export"]))
     if command == "export":
         return [command, place, draw(values(*FILES)), *draw(st.lists(st.just("--half"), max_size=1))]
-    chosen = draw(st.lists(st.sampled_from(sorted(OPTIONS)), unique=True, max_size=3))
-    words = ["--checkpoint", place, "--steps", "2", "--seeds", "0"] if command == "sample" else [place]
+    known = [name for name in sorted(OPTIONS) if name not in OWN or name in OF.get(command, "").split()]
+    chosen = draw(st.lists(st.sampled_from(known), unique=True, max_size=3))
+    words = ["--checkpoint", place, "--steps", "2", "--seeds", "0", *["1"] * (command == "interpolate")]
     if command == "info":
-        chosen = [name for name in chosen if name in ("--device", "--precision", "--engine")]
+        chosen, words = [name for name in chosen if name in ("--device", "--precision", "--engine")], [place]
     return [command, *words, *(word for name in chosen for word in (name, draw(OPTIONS[name])))]
 
 
 @given(data=st.data())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_command_line_gives_a_result_or_a_sentence(data, checkpoint):
     words = data.draw(command_lines(os.fspath(checkpoint)))
     try:

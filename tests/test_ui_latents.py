@@ -18,6 +18,7 @@ from test_ui_jobs import Gate
 from test_ui_jobs import Models as Toy
 
 import ddpm_core
+from ddpm_core.student import Student
 from ui import sets
 from ui.export import files
 from ui.runs.line import LINE
@@ -286,6 +287,15 @@ def test_the_square_is_where_the_user_put_it(chooser, upload):
     assert mean(0) == 0 and mean(1.4) == 255 and mean(9) == 255
     assert mean(1.0) == pytest.approx(127.5, abs=8)
     assert mean(0, invert=True) == 255
+
+
+def test_a_row_that_has_no_chain_is_refused_before_anything_is_computed(handlers):
+    """A student starts at T."""
+    handlers._models.model.student = Student("progressive", (100, 20))
+    asked = ASKED | {"sampler": "ddim", "steps": 2, "times": "100, 50"}
+    assert "start at T" in handlers.describe_run(asked)["error"]
+    messages = streamed(handlers.tasks, asked)
+    assert "start at T" in messages[-1]["text"] and not any(message.get("frames") for message in messages)
 
 
 @pytest.mark.parametrize(
