@@ -23,7 +23,9 @@ from train.fit.config import PRESETS
 from train.fit.limits import check
 from train.fit.preview import Pace, Yardstick
 from train.fit.start import parse_fit
+from ui.export import scripts
 from ui.runs.models import Models
+from ui.runs.settings import Settings
 from ui.tabs.train import choices, training, visits
 from ui.tabs.train.folder import RunFolder
 from ui.tabs.train.server import functions
@@ -420,6 +422,9 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         wait_for(lambda: look({"visitor": ME}).get("saved"))
         _, chosen = user(room, models)(ME)
         assert chosen["value"] == "trained-1" and models.known("trained-1").image_size == 8
+        run = Settings(checkpoint="trained-1", steps=2)
+        with pytest.raises(ValueError, match="nowhere else"):
+            scripts.diffusers([run], [models.known("trained-1")])
         room._forget(room.visit(ME))
         assert "trained-1" not in dict(models.choices()).values()
         with pytest.raises(ddpm_core.CheckpointError):
