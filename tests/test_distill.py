@@ -533,6 +533,13 @@ def test_what_would_make_another_run_of_a_resumed_one_is_refused(teacher, data, 
     assert found() == before
 
 
+def test_a_teacher_is_not_replaced_by_its_student(teacher, data, tmp_path, capsys):
+    shutil.copytree(teacher, tmp_path / "model")
+    assert main(words(tmp_path / "model", data, tmp_path, method="consistency", teacher_steps=2)) == 2
+    assert "holds a model, which this run would replace" in capsys.readouterr().err
+    assert load(tmp_path / "model", device="cpu", engine="torch").student is None
+
+
 def test_a_later_stage_that_could_not_be_written_is_refused_before_the_first(teacher, data, tmp_path, capsys):
     mine = tmp_path / "run" / "1-steps" / "model" / "precious.txt"
     mine.parent.mkdir(parents=True)

@@ -916,6 +916,16 @@ def test_a_model_that_could_not_be_loaded_is_refused_before_the_first_step(tmp_p
     assert trainer.step == 0 and not (tmp_path / "run").exists()
 
 
+def test_a_new_run_does_not_replace_a_model_that_is_not_its_own(folder, tmp_path, capsys):
+    fit(tiny(folder, tmp_path, steps=1))
+    shutil.rmtree(tmp_path / "checkpoints")
+    kept = {path: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    words = ["fit", *flags(data=folder, steps=1), "--init", str(tmp_path / "model"), "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert f"{tmp_path / 'model'} holds a model, which this run would replace" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "model").iterdir()} == kept
+
+
 def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for words, expected in (

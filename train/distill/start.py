@@ -92,7 +92,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     """Train stage by stage what is not finished. Returns the last trainer, and the signal that stopped it, if any."""
     from train.distill.task import Distilling
     from train.distill.teacher import prepared
-    from train.fit.export import check_exportable
+    from train.fit.export import check_exportable, check_new
     from train.fit.trainer import Trainer
 
     begun = _begun(out)
@@ -101,6 +101,8 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
         todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier ones are finished
     for stage in todo:  # all, before the first one's hours of work
         check_exportable(user_path(stage.out))
+        if user_path(stage.out) not in begun:
+            check_new(user_path(stage.out), stage)
     trainer = stopped = None
     try:
         for stage in todo:

@@ -35,6 +35,14 @@ def check_exportable(out: Path) -> None:
         raise TrainError(f"{error}.") from error
 
 
+def check_new(out: Path, config: Config) -> None:
+    """Raise TrainError where a new run would replace a model that is not its own, such as the one it starts from."""
+    for average in get_args(Average):
+        folder = _folder(out, average)
+        if getattr(config, average) is not None and (folder / "config.json").is_file():
+            raise TrainError(f"{folder} holds a model, which this run would replace: move it, or choose another --out.")
+
+
 def export(
     model: Model, out: Path, config: Config, step: int, images: Images, card: Card, average: Average = "ema"
 ) -> None:

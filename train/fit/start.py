@@ -37,6 +37,7 @@ def fit(arguments: list[str]) -> int:
         parse_fit(arguments)  # shows it and leaves
     out = user_path(_parse_start(arguments).folder)
     # Imported here: torch and accelerate take seconds, and --help does without them.
+    from train.fit.export import check_new
     from train.fit.state import find_checkpoints
     from train.fit.trainer import Trainer
     from train.lock import locked
@@ -45,6 +46,8 @@ def fit(arguments: list[str]) -> int:
         config, state = parse_fit(arguments)
         if state is None and find_checkpoints(out / "checkpoints"):
             raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
+        if state is None:
+            check_new(out, config)
         with enough_memory(ADVICE):
             trainer = Trainer(config, state)
             try:
