@@ -117,6 +117,11 @@ WRONG_LATENTS = {
     "a time past T": (["reconstruct", "--times", "21"], "0 to 20"),
     "no times": (["reconstruct", "--times", ""], "0 to 20"),
     "another suffix": (["reconstruct", "--grid", "a.jpg"], "must end in .png"),
+    "its own picture": (["reconstruct", "--picture", "own.png", "--grid", "./own.png"], "would replace your picture"),
+    "its second picture": (
+        ["interpolate", "--pictures", "damaged.png", "own.png", "--grid", "own.png"],
+        "would replace your picture",
+    ),
     "one picture": (["interpolate", "--count", "1"], "2 to 1000"),
     "no picture there": (["reconstruct", "--picture", "nothing.png"], "nothing.png"),
     "no picture in the file": (["interpolate", "--pictures", "a.txt", "a.txt"], "cannot identify"),
@@ -128,6 +133,7 @@ WRONG_LATENTS = {
 @pytest.mark.parametrize(("words", "sentence"), WRONG_LATENTS.values(), ids=WRONG_LATENTS)
 def test_wrong_latents_are_refused_before_any_work(words, sentence, checkpoint, here):
     (here / "a.txt").write_text("no picture")
+    Image.new("L", (8, 8)).save(here / "own.png")
     Image.effect_noise((400, 400), 99).save(here / "damaged.png", compress_level=0)
     head, *parts = (here / "damaged.png").read_bytes().split(b"IDAT")
     assert len(parts) > 1

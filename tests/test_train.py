@@ -214,7 +214,7 @@ def test_pictures_are_resized_cropped_and_shown_as_they_are_meant(tmp_path, memo
     wide.save(tmp_path / "wide.png")
     Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     Image.fromarray(np.full((8, 8), 32768, np.uint16)).save(tmp_path / "deep.png")
-    images = Images(tiny(tmp_path, tmp_path, memory=memory), quiet=True)
+    images = Images(tiny(tmp_path, "elsewhere", memory=memory), quiet=True)
     pixels = np.stack([images.read(i)[0] for i in range(4)]) if images.pixels is None else images.pixels.numpy()
     assert pixels.shape == (4, 8, 8, 3) and pixels.dtype == np.uint8
     _, clear, deep, wide = pixels  # in the order of their names
@@ -283,10 +283,10 @@ def test_grey_data_sets_stay_grey_and_others_do_not(tmp_path):
         Image.new(mode, (9, 9)).save(tmp_path / f"{i}.png")
     (tmp_path / "3b.png").write_bytes(b"broken")
     for channels in (None, 1, 2, 3, 4):
-        images = Images(tiny(tmp_path, tmp_path, channels=channels), quiet=True)
+        images = Images(tiny(tmp_path, "elsewhere", channels=channels), quiet=True)
         assert images.channels == (channels or 1) and images.pixels.shape == (4, 8, 8, images.channels)
     Image.new("RGB", (9, 9)).save(tmp_path / "4.png")
-    assert Images(tiny(tmp_path, tmp_path), quiet=True).channels == 3
+    assert Images(tiny(tmp_path, "elsewhere"), quiet=True).channels == 3
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
@@ -924,6 +924,17 @@ def test_a_new_run_does_not_replace_a_model_that_is_not_its_own(folder, tmp_path
     assert main(words) == 2
     assert f"{tmp_path / 'model'} holds a model, which this run would replace" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (tmp_path / "model").iterdir()} == kept
+
+
+def test_a_run_does_not_write_among_its_images(tmp_path):
+    """Its samples would count as images: it could not be resumed."""
+    make_folder(tmp_path / "data", n=4, classes=())
+    for out in ("data", "data/run", "link/run"):
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to("data")
+        with pytest.raises(TrainError, match="--out lies in --data"):
+            Trainer(tiny(tmp_path / "data", tmp_path / out))
+    Trainer(tiny(tmp_path / "data", tmp_path / "data-run"))
 
 
 def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, capsys):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,14 +27,17 @@ class Latents(Chain):
     grid: Path = Path("latents.png")
     """PNG of the pictures: a file name that ends in .png"""
 
-    def open(self, quarters: tuple[int, ...]) -> tuple[Model, list[int], dict[str, Any]]:
-        """The model, the times and the options, checked before anything is computed. quarters: of T, the times by
-        default.
+    def open(self, quarters: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[int], dict[str, Any]]:
+        """The model, the times and the options, checked before anything is computed.
+
+        quarters: of T, the times by default. pictures: the user's, which stay as they are.
         """
         from ddpm_core import imaging
         from ddpm_core.latents import check_chains
 
         check_output("--grid", self.grid, ".png")
+        if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
+            raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.channels)
         times, options = self._checked_times(model.schedule.T, quarters), self.options(model)
@@ -75,7 +79,7 @@ class Reconstruct(Latents):
         from ddpm_core import encode, imaging, reconstruct, sample
 
         seeds = parse_seeds(self.seeds)
-        model, times, options = self.open((4, 3, 2, 1))
+        model, times, options = self.open((4, 3, 2, 1), [self.picture] if self.picture else [])
         picture = read_picture(self.picture, model) if self.picture else sample(model, seeds[:1], **options)
 
         def row(t: int) -> np.ndarray:
@@ -102,7 +106,7 @@ class Interpolate(Latents):
         seeds = parse_seeds(",".join(map(str, self.seeds)))
         if not 2 <= self.count <= 1000:
             raise ValueError(f"--count takes 2 to 1000 pictures, got {self.count}")
-        model, times, options = self.open((2,))
+        model, times, options = self.open((2,), self.pictures or ())
         if self.pictures:
             pictures = np.concatenate([read_picture(path, model) for path in self.pictures])
         else:
