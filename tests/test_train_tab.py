@@ -204,6 +204,14 @@ def test_what_is_not_offered_is_refused(tmp_path):
     assert "digits" in choices.flags({"data": "own", "path": "/"}, public=True)  # no files of a public machine
 
 
+def test_own_pictures_are_found_where_the_app_was_started(tmp_path, monkeypatch):
+    (tmp_path / "tests").mkdir()  # there is one where the trainer works, too
+    Image.new("RGB", (40, 50)).save(tmp_path / "tests" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    config, _ = parse_fit(choices.flags({"data": "own", "path": "tests"}, public=False))
+    assert config.data == str(tmp_path / "tests")
+
+
 def test_own_pictures_of_any_kind_have_fitting_flags(tmp_path):
     Image.new("RGB", (40, 50), "red").save(tmp_path / "a.png")
     config, _ = parse_fit(choices.flags({"data": "own", "path": str(tmp_path)}, public=False))
