@@ -8,7 +8,8 @@ decoded with one seed passes over into the run of that seed as t goes from 0 to 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from torch import Tensor
 
 from ddpm_core import imaging
 from ddpm_core.likelihood import image_state
-from ddpm_core.model import Model
+from ddpm_core.model import Model, ModelSpec
 from ddpm_core.noise import check_seed, gaussian_batch
 from ddpm_core.process import q_sample
-from ddpm_core.runs import trajectory
+from ddpm_core.runs import SamplerSettings, trajectory
 
 
 def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[int]) -> Tensor:
@@ -38,20 +39,37 @@ def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[in
     return eps if t == model.schedule.T else x_t
 
 
-def reconstruct(model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: int = 50, **options: Any) -> np.ndarray:
+def reconstruct(
+    model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: int | None = None, **options: Any
+) -> np.ndarray:
     """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
     x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds. t:
     0..T, the latents' own. seeds: of the chain's noise, one for each picture. steps: of the chain, t where t is less.
-    options: sampler, variance, spacing, eta, clip, labels, guidance, as for `runs.trajectory`. At t = 0 there is no
-    step, and x_0 is the picture. Raises ValueError for values outside these.
+    options: sampler, variance, spacing, eta, clip, labels, guidance, as for `runs.trajectory`, and so is None for
+    steps. At t = 0 there is no step, and x_0 is the picture. Raises ValueError for values outside these.
     """
     if len(x_t) == 1:
         x_t = x_t.expand(len(seeds), *x_t.shape[1:])
     if t == 0:
         return imaging.to_uint8(x_t)
-    (last,) = deque(trajectory(model, seeds, min(steps, t), x_T=x_t, start=t, **options), maxlen=1)
+    steps = _chain(model, t, steps, {}).steps
+    (last,) = deque(trajectory(model, seeds, steps, x_T=x_t, start=t, **options), maxlen=1)
     return imaging.to_uint8(last.x)
+
+
+def check_chains(model: ModelSpec, times: Sequence[int], steps: int | None = None, **options: Any) -> None:
+    """Raise ValueError, before anything is computed, for a time from which `reconstruct` has no such chain."""
+    for t in times:
+        if t:
+            _chain(model, t, steps, options).check(model, options.get("guidance"))
+
+
+def _chain(model: ModelSpec, t: int, steps: int | None, options: Mapping[str, Any]) -> SamplerSettings:
+    """The chain from t, with at most t steps."""
+    fields = {name: options[name] for name in ("sampler", "variance", "spacing", "eta") if name in options}
+    whole = SamplerSettings(steps, **fields, start=t).of(model)
+    return replace(whole, steps=min(whole.steps or t, t))
 
 
 def mix(x_t: Tensor, other: Tensor, weights: Sequence[float]) -> Tensor:
@@ -75,7 +93,7 @@ def interpolate(
     t: int,
     weights: Sequence[float],
     seed: int,
-    steps: int = 50,
+    steps: int | None = None,
     **options: Any,
 ) -> np.ndarray:
     """Pictures between two latents, one for each weight λ from 0 (x_t) to 1 (other), uint8 (len(weights), H, W, C).

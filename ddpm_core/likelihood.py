@@ -211,9 +211,7 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     return probability.clamp(min=FLOOR).log()
 
 
-def chain(
-    model: Model, variance: Variance | None, steps: int, spacing: Spacing
-) -> tuple[list[tuple[int, int]], Variance]:
+def chain(model: Model, variance: Variance | None, steps: int, spacing: Spacing) -> tuple[Pairs, Variance]:
     """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:
@@ -221,6 +219,8 @@ def chain(
             f"the likelihood needs a chain that visits t = 1, and {len(pairs)} {spacing} steps end at t = "
             f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
         )
+    if model.student is not None:
+        model.student.check_times(t for t, _ in pairs)
     return pairs, check_variance(model, variance, pairs)
 
 

@@ -55,16 +55,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def configuration(preset: str, **overrides: Any) -> dict[str, Any]:
-    """The fields of a UNet2DModel. Raises ValueError for a name that is not in PRESETS."""
+def unet(preset: str, **overrides: Any) -> UNet2DModel:
+    """A freshly initialised network in training mode. overrides: any field of UNet2DModel's configuration.
+
+    Raises ValueError for a name that is not in PRESETS.
+    """
     if preset not in PRESETS:
         raise ValueError(f"unknown network {preset!r}: choose from {', '.join(PRESETS)}")
-    return {**_PAPER, **PRESETS[preset], **overrides}
-
-
-def unet(preset: str, **overrides: Any) -> UNet2DModel:
-    """A freshly initialised network in training mode, of such a configuration."""
-    model = UNet2DModel(**configuration(preset, **overrides))
+    model = UNet2DModel(**{**_PAPER, **PRESETS[preset], **overrides})
     initialise(model)
     return model
 

@@ -99,7 +99,7 @@ class NoiseSchedule:
     def _named(cls, name: str, T: int, **ends: float) -> NoiseSchedule:
         if isinstance(T, bool) or not isinstance(T, int) or T < 1:
             raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
-        if name not in _BETAS:
+        if not isinstance(name, str) or name not in _BETAS:
             raise ValueError(f"unknown beta_schedule {reprlib.repr(name)}: choose from {', '.join(_BETAS)}")
         config = {"num_train_timesteps": T, "beta_schedule": name, **ends}
         return cls(_with_beta_0(_BETAS[name](T, **ends)), config)

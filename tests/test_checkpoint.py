@@ -6,6 +6,7 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.model import Source
+from ddpm_core.student import Student
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
@@ -163,6 +165,9 @@ def test_classes(tmp_path):
         ({"scheduler": {"prediction_type": "score"}}, "unknown prediction_type 'score'"),
         ({"scheduler": {"variance_type": "huge"}}, "unknown variance_type 'huge'"),
         ({"scheduler": {"beta_schedule": "odd"}}, "unknown beta_schedule 'odd'"),
+        ({"scheduler": {"beta_schedule": ["linear"]}}, "unknown beta_schedule ['linear']: choose from linear"),
+        ({"scheduler": {"beta_schedule": None}}, "unknown beta_schedule None: choose from linear"),
+        ({"scheduler": {"beta_start": None}}, "beta_start must be a number from 0 to 1, got None"),
         (
             {"scheduler": {"num_train_timesteps": "many"}},
             "num_train_timesteps must be a whole number from 1 to 100,000",
@@ -604,6 +609,27 @@ def test_save_refuses_numbers_that_load_would_refuse(tmp_path, value, half, sent
     with pytest.raises(ValueError, match=sentence):
         ddpm_core.save(model, tmp_path / "b", half=half)
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "unet", "sentence"),
+    [
+        ({"schedule": NoiseSchedule.linear(100_001)}, {}, "num_train_timesteps must be"),
+        ({"student": Student("progressive", (1000,), guidance=2000.0)}, {}, "guidance must be a number from -1,000"),
+        ({"student": Student("progressive", (1000,), "x" * 201)}, {}, "teacher must be a text of at most 200"),
+        ({"class_names": ("a", "\udcff"), "num_classes": 2}, {"num_class_embeds": 2}, "class_names must be a list"),
+        ({"variance": "learned_range"}, {}, "3 image channels with variance learned_range need 6"),
+        ({}, {"sample_size": 160, "down_block_types": ["AttnDownBlock2D", *["DownBlock2D"] * 3]}, "attention over"),
+    ],
+)
+def test_save_refuses_a_model_that_load_would_refuse(tmp_path, fields, unet, sentence):
+    network = UNet2DModel(**{key: value for key, value in {**CONFIGS["cifar10"], **unet}.items() if key[0] != "_"})
+    model = Model(
+        **{"schedule": NoiseSchedule.linear(), **fields}, network=SimpleNamespace(unet=network), image_size=32
+    )
+    with pytest.raises(ValueError, match=f"`load` would refuse this model: .*{sentence}"):
+        ddpm_core.save(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_half_the_size_is_not_for_the_only_copy(tmp_path):

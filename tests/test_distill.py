@@ -1,17 +1,25 @@
 """Distillation: losses and sampler against closed forms of Gaussian data, refusals, and whole runs of both methods."""
 
+import dataclasses
 import json
 import math
 import os
 import shlex
 import shutil
 import signal
+from contextlib import redirect_stderr
+from functools import cache
+from io import StringIO
 from itertools import pairwise
+from typing import get_type_hints
 
 import numpy as np
 import oracle
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from test_train_command import words_for
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 from training import assert_same, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
@@ -22,8 +30,12 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.network import unet
 from ddpm_core.process import q_sample
 from ddpm_core.student import Student
+from train import TrainError
 from train.__main__ import main
+from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
+from train.distill.start import parse_distill, stages
+from train.distill.teacher import open_teacher, prepared
 from train.fit.limits import check
 from train.fit.recipe import make_network, warm_start
 from train.fit.start import parse_fit
@@ -319,6 +331,11 @@ def words(teacher, data, out, **changes):
     return ["distill", str(teacher), "--data", str(data), "--out", str(out), *options]
 
 
+@cache
+def opened(teacher):
+    return open_teacher(str(teacher))
+
+
 METHODS = {
     "progressive": {"method": "progressive", "teacher_steps": 4, "guidance": 1.5},
     "consistency": {"method": "consistency", "teacher_steps": 8, "student_steps": 4},
@@ -416,6 +433,7 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 32}, "visit one time twice"),
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
+        ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),
     ],
 )
 def test_settings_that_make_no_chain_are_refused_before_any_work(teacher, data, tmp_path, capsys, changes, sentence):
@@ -423,6 +441,39 @@ def test_settings_that_make_no_chain_are_refused_before_any_work(teacher, data, 
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+KINDS = get_type_hints(DistillConfig)
+FLAGS = st.one_of(
+    st.sampled_from([("--no-flip", ()), ("--resume", ()), ("more", ())]),
+    *(
+        st.tuples(st.just(f"--{field.name.replace('_', '-')}"), words_for(KINDS[field.name]))
+        for field in dataclasses.fields(DistillConfig)
+        if not str(field.type).startswith("Suppress[")
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(FLAGS, max_size=4))
+@example([("--teacher-steps", ["2"])])
+def test_any_command_line_is_a_valid_distillation_or_a_sentence(teacher, tmp_path_factory, chosen):
+    """Up to where it would read the data. tyro prints what it refuses itself and leaves with 2."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()):
+        patch.chdir(tmp_path_factory.getbasetemp())
+        patch.setattr("train.distill.teacher.open_teacher", lambda ref: opened(teacher))
+        try:
+            words = [word for flag, values in chosen for word in (flag, *values)]
+            words += [] if "--teacher-steps" in words else ["--teacher-steps", "4"]
+            found = list(stages(prepared(parse_distill([str(teacher), *words]))))
+            for stage in found:
+                check(stage)
+        except TrainError as error:
+            assert str(error) and "\n" not in str(error).strip()
+        except SystemExit as stop:
+            assert stop.code == 2
+        else:
+            assert found
 
 
 def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(data, tmp_path, capsys):
@@ -457,3 +508,42 @@ def test_what_has_no_teacher_or_another_is_refused(teacher, data, tmp_path, caps
     save(model, mine)
     assert main(["distill", "--resume", "--out", str(out), "--steps", "2"]) == 2
     assert "has other weights than when this run was started" in capsys.readouterr().err
+
+
+def test_what_would_make_another_run_of_a_resumed_one_is_refused(teacher, data, tmp_path, capsys):
+    """Each of these once began anew beside it, ended in a traceback, or (below 0) never ended."""
+    out = tmp_path / "run"
+    assert main(words(teacher, data, out, teacher_steps=4, steps=1)) == 0
+
+    def found():
+        return sorted(path for path in out.rglob("*") if path.name != ".lock")
+
+    before = found()
+    for place, flags, sentence in (
+        (out, ["--method", "consistency"], "--method can't change when a run is resumed"),
+        (out, ["--student-steps", "2"], "--student-steps can't change"),
+        (out, ["--student-steps=-1"], "--student-steps can't change"),
+        (out, ["--teacher-steps", "1"], "--teacher-steps can't change"),
+        (out / "2-steps", [], f"is one stage of a run: continue that with --resume --out {out}."),
+    ):
+        capsys.readouterr()
+        assert main(["distill", "--resume", "--out", str(place), *flags]) == 2
+        error = capsys.readouterr().err
+        assert sentence in error and error.count("\n") == 1
+    assert found() == before
+
+
+def test_a_teacher_is_not_replaced_by_its_student(teacher, data, tmp_path, capsys):
+    shutil.copytree(teacher, tmp_path / "model")
+    assert main(words(tmp_path / "model", data, tmp_path, method="consistency", teacher_steps=2)) == 2
+    assert "holds a model, which this run would replace" in capsys.readouterr().err
+    assert load(tmp_path / "model", device="cpu", engine="torch").student is None
+
+
+def test_a_later_stage_that_could_not_be_written_is_refused_before_the_first(teacher, data, tmp_path, capsys):
+    mine = tmp_path / "run" / "1-steps" / "model" / "precious.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("keep")
+    assert main(words(teacher, data, tmp_path / "run", teacher_steps=4)) == 2
+    assert "it holds precious.txt" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "2-steps").exists()

@@ -25,6 +25,7 @@ pytest.importorskip("datasets")
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, network, sample, save
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
+from ddpm_core.student import Student
 from train import TrainError
 from train.__main__ import main
 from train.data.sample import ImageSample
@@ -670,6 +671,14 @@ def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, 
     assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
     error = capsys.readouterr().err
     assert sentence in error and "Traceback" not in error and error.count("error:") == 1
+    assert not (tmp_path / "study").exists()
+
+
+def test_bits_of_a_student_are_refused_before_anything_is_sampled(data, tmp_path, capsys):
+    student = make_checkpoint(tmp_path / "student", prediction="v", student=Student("consistency", (T,)))
+    options = ("--metrics", "fid,rate-distortion", "--sampler", "consistency", "--steps", "1", "--variance", "beta")
+    assert evaluate(student, data, tmp_path / "study", *options) == 2
+    assert "a student that has not learned t = " in capsys.readouterr().err
     assert not (tmp_path / "study").exists()
 
 

@@ -14,6 +14,8 @@ from types import SimpleNamespace
 import pytest
 import test_ui_jobs
 
+import app as command
+import ui
 from ui import temporary
 from ui.gate import MAX_REQUEST, Gate
 from ui.runs.closing import CLOSING
@@ -157,6 +159,34 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused():
         assert last.state == "error" and "about to stop" in last.text
     finally:
         CLOSING.cancel()
+
+
+def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
+    """A step that takes long can't be stopped, and Python aborts when it ends while a thread computes."""
+    gate = test_ui_jobs.Gate()
+    job = Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models(gate))
+    _, thread = test_ui_jobs.in_background(job)
+    assert gate.entered.acquire(timeout=10)
+    closed = []
+    demo = SimpleNamespace(sweeper=None, close=lambda verbose: closed.append(len(LINE)))
+    assert not ui.close(demo, seconds=0.1)
+    gate.go.release()
+    assert ui.close(demo)
+    thread.join(10)
+    assert closed == [1, 0]
+
+
+def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
+    left, demo = [], SimpleNamespace(local_url="http://127.0.0.1/")
+    monkeypatch.setattr(command, "_wait", lambda: False)
+    monkeypatch.setattr(ui, "build", lambda *_: demo)
+    monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
+    monkeypatch.setattr(ui.temporary, "remove_folder", lambda: left.append("removed"))
+    monkeypatch.setattr(command.os, "_exit", left.append)
+    for stopped, expected in ((True, []), (False, ["removed", 0])):
+        monkeypatch.setattr(ui, "close", lambda *_, stopped=stopped, **__: stopped)
+        command.main(["--port", "0"])
+        assert left == expected
 
 
 # --- Temporary files

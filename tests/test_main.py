@@ -16,11 +16,13 @@ import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.__main__ import main
 from ddpm_core.commands.chain import parse_seeds
+from ddpm_core.engines.torch import TorchNetwork
 
 BLOCKS = {"block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
 TINY = {**BLOCKS, "sample_size": 8, "layers_per_block": 1, "norm_num_groups": 2}
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
+STUDENT = {"method": "progressive", "times": [60, 20]}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def here(tmp_path, monkeypatch):
 def refusal(*words):
     """The sentence that a command ends with, and that it came before any step was taken."""
     with pytest.raises(SystemExit) as ended, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imaging, "grid", lambda *_: pytest.fail("a step was taken"))
+        patch.setattr(TorchNetwork, "__call__", lambda *_: pytest.fail("a step was taken"))
         main([str(word) for word in words])
     assert isinstance(ended.value.code, str) and ended.value.code.startswith("error: ")
     assert "\n" not in ended.value.code
@@ -84,6 +86,23 @@ def test_reconstructions_go_from_the_sample_to_its_picture(checkpoint, here):
     assert np.array_equal(found[1, 2:], ddpm_core.reconstruct(model, x_5, 5, [3, 7], 4))
 
 
+def test_without_a_number_of_steps_there_are_50_or_those_of_a_student(here):
+    for name, own, steps in (("plain", {}, 50), ("student", {"student": STUDENT}, 2)):
+        write(here / name, own=own, scheduler={"num_train_timesteps": 60, "prediction_type": "v_prediction"}, **TINY)
+        model = ddpm_core.load(here / name)
+        main(["reconstruct", "--checkpoint", name, "--seeds", "3", "--times", "60,0"])
+        picture = ddpm_core.sample(model, [3], steps, sampler="ddim" if own else "ddpm", spacing=None)
+        assert np.array_equal(rows(here / "latents.png", 3)[:, 2], picture[[0, 0]])
+        main(["interpolate", "--checkpoint", name, "--seeds", "3", "4", "--times", "60", "--count", "2"])
+        assert np.array_equal(rows(here / "latents.png", 2)[0, 0], picture[0])
+
+
+def test_a_student_is_refused_for_a_row_that_it_was_not_made_for_before_any_work(here):
+    write(here / "student", own={"student": STUDENT}, scheduler={"num_train_timesteps": 60}, **TINY)
+    for command in ("reconstruct", "interpolate"):
+        assert "start at T" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
+
+
 def test_interpolation_between_two_files_of_any_size(checkpoint, here):
     for name, grey, size in (("a.png", 30, (1, 1)), ("b.jpg", 200, (40, 9))):
         Image.new("L", size, grey).save(here / name)
@@ -98,9 +117,15 @@ WRONG_LATENTS = {
     "a time past T": (["reconstruct", "--times", "21"], "0 to 20"),
     "no times": (["reconstruct", "--times", ""], "0 to 20"),
     "another suffix": (["reconstruct", "--grid", "a.jpg"], "must end in .png"),
+    "its own picture": (["reconstruct", "--picture", "own.png", "--grid", "./own.png"], "would replace your picture"),
+    "its second picture": (
+        ["interpolate", "--pictures", "damaged.png", "own.png", "--grid", "own.png"],
+        "would replace your picture",
+    ),
     "one picture": (["interpolate", "--count", "1"], "2 to 1000"),
     "no picture there": (["reconstruct", "--picture", "nothing.png"], "nothing.png"),
     "no picture in the file": (["interpolate", "--pictures", "a.txt", "a.txt"], "cannot identify"),
+    "a damaged picture": (["reconstruct", "--picture", "damaged.png"], "damaged.png is damaged"),
     "no class": (["interpolate", "--label", "cow"], "there is no class 'cow'"),
 }
 
@@ -108,6 +133,11 @@ WRONG_LATENTS = {
 @pytest.mark.parametrize(("words", "sentence"), WRONG_LATENTS.values(), ids=WRONG_LATENTS)
 def test_wrong_latents_are_refused_before_any_work(words, sentence, checkpoint, here):
     (here / "a.txt").write_text("no picture")
+    Image.new("L", (8, 8)).save(here / "own.png")
+    Image.effect_noise((400, 400), 99).save(here / "damaged.png", compress_level=0)
+    head, *parts = (here / "damaged.png").read_bytes().split(b"IDAT")
+    assert len(parts) > 1
+    (here / "damaged.png").write_bytes(b"ID!T".join([b"IDAT".join([head, parts[0]]), *parts[1:]]))
     command, *more = words
     assert sentence in refusal(command, "--checkpoint", checkpoint, "--steps", "2", *more)
 
@@ -120,6 +150,7 @@ WRONG = {
     "a folder as gif": (["--gif", "folder.gif"], "is a folder"),
     "another suffix of the gif": (["--gif", "a.png"], "must end in .gif"),
     "a folder that is not there": (["--grid", "nowhere/a.png"], "does not exist"),
+    "a name that is too long": (["--grid", "n" * 300 + ".png"], "File name too long"),
     "one file twice": (["--grid", "a.png", "--gif", "./a.png"], "name one file"),
     "one file twice by a link": (["--grid", "link.png", "--gif", "a.gif"], "name one file"),
     "eta too large, not heeded": (["--eta", "2"], "eta"),
@@ -210,7 +241,7 @@ OPTIONS = {
     "--steps": values(*NUMBERS),
     "--seeds": values(*NUMBERS, "0-2", "2-0", "0-", "-", "1,,2", f"0-{'9' * 23}", f"0-{2**63}", "0-" + "9" * 5000),
     "--variance": values("beta", "beta_tilde", "analytic", "learned", "learned_range"),
-    "--sampler": values("ddpm", "ddim", "unipc", "dpm++"),
+    "--sampler": values("ddpm", "ddim", "unipc", "dpm++", "consistency"),
     "--spacing": values("linspace", "quadratic", "leading", "trailing", "optimised"),
     "--eta": values(*NUMBERS),
     "--label": values(*NUMBERS, "cat", "4"),
@@ -220,24 +251,30 @@ OPTIONS = {
     "--device": values(*DEVICES),
     "--precision": values("auto", "fp32", "fp64"),
     "--engine": values("auto", "torch", "onnx"),
+    "--times": values("20", "20,5,0", "21", "5,", "-", *NUMBERS),
+    "--picture": values(*FILES),
+    "--count": values(*NUMBERS),
 }
+OF = {"sample": "--gif", "reconstruct": "--times --picture", "interpolate": "--times --count"}
+OWN = {option for options in OF.values() for option in options.split()}
 
 
 @st.composite
 def command_lines(draw, checkpoint):
     place = draw(st.sampled_from([checkpoint] * 30 + ["", "nothing", "~nouser", ".", "a@b", "\x7f"]))
-    command = draw(st.sampled_from(["sample", "sample", "sample", "info", "export"]))
+    command = draw(st.sampled_from(["sample", "sample", "reconstruct", "interpolate", "info", "export"]))
     if command == "export":
         return [command, place, draw(values(*FILES)), *draw(st.lists(st.just("--half"), max_size=1))]
-    chosen = draw(st.lists(st.sampled_from(sorted(OPTIONS)), unique=True, max_size=3))
-    words = ["--checkpoint", place, "--steps", "2", "--seeds", "0"] if command == "sample" else [place]
+    known = [name for name in sorted(OPTIONS) if name not in OWN or name in OF.get(command, "").split()]
+    chosen = draw(st.lists(st.sampled_from(known), unique=True, max_size=3))
+    words = ["--checkpoint", place, "--steps", "2", "--seeds", "0", *["1"] * (command == "interpolate")]
     if command == "info":
-        chosen = [name for name in chosen if name in ("--device", "--precision", "--engine")]
+        chosen, words = [name for name in chosen if name in ("--device", "--precision", "--engine")], [place]
     return [command, *words, *(word for name in chosen for word in (name, draw(OPTIONS[name])))]
 
 
 @given(data=st.data())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_command_line_gives_a_result_or_a_sentence(data, checkpoint):
     words = data.draw(command_lines(os.fspath(checkpoint)))
     try:

@@ -320,8 +320,12 @@ def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
     (checkpoint / "optimised_steps.json").write_text("{}")
     monkeypatch.setattr(refs, "embedded", lambda: {"toy": checkpoint})
     monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture())
+    (checkpoint.parent / "link").symlink_to(checkpoint)
+    for place in ("toy", checkpoint, checkpoint.parent / "link"):
+        assert main(["schedule", str(place)]) == 2
+        assert "python -m ddpm_core export toy FOLDER" in capsys.readouterr().err
+    (checkpoint / "optimised_steps.json").unlink()
     for words, told in (
-        (["toy"], "python -m ddpm_core export toy FOLDER"),
         (["nowhere"], "there is no checkpoint 'nowhere'"),
         ([str(checkpoint), "--steps", "a"], "--steps takes numbers"),
         ([str(checkpoint), "--images", "0"], "--images must be 1 to"),

@@ -129,8 +129,6 @@ def test_ema_starts_short_follows_parameters_only_and_stays_float32():
         ({"label_dropout": 1.0}, "--label-dropout must be at least 0 and below 1"),
         ({"attention": (5,)}, "--attention must be among the resolutions [32, 16, 8, 4]"),
         ({"norm_groups": 7}, "--norm-groups must divide"),
-        ({"image_size": 256, "attention": (256,)}, "could be loaded: attention over 65,536 pixels is too much"),
-        ({"image_size": 1024, "widths": (512, 512), "attention": ()}, "could be loaded: the network is too large"),
         ({"widths": (8,) * 9, "norm_groups": 4, "image_size": 256}, "--widths must be 1 to 8 whole numbers"),
         ({"channels": 5}, "--channels must be among 1, 2, 3, 4, got 5"),
         ({"channels": 0}, "--channels must be among 1, 2, 3, 4, got 0"),
@@ -220,7 +218,7 @@ def test_pictures_are_resized_cropped_and_shown_as_they_are_meant(tmp_path, memo
     wide.save(tmp_path / "wide.png")
     Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     Image.fromarray(np.full((8, 8), 32768, np.uint16)).save(tmp_path / "deep.png")
-    images = Images(tiny(tmp_path, tmp_path, memory=memory), quiet=True)
+    images = Images(tiny(tmp_path, "elsewhere", memory=memory), quiet=True)
     pixels = np.stack([images.read(i)[0] for i in range(4)]) if images.pixels is None else images.pixels.numpy()
     assert pixels.shape == (4, 8, 8, 3) and pixels.dtype == np.uint8
     _, clear, deep, wide = pixels  # in the order of their names
@@ -289,10 +287,10 @@ def test_grey_data_sets_stay_grey_and_others_do_not(tmp_path):
         Image.new(mode, (9, 9)).save(tmp_path / f"{i}.png")
     (tmp_path / "3b.png").write_bytes(b"broken")
     for channels in (None, 1, 2, 3, 4):
-        images = Images(tiny(tmp_path, tmp_path, channels=channels), quiet=True)
+        images = Images(tiny(tmp_path, "elsewhere", channels=channels), quiet=True)
         assert images.channels == (channels or 1) and images.pixels.shape == (4, 8, 8, images.channels)
     Image.new("RGB", (9, 9)).save(tmp_path / "4.png")
-    assert Images(tiny(tmp_path, tmp_path), quiet=True).channels == 3
+    assert Images(tiny(tmp_path, "elsewhere"), quiet=True).channels == 3
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
@@ -786,11 +784,13 @@ def test_a_damaged_checkpoint_never_counts_as_one_of_the_last_two(folder, tmp_pa
     assert (saved / "step-000000004.pt.damaged").read_bytes() == b"damaged"
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"a": torch.zeros(2)}, "config", None])
+@pytest.mark.parametrize("content", [[1, 2], {"a": torch.zeros(2)}, "config", {"data": {}}, None])
 def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(folder, tmp_path, capsys, content):
     fit(tiny(folder, tmp_path, steps=1))
     good = load_latest(tmp_path / "checkpoints")[0]
     odd = {**good, "config": {**good["config"], "lr": "fast", "widths": 3}} if content is None else content
+    if content == {"data": {}}:  # all parts, but one is another program's
+        odd = {**good, **content}
     torch.save(odd, tmp_path / "checkpoints" / "step-000000009.pt")
     code = main(["fit", "--resume", "--out", str(tmp_path)])
     told = capsys.readouterr().err
@@ -908,6 +908,43 @@ def test_a_folder_that_is_no_model_is_refused_before_the_first_step(folder, tmp_
     assert trainer.step == 0 and [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"image_size": 160, "attention": (160,), "batch": 2}, "attention over 25,600 pixels is too much"),
+        ({"widths": (2,), "norm_groups": 1, "attention": ()}, "too few for the time embedding"),
+        ({"conditional": True}, "class_names must be a list of names"),
+    ],
+)
+def test_a_model_that_could_not_be_loaded_is_refused_before_the_first_step(tmp_path, changes, sentence):
+    make_folder(tmp_path / "data", n=4, classes=("cat", "not\udcff8"))  # a byte that is no UTF-8
+    trainer = Trainer(tiny(tmp_path / "data", tmp_path / "run", **changes))
+    with pytest.raises(TrainError, match=f"`load` would refuse this model: .*{sentence}"):
+        trainer.fit()
+    assert trainer.step == 0 and not (tmp_path / "run").exists()
+
+
+def test_a_new_run_does_not_replace_a_model_that_is_not_its_own(folder, tmp_path, capsys):
+    fit(tiny(folder, tmp_path, steps=1))
+    shutil.rmtree(tmp_path / "checkpoints")
+    kept = {path: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    words = ["fit", *flags(data=folder, steps=1), "--init", str(tmp_path / "model"), "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert f"{tmp_path / 'model'} holds a model, which this run would replace" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "model").iterdir()} == kept
+
+
+def test_a_run_does_not_write_among_its_images(tmp_path):
+    """Its samples would count as images: it could not be resumed."""
+    make_folder(tmp_path / "data", n=4, classes=())
+    for out in ("data", "data/run", "link/run"):
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to("data")
+        with pytest.raises(TrainError, match="--out lies in --data"):
+            Trainer(tiny(tmp_path / "data", tmp_path / out))
+    Trainer(tiny(tmp_path / "data", tmp_path / "data-run"))
+
+
 def test_command_line_mistakes_are_one_sentence_and_code_2(folder, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for words, expected in (
@@ -932,7 +969,8 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: train.fit.trainer is missing: pip install -r requirements-dev.txt\n"
 
 
-def test_scores_that_are_not_json_are_one_sentence(folder, tmp_path):
-    (tmp_path / "scores.jsonl").write_text(json.dumps({"kid": 1}) + "\nkid: 2\n")
+@pytest.mark.parametrize("line", ["kid: 2", '"kid"', "[2]", "2"])
+def test_scores_that_are_not_json_are_one_sentence(folder, tmp_path, line):
+    (tmp_path / "scores.jsonl").write_text(json.dumps({"kid": 1}) + f"\n{line}\n")
     with pytest.raises(TrainError, match="one JSON object a line"):
         fit(tiny(folder, tmp_path, steps=1))

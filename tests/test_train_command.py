@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from training import fit, make_folder, process_restored, tiny  # noqa: F401
 
+from ddpm_core.checkpoint import refs
 from train import TrainError
 from train.__main__ import main
 from train.command_line import numbers
@@ -62,13 +63,15 @@ def refused(capsys, *words) -> str:
         (["push", "--out", "a", "--repo", "a/b", "--out", "c"], "--out"),
         (["gamma", "nowhere", "--data", "a", "--data", "b"], "--data"),
         (["evaluate", "nowhere", "--data", "a", "--out", "b", "--steps", "1", "--steps", "2"], "--steps"),
+        (["distill", "nowhere", "--resume", "--out", "a", "--out", "b"], "--out"),
+        (["schedule", "nowhere", "--steps", "1", "--steps", "2"], "--steps"),
     ],
 )
 def test_a_flag_given_twice_is_refused(capsys, words, flag):
     assert f"{flag} is given twice" in refused(capsys, *words)
 
 
-@pytest.mark.parametrize("name", ["fit", "push", "evaluate"])
+@pytest.mark.parametrize("name", ["fit", "distill", "push", "evaluate"])
 def test_an_empty_folder_is_not_the_current_one(capsys, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for words in (["--out", ""], ["--out="], ["--out", " "]):
@@ -177,8 +180,34 @@ def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):
 
 def test_the_table_of_an_embedded_checkpoint_stays(capsys, folder, monkeypatch):
     monkeypatch.setattr("train.gamma.open_checkpoint", None)  # not even loaded
-    told = refused(capsys, "gamma", "cifar10-tiny", "--data", folder)
-    assert "python -m ddpm_core export cifar10-tiny FOLDER" in told
+    for place in ("cifar10-tiny", refs.embedded()["cifar10-tiny"]):  # also where its folder is named
+        told = refused(capsys, "gamma", place, "--data", folder)
+        assert "python -m ddpm_core export cifar10-tiny FOLDER" in told
+
+
+FULL = [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+
+
+@pytest.mark.parametrize("error", FULL)
+@pytest.mark.parametrize(
+    ("words", "place", "advice"),
+    [
+        (["fit"], "train.fit.trainer.Trainer", "a smaller --batch"),
+        (["distill", "nowhere"], "train.distill.start._run", "a smaller --batch"),
+        (["evaluate", "nowhere"], "train.evaluate.run.Study", "a smaller --batch"),
+        (["gamma", "nowhere/a"], "train.gamma.open_checkpoint", "fewer --images"),
+        (["schedule", "nowhere/a"], "train.schedule.open_checkpoint", "fewer --images"),
+    ],
+)
+def test_a_full_memory_is_one_sentence(capsys, tmp_path, folder, monkeypatch, error, words, place, advice):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr("train.evaluate.run.open_checkpoint", lambda *_: None)
+    monkeypatch.setattr(place, full)
+    data = [] if words[0] == "schedule" else ["--data", folder]
+    out = [] if words[0] in ("gamma", "schedule") else ["--out", tmp_path / "run"]
+    assert f"not enough memory: try {advice}" in refused(capsys, *words, *data, *out)
 
 
 # The lock
@@ -193,6 +222,7 @@ def test_a_second_command_in_a_folder_is_refused(folder, tmp_path, capsys):
         for words in (
             ["fit", "--resume", "--out", run],
             ["fit", "--data", folder, "--out", run],
+            ["distill", model, "--data", folder, "--out", run],
             ["evaluate", model, "--data", folder, "--out", run, "--device", "cpu", "--engine", "torch", *bits],
         ):
             capsys.readouterr()

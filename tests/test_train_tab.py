@@ -23,7 +23,9 @@ from train.fit.config import PRESETS
 from train.fit.limits import check
 from train.fit.preview import Pace, Yardstick
 from train.fit.start import parse_fit
+from ui.export import scripts
 from ui.runs.models import Models
+from ui.runs.settings import Settings
 from ui.tabs.train import choices, training, visits
 from ui.tabs.train.folder import RunFolder
 from ui.tabs.train.server import functions
@@ -200,6 +202,14 @@ def test_what_is_not_offered_is_refused(tmp_path):
     with pytest.raises(TrainError, match="no folder or data set"):
         choices.flags({"data": "own", "path": str(tmp_path / "none")}, public=False)
     assert "digits" in choices.flags({"data": "own", "path": "/"}, public=True)  # no files of a public machine
+
+
+def test_own_pictures_are_found_where_the_app_was_started(tmp_path, monkeypatch):
+    (tmp_path / "tests").mkdir()  # there is one where the trainer works, too
+    Image.new("RGB", (40, 50)).save(tmp_path / "tests" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    config, _ = parse_fit(choices.flags({"data": "own", "path": "tests"}, public=False))
+    assert config.data == str(tmp_path / "tests")
 
 
 def test_own_pictures_of_any_kind_have_fitting_flags(tmp_path):
@@ -388,7 +398,7 @@ def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
     assert answer["total"] == 1000 and answer["grids"] and answer["points"]
     again = look({"visitor": ME, **{name: answer[name] for name in ("number", "version")}, "points": 1, "grids": 1})
     assert again["from"] == [1, 1] and again["points"][0][0] == 1
-    huge = {name: answer[name] for name in ("number", "version")} | {"points": 10**400, "grids": 10**400}
+    huge = {name: answer[name] for name in ("number", "version")} | {"points": 10**400, "grids": -(10**400)}
     assert look({"visitor": ME, **huge})["from"] == [0, 0]
     json.dumps(again, allow_nan=False)
 
@@ -420,6 +430,9 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         wait_for(lambda: look({"visitor": ME}).get("saved"))
         _, chosen = user(room, models)(ME)
         assert chosen["value"] == "trained-1" and models.known("trained-1").image_size == 8
+        run = Settings(checkpoint="trained-1", steps=2)
+        with pytest.raises(ValueError, match="nowhere else"):
+            scripts.diffusers([run], [models.known("trained-1")])
         room._forget(room.visit(ME))
         assert "trained-1" not in dict(models.choices()).values()
         with pytest.raises(ddpm_core.CheckpointError):

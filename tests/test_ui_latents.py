@@ -18,6 +18,7 @@ from test_ui_jobs import Gate
 from test_ui_jobs import Models as Toy
 
 import ddpm_core
+from ddpm_core.student import Student
 from ui import sets
 from ui.export import files
 from ui.runs.line import LINE
@@ -288,6 +289,15 @@ def test_the_square_is_where_the_user_put_it(chooser, upload):
     assert mean(0, invert=True) == 255
 
 
+def test_a_row_that_has_no_chain_is_refused_before_anything_is_computed(handlers):
+    """A student starts at T."""
+    handlers._models.model.student = Student("progressive", (100, 20))
+    asked = ASKED | {"sampler": "ddim", "steps": 2, "times": "100, 50"}
+    assert "start at T" in handlers.describe_run(asked)["error"]
+    messages = streamed(handlers.tasks, asked)
+    assert "start at T" in messages[-1]["text"] and not any(message.get("frames") for message in messages)
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -295,11 +305,12 @@ def test_the_square_is_where_the_user_put_it(chooser, upload):
         {"path": None},
         {"left": "a", "top": 0, "side": 1},
         {"left": 0, "top": float("nan"), "side": 1},
+        {"left": 10**400, "top": 0, "side": 1},
         {"left": 0, "top": 0, "side": 0},
         pytest.param({"left": 10**400, "top": 0, "side": 1}, id="left of 401 digits"),
         {"left": 0, "top": 0, "side": 1, "checkpoint": "/nowhere"},
     ],
-    ids=str,
+    ids=lambda asked: str(asked)[:40],
 )
 def test_what_can_not_be_fitted_is_refused(asked, chooser, upload):
     asked = {"path": upload(Image.new("RGB", (4, 4))), "checkpoint": "cifar10-tiny", **asked}

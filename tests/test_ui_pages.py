@@ -48,6 +48,15 @@ def test_before_a_model_is_known_clip_is_left_to_it_unless_the_user_says(pages):
     assert pages.clip(REQUEST, "b", CLIPS, False) is False  # the user's
 
 
+@pytest.mark.parametrize("remember", [Pages.keep_clip, Pages.keep_count])
+def test_pages_are_not_remembered_for_ever(pages, remember):
+    """A script can say that it is as many pages as it likes."""
+    value = (True,) * (remember is Pages.keep_clip)
+    for number in range(300):
+        remember(pages, SimpleNamespace(session_hash=f"page {number}"), "a", *value)
+    assert len(pages._clips) + len(pages._counts) == Pages.LIMIT
+
+
 def test_the_page_opens_with_its_models_own_clip(tmp_path, monkeypatch):
     monkeypatch.setattr(Warmup, "start", lambda self: None)
     write(tmp_path / "mine", scheduler={"clip_sample": False})

@@ -11,6 +11,7 @@ import tyro
 from ddpm_core import CheckpointError
 from train import TrainError
 from train.command_line import HELP, parse, user_path
+from train.memory import enough_memory
 
 USAGE = """usage: python -m train COMMAND [--help]
 
@@ -66,14 +67,16 @@ def gamma(arguments: list[str]) -> int:
     """Estimate Γ_t of a checkpoint."""
     from train import gamma
 
-    return gamma.main(arguments)
+    with enough_memory("fewer --images"):
+        return gamma.main(arguments)
 
 
 def schedule(arguments: list[str]) -> int:
     """Find a checkpoint's optimised time steps."""
     from train import schedule
 
-    return schedule.main(arguments)
+    with enough_memory("fewer --images"):
+        return schedule.main(arguments)
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -83,7 +86,8 @@ def evaluate(arguments: list[str]) -> int:
     options = parse(Options, arguments, prog="python -m train evaluate")
     from train.evaluate.run import run
 
-    run(options)
+    with enough_memory("a smaller --batch"):
+        run(options)
     return 0
 
 

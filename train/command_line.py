@@ -79,9 +79,9 @@ def numbers(text: str, field: str, kind: type[Number]) -> list[Number]:
         raise TrainError(f"{flag(field)} takes numbers with commas between them, not {text!r}.") from None
 
 
-def check_range(options: object, limits: Mapping[str, tuple[int, int]]) -> None:
+def check_range(options: object, limits: Mapping[str, tuple[float, float]]) -> None:
     """Raise TrainError for a field of `options` that is outside its limits, both of which are allowed."""
     for field, (least, most) in limits.items():
         value = getattr(options, field)
         if not least <= value <= most:
-            raise TrainError(f"{flag(field)} must be {least} to {most:,}, got {value}.")
+            raise TrainError(f"{flag(field)} must be {least:,} to {most:,}, got {value}.")

@@ -36,10 +36,10 @@ def main(arguments: list[str]) -> int:
     from ddpm_core.checkpoint import gamma_file, refs
     from train.data.sample import ImageSample
 
-    if refs.parse(options.checkpoint).kind == "embedded":  # its table is shipped with it, estimated from more images
+    if name := refs.shipped(refs.parse(options.checkpoint)):  # its table comes with it, estimated from more images
         raise TrainError(
-            f"{options.checkpoint} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
-            f"`python -m ddpm_core export {options.checkpoint} FOLDER` and give that folder."
+            f"{name} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
+            f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
     model = open_checkpoint(options.checkpoint, options.where)
     gamma_file.place(model)  # raises, before anything is computed, where the result can't be kept

@@ -39,14 +39,14 @@ def main(arguments: list[str]) -> int:
     from ddpm_core import optimise_timesteps
     from ddpm_core.checkpoint import optimised_file, refs
 
-    name = options.checkpoint
-    ref = refs.parse(name)
-    if ref.kind == "embedded" and ref.folder and (ref.folder / refs.OPTIMISED).is_file():
+    ref = refs.parse(options.checkpoint)
+    name = refs.shipped(ref)
+    if name and ref.folder and (ref.folder / refs.OPTIMISED).is_file():
         raise TrainError(
             f"{name} comes with its own optimised steps, which stay as they are: copy the checkpoint with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
-    model = open_checkpoint(name, options.where)
+    model = open_checkpoint(options.checkpoint, options.where)
     optimised_file.place(model)  # raises, before anything is computed, where the result can't be kept
     with tqdm(unit="evaluation", smoothing=0) as bar:
 

@@ -85,6 +85,14 @@ def embedded() -> dict[str, Path]:
     return {folder.name: folder for folder in sorted(root.glob("*")) if (folder / "config.json").is_file()}
 
 
+def shipped(ref: Ref) -> str | None:
+    """The name of the embedded checkpoint that a reference names, by its name or by its folder; None for others."""
+    if ref.folder is None:
+        return None
+    real = os.path.realpath(ref.folder)
+    return next((name for name, folder in embedded().items() if os.path.realpath(folder) == real), None)
+
+
 def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True) -> Ref:
     """Read a reference: an embedded name, an existing folder, or "owner/name" with an optional "@revision".
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,10 +18,11 @@ from torch import Tensor
 
 from ddpm_core import files
 from ddpm_core.checkpoint import gamma_file, optimised_file, refs, spec
+from ddpm_core.checkpoint.fields import MAX_PARAMETERS
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.from_diffusers import UNet2DModel
-from ddpm_core.model import Model
+from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
 SAVED = (
@@ -47,13 +49,14 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
     Raises CheckpointError for another folder, for half where the model was loaded from that very folder, or when the
-    disk refuses; TypeError for a network that is not a UNet2DModel; ValueError for weights that are not finite (with
-    half: beyond ±65504), or that are rounded to less than float32 and are not (or no longer) those of the file they
-    were loaded from.
+    disk refuses; TypeError for a network that is not a UNet2DModel; ValueError for a model that `load` would refuse,
+    for weights that are not finite (with half: beyond ±65504), or that are rounded to less than float32 and are not (or
+    no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
     if not isinstance(unet, UNet2DModel):
         raise TypeError("only a model whose network is a diffusers UNet2DModel can be saved in the Hub's layout")
+    contents = json_contents(model, unet)
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
@@ -70,7 +73,6 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         with files.replacing_folder(folder, ours={*SAVED, *extra}) as new:
             save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
             unet.save_config(new)
-            contents = spec.json_files(model)
             if model.gamma is not None and unchanged:
                 contents[refs.ANALYTIC] = gamma_file.beside(model, new / WEIGHTS, half)
             if model.optimised is not None and unchanged:
@@ -85,6 +87,20 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         reason = "the disk is full" if full else getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot save to {folder}: {reason}") from None
+
+
+def json_contents(model: ModelSpec, unet: UNet2DModel) -> dict[str, dict[str, Any]]:
+    """The JSON files that belong beside a network's weights and config.json; ValueError where `load` would refuse them.
+
+    A trainer asks this before it begins, for a network that it makes.
+    """
+    try:
+        count = sum(parameter.numel() for parameter in unet.parameters())
+        if count > MAX_PARAMETERS:
+            raise ValueError(f"the network has {count:,} parameters; the limit is {MAX_PARAMETERS:,}")
+        return spec.json_files(model, json.loads(unet.to_json_string()))
+    except ValueError as error:
+        raise ValueError(f"`load` would refuse this model: {error}") from None
 
 
 def check_replaceable(folder: Path) -> None:

@@ -95,24 +95,30 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", OWN))
         unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
-        _check_kind(unet, index)
-        size, channels = unet_config.check(unet)
-        fields = _from_scheduler(scheduler)
-        if "prediction" in own:
-            fields["prediction"] = choice(own, "prediction", PREDICTIONS)
-        _check_channels(unet, channels, fields["variance"])
-        _check_times(unet, fields["schedule"].T)
+        config, weights = _from_contents(unet, scheduler, index, own)
         if OWN in layout.unknown and unet.get("num_class_embeds"):
             raise ValueError(
                 f"{OWN}, which describes this network's classes, is not in the local cache, and the Hub cannot be "
                 "reached: connect to the internet once to download it"
             )
-        fields |= _classes(unet, own)
-        fields["student"] = _student(own)
-        weights = choice(own, "weights", AVERAGINGS, "unknown")
-        return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields)), weights
+        return config, weights
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
         raise CheckpointError(f"{checkpoint.ref}: {str(error).splitlines()[0]}") from None
+
+
+def _from_contents(unet: dict, scheduler: dict, index: dict, own: dict) -> tuple[CheckpointConfig, Averaging]:
+    """The same from the files' contents; ValueError for what no model can be made of."""
+    _check_kind(unet, index)
+    size, channels = unet_config.check(unet)
+    fields = _from_scheduler(scheduler)
+    if "prediction" in own:
+        fields["prediction"] = choice(own, "prediction", PREDICTIONS)
+    _check_channels(unet, channels, fields["variance"])
+    _check_times(unet, fields["schedule"].T)
+    fields |= _classes(unet, own)
+    fields["student"] = _student(own)
+    weights = choice(own, "weights", AVERAGINGS, "unknown")
+    return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields)), weights
 
 
 def _published_weights(ref: Ref) -> Averaging:
@@ -122,8 +128,11 @@ def _published_weights(ref: Ref) -> Averaging:
     return "EMA" if "-ema-" in ref.name else "not EMA" if ref.name in NOT_EMA else "unknown"
 
 
-def json_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
-    """The JSON files, but for config.json, that `read` turns back into this specification."""
+def json_files(model: ModelSpec, unet: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The JSON files, but for config.json, that `read` turns back into this specification.
+
+    unet: the content of config.json. Raises ValueError for what `read` would refuse.
+    """
     from ddpm_core import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
     version = {"_diffusers_version": from_diffusers.__version__}
@@ -151,6 +160,7 @@ def json_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
         own["class_names"] = list(model.class_names)
     if model.student is not None:
         own["student"] = {**asdict(model.student), "times": list(model.student.times)}
+    _from_contents(unet, scheduler, index, own)
     return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
 
 

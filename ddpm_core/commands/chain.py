@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,8 @@ def read_picture(path: Path, model: Model) -> np.ndarray:
             return square(to_8_bits(image, model.channels), model.image_size)[None]
     except Image.DecompressionBombError:
         raise ValueError(f"{path} is too large to be read as a picture") from None
+    except SyntaxError:  # Pillow's for a damaged PNG
+        raise ValueError(f"{path} is damaged: it cannot be read as a picture") from None
 
 
 def check_output(option: str, path: Path, suffix: str) -> None:
@@ -115,6 +118,8 @@ def check_output(option: str, path: Path, suffix: str) -> None:
             path.open("r+b").close()
         else:
             tempfile.TemporaryFile(dir=folder).close()
+            with suppress(FileNotFoundError):
+                path.lstat()  # raises for a name that is too long
     except OSError as error:
         raise ValueError(f"cannot write {path}: {error.strerror}") from None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -26,23 +27,33 @@ class Latents(Chain):
     grid: Path = Path("latents.png")
     """PNG of the pictures: a file name that ends in .png"""
 
-    def open(self, quarters: tuple[int, ...]) -> tuple[Model, list[int]]:
-        """The model and the times, checked before anything is computed. quarters: of T, the times by default."""
+    def open(self, quarters: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[int], dict[str, Any]]:
+        """The model, the times and the options, checked before anything is computed.
+
+        quarters: of T, the times by default. pictures: the user's, which stay as they are.
+        """
         from ddpm_core import imaging
+        from ddpm_core.latents import check_chains
 
         check_output("--grid", self.grid, ".png")
+        if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
+            raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.channels)
-        T = model.schedule.T
+        times, options = self._checked_times(model.schedule.T, quarters), self.options(model)
+        check_chains(model, times, **options)
+        return model, times, options
+
+    def _checked_times(self, T: int, quarters: tuple[int, ...]) -> list[int]:
         if self.times is None:
-            return model, [T * quarter // 4 for quarter in quarters]
+            return [T * quarter // 4 for quarter in quarters]
         try:
             times = [int(text) for text in self.times.split(",")]
         except ValueError:
             times = [-1]
         if not all(0 <= t <= T for t in times):
             raise ValueError(f"times are whole numbers from 0 to {T} like 750,500,250, got {self.times!r}")
-        return model, times
+        return times
 
     def write(self, rows: Iterator[np.ndarray], n: int) -> None:
         """Save n rows of pictures, uint8 (columns, H, W, C), as they come."""
@@ -68,8 +79,7 @@ class Reconstruct(Latents):
         from ddpm_core import encode, imaging, reconstruct, sample
 
         seeds = parse_seeds(self.seeds)
-        model, times = self.open((4, 3, 2, 1))
-        options = self.options(model)
+        model, times, options = self.open((4, 3, 2, 1), [self.picture] if self.picture else [])
         picture = read_picture(self.picture, model) if self.picture else sample(model, seeds[:1], **options)
 
         def row(t: int) -> np.ndarray:
@@ -96,8 +106,7 @@ class Interpolate(Latents):
         seeds = parse_seeds(",".join(map(str, self.seeds)))
         if not 2 <= self.count <= 1000:
             raise ValueError(f"--count takes 2 to 1000 pictures, got {self.count}")
-        model, times = self.open((2,))
-        options = self.options(model)
+        model, times, options = self.open((2,), self.pictures or ())
         if self.pictures:
             pictures = np.concatenate([read_picture(path, model) for path in self.pictures])
         else:

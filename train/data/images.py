@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from tqdm import tqdm
 
 from ddpm_core.image_files import is_grey, square, to_8_bits
 from train import TrainError
-from train.data.sources import ImageSource, open_source
+from train.command_line import user_path
+from train.data.sources import ImageFolder, ImageSource, open_source
 from train.fit.config import Config
 
 COUNTED = 1000  # images whose channels are looked at
@@ -40,17 +42,23 @@ def count_channels(source: ImageSource) -> int:
     return 1 if seen else 3
 
 
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 class Images:
     """The images of a run, decoded once and kept in memory, or read from the disk each time.
 
     classes: names, or None; channels: config's, or what the images have; pixels: uint8 (N, H, W, channels) when they
     are kept in memory, else None; broken: what could not be read so far, by name. Raises TrainError when there is
-    nothing to train on, or no labels for a conditional run.
+    nothing to train on, no labels for a conditional run, or where the run would write among its images.
     """
 
     def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
         """classes: those of the run that goes on, whose order stays where they are the same as the source's."""
         self._source = open_source(config.data, config.split, config.data_cache)
+        if isinstance(self._source, ImageFolder) and _is_inside(user_path(config.out), user_path(config.data)):
+            raise TrainError("--out lies in --data, where its samples would count as images: choose another --out.")
         self._size = config.image_size
         self.channels = config.channels or count_channels(self._source)
         self.description = self._source.description

@@ -14,6 +14,8 @@ from train import TrainError
 from train.command_line import HELP, check_arguments, user_path
 from train.distill.config import DistillConfig
 from train.fit.config import from_dict
+from train.fit.start import ADVICE
+from train.memory import enough_memory
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -36,12 +38,11 @@ def distill(arguments: list[str]) -> int:
         parse_distill(arguments)  # shows it and leaves
     out = user_path(_parse_start(arguments).out)
     # Imported here: torch and accelerate take seconds, and --help does without them.
-    from train.fit.start import enough_memory
     from train.lock import locked
 
     with locked(out):
         config = parse_distill(arguments)
-        with enough_memory():
+        with enough_memory(ADVICE):
             trainer, stopped = _run(config, out)
     if trainer.accelerator.is_main_process:
         if stopped:
@@ -54,7 +55,8 @@ def distill(arguments: list[str]) -> int:
 def parse_distill(arguments: list[str]) -> DistillConfig:
     """The configuration, that of a resumed run as far as flags do not change it, of its newest stage.
 
-    Raises TrainError where there is no run to resume, or already one that is not to be resumed.
+    Raises TrainError where there is no run to resume, or already one that is not to be resumed; where the folder is
+    that of a stage; and for flags that would make another run of a resumed one.
     """
     start = _parse_start(arguments)
     folder, default = user_path(start.out), DistillConfig()
@@ -64,8 +66,15 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
             raise TrainError(f"{folder} already holds a run: add --resume to continue it, or choose another --out.")
         if start.resume:
             default = replace(from_dict(_latest(begun[0] if begun else folder)["config"], DistillConfig), out=start.out)
+            if default.stage and begun[0] == folder:
+                raise TrainError(f"{folder} is one stage of a run: continue that with --resume --out {folder.parent}.")
     description = "Make a student of few steps out of a model. With --resume the defaults are those of the run."
-    return tyro.cli(DistillConfig, args=arguments, default=default, prog=PROGRAM, description=description)
+    config = tyro.cli(DistillConfig, args=arguments, default=default, prog=PROGRAM, description=description)
+    if config.resume:
+        from train.fit.limits import check_resume
+
+        check_resume(default, config, step=0)  # other stages than those of the run would begin anew
+    return config
 
 
 def stages(config: DistillConfig) -> Iterator[DistillConfig]:
@@ -74,7 +83,7 @@ def stages(config: DistillConfig) -> Iterator[DistillConfig]:
         yield replace(config, stage=0)
         return
     steps = config.teacher_steps // 2
-    while steps >= (config.student_steps or 1):
+    while steps >= max(1, config.student_steps or 1):
         yield replace(config, stage=steps, out=str(Path(config.out) / f"{steps}{STAGE}"))
         steps //= 2
 
@@ -83,12 +92,17 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     """Train stage by stage what is not finished. Returns the last trainer, and the signal that stopped it, if any."""
     from train.distill.task import Distilling
     from train.distill.teacher import prepared
+    from train.fit.export import check_exportable, check_new
     from train.fit.trainer import Trainer
 
     begun = _begun(out)
     todo = list(stages(config if config.resume else prepared(config)))
     if config.resume:
         todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier ones are finished
+    for stage in todo:  # all, before the first one's hours of work
+        check_exportable(user_path(stage.out))
+        if user_path(stage.out) not in begun:
+            check_new(user_path(stage.out), stage)
     trainer = stopped = None
     try:
         for stage in todo:

@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from ddpm_core import CheckpointError, Model, load
+from ddpm_core.checkpoint import fields
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import LEARNED
@@ -125,6 +126,8 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         raise TrainError(f"--student-steps must divide --teacher-steps {n}, got {k}.")
     if not 0 < config.spacing_power <= 4:
         raise TrainError(f"--spacing-power must be above 0 and at most 4, got {config.spacing_power}.")
+    if config.guidance is not None:
+        check_range(config, {"guidance": fields.LIMITS["guidance"]})
     if config.guidance is not None and teacher.student is not None:
         raise TrainError("--guidance is for a teacher that is no student: this one has learned its own.")
     if config.guidance is not None and teacher.null_label is None:

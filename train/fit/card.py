@@ -87,9 +87,11 @@ def _scores(path: Path) -> list[str]:
         return []
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-    except (ValueError, TypeError) as error:
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("there is something else in a line")
+    except (ValueError, RecursionError) as error:
         raise TrainError(f"{path} must hold one JSON object a line ({error}).") from error
+    columns = list(dict.fromkeys(key for row in rows for key in row))
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     lines += [f"| {' | '.join(str(row.get(column, '')) for column in columns)} |" for row in rows]
     return ["Measured:", "", *lines, ""]

@@ -9,12 +9,21 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
 from ddpm_core import CheckpointError, Model, files, save
-from ddpm_core.checkpoint.save import check_replaceable
+from ddpm_core.checkpoint.save import check_replaceable, json_contents
+from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError, first_line
 from train.data.images import Images
 from train.fit.card import Card, describe
 from train.fit.config import Config
 from train.fit.ema import Average
+
+
+def check_loadable(model: Model, network: UNet2DModel) -> None:
+    """Raise TrainError, before a run begins, for a model that nobody could load afterwards. network: its plain one."""
+    try:
+        json_contents(model, network)
+    except ValueError as error:
+        raise TrainError(f"{error}.") from error
 
 
 def check_exportable(out: Path) -> None:
@@ -24,6 +33,14 @@ def check_exportable(out: Path) -> None:
             check_replaceable(_folder(out, average))
     except CheckpointError as error:
         raise TrainError(f"{error}.") from error
+
+
+def check_new(out: Path, config: Config) -> None:
+    """Raise TrainError where a new run would replace a model that is not its own, such as the one it starts from."""
+    for average in get_args(Average):
+        folder = _folder(out, average)
+        if getattr(config, average) is not None and (folder / "config.json").is_file():
+            raise TrainError(f"{folder} holds a model, which this run would replace: move it, or choose another --out.")
 
 
 def export(

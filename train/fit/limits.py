@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-from ddpm_core.checkpoint import fields, unet_config
+from ddpm_core.checkpoint import fields
 from ddpm_core.image_files import MODES
 from ddpm_core.names import LEARNED
-from ddpm_core.network import configuration
 from ddpm_core.process import check_signal
 from train import TrainError
 from train.command_line import flag
 from train.fit.config import Config, to_dict
-from train.fit.recipe import make_schedule, network_fields, time_distribution
+from train.fit.recipe import make_schedule, time_distribution
 
 # What a resumed run may change. All else stays, so that the checkpoint describes the whole run.
 FREE_ON_RESUME = {
@@ -100,10 +99,6 @@ def _check_network(config: Config) -> None:
         config,
         f"must make a network of at most {fields.MAX_PARAMETERS:,} weights",
     )
-    try:
-        unet_config.check(configuration("cifar10", **network_fields(config, 0)))
-    except ValueError as error:
-        raise TrainError(f"No checkpoint with such a network could be loaded: {error}.") from None
 
 
 def _check_sizes(config: Config) -> None:

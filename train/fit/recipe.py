@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -42,26 +41,25 @@ def has_null_label(config: Config) -> bool:
 
 
 def make_network(config: Config, num_classes: int) -> UNet2DModel:
-    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model."""
-    return unet("cifar10", **network_fields(config, num_classes))
+    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
 
-
-def network_fields(config: Config, num_classes: int) -> dict[str, Any]:
-    """The fields of its configuration in which it differs from the paper's. channels=None stands for 3."""
+    channels=None stands for 3.
+    """
     channels = config.channels or 3
     here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
-    return {
-        "sample_size": config.image_size,
-        "block_out_channels": list(config.widths),
-        "down_block_types": ["AttnDownBlock2D" if attend else "DownBlock2D" for attend in here],
-        "up_block_types": ["AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(here)],
-        "layers_per_block": config.blocks,
-        "norm_num_groups": config.norm_groups,
-        "dropout": config.dropout,
-        "in_channels": channels,
-        "out_channels": 2 * channels if config.variance in LEARNED else channels,
-        "num_class_embeds": num_classes + has_null_label(config) if num_classes else None,
-    }
+    return unet(
+        "cifar10",
+        sample_size=config.image_size,
+        block_out_channels=config.widths,
+        down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in here),
+        up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(here)),
+        layers_per_block=config.blocks,
+        norm_num_groups=config.norm_groups,
+        dropout=config.dropout,
+        in_channels=channels,
+        out_channels=2 * channels if config.variance in LEARNED else channels,
+        num_class_embeds=num_classes + has_null_label(config) if num_classes else None,
+    )
 
 
 def learning_rate(config: Config, step: int) -> float:

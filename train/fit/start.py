@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +11,10 @@ import tyro
 from train import TrainError
 from train.command_line import HELP, check_arguments, user_path
 from train.fit.config import PRESETS, Config, PresetName, from_dict
+from train.memory import enough_memory
 
 PROGRAM = "python -m train fit"
+ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # where the memory is full
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def fit(arguments: list[str]) -> int:
         parse_fit(arguments)  # shows it and leaves
     out = user_path(_parse_start(arguments).folder)
     # Imported here: torch and accelerate take seconds, and --help does without them.
+    from train.fit.export import check_new
     from train.fit.state import find_checkpoints
     from train.fit.trainer import Trainer
     from train.lock import locked
@@ -45,7 +46,9 @@ def fit(arguments: list[str]) -> int:
         config, state = parse_fit(arguments)
         if state is None and find_checkpoints(out / "checkpoints"):
             raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
-        with enough_memory():
+        if state is None:
+            check_new(out, config)
+        with enough_memory(ADVICE):
             trainer = Trainer(config, state)
             try:
                 stopped = trainer.fit()
@@ -83,19 +86,3 @@ def _parse_start(arguments: list[str]) -> Start:
     check_arguments(arguments)
     words = [word for word in arguments if word not in HELP]  # parse_fit shows the help, with the right defaults
     return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]
-
-
-@contextmanager
-def enough_memory() -> Iterator[None]:
-    """Raise TrainError where a run finds no memory left."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise TrainError("There is not enough memory: try a smaller --batch, or more rounds (--accumulate).") from error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether Python, or torch on any device, says that there is no memory left."""
-    return isinstance(error, MemoryError) or any(text in str(error) for text in ("out of memory", "allocate memory"))

@@ -82,7 +82,10 @@ def _damage(path: Path) -> str | None:
 
 def _is_state(state: Any) -> bool:
     """Whether what was loaded is a checkpoint of this trainer."""
-    return isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in _PARTS.items())
+    if not isinstance(state, dict) or not all(isinstance(state.get(name), kind) for name, kind in _PARTS.items()):
+        return False
+    images, classes = (state["data"].get(name) for name in ("images", "classes"))
+    return isinstance(images, int) and isinstance(classes, list)
 
 
 def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:

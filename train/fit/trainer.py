@@ -24,7 +24,7 @@ from train.data.batches import batches, torch_seed
 from train.data.images import Images
 from train.fit.config import Config, from_dict, to_dict
 from train.fit.ema import EMA, Averages
-from train.fit.export import check_exportable, export
+from train.fit.export import check_exportable, check_loadable, export
 from train.fit.fused import fuse
 from train.fit.identity import check_same, identity
 from train.fit.limits import check, check_resume
@@ -120,6 +120,7 @@ class Trainer:
     def fit(self) -> int | None:
         """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
         check_exportable(self.out)
+        check_loadable(self.task.model(self._network, "EMA", finished=False), self.ema.network)
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
         accelerator, progress = self.accelerator, None

@@ -51,6 +51,8 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     if len(lanes) > 1:
         raise ValueError("diffusers runs one lane: turn Compare off")
     run, model = lanes[0], models[0]
+    if run.checkpoint != _source(model).ref:  # its folder is nobody's business, and goes with the visitor
+        raise ValueError("This model was trained on this page, and is nowhere else")
     if run.sampler == "ddim":
         raise ValueError("diffusers' DDIM visits other times")
     if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):

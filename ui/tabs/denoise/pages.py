@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -74,21 +75,19 @@ class Pages:
 
     def keep_count(self, request: gr.Request, ref: str) -> None:
         """From here on the number of images is the user's own choice."""
-        self._counts[_hash(request)] = (ref, 0)
+        self._keep(self._counts, request, (ref, 0))
 
     def count(self, request: gr.Request, ref: str, now: int) -> int:
         """The number of images to continue with: the default of a new model, unless the user has set another."""
         for_ref, given = self._counts.get(_hash(request), self._first)
         if now == given and (ref != for_ref or self.view(request) is None):
             now = given = controls.default_count(ref)
-        self._counts[_hash(request)] = (ref, given)
-        if len(self._counts) > self.LIMIT:
-            self._counts.popitem(last=False)
+        self._keep(self._counts, request, (ref, given))
         return now
 
     def keep_clip(self, request: gr.Request, ref: str, value: bool) -> None:
         """From here on Clip is the user's own choice for this model."""
-        self._clips[_hash(request)] = ClipChoice(ref, value, decided=True)
+        self._keep(self._clips, request, ClipChoice(ref, value, decided=True))
 
     def clip(self, request: gr.Request, ref: str, model: ModelSpec | None, now: bool) -> bool:
         """The value of Clip to continue with: a new model's own as soon as it is known, unless the user has set it."""
@@ -98,10 +97,15 @@ class Pages:
         if not last.decided and model:
             now = model.clip if now == last.value else now
             last = ClipChoice(ref, now, decided=True)
-        self._clips[_hash(request)] = last
-        if len(self._clips) > self.LIMIT:
-            self._clips.popitem(last=False)
+        self._keep(self._clips, request, last)
         return now
+
+    def _keep(self, table: OrderedDict[str, Any], request: gr.Request, value: object) -> None:
+        """Remember something of a page."""
+        with self._lock:
+            table[_hash(request)] = value
+            if len(table) > self.LIMIT:
+                table.popitem(last=False)
 
     def says_clip(self, request: gr.Request, ref: str, now: bool) -> bool:
         """Whether the value of Clip was chosen for this model, and not left over from the model before."""

@@ -43,8 +43,9 @@ class LatentsJob(Task):
         return self.wanted.chain.count
 
     def check(self, model: ModelSpec) -> None:
-        self.wanted.options(model)
-        self.wanted.rows(model)
+        from ddpm_core.latents import check_chains  # here for the start time: see ui/__init__.py
+
+        check_chains(model, self.wanted.rows(model), **self.wanted.options(model))
         for _, picture in self.wanted.sources:
             if picture:
                 pixels.from_text(picture, model)

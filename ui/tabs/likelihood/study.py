@@ -29,7 +29,7 @@ def read(folder: str) -> dict[str, Any]:
     from train.evaluate.tables import in_order, published_tables, score_tables
 
     place = Path(os.path.expanduser(folder.strip()))
-    if not folder.strip() or not os.path.isdir(place):
+    if not folder.strip() or not os.path.isdir(place):  # unlike Path.is_dir, this accepts any text
         raise ValueError(f"There is no folder {folder.strip()!r}: give the --out of python -m train evaluate")
     try:
         found = read_study(place)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from train import TrainError
+from train.command_line import user_path
 from train.data.sources import ImageSource, open_source
 
 PRESET = "mnist-tiny"
@@ -202,8 +203,16 @@ def flags(chosen: Mapping[str, object], public: bool) -> list[str]:
 
 def _own(data: str) -> list[str]:
     """The flags for a visitor's own pictures."""
-    source = open_source(data)
-    words = ["--data", data, "--channels", "None", "--sample-count", str(_count(source))]
+    source, place = open_source(data), user_path(data)
+    # The trainer works in another folder.
+    words = [
+        "--data",
+        str(place.resolve()) if place.exists() else data,
+        "--channels",
+        "None",
+        "--sample-count",
+        str(_count(source)),
+    ]
     if not source.classes:
         words.append("--no-conditional")
     if _is_large(source):

@@ -208,4 +208,4 @@ def _number(value: object) -> float | None:
 
 
 def _whole(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and 0 < value <= _LARGEST_NUMBER else 0
+    return max(0, int(_number(value) or 0))
