@@ -23,6 +23,8 @@ from ddpm_core.noise import check_seed, gaussian_batch
 from ddpm_core.process import q_sample
 from ddpm_core.runs import SamplerSettings, trajectory
 
+Latent = Tensor  # of one picture, (1, C, H, W): its x_t
+
 
 def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[int]) -> Tensor:
     """The latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
@@ -72,7 +74,7 @@ def _chain(model: ModelSpec, t: int, steps: int | None, options: Mapping[str, An
     return replace(whole, steps=min(whole.steps or t, t))
 
 
-def mix(x_t: Tensor, other: Tensor, weights: Sequence[float]) -> Tensor:
+def mix(x_t: Latent, other: Latent, weights: Sequence[float]) -> Tensor:
     """x̄_t = (1 − λ) x_t + λ x'_t for each weight λ, 0..1: (len(weights), C, H, W) from two latents (1, C, H, W).
 
     Raises ValueError for other shapes and weights.

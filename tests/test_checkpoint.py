@@ -614,7 +614,7 @@ def test_save_refuses_numbers_that_load_would_refuse(tmp_path, value, half, sent
 @pytest.mark.parametrize(
     ("fields", "unet", "sentence"),
     [
-        ({"schedule": NoiseSchedule.linear(100_001)}, {}, "num_train_timesteps must be"),
+        ({"schedule": NoiseSchedule.linear(100_001, beta_end=1e-4)}, {}, "num_train_timesteps must be"),
         ({"student": Student("progressive", (1000,), guidance=2000.0)}, {}, "guidance must be a number from -1,000"),
         ({"student": Student("progressive", (1000,), "x" * 201)}, {}, "teacher must be a text of at most 200"),
         ({"class_names": ("a", "\udcff"), "num_classes": 2}, {"num_class_embeds": 2}, "class_names must be a list"),

@@ -130,7 +130,8 @@ FORBIDDEN = {
         and not under(found.importer, TRAIN_TAB, "ui.tabs.likelihood")
     ),
     "the app leaves tensors and networks to the library": lambda found: (
-        under(found.importer, "ui", "app") and not found.for_types and under(found.imported, "torch", *SLOW)
+        under(found.importer, "ui", "app")
+        and (under(found.imported, "torch") or (not found.for_types and under(found.imported, *SLOW)))
     ),
     "runs know no gradio": lambda found: under(found.importer, "ui.runs") and under(found.imported, "gradio"),
 }

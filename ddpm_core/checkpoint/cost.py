@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ddpm_core.checkpoint.fields import MAX_PARAMETERS
+from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.from_diffusers import UNet2DModel
 
@@ -37,9 +37,7 @@ def _cost(config: str) -> Cost:
     try:
         with torch.device("meta"):
             unet: Any = UNet2DModel.from_config(json.loads(config))
-        parameters = sum(parameter.numel() for parameter in unet.parameters())
-        if parameters > MAX_PARAMETERS:
-            raise ValueError(f"it has {parameters:,} parameters; the limit is {MAX_PARAMETERS:,}")
+        parameters = count_parameters(unet)
         image, t_index, *labels = (value.to("meta") for value in example_inputs(unet))
         with _Count() as count, torch.no_grad():
             unet.eval()(image, t_index, *labels, return_dict=False)

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ddpm_core import files
 from ddpm_core.checkpoint import gamma_file, optimised_file, refs, spec
-from ddpm_core.checkpoint.fields import MAX_PARAMETERS
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Model, ModelSpec
@@ -95,9 +95,7 @@ def json_contents(model: ModelSpec, unet: UNet2DModel) -> dict[str, dict[str, An
     A trainer asks this before it begins, for a network that it makes.
     """
     try:
-        count = sum(parameter.numel() for parameter in unet.parameters())
-        if count > MAX_PARAMETERS:
-            raise ValueError(f"the network has {count:,} parameters; the limit is {MAX_PARAMETERS:,}")
+        count_parameters(unet)  # refuses too many
         return spec.json_files(model, json.loads(unet.to_json_string()))
     except ValueError as error:
         raise ValueError(f"`load` would refuse this model: {error}") from None

@@ -6,11 +6,14 @@ evaluated. So every field is checked first.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ddpm_core.checkpoint.fields import (
     LIMITS,
     MAX_ACTIVATION,
     MAX_ATTENDED,
     MAX_LEVELS,
+    MAX_PARAMETERS,
     choice,
     flag,
     names,
@@ -19,6 +22,9 @@ from ddpm_core.checkpoint.fields import (
     shown,
     whole,
 )
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _KINDS = ("{}Block2D", "Attn{}Block2D", "Resnet{}sampleBlock2D", "Skip{}Block2D", "AttnSkip{}Block2D", "K{}Block2D")
 BLOCKS = {
@@ -31,6 +37,14 @@ _TYPES = {
     "down_block_types": ["DownBlock2D", *["AttnDownBlock2D"] * 3],
     "up_block_types": [*["AttnUpBlock2D"] * 3, "UpBlock2D"],
 }
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many parameters a network has; ValueError for more than MAX_PARAMETERS."""
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if count > MAX_PARAMETERS:
+        raise ValueError(f"the network has {count:,} parameters; the limit is {MAX_PARAMETERS:,}")
+    return count
 
 
 def check(config: dict) -> tuple[int, int]:

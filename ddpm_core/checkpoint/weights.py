@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ddpm_core.checkpoint.fields import MAX_PARAMETERS, MAX_WEIGHT
+from ddpm_core.checkpoint.fields import MAX_WEIGHT
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.from_diffusers import KDownsample2D, KUpsample2D, UNet2DModel
 
@@ -35,9 +36,10 @@ def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel
         raise CheckpointError(
             f"{where}: config.json is not one that UNet2DModel can be built of ({_reason(error)})"
         ) from None
-    count = sum(parameter.numel() for parameter in unet.parameters())
-    if count > MAX_PARAMETERS:
-        raise CheckpointError(f"{where}: the network has {count:,} parameters; the limit is {MAX_PARAMETERS:,}")
+    try:
+        count_parameters(unet)  # refuses too many
+    except ValueError as error:
+        raise CheckpointError(f"{where}: {error}") from None
     weights = read_tensors(path, where)
     expected = unet.state_dict()
     for keys, problem in ((expected.keys() - weights.keys(), "lacks"), (weights.keys() - expected.keys(), "has also")):

@@ -20,7 +20,7 @@ from ui.tabs.latents import pixels
 from ui.tabs.latents.wanted import Wanted
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from ddpm_core.latents import Latent
 
 
 class LatentsJob(Task):
@@ -92,7 +92,7 @@ class LatentsJob(Task):
                 )
         return imaging.to_uint8(step.x)
 
-    def _row(self, model: Model, row: int, t: int, x_t: list[Tensor], options: dict[str, Any]) -> None:
+    def _row(self, model: Model, row: int, t: int, x_t: list[Latent], options: dict[str, Any]) -> None:
         from ddpm_core.latents import mix  # here for the start time: see ui/__init__.py
 
         wanted, columns = self.wanted, self.wanted.chain.count

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.likelihood import BATCH, BitsPerDim, progressive_decoding, rechain
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.noise import gaussian_batch
+from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.predict import label_tensor
 from ddpm_core.timesteps import timestep_pairs
 from ui.runs import formats
@@ -26,9 +26,6 @@ from ui.runs.plan import LOSSLESS, frame_format
 from ui.runs.source import ModelSource
 from ui.runs.task import Task
 from ui.tabs.likelihood.wanted import Wanted, lengths, variances
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 DECODED = 6  # pictures whose decoding is shown
 EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
@@ -195,7 +192,7 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str,
     return {"chains": chains, "curves": curves, "rmse": rmse.tolist(), "times": times}
 
 
-def _noise(rows: range) -> Callable[[int, Tensor], Tensor]:
+def _noise(rows: range) -> Noise:
     """Noise that depends on the picture, not on what it is measured with: as `train evaluate` has it."""
     return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
 

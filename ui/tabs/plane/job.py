@@ -22,8 +22,6 @@ from ui.runs.task import Task
 from ui.tabs.plane.wanted import T, Wanted
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ddpm_core.plane import Mixture
     from ddpm_core.samplers import Step
 
@@ -162,7 +160,7 @@ class PlaneJob(Task):
         if now is not None:
             points, steps = PREVIEW
             *_, last = cloud(now, self.wanted.seed, points, steps=steps, sampler="ddim")
-            x = packed(last.x)
+            x = packed(last.x.flatten(1).numpy())
         self.give(kind="training", steps=self.wanted.training, curve=list(curve), least=lowest, x=x)
 
     def _run(self, models: list[Model], mixture: Mixture) -> None:
@@ -171,7 +169,7 @@ class PlaneJob(Task):
         wanted, lanes = self.wanted, self.wanted.lanes
         x_T = start(wanted.seed, wanted.count)
         for lane in range(len(lanes)):
-            self._frame(lane, models[lane], mixture, T, x_T)
+            self._frame(lane, models[lane], mixture, T, x_T.flatten(1).numpy())
         times = [set(wanted.times(lane, model)) for lane, model in zip(lanes, models, strict=True)]
         runs = []
         for lane, model in zip(lanes, models, strict=True):
@@ -179,12 +177,13 @@ class PlaneJob(Task):
             runs.append(timed(steps, f"{REF}-{lane.denoiser}", wanted.count, lane.steps))
         for lane, step in together(runs):
             self.count(wanted.count)
+            points = step.x.flatten(1).numpy()
             if step.s in times[lane]:
-                self._frame(lane, models[lane], mixture, step.s, step.x)
+                self._frame(lane, models[lane], mixture, step.s, points)
             if step.s == 0:
-                self.clouds[lane] = step.x.flatten(1).numpy()
+                self.clouds[lane] = points
 
-    def _frame(self, lane: int, model: Model, mixture: Mixture, s: int, x: Tensor) -> None:
+    def _frame(self, lane: int, model: Model, mixture: Mixture, s: int, points: np.ndarray) -> None:
         alpha_bar = model.schedule.alpha_bar[s].item()
         reach = float(np.sqrt(alpha_bar * NEAR**2 + (1 - alpha_bar) * FAR**2))
         of_network = self.wanted.lanes[lane].denoiser == "trained"
@@ -194,7 +193,7 @@ class PlaneJob(Task):
             s=s,
             alpha_bar=alpha_bar,
             reach=reach,
-            x=packed(x),
+            x=packed(points),
             field=field_of(model, mixture, max(s, 1), reach) if of_network else None,
         )
 
@@ -243,9 +242,9 @@ def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> str:
     return _text(network_score(model, points, t).numpy() * variance**0.5, ARROW_UNIT, np.int8)
 
 
-def packed(x: Tensor) -> str:
-    """Points (N, 2, 1, 1) as text: x₁, x₂ of each as int16."""
-    return _text(x.flatten(1).numpy(), UNIT, np.int16)
+def packed(points: np.ndarray) -> str:
+    """Points (N, 2) as text: x₁, x₂ of each as int16."""
+    return _text(points, UNIT, np.int16)
 
 
 def _text(values: np.ndarray, unit: float, kind: type) -> str:
