@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import pytest
@@ -216,6 +217,34 @@ def test_a_precision_the_cpu_lacks_is_replaced_with_a_warning(monkeypatch):
     with pytest.warns(UserWarning, match="using fp32"):
         wrapped = engine.wrap(small(), "cpu", "bf16", "openvino")
     assert wrapped.description == "OpenVINO · cpu · fp32 (no native bf16)"
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_auto_is_bf16_only_where_it_is_fast(monkeypatch, fast):
+    """Some processors have its instructions and are slower with them."""
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "BF16"])
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    for place in (engine, openvino_engine):
+        monkeypatch.setattr(place, "bf16_is_fast", lambda: fast)
+    expected = ("bf16", "") if fast else ("fp32", " (bf16 is slower here)")
+    assert engine.torch_precision("auto", torch.device("cpu")) == expected[0]
+    assert openvino_engine._precision("auto") == expected
+    assert openvino_engine._precision("bf16") == ("bf16", "")  # what was asked for
+
+
+@pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16], ids=str)
+def test_which_precision_is_fast_is_measured(monkeypatch, slow):
+    multiply = torch.mm
+
+    def slowed(a, b):
+        time.sleep(0.02 * (a.dtype == slow))
+        return multiply(a, b)
+
+    monkeypatch.setattr(torch, "mm", slowed)
+    monkeypatch.setattr(common, "_SIDE", 8)
+    common.bf16_is_fast.cache_clear()
+    assert common.bf16_is_fast() == (slow == torch.float32)
+    common.bf16_is_fast.cache_clear()
 
 
 def test_without_openvino_torch_evaluates(monkeypatch):

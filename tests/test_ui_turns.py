@@ -162,7 +162,9 @@ def test_one_run_too_many_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(LINE, "queue", 1)
     gate = Gate()
     first, second = Job([SETTINGS], Models(gate)), Job([SETTINGS], Models())
-    running = [in_background(first), in_background(second)]
+    running = [in_background(first)]
+    assert gate.entered.acquire(timeout=10)  # else the second, which waits for nobody, could come and go before it
+    running.append(in_background(second))
     wait_for(lambda: len(LINE) == 2)
     (*_, last) = Job([SETTINGS], Models()).updates()
     assert (last.state, last.text[:30]) == ("error", "There are too many runs now (a")

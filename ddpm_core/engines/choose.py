@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import torch
 
-from ddpm_core.engines.common import EngineNetwork, announced
+from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
 from ddpm_core.engines.torch import CompiledNetwork, TorchNetwork
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
@@ -25,10 +25,10 @@ def wrap(
     """The network ready for evaluation; its description says what was chosen, and why.
 
     device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
-    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and bf16 where the processor computes
-    in it, fp16 on older CUDA devices, else fp32. torch replaces an engine that does not work here, with a warning.
-    progress(text) is called when the preparation takes more than 2 seconds; without it the text goes to the log.
-    owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always does.
+    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and bf16 where the processor is
+    faster in it, fp16 on older CUDA devices, else fp32. torch replaces an engine that does not work here, with a
+    warning. progress(text) is called when the preparation takes more than 2 seconds; without it the text goes to the
+    log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always does.
     Raises ValueError for values outside these.
     """
     if precision not in PRECISIONS:
@@ -74,7 +74,7 @@ def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
     # torch has only private names for what a CPU can do, and not in every version
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     native = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
-    return "bf16" if native else "fp32"
+    return "bf16" if native and bf16_is_fast() else "fp32"
 
 
 def choose_device(device: str = "auto") -> torch.device:

@@ -26,7 +26,14 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
-from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, return_freed_memory, weight_bytes
+from ddpm_core.engines.common import (
+    DTYPES,
+    bf16_is_fast,
+    example_inputs,
+    in_two_parts,
+    return_freed_memory,
+    weight_bytes,
+)
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.files import sha256
 from ddpm_core.from_diffusers import UNet2DModel
@@ -58,8 +65,9 @@ log = logging.getLogger(__name__)
 class OpenVINONetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size.
 
-    precision: "auto" is bf16 where the CPU computes in it (AMX, AVX512-BF16), else fp32; one the CPU lacks is fp32 too,
-    with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the memory.
+    precision: "auto" is bf16 where the CPU has it (AMX, AVX512-BF16) and is faster in it, else fp32; one the CPU lacks
+    is fp32 too, with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the
+    memory.
 
     A network compiled for one fixed shape is faster than one for any shape, and the outputs are bit-equal whatever the
     batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
@@ -160,7 +168,9 @@ def _precision(precision: Precision) -> tuple[Arithmetic, str]:
     """The precision to use, and why, when it is not the requested one."""
     native = _CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
-        return ("bf16", "") if "BF16" in native else ("fp32", " (no native bf16)")
+        if "BF16" not in native:
+            return "fp32", " (no native bf16)"
+        return ("bf16", "") if bf16_is_fast() else ("fp32", " (bf16 is slower here)")
     if precision.upper() in native:
         return precision, ""
     warnings.warn(f"this CPU has no {precision} arithmetic: using fp32", stacklevel=4)
