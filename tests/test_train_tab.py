@@ -301,7 +301,7 @@ def test_a_training_pauses_goes_on_stops_and_finishes(stub, tmp_path):
     assert run.state == "stopped"
 
 
-def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch):
+def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("STUB_STEPS", "1")
     run = Training(tmp_path / "run", [])
     wait_for(lambda: run.state == "finished")
@@ -309,6 +309,11 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch):
     failed = Training(tmp_path / "failed", [])
     wait_for(lambda: failed.state == "error")
     assert failed.error == "There is not enough memory: try a smaller --batch."
+    monkeypatch.setattr(training, "COMMAND", (sys.executable, "-c", "raise SystemExit('Traceback in /tmp/x')"))
+    odd = Training(tmp_path / "odd", [])
+    wait_for(lambda: odd.state == "error")
+    assert odd.error == "The training ended unexpectedly (code 1); the log of the app has its last words"
+    assert "Traceback in /tmp/x" in caplog.text
 
 
 def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path, monkeypatch, request):

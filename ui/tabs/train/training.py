@@ -6,6 +6,7 @@ the run goes on with --resume to the weights that it would have had.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -27,6 +28,8 @@ PATIENCE = 30.0  # seconds that a process has to save and end
 LOG = "train.log"
 _UNDER_WAY: dict[Wanted, State] = {"running": "running", "paused": "pausing", "stopped": "stopping"}
 COMMAND = (sys.executable, "-m", "train.fit.attended")
+
+log = logging.getLogger(__name__)
 
 
 class Training:
@@ -145,13 +148,15 @@ class Training:
 
     def _reason(self, code: int) -> str:
         """The trainer's own sentence, which is the last line of its log, or what is known otherwise."""
+        lines: list[str] = []
         with suppress(OSError):
-            lines = (self.run.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-            for line in reversed(lines[-50:]):
-                if line.startswith("error: "):
-                    return line.removeprefix("error: ")
+            lines = (self.run.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-50:]
+        for line in reversed(lines):
+            if line.startswith("error: "):
+                return line.removeprefix("error: ")
         if code in (-signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM):
             return "The training was ended from outside"
         if code == -9:
             return "The training was killed, perhaps because the memory was full"
-        return f"The training ended unexpectedly (code {code}); its last words are in {self.run.path / LOG}"
+        log.error("a training ended with code %d:\n%s", code, "\n".join(lines))  # not for a public page's visitors
+        return f"The training ended unexpectedly (code {code}); the log of the app has its last words"
