@@ -102,6 +102,34 @@ def test_the_progressive_target_is_the_papers_formula_and_stays_within_what_was_
     assert ours.abs().max() <= 1
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_target_follows_the_teachers_trajectory_to_its_order(order):
+    """Half the step, in log λ, makes the error of one step 2^(order + 1) times smaller, to the leading order."""
+
+    def error(half_width):
+        middle = math.log(AB[400] / (1 - AB[400]))
+        ends = (
+            int(np.abs(np.log(AB[1:] / (1 - AB[1:])) - middle - d).argmin()) + 1 for d in (-half_width, 0, half_width)
+        )
+        times = path(*ends)
+        x_t, _ = batch([int(times[0][0])])
+        target = progressive_target(LINEAR, posterior_mean, x_t, times, order)
+        reached = ddim_step(LINEAR, x_t, target, times[0], times[2])
+        ab = torch.tensor(AB)[[int(times[0][0]), int(times[2][0])]]
+        sd_t, sd_s = (ab * S2 + 1 - ab).sqrt()
+        exact = ab[1].sqrt() * M + sd_s / sd_t * (x_t - ab[0].sqrt() * M)
+        return (reached - exact).abs().mean()
+
+    assert 0.8 * 2 ** (order + 1) < error(1.6) / error(0.8) < 1.25 * 2 ** (order + 1)
+
+
+@pytest.mark.parametrize("times", [(250, 62, 0), (62, 16, 0)])
+def test_the_last_step_is_ddims_at_any_order(times):
+    x_t, _ = batch(times[:1])
+    first, second = (progressive_target(LINEAR, posterior_mean, x_t, path(*times), order) for order in (1, 2))
+    assert torch.equal(first, second)
+
+
 def test_the_progressive_loss_is_weighted_by_the_larger_of_snr_and_1_and_0_for_its_target():
     times = path(1000, 562, 250), path(62, 16, 0)
     for steps in times:

@@ -24,6 +24,9 @@ class DistillConfig(Config):
     consistency: one student that sees x_0 at once from several times."""
     teacher_steps: int = 16
     """DDIM steps of the teacher's chain, from which the student learns."""
+    teacher_order: Literal[1, 2] = 1
+    """progressive: how the first halving takes two of these steps. 1: as they are (Salimans & Ho). 2: as one step of
+    second order, DPM-Solver++(2S), which comes nearer to what many steps of the teacher give."""
     student_steps: int | None = None
     """progressive: the halving ends with a student of so many steps; None: 1. consistency: how many times the student
     learns, which is the most steps that it can take; None: 8, or --teacher-steps where that is less."""

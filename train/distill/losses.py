@@ -25,26 +25,35 @@ def ddim_step(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: Tensor, s: T
 
 
 @torch.no_grad()
-def progressive_target(schedule: NoiseSchedule, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]) -> Tensor:
-    """The x̂_0 with which one DDIM step from t to s ends where two of the teacher do; path: [t, between, s].
+def progressive_target(
+    schedule: NoiseSchedule, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor], order: int = 1
+) -> Tensor:
+    """The x̂_0 with which one DDIM step from t to s ends where two evaluations of the teacher lead.
 
-    Salimans & Ho 2022, Algorithm 2: x̃ = (x_s − (σ_s/σ_t) x_t)/(α_s − (σ_s/σ_t) α_t). With λ = √(ᾱ/(1 − ᾱ)) that is a
-    mean of the teacher's two x̂_0 with the weights λ_between − λ_t and λ_s − λ_between, which is how it is computed:
-    nothing cancels, and what was clipped stays in [−1, 1].
+    path: [t, between, s].
+    order 1: by two DDIM steps, Salimans & Ho 2022, Algorithm 2: x̃ = (x_s − (σ_s/σ_t) x_t)/(α_s − (σ_s/σ_t) α_t). With
+    λ = √(ᾱ/(1 − ᾱ)) that is a mean of the teacher's two x̂_0 with the weights λ_between − λ_t and λ_s − λ_between, which
+    is how it is computed: nothing cancels, and what was clipped stays in [−1, 1].
+    order 2: by one step of second order along the teacher's trajectory, DPM-Solver++(2S) (Lu et al. 2022, Algorithm 1):
+    weights 1 − 1/(2r) and 1/(2r), r = (log λ_between − log λ_t)/(log λ_s − log λ_t); where an end has no finite log λ,
+    as order 1. The teacher must not be a student, whose x̂_0 are those of its own long steps.
     """
     t, between, _ = path
     first = teacher(x_t, t)
     second = teacher(ddim_step(schedule, x_t, first, t, between), between)
     at_t, at_between, at_s = ((schedule.alpha_bar[time] / (1 - schedule.alpha_bar[time])).sqrt() for time in path)
     share = (at_between - at_t) / (at_s - at_t)  # 0 at s = 0, where λ is infinite
+    if order == 2:
+        r = (at_between / at_t).log() / (at_s / at_t).log()
+        share = torch.where((at_t > 0) & at_s.isfinite(), 1 - 1 / (2 * r), share)
     return second + _per_image(share, x_t) * (first - second)
 
 
 def progressive_loss(
-    schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]
+    schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor], order: int = 1
 ) -> Tensor:
     """max(SNR_t, 1) ‖x̃ − x̂_0(x_t)‖², averaged over pixels: the truncated weighting of Salimans & Ho 2022."""
-    target = progressive_target(schedule, teacher, x_t, path)
+    target = progressive_target(schedule, teacher, x_t, path, order)
     snr = schedule.alpha_bar[path[0]] / (1 - schedule.alpha_bar[path[0]])
     error = (student(x_t, path[0]) - target).square().flatten(1).mean(1)
     return snr.clamp(min=1).to(error) * error
@@ -71,9 +80,6 @@ def consistency_loss(
     """
     target = consistency_target(schedule, student, teacher, x_t, path)
     return (student(x_t, path[0]) - target).square().flatten(1).mean(1)
-
-
-LOSSES = {"consistency": consistency_loss, "progressive": progressive_loss}
 
 
 def _per_image(value: Tensor, x: Tensor) -> Tensor:

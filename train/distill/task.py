@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from train import TrainError
 from train.command_line import user_path
 from train.data.images import Images
 from train.distill.config import DistillConfig
-from train.distill.losses import LOSSES
+from train.distill.losses import consistency_loss, progressive_loss
 from train.distill.teacher import chain_of, check_same_teacher, name_of, open_teacher
 from train.fit.card import Card
 from train.fit.config import Config
@@ -63,6 +64,8 @@ class Distilling(Task):
             teacher, guidance = first.student.teacher, first.student.guidance
         self._student = Student(config.method, tuple(chain[:: self._width]), teacher, guidance)
         self._chain = torch.tensor([*chain, 0])
+        order = config.teacher_order if self._is_first else 1
+        self._loss = partial(progressive_loss, order=order) if config.method == "progressive" else consistency_loss
         drawn = np.zeros(self.schedule.T)
         drawn[np.array(self._student.times) - 1] = 1 / steps
         self.times = drawn.cumsum()
@@ -115,8 +118,7 @@ class Distilling(Task):
             return predict(self._teacher, x, t.to(x.device), labels, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)
-        loss = LOSSES[self._config.method]
-        return loss(self.schedule, student, teacher, x_t, self._path(t))
+        return self._loss(self.schedule, student, teacher, x_t, self._path(t))
 
     def _path(self, t: Tensor) -> Sequence[Tensor]:
         """The times of the teacher that one step of the student from t passes, [t, ..., s]."""
@@ -131,13 +133,14 @@ class Distilling(Task):
         config, student = self._config, self._student
         n, times = len(student.times), ", ".join(map(str, student.times))
         one_of = f"1 to {n} steps" if student.method == "consistency" else _steps(n)
+        chain = "DDIM steps" if config.teacher_order == 1 else "evaluations, two a step of DPM-Solver++(2S)"
         guided = "" if student.guidance is None else f", with guidance {student.guidance:g}"
         return Card(
             title=f"{student.teacher}: a student for {one_of}",
             summary=f"A student of `{student.teacher}` by {PAPERS[student.method]}, made with DDPM Lab.",
             caption=f"{_steps(student.steps)} of the sampler {student.sampler}",
             facts={
-                "Teacher": f"`{config.teacher}`, {config.teacher_steps} DDIM steps{guided}",
+                "Teacher": f"`{config.teacher}`, {config.teacher_steps} {chain}{guided}",
                 "Steps": f"{one_of} of the sampler {student.sampler}, at t = {times}",
                 "Loss": f"of {PAPERS[student.method]}",
                 "Times": "each of the student's times alike",

@@ -124,6 +124,8 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         )
     if n % k:
         raise TrainError(f"--student-steps must divide --teacher-steps {n}, got {k}.")
+    if config.teacher_order == 2 and (config.method != "progressive" or teacher.student is not None):
+        raise TrainError("--teacher-order 2 goes with --method progressive and a teacher that is no student.")
     if not 0 < config.spacing_power <= 4:
         raise TrainError(f"--spacing-power must be above 0 and at most 4, got {config.spacing_power}.")
     if config.guidance is not None:
