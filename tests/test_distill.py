@@ -27,11 +27,13 @@ from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load,
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.engines.choose import wrap
+from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.network import unet
 from ddpm_core.process import q_sample
 from ddpm_core.student import Student
 from train import TrainError
 from train.__main__ import main
+from train.distill import task
 from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
 from train.distill.start import parse_distill, stages
@@ -345,7 +347,8 @@ def make_teacher(folder, **fields):
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
-    return make_teacher(tmp_path_factory.mktemp("lab") / "tiny-teacher")
+    optimised = {sampler: {2: (39, 10)} for sampler in OPTIMISED_FOR}
+    return make_teacher(tmp_path_factory.mktemp("lab") / "tiny-teacher", optimised=optimised)
 
 
 @pytest.fixture(scope="module")
@@ -409,6 +412,7 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
         guidance = METHODS[method].get("guidance")
         assert model.student == Student(method, times, "tiny-teacher", guidance, finished=True)
         assert (model.class_names, model.null_label, model.prediction) == (("cat", "dog"), 2, "v")
+        assert model.optimised is None  # those of the teacher's weights
         assert sample(model, [0], labels=0).shape == (1, 8, 8, 3)
         card = (whole / name / "model" / "README.md").read_text()
         assert f"{method} distillation" in card and f"python -m train distill {teacher} " in card
@@ -433,6 +437,15 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
     for part in ("model", "ema"):
         assert_same(weights(broken / last, 4, part), weights(whole / last, 4, part))
     assert load(broken / last / "model", device="cpu", engine="torch").student.finished
+
+
+def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, data, tmp_path, monkeypatch):
+    orders = []
+    monkeypatch.setattr(task, "progressive_loss", lambda *_, order: orders.append(order) or progressive_loss(*_, order))
+    run = {**METHODS["progressive"], "teacher_order": 2, "steps": 2}
+    assert main(words(teacher, data, tmp_path / "run", **run)) == 0
+    assert orders == [2, 2, 1, 1]
+    assert "4 evaluations, two a step of DPM" in (tmp_path / "run" / "2-steps" / "model" / "README.md").read_text()
 
 
 def test_a_progressive_student_can_be_halved_again_and_no_other_student_distilled(teacher, data, tmp_path, capsys):
@@ -460,6 +473,10 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 0}, "--teacher-steps must be 1 to"),
         ({"teacher_steps": 32}, "visit one time twice"),
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
+        (
+            {"teacher_steps": 4, "method": "consistency", "teacher_order": 2},
+            "--teacher-order 2 goes with --method prog",
+        ),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
         ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),
     ],

@@ -127,7 +127,8 @@ class Distilling(Task):
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         student = replace(self._student, finished=finished)
-        return replace(self._teacher, network=network, gamma=None, student=student, source=Source(weights=weights))
+        own = {"gamma": None, "optimised": None}  # what was measured on the teacher's weights
+        return replace(self._teacher, network=network, student=student, source=Source(weights=weights), **own)
 
     def card(self) -> Card:
         config, student = self._config, self._student
