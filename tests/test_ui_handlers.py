@@ -8,6 +8,9 @@ import gradio as gr
 import pytest
 from test_ui_jobs import Models as OneModel
 
+import ddpm_core
+from ddpm_core.checkpoint.refs import embedded
+from ddpm_core.names import SAMPLERS
 from ui.export import files
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
@@ -79,6 +82,15 @@ def test_settings_are_described_with_scripts_that_repeat_them(real):
     assert said.summary == "CIFAR-10 tiny · 5 steps · β̃ₜ · ship · seed 7"
     assert "seeds=range(7, 9)" in said.python and "set_timesteps" in said.diffusers
     assert said.copy_diffusers["interactive"] and said.caption == ""
+
+
+@pytest.mark.parametrize("ref", sorted(embedded()))
+def test_every_model_of_the_list_is_described_with_every_sampler(real, ref):
+    student = ddpm_core.load(ref, device="cpu", engine="torch").student
+    for sampler in SAMPLERS:
+        said = real.describe(*values(checkpoint=ref, sampler=sampler, steps=student.steps if student else 5))
+        assert ("wrong" in said.estimate) == (student is not None and sampler != student.sampler)
+        assert bool(said.python) == ("wrong" not in said.estimate)
 
 
 def test_two_lanes_are_described_with_a_caption_and_without_diffusers(real):

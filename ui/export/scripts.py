@@ -55,6 +55,8 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
         raise ValueError("This model was trained on this page, and is nowhere else")
     if run.sampler == "ddim":
         raise ValueError("diffusers' DDIM visits other times")
+    if run.sampler == "consistency":
+        raise ValueError("diffusers has no sampler for students of this kind")
     if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
     if model.prediction == "mu" or model.variance.startswith("learned"):
