@@ -18,7 +18,8 @@ EMBEDDED = {
     "mnist-tiny": ("Digits", "clear and fast"),
     "cifar10-tiny": ("CIFAR-10 tiny", "in colour, rough"),
     "mnist-tiny-consistency": ("Digits student", "1 to 4 steps"),
-    "mnist-tiny-2-steps": ("Digits student", "2 steps of DDIM"),
+    "mnist-tiny-2-steps": ("Digits student", "2 steps"),
+    "cifar10-tiny-4-steps": ("CIFAR-10 student", "4 steps"),
 }
 _STATES = {
     "embedded": "embedded",
