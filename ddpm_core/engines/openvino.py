@@ -26,14 +26,8 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
-from ddpm_core.engines.common import (
-    DTYPES,
-    bf16_is_fast,
-    example_inputs,
-    in_two_parts,
-    return_freed_memory,
-    weight_bytes,
-)
+from ddpm_core.engines import common
+from ddpm_core.engines.common import DTYPES, bf16_is_fast, example_inputs, in_two_parts
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.files import sha256
 from ddpm_core.from_diffusers import UNet2DModel
@@ -93,7 +87,7 @@ class OpenVINONetwork:
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
             parameter.data = weights[name]
-        return_freed_memory()
+        common.return_freed_memory()
 
     def _prepare(self, weights: dict[str, Tensor]) -> None:
         """Convert, and compile for one image. If the one on disk fails, it is removed and made again."""
@@ -117,7 +111,7 @@ class OpenVINONetwork:
         """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
         weights = sum(weight.numel() for weight in self.unet.parameters())
         each = _SHAPE_WEIGHTS * weights * DTYPES[self._precision].itemsize
-        return weight_bytes(self.unet) + int(len(self._requests) * each)
+        return common.weight_bytes(self.unet) + int(len(self._requests) * each)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""

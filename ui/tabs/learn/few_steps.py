@@ -29,6 +29,7 @@ LANES = {
 SEEDS = range(defaults.SEED, defaults.SEED + 32)  # the first one's pictures are shown, the distance is of all
 PICTURES = Path(__file__).with_name("few_steps.png")  # a row for each lane, a column for each number of steps
 NUMBERS = Path(__file__).with_name("few_steps.json")
+PRECISION = "bf16"  # of the pictures: in one step a student's rounding shows, and "auto" differs between machines
 
 
 def draw(name: str, steps: int, seeds: range) -> np.ndarray | None:
@@ -36,7 +37,7 @@ def draw(name: str, steps: int, seeds: range) -> np.ndarray | None:
     import ddpm_core  # here for the start time: see ui/__init__.py
 
     lane = replace(LANES[name], steps=steps)
-    model = ddpm_core.load(lane.checkpoint)
+    model = ddpm_core.load(lane.checkpoint, precision=PRECISION)
     if model.student is not None and steps > len(model.student.times):
         return None
     arguments: dict[str, Any] = lane.arguments(model) | {"seeds": seeds}
