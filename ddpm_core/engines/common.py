@@ -49,7 +49,7 @@ class EngineNetwork(Protocol):
 def bf16_is_fast() -> bool:
     """Whether this CPU, which has instructions for bf16, multiplies matrices faster with them than in float32.
 
-    It is measured, in some 20 milliseconds, since having them does not tell: two cores of AMD's Zen 4 are twice as fast
+    It is measured, in some 50 milliseconds, since having them does not tell: two cores of AMD's Zen 4 are twice as fast
     with AVX512-BF16, two of an Intel Xeon without AMX 1.8 times slower. On a busy machine the quickest trial counts.
     """
     shortest = dict.fromkeys((torch.float32, torch.bfloat16), float("inf"))
