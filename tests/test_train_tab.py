@@ -500,6 +500,7 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.click(".ddpm-train .use")
     page.wait_for_selector("#run:visible")
     page.wait_for_function("document.querySelector('#checkpoint input').value.startsWith('Trained here')")
+    page.wait_for_selector("#steps input[max='20']")  # the model has so many, and its coming takes the 50 back
     page.fill("#steps input[type=number]", "2")
     page.press("#steps input[type=number]", "Tab")
     page.click("#run")
