@@ -45,7 +45,7 @@ Chain = tuple[int, ...]  # times t, descending
 
 @dataclass(frozen=True)
 class OptimisedSteps:
-    """times: for each sampler of names.OPTIMISED_FOR and number of steps n, the n times t, descending. errors: the mean
+    """times: for each sampler and number of steps n, the n times t, descending. errors: the mean
     distance of their x_0 from the teacher's, root mean square over a sharpened image. images: how many it was measured
     on.
     """
@@ -63,13 +63,14 @@ def optimise_timesteps(
     labels: int | Sequence[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
     detail: float = 1.0,
+    samplers: Sequence[Sampler] = OPTIMISED_FOR,
 ) -> OptimisedSteps:
     """The best times for each number of steps, for the samplers without noise.
 
     steps: any of 1..points, None for those of STEPS that are. seeds: of the images that the teacher draws. points: how
     many times it visits. labels: see predict.label_tensor, but None means all classes in turn. progress(done, total)
     counts evaluations of the network; what it raises ends the work. detail: 0..2, how much the details of a picture
-    count, see `sharpen`: 1 for photographs, less for drawings and digits.
+    count, see `sharpen`: 1 for photographs, less for drawings and digits. samplers: any of names.OPTIMISED_FOR.
 
     Raises ValueError, before anything is computed, for values outside these.
     """
@@ -78,11 +79,13 @@ def optimise_timesteps(
         raise ValueError("give at least one seed")
     if not 0 <= detail <= MOST_DETAIL:
         raise ValueError(f"detail must be a number from 0 to {MOST_DETAIL}, got {detail!r}")
+    if not samplers or not set(samplers) <= set(OPTIMISED_FOR):
+        raise ValueError(f"samplers must be some of {', '.join(OPTIMISED_FOR)}, got {', '.join(samplers) or 'none'}")
     times = teacher_times(model.schedule, points)
     wanted = _checked([n for n in STEPS if n <= len(times)] or [1] if steps is None else steps, len(times))
     if labels is None and model.num_classes:
         labels = [seed % model.num_classes for seed in seeds]
-    total = len(times) + len(OPTIMISED_FOR) * sum(map(_evaluations, wanted))  # of one image
+    total = len(times) + len(samplers) * sum(map(_evaluations, wanted))  # of one image
 
     def report(done: int) -> None:
         if progress:
@@ -93,13 +96,13 @@ def optimise_timesteps(
     start, first = start_errors(products), first_order_errors(model.schedule, times, products)
     second = second_order_errors(model.schedule, times, products)
     found: dict[Sampler, dict[int, tuple[Chain, float]]] = {}
-    for sampler in OPTIMISED_FOR:
+    for sampler in samplers:
         jump = np.broadcast_to(first, second.shape) if sampler == "ddim" else second  # DDIM's has no past
         proposed = [best_chains(start, first, jump, max(wanted), growth) for growth in GROWTHS]
         found[sampler] = {}
         for n in wanted:
             chains = [tuple(times[i] for i in one[n]) for one in proposed]
-            found[sampler][n] = trial.best(sampler, [*chains, *_named(model.schedule, n)])
+            found[sampler][n] = trial.best(sampler, [*chains, *named_chains(model.schedule, n)])
     return OptimisedSteps(
         {sampler: {n: chain for n, (chain, _) in chains.items()} for sampler, chains in found.items()},
         {sampler: {n: error for n, (_, error) in chains.items()} for sampler, chains in found.items()},
@@ -142,7 +145,7 @@ def _checked(steps: Sequence[int], most: int) -> list[int]:
     return sorted({int(n) for n in steps})
 
 
-def _named(schedule: NoiseSchedule, n: int) -> list[Chain]:
+def named_chains(schedule: NoiseSchedule, n: int) -> list[Chain]:
     """The chains of n steps of the named spacings, but for those that start where no solver can."""
     chains = [tuple(t for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in NAMED]
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]

@@ -155,6 +155,8 @@ def test_what_it_takes_is_said_before_anything_is_computed():
         ({"steps": []}, "steps must be whole numbers from 1 to 60, got none"),
         ({"steps": [2.5]}, "got 2.5"),
         ({"seeds": []}, "at least one seed"),
+        ({"samplers": ["ddpm"]}, "samplers must be some of ddim, dpm\\+\\+, unipc, got ddpm"),
+        ({"samplers": []}, "got none"),
         ({"points": 1}, "points must be a whole number of at least 2"),
         ({"labels": 3}, "no classes"),
     ):
@@ -167,6 +169,14 @@ def test_what_it_takes_is_said_before_anything_is_computed():
 def test_by_default_there_are_the_usual_numbers_of_steps_as_far_as_the_process_has_them():
     short = replace(mixture(), schedule=NoiseSchedule.linear(7, 0.1, 0.5), network=lambda x, t_index, labels: 0.1 * x)
     assert set(optimise_timesteps(short, seeds=[0]).times["ddim"]) == {4, 5, 6}
+
+
+def test_only_the_samplers_that_are_named_are_searched():
+    counts = []
+    found = optimise_timesteps(
+        mixture(), [2], range(2), 5, samplers=["unipc"], progress=lambda *count: counts.append(count)
+    )
+    assert set(found.times) == set(found.errors) == {"unipc"} and counts[-1][0] == counts[-1][1]
 
 
 def test_what_the_progress_raises_ends_the_work():

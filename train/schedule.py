@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tqdm import tqdm
 
 from ddpm_core.__main__ import Where, open_checkpoint
+from ddpm_core.names import OPTIMISED_FOR, Sampler
 from train import TrainError
-from train.command_line import check_range, numbers, parse
+from train.command_line import check_range, names, numbers, parse
+
+if TYPE_CHECKING:
+    from ddpm_core import Model
+    from ddpm_core.optimised import Chain, OptimisedSteps
+    from train.evaluate.features import Extractor, Reference
 
 
 @dataclass
@@ -28,15 +34,23 @@ class ScheduleOptions:
     """times of the teacher, which draws these images as exactly as it can"""
     detail: float = 1.0
     """how much the details of a picture count: 1 for photographs, less for drawings, 0 for digits"""
+    samplers: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(OPTIMISED_FOR)}")] = ",".join(OPTIMISED_FOR)
+    data: str | None = None
+    """what the checkpoint was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist; with it the
+    times are refined, so that the kernel distance between features of pictures and data falls"""
+    samples: int = 500
+    """how many pictures every trial draws for that"""
+    extractor: str = "inception-v3-compat"
+    """feature extractor for that, as for `evaluate`"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
     options = parse(ScheduleOptions, arguments, prog="python -m train schedule")
-    check_range(options, {"images": (1, 10**5), "points": (2, 1000), "detail": (0, 2)})
+    check_range(options, {"images": (1, 10**5), "points": (2, 1000), "detail": (0, 2), "samples": (2, 10**6)})
     steps = None if options.steps is None else numbers(options.steps, "steps", int)
-    from ddpm_core import optimise_timesteps
+    samplers = names(options.samplers, "samplers", OPTIMISED_FOR)
     from ddpm_core.checkpoint import optimised_file, refs
 
     ref = refs.parse(options.checkpoint)
@@ -48,15 +62,75 @@ def main(arguments: list[str]) -> int:
         )
     model = open_checkpoint(options.checkpoint, options.where)
     optimised_file.place(model)  # raises, before anything is computed, where the result can't be kept
+    judged = _extractor_and_data(options, model) if options.data else None
+    found = _search(model, steps, samplers, options)
+    about: dict[str, Any] = {"points": options.points, "detail": options.detail}
+    if judged:
+        found, distances = _refined(model, found, *judged, options.samples)
+        about |= {"extractor": options.extractor, "samples": options.samples, "distances": distances}
+    engine = getattr(model.network, "description", "")
+    print(optimised_file.write(model, found, **about, engine=engine))
+    return 0
+
+
+def _extractor_and_data(options: ScheduleOptions, model: Model) -> tuple[Extractor, Reference]:
+    """Raises TrainError when one of them can't be had."""
+    import torch
+
+    from ddpm_core.predict import network_device
+    from train.data.sample import ImageSample
+    from train.evaluate.features import KID_REFERENCES, open_extractor, reference
+
+    extractor = open_extractor(options.extractor, ["kid"], network_device(model.network) or torch.device("cpu"))
+    data = ImageSample(options.data or "", "train", model.image_size, KID_REFERENCES, model.channels)
+    if len(data) < 2:
+        raise TrainError(f"The refinement needs at least 2 images of data, and the {data.description} has 1.")
+    return extractor, reference(extractor, data)
+
+
+def _search(model: Model, steps: list[int] | None, samplers: list[Sampler], options: ScheduleOptions) -> OptimisedSteps:
+    from ddpm_core import optimise_timesteps
+
     with tqdm(unit="evaluation", smoothing=0) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        found = optimise_timesteps(
-            model, steps, range(options.images), options.points, progress=progress, detail=options.detail
+        return optimise_timesteps(
+            model,
+            steps,
+            range(options.images),
+            options.points,
+            progress=progress,
+            detail=options.detail,
+            samplers=samplers,
         )
-    engine = getattr(model.network, "description", "")
-    print(optimised_file.write(model, found, points=options.points, detail=options.detail, engine=engine))
-    return 0
+
+
+def _refined(
+    model: Model, found: OptimisedSteps, extractor: Extractor, data: Reference, samples: int
+) -> tuple[OptimisedSteps, dict[Sampler, dict[str, float]]]:
+    """The times after `refine`, and their kernel distances × 1000 by sampler and number of steps."""
+    from ddpm_core.checkpoint.optimised_file import rounded_to_3
+    from ddpm_core.optimised import named_chains
+    from train.refine import Judge, most_chains, refine
+
+    schedule = model.schedule
+    starts: dict[tuple[Sampler, int], list[Chain]] = {
+        (sampler, n): [chain, *named_chains(schedule, n)]
+        for sampler, chains in found.times.items()
+        for n, chain in chains.items()
+    }
+    most = {key: most_chains(key[1], len(chains)) * key[1] * samples for key, chains in starts.items()}
+    times: dict[Sampler, dict[int, Chain]] = {sampler: {} for sampler in found.times}
+    distances: dict[Sampler, dict[int, float]] = {sampler: {} for sampler in found.times}
+    with tqdm(total=sum(most.values()), unit="evaluation", unit_scale=True, smoothing=0) as bar:
+        judge, before = Judge(model, extractor, data, samples, bar.update), 0
+        for (sampler, n), chains in starts.items():
+            bar.set_description(f"{sampler}, {n} steps")
+            times[sampler][n], distances[sampler][n] = refine(judge, sampler, chains)
+            before += most[sampler, n]
+            bar.update(before - bar.n)
+    refined = replace(found, times=times, errors={})  # they were those of the times before
+    return refined, {sampler: rounded_to_3(values) for sampler, values in distances.items()}

@@ -1,0 +1,79 @@
+"""Optimised time steps, refined by how real their pictures look: by how far the features of the pictures lie from those
+of data.
+
+With few steps the pictures that come nearest to a teacher's are not the best ones: a chain may leave out details that
+no teacher would (docs/performance.md has numbers). Watson et al. 2022 ("Learning Fast Samplers for Diffusion Models by
+Differentiating Through Sample Quality") lower the kernel distance by its gradient. Here one time after another is
+moved, and stays where the distance falls: that needs no gradient of the chain, and few images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ddpm_core import Model, sample
+from ddpm_core.names import Sampler
+from ddpm_core.optimised import Chain
+from train.evaluate.features import Extractor, Reference, score
+
+REACHES = (1 / 3, 1 / 6)  # how far a time is moved towards its neighbours: all times in turn, then again
+SEEDS_FROM = 10**6  # so that the usual seeds are left for scores
+BATCH = 100
+
+
+class Judge:
+    """The kernel distance × 1000 between the pictures of a chain of times and data; smaller is better.
+
+    images: how many pictures it looks at, the same seeds for every chain, so that two chains can be compared although
+    the distance itself is noisy; of a class-conditional model, all classes in turn. report(evaluations of the network)
+    """
+
+    def __init__(
+        self, model: Model, extractor: Extractor, data: Reference, images: int, report: Callable[[int], object]
+    ):
+        self.T, self.alpha_bar = model.schedule.T, model.schedule.alpha_bar
+        self._model, self._extractor, self._data, self._report = model, extractor, data, report
+        self._seeds = range(SEEDS_FROM, SEEDS_FROM + images)
+        self._known: dict[tuple[Sampler, Chain], float] = {}
+
+    def __call__(self, sampler: Sampler, chain: Chain) -> float:
+        if (sampler, chain) not in self._known:
+            self._known[sampler, chain] = self._distance(sampler, chain)
+        return self._known[sampler, chain]
+
+    def _distance(self, sampler: Sampler, chain: Chain) -> float:
+        model, parts = replace(self._model, optimised={sampler: {len(chain): chain}}), []
+        for i in range(0, len(self._seeds), BATCH):
+            seeds = self._seeds[i : i + BATCH]
+            labels = [seed % model.num_classes for seed in seeds] if model.num_classes else None
+            images = sample(model, seeds, len(chain), sampler=sampler, spacing="optimised", labels=labels)
+            parts.append(self._extractor(images)["features"])
+            self._report(len(seeds) * len(chain))
+        return score("kid", {"features": np.concatenate(parts)}, self._data)["value"]
+
+
+def refine(judge: Judge, sampler: Sampler, chains: Sequence[Chain]) -> tuple[Chain, float]:
+    """The best of several chains of n steps, after its times were moved, and its distance."""
+    distance, chain = min((judge(sampler, chain), chain) for chain in chains)
+    for reach in REACHES:
+        for i in range(len(chain)):
+            for moved in _moves(judge, chain, i, reach):
+                if (found := judge(sampler, moved)) < distance:
+                    distance, chain = found, moved
+    return chain, distance
+
+
+def most_chains(n: int, starts: int) -> int:
+    """At most so many chains of n steps are judged in a refinement that starts from `starts` of them."""
+    return starts + 2 * n * len(REACHES)
+
+
+def _moves(judge: Judge, chain: Chain, i: int, reach: float) -> list[Chain]:
+    """The chain with its time i nearer to the one before it, and nearer to the one after it."""
+    earlier, later = chain[i - 1] if i else judge.T + 1, [*chain, 0][i + 1]
+    times = chain[i] + round(reach * (earlier - chain[i])), chain[i] - round(reach * (chain[i] - later))
+    possible = [t for t in times if later < t < earlier and t != chain[i] and judge.alpha_bar[t] > 0]
+    return [(*chain[:i], t, *chain[i + 1 :]) for t in possible]
