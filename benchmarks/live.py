@@ -1,9 +1,10 @@
 """Learning by watching, timed: `python -m benchmarks live --data DATA --out FOLDER`.
 
-Opens the Train tab in a headless browser (playwright), starts the training of digits with its defaults, and tells
-when the first samples are there, how many of the digits in each grid a classifier takes for the one asked for, and
-how long a run in Denoise takes, alone and beside the training. Screenshots go to FOLDER. DATA trains the classifier
-(benchmarks digits) where there is none.
+Opens the Train tab in a headless browser (playwright), starts the training of digits with its defaults, or with other
+choices (`--choose prediction=epsilon objective=uniform`, as ui/tabs/train/choices.py names them), and tells when the
+first samples are there, how many of the digits in each grid a classifier takes for the one asked for, and how long a
+run in Denoise takes, alone and beside the training. Screenshots go to FOLDER. DATA trains the classifier (benchmarks
+digits) where there is none.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from benchmarks._app import App
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
 from ddpm_core import files
+from ui.tabs.train.choices import GROUPS
 
 GAP = 2  # pixels between the digits of a grid
 COLUMNS = 10  # digits 0 to 9
@@ -67,11 +69,14 @@ def images_per_second(page: Page) -> str:
     return found[1] if found else "unknown"
 
 
-def watch(page: Page, app: App, seconds: float, out: Path) -> dict:
-    """One training, from the click on."""
+def watch(page: Page, app: App, chosen: dict[str, str], seconds: float, out: Path) -> dict:
+    """One training, from the click on. chosen: options by the names of their groups."""
     alone = run_seconds(app)
     page.goto(f"{app.url.removesuffix('/gradio_api')}/?tab=train")
     page.wait_for_selector(".ddpm-train .start")
+    for group in GROUPS:
+        if group.name in chosen:
+            page.get_by_label(group.label).select_option(chosen[group.name])
     clicked = time.perf_counter()
     page.click(".ddpm-train .start")
     page.wait_for_selector(".ddpm-train:not([data-grids='0'])", timeout=120_000)
@@ -89,6 +94,7 @@ def watch(page: Page, app: App, seconds: float, out: Path) -> dict:
             beside = run_seconds(app)
         time.sleep(0.5)
     return {
+        "chosen": chosen,
         "first_samples_seconds": round(first, 1),
         "images_per_second": images_per_second(page),
         "denoise_seconds": {"alone": round(alone, 2), "beside the training": round(beside or 0, 2)},
@@ -103,8 +109,13 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--data", required=True, help="real digits: a parquet folder or a Hub data set")
     parser.add_argument("--out", type=Path, required=True, help="folder of the screenshots and live.json")
+    parser.add_argument("--choose", nargs="+", default=[], metavar="GROUP=OPTION", help="other than the defaults")
     parser.add_argument("--seconds", type=float, default=240, help="how long to watch")
     options = parser.parse_args(arguments)
+    known = {f"{group.name}={option.name}": (group.name, option.name) for group in GROUPS for option in group.options}
+    if wrong := [choice for choice in options.choose if choice not in known]:
+        parser.error(f"--choose can't be {wrong[0]}: choose from {', '.join(known)}")
+    chosen = dict(known[choice] for choice in options.choose)
     if not digits.kept_classifier().is_file():
         digits.main(["mnist-tiny", "--data", options.data, "--samples", "10"])
     options.out.mkdir(parents=True, exist_ok=True)
@@ -114,7 +125,7 @@ def main(arguments: list[str]) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
         app.warm_up(4)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        result = {"machine": describe(torch.device("cpu"))} | watch(page, app, options.seconds, options.out)
+        result = {"machine": describe(torch.device("cpu"))} | watch(page, app, chosen, options.seconds, options.out)
         browser.close()
     files.write_json(options.out / "live.json", result)
     json.dump(result, sys.stdout, indent=1)
