@@ -8,10 +8,12 @@ from dataclasses import replace
 import checkpoint_folders
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from test_optimised import mixture
+from torch_fidelity.metric_fid import fid_features_to_statistics
 
 from ddpm_core import NoiseSchedule, load, sample
 from train.__main__ import main
@@ -65,7 +67,7 @@ def test_the_distance_is_that_of_the_pictures_that_the_steps_draw():
     evaluations = []
     model, extractor = mixture(), Extractor("pixels", pixels)
     data = extractor(sample(model, range(400), 100, sampler="dpm++"))["features"]
-    judge = Judge(model, extractor, Reference({}, data, len(data), "", []), 150, evaluations.append)
+    judge = Judge(model, extractor, Reference({}, data, len(data), "", []), "kid", 150, evaluations.append)
     good, bad = (900, 600, 300, 100, 30), (900, 890, 880, 870, 860)
     assert judge("ddim", good) < 0.5 * judge("ddim", bad)
     assert sum(evaluations) == 2 * 5 * 150
@@ -73,6 +75,18 @@ def test_the_distance_is_that_of_the_pictures_that_the_steps_draw():
     judge("ddim", good)
     assert sum(evaluations) == 3 * 5 * 150  # a chain is drawn once
     assert refine(judge, "ddim", [bad])[1] < judge("ddim", bad)
+
+
+def test_the_distance_can_be_frechets():
+    """Of one feature that varies: (difference of the means)² + (difference of the standard deviations)²."""
+    extractor = Extractor("mean", lambda images: {"features": images.mean((1, 2, 3))[:, None] / 64 * [1, 0]})
+    model, chain = replace(mixture(), optimised={"ddim": {2: (900, 300)}}), (900, 300)
+    images = sample(model, range(SEEDS_FROM, SEEDS_FROM + 40), 2, sampler="ddim", spacing="optimised")
+    ours, data = extractor(images)["features"], np.array([[0.5, 0], [1.5, 0]], np.float32)
+    other = Reference(fid_features_to_statistics(torch.from_numpy(data)), data, 2, "", [])
+    distance = Judge(model, extractor, other, "fid", 40, lambda n: None)("ddim", chain)
+    expected = (ours[:, 0].mean() - 1) ** 2 + (ours[:, 0].std(ddof=1) - 0.5**0.5) ** 2
+    assert distance == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_pictures_have_all_classes_in_turn_and_seeds_of_their_own():
@@ -85,7 +99,7 @@ def test_the_pictures_have_all_classes_in_turn_and_seeds_of_their_own():
     model = replace(mixture(), network=network, num_classes=3, schedule=NoiseSchedule.linear(9, 0.1, 0.5))
     seen = []
     extractor = Extractor("pixels", lambda images: seen.append(images) or pixels(images))
-    judge = Judge(model, extractor, Reference({}, np.ones((4, 12), np.float32), 4, "", []), 5, lambda n: None)
+    judge = Judge(model, extractor, Reference({}, np.ones((4, 12), np.float32), 4, "", []), "kid", 5, lambda n: None)
     judge("ddim", (9, 2))
     labels = [seed % 3 for seed in range(SEEDS_FROM, SEEDS_FROM + 5)]
     assert asked == [labels, labels]
@@ -122,7 +136,7 @@ def words(tmp_path, monkeypatch):
 def test_the_command_refines_them_and_says_by_what(words, tmp_path, capsys):
     assert main([*words, "--steps", "2", "--samplers", "unipc,ddim"]) == 0
     content = json.loads((tmp_path / "model" / "optimised_steps.json").read_text())
-    assert content["extractor"] == "toy_extractor:features" and content["samples"] == 4
+    assert [content[name] for name in ("extractor", "metric", "samples")] == ["toy_extractor:features", "kid", 4]
     assert content["errors"] == {} and set(content["distances"]) == {"unipc", "ddim"}
     model = load(tmp_path / "model", engine="torch")
     assert model.optimised and {name: set(chains) for name, chains in model.optimised.items()} == {

@@ -18,6 +18,7 @@ from ddpm_core import Model, sample
 from ddpm_core.names import Sampler
 from ddpm_core.optimised import Chain
 from train.evaluate.features import Extractor, Reference, score
+from train.evaluate.metrics import ScoreName
 
 REACHES = (1 / 3, 1 / 6)  # how far a time is moved towards its neighbours: all times in turn, then again
 SEEDS_FROM = 10**6  # so that the usual seeds are left for scores
@@ -25,17 +26,25 @@ BATCH = 100
 
 
 class Judge:
-    """The kernel distance × 1000 between the pictures of a chain of times and data; smaller is better.
+    """The distance between the features of a chain's pictures and those of data; smaller is better.
 
-    images: how many pictures it looks at, the same seeds for every chain, so that two chains can be compared although
-    the distance itself is noisy; of a class-conditional model, all classes in turn. report(evaluations of the network)
+    metric: "kid", the kernel distance × 1000, or "fid", the Fréchet distance. images: how many pictures it looks at,
+    the same seeds for every chain, so that two chains can be compared although the distance itself is noisy; of a
+    class-conditional model, all classes in turn. report(evaluations of the network)
     """
 
     def __init__(
-        self, model: Model, extractor: Extractor, data: Reference, images: int, report: Callable[[int], object]
+        self,
+        model: Model,
+        extractor: Extractor,
+        data: Reference,
+        metric: ScoreName,
+        images: int,
+        report: Callable[[int], object],
     ):
         self.T, self.alpha_bar = model.schedule.T, model.schedule.alpha_bar
         self._model, self._extractor, self._data, self._report = model, extractor, data, report
+        self._metric: ScoreName = metric
         self._seeds = range(SEEDS_FROM, SEEDS_FROM + images)
         self._known: dict[tuple[Sampler, Chain], float] = {}
 
@@ -52,7 +61,7 @@ class Judge:
             images = sample(model, seeds, len(chain), sampler=sampler, spacing="optimised", labels=labels)
             parts.append(self._extractor(images)["features"])
             self._report(len(seeds) * len(chain))
-        return score("kid", {"features": np.concatenate(parts)}, self._data)["value"]
+        return score(self._metric, {"features": np.concatenate(parts)}, self._data)["value"]
 
 
 def refine(judge: Judge, sampler: Sampler, chains: Sequence[Chain]) -> tuple[Chain, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tqdm import tqdm
@@ -37,7 +37,9 @@ class ScheduleOptions:
     samplers: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(OPTIMISED_FOR)}")] = ",".join(OPTIMISED_FOR)
     data: str | None = None
     """what the checkpoint was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist; with it the
-    times are refined, so that the kernel distance between features of pictures and data falls"""
+    times are refined, so that a distance between features of pictures and data falls"""
+    metric: Literal["kid", "fid"] = "kid"
+    """that distance; fid needs more samples than there are features"""
     samples: int = 500
     """how many pictures every trial draws for that"""
     extractor: str = "inception-v3-compat"
@@ -66,8 +68,9 @@ def main(arguments: list[str]) -> int:
     found = _search(model, steps, samplers, options)
     about: dict[str, Any] = {"points": options.points, "detail": options.detail}
     if judged:
-        found, distances = _refined(model, found, *judged, options.samples)
-        about |= {"extractor": options.extractor, "samples": options.samples, "distances": distances}
+        found, distances = _refined(model, found, *judged, options)
+        about |= {"extractor": options.extractor, "metric": options.metric, "samples": options.samples}
+        about["distances"] = distances
     engine = getattr(model.network, "description", "")
     print(optimised_file.write(model, found, **about, engine=engine))
     return 0
@@ -81,7 +84,9 @@ def _extractor_and_data(options: ScheduleOptions, model: Model) -> tuple[Extract
     from train.data.sample import ImageSample
     from train.evaluate.features import KID_REFERENCES, open_extractor, reference
 
-    extractor = open_extractor(options.extractor, ["kid"], network_device(model.network) or torch.device("cpu"))
+    extractor = open_extractor(
+        options.extractor, [options.metric], network_device(model.network) or torch.device("cpu")
+    )
     data = ImageSample(options.data or "", "train", model.image_size, KID_REFERENCES, model.channels)
     if len(data) < 2:
         raise TrainError(f"The refinement needs at least 2 images of data, and the {data.description} has 1.")
@@ -109,9 +114,9 @@ def _search(model: Model, steps: list[int] | None, samplers: list[Sampler], opti
 
 
 def _refined(
-    model: Model, found: OptimisedSteps, extractor: Extractor, data: Reference, samples: int
+    model: Model, found: OptimisedSteps, extractor: Extractor, data: Reference, options: ScheduleOptions
 ) -> tuple[OptimisedSteps, dict[Sampler, dict[str, float]]]:
-    """The times after `refine`, and their kernel distances × 1000 by sampler and number of steps."""
+    """The times after `refine`, and their distances by sampler and number of steps."""
     from ddpm_core.checkpoint.optimised_file import rounded_to_3
     from ddpm_core.optimised import named_chains
     from train.refine import Judge, most_chains, refine
@@ -122,11 +127,11 @@ def _refined(
         for sampler, chains in found.times.items()
         for n, chain in chains.items()
     }
-    most = {key: most_chains(key[1], len(chains)) * key[1] * samples for key, chains in starts.items()}
+    most = {key: most_chains(key[1], len(chains)) * key[1] * options.samples for key, chains in starts.items()}
     times: dict[Sampler, dict[int, Chain]] = {sampler: {} for sampler in found.times}
     distances: dict[Sampler, dict[int, float]] = {sampler: {} for sampler in found.times}
     with tqdm(total=sum(most.values()), unit="evaluation", unit_scale=True, smoothing=0) as bar:
-        judge, before = Judge(model, extractor, data, samples, bar.update), 0
+        judge, before = Judge(model, extractor, data, options.metric, options.samples, bar.update), 0
         for (sampler, n), chains in starts.items():
             bar.set_description(f"{sampler}, {n} steps")
             times[sampler][n], distances[sampler][n] = refine(judge, sampler, chains)

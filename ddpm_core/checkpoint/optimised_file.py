@@ -30,7 +30,7 @@ def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
     content = {
         "about": "the times t of each sampler's steps, for the spacing 'optimised'; the rest is of the latest search: "
         "errors are the mean distance (RMS over a sharpened image) of their x_0 from that of a fine teacher, distances "
-        "the kernel distance × 1000 of their pictures' features from those of data",
+        "that of their pictures' features from those of data: kid (× 1000) or fid, whichever metric says",
         **about,
         "images": found.images,
         "errors": {sampler: rounded_to_3(errors) for sampler, errors in found.errors.items()},
