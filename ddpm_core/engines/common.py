@@ -23,7 +23,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PATIENCE = 2  # seconds of preparation before it is announced
 _SIDE = 512  # of the matrices that `bf16_is_fast` multiplies: a product takes about a millisecond
-_TRIALS = 7
+_TRIALS = 20
+_CLEARLY = 0.8  # of float32's time: so that two processes on one machine hardly ever disagree
 
 
 class EngineNetwork(Protocol):
@@ -47,7 +48,7 @@ class EngineNetwork(Protocol):
 
 @lru_cache(maxsize=1)
 def bf16_is_fast() -> bool:
-    """Whether this CPU, which has instructions for bf16, multiplies matrices faster with them than in float32.
+    """Whether this CPU, which has instructions for bf16, multiplies matrices clearly faster with them than in float32.
 
     It is measured, in some 50 milliseconds, since having them does not tell: two cores of AMD's Zen 4 are twice as fast
     with AVX512-BF16, two of an Intel Xeon without AMX 1.8 times slower. On a busy machine the quickest trial counts.
@@ -59,7 +60,7 @@ def bf16_is_fast() -> bool:
             start = time.perf_counter()
             torch.mm(matrix, matrix)
             shortest[dtype] = min(shortest[dtype], time.perf_counter() - start)
-    return shortest[torch.bfloat16] < shortest[torch.float32]
+    return shortest[torch.bfloat16] < _CLEARLY * shortest[torch.float32]
 
 
 def in_two_parts(x: Tensor, dtype: torch.dtype) -> Tensor:
