@@ -45,9 +45,8 @@ Chain = tuple[int, ...]  # times t, descending
 
 @dataclass(frozen=True)
 class OptimisedSteps:
-    """times: for each sampler and number of steps n, the n times t, descending. errors: the mean
-    distance of their x_0 from the teacher's, root mean square over a sharpened image. images: how many it was measured
-    on.
+    """times: for each sampler and number of steps n, the n times t, descending. errors: the mean distance of their x_0
+    from the teacher's, root mean square over a sharpened image. images: how many it was measured on.
     """
 
     times: OptimisedTimes
@@ -151,6 +150,14 @@ def named_chains(schedule: NoiseSchedule, n: int) -> list[Chain]:
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
 
 
+def moves(schedule: NoiseSchedule, chain: Chain, i: int, reach: float) -> list[Chain]:
+    """The chain with its time i a share `reach` of the way nearer to the time before it, and to the one after it."""
+    t, earlier, later = chain[i], chain[i - 1] if i else schedule.T + 1, [*chain, 0][i + 1]
+    times = t + round(reach * (earlier - t)), t - round(reach * (t - later))
+    possible = [time for time in times if later < time < earlier and time != t and schedule.alpha_bar[time] > 0]
+    return [(*chain[:i], time, *chain[i + 1 :]) for time in possible]
+
+
 def _evaluations(n: int) -> int:
     """At most so many evaluations of an image go into a chain of n steps: see `_Trial.best`."""
     return n * (len(GROWTHS) + len(NAMED)) + (n * (n + 1) if n <= REFINED else 0)
@@ -199,11 +206,7 @@ class _Trial:
         tried = [(*self._error(sampler, chain), chain) for chain in chains]
         error, predictions, chain = min(tried, key=lambda one: one[0])
         for i in range(n if n <= REFINED else 0):
-            later, earlier = [*chain, 0][i + 1], chain[i - 1] if i else self._model.schedule.T + 1
-            for t in (chain[i] + round(REACH * (earlier - chain[i])), chain[i] - round(REACH * (chain[i] - later))):
-                moved = (*chain[:i], t, *chain[i + 1 :])
-                if not later < t < earlier or t == chain[i] or self._model.schedule.alpha_bar[t] == 0:
-                    continue
+            for moved in moves(self._model.schedule, chain, i, REACH):
                 found, its_predictions = self._error(sampler, moved, predictions[:i])
                 if found < error:
                     error, predictions, chain = found, its_predictions, moved

@@ -20,13 +20,14 @@ from train.__main__ import main
 from train.evaluate.features import Extractor, Reference
 from train.refine import SEEDS_FROM, Judge, most_chains, refine
 
+LINEAR = NoiseSchedule.linear()
 
-class MadeUp(Judge):
+
+class MadeUp:
     """How far the logarithms of the times lie from those of a goal. It keeps every chain that it judges."""
 
-    def __init__(self, goal, T=1000, alpha_bar_T=0.1):
-        self.goal, self.T, self.judged = goal, T, {}
-        self.alpha_bar = np.append(np.ones(T), alpha_bar_T)
+    def __init__(self, goal):
+        self.goal, self.judged = goal, {}
 
     def __call__(self, sampler, chain):
         self.judged[chain] = float(np.square(np.log(chain) - np.log(self.goal)).sum())
@@ -40,7 +41,7 @@ times = st.lists(st.integers(1, 1000), min_size=5, max_size=5, unique=True).map(
 @given(times, st.lists(times, min_size=1, max_size=3))
 def test_the_best_chain_that_was_judged_is_taken(goal, starts):
     judge = MadeUp(goal)
-    chain, distance = refine(judge, "unipc", starts)
+    chain, distance = refine(judge, LINEAR, "unipc", starts)
     assert distance == judge.judged[chain] == min(judge.judged.values())
     assert len(judge.judged) <= most_chains(5, len(starts))
     assert all(list(one) == sorted(set(one))[::-1] and 1 <= one[-1] <= one[0] <= 1000 for one in judge.judged)
@@ -49,12 +50,12 @@ def test_the_best_chain_that_was_judged_is_taken(goal, starts):
 def test_times_move_towards_the_goal():
     judge = MadeUp(goal=(900, 500, 250, 60, 4))
     start = (700, 300, 100, 30, 1)
-    assert refine(judge, "unipc", [start])[1] < 0.5 * judge("unipc", start)
+    assert refine(judge, LINEAR, "unipc", [start])[1] < 0.5 * judge("unipc", start)
 
 
 def test_no_step_starts_from_noise_alone():
-    judge = MadeUp(goal=(1000, 1), alpha_bar_T=0.0)
-    (first, _), _ = refine(judge, "unipc", [(998, 2)])
+    judge, schedule = MadeUp(goal=(1000, 1)), NoiseSchedule.from_betas([0.01] * 999 + [1.0])
+    (first, _), _ = refine(judge, schedule, "unipc", [(998, 2)])
     assert first == 999 and all(chain[0] < 1000 for chain in judge.judged)
 
 
@@ -74,7 +75,7 @@ def test_the_distance_is_that_of_the_pictures_that_the_steps_draw():
     assert judge("ddim", good) != judge("unipc", good)
     judge("ddim", good)
     assert sum(evaluations) == 3 * 5 * 150  # a chain is drawn once
-    assert refine(judge, "ddim", [bad])[1] < judge("ddim", bad)
+    assert refine(judge, LINEAR, "ddim", [bad])[1] < judge("ddim", bad)
 
 
 def test_the_distance_can_be_frechets():
@@ -117,6 +118,13 @@ def test_the_pictures_have_all_classes_in_turn_and_seeds_of_their_own():
 # python -m train schedule --data
 
 
+def status(words):
+    try:
+        return main(words)
+    except SystemExit as error:  # what tyro refuses
+        return error.code
+
+
 @pytest.fixture
 def words(tmp_path, monkeypatch):
     """The command for a small checkpoint and a folder of images, without --steps."""
@@ -148,18 +156,14 @@ def test_the_command_refines_them_and_says_by_what(words, tmp_path, capsys):
 
 
 def test_what_the_command_refuses_before_any_work(words, tmp_path, capsys):
-    for more, told in (
-        (["--samplers", "ddpm"], "--samplers can't be 'ddpm': choose from ddim, dpm++, unipc"),
-        (["--samples", "1"], "--samples must be 2 to"),
-        (["--extractor", "nowhere:features"], "nowhere:features can't be imported"),
-        (["--data", str(tmp_path / "nothing")], "nothing"),
+    for flag, value, told in (
+        ("--samplers", "ddpm", "--samplers can't be 'ddpm': choose from ddim, dpm++, unipc"),
+        ("--samples", "1", "--samples must be 2 to"),
+        ("--metric", "fid,kid", "--metric"),
+        ("--extractor", "nowhere:features", "nowhere:features can't be imported"),
+        ("--data", str(tmp_path / "away"), f"{tmp_path / 'away'}"),
     ):
-        flag = more[0]
-        given = [*words]
-        if flag in given:
-            given[given.index(flag) + 1] = more[1]
-        else:
-            given += more
-        assert main(given) == 2
+        at = words.index(flag) if flag in words else len(words)
+        assert status([*words[:at], flag, value, *words[at + 2 :]]) == 2
         assert told in capsys.readouterr().err
     assert not (tmp_path / "model" / "optimised_steps.json").exists()

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ddpm_core import Model, sample
+from ddpm_core import Model, NoiseSchedule, sample
 from ddpm_core.names import Sampler
-from ddpm_core.optimised import Chain
+from ddpm_core.optimised import Chain, moves
 from train.evaluate.features import Extractor, Reference, score
 from train.evaluate.metrics import ScoreName
 
@@ -42,7 +42,6 @@ class Judge:
         images: int,
         report: Callable[[int], object],
     ):
-        self.T, self.alpha_bar = model.schedule.T, model.schedule.alpha_bar
         self._model, self._extractor, self._data, self._report = model, extractor, data, report
         self._metric: ScoreName = metric
         self._seeds = range(SEEDS_FROM, SEEDS_FROM + images)
@@ -64,25 +63,19 @@ class Judge:
         return score(self._metric, {"features": np.concatenate(parts)}, self._data)["value"]
 
 
-def refine(judge: Judge, sampler: Sampler, chains: Sequence[Chain]) -> tuple[Chain, float]:
+def refine(
+    distance: Callable[[Sampler, Chain], float], schedule: NoiseSchedule, sampler: Sampler, chains: Sequence[Chain]
+) -> tuple[Chain, float]:
     """The best of several chains of n steps, after its times were moved, and its distance."""
-    distance, chain = min((judge(sampler, chain), chain) for chain in chains)
+    least, best = min((distance(sampler, chain), chain) for chain in chains)
     for reach in REACHES:
-        for i in range(len(chain)):
-            for moved in _moves(judge, chain, i, reach):
-                if (found := judge(sampler, moved)) < distance:
-                    distance, chain = found, moved
-    return chain, distance
+        for i in range(len(best)):
+            for moved in moves(schedule, best, i, reach):
+                if (found := distance(sampler, moved)) < least:
+                    least, best = found, moved
+    return best, least
 
 
 def most_chains(n: int, starts: int) -> int:
     """At most so many chains of n steps are judged in a refinement that starts from `starts` of them."""
     return starts + 2 * n * len(REACHES)
-
-
-def _moves(judge: Judge, chain: Chain, i: int, reach: float) -> list[Chain]:
-    """The chain with its time i nearer to the one before it, and nearer to the one after it."""
-    earlier, later = chain[i - 1] if i else judge.T + 1, [*chain, 0][i + 1]
-    times = chain[i] + round(reach * (earlier - chain[i])), chain[i] - round(reach * (chain[i] - later))
-    possible = [t for t in times if later < t < earlier and t != chain[i] and judge.alpha_bar[t] > 0]
-    return [(*chain[:i], t, *chain[i + 1 :]) for t in possible]

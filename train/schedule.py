@@ -134,7 +134,7 @@ def _refined(
         judge, before = Judge(model, extractor, data, options.metric, options.samples, bar.update), 0
         for (sampler, n), chains in starts.items():
             bar.set_description(f"{sampler}, {n} steps")
-            times[sampler][n], distances[sampler][n] = refine(judge, sampler, chains)
+            times[sampler][n], distances[sampler][n] = refine(judge, schedule, sampler, chains)
             before += most[sampler, n]
             bar.update(before - bar.n)
     refined = replace(found, times=times, errors={})  # they were those of the times before

@@ -27,9 +27,7 @@ from torch import Tensor, nn
 
 from ddpm_core import files, from_diffusers
 from ddpm_core.engines import common
-from ddpm_core.engines.common import DTYPES, bf16_is_fast, example_inputs, in_two_parts
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
-from ddpm_core.files import sha256
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic, Precision
 
@@ -99,7 +97,7 @@ class OpenVINONetwork:
                 if self._precision != "fp32":
                     take_two_parts(self._model, _PREFIX + "conv_in.weight")
                 _fill(self._model, weights)
-                self._request(tuple(self._image(example_inputs(self.unet)[0]).shape))
+                self._request(tuple(self._image(common.example_inputs(self.unet)[0]).shape))
                 return
             except Exception:  # anything may be wrong with a file
                 shutil.rmtree(entry, ignore_errors=True)
@@ -110,7 +108,7 @@ class OpenVINONetwork:
     def memory(self) -> int:
         """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
         weights = sum(weight.numel() for weight in self.unet.parameters())
-        each = _SHAPE_WEIGHTS * weights * DTYPES[self._precision].itemsize
+        each = _SHAPE_WEIGHTS * weights * common.DTYPES[self._precision].itemsize
         return common.weight_bytes(self.unet) + int(len(self._requests) * each)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -133,7 +131,9 @@ class OpenVINONetwork:
         x = x.float()
         if self._precision == "fp32":
             return x
-        return in_two_parts(2 * x - 1 if self.unet.config["center_input_sample"] else x, DTYPES[self._precision])
+        return common.in_two_parts(
+            2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self._precision]
+        )
 
     def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         """The compiled network for inputs of this shape."""
@@ -164,7 +164,7 @@ def _precision(precision: Precision) -> tuple[Arithmetic, str]:
     if precision == "auto":
         if "BF16" not in native:
             return "fp32", " (no native bf16)"
-        return ("bf16", "") if bf16_is_fast() else ("fp32", " (bf16 is slower here)")
+        return ("bf16", "") if common.bf16_is_fast() else ("fp32", " (bf16 is slower here)")
     if precision.upper() in native:
         return precision, ""
     warnings.warn(f"this CPU has no {precision} arithmetic: using fp32", stacklevel=4)
@@ -246,7 +246,7 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
         warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
         # Two images: with one, the trace might take the batch for a constant. And two pixels a side at the lowest
         # resolution: the graph is that of every size, and at 256×256 it took five times as long to trace.
-        inputs = example_inputs(unet, 2, side=2 ** len(unet.config["block_out_channels"]))
+        inputs = common.example_inputs(unet, 2, side=2 ** len(unet.config["block_out_channels"]))
         decoder = TorchScriptPythonDecoder(Forward(), example_input=inputs)
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
@@ -285,7 +285,7 @@ def _store(model: openvino.Model, entry: Path) -> None:
 
 
 def _checksums(entry: Path) -> str:
-    return "".join(f"{sha256(entry / name)}  {name}\n" for name in _FILES)
+    return "".join(f"{files.sha256(entry / name)}  {name}\n" for name in _FILES)
 
 
 def _evict(folder: Path) -> None:
