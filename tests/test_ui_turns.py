@@ -98,6 +98,7 @@ def test_who_shares_is_told_with_how_many_and_who_waits_its_place():
 
     for _ in range(6):  # steps of both, in turn
         wait_for(lambda: (gate := one_that_computes()) and not gate.go.release())
+    wait_for(one_that_computes)  # and keeps its turn, so that who comes now has to wait
     wait_for(lambda: running[0][0][-1].text == "Running, shared with 1 other")
     assert 0 < running[0][0][-1].progress < 1
     waiting, thread = in_background(Job([LONG], Models()))
