@@ -91,12 +91,11 @@ def model_pairs(
     search = f"run `python -m train schedule {ref}"
     if model.optimised is None:
         raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")
-    found = model.optimised["ddim" if sampler in ("ddpm", "consistency") else sampler]
+    own_or_ddim: Sampler = "ddim" if sampler in ("ddpm", "consistency") else sampler
+    found = model.optimised.get(own_or_ddim, {})
     if n not in found:
-        raise ValueError(
-            f"there are optimised steps for {ranges(found)} steps, not for {n}: "
-            f"{search} --steps {n}`, or choose another spacing"
-        )
+        there = f"optimised steps for {ranges(found)} steps" if found else f"no optimised steps for {own_or_ddim}"
+        raise ValueError(f"there are {there}, not for {n}: {search} --steps {n}`, or choose another spacing")
     return _pairs(found[n])
 
 
@@ -127,7 +126,7 @@ def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | 
         return None
     if steps > _FEW or steps >= model.schedule.T or sampler not in _SUITED:
         return "linspace"
-    return "optimised" if model.optimised and steps in model.optimised[sampler] else _SUITED[sampler]
+    return "optimised" if model.optimised and steps in model.optimised.get(sampler, {}) else _SUITED[sampler]
 
 
 def _whole(start: object, T: int) -> int:

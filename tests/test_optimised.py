@@ -27,7 +27,7 @@ from ddpm_core.model import Source
 from ddpm_core.names import OPTIMISED_FOR, SAMPLERS
 from ddpm_core.optimised import OptimisedSteps, sharpen
 from ddpm_core.solvers import solver
-from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, timestep_pairs
+from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, suited_spacing, timestep_pairs
 from train.__main__ import main
 
 LINEAR = NoiseSchedule.linear()
@@ -235,6 +235,8 @@ def test_where_there_are_none_the_command_is_named():
         ValueError, match="for 3 to 4 steps, not for 7: run `python -m train schedule CHECKPOINT --step"
     ):
         trajectory(replace(mixture(), optimised=STEPS), [0], 7, "unipc", spacing="optimised")
+    with pytest.raises(ValueError, match="no optimised steps for ddim, not for 3: run `python -m train schedule CHECK"):
+        trajectory(replace(mixture(), optimised={"unipc": STEPS["unipc"]}), [0], 3, "ddpm", spacing="optimised")
     with pytest.raises(ValueError, match="choose from linspace, quadratic, leading, trailing here"):
         timestep_pairs(1000, 5, "optimised")
     with pytest.raises(ValueError, match="choose from linspace"):
@@ -263,7 +265,9 @@ def test_they_are_kept_beside_the_weights_and_belong_to_them(checkpoint):
     path = optimised_file.write(model, FOUND, engine="torch")
     assert path == checkpoint / "optimised_steps.json" and json.loads(path.read_text())["engine"] == "torch"
     again = load(checkpoint, engine="torch", precision="fp32")
-    assert again.optimised == STEPS and describe(again)["optimised steps"] == "for 3 steps"
+    assert again.optimised == STEPS and describe(again)["optimised steps"] == (
+        "ddim, dpm++ for 3 steps; unipc for 3 to 4 steps"
+    )
     more = OptimisedSteps({name: {5: (5, 4, 3, 2, 1)} for name in STEPS}, {name: {5: 0.0} for name in STEPS}, 16)
     optimised_file.write(again, more)  # the former ones stay
     assert load(checkpoint, engine="torch").optimised["unipc"] == {**STEPS["unipc"], 5: (5, 4, 3, 2, 1)}
@@ -274,6 +278,17 @@ def test_they_are_kept_beside_the_weights_and_belong_to_them(checkpoint):
     optimised_file.write(again, FOUND)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"weights_sha256": "0" * 64}))
     assert load(checkpoint, engine="torch").optimised is None
+
+
+def test_there_need_not_be_some_for_each_sampler(checkpoint):
+    model = load(checkpoint, engine="torch", precision="fp32")
+    model.optimised = {"unipc": STEPS["unipc"]}
+    save(model, checkpoint)
+    found = load(checkpoint, engine="torch")
+    assert found.optimised == model.optimised and describe(found)["optimised steps"] == "unipc for 3 to 4 steps"
+    assert suited_spacing(found, "unipc", 3) == "optimised" and suited_spacing(found, "dpm++", 3) == "quadratic"
+    optimised_file.write(found, OptimisedSteps({"ddim": STEPS["ddim"]}, {"ddim": {3: 0.2}}, 16))
+    assert load(checkpoint, engine="torch").optimised == {"ddim": STEPS["ddim"], "unipc": STEPS["unipc"]}
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -32,7 +32,9 @@ def test_it_finds_them_once_for_the_model_in_memory():
     before = models.model.optimised
     assert not any(update.failed for update in Search("toy", 3, models).updates())
     assert models.model.optimised is before  # nothing was computed
+    models.model.optimised = {**before, "unipc": {2: (5, 1), **before["unipc"]}}  # refined by data, it may be
     list(Search("toy", 2, models).updates())
+    assert models.model.optimised["unipc"][2] == (5, 1)
     assert set(models.model.optimised["ddim"]) == {2, 3, 4}
     updates, _ = collect(Job([replace(SETTINGS, steps=4, sampler="ddim", spacing="optimised")], models))
     assert updates[-1].state == "finished"
@@ -42,7 +44,7 @@ def test_it_is_kept_beside_the_weights_of_a_folder(tmp_path, monkeypatch):
     checkpoint_folders.write(tmp_path / "mine", layers_per_block=1, sample_size=8)
     each = {name: {2: (700, 40), 4: (900, 500, 200, 9)} for name in optimised.OPTIMISED_FOR}
     found = optimised.OptimisedSteps(each, {name: {} for name in each}, 16)
-    monkeypatch.setattr(optimised, "optimise_timesteps", lambda model, steps, progress: found)
+    monkeypatch.setattr(optimised, "optimise_timesteps", lambda model, steps, **_: found)
     models, ref = RealModels("cpu"), str(tmp_path / "mine")
     assert list(Search(ref, 2, models).updates())[-1].text == "Found: press Run"
     assert set(RealModels("cpu").peek(ref).optimised["dpm++"]) == {2, 4}

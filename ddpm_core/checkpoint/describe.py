@@ -33,10 +33,11 @@ def describe(model: Model) -> dict[str, str]:
 
 
 def _optimised(model: Model) -> str:
-    if model.optimised is None:
-        return "none"
-    chains = model.optimised.values()
-    return f"for {ranges(set.intersection(*(set(found) for found in chains)))} steps"
+    by_numbers: dict[str, list[str]] = {}
+    for sampler, chains in (model.optimised or {}).items():
+        if chains:
+            by_numbers.setdefault(ranges(chains), []).append(sampler)
+    return "; ".join(f"{', '.join(samplers)} for {numbers} steps" for numbers, samplers in by_numbers.items()) or "none"
 
 
 def _classes(model: Model) -> str:

@@ -46,7 +46,12 @@ def rounded_to_3(values: Mapping[int, float]) -> dict[str, float]:
 
 def merged(old: OptimisedTimes | None, new: OptimisedTimes) -> OptimisedTimes:
     """The new times, and the old ones of other numbers of steps."""
-    return {sampler: {**(old[sampler] if old else {}), **new.get(sampler, {})} for sampler in OPTIMISED_FOR}
+    old = old or {}
+    return {
+        sampler: {**old.get(sampler, {}), **new.get(sampler, {})}
+        for sampler in OPTIMISED_FOR
+        if sampler in old or sampler in new
+    }
 
 
 def beside(model: Model, weights: Path, rounded: bool) -> dict:
@@ -84,7 +89,9 @@ def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
 def _kept(schedule: NoiseSchedule) -> Kept[OptimisedTimes]:
     def times(content: dict[str, Any]) -> OptimisedTimes:
         found: OptimisedTimes = {
-            name: {int(n): _chain(text) for n, text in content["times"][name].items()} for name in OPTIMISED_FOR
+            name: {int(n): _chain(text) for n, text in content["times"][name].items()}
+            for name in OPTIMISED_FOR
+            if name in content["times"].keys()  # noqa: SIM118 (what has no keys is refused)
         }
         for n, chain in (item for chains in found.values() for item in chains.items()):
             descending = list(chain) == sorted(set(chain), reverse=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.names import Sampler
+from ddpm_core.names import OPTIMISED_FOR, Sampler
 from ddpm_core.timesteps import model_pairs
 from ui.runs import formats, notices
 from ui.runs.job import Stopped
@@ -109,7 +109,8 @@ class Search:
         with LINE.join(self) as place:
             place.take(lambda: self._wait(place))
             model = self._models.get(self._ref)
-            if not is_missing(model, "ddim", self._steps):  # another page has found them meanwhile
+            lacking: list[Sampler] = [sampler for sampler in OPTIMISED_FOR if is_missing(model, sampler, self._steps)]
+            if not lacking:  # another page has found them meanwhile
                 return
             first: list[tuple[float, int]] = []  # the first report: what came before it is preparation too
 
@@ -128,7 +129,7 @@ class Search:
                 self._say(text)
 
             steps = [n for n in STEPS if n < model.schedule.T] if model.optimised is None else []
-            found = optimise_timesteps(model, sorted({*steps, self._steps}), progress=progress)
+            found = optimise_timesteps(model, sorted({*steps, self._steps}), progress=progress, samplers=lacking)
             self._keep(model, found)
         self._news.put(Update("Found: press Run"))
 
