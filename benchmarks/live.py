@@ -58,9 +58,9 @@ def run_seconds(app: App) -> float:
     return statistics.median(times)
 
 
-def grids(app: App) -> list[Path]:
-    """Of the moving average, in the order of the steps."""
-    return sorted(app.temporary.glob("ddpm-lab-train-*/*/run-1/samples/step-*-ema.png"))
+def grids(temporary: Path) -> list[Path]:
+    """Of the moving average, in the order of the steps, of the first run that an app has in its temporary folder."""
+    return sorted(temporary.glob("ddpm-lab-*/*/run-1/samples/step-*-ema.png"))
 
 
 def images_per_second(page: Page) -> str:
@@ -83,7 +83,7 @@ def watch(page: Page, app: App, chosen: dict[str, str], seconds: float, out: Pat
     first = time.perf_counter() - clicked
     rows, known, beside = [], 0, None
     while (now := time.perf_counter() - clicked) < seconds:
-        made = grids(app)
+        made = grids(app.temporary)
         if len(made) > known:
             known = len(made)
             steps = int(made[-1].name.split("-")[1])
@@ -93,6 +93,8 @@ def watch(page: Page, app: App, chosen: dict[str, str], seconds: float, out: Pat
         if beside is None and now > seconds * 0.75:
             beside = run_seconds(app)
         time.sleep(0.5)
+    if not rows:
+        raise SystemExit(f"The training made no grid of samples within {seconds:g} seconds.")
     return {
         "chosen": chosen,
         "first_samples_seconds": round(first, 1),

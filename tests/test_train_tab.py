@@ -16,6 +16,7 @@ from training import assert_same, fit, flags, process_restored, tiny, weights  #
 
 import ddpm_core
 import ui
+from benchmarks import live
 from train import TrainError
 from train.__main__ import main
 from train.data.sources import open_source
@@ -359,6 +360,7 @@ def test_two_visitors_share_what_the_machine_can_bear(room, monkeypatch):
     with pytest.raises(Refused, match="Another visitor"):
         room.resume(mine)
     folder = yours.training.run.path
+    wait_for(lambda: live.grids(folder.parents[2]))  # where the benchmark looks for them
     room.start(yours, {})  # a new run takes the place of one's own
     assert yours.training.run.path != folder
     wait_for(lambda: not folder.exists())
