@@ -471,6 +471,15 @@ def url(torch_page):
         ui.close(demo)
 
 
+# How far the middle one of the numbers under the curves is from the middle, in pixels
+FROM_THE_MIDDLE = """() => {
+    const axis = document.querySelector(".ddpm-train .axis"), text = document.createRange();
+    text.selectNodeContents(axis.children[1]);
+    const [middle, whole] = [text, axis].map((one) => one.getBoundingClientRect());
+    return middle.left + middle.width / 2 - whole.left - whole.width / 2;
+}"""
+
+
 def test_the_way_of_a_visitor(page, url, stub):
     page.goto(f"{url}?tab=train")
     page.get_by_label("The network predicts").select_option("epsilon")
@@ -478,6 +487,7 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.click(".ddpm-train .start")
     page.wait_for_selector(".ddpm-train[data-state=running]:not([data-grids='0'])")
     page.wait_for_function("Number(document.querySelector('.ddpm-train').dataset.grids) > 4")
+    assert abs(page.evaluate(FROM_THE_MIDDLE)) < 1
     slider = page.get_by_label("Time of the training")
     slider.press("Home")
     page.wait_for_selector(".ddpm-train[data-at='0'][data-live=false]")
