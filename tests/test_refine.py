@@ -149,7 +149,6 @@ def test_the_command_refines_them_and_says_by_what(words, tmp_path, capsys):
     model = load(tmp_path / "model", engine="torch")
     assert model.optimised and {name: set(chains) for name, chains in model.optimised.items()} == {
         "ddim": {2},
-        "dpm++": set(),
         "unipc": {2},
     }
     assert "ddim, 2 steps: 100%" in capsys.readouterr().err
