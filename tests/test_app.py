@@ -191,8 +191,7 @@ def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, name, mo
     started = time.monotonic()
     client.predict(**FAST, api_name="/sample")
     assert time.monotonic() - started < 5  # one of them takes minutes
-    time.sleep(0.5)
-    assert len(LINE) == 0
+    wait_for(lambda: len(LINE) == 0)
     with urllib.request.urlopen(addresses[0]) as stream:
         assert "its page or script was gone" in stream.read().decode()
 
