@@ -318,9 +318,10 @@ def test_those_of_an_embedded_checkpoint_go_into_the_users_cache(checkpoint, tmp
 def test_a_file_that_holds_something_else_is_named(times, checkpoint):
     model = load(checkpoint, engine="torch")
     path = optimised_file.write(model, FOUND)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"times": {name: {"3": times} for name in STEPS}}))
-    with pytest.raises(CheckpointError, match=r"optimised_steps\.json is not a list of optimised steps: delete it, or"):
-        load(checkpoint, engine="torch")
+    for content in ({name: {"3": times} for name in STEPS}, [times]):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"times": content}))
+        with pytest.raises(CheckpointError, match=r"optimised_steps\.json is not a list of optimised steps: delete it"):
+            load(checkpoint, engine="torch")
 
 
 def test_a_model_that_was_not_loaded_has_no_place_for_them():

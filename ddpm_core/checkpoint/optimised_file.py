@@ -89,9 +89,9 @@ def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
 def _kept(schedule: NoiseSchedule) -> Kept[OptimisedTimes]:
     def times(content: dict[str, Any]) -> OptimisedTimes:
         found: OptimisedTimes = {
-            name: {int(n): _chain(text) for n, text in content["times"][name].items()}
-            for name in OPTIMISED_FOR
-            if name in content["times"].keys()  # noqa: SIM118 (what has no keys is refused)
+            name: {int(n): _chain(text) for n, text in chains.items()}
+            for name, chains in content["times"].items()
+            if name in OPTIMISED_FOR
         }
         for n, chain in (item for chains in found.values() for item in chains.items()):
             descending = list(chain) == sorted(set(chain), reverse=True)
