@@ -184,13 +184,27 @@ def post(url, name, *data):
 LONG = ("cifar10-tiny", "ddpm", 1000, "linspace", "beta", 0, True, 1, 16, "any", 1)
 
 
+@pytest.fixture
+def heard(monkeypatch):
+    """Of each run, as soon as that is decided: whether somebody listens."""
+    answers, comes = [], listeners.StreamListener.comes
+
+    async def noted(self):
+        answers.append(await comes(self))
+        return answers[-1]
+
+    monkeypatch.setattr(listeners.StreamListener, "comes", noted)
+    return answers
+
+
 @pytest.mark.parametrize("name", ["sample", "trajectory"])
-def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, name, monkeypatch):
+def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, name, heard, monkeypatch):
     monkeypatch.setattr(listeners, "PATIENCE", 0.5)
     addresses = [post(url, name, *LONG) for _ in range(3)]
     started = time.monotonic()
     client.predict(**FAST, api_name="/sample")
     assert time.monotonic() - started < 5  # one of them takes minutes
+    wait_for(lambda: sorted(heard) == [False, False, False, True])  # else who listens now comes in time
     wait_for(lambda: len(LINE) == 0)
     with urllib.request.urlopen(addresses[0]) as stream:
         assert "its page or script was gone" in stream.read().decode()
@@ -232,18 +246,11 @@ def test_a_short_run_does_not_wait_for_the_end_of_a_long_one(url, client, toy):
 
 
 @pytest.mark.parametrize("route", ["call/sample", "call/v2/sample", "call/trajectory", "queue/join", "page"])
-def test_a_run_without_a_listener_is_not_begun_on_any_route(url, toy, route, monkeypatch):
+def test_a_run_without_a_listener_is_not_begun_on_any_route(url, toy, route, heard, monkeypatch):
     """queue/join is what gradio_client asks, and the page, which has told its settings before."""
     monkeypatch.setattr(listeners, "PATIENCE", 0.1)
-    begun, heard = [], []
+    begun = []
     monkeypatch.setattr(Job, "_work", lambda self: begun.append(self))
-    comes = listeners.StreamListener.comes
-
-    async def waited(self):
-        heard.append(await comes(self))
-        return heard[-1]
-
-    monkeypatch.setattr(listeners.StreamListener, "comes", waited)
 
     def send(path, **body):
         asked = urllib.request.Request(f"{url}gradio_api/{path}", json.dumps(body).encode())
