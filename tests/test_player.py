@@ -175,6 +175,19 @@ def test_scrubbing_detaches_and_live_reattaches(app):
     app.wait(k=3, live="false")
 
 
+@pytest.mark.parametrize(("n", "step"), [(6, 2), (5, 2), (2, None)])
+def test_the_middle_number_under_the_chart_stands_at_its_step(app, n, step):
+    steps = [[1000 - 100 * k, 900 - 100 * k, 0.1 * k, 0.5] for k in range(n)]
+    app.send(running("a", 1, range(n), plan=plan(lanes=[{"name": "β̃", "steps": steps}])), frames=n)
+    numbers = app.page.locator(".area + .axis span")
+    assert numbers.all_text_contents() == ["t 1000", *([] if step is None else [f"t {steps[step][0]}"]), "t 0"]
+    if step is not None:
+        app.page.locator(".scrubber").fill(str(step))
+        app.wait(k=step)
+        marker, number = app.page.locator(".marker").bounding_box(), numbers.nth(1).bounding_box()
+        assert abs(marker["x"] + marker["width"] / 2 - number["x"]) < 2  # the number is centred at a box without width
+
+
 def test_keys_step_jump_and_play_over_the_frames_held(app):
     app.send(running("a", 1, [0, 2, 4, 49], plan=plan()), {"run": "a", "seq": 2, "state": "finished"}, state="finished")
     press = app.page.keyboard.press

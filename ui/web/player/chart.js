@@ -100,7 +100,11 @@ export function chart(lanes, tickOf) {
   }
 
   const { steps } = first;
-  const times = [steps[0][0], steps[steps.length >> 1][0], 0];
-  const axis = el("div", { class: "axis" }, ...times.map((t) => el("span", null, `t ${t}`)));
+  const axis = el("div", { class: "axis" }, el("span", null, `t ${steps[0][0]}`));
+  if (steps.length > 2) {
+    const [t, s] = steps[(steps.length - 1) >> 1];
+    axis.append(el("span", { style: `left:${x(tickOf.get(s) ?? 0) - 50}%` }, `t ${t}`)); // it stands at 50 % without
+  }
+  axis.append(el("span", null, "t 0"));
   return { nodes: [area, axis], mark, noise: known.length > 0 };
 }
