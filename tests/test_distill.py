@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 from contextlib import redirect_stderr
 from functools import cache
 from io import StringIO
@@ -21,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_train_command import words_for
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
-from training import assert_same, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
+from training import ROOT, assert_same, command, environment, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
 from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load, sample, save, trajectory
 from ddpm_core.analytic import estimate_gamma
@@ -592,3 +593,17 @@ def test_a_later_stage_that_could_not_be_written_is_refused_before_the_first(tea
     assert main(words(teacher, data, tmp_path / "run", teacher_steps=4)) == 2
     assert "it holds precious.txt" in capsys.readouterr().err
     assert not (tmp_path / "run" / "2-steps").exists()
+
+
+def test_two_processes_make_the_same_students_as_one_and_end(teacher, data, tmp_path):
+    """torchrun with gloo, over both halvings, in float64."""
+    run = {**METHODS["progressive"], "precision": "fp64"}
+    assert main(words(teacher, data, tmp_path / "one", **run)) == 0
+    launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
+    asked = command(*words(teacher, data, tmp_path / "two", **run), launcher=launcher)
+    done = subprocess.run(asked, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert weights(tmp_path / "two/1-steps", 4, "processes") == 2
+    for part in ("model", "ema"):
+        one, two = (weights(tmp_path / place / "1-steps", 4, part) for place in ("one", "two"))
+        assert max(float((one[key] - two[key]).abs().max()) for key in one) < 1e-6

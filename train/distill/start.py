@@ -116,7 +116,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
                 break
     finally:
         if trainer is not None:
-            trainer.accelerator.end_training()
+            trainer.end()
     assert trainer is not None  # there is at least one stage
     return trainer, stopped
 

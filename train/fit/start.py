@@ -50,18 +50,13 @@ def fit(arguments: list[str]) -> int:
             check_new(out, config)
         with enough_memory(ADVICE):
             trainer = Trainer(config, state)
-            accelerator = trainer.accelerator
             try:
                 stopped = trainer.fit()
             finally:
-                step = trainer.step
-                # Were the wrapped network gloo's last owner, it would wait, with the GIL, for a thread that wants it.
-                del trainer
-                accelerator.free_memory()
-                accelerator.end_training()
-    if accelerator.is_main_process:
+                trainer.end()
+    if trainer.accelerator.is_main_process:
         if stopped:
-            print(f"Stopped and saved at step {step}: add --resume to continue.", file=sys.stderr)
+            print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
         else:
             print(f"Done: the model is in {out / 'model'}", file=sys.stderr)
     return 128 + stopped if stopped else 0

@@ -146,6 +146,13 @@ class Trainer:
             if progress:
                 progress.close()
 
+    def end(self) -> None:
+        """Leave the group of processes, for good."""
+        # Were the wrapped network its last owner, it would wait, with the GIL, for a thread of gloo that wants it.
+        del self.model
+        self.accelerator.free_memory()
+        self.accelerator.end_training()
+
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
         """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
         config, accelerator = self.config, self.accelerator
