@@ -408,6 +408,28 @@ def test_a_wrong_seed_is_refused_with_the_range_before_and_after_run(lab, seed):
     assert "from 0 to 4,294,967,295" in lab.inner_text(".status-text")
 
 
+def test_a_late_answer_about_older_settings_is_not_shown(page, url):  # noqa: F811
+    """A page that opens asks several times what its settings mean: here only its changes are answered at once."""
+    page.add_init_script(
+        """
+        const send = window.fetch;
+        let first;
+        window.fetch = async (...given) => {
+          const { data = [], fn_index } = JSON.parse(given[1]?.body ?? "{}");
+          const answer = await send(...given);
+          const late = data.length === COUNT && fn_index !== (first ??= fn_index);
+          if (late) await new Promise((resolve) => setTimeout(resolve, 3000));
+          return answer;
+        };
+    """.replace("COUNT", str(len(PAGE)))
+    )
+    lab = opened(page, url)
+    choose(lab, seed=-1)
+    lab.wait_for_selector("#estimate .wrong:visible")
+    lab.wait_for_timeout(3000)
+    assert lab.is_visible("#estimate .wrong")
+
+
 def test_an_unlocked_seed_is_drawn_anew_for_each_run(lab):
     lab.uncheck("#lock input")
     choose(lab, steps=1)

@@ -37,7 +37,9 @@ class Layout:
     copy_diffusers: gr.Button
     saves: list[gr.Button]  # one for each of files.KINDS
     saved: list[gr.DownloadButton]  # hidden: with these the browser fetches the files
-    # Hidden: the revisions of the chosen models, and the scripts that the buttons copy.
+    # Hidden: what changes when the settings are to be described anew, the revisions of the chosen models, and the
+    # scripts that the buttons copy.
+    again: gr.Textbox
     revision: gr.Textbox
     revision_b: gr.Textbox
     python: gr.Textbox
@@ -114,6 +116,7 @@ def layout(models: Models, checkpoint: str, known: ModelSpec | None) -> Layout:
         copy_diffusers=copy_diffusers,
         saves=saves,
         saved=saved,
+        again=gr.Textbox("", visible="hidden"),  # in the page, as others say no change
         revision=gr.Textbox("", visible=False),
         revision_b=gr.Textbox("", visible=False),
         python=gr.Textbox("", visible=False),

@@ -59,27 +59,24 @@ class Events:
             "outputs": [*fitted, note, layout.revision, layout.revision_b],
             **QUICK,
         }
-        self._describe: dict[str, Any] = {
-            "fn": handlers.describe,
-            "inputs": self._all,
-            "outputs": [
-                layout.estimate,
-                layout.summary,
-                layout.caption,
-                layout.python,
-                layout.diffusers,
-                layout.copy_diffusers,
-                layout.controls.spacing,
-            ],
-            **QUICK,
-        }
+        # All descriptions are answers to one event, the change of a component: of two events' answers the older one
+        # might come last.
+        again = layout.again
+        self._describe = {"fn": None, "inputs": again, "outputs": again, "js": page_scripts.NEXT, **QUICK}
 
     def choosing(self) -> None:
         """What changes while the user chooses."""
         on, at, handlers = self.layout, self.layout.controls, self._handlers
         changes = [component.change for component in self._all]
         gr.on(changes, None, self._all, None, js=page_scripts.ON_CHANGE, **QUICK)
-        gr.on(changes, **self._describe, trigger_mode="always_last")
+        gr.on(
+            [*changes, on.again.change],
+            handlers.describe,
+            self._all,
+            [on.estimate, on.summary, on.caption, on.python, on.diffusers, on.copy_diffusers, at.spacing],
+            trigger_mode="always_last",
+            **QUICK,
+        )
         for ref in (at.checkpoint, at.checkpoint_b):
             chosen = ref.change(handlers.choose, **self._fit, trigger_mode="always_last").then(**self._describe)
             chosen.then(handlers.look, ref, None, **QUICK).then(**self._describe)
