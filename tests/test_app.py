@@ -430,6 +430,17 @@ def test_a_late_answer_about_older_settings_is_not_shown(page, url):  # noqa: F8
     assert lab.is_visible("#estimate .wrong")
 
 
+def test_what_is_found_out_about_a_model_is_said_without_another_change(page, url, monkeypatch):  # noqa: F811
+    looked = []
+    monkeypatch.setattr(Models, "look", lambda self, ref: time.sleep(1) or looked.append(ref))
+    monkeypatch.setattr(Models, "to_download", lambda self, ref: 5_000_000 if looked else None)
+    lab = opened(page, url)
+    lab.fill("#checkpoint input", "someone/model")
+    lab.press("#checkpoint input", "Enter")
+    lab.wait_for_selector("#estimate:has-text('5 MB to download first')")
+    assert looked == ["someone/model"]
+
+
 def test_an_unlocked_seed_is_drawn_anew_for_each_run(lab):
     lab.uncheck("#lock input")
     choose(lab, steps=1)

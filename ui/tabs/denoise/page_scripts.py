@@ -20,6 +20,7 @@ ON_COPY_LINK = f"""(...values) => {{
   const revisions = values.splice(-2);
   return {_PAGE}.then((page) => page.copyLink({_NAMES}, values, revisions));
 }}"""
+# Another value, so that the component says that it has changed.
 NEXT = "(last) => String(Number(last) + 1)"
 ON_CHANGE = "(...values) => { window.ddpmPlayer?.settings(values); }"
 ON_SUMMARY = f"() => {_PAGE}.then((page) => page.toggleSettings())"
