@@ -517,7 +517,7 @@ def test_bf16_sees_the_last_bits_of_the_image(name):
     """At t = 1, where they are the noise: closer than the exact network comes that gets a rounded image."""
     model = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
     network = model.network.unet
-    ramp = torch.linspace(-1, -0.5, 32).expand(2, 3, 32, 32)  # dark: rounded most
+    ramp = torch.linspace(-1, -0.5, 32).expand(2, 3, 32, 32)  # large numbers, which bf16 rounds most
     x = ramp + 0.01 * inputs(2, size=32)[0]
     conditions = torch.zeros(2, dtype=torch.int64), torch.tensor([3, 8])
     expected = truth(network, x, *conditions)
