@@ -195,6 +195,15 @@ def test_the_first_choices_are_the_preset():
         assert getattr(config, name) == getattr(preset, name), name
 
 
+def test_only_digits_are_learned_at_the_noise_that_forms_digits(tmp_path):
+    Image.new("RGB", (40, 50)).save(tmp_path / "a.png")
+    digits, _ = parse_fit(choices.flags({}, public=False))
+    own, _ = parse_fit(choices.flags({"data": "own", "path": str(tmp_path)}, public=False))
+    preset = PRESETS["mnist-tiny"]
+    assert digits.log_sigma_mean > preset.log_sigma_mean
+    assert (own.log_sigma_mean, own.log_sigma_std) == (preset.log_sigma_mean, preset.log_sigma_std)
+
+
 def test_what_is_not_offered_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Learning rate: choose from"):
         choices.flags({"lr": "1e9"}, public=False)

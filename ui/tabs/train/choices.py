@@ -18,8 +18,9 @@ SAMPLE_STEPS = 10
 SAMPLE_SECONDS = 4.0
 LOG_EVERY = 2
 CHECKPOINT_EVERY = 100
-# Here a digit's shape is decided. The preset also learns lower noise, for details that a short run does not reach.
-SHAPES_FORM = ("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1")
+# Lognormal t where a digit's shape is decided. The preset also learns lower noise, for details that a short run does
+# not reach. Other pictures keep the preset's t, as their shapes may form elsewhere.
+DIGITS_FORM = ("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1")
 LOOKED_AT = 20  # pictures, to find one that can be read
 OWN_SIZE = 32  # pixels, of pictures that are larger than the digits
 
@@ -56,7 +57,12 @@ DATA = Group(
     "data",
     "Pictures",
     (
-        Option("digits", "3,000 digits", "Handwritten, of MNIST; they come with the lab."),
+        Option(
+            "digits",
+            "3,000 digits",
+            "Handwritten, of MNIST; they come with the lab.",
+            ("--data", "digits", "--sample-count", str(SAMPLES), *DIGITS_FORM),
+        ),
         Option("own", "My own", "A folder of images on this computer, or a data set."),
     ),
     "digits",
@@ -91,7 +97,7 @@ GROUPS = (
                 "lognormal",
                 "Plain, t where shapes form",
                 "L_simple. log σ_t is drawn from a normal distribution (Karras et al. 2022).",
-                ("--loss", "simple", "--times", "lognormal", *SHAPES_FORM),
+                ("--loss", "simple", "--times", "lognormal"),
                 "lognormal t",
             ),
             Option(
@@ -195,8 +201,9 @@ def flags(chosen: Mapping[str, object], public: bool) -> list[str]:
     words += ["--batch", str(BATCH), "--warmup", str(WARMUP), "--log-every", str(LOG_EVERY)]
     words += ["--checkpoint-every", str(CHECKPOINT_EVERY), "--sample-every", "0", "--sample-steps", str(SAMPLE_STEPS)]
     words += ["--sample-seconds", f"{SAMPLE_SECONDS:g}"]
-    if public or DATA.option(chosen.get("data", DATA.first)).name == "digits":
-        return [*words, "--data", "digits", "--sample-count", str(SAMPLES)]
+    data = DATA.option(DATA.first if public else chosen.get("data", DATA.first))
+    if data.flags:
+        return [*words, *data.flags]
     path = str(chosen.get("path") or "").strip()
     if not path:
         raise ValueError("Say which pictures: a folder, a .parquet or .npz file, or a data set such as cifar10")
