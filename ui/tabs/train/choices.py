@@ -202,7 +202,7 @@ def flags(chosen: Mapping[str, object], public: bool) -> list[str]:
     words += ["--checkpoint-every", str(CHECKPOINT_EVERY), "--sample-every", "0", "--sample-steps", str(SAMPLE_STEPS)]
     words += ["--sample-seconds", f"{SAMPLE_SECONDS:g}"]
     data = DATA.option(DATA.first if public else chosen.get("data", DATA.first))
-    if data.flags:
+    if data.name != "own":
         return [*words, *data.flags]
     path = str(chosen.get("path") or "").strip()
     if not path:
