@@ -71,12 +71,12 @@ def serve(flags: Flags) -> None:
     # They take 5 s, which neither --help nor a wrong flag has to wait for.
     import ui
     from ddpm_core.checkpoint.refs import CheckpointError
-    from ui.runs import watch
-    from ui.runs.limits import ServerLimits
+    from ui import counts, temporary
+    from ui.limits import ServerLimits
 
     public = flags.share or space
     if flags.log_json:
-        watch.log_as_json()
+        counts.log_as_json()
     try:
         limits = ServerLimits.choose(public, flags.limit)
         demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, flags.allow_training)
@@ -102,16 +102,16 @@ def serve(flags: Flags) -> None:
             print(f"Public address: {demo.share_url}", flush=True)
         else:
             print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
-    watch.note("started", public=public)
+    counts.note("started", public=public)
     patience = limits.shutdown_seconds if _wait() else 0
-    watch.note("stopping", patience_s=patience)
+    counts.note("stopping", patience_s=patience)
     try:
         stopped = ui.close(demo, patience)
     except KeyboardInterrupt:  # once more: at once
         stopped = ui.close(demo, seconds=1)
-    watch.note("stopped")
+    counts.note("stopped")
     if not stopped:
-        ui.temporary.remove_folder()
+        temporary.remove_folder()
         os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ui import temporary
-from ui.runs import zero
+from ui import temporary, zero
 
 # Without this gradio sends usage statistics, already when it is imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

@@ -12,8 +12,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ui.runs.limits import ServerLimits
-from ui.runs.watch import COUNTS
+from ui.counts import Counts
+from ui.limits import ServerLimits
 
 MAX_REQUEST = 1 << 20  # bytes of a request that is no upload; the largest of the page has 70 kB
 MAX_PATH = 2000  # characters
@@ -23,9 +23,9 @@ _HASH = r"[\w-]{1,64}"  # of a session, an event or an upload
 _API = r"/gradio_api"
 ROUTES = {
     "GET": (
-        r"/|/config/?|/login_check/?|/logout|/theme\.css|/robots\.txt|/favicon\.ico|/manifest\.json|/pwa_icon(?:/\d{1,4})?",
-        r"/(?:assets|static|svelte)/[^\\]+",
-        rf"{_API}/(?:info|openapi\.json|app_id|user|login_check|token|startup-events|theme\.css|upload_progress)/?",
+        r"/|/app\.webmanifest|/config/?|/login_check/?|/logout",
+        r"/web/\w{12}/[\w./-]+",
+        rf"{_API}/(?:info|openapi\.json|app_id|user|login_check|startup-events)/?",
         rf"{_API}/file=(?!\w+:)[^\\]+",
         rf"{_API}/queue/data",
         rf"{_API}/heartbeat/{_HASH}",
@@ -33,7 +33,7 @@ ROUTES = {
     ),
     "POST": (
         r"/login/?",
-        rf"{_API}/(?:upload|component_server|cancel|reset)/?",
+        rf"{_API}/(?:upload|cancel|reset)/?",
         rf"{_API}/queue/join",
         rf"{_API}/(?:run|call|call/v2)/\w{{1,64}}/?",
     ),
@@ -53,16 +53,17 @@ class TooLarge(Exception):
 class Gate:
     """ASGI middleware: answers /health itself, and lets through what ROUTES lists, up to a size."""
 
-    def __init__(self, app: App, limits: ServerLimits):
+    def __init__(self, app: App, limits: ServerLimits, counts: Counts):
         self._app = app
         self._limits = limits
+        self._counts = counts
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send) if scope["type"] == "lifespan" else None
         method, path = scope["method"], _path(scope)
         if path == "/health" and method in ("GET", "HEAD"):
-            return await _answer(send, 200, COUNTS.read())
+            return await _answer(send, 200, self._counts.read())
         if method not in _ALLOWED or len(path) > MAX_PATH or "\0" in path or not _ALLOWED[method].fullmatch(path):
             return await _answer(send, 404, {"detail": "There is nothing at this address"})
         upload = path.startswith(f"{_API}/upload")

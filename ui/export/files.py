@@ -1,152 +1,192 @@
-"""Files of a run: the final pictures and a film strip as PNG, the trajectory as GIF, WebP or MP4, everything as ZIP.
+"""Files of a sampling run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, all as ZIP.
 
-Each contains the settings of the run as JSON: PNG as Description, GIF and MP4 as comment, WebP in its EXIF data (the
-tag ImageDescription), ZIP as settings.json.
+They are made from the kept pixels, never from what the page was sent. Each contains the settings as JSON: PNG as
+Description, GIF as comment, WebP in its EXIF data (the tag ImageDescription), ZIP as settings.json.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import gradio as gr
 import numpy as np
-from gradio import processing_utils
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from ddpm_core import imaging, video
+from ddpm_core import imaging
 from ddpm_core.noise import gaussian_batch
-from ui.runs.frames import RunView
-from ui.runs.offered import short_name
-from ui.runs.settings import ANY, LANE
+from ui import captions
+from ui.fields import ANY
+from ui.offered import short_name
 
-ANIMATION_SIZE = 256  # small pictures are enlarged to about this
+if TYPE_CHECKING:
+    from ui.places.sampling import Sampling
+
+SLIDE = 1000  # pixels: about the least width of an animation or a film strip, so that it fills half of a slide
 STRIP = 10  # pictures in a row of a film strip
 GAP = 2  # pixels between pictures
+INK, PAPER = 32, 255  # of labels
+
+About = Sequence[Mapping[str, Any]]  # of each checkpoint: revision, engine
 
 
-def cached(demo: gr.Blocks, name: str, content: bytes) -> str:
-    """The path of a file that gradio serves, and `ui.temporary` deletes after an hour."""
-    return processing_utils.save_bytes_to_cache(content, name, demo.GRADIO_CACHE)
+def save(run: Sampling, kind: str, about: About) -> tuple[str, bytes]:
+    """The name and the content of a file of a run, kind one of KINDS. about: of each of run.refs.
+
+    Raises ValueError for a kind that there is not, and where there is no picture yet.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"There is no file of this kind: choose from {', '.join(KINDS)}")
+    if not any(run.frames):
+        raise ValueError("There is no picture yet: press Run")
+    frames = [dict(lane) for lane in run.frames]  # the run may go on meanwhile
+    suffix, make = KINDS[kind]
+    return f"{_stem(run, frames)}{suffix}", make(run, frames, settings(run, frames, about))
 
 
-def picture(demo: gr.Blocks, view: RunView) -> str:
-    """The last pictures of a run as one PNG in the model's own resolution, with a row for each of two lanes."""
-    lanes = [frame.x for _, frame in sorted(view.last.items())]
-    columns = None if len(lanes) == 1 else len(lanes[0])
-    image = imaging.grid(np.concatenate(lanes), columns, GAP)
-    return cached(demo, f"{_stem(view)}.png", imaging.png(image, about=about(view)))
+def settings(run: Sampling, frames: Sequence[Mapping[int, Any]], about: About) -> str:
+    """The settings of a run as JSON, enough to repeat it: what its lanes share, and of each lane what is its own."""
+    from ui.places.sampling import LANE
+
+    first, known = run.lanes[0], dict(zip(run.refs, about, strict=False))
+    content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "guidance", "clip")}
+    content["lanes"] = [
+        {name: getattr(lane, name) for name in LANE}
+        | known.get(lane.checkpoint, {})
+        | {"steps_done": max(kept, default=-1) + 1}
+        for lane, kept in zip(run.lanes, frames, strict=True)
+    ]
+    return json.dumps(content, ensure_ascii=False)
 
 
-def strip(demo: gr.Blocks, view: RunView) -> str:
-    """A film strip: up to STRIP moments from noise to x_0, a row for each image of each lane."""
-    moments = imaging.thin(_moments(view), STRIP)
-    count, lanes = view.settings.count, len(moments[0])
-    tiles = [moment[lane][n] for n in range(count) for lane in range(lanes) for moment in moments]
-    image = imaging.grid(np.stack(tiles), len(moments), GAP)
-    return cached(demo, f"{_stem(view)}-strip.png", imaging.png(image, about=about(view)))
+Frames = Sequence[Mapping[int, np.ndarray]]  # of each lane: the kept x by step, uint8 (N, H, W, C)
 
 
-def _animation(save: Callable[..., None]) -> Callable[[Sequence[np.ndarray], str], bytes]:
-    """A function from frames, uint8 (H, W, C), and a comment to the content of a file."""
-
-    def content(frames: Sequence[np.ndarray], about: str) -> bytes:
-        file = io.BytesIO()
-        save(file, frames, scale=max(1, ANIMATION_SIZE // frames[0].shape[0]), about=about)
-        return file.getvalue()
-
-    return content
+def _picture(run: Sampling, frames: Frames, about: str) -> bytes:
+    """The last pictures in the model's own resolution, with a row for each lane; a grid has the rows that it has."""
+    last = [lane[max(lane)] for lane in frames if lane]
+    columns = None if len(last) == 1 else len(last[0])
+    if len(run.lanes) > 2:
+        columns = len({lane.steps for lane in run.lanes}) * len(last[0])
+    return imaging.png(imaging.grid(np.concatenate(last), columns, GAP), about=about)
 
 
-# By the suffix of the file's name.
-ANIMATIONS = {"gif": _animation(imaging.save_gif), "webp": _animation(imaging.save_webp)}
-if video.is_possible():  # else the page has no button for it
-    ANIMATIONS["mp4"] = _animation(video.save_mp4)
+def _strip(run: Sampling, frames: Frames, about: str) -> bytes:
+    """Up to STRIP moments from noise to x_0, a row for each image of each lane, with t above and the lane beside it."""
+    moments = imaging.thin(_moments(run, frames), STRIP)
+    count, lanes = run.request.count, len(moments[0][1])
+    tiles = [pictures[lane][n] for n in range(count) for lane in range(lanes) for _, pictures in moments]
+    scale = max(1, round(SLIDE / (len(moments) * tiles[0].shape[0])))
+    image = imaging.grid(np.stack([_enlarged(tile, scale) for tile in tiles]), len(moments), GAP)
+    side = tiles[0].shape[0] * scale + GAP
+    names = ["AB"[lane] for _ in range(count) for lane in range(lanes)] if lanes == 2 else []
+    return imaging.png(_labelled(image, [f"t = {t}" for t, _ in moments], names, side), about=about)
 
 
-def _animated(kind: str) -> Callable[[gr.Blocks, RunView], str]:
-    """A function that saves the x_t of a run as an animation, two lanes side by side."""
+def _film(run: Sampling, frames: Frames) -> list[np.ndarray]:
+    """The x_t at every moment, large enough for a slide, two lanes side by side, with t and the lanes' names."""
+    moments = _moments(run, frames)
+    wide = sum(imaging.grid(lane).shape[1] for lane in moments[0][1])
+    scale, names = max(1, round(SLIDE / wide)), captions.names(run.lanes)
+    film = []
+    for t, pictures in moments:
+        parts = []
+        for number, lane in enumerate(pictures):
+            image = _enlarged(imaging.grid(lane), scale)
+            title = f"{'AB'[number]}: {names[number]}   t = {t}" if len(pictures) == 2 else f"{names[number]}   t = {t}"
+            parts.append(_labelled(image, [title], [], image.shape[1]))
+        film.append(imaging.grid(np.stack(parts), gap=4 * GAP))
+    return film
 
-    def save(demo: gr.Blocks, view: RunView) -> str:
-        frames = [imaging.grid(np.stack([imaging.grid(x) for x in moment]), gap=4 * GAP) for moment in _moments(view)]
-        return cached(demo, f"{_stem(view)}.{kind}", ANIMATIONS[kind](frames, about(view)))
 
-    return save
+def _gif(run: Sampling, frames: Frames, about: str) -> bytes:
+    file = io.BytesIO()
+    imaging.save_gif(file, _film(run, frames), about=about)
+    return file.getvalue()
 
 
-def archive(demo: gr.Blocks, view: RunView) -> str:
-    """All of a run as a ZIP: settings.json, x_T.npy and x_0.npy (float32, N × C × H × W), every kept x_t as PNG."""
-    lanes = view.plan.lanes
-    shape = np.moveaxis(view.sample.x, -1, 1).shape[1:]
+def _webp(run: Sampling, frames: Frames, about: str) -> bytes:
+    file = io.BytesIO()
+    imaging.save_webp(file, _film(run, frames), about=about)
+    return file.getvalue()
+
+
+def _csv(run: Sampling, frames: Frames, about: str) -> bytes:
+    """A row for each lane: what it is, and what each step did."""
+    lines = ["lane,name,step,t,s,alpha_bar_t,sigma"]
+    for number, (name, steps) in enumerate(zip(captions.names(run.lanes), run.steps, strict=True)):
+        for k, (t, s, alpha_bar, sigma) in enumerate(steps):
+            lines.append(f'{number},"{name}",{k},{t},{s},{alpha_bar!r},{"" if sigma is None else repr(sigma)}')
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _zip(run: Sampling, frames: Frames, about: str) -> bytes:
+    """settings.json, x_T.npy and x_0.npy (float32, N × C × H × W), every kept x_t as PNG."""
+    first = next(lane[max(lane)] for lane in frames if lane)
+    shape = np.moveaxis(first, -1, 1).shape[1:]
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as out:  # its files are compressed already
-        out.writestr("settings.json", about(view, indent=2))
-        out.writestr("x_T.npy", _npy(gaussian_batch(list(view.settings.seeds), 0, shape).numpy()))
-        for number, sprites in sorted(view.sprites.items()):
-            folder = f"lane-{'ab'[number]}/" if len(lanes) > 1 else ""
-            if number in view.job.x_0:  # a run that was stopped has none
-                out.writestr(f"{folder}x_0.npy", _npy(view.job.x_0[number]))
-            for k, sprite in sorted(sprites.items()):
-                s = lanes[number].steps[k][1]
-                for seed, image in zip(view.settings.seeds, _pictures(sprite, view), strict=True):
+        out.writestr("settings.json", json.dumps(json.loads(about), indent=2, ensure_ascii=False))
+        out.writestr("x_T.npy", _npy(gaussian_batch(list(run.request.seeds), 0, shape).numpy()))
+        for number, kept in enumerate(frames):
+            folder = "" if len(frames) == 1 else f"lane-{'ab'[number]}/" if len(frames) == 2 else f"cell-{number:02}/"
+            if number in run.x_0:  # a run that was stopped has none
+                out.writestr(f"{folder}x_0.npy", _npy(run.x_0[number]))
+            for k, images in sorted(kept.items()):
+                s = run.steps[number][k][1]
+                for seed, image in zip(run.request.seeds, images, strict=True):
                     out.writestr(f"{folder}seed-{seed}/x_{s:04}.png", imaging.png(image, compress_level=1))
-    return cached(demo, f"{_stem(view)}.zip", file.getvalue())
+    return file.getvalue()
 
 
-KINDS: dict[str, Callable[[gr.Blocks, RunView], str]] = {
-    "png": picture,
-    **{kind: _animated(kind) for kind in ANIMATIONS},
-    "strip": strip,
-    "zip": archive,
+# By kind: what follows the run's name in the file's, and what makes it.
+KINDS = {
+    "png": (".png", _picture),
+    "gif": (".gif", _gif),
+    "webp": (".webp", _webp),
+    "strip": ("-strip.png", _strip),
+    "csv": (".csv", _csv),
+    "zip": (".zip", _zip),
 }
 
 
-def about(view: RunView, indent: int | None = None) -> str:
-    """The settings of a run as JSON, enough to repeat it: what its lanes share, and for each lane what is its own."""
-    one = dataclasses.asdict(view.settings)
-    content = {name: value for name, value in one.items() if name not in LANE}
-    content["lanes"] = [
-        {name: getattr(lane, name) for name in LANE}
-        | (view.job.about[number] if view.job.about else {})
-        | {"steps_done": view.last[number].k + 1 if number in view.last else 0}
-        for number, lane in enumerate(view.job.lanes)
-    ]
-    return json.dumps(content, indent=indent, ensure_ascii=False)
-
-
-def _moments(view: RunView) -> list[list[np.ndarray]]:
-    """The x of every lane, uint8 (N, H, W, C), at each time of which any lane has a picture, from noise to x_0.
+def _moments(run: Sampling, frames: Frames) -> list[tuple[int, list[np.ndarray]]]:
+    """(s, the x of every lane at that time) of each time of which any lane has a picture, from noise to x_0.
 
     A lane without a picture of that time shows its previous one, or its first one where there is none.
     """
-    times = []
-    for number, sprites in view.sprites.items():
-        steps = view.plan.lanes[number].steps
-        times += [(steps[k][1], number, sprite) for k, sprite in sprites.items()]
-    now = {number: sprites[min(sprites)] for number, sprites in view.sprites.items()}
-    moments: dict[int, dict[int, bytes]] = {}
-    for s, number, sprite in sorted(times, key=lambda time: -time[0]):
-        now = now | {number: sprite}
+    times = [(run.steps[number][k][1], number, x) for number, lane in enumerate(frames) for k, x in lane.items()]
+    now = [lane[min(lane)] for lane in frames if lane]
+    moments: dict[int, list[np.ndarray]] = {}
+    for s, number, x in sorted(times, key=lambda time: -time[0]):
+        now = [x if i == number else before for i, before in enumerate(now)]
         moments[s] = now
-    decoded: dict[bytes, np.ndarray] = {}
-    result = []
-    for moment in moments.values():
-        for sprite in moment.values():
-            if sprite not in decoded:
-                decoded[sprite] = _pictures(sprite, view)
-        result.append([decoded[sprite] for _, sprite in sorted(moment.items())])
-    return result
+    return list(moments.items())
 
 
-def _pictures(sprite: bytes, view: RunView) -> np.ndarray:
-    """A sprite as uint8 (N, H, W, C) again."""
-    count, size = view.sample.x.shape[:2]
-    row = np.asarray(Image.open(io.BytesIO(sprite)))
-    return np.stack(np.split(row.reshape(size, count * size, -1), count, axis=1))
+def _enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+    """Every pixel as a square of scale × scale."""
+    return image.repeat(scale, 0).repeat(scale, 1)
+
+
+def _labelled(image: np.ndarray, above: Sequence[str], beside: Sequence[str], side: int) -> np.ndarray:
+    """A picture on paper, with a text above each column and beside each row of that many pixels."""
+    size = max(14, min(side // 8, 28))
+    top, left = 2 * size, 2 * size if beside else 0
+    height, width, channels = image.shape
+    paper = np.full((top + height, left + width, channels), PAPER, np.uint8)
+    paper[top:, left:] = image
+    ink = Image.new("L", (left + width, top + height), 0)
+    draw, font = ImageDraw.Draw(ink), ImageFont.load_default(size)
+    for i, text in enumerate(above):
+        draw.text((left + i * side, size // 2), text, 255, font)
+    for i, text in enumerate(beside):
+        draw.text((size // 2, top + i * side + side // 2 - size), text, 255, font)
+    share = np.asarray(ink)[..., None] / 255
+    return (paper * (1 - share) + INK * share).round().astype(np.uint8) if channels in (1, 3) else paper
 
 
 def _npy(array: np.ndarray) -> bytes:
@@ -155,16 +195,20 @@ def _npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _stem(view: RunView) -> str:
-    parts = []
-    for number, lane in enumerate(view.job.lanes):
-        done = view.last[number].k + 1 if number in view.last else 0
-        parts += ["against"] * bool(number)
-        if not number or lane.checkpoint != view.settings.checkpoint:
-            parts.append(short_name(lane.checkpoint))
-        if not number and lane.label != ANY:
-            parts.append(lane.label)
-        parts.append(f"{lane.steps} steps" if done == lane.steps else f"step {done} of {lane.steps}")
-        ways = {"ddpm": lane.variance, "ddim": f"ddim eta {lane.eta:g}"}
-        parts.append(ways.get(lane.sampler, lane.sampler))
-    return re.sub(r"[^\w.-]+", "-", " ".join([*parts, f"seed {view.settings.seed}"])).strip("-")
+def _stem(run: Sampling, frames: Sequence[Mapping[int, Any]]) -> str:
+    first = run.lanes[0]
+    if len(run.lanes) > 2:
+        parts = [short_name(first.checkpoint), "grid"]
+    else:
+        parts = []
+        for number, (lane, kept) in enumerate(zip(run.lanes, frames, strict=True)):
+            done = max(kept, default=-1) + 1
+            parts += ["against"] * bool(number)
+            if not number or lane.checkpoint != first.checkpoint:
+                parts.append(short_name(lane.checkpoint))
+            if not number and lane.label != ANY:
+                parts.append(lane.label)
+            parts.append(f"{lane.steps} steps" if done == lane.steps else f"step {done} of {lane.steps}")
+            ways = {"ddpm": lane.variance, "ddim": f"ddim eta {lane.eta:g}"}
+            parts.append(ways.get(lane.sampler, lane.sampler))
+    return re.sub(r"[^\w.-]+", "-", " ".join([*parts, f"seed {first.seed}"])).strip("-")

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.model import ModelSpec, Source
-from ui.runs.models import revision
-from ui.runs.plan import make_plan
-from ui.runs.settings import LANE, Settings
+from ui.captions import Row
+from ui.models import revision
 
+if TYPE_CHECKING:
+    from ui.places.sampling import Settings
+
+LANE = ("sampler", "steps", "spacing", "variance", "eta")  # arguments that a lane has of its own
 SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
+
+
+def of(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> dict[str, str]:
+    """{python, diffusers, why}: both scripts, and why there is none for diffusers. Of a grid there is none.
+
+    lanes: resolved, each with its model and its steps.
+    """
+    if len(lanes) > 2:
+        return {"python": "", "diffusers": "", "why": "A grid is many runs: open one of its cells"}
+    try:
+        return {"python": python(lanes, models), "diffusers": diffusers(lanes, models, steps), "why": ""}
+    except ValueError as reason:
+        return {"python": python(lanes, models), "diffusers": "", "why": str(reason)}
 
 
 def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     """A script that repeats a run with ddpm_core. lanes: resolved, each with its model."""
     first, model = lanes[0], models[0]
     shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
-    ways = [{name: getattr(lane, name) for name in LANE if name != "checkpoint"} for lane in lanes]
+    ways = [{name: getattr(lane, name) for name in LANE} for lane in lanes]
     lines = [
         "from PIL import Image",
         "",
@@ -46,11 +62,12 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
+def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> str:
     """The same with diffusers alone. Raises ValueError, with the reason, for a run that diffusers cannot repeat."""
     if len(lanes) > 1:
-        raise ValueError("diffusers runs one lane: turn Compare off")
+        raise ValueError("diffusers runs one lane: open one of them in Watch")
     run, model = lanes[0], models[0]
+    times = _indices(run, model, steps[0])
     if run.checkpoint != _source(model).ref:  # its folder is nobody's business, and goes with the visitor
         raise ValueError("This model was trained on this page, and is nowhere else")
     if run.sampler == "ddim":
@@ -61,7 +78,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
-    sampler = _ancestral(run, model) if run.sampler == "ddpm" else _solver(run, model)
+    sampler = _ancestral(run, model, times) if run.sampler == "ddpm" else _solver(run, model, times)
     unet, _ = _diffusers_parts(_source(model))
     size = model.image_size
     call, guided = _call(run, model)
@@ -108,7 +125,7 @@ class _Sampler:
     step: list[str]
 
 
-def _ancestral(run: Settings, model: ModelSpec) -> _Sampler:
+def _ancestral(run: Settings, model: ModelSpec, times: str) -> _Sampler:
     """DDPM."""
     _, scheduler = _diffusers_parts(_source(model))
     kind = {"beta": "fixed_large", "beta_tilde": "fixed_small"}[run.variance]
@@ -117,7 +134,7 @@ def _ancestral(run: Settings, model: ModelSpec) -> _Sampler:
         [
             f"scheduler = DDPMScheduler.from_pretrained({', '.join(scheduler)}, variance_type={kind!r},",
             f"                                          clip_sample={run.clip})",
-            f"scheduler.set_timesteps(timesteps={_indices(run, model)})",
+            f"scheduler.set_timesteps(timesteps={times})",
         ],
         [
             "    last = i + 1 == len(scheduler.timesteps)",
@@ -128,7 +145,7 @@ def _ancestral(run: Settings, model: ModelSpec) -> _Sampler:
     )
 
 
-def _solver(run: Settings, model: ModelSpec) -> _Sampler:
+def _solver(run: Settings, model: ModelSpec, times: str) -> _Sampler:
     """DPM-Solver++ or UniPC. They are given x̂_0, as diffusers does not clip it for them, and our times."""
     _, scheduler = _diffusers_parts(_source(model))
     name = SOLVERS[run.sampler]
@@ -141,7 +158,7 @@ def _solver(run: Settings, model: ModelSpec) -> _Sampler:
         [f"from diffusers import DDPMScheduler, {name}, UNet2DModel"],
         [
             f"alpha_bar = DDPMScheduler.from_pretrained({', '.join(scheduler)}).alphas_cumprod",
-            f"times = {_indices(run, model)}",
+            f"times = {times}",
             f"scheduler = {name}(num_train_timesteps={model.schedule.T}, prediction_type='sample',",
             f"            {' ' * len(name)}final_sigmas_type='zero')",
             "scheduler.set_timesteps(len(times))",
@@ -218,9 +235,8 @@ def _arguments(values: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
-def _indices(settings: Settings, model: ModelSpec) -> str:
+def _indices(settings: Settings, model: ModelSpec, steps: list[Row]) -> str:
     """The t − 1 of the run's steps, as Python."""
     if settings.spacing == "linspace" and settings.steps > 1:
         return f"np.linspace(0, {model.schedule.T - 1}, {settings.steps}).round().astype(int)[::-1].tolist()"
-    (lane,) = make_plan([settings], [model]).lanes
-    return repr([t - 1 for t, *_ in lane.steps])
+    return repr([t - 1 for t, *_ in steps])

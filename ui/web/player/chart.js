@@ -3,7 +3,7 @@ import { box, path, scale } from "../shared/curves.js";
 import { el } from "../shared/dom.js";
 import { number, short } from "../shared/numbers.js";
 
-/** @import { Held, RunLane } from "./run.js" */
+/** @import { Held, RecordedLane } from "./recording.js" */
 /** @import { Point } from "../shared/curves.js" */
 
 /**
@@ -33,7 +33,7 @@ export function gridLines(low, high) {
 }
 
 /**
- * @param {RunLane[]} lanes
+ * @param {RecordedLane[]} lanes
  * @param {Map<number, number>} tickOf s -> tick
  */
 export function chart(lanes, tickOf) {
@@ -53,7 +53,7 @@ export function chart(lanes, tickOf) {
   for (const alphaBar of [0, 0.5, 1])
     area.append(el("span", { class: "scale", style: `top:${linear(alphaBar)}%` }, short(alphaBar)));
 
-  /** @param {RunLane} lane @param {(k: number) => number | null} y @returns {Point[]} */
+  /** @param {RecordedLane} lane @param {(k: number) => number | null} y @returns {Point[]} */
   const points = ({ steps }, y) => steps.map(([, s], k) => [x(tickOf.get(s) ?? 0), y(k)]);
   const first = lanes[0];
   area.append(

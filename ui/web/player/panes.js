@@ -3,7 +3,7 @@ import { context2d, el, find } from "../shared/dom.js";
 import { fillWithNoise } from "./pixels.js";
 import { LEGEND } from "./words.js";
 
-/** @import { Plan } from "./messages.js" */
+/** @import { Plan } from "./recording.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */
 /** @typedef {{ group: HTMLElement, x: Pane, x0: Pane }} LanePanes */
 /** @typedef {{ thumb: HTMLButtonElement, canvas: HTMLCanvasElement }} Thumb */

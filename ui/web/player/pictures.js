@@ -42,7 +42,7 @@ export class Pictures {
 
   get #wanted() {
     const { shown, image, gain, kind, frames } = this.view;
-    return [shown.id, image, gain, kind, ...frames.map((frame) => frame?.k)].join();
+    return [image, gain, kind, ...frames.map((frame) => frame?.k)].join();
   }
 
   /** Paint what is wanted now; returns what that was, or "" when another run came in between. */

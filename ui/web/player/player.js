@@ -1,227 +1,187 @@
-// The frame player: messages and the user's hands change the view, and the page follows the view.
-import { all, find, onScrub, within } from "../shared/dom.js";
+// The frame player: results and the visitor's hands change the view, and the screen follows the view.
+import { all, el, find, onScrub, within } from "../shared/dom.js";
 import { CALM, calm, play } from "../shared/motion.js";
+import { MARKUP } from "./markup.js";
 import { Panes } from "./panes.js";
 import { Pictures } from "./pictures.js";
 import { Projector } from "./projector.js";
 import { Screen } from "./screen.js";
 import { View } from "./view.js";
 
-/** @import { Message } from "./messages.js" */
-/** @import { Invitation } from "./projector.js" */
-/** @typedef {{ invitation: (page: string) => Promise<Invitation> }} Server */
+/** @import { Result, Recording } from "./recording.js" */
+/** @import { Client } from "../shared/client.js" */
 
-/**
- * What the player offers to the rest of the page, and to tests, as `window.ddpmPlayer`.
- * @typedef {object} PlayerHandle
- * @property {(values?: unknown[]) => void} starting Run was pressed, with these values of the controls
- * @property {(values: unknown[]) => void} settings the controls say something else now
- * @property {() => { run: string | null, state: string | undefined, frames: number, k: number, live: boolean }} state
- * @property {() => void} unmount stop everything that would outlive the element
- */
+export class Player {
+  view = new View();
+  #pause = () => {};
+  #calmly = 0; // a timer: where little motion is wanted a live picture changes once a second
 
-const NARROW = 560; // pixels, as in player.css
-
-/**
- * Bring a player to life. Its `.ddpm-player` then carries data-state (a message's state, or "idle", "starting",
- * "lost"), data-run, data-frames, data-k and data-live.
- * @param {{ element: HTMLElement, server: Server }} component
- * @returns {(message: Message | null) => void} what takes its messages
- */
-export function mount({ element, server }) {
-  const root = find(element, ".ddpm-player", HTMLElement);
-  const view = new View();
-  const panes = new Panes(root, pick);
-  const pictures = new Pictures(view, panes);
-  const screen = new Screen(root, view, panes);
-  const projector = new Projector(root, (page) => server.invitation(page));
-
-  function render() {
-    screen.render();
-    if (view.shown.count) pictures.paint();
+  /** Its element has data-frames, data-k (the tick that is shown), data-live and data-kind. @param {Client} client */
+  constructor(client) {
+    this.root = el("section", {
+      class: "ddpm-player",
+      tabindex: 0,
+      role: "group",
+      "aria-label": "Player. Space plays, left and right step, Home and End jump.",
+    });
+    this.root.innerHTML = MARKUP;
+    this.panes = new Panes(this.root, (n) => this.#do(() => Object.assign(this.view, { image: n })));
+    this.pictures = new Pictures(this.view, this.panes);
+    this.screen = new Screen(this.root, this.view, this.panes);
+    this.projector = new Projector(this.root, client);
+    this.#listen();
+    this.render();
   }
 
-  // --- Messages
-
-  /** @param {Message | null} message */
-  function receive(message) {
-    const received = message?.run ? view.receive(message) : null;
-    if (!received) return;
-    if (received.first && view.shown.plan) {
-      panes.build(view.shown.plan);
-      pictures.renew();
-    }
-    if (view.live && view.shown === view.run && !received.first) follow();
-    watchForSilence();
-    if (received.news) screen.announce();
-    render();
+  render() {
+    this.screen.render();
+    if (this.view.shown.count) this.pictures.paint();
   }
 
-  // Where little motion is wanted the live picture changes once a second instead of with every frame.
-  let nextCalm = 0;
-  function follow() {
-    if (!calm() || !view.run.active) view.tick = view.shown.newest;
-    else if (!nextCalm)
-      nextCalm = setTimeout(() => {
-        nextCalm = 0;
-        if (view.live) view.tick = view.shown.newest;
-        render();
+  /** @param {() => unknown} change */
+  #do(change) {
+    change();
+    this.render();
+  }
+
+  // --- What a run sends
+
+  /** A run begins. */
+  start() {
+    this.view.start();
+    this.render();
+  }
+
+  /** @param {Result} result */
+  take(result) {
+    const { view } = this;
+    if (calm() && view.live) {
+      view.live = false;
+      this.#calmly ||= window.setTimeout(() => {
+        this.#calmly = 0;
+        this.#do(() => view.goLive());
       }, CALM);
+    }
+    if (!view.take(result)) return;
+    this.#build();
+    this.#play();
   }
 
-  let silence = 0;
-  function watchForSilence() {
-    clearTimeout(silence);
-    if (!view.run.active) return;
-    silence = setTimeout(() => {
-      view.run.lost = true;
-      screen.announce();
-      render();
-    }, Number(root.dataset.timeout));
+  /** Show a recording, and play it from its start. @param {Recording} recording */
+  open(recording) {
+    this.view.open(recording);
+    this.#build();
+    this.#play();
+    this.render();
+  }
+
+  #build() {
+    const { plan } = this.view.shown;
+    if (!plan) return;
+    this.panes.build(plan);
+    this.pictures.renew();
+  }
+
+  /** The newest run stands differently. @param {boolean} active */
+  set active(active) {
+    this.view.active = active;
+    if (!active && this.view.live) this.view.live = false;
+    this.render();
   }
 
   // --- Playing
 
-  const speed = find(root, ".speed", HTMLSelectElement);
-  let pause = () => {};
-  function toggle() {
-    pause();
-    view.toggle();
-    render();
-    if (!view.playing) return;
-    const run = view.shown;
-    pause = play((seconds) => {
-      if (!view.playing || view.shown !== run) return false;
-      view.advance(seconds, Number(speed.value));
-      render();
+  #play() {
+    this.#pause();
+    const { view } = this;
+    const { shown } = view;
+    this.#pause = play((seconds) => {
+      if (!view.playing || view.shown !== shown) return false;
+      view.advance(seconds);
+      this.render();
       return view.playing;
     });
   }
 
+  toggle() {
+    this.view.toggle();
+    this.render();
+    if (this.view.playing) this.#play();
+  }
+
+  /** It is not on screen any more. */
+  hide() {
+    this.view.playing = false;
+    this.projector.show(false);
+  }
+
   // --- What is pressed
 
-  /** @param {number} n */
-  function pick(n) {
-    view.image = n;
-    render();
+  #listen() {
+    const { root, view, screen } = this;
+    screen.slider.addEventListener("input", () => this.#do(() => view.go(Number(screen.slider.value))));
+    const plot = find(root, ".plot", HTMLElement);
+    onScrub(plot, (share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
+    screen.play.addEventListener("click", () => this.toggle());
+    screen.live.addEventListener("click", () => this.#do(() => view.goLive()));
+    const speed = find(root, ".speed", HTMLSelectElement);
+    speed.addEventListener("change", () => {
+      view.speed = Number(speed.value);
+    });
+    this.#choice(".kinds", ({ kind }) => {
+      view.kind = kind === "x0" ? "x0" : "x";
+    });
+    this.#choice(".gains", ({ gain }) => {
+      view.chosenGain = Number(gain);
+    });
+    // Of two lanes, a tap on one gives it all the room, and another tap gives it back.
+    find(root, ".lanes", HTMLElement).addEventListener("click", (event) => {
+      const frame = within(event, ".frame");
+      const lane = this.panes.lanes.findIndex(({ group }) => group.contains(frame));
+      if (lane < 0 || this.panes.lanes.length < 2) return;
+      if (root.dataset.large === String(lane)) delete root.dataset.large;
+      else root.dataset.large = String(lane);
+    });
   }
-
-  /** @param {number} tick */
-  function go(tick) {
-    view.go(tick);
-    render();
-  }
-
-  /** @param {number} by */
-  function step(by) {
-    view.step(by);
-    render();
-  }
-
-  /** @param {KeyboardEvent} event */
-  const isPlain = (event) => !(event.ctrlKey || event.metaKey || event.altKey);
-
-  root.addEventListener("keydown", (event) => {
-    const { key } = event;
-    if (!isPlain(event) || !view.shown.count) return;
-    if (within(event, ".batch")) return pickByKey(event);
-    if (within(event, "select, summary") || (key === " " && within(event, "button"))) return;
-    const to = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
-    if (key !== " " && !to) return;
-    event.preventDefault();
-    if (to) step(to);
-    else toggle();
-  });
-
-  /** A radio group has arrows, Home and End of its own. @param {KeyboardEvent} event */
-  function pickByKey(event) {
-    const { length } = panes.thumbs;
-    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const end = { Home: 0, End: length - 1 }[event.key];
-    const n = end ?? (by && (view.image + by + length) % length);
-    if (n === undefined) return;
-    event.preventDefault();
-    pick(n);
-    panes.thumbs[n].thumb.focus();
-  }
-
-  screen.slider.addEventListener("input", () => go(Number(screen.slider.value)));
-  onScrub(find(root, ".plot", HTMLElement), (share) => go(Math.round(share * (view.shown.ticks.length - 1))));
-  screen.play.addEventListener("click", toggle);
-  screen.live.addEventListener("click", () => {
-    view.goLive();
-    render();
-  });
 
   /** @param {string} group @param {(data: DOMStringMap) => void} take */
-  function choice(group, take) {
-    const buttons = all(root, `${group} button`, HTMLButtonElement);
-    for (const button of buttons) {
+  #choice(group, take) {
+    const buttons = all(this.root, `${group} button`, HTMLButtonElement);
+    for (const button of buttons)
       button.addEventListener("click", () => {
         for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
-        take(button.dataset);
-        render();
+        this.#do(() => take(button.dataset));
       });
+  }
+
+  /** A key of the page was pressed; returns whether it was for the player. @param {KeyboardEvent} event */
+  key(event) {
+    const { key } = event;
+    const { view, projector } = this;
+    if (key.toLowerCase() === "f") projector.show(!projector.on);
+    else if (key === "Escape" && projector.on) projector.show(false);
+    else if (projector.on && projector.key(key)) return true;
+    else if (!view.shown.count) return false;
+    else if (within(event, ".batch")) return this.#pickByKey(key);
+    else if (within(event, "select, summary, .side, nav, header") || (key === " " && within(event, "button"))) return false;
+    else {
+      const to = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
+      if (key === " ") this.toggle();
+      else if (to) this.#do(() => view.step(to));
+      else return false;
     }
+    return true;
   }
-  choice(".kinds", ({ kind }) => {
-    view.kind = kind === "x0" ? "x0" : "x";
-  });
-  choice(".gains", ({ gain }) => {
-    view.chosenGain = Number(gain);
-  });
 
-  // Of two lanes, a tap on one gives it all the room, and another tap gives it back.
-  find(root, ".lanes", HTMLElement).addEventListener("click", (event) => {
-    const frame = within(event, ".frame");
-    const lane = panes.lanes.findIndex(({ group }) => group.contains(frame));
-    if (lane < 0 || panes.lanes.length < 2) return;
-    if (root.dataset.large === String(lane)) delete root.dataset.large;
-    else root.dataset.large = String(lane);
-  });
-
-  // --- The keys of the projector view are the whole page's: a remote control does not know where the focus is.
-
-  /** @param {KeyboardEvent} event */
-  function projectorKeys(event) {
-    const typing = within(event, "input:not([type=range]), textarea, select, [contenteditable]");
-    if (typing || !isPlain(event) || root.clientWidth === 0) return;
-    const outside = !(event.target instanceof Node && root.contains(event.target));
-    if (event.key.toLowerCase() === "f") projector.show(!projector.on);
-    else if (event.key === "Escape" && projector.on) projector.show(false);
-    else if (projector.on && outside && view.shown.count && /^Page(Up|Down)$/.test(event.key))
-      step(event.key === "PageUp" ? -1 : 1);
-    else return;
-    event.preventDefault();
+  /** A radio group has arrows, Home and End of its own. @param {string} key */
+  #pickByKey(key) {
+    const { length } = this.panes.thumbs;
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];
+    const end = { Home: 0, End: length - 1 }[key];
+    const n = end ?? (by && (this.view.image + by + length) % length);
+    if (n === undefined) return false;
+    this.#do(() => Object.assign(this.view, { image: n }));
+    this.panes.thumbs[n].thumb.focus();
+    return true;
   }
-  document.addEventListener("keydown", projectorKeys);
-
-  // --- Start
-
-  window.ddpmPlayer?.unmount();
-  window.ddpmPlayer = {
-    starting(values) {
-      view.start(values);
-      watchForSilence();
-      screen.announce();
-      render();
-    },
-    settings(values) {
-      view.values = values;
-      render();
-    },
-    state() {
-      const { run, shown, tick, live } = view;
-      return { run: run.id, state: root.dataset.state, frames: shown.count, k: tick, live };
-    },
-    unmount() {
-      document.removeEventListener("keydown", projectorKeys);
-      view.playing = false;
-      clearTimeout(silence);
-      clearTimeout(nextCalm);
-    },
-  };
-  find(root, ".chart", HTMLDetailsElement).open = root.clientWidth === 0 || root.clientWidth > NARROW;
-  render();
-  return receive;
 }

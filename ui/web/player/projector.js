@@ -1,16 +1,16 @@
-// The projector view: the player over the whole page, large, with the address for the room.
+// The projector view: the player over the whole page, as large as it goes. What is not a picture comes with a key.
 import { find } from "../shared/dom.js";
 
-/** @typedef {{ address?: string, code?: string, why?: string }} Invitation of ui/export/invitation.py */
+/** @import { Client } from "../shared/client.js" */
+
+/** What the keys show and hide: a class of the player. */
+const KEYS = /** @type {Record<string, string>} */ ({ n: "with-numbers", t: "with-thumbs", q: "with-code" });
 
 export class Projector {
-  /**
-   * @param {HTMLElement} root
-   * @param {(page: string) => Promise<Invitation>} invitation
-   */
-  constructor(root, invitation) {
+  /** @param {HTMLElement} root @param {Client} client */
+  constructor(root, client) {
     this.root = root;
-    this.invitation = invitation;
+    this.client = client;
     this.button = find(root, ".project", HTMLButtonElement);
     this.button.addEventListener("click", () => this.show(!this.on));
   }
@@ -20,21 +20,30 @@ export class Projector {
   }
 
   /** @param {boolean} on */
-  async show(on) {
+  show(on) {
+    if (on === this.on) return;
     this.root.classList.toggle("projector", on);
     this.button.setAttribute("aria-pressed", String(on));
-    document.documentElement.style.overflow = on ? "hidden" : "";
-    if (!on) return;
-    this.root.focus();
+    document.documentElement.classList.toggle("projecting", on);
+    if (on) this.root.focus();
+  }
+
+  /** @param {string} key @returns {boolean} whether it was one of the view's */
+  key(key) {
+    const name = KEYS[key.toLowerCase()];
+    if (!name) return false;
+    const shown = this.root.classList.toggle(name);
+    if (name === "with-code" && shown) this.#showCode();
+    return true;
+  }
+
+  /** The QR code of this very link, for the people in the room. */
+  async #showCode() {
     const room = find(this.root, ".room", HTMLElement);
     const picture = find(room, "img", HTMLImageElement);
-    /** @type {Invitation} */
-    const nothing = {};
-    room.hidden = false;
-    const { address, code, why } = await this.invitation(location.origin + location.pathname).catch(() => nothing);
-    room.hidden = !(address || why);
+    const { address, code, why, error } = await this.client.ask("lab", "room", { page: location.href });
     picture.hidden = !code;
     if (code) picture.src = code;
-    find(room, "p", HTMLElement).textContent = address ?? why ?? "";
+    find(room, "p", HTMLElement).textContent = address ?? why ?? error ?? "";
   }
 }

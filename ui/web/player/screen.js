@@ -1,22 +1,18 @@
 // The page from the view: everything but the canvases is written here, whenever something has changed.
 import { el, find } from "../shared/dom.js";
-import { duration } from "../shared/numbers.js";
 import { chart } from "./chart.js";
 import { readouts, sentence } from "./words.js";
 
 /** @import { Panes } from "./panes.js" */
-/** @import { Run } from "./run.js" */
+/** @import { Recording } from "./recording.js" */
 /** @import { View } from "./view.js" */
-
-const MILESTONES = ["starting", "running", "stopped", "finished", "error"];
-
-/** The time left stands beside the readouts once there are frames, and in the status line before. @param {Run} run */
-const leftInReadouts = (run) => run.count > 0 && run.state === "running";
 
 export class Screen {
   /** @type {ReturnType<typeof chart> | null} */
   #chart = null;
   #charted = ""; // what the chart shows
+  /** @type {Recording | null} */
+  #of = null;
 
   /**
    * @param {HTMLElement} root
@@ -38,13 +34,13 @@ export class Screen {
   }
 
   render() {
-    const { run, shown, tick, live, kind } = this.view;
+    const { shown, tick, live, kind } = this.view;
     const { classList, dataset } = this.root;
-    dataset.state = run.lost ? "lost" : run.state;
-    Object.assign(dataset, { run: run.id ?? "", frames: shown.count, k: tick, live, kind });
+    Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     classList.toggle("differing", this.view.gain > 0);
     classList.toggle("dim", this.view.outdated);
-    this.#renderStatus();
+    const title = this.#find(".title");
+    title.textContent = title.title = shown.plan?.title ?? "";
     this.#renderTransport();
     if (!shown.count) return;
     this.#renderPanes();
@@ -53,38 +49,13 @@ export class Screen {
     this.#renderChart();
   }
 
-  /** Milestones for screen readers: the start, the end, an error; not frames. */
-  announce() {
-    const { run } = this.view;
-    if (!run.lost && !MILESTONES.includes(run.state)) return;
-    const plain = run.lost || run.state !== "running" || !run.plan;
-    this.#find(".announce").textContent = plain ? run.words : `Running: ${run.plan?.title}`;
-  }
-
-  #renderStatus() {
-    const { run, shown } = this.view;
-    this.#find(".status-text").textContent = run.words;
-    const left = run.left !== null && run.active && !leftInReadouts(run);
-    this.#find(".status-left").textContent = left ? `${duration(run.left ?? 0)} left` : "";
-    const title = this.#find(".title");
-    title.textContent = title.title = shown.plan?.title ?? "";
-    this.#find(".note").hidden = !this.view.changed;
-    const bar = this.#find(".progress");
-    bar.hidden = !run.active;
-    bar.classList.toggle("unknown", run.progress === null);
-    const percent = 100 * (run.progress ?? 0);
-    find(bar, "i", HTMLElement).style.width = `${percent}%`;
-    if (run.progress === null) bar.removeAttribute("aria-valuenow");
-    else bar.setAttribute("aria-valuenow", String(Math.round(percent)));
-  }
-
   #renderTransport() {
-    const { shown, run, tick, live, following } = this.view;
+    const { shown, coming, active, tick, live, following } = this.view;
     const empty = !shown.count;
     this.slider.disabled = this.play.disabled = empty;
     this.play.setAttribute("aria-label", following ? "Pause" : "Play");
     this.play.classList.toggle("on", following);
-    this.live.disabled = empty || !run.active || shown !== run;
+    this.live.disabled = empty || !active || shown !== coming;
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     if (empty) return;
     const last = Math.max(1, shown.ticks.length - 1);
@@ -115,13 +86,11 @@ export class Screen {
   }
 
   #renderReadouts() {
-    const { shown, run, frames } = this.view;
+    const { shown, frames } = this.view;
     const { lanes } = shown;
-    const left = shown === run && run.active && leftInReadouts(run) ? run.left : null;
     const rows = lanes.map(({ steps }, i) => {
       const frame = frames[i];
-      const last = i + 1 === lanes.length ? left : null;
-      const items = frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, last) : [];
+      const items = frame ? readouts(frame.step, frame.k, steps.length, frame.sigma) : [];
       const spans = items.flatMap(([text, title], n) => [n ? " · " : "", el("span", { title }, text)]);
       return el("p", { class: `lane-${i}` }, ...(lanes.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...spans);
     });
@@ -144,9 +113,10 @@ export class Screen {
   #renderChart() {
     const { shown, tick, frames } = this.view;
     const { lanes, tickOf } = shown;
-    const wanted = `${shown.id} ${lanes.map(({ sigma }) => sigma)}`;
-    if (!this.#chart || this.#charted !== wanted) {
+    const wanted = String(lanes.map(({ sigma }) => sigma));
+    if (!this.#chart || this.#charted !== wanted || this.#of !== shown) {
       this.#charted = wanted;
+      this.#of = shown;
       this.#chart = chart(lanes, tickOf);
       this.#find(".plot").replaceChildren(...this.#chart.nodes);
       const [first, second] = lanes.map(({ name, sigma }) =>

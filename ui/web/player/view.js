@@ -1,29 +1,29 @@
-// What is being looked at: which run, where in it, and how the view moves.
-import { Run, Runs } from "./run.js";
+// What is being looked at: which recording, where in it, and how the view moves.
+import { Recording } from "./recording.js";
 
-/** @import { Message } from "./messages.js" */
+/** @import { Result } from "./recording.js" */
 
 const FRAMES_A_SECOND = 10; // at 1×
+const SHORTEST = 5; // seconds that the first showing of a run takes, however soon it is computed
 const LONGEST = 15; // seconds that playing a run takes at 1×
 
 export class View {
-  runs = new Runs();
-  /** The run whose pictures are on screen: the newest one from its first frame on. */
-  shown = new Run(null, "idle");
+  /** The recording whose pictures are on screen: that of the newest run from its first frame on. */
+  shown = new Recording();
+  /** That of the newest run. */
+  coming = this.shown;
+  /** Whether the newest run computes, or is going to. */
+  active = false;
   tick = 0;
-  live = true; // it follows the newest frame
+  live = false; // it shows the newest frame
   playing = false;
+  fresh = false; // the first showing of a run is under way
+  speed = 1;
   image = 0; // which picture of the batch
   /** @type {"x" | "x0"} where there is room for one of them only */
   kind = "x";
   chosenGain = 0; // of the difference of two lanes; 0: not shown
-  /** @type {unknown[] | null} what the controls say now */
-  values = null;
   #due = 0; // frames, while playing
-
-  get run() {
-    return this.runs.newest;
-  }
 
   get gain() {
     return this.shown.lanes.length > 1 ? this.chosenGain : 0;
@@ -31,53 +31,51 @@ export class View {
 
   /** Whether the picture moves by itself. */
   get following() {
-    return this.playing || (this.live && this.run.active && this.shown === this.run);
+    return this.playing || (this.live && this.active && this.shown === this.coming);
   }
 
-  /** Whether the pictures are of older settings than the run that is under way. */
+  /** Whether the pictures are of another run than the one that is under way. */
   get outdated() {
-    return this.run.active && this.shown !== this.run && this.shown.count > 0;
+    return this.active && this.shown !== this.coming && this.shown.count > 0;
   }
 
   get frames() {
     return this.shown.framesAt(this.tick);
   }
 
-  /** Whether the controls say something else than what the pictures are of; unknown while a run has no plan yet. */
-  get changed() {
-    const plan = this.run.plan ?? (this.run.active ? null : this.shown.plan);
-    return Boolean(plan?.settings && this.values && String(plan.settings) !== String(this.values));
+  /** Another run begins. */
+  start() {
+    this.coming = new Recording();
+    if (!this.shown.count) this.shown = this.coming;
   }
 
   /**
-   * Run was pressed, with these values of the controls.
-   * @param {unknown[]} [values]
+   * Take a result of the newest run. Returns whether its pictures are to be shown from now on: then they are to be played.
+   * @param {Result} result
    */
-  start(values) {
-    this.runs.start();
-    this.values = values ?? this.values;
-    this.live = true;
-    this.playing = false;
-  }
-
-  /**
-   * Take a message in. Returns null for one that came too late, else whether the run's state is another one now and
-   * whether its pictures are to be shown from now on.
-   * @param {Message} message
-   */
-  receive(message) {
-    const received = this.runs.receive(message);
-    if (!received) return null;
-    const { run, news } = received;
-    const first = run.count > 0 && this.shown !== run;
+  take(result) {
+    this.coming.take(result);
+    const first = this.coming.count === 1 && result.kind === "frame";
     if (first) {
-      this.shown = run;
-      this.live = true;
-      this.playing = false;
-      this.tick = run.newest;
-      this.image = Math.min(this.image, (run.plan?.count ?? 1) - 1);
-    }
-    return { news, first };
+      this.shown = this.coming;
+      this.fresh = true;
+      this.playing = true;
+      this.live = false;
+      this.tick = this.shown.newest;
+      this.#due = 0;
+      this.image = Math.min(this.image, (this.shown.plan?.count ?? 1) - 1);
+    } else if (this.live && this.shown === this.coming) this.tick = this.shown.newest;
+    return first;
+  }
+
+  /**
+   * Show a whole recording, from its start.
+   * @param {Recording} recording
+   */
+  open(recording) {
+    Object.assign(this, { shown: recording, coming: recording, tick: recording.held[0] ?? 0, live: false, playing: true });
+    this.fresh = true;
+    this.#due = 0;
   }
 
   /**
@@ -85,8 +83,8 @@ export class View {
    * @param {number} tick
    */
   go(tick) {
-    this.playing = false;
     const { held } = this.shown;
+    this.playing = this.fresh = false;
     if (!held.length) return;
     this.live = false;
     this.tick = held.reduce((best, at) => (Math.abs(at - tick) < Math.abs(best - tick) ? at : best));
@@ -102,7 +100,7 @@ export class View {
   }
 
   goLive() {
-    this.playing = false;
+    this.playing = this.fresh = false;
     this.live = true;
     this.tick = this.shown.newest;
   }
@@ -111,25 +109,35 @@ export class View {
   toggle() {
     if (!this.shown.held.length) return;
     const moving = this.following;
-    if (!moving && this.tick === this.shown.newest && !this.run.active) this.tick = this.shown.held[0];
-    this.live = false;
+    if (!moving && this.tick === this.shown.newest && !this.active) this.tick = this.shown.held[0];
+    this.live = this.fresh = false;
     this.playing = !moving;
     this.#due = 0;
   }
 
+  /** Frames a second. The first showing of a run lasts at least SHORTEST, so that it is seen. */
+  get #pace() {
+    const { ticks, held } = this.shown;
+    if (this.fresh && this.speed === 1) return Math.max(ticks.length, 1) / SHORTEST;
+    return Math.max(FRAMES_A_SECOND, held.length / LONGEST) * this.speed;
+  }
+
   /**
-   * Play for a while. A run that is still sampling goes live when caught up.
+   * Play for a while. A run that is still computing is live when caught up.
    * @param {number} seconds since the last time
-   * @param {number} speed
    */
-  advance(seconds, speed) {
+  advance(seconds) {
     const { held } = this.shown;
-    this.#due += seconds * Math.max(FRAMES_A_SECOND, held.length / LONGEST) * speed;
+    this.#due += seconds * this.#pace;
     const index = held.indexOf(this.tick) + Math.floor(this.#due);
     this.#due %= 1;
     this.tick = held[Math.min(index, held.length - 1)];
     if (index < held.length - 1) return;
-    this.playing = false;
-    this.live = this.run.active && this.run === this.shown;
+    if (this.active && this.shown === this.coming) {
+      this.live = !this.fresh;
+      this.playing = this.fresh; // the first showing waits for the next frame
+      return;
+    }
+    this.playing = this.fresh = false;
   }
 }

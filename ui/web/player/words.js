@@ -1,7 +1,7 @@
 // The player's words for a step.
-import { duration, fraction, number } from "../shared/numbers.js";
+import { fraction, number } from "../shared/numbers.js";
 
-/** @import { Step } from "./messages.js" */
+/** @import { Step } from "./recording.js" */
 
 /** What each readout means. */
 export const LEGEND = {
@@ -20,10 +20,9 @@ export const LEGEND = {
  * @param {number} k from 0
  * @param {number} n steps
  * @param {number | null} sigma null: not known
- * @param {number | null} left seconds
  * @returns {[text: string, title: string][]}
  */
-export function readouts([t, s, alphaBar], k, n, sigma, left) {
+export function readouts([t, s, alphaBar], k, n, sigma) {
   /** @type {[string, string][]} */
   const items = [
     [`step ${k + 1}/${n}`, LEGEND.step],
@@ -33,7 +32,6 @@ export function readouts([t, s, alphaBar], k, n, sigma, left) {
   ];
   if (sigma === 0) items.push(["σ 0: no noise added", LEGEND.σ]);
   else if (sigma !== null) items.push([`σ ${number(sigma)} (${number(sigma * 127.5)} grey levels)`, LEGEND.σ]);
-  if (left !== null) items.push([`${duration(left)} left`, "time until the run is finished"]);
   return items;
 }
 

@@ -1,113 +1,469 @@
-// What the tabs with a form and a run have in common: the estimate while the user chooses, Run and Stop, the address.
-import { copy } from "../page/page.js";
-import { asked } from "./answers.js";
-import { el, find } from "./dom.js";
-import { linkTo } from "./link.js";
+// The form of a part, from what ui/fields.py says of its fields: a control for each, its value as the server wants it, and
+// what a model changes about it.
+import { el } from "./dom.js";
 
-/** @import { About, PictureServer, Refusal } from "./answers.js" */
-
-/** @typedef {Record<string, string | number>} Values what is wanted; also the keys of an address */
+/** @import { Values } from "./client.js" */
 
 /**
- * What a tab is made of.
- * @typedef {object} Parts
- * @property {HTMLElement} root a .ddpm-form, with .run, .stop, .estimate, .checkpoint, #TAB-copy-link and
- * #TAB-copy-python; it gets data-ready (the model is known) and data-described (how often an estimate has come)
- * @property {string} tab its name in the address
- * @property {PictureServer} server
- * @property {(asked: Values) => Promise<{ estimate: string, python: string, error?: undefined } | Refusal>} describe
- * @property {() => Values} values of the fields
- * @property {() => Record<string, string>} pictures as text, which are too long for the query of an address
- * @property {() => string | undefined} missing a sentence where a picture is not there yet
- * @property {() => void} controls draws what follows from the fields
- * @property {() => void} begin to expect the messages of a run
- * @property {(ask: () => void) => void} end ask for the end of a run, as soon as the server knows it
- * @property {(event: string, data?: object) => void} trigger
+ * A field as `Field.form` of ui/fields.py describes it.
+ * @typedef {object} FieldForm
+ * @property {string} name
+ * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "wholes" | "picture"} kind
+ * @property {string} label
+ * @property {string} help
+ * @property {boolean} more it stands behind "More"
+ * @property {any} default
+ * @property {string[]} [names] of a choice
+ * @property {Record<string, string>} [titles] of names that are called otherwise
+ * @property {number} [low]
+ * @property {number} [high]
+ * @property {number} [step]
+ * @property {number[]} [presets]
+ * @property {boolean} [slider]
+ * @property {string} [placeholder]
  */
 
-const PAUSE = 120; // ms after the last change until the server is asked
+/** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, picture?: string }} ModelChoice */
 
-/** Offers options. @param {HTMLSelectElement} select @param {[label: string, value: string][]} options @param {string} wanted */
-export function fill(select, options, wanted) {
-  select.replaceChildren(...options.map(([label, value]) => el("option", { value }, label)));
-  if (options.some(([, value]) => value === wanted)) select.value = wanted;
-}
+/**
+ * What a form offers for a model: `about_model` of ui/offers.py. Without `here` its files are not on the server's machine,
+ * and the rest is not known.
+ * @typedef {object} About
+ * @property {string} ref
+ * @property {string} name
+ * @property {boolean} here
+ * @property {number} count
+ * @property {string} [download]
+ * @property {string} revision
+ * @property {number} T
+ * @property {[least: number, most: number, usual: number]} steps
+ * @property {[title: string, name: string][]} samplers
+ * @property {[title: string, name: string][]} variances
+ * @property {string} variance its own
+ * @property {string[]} labels empty for a model without classes
+ * @property {boolean} clip
+ * @property {boolean} student
+ * @property {{ title: string, count: number } | null} set of pictures that comes with the page
+ * @property {import("./source.js").Picture[]} examples
+ */
 
-export class RunForm {
-  #parts;
-  #run;
-  #timer = 0;
-  #asks = 0;
-  #choices = 0;
-  #script = "";
+/** A control: its element, and how its value is read and set. */
+/** @typedef {{ element: HTMLElement, get: () => any, set: (value: any) => void, offer?: (about: About) => void, inputs: () => HTMLElement[] }} Control */
 
-  /** @param {Parts} parts */
-  constructor(parts) {
-    const { root, tab, trigger } = parts;
-    this.#parts = parts;
-    this.#run = find(root, ".run", HTMLButtonElement);
-    this.#run.addEventListener("click", () => this.start());
-    find(root, ".stop", HTMLElement).addEventListener("click", () => parts.end(() => trigger("stop")));
-    const [link, python] = [`${tab}-copy-link`, `${tab}-copy-python`];
-    find(root, `#${link}`, HTMLElement).addEventListener("click", () => {
-      this.remember();
-      copy(location.href, link, "The link:");
-    });
-    find(root, `#${python}`, HTMLElement).addEventListener("click", () => copy(this.#script, python, "The script:"));
-  }
+const FEW = 5; // names of a choice that stand side by side
+const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
-  /** Something was chosen: draw it, and soon ask what it takes. */
-  changed() {
-    this.#parts.controls();
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#describe(), PAUSE);
-  }
+let ids = 0; // of controls, so that each has its own
 
-  async #describe() {
-    const { root, tab, describe, values, pictures, missing } = this.#parts;
-    const ask = ++this.#asks;
-    const got = await asked(describe({ ...values(), ...pictures() }));
-    if (ask !== this.#asks) return;
-    const sentence = missing() || got.error;
-    const place = find(root, ".estimate", HTMLElement);
-    place.textContent = sentence ?? ("estimate" in got ? got.estimate : "");
-    place.classList.toggle("wrong", Boolean(sentence));
-    this.#run.disabled = Boolean(sentence);
-    this.#script = "python" in got && !sentence ? got.python : "";
-    find(root, `#${tab}-copy-python`, HTMLButtonElement).disabled = !this.#script;
-    root.dataset.described = String(ask);
-  }
+/** @param {[title: string, value: string][]} options */
+const selectOf = (options) => el("select", null, ...options.map(([title, value]) => el("option", { value }, title)));
+
+export class Form {
+  /** @type {Map<string, Control>} */
+  #controls = new Map();
+  /** @type {Map<string, HTMLElement>} */
+  #places = new Map();
 
   /**
-   * Choose a model, and let the tab offer what it has, unless another is chosen meanwhile.
-   * @param {string} ref @param {(about: About) => void} offer
+   * @param {FieldForm[]} fields
+   * @param {{ models: ModelChoice[], takesAny: boolean }} given
+   * @param {(name: string, done: boolean) => void} changed a field was changed by the user; done: not while a slider moves
    */
-  async choose(ref, offer) {
-    const { root, server } = this.#parts;
-    const choice = ++this.#choices;
-    root.dataset.ready = "false";
-    const about = await asked(server.about_model({ checkpoint: ref }));
-    if (choice !== this.#choices) return;
-    /** @type {[string, string][]} */
-    const choices = "choices" in about ? about.choices : [];
-    const listed = choices.some(([, name]) => name === ref);
-    fill(find(root, ".checkpoint", HTMLSelectElement), listed ? choices : [...choices, [ref, ref]], ref);
-    if (about.error === undefined) offer(about);
-    root.dataset.ready = "true";
-    this.changed();
+  constructor(fields, given, changed) {
+    this.fields = fields;
+    this.given = given;
+    this.changed = changed;
+    for (const field of fields) {
+      if (field.kind === "picture") continue;
+      const control = this.#control(field);
+      this.#controls.set(field.name, control);
+      this.#places.set(field.name, this.#labelled(field, control));
+    }
   }
 
-  /** Put what is chosen into the address. */
-  remember() {
-    const { tab, values, pictures } = this.#parts;
-    history.replaceState(null, "", linkTo(location.href, tab, values(), pictures()));
+  /** The control of a field with its label. @param {string} name */
+  place(name) {
+    const place = this.#places.get(name);
+    if (!place) throw new Error(`there is no field ${name}`);
+    return place;
   }
 
-  start() {
-    const { begin, trigger, values, pictures } = this.#parts;
-    if (this.#run.disabled) return;
-    begin();
-    this.remember();
-    trigger("submit", { ...values(), ...pictures() });
+  /** All of them: what everybody needs, and the rest behind More. @param {string[]} [names] those to show */
+  layout(names = this.fields.map(({ name }) => name)) {
+    const shown = this.fields.filter(({ name, kind }) => names.includes(name) && kind !== "picture");
+    const box = el("div", { class: "fields" });
+    box.append(...shown.filter(({ more }) => !more).map(({ name }) => this.place(name)));
+    const rest = shown.filter(({ more }) => more).map(({ name }) => this.place(name));
+    if (rest.length) box.append(el("details", { class: "more" }, el("summary", null, "More"), ...rest));
+    return box;
+  }
+
+  /** @returns {Values} */
+  get values() {
+    return Object.fromEntries([...this.#controls].map(([name, { get }]) => [name, get()]));
+  }
+
+  /** @param {string} name */
+  value(name) {
+    return this.#controls.get(name)?.get();
+  }
+
+  /** Values from a link, a lesson or a preset; fields that are not named stay as they are. @param {Values} values */
+  set(values) {
+    for (const [name, value] of Object.entries(values))
+      if (value !== undefined && value !== null) this.#controls.get(name)?.set(value);
+  }
+
+  /** All fields as they are on a new page. */
+  reset() {
+    this.set(Object.fromEntries(this.fields.map((field) => [field.name, field.default ?? ""])));
+  }
+
+  /** A model is known: offer what it has. `suffix`: of the lane whose model it is. @param {About} about */
+  offer(about, suffix = "") {
+    for (const { name } of this.fields) {
+      const own = suffix ? name.endsWith(suffix) : !name.endsWith("_b");
+      if (own) this.#controls.get(name)?.offer?.(about);
+    }
+    if (!suffix && this.#places.has("label")) this.place("label").hidden = !about.labels.length;
+  }
+
+  /** @param {string} name @param {boolean} shown */
+  show(name, shown) {
+    this.place(name).hidden = !shown;
+  }
+
+  /** Other models can be chosen now. @param {ModelChoice[]} models */
+  list(models) {
+    this.given.models = models;
+    for (const { name, kind } of this.fields) {
+      if (kind !== "reference") continue;
+      const select = this.#controls.get(name)?.inputs()[0];
+      if (select instanceof HTMLSelectElement) this.#fillModels(select, name);
+    }
+  }
+
+  // --- Controls
+
+  /** @param {FieldForm} field @param {Control} control */
+  #labelled(field, control) {
+    const { name, label, help, kind } = field;
+    const id = `f${++ids}`;
+    const grouped = control.inputs().length > 1;
+    const title = grouped ? el("legend", null, label) : el("label", { for: id, class: "name" }, label);
+    if (!grouped) control.inputs()[0].id = id;
+    const box = el(grouped ? "fieldset" : "div", { class: `field field-${kind}`, "data-name": name });
+    if (kind === "switch") {
+      box.append(el("div", { class: "row" }, control.element, title));
+      if (help) box.append(el("p", { class: "info" }, help));
+      return box;
+    }
+    box.append(title);
+    if (help) box.append(el("p", { class: "info", id: `${id}-help` }, help));
+    if (help) for (const input of control.inputs()) input.setAttribute("aria-describedby", `${id}-help`);
+    box.append(control.element);
+    return box;
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #control(field) {
+    switch (field.kind) {
+      case "reference":
+        return this.#model(field);
+      case "choice":
+        return (field.names ?? []).length <= FEW ? this.#radios(field) : this.#select(field);
+      case "classname":
+        return this.#class(field);
+      case "switch":
+        return this.#checkbox(field);
+      case "whole":
+      case "number":
+        return field.slider || field.kind === "number" ? this.#slider(field) : this.#input(field, "number");
+      case "seed":
+        return this.#seed(field);
+      default:
+        return this.#input(field, "text");
+    }
+  }
+
+  /** @param {FieldForm} field @param {HTMLElement} input */
+  #listen({ name }, input) {
+    input.addEventListener("change", () => this.changed(name, true));
+    if (input.matches("[type=text], [type=number], [type=range]"))
+      input.addEventListener("input", () => this.changed(name, false));
+  }
+
+  /** @param {FieldForm} field @param {"text" | "number"} type @returns {Control} */
+  #input(field, type) {
+    const input = el("input", { type, value: field.default ?? "", autocomplete: "off", spellcheck: false });
+    if (type === "number") Object.assign(input, { min: field.low, max: field.high, step: field.step ?? 1 });
+    if (field.placeholder) input.placeholder = field.placeholder;
+    this.#listen(field, input);
+    /** @param {unknown} value */
+    const set = (value) => {
+      input.value = String(value);
+    };
+    return { element: input, get: () => input.value.trim(), set, inputs: () => [input] };
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #seed(field) {
+    const control = this.#input(field, "text");
+    const [input] = control.inputs();
+    input.setAttribute("inputmode", "numeric");
+    const dice = el("button", { type: "button", class: "button dice", title: "Another seed" }, "⚄ Another");
+    dice.addEventListener("click", () => {
+      control.set(Math.floor(Math.random() * SEEDS));
+      this.changed(field.name, true);
+    });
+    return { ...control, element: el("div", { class: "row" }, input, dice) };
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #slider(field) {
+    const number = this.#input(field, "number");
+    const box = /** @type {HTMLInputElement} */ (number.element);
+    const step = field.step ?? 1;
+    const logarithmic = (field.high ?? 0) > 100;
+    const range = el("input", { type: "range", class: "slider", "aria-label": field.label });
+    /** The slider's own scale. @param {number} value */
+    const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);
+    /** @param {number} at */
+    const fromRange = (at) => (logarithmic ? Math.round(Math.exp(at)) : at);
+    const draw = () => {
+      const [low, high] = [Number(box.min), Number(box.max)];
+      const ends = { min: toRange(low), max: toRange(high), step: logarithmic ? 0.001 : step };
+      Object.assign(range, ends);
+      range.value = String(toRange(Number(box.value)));
+      range.setAttribute("aria-valuetext", box.value);
+      const share = (toRange(Number(box.value)) - ends.min) / (ends.max - ends.min || 1);
+      range.style.setProperty("--at", `${100 * Math.min(1, Math.max(0, share))}%`);
+      for (const button of presets) {
+        button.setAttribute("aria-pressed", String(button.value === box.value));
+        button.hidden = Number(button.value) > high || Number(button.value) < low;
+      }
+    };
+    const presets = (field.presets ?? []).map((value) => {
+      const button = el("button", { type: "button", class: "preset", value }, String(value));
+      button.addEventListener("click", () => {
+        set(value);
+        this.changed(field.name, true);
+      });
+      return button;
+    });
+    /** @param {unknown} value */
+    const set = (value) => {
+      box.value = String(value);
+      draw();
+    };
+    range.addEventListener("input", () => {
+      box.value = String(Number(fromRange(Number(range.value)).toFixed(4)));
+      draw();
+      this.changed(field.name, false);
+    });
+    range.addEventListener("change", () => this.changed(field.name, true));
+    box.addEventListener("input", draw);
+    if ((field.high ?? 0) > 100_000) box.max = "1000"; // until a model is known
+    draw();
+    /** @param {About} about */
+    const offer = ({ steps: [low, high, usual] }) => {
+      Object.assign(box, { min: low, max: high });
+      if (Number(box.value) < low || Number(box.value) > high) box.value = String(usual);
+      draw();
+    };
+    const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
+    if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
+    const isSteps = field.name.startsWith("steps");
+    return { element, get: number.get, set, inputs: () => [box], ...(isSteps ? { offer } : {}) };
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #checkbox(field) {
+    const input = el("input", { type: "checkbox" });
+    let touched = field.default !== null;
+    input.checked = field.default ?? true;
+    input.addEventListener("change", () => {
+      touched = true;
+    });
+    this.#listen(field, input);
+    return {
+      element: input,
+      get: () => (touched ? input.checked : null),
+      set: (value) => {
+        touched = value !== "" && value !== null;
+        input.checked = value === true || value === "true";
+      },
+      offer: ({ clip }) => {
+        if (field.name.startsWith("clip") && !touched) input.checked = clip;
+      },
+      inputs: () => [input],
+    };
+  }
+
+  /** What a model has of a choice, or null where it has no say. @param {FieldForm} field */
+  #offers(field) {
+    const base = field.name.replace(/_b$/, "");
+    if (base === "sampler") return (/** @type {About} */ about) => about.samplers;
+    return base === "variance" ? (/** @type {About} */ about) => about.variances : null;
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #radios(field) {
+    const group = `f${++ids}`;
+    const box = el("div", { class: "choice" });
+    /** @param {[string, string][]} options @param {string} chosen */
+    const fill = (options, chosen) => {
+      box.replaceChildren(
+        ...options.map(([title, value]) => {
+          const input = el("input", { type: "radio", name: group, value });
+          input.checked = value === chosen;
+          this.#listen(field, input);
+          return el("label", null, input, el("span", null, title));
+        }),
+      );
+    };
+    const inputs = () => /** @type {HTMLInputElement[]} */ ([...box.querySelectorAll("input")]);
+    const get = () => inputs().find((input) => input.checked)?.value ?? field.default;
+    fill(titled(field), String(field.default));
+    const of = this.#offers(field);
+    return {
+      element: box,
+      get,
+      set: (value) => {
+        for (const input of inputs()) input.checked = input.value === String(value);
+      },
+      ...(of && {
+        offer: (about) => {
+          const options = of(about);
+          const now = get();
+          fill(options, options.some(([, name]) => name === now) ? now : options[0][1]);
+        },
+      }),
+      inputs: () => (inputs().length > 1 ? inputs() : [...inputs(), box]),
+    };
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #select(field) {
+    const select = selectOf(titled(field));
+    select.value = String(field.default);
+    this.#listen(field, select);
+    const of = this.#offers(field);
+    /** @param {unknown} value */
+    const set = (value) => {
+      select.value = String(value);
+    };
+    return {
+      element: select,
+      get: () => select.value,
+      set,
+      ...(of && {
+        offer: (about) => {
+          const options = of(about);
+          const now = select.value;
+          select.replaceChildren(...selectOf(options).children);
+          set(options.some(([, name]) => name === now) ? now : options[0][1]);
+        },
+      }),
+      inputs: () => [select],
+    };
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #class(field) {
+    const select = selectOf([["any", "any"]]);
+    this.#listen(field, select);
+    let wanted = String(field.default); // may be a class of a model that is not known yet
+    select.addEventListener("change", () => {
+      wanted = select.value;
+    });
+    return {
+      element: select,
+      get: () => wanted,
+      set: (value) => {
+        wanted = String(value);
+        select.value = wanted;
+      },
+      offer: ({ labels }) => {
+        select.replaceChildren(...selectOf(labels.map((name) => [name, name])).children);
+        if (!labels.includes(wanted)) wanted = labels[0] ?? "any";
+        select.value = wanted;
+      },
+      inputs: () => [select],
+    };
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #model(field) {
+    const select = el("select", { class: "models" });
+    const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
+    const buttons = el("div", { class: "pictures" });
+    this.#fillModels(select, field.name);
+    const ready = this.given.models.filter(({ picture }) => picture);
+    const draw = () => {
+      other.hidden = select.value !== "";
+      for (const button of buttons.querySelectorAll("button"))
+        button.setAttribute("aria-pressed", String(button.value === select.value));
+    };
+    if (!field.name.endsWith("_b"))
+      buttons.append(
+        ...ready.slice(0, 2).map(({ ref, label, picture = "" }) => {
+          const image = el("img", { src: picture, alt: "" });
+          const button = el("button", { type: "button", value: ref }, image, el("span", null, label));
+          button.addEventListener("click", () => {
+            set(ref);
+            this.changed(field.name, true);
+          });
+          return button;
+        }),
+      );
+    /** @param {unknown} value */
+    const set = (value) => {
+      const text = String(value);
+      const listed = [...select.options].some((option) => option.value === text && text !== "");
+      if (!listed && text) select.prepend(el("option", { value: text }, text));
+      select.value = text;
+      draw();
+    };
+    select.addEventListener("change", () => {
+      draw();
+      if (select.value) this.changed(field.name, true);
+      else other.focus();
+    });
+    other.addEventListener("change", () => {
+      if (!other.value.trim()) return;
+      set(other.value.trim());
+      other.value = "";
+      this.changed(field.name, true);
+    });
+    set(field.default);
+    return { element: el("div", { class: "model" }, buttons, select, other), get: () => select.value, set, inputs: () => [select] };
+  }
+
+  /** @param {HTMLSelectElement} select @param {string} name */
+  #fillModels(select, name) {
+    const now = select.value;
+    const groups = [...new Set(this.given.models.map(({ group }) => group))];
+    select.replaceChildren(
+      ...(name.endsWith("_b") ? [el("option", { value: "same" }, "As A")] : []),
+      ...groups.map((group) => {
+        const options = this.given.models.filter((model) => model.group === group);
+        return el("optgroup", { label: group }, ...options.map(modelOption));
+      }),
+      ...(this.given.takesAny ? [el("option", { value: "" }, "Another one…")] : []),
+    );
+    const listed = [...select.options].some((option) => option.value === now);
+    if (!listed && now) select.prepend(el("option", { value: now }, now));
+    if (now) select.value = now;
   }
 }
+
+/** @param {ModelChoice} model */
+function modelOption({ ref, label, about, ready }) {
+  const option = el("option", { value: ref }, about ? `${label} · ${about}` : label);
+  option.disabled = !ready;
+  return option;
+}
+
+/** @param {FieldForm} field @returns {[title: string, name: string][]} */
+const titled = ({ names = [], titles = {} }) => names.map((name) => [titles[name] ?? name, name]);

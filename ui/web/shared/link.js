@@ -1,30 +1,45 @@
-// The part of the page's address that belongs to a tab: short values in the query, as Denoise has its own there, long
+// The address of the page: a part, and the values of its form that are not as usual. Short values are in the query, long
 // ones, such as pictures, after the #, which no server ever gets.
 
+/** @import { Values } from "./client.js" */
+/** @import { FieldForm } from "./form.js" */
+
+const RENAMED = new Map([
+  ["denoise", "watch"],
+  ["learn", "course"],
+]);
+
 /**
- * The address that restores a tab.
- * @param {string | URL} now what else is in it stays
- * @param {string} tab
- * @param {Record<string, string | number>} values
- * @param {Record<string, string>} long
+ * The address of a part with these values; keys that are not the page's own, such as __theme, stay.
+ * @param {string | URL} now
+ * @param {string} part
+ * @param {Values} values
+ * @param {FieldForm[]} fields of the part
+ * @param {Iterable<string>} names of all parts' fields
  */
-export function linkTo(now, tab, values, long = {}) {
+export function linkTo(now, part, values, fields, names) {
   const url = new URL(now);
-  for (const [name, value] of Object.entries(values)) url.searchParams.set(name, String(value));
-  url.searchParams.set("tab", tab);
-  const hash = new URLSearchParams(Object.entries(long).filter(([, value]) => value));
-  url.hash = hash.size ? String(hash) : "";
+  for (const name of names) url.searchParams.delete(name);
+  url.searchParams.set("tab", part);
+  const long = new URLSearchParams();
+  for (const { name, kind, default: usual } of fields) {
+    const value = values[name];
+    if (value === undefined || value === null || String(value) === String(usual ?? "")) continue;
+    (kind === "picture" ? long : url.searchParams).set(name, String(value));
+  }
+  url.hash = long.size ? String(long) : "";
   return url;
 }
 
 /**
- * What the address says for a tab, or null when it is of another one.
+ * The part and the values of an address, as text. Links of earlier versions are read, too.
  * @param {string | URL} address
- * @param {string} tab
- * @returns {Record<string, string> | null}
+ * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
  */
-export function linked(address, tab) {
+export function linked(address) {
   const url = new URL(address);
-  if (url.searchParams.get("tab") !== tab) return null;
-  return { ...Object.fromEntries(url.searchParams), ...Object.fromEntries(new URLSearchParams(url.hash.slice(1))) };
+  const { tab = "watch", lesson = null, ...query } = Object.fromEntries(url.searchParams);
+  let part = RENAMED.get(tab) ?? tab;
+  if (part === "watch" && query.compare === "true") part = "compare";
+  return { part, values: { ...query, ...Object.fromEntries(new URLSearchParams(url.hash.slice(1))) }, lesson };
 }

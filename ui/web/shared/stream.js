@@ -1,4 +1,4 @@
-// The messages of a run as ui/runs/frames.py numbers them: old ones, and those of a run that was left, are dropped.
+// The messages of a run as ui/place.py numbers them: old ones, and those of a run that was left, are dropped.
 
 /** @typedef {"queued" | "loading" | "waiting" | "running" | "stopping" | "stopped" | "finished" | "error"} State */
 
@@ -11,7 +11,7 @@
  * @property {string} text
  * @property {number | null} progress
  * @property {number | null} left seconds
- * @property {Result[]} [frames] what has been computed since the last message
+ * @property {Result[]} results what has been computed since the last message
  */
 
 const SILENCE = 15000; // ms without a message after which a run counts as lost
@@ -94,10 +94,10 @@ export class Stream {
     if (this.run !== null && this.run !== message.run) this.start(); // a newer one, which has replaced it
     this.run = message.run;
     if (message.seq <= this.#seq) return;
-    const { seq, state, text, progress, left, frames = [] } = message;
+    const { seq, state, text, progress, left, results } = message;
     this.#seq = seq;
     Object.assign(this, { state, text, progress, left });
-    for (const result of frames) this.take(result);
+    for (const result of results) this.take(result);
     this.#stopping?.();
     this.#stopping = null;
     this.#watch();
@@ -107,9 +107,13 @@ export class Stream {
   #watch() {
     clearTimeout(this.#timer);
     if (!this.active) return;
-    this.#timer = setTimeout(() => {
-      Object.assign(this, { state: "lost", text: "", left: null });
-      this.changed();
-    }, SILENCE);
+    this.#timer = setTimeout(() => this.lose(), SILENCE);
+  }
+
+  /** The connection is gone. */
+  lose() {
+    if (!this.active) return;
+    Object.assign(this, { state: "lost", text: "", left: null });
+    this.changed();
   }
 }

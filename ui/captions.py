@@ -1,0 +1,153 @@
+"""What a sampling run is called, and what its lanes show, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ddpm_core.model import ModelSpec
+from ui import formats
+from ui.fields import ANY
+from ui.offered import short_name
+
+if TYPE_CHECKING:
+    from ui.places.sampling import Settings
+
+Row = tuple[int, int, float, "float | None"]  # of a step: t, s, ᾱ_t, σ; σ None where only the network knows it
+
+HARD = 3  # the final step can hardly remove noise that is so many times what the network was trained to find there
+
+_USES = {
+    "ddim": "the newest x̂₀ alone",
+    "dpm++": "the newest x̂₀ and the one before",
+    "unipc": "the newest x̂₀ and the one before, and corrects xₜ with the newest first",
+}
+
+
+def summary(lanes: Sequence[Settings]) -> str:
+    """A run in one line."""
+    first = lanes[0]
+    parts = [
+        *([short_name(first.checkpoint)] if _one("checkpoint", lanes) else []),
+        *([_count(first.steps)] if _one("steps", lanes) else []),
+        *([first.spacing] if _one("spacing", lanes) and first.spacing not in ("linspace", "auto", None) else []),
+        " against ".join(names(lanes)) if len(lanes) < 3 else f"{len(lanes)} ways",
+        *([first.label] if first.label != ANY else []),
+        f"seed {first.seed}",
+    ]
+    return " · ".join(parts)
+
+
+def names(lanes: Sequence[Settings]) -> list[str]:
+    """A name for each lane: its sampler with what determines its noise, and what else the lanes differ in."""
+    return [
+        ", ".join(
+            [
+                *([] if _one("checkpoint", lanes) else [short_name(lane.checkpoint)]),
+                way(lane),
+                *([] if _one("steps", lanes) else [_count(lane.steps)]),
+                *([] if _one("spacing", lanes) else [lane.spacing or "its own times"]),
+            ]
+        )
+        for lane in lanes
+    ]
+
+
+def way(settings: Settings) -> str:
+    """The sampler and what determines its noise."""
+    title = formats.SAMPLER[settings.sampler]
+    if settings.sampler == "ddpm":
+        return f"{title} {formats.VARIANCE[settings.variance]}"
+    return f"{title} η {settings.eta:g}" if settings.sampler == "ddim" else title
+
+
+def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> str:
+    """What two lanes share, and how much noise each leaves in the picture; "" for one lane, and for more than two.
+
+    lanes: resolved. steps: of each lane.
+    """
+    if len(lanes) != 2:
+        return ""
+    noisy = [lane.adds_noise for lane in lanes]
+    if not any(noisy):
+        shared = f"Both lanes have one x_T and add no noise. {_way_on(lanes)}".strip()
+    elif not all(noisy):
+        silent = names(lanes)[noisy.index(False)]
+        shared = f"Both lanes have one x_T; {silent} adds no noise after it."
+    elif not _one("steps", lanes):
+        shared = "Both lanes have one x_T; their steps differ, so the noise of the steps is not shared."
+    elif _one("sampler", lanes) and _one("spacing", lanes) and _one("checkpoint", lanes):
+        shared = "Both lanes have one x_T and the same noise z in every step; only its σ differs."
+    else:
+        shared = "Both lanes have one x_T and the same noise z in every step."
+    return " ".join(filter(None, [shared, _last_noise(lanes, models, steps) if any(noisy) else ""]))
+
+
+def _one(parameter: str, lanes: Sequence[Settings]) -> bool:
+    """Whether all lanes have one value of a parameter."""
+    return len({getattr(lane, parameter) for lane in lanes}) == 1
+
+
+def _count(steps: int) -> str:
+    return f"{steps} step{'s' if steps > 1 else ''}"
+
+
+def _way_on(lanes: Sequence[Settings]) -> str:
+    """How samplers without noise differ in their way from x_t to x_s."""
+    if _one("sampler", lanes):
+        return ""
+    one, other = (f"{formats.SAMPLER[lane.sampler]} uses {_USES[lane.sampler]}" for lane in lanes)
+    return f"To get xₛ, {one}; {other}."
+
+
+def _last_noise(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> str:
+    """The noise of the last step that adds any, compared with what the final step expects to find."""
+    here = _noise_left(steps)
+    if here is None:
+        return ""
+    called = names(lanes)
+    one_length = _one("steps", lanes)
+    at = f" at {_count(lanes[0].steps)}" if one_length else ""
+    adds = ", ".join(
+        f"{name} adds σ = {formats.sigma(sigma)} ({formats.grey(sigma)} grey levels)"
+        for name, (sigma, _) in zip(called, here, strict=True)
+    )
+    hard = [name for name, (sigma, expected) in zip(called, here, strict=True) if sigma > HARD * expected]
+    text = f"Last noisy step{at}: {adds}"
+    if hard:
+        text += f"; the final step can hardly remove that of {' or '.join(hard)}"
+    T = min(model.schedule.T for model in models)
+    other = T if lanes[0].steps < T else min(10, T)
+    # Optimised steps and a student's own are not there for every number.
+    if one_length and other != lanes[0].steps and not any(lane.spacing in ("optimised", None) for lane in lanes):
+        there = _noise_left(
+            [rows(replace(lane, steps=other), model) for lane, model in zip(lanes, models, strict=True)]
+        )
+        if there is not None:
+            text += f". At {_count(other)}: {' and '.join(formats.sigma(sigma) for sigma, _ in there)}"
+    return text + "."
+
+
+def _noise_left(steps: Sequence[list[Row]]) -> list[tuple[float, float]] | None:
+    """For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it.
+
+    None where a lane has no such step, or only the network knows its σ.
+    """
+    found = []
+    for lane in steps:
+        if len(lane) < 2 or (sigma := lane[-2][3]) is None:
+            return None
+        found.append((sigma, math.sqrt(1 - lane[-1][2])))
+    return found
+
+
+def rows(lane: Settings, model: ModelSpec) -> list[Row]:
+    """The steps of a resolved lane. Raises ValueError for a run that the model does not allow."""
+    from ddpm_core.runs import SamplerSettings, sigmas  # here for the start time: see ui/__init__.py
+
+    way = {name: getattr(lane, name) for name in ("steps", "sampler", "variance", "spacing", "eta")}
+    pairs, _ = SamplerSettings(**way).check(model)
+    alpha_bar = model.schedule.alpha_bar.tolist()
+    return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, sigmas(model, **way), strict=True)]

@@ -1,0 +1,53 @@
+"""Numbers, sizes, times and names as the page writes them."""
+
+from __future__ import annotations
+
+VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "analytic": "analytic", "learned": "learned", "learned_range": "learned"}
+SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC", "consistency": "Consistency"}
+
+
+def sigma(value: float) -> str:
+    """A standard deviation in the units of [−1, 1]: ".182"."""
+    return f"{value:.3f}".lstrip("0") if value else "0"
+
+
+def grey(value: float) -> str:
+    """The same in grey levels of 0…255: "23", "1.3"."""
+    levels = value * 127.5
+    return f"{levels:.0f}" if levels >= 9.95 or not levels else f"{levels:.1f}"
+
+
+def megabytes(size: float) -> str:
+    """A number of bytes: "455 MB", "12 kB"."""
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def duration(seconds: float) -> str:
+    """A time in one unit: "under 1 s", "45 s", "12 min", "3.0 h"."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def estimate(seconds: float | None, device: str) -> str:
+    """How long a run will take, before it starts. device: "CPU" or "GPU"."""
+    if seconds is None:
+        return "time unknown until the first step"
+    return f"{'' if seconds < 1 else 'about '}{duration(seconds)} on this {device}"
+
+
+def download(done: int, total: int, speed: float | None) -> str:
+    """The state of a download: its bytes, and where the speed in bytes per second is known, that and the time left."""
+    text = f"{done / 1e6:.0f} of {megabytes(total)}"
+    if not speed:
+        return text
+    return f"{text} · {speed / 1e6:.1f} MB/s · {duration((total - done) / speed)} left"
+
+
+def sentence(error: Exception) -> str:
+    """An error that says itself what was wrong, as a sentence."""
+    text = str(error).rstrip(".")
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text  # a name or an id keeps its lower case

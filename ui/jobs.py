@@ -1,0 +1,328 @@
+"""A computation in a background thread, which gives results; the caller polls for them about ten times a second.
+
+A job knows threads, turns, progress and the ways to end, and nothing of what is computed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ddpm_core.checkpoint.refs import CheckpointError
+from ui import formats
+from ui.counts import ENDED
+from ui.forecast import Outlook
+from ui.lent import LentNetwork, lend
+from ui.models import Loading, revision
+from ui.offered import short_name
+from ui.turns import Place
+
+if TYPE_CHECKING:
+    from ddpm_core.model import Model, ModelSpec
+    from ui.lab import Lab
+
+INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
+HEARTBEAT = 0.5  # most seconds between two updates, so that a closed page is noticed in time
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The job was asked to stop."""
+
+
+class Computation(Protocol):
+    """What a job computes: a request of a place. Its methods are called in the job's thread, in this order.
+
+    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about.
+    """
+
+    refs: tuple[str, ...]
+    images: int
+
+    def prepare(self, models: Sequence[ModelSpec]) -> None:
+        """Resolve what is open, for these models, one for each of refs, whose files are here.
+
+        Raises ValueError, one sentence, for what they can't do, and Refused for what would cost too much.
+        """
+
+    def left(self, done: int) -> float | None:
+        """Seconds of computing after so much of the work; None where that is not known."""
+
+    def compute(self, models: Sequence[Model], work: Work) -> None:
+        """Compute, and call `work` meanwhile. The models' networks are lent: they may be others' between two calls."""
+
+    def log(self) -> dict[str, Any]:
+        """What a line of the log says of it, nothing personal."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """The state of a job, and its results since the last update.
+
+    state: queued, loading, waiting, running, stopping, or one of ENDED. text: in words, "" for the usual ones.
+    progress: 0 to 1. left: seconds.
+    """
+
+    state: str
+    text: str = ""
+    progress: float | None = None
+    left: float | None = None
+    results: list[Any] = field(default_factory=list)
+
+
+class Job:
+    """`updates` starts it and yields its state; `stop` ends it at the next `count` of its computation.
+
+    visitor: whose it is, who shares the machine with others; None is nobody else's.
+    """
+
+    def __init__(self, computation: Computation, lab: Lab, visitor: Hashable = None):
+        self.computation = computation
+        self.visitor = visitor
+        self.loaded = False  # whether it had to load a model
+        self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
+        self.notice = ""  # for the visitor, while it goes on
+        self.failure: Exception | None = None  # why it ended with an error
+        self._lab = lab
+        self._place: Place | None = None  # in the line
+        self._results: deque[Any] = deque()  # not yet in an update
+        self._done, self._total = 0, 0
+        self._state = Update("queued")
+        self._news = threading.Condition()
+        self._stop = threading.Event()
+
+    # --- For the caller
+
+    def updates(self) -> Iterator[Update]:
+        """Run, and yield the state, INTERVAL to HEARTBEAT seconds apart. Never raises.
+
+        The state of the last update is one of ENDED. Closing the iterator stops the job.
+        """
+        # In the context of the request, from which ZeroGPU takes whose quota a run uses.
+        threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
+        said = None
+        try:
+            while True:
+                with self._news:
+                    self._news.wait_for(lambda: self._results or self._state is not said, timeout=HEARTBEAT)  # noqa: B023
+                    said, results = self._state, list(self._results)
+                    self._results.clear()
+                yield self._update(said, results)
+                if said.state in ENDED:
+                    return
+                if results or said.state == "loading":  # other changes are rare, and reported at once
+                    with self._news:
+                        self._news.wait_for(lambda: self._state.state in ENDED, timeout=INTERVAL)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop as soon as possible: after the current step, or at once when none is being computed."""
+        self._stop.set()
+        if self._place:
+            self._place.wake()
+        if self._state.state == "running":
+            self._say("stopping")
+        elif self._state.state != "stopping":
+            self._say("stopped", self._remark)
+
+    @property
+    def computed(self) -> float:
+        """Seconds of its turns so far: not those in which it waited while others had theirs."""
+        return self._place.seconds() if self._place else 0.0
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def _update(self, said: Update, results: list[Any]) -> Update:
+        outlook = self._place.outlook() if self._place else None
+        if said.state == "queued" and outlook and not outlook.begun:
+            said = self._queued(outlook)
+        if said.state != "running":
+            return Update(said.state, said.text, said.progress, said.left, results)
+        left, text = self.computation.left(self._done), "" if self._done else "Running: the first step"
+        if outlook and outlook.sharers:
+            left, text = outlook.end, _shared(outlook.sharers)
+        return Update("running", self._remark or text, self._done / max(self._total, 1), left, results)
+
+    def _queued(self, outlook: Outlook) -> Update:
+        """What there is to say before the first turn."""
+        alone, holder = not outlook.before and outlook.sharers == 1, outlook.holder
+        if alone and isinstance(holder, Loading):
+            return Update("loading", f"Loading {short_name(holder.ref)}")
+        if alone and getattr(holder, "stopping", True):
+            return Update("waiting", "Finishing the previous step")
+        return Update("queued", _queue(outlook.before, outlook.start))
+
+    @property
+    def _remark(self) -> str:
+        """What the visitor has to know while it goes on."""
+        return self._lab.counts.closing or self.notice
+
+    # --- In the background thread
+
+    def _run(self) -> None:
+        try:
+            self._check()
+            with self._lab.turns.join(self, self.visitor) as place:
+                self._place = place
+                for ref in self.computation.refs:
+                    self._fetch(ref)
+                specs = [self._lab.models.known(ref) for ref in self.computation.refs]
+                self.computation.prepare([spec for spec in specs if spec])
+                self._note_work()
+                self._say("queued")
+                place.take(self._check)
+                self._compute(place)
+            self._say("finished")
+        except Stopped:
+            self._say("stopped", self._remark)
+        except (ValueError, CheckpointError) as error:
+            self.failure = error
+            self._say("error", formats.sentence(error))
+        except Exception as error:
+            self.failure = error
+            log.exception("a run failed")
+            self._say("error", _unforeseen(error, self.computation.images))
+
+    def _fetch(self, ref: str) -> None:
+        """Download a checkpoint's files if need be, while others compute."""
+        if self._lab.models.loaded(ref) is not None:
+            return
+        name = short_name(ref)
+        self._say("loading", f"Loading {name}")
+        reports: deque[tuple[float, int]] = deque(maxlen=30)  # of about three seconds
+
+        def progress(done: int, total: int) -> None:
+            self._check()
+            now = time.monotonic()
+            reports.append((now, done))
+            since, before = reports[0]
+            seconds = now - since
+            speed = (done - before) / seconds if seconds > 0.5 else None
+            if done >= total:
+                self._say("loading", f"Loading {name}")
+            else:
+                text = f"Downloading {name}: {formats.download(done, total, speed)}"
+                self._say("loading", text, done / total, (total - done) / speed if speed else None)
+
+        self._lab.models.fetch(ref, progress)
+
+    def _compute(self, place: Place) -> None:
+        """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
+        models, networks = [], []
+        for ref in self.computation.refs:
+            self._check()
+            if self._lab.models.loaded(ref) is None:
+                self._say("loading", f"Loading {short_name(ref)}")
+                self.loaded = True
+            model, network = lend(self._lab.models, ref)
+            models.append(model)
+            networks.append(network)
+        self._check()
+        self.about = [
+            {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
+        ]
+        self._say("running")
+        self.computation.compute(models, Work(self, place, networks))
+
+    def _note_work(self) -> None:
+        """Tell the line how much there is to do."""
+        left = self.computation.left(self._done)
+        if self._place and left is not None:
+            self._place.work, self._place.step = left, left / max(1, self._total - self._done)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
+
+    def _say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
+        with self._news:
+            if self._state.state in ENDED or (self._state.state == "stopping" and state not in ENDED):
+                return
+            if (state, text, progress) != (self._state.state, self._state.text, self._state.progress):
+                self._state = Update(state, text, progress, left)
+                self._news.notify_all()
+
+
+class Work:
+    """What a computation says to its job while it computes."""
+
+    def __init__(self, job: Job, place: Place, networks: Sequence[LentNetwork]):
+        self._job, self._place, self._networks = job, place, networks
+        self.waited = 0.0  # seconds in which others computed
+
+    def give(self, result: Any) -> None:
+        """Send a result to the caller, with the next update."""
+        with self._job._news:
+            self._job._results.append(result)
+            self._job._news.notify_all()
+
+    def expect(self, total: int) -> None:
+        """There are so many steps of work in all."""
+        self._job._total = total
+
+    def count(self, steps: int = 1) -> None:
+        """So many have been done since the last call. Others may have their turn now.
+
+        Raises Stopped when the job was asked to stop, and Refused when it has had its time.
+        """
+        self._job._done += steps
+        self._job._note_work()
+        if self._job._done >= self._job._total:
+            return  # it is over, and its result counts
+        self._job._check()
+        self._job._lab.limits.check_time(self._job.computed)
+        if not self._place.must_yield():
+            return
+        before = time.perf_counter()
+        for network in self._networks:
+            network.give_back()
+        self._place.take(self._job._check)
+        if any([network.take() for network in self._networks]):  # a list: each is taken
+            self._place.loaded()
+        self.waited += time.perf_counter() - before
+
+    def counter(self) -> Callable[[int, int], None]:
+        """A `progress(done, total)` of ddpm_core that counts."""
+        before = 0
+
+        def progress(done: int, _total: int) -> None:
+            nonlocal before
+            self.count(done - before)
+            before = done
+
+        return progress
+
+    def notify(self, sentence: str) -> None:
+        """Tell the visitor something while the job goes on."""
+        self._job.notice = sentence
+
+
+def _queue(before: int, seconds: float | None) -> str:
+    """The wait for the first turn. before: jobs that begin first; seconds: until then, where that is known."""
+    place = f"Number {before + 1} in the queue"
+    if seconds is None:
+        return place
+    return f"{place} · starts in {'' if seconds < 1 else 'about '}{formats.duration(seconds)}"
+
+
+def _shared(others: int) -> str:
+    """While others take turns with the job."""
+    return f"Running, shared with {others} other{'s' * (others > 1)}"
+
+
+def _unforeseen(error: Exception, images: int) -> str:
+    """An error that does not say itself what was wrong."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):
+        what = f"{images} images" if images > 1 else "this model"
+        return f"There is not enough memory for {what}: try {'fewer' if images > 1 else 'a smaller one'}"
+    return f"The run failed unexpectedly ({type(error).__name__}); the details are in the terminal of the app"

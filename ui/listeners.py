@@ -1,0 +1,129 @@
+"""Who listens to a run: open streams of events, and the end of a run that nobody listens to."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Any, ClassVar, Protocol, TypeVar
+from urllib.parse import parse_qs
+
+import anyio
+import anyio.to_thread
+
+PATIENCE = 5.0  # seconds that a run goes on while nobody listens
+
+_PATH = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))/?$")
+# Threads for runs only: waiting runs would use up those that serve files and everything else. How many there can be is
+# what `Turns` admits, and a few that it is about to refuse.
+_THREADS = anyio.CapacityLimiter(math.inf)
+
+Item = TypeVar("Item")
+
+
+class Unheard(Exception):
+    """Nobody listens to the run."""
+
+    def __str__(self) -> str:
+        return "The run was stopped, because its page or script was gone"
+
+
+class Listener(Protocol):
+    """Whom a run is for."""
+
+    async def comes(self) -> bool: ...
+
+    def is_lost(self) -> bool: ...
+
+
+async def in_thread(items: Iterator[Item], stop: Callable[[], None], listener: Listener) -> AsyncGenerator[Item, None]:
+    """Iterate in background threads while somebody listens. However that ends, stop() is called.
+
+    Nothing starts before somebody listens. Raises Unheard when nobody has listened for PATIENCE seconds.
+    gradio's own way to run a generator loses one that is cancelled before its first item: it would run to its end.
+    """
+    try:
+        if not await listener.comes():
+            raise Unheard
+        while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
+            if listener.is_lost():
+                raise Unheard
+            yield item
+    finally:
+        stop()  # closing the iterator is not possible while the other thread is inside it
+
+
+class Streams:
+    """ASGI middleware that counts the open streams of events.
+
+    gradio notices a listener that leaves, but not one that never came: a run that was requested with a POST alone would
+    compute to its end, and all others would wait for it.
+    """
+
+    installed = False  # in any app; without it everybody counts as listening
+    _open: ClassVar[Counter[str]] = Counter()
+    _lock = threading.Lock()
+
+    def __init__(self, app: Callable[..., Awaitable[None]]):
+        self._app = app
+        Streams.installed = True
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        name = _stream(scope)
+        if name is None:
+            return await self._app(scope, receive, send)
+        self._count(name, 1)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._count(name, -1)
+
+    @classmethod
+    def is_open(cls, name: str | None) -> bool:
+        """name: the id of an event, or the hash of a page's session."""
+        return cls._open[name] > 0 if name else False
+
+    @classmethod
+    def _count(cls, name: str, change: int) -> None:
+        with cls._lock:
+            cls._open[name] += change
+            if not cls._open[name]:
+                del cls._open[name]
+
+
+def _stream(scope: Any) -> str | None:
+    """The event's id or the session's hash in a request for a stream of events; None for any other request."""
+    found = _PATH.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+    if found is None:
+        return None
+    sessions = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
+    return found["event"] or sessions[0]
+
+
+class StreamListener:
+    """Whoever has one of these streams open: the id of an event, the hash of a page's session."""
+
+    def __init__(self, *names: str | None):
+        self._names = names
+        self._heard = time.monotonic()
+
+    def is_lost(self) -> bool:
+        """Whether nobody has listened for PATIENCE seconds. To be called more often than that."""
+        if self._is_here():
+            self._heard = time.monotonic()
+        return time.monotonic() - self._heard > PATIENCE
+
+    async def comes(self) -> bool:
+        """Wait at most PATIENCE seconds for somebody to listen; returns whether somebody does."""
+        while not self._is_here():
+            if self.is_lost():
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def _is_here(self) -> bool:
+        return not Streams.installed or any(map(Streams.is_open, self._names))

@@ -1,0 +1,62 @@
+"""The checkpoints that the page offers by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ddpm_core.checkpoint import hub
+from ui import formats, web
+
+# The paper's models on the Hub. Which weights they hold: the repositories' own documentation, and their FID.
+OFFERED = {
+    "google/ddpm-cifar10-32": ("CIFAR-10 32", "the paper's", "not EMA"),
+    "google/ddpm-ema-church-256": ("Church 256", "large and slow", "EMA"),
+    "google/ddpm-ema-bedroom-256": ("Bedroom 256", "large and slow", "EMA"),
+    "google/ddpm-ema-cat-256": ("Cat 256", "large and slow", "EMA"),
+    "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "large and slow", "EMA"),
+}
+# Those that come with the project, the first one for the first look, and what each is for.
+EMBEDDED = {
+    "mnist-tiny": ("Digits", "clear and fast"),
+    "cifar10-tiny": ("CIFAR-10 tiny", "in colour, rough"),
+    "mnist-tiny-consistency": ("Digits student", "1 to 4 steps"),
+    "mnist-tiny-2-steps": ("Digits student", "2 steps"),
+    "cifar10-tiny-4-steps": ("CIFAR-10 student", "4 steps"),
+}
+THUMBNAILS = ("mnist-tiny", "cifar10-tiny")  # in ui/web/models
+READY, HUB, TRAINED = "Ready here", "Needs the Hub", "Trained here"  # groups of the list
+_REASONS = {"offline": "not available offline", "missing": "not found"}
+
+
+def named(ref: str) -> str:
+    """A checkpoint in a log: what the page offers by its name, of others only what kind of thing they are."""
+    name = ref.partition("@")[0]
+    return name if name in OFFERED or name in EMBEDDED else "another"
+
+
+def short_name(ref: str) -> str:
+    """A checkpoint in a few words."""
+    known = OFFERED.get(ref) or EMBEDDED.get(ref)
+    return known[0] if known else ref.rstrip("/").rsplit("/", 1)[-1]
+
+
+def choice(ref: str, status: hub.Status) -> dict[str, Any]:
+    """A checkpoint in the list of models: {ref, label, about, group, ready, picture}, with what it takes to load it.
+
+    ready: whether it can be chosen; about says why, where it can't. picture: the address of a thumbnail, "" for none.
+    """
+    known = OFFERED.get(ref) or EMBEDDED.get(ref) or ()
+    here = ref in EMBEDDED or status.state in ("embedded", "local", "cached")
+    about = list(known[1:])
+    if status.state == "download":
+        about.append(f"{formats.megabytes(status.bytes)} download" if status.bytes else "download")
+    elif status.state in _REASONS:
+        about.append(_REASONS[status.state])
+    return {
+        "ref": ref,
+        "label": short_name(ref),
+        "about": " · ".join(about),
+        "group": READY if here else HUB,
+        "ready": status.state not in _REASONS,
+        "picture": f"web/{web.version()}/models/{ref}.png" if ref in THUMBNAILS else "",
+    }

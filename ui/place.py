@@ -1,0 +1,140 @@
+"""What the server knows of a place, and the runs that pages have of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ui import formats
+from ui.counts import ENDED
+from ui.fields import Request
+from ui.jobs import Computation, Job, Update
+from ui.lab import Lab
+from ui.limits import Refused
+
+KEPT = 64  # runs whose results can still be asked for
+
+Values = dict[str, Any]
+
+
+class Place:
+    """A part of the page: its forms, what it computes, and what else its page can ask. Nothing here needs a browser.
+
+    Everything that a page sends may come from anybody: a place checks it.
+    """
+
+    forms: Mapping[str, type[Request]] = {}  # of each part, by its name
+
+    def __init__(self, lab: Lab):
+        self.lab = lab
+        self.asks: dict[str, Callable[[Values], Values]] = {}  # quick questions, by their names
+
+    def request(self, part: str, values: Values) -> Computation:
+        """The computation that is asked for. Raises ValueError, one sentence, for values outside their limits."""
+        raise ValueError("Nothing is computed here")
+
+    def describe(self, computation: Any) -> Values:
+        """What its settings mean: {estimate, seconds, ...}. Raises ValueError and CheckpointError for what is wrong."""
+        raise NotImplementedError
+
+    def shown(self, computation: Any, result: Any) -> Values:
+        """A result of the computation as the page gets it."""
+        return result
+
+    def save(self, run: Run, kind: str) -> tuple[str, bytes]:
+        """A file of a run: its name and its content. Raises ValueError where there is none of this kind."""
+        raise ValueError("There is no file of this run")
+
+    def given(self) -> Values:
+        """What its page needs from the beginning."""
+        return {}
+
+
+class Run:
+    """A run as one page sees it: its messages."""
+
+    def __init__(self, place: Place, part: str, values: Values, job: Job | None, error: str = ""):
+        self.id = secrets.token_hex(8)
+        self.part, self.values, self.job = part, values, job
+        self.superseded = False  # by a newer run of the same page, which shows only that one
+        self._place = place
+        self._error = error
+
+    @property
+    def computation(self) -> Any:
+        """Raises ValueError where the settings were wrong."""
+        if self.job is None:
+            raise ValueError(self._error)
+        return self.job.computation
+
+    @property
+    def about(self) -> Sequence[Mapping[str, Any]]:
+        """Of each checkpoint: the weights' revision and the engine."""
+        return self.job.about if self.job else []
+
+    def messages(self) -> Iterator[Values]:
+        """Run, and yield the messages; the state of the last one is final. Closing the iterator stops the run.
+
+        {run, seq: 1, 2, …, state, text, progress, left, results}: see `jobs.Update` and web/shared/stream.js.
+        """
+        try:
+            updates = self._place.lab.counts.updates(self.job) if self.job else iter([Update("error", self._error)])
+            for seq, update in enumerate(updates, 1):
+                if self.superseded:
+                    return
+                yield self._message(seq, update)
+        except Refused as refused:
+            yield self._message(1, Update("error", str(refused)))
+
+    def _message(self, seq: int, update: Update) -> Values:
+        final = update.state in ENDED
+        return {
+            "run": self.id,
+            "seq": seq,
+            "state": update.state,
+            "text": update.text,
+            "progress": None if final else update.progress,
+            "left": None if final else update.left,
+            "results": [self._place.shown(self.computation, result) for result in update.results],
+        }
+
+    def stop(self) -> None:
+        if self.job is not None:
+            self.job.stop()
+
+
+class Runs:
+    """The runs of all pages. A page has one at a time of each part."""
+
+    def __init__(self, places: Mapping[str, Place]):
+        self._places = places
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._current: dict[tuple[str, str], str] = {}  # (page, part) -> id
+
+    def begin(self, part: str, values: Values, page: str) -> Run:
+        """A new run of a page, which replaces its last one of this part."""
+        place = self._places[part]
+        try:
+            run = Run(place, part, values, Job(place.request(part, values), place.lab, page))
+        except ValueError as error:
+            run = Run(place, part, values, None, formats.sentence(error))
+        last = self._runs.get(self._current.get((page, part), ""))
+        if last:
+            last.superseded = True
+            last.stop()
+        self._runs[run.id], self._current[page, part] = run, run.id
+        while len(self._runs) > KEPT:
+            _, oldest = self._runs.popitem(last=False)
+            oldest.stop()
+            self._current = {key: id for key, id in self._current.items() if id != oldest.id}
+        return run
+
+    def find(self, id: object) -> Run:
+        """Raises ValueError for a run that is none of the newest."""
+        run = self._runs.get(str(id))
+        if run is None:
+            raise ValueError("This run is no longer here: press Run again")
+        return run
+

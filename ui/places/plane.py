@@ -1,0 +1,8 @@
+from __future__ import annotations
+
+from ui.place import Place
+
+
+class PlanePlace(Place):
+    def close(self, seconds: float) -> None:
+        pass

@@ -1,0 +1,372 @@
+"""Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T.
+
+Each is a request; `Sampling` resolves it once into a plan, and the plan is what runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ddpm_core import defaults
+from ddpm_core.image_files import MODES
+from ddpm_core.imaging import to_uint8
+from ddpm_core.model import Model, ModelSpec, check_same_images
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
+from ddpm_core.predict import class_index
+from ddpm_core.timesteps import suited_spacing
+from ui import captions, formats, zero
+from ui.captions import Row
+from ui.export import files, scripts
+from ui.fields import ANY, Choice, ClassName, Number, Reference, Request, Seed, Switch, Whole, Wholes, of, shown
+from ui.jobs import Work
+from ui.lab import Lab
+from ui.offered import named
+from ui.offers import class_names, estimate, samplers, step_limits, variances
+from ui.pace import Stopwatch
+from ui.pictures import LOSSLESS, frame_format, kept_steps, uri
+from ui.place import Place, Run, Values
+
+AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
+SAME = "same"  # in lane B: what lane A has
+LANE = ("checkpoint", "sampler", "steps", "spacing", "variance", "eta")  # what a second lane has of its own
+
+CHECKPOINT = Reference("checkpoint", "Model")
+SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=formats.SAMPLER, more=True)
+STEPS = Whole(
+    "Steps",
+    help="Network calls from pure noise to the picture",
+    low=1,
+    high=1_000_000,
+    allowed="1 to the model's T (1000 for most)",
+    presets=(10, 50, 1000),
+    slider=True,
+)
+SPACING = Choice("spacing", help="Which times t the steps visit", names=(AUTO, *SPACINGS), more=True)
+VARIANCE = Choice(
+    "variance",
+    "Noise of each step",
+    help="Its variance σ²: βₜ is the most, β̃ₜ the least",
+    names=VARIANCES,
+    titles=formats.VARIANCE,
+)
+ETA = Number("η", help="Share of β̃ₜ in DDIM's noise: 0 adds none", low=0, high=1, step=0.05, more=True)
+SPACING_B = replace(SPACING, names=(SAME, AUTO, *SPACINGS), titles={SAME: "as A"})
+
+
+@dataclass(frozen=True)
+class Settings(Request):
+    """One run, checked as far as possible without its model. Image i has seed + i."""
+
+    checkpoint: str = of(CHECKPOINT, defaults.CHECKPOINT)
+    steps: int = of(STEPS, 50)
+    variance: Variance = of(VARIANCE, "beta_tilde")
+    seed: int = of(Seed("The seed", help="Fixes all the noise"), defaults.SEED)
+    label: str = of(ClassName("class", help="What to draw; any: the model chooses"), ANY)
+    sampler: Sampler = of(SAMPLER, "ddpm")
+    # None, once resolved: a student's own times
+    spacing: Spacing | Literal["auto"] | None = of(SPACING, AUTO)
+    eta: float = of(ETA, 0.0)
+    guidance: float = of(
+        Number(
+            "Guidance", help="ε = ε_∅ + w (ε_c − ε_∅): 1 is none. Needs a class", low=0, high=10, step=0.1, more=True
+        ),
+        1.0,
+    )
+    count: int = of(
+        Whole("The number of images", "Pictures", "Picture i has the seed + i", True, 1, 16, slider=True), 4
+    )
+    # None is the checkpoint's own
+    clip: bool | None = of(
+        Switch("Clip x̂_0", "Clip x̂₀", "Keeps the guessed picture in the range of pixels", True), None
+    )
+
+    @property
+    def seeds(self) -> range:
+        return range(self.seed, self.seed + self.count)
+
+    @property
+    def batch(self) -> int:
+        """Images per step that the network evaluates: guidance evaluates each with and without its label."""
+        return self.count * (1 if self.guidance == 1 else 2)
+
+    @property
+    def adds_noise(self) -> bool:
+        """Whether any step adds noise."""
+        return self.sampler in ("ddpm", "consistency") or (self.sampler == "ddim" and self.eta > 0)
+
+    def lanes(self) -> tuple[Settings, ...]:
+        """The runs that are asked for. What a sampler or a missing class makes useless has its default."""
+        return (_plain(self),)
+
+    def resolved(self, model: ModelSpec) -> Settings:
+        """The same, with what suits the model and the sampler for everything that was left open."""
+        spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
+        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing)
+
+    def arguments(self, model: ModelSpec) -> dict[str, Any]:
+        """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model
+        does not have.
+        """
+        T = model.schedule.T
+        if self.steps > T:
+            raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
+        return {
+            "seeds": self.seeds,
+            "steps": self.steps,
+            "sampler": self.sampler,
+            "variance": self.variance,
+            "spacing": self.spacing,
+            "eta": self.eta,
+            "clip": self.clip,
+            "labels": self._class(model),
+            "guidance": None if self.guidance == 1 else self.guidance,
+        }
+
+    def _class(self, model: ModelSpec) -> int | None:
+        if self.label == ANY:
+            return None
+        if not model.num_classes:
+            raise ValueError(f"This checkpoint has no classes: leave the class at {ANY!r}")
+        try:
+            return class_index(model, self.label)
+        except ValueError:
+            names = ", ".join(class_names(model))
+            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+
+
+@dataclass(frozen=True)
+class Pair(Settings):
+    """Two lanes, A and B, from one x_T. They share what has no second field here."""
+
+    variance: Variance = of(VARIANCE, "beta")
+    steps: int = of(STEPS, 10)
+    checkpoint_b: str = of(replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME)
+    steps_b: int = of(STEPS, 10)
+    variance_b: Variance = of(VARIANCE, "beta_tilde")
+    sampler_b: Sampler = of(SAMPLER, "ddpm")
+    spacing_b: str = of(SPACING_B, SAME)
+    eta_b: float = of(ETA, 0.0)
+
+    def lanes(self) -> tuple[Settings, ...]:
+        one = _lane(self)
+        own = {name: getattr(self, f"{name}_b") for name in LANE}
+        other = replace(one, **{name: value for name, value in own.items() if value != SAME})
+        return _plain(one), _plain(other)
+
+
+@dataclass(frozen=True)
+class Grid(Settings):
+    """Steps × variance, or steps × sampler, from one seed."""
+
+    rows: str = of(Choice("kind of rows", "A row for each", names=("variance", "sampler")), "variance")
+    columns: tuple[int, ...] = of(Wholes("Columns", "A column for each number of steps", most=8), (5, 10, 20, 50, 200))
+    count: int = of(Whole("The number of images", "Pictures in a cell", more=True, low=1, high=4), 1)
+
+    def lanes(self) -> tuple[Settings, ...]:
+        one = _lane(self)
+        if self.rows == "variance":
+            ways = [{"sampler": "ddpm", "variance": name} for name in ("beta", "beta_tilde", "analytic")]
+        else:
+            ways = [{"sampler": name} for name in ("ddpm", "ddim", "dpm++", "unipc")]
+        return tuple(_plain(replace(one, **own, steps=n)) for own in ways for n in self.columns)
+
+
+REQUESTS: dict[str, type[Settings]] = {"watch": Settings, "compare": Pair, "grid": Grid}
+
+
+def _lane(request: Settings) -> Settings:
+    """The fields that every request has, as one run."""
+    return Settings(**{row.name: getattr(request, row.name) for row in fields(Settings)})
+
+
+def _plain(lane: Settings) -> Settings:
+    """Without what does nothing: guidance without a class, η of other samplers than DDIM."""
+    guidance = Settings.guidance if lane.label == ANY else lane.guidance
+    return replace(_lane(lane), guidance=guidance, eta=lane.eta if lane.sampler == "ddim" else 0.0)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C)."""
+
+    lane: int
+    k: int
+    sigma: float
+    x: np.ndarray
+    x0_hat: np.ndarray
+
+
+class Sampling:
+    """The computation of a request. Once prepared, `lanes` are resolved and `steps` are theirs.
+
+    frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
+    """
+
+    def __init__(self, lab: Lab, request: Settings):
+        self.request = request
+        self.lanes = request.lanes()
+        self.refs = tuple(dict.fromkeys(lane.checkpoint for lane in self.lanes))
+        self.images = request.count * len(self.lanes)
+        self.models: list[ModelSpec] = []  # of each lane
+        self.steps: list[list[Row]] = []
+        self.caption = ""
+        self.frames: list[dict[int, np.ndarray]] = []
+        self.x_0: dict[int, np.ndarray] = {}
+        self._lab = lab
+        self._arguments: list[dict[str, Any]] = []
+        self._done: list[int] = []
+
+    def prepare(self, models: Sequence[ModelSpec]) -> None:
+        """Resolve the lanes. Raises ValueError for what the models can't do, and Refused for too much work."""
+        found = dict(zip(self.refs, models, strict=True))
+        if isinstance(self.request, Grid):
+            self.lanes = tuple(lane for lane in self.lanes if _has(found[lane.checkpoint], lane))
+            if not self.lanes:
+                raise ValueError("No cell of this grid is possible with this model: choose other steps")
+        self.models = [found[lane.checkpoint] for lane in self.lanes]
+        model = self.models[0]
+        check_same_images(self.models)
+        if model.channels not in MODES:
+            raise ValueError(f"this model makes images of {model.channels} channels: only 1 to 4 can be shown")
+        clip = model.clip if self.request.clip is None else self.request.clip  # what lanes share is the first one's
+        resolved, arguments, steps = [], [], []
+        for number, (lane, own) in enumerate(zip(self.lanes, self.models, strict=True)):
+            try:
+                resolved.append(replace(lane, clip=clip).resolved(own))
+                arguments.append(resolved[-1].arguments(own))
+                steps.append(captions.rows(resolved[-1], own))
+            except ValueError as error:
+                raise ValueError(f"Lane B: {error}" if number and isinstance(self.request, Pair) else error) from None
+        self.lanes, self._arguments, self.steps = tuple(resolved), arguments, steps
+        self.caption = captions.caption(self.lanes, self.models, steps)
+        total = sum(lane.steps for lane in self.lanes)
+        flop = sum(lane.steps * (self._lab.models.flop(lane.checkpoint) or 0) for lane in self.lanes) / total
+        self._lab.limits.check_run(total, self.lanes[0].batch, flop)
+        self._done = [0] * len(self.lanes)
+        self.frames = [{} for _ in self.lanes]
+
+    def left(self, done: int = 0) -> float | None:
+        """Lanes of one checkpoint share evaluations; those of two take their times one after the other."""
+        refs = [lane.checkpoint for lane in self.lanes]
+        seconds = 0.0
+        for i, lane in enumerate(self.lanes):
+            pace = self._lab.pace.of(lane.checkpoint, lane.batch, refs.count(lane.checkpoint))
+            if pace is None:
+                return None
+            seconds += pace * (lane.steps - (self._done[i] if self._done else 0))
+        return seconds
+
+    def compute(self, models: Sequence[Model], work: Work) -> None:
+        by_ref = dict(zip(self.refs, models, strict=True))
+        loaded = [by_ref[lane.checkpoint] for lane in self.lanes]
+        shared = {name: self._arguments[0][name] for name in ("seeds", "clip", "guidance")}
+        own = [{name: value for name, value in lane.items() if name not in shared} for lane in self._arguments]
+        flop = max(self._lab.models.flop(ref) or 0 for ref in self.refs) if zero.is_here() else 0.0
+        size, channels = loaded[0].image_size, loaded[0].channels
+        kept = [kept_steps(lane.steps, size, self.images, channels) for lane in self.lanes]
+        work.expect(sum(lane.steps for lane in self.lanes))
+        work.give(self)  # the plan
+        refs = [lane.checkpoint for lane in self.lanes]
+        watches = {ref: Stopwatch(self._lab.pace, ref, self.lanes[0].batch, refs.count(ref)) for ref in self.refs}
+        before = time.perf_counter()
+        for i, step in zero.side_by_side(loaded, own, shared, flop, work.notify):
+            watches[refs[i]].note(time.perf_counter() - before)
+            self._done[i] = step.index + 1
+            if step.index in kept[i]:
+                sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
+                frame = Frame(i, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
+                self.frames[i][step.index] = frame.x
+                work.give(frame)
+            if step.s == 0:
+                self.x_0[i] = step.x.float().cpu().numpy()
+            work.count()
+            before = time.perf_counter()  # others may have computed meanwhile
+
+    def log(self) -> dict[str, Any]:
+        first = self.lanes[0]
+        steps = sum(lane.steps for lane in self.lanes)
+        return {
+            "checkpoint": named(first.checkpoint),
+            "sampler": first.sampler,
+            "steps": steps,
+            "images": first.count,
+            "lanes": len(self.lanes),
+        }
+
+    # --- For the page
+
+    def shown(self, result: Sampling | Frame) -> dict[str, Any]:
+        """A result as the page gets it: kind "plan" once, then "frame"."""
+        if isinstance(result, Sampling):
+            return self._plan()
+        format = frame_format(self.models[0].image_size, self.models[0].channels)
+        return {
+            "kind": "frame",
+            "lane": result.lane,
+            "k": result.k,
+            "x": uri(result.x, format),
+            "x0": uri(result.x0_hat, format),
+            "sigma": result.sigma,
+        }
+
+    def _plan(self) -> dict[str, Any]:
+        model, lanes = self.models[0], self.lanes
+        return {
+            "kind": "plan",
+            "title": captions.summary(lanes),
+            "size": model.image_size,
+            "count": self.request.count,
+            "pixelated": model.image_size <= LOSSLESS,
+            "seeds": [str(seed) for seed in self.request.seeds],
+            "T": max(one.schedule.T for one in self.models),
+            "lanes": [
+                {"name": name, "steps": steps, "settings": {key: getattr(lane, key) for key in LANE}}
+                for name, steps, lane in zip(captions.names(lanes), self.steps, lanes, strict=True)
+            ],
+            "caption": self.caption,
+        }
+
+
+def _has(model: ModelSpec, lane: Settings) -> bool:
+    """Whether a model can run a cell of a grid."""
+    low, high, _ = step_limits(model)
+    return (
+        lane.sampler in samplers(model)
+        and (lane.sampler != "ddpm" or lane.variance in variances(model))
+        and low <= lane.steps <= high
+    )
+
+
+class SamplingPlace(Place):
+    """Watch, Compare and Grid."""
+
+    forms = REQUESTS
+
+    def request(self, part: str, values: Values) -> Sampling:
+        return Sampling(self.lab, REQUESTS[part].check(values))
+
+    def describe(self, computation: Sampling) -> Values:
+        """{estimate, seconds, summary}, and where the models' files are here {caption, spacing, python, diffusers, why}."""
+        known = [self.lab.models.known(ref) for ref in computation.refs]
+        specs = [spec for spec in known if spec]
+        about: Values = {"summary": captions.summary(computation.lanes)}
+        if len(specs) == len(known):
+            computation.prepare(specs)
+            lanes, models, steps = computation.lanes, computation.models, computation.steps
+            about |= {"caption": computation.caption, "spacing": lanes[0].spacing or "its own"}
+            about |= scripts.of(lanes, models, steps)
+        return about | estimate(self.lab, computation.refs, computation.left())
+
+    def shown(self, computation: Sampling, result: Sampling | Frame) -> Values:
+        return computation.shown(result)
+
+    def save(self, run: Run, kind: str) -> tuple[str, bytes]:
+        return files.save(run.computation, kind, run.about)
+
+    def given(self) -> Values:
+        return {"kinds": list(files.KINDS)}

@@ -1,1 +1,0 @@
-"""A run of the sampler, from settings to frames. Nothing here uses gradio."""

@@ -1,0 +1,222 @@
+// The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+import { Client } from "./shared/client.js";
+import { el, find, within } from "./shared/dom.js";
+import { linked, linkTo } from "./shared/link.js";
+import { ShareMenu } from "./shared/share.js";
+
+/** @import { Values } from "./shared/client.js" */
+/** @import { FieldForm, ModelChoice } from "./shared/form.js" */
+/** @import { Item } from "./shared/share.js" */
+
+/**
+ * What the server gives the page: `App._page` of ui/server.py.
+ * @typedef {object} Given
+ * @property {string} first checkpoint
+ * @property {boolean} public
+ * @property {boolean} takesAny
+ * @property {{ upload: number }} limits bytes
+ * @property {ModelChoice[]} models
+ * @property {{ note: string, engine: string }} device
+ * @property {Record<string, FieldForm[]>} forms of each part
+ * @property {Record<string, any>} given of each part
+ */
+
+/**
+ * A part of the page, made by `mount(lab, part)` of its module.
+ * @typedef {object} Part
+ * @property {HTMLElement} element
+ * @property {(values: Values, eager: boolean) => unknown} set values from a link, a lesson or a preset; eager: run them
+ * @property {() => void} [show] it is on screen now
+ * @property {() => void} [hide]
+ * @property {() => Item[]} [items] what can be taken away
+ * @property {(event: KeyboardEvent) => boolean} [key] a key of the page was pressed; whether it is taken
+ */
+
+/** @typedef {{ name: string, title: string, module: string }} PartPlan */
+
+/** @type {{ name: string, title: string, parts: PartPlan[] }[]} */
+const PLACES = [
+  { name: "watch", title: "Watch", parts: [{ name: "watch", title: "", module: "watch" }] },
+  {
+    name: "compare",
+    title: "Compare",
+    parts: [
+      { name: "compare", title: "A and B", module: "compare" },
+      { name: "grid", title: "Grid", module: "grid" },
+      { name: "plane", title: "In the plane", module: "plane" },
+    ],
+  },
+  {
+    name: "inside",
+    title: "Look inside",
+    parts: [
+      { name: "forward", title: "What noise destroys", module: "forward" },
+      { name: "latents", title: "What a noisy picture remembers", module: "latents" },
+      { name: "likelihood", title: "What it costs in bits", module: "likelihood" },
+    ],
+  },
+  { name: "train", title: "Train", parts: [{ name: "train", title: "", module: "train" }] },
+  { name: "course", title: "Course", parts: [{ name: "course", title: "", module: "course" }] },
+];
+
+export class Lab {
+  client = new Client();
+  /** @type {Given} */
+  given = JSON.parse(find(document, "#given", HTMLElement).textContent ?? "");
+  share = new ShareMenu(find(document, "#share", HTMLElement));
+  /** @type {string} the part on screen */
+  part = "";
+  /** @type {Map<string, Promise<Part>>} */
+  #parts = new Map();
+  /** @type {Part | null} */
+  #shown = null;
+  #place = find(document, "#place", HTMLElement);
+  #plans = PLACES.map((place) => ({ ...place, parts: place.parts.filter(({ name }) => this.#has(name)) })).filter(
+    ({ parts }) => parts.length,
+  );
+
+  constructor() {
+    this.#showDevice();
+    const nav = find(document, "#places", HTMLElement);
+    for (const { name, title, parts } of this.#plans) {
+      const button = el("button", { type: "button", "data-place": name }, title);
+      button.addEventListener("click", () => this.open(this.#last.get(name) ?? parts[0].name, null, { push: true }));
+      nav.append(button);
+    }
+    addEventListener("popstate", () => this.follow());
+    document.addEventListener("keydown", (event) => {
+      const typing = within(event, "input:not([type=range]):not([type=checkbox]), textarea, select");
+      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (this.#shown?.key?.(event)) event.preventDefault();
+    });
+    this.refresh();
+  }
+
+  /** The part of each place that was shown last. @type {Map<string, string>} */
+  #last = new Map();
+
+  /** @param {string} part */
+  #has(part) {
+    return part in this.given.given || part === "course";
+  }
+
+  /** Show what the address says. */
+  follow() {
+    const { part, values, lesson } = linked(location.href);
+    return this.open(this.#has(part) ? part : "watch", values, { eager: Object.keys(values).length > 0, lesson });
+  }
+
+  /**
+   * Show a part.
+   * @param {string} name
+   * @param {Values | null} values for its fields; null leaves them as they are
+   * @param {{ push?: boolean, eager?: boolean, lesson?: string | null }} [how] push: a step of the browser's history; eager:
+   * run the values if that is quick
+   */
+  async open(name, values, { push = false, eager = false } = {}) {
+    const place = this.#plans.find(({ parts }) => parts.some((part) => part.name === name)) ?? this.#plans[0];
+    const plan = place.parts.find((part) => part.name === name) ?? place.parts[0];
+    const before = this.#shown;
+    this.part = plan.name;
+    this.#last.set(place.name, plan.name);
+    this.#mark(place.name, plan.name, place.parts);
+    if (push) {
+      const url = new URL(location.href);
+      for (const field of this.#names) url.searchParams.delete(field);
+      url.searchParams.set("tab", plan.name);
+      url.hash = "";
+      history.pushState(null, "", url);
+    }
+    const part = await this.#load(plan);
+    if (this.part !== plan.name) return;
+    if (before !== part) {
+      before?.hide?.();
+      if (before) before.element.hidden = true;
+      part.element.hidden = false;
+      this.#shown = part;
+      this.share.show(() => [...this.#items(), ...(part.items?.() ?? [])]);
+      part.show?.();
+    }
+    if (values) await part.set(values, eager);
+    document.title = `${plan.title || place.title} · DDPM Lab`;
+  }
+
+  /** @param {PartPlan} plan @returns {Promise<Part>} */
+  #load(plan) {
+    let part = this.#parts.get(plan.name);
+    if (!part) {
+      part = import(`./places/${plan.module}.js`).then(({ mount }) => mount(this, plan.name));
+      this.#parts.set(plan.name, part);
+      part.then(
+        ({ element }) => {
+          element.hidden = this.part !== plan.name;
+          this.#place.append(element);
+        },
+        (error) => {
+          console.error(error);
+          this.#parts.delete(plan.name);
+          this.say("This part of the page could not be loaded: try again.", true);
+        },
+      );
+    }
+    return part;
+  }
+
+  /** @param {string} place @param {string} shown @param {PartPlan[]} parts */
+  #mark(place, shown, parts) {
+    for (const button of document.querySelectorAll("#places > button"))
+      button.setAttribute("aria-current", String(button instanceof HTMLElement && button.dataset.place === place));
+    document.querySelector("#parts")?.remove();
+    if (parts.length < 2) return;
+    const nav = el("nav", { id: "parts", "aria-label": "Parts of this place" });
+    for (const { name, title } of parts) {
+      const button = el("button", { type: "button", "aria-current": name === shown, "data-part": name }, title);
+      button.addEventListener("click", () => this.open(name, null, { push: true }));
+      nav.append(button);
+    }
+    this.#place.before(nav);
+  }
+
+  get #names() {
+    return new Set(Object.values(this.given.forms).flatMap((fields) => fields.map(({ name }) => name)));
+  }
+
+  /** Put what is chosen into the address. @param {string} part @param {Values} values */
+  remember(part, values) {
+    history.replaceState(null, "", linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names));
+  }
+
+  /** Ask what is known of the models by now. */
+  async refresh() {
+    const got = await this.client.ask("lab", "models");
+    if (got.error !== undefined) return;
+    Object.assign(this.given, { models: got.models, device: got.device });
+    this.#showDevice();
+    dispatchEvent(new CustomEvent("models"));
+    if (!got.known) setTimeout(() => this.refresh(), 2000);
+  }
+
+  #showDevice() {
+    const device = find(document, "#device", HTMLElement);
+    device.textContent = this.given.device.note;
+    device.title = this.given.device.engine;
+  }
+
+  /** @returns {Item[]} what every part has */
+  #items() {
+    return [{ title: "Copy link", copy: () => location.href, what: "The link:" }];
+  }
+
+  /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */
+  say(text, aloud = false) {
+    const said = find(document, "#said", HTMLElement);
+    said.textContent = text;
+    said.classList.toggle("shown", aloud && Boolean(text));
+    if (aloud) setTimeout(() => said.classList.remove("shown"), 8000);
+  }
+}
+
+const lab = new Lab();
+Object.assign(window, { lab }); // for tests, and for the curious
+await lab.follow();
+document.documentElement.dataset.ready = "true";

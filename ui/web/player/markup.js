@@ -1,0 +1,56 @@
+// The player's elements.
+
+export const MARKUP = `
+<div class="head"><p class="title"></p>
+<button type="button" class="project" aria-pressed="false" title="For the wall: large (F)">
+  <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>
+  <span>Projector</span>
+</button></div>
+
+<div class="choices">
+  <div class="kinds" role="group" aria-label="Picture shown">
+    <button type="button" data-kind="x" aria-pressed="true">x<sub>t</sub> now</button>
+    <button type="button" data-kind="x0" aria-pressed="false">x̂<sub>0</sub> best guess</button>
+  </div>
+  <div class="gains" role="group" aria-label="Difference of the lanes, |A − B|" hidden>
+    <span>|A − B|</span>
+    <button type="button" data-gain="0" aria-pressed="true">off</button>
+    <button type="button" data-gain="1" aria-pressed="false">×1</button>
+    <button type="button" data-gain="4" aria-pressed="false">×4</button>
+  </div>
+</div>
+<div class="lanes"></div>
+
+<div class="transport">
+  <button type="button" class="play" aria-label="Play" disabled>
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg>
+  </button>
+  <input type="range" class="scrubber slider" min="0" max="1" value="0" step="1" disabled aria-label="Step of the run">
+  <button type="button" class="live" aria-pressed="false" disabled><i></i>Live</button>
+  <select class="speed" aria-label="Playing speed">
+    <option value="0.5">0.5×</option><option value="1" selected>1×</option>
+    <option value="2">2×</option><option value="4">4×</option>
+  </select>
+</div>
+
+<div class="facts">
+  <div class="readouts"></div>
+  <p class="sentence"></p>
+  <p class="caption" hidden></p>
+  <details class="legend">
+    <summary>What do these mean?</summary>
+    <dl></dl>
+  </details>
+</div>
+
+<div class="batch" role="radiogroup" aria-label="Image shown, by seed" hidden></div>
+
+<details class="chart" hidden>
+  <summary><span>Noise and signal over the run</span>
+    <span class="key"><span class="key-sigma">σ, noise added (log)</span><span class="key-second" hidden></span><span class="key-alpha">ᾱ, signal left</span></span>
+  </summary>
+  <div class="plot scrubbed"></div>
+</details>
+
+<aside class="room"><img alt="QR code of the page's address"><p></p></aside>
+`;

@@ -1,0 +1,98 @@
+// What a run has shown: its plan and its frames. ui/places/sampling.py sends both.
+
+/**
+ * What a run is going to do.
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {string} title
+ * @property {string} caption what there is to see in two lanes, or ""
+ * @property {number} size pixels a side
+ * @property {number} count pictures in a sprite
+ * @property {boolean} pixelated enlarged without smoothing
+ * @property {string[]} seeds of the pictures
+ * @property {number} T
+ * @property {Lane[]} lanes
+ */
+
+/** @typedef {{ name: string, steps: Step[], settings: Record<string, unknown> }} Lane */
+
+/**
+ * A reverse step t → s. σ is null where only the network knows it.
+ * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Step
+ */
+
+/**
+ * The pictures after step k of a lane, as data-URIs of sprites, `count` pictures side by side: x is x_s, x0 is x̂_0 as
+ * seen from x_t. Long runs are thinned: not every k comes.
+ * @typedef {object} Frame
+ * @property {"frame"} kind
+ * @property {number} lane
+ * @property {number} k
+ * @property {string} x
+ * @property {string} x0
+ * @property {number} sigma
+ */
+
+/** @typedef {Plan | Frame} Result */
+/** @typedef {{ k: number, step: Step, x: string, x0: string, sigma: number | null }} Held a frame with its step */
+/** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
+
+/**
+ * The scrubber goes over ticks, the values of s of all lanes from noisy to clean; with one lane, tick = k.
+ */
+export class Recording {
+  /** @type {Plan | null} */
+  plan = null;
+  /** @type {RecordedLane[]} */
+  lanes = [];
+  /** @type {number[]} */
+  ticks = [];
+  /** @type {Map<number, number>} s -> tick */
+  tickOf = new Map();
+  /** @type {number[]} the ticks that have a frame, ascending */
+  held = [];
+  count = 0; // frames
+
+  get newest() {
+    return this.held.at(-1) ?? 0;
+  }
+
+  /** @param {Result} result */
+  take(result) {
+    if (result.kind === "plan") this.#takePlan(result);
+    else this.#takeFrame(result);
+  }
+
+  /** @param {Plan} plan */
+  #takePlan(plan) {
+    this.plan = plan;
+    this.lanes = plan.lanes.map(({ name, steps }) => {
+      return { name, steps, sigma: steps.map((step) => step[3]), frames: [] };
+    });
+    const times = this.lanes.flatMap(({ steps }) => steps.map(([, s]) => s));
+    this.ticks = [...new Set(times)].sort((a, b) => b - a);
+    this.tickOf = new Map(this.ticks.map((s, tick) => [s, tick]));
+  }
+
+  /** @param {Frame} frame */
+  #takeFrame({ lane: index, k, x, x0, sigma }) {
+    const lane = this.lanes[index];
+    const step = lane?.steps[k];
+    if (!step || lane.frames.some((frame) => frame.k === k)) return;
+    lane.sigma[k] = sigma;
+    lane.frames.push({ k, step, x, x0, sigma });
+    lane.frames.sort((a, b) => a.k - b.k);
+    const tick = this.tickOf.get(step[1]) ?? 0;
+    if (!this.held.includes(tick)) this.held.push(tick);
+    this.held.sort((a, b) => a - b);
+    this.count += 1;
+  }
+
+  /**
+   * The frame of each lane at a tick. A lane without one there shows its last one before; before its first one, nothing.
+   * @param {number} tick
+   */
+  framesAt(tick) {
+    return this.lanes.map(({ frames }) => frames.findLast((frame) => frame.step[1] >= this.ticks[tick]));
+  }
+}

@@ -1,0 +1,88 @@
+// How the page speaks with the server (ui/server.py): questions, runs and their messages, uploads, files.
+
+/** @typedef {{ error: string }} Refusal a sentence for the user */
+/** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
+/** @import { Message } from "./stream.js" */
+
+export const NO_ANSWER = "The server did not answer: try again.";
+
+/** Where the server has something, whatever path the page has. @param {string} path */
+const at = (path) => new URL(path, document.baseURI).href;
+
+export class Client {
+  /** Who this page is: a visitor's runs share one turn, and each replaces the one before it. */
+  session = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+  /** @param {string} path @param {unknown[]} data */
+  async #post(path, data) {
+    const body = JSON.stringify({ data, session_hash: this.session });
+    const answer = await fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body });
+    if (answer.status === 401) location.reload(); // the login has ended
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.json();
+  }
+
+  /**
+   * Whatever the server answers; a Refusal, a sentence, where it can't.
+   * @param {string} part of the page, or "lab" @param {string} what @param {Values} values
+   * @returns {Promise<any>}
+   */
+  async ask(part, what, values = {}) {
+    try {
+      return (await this.#post("gradio_api/run/ask", [part, what, values])).data[0];
+    } catch {
+      return { error: NO_ANSWER };
+    }
+  }
+
+  /**
+   * Begin a run; its messages come one after another.
+   * @param {string} part @param {Values} values
+   * @param {(message: Message<any>) => void} take
+   * @param {() => void} lost called when the connection breaks
+   * @returns {() => void} what stops listening
+   */
+  run(part, values, take, lost) {
+    /** @type {EventSource | null} */
+    let source = null;
+    let over = false;
+    const end = () => {
+      over = true;
+      source?.close();
+    };
+    const broken = () => {
+      if (over) return;
+      end();
+      lost();
+    };
+    this.#post("gradio_api/call/run", [part, values]).then(({ event_id }) => {
+      if (over) return;
+      source = new EventSource(at(`gradio_api/call/run/${event_id}`));
+      /** @param {MessageEvent} event */
+      const message = (event) => {
+        const [said] = JSON.parse(event.data) ?? [];
+        if (said) take(said);
+      };
+      source.addEventListener("generating", message);
+      source.addEventListener("complete", (event) => {
+        message(event); // the last one once more
+        end();
+      });
+      source.addEventListener("error", broken);
+    }, broken);
+    return end;
+  }
+
+  /** @param {File} file @returns {Promise<{ path: string }>} */
+  async upload(file) {
+    const body = new FormData();
+    body.append("files", file);
+    const answer = await fetch(at("gradio_api/upload"), { method: "POST", body });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const [path] = await answer.json();
+    return { path };
+  }
+
+  /** The address of a file that the server has made. @param {string} path */
+  file = (path) => at(`gradio_api/file=${encodeURIComponent(path)}`);
+}

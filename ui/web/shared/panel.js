@@ -1,0 +1,226 @@
+// What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
+// by themselves, the status line, the address, and what can be taken away.
+import { el, find } from "./dom.js";
+import { Form } from "./form.js";
+import { duration } from "./numbers.js";
+import { Stream } from "./stream.js";
+
+/** @import { Lab } from "../app.js" */
+/** @import { Values } from "./client.js" */
+/** @import { About } from "./form.js" */
+
+/**
+ * What the server says of the settings: `describe` of a place.
+ * @typedef {object} Description
+ * @property {string} estimate
+ * @property {number | null} seconds
+ * @property {boolean} auto whether a run may start by itself
+ * @property {string} [summary] the settings in one line
+ * @property {string} [caption]
+ * @property {string} [python]
+ * @property {string} [diffusers]
+ * @property {string} [why] there is no script for diffusers
+ * @property {undefined} [error]
+ */
+
+/**
+ * What a part adds.
+ * @template Result
+ * @typedef {object} Options
+ * @property {(result: Result) => void} take one result of the current run
+ * @property {() => void} renew another run begins
+ * @property {() => void} render the run stands differently, or a field has changed
+ * @property {(about: About) => void} [offer] the model is known
+ * @property {(about: Description) => void} [described]
+ * @property {() => Values} [extra] values that no field of the form has, such as pictures
+ * @property {() => string | undefined} [missing] a sentence where something is missing that only the page knows
+ * @property {string[]} [names] fields that the side shows; all where it is left out
+ */
+
+const PAUSE = 120; // ms after the last change until the server is asked
+const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
+
+/** @template Result */
+export class Panel {
+  #timer = 0;
+  #asks = 0;
+  #choices = 0;
+  #eager = false; // run as soon as the settings are described, if that is quick
+  #forget = () => {};
+  /** @type {Description | null} */
+  description = null;
+  revision = "";
+
+  /**
+   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known) and
+   * data-described (how often an estimate has come).
+   * @param {Lab} lab @param {string} part @param {Options<Result>} options
+   */
+  constructor(lab, part, options) {
+    this.lab = lab;
+    this.part = part;
+    this.options = options;
+    this.form = new Form(lab.given.forms[part], lab.given, (name, done) => this.changed(name, done));
+    this.stream = new Stream(
+      () => this.#renderStatus(),
+      (/** @type {Result} */ result) => options.take(result),
+      () => options.renew(),
+    );
+    this.run = el("button", { type: "button", class: "button primary run" }, "Run");
+    this.stop = el("button", { type: "button", class: "button stop", disabled: true }, "Stop");
+    this.estimate = el("p", { class: "estimate", role: "status" });
+    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false });
+    this.fields = this.form.layout(options.names);
+    const bar = el("div", { class: "run-bar" }, this.run, this.stop);
+    this.side = el("div", { class: "side" }, this.summary, this.fields, this.estimate, bar);
+    this.status = statusLine();
+    this.stage = el("div", { class: "stage" }, this.status);
+    this.element = el("section", { class: `part part-${part}`, "data-state": "idle", "data-ready": false }, this.side, this.stage);
+    this.run.addEventListener("click", () => this.start());
+    this.stop.addEventListener("click", () =>
+      this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run })),
+    );
+    this.summary.addEventListener("click", () => {
+      const open = this.side.classList.toggle("open");
+      this.summary.setAttribute("aria-expanded", String(open));
+    });
+    this.side.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target instanceof HTMLInputElement && event.target.type !== "radio") this.start();
+    });
+  }
+
+  /** @returns {Values} what is asked for */
+  get values() {
+    return { ...this.form.values, ...this.options.extra?.() };
+  }
+
+  /** The same for an address: a model of the Hub with the revision that was loaded. */
+  get linked() {
+    const { checkpoint, ...values } = this.values;
+    const ref = String(checkpoint ?? "");
+    const named = this.revision && ref && !ref.includes("@") ? `${ref}@${this.revision}` : ref;
+    return checkpoint === undefined ? values : { checkpoint: named, ...values };
+  }
+
+  /** Values from a link, a lesson or a preset. eager: run them if that is quick. @param {Values} values @param {boolean} eager */
+  async set(values, eager) {
+    this.form.set(values);
+    this.#eager ||= eager;
+    const ref = this.form.fields.some(({ name }) => name === "checkpoint") && String(this.form.value("checkpoint"));
+    if (ref) await this.choose(ref);
+    else this.changed("", false);
+  }
+
+  /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
+  changed(name, done) {
+    if (name === "checkpoint") {
+      this.#eager = true;
+      this.choose(String(this.form.value("checkpoint")));
+      return;
+    }
+    this.#eager ||= done && name !== "";
+    this.options.render();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#describe(), PAUSE);
+  }
+
+  /** Choose a model, and offer what it has, unless another one is chosen meanwhile. @param {string} ref */
+  async choose(ref) {
+    const choice = ++this.#choices;
+    this.element.dataset.ready = "false";
+    /** @type {About & { error?: string }} */
+    const about = await this.lab.client.ask("lab", "model", { ref });
+    if (choice !== this.#choices) return;
+    this.revision = about.revision ?? "";
+    if (about.here) {
+      this.form.offer(about);
+      this.options.offer?.(about);
+    }
+    this.element.dataset.ready = "true";
+    this.changed("", false);
+  }
+
+  async #describe() {
+    const ask = ++this.#asks;
+    /** @type {Description | { error: string }} */
+    const got = await this.lab.client.ask(this.part, "describe", this.values);
+    if (ask !== this.#asks) return;
+    const sentence = this.options.missing?.() || got.error;
+    this.description = got.error === undefined ? got : null;
+    this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
+    this.estimate.classList.toggle("wrong", Boolean(sentence));
+    this.run.disabled = Boolean(sentence);
+    const slow = this.description?.seconds ?? 0;
+    this.run.textContent = slow >= 3 ? `Run · ${duration(slow)}` : "Run";
+    this.summary.textContent = this.description?.summary ?? "Settings";
+    if (this.description) this.options.described?.(this.description);
+    this.element.dataset.described = String(ask);
+    const eager = this.#eager;
+    this.#eager = false;
+    if (eager && this.description?.auto && !sentence) this.start();
+  }
+
+  start() {
+    if (this.run.disabled) return;
+    this.#forget();
+    this.stream.start();
+    this.side.classList.remove("open");
+    this.lab.remember(this.part, this.linked);
+    this.#forget = this.lab.client.run(
+      this.part,
+      this.values,
+      (message) => this.stream.receive(message),
+      () => this.stream.lose(),
+    );
+  }
+
+  #renderStatus() {
+    const { stream, element } = this;
+    const before = element.dataset.state;
+    element.dataset.state = stream.state;
+    element.dataset.run = stream.run ?? "";
+    find(this.status, ".status-text", HTMLElement).textContent = stream.words;
+    const left = stream.active && stream.left !== null ? `${duration(stream.left)} left` : "";
+    find(this.status, ".status-left", HTMLElement).textContent = left;
+    const bar = find(this.status, ".progress", HTMLElement);
+    bar.hidden = !stream.active;
+    bar.classList.toggle("unknown", stream.progress === null);
+    const percent = 100 * (stream.progress ?? 0);
+    find(bar, "i", HTMLElement).style.width = `${percent}%`;
+    if (stream.progress === null) bar.removeAttribute("aria-valuenow");
+    else bar.setAttribute("aria-valuenow", String(Math.round(percent)));
+    this.stop.disabled = !stream.active;
+    if (before !== stream.state) {
+      if (MILESTONES.includes(stream.state)) this.lab.say(stream.words);
+      const over = !stream.active && stream.state !== "idle";
+      if (over) {
+        this.changed("", false); // the pace is known better now
+        this.lab.refresh(); // and a model may be here now
+      }
+    }
+    this.options.render();
+  }
+
+  /** Save a file of the run. @param {string} kind @returns {Promise<string>} a sentence where it could not be made, or "" */
+  async save(kind) {
+    const got = await this.lab.client.ask("lab", "save", { run: this.stream.run, kind });
+    if (got.error !== undefined) return got.error;
+    el("a", { href: this.lab.client.file(got.path), download: got.name }).click();
+    return "";
+  }
+}
+
+/** How a run stands. */
+function statusLine() {
+  const bar = { class: "progress", role: "progressbar", "aria-label": "Progress of the run", "aria-valuemin": 0, "aria-valuemax": 100 };
+  const progress = el("div", bar, el("i", null));
+  progress.hidden = true;
+  return el(
+    "header",
+    { class: "status" },
+    el("span", { class: "dot" }),
+    el("span", { class: "status-text" }, "Ready"),
+    el("span", { class: "status-left" }),
+    progress,
+  );
+}

@@ -1,0 +1,87 @@
+// The menu of what can be taken away: the link, files, scripts.
+import { el } from "./dom.js";
+
+/**
+ * @typedef {object} Item
+ * @property {string} title
+ * @property {() => string} [copy] the text to copy
+ * @property {string} [what] the text is, where it has to be copied by hand
+ * @property {() => Promise<string>} [save] makes and fetches a file; a sentence where it could not be made
+ * @property {string} [disabled] why it can't be had now
+ */
+
+export class ShareMenu {
+  /** @type {() => Item[]} */
+  #items = () => [];
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.list = el("div", { class: "menu", role: "menu", hidden: true });
+    this.button = el("button", { type: "button", class: "button", "aria-haspopup": "menu", "aria-expanded": false }, "Share ▾");
+    this.said = el("p", { class: "menu-said", role: "status" });
+    root.append(this.button, this.list);
+    this.button.addEventListener("click", () => this.#toggle(this.list.hidden));
+    document.addEventListener("click", (event) => {
+      if (event.target instanceof Node && !root.contains(event.target)) this.#toggle(false);
+    });
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#toggle(false);
+      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      const buttons = [...this.list.querySelectorAll("button")];
+      const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+      if (!by || !buttons.length) return;
+      event.preventDefault();
+      buttons[(at + by + buttons.length) % buttons.length].focus();
+    });
+  }
+
+  /** What the menu has from now on. @param {() => Item[]} items */
+  show(items) {
+    this.#items = items;
+    this.#toggle(false);
+  }
+
+  /** @param {boolean} open */
+  #toggle(open) {
+    this.list.hidden = !open;
+    this.button.setAttribute("aria-expanded", String(open));
+    if (!open) return;
+    this.said.textContent = "";
+    this.list.replaceChildren(...this.#items().map((item) => this.#entry(item)), this.said);
+    this.list.querySelector("button")?.focus();
+  }
+
+  /** @param {Item} item */
+  #entry(item) {
+    const button = el("button", { type: "button", role: "menuitem" }, item.title);
+    button.disabled = Boolean(item.disabled);
+    if (item.disabled) button.append(el("small", null, item.disabled));
+    button.addEventListener("click", async () => {
+      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? "Copied." : "";
+      if (!item.save) return;
+      this.said.textContent = "Making the file…";
+      this.said.textContent = await item.save();
+    });
+    return button;
+  }
+}
+
+/**
+ * Copy a text. Without a secure origin there is no navigator.clipboard, and both ways may be refused: then the text is
+ * shown, to copy by hand. Returns whether it was copied.
+ * @param {string} text @param {string} what the text is
+ */
+export async function copy(text, what) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const written = navigator.clipboard?.writeText(text) ?? Promise.reject();
+  const copied = await written.then(
+    () => true,
+    () => document.execCommand("copy"),
+  );
+  area.remove();
+  if (!copied) prompt(what, text);
+  return copied;
+}
