@@ -13,7 +13,7 @@ from ui.fields import ANY
 from ui.offered import short_name
 
 if TYPE_CHECKING:
-    from ui.places.sampling import Settings
+    from ui.run_settings import Settings
 
 Row = tuple[int, int, float, "float | None"]  # of a step: t, s, ᾱ_t, σ; σ None where only the network knows it
 

@@ -278,7 +278,11 @@ class Models:
             {"ref": ref, "label": label, "about": "", "group": TRAINED, "ready": True, "picture": ""}
             for ref, (label, _) in self._trained.items()
         ]
-        return [*(one for one in known if one["group"] == READY), *trained, *(one for one in known if one["group"] == HUB)]
+        return [
+            *(one for one in known if one["group"] == READY),
+            *trained,
+            *(one for one in known if one["group"] == HUB),
+        ]
 
     def _state(self, ref: str) -> hub.Status:
         return self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")

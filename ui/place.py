@@ -137,4 +137,3 @@ class Runs:
         if run is None:
             raise ValueError("This run is no longer here: press Run again")
         return run
-

@@ -230,7 +230,7 @@ class App(gr.Server):
         except (Unheard, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    def _updates(self, job: Job):  # noqa: ANN202, an iterator of Update
+    def _updates(self, job: Job):
         try:
             yield from self.lab.counts.updates(job)
         except ValueError as refused:

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,16 +102,16 @@ def _film(run: Sampling, frames: Frames) -> list[np.ndarray]:
     return film
 
 
-def _gif(run: Sampling, frames: Frames, about: str) -> bytes:
+def animation(film: Sequence[np.ndarray], kind: str, about: str) -> bytes:
+    """Frames, uint8 (H, W, C), as a GIF or WebP, enlarged to about half a slide where they are small."""
     file = io.BytesIO()
-    imaging.save_gif(file, _film(run, frames), about=about)
+    save = {"gif": imaging.save_gif, "webp": imaging.save_webp}[kind]
+    save(file, film, scale=max(1, round(SLIDE / film[0].shape[1])), about=about)
     return file.getvalue()
 
 
-def _webp(run: Sampling, frames: Frames, about: str) -> bytes:
-    file = io.BytesIO()
-    imaging.save_webp(file, _film(run, frames), about=about)
-    return file.getvalue()
+def _animated(kind: str) -> Callable[[Sampling, Frames, str], bytes]:
+    return lambda run, frames, about: animation(_film(run, frames), kind, about)
 
 
 def _csv(run: Sampling, frames: Frames, about: str) -> bytes:
@@ -145,8 +145,8 @@ def _zip(run: Sampling, frames: Frames, about: str) -> bytes:
 # By kind: what follows the run's name in the file's, and what makes it.
 KINDS = {
     "png": (".png", _picture),
-    "gif": (".gif", _gif),
-    "webp": (".webp", _webp),
+    "gif": (".gif", _animated("gif")),
+    "webp": (".webp", _animated("webp")),
     "strip": ("-strip.png", _strip),
     "csv": (".csv", _csv),
     "zip": (".zip", _zip),

@@ -12,7 +12,7 @@ from ui.captions import Row
 from ui.models import revision
 
 if TYPE_CHECKING:
-    from ui.places.sampling import Settings
+    from ui.run_settings import Settings
 
 LANE = ("sampler", "steps", "spacing", "variance", "eta")  # arguments that a lane has of its own
 SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
@@ -41,7 +41,7 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
         "",
         "import ddpm_core",
         "",
-        f"model = ddpm_core.load({reference(first, model)!r})",
+        f"model = ddpm_core.load({reference(first.checkpoint, model)!r})",
     ]
     if len(lanes) == 1:
         lines += [f"images = ddpm_core.sample(model, {_arguments(shared | ways[0])})  # uint8 (N, H, W, C)"]
@@ -51,7 +51,7 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     lines[2:3] = ["import ddpm_core", "from ddpm_core.imaging import to_uint8"]
     written = [repr(way) for way in ways]
     if lanes[1].checkpoint != first.checkpoint:
-        lines += [f"other = ddpm_core.load({reference(lanes[1], models[1])!r})"]
+        lines += [f"other = ddpm_core.load({reference(lanes[1].checkpoint, models[1])!r})"]
         own = f"'labels': {_labels(lanes[1], models[1]).get('labels')}"
         written[1] = f"{written[1][:-1]}, 'model': other, {own}}}"
     lines += ["lanes = [", *(f"    {way}," for way in written), "]"]
@@ -193,10 +193,18 @@ def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
     return f"guided({call.format(labels)}, {call.format(model.null_label)}, {run.guidance:g})", guided
 
 
-def reference(settings: Settings, model: ModelSpec) -> str:
-    """The checkpoint with the revision that was loaded."""
+def reference(ref: str, model: ModelSpec) -> str:
+    """A checkpoint with the revision that was loaded."""
     commit = revision(model)
-    return f"{_repository(_source(model))}@{commit}" if commit else settings.checkpoint
+    return f"{_repository(_source(model))}@{commit}" if commit else ref
+
+
+def picture(name: str, text: str, shape: tuple[int, ...]) -> list[str]:
+    """The lines that make a uint8 array of a picture as text (`ui.pixels`); they need base64, zlib and np."""
+    return [
+        f'pixels = bytearray(zlib.decompress(base64.urlsafe_b64decode("{text}")))',
+        f"{name} = np.frombuffer(pixels, np.uint8).reshape{shape}",
+    ]
 
 
 def _source(model: ModelSpec) -> Source:

@@ -7,136 +7,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ddpm_core import defaults
 from ddpm_core.image_files import MODES
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import Model, ModelSpec, check_same_images
-from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
-from ddpm_core.predict import class_index
-from ddpm_core.timesteps import suited_spacing
-from ui import captions, formats, zero
+from ddpm_core.names import Sampler, Variance
+from ui import captions, zero
 from ui.captions import Row
 from ui.export import files, scripts
-from ui.fields import ANY, Choice, ClassName, Number, Reference, Request, Seed, Switch, Whole, Wholes, of, shown
+from ui.fields import Choice, Whole, Wholes, of
 from ui.jobs import Work
 from ui.lab import Lab
 from ui.offered import named
-from ui.offers import class_names, estimate, samplers, step_limits, variances
+from ui.offers import estimate, samplers, step_limits, variances
 from ui.pace import Stopwatch
 from ui.pictures import LOSSLESS, frame_format, kept_steps, uri
 from ui.place import Place, Run, Values
+from ui.run_settings import CHECKPOINT, ETA, SAMPLER, SPACING, STEPS, VARIANCE, Settings
 
-AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
 SAME = "same"  # in lane B: what lane A has
 LANE = ("checkpoint", "sampler", "steps", "spacing", "variance", "eta")  # what a second lane has of its own
-
-CHECKPOINT = Reference("checkpoint", "Model")
-SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=formats.SAMPLER, more=True)
-STEPS = Whole(
-    "Steps",
-    help="Network calls from pure noise to the picture",
-    low=1,
-    high=1_000_000,
-    allowed="1 to the model's T (1000 for most)",
-    presets=(10, 50, 1000),
-    slider=True,
-)
-SPACING = Choice("spacing", help="Which times t the steps visit", names=(AUTO, *SPACINGS), more=True)
-VARIANCE = Choice(
-    "variance",
-    "Noise of each step",
-    help="Its variance σ²: βₜ is the most, β̃ₜ the least",
-    names=VARIANCES,
-    titles=formats.VARIANCE,
-)
-ETA = Number("η", help="Share of β̃ₜ in DDIM's noise: 0 adds none", low=0, high=1, step=0.05, more=True)
-SPACING_B = replace(SPACING, names=(SAME, AUTO, *SPACINGS), titles={SAME: "as A"})
-
-
-@dataclass(frozen=True)
-class Settings(Request):
-    """One run, checked as far as possible without its model. Image i has seed + i."""
-
-    checkpoint: str = of(CHECKPOINT, defaults.CHECKPOINT)
-    steps: int = of(STEPS, 50)
-    variance: Variance = of(VARIANCE, "beta_tilde")
-    seed: int = of(Seed("The seed", help="Fixes all the noise"), defaults.SEED)
-    label: str = of(ClassName("class", help="What to draw; any: the model chooses"), ANY)
-    sampler: Sampler = of(SAMPLER, "ddpm")
-    # None, once resolved: a student's own times
-    spacing: Spacing | Literal["auto"] | None = of(SPACING, AUTO)
-    eta: float = of(ETA, 0.0)
-    guidance: float = of(
-        Number(
-            "Guidance", help="ε = ε_∅ + w (ε_c − ε_∅): 1 is none. Needs a class", low=0, high=10, step=0.1, more=True
-        ),
-        1.0,
-    )
-    count: int = of(
-        Whole("The number of images", "Pictures", "Picture i has the seed + i", True, 1, 16, slider=True), 4
-    )
-    # None is the checkpoint's own
-    clip: bool | None = of(
-        Switch("Clip x̂_0", "Clip x̂₀", "Keeps the guessed picture in the range of pixels", True), None
-    )
-
-    @property
-    def seeds(self) -> range:
-        return range(self.seed, self.seed + self.count)
-
-    @property
-    def batch(self) -> int:
-        """Images per step that the network evaluates: guidance evaluates each with and without its label."""
-        return self.count * (1 if self.guidance == 1 else 2)
-
-    @property
-    def adds_noise(self) -> bool:
-        """Whether any step adds noise."""
-        return self.sampler in ("ddpm", "consistency") or (self.sampler == "ddim" and self.eta > 0)
-
-    def lanes(self) -> tuple[Settings, ...]:
-        """The runs that are asked for. What a sampler or a missing class makes useless has its default."""
-        return (_plain(self),)
-
-    def resolved(self, model: ModelSpec) -> Settings:
-        """The same, with what suits the model and the sampler for everything that was left open."""
-        spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
-        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing)
-
-    def arguments(self, model: ModelSpec) -> dict[str, Any]:
-        """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model
-        does not have.
-        """
-        T = model.schedule.T
-        if self.steps > T:
-            raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
-        return {
-            "seeds": self.seeds,
-            "steps": self.steps,
-            "sampler": self.sampler,
-            "variance": self.variance,
-            "spacing": self.spacing,
-            "eta": self.eta,
-            "clip": self.clip,
-            "labels": self._class(model),
-            "guidance": None if self.guidance == 1 else self.guidance,
-        }
-
-    def _class(self, model: ModelSpec) -> int | None:
-        if self.label == ANY:
-            return None
-        if not model.num_classes:
-            raise ValueError(f"This checkpoint has no classes: leave the class at {ANY!r}")
-        try:
-            return class_index(model, self.label)
-        except ValueError:
-            names = ", ".join(class_names(model))
-            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"})
 
 
 @dataclass(frozen=True)
@@ -153,10 +48,9 @@ class Pair(Settings):
     eta_b: float = of(ETA, 0.0)
 
     def lanes(self) -> tuple[Settings, ...]:
-        one = _lane(self)
         own = {name: getattr(self, f"{name}_b") for name in LANE}
-        other = replace(one, **{name: value for name, value in own.items() if value != SAME})
-        return _plain(one), _plain(other)
+        other = replace(self, **{name: value for name, value in own.items() if value != SAME})
+        return self.plain(), other.plain()
 
 
 @dataclass(frozen=True)
@@ -168,26 +62,14 @@ class Grid(Settings):
     count: int = of(Whole("The number of images", "Pictures in a cell", more=True, low=1, high=4), 1)
 
     def lanes(self) -> tuple[Settings, ...]:
-        one = _lane(self)
         if self.rows == "variance":
             ways = [{"sampler": "ddpm", "variance": name} for name in ("beta", "beta_tilde", "analytic")]
         else:
             ways = [{"sampler": name} for name in ("ddpm", "ddim", "dpm++", "unipc")]
-        return tuple(_plain(replace(one, **own, steps=n)) for own in ways for n in self.columns)
+        return tuple(replace(self, **own, steps=n).plain() for own in ways for n in self.columns)
 
 
 REQUESTS: dict[str, type[Settings]] = {"watch": Settings, "compare": Pair, "grid": Grid}
-
-
-def _lane(request: Settings) -> Settings:
-    """The fields that every request has, as one run."""
-    return Settings(**{row.name: getattr(request, row.name) for row in fields(Settings)})
-
-
-def _plain(lane: Settings) -> Settings:
-    """Without what does nothing: guidance without a class, η of other samplers than DDIM."""
-    guidance = Settings.guidance if lane.label == ANY else lane.guidance
-    return replace(_lane(lane), guidance=guidance, eta=lane.eta if lane.sampler == "ddim" else 0.0)
 
 
 @dataclass(frozen=True)

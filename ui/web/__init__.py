@@ -62,6 +62,7 @@ def page(given: dict[str, Any], base: str) -> str:
 
 def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
     """Add the page and its files to the app."""
+
     def root(request: Request) -> Response:
         answer = index(request)
         answer.headers["cache-control"] = "no-store"

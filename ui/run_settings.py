@@ -1,0 +1,129 @@
+"""The settings of one run of the reverse chain, which several places share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from ddpm_core import defaults
+from ddpm_core.model import ModelSpec
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
+from ddpm_core.predict import class_index
+from ddpm_core.timesteps import suited_spacing
+from ui import formats
+from ui.fields import ANY, Choice, ClassName, Number, Reference, Request, Seed, Switch, Whole, of, shown
+from ui.offers import class_names
+
+AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
+
+CHECKPOINT = Reference("checkpoint", "Model")
+SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=formats.SAMPLER, more=True)
+STEPS = Whole(
+    "Steps",
+    help="Network calls from pure noise to the picture",
+    low=1,
+    high=1_000_000,
+    allowed="1 to the model's T (1000 for most)",
+    presets=(10, 50, 1000),
+    slider=True,
+)
+SPACING = Choice("spacing", help="Which times t the steps visit", names=(AUTO, *SPACINGS), more=True)
+VARIANCE = Choice(
+    "variance",
+    "Noise of each step",
+    help="Its variance σ²: βₜ is the most, β̃ₜ the least",
+    names=VARIANCES,
+    titles=formats.VARIANCE,
+)
+ETA = Number("η", help="Share of β̃ₜ in DDIM's noise: 0 adds none", low=0, high=1, step=0.05, more=True)
+LABEL = ClassName("class", help="What to draw; any: the model chooses")
+
+
+@dataclass(frozen=True)
+class Settings(Request):
+    """One run, checked as far as possible without its model. Image i has seed + i."""
+
+    checkpoint: str = of(CHECKPOINT, defaults.CHECKPOINT)
+    steps: int = of(STEPS, 50)
+    variance: Variance = of(VARIANCE, "beta_tilde")
+    seed: int = of(Seed("The seed", help="Fixes all the noise"), defaults.SEED)
+    label: str = of(LABEL, ANY)
+    sampler: Sampler = of(SAMPLER, "ddpm")
+    # None, once resolved: a student's own times
+    spacing: Spacing | Literal["auto"] | None = of(SPACING, AUTO)
+    eta: float = of(ETA, 0.0)
+    guidance: float = of(
+        Number(
+            "Guidance", help="ε = ε_∅ + w (ε_c − ε_∅): 1 is none. Needs a class", low=0, high=10, step=0.1, more=True
+        ),
+        1.0,
+    )
+    count: int = of(
+        Whole("The number of images", "Pictures", "Picture i has the seed + i", True, 1, 16, slider=True), 4
+    )
+    # None is the checkpoint's own
+    clip: bool | None = of(
+        Switch("Clip x̂_0", "Clip x̂₀", "Keeps the guessed picture in the range of pixels", True), None
+    )
+
+    @property
+    def seeds(self) -> range:
+        return range(self.seed, self.seed + self.count)
+
+    @property
+    def batch(self) -> int:
+        """Images per step that the network evaluates: guidance evaluates each with and without its label."""
+        return self.count * (1 if self.guidance == 1 else 2)
+
+    @property
+    def adds_noise(self) -> bool:
+        """Whether any step adds noise."""
+        return self.sampler in ("ddpm", "consistency") or (self.sampler == "ddim" and self.eta > 0)
+
+    def lanes(self) -> tuple[Settings, ...]:
+        """The runs that are asked for."""
+        return (self.plain(),)
+
+    def plain(self) -> Settings:
+        """One run without what does nothing: guidance without a class, η of other samplers than DDIM."""
+        one = {row.name: getattr(self, row.name) for row in fields(Settings)}
+        if self.label == ANY:
+            one["guidance"] = Settings.guidance
+        if self.sampler != "ddim":
+            one["eta"] = Settings.eta
+        return Settings(**one)
+
+    def resolved(self, model: ModelSpec) -> Settings:
+        """The same, with what suits the model and the sampler for everything that was left open."""
+        spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
+        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing)
+
+    def arguments(self, model: ModelSpec) -> dict[str, Any]:
+        """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model
+        does not have.
+        """
+        T = model.schedule.T
+        if self.steps > T:
+            raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
+        return {
+            "seeds": self.seeds,
+            "steps": self.steps,
+            "sampler": self.sampler,
+            "variance": self.variance,
+            "spacing": self.spacing,
+            "eta": self.eta,
+            "clip": self.clip,
+            "labels": self._class(model),
+            "guidance": None if self.guidance == 1 else self.guidance,
+        }
+
+    def _class(self, model: ModelSpec) -> int | None:
+        if self.label == ANY:
+            return None
+        if not model.num_classes:
+            raise ValueError(f"This checkpoint has no classes: leave the class at {ANY!r}")
+        try:
+            return class_index(model, self.label)
+        except ValueError:
+            names = ", ".join(class_names(model))
+            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
