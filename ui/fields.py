@@ -1,8 +1,8 @@
 """Kinds of fields of a request: what a value from the page, a script or an address may be, and how the page shows it.
 
-A place's request is a frozen dataclass, a subclass of `Request`, whose fields are declared with `of`. From that one line
-follow the check of its values, its control in the form of the page, its key in an address, its parameter in the API and
-its default.
+A place's request is a frozen dataclass, a subclass of `Request`, whose fields are declared with `of`. From that one
+line follow the check of its values, its control in the form of the page, its key in an address, its parameter in the
+API and its default.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Wholes(Text):
 
 @dataclass(frozen=True)
 class Picture(Text):
-    """A picture of the model's size as text (`ui.pixels`), "" for none: long, so it stands after the # of an address."""
+    """A picture of the model's size as text (`ui.pixels`), "" for none. It is long, so an address has it after the #."""
 
 
 def of(kind: Field, default: Any) -> Any:
