@@ -183,7 +183,7 @@ class Wholes(Text):
 
 @dataclass(frozen=True)
 class Picture(Text):
-    """A picture of the model's size as text (`ui.pixels`), "" for none. It is long, so an address has it after the #."""
+    """A picture of the model's size as text (`ui.pixels`), "" for none. Long: an address has it after the #."""
 
 
 def of(kind: Field, default: Any) -> Any:

@@ -81,8 +81,8 @@ def class_names(model: ModelSpec) -> list[str]:
 
 
 def default_count(ref: str, pace: Pace) -> int:
-    """4 pictures where they take less than PATIENCE seconds, else 1. A model whose steps were never timed gets 1, unless
-    it comes with the project: those are small enough for any machine.
+    """4 pictures where they take less than PATIENCE seconds, else 1. A model whose steps were never timed gets 1,
+    unless it comes with the project: those are small enough for any machine.
     """
     seconds = pace.of(ref, COUNT)
     if seconds is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ui import formats
 from ui.counts import ENDED
@@ -25,7 +25,7 @@ class Place:
     Everything that a page sends may come from anybody: a place checks it.
     """
 
-    forms: Mapping[str, type[Request]] = {}  # of each part, by its name
+    forms: ClassVar[Mapping[str, type[Request]]] = {}  # of each part, by its name
 
     def __init__(self, lab: Lab):
         self.lab = lab

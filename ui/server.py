@@ -44,8 +44,8 @@ from ui.turns import Turns
 from ui.warmup import Warmup
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
-# counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more than
-# the runs that can be here at once.
+# counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
+# than the runs that can be here at once.
 SESSIONS = 64
 
 

@@ -1,4 +1,4 @@
-"""What a noisy picture remembers: pictures noised up to t and decoded again (Fig. 7), or mixed on the way (Figs. 8, 9)."""
+"""What a noisy picture remembers: noised up to t and decoded again (Fig. 7), or two mixed on the way (Figs. 8, 9)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -257,7 +257,7 @@ def spread(images: np.ndarray) -> float:
 
 
 class LatentsPlace(Place):
-    forms = {"latents": Latents}
+    forms: ClassVar = {"latents": Latents}
 
     def request(self, part: str, values: Values) -> LatentsRun:
         return LatentsRun(self.lab, Latents.check(values))

@@ -233,7 +233,9 @@ class SamplingPlace(Place):
         return Sampling(self.lab, REQUESTS[part].check(values))
 
     def describe(self, computation: Sampling) -> Values:
-        """{estimate, seconds, summary}, and where the models' files are here {caption, spacing, python, diffusers, why}."""
+        """{estimate, seconds, auto, summary}, and for models whose files are here {caption, spacing, python, diffusers,
+        why}.
+        """
         known = [self.lab.models.known(ref) for ref in computation.refs]
         specs = [spec for spec in known if spec]
         about: Values = {"summary": captions.summary(computation.lanes)}
