@@ -104,14 +104,6 @@ def estimate(lab: Lab, refs: Sequence[str], seconds: float | None) -> dict[str, 
     return {"estimate": text, "seconds": seconds, "auto": quick and not (lab.public and len(lab.turns))}
 
 
-def here(lab: Lab, ref: str) -> ModelSpec:
-    """What is known of a model whose files are here. Raises CheckpointError, and ValueError where they are not."""
-    model = lab.models.known(ref)
-    if model is None:
-        raise ValueError("Pictures for this model can be chosen once it is downloaded: run it with a seed first")
-    return model
-
-
 def _examples(model: ModelSpec) -> list[dict[str, Any]]:
     """Pictures of the shipped set, with what they show."""
     found = set_for(model)

@@ -27,7 +27,7 @@ from gradio.utils import get_upload_folder
 
 from ddpm_core import defaults, imaging
 from ddpm_core.checkpoint.refs import CheckpointError
-from ui import formats, hardware, temporary, web, zero
+from ui import chooser, formats, hardware, temporary, web, zero
 from ui.counts import Counts
 from ui.export.invitation import invitation
 from ui.gate import Gate
@@ -125,7 +125,14 @@ class App(gr.Server):
             return {"error": f"The system refused it: {error.strerror or error}"}
 
     def _answer(self, part: str, what: str, values: Values) -> Values:
-        own = {"models": self._models, "model": self._model, "stop": self._stop, "save": self._save, "room": self._room}
+        own = {
+            "models": self._models,
+            "model": self._model,
+            "stop": self._stop,
+            "save": self._save,
+            "room": self._room,
+            **chooser.questions(self.lab),
+        }
         if part == "lab":
             if what not in own:
                 raise ValueError("The page can't ask this")

@@ -57,7 +57,7 @@ def page(given: dict[str, Any], base: str) -> str:
     links = "\n".join(f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("BASE", html.escape(base))
-    return filled.replace("<!-- modules -->", links).replace("<!-- given -->", content)
+    return filled.replace("<!-- modules -->", links).replace('"GIVEN"', content)
 
 
 def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:

@@ -59,6 +59,9 @@ const PLACES = [
   { name: "course", title: "Course", parts: [{ name: "course", title: "", module: "course" }] },
 ];
 
+/** Modules with a style of their own. */
+const STYLED = new Set(["compare", "grid", "plane", "forward", "latents", "likelihood", "train", "course"]);
+
 export class Lab {
   client = new Client();
   /** @type {Given} */
@@ -145,6 +148,8 @@ export class Lab {
   #load(plan) {
     let part = this.#parts.get(plan.name);
     if (!part) {
+      const style = new URL(`places/${plan.module}.css`, import.meta.url).href;
+      if (STYLED.has(plan.module)) document.head.append(el("link", { rel: "stylesheet", href: style }));
       part = import(`./places/${plan.module}.js`).then(({ mount }) => mount(this, plan.name));
       this.#parts.set(plan.name, part);
       part.then(

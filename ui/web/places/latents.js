@@ -1,8 +1,86 @@
-import { el } from "../shared/dom.js";
+// What a noisy picture remembers: rows of pictures, decoded from latents that are shared or mixed.
+import { el, find } from "../shared/dom.js";
+import { Panel } from "../shared/panel.js";
+import { Source } from "../shared/source.js";
+import { Rows } from "./latents/rows.js";
 
 /** @import { Lab, Part } from "../app.js" */
+/** @import { Result } from "./latents/rows.js" */
 
-/** @param {Lab} _lab @param {string} part @returns {Part} */
-export function mount(_lab, part) {
-  return { element: el("section", { class: "part" }, part), set: () => {} };
+const LEAD = {
+  reconstruct:
+    "Each row noises the picture up to t, and undoes the noise again with other draws. What the pictures of a row share is what xₜ still knows (Fig. 7).",
+  interpolate:
+    "Each row noises both pictures up to t, mixes the two latents, and undoes the noise with one and the same draw. Small t blends pixels, large t invents (Figs. 8, 9).",
+};
+const STAGE = `
+<p class="lead"></p>
+<div class="sources" hidden></div>
+<div class="rows"></div>
+<div class="transport" hidden>
+  <button type="button" class="button play" aria-label="Play">Play</button>
+  <input type="range" class="slider scrubber" min="0" max="1" step="1" value="1" aria-label="Step of the chains">
+  <span class="at"></span>
+</div>
+`;
+
+/** Its element has data-mode, and data-rows: how many are finished. @param {Lab} lab @param {string} part @returns {Part} */
+export function mount(lab, part) {
+  const body = el("div", { class: "latents" });
+  body.innerHTML = STAGE;
+  const rows = new Rows(body);
+  /** @type {Panel<Result>} */
+  const panel = new Panel(lab, part, {
+    take: (result) => rows.take(result),
+    renew: () => rows.clear(),
+    render,
+    offer: (about) => {
+      const times = panel.form.place("times").querySelector("input");
+      if (times) times.placeholder = [4, 3, 2, 1].map((n) => Math.floor((about.T * n) / 4)).join(", ");
+      for (const source of sources) source.offer(about);
+    },
+    extra: () => ({ picture: sources[0].text, picture_b: mode() === "interpolate" ? sources[1].text : "" }),
+    missing: () => sources.slice(0, mode() === "interpolate" ? 2 : 1).find(({ missing }) => missing)?.missing,
+  });
+  const { form } = panel;
+  const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
+  const sources = ["The picture", "The second picture"].map(
+    (title) =>
+      new Source(
+        lab,
+        title,
+        "Sample of the seed",
+        () => String(form.value("checkpoint")),
+        () => panel.changed("picture", true),
+      ),
+  );
+  form.place("seed").before(sources[0].root);
+  form.place("seed_b").before(sources[1].root);
+  panel.stage.append(body);
+
+  function render() {
+    rows.render();
+    panel.element.dataset.mode = mode();
+    find(body, ".lead", HTMLElement).textContent = LEAD[mode()];
+    const two = mode() === "interpolate";
+    sources[1].root.hidden = !two;
+    form.show("seed_b", two);
+    form.show("variance", form.value("sampler") === "ddpm");
+    form.show("eta", form.value("sampler") === "ddim");
+    panel.element.dataset.rows = String(rows.done);
+  }
+
+  render();
+  panel.showExample((results) => {
+    for (const result of results) rows.take(result);
+  });
+  return {
+    element: panel.element,
+    async set(values, eager) {
+      await panel.set(values, eager);
+      if (values.picture) await sources[0].restore(String(values.picture));
+      if (values.picture_b) await sources[1].restore(String(values.picture_b));
+    },
+    items: () => panel.items(lab.given.given.latents.kinds, rows.done > 0),
+  };
 }

@@ -41,7 +41,7 @@ export class Pictures {
   }
 
   get #wanted() {
-    const { shown, image, gain, kind, frames } = this.view;
+    const { image, gain, kind, frames } = this.view;
     return [image, gain, kind, ...frames.map((frame) => frame?.k)].join();
   }
 

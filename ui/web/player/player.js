@@ -163,7 +163,8 @@ export class Player {
     else if (projector.on && projector.key(key)) return true;
     else if (!view.shown.count) return false;
     else if (within(event, ".batch")) return this.#pickByKey(key);
-    else if (within(event, "select, summary, .side, nav, header") || (key === " " && within(event, "button"))) return false;
+    else if (within(event, "select, summary, .side, nav, header") || (key === " " && within(event, "button")))
+      return false;
     else {
       const to = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
       if (key === " ") this.toggle();

@@ -73,7 +73,13 @@ export class View {
    * @param {Recording} recording
    */
   open(recording) {
-    Object.assign(this, { shown: recording, coming: recording, tick: recording.held[0] ?? 0, live: false, playing: true });
+    Object.assign(this, {
+      shown: recording,
+      coming: recording,
+      tick: recording.held[0] ?? 0,
+      live: false,
+      playing: true,
+    });
     this.fresh = true;
     this.#due = 0;
   }

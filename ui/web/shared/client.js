@@ -11,7 +11,9 @@ const at = (path) => new URL(path, document.baseURI).href;
 
 export class Client {
   /** Who this page is: a visitor's runs share one turn, and each replaces the one before it. */
-  session = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  session = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 
   /** @param {string} path @param {unknown[]} data */
   async #post(path, data) {

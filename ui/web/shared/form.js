@@ -437,7 +437,12 @@ export class Form {
       this.changed(field.name, true);
     });
     set(field.default);
-    return { element: el("div", { class: "model" }, buttons, select, other), get: () => select.value, set, inputs: () => [select] };
+    return {
+      element: el("div", { class: "model" }, buttons, select, other),
+      get: () => select.value,
+      set,
+      inputs: () => [select],
+    };
   }
 
   /** @param {HTMLSelectElement} select @param {string} name */

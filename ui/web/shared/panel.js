@@ -3,6 +3,7 @@
 import { el, find } from "./dom.js";
 import { Form } from "./form.js";
 import { duration } from "./numbers.js";
+import { FILES } from "./share.js";
 import { Stream } from "./stream.js";
 
 /** @import { Lab } from "../app.js" */
@@ -50,6 +51,7 @@ export class Panel {
   /** @type {Description | null} */
   description = null;
   revision = "";
+  example = false; // what is shown is a recorded run
 
   /**
    * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known) and
@@ -75,7 +77,12 @@ export class Panel {
     this.side = el("div", { class: "side" }, this.summary, this.fields, this.estimate, bar);
     this.status = statusLine();
     this.stage = el("div", { class: "stage" }, this.status);
-    this.element = el("section", { class: `part part-${part}`, "data-state": "idle", "data-ready": false }, this.side, this.stage);
+    this.element = el(
+      "section",
+      { class: `part part-${part}`, "data-state": "idle", "data-ready": false },
+      this.side,
+      this.stage,
+    );
     this.run.addEventListener("click", () => this.start());
     this.stop.addEventListener("click", () =>
       this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run })),
@@ -85,7 +92,8 @@ export class Panel {
       this.summary.setAttribute("aria-expanded", String(open));
     });
     this.side.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && event.target instanceof HTMLInputElement && event.target.type !== "radio") this.start();
+      if (event.key === "Enter" && event.target instanceof HTMLInputElement && event.target.type !== "radio")
+        this.start();
     });
   }
 
@@ -163,6 +171,7 @@ export class Panel {
   start() {
     if (this.run.disabled) return;
     this.#forget();
+    this.example = false;
     this.stream.start();
     this.side.classList.remove("open");
     this.lab.remember(this.part, this.linked);
@@ -180,6 +189,7 @@ export class Panel {
     element.dataset.state = stream.state;
     element.dataset.run = stream.run ?? "";
     find(this.status, ".status-text", HTMLElement).textContent = stream.words;
+    find(this.status, ".tag", HTMLElement).hidden = true;
     const left = stream.active && stream.left !== null ? `${duration(stream.left)} left` : "";
     find(this.status, ".status-left", HTMLElement).textContent = left;
     const bar = find(this.status, ".progress", HTMLElement);
@@ -201,6 +211,50 @@ export class Panel {
     this.options.render();
   }
 
+  /**
+   * Show a recorded run while there is none of the visitor's: files in examples/, made by `python -m ui.examples`.
+   * @param {(results: Result[]) => void} show
+   */
+  async showExample(show) {
+    const answer = await fetch(new URL(`../examples/${this.part}.json`, import.meta.url)).catch(() => null);
+    if (!answer?.ok) return;
+    const { results } = await answer.json();
+    if (this.stream.state !== "idle") return;
+    this.example = true;
+    show(results);
+    find(this.status, ".status-text", HTMLElement).textContent = "A recorded run. Change anything, and yours begins.";
+    find(this.status, ".tag", HTMLElement).hidden = false;
+    this.options.render();
+  }
+
+  /**
+   * What can be taken away. kinds: of files; some: whether there is something to save.
+   * @param {string[]} kinds @param {boolean} some @returns {import("./share.js").Item[]}
+   */
+  items(kinds, some) {
+    const { python, diffusers, why } = this.description ?? {};
+    const unknown = this.description ? "Not for these settings" : "Not known yet";
+    const files = kinds.map((kind) => ({
+      title: FILES[kind] ?? kind,
+      save: () => this.save(kind),
+      disabled: some && !this.example ? "" : "Run first",
+    }));
+    const script = {
+      title: "Copy Python",
+      copy: () => python ?? "",
+      what: "The script:",
+      disabled: python ? "" : unknown,
+    };
+    if (diffusers === undefined) return [...files, script];
+    const other = {
+      title: "Copy for diffusers",
+      copy: () => diffusers,
+      what: "The script:",
+      disabled: diffusers ? "" : why || unknown,
+    };
+    return [...files, script, other];
+  }
+
   /** Save a file of the run. @param {string} kind @returns {Promise<string>} a sentence where it could not be made, or "" */
   async save(kind) {
     const got = await this.lab.client.ask("lab", "save", { run: this.stream.run, kind });
@@ -212,13 +266,20 @@ export class Panel {
 
 /** How a run stands. */
 function statusLine() {
-  const bar = { class: "progress", role: "progressbar", "aria-label": "Progress of the run", "aria-valuemin": 0, "aria-valuemax": 100 };
+  const bar = {
+    class: "progress",
+    role: "progressbar",
+    "aria-label": "Progress of the run",
+    "aria-valuemin": 0,
+    "aria-valuemax": 100,
+  };
   const progress = el("div", bar, el("i", null));
   progress.hidden = true;
   return el(
     "header",
     { class: "status" },
     el("span", { class: "dot" }),
+    el("b", { class: "tag", hidden: true }, "Example"),
     el("span", { class: "status-text" }, "Ready"),
     el("span", { class: "status-left" }),
     progress,

@@ -10,6 +10,16 @@ import { el } from "./dom.js";
  * @property {string} [disabled] why it can't be had now
  */
 
+/** What files are called, by their kind. @type {Record<string, string>} */
+export const FILES = {
+  png: "Picture (PNG)",
+  gif: "GIF",
+  webp: "WebP",
+  strip: "Film strip (PNG)",
+  csv: "Numbers (CSV)",
+  zip: "Everything (ZIP)",
+};
+
 export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];
@@ -17,10 +27,14 @@ export class ShareMenu {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.list = el("div", { class: "menu", role: "menu", hidden: true });
-    this.button = el("button", { type: "button", class: "button", "aria-haspopup": "menu", "aria-expanded": false }, "Share ▾");
+    this.button = el(
+      "button",
+      { type: "button", class: "button", "aria-haspopup": "menu", "aria-expanded": false },
+      "Share ▾",
+    );
     this.said = el("p", { class: "menu-said", role: "status" });
     root.append(this.button, this.list);
-    this.button.addEventListener("click", () => this.#toggle(this.list.hidden));
+    this.button.addEventListener("click", () => this.#toggle(Boolean(this.list.hidden)));
     document.addEventListener("click", (event) => {
       if (event.target instanceof Node && !root.contains(event.target)) this.#toggle(false);
     });

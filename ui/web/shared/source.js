@@ -1,15 +1,35 @@
-// Where a picture comes from: what the tab has itself (the sample of a seed, a whole set), one that comes with the page, or
+// Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
 // an upload, of which a square is chosen.
-import { all, el, find } from "../shared/dom.js";
-import { asked, NO_ANSWER } from "./answers.js";
+import { NO_ANSWER } from "./client.js";
 import { inside, middle, resized } from "./crop.js";
+import { all, el, find } from "./dom.js";
 
-/** @import { About, Picture, PictureServer } from "./answers.js" */
+/** @import { Lab } from "../app.js" */
+/** @import { About } from "./form.js" */
 /** @import { Square } from "./crop.js" */
-/** @typedef {(file: File) => Promise<{ path: string }>} Upload */
+/** @typedef {{ text: string, uri: string, name?: string }} Picture of the model's size */
 
 const PATIENCE = 150; // ms after the last move of the square until it is fitted
 const KEYS = /** @type {const} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
+
+const MARKUP = `
+<legend></legend>
+<div class="choice kind">
+  <label><input type="radio" value="sample" checked><span></span></label>
+  <label><input type="radio" value="picture"><span>A picture</span></label>
+</div>
+<div class="own" hidden>
+    <div class="thumbs" role="group" aria-label="Pictures that come with the page"></div>
+    <label class="button upload"><input type="file" accept="image/*" aria-label="Upload a picture"><span>Upload a picture</span></label>
+    <div class="cropper" hidden>
+      <div class="crop"><img alt="What you uploaded"><div class="square" tabindex="0" role="group" aria-label="The square that is used: arrow keys move it"></div></div>
+      <div class="row"><label class="grow"><span class="info">Size of the square</span><input type="range" class="slider side-slider" min="5" max="100" value="100" step="1" aria-label="Size of the square, per cent of the shorter side"></label>
+      <figure class="fitted"><img alt="The square as the model gets it"></figure></div>
+      <label class="row invert"><input type="checkbox"><span>Swap light and dark</span></label>
+    </div>
+    <p class="wrong" role="alert" hidden></p>
+  </div>
+`;
 
 export class Source {
   /** @type {Picture | null} */
@@ -24,22 +44,22 @@ export class Source {
   #asks = 0; // of fits and uploads: an answer to an older one is dropped
 
   /**
-   * @param {HTMLElement} root
-   * @param {PictureServer} server
-   * @param {Upload} upload
-   * @param {{ MAX_SEED: number, MAX_BYTES: number }} given
+   * Its element is a fieldset.
+   * @param {Lab} lab @param {string} title @param {string} sample what the part has itself
    * @param {() => string} checkpoint
    * @param {() => void} changed
    */
-  constructor(root, server, upload, given, checkpoint, changed) {
-    this.root = root;
-    this.server = server;
-    this.upload = upload;
-    this.given = given;
+  constructor(lab, title, sample, checkpoint, changed) {
+    this.lab = lab;
     this.checkpoint = checkpoint;
     this.changed = changed;
+    const root = el("fieldset", { class: "field source" });
+    root.innerHTML = MARKUP;
+    this.root = root;
+    find(root, "legend", HTMLElement).textContent = title;
+    find(root, ".kind span", HTMLElement).textContent = sample;
     this.kinds = all(root, ".kind input", HTMLInputElement);
-    this.seed = find(root, ".seed", HTMLInputElement);
+    for (const kind of this.kinds) kind.name = `source-${title}`;
     this.frame = find(root, ".square", HTMLElement);
     this.side = find(root, ".side-slider", HTMLInputElement);
     this.invert = find(root, ".invert input", HTMLInputElement);
@@ -48,11 +68,6 @@ export class Source {
         this.#show();
         this.changed();
       });
-    this.seed.addEventListener("input", () => this.changed());
-    find(root, ".dice", HTMLElement).addEventListener("click", () => {
-      this.seed.value = String(Math.floor(Math.random() * (given.MAX_SEED + 1)));
-      this.changed();
-    });
     const files = find(root, ".upload input", HTMLInputElement);
     files.addEventListener("change", () => {
       if (files.files?.length) this.open(files.files[0]);
@@ -115,7 +130,7 @@ export class Source {
     this.kinds[1].checked = true;
     this.#whole = null;
     const ask = ++this.#asks;
-    const got = await asked(this.server.known_picture({ text, checkpoint: this.checkpoint() }));
+    const got = await this.lab.client.ask("lab", "known", { text, checkpoint: this.checkpoint() });
     if (ask !== this.#asks) return;
     if (got.error !== undefined) this.#refuse(got.error);
     else this.#take(got);
@@ -125,10 +140,11 @@ export class Source {
   async open(file) {
     const ask = ++this.#asks;
     this.kinds[1].checked = true;
-    if (file.size > this.given.MAX_BYTES)
-      return this.#refuse(`This file is too large: up to ${this.given.MAX_BYTES / 1e6} MB are read.`);
-    const whole = await this.upload(file)
-      .then(async ({ path }) => ({ path, ...(await this.server.whole_picture({ path })) }))
+    const most = this.lab.given.limits.upload;
+    if (file.size > most) return this.#refuse(`This file is too large: up to ${most / 1e6} MB are read.`);
+    const whole = await this.lab.client
+      .upload(file)
+      .then(async ({ path }) => ({ path, ...(await this.lab.client.ask("lab", "whole", { path })) }))
       .catch(() => ({ error: NO_ANSWER }));
     if (ask !== this.#asks) return undefined;
     if ("error" in whole && whole.error !== undefined) return this.#refuse(whole.error);
@@ -191,7 +207,7 @@ export class Source {
     this.#show();
     const { path } = this.#whole;
     const wanted = { path, ...this.#square, invert: this.invert.checked, checkpoint: this.checkpoint() };
-    const got = await asked(this.server.fit_picture(wanted));
+    const got = await this.lab.client.ask("lab", "fit", wanted);
     if (ask !== this.#asks) return;
     if (got.error !== undefined) this.#refuse(got.error);
     else this.#take(got);
@@ -221,7 +237,6 @@ export class Source {
 
   #show() {
     find(this.root, ".own", HTMLElement).hidden = !this.isPicture;
-    find(this.root, ".seed-info", HTMLElement).textContent = this.isPicture ? "Seed of the noise" : "Seed";
     find(this.root, ".cropper", HTMLElement).hidden = !this.#whole;
     this.root.dataset.picture = this.text.slice(-12);
     const thumbs = all(this.root, ".thumbs button", HTMLButtonElement);

@@ -1,8 +1,24 @@
 // The rows of pictures, and where in their chains they are shown.
-import { el, find } from "../shared/dom.js";
-import { CALM, calm, play } from "../shared/motion.js";
+import { el, find } from "../../shared/dom.js";
+import { CALM, calm, play } from "../../shared/motion.js";
 
-/** @import { Plan, Result } from "./server.js" */
+/**
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {"reconstruct" | "interpolate"} mode
+ * @property {number[]} times of the rows
+ * @property {number} T
+ * @property {string[]} columns
+ * @property {number[]} steps of each row
+ * @property {number} size
+ * @property {boolean} pixelated
+ */
+
+/** @typedef {{ kind: "source", i: number, x: string, final: boolean }} SourceResult */
+/** @typedef {{ kind: "latent", row: number, x: string[] }} LatentResult */
+/** @typedef {{ kind: "step", row: number, k: number, s: number, x0: string }} StepResult */
+/** @typedef {{ kind: "row", row: number, spread: number }} RowResult */
+/** @typedef {Plan | SourceResult | LatentResult | StepResult | RowResult} Result */
 /** @typedef {{ k: number, s: number, uri: string }} Held */
 
 const SECONDS = 4; // that playing takes
@@ -91,7 +107,6 @@ export class Rows {
     const place = find(root, ".sources", HTMLElement);
     place.replaceChildren(...figures);
     place.hidden = false;
-    find(root, ".empty", HTMLElement).hidden = true;
     const heads = el(
       "div",
       { class: "heads", "aria-hidden": "true" },

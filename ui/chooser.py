@@ -1,0 +1,41 @@
+"""Choosing a picture of one's own for a model: the questions that web/shared/source.js asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ddpm_core.model import ModelSpec
+from ui import pixels
+from ui.lab import Lab
+from ui.pictures import uploaded, uri
+from ui.place import Values
+
+
+def questions(lab: Lab) -> dict[str, Callable[[Values], Values]]:
+    """Each raises ValueError or CheckpointError, one sentence, for what can't be answered."""
+
+    def whole(values: Values) -> Values:
+        """{path} of an upload -> {uri, width, height}, to be cropped by the visitor."""
+        image = pixels.whole(uploaded(values.get("path")), lab.limits)
+        return {"uri": uri(np.asarray(image)[None], "png"), "width": image.width, "height": image.height}
+
+    def fit(values: Values) -> Values:
+        """{path, left, top, side, invert, checkpoint} -> {text, uri}: the square as the model sees it."""
+        model = _here(lab, values)
+        image = pixels.whole(uploaded(values.get("path")), lab.limits)
+        return pixels.shown(pixels.crop(image, *pixels.fractions(values), model, values.get("invert") is True))
+
+    def known(values: Values) -> Values:
+        """{text, checkpoint}, from an address -> {text, uri}."""
+        return pixels.shown(pixels.from_text(values.get("text"), _here(lab, values))[0])
+
+    return {"whole": whole, "fit": fit, "known": known}
+
+
+def _here(lab: Lab, values: Values) -> ModelSpec:
+    model = lab.models.known(str(values.get("checkpoint") or "").strip())
+    if model is None:
+        raise ValueError("Pictures for this model can be chosen once it is downloaded: run it with a seed first")
+    return model
