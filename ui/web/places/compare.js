@@ -1,8 +1,86 @@
+// Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
+import { Player } from "../player/player.js";
+import { Recording } from "../player/recording.js";
 import { el } from "../shared/dom.js";
+import { Panel } from "../shared/panel.js";
+import { PRESETS } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
+/** @import { About } from "../shared/form.js" */
+/** @import { Result } from "../player/recording.js" */
 
-/** @param {Lab} _lab @param {string} part @returns {Part} */
-export function mount(_lab, part) {
-  return { element: el("section", { class: "part" }, part), set: () => {} };
+const LANE = ["checkpoint", "steps", "variance", "sampler", "spacing", "eta"];
+const SHARED = ["seed", "label", "guidance", "count", "clip"];
+/** The published numbers behind the first two (Song et al. 2021, Table 1). */
+const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CIFAR-10 model, not this one
+(<a href="https://arxiv.org/abs/2010.02502" target="_blank" rel="noopener">DDIM paper</a>, Table 1)</caption>
+<tr><th>steps</th><td>10</td><td>20</td><td>50</td><td>100</td><td>1000</td></tr>
+<tr><th>βₜ</th><td>367</td><td>133</td><td>32.7</td><td>9.99</td><td><b>3.17</b></td></tr>
+<tr><th>β̃ₜ</th><td><b>41.1</b></td><td><b>18.4</b></td><td><b>8.01</b></td><td><b>5.78</b></td><td>4.73</td></tr></table>`;
+
+/** @param {Lab} lab @param {string} part @returns {Part} */
+export function mount(lab, part) {
+  const player = new Player(lab.client);
+  let other = ""; // the model of lane B that is known
+  /** @type {Panel<Result>} */
+  const panel = new Panel(lab, part, {
+    take: (result) => player.take(result),
+    renew: () => player.start(),
+    offer: (about) => {
+      if (form.value("checkpoint_b") === "same") form.offer(about, "_b");
+    },
+    render() {
+      player.active = panel.stream.active;
+      form.show("guidance", form.value("label") !== "any");
+      for (const lane of ["", "_b"]) {
+        form.show(`variance${lane}`, form.value(`sampler${lane}`) === "ddpm");
+        form.show(`eta${lane}`, form.value(`sampler${lane}`) === "ddim");
+      }
+      const wanted = String(form.value("checkpoint_b"));
+      if (wanted !== other) chooseB(wanted);
+    },
+  });
+  const { form } = panel;
+
+  /** What lane B's own model offers. @param {string} ref */
+  async function chooseB(ref) {
+    other = ref;
+    const known = ref === "same" ? String(form.value("checkpoint")) : ref;
+    /** @type {About & { error?: string }} */
+    const about = await lab.client.ask("lab", "model", { ref: known });
+    if (other !== ref || !about.here) return;
+    form.offer(about, "_b");
+    panel.changed("", false);
+  }
+
+  const card = (/** @type {string} */ title, /** @type {string} */ suffix) =>
+    el(
+      "section",
+      { class: `card card-${title}`, "aria-label": `Lane ${title}` },
+      el("h3", null, el("i", null), title),
+      form.layout(LANE.map((name) => name + suffix)),
+    );
+  const presets = el("div", { class: "try" });
+  for (const [title, values] of Object.entries(PRESETS)) {
+    const button = el("button", { type: "button", class: "button" }, title);
+    button.addEventListener("click", () => panel.set(values, true));
+    presets.append(button);
+  }
+  panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));
+  const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
+  published.insertAdjacentHTML("beforeend", PUBLISHED);
+  panel.stage.append(presets, player.root, published);
+  panel.options.render();
+  panel.showExample((results) => {
+    const recording = new Recording();
+    for (const result of results) recording.take(result);
+    player.open(recording);
+  });
+  return {
+    element: panel.element,
+    set: (values, eager) => panel.set(values, eager),
+    hide: () => player.hide(),
+    items: () => panel.items(["png", "gif", "webp", "strip", "csv", "zip"], player.view.coming.count > 0),
+    key: (event) => player.key(event),
+  };
 }

@@ -1,10 +1,22 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
 import { Player } from "../player/player.js";
 import { Recording } from "../player/recording.js";
+import { el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
+import { PRESETS } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
+
+/** What there is to try, each with one press. @type {[string, (lab: Lab, panel: Panel<Result>) => unknown][]} */
+const TRIES = [
+  [
+    "10 steps: which noise is right, β or β̃?",
+    (lab) => lab.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, eager: true }),
+  ],
+  ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, true)],
+  ["My own picture", (lab) => lab.open("latents", null, { push: true })],
+];
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
@@ -21,7 +33,13 @@ export function mount(lab, part) {
       form.show("eta", form.value("sampler") === "ddim");
     },
   });
-  panel.stage.append(player.root);
+  const tries = el("div", { class: "try" });
+  for (const [title, open] of TRIES) {
+    const button = el("button", { type: "button", class: "button" }, title);
+    button.addEventListener("click", () => open(lab, panel));
+    tries.append(button);
+  }
+  panel.stage.append(player.root, tries);
   panel.options.render();
   panel.showExample((results) => {
     const recording = new Recording();
