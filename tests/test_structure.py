@@ -1,4 +1,4 @@
-"""Which module imports which: no circle anywhere, and no import that docs/design.md's rooms forbid.
+"""Which module imports which: no circle anywhere, and no import that FORBIDDEN names.
 
 Imports inside functions and under TYPE_CHECKING count. `from ddpm_core import name` counts as an import of the module
 that the name comes from, and the list of these names in ddpm_core/__init__.py as none.
