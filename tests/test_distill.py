@@ -440,6 +440,21 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
     assert load(broken / last / "model", device="cpu", engine="torch").student.finished
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_student_is_sampled_while_it_learns_and_not_asked_at_times_that_it_does_not_know(
+    teacher, data, tmp_path, method, torch_engine
+):
+    run = {**METHODS[method], "steps": 2, "sample_every": 1, "sample_seconds": 1e-9, "sample_count": 4}
+    assert main(words(teacher, data, tmp_path, **run)) == 0
+    out = tmp_path / ("1-steps" if method == "progressive" else "")
+    grids = [f"step-{step:09}-{weights}.png" for step in range(3) for weights in ("ema", "raw")]
+    assert sorted(path.name for path in (out / "samples").iterdir()) == grids
+    noted = [json.loads(line) for line in (out / "progress.jsonl").read_text().splitlines()]
+    errors = [line["error"] for line in noted if "samples" in line]
+    assert errors and set(errors) == {None}  # of a step to another x̂_0 than that of a denoiser
+    assert "![samples](samples.png)" in (out / "model" / "README.md").read_text()
+
+
 def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, data, tmp_path, monkeypatch):
     orders = []
     monkeypatch.setattr(task, "progressive_loss", lambda *_, order: orders.append(order) or progressive_loss(*_, order))
