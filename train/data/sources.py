@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from ddpm_core.files import cache_folder
+from ddpm_core.image_files import SUFFIXES, open_picture
 from train import TrainError, first_line
 from train.command_line import user_path
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 TORCHVISION = ("cifar10", "mnist")
 SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -112,7 +112,7 @@ class ImageFolder(ImageSource):
         return len(self._files)
 
     def picture(self, i: int) -> Image.Image:
-        return Image.open(self._files[i])
+        return open_picture(self._files[i])
 
     def name(self, i: int) -> str:
         return str(self._files[i])
@@ -161,7 +161,7 @@ class HubDataset(ImageSource):
 
     def picture(self, i: int) -> Image.Image:
         image = self._images[i][self._column]
-        return Image.open(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
+        return open_picture(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
 
     def name(self, i: int) -> str:
         return f"row {i} of {self._data}"
@@ -291,7 +291,7 @@ class LSUNDatabase(ImageSource):
 
     def picture(self, i: int) -> Image.Image:
         with self._begin() as transaction:
-            return Image.open(io.BytesIO(transaction.get(self._keys[i]) or b""))
+            return open_picture(io.BytesIO(transaction.get(self._keys[i]) or b""))
 
     def name(self, i: int) -> str:
         return f"image {i} of {self._root}"

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 import numpy as np
 from gradio import processing_utils
-from PIL import Image
 
 from ddpm_core import imaging, video
+from ddpm_core.image_files import open_picture
 from ddpm_core.noise import gaussian_batch
 from ui.runs.frames import RunView
 from ui.runs.offered import short_name
@@ -145,7 +145,7 @@ def _moments(view: RunView) -> list[list[np.ndarray]]:
 def _pictures(sprite: bytes, view: RunView) -> np.ndarray:
     """A sprite as uint8 (N, H, W, C) again."""
     count, size = view.sample.x.shape[:2]
-    row = np.asarray(Image.open(io.BytesIO(sprite)))
+    row = np.asarray(open_picture(io.BytesIO(sprite)))
     return np.stack(np.split(row.reshape(size, count * size, -1), count, axis=1))
 
 
