@@ -8,7 +8,9 @@ import re
 import shutil
 import signal
 import sys
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -27,6 +29,7 @@ from train import TrainError
 from train.__main__ import main
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
+from train.data.sources import open_source
 from train.fit import trainer as trainer_module
 from train.fit.config import PRESETS, Config, from_dict, to_dict
 from train.fit.ema import EMA
@@ -291,6 +294,30 @@ def test_grey_data_sets_stay_grey_and_others_do_not(tmp_path):
         assert images.channels == (channels or 1) and images.pixels.shape == (4, 8, 8, images.channels)
     Image.new("RGB", (9, 9)).save(tmp_path / "4.png")
     assert Images(tiny(tmp_path, "elsewhere"), quiet=True).channels == 3
+
+
+def test_processes_download_one_after_the_other(monkeypatch, tmp_path):
+    """The first one downloads, as it would under torchrun; the others find what it has put there."""
+    import torchvision.datasets
+
+    file, downloads = tmp_path / "cifar-10", []
+
+    class Data:
+        data, targets, classes = np.zeros((2, 32, 32, 3), np.uint8), [0, 1], ["a", "b"]
+
+        def __init__(self, root, train, download):
+            if not file.exists():
+                downloads.append(root)
+                file.touch()
+                time.sleep(0.2)
+                file.write_text("whole")
+            assert file.read_text() == "whole"
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", Data)
+    with ThreadPoolExecutor(3) as threads:  # each has a lock of its own, as processes have
+        found = list(threads.map(lambda _: open_source("cifar10", cache=tmp_path), range(3)))
+    assert [len(source) for source in found] == [2, 2, 2]
+    assert len(downloads) == 1
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])

@@ -1,4 +1,4 @@
-"""A lock for a command's folder: two commands that wrote into it would destroy each other's files."""
+"""Locks for folders: two commands or processes that wrote into one would destroy each other's files."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ def locked(folder: Path) -> Iterator[None]:
                 (folder / NAME).unlink()
                 for path in made:
                     path.rmdir()
+        lock.release()
+
+
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process is at work in a folder, which is made if need be, and hold it.
+
+    For what all processes of a run want in one place, such as a download: the first makes it, the others find it.
+    """
+    lock = FileLock(folder / NAME)
+    with suppress(OSError, NotImplementedError):  # it can't be written, or has no locks
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
         lock.release()
 
 

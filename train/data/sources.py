@@ -16,6 +16,7 @@ from ddpm_core.files import cache_folder
 from ddpm_core.image_files import SUFFIXES, open_picture
 from train import TrainError, first_line
 from train.command_line import user_path
+from train.lock import in_turn
 
 TORCHVISION = ("cifar10", "mnist")
 SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST
@@ -198,7 +199,8 @@ class TorchvisionDataset(ImageSource):
         if split not in ("train", "test"):
             raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:
-            found = kind(str(cache), train=split == "train", download=True)
+            with in_turn(cache):  # torchvision downloads to the final name
+                found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error
         self._pixels, self.labels = np.asarray(found.data), np.asarray(found.targets).tolist()
