@@ -87,8 +87,12 @@ def model_pairs(
         return model.student.pairs(n)
     if spacing != "optimised":
         return timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
-    ref = model.source.ref if model.source else "CHECKPOINT"
-    search = f"run `python -m train schedule {ref}"
+    if model.student is not None:
+        raise ValueError("a student has no optimised steps: leave its own to it (auto on the page)")
+    source = model.source
+    folder = "FOLDER" if source is None or source.fixed else source.ref
+    copy = f"`python -m ddpm_core export {source.ref} FOLDER` and " if source and source.fixed else ""
+    search = f"run {copy}`python -m train schedule {folder}"
     if model.optimised is None:
         raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")
     own_or_ddim: Sampler = "ddim" if sampler in ("ddpm", "consistency") else sampler
@@ -121,12 +125,17 @@ _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
 
 
 def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | None:
-    """The spacing for a sampler at so many steps of this model where nobody has chosen one; None is a student's own."""
+    """The spacing for a sampler at so many steps of this model where nobody has chosen one; None is a student's own.
+
+    Optimised steps count only where all who have the checkpoint have them: those that were found on this machine are
+    for who asks for them, else a link would give other pictures after a search.
+    """
     if model.student is not None:
         return None
     if steps > _FEW or steps >= model.schedule.T or sampler not in _SUITED:
         return "linspace"
-    return "optimised" if model.optimised and steps in model.optimised.get(sampler, {}) else _SUITED[sampler]
+    shared = model.optimised if model.source and model.source.fixed else None
+    return "optimised" if shared and steps in shared.get(sampler, {}) else _SUITED[sampler]
 
 
 def _whole(start: object, T: int) -> int:

@@ -604,6 +604,14 @@ def test_the_caption_of_lanes_without_noise_speaks_of_none():
     assert noisy.startswith("Both lanes have one x_T; DDIM η 0 adds no noise after it.") and "grey levels" in noisy
 
 
+def test_two_lanes_of_optimised_steps_have_a_caption():
+    """It compares them with another number of steps, for which there may be no optimised ones."""
+    model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8)
+    model.optimised = {"ddim": {5: (90, 70, 50, 30, 10)}}
+    lanes = [replace(SETTINGS, steps=5, spacing="optimised", variance=kind) for kind in ("beta", "beta_tilde")]
+    assert "Last noisy step at 5 steps" in make_plan(lanes, [model, model]).caption
+
+
 def test_lanes_are_named_by_what_they_differ_in():
     first = Settings(checkpoint="mnist-tiny", steps=50, sampler="ddim")
     both = [first, replace(first, checkpoint="mnist-student", steps=2, sampler="unipc", spacing="quadratic")]

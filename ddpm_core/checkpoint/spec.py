@@ -23,7 +23,7 @@ from ddpm_core.checkpoint.fields import (
     text,
     whole,
 )
-from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref
+from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref, shipped
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import (
     AVERAGINGS,
@@ -84,6 +84,7 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
         file=checkpoint.layout.weights,
         bytes=checkpoint.weights.stat().st_size,
         folder=checkpoint.folder,
+        fixed=checkpoint.commit is not None or shipped(ref) is not None,
     )
     gamma, optimised = (kept.read(source, spec.schedule) for kept in (gamma_file, optimised_file))
     return replace(config, spec=replace(spec, source=source, gamma=gamma, optimised=optimised))
