@@ -40,7 +40,7 @@ from train.distill.losses import consistency_loss, consistency_target, ddim_step
 from train.distill.start import parse_distill, stages
 from train.distill.teacher import open_teacher, prepared
 from train.fit.limits import check
-from train.fit.recipe import make_network, warm_start
+from train.fit.recipe import warm_start
 from train.fit.start import parse_fit
 from train.fit.trainer import Trainer
 
@@ -325,10 +325,10 @@ NETWORK = dict(
 )
 
 
-def make_teacher(folder, **fields):
-    """A v-network with random weights, saved; fields: of Model."""
+def make_teacher(folder, blocks=None, **fields):
+    """A v-network with random weights, saved; blocks: instead of some of NETWORK's; fields: of Model."""
     torch.manual_seed(3)
-    network = unet("cifar10", **NETWORK)
+    network = unet("cifar10", **{**NETWORK, **(blocks or {})})
     torch.nn.init.normal_(network.conv_out.weight, std=0.2)
     model = Model(
         **{
@@ -547,7 +547,29 @@ def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(da
     config, _ = parse_fit(command[4:])
     assert config.prediction == "v" and config.init == str(folder)
     check(config)
-    warm_start(make_network(config, 2), str(folder))  # has the teacher's layers
+    warm_start(config, 2)  # has the teacher's layers
+
+
+def test_no_command_is_advised_that_would_be_refused_or_train_for_another_process(data, tmp_path, capsys):
+    sigmoid = NoiseSchedule.from_config({"beta_schedule": "sigmoid", "num_train_timesteps": 40})
+    attention = {"up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D")}
+    for changes, sentence in (
+        ({"schedule": sigmoid}, "`train fit` can't make such a model of it: its noise schedule is sigmoid."),
+        ({"blocks": attention}, "up_block_types is ['AttnUpBlock2D', 'AttnUpBlock2D'] there"),
+    ):
+        folder = make_teacher(tmp_path / next(iter(changes)), prediction="epsilon", **changes)
+        assert main(words(folder, data, tmp_path / "run", teacher_steps=4)) == 2
+        error = capsys.readouterr().err
+        assert sentence in error and "python -m" not in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "squaredcos_cap_v2", "linear"])
+def test_a_students_card_names_the_teachers_own_schedule(data, tmp_path, name, torch_engine):
+    schedule = NoiseSchedule.from_config({"beta_schedule": name, "num_train_timesteps": 40, "beta_start": 0.001})
+    folder = make_teacher(tmp_path / "teacher", schedule=schedule)
+    assert main(words(folder, data, tmp_path / "run", method="consistency", teacher_steps=2, steps=1)) == 0
+    called = "cosine" if name == "squaredcos_cap_v2" else name
+    assert f"T = 40, {called} schedule, variance beta" in (tmp_path / "run" / "model" / "README.md").read_text()
 
 
 def test_what_has_no_teacher_or_another_is_refused(teacher, data, tmp_path, capsys):
