@@ -77,16 +77,15 @@ def model_pairs(
 
     spacing: None is a student's own steps, and "linspace" for other models. "optimised" is those that were found for
     this model and sampler (ddpm_core.optimised); samplers that add noise take those of DDIM, which is of first order
-    too. start: as for `timestep_pairs`; the steps of a model are there for whole chains only. Raises ValueError, which
-    says what to do, where there are none for n steps.
+    too. start: as for `timestep_pairs`; optimised steps are there for whole chains only, a student's from each of its
+    times. Raises ValueError, which says what to do, where there are none for n steps.
     """
-    own = spacing == "optimised" or (spacing is None and model.student is not None)
-    if own and start not in (None, model.schedule.T):
-        raise ValueError("optimised steps, and those of a student, start at T: choose another spacing or model")
     if spacing is None and model.student is not None:
-        return model.student.pairs(n)
+        return model.student.pairs(n, start)
     if spacing != "optimised":
         return timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
+    if start not in (None, model.schedule.T):
+        raise ValueError("optimised steps start at T: choose another spacing")
     if model.student is not None:
         raise ValueError("a student has no optimised steps: leave its own to it (auto on the page)")
     source = model.source
@@ -101,6 +100,22 @@ def model_pairs(
         there = f"optimised steps for {ranges(found)} steps" if found else f"no optimised steps for {own_or_ddim}"
         raise ValueError(f"there are {there}, not for {n}: {search} --steps {n}`, or choose another spacing")
     return _pairs(found[n])
+
+
+def chain_length(model: ModelSpec, t: int, steps: int) -> int:
+    """How many steps a chain from t down to 0 has where `steps` are wanted: no more than there are times, a student's
+    own for a student.
+    """
+    return min(steps, t if model.student is None else sum(own <= t for own in model.student.times))
+
+
+def quarters(model: ModelSpec, which: Sequence[int] = (4, 3, 2, 1)) -> list[int]:
+    """These quarters of T, each time once; for a student those of its own times that are nearest to them."""
+    times = [model.schedule.T * quarter // 4 for quarter in which]
+    if model.student is not None:
+        own = model.student.times
+        times = [min(own, key=lambda time: abs(time - t)) for t in times]
+    return list(dict.fromkeys(times))
 
 
 def ranges(numbers: Iterable[int]) -> str:

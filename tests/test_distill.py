@@ -24,14 +24,27 @@ from test_train_command import words_for
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 from training import ROOT, assert_same, command, environment, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
-from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load, sample, save, trajectory
+from ddpm_core import (
+    CheckpointError,
+    Model,
+    NoiseSchedule,
+    bits_per_dim,
+    encode,
+    load,
+    reconstruct,
+    sample,
+    save,
+    trajectory,
+)
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.engines.choose import wrap
+from ddpm_core.imaging import to_uint8
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.network import unet
 from ddpm_core.process import q_sample
 from ddpm_core.student import Student
+from ddpm_core.timesteps import quarters
 from train import TrainError
 from train.__main__ import main
 from train.distill import task
@@ -275,6 +288,9 @@ def test_a_student_runs_as_it_was_made_unless_told_otherwise():
         (PROGRESSIVE, {"steps": 4}, "was made for 2 steps at t = 1000, 250: it can't take 4"),
         (PROGRESSIVE, {"steps": 1, "spacing": "trailing"}, "it can't take 1"),
         (PROGRESSIVE, {"steps": 2, "spacing": "trailing"}, "has not learned t = 500, only 1000, 250"),
+        (PROGRESSIVE, {"start": 500, "x_T": X_T[:1]}, "has not learned t = 500, only 1000, 250"),
+        (PROGRESSIVE, {"start": 250, "x_T": X_T[:1]}, "at t = 1000, 250, 1 of them from t = 250: it can't take 2"),
+        (CONSISTENCY, {"start": 250, "x_T": X_T[:1], "steps": 3}, "2 times up to t = 250: it takes 1 to 2 steps"),
     ],
 )
 def test_a_run_that_a_student_was_not_made_for_is_refused_in_one_sentence(student, options, sentence):
@@ -283,10 +299,22 @@ def test_a_run_that_a_student_was_not_made_for_is_refused_in_one_sentence(studen
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("student", [PROGRESSIVE, CONSISTENCY])
+def test_a_student_decodes_latents_of_its_own_times(student):
+    """From T that is its run of the seed, and from a later one the rest of its steps."""
+    model, images = toy_model(student=student), np.full((1, 4, 4, 3), 90, np.uint8)
+    assert np.array_equal(reconstruct(model, encode(model, images, 1000, [7]), 1000, [7]), sample(model, [7]))
+    x_t = encode(model, images, 250, [7])
+    steps = list(trajectory(model, [7], len(student.times[student.times.index(250) :]), x_T=x_t, start=250))
+    assert tuple(step.t for step in steps) == student.times[student.times.index(250) :]
+    assert np.array_equal(reconstruct(model, x_t, 250, [7], 50), to_uint8(steps[-1].x))
+    assert quarters(model) == {PROGRESSIVE: [1000, 250], CONSISTENCY: [1000, 562, 250]}[student]
+
+
 def test_a_student_is_no_denoiser_at_other_times():
     model = toy_model(student=CONSISTENCY)
     images = np.zeros((2, 4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="a student that has not learned t = "):
+    with pytest.raises(ValueError, match=r"a student that has not learned t = .*: measure its teacher$"):
         bits_per_dim(model, images)
     with pytest.raises(ValueError, match="a student that has not learned t = "):
         estimate_gamma(model, images)

@@ -100,7 +100,7 @@ def test_without_a_number_of_steps_there_are_50_or_those_of_a_student(here):
 def test_a_student_is_refused_for_a_row_that_it_was_not_made_for_before_any_work(here):
     write(here / "student", own={"student": STUDENT}, scheduler={"num_train_timesteps": 60}, **TINY)
     for command in ("reconstruct", "interpolate"):
-        assert "start at T" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
+        assert "has not learned t = 30" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
 
 
 def test_interpolation_between_two_files_of_any_size(checkpoint, here):

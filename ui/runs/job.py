@@ -14,7 +14,7 @@ import numpy as np
 
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
-from ddpm_core.model import Model
+from ddpm_core.model import Model, ModelSpec
 from ui.runs import formats, notices, zero
 from ui.runs.closing import CLOSING
 from ui.runs.forecast import Outlook
@@ -162,7 +162,7 @@ class Job:
                     self._fetch(ref)
                 known = [spec for lane in self.lanes if (spec := self._models.known(lane.checkpoint))]
                 if len(known) == len(self.lanes):
-                    arguments(self.lanes, known)  # so that an error is reported before waiting for other runs
+                    self._check_models(known)  # so that an error is reported before waiting for other runs
                 self._models.admit(self.lanes)
                 self._note_work()
                 self._say("queued")
@@ -178,6 +178,10 @@ class Job:
             self.failure = error
             log.exception("a run failed")
             self._say("error", notices.unforeseen(error, self.settings.count))
+
+    def _check_models(self, models: Sequence[ModelSpec]) -> None:
+        """ValueError for what these models, one for each lane, can't do."""
+        arguments(self.lanes, models)
 
     def _compute(self, place: Place) -> None:
         """Load the models and sample. In the run's turn, so waiting runs do not fill the memory with models."""

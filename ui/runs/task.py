@@ -63,6 +63,10 @@ class Task(Job):
             self._steps.append(result)  # pyright: ignore[reportArgumentType]
             self._news.notify_all()
 
+    def _check_models(self, models: Sequence[ModelSpec]) -> None:
+        (model,) = models
+        self.check(model)
+
     @property
     def _total(self) -> int:
         return max(self._expected, 1)

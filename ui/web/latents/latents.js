@@ -100,9 +100,8 @@ export function mount({ element, server, upload, trigger, given }) {
     if (!rows.plan) root.dataset.mode = mode();
     for (const place of all(root, ".source[data-which=b]", HTMLElement)) place.hidden = mode() !== "interpolate";
     find(root, ".lead", HTMLElement).textContent = LEAD[mode()];
-    const ddim = field("sampler").value === "ddim";
-    find(root, ".of-ddpm", HTMLElement).hidden = ddim;
-    find(root, ".of-ddim", HTMLElement).hidden = !ddim;
+    for (const name of ["ddpm", "ddim"])
+      find(root, `.of-${name}`, HTMLElement).hidden = field("sampler").value !== name;
   }
 
   // --- While the user chooses
@@ -121,12 +120,13 @@ export function mount({ element, server, upload, trigger, given }) {
       String(wanted.label ?? label.value),
     );
     find(root, ".of-class", HTMLElement).hidden = !about.labels.length;
+    const sampler = find(root, ".sampler", HTMLSelectElement);
+    fill(sampler, about.samplers, String(wanted.sampler ?? sampler.value));
     const steps = find(root, ".steps", HTMLInputElement);
-    steps.max = String(about.T);
-    if (Number(steps.value) > about.T) steps.value = String(about.T);
-    find(root, ".times", HTMLInputElement).placeholder = [4, 3, 2, 1]
-      .map((n) => Math.floor((about.T * n) / 4))
-      .join(", ");
+    const [least, most, usual] = about.steps;
+    [steps.min, steps.max] = [String(least), String(most)];
+    if (Number(steps.value) < least || Number(steps.value) > most) steps.value = String(usual);
+    find(root, ".times", HTMLInputElement).placeholder = about.times.join(", ");
     for (const source of sources) source.offer(about);
   }
 

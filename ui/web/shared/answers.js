@@ -8,7 +8,9 @@
  * @property {[label: string, ref: string][]} choices of models
  * @property {string} name
  * @property {boolean} here its files are on the server's machine
- * @property {number} T
+ * @property {number[]} times of a latent's rows where none are chosen
+ * @property {[least: number, most: number, usual: number]} steps of a chain
+ * @property {[label: string, name: string][]} samplers
  * @property {[label: string, name: string][]} variances
  * @property {string[]} labels empty for a model without classes
  * @property {{ title: string, count: number } | null} set of pictures that comes with the page
