@@ -494,7 +494,7 @@ def test_messages_follow_the_protocol():
     frames = [frame for message in messages for frame in message.get("frames", ())]
     assert [frame["k"] for frame in frames] == list(range(10))
     assert messages[-1]["state"] == "finished"
-    assert [len(sprites) for sprites in view.sprites.values()] == [10]
+    assert sorted(view.snapshot().pictures[0]) == list(range(10))
 
 
 def test_a_wrong_setting_is_one_message():

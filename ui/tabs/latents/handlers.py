@@ -68,7 +68,7 @@ class Handlers:
 
 
 def _grid(job: LatentsJob) -> np.ndarray:
-    rows = [row for _, row in sorted(job.rows.items())]
+    rows = [row for _, row in sorted(dict(job.rows).items())]  # a copy: the run may go on
     return imaging.grid(np.concatenate(rows), job.wanted.chain.count)
 
 
@@ -83,7 +83,7 @@ def _about(job: LatentsJob) -> str:
 
 def _film(job: LatentsJob) -> list[np.ndarray]:
     """The grid of the x̂_0 at each moment; all rows run at once, from their first step to their last."""
-    rows = [frames for row, frames in sorted(job.frames.items()) if row in job.rows]
+    rows = [frames for row, frames in sorted(dict(job.frames).items()) if row in job.rows]
     if not rows:  # only t = 0
         return [_grid(job)]
     moments = max(map(len, rows))
