@@ -29,6 +29,7 @@ from train.fit.start import parse_fit
 from ui.export import scripts
 from ui.runs.models import Models
 from ui.runs.settings import Settings
+from ui.tabs.latents.handlers import Handlers as LatentsHandlers
 from ui.tabs.train import choices, training, visits
 from ui.tabs.train.folder import RunFolder
 from ui.tabs.train.server import functions
@@ -514,8 +515,14 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         _, chosen = user(room, models)(ME)
         assert chosen["value"] == "trained-1" and models.known("trained-1").image_size == 8
         run = Settings(checkpoint="trained-1", steps=2)
-        with pytest.raises(ValueError, match="nowhere else"):
-            scripts.diffusers([run], [models.known("trained-1")])
+        model = models.known("trained-1")
+        for script in (scripts.python, scripts.diffusers):
+            with pytest.raises(ValueError, match="nowhere else"):
+                script([run], [model])
+            assert "load" not in scripts.copied(script, [run], [model])
+        chain = {"checkpoint": "trained-1", "steps": 2, "spacing": "linspace", "variance": "beta", "sampler": "ddpm"}
+        told = LatentsHandlers(None, models, "trained-1").describe_run(chain)
+        assert told["python"].startswith("# ") and "load(" not in told["python"]
         room._forget(room.visit(ME))
         assert "trained-1" not in dict(models.choices()).values()
         with pytest.raises(ddpm_core.CheckpointError):

@@ -97,6 +97,7 @@ def build(
 
         choose_device(device)
     models = Models(device, public, limits, allow_hub, checkpoint)
+    checkpoint = models.first
     warmup = Warmup(models, checkpoint)
     LINE.active, LINE.queue = models.limits.concurrent_runs, models.limits.waiting_runs
     trains = allow_training or not public

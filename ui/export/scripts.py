@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,19 @@ from ui.runs.settings import LANE, Settings
 SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
 
 
+def copied(script: Callable[..., str], *arguments: Any) -> str:
+    """A script, or as a comment why there is none."""
+    try:
+        return script(*arguments)
+    except ValueError as error:
+        return f"# {error}\n"
+
+
 def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
-    """A script that repeats a run with ddpm_core. lanes: resolved, each with its model."""
+    """A script that repeats a run with ddpm_core. lanes: resolved, each with its model.
+
+    Raises ValueError, with the reason, for a model that only this page has.
+    """
     first, model = lanes[0], models[0]
     shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
     ways = [{name: getattr(lane, name) for name in LANE if name != "checkpoint"} for lane in lanes]
@@ -51,8 +62,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     if len(lanes) > 1:
         raise ValueError("diffusers runs one lane: turn Compare off")
     run, model = lanes[0], models[0]
-    if run.checkpoint != _source(model).ref:  # its folder is nobody's business, and goes with the visitor
-        raise ValueError("This model was trained on this page, and is nowhere else")
+    _check_is_elsewhere(run, model)
     if run.sampler == "ddim":
         raise ValueError("diffusers' DDIM visits other times")
     if run.sampler == "consistency":
@@ -177,9 +187,16 @@ def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
 
 
 def reference(settings: Settings, model: ModelSpec) -> str:
-    """The checkpoint with the revision that was loaded."""
+    """The checkpoint with the revision that was loaded. Raises ValueError for a model that only this page has."""
+    _check_is_elsewhere(settings, model)
     commit = revision(model)
     return f"{_repository(_source(model))}@{commit}" if commit else settings.checkpoint
+
+
+def _check_is_elsewhere(settings: Settings, model: ModelSpec) -> None:
+    """Raise ValueError for a model whose name is this page's own: its folder is none of a stranger's business."""
+    if model.source and settings.checkpoint != model.source.ref:
+        raise ValueError("This model is on this page, and nowhere else")
 
 
 def _source(model: ModelSpec) -> Source:

@@ -111,7 +111,7 @@ class Handlers:
             estimate,
             summary,
             caption and f"<p>{escape(caption)}</p>",
-            scripts.python(decided, models),
+            scripts.copied(scripts.python, decided, models),
             diffusers,
             gr.update(interactive=bool(diffusers)),
             gr.update(info=texts.spacing(decided[0].spacing)) if wanted[0].spacing == AUTO else unknown,

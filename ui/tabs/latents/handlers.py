@@ -13,6 +13,7 @@ import numpy as np
 from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.export import files
+from ui.export.scripts import copied
 from ui.runs import formats
 from ui.runs.models import Models
 from ui.runs.offered import short_name
@@ -49,7 +50,7 @@ class Handlers:
             return {"error": str(error)}
         pace = PACE.of(wanted.chain.checkpoint, wanted.chain.count)
         seconds = pace and pace / wanted.chain.count * wanted.evaluations(model)
-        return {"estimate": formats.estimate(seconds, self._models.kind), "python": python(wanted, model)}
+        return {"estimate": formats.estimate(seconds, self._models.kind), "python": copied(python, wanted, model)}
 
     def save_run(self, asked: Asked) -> Asked:
         """{run, kind} -> {path, name} of a file with its settings inside, kind one of `kinds`; or {error}."""
