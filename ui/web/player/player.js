@@ -9,7 +9,7 @@ import { View } from "./view.js";
 
 /** @import { Message } from "./messages.js" */
 /** @import { Invitation } from "./projector.js" */
-/** @typedef {{ invitation: (page: string) => Promise<Invitation> }} Server */
+/** @typedef {{ invite: (page: string) => Promise<Invitation> }} Server */
 
 /**
  * What the player offers to the rest of the page, and to tests, as `window.ddpmPlayer`.
@@ -34,7 +34,7 @@ export function mount({ element, server }) {
   const panes = new Panes(root, pick);
   const pictures = new Pictures(view, panes);
   const screen = new Screen(root, view, panes);
-  const projector = new Projector(root, (page) => server.invitation(page));
+  const projector = new Projector(root, (page) => server.invite(page));
 
   function render() {
     screen.render();
