@@ -19,7 +19,7 @@ from torch import Tensor
 from ddpm_core import imaging
 from ddpm_core.likelihood import image_state
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.noise import check_seed, gaussian_batch
+from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.process import q_sample
 from ddpm_core.runs import SamplerSettings, trajectory
 from ddpm_core.timesteps import chain_length
@@ -34,10 +34,10 @@ def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[in
     the x_T of the seed's run: the model's x_T ~ N(0, I) knows nothing of the picture (in the paper's schedule √ᾱ_T is
     .006, so what is left out of x_T is less than one grey level). Raises ValueError for values outside these.
     """
-    x_0 = image_state(model, images, torch.float32)
+    x_0, seeds = image_state(model, images, torch.float32), check_seeds(seeds)
     if len(seeds) != len(x_0):
         raise ValueError(f"give one seed for each image: {len(x_0)} images, {len(seeds)} seeds")
-    eps = gaussian_batch([check_seed(seed) for seed in seeds], 0, x_0.shape[1:]).to(x_0)
+    eps = gaussian_batch(seeds, 0, x_0.shape[1:]).to(x_0)
     x_t = q_sample(model.schedule, x_0, t, eps)  # checks t
     return eps if t == model.schedule.T else x_t
 
@@ -52,6 +52,7 @@ def reconstruct(
     number of times. options: sampler, variance, spacing, eta, clip, labels, guidance, as for `runs.trajectory`, and so
     is None for steps. At t = 0 there is no step, and x_0 is the picture. Raises ValueError for values outside these.
     """
+    seeds = check_seeds(seeds)
     if len(x_t) == 1:
         x_t = x_t.expand(len(seeds), *x_t.shape[1:])
     if t == 0:

@@ -197,7 +197,8 @@ def _from_scheduler(scheduler: dict) -> dict[str, Any]:
     return {
         "schedule": NoiseSchedule.from_config(scheduler),
         "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
-        "variance": _VARIANCES[choice(scheduler, "variance_type", _VARIANCES, "fixed_small")],
+        # null is that of DPMSolver and SASolver, for networks without a variance of their own
+        "variance": _VARIANCES[choice(scheduler, "variance_type", (*_VARIANCES, None)) or "fixed_small"],
         "clip": _clip(scheduler),
     }
 

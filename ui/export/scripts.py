@@ -10,7 +10,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.model import ModelSpec, Source
 from ui.runs.models import revision
 from ui.runs.plan import make_plan
-from ui.runs.settings import LANE, Settings
+from ui.runs.settings import Settings
 
 SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
 
@@ -30,7 +30,7 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     """
     first, model = lanes[0], models[0]
     shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
-    ways = [{name: getattr(lane, name) for name in LANE if name != "checkpoint"} for lane in lanes]
+    ways = [lane.sampling for lane in lanes]
     lines = [
         "from PIL import Image",
         "",

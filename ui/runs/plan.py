@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from ddpm_core.image_files import MODES, WITH_ALPHA
 from ddpm_core.model import ModelSpec, check_same_images
@@ -209,8 +209,7 @@ def _noise_left(
 def _steps(settings: Settings, model: ModelSpec) -> list[Row]:
     from ddpm_core.runs import SamplerSettings, sigmas  # here for the start time: see ui/__init__.py
 
-    chosen = settings.resolved(model)
-    way = {row.name: getattr(chosen, row.name) for row in fields(SamplerSettings) if hasattr(chosen, row.name)}
+    way = settings.resolved(model).sampling
     pairs, _ = SamplerSettings(**way).check(model)
     alpha_bar = model.schedule.alpha_bar.tolist()
     return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, sigmas(model, **way), strict=True)]

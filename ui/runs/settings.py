@@ -73,6 +73,12 @@ class Settings:
         """Whether any step adds noise."""
         return self.sampler in ("ddpm", "consistency") or (self.sampler == "ddim" and self.eta > 0)
 
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The fields of `ddpm_core.runs.SamplerSettings`, without those that this sampler does not have."""
+        own = {"ddpm": {"variance": self.variance}, "ddim": {"eta": self.eta}}.get(self.sampler, {})
+        return {"steps": self.steps, "sampler": self.sampler, "spacing": self.spacing, **own}
+
     def resolved(self, model: ModelSpec) -> Settings:
         """The same, with what suits the model and the sampler for everything that was left open."""
         spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
@@ -85,11 +91,7 @@ class Settings:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
         return {
             "seeds": self.seeds,
-            "steps": self.steps,
-            "sampler": self.sampler,
-            "variance": self.variance,
-            "spacing": chosen.spacing,
-            "eta": self.eta,
+            **chosen.sampling,
             "clip": chosen.clip,
             "labels": self._class(model),
             "guidance": None if self.guidance == 1 else self.guidance,
