@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def serve(flags: Flags) -> None:
     login = _login(flags.auth)
-    port = _port(flags.host, flags.port)
+    host, port = _listen(flags.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", flags.port)
     space = "SPACE_ID" in os.environ
 
     # They take 5 s, which neither --help nor a wrong flag has to wait for.
@@ -86,7 +86,7 @@ def serve(flags: Flags) -> None:
         with contextlib.redirect_stdout(io.StringIO()):  # gradio's page of advice when the tunnel fails
             ui.launch(
                 demo,
-                server_name=flags.host,
+                server_name=host,
                 server_port=port,
                 share=flags.share and not space,
                 auth=login,
@@ -139,14 +139,18 @@ def _login(text: str | None) -> tuple[str, str] | None:
     return user, password
 
 
-def _port(host: str | None, port: int | None) -> int | None:
-    """The port to use; None lets gradio choose the first free one from 7860 on."""
+def _listen(host: str, port: int | None) -> tuple[str, int | None]:
+    """Host and port, for gradio, which writes an IPv6 address as in an address of a page. A port of None lets it choose
+    the first free one from 7860 on.
+    """
     if port is not None and not 0 <= port <= 65535:
         raise Mistake(f"--port takes a number from 0 to 65535, got {port}")
-    address = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    address = host.removeprefix("[").removesuffix("]")
+    is_v6 = ":" in address
     try:
-        with socket.create_server((address, port or 0)) as server:
-            return None if port is None else server.getsockname()[1]
+        with socket.create_server((address, port or 0), family=socket.AF_INET6 if is_v6 else socket.AF_INET) as server:
+            free = None if port is None else server.getsockname()[1]
+        return f"[{address}]" if is_v6 else address, free
     except OSError as error:
         code = error.errno if error.errno and error.errno > 0 else None  # of the system; not of the resolver of names
         reason = os.strerror(code).lower() if code else "there is no such address"

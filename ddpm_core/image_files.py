@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# The only formats that are opened, by Pillow's names, with the ends of their files' names. Pillow knows fifty more: for
+# one it runs another program (EPS, Ghostscript), and their decoders are rarely looked at.
+FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm"),
+}
+SUFFIXES = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
+KINDS = " or ".join([", ".join([*FORMATS][:-1]), [*FORMATS][-1]])  # in a sentence
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 WITH_ALPHA = (2, 4)  # numbers of channels of which the last is alpha
 BACKGROUND = 128  # grey level behind transparent parts, where the channels have no place for them
+
+
+def open_picture(file: str | Path | BinaryIO) -> Image.Image:
+    """`PIL.Image.open` for FORMATS alone, by the file's content, whatever its name says.
+
+    Raises UnidentifiedImageError, an OSError, for any other file, and whatever else Pillow raises for a broken one.
+    """
+    try:
+        return Image.open(file, formats=tuple(FORMATS))
+    except UnidentifiedImageError:
+        name = file if isinstance(file, str | Path) else "this file"
+        raise UnidentifiedImageError(f"{name} cannot be read as a picture: it has to be {KINDS}") from None
 
 
 def is_grey(image: Image.Image) -> bool:

@@ -19,9 +19,10 @@ from torch import Tensor
 from ddpm_core import imaging
 from ddpm_core.likelihood import image_state
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.noise import check_seed, gaussian_batch
+from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.process import q_sample
 from ddpm_core.runs import SamplerSettings, trajectory
+from ddpm_core.timesteps import chain_length
 
 Latent = Tensor  # of one picture, (1, C, H, W): its x_t
 
@@ -33,10 +34,10 @@ def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[in
     the x_T of the seed's run: the model's x_T ~ N(0, I) knows nothing of the picture (in the paper's schedule √ᾱ_T is
     .006, so what is left out of x_T is less than one grey level). Raises ValueError for values outside these.
     """
-    x_0 = image_state(model, images, torch.float32)
+    x_0, seeds = image_state(model, images, torch.float32), check_seeds(seeds)
     if len(seeds) != len(x_0):
         raise ValueError(f"give one seed for each image: {len(x_0)} images, {len(seeds)} seeds")
-    eps = gaussian_batch([check_seed(seed) for seed in seeds], 0, x_0.shape[1:]).to(x_0)
+    eps = gaussian_batch(seeds, 0, x_0.shape[1:]).to(x_0)
     x_t = q_sample(model.schedule, x_0, t, eps)  # checks t
     return eps if t == model.schedule.T else x_t
 
@@ -47,10 +48,11 @@ def reconstruct(
     """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
     x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds. t:
-    0..T, the latents' own. seeds: of the chain's noise, one for each picture. steps: of the chain, t where t is less.
-    options: sampler, variance, spacing, eta, clip, labels, guidance, as for `runs.trajectory`, and so is None for
-    steps. At t = 0 there is no step, and x_0 is the picture. Raises ValueError for values outside these.
+    0..T, the latents' own. seeds: of the chain's noise, one for each picture. steps: of the chain, lowered to its
+    number of times. options: sampler, variance, spacing, eta, clip, labels, guidance, as for `runs.trajectory`, and so
+    is None for steps. At t = 0 there is no step, and x_0 is the picture. Raises ValueError for values outside these.
     """
+    seeds = check_seeds(seeds)
     if len(x_t) == 1:
         x_t = x_t.expand(len(seeds), *x_t.shape[1:])
     if t == 0:
@@ -68,10 +70,10 @@ def check_chains(model: ModelSpec, times: Sequence[int], steps: int | None = Non
 
 
 def _chain(model: ModelSpec, t: int, steps: int | None, options: Mapping[str, Any]) -> SamplerSettings:
-    """The chain from t, with at most t steps."""
+    """The chain from t, with no more steps than there are times."""
     fields = {name: options[name] for name in ("sampler", "variance", "spacing", "eta") if name in options}
     whole = SamplerSettings(steps, **fields, start=t).of(model)
-    return replace(whole, steps=min(whole.steps or t, t))
+    return replace(whole, steps=chain_length(model, t, whole.steps or t))
 
 
 def mix(x_t: Latent, other: Latent, weights: Sequence[float]) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core import imaging
-from ddpm_core.model import Model, check_variance
+from ddpm_core.model import Model, ModelSpec, check_variance
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
@@ -211,7 +211,7 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     return probability.clamp(min=FLOOR).log()
 
 
-def chain(model: Model, variance: Variance | None, steps: int, spacing: Spacing) -> tuple[Pairs, Variance]:
+def chain(model: ModelSpec, variance: Variance | None, steps: int, spacing: Spacing) -> tuple[Pairs, Variance]:
     """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:
@@ -220,7 +220,7 @@ def chain(model: Model, variance: Variance | None, steps: int, spacing: Spacing)
             f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
         )
     if model.student is not None:
-        model.student.check_times(t for t, _ in pairs)
+        model.student.check_times((t for t, _ in pairs), "measure its teacher")
     return pairs, check_variance(model, variance, pairs)
 
 

@@ -35,7 +35,8 @@ class Source:
 
     ref: what `load` was given. name: for the user. revision: the Hub's commit. weights: whether they are the moving
     average. folder: the root of the checkpoint; file: that of the weights in it, and bytes its size. parameters: how
-    many the network has, None before it is loaded.
+    many the network has, None before it is loaded. fixed: whether `ref` means the same files on every machine, as they
+    come with the project or are of a commit on the Hub.
     """
 
     ref: str = ""
@@ -46,6 +47,7 @@ class Source:
     bytes: int | None = None
     parameters: int | None = None
     folder: Path | None = None
+    fixed: bool = False
 
     @property
     def weights_path(self) -> Path | None:

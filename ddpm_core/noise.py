@@ -7,7 +7,7 @@ its own, no state is carried, and all 2^63 seeds differ (torch's CPU generator a
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -26,6 +26,17 @@ def check_seed(seed: int) -> int:
     if isinstance(seed, bool) or not 0 <= value <= MAX_SEED:
         raise ValueError(f"a seed is a whole number from 0 to 2^63 − 1, got {seed!r}")
     return value
+
+
+def check_seeds(seeds: Iterable[int]) -> list[int]:
+    """The seeds as a list; ValueError unless they are some, and each is what `check_seed` allows."""
+    try:
+        each = list(seeds)
+    except TypeError:
+        raise ValueError(f"seeds are a list, one for each image, as [7] or range(7, 15), got {seeds!r}") from None
+    if not each:
+        raise ValueError("give at least one seed")
+    return [check_seed(seed) for seed in each]
 
 
 def gaussian(seed: int, stream: int, shape: Sequence[int]) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor
 from ddpm_core.gits import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.model import Model, OptimisedTimes
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
-from ddpm_core.noise import check_seed, gaussian_batch
+from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
 from ddpm_core.samplers import ddim, solve
 from ddpm_core.schedule import NoiseSchedule
@@ -73,9 +73,7 @@ def optimise_timesteps(
 
     Raises ValueError, before anything is computed, for values outside these.
     """
-    seeds = [check_seed(seed) for seed in seeds]
-    if not seeds:
-        raise ValueError("give at least one seed")
+    seeds = check_seeds(seeds)
     if not 0 <= detail <= MOST_DETAIL:
         raise ValueError(f"detail must be a number from 0 to {MOST_DETAIL}, got {detail!r}")
     if not samplers or not set(samplers) <= set(OPTIMISED_FOR):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ddpm_core.model import Model, ModelSpec, Network
 from ddpm_core.names import LEARNED
-from ddpm_core.process import Time, to_x0_eps
+from ddpm_core.process import Time, check_time, to_x0_eps
 
 
 class Prediction(NamedTuple):
@@ -44,9 +44,13 @@ def predict(
     guidance w: ε = ε_∅ + w(ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional pass.
     clip: x̂_0 is clipped to [−1, 1], and ε derived from it again; None is model.clip, what the checkpoint asks for. With
     μ̃-prediction only x0_hat is clipped: the paper leaves that mean as the network gave it.
-    Raises ValueError at a time that a student has not learned.
+    Raises ValueError for values outside these, at a time that a student has not learned, and for an x that requires
+    gradients: there are none through this evaluation.
     """
     clip = model.clip if clip is None else clip
+    check_time(t, x, 1, model.schedule.T)
+    if x.requires_grad and torch.is_grad_enabled():
+        raise ValueError("x_t requires gradients, and this evaluation has none: detach it first")
     if model.student is not None:
         model.student.check_times(torch.as_tensor(t).unique().tolist())
     # The network was trained on 0..T−1.

@@ -195,9 +195,18 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor,
 
 def _at(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
     """table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in x."""
-    T = len(table) - 1
+    check_time(t, x, first, len(table) - 1)
     if isinstance(t, Tensor) and t.ndim:
-        if t.ndim != 1 or t.is_floating_point() or len(t) != len(x):
+        return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1))
+    return table[int(t)]
+
+
+def check_time(t: Time, x: Tensor, first: int, T: int) -> None:
+    """ValueError unless t is a whole number of first..T, or an integer tensor with one for each image of x."""
+    if isinstance(t, Tensor) and t.ndim:
+        if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+            raise ValueError(f"t must be whole numbers, such as torch.int64, got {t.dtype}")
+        if t.ndim != 1 or len(t) != len(x):
             raise ValueError(f"t must be a whole number or one per image ({len(x)}), got shape {tuple(t.shape)}")
         inside = bool(((t >= first) & (t <= T)).all())
     else:
@@ -207,9 +216,6 @@ def _at(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
             inside = False
     if not inside:
         raise ValueError(f"t must be whole and lie in {first}..{T}, got {t}")
-    if isinstance(t, Tensor) and t.ndim:
-        return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1))
-    return table[int(t)]
 
 
 def _cast(coefficient: Tensor, x: Tensor) -> Tensor | float:

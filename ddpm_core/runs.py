@@ -15,7 +15,7 @@ from torch import Tensor
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_same_images, check_variance
 from ddpm_core.names import SAMPLERS, Sampler, Spacing, Variance
-from ddpm_core.noise import Noise, check_seed, gaussian_batch
+from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
 from ddpm_core.process import check_signal
 from ddpm_core.samplers import (
@@ -65,6 +65,10 @@ class SamplerSettings:
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
         if student is not None:
             student.check(own.sampler, pairs, self.eta if own.sampler == "ddim" else 0.0)
+        if self.variance is not None and own.sampler != "ddpm":
+            raise ValueError(f"variance belongs to the sampler 'ddpm', and this run has {own.sampler!r}: leave it out")
+        if self.eta and own.sampler != "ddim":
+            raise ValueError(f"eta belongs to the sampler 'ddim', and this run has {own.sampler!r}: leave it out")
         if own.sampler == "ddpm":
             return pairs, check_variance(model, self.variance, pairs, guidance)
         if own.sampler in SOLVERS:
@@ -106,7 +110,7 @@ def trajectory(
     checked, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     _, run = _run(model, evaluate, checked, x, settings, guidance, noise)
-    return run
+    return (step.clone() for step in run)
 
 
 def side_by_side(
@@ -161,7 +165,7 @@ def side_by_side(
             states[lane] = step.s, step.x
             if step.s == 0:
                 del states[lane]
-            yield lane, step
+            yield lane, step.clone()
 
     return steps()
 
@@ -181,15 +185,10 @@ def _start(
     noise: Noise | None = None,
 ) -> tuple[list[int], Tensor, Tensor | None]:
     """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
-    checked = [check_seed(seed) for seed in seeds or ()]
-    if seeds is not None:
-        n = len(seeds)
-    elif x_T is not None and noise is not None:
-        n = len(x_T)
-    else:
+    checked = [] if seeds is None else check_seeds(seeds)
+    if seeds is None and (x_T is None or noise is None or not len(x_T)):
         raise ValueError("give a seed for each image, or both x_T and noise")
-    if not n:
-        raise ValueError("give at least one seed")
+    n = len(checked) if x_T is None or seeds is not None else len(x_T)
     label_ids = label_tensor(model, labels, n, guidance)
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
@@ -197,7 +196,7 @@ def _start(
         raise ValueError(f"x_T must be a float tensor of shape {(n, *shape)}, got {tuple(x.shape)} {x.dtype}")
     if guidance is not None and not abs(guidance) <= torch.finfo(x.dtype).max:  # NaN is refused too
         raise ValueError(f"guidance must be a finite number in {str(x.dtype).removeprefix('torch.')}, got {guidance}")
-    x = x.to(network_device(model.network) or x.device)
+    x = x.detach().to(network_device(model.network) or x.device, copy=True)  # the caller may change x_T
     return checked, x, label_ids if label_ids is None else label_ids.to(x.device)
 
 
@@ -217,12 +216,17 @@ def _run(
     def seeded(index: int, x: Tensor) -> Tensor:
         return gaussian_batch(seeds, index + 1, x.shape[1:]).to(x.device, x.dtype)
 
+    def own(index: int, x: Tensor) -> Tensor:
+        assert noise is not None
+        return noise(index, x.clone())  # it may draw in place
+
+    draw = seeded if noise is None else own
     if sampler == "ddpm":
-        run = partial(ddpm, noise=noise or seeded, variance=variance, gamma=model.gamma)
+        run = partial(ddpm, noise=draw, variance=variance, gamma=model.gamma)
     elif sampler == "ddim":
-        run = partial(ddim, noise=noise or seeded, eta=settings.eta)
+        run = partial(ddim, noise=draw, eta=settings.eta)
     elif sampler == "consistency":
-        run = partial(consistency, noise=noise or seeded)
+        run = partial(consistency, noise=draw)
     else:
         assert sampler is not None
         run = partial(solve, advance=solver(sampler, model.schedule, pairs))

@@ -40,6 +40,11 @@ class Step:
     x0_hat: Tensor
     sigma: float | Tensor
 
+    def clone(self) -> Step:
+        """The same step with tensors of its own, which may be changed."""
+        sigma = self.sigma.clone() if isinstance(self.sigma, Tensor) else self.sigma
+        return replace(self, x=self.x.clone(), x0_hat=self.x0_hat.clone(), sigma=sigma)
+
     def cpu(self) -> Step:
         """The same step with its tensors in the memory of the CPU."""
         sigma = self.sigma.cpu() if isinstance(self.sigma, Tensor) else self.sigma

@@ -51,6 +51,13 @@ class NoiseSchedule:
         """The number of steps of the forward process."""
         return len(self.beta) - 1
 
+    @property
+    def name(self) -> str:
+        """linear, cosine, quadratic, what diffusers calls another one, or custom; and whether it is rescaled."""
+        theirs: str = self.config.get("beta_schedule", "custom")
+        ours = {"squaredcos_cap_v2": "cosine", "scaled_linear": "quadratic"}.get(theirs, theirs)
+        return ours + (" (zero terminal SNR)" if self.config.get("rescale_betas_zero_snr") else "")
+
     @classmethod
     def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:
         """β rises linearly from beta_start to beta_end: the paper's schedule (section 4)."""

@@ -46,14 +46,19 @@ class Student:
         """How many steps a run has unless told otherwise: all times after progressive distillation, else 2 of them."""
         return len(self.times) if self.method == "progressive" else min(2, len(self.times))
 
-    def pairs(self, steps: int) -> list[tuple[int, int]]:
-        """The steps (t, s) of a run, evenly among the times, from the first one on. Raises ValueError for too many."""
-        most = len(self.times)
+    def pairs(self, steps: int, start: int | None = None) -> list[tuple[int, int]]:
+        """The steps (t, s) of a run, evenly among the times, from `start` on, one of them; None for the first.
+
+        Raises ValueError for another start, and for steps that it can't take from there.
+        """
+        times = self._from(start or self.times[0])
+        most = len(times)
         if self.method == "progressive" and steps != most:
-            raise ValueError(f"this student was made for {self._made_for}: it can't take {steps}")
+            raise self._wrong_number(steps, times)
         if not 1 <= steps <= most:
-            raise ValueError(f"this student has learned {most} times: it takes 1 to {most} steps, not {steps}")
-        times = [self.times[k * most // steps] for k in range(steps)]
+            learned = f"{most} times" if times == self.times else f"{most} times up to t = {start}"
+            raise ValueError(f"this student has learned {learned}: it takes 1 to {most} steps, not {steps}")
+        times = [times[k * most // steps] for k in range(steps)]
         return list(zip(times, [*times[1:], 0], strict=True))
 
     def check(self, sampler: Sampler, pairs: Sequence[tuple[int, int]], eta: float) -> None:
@@ -65,18 +70,24 @@ class Student:
             )
         visited = [t for t, _ in pairs]
         self.check_times(visited)
-        if self.method == "progressive" and len(visited) != len(self.times):
-            raise ValueError(f"this student was made for {self._made_for}: it can't take {len(visited)}")
+        if self.method == "progressive" and len(visited) != len(times := self._from(visited[0])):
+            raise self._wrong_number(len(visited), times)
 
-    def check_times(self, times: Iterable[int]) -> None:
-        """Raise ValueError for times at which the network was not trained."""
+    def check_times(self, times: Iterable[int], instead: str = "use its own steps, or its teacher") -> None:
+        """Raise ValueError for times at which the network was not trained. instead: advice."""
         foreign = [t for t in times if t not in self.times]
         if foreign:
             known = ", ".join(map(str, self.times))
-            raise ValueError(
-                f"this model is a student that has not learned t = {foreign[0]}, only {known}: use its own steps, "
-                "or its teacher"
-            )
+            raise ValueError(f"this model is a student that has not learned t = {foreign[0]}, only {known}: {instead}")
+
+    def _from(self, start: int) -> tuple[int, ...]:
+        """The times from this one on."""
+        self.check_times([start])
+        return self.times[self.times.index(start) :]
+
+    def _wrong_number(self, steps: int, times: tuple[int, ...]) -> ValueError:
+        there = "" if times == self.times else f", {len(times)} of them from t = {times[0]}"
+        return ValueError(f"this student was made for {self._made_for}{there}: it can't take {steps}")
 
     def __str__(self) -> str:
         what = f"{self.method} distillation" + (f" of {self.teacher}" if self.teacher else "")

@@ -77,18 +77,21 @@ def model_pairs(
 
     spacing: None is a student's own steps, and "linspace" for other models. "optimised" is those that were found for
     this model and sampler (ddpm_core.optimised); samplers that add noise take those of DDIM, which is of first order
-    too. start: as for `timestep_pairs`; the steps of a model are there for whole chains only. Raises ValueError, which
-    says what to do, where there are none for n steps.
+    too. start: as for `timestep_pairs`; optimised steps are there for whole chains only, a student's from each of its
+    times. Raises ValueError, which says what to do, where there are none for n steps.
     """
-    own = spacing == "optimised" or (spacing is None and model.student is not None)
-    if own and start not in (None, model.schedule.T):
-        raise ValueError("optimised steps, and those of a student, start at T: choose another spacing or model")
     if spacing is None and model.student is not None:
-        return model.student.pairs(n)
+        return model.student.pairs(n, start)
     if spacing != "optimised":
         return timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
-    ref = model.source.ref if model.source else "CHECKPOINT"
-    search = f"run `python -m train schedule {ref}"
+    if start not in (None, model.schedule.T):
+        raise ValueError("optimised steps start at T: choose another spacing")
+    if model.student is not None:
+        raise ValueError("a student has no optimised steps: leave its own to it (auto on the page)")
+    source = model.source
+    folder = "FOLDER" if source is None or source.fixed else source.ref
+    copy = f"`python -m ddpm_core export {source.ref} FOLDER` and " if source and source.fixed else ""
+    search = f"run {copy}`python -m train schedule {folder}"
     if model.optimised is None:
         raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")
     own_or_ddim: Sampler = "ddim" if sampler in ("ddpm", "consistency") else sampler
@@ -97,6 +100,22 @@ def model_pairs(
         there = f"optimised steps for {ranges(found)} steps" if found else f"no optimised steps for {own_or_ddim}"
         raise ValueError(f"there are {there}, not for {n}: {search} --steps {n}`, or choose another spacing")
     return _pairs(found[n])
+
+
+def chain_length(model: ModelSpec, t: int, steps: int) -> int:
+    """How many steps a chain from t down to 0 has where `steps` are wanted: no more than there are times, a student's
+    own for a student.
+    """
+    return min(steps, t if model.student is None else sum(own <= t for own in model.student.times))
+
+
+def quarters(model: ModelSpec, which: Sequence[int] = (4, 3, 2, 1)) -> list[int]:
+    """These quarters of T, each time once; for a student those of its own times that are nearest to them."""
+    times = [model.schedule.T * quarter // 4 for quarter in which]
+    if model.student is not None:
+        own = model.student.times
+        times = [min(own, key=lambda time: abs(time - t)) for t in times]
+    return list(dict.fromkeys(times))
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -121,12 +140,17 @@ _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
 
 
 def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | None:
-    """The spacing for a sampler at so many steps of this model where nobody has chosen one; None is a student's own."""
+    """The spacing for a sampler at so many steps of this model where nobody has chosen one; None is a student's own.
+
+    Optimised steps count only where all who have the checkpoint have them: those that were found on this machine are
+    for who asks for them, else a link would give other pictures after a search.
+    """
     if model.student is not None:
         return None
     if steps > _FEW or steps >= model.schedule.T or sampler not in _SUITED:
         return "linspace"
-    return "optimised" if model.optimised and steps in model.optimised.get(sampler, {}) else _SUITED[sampler]
+    shared = model.optimised if model.source and model.source.fixed else None
+    return "optimised" if shared and steps in shared.get(sampler, {}) else _SUITED[sampler]
 
 
 def _whole(start: object, T: int) -> int:

@@ -633,6 +633,22 @@ def test_flags_that_cannot_work_end_with_one_sentence(capsys):
         assert re.search(rf"cannot use port {port} \(address already in use\)", refusal("--port", str(port)))
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_the_page_is_served_at_an_ipv6_address(host):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    arguments = [sys.executable, "app.py", "--host", host, "--port", "0", "--no-browser"]
+    server = subprocess.Popen(arguments, cwd=Path(command.__file__).parent, stdout=subprocess.PIPE, text=True)
+    try:
+        address = re.fullmatch(r"DDPM Lab: (http://\[::1\]:\d+/)\n", server.stdout.readline())[1]
+        assert json.load(urllib.request.urlopen(address + "health"))["status"] == "ok"
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+
+
 @pytest.mark.parametrize(
     ("environment", "desktop"),
     [

@@ -32,11 +32,11 @@ def test_ddim_is_the_oracles_chain(steps, eta, clip):
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
 def test_every_spacing_is_the_oracles_chain(sampler, spacing):
     pairs = oracle.pairs(1000, 20, spacing)
-    chain = {
-        "ddpm": oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, "beta", numpy_z, True),
-        "ddim": oracle.ddim(AB, oracle.toy_eps, X_T.numpy(), pairs, 0.7, numpy_z, True),
+    options, chain = {
+        "ddpm": ({"variance": "beta"}, oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, "beta", numpy_z, True)),
+        "ddim": ({"eta": 0.7}, oracle.ddim(AB, oracle.toy_eps, X_T.numpy(), pairs, 0.7, numpy_z, True)),
     }[sampler]
-    assert_chain(run(toy_model(), 20, sampler=sampler, spacing=spacing, variance="beta", eta=0.7), chain, pairs)
+    assert_chain(run(toy_model(), 20, sampler=sampler, spacing=spacing, **options), chain, pairs)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_same_eps_in_another_prediction_is_the_same_chain(prediction, steps,
     """mu carries x_0 with a factor of 1e-4 near T, which costs four digits."""
     clip = prediction != "mu"
     ours, by_eps = (
-        run(toy_model(p), steps, sampler=sampler, eta=0.5, variance="beta_tilde", clip=clip)
+        run(toy_model(p, variance="beta_tilde"), steps, sampler=sampler, eta=0.5 * (sampler == "ddim"), clip=clip)
         for p in (prediction, "epsilon")
     )
     for a, b in zip(ours, by_eps, strict=True):
@@ -73,7 +73,9 @@ def test_the_same_eps_in_another_prediction_is_the_same_chain(prediction, steps,
 @pytest.mark.parametrize("steps, sampler", [(50, "ddpm"), (7, "ddpm"), (7, "ddim")])
 def test_the_mean_of_a_mu_prediction_is_never_clipped(steps, sampler):
     """The paper's own: only the picture of x_0 shown along the way is."""
-    clipped, free = (run(toy_model("mu"), steps, sampler=sampler, eta=0.5, clip=clip) for clip in (True, False))
+    clipped, free = (
+        run(toy_model("mu"), steps, sampler=sampler, eta=0.5 * (sampler == "ddim"), clip=clip) for clip in (True, False)
+    )
     for a, b in zip(clipped, free, strict=True):
         assert torch.equal(a.x, b.x)
         assert torch.equal(a.x0_hat, b.x0_hat.clamp(-1, 1))

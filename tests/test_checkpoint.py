@@ -110,6 +110,10 @@ def test_half_precision_weights_become_float32(tmp_path):
             {"_class_name": "DDIMScheduler", "variance_type": ..., "clip_sample": False},
             ("epsilon", "beta_tilde", False),
         ),
+        *(
+            ({"_class_name": name, "variance_type": None, "clip_sample": ...}, ("epsilon", "beta_tilde", True))
+            for name in ("DPMSolverMultistepScheduler", "SASolverScheduler")
+        ),
         ({"prediction_type": "sample"}, ("x0", "beta", True)),
         ({"prediction_type": "v_prediction"}, ("v", "beta", True)),
         ({"predict_epsilon": False}, ("x0", "beta", True)),  # as it was called before prediction_type

@@ -24,14 +24,27 @@ from test_train_command import words_for
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 from training import ROOT, assert_same, command, environment, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
-from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load, sample, save, trajectory
+from ddpm_core import (
+    CheckpointError,
+    Model,
+    NoiseSchedule,
+    bits_per_dim,
+    encode,
+    load,
+    reconstruct,
+    sample,
+    save,
+    trajectory,
+)
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.engines.choose import wrap
+from ddpm_core.imaging import to_uint8
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.network import unet
 from ddpm_core.process import q_sample
 from ddpm_core.student import Student
+from ddpm_core.timesteps import quarters
 from train import TrainError
 from train.__main__ import main
 from train.distill import task
@@ -40,7 +53,7 @@ from train.distill.losses import consistency_loss, consistency_target, ddim_step
 from train.distill.start import parse_distill, stages
 from train.distill.teacher import open_teacher, prepared
 from train.fit.limits import check
-from train.fit.recipe import make_network, warm_start
+from train.fit.recipe import warm_start
 from train.fit.start import parse_fit
 from train.fit.trainer import Trainer
 
@@ -275,6 +288,9 @@ def test_a_student_runs_as_it_was_made_unless_told_otherwise():
         (PROGRESSIVE, {"steps": 4}, "was made for 2 steps at t = 1000, 250: it can't take 4"),
         (PROGRESSIVE, {"steps": 1, "spacing": "trailing"}, "it can't take 1"),
         (PROGRESSIVE, {"steps": 2, "spacing": "trailing"}, "has not learned t = 500, only 1000, 250"),
+        (PROGRESSIVE, {"start": 500, "x_T": X_T[:1]}, "has not learned t = 500, only 1000, 250"),
+        (PROGRESSIVE, {"start": 250, "x_T": X_T[:1]}, "at t = 1000, 250, 1 of them from t = 250: it can't take 2"),
+        (CONSISTENCY, {"start": 250, "x_T": X_T[:1], "steps": 3}, "2 times up to t = 250: it takes 1 to 2 steps"),
     ],
 )
 def test_a_run_that_a_student_was_not_made_for_is_refused_in_one_sentence(student, options, sentence):
@@ -283,10 +299,22 @@ def test_a_run_that_a_student_was_not_made_for_is_refused_in_one_sentence(studen
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("student", [PROGRESSIVE, CONSISTENCY])
+def test_a_student_decodes_latents_of_its_own_times(student):
+    """From T that is its run of the seed, and from a later one the rest of its steps."""
+    model, images = toy_model(student=student), np.full((1, 4, 4, 3), 90, np.uint8)
+    assert np.array_equal(reconstruct(model, encode(model, images, 1000, [7]), 1000, [7]), sample(model, [7]))
+    x_t = encode(model, images, 250, [7])
+    steps = list(trajectory(model, [7], len(student.times[student.times.index(250) :]), x_T=x_t, start=250))
+    assert tuple(step.t for step in steps) == student.times[student.times.index(250) :]
+    assert np.array_equal(reconstruct(model, x_t, 250, [7], 50), to_uint8(steps[-1].x))
+    assert quarters(model) == {PROGRESSIVE: [1000, 250], CONSISTENCY: [1000, 562, 250]}[student]
+
+
 def test_a_student_is_no_denoiser_at_other_times():
     model = toy_model(student=CONSISTENCY)
     images = np.zeros((2, 4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="a student that has not learned t = "):
+    with pytest.raises(ValueError, match=r"a student that has not learned t = .*: measure its teacher$"):
         bits_per_dim(model, images)
     with pytest.raises(ValueError, match="a student that has not learned t = "):
         estimate_gamma(model, images)
@@ -325,10 +353,10 @@ NETWORK = dict(
 )
 
 
-def make_teacher(folder, **fields):
-    """A v-network with random weights, saved; fields: of Model."""
+def make_teacher(folder, blocks=None, **fields):
+    """A v-network with random weights, saved; blocks: instead of some of NETWORK's; fields: of Model."""
     torch.manual_seed(3)
-    network = unet("cifar10", **NETWORK)
+    network = unet("cifar10", **{**NETWORK, **(blocks or {})})
     torch.nn.init.normal_(network.conv_out.weight, std=0.2)
     model = Model(
         **{
@@ -440,6 +468,21 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
     assert load(broken / last / "model", device="cpu", engine="torch").student.finished
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_student_is_sampled_while_it_learns_and_not_asked_at_times_that_it_does_not_know(
+    teacher, data, tmp_path, method, torch_engine
+):
+    run = {**METHODS[method], "steps": 2, "sample_every": 1, "sample_seconds": 1e-9, "sample_count": 4}
+    assert main(words(teacher, data, tmp_path, **run)) == 0
+    out = tmp_path / ("1-steps" if method == "progressive" else "")
+    grids = [f"step-{step:09}-{weights}.png" for step in range(3) for weights in ("ema", "raw")]
+    assert sorted(path.name for path in (out / "samples").iterdir()) == grids
+    noted = [json.loads(line) for line in (out / "progress.jsonl").read_text().splitlines()]
+    errors = [line["error"] for line in noted if "samples" in line]
+    assert errors and set(errors) == {None}  # of a step to another x̂_0 than that of a denoiser
+    assert "![samples](samples.png)" in (out / "model" / "README.md").read_text()
+
+
 def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, data, tmp_path, monkeypatch):
     orders = []
     monkeypatch.setattr(task, "progressive_loss", lambda *_, order: orders.append(order) or progressive_loss(*_, order))
@@ -532,7 +575,29 @@ def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(da
     config, _ = parse_fit(command[4:])
     assert config.prediction == "v" and config.init == str(folder)
     check(config)
-    warm_start(make_network(config, 2), str(folder))  # has the teacher's layers
+    warm_start(config, 2)  # has the teacher's layers
+
+
+def test_no_command_is_advised_that_would_be_refused_or_train_for_another_process(data, tmp_path, capsys):
+    sigmoid = NoiseSchedule.from_config({"beta_schedule": "sigmoid", "num_train_timesteps": 40})
+    attention = {"up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D")}
+    for changes, sentence in (
+        ({"schedule": sigmoid}, "`train fit` can't make such a model of it: its noise schedule is sigmoid."),
+        ({"blocks": attention}, "up_block_types is ['AttnUpBlock2D', 'AttnUpBlock2D'] there"),
+    ):
+        folder = make_teacher(tmp_path / next(iter(changes)), prediction="epsilon", **changes)
+        assert main(words(folder, data, tmp_path / "run", teacher_steps=4)) == 2
+        error = capsys.readouterr().err
+        assert sentence in error and "python -m" not in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "squaredcos_cap_v2", "linear"])
+def test_a_students_card_names_the_teachers_own_schedule(data, tmp_path, name, torch_engine):
+    schedule = NoiseSchedule.from_config({"beta_schedule": name, "num_train_timesteps": 40, "beta_start": 0.001})
+    folder = make_teacher(tmp_path / "teacher", schedule=schedule)
+    assert main(words(folder, data, tmp_path / "run", method="consistency", teacher_steps=2, steps=1)) == 0
+    called = "cosine" if name == "squaredcos_cap_v2" else name
+    assert f"T = 40, {called} schedule, variance beta" in (tmp_path / "run" / "model" / "README.md").read_text()
 
 
 def test_what_has_no_teacher_or_another_is_refused(teacher, data, tmp_path, capsys):

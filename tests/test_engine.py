@@ -127,6 +127,19 @@ def test_torch_compile_in_chunks(monkeypatch, chunk):
         assert torch.equal(got[:1], wrapped._evaluate(chunk, x[:1], t_index[:1]))
 
 
+def test_one_thread_evaluates_all_compiled_networks(monkeypatch):
+    """torch before 2.13 knows the CUDA graphs of one thread only: a second network would not be compiled."""
+    threads = set()
+
+    def compile(forward, **_):
+        return lambda *inputs: threads.add(threading.get_ident()) or forward(*inputs)
+
+    monkeypatch.setattr(torch, "compile", compile)
+    for seed in range(2):
+        engine.wrap(smallest(seed), "cpu", "fp32", "compile")(*inputs(1))
+    assert len(threads) == 1 and threading.get_ident() not in threads
+
+
 def test_torch_says_what_its_weights_take():
     network = small()
     weights = sum(parameter.numel() for parameter in network.parameters())

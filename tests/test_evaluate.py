@@ -674,6 +674,22 @@ def test_what_cannot_be_is_refused_before_anything_is_sampled(checkpoint, data, 
     assert not (tmp_path / "study").exists()
 
 
+def test_a_student_is_evaluated_as_it_was_made_where_nothing_else_is_asked_for(data, tmp_path, capsys):
+    student = make_checkpoint(tmp_path / "student", prediction="v", student=Student("progressive", (T, 3)))
+    words = arguments(student, data, tmp_path / "study", "--metrics", "fid")
+    at = words.index("--steps")
+    assert main(words[:at] + words[at + 2 :]) == 0
+    (cell,) = results(tmp_path / "study")["cells"]
+    assert (cell["sampler"], cell["steps"], cell["spacing"]) == ("ddim", 2, "own")
+    assert evaluate(student, data, tmp_path / "other", "--metrics", "fid", "--spacing", "trailing") == 2
+    assert "a student that has not learned t = " in capsys.readouterr().err
+
+
+def test_own_steps_are_for_students(checkpoint, data, tmp_path, capsys):
+    assert evaluate(checkpoint, data, tmp_path / "study", "--spacing", "linspace,own") == 2
+    assert "--spacing own is for students, and this model is none: choose another." in capsys.readouterr().err
+
+
 def test_bits_of_a_student_are_refused_before_anything_is_sampled(data, tmp_path, capsys):
     student = make_checkpoint(tmp_path / "student", prediction="v", student=Student("consistency", (T,)))
     options = ("--metrics", "fid,rate-distortion", "--sampler", "consistency", "--steps", "1", "--variance", "beta")

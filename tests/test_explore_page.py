@@ -47,6 +47,20 @@ def pictures(page, root):
     return page.locator(f"{root} img").evaluate_all("(images) => images.map((image) => image.src)")
 
 
+def test_a_student_is_offered_what_it_was_made_for(page, url):
+    open_tab(page, url, "latents", checkpoint="mnist-tiny-consistency", sampler="ddpm", steps=50)
+    page.wait_for_selector(".ddpm-latents .run:enabled")
+    form = page.locator(".ddpm-latents")
+    assert form.locator(".sampler option").evaluate_all("(all) => all.map((one) => one.value)") == ["consistency"]
+    assert form.locator(".steps").input_value() == "2"
+    assert form.locator(".times").get_attribute("placeholder") == "1000, 562, 250"
+    assert not form.locator(".variance").is_visible() and not form.locator(".eta").is_visible()
+    form.locator(".checkpoint").select_option("mnist-tiny")
+    page.wait_for_function("document.querySelector('.ddpm-latents .sampler').options.length === 2")
+    form.locator(".sampler").select_option("ddim")
+    assert form.locator(".eta").is_visible()
+
+
 def test_reconstructions_fill_live_are_scrubbed_and_come_back_from_their_link(page, url, tmp_path):
     open_tab(page, url, "latents", steps=4, count=3, times="20,5,0")
     finished(page, "latents")

@@ -8,7 +8,7 @@ from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 
 from ddpm_core import Model, trajectory
 from ddpm_core.names import PREDICTIONS
-from ddpm_core.predict import class_index
+from ddpm_core.predict import class_index, predict
 
 CLASSES = dict(num_classes=3, null_label=3)
 
@@ -55,7 +55,8 @@ def test_guidance_moves_eps_from_the_null_label_through_the_class(sampler, w, pr
     else:
         expected = oracle.ddim(AB, guided, X_T.numpy(), pairs, 0.5, numpy_z, clip)
     model, seen = counting(toy_model(prediction, **CLASSES))
-    ours = run(model, 10, sampler=sampler, variance="beta_tilde", eta=0.5, clip=clip, labels=[0, 2], guidance=w)
+    options = {"ddpm": {"variance": "beta_tilde"}, "ddim": {"eta": 0.5}}[sampler]
+    ours = run(model, 10, sampler=sampler, clip=clip, labels=[0, 2], guidance=w, **options)
     assert_chain(ours, expected, pairs, tolerance=1e-8 if prediction == "mu" else 1e-10)
     assert len(seen) == 10 * 4 and sorted(seen[:4]) == [0, 2, 3, 3]
 
@@ -106,3 +107,16 @@ def test_a_class_the_model_lacks_is_refused_with_those_it_has(text):
         class_index(toy_model(**NAMES["nameless"]), text)
     with pytest.raises(ValueError, match="this model has no classes"):
         class_index(toy_model(), text)
+
+
+def test_a_state_that_requires_gradients_is_refused():
+    """They would be wrong without a word: the network is evaluated without them."""
+    with pytest.raises(ValueError, match="requires gradients"):
+        predict(toy_model(), X_T.clone().requires_grad_(), 5)
+
+
+@pytest.mark.parametrize("t", [0, 1001, 1.5, torch.ones(2), torch.ones(3, dtype=torch.int64)], ids=str)
+def test_a_wrong_time_is_refused_before_the_network_is_asked(t):
+    model = Model(network=lambda *_: pytest.fail("asked"), schedule=LINEAR, image_size=4)
+    with pytest.raises(ValueError, match=r"^t must"):
+        predict(model, X_T, t)

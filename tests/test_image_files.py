@@ -1,13 +1,33 @@
 """Picture files of any mode, depth, orientation and transparency are read as they look."""
 
+import ast
 import io
+import os
 import struct
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
-from ddpm_core.image_files import BACKGROUND, MODES, is_grey, over_grey, square, to_8_bits
+from ddpm_core.commands.chain import read_picture
+from ddpm_core.image_files import (
+    BACKGROUND,
+    FORMATS,
+    KINDS,
+    MODES,
+    is_grey,
+    open_picture,
+    over_grey,
+    square,
+    to_8_bits,
+)
+from train.data.sources import open_source
+from ui.tabs.forward import pictures
+
+ROOT = Path(__file__).resolve().parents[1]
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)
 
@@ -159,3 +179,66 @@ def test_the_middle_is_kept():
     image = Image.new("L", (40, 20), 0)
     image.paste(255, (10, 0, 30, 20))
     assert square(to_8_bits(image), 8).shape == (8, 8, 3) and square(to_8_bits(image, 1), 20).min() == 255
+
+
+# --- What is opened at all
+
+
+READERS = {
+    "library": open_picture,
+    "command line": lambda path: read_picture(path, SimpleNamespace(channels=3, image_size=8)),
+    "page": pictures.read,
+    "page, a part of it": lambda path: pictures.read_whole(path, 64),
+    "trainer": lambda path: open_source(str(path.parent)).picture(0).load(),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_no_program_is_run_for_a_picture(reader, tmp_path, monkeypatch):
+    """Pillow gives PostScript to Ghostscript, whatever the file's name says."""
+    (tmp_path / "programs").mkdir()
+    for name in ("gs", "gswin32c", "gswin64c"):
+        path = tmp_path / "programs" / name
+        path.write_text(f'#!/bin/sh\ntouch "{tmp_path}/was-run"\n')
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    (tmp_path / "upload").mkdir()
+    path = tmp_path / "upload" / "x.png"
+    Image.new("RGB", (8, 8)).save(path, "EPS")
+    with suppress(OSError):
+        Image.open(path).load()
+    assert (tmp_path / "was-run").exists(), "this test could not fail"
+    (tmp_path / "was-run").unlink()
+    with pytest.raises((ValueError, UnidentifiedImageError), match=f"as a picture.*{KINDS}"):
+        READERS[reader](path)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_no_format_is_opened_but_the_listed_ones(monkeypatch):
+    def opened(file, name):
+        raise AssertionError("its plugin was asked")
+
+    Image.init()
+    others = [name for name in Image.OPEN if name not in FORMATS]
+    assert len(others) > 30
+    for name in others:
+        monkeypatch.setitem(Image.OPEN, name, (opened, lambda prefix: True))
+    with pytest.raises(AssertionError, match="was asked"):
+        Image.open(io.BytesIO(bytes(64)))
+    with pytest.raises(UnidentifiedImageError, match=KINDS):
+        open_picture(io.BytesIO(bytes(64)))
+
+
+@pytest.mark.parametrize("format", [*FORMATS, "MPO"])  # a phone's JPEG of several pictures
+def test_the_listed_formats_are_opened(format):
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").save(buffer, format)
+    assert near(seen(open_picture(buffer)), 255)
+
+
+def test_everything_opens_pictures_with_this_function():
+    for path in (path for room in ("ddpm_core", "ui", "train") for path in (ROOT / room).rglob("*.py")):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        opens = [call for call in calls if ast.unparse(call) in ("Image.open", "PIL.Image.open", "plt.imread")]
+        assert len(opens) == (path.name == "image_files.py"), path

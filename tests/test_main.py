@@ -100,7 +100,7 @@ def test_without_a_number_of_steps_there_are_50_or_those_of_a_student(here):
 def test_a_student_is_refused_for_a_row_that_it_was_not_made_for_before_any_work(here):
     write(here / "student", own={"student": STUDENT}, scheduler={"num_train_timesteps": 60}, **TINY)
     for command in ("reconstruct", "interpolate"):
-        assert "start at T" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
+        assert "has not learned t = 30" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
 
 
 def test_interpolation_between_two_files_of_any_size(checkpoint, here):
@@ -124,7 +124,10 @@ WRONG_LATENTS = {
     ),
     "one picture": (["interpolate", "--count", "1"], "2 to 1000"),
     "no picture there": (["reconstruct", "--picture", "nothing.png"], "nothing.png"),
-    "no picture in the file": (["interpolate", "--pictures", "a.txt", "a.txt"], "cannot identify"),
+    "no picture in the file": (
+        ["interpolate", "--pictures", "a.txt", "a.txt"],
+        "cannot be read as a picture",
+    ),
     "a damaged picture": (["reconstruct", "--picture", "damaged.png"], "damaged.png is damaged"),
     "no class": (["interpolate", "--label", "cow"], "there is no class 'cow'"),
 }

@@ -3,6 +3,9 @@
 import itertools
 import json
 import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import checkpoint_folders
@@ -27,6 +30,7 @@ from ddpm_core.model import Source
 from ddpm_core.names import OPTIMISED_FOR, SAMPLERS
 from ddpm_core.optimised import OptimisedSteps, sharpen
 from ddpm_core.solvers import solver
+from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, suited_spacing, timestep_pairs
 from train.__main__ import main
 
@@ -228,15 +232,22 @@ def test_the_spacing_is_the_models_own_for_each_sampler(sampler):
 
 
 def test_where_there_are_none_the_command_is_named():
-    model = replace(mixture(), source=Source(ref="owner/name"))
-    with pytest.raises(ValueError, match="no optimised steps yet: run `python -m train schedule owner/name`, or"):
-        trajectory(model, [0], 5, "ddim", spacing="optimised")
-    with pytest.raises(
-        ValueError, match="for 3 to 4 steps, not for 7: run `python -m train schedule CHECKPOINT --step"
+    for source, commands in (
+        (Source(ref="runs/model"), "`python -m train schedule runs/model`"),
+        (
+            Source(ref="owner/name", fixed=True),
+            "`python -m ddpm_core export owner/name FOLDER` and `python -m train schedule FOLDER`",
+        ),
     ):
+        with pytest.raises(ValueError, match=f"no optimised steps yet: run {commands}, or"):
+            trajectory(replace(mixture(), source=source), [0], 5, "ddim", spacing="optimised")
+    with pytest.raises(ValueError, match="for 3 to 4 steps, not for 7: run `python -m train schedule FOLDER --step"):
         trajectory(replace(mixture(), optimised=STEPS), [0], 7, "unipc", spacing="optimised")
-    with pytest.raises(ValueError, match="no optimised steps for ddim, not for 3: run `python -m train schedule CHECK"):
+    with pytest.raises(ValueError, match="no optimised steps for ddim, not for 3: run `python -m train schedule FOLD"):
         trajectory(replace(mixture(), optimised={"unipc": STEPS["unipc"]}), [0], 3, "ddpm", spacing="optimised")
+    student = replace(mixture(), student=Student("consistency", (1000, 500)))
+    with pytest.raises(ValueError, match="a student has no optimised steps: leave its own to it"):
+        trajectory(student, [0], 2, "ddim", spacing="optimised")
     with pytest.raises(ValueError, match="choose from linspace, quadratic, leading, trailing here"):
         timestep_pairs(1000, 5, "optimised")
     with pytest.raises(ValueError, match="choose from linspace"):
@@ -286,7 +297,6 @@ def test_there_need_not_be_some_for_each_sampler(checkpoint):
     save(model, checkpoint)
     found = load(checkpoint, engine="torch")
     assert found.optimised == model.optimised and describe(found)["optimised steps"] == "unipc for 3 to 4 steps"
-    assert suited_spacing(found, "unipc", 3) == "optimised" and suited_spacing(found, "dpm++", 3) == "quadratic"
     optimised_file.write(found, OptimisedSteps({"ddim": STEPS["ddim"]}, {"ddim": {3: 0.2}}, 16))
     assert load(checkpoint, engine="torch").optimised == {"ddim": STEPS["ddim"], "unipc": STEPS["unipc"]}
 
@@ -306,12 +316,34 @@ def test_a_copy_of_the_weights_keeps_them(half, checkpoint, tmp_path):
     assert load(tmp_path / "copy", engine="torch").optimised == model.optimised
 
 
-def test_those_of_an_embedded_checkpoint_go_into_the_users_cache(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(refs, "embedded", lambda: {"toy": checkpoint})
+def test_what_was_searched_on_this_machine_changes_no_picture_that_did_not_ask_for_it(
+    checkpoint, tmp_path, monkeypatch
+):
+    """A page's address with the spacing "auto" means the same before and after, here and elsewhere."""
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
-    path = optimised_file.write(load("toy", engine="torch"), FOUND)
-    assert path == tmp_path / "cache" / "embedded" / "toy" / "optimised_steps.json"
-    assert load("toy", engine="torch").optimised == STEPS
+
+    def auto():
+        model = load(checkpoint, engine="torch")
+        return suited_spacing(model, "unipc", 3), suited_spacing(model, "dpm++", 3)
+
+    before = auto()
+    path = optimised_file.write(load(checkpoint, engine="torch"), FOUND)
+    assert auto() == before == ("quadratic", "quadratic")
+
+    monkeypatch.setattr(refs, "embedded", lambda: {"toy": checkpoint})  # then all who have the checkpoint have them
+    for ref in ("toy", checkpoint):
+        assert suited_spacing(load(ref, engine="torch"), "unipc", 3) == "optimised"
+    older = tmp_path / "cache" / "embedded" / "toy" / path.name  # as this project once wrote it
+    older.parent.mkdir(parents=True)
+    path.rename(older)
+    assert load("toy", engine="torch").optimised is None
+
+
+def test_what_two_searches_found_is_kept_whichever_writes_last(checkpoint):
+    first, second = (load(checkpoint, engine="torch") for _ in range(2))
+    optimised_file.write(first, OptimisedSteps({"unipc": {3: STEPS["unipc"][3]}}, {"unipc": {3: 0.1}}, 16))
+    optimised_file.write(second, OptimisedSteps({"unipc": {4: STEPS["unipc"][4]}}, {"unipc": {4: 0.1}}, 16))
+    assert load(checkpoint, engine="torch").optimised == {"unipc": STEPS["unipc"]}
 
 
 @pytest.mark.parametrize("times", ["5 5 1", "1 5 9", "1001 5 1", "5 0", "9 5", "x 3 1", "", 7, None])
@@ -342,15 +374,43 @@ def test_the_command_finds_them_and_keeps_them(checkpoint, capsys):
     assert content["images"] == 2 and content["points"] == 4 and content["errors"]["ddim"].keys() == {"1", "2"}
 
 
+def test_searches_at_the_same_time_write_one_after_another(checkpoint, monkeypatch):
+    at_once, writing = [], threading.Lock()
+    write = optimised_file.write
+
+    def slow(model, found, **about):
+        at_once.append(not writing.acquire(blocking=False))
+        time.sleep(0.05)
+        writing.release()
+        return write(model, found, **about)
+
+    monkeypatch.setattr(optimised_file, "write", slow)
+    monkeypatch.setattr(
+        "train.schedule._search",
+        lambda model, steps, *_: OptimisedSteps({"unipc": {n: tuple(range(n, 0, -1)) for n in steps}}, {}, 1),
+    )
+    numbers = range(2, 6)
+
+    def search(n):
+        return main(["schedule", str(checkpoint), "--steps", str(n), "--device", "cpu", "--engine", "torch"])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(search, numbers)) == [0] * 4
+    assert not any(at_once) and set(load(checkpoint, engine="torch").optimised["unipc"]) == set(numbers)
+
+
 def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
-    (checkpoint / "optimised_steps.json").write_text("{}")
-    monkeypatch.setattr(refs, "embedded", lambda: {"toy": checkpoint})
+    with monkeypatch.context() as patch:
+        patch.setattr(refs, "embedded", lambda: {"toy": checkpoint})
+        (checkpoint.parent / "link").symlink_to(checkpoint)
+        for place in ("toy", checkpoint, checkpoint.parent / "link", "owner/toy"):
+            assert main(["schedule", str(place)]) == 2
+            name = place if place == "owner/toy" else "toy"
+            assert f"python -m ddpm_core export {name} FOLDER" in capsys.readouterr().err
+    monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture(student=Student("consistency", (1000, 5))))
+    assert main(["schedule", str(checkpoint)]) == 2
+    assert "is a student, which has learned its own steps" in capsys.readouterr().err
     monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture())
-    (checkpoint.parent / "link").symlink_to(checkpoint)
-    for place in ("toy", checkpoint, checkpoint.parent / "link"):
-        assert main(["schedule", str(place)]) == 2
-        assert "python -m ddpm_core export toy FOLDER" in capsys.readouterr().err
-    (checkpoint / "optimised_steps.json").unlink()
     for words, told in (
         (["nowhere"], "there is no checkpoint 'nowhere'"),
         ([str(checkpoint), "--steps", "a"], "--steps takes numbers"),

@@ -300,6 +300,7 @@ REFUSED = {
     "t below 0": lambda: q_sample(LINEAR, X, -1, Y),
     "t above T": lambda: q_sample(LINEAR, X, 1001, Y),
     "t not whole": lambda: q_sample(LINEAR, X, 1.5, Y),
+    "one t per image, not whole": lambda: q_sample(LINEAR, X, torch.ones(len(X)), Y),
     "one t, not whole, in a tensor": lambda: q_sample(LINEAR, X, torch.tensor(1.5), Y),
     "t in words": lambda: q_sample(LINEAR, X, "5", Y),
     "t tensor above T": lambda: q_sample(LINEAR, X, torch.tensor([1, 2, 1001]), Y),

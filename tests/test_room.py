@@ -7,38 +7,58 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ui.export import invitation
+from ui.export.invitation import Served
+
+ALONE, NETWORK = Served("127.0.0.1", 7860), Served("0.0.0.0", 7860)
+SPACE = Served("0.0.0.0", 7860, public=True)
+SHARED = Served("127.0.0.1", 7860, public=True, share="https://0123abcd.gradio.live")
 
 
 @pytest.fixture
-def served():
-    """A port that this machine serves to its whole network."""
-    with socket.create_server(("0.0.0.0", 0)) as server:
-        yield server.getsockname()[1]
+def own(monkeypatch):
+    """What this machine's address in its network is said to be."""
+    monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+    return "192.0.2.7"
 
 
-def test_a_page_for_this_machine_alone_says_how_to_let_others_in():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        for host in ("127.0.0.1", "localhost"):
-            assert "--host 0.0.0.0" in invitation.invitation(f"http://{host}:{port}/")["why"]
+def invited(page, served=ALONE):
+    return invitation.invitation(page, served)
 
 
-def test_a_page_for_the_network_is_given_by_its_address_there(served, monkeypatch):
-    # This address reaches a server on 0.0.0.0, and not one on 127.0.0.1.
-    monkeypatch.setattr(invitation, "_own_address", lambda: "127.0.0.2")
-    found = invitation.invitation(f"http://localhost:{served}/lab/")
-    assert found["address"] == f"http://127.0.0.2:{served}/lab/"
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_page_for_this_machine_alone_says_how_to_let_others_in(host, own):
+    assert "--host 0.0.0.0" in invited(f"http://{host}:7860/")["why"]
+
+
+@pytest.mark.parametrize("listens", ["0.0.0.0", "::"])
+def test_a_page_for_the_network_is_given_by_its_address_there(listens, own):
+    found = invited("http://localhost:7860/lab/", Served(listens, 7860))
+    assert found["address"] == f"http://{own}:7860/lab/"
     assert found["code"].startswith("data:image/svg+xml")
 
 
 def test_an_address_that_others_have_too_stays():
-    found = invitation.invitation("https://owner-lab.hf.space/")
-    assert found["address"] == "https://owner-lab.hf.space/"
+    assert invited("https://owner-lab.hf.space/", SPACE)["address"] == "https://owner-lab.hf.space/"
+
+
+@pytest.mark.parametrize("served", [ALONE, NETWORK, SPACE, SHARED])
+@pytest.mark.parametrize("port", [22, 80, 7860])
+def test_whoever_asks_learns_of_no_port_and_strangers_of_no_address(served, port, own, monkeypatch):
+    def connect(*_):
+        raise AssertionError("looked whether something answers")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    found = {page: invited(page, served) for page in (f"http://localhost:{port}/", f"http://127.0.0.1:{port}/")}
+    assert all(answer == invited("http://localhost:1/", served) for answer in found.values())
+    assert own not in str(found) or served is NETWORK
+    if served is SHARED:  # what they have already
+        assert all(answer["address"] == SHARED.share for answer in found.values())
 
 
 @pytest.mark.parametrize("page", ["", "javascript:alert(1)", "file:///etc/passwd", "http://" + "a" * 600, None])
 def test_what_is_no_address_is_refused(page):
-    assert "no address" in invitation.invitation(page)["why"]
+    assert "no address" in invited(page)["why"]
 
 
 ODD = st.one_of(st.none(), st.integers(), st.lists(st.text(max_size=3), max_size=2), st.text())
@@ -54,12 +74,11 @@ ODD = st.one_of(st.none(), st.integers(), st.lists(st.text(max_size=3), max_size
 def test_whatever_is_asked_there_is_an_answer(page):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
-        patch.setattr(invitation, "_answers", lambda host, port: True)
-        found = invitation.invitation(page)
+        found = invited(page, NETWORK)
     assert set(found) in ({"why"}, {"address", "code"})
     if "address" in found:
         assert found["address"].startswith(("http://", "https://"))
 
 
 def test_a_password_in_the_address_is_not_shown_to_the_room():
-    assert invitation.invitation("https://me:secret@lab.example:8443/x?y#z")["address"] == "https://lab.example:8443/x"
+    assert invited("https://me:secret@lab.example:8443/x?y#z")["address"] == "https://lab.example:8443/x"

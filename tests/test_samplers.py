@@ -10,6 +10,7 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, sample, side_by_side, trajectory
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.imaging import to_uint8
+from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian
 from ddpm_core.predict import predict
 from ddpm_core.runs import sigmas
@@ -128,7 +129,7 @@ def test_the_same_run_twice_is_the_same_and_another_seed_is_not():
 def test_giving_x_T_shifts_no_noise(sampler):
     seeds = [3, 4]
     seeded = torch.stack([gaussian(seed, 0, SHAPE[1:]) for seed in seeds])
-    options = dict(seeds=seeds, noise=None, sampler=sampler, eta=1.0)
+    options = dict(seeds=seeds, noise=None, sampler=sampler, eta=float(sampler == "ddim"))
     for a, b in zip(
         run(blur_model(), 9, x_T=seeded, **options), run(blur_model(), 9, x_T=None, **options), strict=True
     ):
@@ -254,12 +255,32 @@ def test_the_network_is_told_t_minus_1():
     assert times == [t - 1 for t, _ in timestep_pairs(1000, 10, "linspace")]
 
 
-def test_steps_already_given_are_not_changed_later():
-    steps = trajectory(toy_model(), [0, 1], 5, x_T=X_T)
-    first = next(steps)
-    kept = first.x.clone(), first.x0_hat.clone()
-    list(steps)
-    assert torch.equal(first.x, kept[0]) and torch.equal(first.x0_hat, kept[1])
+@pytest.mark.parametrize("options", [{}, {"sampler": "ddim", "eta": 0.5}, *({"sampler": s} for s in SAMPLERS[2:])])
+def test_what_is_given_is_the_callers(options):
+    """Changing a step in place changes neither the run, nor one beside it, nor what was given before; nor does changing
+    x_T after the call, or the state that one's own noise is told.
+    """
+
+    def noise(index, x):
+        return x.copy_(z(index))
+
+    x_T, lanes = X_T.clone(), [{"steps": 5, **options}, {"steps": 3, "variance": "beta"}]
+    expected = run(toy_model(), 5, **options)
+    steps = trajectory(toy_model(), [0, 1], 5, x_T=x_T, noise=noise, **options)
+    x_T.zero_()
+    for step, other in zip(steps, expected, strict=True):
+        assert torch.equal(step.x, other.x) and torch.equal(step.x0_hat, other.x0_hat)
+        step.x.zero_(), step.x0_hat.zero_()
+    expected = [step.x for _, step in side_by_side(toy_model(), [0, 1], lanes)]
+    for (_, step), x in zip(side_by_side(toy_model(), [0, 1], lanes), expected, strict=True):
+        assert torch.equal(step.x, x)
+        step.x.zero_(), step.x0_hat.zero_()
+
+
+@pytest.mark.parametrize("seeds", [np.arange(2), (seed for seed in (0, 1)), torch.tensor([0, 1])], ids=type)
+def test_seeds_are_anything_that_holds_whole_numbers(seeds):
+    assert np.array_equal(sample(blur_model(), seeds, 3), sample(blur_model(), [0, 1], 3))
+    assert np.array_equal(sample(blur_model(), np.array([0]), 3), sample(blur_model(), [0], 3))
 
 
 def test_sample_is_the_end_of_the_trajectory_in_uint8():
@@ -278,11 +299,6 @@ def test_the_defaults():
         spelt = trajectory(model, [1], 50, "ddpm", variance, "linspace", 0.0, True, None, None, None, None)
         assert len(plain) == 50
         assert all(torch.equal(a.x, b.x) and a.sigma == b.sigma for a, b in zip(plain, spelt, strict=True))
-
-
-def test_ddim_ignores_the_variance():
-    a, b = (run(toy_model(), 5, sampler="ddim", eta=1.0, variance=variance)[-1] for variance in ("beta", "beta_tilde"))
-    assert torch.equal(a.x, b.x)
 
 
 def test_ddim_at_eta_0_draws_no_noise():
@@ -309,12 +325,18 @@ REFUSED = {
     "unknown variance": refused("beta_tilde", variance="fixed_small"),
     "unknown spacing": refused("quadratic", spacing="even"),
     "no seeds": refused("seed", seeds=()),
+    "one number for seeds": refused("list, one for each image.*got 13", seeds=13),
+    "an empty array of seeds": refused("seed", seeds=np.arange(0)),
+    "an array of seeds with shape": refused("seed", seeds=np.zeros((2, 2), int)),
     "negative seed": refused("63", seeds=(0, -1)),
     "seed too large": refused("63", seeds=(2**63, 0)),
     "seed not whole": refused("63", seeds=(0.5, 1)),
     "eta below 0": refused("eta", sampler="ddim", eta=-0.1),
     "eta above 1": refused("eta", sampler="ddim", eta=1.1),
     "epsilon where x_T is noise alone": refused("pure noise", toy_model(schedule=ZERO_SNR)),
+    "variance of another sampler": refused("variance .* 'ddpm', .* 'ddim'", sampler="ddim", variance="beta"),
+    "variance of a solver": refused("variance .* 'unipc'", sampler="unipc", variance="beta_tilde"),
+    "eta of another sampler": refused("eta .* 'ddim', .* 'ddpm'", eta=0.5),
     "eta NaN": refused("eta", sampler="ddim", eta=float("nan")),
     "eta above 1 where it is not heeded": refused("eta", eta=2),
     "eta NaN where it is not heeded": refused("eta", eta=float("nan")),

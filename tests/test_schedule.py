@@ -114,6 +114,11 @@ def test_config_rebuilds_the_schedule_here_and_in_diffusers(schedule):
     np.testing.assert_allclose(theirs.alphas_cumprod, schedule.alpha_bar[1:], rtol=1e-3, atol=2e-6)
 
 
+def test_a_schedule_says_what_it_is():
+    names = ["linear", "linear", "quadratic", "cosine", "custom", "sigmoid (zero terminal SNR)"]
+    assert [schedule.name for schedule in SCHEDULES] == names
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_schedule_only_adds_noise(schedule):
     assert (schedule.beta[1:] > 0).all() and (schedule.beta <= 1).all()

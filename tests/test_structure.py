@@ -1,4 +1,4 @@
-"""Which module imports which: no circle anywhere, and no import that docs/design.md's rooms forbid.
+"""Which module imports which: no circle anywhere, and no import that FORBIDDEN names.
 
 Imports inside functions and under TYPE_CHECKING count. `from ddpm_core import name` counts as an import of the module
 that the name comes from, and the list of these names in ddpm_core/__init__.py as none.
@@ -171,16 +171,3 @@ def test_on_zerogpu_the_package_spaces_comes_before_torch(imports):
     assert first == "ui.environment"
     before = [found for found in imports if found.importer != "ui"]  # whose other imports come later
     assert "ui.runs.zero" in imported_with(first, before) and "torch" not in imported_with(first, before)
-
-
-LINES = 300  # of a file that is still read at one go; a longer one says in its first lines why it is
-
-
-def test_no_file_of_the_product_is_too_long():
-    files = [
-        *sources().values(),
-        *(path for kind in ("js", "css") for path in (ROOT / "ui" / "web").rglob(f"*.{kind}")),
-    ]
-    read = {path: path.read_text(encoding="utf-8").splitlines() for path in files if "node_modules" not in path.parts}
-    long = [path for path, lines in read.items() if len(lines) > LINES and "longer than" not in "".join(lines[:10])]
-    assert len(read) > 200 and [str(path.relative_to(ROOT)) for path in long] == []

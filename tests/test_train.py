@@ -8,7 +8,9 @@ import re
 import shutil
 import signal
 import sys
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -23,10 +25,13 @@ from training import assert_same, fit, flags, make_folder, process_restored, tin
 
 import ddpm_core
 from ddpm_core import files
+from ddpm_core.engines.choose import wrap
+from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError
 from train.__main__ import main
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
+from train.data.sources import open_source
 from train.fit import trainer as trainer_module
 from train.fit.config import PRESETS, Config, from_dict, to_dict
 from train.fit.ema import EMA
@@ -293,6 +298,30 @@ def test_grey_data_sets_stay_grey_and_others_do_not(tmp_path):
     assert Images(tiny(tmp_path, "elsewhere"), quiet=True).channels == 3
 
 
+def test_processes_download_one_after_the_other(monkeypatch, tmp_path):
+    """The first one downloads, as it would under torchrun; the others find what it has put there."""
+    import torchvision.datasets
+
+    file, downloads = tmp_path / "cifar-10", []
+
+    class Data:
+        data, targets, classes = np.zeros((2, 32, 32, 3), np.uint8), [0, 1], ["a", "b"]
+
+        def __init__(self, root, train, download):
+            if not file.exists():
+                downloads.append(root)
+                file.touch()
+                time.sleep(0.2)
+                file.write_text("whole")
+            assert file.read_text() == "whole"
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", Data)
+    with ThreadPoolExecutor(3) as threads:  # each has a lock of its own, as processes have
+        found = list(threads.map(lambda _: open_source("cifar10", cache=tmp_path), range(3)))
+    assert [len(source) for source in found] == [2, 2, 2]
+    assert len(downloads) == 1
+
+
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_torchvisions_data_sets_by_name(monkeypatch, tmp_path, name):
     """With a stand-in for what torchvision downloads."""
@@ -541,9 +570,58 @@ def test_warm_start_takes_the_weights_alone(folder, tmp_path):
     assert second.step == 0 and not second.optimizer.state_dict()["state"]
     assert_same(second.unet.state_dict(), first.ema.network.state_dict())
     assert_same(second.ema.network.state_dict(), first.ema.network.state_dict())
-    for wrong, words in ((str(tmp_path / "none"), "--init"), (init, "another network")):
+    for wrong, words, changes in (
+        (str(tmp_path / "none"), "--init", {}),
+        (
+            init,
+            r"another network than this configuration's: block_out_channels is \[8, 16\] there",
+            {"widths": (16, 16)},
+        ),
+        (init, "norm_num_groups is 4 there, and 2 here", {"norm_groups": 2}),
+        (init, "down_block_types is", {"attention": (8,)}),
+        (init, "out_channels is 3 there, and 6 here", {"variance": "learned_range", "loss": "hybrid"}),
+    ):
         with pytest.raises(TrainError, match=words):
-            Trainer(tiny(folder, tmp_path / "third", init=wrong, widths=(16, 16)))
+            Trainer(tiny(folder, tmp_path / "third", init=wrong, **changes))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {
+            **{"flip_sin_to_cos": True, "freq_shift": 0, "downsample_padding": 1, "attention_head_dim": 4},
+            **{"norm_eps": 0.1, "act_fn": "gelu", "mid_block_scale_factor": 2, "center_input_sample": True},
+            "down_block_types": ("UNetResAttnDownBlock2D",) * 2,  # diffusers' first name of the same
+        },
+        {
+            **{"resnet_time_scale_shift": "scale_shift", "downsample_type": "resnet", "add_attention": False},
+            **{"time_embedding_type": "learned", "num_train_timesteps": 30},
+        },
+    ],
+    ids=["same shapes", "other shapes"],
+)
+def test_a_warm_start_is_the_function_that_was_saved_also_after_a_resume(folder, tmp_path, fields):
+    """What no flag decides is taken over: the shapes of the weights do not tell it."""
+    torch.manual_seed(0)
+    config = tiny(folder, tmp_path / "run", init=str(tmp_path / "odd"), attention=(8, 4), dropout=0.0, steps=1)
+    saved = UNet2DModel(**{**make_network(config, 0).config, **fields})
+    schedule = ddpm_core.NoiseSchedule.linear(20)
+    network = wrap(saved, "cpu", "fp32", "torch")
+    ddpm_core.save(ddpm_core.Model(network=network, schedule=schedule, image_size=8), tmp_path / "odd")
+    inputs = torch.randn(2, 3, 8, 8), torch.tensor([0, 19])
+
+    def assert_computes_the_same(network, other):
+        with torch.no_grad():
+            torch.testing.assert_close(*(unet.eval()(*inputs).sample for unet in (network, other)), rtol=0, atol=1e-5)
+
+    trainer = Trainer(config)
+    assert_computes_the_same(trainer.unet, saved)
+    assert trainer.fit() is None
+    shutil.rmtree(tmp_path / "odd")
+    again = Trainer(config, load_latest(tmp_path / "run" / "checkpoints")[0])
+    assert_computes_the_same(again.unet, trainer.unet)
+    result = ddpm_core.load(tmp_path / "run" / "model", device="cpu", precision="fp32").network.unet
+    assert_computes_the_same(result, trainer.ema.network)
 
 
 # Stopping and going on

@@ -196,7 +196,7 @@ FULL = [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory:
         (["distill", "nowhere"], "train.distill.start._run", "a smaller --batch"),
         (["evaluate", "nowhere"], "train.evaluate.run.Study", "a smaller --batch"),
         (["gamma", "nowhere/a"], "train.gamma.open_checkpoint", "fewer --images"),
-        (["schedule", "nowhere/a"], "train.schedule.open_checkpoint", "fewer --images"),
+        (["schedule", "."], "train.schedule.open_checkpoint", "fewer --images"),
     ],
 )
 def test_a_full_memory_is_one_sentence(capsys, tmp_path, folder, monkeypatch, error, words, place, advice):

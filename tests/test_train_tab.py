@@ -2,8 +2,10 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
@@ -27,6 +29,7 @@ from train.fit.start import parse_fit
 from ui.export import scripts
 from ui.runs.models import Models
 from ui.runs.settings import Settings
+from ui.tabs.latents.handlers import Handlers as LatentsHandlers
 from ui.tabs.train import choices, training, visits
 from ui.tabs.train.folder import RunFolder
 from ui.tabs.train.server import functions
@@ -72,6 +75,13 @@ def wait_for(condition, seconds=60):
 def say(folder, *lines):
     with open(folder / "progress.jsonl", "a") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def change_weights(run):
+    path = run / "model" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
 
 
 # --- The digits, and what the trainer tells
@@ -377,16 +387,72 @@ def test_two_visitors_share_what_the_machine_can_bear(room, monkeypatch):
     wait_for(lambda: not folder.exists())
 
 
-def test_a_run_that_nobody_watches_pauses_and_is_forgotten(room, monkeypatch):
+def test_calls_at_once_of_one_visitor_are_one_trainer_at_a_time(room, monkeypatch):
+    monkeypatch.setattr(visits, "RUNS", 1)
+    start_process, made = subprocess.Popen, []
+
+    def process(*arguments, **options):
+        others = sum(other.poll() is None for other in made)
+        made.append(start_process(*arguments, **options))
+        assert not others
+        return made[-1]
+
+    monkeypatch.setattr(training.subprocess, "Popen", process)
+    _, start, _, _ = functions(room)
+    with ThreadPoolExecutor(14) as pool:
+        assert list(pool.map(start, [{"visitor": ME}] * 14)) == [{}] * 14
+    assert len(made) == 14 and sum(one.poll() is None for one in made) == 1
+    (folder,) = room.visit(ME).training.run.path.parent.iterdir()  # what was begun before is gone
+    assert folder == room.visit(ME).training.run.path
+    room._forget(room.visit(ME))  # its place is free at once, and no sooner
+    assert start({"visitor": YOU}) == {} and "Another visitor" in start({"visitor": ME})["error"]
+
+
+def test_the_models_of_two_runs_of_one_recipe_are_two_in_the_list(room, monkeypatch):
+    """Also where they have seen as many images: the second one's weights are its own."""
+    monkeypatch.setenv("STUB_STEPS", "3")
+    models, mine = Models("cpu"), room.visit(ME)
+    use, chosen = user(room, models), []
+    for run in (1, 2):
+        room.start(mine, {})
+        wait_for(lambda: mine.training.state == "finished")
+        if run == 2:
+            change_weights(mine.training.run.path)
+        chosen += [use(ME)[1]["value"] for _ in range(2)]  # twice the same is one
+    first, second = sorted(set(chosen), key=chosen.index)
+    weights = [(Path(ref) / "diffusion_pytorch_model.safetensors").read_bytes() for ref in (first, second)]
+    assert chosen == [first, first, second, second] and weights[0] != weights[1]
+    labels = [label for label, ref in models.choices() if ref in chosen]
+    assert len(set(labels)) == 2 and all("192 images" in label for label in labels)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_run_that_nobody_watches_pauses_and_a_strangers_is_forgotten(public, stub, monkeypatch):
     monkeypatch.setattr(visits, "ABSENCE", 0.5)
-    mine = room.visit(ME)
-    room.start(mine, {})
-    folder, run = mine.training.run.path, mine.training
-    wait_for(lambda: run.state == "paused")  # by itself
-    assert folder.exists()
-    monkeypatch.setattr(visits, "FORGET", 0.0)
-    wait_for(lambda: not folder.exists())
-    assert room.visit(ME) is not mine
+    monkeypatch.setattr(visits, "VISITS", 3)
+    monkeypatch.setattr(visits, "MODELS", 1)
+    room = Visits(public)
+    try:
+        mine = room.visit(ME)
+        room.start(mine, {})
+        folder, run = mine.training.run.path, mine.training
+        wait_for(lambda: run.state == "paused")  # by itself
+        assert folder.exists()
+        model, _ = room.use(mine)
+        change_weights(mine.training.run.path)
+        later, _ = room.use(mine)
+        assert later != model and model.exists() != public  # the oldest of too many
+        monkeypatch.setattr(visits, "FORGET", 0.0)
+        if public:
+            wait_for(lambda: not folder.exists() and not later.exists())
+            assert room.visit(ME) is not mine
+        else:
+            room.look_after()
+            for number in range(5):  # a crowd
+                room.visit(f"{number:032x}")
+            assert room.visit(ME) is mine and folder.exists() and model.exists() and later.exists()
+    finally:
+        room.close()
 
 
 def test_closing_ends_every_process_and_leaves_nothing(room):
@@ -449,8 +515,14 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         _, chosen = user(room, models)(ME)
         assert chosen["value"] == "trained-1" and models.known("trained-1").image_size == 8
         run = Settings(checkpoint="trained-1", steps=2)
-        with pytest.raises(ValueError, match="nowhere else"):
-            scripts.diffusers([run], [models.known("trained-1")])
+        model = models.known("trained-1")
+        for script in (scripts.python, scripts.diffusers):
+            with pytest.raises(ValueError, match="nowhere else"):
+                script([run], [model])
+            assert "load" not in scripts.copied(script, [run], [model])
+        chain = {"checkpoint": "trained-1", "steps": 2, "spacing": "linspace", "variance": "beta", "sampler": "ddpm"}
+        told = LatentsHandlers(None, models, "trained-1").describe_run(chain)
+        assert told["python"].startswith("# ") and "load(" not in told["python"]
         room._forget(room.visit(ME))
         assert "trained-1" not in dict(models.choices()).values()
         with pytest.raises(ddpm_core.CheckpointError):

@@ -12,6 +12,7 @@ from hub_server import HubServer
 import ddpm_core
 from ddpm_core.checkpoint import hub
 from ddpm_core.checkpoint.hub import Status
+from ui.export import scripts
 from ui.runs.job import Job
 from ui.runs.limits import Refused, ServerLimits
 from ui.runs.line import LINE
@@ -100,6 +101,32 @@ def test_a_public_page_takes_what_it_lists_and_hub_ids_where_they_are_allowed(tm
     for ref, sentence in (("owner/name", "of its list only"), (CHURCH + "@refs/pr/1", "no other revision")):
         with pytest.raises(ddpm_core.CheckpointError, match=sentence):
             models.parse(ref)
+
+
+def test_a_folder_that_the_command_line_names_is_meant_on_a_public_page_too(tmp_path, monkeypatch):
+    """Also where its name could be one of the Hub: on a page of one's own it is the folder."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert Models(public=True, first="a/b").parse("a/b").kind == "hub"
+    write(tmp_path / "a" / "b")
+    for allow_hub in (False, True):
+        assert Models(public=False, first="a/b").parse("a/b").kind == "folder"
+        for text in ("a/b", str(tmp_path / "a" / "b")):
+            models = Models(public=True, allow_hub=allow_hub, first=text)
+            model = models.get(models.first)
+            assert model.source.folder == tmp_path / "a" / "b"
+            ((label, _),) = [one for one in models.choices() if one[1] == models.first]
+            assert label == "b" and str(tmp_path) not in models.first
+            with pytest.raises(ValueError, match="nowhere else"):
+                scripts.python([Settings(checkpoint=models.first)], [model])
+        monkeypatch.chdir(tmp_path / "a")  # what it means was decided at the start
+        assert models.parse(models.first).folder == tmp_path / "a" / "b"
+        with pytest.raises(ddpm_core.CheckpointError):
+            models.get("a/b")  # what a visitor types is no folder
+        monkeypatch.chdir(tmp_path)
+    with pytest.raises(ddpm_core.CheckpointError, match="no checkpoint"):
+        Models(public=True, first="not there")
 
 
 class Network:

@@ -494,7 +494,7 @@ def test_messages_follow_the_protocol():
     frames = [frame for message in messages for frame in message.get("frames", ())]
     assert [frame["k"] for frame in frames] == list(range(10))
     assert messages[-1]["state"] == "finished"
-    assert [len(sprites) for sprites in view.sprites.values()] == [10]
+    assert sorted(view.snapshot().pictures[0]) == list(range(10))
 
 
 def test_a_wrong_setting_is_one_message():
@@ -602,6 +602,14 @@ def test_the_caption_of_lanes_without_noise_speaks_of_none():
     )
     noisy = caption([first, replace(first, sampler="ddpm")], [model, model])
     assert noisy.startswith("Both lanes have one x_T; DDIM η 0 adds no noise after it.") and "grey levels" in noisy
+
+
+def test_two_lanes_of_optimised_steps_have_a_caption():
+    """It compares them with another number of steps, for which there may be no optimised ones."""
+    model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8)
+    model.optimised = {"ddim": {5: (90, 70, 50, 30, 10)}}
+    lanes = [replace(SETTINGS, steps=5, spacing="optimised", variance=kind) for kind in ("beta", "beta_tilde")]
+    assert "Last noisy step at 5 steps" in make_plan(lanes, [model, model]).caption
 
 
 def test_lanes_are_named_by_what_they_differ_in():

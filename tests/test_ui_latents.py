@@ -236,7 +236,11 @@ def upload():
 
 def test_a_model_says_what_the_controls_offer(chooser):
     about = chooser.about_model({"checkpoint": "cifar10-tiny"})
-    assert about["T"] == 1000 and "cat" in about["labels"] and ("β̃ₜ · as published", "beta_tilde") in about["variances"]
+    assert (
+        about["times"] == [1000, 750, 500, 250]
+        and "cat" in about["labels"]
+        and ("β̃ₜ · as published", "beta_tilde") in about["variances"]
+    )
     assert about["set"]["count"] == 40 and [picture["name"] for picture in about["examples"]][:2] == list(
         sets.CIFAR10[:2]
     )
@@ -289,13 +293,29 @@ def test_the_square_is_where_the_user_put_it(chooser, upload):
     assert mean(0, invert=True) == 255
 
 
-def test_a_row_that_has_no_chain_is_refused_before_anything_is_computed(handlers):
-    """A student starts at T."""
+def test_a_row_that_has_no_chain_is_refused_before_the_model_is_loaded(handlers):
+    """A student has learned few times."""
     handlers._models.model.student = Student("progressive", (100, 20))
     asked = ASKED | {"sampler": "ddim", "steps": 2, "times": "100, 50"}
-    assert "start at T" in handlers.describe_run(asked)["error"]
+    assert "has not learned t = 50" in handlers.describe_run(asked)["error"]
     messages = streamed(handlers.tasks, asked)
-    assert "start at T" in messages[-1]["text"] and not any(message.get("frames") for message in messages)
+    assert "has not learned t = 50" in messages[-1]["text"]
+    assert not any(message.get("frames") for message in messages) and not handlers._models._loaded
+
+
+@pytest.mark.parametrize(("method", "sampler"), [("progressive", "ddim"), ("consistency", "consistency")])
+def test_what_is_offered_for_a_student_runs(handlers, method, sampler):
+    """Its times, its sampler and its steps, as they stand in the form before anything is chosen."""
+    handlers._models.model.student = student = Student(method, (100, 60, 20))
+    about = handlers.chooser.about_model({"checkpoint": "toy"})
+    assert [name for _, name in about["samplers"]] == [sampler] and about["times"] == [100, 60, 20]
+    asked = ASKED | {"sampler": sampler, "steps": about["steps"][2], "times": ""}
+    assert "error" not in handlers.describe_run(asked)
+    messages = streamed(handlers.tasks, asked)
+    assert messages[-1]["state"] == "finished"
+    (plan,) = results(messages, "plan")
+    assert (plan["times"], plan["steps"]) == ((100, 60, 20), [3, 2, 1] if method == "progressive" else [2, 2, 1])
+    assert student.steps == about["steps"][2]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from test_ui_latents import Offered, event, request, results, streamed, text
 
 import ddpm_core
 from ddpm_core.likelihood import rechain
+from ddpm_core.student import Student
 from ui.export.link import from_address
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
@@ -51,6 +52,13 @@ def handlers(models):
 
 def value(bound):
     return bound.total.mean().item(), bound.total.std().item() / len(bound.total) ** 0.5
+
+
+def test_a_student_is_refused_before_it_is_loaded(models, handlers):
+    models.model.student = Student("progressive", (100, 20))
+    sentence = "a student that has not learned t = 99, only 100, 20: measure its teacher"
+    assert sentence in handlers.describe_measure(ASKED)["error"]
+    assert sentence in streamed(handlers.tasks, ASKED)[-1]["text"] and not models._loaded
 
 
 def test_bits_per_dim_are_those_of_the_library(models, handlers):

@@ -63,13 +63,11 @@ def test_a_long_trajectory_is_thinned():
     assert shown[-1].mean() == pytest.approx(999 % 256, abs=2)
 
 
-def test_a_run_is_saved_with_its_settings(monkeypatch):
+def test_a_run_is_saved_with_its_settings():
     av = pytest.importorskip("av")
-    saved = {}
-    monkeypatch.setattr(files, "cached", lambda demo, name, content: saved.setdefault(name, content))
-    files.KINDS["mp4"](None, finished([SETTINGS], Models()))
-    ((name, content),) = saved.items()
-    assert name == "toy-10-steps-beta_tilde-seed-13.mp4"
+    run = finished([SETTINGS], Models())
+    content = files.KINDS["mp4"](run)
+    assert files.name(run, "mp4") == "toy-10-steps-beta_tilde-seed-13.mp4"
     with av.open(io.BytesIO(content)) as container:
         assert json.loads(container.metadata["comment"])["seed"] == 13
 

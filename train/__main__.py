@@ -20,7 +20,7 @@ USAGE = """usage: python -m train COMMAND [--help]
   distill   make a student of few steps out of it: python -m train distill CHECKPOINT --data FOLDER --out runs/student
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
   gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
-  schedule  find the time steps that suit a model best:  python -m train schedule CHECKPOINT
+  schedule  find the time steps that suit a model best:  python -m train schedule FOLDER
   evaluate  FID, KID, IS, bits/dim by steps and variance: python -m train evaluate CHECKPOINT --data FOLDER --out study
 """
 

@@ -1,4 +1,4 @@
-"""A lock for a command's folder: two commands that wrote into it would destroy each other's files."""
+"""Locks for folders: two commands or processes that wrote into one would destroy each other's files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ NAME = ".lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if need be, for this run alone. Raises TrainError when another run holds it.
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold a folder, made if need be, for this run alone. Raises TrainError when another run holds it for longer than
+    the patience, in seconds.
 
     The system releases the lock when the process ends, however it ends. Several processes that torchrun or accelerate
     started are one run, whose first process holds the lock. A folder made here that stays empty is removed again.
@@ -30,10 +31,10 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / NAME)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         raise TrainError(
-            f"{folder} is in use by another command: wait until it ends, or choose another --out."
+            f"{folder} is in use by another command: wait until it ends, or choose another folder."
         ) from None
     except (OSError, NotImplementedError) as error:  # a file system that has no locks
         print(f"{folder} can't be locked ({error}): see that no other command writes there.", file=sys.stderr)
@@ -45,6 +46,22 @@ def locked(folder: Path) -> Iterator[None]:
                 (folder / NAME).unlink()
                 for path in made:
                     path.rmdir()
+        lock.release()
+
+
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process is at work in a folder, which is made if need be, and hold it.
+
+    For what all processes of a run want in one place, such as a download: the first makes it, the others find it.
+    """
+    lock = FileLock(folder / NAME)
+    with suppress(OSError, NotImplementedError):  # it can't be written, or has no locks
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
         lock.release()
 
 

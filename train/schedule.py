@@ -1,4 +1,4 @@
-"""python -m train schedule: find a checkpoint's optimised time steps, and keep them there."""
+"""python -m train schedule: find a checkpoint's optimised time steps, and keep them in its folder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from ddpm_core.__main__ import Where, open_checkpoint
 from ddpm_core.names import OPTIMISED_FOR, Sampler
 from train import TrainError
 from train.command_line import check_range, names, numbers, parse
+from train.lock import locked
 
 if TYPE_CHECKING:
     from ddpm_core import Model
     from ddpm_core.optimised import Chain, OptimisedSteps
     from train.evaluate.features import Extractor, Reference
 
+WRITING = 60.0  # seconds that another search may take to write what it has found
+
 
 @dataclass
 class ScheduleOptions:
-    """Find the time steps that serve a checkpoint best, for the spacing "optimised", and keep them beside the weights
-    (of an embedded checkpoint, or of the Hub: in the user's cache)."""
+    """Find the time steps that serve a checkpoint best, for the spacing "optimised", and keep them beside the weights.
+    Several searches may go on for one checkpoint: each adds its numbers of steps."""
 
     checkpoint: Annotated[str, tyro.conf.Positional]
-    """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    """folder of the checkpoint; of another one make a copy with `python -m ddpm_core export`"""
     steps: str | None = None
     """numbers of steps, with commas between them; left out: 4,5,6,8,10,15,20"""
     images: int = 16
@@ -56,13 +59,15 @@ def main(arguments: list[str]) -> int:
     from ddpm_core.checkpoint import optimised_file, refs
 
     ref = refs.parse(options.checkpoint)
-    name = refs.shipped(ref)
-    if name and ref.folder and (ref.folder / refs.OPTIMISED).is_file():
+    name = refs.shipped(ref) or (str(ref) if ref.kind == "hub" else None)
+    if name or ref.folder is None:
         raise TrainError(
-            f"{name} comes with its own optimised steps, which stay as they are: copy the checkpoint with "
+            f"{name} is the same for everybody, and stays so: copy it with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
     model = open_checkpoint(options.checkpoint, options.where)
+    if model.student is not None:
+        raise TrainError(f"{ref} is a student, which has learned its own steps and takes no others.")
     optimised_file.place(model)  # raises, before anything is computed, where the result can't be kept
     judged = _extractor_and_data(options, model) if options.data else None
     found = _search(model, steps, samplers, options)
@@ -72,7 +77,8 @@ def main(arguments: list[str]) -> int:
         about |= {"extractor": options.extractor, "metric": options.metric, "samples": options.samples}
         about["distances"] = distances
     engine = getattr(model.network, "description", "")
-    print(optimised_file.write(model, found, **about, engine=engine))
+    with locked(ref.folder, patience=WRITING):
+        print(optimised_file.write(model, found, **about, engine=engine))
     return 0
 
 

@@ -147,7 +147,7 @@ def rows(lane: Settings, model: ModelSpec) -> list[Row]:
     """The steps of a resolved lane. Raises ValueError for a run that the model does not allow."""
     from ddpm_core.runs import SamplerSettings, sigmas  # here for the start time: see ui/__init__.py
 
-    way = {name: getattr(lane, name) for name in ("steps", "sampler", "variance", "spacing", "eta")}
+    way = lane.sampling
     pairs, _ = SamplerSettings(**way).check(model)
     alpha_bar = model.schedule.alpha_bar.tolist()
     return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, sigmas(model, **way), strict=True)]

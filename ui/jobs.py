@@ -139,6 +139,10 @@ class Job:
         return self._place.seconds() if self._place else 0.0
 
     @property
+    def ended(self) -> bool:
+        return self._state.state in ENDED
+
+    @property
     def stopping(self) -> bool:
         return self._stop.is_set()
 

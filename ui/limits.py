@@ -1,8 +1,8 @@
-"""What one visitor may ask of the machine that serves the page: every limit, with its two defaults.
+"""What one visitor may ask of the machine that serves the page: the limits that its owner can change.
 
 A page for its own user is generous; a public one (`--share`, a Space) is safe for strangers. `--limit NAME=VALUE` of
 app.py changes one, and so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more.
-docs/reliability.md explains each.
+docs/reliability.md explains each. Limits that are the same on every page stand where they are checked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ddpm_core.files import free_bytes
 
 PREFIX = "DDPM_LIMIT_"
 DAY = 86_400
+MOST = 1_000_000_000  # of any limit: far more than a machine has, and no number that follows from it overflows
 
 
 class Refused(ValueError):
@@ -34,7 +35,7 @@ def _limit(local: float, public: float, what: str) -> Any:
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """All limits; the defaults of the fields are those of a page for its own user."""
+    """The defaults of the fields are those of a page for its own user."""
 
     run_tflop: float = _limit(100_000, 500, "steps × images × TFLOP of one evaluation of the network, of a run")
     run_seconds: float = _limit(
@@ -111,7 +112,8 @@ class ServerLimits:
     ) -> ServerLimits:
         """The defaults with what the environment and `given`, texts NAME=VALUE, change.
 
-        Raises ValueError, one sentence, for a limit that does not exist and for a value that is not a number above 0.
+        Raises ValueError, one sentence, for a limit that does not exist, and for a value that is no number above
+        0, or more than MOST.
         """
         names = {limit.name for limit in fields(cls)}
         changes = [(name, environment[_variable(name)]) for name in sorted(names) if _variable(name) in environment]
@@ -135,13 +137,15 @@ def _variable(name: str) -> str:
 
 
 def _number(name: str, text: str) -> float:
-    """A value above 0; a whole one for a limit that counts."""
+    """A value above 0, up to MOST; a whole one for a limit that counts."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     counts = name.endswith("_runs")
-    if not 0 < value < math.inf or (counts and value != int(value)):
+    if value > MOST:
+        raise ValueError(f"The limit {name} can be at most {MOST:,}, got {text!r}")
+    if not value > 0 or (counts and value != int(value)):
         kind = "whole number" if counts else "number"
         raise ValueError(f"The limit {name} must be a {kind} above 0, got {text!r}")
     return int(value) if counts else value

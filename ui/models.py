@@ -76,7 +76,8 @@ class Models:
 
     device: as for `ddpm_core.load`. public: strangers use the page, so only the offered checkpoints are accepted, and
     any Hub id where allow_hub says so. limits: those of such a page where none are given. first: the checkpoint that
-    the page starts with, which is offered too.
+    the page starts with, which is offered too; a public page offers a folder under a name that does not tell its
+    path, and `first` is then that name. Raises CheckpointError for one that names nothing.
     """
 
     def __init__(
@@ -94,23 +95,26 @@ class Models:
         self.public = public
         self.limits = limits or (ServerLimits.public() if public else ServerLimits())
         self.takes_any = not public or allow_hub  # any Hub id
-        self.offered = tuple(dict.fromkeys([*EMBEDDED, *refs.embedded(), *OFFERED, *filter(_is_hub_id, [first])]))
+        folder = refs.parse(first).folder if public and first not in refs.embedded() and first else None
+        hub_id = [first] if _is_hub_id(first) and folder is None else []
+        self.offered = tuple(dict.fromkeys([*EMBEDDED, *refs.embedded(), *OFFERED, *hub_id]))
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
-        self._trained: dict[str, tuple[str, Path]] = {}  # label and folder, by reference: made on this page
+        self._own: dict[str, tuple[str, Path]] = {}  # label and folder, by the name that this page has for it
         self._numbers = itertools.count(1)
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
         self._device_type = "cpu"  # torch's name for the kind of device
+        self.first = first if folder is None else self.offer(folder.resolve(), folder.resolve().name, "folder")
 
     def parse(self, ref: str) -> refs.Ref:
         """What a reference names. Raises CheckpointError.
 
-        A public page never accepts a folder, and its answer does not depend on which there are.
+        A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
         """
         text = ref.strip()
-        if text in self._trained:
-            return refs.parse(str(self._trained[text][1]))
+        if text in self._own:
+            return refs.parse(str(self._own[text][1]))
         if not self.public:
             return refs.parse(text)
         name, at, _ = text.partition("@")
@@ -276,7 +280,7 @@ class Models:
         known = [choice(ref, self._state(ref)) for ref in self.offered]
         trained = [
             {"ref": ref, "label": label, "about": "", "group": TRAINED, "ready": True, "picture": ""}
-            for ref, (label, _) in self._trained.items()
+            for ref, (label, _) in self._own.items()
         ]
         return [
             *(one for one in known if one["group"] == READY),
@@ -287,15 +291,15 @@ class Models:
     def _state(self, ref: str) -> hub.Status:
         return self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
 
-    def offer(self, folder: Path, label: str) -> str:
-        """Offer a model that was trained on the page; returns its reference, on a page of one's own its folder."""
-        for ref, (_, known) in self._trained.items():
+    def offer(self, folder: Path, label: str, kind: str = "trained") -> str:
+        """Offer the model of a folder; returns its reference, on a page of one's own the folder, else "KIND-1"."""
+        for ref, (_, known) in self._own.items():
             if known == folder:
                 return ref
-        ref = f"trained-{next(self._numbers)}" if self.public else str(folder)
-        self._trained = {**self._trained, ref: (label, folder)}
+        ref = f"{kind}-{next(self._numbers)}" if self.public else str(folder)
+        self._own = {**self._own, ref: (label, folder)}
         return ref
 
     def withdraw(self, folder: Path) -> None:
         """No longer offer the model of a folder, which is gone."""
-        self._trained = {ref: (label, known) for ref, (label, known) in self._trained.items() if known != folder}
+        self._own = {ref: (label, known) for ref, (label, known) in self._own.items() if known != folder}

@@ -8,6 +8,7 @@ from typing import Any
 from ddpm_core.checkpoint.refs import embedded
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, VARIANCES
+from ddpm_core.timesteps import quarters
 from ui import formats, pixels
 from ui.fields import ANY
 from ui.lab import Lab
@@ -38,6 +39,7 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     return about | {
         "revision": revision(model) or "",
         "T": model.schedule.T,
+        "times": list(quarters(model)),
         "steps": step_limits(model),
         "samplers": [[formats.SAMPLER[name], name] for name in samplers(model)],
         "variances": [[formats.VARIANCE[name], name] for name in variances(model)],

@@ -15,7 +15,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from ddpm_core import imaging
-from ddpm_core.image_files import WITH_ALPHA, can_be_resized, square, to_8_bits
+from ddpm_core.image_files import KINDS, WITH_ALPHA, can_be_resized, open_picture, square, to_8_bits
 from ui.limits import Refused, ServerLimits
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
@@ -67,13 +67,13 @@ def _reading(
         except Refused:
             raise
         except Exception:  # decoders raise anything over a broken file
-            raise ValueError("This file could not be read as a picture: choose a PNG, JPEG, WebP or GIF.") from None
+            raise ValueError(f"This file could not be read as a picture: choose a {KINDS}.") from None
 
 
 def _open(path: str | Path, enough: int, limits: ServerLimits) -> Image.Image:
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have their own sentences
     try:
-        image = Image.open(path)
+        image = open_picture(path)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     pixels = image.width * image.height

@@ -15,6 +15,7 @@ from ui.lab import Lab
 from ui.limits import Refused
 
 KEPT = 64  # runs whose results can still be asked for
+KEPT_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 30 MB
 
 Values = dict[str, Any]
 
@@ -104,6 +105,16 @@ class Run:
         if self.job is not None:
             self.job.stop()
 
+    @property
+    def bytes(self) -> int:
+        """Of memory, for what can be saved."""
+        return getattr(self.job.computation, "bytes", 0) if self.job else 0
+
+    def forget(self) -> None:
+        """Keep nothing to save."""
+        if self.bytes and self.job:
+            self.job.computation.forget()  # pyright: ignore[reportAttributeAccessIssue]
+
 
 class Runs:
     """The runs of all pages. A page has one at a time of each part."""
@@ -129,7 +140,18 @@ class Runs:
             _, oldest = self._runs.popitem(last=False)
             oldest.stop()
             self._current = {key: id for key, id in self._current.items() if id != oldest.id}
+        self._make_room()
         return run
+
+    def _make_room(self) -> None:
+        """Let ended runs forget their pictures, the first ones first, until all have at most KEPT_BYTES."""
+        excess = sum(run.bytes for run in self._runs.values()) - KEPT_BYTES
+        for run in list(self._runs.values()):
+            if excess <= 0:
+                return
+            if run.job is None or run.job.ended:
+                excess -= run.bytes
+                run.forget()
 
     def find(self, id: object) -> Run:
         """Raises ValueError for a run that is none of the newest."""

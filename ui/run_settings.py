@@ -80,6 +80,12 @@ class Settings(Request):
         """Whether any step adds noise."""
         return self.sampler in ("ddpm", "consistency") or (self.sampler == "ddim" and self.eta > 0)
 
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The fields of `ddpm_core.runs.SamplerSettings`, without those that this sampler does not have."""
+        own = {"ddpm": {"variance": self.variance}, "ddim": {"eta": self.eta}}.get(self.sampler, {})
+        return {"steps": self.steps, "sampler": self.sampler, "spacing": self.spacing, **own}
+
     def lanes(self) -> tuple[Settings, ...]:
         """The runs that are asked for."""
         return (self.plain(),)
@@ -107,11 +113,7 @@ class Settings(Request):
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
         return {
             "seeds": self.seeds,
-            "steps": self.steps,
-            "sampler": self.sampler,
-            "variance": self.variance,
-            "spacing": self.spacing,
-            "eta": self.eta,
+            **self.sampling,
             "clip": self.clip,
             "labels": self._class(model),
             "guidance": None if self.guidance == 1 else self.guidance,

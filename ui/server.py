@@ -29,7 +29,7 @@ from ddpm_core import defaults, imaging
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import chooser, formats, hardware, temporary, web, zero
 from ui.counts import Counts
-from ui.export.invitation import invitation
+from ui.export.invitation import Served, invitation
 from ui.gate import Gate
 from ui.jobs import Job, Update
 from ui.lab import Lab
@@ -170,7 +170,9 @@ class App(gr.Server):
 
     def _room(self, values: Values) -> Values:
         """{page} -> `invitation`: where others in the room can open it."""
-        return invitation(str(values.get("page")))
+        blocks = self.get_blocks()
+        served = Served(blocks.server_name, blocks.server_port, self.lab.public, self.share_url)
+        return invitation(values.get("page"), served)
 
     async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """The messages of a new run, which replaces the page's run of this part."""
@@ -319,8 +321,8 @@ def build(
     limits = limits or (ServerLimits.public() if public else ServerLimits())
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), Pace()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
-    models.peek(checkpoint)
-    lab = Lab(models, turns, limits, pace, Counts(), checkpoint, trains=allow_training or not public)
+    models.peek(models.first)
+    lab = Lab(models, turns, limits, pace, Counts(), models.first, trains=allow_training or not public)
     app = App(lab)
     app.warmup.start()
     return app

@@ -18,7 +18,7 @@ import ddpm_core
 if TYPE_CHECKING:  # it needs torch, which must wait for `prepare`
     from ddpm_core.model import Model
 
-MOST = 120  # seconds: what a visitor without an account has in a day
+MOST = 80  # seconds: a visitor without an account has 120 in a day, and ZeroGPU counts 1.5 for one of a Blackwell
 START = 15.0  # seconds until a process has the GPU and the weights on it
 STEP = 0.03  # seconds of one evaluation, however small
 SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as no ZeroGPU could be tried
@@ -31,11 +31,8 @@ def is_here() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
-class OutOfTime(ValueError):
-    """The GPU was taken away in the middle of a run."""
-
-    def __init__(self) -> None:
-        super().__init__("The time of the GPU for this run was used up: take fewer steps or images")
+class Interrupted(ValueError):
+    """A run that had begun on the GPU can't go on there."""
 
 
 def seconds(refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float) -> int:
@@ -66,6 +63,10 @@ def _steps(
 
 _MODELS: dict[str, Model] = {}  # of a process with a GPU, which may be used for several runs: those of the newest
 _on_gpu: Any = None
+# What `spaces` says. It calls every error in the process with the GPU a "ZeroGPU worker error", whose text is the
+# error's class, and so too when it kills that process because its time is over.
+_REFUSALS = ("quota", "credits", "queue", "duration")  # in titles
+_KILLED = "GPU task aborted"
 
 
 def prepare() -> None:
@@ -86,7 +87,7 @@ def side_by_side(
     """The steps of a run, on ZeroGPU's GPU where there is one and some of its time is left, else with the models.
 
     models: of each lane. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is
-    called when a run that could have had a GPU goes on without. Raises OutOfTime.
+    called when a run that could have had a GPU goes on without. Raises Interrupted.
     """
     refs = [_reference(model) for model in models]
     if _on_gpu is not None and flop and all(refs):
@@ -97,12 +98,17 @@ def side_by_side(
             return
         except Exception as error:
             # gradio's Error, with a title such as "ZeroGPU quota exceeded"
-            if not str(getattr(error, "title", "")).startswith("ZeroGPU"):
+            title, text = (str(getattr(error, name, "")) for name in ("title", "message"))
+            if not title.startswith("ZeroGPU"):
                 raise
-            log.warning("no GPU after %d steps: %s", done, error)
+            log.warning("no GPU after %d steps: %s: %s", done, title, text)
             if done:
-                raise OutOfTime from None
-        notify("There is no GPU time left for you today: this run goes on without one")
+                used_up = "The time of the GPU for this run was used up: take fewer steps or images"
+                failed = f"The GPU failed in this run ({text}): start it again"
+                raise Interrupted(used_up if text == _KILLED else failed) from None
+            refused = any(word in title for word in _REFUSALS)
+            why = "There is no GPU time left for you today" if refused else f"The GPU failed ({text})"
+        notify(f"{why}: this run goes on without one")
     yield from _local(models, lanes, shared)
 
 

@@ -9,8 +9,6 @@ from ddpm_core.timesteps import ranges
 def describe(model: Model) -> dict[str, str]:
     """A title and a line of text for each thing worth knowing, in order."""
     source = model.source or Source()
-    config = model.schedule.config
-    name = config.get("beta_schedule", "given betas")
     betas = model.schedule.beta[1:].tolist()
     lines = {
         "checkpoint": source.ref,
@@ -19,7 +17,7 @@ def describe(model: Model) -> dict[str, str]:
         "file": source.file and f"{source.file}, {(source.bytes or 0) / 1e6:.1f} MB",
         "parameters": source.parameters and f"{source.parameters:,}",
         "image": f"{model.image_size}×{model.image_size}, {model.channels} channels",
-        "schedule": f"{name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
+        "schedule": f"{model.schedule.name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
         "prediction": model.prediction,
         "variance": f"{model.variance} (as published)",
         "analytic variance": "estimated" if model.gamma is not None else "not estimated",

@@ -74,7 +74,7 @@ def _kept(schedule: NoiseSchedule) -> Kept[Tensor]:
             raise ValueError("no numbers")
         return found
 
-    return Kept(ANALYTIC, "a table of Γ_t", table)
+    return Kept(ANALYTIC, "a table of Γ_t", table, in_cache=True)
 
 
 def _estimate(content: dict) -> Gamma:

@@ -26,14 +26,18 @@ _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeEr
 
 @dataclass(frozen=True)
 class Kept(Generic[Value]):
-    """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG."""
+    """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG.
+
+    in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
+    """
 
     file: str
     title: str
     parse: Callable[[dict[str, Any]], Value]
+    in_cache: bool
 
     def place(self, source: Source | None) -> Path:
-        """The file that `write` writes: beside the weights of a folder, else in the user's cache. Makes its folder.
+        """The file that `write` writes: beside the weights, or in the user's cache. Makes its folder.
 
         Raises ValueError for a model that was not loaded, and CheckpointError where nothing can be written.
         """
@@ -92,6 +96,8 @@ class Kept(Generic[Value]):
         if source is None or source.folder is None:
             return []
         beside = source.folder / self.file
+        if not self.in_cache:
+            return [beside]
         if source.revision is not None:
             return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, self.file)]
         if source.folder == refs.embedded().get(source.ref):  # may be where only an administrator can write

@@ -17,16 +17,19 @@ if TYPE_CHECKING:  # it needs diffusers, and a checkpoint is described without
 
 
 def place(model: Model) -> Path:
-    """The file that `write` writes. Raises what kept.Kept.place does."""
+    """The file that `write` writes, beside the weights. Raises what kept.Kept.place does."""
     return _kept(model.schedule).place(model.source)
 
 
 def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
-    """Keep optimised steps beside the weights, and those of other numbers of steps that the model has already.
+    """Keep optimised steps beside the weights, and those of other numbers of steps that are there by now.
 
-    They go into the user's cache for an embedded checkpoint or one from the Hub. about: anything worth keeping with
-    them. Returns the file's path. Raises what `place` does, and CheckpointError when the disk refuses.
+    For a model of a folder: what is written beside an embedded checkpoint, or in the Hub's cache, would not be there on
+    another machine. Two writers at once would lose what one of them found. about: anything worth keeping with the
+    steps. Returns the file's path. Raises what `place` does, and CheckpointError when the disk refuses.
     """
+    kept = _kept(model.schedule)
+    there = None if model.source is None else kept.read(model.source)
     content = {
         "about": "the times t of each sampler's steps, for the spacing 'optimised'; the rest is of the latest search: "
         "errors are the mean distance (RMS over a sharpened image) of their x_0 from that of a fine teacher, distances "
@@ -34,9 +37,9 @@ def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
         **about,
         "images": found.images,
         "errors": {sampler: rounded_to_3(errors) for sampler, errors in found.errors.items()},
-        "times": _as_json(merged(model.optimised, found.times)),
+        "times": _as_json(_merged(there or {}, found.times)),
     }
-    return _kept(model.schedule).write(model.source, content)
+    return kept.write(model.source, content)
 
 
 def rounded_to_3(values: Mapping[int, float]) -> dict[str, float]:
@@ -44,9 +47,8 @@ def rounded_to_3(values: Mapping[int, float]) -> dict[str, float]:
     return {str(n): float(f"{value:.3g}") for n, value in values.items()}
 
 
-def merged(old: OptimisedTimes | None, new: OptimisedTimes) -> OptimisedTimes:
+def _merged(old: OptimisedTimes, new: OptimisedTimes) -> OptimisedTimes:
     """The new times, and the old ones of other numbers of steps."""
-    old = old or {}
     return {
         sampler: {**old.get(sampler, {}), **new.get(sampler, {})}
         for sampler in OPTIMISED_FOR
@@ -99,7 +101,7 @@ def _kept(schedule: NoiseSchedule) -> Kept[OptimisedTimes]:
                 raise ValueError("no chain")
         return found
 
-    return Kept(OPTIMISED, "a list of optimised steps", times)
+    return Kept(OPTIMISED, "a list of optimised steps", times, in_cache=False)
 
 
 def _chain(text: str) -> tuple[int, ...]:

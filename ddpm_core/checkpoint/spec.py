@@ -23,7 +23,7 @@ from ddpm_core.checkpoint.fields import (
     text,
     whole,
 )
-from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref
+from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref, shipped
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import (
     AVERAGINGS,
@@ -84,6 +84,7 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
         file=checkpoint.layout.weights,
         bytes=checkpoint.weights.stat().st_size,
         folder=checkpoint.folder,
+        fixed=checkpoint.commit is not None or shipped(ref) is not None,
     )
     gamma, optimised = (kept.read(source, spec.schedule) for kept in (gamma_file, optimised_file))
     return replace(config, spec=replace(spec, source=source, gamma=gamma, optimised=optimised))
@@ -196,7 +197,8 @@ def _from_scheduler(scheduler: dict) -> dict[str, Any]:
     return {
         "schedule": NoiseSchedule.from_config(scheduler),
         "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
-        "variance": _VARIANCES[choice(scheduler, "variance_type", _VARIANCES, "fixed_small")],
+        # null is that of DPMSolver and SASolver, for networks without a variance of their own
+        "variance": _VARIANCES[choice(scheduler, "variance_type", (*_VARIANCES, None)) or "fixed_small"],
         "clip": _clip(scheduler),
     }
 

@@ -91,10 +91,10 @@ def read_picture(path: Path, model: Model) -> np.ndarray:
     """The middle of a picture's file as uint8 (1, H, W, C) of the model's size. Raises ValueError or OSError."""
     from PIL import Image
 
-    from ddpm_core.image_files import square, to_8_bits
+    from ddpm_core.image_files import open_picture, square, to_8_bits
 
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return square(to_8_bits(image, model.channels), model.image_size)[None]
     except Image.DecompressionBombError:
         raise ValueError(f"{path} is too large to be read as a picture") from None

@@ -23,14 +23,14 @@ class Latents(Chain):
     """What `reconstruct` and `interpolate` have in common. A chain has at most as many steps as there are times."""
 
     times: str | None = None
-    """a row of the grid for each: 0 to T, as 750,500,250; default: T/2"""
+    """a row of the grid for each: 0 to T, as 750,500,250; default: T/2, of a student the nearest that it has learned"""
     grid: Path = Path("latents.png")
     """PNG of the pictures: a file name that ends in .png"""
 
-    def open(self, quarters: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[int], dict[str, Any]]:
+    def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[int], dict[str, Any]]:
         """The model, the times and the options, checked before anything is computed.
 
-        quarters: of T, the times by default. pictures: the user's, which stay as they are.
+        which: quarters of T, the times by default. pictures: the user's, which stay as they are.
         """
         from ddpm_core import imaging
         from ddpm_core.latents import check_chains
@@ -40,13 +40,16 @@ class Latents(Chain):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.channels)
-        times, options = self._checked_times(model.schedule.T, quarters), self.options(model)
+        times, options = self._checked_times(model, which), self.options(model)
         check_chains(model, times, **options)
         return model, times, options
 
-    def _checked_times(self, T: int, quarters: tuple[int, ...]) -> list[int]:
+    def _checked_times(self, model: Model, which: tuple[int, ...]) -> list[int]:
+        from ddpm_core.timesteps import quarters
+
+        T = model.schedule.T
         if self.times is None:
-            return [T * quarter // 4 for quarter in quarters]
+            return quarters(model, which)
         try:
             times = [int(text) for text in self.times.split(",")]
         except ValueError:
@@ -73,7 +76,8 @@ class Reconstruct(Latents):
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 7}"
     """the first one's noise encodes the picture; each decodes it once"""
     times: str | None = None
-    """a row of the grid for each: 0 to T, as 750,500,250; default: T, 3T/4, T/2, T/4"""
+    """a row of the grid for each: 0 to T, as 750,500,250; default: T, 3T/4, T/2, T/4, of a student the nearest that it
+    has learned"""
 
     def run(self) -> None:
         from ddpm_core import encode, imaging, reconstruct, sample

@@ -87,6 +87,11 @@ class TorchNetwork:
         return self.unet(*inputs, return_dict=False)[0]
 
 
+# torch before 2.13 keeps CUDA graphs in the thread that made the first of them (pytorch#123177): one thread evaluates
+# compiled networks, all of them, for all callers, and records each shape once.
+_COMPILED = ThreadPoolExecutor(1, "ddpm-compiled")
+
+
 class CompiledNetwork(TorchNetwork):
     """TorchNetwork through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
 
@@ -96,12 +101,10 @@ class CompiledNetwork(TorchNetwork):
         super().__init__(unet, device, precision)
         mode = "reduce-overhead" if device.type == "cuda" else None
         self._compiled = torch.compile(super()._forward, mode=mode, dynamic=False)
-        # torch keeps CUDA graphs per thread: one thread evaluates for all callers and records each shape once.
-        self._worker = ThreadPoolExecutor(1, "ddpm-compiled")
         self(*example_inputs(unet))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
-        return self._worker.submit(self._replay, *inputs).result()
+        return _COMPILED.submit(self._replay, *inputs).result()
 
     @torch.no_grad()  # that of the caller holds for the caller's thread only
     def _replay(self, *inputs: Tensor) -> Tensor:

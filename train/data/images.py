@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core.image_files import is_grey, square, to_8_bits
+from ddpm_core.image_files import KINDS, is_grey, square, to_8_bits
 from train import TrainError
 from train.command_line import user_path
 from train.data.sources import ImageFolder, ImageSource, open_source
@@ -91,7 +91,7 @@ class Images:
                 return self._prepare((i + skipped) % len(self)), skipped
             except Exception:  # Pillow raises many kinds for broken files
                 continue
-        raise TrainError(f"None of the {len(self)} images of {self.description} can be read.")
+        raise TrainError(f"None of the {len(self)} images of {self.description} can be read: {KINDS} is needed.")
 
     def pixels_near(self, device: torch.device) -> Tensor | None:
         """The pixels in memory, on a GPU where they take less than a quarter of what is free there."""
@@ -136,6 +136,6 @@ class Images:
             except Exception:  # as in read()
                 self.broken.append(self._source.name(i))
         if not whole:
-            raise TrainError(f"None of the {count} images of {self.description} can be read.")
+            raise TrainError(f"None of the {count} images of {self.description} can be read: {KINDS} is needed.")
         self.index = np.array(whole)
         self.pixels = torch.from_numpy(pixels[: len(whole)])

@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image
 
 from ddpm_core.files import cache_folder
+from ddpm_core.image_files import SUFFIXES, open_picture
 from train import TrainError, first_line
 from train.command_line import user_path
+from train.lock import in_turn
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 TORCHVISION = ("cifar10", "mnist")
 SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -112,7 +113,7 @@ class ImageFolder(ImageSource):
         return len(self._files)
 
     def picture(self, i: int) -> Image.Image:
-        return Image.open(self._files[i])
+        return open_picture(self._files[i])
 
     def name(self, i: int) -> str:
         return str(self._files[i])
@@ -161,7 +162,7 @@ class HubDataset(ImageSource):
 
     def picture(self, i: int) -> Image.Image:
         image = self._images[i][self._column]
-        return Image.open(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
+        return open_picture(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
 
     def name(self, i: int) -> str:
         return f"row {i} of {self._data}"
@@ -198,7 +199,8 @@ class TorchvisionDataset(ImageSource):
         if split not in ("train", "test"):
             raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:
-            found = kind(str(cache), train=split == "train", download=True)
+            with in_turn(cache):  # torchvision downloads to the final name
+                found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error
         self._pixels, self.labels = np.asarray(found.data), np.asarray(found.targets).tolist()
@@ -291,7 +293,7 @@ class LSUNDatabase(ImageSource):
 
     def picture(self, i: int) -> Image.Image:
         with self._begin() as transaction:
-            return Image.open(io.BytesIO(transaction.get(self._keys[i]) or b""))
+            return open_picture(io.BytesIO(transaction.get(self._keys[i]) or b""))
 
     def name(self, i: int) -> str:
         return f"image {i} of {self._root}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -81,7 +81,7 @@ class Distilling(Task):
                 "give --data with the teacher's classes, in their order."
             )
 
-    def network(self, fresh: bool) -> UNet2DModel:
+    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
         """A copy of the teacher's, without dropout: a student learns a function, and targets are not noisy."""
         assert isinstance(self._teacher.network, TorchNetwork)
         unet, config = self._teacher.network.unet, self._config

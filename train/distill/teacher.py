@@ -11,13 +11,13 @@ from typing import Any
 from ddpm_core import CheckpointError, Model, load
 from ddpm_core.checkpoint import fields
 from ddpm_core.engines.torch import TorchNetwork
-from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import LEARNED
 from train import TrainError
 from train.command_line import check_range
 from train.distill.config import DistillConfig
 from train.fit.card import command
 from train.fit.config import Config
+from train.fit.recipe import architecture, continued
 
 CONSISTENCY_TIMES = 8  # that a consistency student learns, unless told otherwise
 LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024)}
@@ -102,12 +102,25 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
     if teacher.variance in LEARNED:
         raise TrainError(f"{ref} has a learned variance, of which few steps make no use: choose a teacher without one.")
     if teacher.prediction != "v":
-        tuned = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
-        tuning = Config(**{**tuned, "config": "cifar10-tiny", "init": ref, "prediction": "v", "out": "runs/v-teacher"})
         raise TrainError(
             f"{ref} predicts {teacher.prediction}, which at t = T says nothing of x_0, and a teacher must predict v. "
-            f"This makes such a model of it: {command(tuning)}"
+            f"{_how_to_tune(teacher, config)}"
         )
+
+
+def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
+    """The command that makes a model that predicts v of a checkpoint, or why there is none. A sentence."""
+    assert isinstance(teacher.network, TorchNetwork)
+    tuned = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
+    tuned |= {"config": "cifar10-tiny", "init": config.teacher, "prediction": "v", "out": "runs/v-teacher"}
+    tuning = Config(**tuned)
+    try:
+        if teacher.schedule.name != tuning.schedule:
+            raise TrainError(f"its noise schedule is {teacher.schedule.name}.")
+        continued(teacher.network.unet, tuning, teacher.num_classes)
+    except TrainError as error:
+        return f"`train fit` can't make such a model of it: {error}"
+    return f"This makes such a model of it: {command(tuning)}"
 
 
 def _check(teacher: Model, config: DistillConfig) -> None:
@@ -137,12 +150,10 @@ def _check(teacher: Model, config: DistillConfig) -> None:
 
 
 def _decided(teacher: Model) -> dict[str, Any]:
-    """The fields of a configuration that say what the teacher's network is."""
+    """The fields of a configuration that say what the teacher is, as far as `fit` has flags for it."""
     assert isinstance(teacher.network, TorchNetwork)
-    unet: UNet2DModel = teacher.network.unet
-    shape, betas = unet.config, teacher.schedule.config
-    known = {"linear": "linear", "squaredcos_cap_v2": "cosine", "scaled_linear": "quadratic"}
-    blocks = shape["down_block_types"]
+    shape, schedule = architecture(teacher.network.unet), teacher.schedule
+    ends = {name: schedule.config[name] for name in ("beta_start", "beta_end") if name in schedule.config}
     return {
         "image_size": teacher.image_size,
         "channels": teacher.channels,
@@ -150,11 +161,11 @@ def _decided(teacher: Model) -> dict[str, Any]:
         "label_dropout": 0.1 if teacher.null_label is not None else 0.0,
         "widths": tuple(shape["block_out_channels"]),
         "blocks": shape["layers_per_block"],
-        "attention": tuple(teacher.image_size >> i for i, block in enumerate(blocks) if block.startswith("Attn")),
+        "attention": tuple(
+            teacher.image_size >> i for i, block in enumerate(shape["down_block_types"]) if block.startswith("Attn")
+        ),
         "norm_groups": shape["norm_num_groups"],
-        "T": teacher.schedule.T,
-        "schedule": known.get(betas.get("beta_schedule", ""), "linear"),
-        "beta_start": betas.get("beta_start", 1e-4),
-        "beta_end": betas.get("beta_end", 0.02),
+        "T": schedule.T,
+        **({"schedule": schedule.name, **ends} if schedule.name in ("linear", "cosine", "quadratic") else {}),
         "variance": teacher.variance,
     }

@@ -42,7 +42,9 @@ def plan_chains(study: Study, metrics: Sequence[str]) -> list[Chain]:
     if not {"bpd", "rate-distortion"} & set(metrics):
         return []
     steps = options.step_list() if "bpd" in metrics else []
-    lengths: list[tuple[int, Spacing]] = [(n, spacing) for spacing in options.spacing_list() for n in steps]
+    likelihood.chain(study.model, None, T, "linspace")  # which a student has not learned
+    spacings: list[Spacing] = [spacing for spacing in options.spacing_list() if spacing != "own"]
+    lengths: list[tuple[int, Spacing]] = [(n, spacing) for spacing in spacings for n in steps]
     if (T, "linspace") not in lengths:
         lengths.append((T, "linspace"))
     chains = [Chain(variance, *length) for variance in options.variance_list() for length in lengths]

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ddpm_core import imaging, trajectory
-from ddpm_core.names import Sampler, Spacing, Variance
+from ddpm_core.names import Sampler, Variance
 from train import TrainError
 from train.data.sample import ImageSample
 from train.evaluate.features import IS_SPLITS, open_extractor, reference, score
-from train.evaluate.results import read_arrays, read_cell
+from train.evaluate.results import CellSpacing, read_arrays, read_cell
 from train.evaluate.study import Study
 from train.evaluate.tables import shortest
 from train.files import save_arrays, write_bytes, write_json
@@ -30,7 +30,7 @@ class Cell:
     sampler: Sampler
     variance: Variance | None
     eta: float | None
-    spacing: Spacing
+    spacing: CellSpacing
     steps: int
     samples: int
 
@@ -45,7 +45,7 @@ class Cell:
             "steps": self.steps,
             "sampler": self.sampler,
             "variance": self.variance,
-            "spacing": self.spacing,
+            "spacing": None if self.spacing == "own" else self.spacing,
             "eta": self.eta or 0.0,
         }
 

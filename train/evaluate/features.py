@@ -28,6 +28,7 @@ from train.data.sample import ImageSample
 from train.evaluate.metrics import SCORE_METRICS, ScoreName
 from train.evaluate.results import read_arrays
 from train.files import save_arrays
+from train.lock import in_turn
 
 INCEPTION = "inception-v3-compat"
 BATCH = 100  # images that an extractor sees at once
@@ -96,7 +97,8 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
         layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
         if "is" in scores:
             layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
-        network = _network(kind, name, list(layers.values())).to(device)
+        with in_turn(cache_folder("reference")):  # its constructor may download weights
+            network = _network(kind, name, list(layers.values())).to(device)
     except Exception as error:  # no network, a full disk, a damaged download: torch.hub raises many kinds
         what = "FID, KID and IS need Inception weights, which" if name == INCEPTION else f"The weights of {name}"
         raise TrainError(

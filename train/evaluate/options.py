@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from ddpm_core.commands.chain import Where
-from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
+from ddpm_core.model import ModelSpec
+from ddpm_core.names import SAMPLERS, VARIANCES, Sampler, Variance
+from train import TrainError
 from train.command_line import check_range, names, numbers
 from train.evaluate.metrics import METRICS, SCORES, BoundName, ScoreName
+from train.evaluate.results import CELL_SPACINGS, CellSpacing
 
 LIMITS = {"samples": (2, 10**7), "references": (2, 10**7), "test_images": (0, 10**7), "batch": (1, 10**5)}
 
 LabelMode = Literal["none", "classes"]
+
+_OR_ITS = "default: ddpm,ddim, or that of a student"
+_OWN = "own: the times that a student was made for; default: linspace, or own for a student"
 
 
 @dataclass
@@ -29,12 +35,12 @@ class Options:
     out: Path
     """folder of the study"""
     metrics: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(METRICS)}")] = "fid,kid,is"
-    steps: str = "10,20,50,100,1000"
-    """numbers of steps"""
+    steps: str | None = None
+    """numbers of steps; default: 10,20,50,100,1000, or that of a student"""
     variance: str = "beta,beta_tilde,analytic"
     """reverse variances, for the sampler ddpm and for bpd"""
-    sampler: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(SAMPLERS)}")] = "ddpm,ddim"
-    spacing: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(SPACINGS)}")] = "linspace"
+    sampler: Annotated[str | None, tyro.conf.arg(help=f"any of {', '.join(SAMPLERS)}; {_OR_ITS}")] = None
+    spacing: Annotated[str | None, tyro.conf.arg(help=f"any of {', '.join(CELL_SPACINGS)}; {_OWN}")] = None
     eta: str = "0"
     """DDIM's noise, 0 to 1"""
     samples: int = 50_000
@@ -59,11 +65,24 @@ class Options:
     """keep the generated images of the cells still to be sampled"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
+    def for_model(self, model: ModelSpec) -> Options:
+        """With what suits the model where nothing was chosen. Raises TrainError for own steps of one that has none."""
+        student = model.student
+        usual = ("10,20,50,100,1000", "ddpm,ddim", "linspace")
+        steps, sampler, spacing = (str(student.steps), student.sampler, "own") if student else usual
+        chosen = replace(
+            self, steps=self.steps or steps, sampler=self.sampler or sampler, spacing=self.spacing or spacing
+        )
+        if student is None and "own" in chosen.spacing_list():
+            raise TrainError("--spacing own is for students, and this model is none: choose another.")
+        return chosen
+
     def check_numbers(self) -> None:
         """Raise TrainError for a number outside its limits."""
         check_range(self, LIMITS)
 
-    # Each of these raises TrainError, in one sentence, for a text that holds something else.
+    # Each of these raises TrainError, in one sentence, for a text that holds something else. Steps, sampler and spacing
+    # are known from `for_model` on.
 
     def metric_list(self) -> list[ScoreName | BoundName]:
         return names(self.metrics, "metrics", METRICS)
@@ -74,16 +93,16 @@ class Options:
         return sorted((score for score in SCORES if score in wanted), key=wanted.index)
 
     def step_list(self) -> list[int]:
-        return numbers(self.steps, "steps", int)
+        return numbers(self.steps or "", "steps", int)
 
     def variance_list(self) -> list[Variance]:
         return names(self.variance, "variance", VARIANCES)
 
     def sampler_list(self) -> list[Sampler]:
-        return names(self.sampler, "sampler", SAMPLERS)
+        return names(self.sampler or "", "sampler", SAMPLERS)
 
-    def spacing_list(self) -> list[Spacing]:
-        return names(self.spacing, "spacing", SPACINGS)
+    def spacing_list(self) -> list[CellSpacing]:
+        return names(self.spacing or "", "spacing", CELL_SPACINGS)
 
     def eta_list(self) -> list[float]:
         return numbers(self.eta, "eta", float)

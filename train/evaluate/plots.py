@@ -15,9 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-from PIL import Image
 
-from ddpm_core.image_files import to_8_bits
+from ddpm_core.image_files import open_picture, to_8_bits
 from train.evaluate import published
 from train.evaluate.published import PublishedTable
 from train.evaluate.results import Bound, StoredCell
@@ -135,7 +134,7 @@ def _samples(path: Path, out: Path, cells: list[StoredCell]) -> None:
 
 def _picture(path: Path) -> np.ndarray:
     """uint8 (H, W, 3) of a grid with any number of channels."""
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         return np.array(to_8_bits(picture))
 
 

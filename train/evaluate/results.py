@@ -18,6 +18,9 @@ from ddpm_core.names import Sampler, Spacing, Variance
 from train import TrainError
 from train.evaluate.metrics import ScoreName
 
+CellSpacing = Literal[Spacing, "own"]  # own: the times that a student was made for
+CELL_SPACINGS: tuple[CellSpacing, ...] = get_args(CellSpacing)
+
 
 class Identity(TypedDict):
     """What all parts of a study must have in common; reference and references: where there are scores."""
@@ -74,7 +77,7 @@ class CellFile(TypedDict):
     sampler: Sampler
     variance: Variance | None
     eta: float | None
-    spacing: Spacing
+    spacing: CellSpacing
     steps: int
     samples: int
     scores: list[Score]

@@ -39,11 +39,11 @@ class Study:
     """options: of the command; model: what is measured; process: this one of those that share the work.
 
     labels: whether samples and test images have classes. bar: counts evaluations of the network. Raises TrainError for
-    labels that the model can't have.
+    labels and steps that the model can't have.
     """
 
     def __init__(self, options: Options, model: Model, process: PartialState):
-        self.options, self.model, self.process = options, model, process
+        self.options, self.model, self.process = options.for_model(model), model, process
         assert process.device is not None
         self.device = process.device
         self.out = user_path(options.out)

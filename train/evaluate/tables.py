@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ddpm_core.names import VARIANCES, Spacing, Variance
+from ddpm_core.names import VARIANCES, Variance
 from train.evaluate import published
 from train.evaluate.metrics import BITS, SCORE_METRICS, Metric
 from train.evaluate.published import PublishedTable
-from train.evaluate.results import BitsFile, Bound, StoredCell, StudyFile
+from train.evaluate.results import BitsFile, Bound, CellSpacing, StoredCell, StudyFile
 
 SYMBOLS: dict[Variance, str] = {"beta": "β", "beta_tilde": "β̃", "analytic": "analytic"}
 ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde"))  # of rows
@@ -34,7 +34,7 @@ class ScoreTable:
 
     metric: Metric
     title: str
-    spacing: Spacing
+    spacing: CellSpacing
     measurements: list[Measurement]
 
     @property
@@ -56,9 +56,9 @@ class ScoreTable:
 
 def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTable]:
     """Everything that was measured, in the order of `cells`, then of the chains."""
-    found: dict[tuple[str, Spacing], ScoreTable] = {}
+    found: dict[tuple[str, CellSpacing], ScoreTable] = {}
 
-    def add(metric: Metric, title: str, spacing: Spacing, measurement: Measurement) -> None:
+    def add(metric: Metric, title: str, spacing: CellSpacing, measurement: Measurement) -> None:
         table = found.setdefault((title, spacing), ScoreTable(metric, title, spacing, []))
         table.measurements.append(measurement)
 

@@ -62,8 +62,8 @@ def describe(
         f"{model.channels} channel{'s' if model.channels > 1 else ''}",
         "Classes": classes,
         "Network": f"UNet2DModel, {parameters:,} parameters, widths {config.widths}, attention at {config.attention}",
-        "Process": f"T = {config.T}, {config.schedule} schedule, variance {config.variance}",
-        "Prediction": config.prediction,
+        "Process": f"T = {model.schedule.T}, {model.schedule.name} schedule, variance {model.variance}",
+        "Prediction": model.prediction,
         **card.facts,
         "Optimiser": f"{config.optimizer}, learning rate {config.lr:g}, warm-up {config.warmup} steps, "
         f"decay {config.lr_decay}, gradient clip {config.clip:g}",

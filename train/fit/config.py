@@ -37,7 +37,8 @@ class Config:
     resume: bool = False
     """Continue the run in --out where it stopped. Its own configuration is the default of every other flag."""
     init: str | None = None
-    """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Nothing else is taken."""
+    """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Of the rest only what no
+    flag decides is taken, such as the kind of its time embedding."""
     seed: int = 0
     """Decides the initial weights, the order of the images and every random draw."""
 

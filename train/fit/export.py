@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 from ddpm_core import CheckpointError, Model, files, save
 from ddpm_core.checkpoint.save import check_replaceable, json_contents
 from ddpm_core.from_diffusers import UNet2DModel
-from train import TrainError, first_line
+from train import TrainError, first_line, lock
 from train.data.images import Images
 from train.fit.card import Card, describe
 from train.fit.config import Config
@@ -75,7 +75,8 @@ def push(out: Path, repo: str, private: bool = False) -> str:
     api = HfApi()
     try:
         address = api.create_repo(repo, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload a model trained with DDPM Lab")
+        message = "Upload a model trained with DDPM Lab"
+        api.upload_folder(repo_id=repo, folder_path=folder, ignore_patterns=[lock.NAME], commit_message=message)
     except HFValidationError as error:
         raise TrainError(f"{repo!r} is no repository id: it has the form owner/name.") from error
     except HfHubHTTPError as error:

@@ -4,7 +4,7 @@ progress.jsonl holds one JSON object a line. Each start of the run, the first an
 {"start": steps done, "config": {...}, "images": in the data set, "classes": [...]}; what earlier starts said of steps
 beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves, and {"step",
 "samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
-preview.Yardstick. All have "seconds", since this start.
+preview.Yardstick, null for a student. All have "seconds", since this start.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Progress:
             self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
 
     def _error(self, model: Model) -> float | None:
-        if self._images is None:
+        if self._images is None or model.student is not None:  # a student's x̂_0 are of its own steps, at its own times
             return None
         if self._yardstick is None:
             self._yardstick = Yardstick(self._images, model)

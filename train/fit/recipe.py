@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from torch import nn
 
 from ddpm_core import CheckpointError, Model, NoiseSchedule, load
 from ddpm_core.engines.torch import TorchNetwork
@@ -40,15 +43,14 @@ def has_null_label(config: Config) -> bool:
     return config.label_dropout > 0
 
 
-def make_network(config: Config, num_classes: int) -> UNet2DModel:
+def make_network(config: Config, num_classes: int, inherited: Mapping[str, Any] | None = None) -> UNet2DModel:
     """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
 
-    channels=None stands for 3.
+    channels=None stands for 3. inherited: an `architecture`, of which counts what no flag decides; None: the paper's.
     """
     channels = config.channels or 3
     here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
-    return unet(
-        "cifar10",
+    decided = dict(
         sample_size=config.image_size,
         block_out_channels=config.widths,
         down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in here),
@@ -60,6 +62,13 @@ def make_network(config: Config, num_classes: int) -> UNet2DModel:
         out_channels=2 * channels if config.variance in LEARNED else channels,
         num_class_embeds=num_classes + has_null_label(config) if num_classes else None,
     )
+    return unet("cifar10", **{**(inherited or {}), **decided})
+
+
+def architecture(network: UNet2DModel) -> dict[str, Any]:
+    """The fields of a network's configuration, as JSON has them."""
+    plain = json.loads(network.to_json_string().replace('"UNetRes', '"'))  # diffusers' first names of the same blocks
+    return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 
 
 def learning_rate(config: Config, step: int) -> float:
@@ -90,19 +99,32 @@ def make_model(
     )
 
 
-def warm_start(network: nn.Module, ref: str) -> None:
-    """Give a network the weights of a checkpoint. Raises TrainError when it can't be loaded or has another shape."""
+def warm_start(config: Config, num_classes: int) -> UNet2DModel:
+    """The network of --init: its weights, and what no flag decides of its architecture.
+
+    Raises TrainError when it can't be loaded, or where flags ask for another network.
+    """
+    assert config.init is not None
     try:
-        loaded = load(ref, device="cpu", precision="fp32", engine="torch").network
+        loaded = load(config.init, device="cpu", precision="fp32", engine="torch").network
     except CheckpointError as error:
         raise TrainError(f"--init: {error}.") from error
     assert isinstance(loaded, TorchNetwork)
-    weights, ours = loaded.unet.state_dict(), network.state_dict()
-    odd = [
-        key
-        for key in {**ours, **weights}
-        if key not in ours or key not in weights or ours[key].shape != weights[key].shape
-    ]
-    if odd:
-        raise TrainError(f"--init {ref} is another network than this configuration's: they differ in {odd[0]}.")
-    network.load_state_dict(weights)
+    return continued(loaded.unet, config, num_classes)
+
+
+def continued(network: UNet2DModel, config: Config, num_classes: int) -> UNet2DModel:
+    """A copy of a network, to be trained on. Raises TrainError where flags ask for another one.
+
+    Shapes of weights do not tell: networks with other groups of a norm, or another time embedding, have the same.
+    """
+    theirs = architecture(network)
+    copied = make_network(config, num_classes, theirs)
+    for name, ours in architecture(copied).items():
+        if name not in ("sample_size", "dropout") and ours != theirs[name]:
+            raise TrainError(
+                f"--init {config.init} is another network than this configuration's: {name} is {theirs[name]} there, "
+                f"and {ours} here."
+            )
+    copied.load_state_dict(network.state_dict())
+    return copied

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def _kept(folder: Path) -> str:
 
 
 @contextmanager
-def fitting(state: dict[str, Any]) -> Iterator[None]:
+def fitting(state: Mapping[str, Any]) -> Iterator[None]:
     """Raise TrainError when a part of a checkpoint does not belong to this network and optimiser."""
     try:
         yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
@@ -17,6 +19,7 @@ from train.data.images import Images
 from train.fit.card import Card
 from train.fit.config import Config
 from train.fit.recipe import make_model, make_network, make_schedule, time_distribution, warm_start
+from train.fit.state import fitting
 
 
 class Task(ABC):
@@ -30,8 +33,11 @@ class Task(ABC):
     times: np.ndarray | None
 
     @abstractmethod
-    def network(self, fresh: bool) -> UNet2DModel:
-        """The network, in float32 on the CPU. fresh: with the weights that the run starts from; else with any."""
+    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
+        """The network, in float32 on the CPU, with the weights that the run starts from.
+
+        state: the checkpoint from which it goes on; the weights may be any then.
+        """
 
     @abstractmethod
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
@@ -54,11 +60,12 @@ class Denoising(Task):
         self.schedule = make_schedule(config)
         self.times = time_distribution(config)
 
-    def network(self, fresh: bool) -> UNet2DModel:
-        unet = make_network(self._config, self._images.num_classes)
-        if fresh and self._config.init:
-            warm_start(unet, self._config.init)
-        return unet
+    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
+        config, num_classes = self._config, self._images.num_classes
+        if state is not None:
+            with fitting(state):
+                return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
+        return warm_start(config, num_classes) if config.init else make_network(config, num_classes)
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
         config = self._config

@@ -32,7 +32,7 @@ from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.preview import Pace, Preview
 from train.fit.processes import largest, should_stop, total
 from train.fit.progress import Progress, Window
-from train.fit.recipe import learning_rate
+from train.fit.recipe import architecture, learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, Task
@@ -79,7 +79,7 @@ class Trainer:
         """Network, moving averages and optimiser, from the checkpoint or fresh."""
         config = self.config
         torch.manual_seed(config.seed)
-        unet = self.task.network(fresh=state is None)
+        unet = self.task.network(state)
         if self.dtype == torch.float64:
             unet.double()
         if state is not None:
@@ -245,6 +245,7 @@ class Trainer:
         return {
             "config": to_dict(self.config),
             "step": self.step,
+            "network": architecture(self.unet),
             "model": self.unet.state_dict(),
             **self.averages.state(),
             "optimizer": self.optimizer.state_dict(),

@@ -4,36 +4,51 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import segno
 
 MAX_ADDRESS = 500  # characters; no phone can read a longer one as a code on a wall
+NOWHERE = "This page has no address that others could open"
 
 
-def invitation(page: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Served:
+    """How a page is served. host, port: where the server listens; public: strangers use it; share: the address of
+    gradio's tunnel, if there is one."""
+
+    host: str
+    port: int
+    public: bool = False
+    share: str | None = None
+
+
+def invitation(page: object, served: Served) -> dict[str, str]:
     """{address, code} where others can reach the page, else {why}: a sentence.
 
-    page: its address in the browser that asks. code: the QR code, an SVG as data-URI. Anybody can call this.
+    page: its address in the browser that asks. code: the QR code, an SVG as data-URI. Anybody can call this, so it
+    looks at nothing that `page` names, and tells strangers nothing of this machine.
     """
     try:
         scheme, host, port, path = _parts(page)
+        if _is_loopback(host) and served.share:
+            scheme, host, port, path = _parts(served.share)
     except ValueError:
-        return {"why": "This page has no address that others could open"}
+        return {"why": NOWHERE}
     if _is_loopback(host):
-        host, port = _own_address(), port or (443 if scheme == "https" else 80)
-        if host is None or not _answers(host, port):
-            return {
-                "why": "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can "
-                "open it"
-            }
+        own = _own_address() if _is_everywhere(served.host) and not served.public else None
+        if own is None:
+            alone = "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can open it"
+            return {"why": NOWHERE if served.public else alone}
+        host, port = own, served.port
     place = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{place}{f':{port}' if port else ''}{path}"
     code = segno.make(address, micro=False).svg_data_uri(scale=4, border=2, light="white")
     return {"address": address, "code": code}
 
 
-def _parts(page: str) -> tuple[str, str, int | None, str]:
+def _parts(page: object) -> tuple[str, str, int | None, str]:
     """(scheme, host, port, path) of a page's address. Raises ValueError for anything else."""
     text = str(page)
     if len(text) > MAX_ADDRESS:
@@ -52,6 +67,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _is_everywhere(host: str) -> bool:
+    """Whether a server that listens at this address can be reached from other machines by any address of this one."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _own_address() -> str | None:
     """This machine's address on its network. Nothing is sent: connecting a datagram socket only chooses a route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -60,12 +83,3 @@ def _own_address() -> str | None:
         except OSError:
             return None
         return probe.getsockname()[0]
-
-
-def _answers(host: str, port: int) -> bool:
-    """Whether something is served there, and so not to this machine alone."""
-    try:
-        with socket.create_connection((host, port), timeout=0.5):
-            return True
-    except OSError:
-        return False

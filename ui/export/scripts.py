@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from ui.models import revision
 if TYPE_CHECKING:
     from ui.run_settings import Settings
 
-LANE = ("sampler", "steps", "spacing", "variance", "eta")  # arguments that a lane has of its own
 SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
 
 
@@ -25,17 +24,29 @@ def of(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[l
     """
     if len(lanes) > 2:
         return {"python": "", "diffusers": "", "why": "A grid is many runs: open one of its cells"}
+    script = copied(python, lanes, models)
     try:
-        return {"python": python(lanes, models), "diffusers": diffusers(lanes, models, steps), "why": ""}
+        return {"python": script, "diffusers": diffusers(lanes, models, steps), "why": ""}
     except ValueError as reason:
-        return {"python": python(lanes, models), "diffusers": "", "why": str(reason)}
+        return {"python": script, "diffusers": "", "why": str(reason)}
+
+
+def copied(script: Callable[..., str], *arguments: Any) -> str:
+    """A script, or as a comment why there is none."""
+    try:
+        return script(*arguments)
+    except ValueError as error:
+        return f"# {error}\n"
 
 
 def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
-    """A script that repeats a run with ddpm_core. lanes: resolved, each with its model."""
+    """A script that repeats a run with ddpm_core. lanes: resolved, each with its model.
+
+    Raises ValueError, with the reason, for a model that only this page has.
+    """
     first, model = lanes[0], models[0]
     shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
-    ways = [{name: getattr(lane, name) for name in LANE} for lane in lanes]
+    ways = [lane.sampling for lane in lanes]
     lines = [
         "from PIL import Image",
         "",
@@ -68,8 +79,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
         raise ValueError("diffusers runs one lane: open one of them in Watch")
     run, model = lanes[0], models[0]
     times = _indices(run, model, steps[0])
-    if run.checkpoint != _source(model).ref:  # its folder is nobody's business, and goes with the visitor
-        raise ValueError("This model was trained on this page, and is nowhere else")
+    _check_is_elsewhere(run.checkpoint, model)
     if run.sampler == "ddim":
         raise ValueError("diffusers' DDIM visits other times")
     if run.sampler == "consistency":
@@ -194,7 +204,8 @@ def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
 
 
 def reference(ref: str, model: ModelSpec) -> str:
-    """A checkpoint with the revision that was loaded."""
+    """A checkpoint with the revision that was loaded. Raises ValueError for a model that only this page has."""
+    _check_is_elsewhere(ref, model)
     commit = revision(model)
     return f"{_repository(_source(model))}@{commit}" if commit else ref
 
@@ -205,6 +216,12 @@ def picture(name: str, text: str, shape: tuple[int, ...]) -> list[str]:
         f'pixels = bytearray(zlib.decompress(base64.urlsafe_b64decode("{text}")))',
         f"{name} = np.frombuffer(pixels, np.uint8).reshape{shape}",
     ]
+
+
+def _check_is_elsewhere(ref: str, model: ModelSpec) -> None:
+    """Raise ValueError for a model whose name is this page's own: its folder is none of a stranger's business."""
+    if model.source and ref != model.source.ref:
+        raise ValueError("This model is on this page, and nowhere else")
 
 
 def _source(model: ModelSpec) -> Source:

@@ -13,7 +13,8 @@ import numpy as np
 import ddpm_core
 from ddpm_core import defaults, imaging
 from ddpm_core.model import Model, ModelSpec
-from ui import pixels
+from ddpm_core.timesteps import chain_length, quarters
+from ui import formats, pixels
 from ui.export import files, scripts
 from ui.fields import Choice, Picture, Request, Seed, Whole, Wholes, of
 from ui.jobs import Work
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
 Mode = Literal["reconstruct", "interpolate"]
-QUARTERS = (4, 3, 2, 1)  # of T: the rows of the paper's Fig. 7
 KINDS = ("png", "gif", "webp")  # of files
+SAMPLERS = ("ddpm", "ddim", "consistency")  # the last one is of students
 SAMPLES = 4  # every so many steps of a sample's way are shown
 TITLES = {"reconstruct": "Reconstruct", "interpolate": "Interpolate"}
 
@@ -63,9 +64,7 @@ class Latents(Request):
     label: str = of(LABEL, "any")
     count: int = of(Whole("The number of columns", "Columns", more=True, low=2, high=16), 8)
     steps: int = of(replace(STEPS, more=True), 50)
-    sampler: str = of(
-        Choice("sampler", more=True, names=("ddpm", "ddim"), titles={"ddpm": "DDPM", "ddim": "DDIM"}), "ddpm"
-    )
+    sampler: str = of(Choice("sampler", more=True, names=SAMPLERS, titles=formats.SAMPLER), "ddpm")
     variance: str = of(replace(VARIANCE, more=True), "beta_tilde")
     eta: float = of(ETA, 0.0)
 
@@ -121,7 +120,7 @@ class LatentsRun:
 
         (model,), request = models, self.request
         T = model.schedule.T
-        self.model, self.times = model, request.times or tuple(dict.fromkeys(T * part // 4 for part in QUARTERS))
+        self.model, self.times = model, request.times or tuple(quarters(model))
         if max(self.times) > T:
             raise ValueError(f"Times go from 0 to {T} for this checkpoint, got {max(self.times)}")
         arguments = request.chain.resolved(model).arguments(model)
@@ -131,7 +130,9 @@ class LatentsRun:
             if picture:
                 pixels.from_text(picture, model)
         drawn = sum(not picture for _, picture in request.sources)
-        self._evaluations = drawn * request.steps + sum(min(request.steps, t) for t in self.times) * request.count
+        self._evaluations = (
+            drawn * request.steps + sum(chain_length(model, t, request.steps) for t in self.times) * request.count
+        )
         self._lab.limits.check_run(self._evaluations, 1, self._lab.models.flop(request.checkpoint) or 0)
 
     def left(self, done: int = 0) -> float | None:
@@ -148,7 +149,7 @@ class LatentsRun:
                 "times": self.times,
                 "T": model.schedule.T,
                 "columns": request.columns,
-                "steps": [min(request.steps, t) for t in self.times],
+                "steps": [chain_length(model, t, request.steps) for t in self.times],
                 "size": model.image_size,
                 "pixelated": model.image_size <= LOSSLESS,
             }
@@ -191,7 +192,7 @@ class LatentsRun:
             start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seed] * columns
         else:
             start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.chain.seeds)
-        steps, x = min(request.steps, t), imaging.to_uint8(start)
+        steps, x = chain_length(model, t, request.steps), imaging.to_uint8(start)
         if steps:
             self.frames[row] = {}
             kept = kept_steps(steps, model.image_size, columns * len(self.times), model.channels)
@@ -222,11 +223,11 @@ class LatentsRun:
     # --- Files
 
     def grid(self) -> np.ndarray:
-        return imaging.grid(np.concatenate([row for _, row in sorted(self.rows.items())]), self.request.count)
+        return imaging.grid(np.concatenate([row for _, row in sorted(dict(self.rows).items())]), self.request.count)
 
     def film(self) -> list[np.ndarray]:
         """The grid of the x̂_0 at each moment; all rows run at once, from their first step to their last."""
-        rows = [frames for row, frames in sorted(self.frames.items()) if row in self.rows]
+        rows = [frames for row, frames in sorted(dict(self.frames).items()) if row in self.rows]
         if not rows:  # only t = 0
             return [self.grid()]
         moments, film = max(map(len, rows)), []
@@ -268,7 +269,7 @@ class LatentsPlace(Place):
         python = ""
         if model:
             computation.prepare([model])
-            python = script(computation, model)
+            python = scripts.copied(script, computation, model)
         return estimate(self.lab, computation.refs, computation.left()) | {"python": python}
 
     def save(self, run: Run, kind: str) -> tuple[str, bytes]:

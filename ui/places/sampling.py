@@ -180,7 +180,17 @@ class Sampling:
             "lanes": len(self.lanes),
         }
 
-    # --- For the page
+    # --- For files, and for the page
+
+    @property
+    def bytes(self) -> int:
+        """Of memory, for what can be saved."""
+        kept = [x for lane in list(self.frames) for x in list(lane.values())]
+        return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
+
+    def forget(self) -> None:
+        """Keep nothing to save."""
+        self.frames, self.x_0 = [{} for _ in self.lanes], {}
 
     def shown(self, result: Sampling | Frame) -> dict[str, Any]:
         """A result as the page gets it: kind "plan" once, then "frame"."""

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ddpm_core.image_files import open_picture
 from ddpm_core.model import ModelSpec
 
 COLUMNS = 10  # of a file's grid: one for each class
@@ -33,7 +33,7 @@ class PictureSet:
 
 @cache
 def _read(name: str, title: str, class_names: tuple[str, ...]) -> PictureSet:
-    grid = np.asarray(Image.open(Path(__file__).parent / f"{name}.png"))
+    grid = np.asarray(open_picture(Path(__file__).parent / f"{name}.png"))
     size = grid.shape[1] // COLUMNS
     rows = grid.reshape(-1, size, COLUMNS, size, *grid.shape[2:]).swapaxes(1, 2)
     images = rows.reshape(-1, size, size, 1 if grid.ndim == 2 else grid.shape[-1])

@@ -204,7 +204,7 @@ def for_models(model: ModelSpec | None, model_b: ModelSpec | None, **now: Any) -
         fitted["label"]["value"] = labels[0]
     for mark, own in (("", model), ("_b", model_b)):
         variances, variance = _variances(own), now.get(f"variance{mark}", Settings.variance)
-        steps, (low, high, usual) = now.get(f"steps{mark}"), _step_limits(own)
+        steps, (low, high, usual) = now.get(f"steps{mark}"), step_limits(own)
         fitted[f"steps{mark}"] = {"maximum": high}
         if isinstance(steps, (int, float)) and not low <= steps <= high:
             fitted[f"steps{mark}"]["value"] = usual
@@ -218,7 +218,7 @@ def for_models(model: ModelSpec | None, model_b: ModelSpec | None, **now: Any) -
     return fitted
 
 
-def _step_limits(model: ModelSpec | None) -> tuple[int, int, int]:
+def step_limits(model: ModelSpec | None) -> tuple[int, int, int]:
     """The least and the most steps of a run, and how many to set where there are more or fewer now."""
     T = model.schedule.T if model else 1000
     if model is None or model.student is None:

@@ -111,7 +111,7 @@ class Handlers:
             estimate,
             summary,
             caption and f"<p>{escape(caption)}</p>",
-            scripts.python(decided, models),
+            scripts.copied(scripts.python, decided, models),
             diffusers,
             gr.update(interactive=bool(diffusers)),
             gr.update(info=texts.spacing(decided[0].spacing)) if wanted[0].spacing == AUTO else unknown,
@@ -217,7 +217,7 @@ class Handlers:
         may have been downloaded.
         """
         view = self.pages.view(request)
-        some = gr.update(interactive=bool(view and view.last))
+        some = gr.update(interactive=bool(view and view.snapshot()))
         return [*(some for _ in files.KINDS), *self._choices()]
 
     def _choices(self) -> tuple[Change, Change]:
@@ -229,9 +229,10 @@ class Handlers:
 
         def save(request: gr.Request) -> str:
             view = self.pages.view(request)
-            if view is None or not view.last:
-                raise gr.Error("There is no picture yet: press Run", print_exception=False)
-            return files.KINDS[kind](self._demo, view)
+            run = view.snapshot() if view else None
+            if run is None:
+                raise gr.Error("There is no picture to save: press Run", print_exception=False)
+            return files.cached(self._demo, files.name(run, kind), files.KINDS[kind](run))
 
         return save
 

@@ -12,7 +12,6 @@ from ui.runs.models import Models
 from ui.runs.settings import Settings
 from ui.tabs.denoise import controls, texts
 from ui.tabs.denoise.controls import Controls
-from ui.tabs.denoise.optimise import OptimiseSteps
 from ui.tabs.denoise.player import player
 
 
@@ -28,7 +27,6 @@ class Layout:
     run: gr.Button
     stop: gr.Button
     estimate: gr.HTML
-    optimise: OptimiseSteps
     comparisons: list[gr.Button]
     caption: gr.HTML
     player: gr.HTML
@@ -66,7 +64,6 @@ def layout(models: Models, checkpoint: str, known: ModelSpec | None) -> Layout:
                 stop = gr.Button("Stop", elem_id="stop", min_width=80)
                 dice_bar = gr.Button("New seed", elem_id="dice-bar", min_width=44)  # on a phone
             estimate = gr.HTML(elem_id="estimate")
-            optimise = OptimiseSteps(models)
             with gr.Column(elem_id="comparison"):
                 compare = controls.compare_checkbox()
                 with gr.Column(elem_id="lane-b"):
@@ -107,7 +104,6 @@ def layout(models: Models, checkpoint: str, known: ModelSpec | None) -> Layout:
         run=run,
         stop=stop,
         estimate=estimate,
-        optimise=optimise,
         comparisons=comparisons,
         caption=caption,
         player=screen,

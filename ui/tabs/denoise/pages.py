@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm_core.model import ModelSpec
-from ui.runs.frames import RunView
+from ui.runs.frames import RunView, make_room
 from ui.runs.settings import Settings
 from ui.tabs.denoise import controls
 
@@ -43,6 +43,7 @@ class Pages:
             self._views[_hash(request)] = view
             if len(self._views) > self.LIMIT:
                 dropped.append(self._views.popitem(last=False)[1])
+            make_room(self._views.values())
         for old in filter(None, dropped):
             old.superseded = True
             old.stop()

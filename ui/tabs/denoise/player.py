@@ -1,9 +1,12 @@
 """The frame player of the Denoise tab: collects a run's frames in the page, so that scrubbing needs no server."""
 
+from typing import Any
+
 import gradio as gr
+from gradio.context import LocalContext
 
 from ui import web
-from ui.export.invitation import invitation
+from ui.export.invitation import Served, invitation
 
 
 def player() -> gr.HTML:
@@ -13,4 +16,10 @@ def player() -> gr.HTML:
     `.settings(values)` tell it what the controls say, and its `.ddpm-player` element carries data-state (a message's
     state, or "idle", "starting", "lost"), data-run, data-frames, data-k and data-live.
     """
-    return web.component("player", server_functions=[invitation])
+    return web.component("player", server_functions=[invite])
+
+
+def invite(page: Any = None) -> dict[str, str]:
+    """The page's address, as its browser has it -> `invitation`."""
+    demo: Any = LocalContext.blocks.get()
+    return invitation(page, Served(demo.server_name, demo.server_port, demo.public, demo.share_url))

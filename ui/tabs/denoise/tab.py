@@ -82,7 +82,6 @@ class Events:
             chosen.then(handlers.look, ref, None, **QUICK).then(**self._describe)
         for sampler, variance, eta in ((at.sampler, at.variance, at.eta), (at.sampler_b, at.variance_b, at.eta_b)):
             sampler.change(controls.for_sampler, sampler, [sampler, variance, eta], **QUICK)
-        on.optimise.connect(at.named("checkpoint", "sampler", "spacing", "steps"), self._describe)
         at.label.change(controls.for_label, at.label, at.guidance, **QUICK)
         gr.on([on.dice.click, on.dice_bar.click], None, None, at.seed, js=page_scripts.DRAW, **QUICK)
         on.summary.click(None, js=page_scripts.ON_SUMMARY, **QUICK)

@@ -13,16 +13,19 @@ import numpy as np
 from ddpm_core import defaults
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.model import ModelSpec
+from ddpm_core.names import Sampler
+from ddpm_core.timesteps import quarters
 from ui import web
 from ui.runs import formats
 from ui.runs.frames import picture_uri
 from ui.runs.models import Models
 from ui.runs.offered import short_name
 from ui.sets import set_for
-from ui.tabs.denoise.controls import for_models
+from ui.tabs.denoise.controls import for_models, step_limits
 from ui.tabs.forward.pictures import uploaded
 from ui.tabs.latents import pixels
 
+PAPERS: tuple[Sampler, ...] = ("ddpm", "ddim")  # samplers of models that are no students
 EXAMPLES = 10  # pictures of a shipped set to choose from
 NOT_HERE = "Pictures for this model can be chosen once it is downloaded: run it with the sample of a seed first"
 
@@ -46,13 +49,15 @@ class Chooser:
             model = self._models.known(ref)
         except CheckpointError as error:
             return {"error": str(error), "choices": self._models.choices()}
-        fitted = for_models(model, model)
+        fitted, student = for_models(model, model), model.student if model else None
         pictures = set_for(model) if model else None
         return {
             "choices": self._models.choices(),
             "name": short_name(ref),
             "here": model is not None,
-            "T": fitted["steps"]["maximum"],
+            "times": quarters(model) if model else [1000, 750, 500, 250],
+            "steps": step_limits(model),
+            "samplers": [(formats.SAMPLER[name], name) for name in ([student.sampler] if student else PAPERS)],
             "variances": fitted["variance"]["choices"],
             "labels": fitted["label"]["choices"] if fitted["label"]["visible"] else [],
             "set": {"title": pictures.title, "count": len(pictures.images)} if pictures else None,

@@ -13,6 +13,7 @@ import numpy as np
 from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.export import files
+from ui.export.scripts import copied
 from ui.runs import formats
 from ui.runs.models import Models
 from ui.runs.offered import short_name
@@ -49,7 +50,7 @@ class Handlers:
             return {"error": str(error)}
         pace = PACE.of(wanted.chain.checkpoint, wanted.chain.count)
         seconds = pace and pace / wanted.chain.count * wanted.evaluations(model)
-        return {"estimate": formats.estimate(seconds, self._models.kind), "python": python(wanted, model)}
+        return {"estimate": formats.estimate(seconds, self._models.kind), "python": copied(python, wanted, model)}
 
     def save_run(self, asked: Asked) -> Asked:
         """{run, kind} -> {path, name} of a file with its settings inside, kind one of `kinds`; or {error}."""
@@ -68,7 +69,7 @@ class Handlers:
 
 
 def _grid(job: LatentsJob) -> np.ndarray:
-    rows = [row for _, row in sorted(job.rows.items())]
+    rows = [row for _, row in sorted(dict(job.rows).items())]  # a copy: the run may go on
     return imaging.grid(np.concatenate(rows), job.wanted.chain.count)
 
 
@@ -83,7 +84,7 @@ def _about(job: LatentsJob) -> str:
 
 def _film(job: LatentsJob) -> list[np.ndarray]:
     """The grid of the x̂_0 at each moment; all rows run at once, from their first step to their last."""
-    rows = [frames for row, frames in sorted(job.frames.items()) if row in job.rows]
+    rows = [frames for row, frames in sorted(dict(job.frames).items()) if row in job.rows]
     if not rows:  # only t = 0
         return [_grid(job)]
     moments = max(map(len, rows))

@@ -11,6 +11,7 @@ import numpy as np
 import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec
+from ddpm_core.timesteps import chain_length
 from ui.runs.frames import picture_uri
 from ui.runs.pace import PACE
 from ui.runs.plan import LOSSLESS, frame_format, kept_steps
@@ -60,7 +61,7 @@ class LatentsJob(Task):
             times=times,
             T=model.schedule.T,
             columns=wanted.columns,
-            steps=[min(wanted.chain.steps, t) for t in times],
+            steps=[chain_length(model, t, wanted.chain.steps) for t in times],
             size=model.image_size,
             pixelated=model.image_size <= LOSSLESS,
         )
@@ -101,7 +102,7 @@ class LatentsJob(Task):
             seeds = [wanted.chain.seed] * columns
         else:
             start, seeds = x_t[0].expand(columns, -1, -1, -1), list(wanted.chain.seeds)
-        steps = min(wanted.chain.steps, t)
+        steps = chain_length(model, t, wanted.chain.steps)
         x = imaging.to_uint8(start)
         if steps:
             self.frames[row] = {}

@@ -11,6 +11,7 @@ import numpy as np
 
 from ddpm_core import defaults
 from ddpm_core.model import ModelSpec
+from ddpm_core.timesteps import chain_length, quarters
 from ui.export.scripts import reference
 from ui.runs.parameters import Choice, Whole, shown
 from ui.runs.settings import SEED, Settings
@@ -19,7 +20,6 @@ Mode = Literal["reconstruct", "interpolate"]
 MODES: tuple[Mode, ...] = ("reconstruct", "interpolate")
 ROWS = 12  # at most
 CHAIN = ("checkpoint", "steps", "variance", "sampler", "eta", "label", "seed", "count")  # of Settings
-QUARTERS = (4, 3, 2, 1)  # of T: the rows of the paper's Fig. 7
 COUNT = Whole("The number of columns", 2, 16)
 
 
@@ -29,7 +29,7 @@ class Wanted:
     "interpolate": two latents mixed, from the first one to the second one.
 
     chain: of the reverse chains; its seed encodes the first picture, and its count is the number of columns. seed_b:
-    encodes the second picture. times: of the rows, empty for quarters of T. pictures: the first and the second, as
+    encodes the second picture. times: of the rows, empty for `quarters`. pictures: the first and the second, as
     `pixels.to_text` writes them, "" for the sample of the seed.
     """
 
@@ -77,7 +77,7 @@ class Wanted:
         """The times of the rows. Raises ValueError for one that the model does not have."""
         T = model.schedule.T
         if not self.times:
-            return tuple(dict.fromkeys(T * quarter // 4 for quarter in QUARTERS))
+            return tuple(quarters(model))
         if max(self.times) > T:
             raise ValueError(f"Times go from 0 to {T} for this checkpoint, got {max(self.times)}")
         return self.times
@@ -85,7 +85,7 @@ class Wanted:
     def evaluations(self, model: ModelSpec) -> int:
         """Of the network on single images, all samples and rows together."""
         drawn = sum(not picture for _, picture in self.sources)
-        chains = sum(min(self.chain.steps, t) for t in self.rows(model))
+        chains = sum(chain_length(model, t, self.chain.steps) for t in self.rows(model))
         return drawn * self.chain.steps + chains * self.chain.count
 
     def options(self, model: ModelSpec) -> dict[str, Any]:

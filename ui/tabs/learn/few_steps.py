@@ -16,6 +16,7 @@ from PIL import Image
 
 from ddpm_core import defaults, files
 from ddpm_core.checkpoint.refs import embedded
+from ddpm_core.image_files import open_picture
 from ui.runs.frames import data_uri
 from ui.runs.settings import Settings
 
@@ -52,7 +53,7 @@ def weights(name: str) -> str:
 def table() -> str:
     """The pictures and distances as HTML."""
     numbers: dict[str, Any] = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    grid = np.asarray(Image.open(PICTURES))
+    grid = np.asarray(open_picture(PICTURES))
     rows = ""
     for name, row in zip(LANES, np.split(grid, len(LANES)), strict=True):
         pictures = np.split(row, len(STEPS), axis=1)

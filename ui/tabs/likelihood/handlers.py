@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ddpm_core.checkpoint.refs import CheckpointError
+from ui.export.scripts import copied
 from ui.runs import formats
 from ui.runs.models import Models
 from ui.runs.pace import PACE
@@ -34,7 +35,7 @@ class Handlers:
             return {"error": str(error)}
         pace = PACE.of(wanted.settings.checkpoint, BATCH)
         seconds = pace and pace / BATCH * evaluations(pictures, model)
-        return {"estimate": formats.estimate(seconds, self._models.kind), "python": python(wanted, model)}
+        return {"estimate": formats.estimate(seconds, self._models.kind), "python": copied(python, wanted, model)}
 
     def open_study(self, asked: Asked) -> Asked:
         """{folder} of `train evaluate`, on this machine -> `study.read`; or {error}. Not on a public page."""

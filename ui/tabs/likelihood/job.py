@@ -14,7 +14,7 @@ import numpy as np
 
 import ddpm_core
 from ddpm_core import imaging
-from ddpm_core.likelihood import BATCH, BitsPerDim, progressive_decoding, rechain
+from ddpm_core.likelihood import BATCH, BitsPerDim, chain, progressive_decoding, rechain
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.predict import label_tensor
@@ -52,6 +52,7 @@ class LikelihoodJob(Task):
     def check(self, model: ModelSpec) -> None:
         images, labels = self.wanted.pictures(model)
         label_tensor(model, labels, len(images), None)
+        chain(model, variances(model)[0], model.schedule.T, "linspace")  # a student has not learned it
 
     def compute(self, model: Model) -> None:
         images, labels = self.wanted.pictures(model)

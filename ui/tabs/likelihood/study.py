@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ui.runs.frames import data_uri
-from ui.runs.settings import SAMPLERS
+from ui.runs.settings import AUTO, SAMPLERS
 
 if TYPE_CHECKING:
     from train.evaluate.results import BitsFile, StoredCell, StudyFile
@@ -76,7 +76,8 @@ def _table(table: ScoreTable, study: StudyFile, cells: list[StoredCell], bits: B
         digits = 3 if abs(value.value) < 10 else 2
         error = "" if value.error is None else f" ± {value.error:.{digits}f}"
         fewer = f" (n = {value.images:,})" if value.images < most else ""
-        chain = settings.get(name, {}) | {"checkpoint": checkpoint, "steps": steps, "spacing": table.spacing}
+        spacing = AUTO if table.spacing == "own" else table.spacing
+        chain = settings.get(name, {}) | {"checkpoint": checkpoint, "steps": steps, "spacing": spacing}
         return {"text": f"{value.value:.{digits}f}{error}{fewer}", "link": link(chain)}
 
     steps = sorted({n for row in table.rows.values() for n in row})

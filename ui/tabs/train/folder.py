@@ -14,6 +14,8 @@ from typing import Any
 
 from PIL import Image
 
+from ddpm_core.image_files import open_picture
+
 PROGRESS = "progress.jsonl"
 MOST_POINTS = 4000  # of a curve; of a longer one every second point is left out, and so on
 MOST_GRIDS = 240
@@ -195,7 +197,7 @@ class RunFolder:
 
 
 def _smaller(content: bytes) -> bytes:
-    with Image.open(io.BytesIO(content)) as image:
+    with open_picture(io.BytesIO(content)) as image:
         small = image.convert("RGB")
         small.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
         file = io.BytesIO()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -45,12 +44,11 @@ def user(visits: Visits, models: Models) -> Callable[[str], list[Any]]:
     def use(visitor: str) -> list[Any]:
         try:
             visit = visits.visit(visitor)
-            folder: Path = visits.use(visit)
+            folder, label = visits.use(visit)
         except Refused as error:
             gr.Warning(escape(str(error)))
             return [gr.skip(), gr.skip()]
-        images = int(folder.name.rsplit("-", 2)[1])
-        ref = models.offer(folder, f"Trained here · {visit.title} · {images:,} images")
+        ref = models.offer(folder, label)
         return [gr.Tabs(selected="denoise"), gr.update(choices=models.choices(), value=ref)]
 
     return use

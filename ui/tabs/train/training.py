@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,8 +101,18 @@ class Training:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
+            _kill(process)
             process.wait()
+
+    def discard(self) -> None:
+        """Kill the process, and delete the run: when this returns, there is neither."""
+        with self._lock:
+            if self.computes:
+                self._wanted = "stopped"
+            if self._process is not None:
+                _kill(self._process)
+                self._process.wait()
+        shutil.rmtree(self.run.path, ignore_errors=True)
 
     def _start(self) -> None:
         saved = any((self.run.path / "checkpoints").glob("step-*.pt"))
@@ -134,7 +145,7 @@ class Training:
         code = process.poll()
         if code is None:
             if self._wanted != "running" and time.monotonic() - self._asked > PATIENCE:
-                process.kill()
+                _kill(process)
             return
         if process.stdin is not None:
             with suppress(OSError):
@@ -160,3 +171,12 @@ class Training:
             return "The training was killed, perhaps because the memory was full"
         log.error("a training ended with code %d:\n%s", code, "\n".join(lines))  # not for a public page's visitors
         return f"The training ended unexpectedly (code {code}); the log of the app has its last words"
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process, and those that it has started."""
+    with suppress(OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()

@@ -29,6 +29,11 @@ class Visit:
     def run(self) -> RunFolder | None:
         return self.training.run if self.training else self.followed
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is lost when it is forgotten."""
+        return self.training is None and not self.models
+
     def left(self) -> float | None:
         """Seconds until the run is done, as far as is known."""
         run = self.run

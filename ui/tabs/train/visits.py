@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ddpm_core.files import sha256
 from ui import temporary
 from ui.tabs.train import choices
 from ui.tabs.train.folder import RunFolder
@@ -20,9 +22,9 @@ from ui.tabs.train.training import Training
 from ui.tabs.train.visit import Visit
 
 ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
-FORGET = 900.0  # after which the run and its models are deleted
+FORGET = 900.0  # after which a stranger's run and its models are deleted
 VISITS = 256  # remembered
-MODELS = 8  # of one visitor that can be used in Denoise
+MODELS = 8  # of one stranger that can be used in Denoise
 RUNS = max(1, min(4, (os.cpu_count() or 1) // 2))  # trainings at once
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
@@ -33,7 +35,9 @@ class Refused(Exception):
 
 
 class Visits:
-    """All visits. Whatever it makes is in one private folder, and goes with the visitor or with the app.
+    """All visits. Whatever it makes is in one private folder, and goes with the app, on a public page with the visitor.
+
+    On a page of one's own nothing is deleted before that but a run in whose place its user starts another.
 
     public: strangers use the page. machine: gives the flags of `train fit` for this machine. dropped: is told of models
     that are gone. keep: where `Keep` puts a run.
@@ -65,10 +69,10 @@ class Visits:
             visit = self._visits.setdefault(token, Visit(token))
             visit.seen = time.monotonic()
             self._visits.move_to_end(token)
-            crowd = [other for other in self._visits.values() if other is not visit]
-            crowd.sort(key=lambda other: bool(other.run or other.models))  # those with nothing go first
-        for other in crowd[: max(0, len(crowd) + 1 - VISITS)]:
-            self._forget(other)
+            crowd = [other for other in self._visits.values() if other is not visit and self._may_forget(other)]
+            crowd.sort(key=lambda other: not other.is_empty)  # those with nothing go first
+            for other in crowd[: max(0, len(self._visits) - VISITS)]:
+                self._forget(other)
         return visit
 
     def start(self, visit: Visit, chosen: Mapping[str, object]) -> None:
@@ -118,8 +122,11 @@ class Visits:
             raise Refused(f"The run could not be kept in {kept}: {error.strerror or error}") from None
         return kept
 
-    def use(self, visit: Visit) -> Path:
-        """A copy of the model as trained so far, which stays as it is. Raises Refused when there is none yet."""
+    def use(self, visit: Visit) -> tuple[Path, str]:
+        """A copy of the model as trained so far, which stays as it is, and what the list of models calls it.
+
+        The same weights are one copy, whatever run they come from. Raises Refused when there is no model yet.
+        """
         run = visit.run
         if run is None or not (run.path / "model" / "config.json").is_file():
             raise Refused("There is no model yet: it comes with the first samples")
@@ -129,15 +136,20 @@ class Visits:
         step = run.grids[-1].step if going_on and run.grids else run.step  # it is written with every grid
         images = step * run.batch
         place = self._place() / visit.token[:12] / "models"
-        model = place / f"trained-{name}-{images}-images"
         with self._lock:
-            if not model.exists():
-                _copy(run.path / "model", model)
+            copied = place / "copied"
+            _copy(run.path / "model", copied)
+            model = place / f"trained-{name}-{images}-images-{_digest(copied)}"
+            if model.exists():
+                shutil.rmtree(copied)
+            else:
+                copied.rename(model)
             visit.models = [*(path for path in visit.models if path != model), model]
-            for old in visit.models[:-MODELS]:
+            for old in visit.models[:-MODELS] if self.public else ():
                 self._drop_model(old)
-            visit.models = visit.models[-MODELS:]
-        return model
+                visit.models.remove(old)
+        number = f" · run {visit.number}" if visit.number > 1 else ""
+        return model, f"Trained here · {visit.title} · {images:,} images{number}"
 
     # --- The end
 
@@ -164,7 +176,7 @@ class Visits:
             visits = list(self._visits.values())
         for visit in visits:
             absent = now - visit.seen
-            if absent > FORGET:
+            if absent > FORGET and self._may_forget(visit):
                 self._forget(visit)
             elif absent > ABSENCE and visit.training:
                 visit.training.pause()
@@ -189,11 +201,13 @@ class Visits:
         raise Refused(f"{who} on this machine now, which is all that it can bear: try again {wait}")
 
     def _drop_run(self, visit: Visit) -> None:
-        """The visitor has another run now; the folder goes when its process has ended."""
+        """The visitor has another run now. Its process is gone when this returns: another may start in its place."""
         training, visit.training, visit.followed = visit.training, None, None
         if training:
-            training.stop()
-            threading.Thread(target=_remove, args=(training,), daemon=True, name="remove").start()
+            training.discard()
+
+    def _may_forget(self, visit: Visit) -> bool:
+        return self.public or visit.is_empty
 
     def _forget(self, visit: Visit) -> None:
         with self._lock:
@@ -225,11 +239,6 @@ def close_all(seconds: float = 5.0) -> None:
         visits.close(seconds)
 
 
-def _remove(training: Training) -> None:
-    training.end()
-    shutil.rmtree(training.run.path, ignore_errors=True)
-
-
 def _copy(source: Path, target: Path) -> None:
     """Copy a folder of a run that may go on: files that vanish meanwhile have successors, so it is done once more."""
     for attempt in range(5):
@@ -243,3 +252,9 @@ def _copy(source: Path, target: Path) -> None:
             if attempt == 4:
                 raise
             time.sleep(0.2)
+
+
+def _digest(model: Path) -> str:
+    """Eight digits that tell a model's files from those of others."""
+    contents = "".join(sha256(path) for path in sorted(model.rglob("*")) if path.is_file())
+    return hashlib.sha256(contents.encode()).hexdigest()[:8]

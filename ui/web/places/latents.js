@@ -36,7 +36,7 @@ export function mount(lab, part) {
     render,
     offer: (about) => {
       const times = panel.form.place("times").querySelector("input");
-      if (times) times.placeholder = [4, 3, 2, 1].map((n) => Math.floor((about.T * n) / 4)).join(", ");
+      if (times) times.placeholder = about.times.join(", ");
       for (const source of sources) source.offer(about);
     },
     extra: () => ({ picture: sources[0].text, picture_b: mode() === "interpolate" ? sources[1].text : "" }),

@@ -36,6 +36,7 @@ import { el } from "./dom.js";
  * @property {string} [download]
  * @property {string} revision
  * @property {number} T
+ * @property {number[]} times of a latent's rows where none are chosen
  * @property {[least: number, most: number, usual: number]} steps
  * @property {[title: string, name: string][]} samplers
  * @property {[title: string, name: string][]} variances
