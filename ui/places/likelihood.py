@@ -1,8 +1,362 @@
+"""What it costs in bits: bits/dim, L_t, rate and distortion of pictures (Eq. 5), and results of `train evaluate`.
+
+Something is to be seen within a second: the first picture is decoded alone, one time after another, as a network is
+compiled for each new size of a batch; and its short chains come before the whole one.
+"""
+
 from __future__ import annotations
 
-from ui.place import Place
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+import ddpm_core
+from ddpm_core import defaults, imaging
+from ddpm_core.likelihood import BATCH, BitsPerDim, chain, progressive_decoding, rechain
+from ddpm_core.model import Model, ModelSpec
+from ddpm_core.names import LEARNED, Variance
+from ddpm_core.noise import Noise, gaussian_batch
+from ddpm_core.predict import label_tensor
+from ddpm_core.timesteps import timestep_pairs
+from ui import formats, pixels, study
+from ui.captions import HARD
+from ui.export import scripts
+from ui.fields import Choice, Picture, Request, Text, Whole, of
+from ui.jobs import Work
+from ui.lab import Lab
+from ui.offered import named, short_name
+from ui.offers import estimate
+from ui.pictures import LOSSLESS, frame_format, uri
+from ui.place import Place, Values
+from ui.run_settings import CHECKPOINT, LABEL, Settings
+from ui.sets import PictureSet, set_for
+
+STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the full one
+DECODED = 6  # pictures whose decoding is shown
+EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
+POINTS = 160  # of a curve over t
+EARLY = 3  # of the first picture's short chains that are measured before its whole one
+
+
+@dataclass(frozen=True)
+class Likelihood(Request):
+    """picture: as `pixels.to_text` writes it, "" for the first `count` pictures of the shipped set, whose labels are
+    their own classes or none. A picture of one's own has the class `label`. folder: of results that are opened instead.
+    """
+
+    mode: str = of(
+        Choice(
+            "mode", "What to do", names=("measure", "study"), titles={"measure": "Measure", "study": "Open results"}
+        ),
+        "measure",
+    )
+    checkpoint: str = of(CHECKPOINT, defaults.CHECKPOINT)
+    picture: str = of(Picture("picture"), "")
+    count: int = of(Whole("The number of pictures", "How many pictures", low=1, high=64), 8)
+    labels: str = of(
+        Choice(
+            "kind of labels",
+            "Classes",
+            "What the model is told of each picture",
+            names=("classes", "none"),
+            titles={"classes": "their own", "none": "none"},
+        ),
+        "classes",
+    )
+    label: str = of(LABEL, "any")
+    folder: str = of(
+        Text("folder", "Results folder", "The --out of python -m train evaluate, here", placeholder="docs/study"), ""
+    )
+
+    def pictures(self, model: ModelSpec) -> tuple[np.ndarray, list[int] | None]:
+        """uint8 (N, H, W, C), and the label of each; None for no labels, which is the null label where there is one.
+
+        Raises ValueError where there are none for this model.
+        """
+        label = Settings(checkpoint=self.checkpoint, label=self.label, steps=1).arguments(model)["labels"]
+        if self.picture:
+            return pixels.from_text(self.picture, model), None if label is None else [label]
+        found = self.set(model)
+        labels = found.labels_for(model) if self.labels == "classes" else None
+        return found.images[: self.count], None if labels is None else list(labels[: self.count])
+
+    def set(self, model: ModelSpec) -> PictureSet:
+        found = set_for(model)
+        if found is None:
+            size = f"{model.image_size}×{model.image_size} pixels in {model.channels} channels"
+            raise ValueError(f"No pictures of {size} come with the page: choose one of your own")
+        return found
+
+    def is_cifar10(self, model: ModelSpec) -> bool:
+        """Whether the paper's numbers for CIFAR-10 belong beside this."""
+        return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
+
+
+class Measurement:
+    """The bound of one picture after another. bound: of all that are done, with the first of `variances`.
+
+    Its results, by "kind": "plan" once; "decoding" of the first picture; "early", its bits/dim with each of a few short
+    chains; "decoding" of all that are shown; "bits" after every picture.
+    """
+
+    images = BATCH
+
+    def __init__(self, lab: Lab, request: Likelihood):
+        self.request = request
+        self.refs = (request.checkpoint,)
+        self.bound: BitsPerDim | None = None
+        self._lab = lab
+        self._evaluations = 0  # of the network on single pictures
+
+    def prepare(self, models: Sequence[ModelSpec]) -> None:
+        (model,) = models
+        self._pictures, self._labels = self.request.pictures(model)
+        T, n = model.schedule.T, len(self._pictures)
+        label_tensor(model, self._labels, n, None)
+        chain(model, variances(model)[0], T, "linspace")  # a student has not learned it
+        self._evaluations = n * T + min(n, DECODED) * len(times_of(T)) + sum(lengths(model)[:EARLY])
+        self._lab.limits.check_run(self._evaluations, 1, self._lab.models.flop(self.request.checkpoint) or 0)
+
+    def left(self, done: int = 0) -> float | None:
+        pace = self._lab.pace.of(self.request.checkpoint, BATCH)
+        return pace and pace / BATCH * (self._evaluations - done)
+
+    def compute(self, models: Sequence[Model], work: Work) -> None:
+        (model,), images = models, self._pictures
+        T = model.schedule.T
+        work.expect(self._evaluations)
+        work.give(
+            {
+                "kind": "plan",
+                "T": T,
+                "count": len(images),
+                "pixelated": model.image_size <= LOSSLESS,
+                "variances": [[formats.VARIANCE[name], name] for name in variances(model)],
+                "lengths": [*lengths(model), T],
+                "published": _published() if self.request.is_cifar10(model) else None,
+            }
+        )
+        rows = self._decode(model, range(1), 1, work)
+        self._measure_early(model, work)
+        others = range(1, min(len(images), DECODED))
+        if others:
+            self._decode(model, others, len(EIGHTHS), work, rows)
+        began, waited = time.perf_counter(), work.waited
+        for i in range(len(images)):
+            self._measure(model, i, work)
+            seconds = time.perf_counter() - began - (work.waited - waited)
+            self._lab.pace.note(self.request.checkpoint, BATCH, seconds / (i + 1) / T * BATCH)
+
+    def _some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
+        """The pictures of these numbers, and their labels."""
+        labels = None if self._labels is None else self._labels[which.start : which.stop]
+        return self._pictures[which.start : which.stop], labels
+
+    def _decode(self, model: Model, which: range, together: int, work: Work, before: Sequence[str] = ()) -> list[str]:
+        """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
+        after those from before.
+        """
+        times, noise, guesses = times_of(model.schedule.T), _noise(which), []
+        images, labels = self._some(which)
+        for first in range(0, len(times), together):
+            guesses += progressive_decoding(
+                model,
+                images,
+                times[first : first + together],
+                labels,
+                noise=lambda index, x: noise(first + index, x),  # noqa: B023
+                progress=work.counter(),
+            )
+        columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
+        format = frame_format(model.image_size, model.channels)
+        # np.stack gives (pictures, times and x_0, H, W, C)
+        rows = [*before, *(uri(row, format) for row in np.stack(columns, 1))]
+        work.give({"kind": "decoding", "times": times, "rows": rows})
+        return rows
+
+    def _measure_early(self, model: Model, work: Work) -> None:
+        """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
+        T, noise = model.schedule.T, _noise(range(1))
+        images, labels = self._some(range(1))
+        for steps in lengths(model)[:EARLY]:
+            pairs = timestep_pairs(T, steps, "linspace")
+            bound = ddpm_core.bits_per_dim(
+                model,
+                images,
+                variances(model)[0],
+                steps,
+                "linspace",
+                labels=labels,
+                noise=lambda index, x: noise(T - pairs[index][0], x),  # noqa: B023
+                progress=work.counter(),
+            )
+            work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
+
+    def _measure(self, model: Model, i: int, work: Work) -> None:
+        """The bound of picture i, and what follows for all so far."""
+        which = range(i, i + 1)
+        image, labels = self._some(which)
+        one = ddpm_core.bits_per_dim(
+            model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter()
+        )
+        self.bound = one if self.bound is None else self.bound.with_images(one)
+        found = summary(self.bound, model, self._pictures[: i + 1])
+        work.give({"kind": "bits", "done": i + 1, "looks": looks(model, found["chains"]), **found})
+
+    def log(self) -> dict[str, Any]:
+        return {"checkpoint": named(self.request.checkpoint), "images": self.request.count}
+
+
+def variances(model: ModelSpec) -> list[Variance]:
+    """Those whose bound is measured, the one that the network is evaluated for first.
+
+    With a learned variance or μ̃-prediction each would need evaluations of its own (likelihood.rechain).
+    """
+    if model.variance in LEARNED or model.prediction == "mu":
+        return [model.variance]
+    return ["beta_tilde", "beta", *(["analytic"] if model.gamma is not None else [])]
+
+
+def lengths(model: ModelSpec) -> list[int]:
+    """Steps of the chains that follow from the full one, without it."""
+    return [n for n in STEPS if n < model.schedule.T] if len(variances(model)) > 1 else []
+
+
+def times_of(T: int) -> list[int]:
+    """The times of the decoding."""
+    return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
+
+
+def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, Any]:
+    """What the page shows of a bound: means over the pictures, ± the standard error where there are several.
+
+    full: the whole chain with the first of `variances`. Returns {chains: {variance: {steps: [bits/dim, error, L_T,
+    L_0]}}, curves: {variance: {L, rate}}, rmse, times}, the curves at these times.
+    """
+    first, *others = variances(model)
+    T = len(full.times)
+    bounds: dict[tuple[Variance, int], BitsPerDim] = {(first, T): full}
+    for name in (first, *others):
+        for steps in (*lengths(model), T):
+            if (name, steps) not in bounds:
+                bounds[name, steps] = rechain(full, model, images, name, steps, "linspace")  # pyright: ignore[reportArgumentType]
+    times = sorted({int(t) for t in np.geomspace(1, T, POINTS).round()} | set(range(1, T + 1, max(1, T // 20))))
+    at = [t - 1 for t in times]
+    chains: dict[str, dict[str, list[float | None]]] = {name: {} for name in (first, *others)}
+    curves = {}
+    for (name, steps), bound in bounds.items():
+        error = bound.total.std().item() / len(images) ** 0.5 if len(images) > 1 else None
+        chains[name][str(steps)] = [
+            bound.total.mean().item(),
+            error,
+            bound.prior.mean().item(),
+            bound.terms[:, 0].mean().item(),
+        ]
+        if steps == T:
+            rates = bound.prior[:, None] + bound.terms.sum(1, keepdim=True) - bound.terms.cumsum(1)
+            curves[name] = {"L": bound.terms.mean(0)[at].tolist(), "rate": rates.mean(0)[at].clamp(min=0).tolist()}
+    rmse = 127.5 * full.mse.sqrt().mean(0)[at]
+    return {"chains": chains, "curves": curves, "rmse": rmse.tolist(), "times": times}
+
+
+def looks(model: ModelSpec, chains: dict[str, dict[str, list[float | None]]]) -> str:
+    """Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so.
+
+    chains: of `summary`. What is seen is the noise of the last step that adds any: the final step can hardly remove
+    what is far more than it was trained to find.
+    """
+    from ddpm_core.runs import sigmas  # here for the start time: see ui/__init__.py
+
+    if not {"beta", "beta_tilde"} <= chains.keys() or not lengths(model):
+        return ""
+    steps = lengths(model)[0]
+    more, less = (chains[name][str(steps)][0] for name in ("beta_tilde", "beta"))
+    clean, noisy = (sigmas(model, steps, "ddpm", name, "linspace")[-2] for name in ("beta_tilde", "beta"))
+    expected = math.sqrt(1 - model.schedule.alpha_bar[1].item())  # the final step of a linspace chain begins at t = 1
+    if more is None or less is None or clean is None or noisy is None:
+        return ""
+    if more <= less or not clean <= HARD * expected < noisy:
+        return ""
+    return (
+        f"At {steps} steps β̃ₜ looks better and costs more bits: its last noise has {formats.grey(clean)} grey levels "
+        f"where that of βₜ has {formats.grey(noisy)}, but it takes {more:.4g} bits/dim where βₜ takes {less:.4g}, as "
+        "its steps claim to be surer than so few can be."
+    )
+
+
+def _noise(rows: range) -> Noise:
+    """Noise that depends on the picture, not on what it is measured with: as `train evaluate` has it."""
+    return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
+
+
+def _published() -> dict[str, Any]:
+    """The paper's Table 4, by t."""
+    from train.evaluate.published import RATE_DISTORTION, RATE_DISTORTION_SOURCE
+
+    return {"source": RATE_DISTORTION_SOURCE, "rows": [[t, *values] for t, values in sorted(RATE_DISTORTION.items())]}
 
 
 class LikelihoodPlace(Place):
-    def close(self, seconds: float) -> None:
-        pass
+    forms: ClassVar = {"likelihood": Likelihood}
+
+    def __init__(self, lab: Lab):
+        super().__init__(lab)
+        self.asks = {"study": self._study}
+
+    def request(self, part: str, values: Values) -> Measurement:
+        return Measurement(self.lab, Likelihood.check(values))
+
+    def describe(self, computation: Measurement) -> Values:
+        """{estimate, seconds, auto, summary, python}"""
+        request, python = computation.request, ""
+        pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
+        model = self.lab.models.known(request.checkpoint)
+        if model:
+            computation.prepare([model])
+            python = script(request, model)
+        return estimate(self.lab, computation.refs, computation.left() if model else None) | {
+            "summary": f"{short_name(request.checkpoint)} · {pictures}",
+            "python": python,
+        }
+
+    def given(self) -> Values:
+        return {"studies": not self.lab.public}
+
+    def _study(self, values: Values) -> Values:
+        """{folder} of `train evaluate`, on this machine -> `study.read`. Not on a public page."""
+        if self.lab.public:
+            raise ValueError("Folders can be opened in an app of your own only")
+        return study.read(str(values.get("folder") or ""), self.lab.models.references())
+
+
+def script(request: Likelihood, model: ModelSpec) -> str:
+    """A script that measures the same with ddpm_core."""
+    images, labels = request.pictures(model)
+    first, *others = variances(model)
+    T = model.schedule.T
+    chains: Sequence[tuple[Variance, int]] = [(name, T) for name in others]
+    chains = [*chains, *((name, n) for name in (first, *others) for n in lengths(model))]
+    lines = ["import base64", "import zlib", ""] if request.picture else []
+    lines += ["import numpy as np"] + ([] if request.picture else ["from PIL import Image"]) + ["", "import ddpm_core"]
+    lines += ["from ddpm_core.likelihood import rechain"] if chains else []
+    lines += ["", f"model = ddpm_core.load({scripts.reference(request.checkpoint, model)!r})"]
+    if request.picture:
+        lines += scripts.picture("images", request.picture, images.shape)
+    else:
+        size, channels = images.shape[1], images.shape[3]
+        lines += [
+            f'grid = np.asarray(Image.open("ui/sets/{request.set(model).name}.png"))  # in a checkout of DDPM Lab',
+            f"rows = grid.reshape(-1, {size}, 10, {size}, {channels}).swapaxes(1, 2)",
+            f"images = rows.reshape(-1, {size}, {size}, {channels})[:{len(images)}]",
+        ]
+    lines += [f"full = ddpm_core.bits_per_dim(model, images, {first!r}, labels={labels!r})"]
+    lines += [f"print({first!r}, {T}, *full.total.tolist())"]
+    if chains:
+        lines += [f"for variance, steps in {chains!r}:"]
+        lines += ['    bound = rechain(full, model, images, variance, steps, "linspace")']
+        lines += ["    print(variance, steps, *bound.total.tolist())"]
+    return "\n".join(lines) + "\n"

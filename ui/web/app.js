@@ -130,6 +130,7 @@ export class Lab {
       url.hash = "";
       history.pushState(null, "", url);
     }
+    const fresh = !this.#parts.has(plan.name);
     const part = await this.#load(plan);
     if (this.part !== plan.name) return;
     if (before !== part) {
@@ -140,7 +141,7 @@ export class Lab {
       this.share.show(() => [...this.#items(), ...(part.items?.() ?? [])]);
       part.show?.();
     }
-    if (values) await part.set(values, eager);
+    if (values || fresh) await part.set(values ?? {}, eager); // it learns of its model, too
     document.title = `${plan.title || place.title} · DDPM Lab`;
   }
 

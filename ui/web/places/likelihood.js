@@ -1,8 +1,196 @@
-import { el } from "../shared/dom.js";
+// What a picture costs in bits, measured live; and the results of `train evaluate`.
+import { all, el, find } from "../shared/dom.js";
+import { Panel } from "../shared/panel.js";
+import { Source } from "../shared/source.js";
+import { rateDistortion, terms } from "./likelihood/charts.js";
+import { csv, early, plusMinus, rates, study, totals } from "./likelihood/tables.js";
 
 /** @import { Lab, Part } from "../app.js" */
+/** @import { About } from "../shared/form.js" */
+/** @import { Bits, Decoding, Early, Plan, Result } from "./likelihood/tables.js" */
 
-/** @param {Lab} _lab @param {string} part @returns {Part} */
-export function mount(_lab, part) {
-  return { element: el("section", { class: "part" }, part), set: () => {} };
+const STAGE = `
+<p>How many bits a pixel’s colour takes when the chain encodes the picture without loss (Eq. 5), and where they go: most of them describe differences that nobody sees. One pass over all t gives every variance and every shorter chain.</p>
+<div class="found" hidden>
+  <section><h3 class="big"></h3><p class="looks"></p><div class="totals"></div></section>
+  <section class="decoding" hidden>
+    <h3>Progressive decoding</h3>
+    <p class="info">The receiver’s best guess x̂<sub>0</sub> once it has x<sub>t</sub> (Algorithm 4), for each t; the picture itself at the right</p>
+    <div class="times" aria-hidden="true"></div>
+    <div class="guesses"></div>
+  </section>
+  <div class="charts"></div>
+  <section class="rates"></section>
+</div>
+`;
+const STUDY = `
+<p class="wrong" role="alert" hidden></p>
+<div class="study"><p>Open a folder that <code>python -m train evaluate</code> has written: its tables and plots, beside the published ones.</p></div>
+`;
+
+/**
+ * Its element has data-mode, and data-done: how many pictures are measured.
+ * @param {Lab} lab @param {string} part @returns {Part}
+ */
+export function mount(lab, part) {
+  const { studies } = lab.given.given.likelihood;
+  const body = el("div", { class: "likelihood" });
+  body.innerHTML = STAGE;
+  const results = el("div", { class: "likelihood", hidden: true });
+  results.innerHTML = STUDY;
+  /** @type {Plan | null} */
+  let plan = null;
+  /** @type {Bits | null} */
+  let bits = null;
+  /** @type {Early[]} */
+  let first = [];
+  /** @type {About | null} */
+  let about = null;
+
+  const mode = () => (studies ? panel.form.value("mode") : "measure");
+  /** @type {Panel<Result>} */
+  const panel = new Panel(lab, part, {
+    take,
+    renew: clear,
+    render,
+    offer: (got) => {
+      about = got;
+      source.offer(got);
+      if (!got.set) source.prefer();
+      render();
+    },
+    extra: () => ({ mode: mode(), picture: source.text }),
+    missing: () => (mode() === "measure" ? source.missing : "Open a folder") || undefined,
+  });
+  const { element, form } = panel;
+  const source = new Source(
+    lab,
+    "Pictures",
+    "Test set",
+    () => String(form.value("checkpoint")),
+    () => panel.changed("picture", true),
+  );
+  const open = el("button", { type: "button", class: "button primary open" }, "Open");
+  form.place("checkpoint").after(source.root);
+  form.place("folder").append(open);
+  panel.stage.append(body, results);
+
+  // --- What a measurement sends
+
+  function clear() {
+    plan = bits = null;
+    first = [];
+    element.dataset.done = "0";
+  }
+
+  /** @param {string} selector @param {...(Node | string)} nodes */
+  const fill = (selector, ...nodes) => find(body, selector, HTMLElement).replaceChildren(...nodes);
+
+  /** @param {Result} result */
+  function take(result) {
+    if (result.kind === "plan") {
+      plan = result;
+      body.classList.toggle("pixelated", plan.pixelated);
+      find(body, ".found", HTMLElement).hidden = false;
+      find(body, ".decoding", HTMLElement).hidden = true;
+      fill(".big", `Measuring all ${plan.T} steps of the first picture…`);
+      for (const place of [".looks", ".totals", ".charts", ".rates"]) fill(place);
+    } else if (result.kind === "decoding") showDecoding(result);
+    else if (result.kind === "early") {
+      first = [...first, result];
+      if (plan && !bits) fill(".totals", early(plan, first));
+    } else showBits(result);
+  }
+
+  /** @param {Decoding} found */
+  function showDecoding({ times, rows }) {
+    fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
+    const lines = rows.map((src, i) => {
+      const alt = `Picture ${i + 1}: guesses seen from ${times.map((t) => `t = ${t}`).join(", ")}, then the picture`;
+      return el("div", { style: `--columns: ${times.length + 1}` }, el("img", { src, alt }));
+    });
+    fill(".guesses", ...lines);
+    find(body, ".decoding", HTMLElement).hidden = false;
+  }
+
+  /** @param {Bits} found */
+  function showBits(found) {
+    if (!plan) return;
+    bits = found;
+    const [[name, variance]] = plan.variances;
+    const [value, error] = found.chains[variance][plan.T];
+    fill(".big", `${plusMinus(value, error)} bits/dim: all ${plan.T} steps, with ${name}`);
+    fill(".looks", found.looks);
+    fill(".totals", totals(plan, found));
+    fill(".charts", terms(plan, found), rateDistortion(plan, found));
+    fill(".rates", el("h3", null, "Rate and distortion by t"), rates(plan, found));
+    element.dataset.done = String(found.done);
+  }
+
+  // --- While the user chooses
+
+  function render() {
+    const measures = mode() === "measure";
+    const classes = Boolean(about?.labels.length);
+    const own = source.isPicture;
+    element.dataset.mode = mode();
+    form.show("mode", studies);
+    form.show("folder", !measures);
+    for (const name of ["checkpoint", "count", "labels", "label"]) form.show(name, measures);
+    source.root.hidden = !measures;
+    if (measures) {
+      form.show("count", !own);
+      form.show("labels", !own && classes);
+      form.show("label", own && classes);
+    }
+    for (const node of [...all(panel.side, ".run-bar, .estimate", HTMLElement), panel.status, body])
+      node.hidden = !measures;
+    results.hidden = measures;
+  }
+
+  async function openStudy() {
+    const wrong = find(results, ".wrong", HTMLElement);
+    const folder = String(form.value("folder"));
+    open.disabled = true;
+    const got = await lab.client.ask(part, "study", { folder });
+    open.disabled = false;
+    wrong.textContent = got.error ?? "";
+    wrong.hidden = !got.error;
+    if (got.error !== undefined) return;
+    find(results, ".study", HTMLElement).replaceChildren(...study(got));
+    lab.remember(part, panel.linked);
+  }
+
+  open.addEventListener("click", openStudy);
+  form.place("folder").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target === open) return;
+    event.stopPropagation(); // it starts no run
+    openStudy();
+  });
+
+  /** @returns {Promise<string>} */
+  async function saveNumbers() {
+    if (!plan || !bits) return "There are no numbers yet: press Run";
+    const href = URL.createObjectURL(new Blob([csv(plan, bits)], { type: "text/csv" }));
+    el("a", { href, download: "likelihood.csv" }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 10_000);
+    return "";
+  }
+
+  render();
+  panel.showExample((found) => {
+    for (const result of found) take(result);
+  });
+  return {
+    element,
+    async set(values, eager) {
+      await panel.set(values, eager);
+      if (values.picture) await source.restore(String(values.picture));
+      if (values.folder && mode() === "study") await openStudy();
+    },
+    items: () => [
+      { title: "Numbers (CSV)", save: saveNumbers, disabled: bits ? "" : "Run first" },
+      ...panel.items([], false),
+    ],
+  };
 }

@@ -1,8 +1,111 @@
+// In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
 import { el } from "../shared/dom.js";
+import { Panel } from "../shared/panel.js";
+import { Board, fromText } from "./plane/board.js";
+import { LANES } from "./plane/charts.js";
+import { Stage } from "./plane/stage.js";
 
 /** @import { Lab, Part } from "../app.js" */
+/** @import { Description } from "../shared/panel.js" */
+/** @import { Data, Result } from "./plane/cloud.js" */
 
-/** @param {Lab} _lab @param {string} part @returns {Part} */
-export function mount(_lab, part) {
-  return { element: el("section", { class: "part" }, part), set: () => {} };
+const SUFFIXES = { a: "", b: "_b" };
+const OF_LANE = ["denoiser", "variance", "sampler", "steps"];
+
+const DRAW = `
+<p class="info" id="plane-draw-help">Draw with a finger or the mouse. On a keyboard: arrow keys move the cross, Space sets a point, Backspace takes the last one away.</p>
+<div class="board" tabindex="0" role="application" aria-label="Drawing board" aria-describedby="plane-draw-help"><canvas width="400" height="400" aria-hidden="true"></canvas></div>
+<div class="row"><span class="drawn grow" role="status"></span><button type="button" class="button undo">Undo</button><button type="button" class="button empty-board">Clear</button></div>
+`;
+const PANE = `<figcaption><span class="title"></span><span class="at"></span></figcaption><canvas width="720" height="720" role="img"></canvas><p class="verdict"></p>`;
+const STAGE = `
+<p>Each point is a picture of one pixel with two values. Both clouds start at the same x<sub>T</sub>; the grey, q(x<sub>t</sub>), is where they belong at each t. With the exact ε all that is wrong is the sampler’s error; a trained network adds its own.</p>
+<div class="panes"><figure class="pane" data-lane="a">${PANE}</figure><figure class="pane" data-lane="b">${PANE}</figure></div>
+<div class="transport">
+  <button type="button" class="button play" aria-label="Play" disabled>Play</button>
+  <input type="range" class="slider scrubber" min="0" max="1" step="1" value="0" aria-label="Time t" disabled>
+  <span class="at"></span>
+</div>
+<div class="shown" role="group" aria-label="What is drawn">
+  <label><input type="checkbox" class="density" checked><span>q(x<sub>t</sub>)</span></label>
+  <label><input type="checkbox" class="arrows" checked>Score</label>
+  <label><input type="checkbox" class="paths">Paths of 8 points</label>
+  <label class="small-only"><input type="checkbox" class="large">One below the other</label>
+</div>
+<p class="info">Arrows: the score ∇ log q(x<sub>t</sub>), the way to where points are denser. Of a trained network its own in colour, over the exact one in grey.</p>
+<figure class="plot loss" hidden></figure>
+<div class="marginals" hidden></div>
+<div class="numbers" hidden></div>
+`;
+
+/**
+ * Its element has data-shape, and of the clouds data-t, data-frames (of both lanes), data-training (a network is), and
+ * data-last: whether the end of a run is shown.
+ * @param {Lab} lab @param {string} part @returns {Part}
+ */
+export function mount(lab, part) {
+  const given = lab.given.given.plane;
+  const body = el("div", { class: "plane" });
+  body.innerHTML = STAGE;
+  const draw = el("div", { class: "draw" });
+  draw.innerHTML = DRAW;
+  const shape = () => panel.form.value("shape");
+  /** @type {Panel<Result>} */
+  const panel = new Panel(lab, part, {
+    take: (result) => stage.take(result),
+    renew: () => stage.clear(),
+    render,
+    described: (about) => {
+      const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);
+      stage.offer(data, lanes);
+    },
+    extra: () => ({ drawing: shape() === "drawing" ? board.text : "" }),
+    missing: () => (shape() === "drawing" && !board.points.length ? emptied() : undefined),
+    names: ["shape", "cloud", "seed", "width", "spacing", "training"],
+  });
+  const { element, form } = panel;
+  const stage = new Stage(body, element, given);
+  const board = new Board(draw, given.DRAWN, () => panel.changed("drawing", true));
+  const lanes = LANES.map((lane) => {
+    const fields = OF_LANE.map((name) => form.place(name + SUFFIXES[lane]));
+    const title = el("legend", null, el("i", { class: "swatch" }), lane.toUpperCase());
+    return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
+  });
+  form.place("shape").after(draw, ...lanes);
+  panel.stage.append(body);
+  let before = "";
+
+  /** There is nothing to show any more. */
+  function emptied() {
+    stage.offer(null, []);
+    return "The drawing is empty: draw at least one point";
+  }
+
+  function render() {
+    element.dataset.shape = shape();
+    draw.hidden = shape() !== "drawing";
+    for (const suffix of Object.values(SUFFIXES))
+      form.show(`variance${suffix}`, form.value(`sampler${suffix}`) === "ddpm");
+    const { state, active } = panel.stream;
+    stage.active = active;
+    stage.soon();
+    if (state === "finished" && before !== state) lab.say(`Finished. ${stage.summary}`);
+    before = state;
+  }
+
+  render();
+  panel.showExample((results) => {
+    for (const result of results) stage.take(result);
+  });
+  return {
+    element,
+    set(values, eager) {
+      if (values.drawing) board.points = fromText(String(values.drawing), given.DRAWN);
+      board.render();
+      return panel.set(values, eager);
+    },
+    show: () => stage.soon(), // a canvas that is not seen has no size
+    items: () => panel.items(given.kinds, stage.ended),
+    key: (event) => stage.key(event),
+  };
 }

@@ -114,9 +114,14 @@ export class Panel {
   async set(values, eager) {
     this.form.set(values);
     this.#eager ||= eager;
-    const ref = this.form.fields.some(({ name }) => name === "checkpoint") && String(this.form.value("checkpoint"));
-    if (ref) await this.choose(ref);
-    else this.changed("", false);
+    const more = this.fields.querySelector("details");
+    const unusual = (/** @type {import("./form.js").FieldForm} */ { name, more, default: usual }) =>
+      more && name in values && String(values[name]) !== String(usual ?? "");
+    if (more && this.form.fields.some(unusual)) more.open = true; // what a link changes is in sight
+    const ref = this.form.value("checkpoint");
+    if (ref !== undefined) return this.choose(String(ref));
+    this.element.dataset.ready = "true";
+    this.changed("", false);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */

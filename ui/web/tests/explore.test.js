@@ -1,8 +1,8 @@
 // What the Latents and Likelihood tabs compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frameAt } from "../latents/rows.js";
-import { csv, plusMinus } from "../likelihood/tables.js";
+import { frameAt } from "../places/latents/rows.js";
+import { csv, plusMinus } from "../places/likelihood/tables.js";
 import { inside, middle, resized } from "../shared/crop.js";
 import { linked, linkTo } from "../shared/link.js";
 import { Stream } from "../shared/stream.js";

@@ -1,7 +1,54 @@
-// The tables of the Likelihood tab, and the same numbers as CSV.
-import { el } from "../shared/dom.js";
+// What a measurement sends, as tables and as CSV, and the tables of an evaluation.
+import { el } from "../../shared/dom.js";
 
-/** @import { Bits, Cell, Plan, Study, StudyTable } from "./server.js" */
+/**
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {number} T
+ * @property {number} count pictures
+ * @property {boolean} pixelated
+ * @property {[label: string, name: string][]} variances
+ * @property {number[]} lengths steps of the chains, the full one last
+ * @property {{ source: string, rows: [t: number, rate: number, rmse: number][] } | null} published the paper's Table 4
+ */
+
+/**
+ * Means over the pictures so far.
+ * @typedef {object} Bits
+ * @property {"bits"} kind
+ * @property {number} done pictures
+ * @property {string} looks why what costs more bits looks better, where it does
+ * @property {Record<string, Record<string, [bits: number, error: number | null, prior: number, L0: number]>>} chains
+ * by variance and steps
+ * @property {Record<string, { L: number[], rate: number[] }>} curves by variance, at the times
+ * @property {number[]} rmse at the times, on the scale 0 to 255
+ * @property {number[]} times ascending
+ */
+
+/** @typedef {{ kind: "decoding", times: number[], rows: string[] }} Decoding a sprite for each picture */
+/** @typedef {{ kind: "early", steps: number, bits: number }} Early the first picture, by a short chain */
+/** @typedef {Plan | Bits | Decoding | Early} Result of ui/places/likelihood.py */
+
+/** @typedef {{ text: string, link?: string, why?: string } | null} Cell why: there is no link */
+
+/**
+ * @typedef {object} StudyTable
+ * @property {string} title
+ * @property {string} note
+ * @property {number[]} steps of the columns
+ * @property {{ name: string, cells: Cell[] }[]} rows
+ * @property {boolean} published
+ */
+
+/**
+ * A results folder of `train evaluate`: `read` of ui/study.py.
+ * @typedef {object} Study
+ * @property {string} title
+ * @property {string} about
+ * @property {string} unlinked why no cell has a link; "" where they have
+ * @property {StudyTable[]} tables
+ * @property {{ name: string, uri: string }[]} plots
+ */
 
 /** @param {number} value @param {number | null} error */
 export function plusMinus(value, error) {
@@ -29,6 +76,13 @@ export function table(caption, heads, rows, ours = heads.length) {
   );
   const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
   return el("div", { class: "scroll" }, content);
+}
+
+/** Of the first picture alone, while its whole chain is measured. @param {Plan} plan @param {Early[]} found */
+export function early({ variances: [[label]] }, found) {
+  const heads = ["bits/dim", ...found.map(({ steps }) => `${steps} steps`)];
+  const row = [label, ...found.map(({ bits }) => plusMinus(bits, null))];
+  return table("The first picture by shorter chains, which cost more", heads, [row]);
 }
 
 /** Bits/dim by variance and steps. @param {Plan} plan @param {Bits} bits */
@@ -91,9 +145,10 @@ export function csv({ variances, T }, { chains, curves, rmse, times }) {
 /** @param {Cell} cell */
 function shown(cell) {
   if (!cell) return "";
+  if (cell.why) return el("span", { title: cell.why }, cell.text);
   if (!cell.link) return cell.text;
   const href = new URL(cell.link, document.baseURI).href;
-  return el("a", { href, title: "Open in Denoise with these settings" }, cell.text);
+  return el("a", { href, title: "Open in Watch with these settings" }, cell.text);
 }
 
 /** @param {StudyTable} found */
@@ -104,13 +159,18 @@ function studyTable({ title, note, steps, rows, published }) {
 }
 
 /** A results folder. @param {Study} found */
-export function study({ title, about, tables, plots }) {
+export function study({ title, about, unlinked, tables, plots }) {
   const pictures = plots.map(({ name, uri }) => {
     const image = el("img", { src: uri, alt: `Plot: ${name.replaceAll("-", " ")}`, loading: "lazy" });
     return el("figure", null, image, el("figcaption", null, name.replaceAll("-", " ")));
   });
   return [
-    el("section", null, el("h3", { class: "big" }, title), el("p", { class: "info" }, about)),
+    el(
+      "section",
+      null,
+      el("h3", { class: "big" }, title),
+      ...[about, unlinked].filter(Boolean).map((text) => el("p", { class: "info" }, text)),
+    ),
     ...tables.map(studyTable),
     el("div", { class: "plots" }, ...pictures),
   ];

@@ -1,5 +1,5 @@
 // One's own data: points drawn with a pointer or the keyboard, kept in hundredths.
-import { context2d, find } from "../shared/dom.js";
+import { context2d, find } from "../../shared/dom.js";
 
 /** @typedef {[x: number, y: number]} Point in hundredths, −100 to 100 */
 
@@ -50,7 +50,7 @@ export class Board {
   /**
    * @param {HTMLElement} root
    * @param {number} most points
-   * @param {() => void} changed
+   * @param {(done: boolean) => void} changed done: not while a line is drawn
    */
   constructor(root, most, changed) {
     this.root = root;
@@ -71,11 +71,11 @@ export class Board {
     return toText(this.points);
   }
 
-  /** @param {Point[]} points */
-  set(points) {
+  /** @param {Point[]} points @param {boolean} [done] */
+  set(points, done = true) {
     this.points = points;
     this.render();
-    this.changed();
+    this.changed(done);
   }
 
   #pointer() {
@@ -93,16 +93,17 @@ export class Board {
     board.addEventListener("pointerdown", (event) => {
       board.setPointerCapture(event.pointerId);
       last = at(event);
-      this.set(extended(this.points, null, last, this.most));
+      this.set(extended(this.points, null, last, this.most), false);
     });
     board.addEventListener("pointermove", (event) => {
       if (!last || !event.buttons) return;
       const more = extended(this.points, last, at(event), this.most);
       if (more === this.points) return;
       last = more.at(-1) ?? last;
-      this.set(more);
+      this.set(more, false);
     });
     board.addEventListener("pointerup", () => {
+      if (last) this.changed(true);
       last = null;
     });
   }

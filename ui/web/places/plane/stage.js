@@ -1,15 +1,15 @@
 // What a run has sent, at which time it is shown, and drawing it.
-import { all, find } from "../shared/dom.js";
+import { all, find, within } from "../../shared/dom.js";
+import { CALM, calm, play } from "../../shared/motion.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { coordinates, frame, frameAt, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
 import { paint } from "./pane.js";
 
-/** @import { Frame } from "./cloud.js" */
-/** @import { Data, Given, Plan, Result, Training } from "./server.js" */
+/** @import { Data, Frame, Plan, Result, Training } from "./cloud.js" */
+/** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePlace.given` */
 
 const SECONDS = 4; // that playing takes
-const CALM = 1000; // ms between two pictures where little motion is wanted
 const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data
 
 export class Stage {
@@ -28,21 +28,18 @@ export class Stage {
   #times = [];
   #at = 0; // which of them
   #playing = false;
-  #calm = matchMedia("(prefers-reduced-motion: reduce)");
+  #pause = () => {};
   #due = 0;
 
-  /** @param {HTMLElement} root @param {Given} given */
-  constructor(root, given) {
+  /** @param {HTMLElement} root @param {HTMLElement} part which says what is shown @param {Given} given */
+  constructor(root, part, given) {
     this.root = root;
+    this.part = part;
     this.given = given;
     this.slider = find(root, ".scrubber", HTMLInputElement);
     this.button = find(root, ".play", HTMLButtonElement);
     this.panes = all(root, ".pane", HTMLElement);
-    this.slider.addEventListener("input", () => {
-      this.#playing = false;
-      this.#at = Math.min(Number(this.slider.value), this.#reached);
-      this.render();
-    });
+    this.slider.addEventListener("input", () => this.#go(Number(this.slider.value)));
     this.button.addEventListener("click", () => this.#toggle());
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }
@@ -72,6 +69,7 @@ export class Stage {
     this.#times = [];
     this.#at = 0;
     this.#playing = false;
+    this.#pause();
   }
 
   /** @param {Result} result */
@@ -86,8 +84,8 @@ export class Stage {
       this.training = result;
     } else {
       this.frames[result.lane].push(frame(result, this.given.UNIT, this.given.ARROW_UNIT));
-      if (this.frames.every((frames) => frames.length === 1) && !this.#calm.matches) this.#play(); // both have x_T
-      if (this.#calm.matches) this.#at = this.#reached;
+      if (this.frames.every((frames) => frames.length === 1) && !calm()) this.#play(); // both have x_T
+      if (calm()) this.#at = this.#reached;
     }
     this.soon();
   }
@@ -100,7 +98,7 @@ export class Stage {
         this.#due = 0;
         this.render();
       },
-      this.#calm.matches ? CALM : 0,
+      calm() ? CALM : 0,
     );
   }
 
@@ -114,25 +112,44 @@ export class Stage {
   }
 
   #play() {
+    this.#pause();
     this.#playing = true;
-    const { plan } = this;
     const last = this.#times.length - 1;
     let position = this.#at;
-    let before = performance.now();
-    /** @param {number} now */
-    const turn = (now) => {
-      if (!this.#playing || this.plan !== plan) return;
-      position = Math.min(this.#reached, position + ((now - before) / 1000 / SECONDS) * last);
-      before = now;
+    this.#pause = play((seconds) => {
+      if (!this.#playing) return false;
+      position = Math.min(this.#reached, position + (seconds / SECONDS) * last);
       const at = Math.floor(position);
       if (at >= last || (at >= this.#reached && !this.active)) this.#playing = false;
       if (at !== this.#at || !this.#playing) {
         this.#at = at;
         this.render();
       }
-      if (this.#playing) requestAnimationFrame(turn);
-    };
-    requestAnimationFrame(turn);
+      return this.#playing;
+    });
+  }
+
+  /** @param {number} at */
+  #go(at) {
+    this.#playing = false;
+    this.#at = Math.max(0, Math.min(at, this.#reached));
+    this.render();
+  }
+
+  /** @param {KeyboardEvent} event @returns {boolean} whether it is one of ours */
+  key(event) {
+    const { key } = event;
+    if (this.button.disabled || within(event, ".board, select, summary, .side, nav, header")) return false;
+    if (key === " " && within(event, "button")) return false;
+    const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[key];
+    if (by) this.#go(this.#at + by);
+    else if (key === " ") this.#toggle();
+    return Boolean(by) || key === " ";
+  }
+
+  /** Whether both clouds have come to their end. */
+  get ended() {
+    return this.frames.every((frames) => frames.at(-1)?.s === 0);
   }
 
   /** What each lane's cloud has for a spread, in words; for screen readers when a run is done. */
@@ -146,7 +163,7 @@ export class Stage {
   }
 
   render() {
-    const { root, mixture, plan } = this;
+    const { root, part, mixture, plan } = this;
     find(root, ".panes", HTMLElement).classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
     const t = this.#times[this.#at] ?? 0;
     const shown = this.frames.map((frames) => (frames.length ? frameAt(frames, t) : null));
@@ -155,9 +172,9 @@ export class Stage {
     for (const lane of this.panes.keys()) this.#pane(lane, shown[lane], reach, mixture);
     this.#transport(t);
     this.#below(mixture, both, reach);
-    Object.assign(root.dataset, { at: this.#at, t, frames: this.frames.reduce((sum, { length }) => sum + length, 0) });
-    root.dataset.training = this.training && !both.length ? "true" : "false";
-    root.dataset.last = String(Boolean(plan) && this.#at === this.#times.length - 1);
+    Object.assign(part.dataset, { at: this.#at, t, frames: this.frames.reduce((sum, { length }) => sum + length, 0) });
+    part.dataset.training = this.training && !both.length ? "true" : "false";
+    part.dataset.last = String(Boolean(plan) && this.#at === this.#times.length - 1);
   }
 
   /** @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */

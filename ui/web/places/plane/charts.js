@@ -1,14 +1,13 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
-import { box, path, scale } from "../shared/curves.js";
-import { el } from "../shared/dom.js";
-import { fixed, number, signed } from "../shared/numbers.js";
+import { box, path, scale } from "../../shared/curves.js";
+import { el } from "../../shared/dom.js";
+import { fixed, number, signed } from "../../shared/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { cells } from "./mixture.js";
 
-/** @import { Point } from "../shared/curves.js" */
-/** @import { Frame } from "./cloud.js" */
+/** @import { Point } from "../../shared/curves.js" */
 /** @import { Mixture } from "./mixture.js" */
-/** @import { Training } from "./server.js" */
+/** @import { Frame, Training } from "./cloud.js" */
 
 const BINS = 48;
 const ERRORS = 3; // standard errors that are still called chance

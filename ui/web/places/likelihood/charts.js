@@ -1,10 +1,10 @@
 // The charts of a bound: L_t over t, and the distortion over the rate.
-import { box, path, scale } from "../shared/curves.js";
-import { el } from "../shared/dom.js";
-import { power } from "../shared/numbers.js";
+import { box, path, scale } from "../../shared/curves.js";
+import { el } from "../../shared/dom.js";
+import { power } from "../../shared/numbers.js";
 
-/** @import { Point } from "../shared/curves.js" */
-/** @import { Bits, Plan } from "./server.js" */
+/** @import { Point } from "../../shared/curves.js" */
+/** @import { Bits, Plan } from "./tables.js" */
 
 /** @param {string} name @param {string} label */
 const key = (name, label) => el("span", null, el("i", { class: `swatch ${name}` }), label);

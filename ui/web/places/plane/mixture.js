@@ -1,6 +1,6 @@
 // The data of the plane and their marginals q(x_t), in closed form: ddpm_core/plane.py has the same, with more words.
 
-/** @import { Data } from "./server.js" */
+/** @import { Data } from "./cloud.js" */
 
 export class Mixture {
   /** @param {Data} data */

@@ -1,7 +1,40 @@
 // Clouds of points: what the server sends, and what is measured of them.
-import { bytes } from "../shared/bytes.js";
+import { bytes } from "../../shared/bytes.js";
 
-/** @import { FrameResult } from "./server.js" */
+/** @typedef {{ centres: number[], width: number }} Data of ui/places/plane.py: x₁, x₂ of each centre in turn */
+
+/**
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {number} T
+ * @property {number} count
+ * @property {Data} data
+ * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: s of the frames that are to come, from T down to 0
+ */
+
+/**
+ * How a training goes.
+ * @typedef {object} Training
+ * @property {"training"} kind
+ * @property {number} steps
+ * @property {[step: number, loss: number][]} curve
+ * @property {number} least the loss of the exact ε
+ * @property {string | null} x a small cloud of the network as it is, int16; null when the training is done
+ */
+
+/**
+ * A cloud.
+ * @typedef {object} FrameResult
+ * @property {"frame"} kind
+ * @property {number} lane
+ * @property {number} s
+ * @property {number} alpha_bar of s
+ * @property {number} reach how far the plane is seen at s
+ * @property {string} x int16
+ * @property {string | null} field the network's score, int8; null for the exact one
+ */
+
+/** @typedef {Plan | Training | FrameResult} Result */
 
 /**
  * A cloud at time s. points: x₁, x₂ of each in turn. field: arrows of the network, right and up of each in turn, rows
