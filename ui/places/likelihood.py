@@ -317,7 +317,7 @@ class LikelihoodPlace(Place):
         model = self.lab.models.known(request.checkpoint)
         if model:
             computation.prepare([model])
-            python = script(request, model)
+            python = scripts.copied(script, request, model)
         return estimate(self.lab, computation.refs, computation.left() if model else None) | {
             "summary": f"{short_name(request.checkpoint)} · {pictures}",
             "python": python,
