@@ -8,6 +8,7 @@ from ui.counts import Counts
 from ui.limits import ServerLimits
 from ui.models import Models
 from ui.pace import Pace
+from ui.quick import Quick
 from ui.turns import Turns
 
 
@@ -17,6 +18,7 @@ class Lab:
 
     models: Models
     turns: Turns
+    quick: Quick
     limits: ServerLimits
     pace: Pace
     counts: Counts

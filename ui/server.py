@@ -20,7 +20,6 @@ import gradio as gr
 import numpy as np
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
-from gradio.context import LocalContext
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
@@ -34,13 +33,15 @@ from ui.gate import Gate
 from ui.jobs import Job, Update
 from ui.lab import Lab
 from ui.limits import ServerLimits
-from ui.listeners import StreamListener, Streams, Unheard, in_thread
+from ui.listeners import Streams, Unheard, in_thread
 from ui.models import Models
 from ui.offers import about_model, default_count
 from ui.pace import Pace
 from ui.place import Place, Runs, Values
 from ui.places import forward, latents, likelihood, plane, sampling, training
+from ui.quick import Quick
 from ui.turns import Turns
+from ui.visitors import listener, visitor
 from ui.warmup import Warmup
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
@@ -246,17 +247,6 @@ class App(gr.Server):
             yield Update("error", str(refused))
 
 
-def visitor() -> str | None:
-    """Who caused the event under way: an open page, or a script's client. To be called in the event's own function."""
-    request = LocalContext.request.get(None)
-    return request and request.session_hash
-
-
-def listener() -> StreamListener:
-    """Whoever listens to the event under way. To be called as `visitor` is."""
-    return StreamListener(LocalContext.event_id.get(None), visitor())
-
-
 async def _pictures(images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:
     def write() -> list[dict]:
         files = []
@@ -322,7 +312,7 @@ def build(
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), Pace()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    lab = Lab(models, turns, limits, pace, Counts(), models.first, trains=allow_training or not public)
+    lab = Lab(models, turns, Quick(), limits, pace, Counts(), models.first, trains=allow_training or not public)
     app = App(lab)
     app.warmup.start()
     return app

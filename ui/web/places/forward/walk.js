@@ -1,8 +1,7 @@
 // t small steps against one jump: asked of the server, since it takes noise of every step.
-import { all, el, find } from "../shared/dom.js";
-import { fixed, signed } from "../shared/numbers.js";
+import { all, el, find } from "../../shared/dom.js";
+import { fixed, signed } from "../../shared/numbers.js";
 import { histogram } from "./charts.js";
-import { NO_ANSWER } from "./server.js";
 import { steps, verdict } from "./words.js";
 
 /** @import { Scene } from "./scene.js" */
@@ -41,7 +40,7 @@ export class Walk {
     this.button.disabled = true;
     this.note.textContent = "Walking…";
     const asked = { t, schedule, seed, size, pixels };
-    const got = await this.scene.server.compare(asked).catch(() => ({ error: NO_ANSWER }));
+    const got = await this.scene.ask("compare", asked);
     this.button.disabled = false;
     this.note.textContent = got.error ?? "";
     if (got.error !== undefined) return;

@@ -1,9 +1,9 @@
 // The charts of the Forward tab: the schedules over t, and two histograms.
-import { box, path, scale } from "../shared/curves.js";
-import { el } from "../shared/dom.js";
-import { power, short } from "../shared/numbers.js";
+import { box, path, scale } from "../../shared/curves.js";
+import { el } from "../../shared/dom.js";
+import { power, short } from "../../shared/numbers.js";
 
-/** @import { Point } from "../shared/curves.js" */
+/** @import { Point } from "../../shared/curves.js" */
 
 const FINE = 40; // up to this t every step is drawn, then every fourth
 const HIGHEST = 0.5; // of a density

@@ -1,5 +1,5 @@
 // The Forward tab's words.
-import { fixed, fraction, number } from "../shared/numbers.js";
+import { fixed, fraction, number } from "../../shared/numbers.js";
 
 /** @import { Comparison, Table } from "./server.js" */
 

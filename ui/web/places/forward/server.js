@@ -1,11 +1,8 @@
-// What the Forward tab is given and what it can ask, ui/tabs/forward/server.py; arrays come as base64.
-import { bytes } from "../shared/bytes.js";
+// What the part is given and what it can ask, ui/places/forward.py; arrays come as base64.
+import { bytes } from "../../shared/bytes.js";
 
-/** @typedef {{ error: string }} Refusal a sentence for the user */
-/** @typedef {{ name: string } | { path: string }} PictureAsked a drawn one, or an upload */
 /** @typedef {{ size: number, pixels: string, error?: undefined }} Picture uint8 (size, size, 3) */
 /** @typedef {{ epsilon: string, error?: undefined }} Noise int16, in units of EPSILON_UNIT */
-/** @typedef {{ size: number, pixels: string, schedule: string, t: number, seed: number }} ComparisonAsked */
 
 /**
  * t small steps beside one jump: `ddpm_core.forward.Comparison`; pairs are of the walk and of the jump.
@@ -23,23 +20,7 @@ import { bytes } from "../shared/bytes.js";
  */
 
 /** @typedef {Record<string, Record<keyof Table, string>>} Tables float32, by schedule */
-
-/**
- * @typedef {object} Server
- * @property {() => Promise<Tables>} tables
- * @property {(asked: PictureAsked) => Promise<Picture | Refusal>} picture
- * @property {(asked: { size: number, seed: number }) => Promise<Noise | Refusal>} noise
- * @property {(asked: ComparisonAsked) => Promise<Comparison | Refusal>} compare
- */
-
-/**
- * @typedef {object} Given
- * @property {number} T
- * @property {number} EPSILON_UNIT
- * @property {number} SEED of the first noise
- * @property {number} MAX_SEED
- * @property {number} MAX_BYTES of a picture
- */
+/** @typedef {{ T: number, EPSILON_UNIT: number, thumbs: Record<string, string> }} Given */
 
 /**
  * The weights of a schedule at t = 0…T, `ddpm_core.forward.tables`.
@@ -51,8 +32,6 @@ import { bytes } from "../shared/bytes.js";
  * @property {Float32Array} of_x_t
  * @property {Float32Array} beta_tilde
  */
-
-export const NO_ANSWER = "The server did not answer: try again.";
 
 /**
  * The tables of the schedules, by name.

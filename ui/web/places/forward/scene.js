@@ -1,11 +1,11 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
-import { bytes } from "../shared/bytes.js";
-import { NO_ANSWER, unpackEpsilon } from "./server.js";
+import { bytes } from "../../shared/bytes.js";
+import { NO_ANSWER } from "../../shared/client.js";
+import { unpackEpsilon } from "./server.js";
 
-/** @import { Given, Server } from "./server.js" */
+/** @import { Lab } from "../../app.js" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one to upload */
 /** @typedef {{ source: Source, seed: number }} Wanted */
-/** @typedef {(file: File) => Promise<{ path: string }>} Upload */
 
 export class Scene {
   t = 250;
@@ -26,18 +26,11 @@ export class Scene {
   /** @type {Wanted} by the newest request; older ones are dropped */
   #wanted;
 
-  /**
-   * @param {Server} server
-   * @param {Upload} upload
-   * @param {Given} given
-   * @param {Source} source the first picture
-   */
-  constructor(server, upload, given, source) {
-    this.server = server;
-    this.upload = upload;
-    this.given = given;
-    this.seed = given.SEED;
-    this.#wanted = { source, seed: given.SEED };
+  /** @param {Lab} lab @param {Source} source the first picture @param {number} seed */
+  constructor(lab, source, seed) {
+    this.lab = lab;
+    this.seed = seed;
+    this.#wanted = { source, seed };
     this.#bring(this.#wanted);
   }
 
@@ -65,8 +58,9 @@ export class Scene {
 
   /** @param {File} file */
   open(file) {
-    if (file.size <= this.given.MAX_BYTES) return this.load({ file });
-    this.problem = `This file is too large: up to ${this.given.MAX_BYTES / 1e6} MB are read.`;
+    const most = this.lab.given.limits.upload;
+    if (file.size <= most) return this.load({ file });
+    this.problem = `This file is too large: up to ${most / 1e6} MB are read.`;
     return this.changed();
   }
 
@@ -75,8 +69,14 @@ export class Scene {
     return this.#bring({ ...this.#wanted, source });
   }
 
-  renew() {
-    return this.#bring({ ...this.#wanted, seed: Math.floor(Math.random() * (this.given.MAX_SEED + 1)) });
+  /** Other noise. @param {number} seed */
+  renew(seed) {
+    return this.#bring({ ...this.#wanted, seed });
+  }
+
+  /** @param {string} what @param {Record<string, unknown>} values */
+  ask(what, values = {}) {
+    return this.lab.client.ask("forward", what, values);
   }
 
   /**
@@ -110,11 +110,11 @@ export class Scene {
     if (got.error !== undefined) return got.error;
     if (this.#wanted !== wanted) return "";
     if (isNew || seed !== this.seed) {
-      const noise = await this.server.noise({ size: got.size, seed });
+      const noise = await this.ask("noise", { size: got.size, seed });
       if (noise.error !== undefined) return noise.error;
       if (this.#wanted !== wanted) return "";
       this.seed = seed;
-      this.epsilon = unpackEpsilon(noise.epsilon, this.given.EPSILON_UNIT);
+      this.epsilon = unpackEpsilon(noise.epsilon, this.lab.given.given.forward.EPSILON_UNIT);
     }
     if (isNew) {
       this.#source = source;
@@ -128,8 +128,8 @@ export class Scene {
 
   /** @param {Source} source */
   async #picture(source) {
-    if ("name" in source) return this.server.picture(source);
-    const { path } = await this.upload(source.file);
-    return this.server.picture({ path });
+    if ("name" in source) return this.ask("picture", source);
+    const { path } = await this.lab.client.upload(source.file);
+    return this.ask("picture", { path });
   }
 }

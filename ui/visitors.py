@@ -1,0 +1,24 @@
+"""Who causes the event of gradio that is under way. To be called in the event's own function."""
+
+from __future__ import annotations
+
+from gradio.context import LocalContext
+
+from ui.listeners import StreamListener
+
+
+def visitor() -> str | None:
+    """An open page, or a script's client; None outside of events."""
+    request = LocalContext.request.get(None)
+    return request and request.session_hash
+
+
+def address() -> str | None:
+    """Where the request comes from, also where it names no page."""
+    request = LocalContext.request.get(None)
+    return request.client.host if request and request.client else None
+
+
+def listener() -> StreamListener:
+    """Whoever listens to the event."""
+    return StreamListener(LocalContext.event_id.get(None), visitor())
