@@ -1,8 +1,112 @@
+"""Train: a network learns digits, or other pictures, while the visitor watches.
+
+The training is `train fit` in a process of its own (ui/training); the page asks once a second what its folder tells, so
+following a run of another terminal is the same. Each question has {visitor: the page's token, ...}.
+"""
+
 from __future__ import annotations
 
-from ui.place import Place
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ui.lab import Lab
+from ui.place import Place, Values
+from ui.training import choices
+from ui.training.process import ROOT
+from ui.training.visit import Visit
+from ui.training.visits import Visits
 
 
 class TrainingPlace(Place):
-    def close(self, seconds: float) -> None:
-        pass
+    def __init__(self, lab: Lab):
+        super().__init__(lab)
+        self.visits = Visits(lab.public, self._machine_flags, lab.models.withdraw)
+        self._compiling = Compiling()
+        asks = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
+        self.asks = {name: self._of_visit(answer) for name, answer in asks.items()}
+
+    def given(self) -> Values:
+        return {"groups": choices.groups(self.lab.public), "public": self.lab.public}
+
+    def close(self, seconds: float = 5.0) -> None:
+        """End all trainings, within about so many seconds."""
+        self.visits.close(seconds)
+
+    def _of_visit(self, answer: Callable[[Values, Visit], Values]) -> Callable[[Values], Values]:
+        def answered(values: Values) -> Values:
+            from train import TrainError
+
+            try:
+                return answer(values, self.visits.visit(values.get("visitor")))
+            except TrainError as error:
+                raise ValueError(str(error)) from None
+            except ModuleNotFoundError as error:
+                raise ValueError(f"{error.name} is missing: pip install -r requirements-dev.txt") from None
+
+        return answered
+
+    def _look(self, values: Values, visit: Visit) -> Values:
+        """{number, version, points, grids: what the page has} -> the state, and what is new."""
+        self._compiling.begin()
+        answer, run = visit.describe(), visit.run
+        same = values.get("number") == visit.number
+        known = [values.get(name) if same else None for name in ("version", "points", "grids")]
+        return answer | run.news(*known) if run else answer
+
+    def _start(self, values: Values, visit: Visit) -> Values:
+        """{chosen: {group: option}} -> {}"""
+        chosen = values.get("chosen")
+        self.visits.start(visit, chosen if isinstance(chosen, dict) else {})
+        return {}
+
+    def _follow(self, values: Values, visit: Visit) -> Values:
+        """{path} -> {}"""
+        self.visits.follow(visit, values.get("path"))
+        return {}
+
+    def _do(self, values: Values, visit: Visit) -> Values:
+        """{what: pause, resume, stop or keep} -> {}, and for keep {kept: the folder}"""
+        what = values.get("what")
+        if what == "keep":
+            return {"kept": str(self.visits.keep(visit))}
+        if what == "resume":
+            self.visits.resume(visit)
+        elif visit.training and what in ("pause", "stop"):
+            (visit.training.pause if what == "pause" else visit.training.stop)()
+        return {}
+
+    def _use(self, values: Values, visit: Visit) -> Values:
+        """{} -> {ref} of the visitor's model, which is in the list of models now"""
+        return {"ref": self.lab.models.offer(*self.visits.use(visit))}
+
+    def _machine_flags(self) -> list[str]:
+        """The flags of `train fit` that make it fast on this machine."""
+        from train.fit.quickest import quickest_flags  # here for the start time: see ui/__init__.py
+
+        return quickest_flags(self.lab.models.device)
+
+
+class Compiling:
+    """Compiles the trainer's fast code in the background, once for a machine, if there is a compiler."""
+
+    def __init__(self) -> None:
+        self._began = False
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        with self._lock:
+            began, self._began = self._began, True
+        if not began:
+            threading.Thread(target=self._compile, daemon=True, name="compile").start()
+
+    def _compile(self) -> None:
+        from train.fit.fused import is_compiled  # here for the start time: see ui/__init__.py
+
+        if is_compiled() or not any(map(shutil.which, ("c++", "g++", "clang++"))):
+            return
+        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "train.fit.fused"], cwd=ROOT, check=False, **quiet)

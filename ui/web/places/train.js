@@ -1,8 +1,147 @@
-import { el } from "../shared/dom.js";
+// Train: the choices, the buttons, and a question to the server once a second while a run goes on.
+import { NO_ANSWER } from "../shared/client.js";
+import { el, find } from "../shared/dom.js";
+import { choices } from "./train/form.js";
+import { History } from "./train/history.js";
+import { MARKUP } from "./train/markup.js";
+import { View } from "./train/view.js";
 
 /** @import { Lab, Part } from "../app.js" */
+/** @import { Command, State } from "./train/server.js" */
 
-/** @param {Lab} _lab @param {string} part @returns {Part} */
-export function mount(_lab, part) {
-  return { element: el("section", { class: "part" }, part), set: () => {} };
+const OFTEN = 1000; // milliseconds between two questions while something goes on
+const SELDOM = 20_000; // otherwise, so that the server knows that somebody is here
+const TOKEN = "ddpm-train-visitor";
+
+/** @type {State[]} */
+const UNDER_WAY = ["starting", "running", "pausing", "stopping", "silent"];
+
+/** The page's token, kept when it is loaded again: then the run is still there. */
+function visitor() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const fresh = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  try {
+    const kept = sessionStorage.getItem(TOKEN) ?? fresh;
+    sessionStorage.setItem(TOKEN, kept);
+    return kept;
+  } catch {
+    return fresh; // a browser that keeps nothing
+  }
+}
+
+/**
+ * Its element has data-state (see server.js), data-run, data-grids, data-at (the step whose samples are shown) and
+ * data-live.
+ * @param {Lab} lab @param {string} part @returns {Part}
+ */
+export function mount(lab, part) {
+  const given = lab.given.given[part];
+  const root = el("section", { class: "train", "aria-label": "Training" });
+  root.innerHTML = MARKUP;
+  const me = visitor();
+  /** @param {string} what @param {Record<string, unknown>} [values] */
+  const ask = (what, values) => lab.client.ask(part, what, { visitor: me, ...values });
+  const history = new History();
+  const view = new View(root, history, (text) => lab.say(text));
+  const chosen = choices(find(root, ".choices", HTMLFormElement), given.groups);
+  const wrong = find(root, ".wrong", HTMLElement);
+  const kept = find(root, ".kept", HTMLElement);
+  const button = (/** @type {string} */ name) => find(root, `.button.${name}`, HTMLButtonElement);
+
+  /** @param {string} [text] */
+  function complain(text = "") {
+    wrong.textContent = text;
+    wrong.hidden = !text;
+  }
+
+  function render() {
+    view.render();
+    const { state, saved, followed } = history.answer;
+    const under = UNDER_WAY.includes(state);
+    button("start").hidden = (under && !followed) || state === "paused";
+    button("start").textContent = state === "idle" || followed ? "Train" : "Train anew";
+    button("pause").hidden = !(under && !followed);
+    button("pause").disabled = state === "pausing" || state === "stopping";
+    button("resume").hidden = state !== "paused";
+    button("stop").hidden = !((under && !followed) || state === "paused");
+    button("stop").disabled = state === "stopping";
+    button("use").disabled = !saved;
+    button("keep").disabled = !saved || Boolean(followed);
+  }
+
+  // --- Questions
+
+  let timer = 0;
+  let asking = false;
+  let again = false; // somebody asked meanwhile: the answer under way may be older
+  async function look() {
+    clearTimeout(timer);
+    again = asking;
+    if (asking) return;
+    asking = true;
+    let wait = SELDOM;
+    const answer = await ask("look", history.asked);
+    if (answer.error === undefined) {
+      if (wrong.textContent === NO_ANSWER) complain();
+      history.take(answer);
+      render();
+      if (answer.more) wait = 0;
+      else if (UNDER_WAY.includes(answer.state)) wait = OFTEN;
+    } else {
+      complain(answer.error);
+      wait = 5 * OFTEN;
+    }
+    asking = false;
+    timer = window.setTimeout(look, again ? 0 : wait);
+  }
+
+  /**
+   * Ask for something, and look what came of it.
+   * @param {Promise<any>} answer
+   */
+  async function then(answer) {
+    complain();
+    const got = await answer;
+    complain(got.error);
+    await look();
+    return got;
+  }
+
+  /** @param {Command} what */
+  const command = (what) => then(ask("do", { what }));
+
+  button("start").addEventListener("click", async () => {
+    button("start").disabled = true;
+    kept.textContent = "";
+    view.live = true;
+    await then(ask("start", { chosen: chosen() }));
+    button("start").disabled = false;
+  });
+  button("pause").addEventListener("click", () => command("pause"));
+  button("resume").addEventListener("click", () => command("resume"));
+  button("stop").addEventListener("click", () => command("stop"));
+  button("use").addEventListener("click", async () => {
+    const { ref } = await then(ask("use"));
+    if (!ref) return;
+    await lab.refresh();
+    lab.open("watch", { checkpoint: ref, label: "any" }, { push: true, eager: true });
+  });
+  button("keep").addEventListener("click", async () => {
+    const { kept: folder } = await command("keep");
+    if (folder) kept.textContent = `Kept. Go on with: python -m train fit --resume --out ${folder}`;
+  });
+  const form = find(root, ".follow", HTMLFormElement);
+  form.hidden = given.public;
+  button("keep").hidden = given.public;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    view.live = true;
+    then(ask("follow", { path: find(form, "input", HTMLInputElement).value }));
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) look();
+  });
+  render();
+  look();
+  return { element: root, set: () => {}, show: look };
 }

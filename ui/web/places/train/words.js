@@ -1,5 +1,5 @@
 // The Train tab's words.
-import { duration } from "../shared/numbers.js";
+import { duration } from "../../shared/numbers.js";
 
 /** @import { Answer, State } from "./server.js" */
 /** @import { Run } from "./history.js" */

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ui.tabs.train.folder import RunFolder
-from ui.tabs.train.training import Training
+from ui.training.folder import RunFolder
+from ui.training.process import Training
 
 FRESH = 120.0  # seconds: a followed run that has said something since is under way
 

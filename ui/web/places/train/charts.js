@@ -1,9 +1,9 @@
 // The curves of a training over the images seen: this run's, and earlier ones in grey.
-import { box, path, scale } from "../shared/curves.js";
-import { el } from "../shared/dom.js";
-import { number } from "../shared/numbers.js";
+import { box, path, scale } from "../../shared/curves.js";
+import { el } from "../../shared/dom.js";
+import { number } from "../../shared/numbers.js";
 
-/** @import { Point } from "../shared/curves.js" */
+/** @import { Point } from "../../shared/curves.js" */
 /** @typedef {{ name: string, points: [images: number, value: number][] }} Curve name: of its class in CSS */
 
 /** 1, 2 or 5 times a power of ten, not below v. @param {number} v above 0 */

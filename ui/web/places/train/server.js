@@ -1,4 +1,4 @@
-// What the Train tab is given and what it can ask, ui/tabs/train/server.py.
+// What the part is given and what it can ask, ui/places/training.py.
 
 /** @typedef {{ name: string, label: string, sentence: string }} Option */
 /** @typedef {{ name: string, label: string, first: string, options: Option[] }} Group one is chosen */
@@ -44,16 +44,7 @@
  * @property {undefined} [error]
  */
 
-/** @typedef {{ error: string }} Refusal a sentence for the user */
-/** @typedef {{ visitor: string, number: number, version: number, points: number, grids: number }} LookAsked */
+/** @typedef {{ number: number, version: number, points: number, grids: number }} LookAsked */
 /** @typedef {"pause" | "resume" | "stop" | "keep"} Command */
 
-/**
- * @typedef {object} Server
- * @property {(asked: LookAsked) => Promise<Answer | Refusal>} train_look
- * @property {(asked: { visitor: string, chosen: Record<string, string> }) => Promise<{ error?: string }>} train_start
- * @property {(asked: { visitor: string, path: string }) => Promise<{ error?: string }>} train_follow
- * @property {(asked: { visitor: string, what: Command }) => Promise<{ error?: string, kept?: string }>} train_do
- */
-
-export const NO_ANSWER = "The server did not answer: is the app still running?";
+export {};

@@ -1,5 +1,5 @@
 // The choices of a training: one select for each group, and what the chosen option does under it.
-import { el } from "../shared/dom.js";
+import { el } from "../../shared/dom.js";
 
 /** @import { Group } from "./server.js" */
 

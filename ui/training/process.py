@@ -19,12 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ui.tabs.train.folder import RunFolder
+from ui.training.folder import RunFolder
 
 State = Literal["running", "pausing", "paused", "stopping", "stopped", "finished", "error"]
 Wanted = Literal["running", "paused", "stopped"]
 
-ROOT = Path(__file__).resolve().parents[3]  # where `python -m train` works
+ROOT = Path(__file__).resolve().parents[2]  # where `python -m train` works
 PATIENCE = 30.0  # seconds that a process has to save and end
 LOG = "train.log"
 _UNDER_WAY: dict[Wanted, State] = {"running": "running", "paused": "pausing", "stopped": "stopping"}

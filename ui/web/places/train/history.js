@@ -59,10 +59,10 @@ export class History {
   /** @type {Run[]} */
   earlier = [];
 
-  /** What to ask for. @param {string} visitor */
-  asked(visitor) {
+  /** What the page has, and so does not ask for. */
+  get asked() {
     const { number, version, points, grids } = this.run;
-    return { visitor, number, version, points: points.length, grids: grids.length };
+    return { number, version, points: points.length, grids: grids.length };
   }
 
   /** @param {Answer} answer */

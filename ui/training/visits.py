@@ -16,10 +16,11 @@ from pathlib import Path
 
 from ddpm_core.files import sha256
 from ui import temporary
-from ui.tabs.train import choices
-from ui.tabs.train.folder import RunFolder
-from ui.tabs.train.training import Training
-from ui.tabs.train.visit import Visit
+from ui.limits import Refused
+from ui.training import choices
+from ui.training.folder import RunFolder
+from ui.training.process import Training
+from ui.training.visit import Visit
 
 ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
 FORGET = 900.0  # after which a stranger's run and its models are deleted
@@ -28,10 +29,6 @@ MODELS = 8  # of one stranger that can be used in Denoise
 RUNS = max(1, min(4, (os.cpu_count() or 1) // 2))  # trainings at once
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
-
-
-class Refused(Exception):
-    """What a visitor asked for can't be done; the text is the sentence to show."""
 
 
 class Visits:
@@ -62,9 +59,9 @@ class Visits:
     # --- What a page asks for
 
     def visit(self, token: object) -> Visit:
-        """The visit of a page, which is here now. Raises Refused for what is no page's token."""
+        """The visit of a page, which is here now. Raises ValueError for what is no page's token."""
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise Refused("This is not a request of the page")
+            raise ValueError("This is not a request of the page")
         with self._lock:
             visit = self._visits.setdefault(token, Visit(token))
             visit.seen = time.monotonic()
@@ -76,7 +73,7 @@ class Visits:
         return visit
 
     def start(self, visit: Visit, chosen: Mapping[str, object]) -> None:
-        """Train anew. Raises Refused, and what `choices.flags` raises."""
+        """Train anew. Raises ValueError, and what `choices.flags` raises."""
         words = [*choices.flags(chosen, self.public), *self._machine()]
         with self._lock:
             self._check_room(visit)
@@ -87,13 +84,13 @@ class Visits:
         self._watch()
 
     def follow(self, visit: Visit, path: object) -> None:
-        """Show the run of another terminal. Raises Refused where there is none."""
+        """Show the run of another terminal. Raises ValueError where there is none."""
         if self.public:
-            raise Refused("Only a page of one's own follows folders")
+            raise ValueError("Only a page of one's own follows folders")
         text = str(path or "").strip()
         found = RunFolder(Path(os.path.expanduser(text)))
         if not text or not found.exists():
-            raise Refused(f"There is no run in {text!r} that says how it goes: give the --out of a `train fit`")
+            raise ValueError(f"There is no run in {text!r} that says how it goes: give the --out of a `train fit`")
         with self._lock:
             self._drop_run(visit)
             visit.number += 1
@@ -102,34 +99,34 @@ class Visits:
         visit.title = found.title()
 
     def resume(self, visit: Visit) -> None:
-        """Go on with a paused run. Raises Refused when there is no room."""
+        """Go on with a paused run. Raises ValueError when there is no room."""
         if visit.training and visit.training.state == "paused":
             with self._lock:
                 self._check_room(visit)
                 visit.training.resume()
 
     def keep(self, visit: Visit) -> Path:
-        """Copy a run where it stays, for `train fit --resume`. Raises Refused when there is nothing to keep."""
+        """Copy a run where it stays, for `train fit --resume`. Raises ValueError when there is nothing to keep."""
         if self.public:
-            raise Refused("Only a page of one's own writes to the disk")
+            raise ValueError("Only a page of one's own writes to the disk")
         training = visit.training
         if training is None or not any((training.run.path / "checkpoints").glob("step-*.pt")):
-            raise Refused("There is nothing to keep yet")
+            raise ValueError("There is nothing to keep yet")
         kept = self._keep / f"train-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
             _copy(training.run.path, kept)
         except OSError as error:
-            raise Refused(f"The run could not be kept in {kept}: {error.strerror or error}") from None
+            raise ValueError(f"The run could not be kept in {kept}: {error.strerror or error}") from None
         return kept
 
     def use(self, visit: Visit) -> tuple[Path, str]:
         """A copy of the model as trained so far, which stays as it is, and what the list of models calls it.
 
-        The same weights are one copy, whatever run they come from. Raises Refused when there is no model yet.
+        The same weights are one copy, whatever run they come from. Raises ValueError when there is no model yet.
         """
         run = visit.run
         if run is None or not (run.path / "model" / "config.json").is_file():
-            raise Refused("There is no model yet: it comes with the first samples")
+            raise ValueError("There is no model yet: it comes with the first samples")
         run.read()
         name = re.sub(r"[^\w.]+", "-", visit.title.replace("ε", "epsilon")).strip("-") or "trained"
         going_on = visit.training is not None and visit.training.computes
@@ -198,7 +195,7 @@ class Visits:
         who = "Another visitor trains" if len(others) == 1 else f"{len(others)} other visitors train"
         left = min(filter(None, (other.left() for other in others)), default=None)
         wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
-        raise Refused(f"{who} on this machine now, which is all that it can bear: try again {wait}")
+        raise Refused(f"{who} on this machine now, which is all that it can bear: try again {wait}", "trainings")
 
     def _drop_run(self, visit: Visit) -> None:
         """The visitor has another run now. Its process is gone when this returns: another may start in its place."""
@@ -223,7 +220,7 @@ class Visits:
     def _place(self) -> Path:
         with self._lock:
             if self._closed.is_set():
-                raise Refused("The app is being closed")
+                raise ValueError("The app is being closed")
             if self._folder is None:
                 self._folder = temporary.make_folder("train")
             return self._folder

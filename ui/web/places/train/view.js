@@ -1,6 +1,6 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
-import { all, el, find, onScrub, svg } from "../shared/dom.js";
-import { number } from "../shared/numbers.js";
+import { all, el, find, onScrub, svg } from "../../shared/dom.js";
+import { number } from "../../shared/numbers.js";
 import { chart } from "./charts.js";
 import { smoothed } from "./history.js";
 import { facts, moment, sentence, status, whole } from "./words.js";
@@ -27,8 +27,9 @@ export class View {
   /**
    * @param {HTMLElement} root
    * @param {History} history
+   * @param {(text: string) => void} say to screen readers
    */
-  constructor(root, history) {
+  constructor(root, history, say) {
     this.root = root;
     this.history = history;
     this.slider = find(root, ".slider", HTMLInputElement);
@@ -36,7 +37,7 @@ export class View {
     this.losses = chart("Loss (log)", LOSS_SAYS, true);
     find(root, ".plots", HTMLElement).append(this.errors.node, this.losses.node);
     this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
-    this.slider.addEventListener("change", () => this.#say(".announce", this.#valueText()));
+    this.slider.addEventListener("change", () => say(this.#valueText()));
     find(root, ".live", HTMLElement).addEventListener("click", () => {
       this.#stopPlaying();
       this.live = true;

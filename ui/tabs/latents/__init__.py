@@ -1,1 +1,0 @@
-"""The Latents tab: what x_t holds, shown by reconstructions and interpolations."""

@@ -1,0 +1,1 @@
+"""Training on the page: what a visitor chooses, the process that trains, who visits."""

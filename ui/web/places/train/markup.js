@@ -1,0 +1,49 @@
+// The elements of the part.
+
+export const MARKUP = `
+<div class="bar">
+  <button type="button" class="button primary start">Train</button>
+  <button type="button" class="button pause" hidden>Pause</button>
+  <button type="button" class="button primary resume" hidden>Resume</button>
+  <button type="button" class="button stop" hidden>Stop</button>
+  <p class="wrong" role="alert" hidden></p>
+</div>
+
+<form class="choices" autocomplete="off"></form>
+
+<div class="stage">
+  <header class="status">
+    <p><b class="status-text" role="status">Ready</b><span class="status-facts"></span></p>
+    <div class="progress" role="progressbar" aria-label="Images seen" aria-valuemin="0" aria-valuemax="100" hidden><i></i></div>
+  </header>
+  <div class="welcome">
+    <h3>Watch a network learn to draw</h3>
+    <p>Press <b>Train</b>: a small U-Net with random weights begins to learn, on this machine and before your eyes. It is shown real digits with noise added, and learns to take the noise away (Algorithm 1 of the paper). Every few seconds it draws the same samples from the same noise (Algorithm 2), and they turn from noise into strokes, and from strokes into digits.</p>
+    <p class="info">The page stays usable meanwhile: the training is a process of its own with the lowest priority.</p>
+  </div>
+  <div class="shown" hidden>
+    <figure class="ema"><figcaption><span>Moving average <span class="word">of the weights: what is kept</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
+    <figure class="raw"><figcaption><span>Raw weights <span class="word">as the last step left them</span></span></figcaption><img class="samples" alt=""></figure>
+    <figure class="then" hidden><figcaption><span><span class="then-title"></span> <span class="word">moving average, an earlier run</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
+    <div class="transport">
+      <button type="button" class="button play" aria-label="Play the training" disabled><svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg></button>
+      <input type="range" class="slider" min="0" max="0" value="0" step="1" disabled aria-label="Time of the training">
+      <button type="button" class="button live" aria-pressed="true"><i></i>Live</button>
+    </div>
+    <p class="sentence"></p>
+    <div class="plots"></div>
+    <div class="compared" role="group" aria-label="Earlier runs of this visit" hidden><span>Earlier runs, in grey:</span></div>
+    <div class="row out">
+      <button type="button" class="button use" disabled>Use this model</button>
+      <button type="button" class="button keep" disabled>Keep</button>
+      <span class="kept" role="status"></span>
+    </div>
+  </div>
+</div>
+
+<form class="follow" autocomplete="off">
+  <label for="train-follow">Follow a run of another terminal</label>
+  <p class="info">The <code>--out</code> folder of a <code>python -m train fit</code> on this computer</p>
+  <div class="row"><input type="text" id="train-follow" placeholder="runs/mnist-tiny" spellcheck="false"><button type="submit" class="button">Follow</button></div>
+</form>
+`;
