@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import copy_context
 from typing import Any, ClassVar
 
 from ui import formats
@@ -15,6 +18,8 @@ from ui.lab import Lab
 from ui.limits import Refused
 
 KEPT = 64  # runs whose results can still be asked for
+REMEMBERED = 4  # of these, runs whose messages are kept
+PATIENCE = 5.0  # seconds that a run goes on while nobody listens: a page that is loaded again is back by then
 KEPT_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 30 MB
 
 Values = dict[str, Any]
@@ -54,14 +59,17 @@ class Place:
 
 
 class Run:
-    """A run as one page sees it: its messages."""
+    """A run as one page sees it: its messages. They are kept for a while, so that a page that is loaded again finds it."""
 
     def __init__(self, place: Place, part: str, values: Values, job: Job | None, error: str = ""):
         self.id = secrets.token_hex(8)
         self.part, self.values, self.job = part, values, job
-        self.superseded = False  # by a newer run of the same page, which shows only that one
         self._place = place
         self._error = error
+        self._said: list[Values] = []  # messages
+        self._over = False  # there will be no other
+        self._heard = time.monotonic()  # when somebody listened last
+        self._news = threading.Condition()
 
     @property
     def computation(self) -> Any:
@@ -75,19 +83,50 @@ class Run:
         """Of each checkpoint: the weights' revision and the engine."""
         return self.job.about if self.job else []
 
+    def start(self) -> None:
+        """Run in the background, until the end or until nobody has listened for PATIENCE seconds."""
+        # In the context of the request, from which ZeroGPU takes whose quota a run uses.
+        threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="messages").start()
+
     def messages(self) -> Iterator[Values]:
-        """Run, and yield the messages; the state of the last one is final. Closing the iterator stops the run.
+        """All messages from the first one on, also those to come; the state of the last one is final.
 
         {run, seq: 1, 2, …, state, text, progress, left, results}: see `jobs.Update` and web/shared/stream.js.
         """
+        seen = 0
+        while True:
+            with self._news:
+                self._heard = time.monotonic()
+                self._news.wait_for(lambda: len(self._said) > seen or self._over, timeout=1)  # noqa: B023
+                news, over = self._said[seen:], self._over
+            yield from news
+            seen += len(news)
+            if over:
+                return
+
+    def forget_messages(self) -> None:
+        """A page that comes back does not find them any more."""
+        if self._over:
+            self._said = []
+
+    def _run(self) -> None:
         try:
             updates = self._place.lab.counts.updates(self.job) if self.job else iter([Update("error", self._error)])
             for seq, update in enumerate(updates, 1):
-                if self.superseded:
-                    return
-                yield self._message(seq, update)
+                self._say(self._message(seq, update))
+                if time.monotonic() - self._heard > PATIENCE:
+                    break
         except Refused as refused:
-            yield self._message(1, Update("error", str(refused)))
+            self._say(self._message(1, Update("error", str(refused))))
+        finally:
+            with self._news:
+                self._over = True
+                self._news.notify_all()
+
+    def _say(self, message: Values) -> None:
+        with self._news:
+            self._said.append(message)
+            self._news.notify_all()
 
     def _message(self, seq: int, update: Update) -> Values:
         final = update.state in ENDED
@@ -133,9 +172,11 @@ class Runs:
             run = Run(place, part, values, None, formats.sentence(error))
         last = self._runs.get(self._current.get((page, part), ""))
         if last:
-            last.superseded = True
             last.stop()
         self._runs[run.id], self._current[page, part] = run, run.id
+        run.start()
+        for old in list(self._runs.values())[:-REMEMBERED]:
+            old.forget_messages()
         while len(self._runs) > KEPT:
             _, oldest = self._runs.popitem(last=False)
             oldest.stop()

@@ -130,6 +130,7 @@ class App(gr.Server):
             "models": self._models,
             "model": self._model,
             "stop": self._stop,
+            "run": self._has_run,
             "save": self._save,
             "room": self._room,
             **chooser.questions(self.lab),
@@ -158,6 +159,11 @@ class App(gr.Server):
         self.lab.models.look(ref)
         return about
 
+    def _has_run(self, values: Values) -> Values:
+        """{run} -> {}, where its messages can still be had."""
+        self.runs.find(values.get("run"))
+        return {}
+
     def _stop(self, values: Values) -> Values:
         """{run}"""
         self.runs.find(values.get("run")).stop()
@@ -176,12 +182,19 @@ class App(gr.Server):
         return invitation(values.get("page"), served)
 
     async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """The messages of a new run, which replaces the page's run of this part."""
-        if part not in self.places:
+        """The messages of a new run, which replaces the page's run of this part; or of one that is here, {resume: run}."""
+        if part not in self.places or not isinstance(values, dict):
             return
-        run = self.runs.begin(part, values if isinstance(values, dict) else {}, visitor() or "")
+        try:
+            run = (
+                self.runs.find(values["resume"])
+                if "resume" in values
+                else self.runs.begin(part, values, visitor() or "")
+            )
+        except ValueError:  # it is gone
+            return
         with suppress(Unheard):  # then nobody is there to be told
-            async with aclosing(in_thread(run.messages(), run.stop, listener())) as messages:
+            async with aclosing(in_thread(run.messages(), lambda: None, listener())) as messages:
                 async for message in messages:
                     yield message
 

@@ -67,6 +67,8 @@ export class Lab {
   /** @type {Given} */
   given = JSON.parse(find(document, "#given", HTMLElement).textContent ?? "");
   share = new ShareMenu(find(document, "#share", HTMLElement));
+  /** Whether the page was loaded again: a run of before may go on. */
+  reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** @type {string} the part on screen */
   part = "";
   /** @type {Map<string, Promise<Part>>} */

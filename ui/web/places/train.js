@@ -11,23 +11,9 @@ import { View } from "./train/view.js";
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on
 const SELDOM = 20_000; // otherwise, so that the server knows that somebody is here
-const TOKEN = "ddpm-train-visitor";
 
 /** @type {State[]} */
 const UNDER_WAY = ["starting", "running", "pausing", "stopping", "silent"];
-
-/** The page's token, kept when it is loaded again: then the run is still there. */
-function visitor() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const fresh = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  try {
-    const kept = sessionStorage.getItem(TOKEN) ?? fresh;
-    sessionStorage.setItem(TOKEN, kept);
-    return kept;
-  } catch {
-    return fresh; // a browser that keeps nothing
-  }
-}
 
 /**
  * Its element has data-state (see server.js), data-run, data-grids, data-at (the step whose samples are shown) and
@@ -38,7 +24,7 @@ export function mount(lab, part) {
   const given = lab.given.given[part];
   const root = el("section", { class: "train", "aria-label": "Training" });
   root.innerHTML = MARKUP;
-  const me = visitor();
+  const me = lab.client.session; // kept when the page is loaded again: then the training is still there
   /** @param {string} what @param {Record<string, unknown>} [values] */
   const ask = (what, values) => lab.client.ask(part, what, { visitor: me, ...values });
   const history = new History();

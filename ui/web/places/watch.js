@@ -3,6 +3,7 @@ import { Player } from "../player/player.js";
 import { Recording } from "../player/recording.js";
 import { el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
+import { Past } from "../shared/past.js";
 import { PRESETS } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
@@ -21,12 +22,20 @@ const TRIES = [
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
   const player = new Player(lab.client);
+  const past = new Past(lab);
+  /** @type {string | null} the run that is among the last ones already */
+  let noted = null;
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take: (result) => player.take(result),
     renew: () => player.start(),
     render() {
       player.active = panel.stream.active;
+      if (panel.stream.state === "finished" && panel.stream.run !== noted) {
+        noted = panel.stream.run;
+        const { plan } = player.view.coming;
+        player.painted().then((canvas) => plan && past.add(part, panel.linked, plan.title, canvas));
+      }
       const { form } = panel;
       form.show("guidance", form.value("label") !== "any");
       form.show("variance", form.value("sampler") === "ddpm");
@@ -39,7 +48,7 @@ export function mount(lab, part) {
     button.addEventListener("click", () => open(lab, panel));
     tries.append(button);
   }
-  panel.stage.append(player.root, tries);
+  panel.stage.append(player.root, tries, past.element);
   panel.options.render();
   panel.showExample((results) => {
     const recording = new Recording();

@@ -96,3 +96,11 @@ function blit(canvas, sprite, n) {
   context.globalCompositeOperation = "copy"; // pictures may be transparent
   context.drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
 }
+
+/** Draw one picture of a sprite. @param {HTMLCanvasElement} canvas @param {string} uri @param {number} n */
+export async function drawn(canvas, uri, n) {
+  const image = new Image();
+  image.src = uri;
+  await image.decode();
+  blit(canvas, image, n);
+}

@@ -3,7 +3,7 @@ import { all, el, find, onScrub, within } from "../shared/dom.js";
 import { CALM, calm, play } from "../shared/motion.js";
 import { MARKUP } from "./markup.js";
 import { Panes } from "./panes.js";
-import { Pictures } from "./pictures.js";
+import { drawn, Pictures } from "./pictures.js";
 import { Projector } from "./projector.js";
 import { Screen } from "./screen.js";
 import { View } from "./view.js";
@@ -107,6 +107,15 @@ export class Player {
     this.view.toggle();
     this.render();
     if (this.view.playing) this.#play();
+  }
+
+  /** The finished picture, drawn apart from what is on screen. */
+  async painted() {
+    const { coming, image } = this.view;
+    const canvas = el("canvas", { width: coming.plan?.size ?? 1, height: coming.plan?.size ?? 1 });
+    const last = coming.lanes[0]?.frames.at(-1);
+    if (last) await drawn(canvas, last.x, image);
+    return canvas;
   }
 
   /** It is not on screen any more. */

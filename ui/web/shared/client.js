@@ -9,11 +9,39 @@ export const NO_ANSWER = "The server did not answer: try again.";
 /** Where the server has something, whatever path the page has. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
 
+/** What this window of the browser keeps while it is open, also when the page is loaded again. */
+export const kept = {
+  /** @param {string} name @returns {string | null} */
+  get(name) {
+    try {
+      return sessionStorage.getItem(`lab-${name}`);
+    } catch {
+      return null; // a browser that keeps nothing
+    }
+  },
+  /** @param {string} name @param {string} value */
+  set(name, value) {
+    try {
+      sessionStorage.setItem(`lab-${name}`, value);
+    } catch {
+      // it is asked for no more
+    }
+  },
+};
+
+/** A name that nobody guesses. */
+export function token() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export class Client {
   /** Who this page is: a visitor's runs share one turn, and each replaces the one before it. */
-  session = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );
+  session = kept.get("session") ?? token();
+
+  constructor() {
+    kept.set("session", this.session);
+  }
 
   /** @param {string} path @param {unknown[]} data */
   async #post(path, data) {

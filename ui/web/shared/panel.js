@@ -1,5 +1,6 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
+import { kept } from "./client.js";
 import { el, find } from "./dom.js";
 import { Form } from "./form.js";
 import { duration } from "./numbers.js";
@@ -113,7 +114,8 @@ export class Panel {
   /** Values from a link, a lesson or a preset. eager: run them if that is quick. @param {Values} values @param {boolean} eager */
   async set(values, eager) {
     this.form.set(values);
-    this.#eager ||= eager;
+    this.#eager ||= eager && !(this.lab.reloaded && (await this.resume()));
+    this.lab.reloaded = false;
     const more = this.fields.querySelector("details");
     const unusual = (/** @type {import("./form.js").FieldForm} */ { name, more, default: usual }) =>
       more && name in values && String(values[name]) !== String(usual ?? "");
@@ -180,10 +182,28 @@ export class Panel {
     this.stream.start();
     this.side.classList.remove("open");
     this.lab.remember(this.part, this.linked);
+    this.#listen(this.values);
+  }
+
+  /** A run that went on while the page was loaded again. Returns whether there is one. */
+  async resume() {
+    const run = kept.get(`run-${this.part}`);
+    if (!run || (await this.lab.client.ask("lab", "run", { run })).error !== undefined) return false;
+    this.example = false;
+    this.stream.start();
+    this.#listen({ resume: run });
+    return true;
+  }
+
+  /** @param {Values} values */
+  #listen(values) {
     this.#forget = this.lab.client.run(
       this.part,
-      this.values,
-      (message) => this.stream.receive(message),
+      values,
+      (message) => {
+        kept.set(`run-${this.part}`, message.run);
+        this.stream.receive(message);
+      },
       () => this.stream.lose(),
     );
   }
