@@ -59,7 +59,7 @@ class Place:
 
 
 class Run:
-    """A run as one page sees it: its messages. They are kept for a while, so that a page that is loaded again finds it."""
+    """A run as one page sees it: its messages. They are kept for a while, for a page that is loaded again."""
 
     def __init__(self, place: Place, part: str, values: Values, job: Job | None, error: str = ""):
         self.id = secrets.token_hex(8)

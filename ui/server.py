@@ -182,7 +182,9 @@ class App(gr.Server):
         return invitation(values.get("page"), served)
 
     async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """The messages of a new run, which replaces the page's run of this part; or of one that is here, {resume: run}."""
+        """The messages of a new run, which replaces the page's run of this part; or of one that is here,
+        {resume: run}.
+        """
         if part not in self.places or not isinstance(values, dict):
             return
         try:

@@ -114,8 +114,9 @@ export class Panel {
   /** Values from a link, a lesson or a preset. eager: run them if that is quick. @param {Values} values @param {boolean} eager */
   async set(values, eager) {
     this.form.set(values);
-    this.#eager ||= eager && !(this.lab.reloaded && (await this.resume()));
+    const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
+    this.#eager ||= eager && !back;
     const more = this.fields.querySelector("details");
     const unusual = (/** @type {import("./form.js").FieldForm} */ { name, more, default: usual }) =>
       more && name in values && String(values[name]) !== String(usual ?? "");
