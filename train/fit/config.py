@@ -225,7 +225,8 @@ def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     made_by = "distill" if "teacher" in values else "fit"
     if made_by != kind.command:
         raise TrainError(
-            f"This run was started by `python -m train {made_by}`: continue it with the same command and --resume."
+            f"This run was started by `python -m train {made_by}`: continue it with "
+            f"`python -m train {made_by} --resume --out OUT`, OUT being its folder."
         )
     odd = set(values) - {field.name for field in fields(kind)}
     if odd:

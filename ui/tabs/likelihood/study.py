@@ -45,7 +45,7 @@ def read(folder: str) -> dict[str, Any]:
     except (TrainError, OSError) as error:
         raise ValueError(str(error)) from None
     if not tables:
-        raise ValueError(f"{place} holds no results yet: python -m train evaluate --resume goes on with it")
+        raise ValueError(f"{place} holds no results yet: the python -m train evaluate that began it goes on with it")
     plots = [file for file in sorted(place.glob("*.png"))[:PLOTS] if file.stat().st_size <= MAX_PLOT]
     return {
         "title": found["identity"]["checkpoint"],

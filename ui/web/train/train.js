@@ -123,7 +123,7 @@ export function mount({ element, server, given }) {
   button("use").addEventListener("click", () => find(document, "#train-use", HTMLElement).click());
   button("keep").addEventListener("click", async () => {
     const { kept: folder } = await command("keep");
-    if (folder) kept.textContent = `Kept. Go on with: python -m train fit --resume --out ${folder}`;
+    if (folder) kept.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"`;
   });
   const form = find(root, ".follow", HTMLFormElement);
   form.hidden = given.public;
