@@ -19,6 +19,12 @@ def listener() -> StreamListener:
     return StreamListener(LocalContext.event_id.get(None), visitor())
 
 
+def address() -> str | None:
+    """Where the request under way comes from, also one past gradio's events, which names no page."""
+    request = LocalContext.request.get(None)
+    return request.client.host if request and request.client else None
+
+
 def visitor() -> str | None:
     """Who caused the event under way: an open page, or a script's client. To be called as `listener` is."""
     request = LocalContext.request.get(None)

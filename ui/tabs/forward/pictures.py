@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -14,7 +13,9 @@ from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw
 
 from ddpm_core.image_files import KINDS, can_be_resized, open_picture, square, to_8_bits
+from ui.events import address
 from ui.runs.limits import Refused, ServerLimits
+from ui.runs.quick import QUICK
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
 SMALLEST = 32  # smaller uploads are enlarged to this
@@ -22,8 +23,6 @@ SCALE = 4  # drawings are made this much larger, for smooth edges
 
 Point = tuple[float, float]
 Result = TypeVar("Result")
-
-_ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
 
 
 def uploaded(path: object) -> Path:
@@ -55,7 +54,7 @@ def _reading(
 ) -> Result:
     """take(the opened picture), with checks before it is decoded. enough: pixels a side that are needed."""
     limits = limits or ServerLimits()
-    with _ONE_PICTURE:
+    with QUICK.turn(address()):  # one large picture in memory at a time
         try:
             limits.check_upload(Path(path).stat().st_size)
             with _open(path, enough, limits) as image:
