@@ -66,7 +66,6 @@ class Page(gr.Blocks):
     """The page, and what its server has to keep to."""
 
     limits = ServerLimits()
-    public = False  # strangers use it
     sweeper: temporary.Sweeper | None = None
 
 
@@ -104,7 +103,7 @@ def build(
     trains = allow_training or not public
     names = [name for name in TABS if trains or name != "train"]
     with Page(title="DDPM Lab", fill_width=True, analytics_enabled=False) as demo:
-        demo.limits, demo.public = models.limits, public
+        demo.limits = models.limits
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>DDPM Lab</h1>", elem_id="title")
             note = gr.HTML(device_note(models), elem_id="device-note")

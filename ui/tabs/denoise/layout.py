@@ -76,7 +76,7 @@ def layout(models: Models, checkpoint: str, known: ModelSpec | None) -> Layout:
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 advanced = controls.advanced(clip=known.clip if known else bool(Settings.clip))
         with gr.Column(elem_id="stage", min_width=280):
-            screen = player()
+            screen = player(models.public)
             with gr.Row(elem_id="downloads"):
                 copy_link = gr.Button("Copy link", size="sm", elem_id="copy-link")
                 copy_python = gr.Button("Copy Python", size="sm", elem_id="copy-python")
