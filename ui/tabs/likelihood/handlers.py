@@ -42,6 +42,6 @@ class Handlers:
         if self._models.public:
             return {"error": "Folders can be opened in an app of your own only"}
         try:
-            return study.read(str(asked.get("folder") or ""))
+            return study.read(str(asked.get("folder") or ""), self._models.references())
         except ValueError as error:
             return {"error": str(error)}

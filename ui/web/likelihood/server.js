@@ -2,7 +2,7 @@
 
 /** @import { PictureServer, Refusal } from "../shared/answers.js" */
 
-/** @typedef {{ text: string, link?: string | null } | null} Cell */
+/** @typedef {{ text: string, link?: string, why?: string } | null} Cell why: there is no link */
 
 /**
  * @typedef {object} StudyTable
@@ -18,6 +18,7 @@
  * @typedef {object} Study
  * @property {string} title
  * @property {string} about
+ * @property {string} unlinked why no cell has a link; "" where they have
  * @property {StudyTable[]} tables
  * @property {{ name: string, uri: string }[]} plots
  * @property {undefined} [error]

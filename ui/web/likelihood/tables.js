@@ -91,6 +91,7 @@ export function csv({ variances, T }, { chains, curves, rmse, times }) {
 /** @param {Cell} cell */
 function shown(cell) {
   if (!cell) return "";
+  if (cell.why) return el("span", { title: cell.why }, cell.text);
   if (!cell.link) return cell.text;
   const href = new URL(cell.link, document.baseURI).href;
   return el("a", { href, title: "Open in Denoise with these settings" }, cell.text);
@@ -104,13 +105,18 @@ function studyTable({ title, note, steps, rows, published }) {
 }
 
 /** A results folder. @param {Study} found */
-export function study({ title, about, tables, plots }) {
+export function study({ title, about, unlinked, tables, plots }) {
   const pictures = plots.map(({ name, uri }) => {
     const image = el("img", { src: uri, alt: `Plot: ${name.replaceAll("-", " ")}`, loading: "lazy" });
     return el("figure", null, image, el("figcaption", null, name.replaceAll("-", " ")));
   });
   return [
-    el("section", null, el("h3", { class: "big" }, title), el("p", { class: "info" }, about)),
+    el(
+      "section",
+      null,
+      el("h3", { class: "big" }, title),
+      ...[about, unlinked].filter(Boolean).map((text) => el("p", { class: "info" }, text)),
+    ),
     ...tables.map(studyTable),
     el("div", { class: "plots" }, ...pictures),
   ];
