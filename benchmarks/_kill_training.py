@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks._app import App
 from benchmarks._kill import RUN, Result, expected_picture, kept_are_whole, until
+from ddpm_core.held import left_behind
 
 
 def live(folder: Path, checkpoint: str, kills: int) -> Result:
@@ -34,8 +35,7 @@ def live(folder: Path, checkpoint: str, kills: int) -> Result:
         until(lambda: not any(map(_is_alive, trainers)), 60)  # noqa: B023
         longest = max(longest, time.perf_counter() - killed)
     with App(folder, checkpoint) as app:
-        own = f"ddpm-lab-{app.process.pid}-"
-        left = [path.name for path in app.temporary.iterdir() if not path.name.startswith(own)]
+        left = [path.name for path in app.temporary.iterdir() if not _is_held(path)]
         (picture,) = app.sample(**RUN)
         visitor = Visitor(app)
         visitor.start()
@@ -56,6 +56,11 @@ def live(folder: Path, checkpoint: str, kills: int) -> Result:
         and not (left + after)
         and not app.errors(),
     }
+
+
+def _is_held(path: Path) -> bool:
+    with left_behind(path) as is_left:
+        return not is_left
 
 
 class Visitor:

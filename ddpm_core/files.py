@@ -1,36 +1,29 @@
 """Files and folders that are whole or not there, whatever interrupts the writing, and where caches are kept.
 
-Everything is written under a hidden name in the same folder, flushed to the disk and renamed. A hidden name says which
-process made it: the next writer in the folder removes what a killed process left, and nothing of one that still runs.
+Everything is written under a hidden name in the same folder, flushed to the disk and renamed. Its process holds it
+meanwhile: the next writer in the folder removes what a killed process left, and nothing of one that still runs.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
 import json
 import logging
 import os
-import platform
 import re
+import secrets
 import shutil
 import time
-import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# The process, as hidden names give it: .NAME.machine-pid-start-number.KIND. Of kind "tmp" is what is being written or
-# deleted, of kind "old" a whole folder that makes room for its successor.
-_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
-_START = uuid.uuid4().hex[:6]  # process ids are reused: in a container it may be the same at every start
-_NUMBERS = itertools.count()
-_HIDDEN = re.compile(
-    r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{6})-(?P<pid>\d+)-(?P<start>[0-9a-f]{6})-\d+\.(tmp|old)", re.DOTALL
-)
-_DAY = 24 * 3600  # no file takes so many seconds to write
+from ddpm_core import held
+
+# Of kind "tmp" is what is being written or deleted, of kind "old" a whole folder that makes room for its successor.
+_HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(tmp|old)", re.DOTALL)
 _PATIENCE = 1.0  # seconds; another process takes microseconds from one renaming to the next
 
 log = logging.getLogger(__name__)
@@ -57,11 +50,12 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             yield file
         return
     real = Path(os.path.realpath(path))
-    temporary = _hidden(real, "tmp")
+    temporary, hold = _hidden(real, "tmp"), None
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         _sweep(real.parent)
-        with open(temporary, "xb") as file:
+        hold = held.make(temporary, lambda: open(temporary, "xb").close())
+        with open(temporary, "wb") as file:
             yield file
             file.flush()
             _flush_to_disk(file.fileno())
@@ -75,6 +69,8 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
+    finally:
+        held.release(hold)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -154,36 +150,41 @@ def restore(folder: str | Path) -> None:
             if not aside:
                 return
             latest = max(aside, key=lambda path: path.stat().st_mtime)
-            if _is_left_behind(latest) or time.monotonic() > end:
-                os.rename(latest, folder)
-                log.warning("restored %s: a process was stopped while replacing it", folder)
-                return
+            with held.left_behind(latest) as is_left:
+                if is_left or time.monotonic() > end:
+                    os.rename(latest, folder)
+                    log.warning("restored %s: a process was stopped while replacing it", folder)
+                    return
             time.sleep(0.02)  # its process is about to give the name to the new one
 
 
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
-    new = _hidden(folder, "tmp")
+    new, hold = _hidden(folder, "tmp"), None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
-        new.mkdir()
+        hold = held.make(new, new.mkdir)
         yield new
         _flush_folder(folder.parent)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+        held.release(hold)
 
 
 def _swap(new: Path, folder: Path) -> None:
-    old = _hidden(folder, "old")
+    old, hold = _hidden(folder, "old"), None
     try:
         if folder.exists():
+            hold = held.hold(folder)
             os.rename(folder, old)
         os.rename(new, folder)
     except BaseException:
         if not os.path.lexists(folder) and os.path.lexists(old):
             os.rename(old, folder)
         raise
+    finally:
+        held.release(hold)
     if os.path.exists(old):  # unlike Path.exists, this takes names that are too long
         with suppress(OSError):
             _discard(old)
@@ -219,7 +220,7 @@ def _link(path: str | Path, other: str | Path) -> None:
 def _hidden(path: Path, kind: str) -> Path:
     # Only of a folder that is to come back the whole name is needed, and names have at most 255 bytes.
     name = path.name if kind == "old" else path.name[:32]
-    return path.with_name(f".{name}.{_MACHINE}-{os.getpid()}-{_START}-{next(_NUMBERS)}.{kind}")
+    return path.with_name(f".{name}.{secrets.token_hex(8)}.{kind}")
 
 
 def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
@@ -230,25 +231,6 @@ def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
         yield folder / match.string, match["name"], match.string[-3:]
 
 
-def _is_left_behind(path: Path) -> bool:
-    """Whether the process that made a hidden name has ended; where that can't be known, whether a day has passed."""
-    made_by = _HIDDEN.fullmatch(path.name)
-    if made_by is None:  # not one of our names
-        return False
-    pid = int(made_by["pid"])
-    if made_by["machine"] == _MACHINE and pid == os.getpid():
-        return made_by["start"] != _START
-    if made_by["machine"] == _MACHINE and os.name == "posix":
-        try:
-            os.kill(pid, 0)
-        except (ProcessLookupError, OverflowError):
-            return True
-        except OSError:  # another user's process
-            return False
-        return False
-    return time.time() - path.lstat().st_mtime > _DAY
-
-
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left in a folder, and every former folder whose successor is there."""
     with suppress(OSError):
@@ -257,10 +239,11 @@ def _sweep(folder: Path) -> None:
                 if kind == "old":
                     if (folder / name).exists():
                         _discard(path)
-                elif _is_left_behind(path):
-                    if path.is_dir():
+                    continue
+                with held.left_behind(path) as is_left:
+                    if is_left and path.is_dir():
                         shutil.rmtree(path, ignore_errors=True)
-                    else:
+                    elif is_left:
                         path.unlink()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from torch import Tensor
 
@@ -121,10 +122,10 @@ def check_variance(
     if variance == "learned" and len(pairs) < model.schedule.T:
         raise ValueError(f"variance 'learned' needs the whole chain: use {model.schedule.T} steps, or another variance")
     if variance == "analytic" and model.gamma is None:
-        ref = model.source.ref if model.source else "CHECKPOINT"
+        ref = quote(model.source.ref) if model.source else "CHECKPOINT"
         raise ValueError(
-            f"the analytic variance was not estimated for these weights: run `python -m train gamma {ref}`, or use "
-            "another variance"
+            f"the analytic variance was not estimated for these weights: run `python -m train gamma {ref} --data DATA` "
+            "with what they were trained on, or use another variance"
         )
     if variance == "analytic" and guidance not in (None, 1):
         raise ValueError("the analytic variance is not defined with guidance: use another variance")

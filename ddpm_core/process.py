@@ -36,14 +36,19 @@ def posterior(
 
     Returns (mean like x_t, variance that broadcasts against it). At s = 0 the mean is x_0 and the variance 0.
     """
+    alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, t - 1 if s is None else s, x_t)
+    beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
+    return posterior_mean(schedule, x_0, x_t, t, s), to_device(beta_tilde, x_t.device, x_t.dtype)
+
+
+def posterior_mean(schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s: Time | None = None) -> Tensor:
+    """μ̃ alone: see `posterior`."""
     if x_0.shape != x_t.shape:
         raise ValueError(f"x_0 and x_t must have one shape, got {tuple(x_0.shape)} and {tuple(x_t.shape)}")
     alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, t - 1 if s is None else s, x_t)
     of_x_0 = alpha_bar_s.sqrt() * beta_ts / (1 - alpha_bar_t)
     of_x_t = alpha_ts.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
-    mean = _cast(of_x_0, x_t) * x_0 + _cast(of_x_t, x_t) * x_t
-    beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
-    return mean, beta_tilde.to(x_t.dtype).to(x_t.device)
+    return _cast(of_x_0, x_t) * x_0 + _cast(of_x_t, x_t) * x_t
 
 
 def reverse_variance(
@@ -161,7 +166,7 @@ def from_x0_eps(
     if prediction == "x0":
         return x_0
     if prediction == "mu":
-        return posterior(schedule, x_0, x_t, t)[0]
+        return posterior_mean(schedule, x_0, x_t, t)
     alpha_bar = _at(schedule.alpha_bar, t, x_t, 1)
     return _cast(alpha_bar.sqrt(), x_t) * eps - _cast((1 - alpha_bar).sqrt(), x_t) * x_0
 
@@ -169,8 +174,8 @@ def from_x0_eps(
 def _solve_posterior_mean(schedule: NoiseSchedule, mean: Tensor, x_t: Tensor, t: Time) -> Tensor:
     """The x_0 whose posterior mean at (t, t − 1) is the given one."""
     zero = torch.zeros_like(x_t)
-    of_x_t = posterior(schedule, zero, x_t, t)[0]
-    of_one = posterior(schedule, zero + 1, zero, t)[0]
+    of_x_t = posterior_mean(schedule, zero, x_t, t)
+    of_one = posterior_mean(schedule, zero + 1, zero, t)
     return (mean - of_x_t) / of_one
 
 
@@ -218,6 +223,17 @@ def check_time(t: Time, x: Tensor, first: int, T: int) -> None:
         raise ValueError(f"t must be whole and lie in {first}..{T}, got {t}")
 
 
+def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """The values on a device, cast before they go there: Apple's GPUs have no float64.
+
+    From the CPU to CUDA they go through pinned memory, so that the CPU does not wait until all is computed before that.
+    """
+    values = values.to(dtype or values.dtype)
+    if device.type == "cuda" and values.device.type == "cpu":
+        return (values if values.is_pinned() else values.pin_memory()).to(device, non_blocking=True)
+    return values.to(device)
+
+
 def _cast(coefficient: Tensor, x: Tensor) -> Tensor | float:
     """A float64 coefficient in x's dtype and on its device; a scalar becomes a Python number."""
-    return coefficient.item() if coefficient.ndim == 0 else coefficient.to(x.dtype).to(x.device)
+    return coefficient.item() if coefficient.ndim == 0 else to_device(coefficient, x.device, x.dtype)

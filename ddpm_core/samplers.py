@@ -12,7 +12,7 @@ from torch import Tensor
 from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise
 from ddpm_core.predict import Prediction
-from ddpm_core.process import gamma_time, posterior, reverse_variance
+from ddpm_core.process import gamma_time, posterior_mean, reverse_variance
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.solvers import Advance
 from ddpm_core.timesteps import Pairs
@@ -65,7 +65,7 @@ def ddpm(
     known = ddpm_sigmas(schedule, pairs, variance, gamma)
     for index, (t, s) in enumerate(pairs):
         x_0, _, x0_hat, v = predict(x, t)
-        mean, _ = posterior(schedule, x_0, x, t, s)
+        mean = posterior_mean(schedule, x_0, x, t, s)
         sigma = known[index]
         if sigma is None:
             sigma = reverse_variance(schedule, t, s, variance, v).sqrt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,8 +90,8 @@ def model_pairs(
     if model.student is not None:
         raise ValueError("a student has no optimised steps: leave its own to it (auto on the page)")
     source = model.source
-    folder = "FOLDER" if source is None or source.fixed else source.ref
-    copy = f"`python -m ddpm_core export {source.ref} FOLDER` and " if source and source.fixed else ""
+    folder = "FOLDER" if source is None or source.fixed else quote(source.ref)
+    copy = f"`python -m ddpm_core export {quote(source.ref)} FOLDER` and " if source and source.fixed else ""
     search = f"run {copy}`python -m train schedule {folder}"
     if model.optimised is None:
         raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")

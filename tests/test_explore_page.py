@@ -11,6 +11,7 @@ import pytest
 from checkpoint_folders import write
 from PIL import Image, ImageDraw
 from test_main import TINY
+from test_ui_likelihood import study_of, weights_of
 
 import ui
 
@@ -254,10 +255,11 @@ def test_a_picture_of_one_pixel_is_measured(page, url, tmp_path):
     assert np.isfinite(bits).all() and bits[0] != bits[1]
 
 
-def test_a_results_folder_opens_and_its_cells_lead_to_denoise(page, url):
+def test_a_results_folder_opens_and_its_cells_lead_to_denoise(page, url, tmp_path):
     open_tab(page, url, "likelihood", mode="study", folder="/nowhere")
     page.get_by_text("There is no folder").wait_for()
-    page.fill(".ddpm-likelihood .folder", str(ui.__path__[0]).removesuffix("ui") + "docs/study")
+    folder = study_of(tmp_path, weights_sha256=weights_of("cifar10-tiny"))
+    page.fill(".ddpm-likelihood .folder", folder)
     page.press(".ddpm-likelihood .folder", "Enter")
     page.wait_for_selector(".ddpm-likelihood .plots img")
     page.locator(".ddpm-likelihood td a", has_text="931.37").click()

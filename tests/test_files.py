@@ -1,15 +1,16 @@
 """Files and folders are written whole or not at all, whatever interrupts the writing."""
 
+import errno
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from ddpm_core import files
+from ddpm_core import files, held
 
-NO_PROCESS = f"{files._MACHINE}-{2**22 + 1}-abcdef-0"  # above Linux's largest process number
 ROOT = Path(__file__).resolve().parent.parent
 
 # What a process does that is killed at the Nth call of a system function: the call is not made.
@@ -111,7 +112,7 @@ def test_a_folder_survives_an_error_anywhere(tmp_path, monkeypatch, function, er
 def test_restoring_waits_for_the_process_that_is_replacing(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_PATIENCE", 0.1)
     folder = tmp_path / "model"
-    make(files._hidden(folder, "old"))
+    aside = make(files._hidden(folder, "old"))
     real, tried = files.time.sleep, []
 
     def sleep(seconds):
@@ -119,7 +120,8 @@ def test_restoring_waits_for_the_process_that_is_replacing(tmp_path, monkeypatch
         real(seconds)
 
     monkeypatch.setattr(files.time, "sleep", sleep)
-    files.restore(folder)  # this very process lives, but it has had its time
+    with held_elsewhere(aside):
+        files.restore(folder)  # it lives, but it has had its time
     assert content(folder) == OLD and len(tried) > 1 and all(names != ["model"] for names in tried)
 
 
@@ -155,23 +157,86 @@ def test_a_file_survives_an_error(tmp_path, monkeypatch, function, kind):
         assert raised.value.filename == str(path)
 
 
-def test_what_a_living_process_writes_stays(tmp_path):
-    mine = files._hidden(tmp_path / "a", "tmp")
-    parents = tmp_path / f".a.{files._MACHINE}-{os.getppid()}-abcdef-0.tmp"
-    elsewhere = tmp_path / f".a.000000-{2**22 + 1}-abcdef-0.tmp"  # whether it lives can't be told from here
-    ours_before = tmp_path / f".a.{files._MACHINE}-{os.getpid()}-000000-0.tmp"  # the same number, another start
-    long_ago = tmp_path / ".a.000000-1-abcdef-0.tmp"
-    nobodys, theirs = tmp_path / f".a.{NO_PROCESS}.tmp", tmp_path / ".a.tmp"
-    for path in (mine, parents, elsewhere, ours_before, long_ago, nobodys, theirs):
+@contextmanager
+def held_elsewhere(*paths):
+    """Another process holds these. It is seen from a container of its own: there is no such process id here."""
+    code = "import sys; from pathlib import Path; from ddpm_core import held; "
+    code += "holds = [held.hold(Path(path)) for path in sys.argv[1:]]; print('held', flush=True); sys.stdin.read()"
+    words, pipe = [sys.executable, "-c", code, *map(str, paths)], subprocess.PIPE
+    with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def left(folder: Path, name: str, kind: str) -> Path:
+    return files._hidden(folder / name, kind)
+
+
+def test_what_a_living_process_writes_stays_and_what_an_ended_one_wrote_goes(tmp_path, monkeypatch):
+    def unseen(*_):
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", unseen)
+    theirs, nobodys, others = left(tmp_path, "a", "tmp"), left(tmp_path, "a", "tmp"), tmp_path / ".a.tmp"
+    for path in (theirs, nobodys, others):
         path.write_text("")
-    os.utime(long_ago, (0, 0))
-    only_copy = make(tmp_path / f".gone.{NO_PROCESS}.old")
-    make(tmp_path / f".there.{NO_PROCESS}.old")
-    make(tmp_path / f".half.{NO_PROCESS}.tmp")
+    folder, only_copy = make(left(tmp_path, "half", "tmp")), make(left(tmp_path, "gone", "old"))
+    make(left(tmp_path, "there", "old"))
+    make(left(tmp_path, "dead", "tmp"))
     (tmp_path / "there").mkdir()
-    files.write_text(tmp_path / "b", "")
-    left = {path.name for path in (mine, parents, elsewhere, theirs, only_copy)}
-    assert {path.name for path in tmp_path.iterdir()} == {*left, "there", "b"}
+    with held_elsewhere(theirs, folder):
+        files.write_text(tmp_path / "b", "")
+        stay = {path.name for path in (theirs, folder, others, only_copy)}
+        assert {path.name for path in tmp_path.iterdir()} == {*stay, "there", "b"}
+    files.write_text(tmp_path / "b", "")  # the system knows that it has ended, however it did
+    assert {path.name for path in tmp_path.iterdir()} == {others.name, only_copy.name, "there", "b"}
+
+
+def test_this_process_leaves_what_it_writes_itself(tmp_path):
+    with files.replacing(tmp_path / "a") as file, files.new_folder(tmp_path / "c") as new:
+        file.write(b"a")
+        files.write_text(tmp_path / "b", "")
+        assert new.is_dir()
+    assert sorted(os.listdir(tmp_path)) == ["a", "b", "c"] and (tmp_path / "a").read_text() == "a"
+
+
+def test_what_is_taken_for_left_behind_before_it_is_held_is_made_again(tmp_path):
+    path, made = tmp_path / "a", []
+
+    def create():
+        path.mkdir()
+        made.append(path)
+        if len(made) == 1:  # a sweep of another process
+            with held.left_behind(path) as is_left:
+                assert is_left
+                path.rmdir()
+
+    hold = held.make(path, create)
+    with held.left_behind(path) as is_left:
+        assert not is_left and len(made) == 2
+    held.release(hold)
+    with held.left_behind(path) as is_left:
+        assert is_left
+
+
+@pytest.mark.parametrize("why", ["a file system without locks", "Windows"])
+def test_where_nothing_can_be_locked_a_day_decides(tmp_path, monkeypatch, why):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if why == "Windows":
+        monkeypatch.setattr(held, "fcntl", None)
+    else:
+        monkeypatch.setattr(held.fcntl, "flock", no_locks)
+    new, old = left(tmp_path, "a", "tmp"), left(tmp_path, "a", "tmp")
+    for path in (new, old):
+        path.write_text("")
+    os.utime(old, (0, 0))
+    files.write_text(tmp_path / "b", "x")
+    replace(make(tmp_path / "model"))
+    assert content(tmp_path / "model") == NEW
+    assert {path.name for path in tmp_path.iterdir()} == {new.name, "b", "model"}
 
 
 def test_a_link_a_mode_and_a_device_stay_what_they_are(tmp_path):

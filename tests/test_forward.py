@@ -4,7 +4,10 @@ import base64
 import io
 import math
 import shutil
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,10 @@ from gradio.utils import get_upload_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from test_ui_jobs import wait_for
 
 from ddpm_core import forward, process
+from ui.runs import quick
 from ui.runs.limits import Refused, ServerLimits
 from ui.tabs.forward import pictures, server
 
@@ -284,3 +289,37 @@ def test_whatever_is_asked_there_is_an_answer(odd):
             answer = function(asked)
             error = answer.get("error", "")
             assert isinstance(answer, dict) and len(error) < 200 and "codec" not in error and "byte" not in error
+
+
+def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
+    """Most are refused at once, and who comes later is the next."""
+    right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
+    who, begun, go = threading.local(), [], threading.Semaphore(0)
+    result = forward.compare(server.SCHEDULES["linear"], np.zeros((4, 4, 3), np.uint8), 3, 0)
+
+    def walk(*_):
+        begun.append(who.name)
+        assert go.acquire(timeout=30)
+        return result
+
+    def ask(name):
+        who.name = name
+        return server.compare(right)
+
+    monkeypatch.setattr(server, "address", lambda: who.name)
+    monkeypatch.setattr(server.forward, "compare", walk)
+    with ThreadPoolExecutor(120) as pool:
+        crowd = [pool.submit(ask, "a") for _ in range(100)]
+        refused = [*islice(as_completed(crowd, timeout=30), 92)]
+        assert all("Too many" in one.result()["error"] for one in refused)
+        later = [pool.submit(ask, "b") for _ in range(2)]
+        wait_for(lambda: len(quick.QUICK._line) == 10 and begun == ["a"])
+        for _ in range(10):
+            go.release()
+        assert all("walk" in one.result(timeout=30) for one in {*crowd, *later} - {*refused})
+    assert begun[:2] == ["a", "b"] and sorted(begun) == ["a"] * 8 + ["b"] * 2
+    with pytest.MonkeyPatch.context() as patch:  # pictures are decoded in the same line
+        patch.setattr(quick.QUICK._line, "active", 0)
+        patch.setattr(quick.QUICK._line, "queue", 0)
+        with pytest.raises(Refused, match="Too many"):
+            pictures.read("x.png")

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import test_ui_jobs
+from test_files import held_elsewhere
 
 import app as command
 import ui
@@ -234,7 +235,15 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
 
 def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
     folder = Path(os.environ["GRADIO_TEMP_DIR"])
-    training, dead = temporary.make_folder("train"), folder.parent / "ddpm-lab-999999999-train-dead"
-    dead.mkdir()
-    temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
-    assert folder.is_dir() and training.is_dir() and not dead.exists()
+    training, users = temporary.make_folder("train"), folder.parent / "ddpm-lab-tmp-mine"
+    dead, elsewhere = (training.with_name(training.name[:-2] + end) for end in ("d0", "e0"))
+    for one in (dead, elsewhere, users):
+        one.mkdir(exist_ok=True)
+    try:
+        with held_elsewhere(elsewhere):  # an app in another container that shares the folder
+            temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+            assert all(one.is_dir() for one in (folder, training, users, elsewhere)) and not dead.exists()
+        temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+        assert not elsewhere.exists()
+    finally:
+        users.rmdir()

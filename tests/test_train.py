@@ -24,7 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training import assert_same, fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
-from ddpm_core import files
+from ddpm_core import files, held
 from ddpm_core.engines.choose import wrap
 from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError
@@ -928,6 +928,7 @@ def test_an_interrupted_write_leaves_nothing_and_a_living_ones_file_stays(tmp_pa
     save_checkpoint({"a": torch.zeros(3)}, tmp_path, 1)
     theirs = files._hidden(tmp_path / "step-000000002.pt", "tmp")
     theirs.write_text("")
+    hold = held.hold(theirs)
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -938,6 +939,7 @@ def test_an_interrupted_write_leaves_nothing_and_a_living_ones_file_stays(tmp_pa
             save_checkpoint({"a": torch.ones(3)}, tmp_path, 2)
     save_checkpoint({"a": torch.ones(3)}, tmp_path, 3)
     assert {p.name for p in tmp_path.iterdir()} == {"step-000000001.pt", "step-000000003.pt", theirs.name}
+    held.release(hold)
 
 
 def test_an_export_keeps_what_the_user_added_and_survives_an_interruption(folder, tmp_path, monkeypatch):

@@ -178,6 +178,11 @@ def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):
     assert step_of(find_checkpoints(tmp_path / "after" / "checkpoints")[0]) == 2
 
 
+def test_a_student_has_no_table(capsys, folder):
+    told = refused(capsys, "gamma", "mnist-tiny-2-steps", "--data", folder)
+    assert "is a student, which has learned few times" in told
+
+
 def test_the_table_of_an_embedded_checkpoint_stays(capsys, folder, monkeypatch):
     monkeypatch.setattr("train.gamma.open_checkpoint", None)  # not even loaded
     for place in ("cifar10-tiny", refs.embedded()["cifar10-tiny"]):  # also where its folder is named

@@ -42,6 +42,9 @@ class Offered(Toy):
     def choices(self):
         return [("Toy", "toy")]
 
+    def references(self):
+        return ["toy"]
+
 
 def request():
     return SimpleNamespace(session_hash="page")

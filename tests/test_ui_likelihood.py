@@ -1,13 +1,15 @@
 """The Likelihood tab without a browser: its numbers are the library's and the trainer's; scripts; results folders."""
 
 import asyncio
+import itertools
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import parse_qs
 
+import checkpoint_folders
 import numpy as np
 import pytest
 import torch
@@ -16,11 +18,14 @@ from test_ui_jobs import Gate
 from test_ui_latents import Offered, event, request, results, streamed, text
 
 import ddpm_core
+from ddpm_core.checkpoint import refs
+from ddpm_core.files import sha256
 from ddpm_core.likelihood import rechain
 from ddpm_core.student import Student
 from ui.export.link import from_address
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
+from ui.runs.models import Models as RealModels
 from ui.sets import PictureSet
 from ui.tabs.latents import pixels
 from ui.tabs.likelihood import study, wanted
@@ -243,8 +248,64 @@ def test_a_model_without_pictures_of_its_size_asks_for_one(models, handlers, mon
 # --- A results folder
 
 
-def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_denoise():
-    found = study.read(str(STUDY))
+def study_of(folder, name="cifar10-tiny", **identity):
+    """A copy of the project's study, said to be of this checkpoint."""
+    folder.mkdir(exist_ok=True)
+    content = json.loads((STUDY / "study.json").read_text())
+    content["identity"] |= {"checkpoint": name, **identity}
+    (folder / "study.json").write_text(json.dumps(content))
+    for file in ("bits.json", "terms.png"):
+        shutil.copy(STUDY / file, folder)
+    shutil.copytree(STUDY / "cells", folder / "cells", ignore=shutil.ignore_patterns("*.png"))
+    return str(folder)
+
+
+def linked(found):
+    """The checkpoints that the cells link to."""
+    cells = [cell for table in found["tables"] for row in table["rows"] for cell in row["cells"] if cell]
+    return {parse_qs(cell["link"][1:])["checkpoint"][0] for cell in cells if "link" in cell}
+
+
+def weights_of(ref):
+    return sha256(refs.parse(ref).folder / "diffusion_pytorch_model.safetensors")
+
+
+def test_cells_link_to_the_weights_that_were_measured_or_say_why_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint_folders.write(tmp_path / "runs" / "model")
+    measured, numbers = weights_of("runs/model"), itertools.count()
+
+    def read(*known, **identity):
+        return study.read(study_of(tmp_path / str(next(numbers)), **identity), known)
+
+    found = read(name="mnist-tiny", weights_sha256=weights_of("mnist-tiny"))
+    assert linked(found) == {"mnist-tiny"} and found["unlinked"] == ""
+    assert linked(read(name="owner/name", revision="0123abc")) == {"owner/name@0123abc"}
+    others = ("owner/name", "nowhere", "mnist-tiny")
+    for given in ("runs/model", str(tmp_path / "runs/model")):
+        for name in ("model", "mnist-tiny"):  # a folder of an embedded checkpoint's name is not that checkpoint
+            assert linked(read(*others, given, name=name, weights_sha256=measured)) == {given}
+    for found, why in (
+        (read(*others, name="model", weights_sha256=measured), "Choose its folder as the model in Denoise"),
+        (read("runs/model", name="model", weights_sha256="0" * 64), "Choose its folder as the model in Denoise"),
+        (read(*others, name="mnist-tiny", weights_sha256=measured), "mnist-tiny has other weights now than those"),
+    ):
+        assert not linked(found) and why in found["unlinked"]
+
+
+def test_a_folder_that_the_app_was_given_is_found_again(tmp_path, monkeypatch):
+    checkpoint_folders.write(tmp_path / "model")
+    given, models = str(tmp_path / "model"), RealModels("cpu")
+    asked = {"folder": study_of(tmp_path / "study", "model", weights_sha256=weights_of(given))}
+    handlers = Handlers(models, "mnist-tiny")
+    assert not linked(handlers.open_study(asked))
+    monkeypatch.setattr(models, "preload", lambda ref: None)
+    models.look(given)
+    assert linked(handlers.open_study(asked)) == {given}
+
+
+def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_denoise(tmp_path):
+    found = study.read(study_of(tmp_path, weights_sha256=weights_of("cifar10-tiny")))
     titles = [table["title"] for table in found["tables"]]
     assert titles[0].startswith("Fréchet distance") and "Published FID" in titles and "Published bits/dim" in titles
     (bits,) = [table for table in found["tables"] if table["title"].startswith("bits/dim")]
@@ -275,5 +336,5 @@ def test_a_folder_that_holds_no_study(tmp_path, handlers, models):
 
 
 def test_an_unknown_sampler_has_no_link():
-    assert study.link({"sampler": "magic"}) is None
-    assert SimpleNamespace(**parse_qs(study.link({"sampler": "ddim", "eta": 0.5})[1:])).eta == ["0.5"]
+    assert study.link({"sampler": "magic"}) == {"why": "Denoise has no sampler magic"}
+    assert parse_qs(study.link({"sampler": "ddim", "eta": 0.5})["link"][1:])["eta"] == ["0.5"]

@@ -36,12 +36,16 @@ def main(arguments: list[str]) -> int:
     from ddpm_core.checkpoint import gamma_file, refs
     from train.data.sample import ImageSample
 
-    if name := refs.shipped(refs.parse(options.checkpoint)):  # its table comes with it, estimated from more images
+    ref = refs.parse(options.checkpoint)
+    name = refs.shipped(ref)
+    if name and ref.folder and (ref.folder / refs.ANALYTIC).is_file():  # estimated from more images
         raise TrainError(
             f"{name} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
     model = open_checkpoint(options.checkpoint, options.where)
+    if model.student is not None:
+        raise TrainError(f"{ref} is a student, which has learned few times: the table of Γ_t needs all of them.")
     gamma_file.place(model)  # raises, before anything is computed, where the result can't be kept
     sample = ImageSample(options.data, options.split, model.image_size, options.images, model.channels)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.

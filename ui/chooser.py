@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from PIL import Image
 
 from ddpm_core.model import ModelSpec
 from ui import pixels
 from ui.lab import Lab
 from ui.pictures import uploaded, uri
 from ui.place import Values
+from ui.visitors import address
 
 
 def questions(lab: Lab) -> dict[str, Callable[[Values], Values]]:
     """Each raises ValueError or CheckpointError, one sentence, for what can't be answered."""
 
+    def opened(values: Values) -> Image.Image:
+        path = uploaded(values.get("path"))
+        with lab.quick.turn(address()):  # one large picture in memory at a time
+            return pixels.whole(path, lab.limits)
+
     def whole(values: Values) -> Values:
         """{path} of an upload -> {uri, width, height}, to be cropped by the visitor."""
-        image = pixels.whole(uploaded(values.get("path")), lab.limits)
+        image = opened(values)
         return {"uri": uri(np.asarray(image)[None], "png"), "width": image.width, "height": image.height}
 
     def fit(values: Values) -> Values:
         """{path, left, top, side, invert, checkpoint} -> {text, uri}: the square as the model sees it."""
         model = _here(lab, values)
-        image = pixels.whole(uploaded(values.get("path")), lab.limits)
+        image = opened(values)
         return pixels.shown(pixels.crop(image, *pixels.fractions(values), model, values.get("invert") is True))
 
     def known(values: Values) -> Values:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -26,8 +25,6 @@ FRAME_BYTES = 24e6  # limit for the frames of one run on their way to the page
 SETS = Path(__file__).parent / "sets"
 
 Result = TypeVar("Result")
-
-_ONE_PICTURE = threading.Lock()  # one large picture in memory at a time
 
 
 def uploaded(path: object) -> Path:
@@ -59,15 +56,14 @@ def _reading(
 ) -> Result:
     """take(the opened picture), with checks before it is decoded. enough: pixels a side that are needed."""
     limits = limits or ServerLimits()
-    with _ONE_PICTURE:
-        try:
-            limits.check_upload(Path(path).stat().st_size)
-            with _open(path, enough, limits) as image:
-                return take(image)
-        except Refused:
-            raise
-        except Exception:  # decoders raise anything over a broken file
-            raise ValueError(f"This file could not be read as a picture: choose a {KINDS}.") from None
+    try:
+        limits.check_upload(Path(path).stat().st_size)
+        with _open(path, enough, limits) as image:
+            return take(image)
+    except Refused:
+        raise
+    except Exception:  # decoders raise anything over a broken file
+        raise ValueError(f"This file could not be read as a picture: choose a {KINDS}.") from None
 
 
 def _open(path: str | Path, enough: int, limits: ServerLimits) -> Image.Image:

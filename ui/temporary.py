@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
@@ -21,23 +22,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ddpm_core import held
+
 AGE = 3600.0  # seconds that a file is kept
 EVERY = 30.0  # seconds between two looks at the folder
 BLOCK = 4096  # bytes that the smallest file takes
-DAY = 86_400
-_NAME = re.compile(r"ddpm-lab-(?P<pid>\d+)-.+")
+_NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")
 
 log = logging.getLogger(__name__)
 
-_own: set[str] = set()  # names of the folders of this process
+_own: dict[str, int | None] = {}  # names of the folders of this process, and its holds of them
 
 
 def use_private_folder() -> Path:
     """Make the folder, readable by this user only, and tell gradio of it. To be called before gradio is imported."""
     base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     base.mkdir(parents=True, exist_ok=True)
-    if _NAME.fullmatch(base.name):  # this process's own, from a former call
-        _own.add(base.name)
+    if _NAME.fullmatch(base.name):  # from a former call, of this process or of the one that has started it
         return base
     _remove_left_behind(base)
     folder = _make(base, "")
@@ -51,8 +52,8 @@ def make_folder(purpose: str) -> Path:
 
 
 def _make(base: Path, purpose: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix=f"ddpm-lab-{os.getpid()}-{purpose}", dir=base))  # mode 0700
-    _own.add(folder.name)
+    folder = base / f"ddpm-lab-tmp-{purpose}{secrets.token_hex(8)}"
+    _own[folder.name] = held.make(folder, lambda: folder.mkdir(mode=0o700))
     atexit.register(_remove, folder, os.getpid())
     return folder
 
@@ -63,36 +64,19 @@ def remove_folder() -> None:
 
 
 def _remove(folder: Path, pid: int) -> None:
-    made_by = _NAME.fullmatch(folder.name)
-    if made_by and int(made_by["pid"]) == pid == os.getpid():  # not in a fork
+    if folder.name in _own and pid == os.getpid():  # not in a fork
         shutil.rmtree(folder, ignore_errors=True)
+        held.release(_own.pop(folder.name))
 
 
 def _remove_left_behind(base: Path) -> None:
     """Delete the folders of processes that were killed."""
-    for folder in base.glob("ddpm-lab-*"):
+    for folder in base.glob("ddpm-lab-tmp-*"):
         with suppress(OSError):
-            state = folder.lstat()
-            made_by = _NAME.fullmatch(folder.name)
-            if folder.name in _own or made_by is None or folder.is_symlink():
-                continue
-            if _is_dead(int(made_by["pid"]), time.time() - state.st_mtime):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_dead(pid: int, age: float) -> bool:
-    """Whether a process has ended; where that cannot be asked, whether its folder is a day old."""
-    if os.name != "posix":
-        return age > DAY
-    if pid == os.getpid():  # ids are used again
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+            if _NAME.fullmatch(folder.name) and folder.name not in _own and not folder.is_symlink():
+                with held.left_behind(folder) as is_left:
+                    if is_left:
+                        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Sweeper:
@@ -119,7 +103,11 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left."""
-        _remove_left_behind(self._folder.parent)  # the training of one may still have been writing when this one began
+        base = self._folder.parent
+        for name in _own:  # where nothing can be held, other apps see by this that they are in use
+            with suppress(OSError):
+                os.utime(base / name)
+        _remove_left_behind(base)  # the training of a killed app may still have been writing when this one began
         now, size = time.time(), 0
         for path, written, bytes in self._files():  # none is remembered here: there may be a hundred thousand
             if now - written < AGE:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import torch
 
 from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
-from ddpm_core.engines.torch import CompiledNetwork, TorchNetwork
+from ddpm_core.engines.torch import CompiledNetwork, TorchNetwork, stays_finite
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
 
@@ -26,10 +26,10 @@ def wrap(
 
     device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
     fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and bf16 where the processor is
-    faster in it, fp16 on older CUDA devices, else fp32. torch replaces an engine that does not work here, with a
-    warning. progress(text) is called when the preparation takes more than 2 seconds; without it the text goes to the
-    log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always does.
-    Raises ValueError for values outside these.
+    faster in it, on CUDA fp16 where the network stays finite in it, else fp32. torch replaces an engine that does not
+    work here, with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the
+    text goes to the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always
+    does. Raises ValueError for values outside these, and for bf16 on a GPU that lacks it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
@@ -37,6 +37,9 @@ def wrap(
         raise ValueError(f"unknown engine {engine!r}: choose from {', '.join(ENGINES)}")
     chosen = choose_device("cpu" if engine == "openvino" and device == "auto" else device)
     why = ""
+    if chosen.type == "cuda":  # where fp16 is as fast as bf16, and eight times as exact
+        finite = precision == "auto" and stays_finite(unet, chosen)
+        precision = "fp16" if finite else torch_precision(precision, chosen)
     if engine == "auto" and chosen.type == "cpu":
         installed = find_spec("openvino")
         engine, why = ("openvino", "") if installed else ("torch", "OpenVINO is not installed")
@@ -66,11 +69,17 @@ def _openvino(unet: UNet2DModel, device: torch.device, precision: Precision, own
 
 
 def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
-    """The precision in which torch computes on a device: for "auto" the fastest that the device supports."""
+    """The precision in which torch computes on a device: for "auto" the fastest in which any network stays finite.
+
+    Raises ValueError for bf16 on a CUDA device that would emulate it.
+    """
+    old = device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0)
+    if precision == "bf16" and old:
+        raise ValueError("this GPU has no bf16 and would emulate it: use fp16, fp32 or auto")
     if precision != "auto":
         return precision
     if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+        return "fp32" if old else "bf16"
     # torch has only private names for what a CPU can do, and not in every version
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     native = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)

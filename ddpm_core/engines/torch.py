@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,15 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ddpm_core.engines.common import DTYPES, example_inputs, in_two_parts, weight_bytes
+from ddpm_core.engines.common import DTYPES, example_inputs, forbid_tf32, in_two_parts, weight_bytes
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic
+from ddpm_core.process import to_device
 
-# torch chooses convolution kernels by batch size, and their sums differ in the last bits. Chunks of one size, the last
-# one padded, make an image independent of its batch. On a GPU, which computes several small images in the time of one,
-# a chunk has 8 of them.
-_CHUNK = 8
-_SMALL_IMAGE = 64 * 64  # pixels
+# torch chooses convolution kernels by batch size, and their sums differ in the last bits. On a CPU every image is
+# evaluated alone, so that it is the same in any batch. A GPU computes many small images in the time of one: there a
+# batch is evaluated in chunks of these sizes, the last one padded.
+_CHUNKS = (256, 64, 8, 1)
+_TRIED = (0, 10, 100, 999)  # t_index
+_PIXELS = 256 * 32 * 32 * 2  # of a chunk, at most
 
 
 class _InputConv(nn.Module):
@@ -43,12 +47,30 @@ def _padded(part: Tensor, size: int) -> Tensor:
     return torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
 
 
+def chunks(n: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """(images, size) of the chunks of n images, the largest first. sizes: descending, 1 the last.
+
+    A chunk that is not full is padded: it is at least half full.
+    """
+    taken = []
+    for size in sizes:
+        full, left = divmod(n, size)
+        taken += [(size, size)] * full
+        n = left
+        if 2 * left >= size:
+            taken.append((left, size))
+            n = 0
+    return taken
+
+
 class TorchNetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
 
     name = "torch"
 
     def __init__(self, unet: UNet2DModel, device: torch.device, precision: Arithmetic):
+        if precision == "fp32":
+            forbid_tf32()
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
         moved(unet, device, DTYPES[precision], memory_format=torch.channels_last)
@@ -69,12 +91,14 @@ class TorchNetwork:
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        inputs = [x.to(self.device, torch.float32), t_index.to(self.device)]
+        inputs = [to_device(x, self.device, torch.float32), to_device(t_index, self.device)]
         if labels is not None:
-            inputs.append(labels.to(self.device))
-        size = 1 if self.device.type == "cpu" or x[0, 0].numel() > _SMALL_IMAGE else _CHUNK
-        chunks = zip(*(part.split(size) for part in inputs), strict=True)
-        return torch.cat([self._evaluate(size, *chunk) for chunk in chunks]).to(x.device, x.dtype)
+            inputs.append(to_device(labels, self.device))
+        sizes = (1,) if self.device.type == "cpu" else _CHUNKS
+        taken = chunks(len(x), [size for size in sizes if size == 1 or size * x[0, 0].numel() <= _PIXELS])
+        parts = zip(*(part.split([n for n, _ in taken]) for part in inputs), strict=True)
+        outputs = [self._evaluate(size, *part) for (_, size), part in zip(taken, parts, strict=True)]
+        return torch.cat(outputs).to(x.device, x.dtype)
 
     def _evaluate(self, size: int, x: Tensor, *conditions: Tensor) -> Tensor:
         n = len(x)
@@ -90,6 +114,17 @@ class TorchNetwork:
 # torch before 2.13 keeps CUDA graphs in the thread that made the first of them (pytorch#123177): one thread evaluates
 # compiled networks, all of them, for all callers, and records each shape once.
 _COMPILED = ThreadPoolExecutor(1, "ddpm-compiled")
+
+
+def stays_finite(unet: UNet2DModel, device: torch.device) -> bool:
+    """Whether a network gives finite numbers in fp16, whose largest is 65,504. It stays as it is.
+
+    It is tried at several t, with inputs of twice the deviation that x_t has.
+    """
+    network = TorchNetwork(copy.deepcopy(unet), device, "fp16")
+    x, _, *labels = example_inputs(unet, len(_TRIED))
+    x = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    return bool(network(x, torch.tensor(_TRIED), *labels).isfinite().all())
 
 
 class CompiledNetwork(TorchNetwork):

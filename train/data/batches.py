@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -99,11 +98,17 @@ class _Rounds(Sampler[list[int]]):
 
 
 def batches(
-    config: Config, images: Images, times: np.ndarray | None, start: int, process: int, processes: int
+    config: Config,
+    images: Images,
+    times: np.ndarray | None,
+    start: int,
+    process: int,
+    processes: int,
+    pinned: bool = False,
 ) -> Iterator[dict[str, Tensor]]:
     """The rounds of this process, `accumulate` for each step from `start` to the last, collated.
 
-    times: see `TrainingExamples`.
+    times: see `TrainingExamples`. pinned: in memory from which a CUDA device takes them without a wait.
     """
     rounds = _Rounds(config, start, process, processes)
     return iter(
@@ -111,7 +116,7 @@ def batches(
             TrainingExamples(config, images, times),
             batch_sampler=rounds,
             num_workers=config.workers,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=pinned,
             worker_init_fn=_ignore_signals,
         )
     )

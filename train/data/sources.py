@@ -192,10 +192,8 @@ class TorchvisionDataset(ImageSource):
     def __init__(self, name: str, cache: Path, split: str):
         import torchvision.datasets
 
-        self._title, kind = {
-            "cifar10": ("CIFAR-10", torchvision.datasets.CIFAR10),
-            "mnist": ("MNIST", torchvision.datasets.MNIST),
-        }[name]
+        self._title = {"cifar10": "CIFAR-10", "mnist": "MNIST"}[name]
+        kind = {"cifar10": torchvision.datasets.CIFAR10, "mnist": torchvision.datasets.MNIST}[name]
         if split not in ("train", "test"):
             raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:

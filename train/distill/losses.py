@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core import NoiseSchedule, q_sample
-from ddpm_core.process import to_x0_eps
+from ddpm_core.process import to_device, to_x0_eps
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> x̂_0
 
@@ -56,7 +56,7 @@ def progressive_loss(
     target = progressive_target(schedule, teacher, x_t, path, order)
     snr = schedule.alpha_bar[path[0]] / (1 - schedule.alpha_bar[path[0]])
     error = (student(x_t, path[0]) - target).square().flatten(1).mean(1)
-    return snr.clamp(min=1).to(error) * error
+    return to_device(snr.clamp(min=1), error.device, error.dtype) * error
 
 
 @torch.no_grad()
@@ -84,5 +84,5 @@ def consistency_loss(
 
 def _per_image(value: Tensor, x: Tensor) -> Tensor:
     """(N,) so that it broadcasts against x, on its device and, unless it is a condition, in its dtype."""
-    shaped = value.reshape(-1, *[1] * (x.ndim - 1)).to(x.device)
-    return shaped if value.dtype == torch.bool else shaped.to(x.dtype)
+    shaped = value.reshape(-1, *[1] * (x.ndim - 1))
+    return to_device(shaped, x.device, None if value.dtype == torch.bool else x.dtype)

@@ -91,8 +91,8 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
     ref, student = config.teacher, teacher.student
     if student is not None and not student.finished:
         raise TrainError(
-            f"{ref} is a student whose training is not finished: continue it first, with `python -m train distill "
-            "--resume` and its --out."
+            f"{ref} is a student whose training is not finished: continue it first, with "
+            "`python -m train distill --resume --out OUT`, OUT being the folder of its run."
         )
     if student is not None and "consistency" in (student.method, config.method):
         raise TrainError(

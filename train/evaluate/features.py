@@ -21,6 +21,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
+from ddpm_core.engines.common import forbid_tf32
 from ddpm_core.files import cache_folder
 from ddpm_core.image_files import over_grey
 from train import TrainError, first_line
@@ -93,6 +94,7 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
     if kind is None or not issubclass(kind, FeatureExtractorBase):
         known = ", ".join(FEATURE_EXTRACTORS_REGISTRY)
         raise TrainError(f"There is no feature extractor {name!r}: give module:attribute, or one of {known}.")
+    forbid_tf32()
     try:
         layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
         if "is" in scores:

@@ -10,11 +10,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 from tqdm import tqdm
 
 from ddpm_core import Model
 from ddpm_core.files import sha256
+from ddpm_core.predict import network_device
 from train import TrainError
 from train.command_line import user_path
 from train.evaluate.options import LabelMode, Options
@@ -38,14 +40,13 @@ PACKAGES = (
 class Study:
     """options: of the command; model: what is measured; process: this one of those that share the work.
 
-    labels: whether samples and test images have classes. bar: counts evaluations of the network. Raises TrainError for
-    labels and steps that the model can't have.
+    device: where the model is. labels: whether samples and test images have classes. bar: counts evaluations of the
+    network. Raises TrainError for labels and steps that the model can't have.
     """
 
     def __init__(self, options: Options, model: Model, process: PartialState):
         self.options, self.model, self.process = options.for_model(model), model, process
-        assert process.device is not None
-        self.device = process.device
+        self.device = network_device(model.network) or torch.device("cpu")
         self.out = user_path(options.out)
         self.labels = _label_mode(options.labels, model)
         self.bar = tqdm(disable=True)

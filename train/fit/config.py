@@ -121,10 +121,11 @@ class Config:
 
     device: Literal["auto", "cpu"] = "auto"
     """auto: a GPU where there is one. Several: accelerate launch -m train fit ..., or torchrun."""
-    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
-    """Arithmetic of the network. Weights, loss and optimiser are float32 except with fp64."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"] = "auto"
+    """Arithmetic of the network. Weights, loss and optimiser are float32 except with fp64. auto: on CUDA bf16, or fp16
+    before compute capability 8; fp32 elsewhere."""
     channels_last: bool = False
-    """Keep images with the channels innermost in memory."""
+    """Keep images with the channels innermost in memory. On CUDA in bf16 or fp16 they always are."""
     compile: bool = False
     """Compile the network with torch.compile (needs a C++ compiler; some minutes at the start)."""
     fused: bool = False
@@ -225,7 +226,8 @@ def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     made_by = "distill" if "teacher" in values else "fit"
     if made_by != kind.command:
         raise TrainError(
-            f"This run was started by `python -m train {made_by}`: continue it with the same command and --resume."
+            f"This run was started by `python -m train {made_by}`: continue it with "
+            f"`python -m train {made_by} --resume --out OUT`, OUT being its folder."
         )
     odd = set(values) - {field.name for field in fields(kind)}
     if odd:

@@ -78,7 +78,9 @@ def _check_numbers(config: Config) -> None:
 
 
 def _check_device(config: Config) -> None:
-    if config.fused and (config.compile or not config.channels_last or config.precision not in ("fp32", "bf16")):
+    if config.fused and (
+        config.compile or not config.channels_last or config.precision not in ("auto", "fp32", "bf16")
+    ):
         raise TrainError("--fused goes with --channels-last, --no-compile and --precision fp32 or bf16.")
 
 

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor
 
+from ddpm_core.engines.common import forbid_tf32
+from train.fit.quickest import Kind, on_device
 from train.fit.signals import StopSignals
 
+PATIENCE = timedelta(hours=12)  # while the first one draws samples or writes; torchrun notices one that has died
 STOP_CHECK = 10  # they agree on whether to stop every so many steps
+
+
+def accelerated(config: Kind) -> tuple[Kind, Accelerator]:
+    """The configuration as it is on this process's device, and what shares the work with the others, if there are any.
+
+    Raises ValueError for a precision that the device lacks.
+    """
+    device = PartialState(cpu=config.device == "cpu", timeout=PATIENCE).device
+    assert device is not None
+    config = on_device(config, device)
+    if config.precision == "fp32":
+        forbid_tf32()
+    half = config.precision if config.precision in ("bf16", "fp16") else "no"
+    return config, Accelerator(mixed_precision=half, cpu=config.device == "cpu")
 
 
 def largest(accelerator: Accelerator, value: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from train.fit.identity import check_same, identity
 from train.fit.limits import check, check_resume
 from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.preview import Pace, Preview
-from train.fit.processes import largest, should_stop, total
+from train.fit.processes import accelerated, largest, should_stop, total
 from train.fit.progress import Progress, Window
 from train.fit.recipe import architecture, learning_rate
 from train.fit.signals import StopSignals
@@ -56,8 +56,8 @@ class Trainer:
         self.out = user_path(config.out)
         if config.threads:
             torch.set_num_threads(config.threads)
-        precision = config.precision if config.precision in ("bf16", "fp16") else "no"
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=config.device == "cpu")
+        self._asked = config
+        config, self.accelerator = accelerated(config)
         self.device = self.accelerator.device
         self.dtype = torch.float64 if config.precision == "fp64" else torch.float32
         processes = self.accelerator.num_processes
@@ -127,7 +127,7 @@ class Trainer:
         if accelerator.is_main_process:
             progress = Progress(self.config, self.out, self.step, self.images)
             self._say = progress.say
-        share = accelerator.process_index, accelerator.num_processes
+        share = accelerator.process_index, accelerator.num_processes, self.device.type == "cuda"
         rounds = batches(self.config, self.images, self.task.times, self.step, *share)
         window = Window(self.device)  # last, as its time runs from here
         try:
@@ -243,7 +243,7 @@ class Trainer:
         """Everything the run needs to go on. No generator has state: draws are functions of (seed, sample or step)."""
         scaler = self.accelerator.scaler
         return {
-            "config": to_dict(self.config),
+            "config": to_dict(replace(self._asked, channels=self.config.channels)),
             "step": self.step,
             "network": architecture(self.unet),
             "model": self.unet.state_dict(),

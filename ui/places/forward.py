@@ -55,7 +55,9 @@ class ForwardPlace(Place):
         if "name" in values:
             image = pictures.drawn(Choice("picture", names=pictures.DRAWINGS).check(values["name"]))
         else:
-            image = pictures.read(pictures.uploaded(values.get("path")), self.lab.limits)
+            path = pictures.uploaded(values.get("path"))
+            with self.lab.quick.turn(address()):  # one large picture in memory at a time
+                image = pictures.read(path, self.lab.limits)
         return {"size": len(image), "pixels": _text(image)}
 
     def _noise(self, values: Values) -> Values:

@@ -114,7 +114,7 @@ export function mount(lab, part) {
   });
   button("keep").addEventListener("click", async () => {
     const { kept: folder } = await command("keep");
-    if (folder) kept.textContent = `Kept. Go on with: python -m train fit --resume --out ${folder}`;
+    if (folder) kept.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"`;
   });
   const form = find(root, ".follow", HTMLFormElement);
   form.hidden = given.public;

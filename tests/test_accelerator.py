@@ -1,0 +1,258 @@
+"""Sampling, training, distilling and evaluating on a pretend CUDA device, an older one and Apple's, against the CPU."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pretend
+import pytest
+import torch
+from accelerate.state import AcceleratorState, PartialState
+from test_distill import METHODS, make_teacher, words
+from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
+
+import ddpm_core
+from ddpm_core import Model, NoiseSchedule
+from ddpm_core.engines.choose import wrap
+from ddpm_core.engines.torch import chunks
+from ddpm_core.network import unet
+from train.__main__ import main
+from train.evaluate.options import Options
+from train.evaluate.study import Study
+from train.fit import processes
+from train.fit.config import PRESETS
+from train.fit.quickest import on_device
+from train.fit.trainer import Trainer
+
+T4 = (7, 5)
+DEVICES = [("cuda", (9, 0)), ("cuda", T4), ("mps", None)]
+
+
+@pytest.fixture(params=DEVICES, ids=["cuda", "t4", "mps"])
+def device(request):
+    """The kind of a device that this machine has for the whole test."""
+    with pretend.accelerator(*request.param):
+        yield request.param[0]
+
+
+def small_unet(classes=None):
+    torch.manual_seed(3)
+    network = unet(
+        "cifar10",
+        sample_size=8,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=4,
+        num_class_embeds=classes,
+    )
+    torch.nn.init.normal_(network.conv_out.weight, std=0.2)
+    return network
+
+
+def small_model(device, precision="fp32", **fields):
+    network = wrap(small_unet(fields.get("num_classes", 0) + 1 if fields else None), device, precision, "torch")
+    return Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
+
+
+# The pretend device itself
+
+
+def test_the_pretend_device_keeps_a_devices_rules():
+    x = torch.arange(6.0).reshape(2, 3)
+    with pretend.accelerator("cuda") as waits:
+        y = x.to("cuda")
+        assert (y.device, y.is_cuda, x.is_cuda) == (torch.device("cuda:0"), True, False)
+        assert torch.equal((y * 2 + torch.ones(3, device="cuda")).cpu(), x * 2 + 1)
+        with pytest.raises(RuntimeError, match="all tensors to be on the same device"):
+            y + x
+        with pytest.raises(TypeError, match="can't convert cuda:0 device type tensor to numpy"):
+            np.asarray(y)
+        waits.clear()
+        x.pin_memory().to("cuda", non_blocking=True)
+        y[torch.zeros(1, dtype=torch.int64, device="cuda")] + 1.5
+        assert not waits
+        x.to("cuda", non_blocking=True)  # from memory that is not pinned
+        y.sum().item()
+        assert sorted(waits.values()) == [1, 1]
+    with pretend.accelerator("mps"), pytest.raises(TypeError, match="doesn't support float64"):
+        x.double().to("mps")
+
+
+def test_gradients_pass_the_pretend_device():
+    x = torch.arange(3.0, requires_grad=True)
+    with pretend.accelerator("cuda"):
+        (x.to("cuda").square().sum() * 2).cpu().backward()
+    assert torch.equal(x.grad, 4 * x.detach())
+
+
+# Sampling
+
+
+@pytest.mark.parametrize("options", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 1.0}, {"sampler": "unipc"}])
+def test_a_seeds_picture_is_that_of_the_cpu(device, options):
+    expected = ddpm_core.sample(small_model("cpu"), [3, 4], 4, **options)
+    assert np.array_equal(ddpm_core.sample(small_model("auto"), [3, 4], 4, **options), expected)
+
+
+def test_labels_and_guidance(device):
+    fields = {"num_classes": 2, "null_label": 2, "prediction": "v"}
+    arguments = {"seeds": [5, 6], "steps": 3, "labels": [0, 1], "guidance": 2.0}
+    expected = ddpm_core.sample(small_model("cpu", **fields), **arguments)
+    assert np.array_equal(ddpm_core.sample(small_model("auto", **fields), **arguments), expected)
+
+
+def test_one_picture_is_computed_as_one(device):
+    model, batches = small_model("auto"), []
+    model.network.unet.register_forward_pre_hook(lambda _, arguments: batches.append(len(arguments[0])))
+    ddpm_core.sample(model, [0], 1)
+    assert batches == [1]
+
+
+@pytest.mark.parametrize("n", [1, 5, 8, 9, 36, 100, 700])
+def test_chunks_hold_all_images_and_are_at_least_half_full(n):
+    taken = chunks(n, (256, 64, 8, 1))
+    assert sum(images for images, _ in taken) == n
+    assert all(images <= size <= max(1, 2 * images) for images, size in taken)
+    assert len(taken) <= 2 + n // 256 + 7
+
+
+# Precision
+
+
+def test_auto_is_fp16_where_a_network_stays_finite(device):
+    model = small_model("auto", "auto")
+    expected = "fp32" if device == "mps" else "fp16"
+    assert model.network.description == f"torch · {device} · {expected}"
+    assert next(model.network.unet.parameters()).dtype == getattr(
+        torch, {"fp16": "float16", "fp32": "float32"}[expected]
+    )
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((9, 0), "bf16"), (T4, "fp32")])
+def test_auto_of_a_network_that_overflows_in_fp16(capability, expected):
+    network = small_unet()
+    exact = network.conv_in.weight.data.mul_(1e6).clone()
+    with pretend.accelerator("cuda", capability):
+        wrapped = wrap(network, precision="auto")
+        assert wrapped.description == f"torch · cuda · {expected}"
+        kept = wrapped.unet.conv_in.weight.cpu()
+    assert torch.equal(kept, exact.to(kept.dtype))  # not what fp16 makes of them
+
+
+def test_a_gpu_that_has_no_bf16_refuses_it():
+    with pretend.accelerator("cuda", T4), pytest.raises(ValueError, match="no bf16 and would emulate it: use fp16"):
+        small_model("cuda", "bf16")
+
+
+def test_fp32_is_no_tf32(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    with pretend.accelerator("cuda"):
+        small_model("cuda", "fp16")
+        assert torch.backends.cudnn.allow_tf32
+        small_model("cuda", "fp32")
+        assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(
+    ("place", "capability", "asked", "expected"),
+    [
+        ("cuda", (8, 0), "auto", ("bf16", True)),
+        ("cuda", T4, "auto", ("fp16", True)),
+        ("cuda", T4, "fp32", ("fp32", False)),
+        ("cpu", None, "auto", ("auto", False)),
+    ],
+)
+def test_what_training_computes_in(place, capability, asked, expected):
+    with pretend.accelerator("cuda", capability):
+        got = on_device(replace(PRESETS["cifar10"], precision=asked), torch.device(place))
+    assert (got.precision, got.channels_last) == expected
+
+
+# Training and distilling
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("images"), 12)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    return make_teacher(tmp_path_factory.mktemp("lab") / "tiny-teacher")
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """What the CPU makes of the same run, in float32."""
+    out = tmp_path_factory.mktemp("trained") / "cpu"
+    fit(tiny(data, out, **RUN, precision="fp32"))
+    return weights(out, 3, "ema")
+
+
+RUN = {"steps": 3, "checkpoint_every": 3, "conditional": True, "prediction": "v", "optimizer": "muon"}
+
+
+def close(got, expected, tolerance):
+    return all(torch.allclose(got[name], expected[name], atol=tolerance, rtol=0) for name in expected)
+
+
+def test_a_run_makes_the_weights_of_the_cpu(device, trained, data, tmp_path):
+    fit(tiny(data, tmp_path, **RUN, device="auto", precision="fp32"))
+    assert close(weights(tmp_path, 3, "ema"), trained, 1e-3)
+    assert not torch.load(tmp_path / "checkpoints" / "step-000000003.pt")["model"]["conv_in.weight"].is_cuda
+
+
+def test_a_run_in_auto_precision_goes_on_on_the_cpu(data, tmp_path):
+    with pretend.accelerator("cuda", T4):
+        trainer = fit(tiny(data, tmp_path, **RUN, device="auto"))
+        assert trainer.config.precision == "fp16" and trainer.accelerator.scaler is not None
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert main(["fit", "--resume", "--out", str(tmp_path), "--steps", "4", "--device", "cpu"]) == 0
+    assert torch.load(tmp_path / "checkpoints" / "step-000000004.pt")["config"]["precision"] == "auto"
+
+
+@pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_distillation_makes_the_student_of_the_cpu(device, method, teacher, data, tmp_path):
+    changes = {"steps": 1, "checkpoint_every": 1, "precision": "fp32", **METHODS[method], "student_steps": 2}
+    students = []
+    for place in ("cpu", "auto"):
+        out = tmp_path / place
+        AcceleratorState._reset_state(reset_partial_state=True)
+        assert main(words(teacher, data, out, **changes, device=place)) == 0
+        folder = out / "2-steps" if method == "progressive" else out
+        students.append(weights(folder, 1))
+    assert close(students[1], students[0], 1e-3)
+
+
+def test_processes_wait_as_long_as_the_first_one_draws_samples(data, tmp_path, monkeypatch):
+    """NCCL's ten minutes are too short for a chain of 1000 steps."""
+    asked = {}
+    monkeypatch.setattr(processes, "PartialState", lambda **options: asked.update(options) or PartialState(cpu=True))
+    Trainer(tiny(data, tmp_path, **RUN))
+    assert asked["timeout"] >= timedelta(hours=1)
+
+
+def test_a_run_on_the_cpu_leaves_a_gpu_alone(data, tmp_path, monkeypatch):
+    """Pinned memory would take half a gigabyte of it, for the context."""
+    pinned = []
+    with pretend.accelerator("cuda") as waits:
+        monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self, *_: pinned.append(self) or self)
+        monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+        fit(tiny(data, tmp_path, **RUN, device="cpu"))
+    assert not waits and not pinned
+
+
+# Evaluating
+
+
+def test_scores_are_computed_where_the_model_is():
+    """Not on the first GPU."""
+    network = SimpleNamespace(device="cuda:1")
+    model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8)
+    process = SimpleNamespace(device=torch.device("cuda:0"))
+    assert Study(Options(checkpoint="", data="", out=Path("study")), model, process).device == torch.device("cuda:1")
