@@ -292,11 +292,6 @@ class Models:
         return self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
 
     def references(self) -> list[str]:
-        """What this app was asked for by now, as it was written, and what only this page has."""
-        with self._lock:
-            return list(dict.fromkeys([*self._status, *self._loaded, *self._own]))
-
-    def references(self) -> list[str]:
         """What this app was asked for by now, as it was written, and what its page has of its own."""
         with self._lock:
             return list(dict.fromkeys([*self._status, *self._loaded, *self._own]))
