@@ -1,4 +1,4 @@
-"""What it costs in bits, without a browser: its numbers are the library's and the trainer's; scripts; results folders."""
+"""What it costs in bits, without a browser: numbers are those of library and trainer; scripts; results folders."""
 
 import itertools
 import json

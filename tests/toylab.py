@@ -1,4 +1,4 @@
-"""A lab with one toy model, and runs of places in it: for the tests of ui/places, which need neither server nor page."""
+"""A lab with one toy model, and runs of places in it: for tests of ui/places, which need no server and no page."""
 
 import base64
 import io
@@ -13,6 +13,7 @@ from ui.lab import Lab
 from ui.limits import ServerLimits
 from ui.pace import Pace
 from ui.place import Run
+from ui.quick import Quick
 from ui.turns import Turns
 
 
@@ -52,7 +53,8 @@ class Models:
 def toy_lab(models=None, **limits):
     limits = ServerLimits(**limits)
     turns = Turns(limits.concurrent_runs, limits.waiting_runs)
-    return Lab(models or Models(), turns, limits, Pace(), Counts(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
+    models, pace = models or Models(), Pace()
+    return Lab(models, turns, Quick(), limits, pace, Counts(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
 
 
 def messages(place, part, values, watch=lambda run, message: None):
