@@ -1,10 +1,8 @@
-"""The Likelihood tab without a browser: its numbers are the library's and the trainer's; scripts; results folders."""
+"""What it costs in bits, without a browser: numbers are those of library and trainer; scripts; results folders."""
 
-import asyncio
 import itertools
 import json
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -14,68 +12,67 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_ui_jobs import Gate
-from test_ui_latents import Offered, event, request, results, streamed, text
+from toylab import Models, described, messages, results, toy_lab
 
 import ddpm_core
 from ddpm_core.checkpoint import refs
 from ddpm_core.files import sha256
 from ddpm_core.likelihood import rechain
 from ddpm_core.student import Student
-from ui.export.link import from_address
-from ui.runs.line import LINE
-from ui.runs.listeners import Streams
-from ui.runs.models import Models as RealModels
+from ui import pixels, study
+from ui.models import Models as RealModels
+from ui.places import likelihood
+from ui.places.likelihood import Likelihood, LikelihoodPlace
+from ui.run_settings import Settings
 from ui.sets import PictureSet
-from ui.tabs.latents import pixels
-from ui.tabs.likelihood import study, wanted
-from ui.tabs.likelihood.handlers import Handlers
-from ui.tabs.likelihood.wanted import Wanted
 
 STUDY = Path(__file__).parents[1] / "docs/study"
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 SET = PictureSet("cifar10", "a few", IMAGES, (0, 1, 2, 0, 1), ("a", "b", "c"))
 ASKED = {"checkpoint": "toy", "count": 3}
+OWN = pixels.to_text(IMAGES[0])
+
+
+@pytest.fixture(autouse=True)
+def small_set(monkeypatch):
+    monkeypatch.setattr(likelihood, "set_for", lambda model: SET)
 
 
 @pytest.fixture
-def models(monkeypatch):
-    monkeypatch.setattr(Streams, "installed", False)  # another test of this process may have served the app
-    monkeypatch.setattr(wanted, "set_for", lambda model: SET)
-    models = Offered()
-    models.public = False
-    yield models
-    end = time.monotonic() + 10
-    while len(LINE) and time.monotonic() < end:
-        time.sleep(0.01)
+def models():
+    return Models()
 
 
 @pytest.fixture
-def handlers(models):
-    return Handlers(models, "toy")
+def place(models):
+    return LikelihoodPlace(toy_lab(models))
+
+
+def streamed(place, asked=ASKED, **options):
+    return messages(place, "likelihood", asked, **options)
 
 
 def value(bound):
     return bound.total.mean().item(), bound.total.std().item() / len(bound.total) ** 0.5
 
 
-def test_a_student_is_refused_before_it_is_loaded(models, handlers):
+def test_a_student_is_refused_before_it_is_loaded(models, place):
     models.model.student = Student("progressive", (100, 20))
     sentence = "a student that has not learned t = 99, only 100, 20: measure its teacher"
-    assert sentence in handlers.describe_measure(ASKED)["error"]
-    assert sentence in streamed(handlers.tasks, ASKED)[-1]["text"] and not models._loaded
+    assert sentence in described(place, "likelihood", ASKED)
+    assert sentence in streamed(place)[1][-1]["text"] and not models.is_loaded
 
 
-def test_bits_per_dim_are_those_of_the_library(models, handlers):
+def test_bits_per_dim_are_those_of_the_library(models, place):
     models.model.gamma = torch.ones(101, dtype=torch.float64)
-    messages = streamed(handlers.tasks, ASKED)
-    assert messages[-1]["state"] == "finished"
-    (plan,) = results(messages, "plan")
-    found = results(messages, "bits")
+    run, seen = streamed(place)
+    assert seen[-1]["state"] == "finished"
+    (plan,) = results(seen, "plan")
+    found = results(seen, "bits")
     assert [result["done"] for result in found] == [1, 2, 3] and plan["lengths"] == [10, 20, 50, 100]
     full = ddpm_core.bits_per_dim(models.model, IMAGES[:3], "beta_tilde")
     last = found[-1]
-    assert torch.equal(handlers.tasks.task(messages[-1]["run"]).bound.terms, full.terms)
+    assert torch.equal(run.computation.bound.terms, full.terms)
     assert last["chains"]["beta_tilde"]["100"][:2] == pytest.approx(value(full), rel=1e-12)
     for name in ("beta", "analytic"):
         bound = ddpm_core.bits_per_dim(models.model, IMAGES[:3], name)
@@ -89,45 +86,28 @@ def test_bits_per_dim_are_those_of_the_library(models, handlers):
     exact = rechain(full, models.model, IMAGES[:3], "beta", 10, "linspace")
     assert last["chains"]["beta"]["10"][:2] == pytest.approx(value(exact), rel=1e-12)
     assert found[0]["chains"]["beta"]["10"][1] is None  # of one picture there is no error
-    json.dumps(messages)
+    json.dumps(seen)
 
 
-def test_bits_per_dim_are_those_of_the_trainer(models, handlers, tmp_path, monkeypatch):
+def test_bits_per_dim_are_those_of_the_trainer(models, place, tmp_path, monkeypatch):
     pytest.importorskip("torch_fidelity")
     pytest.importorskip("datasets")
     from train.__main__ import main
 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    data, place = tmp_path / "data", tmp_path / "checkpoint"
+    data, checkpoint, out = tmp_path / "data", tmp_path / "checkpoint", tmp_path / "study"
     data.mkdir()
     for i, image in enumerate(IMAGES):
         Image.fromarray(image).save(data / f"{i}.png")
     from test_evaluate import make_checkpoint
 
-    make_checkpoint(place)
-    models.model = ddpm_core.load(place, device="cpu", engine="torch", precision="fp32")
-    out = tmp_path / "study"
-    words = ["--metrics", "bpd,rate-distortion", "--steps", "6", "--variance", "beta,beta_tilde", "--device", "cpu"]
-    assert (
-        main(
-            [
-                "evaluate",
-                str(place),
-                "--data",
-                str(data),
-                "--out",
-                str(out),
-                *words,
-                "--engine",
-                "torch",
-                "--precision",
-                "fp32",
-            ]
-        )
-        == 0
-    )
-    last = results(streamed(handlers.tasks, ASKED | {"count": 5}), "bits")[-1]
-    (tables,) = [study.read(str(out))["tables"]]
+    make_checkpoint(checkpoint)
+    models.model = ddpm_core.load(checkpoint, device="cpu", engine="torch", precision="fp32")
+    words = "--metrics bpd,rate-distortion --steps 6 --variance beta,beta_tilde --device cpu --engine torch"
+    where = [str(checkpoint), "--data", str(data), "--out", str(out)]
+    assert main(["evaluate", *where, *words.split(), "--precision", "fp32"]) == 0
+    last = results(streamed(place, ASKED | {"count": 5})[1], "bits")[-1]
+    tables = study.read(str(out))["tables"]
     for chain in json.loads((out / "bits.json").read_text())["chains"]:
         bits, error, *_ = last["chains"][chain["variance"]]["6"]
         assert (bits, error) == pytest.approx((chain["bits_per_dim"], chain["standard_error"]), rel=1e-12)
@@ -136,113 +116,123 @@ def test_bits_per_dim_are_those_of_the_trainer(models, handlers, tmp_path, monke
     assert tables[0]["title"].startswith("bits/dim") and "±" in tables[0]["rows"][0]["cells"][0]["text"]
 
 
-def test_the_decoding_comes_first_and_ends_in_the_pictures(models, handlers):
-    messages = streamed(handlers.tasks, ASKED | {"count": 2})
-    kinds = [result["kind"] for message in messages for result in message.get("frames", ())]
+def test_the_decoding_comes_first_and_ends_in_the_pictures(place):
+    _, seen = streamed(place, ASKED | {"count": 2})
+    kinds = [result["kind"] for result in results(seen)]
     assert kinds == ["plan", "decoding", "early", "early", "early", "decoding", "bits", "bits"]
-    first, decoding = results(messages, "decoding")
+    first, decoding = results(seen, "decoding")
     assert decoding["times"] == [100, 88, 75, 62, 50, 38, 25, 12, 1] and len(decoding["rows"]) == 2
     assert first["rows"] == decoding["rows"][:1]
-    assert all(message["progress"] is None or message["progress"] <= 1 for message in messages)
+    assert all(message["progress"] is None or message["progress"] <= 1 for message in seen)
 
 
-def test_the_early_numbers_are_those_that_the_whole_chain_gives(models, handlers):
-    messages = streamed(handlers.tasks, ASKED | {"count": 1})
-    (found,) = results(messages, "bits")
-    early = {str(result["steps"]): result["bits"] for result in results(messages, "early")}
+def test_the_early_numbers_are_those_that_the_whole_chain_gives(place):
+    _, seen = streamed(place, ASKED | {"count": 1})
+    (found,) = results(seen, "bits")
+    early = {str(result["steps"]): result["bits"] for result in results(seen, "early")}
     assert early.keys() == {"10", "20", "50"}
     for steps, bits in early.items():
         assert bits == pytest.approx(found["chains"]["beta_tilde"][steps][0], rel=1e-9)
 
 
-def test_the_papers_table_4_is_beside_cifar10_alone(models, handlers):
-    models.model = replace(models.model, schedule=ddpm_core.NoiseSchedule.linear(1000))
-    plan = Wanted.check(ASKED)
-    assert plan.is_cifar10(models.model)
-    assert not Wanted.check(ASKED | {"picture": text()[0]}).is_cifar10(models.model)
-    assert not plan.is_cifar10(replace(models.model, schedule=ddpm_core.NoiseSchedule.linear(100)))
+def test_one_sentence_says_why_what_costs_more_bits_looks_better():
+    """With the paper's schedule; σ of the last noise is written out. Not where it costs less, nor in a chain of one."""
+    model = Models(T=1000).model
+    chains = {"beta_tilde": {"10": [83.25]}, "beta": {"10": [23.4]}}
+    alpha_bar = model.schedule.alpha_bar
+    beta = 1 - alpha_bar[112].item() / alpha_bar[1].item()
+    tilde = (1 - alpha_bar[1].item()) / (1 - alpha_bar[112].item()) * beta
+    said = likelihood.looks(model, chains)
+    assert "At 10 steps β̃ₜ looks better and costs more bits" in said and "83.25" in said and "23.4," in said
+    levels = [f"{127.5 * tilde**0.5:.1f} grey levels", f"has {127.5 * beta**0.5:.0f}, but"]
+    assert all(level in said for level in levels)
+    assert likelihood.looks(model, {"beta_tilde": {"10": [20.0]}, "beta": {"10": [23.4]}}) == ""
+    assert likelihood.looks(model, {"beta_tilde": chains["beta_tilde"]}) == ""
+    assert likelihood.looks(Models(T=10).model, chains) == ""
+
+
+def test_the_papers_table_4_is_beside_cifar10_alone(models):
+    of_paper, asked = Models(T=1000).model, Likelihood.check(ASKED)
+    assert asked.is_cifar10(of_paper)
+    assert not Likelihood.check(ASKED | {"picture": OWN}).is_cifar10(of_paper)
+    assert not asked.is_cifar10(models.model)
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_the_script_prints_what_the_page_shows(own, models, handlers, monkeypatch, capsys):
-    asked = ASKED | ({"picture": pixels.to_text(IMAGES[0])} if own else {})
-    last = results(streamed(handlers.tasks, asked), "bits")[-1]
-    script = handlers.describe_measure(asked)["python"]
+def test_the_script_prints_what_the_page_shows(own, models, place, monkeypatch, capsys):
+    models.model.source = ddpm_core.model.Source(ref="toy")
+    asked = ASKED | ({"picture": OWN} if own else {})
+    last = results(streamed(place, asked)[1], "bits")[-1]
+    script = described(place, "likelihood", asked)["python"]
     monkeypatch.setattr(ddpm_core, "load", lambda ref: models.model)
     if not own:  # the file of the set that stands in for the shipped one
-        start, end = script.index("from PIL"), script.index("full = ")
+        start, end = script.index("grid = "), script.index("full = ")
         script = script[:start] + "images = SHIPPED\n" + script[end:]
     exec(script, {"SHIPPED": IMAGES[:3]})
-    printed = {
-        tuple(line.split()[:2]): list(map(float, line.split()[2:])) for line in capsys.readouterr().out.splitlines()
-    }
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    printed = {(name, steps): list(map(float, values)) for name, steps, *values in lines}
     assert printed.keys() == {(name, steps) for name, row in last["chains"].items() for steps in row}
     for (name, steps), values in printed.items():
         assert last["chains"][name][steps][0] == pytest.approx(np.mean(values), rel=1e-12)
 
 
-def test_the_script_reads_the_shipped_pictures():
-    model = ddpm_core.Model(
-        network=lambda x, t, labels: x, schedule=ddpm_core.NoiseSchedule.linear(4), image_size=28, channels=1
-    )
-    asked = Wanted.check({"checkpoint": "toy", "count": 12})
-    script = wanted.python(asked, model)
-    start, end = script.index("from PIL"), script.index("full = ")
-    names = {"np": np}
+def test_the_script_reads_the_shipped_pictures(monkeypatch):
+    monkeypatch.undo()
+    model = replace(Models(size=28, T=4).model, channels=1, source=ddpm_core.model.Source(ref="toy"))
+    asked = Likelihood.check({"checkpoint": "toy", "count": 12})
+    script = likelihood.script(asked, model)
+    start, end = script.index("grid = "), script.index("full = ")
+    names = {"np": np, "Image": Image}
     exec(script[start:end].replace("ui/sets", str(STUDY.parents[1] / "ui/sets")), names)
     np.testing.assert_array_equal(names["images"], asked.pictures(model)[0])
 
 
 def test_labels_are_the_pictures_classes_or_none(models):
     model = replace(models.model, num_classes=3, null_label=3, class_names=("a", "b", "c"))
-    assert Wanted.check(ASKED).pictures(model)[1] == [0, 1, 2]
-    assert Wanted.check(ASKED | {"labels": "none"}).pictures(model)[1] is None
-    own = ASKED | {"picture": text()[0]}
-    assert Wanted.check(own | {"label": "b"}).pictures(model)[1] == [1]
-    assert Wanted.check(own).pictures(model)[1] is None
-    assert Wanted.check(ASKED).pictures(replace(model, class_names=("x", "y", "z")))[1] is None
+
+    def labels(model=model, **change):
+        return Likelihood.check(ASKED | change).pictures(model)[1]
+
+    assert labels() == [0, 1, 2]
+    assert labels(labels="none") is None
+    assert labels(picture=OWN, label="b") == [1]
+    assert labels(picture=OWN) is None
+    assert labels(replace(model, class_names=("x", "y", "z"))) is None
 
 
-def test_stop_ends_within_a_picture(monkeypatch, models):
-    gate = Gate()
-    models.model = Offered(gate).model
-    handlers = Handlers(models, "toy")
-    seen = []
-
-    async def watch():
-        for _ in range(9):  # times of the first picture's decoding
-            gate.go.release()
-        async for message in handlers.tasks.run(request(), event(ASKED)):
-            seen.append(message)
-            if results([message], "decoding"):
-                handlers.tasks.stop(request())
-                gate.go.release()
-
-    asyncio.run(watch())
-    assert seen[-1]["state"] == "stopped" and not results(seen, "bits")
+def test_stop_ends_within_a_picture(place):
+    _, seen = streamed(place, ASKED | {"count": 5}, watch=lambda run, message: message["results"] and run.stop())
+    assert seen[-1]["state"] == "stopped" and len(results(seen, "bits")) < 5
 
 
 WRONG = {
     "no pictures": ({"count": 0}, "pictures must be"),
     "words": ({"count": "all"}, "pictures must be"),
     "other labels": ({"labels": "mine"}, "no kind of labels"),
-    "a class": ({"picture": text()[0], "label": "cow"}, "no classes"),
-    "another size": ({"picture": text(size=9)[0]}, "model's size"),
+    "a class": ({"picture": OWN, "label": "cow"}, "no classes"),
+    "another size": ({"picture": pixels.to_text(IMAGES[0, :7])}, "model's size"),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_said(wrong, handlers):
+def test_what_is_wrong_is_said(wrong, place):
     change, sentence = WRONG[wrong]
-    assert sentence in handlers.describe_measure(ASKED | change)["error"]
-    (*_, last) = streamed(handlers.tasks, ASKED | change)
-    assert last["state"] == "error" and sentence in last["text"]
+    assert sentence in described(place, "likelihood", ASKED | change)
+    _, seen = streamed(place, ASKED | change)
+    assert seen[-1]["state"] == "error" and sentence in seen[-1]["text"]
 
 
-def test_a_model_without_pictures_of_its_size_asks_for_one(models, handlers, monkeypatch):
-    monkeypatch.setattr(wanted, "set_for", lambda model: None)
-    assert "choose one of your own" in handlers.describe_measure(ASKED)["error"]
-    assert "estimate" in handlers.describe_measure(ASKED | {"picture": text()[0]})
+def test_a_model_without_pictures_of_its_size_asks_for_one(place, monkeypatch):
+    monkeypatch.setattr(likelihood, "set_for", lambda model: None)
+    assert "choose one of your own" in described(place, "likelihood", ASKED)
+    assert "estimate" in described(place, "likelihood", ASKED | {"picture": OWN})
+
+
+def test_a_measurement_over_the_limit_is_refused(models, monkeypatch):
+    monkeypatch.setattr(models, "flop", lambda ref: 1e9, raising=False)
+    place = LikelihoodPlace(toy_lab(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
+    assert "estimate" in described(place, "likelihood", ASKED)
+    assert "limit: run_tflop" in described(place, "likelihood", ASKED | {"count": 5})
 
 
 # --- A results folder
@@ -286,8 +276,8 @@ def test_cells_link_to_the_weights_that_were_measured_or_say_why_not(tmp_path, m
         for name in ("model", "mnist-tiny"):  # a folder of an embedded checkpoint's name is not that checkpoint
             assert linked(read(*others, given, name=name, weights_sha256=measured)) == {given}
     for found, why in (
-        (read(*others, name="model", weights_sha256=measured), "Choose its folder as the model in Denoise"),
-        (read("runs/model", name="model", weights_sha256="0" * 64), "Choose its folder as the model in Denoise"),
+        (read(*others, name="model", weights_sha256=measured), "Choose its folder as the model in Watch"),
+        (read("runs/model", name="model", weights_sha256="0" * 64), "Choose its folder as the model in Watch"),
         (read(*others, name="mnist-tiny", weights_sha256=measured), "mnist-tiny has other weights now than those"),
     ):
         assert not linked(found) and why in found["unlinked"]
@@ -297,14 +287,14 @@ def test_a_folder_that_the_app_was_given_is_found_again(tmp_path, monkeypatch):
     checkpoint_folders.write(tmp_path / "model")
     given, models = str(tmp_path / "model"), RealModels("cpu")
     asked = {"folder": study_of(tmp_path / "study", "model", weights_sha256=weights_of(given))}
-    handlers = Handlers(models, "mnist-tiny")
-    assert not linked(handlers.open_study(asked))
+    ask = LikelihoodPlace(toy_lab(models)).asks["study"]
+    assert not linked(ask(asked))
     monkeypatch.setattr(models, "preload", lambda ref: None)
     models.look(given)
-    assert linked(handlers.open_study(asked)) == {given}
+    assert linked(ask(asked)) == {given}
 
 
-def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_denoise(tmp_path):
+def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_watch(tmp_path):
     found = study.read(study_of(tmp_path, weights_sha256=weights_of("cifar10-tiny")))
     titles = [table["title"] for table in found["tables"]]
     assert titles[0].startswith("Fréchet distance") and "Published FID" in titles and "Published bits/dim" in titles
@@ -313,28 +303,27 @@ def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_denois
     first = bits["rows"][0]["cells"][0]
     assert first["text"] == "83.25 ± 1.49"
     query = {name: values[0] for name, values in parse_qs(first["link"][1:]).items()}
-    values, refused = from_address(query)
-    assert refused == [] and query["tab"] == "denoise"
-    assert values == {
-        "checkpoint": "cifar10-tiny",
-        "sampler": "ddpm",
-        "steps": 10,
-        "spacing": "linspace",
-        "variance": "beta_tilde",
-    }
+    assert query.pop("tab") == "watch"
+    expected = Settings("cifar10-tiny", 10, "beta_tilde", sampler="ddpm", spacing="linspace")
+    assert Settings.check(query) == expected and query.keys() <= Settings.kinds().keys()
     assert "terms" in [plot["name"] for plot in found["plots"]]
     assert all(plot["uri"].startswith("data:image/png;base64,") for plot in found["plots"])
 
 
-def test_a_folder_that_holds_no_study(tmp_path, handlers, models):
+def test_a_folder_that_holds_no_study(tmp_path, place, models):
+    ask = place.asks["study"]
     for folder in ("", "/nowhere", str(tmp_path), "~nouser/x", "a\0b", "a" * 5000):
-        assert "train evaluate" in handlers.open_study({"folder": folder})["error"], folder
+        with pytest.raises(ValueError, match="train evaluate"):
+            ask({"folder": folder})
     (tmp_path / "study.json").write_text("{")
-    assert "damaged" in handlers.open_study({"folder": str(tmp_path)})["error"]
+    with pytest.raises(ValueError, match="damaged"):
+        ask({"folder": str(tmp_path)})
     models.public = True
-    assert "app of your own" in handlers.open_study({"folder": str(STUDY)})["error"]
+    with pytest.raises(ValueError, match="app of your own"):
+        ask({"folder": str(STUDY)})
+    assert not place.given()["studies"]
 
 
 def test_an_unknown_sampler_has_no_link():
-    assert study.link({"sampler": "magic"}) == {"why": "Denoise has no sampler magic"}
+    assert study.link({"sampler": "magic"}) == {"why": "Watch has no sampler magic"}
     assert parse_qs(study.link({"sampler": "ddim", "eta": 0.5})["link"][1:])["eta"] == ["0.5"]

@@ -1,42 +1,31 @@
-"""The Plane tab without a browser: its clouds are the library's, scripts, kept networks, limits, and runs that end."""
+"""In the plane, without a browser: its clouds are the library's, scripts, kept networks, limits, and runs that end."""
 
-import asyncio
 import base64
 import json
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from test_ui_latents import event, request, results, streamed
+from toylab import described, messages, results, toy_lab
 
 from ddpm_core import plane, plane_network
 from ddpm_core.names import SHAPES
-from ui.runs.limits import ServerLimits
-from ui.runs.line import LINE
-from ui.runs.listeners import Streams
-from ui.tabs.plane import job
-from ui.tabs.plane.handlers import Handlers
-from ui.tabs.plane.job import ARROW_UNIT, ARROWS, UNIT, Networks, Trained
-from ui.tabs.plane.wanted import DRAWN, FRAMES, T, Wanted
+from ui.limits import ServerLimits
+from ui.places.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, Plane, PlanePlace, T, Trained
 
 ASKED = {"shape": "moons", "cloud": "50", "seed": "7", "steps": "4", "steps_b": 6, "sampler_b": "ddim"}
 TRAINED = {"denoiser_b": "trained", "training": 30}
 DRAWING = {"shape": "drawing", "drawing": "10,-20 99,100"}
 
 
-def made(**limits):
-    return Handlers(SimpleNamespace(limits=ServerLimits(**limits), kind="CPU"))
-
-
 @pytest.fixture
-def handlers(monkeypatch):
-    monkeypatch.setattr(Streams, "installed", False)  # another test of this process may have served the app
-    yield made()
-    end = time.monotonic() + 10
-    while len(LINE) and time.monotonic() < end:
-        time.sleep(0.01)
+def place():
+    return PlanePlace(toy_lab())
+
+
+def streamed(place, asked, **options):
+    return messages(place, "plane", asked, **options)
 
 
 def points(text, unit=UNIT, kind="<i2"):
@@ -44,15 +33,16 @@ def points(text, unit=UNIT, kind="<i2"):
 
 
 @pytest.mark.parametrize("change", [{}, TRAINED, DRAWING], ids=["exact", "trained", "drawing"])
-def test_the_clouds_are_those_of_the_library_and_of_the_script(change, handlers, tmp_path, monkeypatch, capsys):
+def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(
+    change, place, tmp_path, monkeypatch, capsys
+):
     asked = ASKED | change
-    messages = streamed(handlers.tasks, asked)
-    assert messages[-1]["state"] == "finished"
+    run, seen = streamed(place, asked)
+    assert seen[-1]["state"] == "finished"
     mixture = plane.drawing([(0.1, -0.2), (0.99, 1.0)]) if change is DRAWING else plane.shape("moons")
     exact = plane.exact_model(mixture)
     other = plane_network.train(mixture, steps=30) if change is TRAINED else exact
-    frames = results(messages, "frame")
-    clouds = handlers.tasks.task(messages[-1]["run"]).clouds
+    frames, clouds = results(seen, "frame"), run.computation.clouds
     lanes = ((exact, {"steps": 4, "variance": "beta"}), (other, {"steps": 6, "sampler": "ddim"}))
     for lane, (model, options) in enumerate(lanes):
         steps = list(plane.cloud(model, 7, 50, **options))
@@ -64,50 +54,53 @@ def test_the_clouds_are_those_of_the_library_and_of_the_script(change, handlers,
             assert frame["alpha_bar"] == exact.schedule.alpha_bar[frame["s"]]
             assert (frame["field"] is None) == (model is exact)
     monkeypatch.chdir(tmp_path)
-    exec(handlers.describe_run(asked)["python"], {})
+    exec(described(place, "plane", asked)["python"], {})
     for lane, name in enumerate("AB"):
         np.testing.assert_allclose(np.loadtxt(f"{name}.csv", delimiter=","), clouds[lane], rtol=1e-7)
     printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert float(printed["A"].rsplit(" ", 1)[1]) == pytest.approx(np.trace(np.cov(clouds[0].T)), rel=1e-4)
-    json.dumps(messages)
+    _, content = place.save(run, "csv")
+    rows = [line.split(",") for line in content.decode().splitlines()[1:]]
+    np.testing.assert_array_equal(np.float32([row[1:] for row in rows if row[0] == "B"]), clouds[1])
+    json.dumps(seen)
 
 
-def test_lanes_go_down_together_and_a_long_one_shows_some_of_its_steps(handlers):
-    messages = streamed(handlers.tasks, ASKED | {"steps": 1000, "cloud": 10, "steps_b": 1})
-    (plan,) = results(messages, "plan")
-    frames = results(messages, "frame")
+def test_lanes_go_down_together_and_a_long_one_shows_some_of_its_steps(place):
+    _, seen = streamed(place, ASKED | {"steps": 1000, "cloud": 10, "steps_b": 1})
+    (plan,) = results(seen, "plan")
+    frames = results(seen, "frame")
     for lane in (0, 1):
         times = [frame["s"] for frame in frames if frame["lane"] == lane]
         assert times == plan["lanes"][lane]["times"] and times[0] == T and times[-1] == 0
         assert len(times) <= FRAMES + 1
     assert [(frame["lane"], frame["s"]) for frame in frames[:4]] == [(0, T), (1, T), (0, 999), (1, 0)]
-    both = streamed(handlers.tasks, ASKED | {"steps_b": 4, "sampler_b": "unipc"})
+    _, both = streamed(place, ASKED | {"steps_b": 4, "sampler_b": "unipc"})
     times = [frame["s"] for frame in results(both, "frame")]
     assert times == sorted(times, reverse=True)
 
 
-def test_a_training_is_seen_and_its_network_kept(handlers, monkeypatch):
-    monkeypatch.setattr(job, "PREVIEW_SECONDS", 0.0)
+def test_a_training_is_seen_and_its_network_kept(place, monkeypatch):
+    monkeypatch.setattr("ui.places.plane.PREVIEW_SECONDS", 0.0)
     asked = ASKED | TRAINED | {"training": 60}
-    messages = streamed(handlers.tasks, asked)
-    kinds = [result["kind"] for message in messages for result in message.get("frames", ())]
-    assert kinds[:3] == ["plan", "training", "training"]
-    reports = results(messages, "training")
+    _, seen = streamed(place, asked)
+    assert [result["kind"] for result in results(seen)][:3] == ["plan", "training", "training"]
+    reports = results(seen, "training")
     assert [[step for step, _ in report["curve"]] for report in reports[:4]] == [[], [25], [25, 50], [25, 50, 60]]
     assert reports[-1]["x"] is None and points(reports[0]["x"]).shape == (300, 2)
     assert 0.05 < reports[-1]["least"] < reports[-1]["curve"][-1][1]
-    again = streamed(handlers.tasks, asked | {"steps_b": 9, "seed": 8})
+    _, again = streamed(place, asked | {"steps_b": 9, "seed": 8})
     assert [report["x"] for report in results(again, "training")] == [None]
     assert results(again, "training")[0]["curve"] == reports[-1]["curve"]
-    assert len(results(streamed(handlers.tasks, asked | {"width": 0.1}), "training")) > 1
+    _, other = streamed(place, asked | {"width": 0.1})
+    assert len(results(other, "training")) > 1
 
 
-def test_the_arrows_are_the_networks_score_on_a_grid(handlers, monkeypatch):
+def test_the_arrows_are_the_networks_score_on_a_grid(monkeypatch):
     """With the exact network in the place of a trained one they are the mixture's, which the page draws by itself."""
-    wanted = Wanted.check(ASKED | TRAINED)
-    mixture = wanted.mixture()
-    handlers.networks.keep(wanted.network, Trained(plane.exact_model(mixture)))
-    frames = [frame for frame in results(streamed(handlers.tasks, ASKED | TRAINED), "frame") if frame["lane"] == 1]
+    mixture = Plane.check(ASKED | TRAINED).mixture()
+    monkeypatch.setattr(Networks, "get", lambda self, key: Trained(plane.exact_model(mixture)))
+    _, seen = streamed(PlanePlace(toy_lab()), ASKED | TRAINED)
+    frames = [frame for frame in results(seen, "frame") if frame["lane"] == 1]
     for frame in frames[:-1]:
         field = points(frame["field"], ARROW_UNIT, "i1").reshape(ARROWS, ARROWS, 2)
         variance = frame["alpha_bar"] * mixture.width**2 + 1 - frame["alpha_bar"]
@@ -117,16 +110,16 @@ def test_the_arrows_are_the_networks_score_on_a_grid(handlers, monkeypatch):
             np.testing.assert_allclose(field[j, i], expected[0].clamp(-4, 4), atol=0.6 * ARROW_UNIT)
 
 
-def test_auto_is_the_spacing_that_suits_each_sampler(handlers):
+def test_auto_is_the_spacing_that_suits_each_sampler(place):
     asked = ASKED | {"sampler_b": "dpm++", "steps_b": 10}
-    (plan,) = results(streamed(handlers.tasks, asked), "plan")
+    (plan,) = results(streamed(place, asked)[1], "plan")
     assert [lane["name"] for lane in plan["lanes"]] == [
         "exact ε · DDPM βₜ · 4 steps",
         "exact ε · DPM++ · 10 steps · quadratic",
     ]
-    assert handlers.describe_run(asked)["lanes"] == [lane["name"] for lane in plan["lanes"]]
+    assert described(place, "plane", asked)["lanes"] == [lane["name"] for lane in plan["lanes"]]
     assert plan["lanes"][1]["times"][1] < 650  # after its first step from t = 801
-    (fixed,) = results(streamed(handlers.tasks, asked | {"spacing": "trailing"}), "plan")
+    (fixed,) = results(streamed(place, asked | {"spacing": "trailing"})[1], "plan")
     assert all(lane["name"].endswith(" · trailing") for lane in fixed["lanes"])
 
 
@@ -140,71 +133,73 @@ def test_networks_are_few():
 
 
 @pytest.mark.parametrize("change", [{"steps": 1000, "cloud": 2000}, TRAINED | {"training": 10_000}], ids=str)
-def test_stop_ends_a_run_soon(change, handlers):
-    seen = []
-
-    async def watch():
-        async for message in handlers.tasks.run(request(), event(ASKED | change)):
-            seen.append(message)
-            if results([message], "plan"):
-                handlers.tasks.stop(request())
-
+def test_stop_ends_a_run_soon(change, place):
     began = time.monotonic()
-    asyncio.run(watch())
+    run, seen = streamed(place, ASKED | change, watch=lambda run, message: message["results"] and run.stop())
     assert seen[-1]["state"] == "stopped" and time.monotonic() - began < 5
+    with pytest.raises(ValueError, match="no finished cloud"):
+        place.save(run, "csv")
 
 
 WRONG = {
     "a shape": ({"shape": "square"}, "choose from ring, moons, spiral, gaussian, drawing"),
     "no drawing": ({"shape": "drawing"}, "draw at least one point"),
-    "a poem": ({"shape": "drawing", "drawing": "roses are red"}, "points such as"),
-    "outside": ({"shape": "drawing", "drawing": "0,101"}, f"1 to {DRAWN} points"),
-    "a long drawing": ({"shape": "drawing", "drawing": "0,1 " * (DRAWN + 1)}, f"1 to {DRAWN} points"),
+    "a poem": ({"drawing": "roses are red"}, "points such as"),
+    "outside": ({"drawing": "0,101"}, f"1 to {DRAWN} points"),
+    "a long drawing": ({"drawing": "0,1 " * (DRAWN + 1)}, f"1 to {DRAWN} points"),
     "no width": ({"width": 0}, "width must be"),
     "few points": ({"cloud": 9}, "number of points must be"),
     "a seed": ({"seed": -1}, "seed must be"),
     "a spacing": ({"spacing": "optimised"}, "no spacing"),
     "a training": ({"denoiser": "trained", "training": 0}, "training must be"),
-    "a denoiser": ({"denoiser_b": "magic"}, "Lane B: There is no denoiser"),
-    "a sampler": ({"sampler": "consistency"}, "Lane A: There is no sampler"),
-    "steps": ({"steps": 1001}, "Lane A: Steps must be"),
-    "a variance": ({"variance_b": "learned"}, "Lane B: There is no variance"),
-    "a list": ({"steps": [1], "shape": "ring"}, "Lane A: Steps must be"),
+    "a denoiser": ({"denoiser_b": "magic"}, "There is no denoiser of lane B 'magic'"),
+    "a sampler": ({"sampler": "consistency"}, "no sampler of lane A"),
+    "steps": ({"steps": 1001}, "Steps of lane A must be"),
+    "a variance": ({"variance_b": "learned"}, "no variance of lane B"),
+    "a list": ({"steps": [1], "shape": "ring"}, "Steps of lane A must be"),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_said(wrong, handlers):
+def test_what_is_wrong_is_said(wrong, place):
     change, sentence = WRONG[wrong]
-    assert sentence in handlers.describe_run(ASKED | change)["error"]
-    (*_, last) = streamed(handlers.tasks, ASKED | change)
-    assert last["state"] == "error" and sentence in last["text"]
+    assert sentence in described(place, "plane", ASKED | change)
+    _, seen = streamed(place, ASKED | change)
+    assert seen[-1]["state"] == "error" and sentence in seen[-1]["text"]
 
 
-def test_a_run_over_the_limit_is_refused(handlers):
-    handlers = made(run_tflop=0.01)
+def test_a_run_over_the_limit_is_refused():
+    place = PlanePlace(toy_lab(run_tflop=0.01))
     asked = ASKED | {"steps": 1000, "cloud": 2000}
-    assert "(limit: run_tflop = 0.01)" in handlers.describe_run(asked)["error"]
-    assert "(limit: run_tflop = 0.01)" in streamed(handlers.tasks, asked)[-1]["text"]
-    assert "estimate" in handlers.describe_run(ASKED)
-    assert "limit: run_tflop" in handlers.describe_run(ASKED | TRAINED | {"training": 10_000})["error"]
+    assert "(limit: run_tflop = 0.01)" in described(place, "plane", asked)
+    assert "(limit: run_tflop = 0.01)" in streamed(place, asked)[1][-1]["text"]
+    assert "estimate" in described(place, "plane", ASKED)
+    assert "limit: run_tflop" in described(place, "plane", ASKED | TRAINED | {"training": 10_000})
 
 
-def test_what_a_public_page_allows_is_enough_for_the_largest_run(handlers):
+def test_what_a_public_page_allows_is_enough_for_the_largest_run():
     largest = {"steps": 1000, "steps_b": 1000, "cloud": 2000, "denoiser": "trained", "training": 10_000}
-    handlers = Handlers(SimpleNamespace(limits=ServerLimits.public(), kind="CPU"))
-    assert "estimate" in handlers.describe_run(ASKED | largest)
+    place = PlanePlace(toy_lab(run_tflop=ServerLimits.public().run_tflop))
+    assert "estimate" in described(place, "plane", ASKED | largest)
 
 
-def test_every_shape_and_one_point_run(handlers):
+def test_every_shape_and_one_point_run(place):
     for change in (*({"shape": name} for name in SHAPES), {"shape": "drawing", "drawing": "0,0"}):
         asked = ASKED | change | {"width": 0.02, "sampler": "dpm++", "spacing": "trailing"}
-        assert streamed(handlers.tasks, asked)[-1]["state"] == "finished"
-        centres = handlers.describe_run(asked)["data"]["centres"]
-        np.testing.assert_allclose(centres, Wanted.check(asked).mixture().centres.flatten(), atol=1e-4)
+        assert streamed(place, asked)[1][-1]["state"] == "finished"
+        centres = described(place, "plane", asked)["data"]["centres"]
+        np.testing.assert_allclose(centres, Plane.check(asked).mixture().centres.flatten(), atol=1e-4)
 
 
-def test_the_first_visitor_is_told_how_long_a_run_takes(handlers):
-    for change in ({}, TRAINED | {"training": 10_000}):
-        assert handlers.describe_run(ASKED | change)["estimate"].endswith(" on this CPU")
-    assert "about" in handlers.describe_run(ASKED | TRAINED | {"training": 10_000})["estimate"]
+def test_the_first_visitor_is_told_how_long_a_run_takes(place):
+    quick, slow = (described(place, "plane", ASKED | change) for change in ({}, TRAINED | {"training": 10_000}))
+    assert quick["estimate"].endswith(" on this CPU") and quick["auto"]
+    assert "about" in slow["estimate"] and not slow["auto"] and slow["seconds"] > quick["seconds"] > 0
+
+
+def test_the_form_has_a_link_for_each_value():
+    """A drawing is text in an address, after the #; the rest is what the page sends."""
+    form = {field["name"]: field for field in Plane.form()}
+    assert form["drawing"]["kind"] == "picture" and form["drawing"]["default"] == ""
+    assert Plane.kinds()["drawing"].write(Plane.check(DRAWING).drawing) == DRAWING["drawing"]
+    assert Plane.check({name: field["default"] for name, field in form.items()}) == Plane()

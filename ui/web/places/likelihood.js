@@ -189,7 +189,7 @@ export function mount(lab, part) {
       if (values.folder && mode() === "study") await openStudy();
     },
     items: () => [
-      { title: "Numbers (CSV)", save: saveNumbers, disabled: bits ? "" : "Run first" },
+      { title: "Numbers (CSV)", save: saveNumbers, disabled: bits && !panel.example ? "" : "Run first" },
       ...panel.items([], false),
     ],
   };

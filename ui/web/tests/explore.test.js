@@ -1,4 +1,4 @@
-// What the Latents and Likelihood tabs compute without a page.
+// What the form, the link, the stream and the parts of Look inside compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { frameAt } from "../places/latents/rows.js";
@@ -18,18 +18,28 @@ test("a square stays inside its picture, whatever is wanted", () => {
 });
 
 test("a link brings back what is in it, and pictures go where no server sees them", () => {
-  const url = linkTo(
-    "http://a/b?__theme=dark&seed=1",
-    "latents",
-    { seed: "2", times: "7, 8" },
-    { picture: "x-_=", picture_b: "" },
-  );
+  const fields = /** @type {any[]} */ ([
+    { name: "seed", kind: "seed", default: 13 },
+    { name: "times", kind: "wholes", default: "" },
+    { name: "count", kind: "whole", default: 8 },
+    { name: "picture", kind: "picture", default: "" },
+    { name: "picture_b", kind: "picture", default: "" },
+  ]);
+  const names = fields.map(({ name }) => name);
+  const values = { seed: "2", times: "7, 8", count: "8", picture: "x-_=", picture_b: "" };
+  const url = linkTo("http://a/b?__theme=dark&seed=1&count=9", "latents", values, fields, names);
   assert.equal(url.searchParams.get("__theme"), "dark");
-  assert.ok(!url.search.includes("x-_"));
-  const values = linked(url, "latents");
-  assert.deepEqual([values?.seed, values?.times, values?.picture, values?.picture_b], ["2", "7, 8", "x-_=", undefined]);
-  assert.equal(linked(url, "likelihood"), null);
-  assert.equal(linkTo(url, "latents", {}).hash, ""); // no picture is left over from before
+  assert.ok(!url.search.includes("x-_") && !url.searchParams.has("count")); // what is as usual is left out
+  const { part, values: got } = linked(url);
+  assert.deepEqual(
+    [part, got.seed, got.times, got.picture, got.picture_b],
+    ["latents", "2", "7, 8", "x-_=", undefined],
+  );
+  assert.equal(linkTo(url, "latents", {}, fields, names).hash, ""); // no picture is left over from before
+  assert.deepEqual(
+    ["tab=denoise", "tab=denoise&compare=true", "tab=learn", ""].map((query) => linked(`http://a/?${query}`).part),
+    ["watch", "compare", "course", "watch"],
+  );
 });
 
 test("each row shows the frame of its own share of the way", () => {
@@ -50,7 +60,7 @@ const message = (run, seq, more) => ({
   text: "",
   progress: 0.5,
   left: 3,
-  frames: [seq],
+  results: [seq],
   ...more,
 });
 
@@ -124,6 +134,7 @@ test("the CSV has every chain and every time", () => {
   const bits = {
     kind: "bits",
     done: 1,
+    looks: "",
     chains: { beta: { 1: [5, null, 0.5, 1], 2: [4, null, 0.25, 1] } },
     curves: { beta: { L: [1, 2], rate: [3, 0.5] } },
     rmse: [1.5, 60],

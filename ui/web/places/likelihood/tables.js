@@ -122,7 +122,7 @@ export function rates({ variances, T, published }, { curves, rmse, times }) {
   const heads = published ? [...own, "rate, paper", "RMSE, paper"] : own;
   const beside = published ? `. Beside it ${published.source}: the paper’s network, all test pictures` : "";
   return table(
-    `Rate: bits/dim sent until the receiver has x_t. RMSE of its x̂₀, of 255${beside}`,
+    `Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255${beside}`,
     heads,
     rows,
     own.length,

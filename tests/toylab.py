@@ -1,0 +1,89 @@
+"""A lab with one toy model, and runs of places in it: for tests of ui/places, which need no server and no page."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+import ddpm_core
+from ui.counts import Counts
+from ui.jobs import Job
+from ui.lab import Lab
+from ui.limits import ServerLimits
+from ui.pace import Pace
+from ui.place import Run
+from ui.quick import Quick
+from ui.turns import Turns
+
+
+class Models:
+    """In the place of ui.models.Models: one model, loaded the first time it is asked for."""
+
+    kind = "CPU"
+
+    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, T=100, public=False):
+        schedule = ddpm_core.NoiseSchedule.linear(T)
+        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size)
+        self.is_loaded, self.public = False, public
+
+    def loaded(self, ref):
+        return self.model if self.is_loaded else None
+
+    def known(self, ref):
+        return self.model
+
+    def get(self, ref):
+        self.is_loaded = True
+        return self.model
+
+    def fetch(self, ref, progress):
+        pass
+
+    def flop(self, ref):
+        return None
+
+    def to_download(self, ref):
+        return None
+
+    def references(self):
+        return []
+
+
+def toy_lab(models=None, **limits):
+    limits = ServerLimits(**limits)
+    turns = Turns(limits.concurrent_runs, limits.waiting_runs)
+    models, pace = models or Models(), Pace()
+    return Lab(models, turns, Quick(), limits, pace, Counts(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
+
+
+def messages(place, part, values, watch=lambda run, message: None):
+    """The run and its messages; `watch` sees each as it comes."""
+    try:
+        job, error = Job(place.request(part, values), place.lab), ""
+    except ValueError as wrong:
+        job, error = None, str(wrong)
+    run, seen = Run(place, part, values, job, error), []
+    for message in run.messages():
+        seen.append(message)
+        watch(run, message)
+    return run, seen
+
+
+def results(seen, kind=None):
+    found = [result for message in seen for result in message["results"]]
+    return [result for result in found if kind in (None, result["kind"])]
+
+
+def described(place, part, values):
+    """The answer to "describe", or the sentence of its refusal."""
+    try:
+        return place.describe(place.request(part, values))
+    except ValueError as error:
+        return str(error)
+
+
+def decoded(uri, size=8):
+    """A sprite as (N, H, W, 3)."""
+    row = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB"))
+    return np.stack(np.split(row, row.shape[1] // size, axis=1))
