@@ -21,7 +21,7 @@ from ui import temporary
 from ui.gate import MAX_REQUEST, Gate
 from ui.runs.closing import CLOSING
 from ui.runs.job import Job
-from ui.runs.limits import ServerLimits
+from ui.limits import ServerLimits
 from ui.runs.line import LINE
 from ui.runs.watch import COUNTS, Lines, watched
 

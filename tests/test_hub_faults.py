@@ -9,8 +9,8 @@ from huggingface_hub import constants, file_download
 from test_hub import refusal
 
 import ddpm_core
-from ui.runs.limits import Refused, ServerLimits
-from ui.runs.models import Models
+from ui.limits import Refused, ServerLimits
+from ui.models import Models
 
 REF = "google/ddpm-cifar10-32"
 WEIGHTS = "diffusion_pytorch_model.safetensors"

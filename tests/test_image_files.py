@@ -25,7 +25,7 @@ from ddpm_core.image_files import (
     to_8_bits,
 )
 from train.data.sources import open_source
-from ui.tabs.forward import pictures
+from ui import pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,8 +9,8 @@ from checkpoint_folders import write
 
 import ddpm_core
 from ui.runs.job import Job
-from ui.runs.limits import Refused, ServerLimits, table
-from ui.runs.models import Models
+from ui.limits import Refused, ServerLimits, table
+from ui.models import Models
 from ui.runs.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

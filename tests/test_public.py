@@ -13,8 +13,8 @@ from gradio_client.exceptions import AppError
 
 import ui
 from benchmarks import fuzz
-from ui.runs.limits import ServerLimits
-from ui.runs.models import Models
+from ui.limits import ServerLimits
+from ui.models import Models
 from ui.runs.warmup import Warmup
 
 LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ddpm_core.checkpoint.refs import FILES
-from ui.runs.offered import OFFERED
+from ui.offered import OFFERED
 
 ROOT = Path(__file__).parent.parent
 README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))

@@ -14,9 +14,9 @@ from ddpm_core.checkpoint import hub
 from ddpm_core.checkpoint.hub import Status
 from ui.export import scripts
 from ui.runs.job import Job
-from ui.runs.limits import Refused, ServerLimits
+from ui.limits import Refused, ServerLimits
 from ui.runs.line import LINE
-from ui.runs.models import Loading, Models
+from ui.models import Loading, Models
 from ui.runs.offered import short_name
 from ui.runs.pace import PACE
 from ui.runs.plan import make_plan

@@ -14,7 +14,7 @@ import ddpm_core
 from ui.runs import line
 from ui.runs.job import Job
 from ui.runs.lent import Changed, lend
-from ui.runs.limits import ServerLimits
+from ui.limits import ServerLimits
 from ui.runs.line import LINE
 from ui.runs.pace import PACE
 from ui.runs.updates import FINAL

@@ -9,7 +9,7 @@ import torch
 import ddpm_core
 from ui.runs import hardware, zero
 from ui.runs.job import Job
-from ui.runs.models import Models
+from ui.models import Models
 from ui.runs.settings import Settings
 
 SHARED = {"seeds": range(7, 9), "clip": True, "labels": None, "guidance": None}

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -13,7 +14,9 @@ from ui.lab import Lab
 from ui.limits import ServerLimits
 from ui.pace import Pace
 from ui.place import Run
+from ui.places.sampling import Sampling
 from ui.quick import Quick
+from ui.run_settings import Settings
 from ui.turns import Turns
 
 
@@ -22,10 +25,11 @@ class Models:
 
     kind = "CPU"
 
-    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, T=100, public=False):
+    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, T=100, public=False, channels=3, load=None):
         schedule = ddpm_core.NoiseSchedule.linear(T)
-        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size)
+        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size, channels=channels)
         self.is_loaded, self.public = False, public
+        self._load = load or (lambda progress: None)
 
     def loaded(self, ref):
         return self.model if self.is_loaded else None
@@ -38,7 +42,7 @@ class Models:
         return self.model
 
     def fetch(self, ref, progress):
-        pass
+        self._load(progress)
 
     def flop(self, ref):
         return None
@@ -50,11 +54,28 @@ class Models:
         return []
 
 
-def toy_lab(models=None, **limits):
+def toy_lab(models=None, turns=None, pace=None, **limits):
     limits = ServerLimits(**limits)
-    turns = Turns(limits.concurrent_runs, limits.waiting_runs)
-    models, pace = models or Models(), Pace()
+    if turns is None:  # an empty one is false
+        turns = Turns(limits.concurrent_runs, limits.waiting_runs)
+    models, pace = models or Models(), pace or Pace()
     return Lab(models, turns, Quick(), limits, pace, Counts(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
+
+
+@dataclass(frozen=True)
+class Lanes(Settings):
+    """A request of any lanes."""
+
+    given: tuple = ()
+
+    def lanes(self):
+        return self.given
+
+
+def sampling(lab, *lanes):
+    """The computation of these lanes, each a Settings."""
+    first = {name: getattr(lanes[0], name) for name in Settings.defaults()}
+    return Sampling(lab, Lanes(**first, given=lanes))
 
 
 def messages(place, part, values, watch=lambda run, message: None):
@@ -64,6 +85,7 @@ def messages(place, part, values, watch=lambda run, message: None):
     except ValueError as wrong:
         job, error = None, str(wrong)
     run, seen = Run(place, part, values, job, error), []
+    run.start()
     for message in run.messages():
         seen.append(message)
         watch(run, message)

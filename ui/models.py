@@ -90,7 +90,8 @@ class Models:
         turns: Turns | None = None,
         pace: Pace | None = None,
     ):
-        self._turns, self._pace = turns or Turns(), pace or Pace()
+        self._turns = Turns() if turns is None else turns  # an empty one is false
+        self._pace = pace or Pace()
         self.device = device
         self.public = public
         self.limits = limits or (ServerLimits.public() if public else ServerLimits())

@@ -114,7 +114,7 @@ class Sampling:
         model = self.models[0]
         check_same_images(self.models)
         if model.channels not in MODES:
-            raise ValueError(f"this model makes images of {model.channels} channels: only 1 to 4 can be shown")
+            raise ValueError(f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture")
         clip = model.clip if self.request.clip is None else self.request.clip  # what lanes share is the first one's
         resolved, arguments, steps = [], [], []
         for number, (lane, own) in enumerate(zip(self.lanes, self.models, strict=True)):
@@ -123,7 +123,7 @@ class Sampling:
                 arguments.append(resolved[-1].arguments(own))
                 steps.append(captions.rows(resolved[-1], own))
             except ValueError as error:
-                raise ValueError(f"Lane B: {error}" if number and isinstance(self.request, Pair) else error) from None
+                raise ValueError(f"Lane B: {error}" if number and len(self.lanes) == 2 else error) from None
         self.lanes, self._arguments, self.steps = tuple(resolved), arguments, steps
         self.caption = captions.caption(self.lanes, self.models, steps)
         total = sum(lane.steps for lane in self.lanes)

@@ -1,70 +1,41 @@
 """Runs of the page: every kept frame arrives, Stop and closing the page end them, one computes at a time."""
 
-import ast
 import asyncio
-import json
 import math
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import anyio.to_thread
-import jsdoc
 import numpy as np
 import pytest
-import torch
+import toylab
 from hypothesis import given
 from hypothesis import strategies as st
+from toylab import Models
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import ModelSpec
-from ui import web
-from ui.runs import line
-from ui.runs.frames import RunView
-from ui.runs.job import Job
-from ui.runs.limits import ServerLimits
-from ui.runs.line import ACTIVE, LINE, QUEUE
-from ui.runs.listeners import Unheard, in_thread
-from ui.runs.models import Loading
-from ui.runs.pace import PACE, Pace, Stopwatch
-from ui.runs.plan import FRAME_BYTES, caption, kept_steps, make_plan
-from ui.runs.settings import Settings
-from ui.runs.updates import FINAL, Frame
+from ui import jobs, turns
+from ui.captions import caption, names, rows, summary
+from ui.counts import ENDED
+from ui.listeners import Unheard, in_thread
+from ui.models import Loading
+from ui.pace import Pace, Stopwatch
+from ui.pictures import FRAME_BYTES, frame_format, kept_steps, uri
+from ui.places.sampling import Frame, SamplingPlace
+from ui.run_settings import Settings
+from ui.turns import ACTIVE, QUEUE, Turns
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
+LINE, PACE = Turns(), Pace()
 
 
-class Models:
-    """In the place of ui.runs.models.Models: one model, loaded the first time it is asked for."""
-
-    def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, load=lambda progress: None, channels=3):
-        schedule = ddpm_core.NoiseSchedule.linear(100)
-        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size, channels=channels)
-        self._load = load
-        self._loaded = False
-
-        self.limits = ServerLimits()
-
-    def loaded(self, ref):
-        return self.model if self._loaded else None
-
-    def admit(self, lanes):
-        pass
-
-    def flop(self, ref):
-        return None
-
-    def fetch(self, ref, progress):
-        self._load(progress)
-
-    def known(self, ref):
-        return self.model
-
-    def get(self, ref):
-        self._loaded = True
-        return self.model
+def Job(lanes, models, visitor=None):
+    """A job of these lanes; all of this module share their turns."""
+    lab = toylab.toy_lab(models, LINE, PACE)
+    return jobs.Job(toylab.sampling(lab, *lanes), lab, visitor)
 
 
 class Gate:
@@ -81,7 +52,7 @@ class Gate:
 
 def collect(job):
     updates = list(job.updates())
-    return updates, [frame for update in updates for frame in update.frames]
+    return updates, [result for update in updates for result in update.results if isinstance(result, Frame)]
 
 
 def until(updates, *states):
@@ -117,7 +88,7 @@ def test_every_step_of_a_short_run_arrives_once_and_in_order():
     updates, frames = collect(Job([SETTINGS], models))
     steps = list(ddpm_core.trajectory(models.model, range(13, 15), 10, variance="beta_tilde"))
     assert updates[-1].state == "finished"
-    assert all(update.state not in FINAL for update in updates[:-1])
+    assert all(update.state not in ENDED for update in updates[:-1])
     assert [frame.k for frame in frames] == list(range(10))
     for frame, step in zip(frames, steps, strict=True):
         np.testing.assert_array_equal(frame.x, to_uint8(step.x))
@@ -129,16 +100,14 @@ def test_the_plan_comes_once_not_after_the_first_frame_and_tells_what_is_going_t
         settings = Settings(**{"checkpoint": "toy", "steps": 10, "count": 1, **options})
         models = Models()
         updates, frames = collect(Job([settings], models))
-        plans = [i for i, update in enumerate(updates) if update.plan]
-        assert len(plans) == 1
-        assert plans[0] <= next(i for i, update in enumerate(updates) if update.frames)
-        plan = updates[plans[0]].plan
-        (lane,) = plan.lanes
-        for frame, (t, s, alpha_bar, sigma) in zip(frames, lane.steps, strict=True):
+        plan, *others = [result for update in updates for result in update.results]
+        assert others == frames
+        (steps,) = plan.steps
+        for frame, (t, s, alpha_bar, sigma) in zip(frames, steps, strict=True):
             assert s < t
             assert alpha_bar == models.model.schedule.alpha_bar[t]
             assert sigma == pytest.approx(frame.sigma, abs=1e-12)
-        assert lane.steps[-1][1] == lane.steps[-1][3] == 0
+        assert steps[-1][1] == steps[-1][3] == 0
 
 
 @given(st.integers(1, 1000), st.sampled_from([8, 28, 32, 64, 128, 256, 512]), st.integers(1, 16))
@@ -158,10 +127,8 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
 def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channels):
     rng = np.random.default_rng(0)
     noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    view = RunView([], Job([SETTINGS], Models(size=size, channels=channels)))
-    view.job.plan = make_plan([Settings(checkpoint="toy", count=count)], [view.job._models.model])
-    message = view._frame(Frame(0, 0, 0.1, noise, noise))
-    whole = len(kept_steps(1000, size, count, channels)) * sum(len(str(value)) for value in message.values())
+    message = uri(noise, frame_format(size, channels))
+    whole = len(kept_steps(1000, size, count, channels)) * 2 * len(message)
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
 
@@ -179,7 +146,7 @@ def test_stop_ends_the_run_after_the_step_under_way():
     gate.go.release()
     thread.join(10)
     assert seen[-1].state == "stopped"
-    assert sum(len(update.frames) for update in seen) == 4
+    assert sum(len(update.results) for update in seen) == 1 + 4  # the plan, and four frames
 
 
 def test_closing_the_updates_stops_the_run_and_frees_the_lock():
@@ -220,7 +187,7 @@ def test_runs_take_turns_and_say_what_they_wait_for():
 
 def test_a_run_loads_its_model_in_its_turn(monkeypatch):
     """Seven that wait must not fill the memory with seven models."""
-    monkeypatch.setattr(line, "SLICE", 60.0)  # each run is one turn, on a busy machine too
+    monkeypatch.setattr(turns, "SLICE", 60.0)  # each run is one turn, on a busy machine too
     gate, loads = Gate(), []
 
     class Counting(Models):
@@ -283,8 +250,8 @@ def test_clip_left_open_is_the_checkpoints_own():
     job = Job([replace(SETTINGS, clip=None)], models)
     collect(job)
     expected = ddpm_core.trajectory(models.model, range(13, 15), 10, variance="beta_tilde", clip=False)
-    np.testing.assert_array_equal(job.x_0[0], list(expected)[-1].x.numpy())
-    assert job.settings.clip is False
+    np.testing.assert_array_equal(job.computation.x_0[0], list(expected)[-1].x.numpy())
+    assert job.computation.lanes[0].clip is False
 
 
 def test_stop_acts_at_once_while_a_model_loads_and_the_loading_ends_at_its_next_report():
@@ -369,7 +336,7 @@ def test_the_sampler_does_not_wait_for_who_looks():
     updates = Job([SETTINGS], Models(network)).updates()
     first = next(updates)
     wait_for(lambda: len(times) == 10)  # though nobody asks for the next update
-    assert sum(len(update.frames) for update in (first, *updates)) == 10
+    assert sum(len(update.results) for update in (first, *updates)) == 1 + 10
 
 
 def test_updates_come_at_most_ten_times_a_second():
@@ -403,15 +370,6 @@ def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
     log = math.log
     monkeypatch.setattr(math, "log", lambda x: pace.note("a", next(batches), 1.0) or log(x))
     assert pace.of("a", 1) == 3
-
-
-def test_a_run_needs_nothing_of_gradio_or_the_page():
-    for path in Path(line.__file__).parent.glob("*.py"):
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-        names += [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
-        allowed = [name for name in names if name == "ui.runs" or name.startswith("ui.runs.")]
-        assert not [name for name in names if name.split(".")[0] in ("gradio", "ui", "train") and name not in allowed]
 
 
 # --- Who listens
@@ -483,72 +441,30 @@ def test_images_that_make_no_picture_are_refused_before_the_run():
 
 
 def test_messages_follow_the_protocol():
-    view = RunView(["toy", 10], Job([SETTINGS], Models()))
-    messages = list(view.messages())
+    place = SamplingPlace(toylab.toy_lab())
+    _, messages = toylab.messages(place, "watch", {"checkpoint": "toy", "steps": 10, "count": 2})
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
-    (plan,) = [message["plan"] for message in messages if "plan" in message]
-    assert plan["settings"] == ["toy", 10]
-    assert plan["seeds"] == ["13", "14"]
+    plan, *frames = toylab.results(messages)
+    assert plan["kind"] == "plan" and plan["seeds"] == ["13", "14"]
     assert (plan["size"], plan["count"], plan["pixelated"], plan["T"]) == (8, 2, True, 100)
-    frames = [frame for message in messages for frame in message.get("frames", ())]
-    assert [frame["k"] for frame in frames] == list(range(10))
+    assert [(frame["kind"], frame["k"]) for frame in frames] == [("frame", k) for k in range(10)]
     assert messages[-1]["state"] == "finished"
-    assert sorted(view.snapshot().pictures[0]) == list(range(10))
 
 
 def test_a_wrong_setting_is_one_message():
-    (message,) = RunView([], error="Steps must be …").messages()
-    assert (message["state"], message["text"]) == ("error", "Steps must be …")
+    _, (message,) = toylab.messages(SamplingPlace(toylab.toy_lab()), "watch", {"steps": 0})
+    assert message["state"] == "error" and message["text"].startswith("Steps must be a whole number from 1")
+
+
+def test_a_page_that_comes_back_gets_all_messages_again():
+    run, first = toylab.messages(SamplingPlace(toylab.toy_lab()), "watch", {"checkpoint": "toy", "steps": 3})
+    assert list(run.messages()) == first
+    run.forget_messages()
+    assert list(run.messages()) == []
 
 
 # --- Two lanes
-
-
-def test_messages_are_those_the_page_knows():
-    """Their keys and types are what ui/web/player/messages.js says."""
-    protocol = jsdoc.types((web.FILES / "player" / "messages.js").read_text(encoding="utf-8"))
-    learned = Models(lambda x, t, labels: torch.cat([0.3 * x, 0 * x], 1))
-    learned.model.variance = "learned_range"
-    lanes = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6, variance="beta_tilde")]
-    runs = [
-        Job([SETTINGS], Models(lambda x, t, labels: time.sleep(0.02) or 0.3 * x)),  # long enough to be seen running
-        Job(lanes, Models()),
-        Job([replace(SETTINGS, variance="learned_range")], learned),
-        Job([replace(SETTINGS, steps=1001)], Models()),
-        None,
-    ]
-    messages = [m for job in runs for m in RunView(["toy", 10, None], job, error="Wrong").messages()]
-    assert {message["state"] for message in messages} >= {"running", "finished", "error"}
-    assert any(
-        step[3] is None for m in messages if "plan" in m for lane in m["plan"]["lanes"] for step in lane["steps"]
-    )
-    for message in messages:
-        # As the page gets it: tuples become lists.
-        assert jsdoc.problem(json.loads(json.dumps(message)), "Message", protocol) is None
-    states = set(jsdoc.literals(protocol["State"]))
-    assert states >= set(FINAL) and {message["state"] for message in messages} <= states
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"state": "asleep"},
-        {"seq": "1"},
-        {"left": "soon"},
-        {"frames": [{"lane": 0}]},
-        {"news": 1},
-        {"plan": {"lanes": [{"name": "", "steps": [[1, 0, 0.5]]}]}},
-    ],
-    ids=str,
-)
-def test_the_check_of_messages_notices_what_is_wrong(wrong):
-    protocol = jsdoc.types((web.FILES / "player" / "messages.js").read_text(encoding="utf-8"))
-    right = {"run": "a", "seq": 1, "state": "queued", "text": "", "progress": None, "left": 0.5}
-    assert jsdoc.problem(right, "Message", protocol) is None
-    assert jsdoc.problem(right | wrong, "Message", protocol)
-    del right["text"]
-    assert jsdoc.problem(right, "Message", protocol)
 
 
 def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
@@ -560,16 +476,21 @@ def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
     for number, lane in enumerate(lanes):
         mine = [frame for frame in frames if frame.lane == number]
         model = models.model
-        alone = list(ddpm_core.trajectory(model, **lane.arguments(model)))
+        alone = list(ddpm_core.trajectory(model, **lane.resolved(model).arguments(model)))
         assert [frame.k for frame in mine] == list(range(lane.steps))
         for frame, step in zip(mine, alone, strict=True):
             np.testing.assert_array_equal(frame.x, to_uint8(step.x))
             assert frame.sigma == pytest.approx(step.sigma)
-        np.testing.assert_array_equal(job.x_0[number], alone[-1].x.numpy())
-    (plan,) = [update.plan for update in updates if update.plan]
-    assert [lane.name for lane in plan.lanes] == ["DDPM βₜ, 10 steps", "DDIM η 0.5, 4 steps"]
-    assert "DDPM βₜ, 10 steps against DDIM η 0.5, 4 steps" in plan.title
+        np.testing.assert_array_equal(job.computation.x_0[number], alone[-1].x.numpy())
+    assert names(job.computation.lanes) == ["DDPM βₜ, 10 steps", "DDIM η 0.5, 4 steps"]
+    assert "DDPM βₜ, 10 steps against DDIM η 0.5, 4 steps" in summary(job.computation.lanes)
     assert max(update.progress or 0 for update in updates) <= 1
+
+
+def said_of(lanes, model):
+    """The caption of lanes of one model."""
+    resolved = [lane.resolved(model) for lane in lanes]
+    return caption(resolved, [model] * len(lanes), [rows(lane, model) for lane in resolved])
 
 
 def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove():
@@ -578,7 +499,7 @@ def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove()
 
     def said(**changes):
         first = Settings(steps=20, variance="beta")
-        return caption([first, replace(first, **{"variance": "beta_tilde", **changes})], [model, model])
+        return said_of([first, replace(first, **{"variance": "beta_tilde", **changes})], model)
 
     assert said() == (
         "Both lanes have one x_T and the same noise z in every step; only its σ differs. Last noisy step at 20 steps: "
@@ -589,18 +510,18 @@ def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove()
     assert "their steps differ, so the noise of the steps is not shared" in different
     assert "βₜ, 20 steps adds σ = .182" in different and "β̃ₜ, 1000 steps adds σ = .007" in different
     assert "DDIM η 0 adds σ = 0 (0 grey levels)" in said(sampler="ddim")
-    assert caption([Settings()], [model]) == ""
+    assert said_of([Settings()], model) == ""
 
 
 def test_the_caption_of_lanes_without_noise_speaks_of_none():
     model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8, variance="beta")
     first = Settings(steps=10, sampler="ddim", spacing="quadratic")
-    said = caption([first, replace(first, sampler="unipc")], [model, model])
+    said = said_of([first, replace(first, sampler="unipc")], model)
     assert said == (
         "Both lanes have one x_T and add no noise. To get xₛ, DDIM uses the newest x̂₀ alone; UniPC uses the newest x̂₀ "
         "and the one before, and corrects xₜ with the newest first."
     )
-    noisy = caption([first, replace(first, sampler="ddpm")], [model, model])
+    noisy = said_of([first, replace(first, sampler="ddpm")], model)
     assert noisy.startswith("Both lanes have one x_T; DDIM η 0 adds no noise after it.") and "grey levels" in noisy
 
 
@@ -609,18 +530,17 @@ def test_two_lanes_of_optimised_steps_have_a_caption():
     model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8)
     model.optimised = {"ddim": {5: (90, 70, 50, 30, 10)}}
     lanes = [replace(SETTINGS, steps=5, spacing="optimised", variance=kind) for kind in ("beta", "beta_tilde")]
-    assert "Last noisy step at 5 steps" in make_plan(lanes, [model, model]).caption
+    assert "Last noisy step at 5 steps" in said_of(lanes, model)
 
 
 def test_lanes_are_named_by_what_they_differ_in():
     first = Settings(checkpoint="mnist-tiny", steps=50, sampler="ddim")
     both = [first, replace(first, checkpoint="mnist-student", steps=2, sampler="unipc", spacing="quadratic")]
-    spec = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8)
-    plan = make_plan(both, [spec, spec])
-    names = ["Digits, DDIM η 0, 50 steps, linspace", "mnist-student, UniPC, 2 steps, quadratic"]
-    assert [lane.name for lane in plan.lanes] == names
-    assert plan.title == f"{' against '.join(names)} · seed 13"
-    assert make_plan([both[1]], [spec]).title == "mnist-student · 2 steps · quadratic · UniPC · seed 13"
+    called = ["Digits, DDIM η 0, 50 steps, linspace", "mnist-student, UniPC, 2 steps, quadratic"]
+    both[0] = replace(first, spacing="linspace")
+    assert names(both) == called
+    assert summary(both) == f"{' against '.join(called)} · seed 13"
+    assert summary(both[1:]) == "mnist-student · 2 steps · quadratic · UniPC · seed 13"
 
 
 class Two(Models):
@@ -644,8 +564,8 @@ class Two(Models):
 def test_two_lanes_of_two_models_are_each_the_run_alone():
     """Teacher and student: other steps, other samplers, other networks, and other numbers for the same class."""
     teacher, student = Models(lambda x, t, labels: 0.3 * x + 0.1 * labels.reshape(-1, 1, 1, 1)).model, Models().model
-    for model, names in ((teacher, ("cat", "dog")), (student, ("dog", "cat"))):
-        model.num_classes, model.null_label, model.class_names = 2, 2, names
+    for model, classes in ((teacher, ("cat", "dog")), (student, ("dog", "cat"))):
+        model.num_classes, model.null_label, model.class_names = 2, 2, classes
     first = replace(SETTINGS, checkpoint="teacher", sampler="ddim", label="dog")
     lanes = [first, replace(first, checkpoint="student", steps=2, sampler="unipc")]
     models = Two(teacher=teacher, student=student)
@@ -654,11 +574,10 @@ def test_two_lanes_of_two_models_are_each_the_run_alone():
     assert updates[-1].state == "finished" and models.got == ["teacher", "student"] and job.loaded
     assert [frame.lane for frame in frames].count(1) == 2
     for number, (lane, model) in enumerate(zip(lanes, (teacher, student), strict=True)):
-        *_, last = ddpm_core.trajectory(model, **lane.arguments(model))
-        np.testing.assert_array_equal(job.x_0[number], last.x.numpy())
+        *_, last = ddpm_core.trajectory(model, **lane.resolved(model).arguments(model))
+        np.testing.assert_array_equal(job.computation.x_0[number], last.x.numpy())
     assert PACE.of("teacher", 2) and PACE.of("student", 2)
-    assert PACE.left(lanes, [0, 0]) == pytest.approx(10 * PACE.of("teacher", 2) + 2 * PACE.of("student", 2))
-    assert PACE.left(lanes, [10, 2]) == 0
+    assert job.computation.left() == 0
 
 
 def test_two_models_with_other_images_are_refused_in_one_sentence_before_any_is_loaded():
@@ -678,7 +597,7 @@ def test_what_lane_bs_model_does_not_have_is_said_of_lane_b():
 
 def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_others():
     pace = Pace()
-    watch = Stopwatch(pace, SETTINGS, 2)
+    watch = Stopwatch(pace, "toy", SETTINGS.batch, 2)
     paces = []
     for seconds in (9.0, 8.0, 2.0, 4.0):
         watch.note(seconds)

@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from ui.runs.forecast import Work, forecast
-from ui.runs.line import SLICE, Full, Line, Outlook
+from ui.forecast import Work, forecast
+from ui.forecast import Outlook
+from ui.turns import SLICE, Full, Turns
 
 
 class Clock:
@@ -59,7 +60,7 @@ class Holder:
 
 def simulate(*runs, line=None, meanwhile=lambda line: None):
     """All come in this order while another one has the turn; then meanwhile(line). Gives (name, when) of each step."""
-    line, log = Line(clock=Clock()) if line is None else line, []
+    line, log = Turns(clock=Clock()) if line is None else line, []
     threads = [threading.Thread(target=run.go, args=(line, log), daemon=True) for run in runs]
     with line.turn(Holder()):
         for number, thread in enumerate(threads, 1):
@@ -127,7 +128,7 @@ def test_loading_counts_as_computing():
 
 
 def test_a_turn_with_loading_goes_on_for_as_long_as_that_took():
-    line = Line(clock=Clock())
+    line = Turns(clock=Clock())
     with line.join(Holder()) as place, line.join(Holder()) as other:
         place.take()
         other.ask()
@@ -155,7 +156,7 @@ def test_who_comes_back_at_once_has_not_lost_its_debt():
 
 def test_only_so_many_take_turns_and_the_others_begin_in_their_order():
     """With three places, and no short runs."""
-    log = simulate(*(Run(i, 200, 0.1) for i in range(6)), line=Line(active=3, clock=Clock()))
+    log = simulate(*(Run(i, 200, 0.1) for i in range(6)), line=Turns(active=3, clock=Clock()))
     first, last = {}, ends(log)
     for name, end in log:
         first.setdefault(name, end)
@@ -167,13 +168,13 @@ def test_only_so_many_take_turns_and_the_others_begin_in_their_order():
 
 def test_a_place_is_kept_for_short_runs():
     """Four long runs have three of four places; a short one that comes last begins at once."""
-    log = simulate(*(Run(i, 200, 0.1) for i in range(4)), Run("short", 10, 0.1), line=Line(active=4, clock=Clock()))
+    log = simulate(*(Run(i, 200, 0.1) for i in range(4)), Run("short", 10, 0.1), line=Turns(active=4, clock=Clock()))
     assert ends(log)["short"] < 1.0 + 4 * (SLICE + 1.0)
     assert next(end for name, end in log if name == 3) > 20  # the fourth has waited for the end of one
 
 
 def test_a_full_line_refuses_in_one_sentence():
-    line = Line(active=2, queue=2, clock=Clock())
+    line = Turns(active=2, queue=2, clock=Clock())
     with line.join(Holder(), "a"), line.join(Holder(), "a"):
         with pytest.raises(Full, match="You have 2 runs here already, and one visitor may have 2"), line.join("c", "a"):
             pass
@@ -223,7 +224,7 @@ def test_waiting_runs_see_their_place_and_when_they_begin_and_end():
     def look(line):
         seen.extend(run.place.outlook() for run in runs)
 
-    log = simulate(*runs, line=Line(active=5, clock=Clock()), meanwhile=look)
+    log = simulate(*runs, line=Turns(active=5, clock=Clock()), meanwhile=look)
     assert [outlook.before for outlook in seen] == [0, 1, 2, 3]
     assert not any(outlook.begun for outlook in seen) and {outlook.sharers for outlook in seen} == {1}
     assert [outlook.start for outlook in seen[:3]] == [SLICE, 2 * SLICE, 3 * SLICE]
@@ -246,7 +247,7 @@ def test_a_run_that_shares_knows_with_how_many_and_when_it_ends():
 
 
 def test_who_has_not_asked_for_a_turn_has_no_outlook():
-    with Line(clock=Clock()).join(Holder()) as place:
+    with Turns(clock=Clock()).join(Holder()) as place:
         assert place.outlook() is None
 
 
@@ -291,7 +292,7 @@ def test_what_is_not_known_makes_the_rest_unknown_only_where_it_matters():
 
 
 def test_an_outlook_has_no_infinite_seconds():
-    line = Line(active=1, clock=Clock())
+    line = Turns(active=1, clock=Clock())
     with line.join(Holder()) as first, line.join(Holder()) as second:
         first.take()
         second.ask()
