@@ -22,17 +22,17 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 from test_ui_jobs import Models as OneModel
-
-import app as command
-import ddpm_core
-import ui
-from ddpm_core.imaging import to_uint8
 from ui.runs import listeners
 from ui.runs.job import Job
 from ui.runs.line import LINE
 from ui.runs.models import Models
 from ui.runs.settings import DEFAULTS, PAGE
 from ui.runs.warmup import Warmup
+
+import app as command
+import ddpm_core
+import ui
+from ddpm_core.imaging import to_uint8
 
 FAST = {"steps": 3, "count": 2}
 PARAMETERS = {

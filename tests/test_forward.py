@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from test_ui_jobs import wait_for
-
-from ddpm_core import forward, process
 from ui.runs import quick
 from ui.runs.limits import Refused, ServerLimits
 from ui.tabs.forward import pictures, server
+
+from ddpm_core import forward, process
 
 
 @pytest.mark.parametrize("name", forward.SCHEDULES)

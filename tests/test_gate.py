@@ -14,16 +14,16 @@ from types import SimpleNamespace
 import pytest
 import test_ui_jobs
 from test_files import held_elsewhere
+from ui.runs.closing import CLOSING
+from ui.runs.job import Job
+from ui.runs.line import LINE
+from ui.runs.watch import COUNTS, Lines, watched
 
 import app as command
 import ui
 from ui import temporary
 from ui.gate import MAX_REQUEST, Gate
-from ui.runs.closing import CLOSING
-from ui.runs.job import Job
 from ui.limits import ServerLimits
-from ui.runs.line import LINE
-from ui.runs.watch import COUNTS, Lines, watched
 
 
 def asked(method, path, body=b"", app=None, root_path=""):

@@ -4,14 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
-import test_ui_jobs
+import toylab
 from checkpoint_folders import write
 
 import ddpm_core
-from ui.runs.job import Job
+from ui.jobs import Job
 from ui.limits import Refused, ServerLimits, table
 from ui.models import Models
-from ui.runs.settings import Settings
+from ui.places.sampling import Frame
+from ui.run_settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -90,30 +91,34 @@ def test_the_documents_list_every_limit_with_its_defaults():
 
 def test_a_run_that_costs_too_much_is_refused_before_its_model_is_loaded(monkeypatch):
     monkeypatch.setattr(ddpm_core, "load", None, raising=False)
-    models = Models(limits=ServerLimits(run_tflop=1))
-    job = Job([Settings("cifar10-tiny", steps=100, count=16)], models)
+    lab = toylab.toy_lab(Models(), run_tflop=1)
+    job = Job(toylab.sampling(lab, Settings("cifar10-tiny", steps=100, count=16)), lab)
     *_, last = job.updates()
     assert last.state == "error" and isinstance(job.failure, Refused)
     assert "This run needs 3.3 TFLOP (100 steps × 16 images × 2.07 GFLOP)" in last.text
 
 
 def test_guidance_and_two_lanes_cost_twice():
-    models = Models(limits=ServerLimits(run_tflop=0.3))
-    models.admit([Settings("cifar10-tiny", steps=100, count=1)])  # 0.21 TFLOP
+    lab = toylab.toy_lab(Models(), run_tflop=0.3)
+
+    def admit(lanes):
+        computation = toylab.sampling(lab, *lanes)
+        computation.prepare([lab.models.known(ref) for ref in computation.refs])
+
+    admit([Settings("cifar10-tiny", steps=100, count=1)])  # 0.21 TFLOP
     for lanes in (
         [Settings("cifar10-tiny", steps=100, count=1, label="cat", guidance=2)],
         [Settings("cifar10-tiny", steps=100, count=1)] * 2,
     ):
         with pytest.raises(Refused):
-            models.admit(lanes)
+            admit(lanes)
 
 
 def test_a_run_ends_when_its_time_is_over_and_keeps_its_frames():
-    models = test_ui_jobs.Models()
-    models.limits = ServerLimits(run_seconds=1e-9)
-    updates = list(Job([test_ui_jobs.SETTINGS], models).updates())
+    lab = toylab.toy_lab(run_seconds=1e-9)
+    updates = list(Job(toylab.sampling(lab, Settings("toy", steps=10)), lab).updates())
     assert "The run was stopped after 0 s of computing: take fewer" in updates[-1].text
-    assert sum(len(update.frames) for update in updates) >= 1
+    assert any(isinstance(result, Frame) for update in updates for result in update.results)
 
 
 def test_a_model_is_refused_for_its_weights_before_they_are_read(tmp_path, monkeypatch):

@@ -14,7 +14,6 @@ import gradio as gr
 import pytest
 import uvicorn
 from PIL import Image
-
 from ui.tabs.denoise.player import player
 
 pytest_plugins = ("browser",)

@@ -10,12 +10,12 @@ import pytest
 from browser import browser, page  # noqa: F401
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from ui.runs.warmup import Warmup
 
 import ui
 from benchmarks import fuzz
 from ui.limits import ServerLimits
 from ui.models import Models
-from ui.runs.warmup import Warmup
 
 LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
 

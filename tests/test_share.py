@@ -13,13 +13,13 @@ from diffusers.schedulers import scheduling_ddpm
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from ui.export.link import from_address
+from ui.runs.models import Models
+from ui.runs.settings import DEFAULTS, MAX_SEED, PAGE, Settings, lanes
 
 import ddpm_core
 from ddpm_core.checkpoint.refs import embedded
 from ui.export import scripts
-from ui.export.link import from_address
-from ui.runs.models import Models
-from ui.runs.settings import DEFAULTS, MAX_SEED, PAGE, Settings, lanes
 
 
 def query(values):

@@ -15,6 +15,15 @@ import pytest
 import torch
 from PIL import Image
 from training import assert_same, fit, flags, process_restored, tiny, weights  # noqa: F401
+from ui.runs.models import Models
+from ui.runs.settings import Settings
+from ui.tabs.latents.handlers import Handlers as LatentsHandlers
+from ui.tabs.train import choices, training, visits
+from ui.tabs.train.folder import RunFolder
+from ui.tabs.train.server import functions
+from ui.tabs.train.tab import user
+from ui.tabs.train.training import Training
+from ui.tabs.train.visits import Refused, Visits
 
 import ddpm_core
 import ui
@@ -27,15 +36,6 @@ from train.fit.limits import check
 from train.fit.preview import Pace, Yardstick
 from train.fit.start import parse_fit
 from ui.export import scripts
-from ui.runs.models import Models
-from ui.runs.settings import Settings
-from ui.tabs.latents.handlers import Handlers as LatentsHandlers
-from ui.tabs.train import choices, training, visits
-from ui.tabs.train.folder import RunFolder
-from ui.tabs.train.server import functions
-from ui.tabs.train.tab import user
-from ui.tabs.train.training import Training
-from ui.tabs.train.visits import Refused, Visits
 
 pytest_plugins = ("browser",)
 STUB = Path(__file__).with_name("stub_trainer.py")

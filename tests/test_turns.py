@@ -6,8 +6,7 @@ from collections import Counter
 
 import pytest
 
-from ui.forecast import Work, forecast
-from ui.forecast import Outlook
+from ui.forecast import Outlook, Work, forecast
 from ui.turns import SLICE, Full, Turns
 
 

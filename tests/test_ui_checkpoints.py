@@ -8,20 +8,20 @@ import pytest
 import torch
 from checkpoint_folders import write
 from hub_server import HubServer
-
-import ddpm_core
-from ddpm_core.checkpoint import hub
-from ddpm_core.checkpoint.hub import Status
-from ui.export import scripts
 from ui.runs.job import Job
-from ui.limits import Refused, ServerLimits
 from ui.runs.line import LINE
-from ui.models import Loading, Models
 from ui.runs.offered import short_name
 from ui.runs.pace import PACE
 from ui.runs.plan import make_plan
 from ui.runs.settings import Settings
 from ui.tabs.denoise import controls
+
+import ddpm_core
+from ddpm_core.checkpoint import hub
+from ddpm_core.checkpoint.hub import Status
+from ui.export import scripts
+from ui.limits import Refused, ServerLimits
+from ui.models import Loading, Models
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 

@@ -14,15 +14,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from test_ui_jobs import SETTINGS, Gate, Models
+from ui.runs.frames import RunView, make_room
+from ui.runs.job import Job
+from ui.runs.plan import kept_steps
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
 from ui.export import files
-from ui.runs.frames import RunView, make_room
-from ui.runs.job import Job
-from ui.runs.plan import kept_steps
 
 LANES = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6)]
 

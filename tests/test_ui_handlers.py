@@ -7,11 +7,6 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 from test_ui_jobs import Models as OneModel
-
-import ddpm_core
-from ddpm_core.checkpoint.refs import embedded
-from ddpm_core.names import SAMPLERS
-from ui.export import files
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
 from ui.runs.models import Models
@@ -19,6 +14,11 @@ from ui.runs.settings import DEFAULTS, LANE, PAGE, lanes
 from ui.runs.warmup import Warmup
 from ui.tabs.denoise import controls
 from ui.tabs.denoise.handlers import Fit, Handlers
+
+import ddpm_core
+from ddpm_core.checkpoint.refs import embedded
+from ddpm_core.names import SAMPLERS
+from ui.export import files
 from ui.tabs.learn.lessons import LESSON_SETTINGS, lessons
 from ui.tabs.learn.tab import HANDLES, denoise_values, switch
 

@@ -16,11 +16,6 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 from test_ui_jobs import Gate
 from test_ui_jobs import Models as Toy
-
-import ddpm_core
-from ddpm_core.student import Student
-from ui import sets
-from ui.export import files
 from ui.runs.line import LINE
 from ui.runs.listeners import Streams
 from ui.runs.models import Models
@@ -29,6 +24,11 @@ from ui.tabs.latents.chooser import Chooser
 from ui.tabs.latents.handlers import Handlers
 from ui.tabs.latents.job import spread
 from ui.tabs.latents.wanted import Wanted
+
+import ddpm_core
+from ddpm_core.student import Student
+from ui import sets
+from ui.export import files
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "times": "100, 20, 0", "seed": "7", "seed_b": "9"}
 BOTH = ({"mode": "reconstruct"}, {"mode": "interpolate"})

@@ -5,12 +5,13 @@ import time
 
 import pytest
 import torch
+import toylab
 
 import ddpm_core
-from ui.runs import hardware, zero
-from ui.runs.job import Job
+from ui import hardware, zero
+from ui.jobs import Job
 from ui.models import Models
-from ui.runs.settings import Settings
+from ui.run_settings import Settings
 
 SHARED = {"seeds": range(7, 9), "clip": True, "labels": None, "guidance": None}
 LANES = [{"steps": 3, "sampler": "ddpm", "variance": "beta", "spacing": "linspace", "eta": 0.0}]
@@ -67,11 +68,12 @@ def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most()
 
 def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_engine, monkeypatch):
     monkeypatch.setattr(spaces, "quota", 5.0)
-    job = Job([Settings("cifar10-tiny", steps=2, count=1)], Models(device="cpu"))
+    lab = toylab.toy_lab(Models(device="cpu"))
+    job = Job(toylab.sampling(lab, Settings("cifar10-tiny", steps=2, count=1)), lab)
     updates = list(job.updates())
     assert updates[-1].state == "finished"
     assert "no GPU time left for you today" in job.notice
-    assert job.x_0[0].shape == (1, 3, 32, 32)
+    assert job.computation.x_0[0].shape == (1, 3, 32, 32)
 
 
 def test_a_gpu_that_is_taken_away_ends_the_run_with_one_sentence(spaces, model, monkeypatch):

@@ -37,10 +37,6 @@ class Field:
         """The value as the computation needs it. Raises ValueError, with one sentence that says what is allowed."""
         raise NotImplementedError
 
-    def read(self, text: str) -> Any:
-        """The same for the text of an address."""
-        return self.check(text)
-
     def write(self, value: Any) -> Any:
         """A checked value as the page and an address have it."""
         return value
@@ -88,14 +84,10 @@ class Switch(Field):
     """True or false, or None where that is left to the checkpoint."""
 
     def check(self, value: object) -> bool | None:
+        value = {"true": True, "false": False, "": None}.get(value, value) if isinstance(value, str) else value
         if not isinstance(value, bool | None):
             raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {shown(value)}")
         return value
-
-    def read(self, text: str) -> bool:
-        if text not in ("true", "false"):
-            raise ValueError("must be true or false")
-        return text == "true"
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ DRAWINGS = ("lighthouse", "cat", "balloon", "flower")  # of ui/sets
 @cache
 def drawn(name: str) -> np.ndarray:
     """One of DRAWINGS, uint8 (SIZE, SIZE, 3)."""
-    return np.asarray(Image.open(SETS / f"{name}.png").convert("RGB"))
+    return np.asarray(open_picture(SETS / f"{name}.png").convert("RGB"))
 
 
 # --- Pictures on their way to the page

@@ -114,7 +114,9 @@ class Sampling:
         model = self.models[0]
         check_same_images(self.models)
         if model.channels not in MODES:
-            raise ValueError(f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture")
+            raise ValueError(
+                f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture"
+            )
         clip = model.clip if self.request.clip is None else self.request.clip  # what lanes share is the first one's
         resolved, arguments, steps = [], [], []
         for number, (lane, own) in enumerate(zip(self.lanes, self.models, strict=True)):

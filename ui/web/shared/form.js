@@ -274,8 +274,25 @@ export class Form {
     };
     const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
     if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
-    const isSteps = field.name.startsWith("steps");
-    return { element, get: number.get, set, inputs: () => [box], ...(isSteps ? { offer } : {}) };
+    if (field.name.startsWith("steps")) return { element, get: number.get, set, inputs: () => [box], offer };
+    if (field.name !== "count") return { element, get: number.get, set, inputs: () => [box] };
+    let touched = false; // else there are as many as the model is quick for
+    for (const input of [range, box])
+      input.addEventListener("input", () => {
+        touched = true;
+      });
+    return {
+      element,
+      get: number.get,
+      set(value) {
+        touched = true;
+        set(value);
+      },
+      inputs: () => [box],
+      offer({ count }) {
+        if (!touched && count <= Number(box.max)) set(count);
+      },
+    };
   }
 
   /** @param {FieldForm} field @returns {Control} */

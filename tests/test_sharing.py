@@ -8,16 +8,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_ui_jobs import SETTINGS, Gate, Models, collect, in_background, wait_for
+import toylab
+from test_jobs import LINE, PACE, SETTINGS, Gate, Job, collect, in_background, wait_for
+from toylab import Models
 
 import ddpm_core
-from ui.runs import line
-from ui.runs.job import Job
-from ui.runs.lent import Changed, lend
-from ui.limits import ServerLimits
-from ui.runs.line import LINE
-from ui.runs.pace import PACE
-from ui.runs.updates import FINAL
+from ui import jobs, turns
+from ui.counts import ENDED
+from ui.lent import Changed, lend
+from ui.places.sampling import Frame
 
 LONG = replace(SETTINGS, steps=40)
 
@@ -25,7 +24,7 @@ LONG = replace(SETTINGS, steps=40)
 @pytest.fixture(autouse=True)
 def short_turns(monkeypatch):
     """A turn is over after every step, and nothing is left in the line."""
-    monkeypatch.setattr(line, "SLICE", 0.0)
+    monkeypatch.setattr(turns, "SLICE", 0.0)
     yield
     wait_for(lambda: len(LINE) == 0)
 
@@ -34,11 +33,15 @@ def blurred(x, t, labels):
     return 0.3 * x + 0.1 * x.roll(1, -1)
 
 
-def together(*jobs):
+def shown(updates):
+    return [result for update in updates for result in update.results if isinstance(result, Frame)]
+
+
+def together(*runs):
     """Runs that begin at the same time: the updates of each."""
     with LINE.turn(Job([SETTINGS], Models())):
-        running = [in_background(job) for job in jobs]
-        wait_for(lambda: len(LINE) == 1 + len(jobs))
+        running = [in_background(job) for job in runs]
+        wait_for(lambda: len(LINE) == 1 + len(runs))
     for _, thread in running:
         thread.join(20)
         assert not thread.is_alive()
@@ -65,7 +68,7 @@ def test_a_seeds_pictures_are_the_same_whoever_takes_turns_with_it():
     assert sum(here != there for here, there in pairwise(order)) > 10  # they did take turns
     for updates, expected in zip(seen, alone, strict=True):
         assert updates[-1].state == "finished"
-        frames = [frame for update in updates for frame in update.frames]
+        frames = shown(updates)
         assert [(frame.lane, frame.k) for frame in frames] == [(frame.lane, frame.k) for frame in expected]
         for frame, other in zip(frames, expected, strict=True):
             np.testing.assert_array_equal(frame.x, other.x)
@@ -84,7 +87,7 @@ def test_ones_failure_leaves_the_others_running(error):
 
     good, bad, last = together(Job([LONG], Models()), Job([LONG], Models(broken)), Job([LONG], Models()))
     assert (good[-1].state, bad[-1].state, last[-1].state) == ("finished", "error", "finished")
-    assert sum(len(update.frames) for update in bad) == 4  # they are kept
+    assert len(shown(bad)) == 4  # they are kept
     assert "memory" in bad[-1].text if isinstance(error, MemoryError) else "RuntimeError" in bad[-1].text
     assert collect(Job([LONG], Models()))[0][-1].state == "finished"
 
@@ -123,7 +126,7 @@ def test_a_run_can_be_stopped_while_another_one_has_its_turn():
     gate.entered.acquire()  # the first one has had a turn, and waits for the next
     first.stop()
     thread.join(5)
-    assert not thread.is_alive() and seen[-1].state == "stopped" and seen[-1].state in FINAL
+    assert not thread.is_alive() and seen[-1].state == "stopped" and seen[-1].state in ENDED
     wait_for(lambda: len(LINE) == 1)
     for _ in range(40):
         gate.go.release()
@@ -148,13 +151,14 @@ def test_the_limit_on_a_runs_time_counts_its_own_turns_only(monkeypatch):
         now[0] += 1
         return 0.3 * x
 
-    models = Models(a_second)
-    models.limits = ServerLimits(run_seconds=50)
-    for seen in together(Job([LONG], models), Job([LONG], models)):
+    def limited(seconds):
+        lab = toylab.toy_lab(Models(a_second), LINE, PACE, run_seconds=seconds)
+        return jobs.Job(toylab.sampling(lab, LONG), lab)
+
+    for seen in together(limited(50), limited(50)):
         assert seen[-1].state == "finished"
     assert now[0] == 80
-    models.limits = ServerLimits(run_seconds=30)
-    (*_, last) = Job([LONG], models).updates()
+    (*_, last) = limited(30).updates()
     assert (last.state, last.text[:46]) == ("error", "The run was stopped after 31 s of computing: t")
 
 
@@ -216,7 +220,7 @@ def test_a_model_that_made_room_is_loaded_again_and_the_pictures_are_the_same():
     models = Forgetful()
     seen, _ = together(Job([LONG], models), Job([LONG], Models()))
     assert models.loads >= 2  # how often depends on the machine
-    frames = [frame for update in seen for frame in update.frames]
+    frames = shown(seen)
     assert len(frames) == len(alone)
     for frame, other in zip(frames, alone, strict=True):
         np.testing.assert_array_equal(frame.x, other.x)
@@ -240,18 +244,18 @@ def test_waiting_costs_no_threads_that_poll():
     first = Job([SETTINGS], Models(gate))
     _, first_thread = in_background(first)
     gate.entered.acquire()
-    jobs = [Job([SETTINGS], Models()) for _ in range(20)]
-    for job in jobs:
+    waiting = [Job([SETTINGS], Models()) for _ in range(20)]
+    for job in waiting:
         check = job._check
         job._check = lambda check=check: asked.append(threading.get_ident()) or check()
-    running = [in_background(job) for job in jobs]
+    running = [in_background(job) for job in waiting]
     wait_for(lambda: len(LINE) == 21)
     asked.clear()
     time.sleep(0.6)
-    assert len(asked) <= 3 * len(jobs)
+    assert len(asked) <= 3 * len(waiting)
     first.stop()
     gate.go.release()
-    for job in jobs:
+    for job in waiting:
         job.stop()
     for _, thread in [*running, (None, first_thread)]:
         thread.join(10)

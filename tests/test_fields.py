@@ -1,4 +1,4 @@
-"""The settings that a run can have, from the page and from scripts."""
+"""Requests: what values of a page, a script or an address are taken, and what is said of others."""
 
 import dataclasses
 import math
@@ -8,12 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
-from ui.export.link import from_address
-from ui.runs.settings import DEFAULTS, MAX_SEED, Settings, lanes, resolved
+from ui.places.sampling import REQUESTS, Pair
+from ui.run_settings import Settings
+
+MAX_SEED = 2**32 - 1
 
 
 def check(**changes) -> Settings:
     return Settings.check({**dataclasses.asdict(Settings()), **changes})
+
+
+def arguments(own, **changes):
+    return check(**changes).resolved(own).arguments(own)
 
 
 def model(**fields) -> ddpm_core.Model:
@@ -84,38 +90,38 @@ def test_image_i_has_seed_plus_i():
 
 
 def test_steps_end_at_the_models_T():
-    assert check(steps=100).arguments(model())["steps"] == 100
+    assert arguments(model(), steps=100)["steps"] == 100
     with pytest.raises(ValueError, match="1 to 100 for this checkpoint, got 101"):
-        check(steps=101).arguments(model())
+        arguments(model(), steps=101)
 
 
 @pytest.mark.parametrize(
     ("label", "number"), [("any", None), (None, None), ("", None), ("dog", 1), ("1", 1), (0, 0), (" dog ", 1)]
 )
 def test_a_class_is_given_by_name_or_number(label, number):
-    assert check(label=label).arguments(model(**NAMED))["labels"] == number
+    assert arguments(model(**NAMED), label=label)["labels"] == number
 
 
 @pytest.mark.parametrize("label", ["fish", "2", "-1", "DOG"])
 def test_classes_the_model_does_not_have_are_refused_with_those_it_has(label):
     with pytest.raises(ValueError, match="choose from any, cat, dog"):
-        check(label=label).arguments(model(**NAMED))
+        arguments(model(**NAMED), label=label)
 
 
 def test_a_class_called_by_a_number_is_meant_before_the_class_of_that_number():
     digits = model(num_classes=3, class_names=("1", "2", "3"))
-    assert [check(label=label).arguments(digits)["labels"] for label in ("1", "3", "0")] == [0, 2, 0]
+    assert [arguments(digits, label=label)["labels"] for label in ("1", "3", "0")] == [0, 2, 0]
 
 
 def test_clip_left_open_is_the_models_own():
     for own in (True, False):
-        assert check(clip=None).arguments(model(clip=own))["clip"] is own
-        assert check(clip=True).arguments(model(clip=own))["clip"] is True
+        assert arguments(model(clip=own), clip=None)["clip"] is own
+        assert arguments(model(clip=own), clip=True)["clip"] is True
 
 
 def test_a_model_without_classes_takes_any_only():
     with pytest.raises(ValueError, match="no classes"):
-        check(label="cat").arguments(model())
+        arguments(model(), label="cat")
 
 
 def test_guidance_counts_twice_in_a_batch():
@@ -124,13 +130,13 @@ def test_guidance_counts_twice_in_a_batch():
 
 
 def test_spacing_left_open_suits_the_sampler_and_a_chosen_one_stays():
-    assert check(sampler="unipc", steps=10).arguments(model())["spacing"] == "quadratic"
-    assert check(sampler="unipc", steps=10, spacing="linspace").arguments(model())["spacing"] == "linspace"
-    assert check(steps=10).arguments(model())["spacing"] == "linspace"
+    assert arguments(model(), sampler="unipc", steps=10)["spacing"] == "quadratic"
+    assert arguments(model(), sampler="unipc", steps=10, spacing="linspace")["spacing"] == "linspace"
+    assert arguments(model(), steps=10)["spacing"] == "linspace"
 
 
 def asked(**changes):
-    return lanes(list((DEFAULTS | {"compare": True} | changes).values()))
+    return Pair.check(changes).lanes()
 
 
 def test_lane_b_follows_lane_a_where_it_says_same():
@@ -140,13 +146,21 @@ def test_lane_b_follows_lane_a_where_it_says_same():
     assert (first.checkpoint, second.checkpoint, first.spacing, second.spacing) == ("a", "b", "trailing", "auto")
 
 
-def test_an_old_link_with_one_spacing_for_both_lanes_keeps_its_meaning():
-    old = {"compare": "true", "spacing": "quadratic", "sampler_b": "ddim", "steps_b": "20", "variance_b": "beta"}
-    values, refused = from_address(old)
-    assert not refused
-    assert [lane.spacing for lane in asked(**values)] == ["quadratic", "quadratic"]
+def test_an_old_link_keeps_its_meaning():
+    """Texts, and keys that are none of this request's."""
+    old = {"compare": "true", "spacing": "quadratic", "sampler_b": "ddim", "steps_b": "20", "clip": "true", "tab": "x"}
+    first, second = asked(**old)
+    assert (first.spacing, second.spacing, second.sampler, second.steps) == ("quadratic", "quadratic", "ddim", 20)
+    assert first.clip is True
 
 
-def test_clip_left_open_is_the_first_models_own_in_both_lanes():
-    both = [check(clip=None), check(clip=None)]
-    assert [lane.clip for lane in resolved(both, [model(clip=False), model(clip=True)])] == [False, False]
+def test_what_a_sampler_or_a_missing_class_makes_useless_is_left_out():
+    first, second = asked(eta=0.5, guidance=3, sampler_b="ddim", eta_b=0.5)
+    assert (first.eta, first.guidance, second.eta) == (0, 1, 0.5)
+    assert asked(label="cat", guidance=3)[0].guidance == 3
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_defaults_as_the_page_has_them_are_the_requests(name):
+    request = REQUESTS[name]
+    assert request.check({field["name"]: field["default"] for field in request.form()}) == request()
