@@ -1,10 +1,10 @@
-"""The Latents, Likelihood and Plane tabs in a real browser, with small random networks that are ready at once."""
+"""The parts of Look inside with a model, and the plane, in a real browser, with a small random network."""
 
 import os
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ import ui
 pytest_plugins = ("browser",)
 
 SIZE = 28
+PARTS = ("latents", "likelihood", "plane")
 
 
 @pytest.fixture(scope="module")
@@ -26,21 +27,41 @@ def url(tmp_path_factory, torch_page):
     folder = tmp_path_factory.mktemp("models") / "grey"
     small = {**TINY, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
     write(folder, scheduler={"num_train_timesteps": 20}, **small)
-    demo = ui.build(str(folder))
-    ui.launch(demo, prevent_thread_lock=True, inbrowser=False)
-    yield demo.local_url
-    demo.close()
+    app = ui.build(str(folder))
+    ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+    app.warmup.ready.wait(60)  # so that runs are known to be quick
+    yield f"{app.local_url}?{urlencode({'checkpoint': str(folder)})}"
+    ui.close(app)
 
 
-def open_tab(page, url, tab, **values):
-    query = "&".join(f"{name}={value}" for name, value in values.items())
-    page.goto(f"{url}?tab={tab}&{query}")
-    page.wait_for_selector(f".ddpm-{tab}[data-ready=true]")
+def open_part(page, url, part, **values):
+    """Open a link, and wait until its settings are described."""
+    page.goto(f"{url}&{urlencode({'tab': part, **values})}")
+    page.wait_for_selector(f".part-{part}[data-ready=true][data-described]")
 
 
-def finished(page, tab):
-    page.click(f".ddpm-{tab} .run:enabled")
-    page.wait_for_selector(f".ddpm-{tab}[data-state=finished]")
+def finished(page, part):
+    page.click(f".part-{part} .run:enabled")
+    page.wait_for_selector(f".part-{part}[data-state=finished]")
+
+
+def idle(page, part):
+    """Wait for the run with which a link begins."""
+    page.wait_for_selector(f".part-{part}[data-state=finished]")
+
+
+def field(page, part, name):
+    return page.locator(f".part-{part} [data-name={name}]")
+
+
+def saved(page, title, path):
+    """Take a file away by the menu."""
+    page.click("#share > button")
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name=title).click()
+    download.value.save_as(path)
+    page.keyboard.press("Escape")
+    return path
 
 
 def pictures(page, root):
@@ -48,48 +69,57 @@ def pictures(page, root):
     return page.locator(f"{root} img").evaluate_all("(images) => images.map((image) => image.src)")
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_what_opens_is_a_recorded_run(part, page, url):
+    page.goto(url.replace("checkpoint", "x"))
+    page.click("#places [data-place=inside]" if part != "plane" else "#places [data-place=compare]")
+    page.click(f"#parts [data-part={part}]")
+    page.get_by_text("A recorded run. Change anything, and yours begins.").locator("visible=true").wait_for()
+    page.wait_for_selector(f".part-{part}[data-state=idle][data-described]")
+    found = {"latents": ".rows img:visible", "likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}[part]
+    page.wait_for_selector(f".part-{part} {found}")
+    page.click("#share > button")
+    assert page.get_by_role("menuitem", name="Run first").count()
+
+
 def test_a_student_is_offered_what_it_was_made_for(page, url):
-    open_tab(page, url, "latents", checkpoint="mnist-tiny-consistency", sampler="ddpm", steps=50)
-    page.wait_for_selector(".ddpm-latents .run:enabled")
-    form = page.locator(".ddpm-latents")
-    assert form.locator(".sampler option").evaluate_all("(all) => all.map((one) => one.value)") == ["consistency"]
-    assert form.locator(".steps").input_value() == "2"
-    assert form.locator(".times").get_attribute("placeholder") == "1000, 562, 250"
-    assert not form.locator(".variance").is_visible() and not form.locator(".eta").is_visible()
-    form.locator(".checkpoint").select_option("mnist-tiny")
-    page.wait_for_function("document.querySelector('.ddpm-latents .sampler').options.length === 2")
-    form.locator(".sampler").select_option("ddim")
-    assert form.locator(".eta").is_visible()
+    open_part(page, url, "latents", checkpoint="mnist-tiny-consistency", sampler="ddpm", steps=50)
+    names = "(all) => all.map((one) => one.value)"
+    page.locator(".part-latents .more").evaluate("(more) => { more.open = true }")
+    assert field(page, "latents", "sampler").locator("input").evaluate_all(names) == ["consistency"]
+    assert field(page, "latents", "steps").locator("input[type=number]").input_value() == "2"
+    assert field(page, "latents", "times").locator("input").get_attribute("placeholder") == "1000, 562, 250"
+    assert not field(page, "latents", "variance").is_visible() and not field(page, "latents", "eta").is_visible()
+    field(page, "latents", "checkpoint").locator("select").select_option("mnist-tiny")
+    field(page, "latents", "sampler").get_by_label("DDIM").check(force=True)
+    assert field(page, "latents", "eta").is_visible()
 
 
-def test_reconstructions_fill_live_are_scrubbed_and_come_back_from_their_link(page, url, tmp_path):
-    open_tab(page, url, "latents", steps=4, count=3, times="20,5,0")
-    finished(page, "latents")
-    assert page.get_attribute(".ddpm-latents", "data-rows") == "3"
-    rows = pictures(page, ".ddpm-latents .cells")
-    assert len(rows) == 3 and "all the same" in page.locator(".ddpm-latents .line").nth(2).inner_text()
+def test_reconstructions_are_scrubbed_saved_and_come_back_from_their_link(page, url, tmp_path):
+    open_part(page, url, "latents", steps=4, count=3, times="20,5,0")
+    idle(page, "latents")
+    assert page.get_attribute(".part-latents", "data-rows") == "3"
+    rows = pictures(page, ".latents .cells")
+    assert len(rows) == 3 and "all the same" in page.locator(".latents .line").nth(2).inner_text()
     scrubber = page.get_by_label("Step of the chains")
     scrubber.press("Home")
-    page.wait_for_selector(".ddpm-latents[data-at='0']")
-    early = pictures(page, ".ddpm-latents .cells")
+    page.wait_for_selector(".latents[data-at='0']")
+    early = pictures(page, ".latents .cells")
     assert early[0] != rows[0] and early[2] == rows[2]
     page.get_by_role("button", name="Play").click()
-    page.wait_for_selector(".ddpm-latents[data-at='3']")
-    assert pictures(page, ".ddpm-latents .cells") == rows
+    page.wait_for_selector(".latents[data-at='3']")
+    assert pictures(page, ".latents .cells") == rows
+    assert Image.open(saved(page, "Picture (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 3 * SIZE + 4)
 
-    # The address restores it in another page, without running by itself; Enter in a field runs it.
     link = page.url
     page.goto("about:blank")
-    page.goto(link)
-    page.wait_for_selector(".ddpm-latents[data-ready=true]")
-    assert page.get_attribute(".ddpm-latents", "data-state") == "idle"
-    page.wait_for_selector(".ddpm-latents .run:enabled")
-    page.locator(".ddpm-latents .times").press("Enter")
-    page.wait_for_selector(".ddpm-latents[data-state=finished]")
-    assert pictures(page, ".ddpm-latents .cells") == rows
-    with page.expect_download() as download:
-        page.get_by_role("button", name="PNG").click()
-    assert Image.open(download.value.path()).size == (3 * SIZE + 4, 3 * SIZE + 4)
+    page.goto(link)  # it runs by itself, as it is quick
+    idle(page, "latents")
+    assert pictures(page, ".latents .cells") == rows
+    field(page, "latents", "times").locator("input").press("Enter")
+    page.wait_for_selector(".part-latents:not([data-state=finished])")
+    idle(page, "latents")
+    assert pictures(page, ".latents .cells") == rows
 
 
 def test_an_upload_is_cropped_in_view_and_interpolated(page, url, tmp_path):
@@ -98,66 +128,57 @@ def test_an_upload_is_cropped_in_view_and_interpolated(page, url, tmp_path):
     image.save(tmp_path / "half.png")
     Image.new("RGBA", (1, 1), (0, 0, 0, 0)).save(tmp_path / "dot.png")
     (tmp_path / "no.png").write_text("no picture")
-    open_tab(page, url, "latents", mode="interpolate", steps=2, count=3, times="0")
-    a, b = (page.locator(f".ddpm-latents .source[data-which={which}]") for which in "ab")
+    open_part(page, url, "latents", mode="interpolate", steps=2, count=3, times="0")
+    a, b = page.locator(".part-latents .source").all()
     a.locator(".upload input").set_input_files(tmp_path / "half.png")
     a.locator(".fitted img[src]").wait_for()
     before = a.locator(".fitted img").get_attribute("src")
-    square = a.locator(".square")
     for _ in range(5):
-        square.press("ArrowRight")
-    page.wait_for_function(
-        "(before) => document.querySelector('.source[data-which=a] .fitted img').src !== before", arg=before
-    )
+        a.locator(".square").press("ArrowRight")
+    page.wait_for_function("(before) => document.querySelector('.source .fitted img').src !== before", arg=before)
     b.locator(".upload input").set_input_files(tmp_path / "no.png")
     b.get_by_text("could not be read as a picture").wait_for()
     b.locator(".upload input").set_input_files(tmp_path / "dot.png")
-    b.locator(".cropper").wait_for()
     b.locator(".fitted img[src]").wait_for()
-    page.wait_for_function("document.querySelector('.source[data-which=b]').dataset.picture")
     finished(page, "latents")
-    assert page.get_attribute(".ddpm-latents", "data-rows") == "1"
-    kept = pictures(page, ".ddpm-latents .sources")
+    kept = pictures(page, ".latents .sources")
     link = page.url
     assert "picture=" not in urlsplit(link).query and len(parse_qs(urlsplit(link).fragment)) == 2
     page.goto("about:blank")
     page.goto(link)
-    page.wait_for_selector(".ddpm-latents[data-ready=true]")
-    page.wait_for_function("[...document.querySelectorAll('.source')].every((source) => source.dataset.picture)")
-    finished(page, "latents")
-    assert pictures(page, ".ddpm-latents .sources") == kept
+    images = "[...document.querySelectorAll('.latents .sources img')].map((image) => image.src).join()"
+    page.wait_for_function(f"(kept) => {images} === kept", arg=",".join(kept))
 
 
-def test_bits_are_measured_stopped_and_measured_again(page, url):
-    open_tab(page, url, "likelihood", count=40)
-    page.click(".ddpm-likelihood .run:enabled")
-    page.wait_for_selector(".ddpm-likelihood .guesses img")
-    page.get_by_role("tab", name="Learn").click()  # a run goes on in a tab that is not seen
-    page.wait_for_selector(".ddpm-likelihood:not([data-done='0'])", state="attached")
-    page.get_by_role("tab", name="Likelihood").click()
-    page.evaluate("document.querySelector('.ddpm-likelihood .stop').click()")  # it may have ended on a quick machine
-    page.wait_for_selector(".ddpm-likelihood:is([data-state=stopped], [data-state=finished])")
-    assert "bits/dim with β̃ₜ" in page.locator(".ddpm-likelihood .big").inner_text()
-    page.fill(".ddpm-likelihood .count", "0")
+def test_bits_are_measured_stopped_and_measured_again(page, url, tmp_path):
+    open_part(page, url, "likelihood", count=40)
+    page.click(".part-likelihood .run:enabled")
+    page.wait_for_selector(".likelihood .guesses img")
+    page.click("#places [data-place=watch]")  # a run goes on in a part that is not seen
+    page.wait_for_selector(".part-likelihood:not([data-done='0'])", state="attached")
+    page.click("#places [data-place=inside]")
+    page.evaluate("document.querySelector('.part-likelihood .stop').click()")  # it may have ended on a quick machine
+    page.wait_for_selector(".part-likelihood:is([data-state=stopped], [data-state=finished])")
+    assert "bits/dim: all 20 steps, with β̃ₜ" in page.locator(".likelihood .big").inner_text()
+    count = field(page, "likelihood", "count").locator("input")
+    count.fill("0")
     page.get_by_text("The number of pictures must be").wait_for()
-    assert page.locator(".ddpm-likelihood .run").is_disabled()
-    page.fill(".ddpm-likelihood .count", "2")
-    finished(page, "likelihood")
-    assert page.get_attribute(".ddpm-likelihood", "data-done") == "2"
-    assert page.locator(".ddpm-likelihood .totals tbody tr").count() == 2
-    with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
-    lines = download.value.path().read_text().splitlines()
-    shown = page.locator(".ddpm-likelihood .totals tbody td").nth(1).inner_text().split(" ")[0]
+    assert page.locator(".part-likelihood .run").is_disabled()
+    count.fill("2")
+    count.press("Tab")
+    page.wait_for_selector(".part-likelihood[data-done='2'][data-state=finished]")
+    assert page.locator(".likelihood .totals tbody tr").count() == 2
+    lines = saved(page, "Numbers (CSV)", tmp_path / "bits.csv").read_text().splitlines()
+    shown = page.locator(".likelihood .totals tbody td").nth(1).inner_text().split(" ")[0]
     of = [line.split(",") for line in lines if line.startswith("beta_tilde,20,")]
     assert np.isclose(float(of[0][2]), float(shown), atol=0.006)
 
 
 # --- Whoever uses them, and whatever happens meanwhile
 
-# The visible parts of a tab that a screen reader has to name, without a name.
-NAMELESS = """(tab) => [...document.querySelectorAll(".ddpm-" + tab + " :is(button, input, select, img, [tabindex])")]
-  .filter((node) => node.checkVisibility() && !node.matches("button[aria-label] img"))
+# The visible parts that a screen reader has to name, without a name.
+NAMELESS = """(part) => [...document.querySelectorAll(".part-" + part + " :is(button, input, select, img, [tabindex])")]
+  .filter((node) => node.checkVisibility() && !node.matches("button img"))
   .filter((node) => {
     const labels = [...(node.labels ?? [])].map((label) => label.textContent);
     return ![node.ariaLabel, node.alt, node.title, node.textContent, ...labels].some((name) => name?.trim());
@@ -173,211 +194,180 @@ def tab_to(page, selector):
     raise AssertionError(f"Tab does not lead to {selector}")
 
 
-@pytest.mark.parametrize("tab", ["latents", "likelihood"])
-def test_a_tab_works_from_the_keyboard_stops_at_once_and_runs_unseen(tab, page, url):
-    open_tab(page, url, tab, steps=20, count=16 if tab == "latents" else 64, times="20,5")
-    page.wait_for_selector(f".ddpm-{tab} .run:enabled")
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_works_from_the_keyboard_stops_at_once_and_runs_unseen(part, page, url):
+    open_part(page, url, part, count=16, cloud=100)
+    page.wait_for_selector(f".part-{part} .run:enabled")
     for press in ("run", "stop"):  # before the server has answered
-        page.evaluate("(button) => document.querySelector(button).click()", f".ddpm-{tab} .{press}")
-    page.wait_for_selector(f".ddpm-{tab}[data-state=stopped]")
-
-    page.locator(f".ddpm-{tab} .mode input").first.focus()
-    tab_to(page, f".ddpm-{tab} .count")
-    page.keyboard.type("2")
-    page.wait_for_selector(f".ddpm-{tab} .run:enabled")
-    tab_to(page, f".ddpm-{tab} .run")
+        page.evaluate("(button) => document.querySelector(button).click()", f".part-{part} .{press}")
+    page.wait_for_selector(f".part-{part}:is([data-state=stopped], [data-state=finished])")
+    page.locator(f".part-{part} .side input").first.focus()
+    tab_to(page, f".part-{part} .run")
     page.keyboard.press("Enter")
-    page.get_by_role("tab", name="Learn").click()
-    page.wait_for_selector(f".ddpm-{tab}[data-state=finished]", state="attached")
-    page.get_by_role("tab", name=tab.capitalize()).click()
-    assert page.inner_text(f".ddpm-{tab} .announce[aria-live]") == "Finished"
-    if tab == "latents":
-        assert page.locator(".ddpm-latents .cells img:visible").count() == 2
-        page.locator(".ddpm-latents .run").focus()
-        tab_to(page, ".scrubber")
-        page.keyboard.press("Home")
-        page.keyboard.press("ArrowRight")
-        assert page.get_by_label("Step of the chains").get_attribute("aria-valuetext") == "step 2 of 20"
-        assert "best guess x̂_0 seen at time" in page.locator(".ddpm-latents .cells img").first.get_attribute("alt")
-    page.locator(f".ddpm-{tab} .source[data-which=a] .kind input").last.check(force=True)
-    assert page.evaluate(NAMELESS, tab) == []
+    page.click("#places [data-place=watch]")
+    page.wait_for_selector(f".part-{part}[data-state=finished]", state="attached")
+    page.click(f"#places [data-place={'compare' if part == 'plane' else 'inside'}]")
+    assert page.inner_text("#said").startswith("Finished")
+    assert page.evaluate(NAMELESS, part) == []
 
 
 def test_where_little_motion_is_wanted_pictures_change_once_a_second(page, url):
     page.emulate_media(reduced_motion="reduce")
-    open_tab(page, url, "latents", steps=20, count=2, times="20")
-    finished(page, "latents")
+    open_part(page, url, "latents", steps=20, count=2, times="20")
+    idle(page, "latents")
     page.evaluate("""() => {
-      const tab = document.querySelector(".ddpm-latents");
+      const rows = document.querySelector(".latents");
       window.seen = [];
-      new MutationObserver(() => window.seen.push([performance.now() - window.began, Number(tab.dataset.at)]))
-        .observe(tab, { attributeFilter: ["data-at"] });
+      new MutationObserver(() => window.seen.push([performance.now() - window.began, Number(rows.dataset.at)]))
+        .observe(rows, { attributeFilter: ["data-at"] });
       window.began = performance.now();
-      tab.querySelector(".play").click();
+      rows.querySelector(".play").click();
     }""")
     page.wait_for_function("window.seen.some(([, at]) => at > 0)")
     seen = page.evaluate("window.seen")
     assert seen[0][1] == 0  # it begins at once, and goes on after a second, with a picture much further on
     assert all(at == 0 if when < 990 else at in (0, *range(4, 20)) for when, at in seen)
     page.get_by_role("button", name="Pause").click()
-    moving = "[...document.querySelectorAll('.ddpm *')].filter((node) => node.getAnimations().length).length"
+    moving = "[...document.querySelectorAll('*')].filter((node) => node.getAnimations().length).length"
     assert page.evaluate(moving) == 0
 
 
 def test_two_visitors_at_once_each_get_what_they_asked_for(page, url, browser):
     other = browser.new_page()
-    open_tab(page, url, "latents", steps=4, count=3, times="20,5", seed=7)
-    open_tab(other, url, "latents", steps=6, count=2, times="15", seed=9, mode="interpolate", seed_b=3)
-    for one in (page, other):
-        one.click(".ddpm-latents .run:enabled")
+    open_part(page, url, "latents", steps=4, count=3, times="20,5", seed=7)
+    open_part(other, url, "latents", steps=6, count=2, times="15", seed=9, mode="interpolate", seed_b=3)
     both = []
     for one in (page, other):
-        one.wait_for_selector(".ddpm-latents[data-state=finished]")
-        both.append(pictures(one, ".ddpm-latents .cells"))
+        idle(one, "latents")
+        both.append(pictures(one, ".latents .cells"))
     assert [len(rows) for rows in both] == [2, 1]
     for one, rows in zip((page, other), both, strict=True):
         finished(one, "latents")
-        assert pictures(one, ".ddpm-latents .cells") == rows
+        assert pictures(one, ".latents .cells") == rows
     other.close()
 
 
 def test_a_picture_of_one_pixel_is_measured(page, url, tmp_path):
-    open_tab(page, url, "likelihood")
+    open_part(page, url, "likelihood")
     bits = []
     for colour in ((0, 0, 0, 0), (255, 255, 255, 255)):  # transparent; white
         Image.new("RGBA", (1, 1), colour).save(tmp_path / "dot.png")
-        before = page.get_attribute(".ddpm-likelihood .source", "data-picture")
-        page.locator(".ddpm-likelihood .upload input").set_input_files(tmp_path / "dot.png")
-        page.wait_for_selector(f".ddpm-likelihood .source:not([data-picture='{before}'])")
+        before = page.get_attribute(".part-likelihood .source", "data-picture")
+        page.locator(".part-likelihood .upload input").set_input_files(tmp_path / "dot.png")
+        page.wait_for_selector(f".part-likelihood .source:not([data-picture='{before}'])")
         finished(page, "likelihood")
-        bits.append(float(page.inner_text(".ddpm-likelihood .big").split()[0]))
-        assert "1 picture;" in page.inner_text(".ddpm-likelihood .totals caption")
+        bits.append(float(page.inner_text(".likelihood .big").split()[0]))
+        assert "1 picture;" in page.inner_text(".likelihood .totals caption")
     assert np.isfinite(bits).all() and bits[0] != bits[1]
 
 
-def test_a_results_folder_opens_and_its_cells_lead_to_denoise(page, url, tmp_path):
-    open_tab(page, url, "likelihood", mode="study", folder="/nowhere")
+def test_a_results_folder_opens_and_its_cells_lead_to_watch(page, url, tmp_path):
+    open_part(page, url, "likelihood", mode="study", folder="/nowhere")
     page.get_by_text("There is no folder").wait_for()
-    folder = study_of(tmp_path, weights_sha256=weights_of("cifar10-tiny"))
-    page.fill(".ddpm-likelihood .folder", folder)
-    page.press(".ddpm-likelihood .folder", "Enter")
-    page.wait_for_selector(".ddpm-likelihood .plots img")
-    page.locator(".ddpm-likelihood td a", has_text="931.37").click()
-    page.wait_for_selector("#variance input[value=beta]:checked")
-    page.wait_for_function("document.querySelector('#steps input[type=number]')?.value === '10'")
+    folder = field(page, "likelihood", "folder").locator("input")
+    folder.fill(study_of(tmp_path, weights_sha256=weights_of("cifar10-tiny")))
+    folder.press("Enter")
+    page.wait_for_selector(".likelihood .plots img")
+    assert page.get_attribute(".part-likelihood", "data-state") == "idle"  # it is no run
+    page.locator(".likelihood td a", has_text="931.37").click()
+    page.wait_for_selector(".part-watch [data-name=variance] input[value=beta]:checked")
+    page.wait_for_function("document.querySelector('.part-watch [data-name=steps] input[type=number]').value === '10'")
+
+
+# --- In the plane
 
 
 def shown(page):
     """What the numbers under the clouds say."""
-    return page.locator(".ddpm-plane .numbers tbody").inner_text()
+    return page.locator(".plane .numbers tbody").inner_text()
 
 
 def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
-    open_tab(page, url, "plane", steps=20, steps_b=5, cloud=200)
-    finished(page, "plane")
-    page.wait_for_selector(".ddpm-plane[data-last=true]")  # it has played to the end
-    assert page.get_attribute(".ddpm-plane", "data-frames") == "27"
+    open_part(page, url, "plane", steps=20, steps_b=5, cloud=200)
+    page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")  # it has played to the end
+    assert page.get_attribute(".part-plane", "data-frames") == "27"
+    assert page.locator(".part-plane .more").get_attribute("open") is not None  # what is unusual is in sight
     end = shown(page)
-    assert "A at t = 0" in end and page.locator(".ddpm-plane .numbers tr.true").count() == 1
-    verdicts = page.locator(".ddpm-plane .verdict").all_inner_texts()
+    assert "A at t = 0" in end and page.locator(".plane .numbers tr.true").count() == 1
+    verdicts = page.locator(".plane .verdict").all_inner_texts()
     assert verdicts[0].startswith("Spread ") and "below what it should be" in verdicts[1]
-    assert all(verdict in page.locator(".ddpm-plane .announce").text_content() for verdict in verdicts)
+    assert all(verdict in page.locator("#said").text_content() for verdict in verdicts)
 
     # At the start both lanes have one cloud; between two steps of B it has its last one, and a truth of its own.
     page.get_by_label("Time t").press("Home")
-    page.wait_for_selector(".ddpm-plane[data-t='1000']")
+    page.wait_for_selector(".part-plane[data-t='1000']")
     a, b, _ = shown(page).splitlines()
     assert a.split("\t")[1:] == b.split("\t")[1:]
-    page.get_by_label("Time t").press("ArrowRight")
-    page.wait_for_selector(".ddpm-plane[data-t='947']")
-    assert "B at t = 1000" in shown(page) and page.locator(".ddpm-plane .numbers tr.true").count() == 2
+    page.locator("body").press("ArrowRight")  # wherever the focus is
+    page.wait_for_selector(".part-plane[data-t='947']")
+    assert "B at t = 1000" in shown(page) and page.locator(".plane .numbers tr.true").count() == 2
     assert "at t = 1000" in page.locator(".pane[data-lane=b] canvas").get_attribute("aria-label")
 
     link = page.url
     page.emulate_media(reduced_motion="reduce")  # so that the end is shown at once
     page.goto("about:blank")
     page.goto(link)
-    page.wait_for_selector(".ddpm-plane[data-ready=true]")
-    assert page.get_attribute(".ddpm-plane", "data-state") == "idle"
-    page.locator(".lane[data-lane=b] .steps").press("Enter")
-    page.wait_for_selector(".ddpm-plane[data-state=finished][data-last=true]")
+    page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")
     assert shown(page) == end
-    page.get_by_label("Moons").check()  # other data: what was shown is not theirs
-    page.wait_for_selector(".ddpm-plane .numbers", state="hidden")
+    run = page.get_attribute(".part-plane", "data-run")
+    page.get_by_label("Moons").check(force=True)  # other data run at once
+    page.wait_for_selector(
+        f".part-plane[data-shape=moons][data-state=finished][data-last=true]:not([data-run='{run}'])"
+    )
+    assert shown(page) != end
 
 
 def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     page.emulate_media(reduced_motion="reduce")  # so that nothing plays
-    open_tab(page, url, "plane", shape="drawing", steps=2, steps_b=2, cloud=50)
+    open_part(page, url, "plane", shape="drawing", steps=2, steps_b=2, cloud=50)
     page.get_by_text("The drawing is empty").wait_for()
-    assert page.locator(".ddpm-plane .run").is_disabled()
+    assert page.locator(".part-plane .run").is_disabled()
     board = page.get_by_label("Drawing board")
     for key in ("ArrowLeft", "ArrowUp", "Space"):
         board.press(key)
-    finished(page, "plane")  # of one point
-    page.wait_for_selector(".ddpm-plane[data-last=true]")
+    page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")  # of one point
     assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]}
     assert "−.050\t.050\t.007" in shown(page)
     board.scroll_into_view_if_needed()
     box = board.bounding_box()
+    run = page.get_attribute(".part-plane", "data-run")
     page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
     page.mouse.down()
-    page.mouse.move(box["x"] + 300, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.move(box["x"] + 280, box["y"] + box["height"] / 2, steps=4)
     page.mouse.up()
-    drawn = page.locator(".ddpm-plane .drawn").inner_text()
+    drawn = page.locator(".part-plane .drawn").inner_text()
     assert int(drawn.split()[0]) > 30
-    page.wait_for_function("document.querySelector('.ddpm-plane .run').disabled === false")
+    page.wait_for_selector(f".part-plane[data-state=finished]:not([data-run='{run}'])")
     page.get_by_role("button", name="Undo").click()
-    page.get_by_role("button", name="Copy link").click()
+    finished(page, "plane")
     page.goto(page.url.replace("steps=2", "steps=3"))
-    page.wait_for_selector(".ddpm-plane[data-ready=true]")
-    assert int(page.locator(".ddpm-plane .drawn").inner_text().split()[0]) == int(drawn.split()[0]) - 1
+    page.wait_for_selector(".part-plane[data-ready=true]")
+    assert int(page.locator(".part-plane .drawn").inner_text().split()[0]) == int(drawn.split()[0]) - 1
     page.get_by_role("button", name="Clear").click()
     page.get_by_text("The drawing is empty").wait_for()
 
 
-def test_a_network_is_trained_before_ones_eyes_also_in_a_tab_that_is_not_seen(page, url):
-    open_tab(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
-    page.click(".ddpm-plane .run:enabled")
+def test_a_network_is_trained_before_ones_eyes_also_in_a_part_that_is_not_seen(page, url):
+    open_part(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
+    page.click(".part-plane .run:enabled")
     page.get_by_text("the network so far").wait_for()
-    page.get_by_role("tab", name="Learn").click()
-    page.get_by_role("tab", name="Plane").click()
-    page.wait_for_function("document.querySelector('.ddpm-plane .loss .at').textContent.includes('of 10000')")
-    page.click(".ddpm-plane .stop")
-    page.wait_for_selector(".ddpm-plane[data-state=stopped]")
+    page.click("#parts [data-part=grid]")
+    page.click("#parts [data-part=plane]")
+    page.wait_for_function("document.querySelector('.plane .loss .at').textContent.includes('of 10000')")
+    page.click(".part-plane .stop")
+    page.wait_for_selector(".part-plane[data-state=stopped]")
     assert page.get_by_role("button", name="Play").is_disabled()  # there is no cloud yet
-    page.fill(".ddpm-plane .training", "20")
-    page.press(".ddpm-plane .training", "Enter")
-    page.wait_for_selector(".ddpm-plane[data-state=finished][data-last=true]")
-    assert "step 20 of 20" in page.locator(".ddpm-plane .loss .at").inner_text()
+    field(page, "plane", "training").locator("input").fill("20")
+    field(page, "plane", "training").locator("input").press("Enter")
+    page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")
+    assert "step 20 of 20" in page.locator(".plane .loss .at").inner_text()
 
 
-@pytest.mark.parametrize("tab", ["latents", "likelihood", "plane"])
-def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url, tab):
+@pytest.mark.parametrize("part", PARTS)
+def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url, part):
     page.set_viewport_size({"width": 390, "height": 844})
-    open_tab(page, url, tab, steps=2, count=2)
-    run = page.locator(f".ddpm-{tab} .run")
-    box = run.bounding_box()
+    open_part(page, url, part, steps=2, count=2)
+    box = page.locator(f".part-{part} .run").bounding_box()
     assert box["height"] >= 44 and box["y"] + box["height"] <= 844
-    finished(page, tab)
+    finished(page, part)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-
-
-def test_a_lesson_leads_here(page, url):
-    page.goto(url)
-    page.get_by_role("tab", name="Learn").click()
-    page.get_by_role("button", name="Share a latent in Latents").click()
-    page.wait_for_selector(".ddpm-latents[data-ready=true]")
-    assert page.get_attribute(".ddpm-latents", "data-state") == "idle"
-
-    page.get_by_role("tab", name="Learn").click()
-    page.get_by_role("button", name="Show two clouds in Plane").click()
-    page.wait_for_selector(".ddpm-plane[data-ready=true][data-state=idle]")
-
-    # The model is the one that is chosen in Denoise, from then on.
-    page.get_by_role("tab", name="Denoise").click()
-    page.locator("#checkpoint input").click()
-    page.get_by_role("option", name="CIFAR-10 tiny").click()
-    page.wait_for_function("document.querySelector('.ddpm-latents .checkpoint').value === 'cifar10-tiny'")
-    page.get_by_role("tab", name="Likelihood").click()
-    page.wait_for_function("document.querySelector('.ddpm-likelihood .checkpoint')?.value === 'cifar10-tiny'")
