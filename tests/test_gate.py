@@ -8,8 +8,9 @@ import stat
 import subprocess
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 import test_ui_jobs
@@ -17,7 +18,7 @@ from test_files import held_elsewhere
 
 import app as command
 import ui
-from ui import temporary
+from ui import temporary, web
 from ui.gate import MAX_REQUEST, Gate
 from ui.runs.closing import CLOSING
 from ui.runs.job import Job
@@ -55,6 +56,8 @@ def asked(method, path, body=b"", app=None, root_path=""):
         ("GET", "/config"),
         ("GET", "/assets/index-ab.js"),
         ("GET", "/gradio_api/file=/srv/ui/web/player/player.js"),
+        ("GET", "/gradio_api/file=C:/Users/me/AppData/Local/Temp/ddpm-lab-tmp-0/x.png"),
+        ("GET", "/gradio_api/file=c:\\Users\\me\\x.png"),  # as gradio_client asks
         ("POST", "/gradio_api/queue/join"),
         ("GET", "/gradio_api/queue/data"),
         ("POST", "/gradio_api/call/sample"),
@@ -70,6 +73,11 @@ def test_what_the_page_needs_comes_in(method, path):
     ("method", "path"),
     [
         ("GET", "/gradio_api/file=https://example.com/x"),
+        ("GET", "/gradio_api/file=//host/share/x"),
+        ("GET", "/gradio_api/file=\\\\host\\share\\x"),
+        ("GET", "/gradio_api/file=C://host/share/x"),
+        ("GET", "/gradio_api/file=C:/x/http://example.com"),
+        ("GET", "/gradio_api/file=C:x"),
         ("GET", "/gradio_api/proxy=https://example.com"),
         ("POST", "/gradio_api/process_recording"),
         ("GET", "/gradio_api/deep_link"),
@@ -84,6 +92,24 @@ def test_what_the_page_needs_comes_in(method, path):
 def test_everything_else_stays_outside(method, path):
     status, content = asked(method, path)
     assert status == 404 and json.loads(content) == {"detail": "There is nothing at this address"}
+
+
+@pytest.mark.parametrize("place", ["C:/Users/me/DDPM Lab/ui/web", "/srv/DDPM Lab/ui/web"])
+def test_the_pages_modules_come_in_wherever_they_are(place, monkeypatch):
+    kind = PureWindowsPath if place[0] == "C" else PurePosixPath
+    monkeypatch.setattr(web, "FILES", kind(place))
+    path = "/" + unquote(web._address("player/player.js"))  # as a server has it
+    assert path == f"/gradio_api/file={place}/player/player.js" and asked("GET", path) == (200, b"inside")
+    sent = []
+
+    async def served(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(web.Fresh(served)({"type": "http", "path": path}, None, send))
+    assert sent[0]["headers"] == [(b"cache-control", b"no-cache")]
 
 
 def test_requests_are_limited_in_size():

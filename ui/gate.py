@@ -26,7 +26,8 @@ ROUTES = {
         r"/|/config/?|/login_check/?|/logout|/theme\.css|/robots\.txt|/favicon\.ico|/manifest\.json|/pwa_icon(?:/\d{1,4})?",
         r"/(?:assets|static|svelte)/[^\\]+",
         rf"{_API}/(?:info|openapi\.json|app_id|user|login_check|token|startup-events|theme\.css|upload_progress)/?",
-        rf"{_API}/file=(?!\w+:)[^\\]+",
+        # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
+        rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
         rf"{_API}/queue/data",
         rf"{_API}/heartbeat/{_HASH}",
         rf"{_API}/call/(?:v2/)?\w{{1,64}}/{_HASH}/?",
