@@ -1,6 +1,7 @@
 """The door of the server, private temporary files, and what is counted and logged."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 from urllib.parse import unquote
 
+import gradio as gr
 import pytest
 import test_ui_jobs
 from test_files import held_elsewhere
@@ -19,6 +21,7 @@ from test_files import held_elsewhere
 import app as command
 import ui
 from ui import temporary, web
+from ui.export import files
 from ui.gate import MAX_REQUEST, Gate
 from ui.runs.closing import CLOSING
 from ui.runs.job import Job
@@ -128,6 +131,28 @@ def test_an_error_inside_is_one_sentence_without_its_trace():
         400,
         b'{"detail": "This request could not be understood"}',
     )
+
+
+def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
+    async def full(scope, receive, send):
+        await receive()
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp/secret")
+        except OSError as error:
+            raise RuntimeError from error
+
+    for path in ("upload", "component_server"):
+        status, content = asked("POST", f"/gradio_api/{path}", app=full)
+        assert status == 507 and json.loads(content) == {"detail": temporary.FULL}
+    assert not any(record.exc_info for record in caplog.records)
+
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.processing_utils, "save_bytes_to_cache", no_room)
+    with pytest.raises(gr.Error, match=temporary.FULL) as raised:
+        files.cached(SimpleNamespace(GRADIO_CACHE="/tmp"), "x.png", b"")
+    assert not raised.value.print_exception
 
 
 def test_health_is_counts_also_behind_a_root_path():
@@ -253,7 +278,11 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
         path.write_bytes(bytes(100 if number == 1 else 4096))  # a file takes whole blocks
         os.utime(path, (time.time() - age,) * 2)
         demo.temp_file_sets[0].add(str(path))
+    for name, age in (("tmp-broken-off", 2 * temporary.UNFINISHED), ("tmp-under-way", 1)):  # uploads
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
     left = temporary.Sweeper(demo, 10_000).sweep()
+    assert (tmp_path / "tmp-under-way").exists() and not (tmp_path / "tmp-broken-off").exists()
     assert left == 8192
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
     assert not demo.temp_file_sets[0]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ui import temporary
 from ui.runs.limits import ServerLimits
 from ui.runs.watch import COUNTS
 
@@ -87,6 +88,9 @@ class Gate:
             if body.is_too_large:
                 sentence = f"This request is too large: up to {most / 1e6:,.1f} MB are taken"
                 return await _answer(send, 413, {"detail": sentence})
+            if temporary.is_full(error):
+                log.warning("the disk for temporary files is full: %s %s", method, path)
+                return await _answer(send, 507, {"detail": temporary.FULL})
             # gradio's own routes run into what they did not expect, and so does a value that is none of ours.
             log.info("a request could not be understood: %s %s (%s)", method, path, type(error).__name__, exc_info=True)
             await _answer(send, 400, {"detail": "This request could not be understood"})

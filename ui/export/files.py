@@ -20,6 +20,7 @@ from gradio import processing_utils
 
 from ddpm_core import imaging, video
 from ddpm_core.noise import gaussian_batch
+from ui import temporary
 from ui.runs.frames import Snapshot
 from ui.runs.offered import short_name
 from ui.runs.settings import ANY, LANE
@@ -30,8 +31,13 @@ GAP = 2  # pixels between pictures
 
 
 def cached(demo: gr.Blocks, name: str, content: bytes) -> str:
-    """The path of a file that gradio serves, and `ui.temporary` deletes after an hour."""
-    return processing_utils.save_bytes_to_cache(content, name, demo.GRADIO_CACHE)
+    """The path of a file that gradio serves, and `ui.temporary` deletes after an hour. Raises gr.Error: a full disk."""
+    try:
+        return processing_utils.save_bytes_to_cache(content, name, demo.GRADIO_CACHE)
+    except OSError as error:
+        if temporary.is_full(error):
+            raise gr.Error(temporary.FULL, print_exception=False) from error
+        raise
 
 
 def picture(run: Snapshot) -> bytes:
