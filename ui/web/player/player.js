@@ -38,7 +38,7 @@ export function mount({ element, server }) {
 
   function render() {
     screen.render();
-    if (view.shown.count) pictures.paint();
+    if (view.shown.count) pictures.paint().then(() => screen.painted());
   }
 
   // --- Messages

@@ -38,15 +38,23 @@ export function readouts([t, s, alphaBar], k, n, sigma, left) {
 }
 
 /**
- * What there is to see after a step. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
+ * What there is to see after a step before the last one. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
  * share next to nothing, at 500 (.08) the layout, at 250 (.52) all but the details.
  * @param {Step} step
  */
-export function sentence([, s, alphaBar]) {
-  if (s === 0) return "The finished picture.";
+export function sentence([, , alphaBar]) {
   if (alphaBar < 0.004) return "Almost pure noise: nothing is decided yet.";
   if (alphaBar < 0.08) return "Large shapes take form: the layout is being decided.";
   if (alphaBar < 0.5) return "The layout is set; detail follows.";
   if (alphaBar < 0.97) return "Detail follows: edges and textures are filled in.";
   return "Only the last grain of noise is left to remove.";
+}
+
+/**
+ * What there is to see at the end: measured, as a few steps can leave noise that no step takes away.
+ * @param {number[]} noise of each lane's picture, in grey levels
+ */
+export function ending(noise) {
+  const measured = noise.map((sigma, i) => `${noise.length > 1 ? `${"AB"[i]} ` : ""}${number(sigma)}`);
+  return `The last step is done. Measured grain: ${measured.join(", ")} grey levels.`;
 }
