@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import ddpm_core
 from benchmarks._measure import describe, matmul_peak, peak_resident, synchronize
 from ddpm_core import files
+from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.engines.choose import choose_device, torch_precision, wrap
-from ddpm_core.engines.common import DTYPES, example_inputs
+from ddpm_core.engines.common import DTYPES
 from ddpm_core.network import unet as paper_unet
 
 # configuration: network, batch. "tiny" is the embedded model, class-conditional.
@@ -200,14 +200,6 @@ def _timed(run: Run, steps: int, device: torch.device, clock: Callable[[], float
     return (clock() - started) / steps
 
 
-def flops(name: str) -> int:
-    """Floating-point operations of one image's forward pass, a multiplication and an addition counted as two."""
-    unet = network(name)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        unet(*example_inputs(unet))
-    return counter.get_total_flops()
-
-
 def main(arguments: list[str]) -> None:
     """The command."""
     parser = argparse.ArgumentParser(
@@ -233,7 +225,7 @@ def main(arguments: list[str]) -> None:
     for configuration in options.only:
         name, batch = CONFIGURATIONS[configuration]
         times, memory = measure(name, batch, device, options)
-        work = batch * flops(name) / max(peaks.values()) / 1e6  # ms at the peak
+        work = batch * network_cost(dict(network(name).config)).flop / max(peaks.values()) / 1e6  # ms at the peak
         print(f"\n{configuration}, {len(times['ours'])} rounds")
         print(f"{'':24} ms/step     best  images/s of 1000 steps  of peak  slower than ours (quartiles)  peak MB")
         for who, ms in times.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core import defaults
+from ddpm_core.commands import allow_any_text
 from ddpm_core.commands.chain import Chain, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 
@@ -106,13 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "info": Info,
         "export": Export,
     }
+    allow_any_text()
     command = tyro.extras.subcommand_cli_from_dict(
         commands, prog="python -m ddpm_core", description=__doc__, args=arguments
     )
     from ddpm_core import CheckpointError
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # not every terminal has an ε
     try:
         command.run()
     except (ValueError, CheckpointError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too

@@ -23,8 +23,11 @@ T = TypeVar("T")
 
 def to_uint8(x: Tensor) -> np.ndarray:
     """(N, C, H, W) in [−1, 1], clipped there, to uint8 (N, H, W, C), rounded to the nearest of 256 levels."""
+    if x.device.type != "cpu":  # a byte for each number leaves the device, not four
+        levels = x.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
+        return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     # numpy, as the pictures of a running chain are small and torch takes twice as long to start its operations.
-    levels = x.detach().float().cpu().numpy().clip(-1, 1)
+    levels = x.detach().float().numpy().clip(-1, 1)
     levels += 1
     levels *= 127.5
     return np.rint(levels, out=levels).astype(np.uint8).transpose(0, 2, 3, 1)

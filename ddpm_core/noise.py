@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ddpm_core.process import to_device
 
 MAX_SEED = 2**63 - 1
 Noise = Callable[[int, Tensor], Tensor]  # (index of the step, x) -> a tensor like x
@@ -43,6 +46,32 @@ def gaussian(seed: int, stream: int, shape: Sequence[int]) -> Tensor:
     """Standard normal noise, float32 on the CPU, of the given shape. seed: 0..2^63 − 1; stream: 0..2^64 − 1."""
     generator = np.random.Generator(np.random.Philox(key=[check_seed(seed), stream]))
     return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32))
+
+
+def seeded_noise(seeds: Sequence[int], first: int = 1) -> Noise:
+    """The noise of a run: noise(index, x) is stream `first` + index of each seed, like x.
+
+    While a GPU computes one step, a thread draws the noise of the next.
+    """
+    seeds = check_seeds(seeds)
+    ahead: dict[tuple, Future[Tensor]] = {}
+    threads: list[ThreadPoolExecutor] = []  # one, which ends with this run
+
+    def draw(index: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        return gaussian_batch(seeds, first + index, shape[1:]).to(dtype)
+
+    def noise(index: int, x: Tensor) -> Tensor:
+        wanted = index, x.shape, x.dtype
+        if x.device.type == "cpu":
+            return draw(*wanted)
+        if not threads:
+            threads.append(ThreadPoolExecutor(1, "ddpm-noise"))
+        drawn = ahead.pop(wanted, None)
+        ahead.clear()
+        ahead[index + 1, x.shape, x.dtype] = threads[0].submit(draw, index + 1, x.shape, x.dtype)
+        return to_device(draw(*wanted) if drawn is None else drawn.result(), x.device)
+
+    return noise
 
 
 def gaussian_batch(seeds: Sequence[int], stream: int, shape: Sequence[int]) -> Tensor:

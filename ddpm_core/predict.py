@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ddpm_core.model import Model, ModelSpec, Network
 from ddpm_core.names import LEARNED
-from ddpm_core.process import Time, check_time, to_x0_eps
+from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 
 
 class Prediction(NamedTuple):
@@ -54,13 +54,18 @@ def predict(
     if model.student is not None:
         model.student.check_times(torch.as_tensor(t).unique().tolist())
     # The network was trained on 0..T−1.
-    t_index = torch.as_tensor(t, device=x.device).expand(len(x)) - 1
+    t_index = to_device(t, x.device) - 1 if isinstance(t, Tensor) and t.ndim else _filled(int(t) - 1, x)
     output, v = _evaluate(model, x, t_index, labels, guidance)
     x_0, eps = to_x0_eps(model.schedule, model.prediction, output, x, t)
     x0_hat = x_0.clamp(-1, 1) if clip else x_0
     if clip and model.prediction != "mu":
         x_0, eps = to_x0_eps(model.schedule, "x0", x0_hat, x, t)
     return Prediction(x_0, eps, x0_hat, v)
+
+
+def _filled(value: int, x: Tensor) -> Tensor:
+    """The value for each image. It is not copied to a device, which would have to wait, but made there."""
+    return torch.full((len(x),), value, device=x.device)
 
 
 def network_device(network: Network | nn.Module) -> torch.device | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_same_images, check_variance
 from ddpm_core.names import SAMPLERS, Sampler, Spacing, Variance
-from ddpm_core.noise import Noise, check_seeds, gaussian_batch
+from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
 from ddpm_core.process import check_signal
 from ddpm_core.samplers import (
@@ -213,14 +213,11 @@ def _run(
     pairs, variance = settings.check(model, guidance)
     sampler = settings.of(model).sampler
 
-    def seeded(index: int, x: Tensor) -> Tensor:
-        return gaussian_batch(seeds, index + 1, x.shape[1:]).to(x.device, x.dtype)
-
     def own(index: int, x: Tensor) -> Tensor:
         assert noise is not None
         return noise(index, x.clone())  # it may draw in place
 
-    draw = seeded if noise is None else own
+    draw = seeded_noise(seeds) if noise is None else own
     if sampler == "ddpm":
         run = partial(ddpm, noise=draw, variance=variance, gamma=model.gamma)
     elif sampler == "ddim":

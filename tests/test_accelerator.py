@@ -14,10 +14,12 @@ from test_distill import METHODS, make_teacher, words
 from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
-from ddpm_core import Model, NoiseSchedule
+from ddpm_core import Model, NoiseSchedule, trajectory
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.torch import chunks
+from ddpm_core.imaging import to_uint8
 from ddpm_core.network import unet
+from ddpm_core.student import Student
 from train.__main__ import main
 from train.evaluate.options import Options
 from train.evaluate.study import Study
@@ -118,6 +120,50 @@ def test_chunks_hold_all_images_and_are_at_least_half_full(n):
     assert sum(images for images, _ in taken) == n
     assert all(images <= size <= max(1, 2 * images) for images, size in taken)
     assert len(taken) <= 2 + n // 256 + 7
+
+
+BUDGET = {"unipc": 22}  # waits, of diffusers' own code, which makes its small matrices on the CPU; all others have none
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"sampler": sampler} for sampler in ("ddpm", "ddim", "dpm++", "unipc")),
+        {"sampler": "ddim", "eta": 1.0},
+        {"labels": [0, 1], "guidance": 2.0},
+        {"x_T": torch.zeros(2, 3, 8, 8, dtype=torch.float16)},
+    ],
+    ids=str,
+)
+def test_sampling_never_waits_after_its_first_step(options):
+    with pretend.accelerator("cuda") as waits:
+        model = small_model("cuda", "fp16", num_classes=2, null_label=2, prediction="v")
+        run = trajectory(model, [1, 2], 5, **options)
+        next(run)
+        waits.clear()
+        assert len(list(run)) == 4
+        assert waits.total() <= BUDGET.get(options.get("sampler"), 0), waits
+
+
+def test_a_consistency_student_and_a_learned_variance_never_wait():
+    network = small_unet()
+    network.conv_out = torch.nn.Conv2d(8, 6, 3, padding=1)
+    student = Student("consistency", (40, 20, 10))
+    for changes, n in (({"student": student, "prediction": "v"}, 3), ({"variance": "learned_range"}, 5)):
+        with pretend.accelerator("cuda") as waits:
+            model = replace(small_model("cuda"), **changes)
+            if "variance" in changes:
+                model.network = wrap(network, "cuda", "fp32", "torch")
+            run = trajectory(model, [1, 2], n)
+            next(run)
+            waits.clear()
+            assert len(list(run)) == n - 1 and not waits, waits
+
+
+def test_pixels_leave_the_device_as_bytes():
+    x = torch.linspace(-1.2, 1.2, 4 * 3 * 8 * 8).reshape(4, 3, 8, 8)
+    with pretend.accelerator("cuda"):
+        assert np.array_equal(to_uint8(x.to("cuda")), to_uint8(x))
 
 
 # Precision

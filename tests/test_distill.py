@@ -533,6 +533,13 @@ def test_settings_that_make_no_chain_are_refused_before_any_work(teacher, data, 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_teacher_that_cant_be_fused_is_refused_before_any_work(data, tmp_path, capsys):
+    folder = make_teacher(tmp_path / "gelu", blocks={"act_fn": "gelu"})
+    assert main([*words(folder, data, tmp_path / "run", teacher_steps=4), "--fused", "--channels-last"]) == 2
+    assert "have the activation GELU, not SiLU: leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 KINDS = get_type_hints(DistillConfig)
 FLAGS = st.one_of(
     st.sampled_from([("--no-flip", ()), ("--resume", ()), ("more", ())]),

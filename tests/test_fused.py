@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
+from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError
 from train.fit import fused
 from train.fit.config import PRESETS
@@ -93,23 +94,93 @@ def test_extreme_inputs_stay_finite():
     torch.testing.assert_close(norm(x), F.silu(F.group_norm(x, 1, norm.weight)), atol=1e-3, rtol=1e-5)
 
 
-def test_a_fused_network_computes_the_same_from_the_same_parameters():
-    config = replace(PRESETS["cifar10-tiny"], widths=(16, 32), attention=(8,), image_size=16, norm_groups=8)
-    torch.manual_seed(0)
-    plain = make_network(config, 3)
-    for parameter in plain.parameters():  # nothing at zero, so that every path shows
-        torch.nn.init.normal_(parameter, std=0.1)
+PAPERS = {
+    "act_fn": ["silu", "swish"],
+    "mid_block_scale_factor": [1],
+    "resnet_time_scale_shift": ["default"],
+    "downsample_type": ["conv"],
+    "upsample_type": ["conv"],
+    "kind": ["", "Attn"],
+}
+OTHERS = {
+    "act_fn": ["relu", "gelu", "mish"],
+    "mid_block_scale_factor": [1.4],
+    "resnet_time_scale_shift": ["scale_shift"],
+    "downsample_type": ["resnet"],
+    "upsample_type": ["resnet"],
+    "kind": ["Resnet{}sample", "Skip", "AttnSkip", "K"],
+}
+
+
+def small_network(fields, seed):
+    """Of 8×8 pixels and three classes, with random weights; fields: of UNet2DModel, and the kind of its blocks."""
+    kind = fields.pop("kind")
+    blocks = {
+        f"{side}_block_types": (f"{kind if '{' in kind else kind + '{}'}Block2D".format(side.title()),) * 2
+        for side in ("down", "up")
+    }
+    torch.manual_seed(seed)
+    widths = (32, 32) if kind in ("AttnSkip", "K") else (8, 16)  # their norms have groups of 32 or so
+    fields = {"block_out_channels": widths, "norm_num_groups": 4, "layers_per_block": 1, **fields}
+    network = UNet2DModel(sample_size=8, num_class_embeds=3, **blocks, **fields)
+    for parameter in network.parameters():  # nothing at zero, so that every path shows
+        torch.nn.init.normal_(parameter, std=0.2)
+    return network
+
+
+def assert_fuses_to_the_same(plain, seed):
     changed = copy.deepcopy(plain)
     fuse(changed)
     assert changed.state_dict().keys() == plain.state_dict().keys()
-    x, t, labels = torch.randn(3, 3, 16, 16), torch.tensor([0, 500, 999]), torch.tensor([0, 3, 1])
+    generator = torch.Generator().manual_seed(seed)
+    x, t, labels = torch.randn(3, 3, 8, 8, generator=generator), torch.tensor([0, 500, 999]), torch.tensor([0, 2, 1])
     results = []
     for network in (plain, changed.to(memory_format=torch.channels_last)):
         out = network(x, t, class_labels=labels).sample
         out.square().mean().backward()
-        results.append((out, torch.cat([p.grad.flatten() for p in network.parameters()])))
+        results.append((out, torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])))
     for expected, found in zip(*results, strict=True):
-        assert relative(found, expected) < 1e-4
+        assert relative(found, expected) < 1e-3
+
+
+@given(
+    fields=st.fixed_dictionaries(
+        {
+            **{name: st.sampled_from(values) for name, values in PAPERS.items()},
+            "norm_num_groups": st.sampled_from([1, 2, 4, 8]),
+            "norm_eps": st.sampled_from([1e-6, 1e-5, 0.1]),
+            "layers_per_block": st.integers(1, 2),
+            "block_out_channels": st.sampled_from([(8, 8), (8, 16), (16, 8)]),
+            "downsample_padding": st.integers(0, 1),
+            "attention_head_dim": st.sampled_from([None, 4, 8]),
+            "flip_sin_to_cos": st.booleans(),
+            "center_input_sample": st.booleans(),
+            "add_attention": st.booleans(),
+            "mid_block_type": st.sampled_from(["UNetMidBlock2D", None]),
+        }
+    ),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_fused_network_computes_the_same_from_the_same_parameters(fields, seed):
+    assert_fuses_to_the_same(small_network(fields, seed), seed)
+
+
+@given(
+    one=st.sampled_from([(name, value) for name, values in OTHERS.items() for value in values]),
+    fields=st.fixed_dictionaries({name: st.sampled_from([*PAPERS[name], *OTHERS[name]]) for name in PAPERS}),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=40, deadline=None)
+def test_another_network_is_refused_in_a_sentence_or_computes_the_same(one, fields, seed):
+    """The latter where the odd field is of a block that is left alone, or that this network does not have."""
+    plain = small_network({**fields, **dict([one])}, seed)
+    before = [type(module) for module in plain.modules()]
+    try:
+        assert_fuses_to_the_same(plain, seed)
+    except TrainError as error:
+        assert "--fused is for the paper's residual blocks" in str(error) and "\n" not in str(error)
+    assert [type(module) for module in plain.modules()] == before
 
 
 def test_threads_do_not_change_a_fused_result(process_restored):  # noqa: F811

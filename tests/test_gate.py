@@ -1,6 +1,7 @@
 """The door of the server, private temporary files, and what is counted and logged."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -8,9 +9,11 @@ import stat
 import subprocess
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
+from urllib.parse import unquote
 
+import gradio as gr
 import pytest
 import test_ui_jobs
 from test_files import held_elsewhere
@@ -21,7 +24,8 @@ from ui.runs.watch import COUNTS, Lines, watched
 
 import app as command
 import ui
-from ui import temporary
+from ui import temporary, web
+from ui.export import files
 from ui.gate import MAX_REQUEST, Gate
 from ui.limits import ServerLimits
 
@@ -55,6 +59,8 @@ def asked(method, path, body=b"", app=None, root_path=""):
         ("GET", "/config"),
         ("GET", "/assets/index-ab.js"),
         ("GET", "/gradio_api/file=/srv/ui/web/player/player.js"),
+        ("GET", "/gradio_api/file=C:/Users/me/AppData/Local/Temp/ddpm-lab-tmp-0/x.png"),
+        ("GET", "/gradio_api/file=c:\\Users\\me\\x.png"),  # as gradio_client asks
         ("POST", "/gradio_api/queue/join"),
         ("GET", "/gradio_api/queue/data"),
         ("POST", "/gradio_api/call/sample"),
@@ -70,6 +76,11 @@ def test_what_the_page_needs_comes_in(method, path):
     ("method", "path"),
     [
         ("GET", "/gradio_api/file=https://example.com/x"),
+        ("GET", "/gradio_api/file=//host/share/x"),
+        ("GET", "/gradio_api/file=\\\\host\\share\\x"),
+        ("GET", "/gradio_api/file=C://host/share/x"),
+        ("GET", "/gradio_api/file=C:/x/http://example.com"),
+        ("GET", "/gradio_api/file=C:x"),
         ("GET", "/gradio_api/proxy=https://example.com"),
         ("POST", "/gradio_api/process_recording"),
         ("GET", "/gradio_api/deep_link"),
@@ -84,6 +95,24 @@ def test_what_the_page_needs_comes_in(method, path):
 def test_everything_else_stays_outside(method, path):
     status, content = asked(method, path)
     assert status == 404 and json.loads(content) == {"detail": "There is nothing at this address"}
+
+
+@pytest.mark.parametrize("place", ["C:/Users/me/DDPM Lab/ui/web", "/srv/DDPM Lab/ui/web"])
+def test_the_pages_modules_come_in_wherever_they_are(place, monkeypatch):
+    kind = PureWindowsPath if place[0] == "C" else PurePosixPath
+    monkeypatch.setattr(web, "FILES", kind(place))
+    path = "/" + unquote(web._address("player/player.js"))  # as a server has it
+    assert path == f"/gradio_api/file={place}/player/player.js" and asked("GET", path) == (200, b"inside")
+    sent = []
+
+    async def served(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(web.Fresh(served)({"type": "http", "path": path}, None, send))
+    assert sent[0]["headers"] == [(b"cache-control", b"no-cache")]
 
 
 def test_requests_are_limited_in_size():
@@ -102,6 +131,28 @@ def test_an_error_inside_is_one_sentence_without_its_trace():
         400,
         b'{"detail": "This request could not be understood"}',
     )
+
+
+def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
+    async def full(scope, receive, send):
+        await receive()
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp/secret")
+        except OSError as error:
+            raise RuntimeError from error
+
+    for path in ("upload", "component_server"):
+        status, content = asked("POST", f"/gradio_api/{path}", app=full)
+        assert status == 507 and json.loads(content) == {"detail": temporary.FULL}
+    assert not any(record.exc_info for record in caplog.records)
+
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.processing_utils, "save_bytes_to_cache", no_room)
+    with pytest.raises(gr.Error, match=temporary.FULL) as raised:
+        files.cached(SimpleNamespace(GRADIO_CACHE="/tmp"), "x.png", b"")
+    assert not raised.value.print_exception
 
 
 def test_health_is_counts_also_behind_a_root_path():
@@ -227,7 +278,11 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
         path.write_bytes(bytes(100 if number == 1 else 4096))  # a file takes whole blocks
         os.utime(path, (time.time() - age,) * 2)
         demo.temp_file_sets[0].add(str(path))
+    for name, age in (("tmp-broken-off", 2 * temporary.UNFINISHED), ("tmp-under-way", 1)):  # uploads
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
     left = temporary.Sweeper(demo, 10_000).sweep()
+    assert (tmp_path / "tmp-under-way").exists() and not (tmp_path / "tmp-broken-off").exists()
     assert left == 8192
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
     assert not demo.temp_file_sets[0]

@@ -1,13 +1,18 @@
 """The limits of a server: their defaults, how they are changed, and what a refusal says."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import torch
 import toylab
 from checkpoint_folders import write
+from torch import nn
 
 import ddpm_core
+from ddpm_core.checkpoint.cost import network_cost
+from ddpm_core.from_diffusers import Attention, UNet2DModel
 from ui.jobs import Job
 from ui.limits import Refused, ServerLimits, table
 from ui.models import Models
@@ -96,6 +101,32 @@ def test_a_run_that_costs_too_much_is_refused_before_its_model_is_loaded(monkeyp
     *_, last = job.updates()
     assert last.state == "error" and isinstance(job.failure, Refused)
     assert "This run needs 3.3 TFLOP (100 steps × 16 images × 2.07 GFLOP)" in last.text
+
+
+@pytest.mark.parametrize("name", ["mnist-tiny", "cifar10-tiny"])
+def test_a_card_names_the_cost_that_is_counted(name):
+    folder = ROOT / "checkpoints" / name
+    cost = network_cost(json.loads((folder / "config.json").read_text()))
+    assert f" {cost.flop / 1e9:.3g} GFLOP a forward pass" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_products_of_attention_are_counted_too():
+    """By hand: convolutions and linear layers by what they compute, and QKᵀ and its product with V."""
+    fields = {"sample_size": 8, "block_out_channels": (8,), "norm_num_groups": 4, "layers_per_block": 1}
+    blocks = {"down_block_types": ("AttnDownBlock2D",), "up_block_types": ("AttnUpBlock2D",)}
+    unet = UNet2DModel(**fields, **blocks, attention_head_dim=None)
+    counted = []
+
+    def count(layer, _, out):
+        counted.append(2 * out.numel() * layer.weight[0].numel())
+
+    for layer in unet.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        unet(torch.zeros(1, 3, 8, 8), torch.zeros(1, dtype=torch.int64))
+    attentions = sum(isinstance(module, Attention) for module in unet.modules())
+    assert attentions == 4 and network_cost(dict(unet.config)).flop == sum(counted) + attentions * 4 * 64**2 * 8
 
 
 def test_guidance_and_two_lanes_cost_twice():

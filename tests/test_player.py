@@ -378,6 +378,44 @@ def test_the_projector_view_is_large_and_heeds_a_remote_control(app):
     assert "projector" not in app.root.get_attribute("class")
 
 
+NAMES = (
+    "DDIM, η 0.35, quadratic, 10 steps, mnist-tiny-consistency",
+    "UniPC, trailing, 1000 steps, cifar10-tiny-4-steps",
+)
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (1280, 800), (1920, 1080)], ids="{0[0]}×{0[1]}".format)
+@pytest.mark.parametrize("count", [1, 2])
+def test_on_a_wall_the_pictures_take_the_room_and_the_labels_are_whole(app, size, count):
+    """70 % of the height; where the screen is too narrow for that beside each other, its width."""
+    app.page.set_viewport_size({"width": size[0], "height": size[1]})
+    own = [{"name": name, "steps": STEPS} for name in NAMES[:count]]
+    shown = [{**frame, "lane": lane} for lane in range(count) for frame in frames(48, 49)]
+    seeds = [str(seed) for seed in range(16)]
+    wide = plan(lanes=own, seeds=seeds, count=16, caption="Two lanes from one x_T. " * 8)
+    app.send({"run": "a", "seq": 1, "state": "finished", "plan": wide, "frames": shown}, state="finished")
+    app.page.locator("#send").press("f")
+    app.page.wait_for_selector(".room p:has-text('--host 0.0.0.0')")
+    app.page.wait_for_selector(".sentence:has-text('Measured')")
+    boxes = [box.bounding_box() for box in app.root.locator(".frame").all() if box.is_visible()]
+    assert len(boxes) == 2
+    for box in boxes:
+        assert box["width"] == pytest.approx(box["height"], abs=1)
+        assert box["height"] >= min(0.7 * size[1], 0.48 * size[0])
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+    cut = """(all) => all.filter((node) => getComputedStyle(node).overflow !== "visible" &&
+             (node.scrollWidth > node.clientWidth || node.scrollHeight > node.clientHeight))"""
+    for label in (".lane h4", "figcaption", ".readouts p", ".sentence", ".room p", ".status-text"):
+        visible = app.root.locator(f"{label}:visible")
+        assert visible.evaluate_all(f"{cut}.map((node) => node.textContent)") == [], label
+    assert app.root.evaluate("root => [root.scrollWidth, root.scrollHeight]") == [*size]
+    for name in (".transport", ".facts", ".room"):
+        box = app.root.locator(name).bounding_box()
+        assert box["y"] + box["height"] <= size[1] and all(
+            box["y"] >= one["y"] + one["height"] or box["y"] + box["height"] <= one["y"] for one in boxes
+        ), name
+
+
 def test_silence_is_a_lost_connection_until_the_next_message(app):
     app.root.evaluate("root => { root.dataset.timeout = 300 }")
     app.send(running("a", 1, [0, 1], plan=plan()), state="lost", frames=2)

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -264,6 +265,19 @@ def test_parquet_with_labels(folder, tmp_path):
         assert torch.equal(images.pixels, from_folder.pixels) and torch.equal(images.labels, from_folder.labels)
 
 
+def test_hidden_folders_and_those_of_macos_are_no_classes_and_hold_no_data(tmp_path):
+    root = make_folder(tmp_path / ".data" / "pictures", n=4)  # itself in a hidden folder
+    for hidden in (".thumbnails/a.png", "cat/.small/b.png", "__MACOSX/cat/._000.png", "dog/._001.png"):
+        (root / hidden).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / "cat" / "000.png", root / hidden)
+    (root / ".cache").mkdir()
+    (root / ".cache" / "rows.parquet").touch()
+    images = Images(tiny(root, tmp_path / "run", conditional=True), quiet=True)
+    assert images.classes == ("cat", "dog") and len(images) == 4
+    with pytest.raises(TrainError, match="holds no images"):
+        Images(tiny(make_folder(tmp_path / "b", classes=(".hidden",)), tmp_path / "run"), quiet=True)
+
+
 def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path):
     for i, names in enumerate((("10", "2", "1", "007"), ("10", "2", "b1"))):
         folder = make_folder(tmp_path / f"{i}", n=8, classes=names)
@@ -350,14 +364,25 @@ def test_torchvisions_data_sets_by_name(monkeypatch, tmp_path, name):
         Images(replace(config, split="valid"), quiet=True)
 
 
-def test_lsun_database(tmp_path):
+def test_lsun_database_in_this_process_and_in_workers(tmp_path):
     lmdb = pytest.importorskip("lmdb")
     folder = make_folder(tmp_path / "pictures", n=5, classes=())
     with lmdb.open(str(tmp_path / "bedroom_train_lmdb"), map_size=1 << 20) as database, database.begin(write=True) as t:
         for path in folder.iterdir():
             t.put(path.name.encode(), path.read_bytes())
-    images = Images(tiny(tmp_path / "bedroom_train_lmdb", tmp_path), quiet=True)
-    assert torch.equal(images.pixels, Images(tiny(folder, tmp_path), quiet=True).pixels)
+    expected = Images(tiny(folder, tmp_path), quiet=True).pixels.numpy()
+    config = tiny(tmp_path / "bedroom_train_lmdb", tmp_path, memory=0.0)
+    images = Images(config, quiet=True)
+    assert np.array_equal(Images(replace(config, memory=4.0), quiet=True).pixels, expected)
+    # To a worker that is spawned the examples go pickled, after images were read here; a forked one has what is open.
+    assert np.array_equal(images.read(0)[0], expected[0])
+    lmdb.open(str(tmp_path / "bedroom_train_lmdb"), readonly=True, lock=False).close()  # fails where it is open already
+    spawned = pickle.loads(pickle.dumps(TrainingExamples(config, images, None)))
+    for n in range(3):
+        assert np.array_equal(spawned[n]["pixels"], expected[spawned[n]["image"]])
+    for workers in (0, 1):
+        batch = next(batches(replace(config, workers=workers), images, None, 0, 0, 1))
+        assert np.array_equal(batch["pixels"], expected[batch["image"]])
 
 
 def test_wrong_data_is_one_sentence(tmp_path, folder):

@@ -4,7 +4,7 @@ import dataclasses
 import multiprocessing
 import time
 from contextlib import redirect_stderr
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from training import fit, make_folder, process_restored, tiny  # noqa: F401
 
+from ddpm_core.__main__ import main as core_main
 from ddpm_core.checkpoint import refs
 from train import TrainError
 from train.__main__ import main
@@ -168,6 +169,17 @@ def test_help_comes_with_the_defaults_of_the_preset_whatever_else_is_said(capsys
         with pytest.raises(SystemExit) as stop:
             main(["fit", *words])
         assert stop.value.code == 0 and "32 96 192" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("command", ["fit", "distill", "push", "gamma", "schedule", "evaluate", None])
+def test_help_is_shown_where_the_output_has_not_every_letter(monkeypatch, command, encoding):
+    """None: that of `python -m ddpm_core`."""
+    shown = BytesIO()
+    monkeypatch.setattr("sys.stdout", TextIOWrapper(shown, encoding=encoding, write_through=True))
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"]) if command else core_main(["--help"])
+    assert not stop.value.code and b"usage: python -m" in shown.getvalue()
 
 
 def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):

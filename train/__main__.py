@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from ddpm_core import CheckpointError
+from ddpm_core.commands import allow_any_text
 from train import TrainError
 from train.command_line import HELP, parse, user_path
 from train.memory import enough_memory
@@ -93,6 +94,7 @@ def evaluate(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run a command; returns the exit status. An error of the user's input is one sentence on stderr, and status 2."""
+    allow_any_text()
     commands = {
         "fit": fit,
         "distill": distill,

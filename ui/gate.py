@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ui import temporary
 from ui.counts import Counts
 from ui.limits import ServerLimits
 
@@ -26,7 +27,8 @@ ROUTES = {
         r"/|/app\.webmanifest|/config/?|/login_check/?|/logout",
         r"/web/\w{12}/[\w./-]+",
         rf"{_API}/(?:info|openapi\.json|app_id|user|login_check|startup-events)/?",
-        rf"{_API}/file=(?!\w+:)[^\\]+",
+        # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
+        rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
         rf"{_API}/queue/data",
         rf"{_API}/heartbeat/{_HASH}",
         rf"{_API}/call/(?:v2/)?\w{{1,64}}/{_HASH}/?",
@@ -87,6 +89,9 @@ class Gate:
             if body.is_too_large:
                 sentence = f"This request is too large: up to {most / 1e6:,.1f} MB are taken"
                 return await _answer(send, 413, {"detail": sentence})
+            if temporary.is_full(error):
+                log.warning("the disk for temporary files is full: %s %s", method, path)
+                return await _answer(send, 507, {"detail": temporary.FULL})
             # gradio's own routes run into what they did not expect, and so does a value that is none of ours.
             log.info("a request could not be understood: %s %s (%s)", method, path, type(error).__name__, exc_info=True)
             await _answer(send, 400, {"detail": "This request could not be understood"})

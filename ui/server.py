@@ -123,7 +123,8 @@ class App(gr.Server):
         except (ValueError, CheckpointError) as error:
             return {"error": formats.sentence(error)}
         except OSError as error:
-            return {"error": f"The system refused it: {error.strerror or error}"}
+            full = temporary.FULL if temporary.is_full(error) else ""
+            return {"error": full or f"The system refused it: {error.strerror or error}"}
 
     def _answer(self, part: str, what: str, values: Values) -> Values:
         own = {
@@ -266,7 +267,12 @@ async def _pictures(images: np.ndarray, name: str, run: sampling.Sampling) -> li
     def write() -> list[dict]:
         files = []
         for image, seed in zip(images, run.request.seeds, strict=True):
-            path = save_bytes_to_cache(imaging.png(image), f"{name}-seed-{seed}.png", get_upload_folder())
+            try:
+                path = save_bytes_to_cache(imaging.png(image), f"{name}-seed-{seed}.png", get_upload_folder())
+            except OSError as error:
+                if temporary.is_full(error):
+                    raise gr.Error(temporary.FULL, print_exception=False) from error
+                raise
             files.append(FileData(path=path, mime_type="image/png").model_dump())
         return files
 

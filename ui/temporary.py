@@ -7,6 +7,7 @@ they are in a folder that all users of the machine share.
 from __future__ import annotations
 
 import atexit
+import errno
 import logging
 import math
 import os
@@ -25,9 +26,12 @@ from typing import Any
 from ddpm_core import held
 
 AGE = 3600.0  # seconds that a file is kept
+UNFINISHED = 120.0  # seconds without news of an upload, after which it was broken off
 EVERY = 30.0  # seconds between two looks at the folder
 BLOCK = 4096  # bytes that the smallest file takes
 _NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")
+
+FULL = "The disk for temporary files is full: try again in a few minutes"
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +83,15 @@ def _remove_left_behind(base: Path) -> None:
                         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it comes from, is a disk without room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class Sweeper:
     """Deletes files that are older than AGE, and the oldest ones while all are larger than `most` bytes."""
 
@@ -110,7 +123,8 @@ class Sweeper:
         _remove_left_behind(base)  # the training of a killed app may still have been writing when this one began
         now, size = time.time(), 0
         for path, written, bytes in self._files():  # none is remembered here: there may be a hundred thousand
-            if now - written < AGE:
+            unfinished = os.path.dirname(path) == str(self._folder)  # gradio gives what is whole a folder of its own
+            if now - written < (UNFINISHED if unfinished else AGE):
                 size += bytes
             else:
                 _unlink(path)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -71,7 +73,7 @@ def open_source(data: str, split: str = "train", cache: str | None = None) -> Im
     if path.is_dir():
         if (path / "data.mdb").is_file():
             return LSUNDatabase(path)
-        if next(path.rglob("*.parquet"), None):
+        if next(_files_below(path, {".parquet"}), None):
             return HubDataset(str(path), split)
         return ImageFolder(path)
     if path.suffix == ".parquet" and path.is_file():
@@ -91,15 +93,24 @@ def open_source(data: str, split: str = "train", cache: str | None = None) -> Im
     raise TrainError(f"There is no folder or data set {data!r}: check --data.")
 
 
-class ImageFolder(ImageSource):
-    """Every image under a folder, in the order of its path. Where all lie in subfolders, the topmost is the class.
+def _files_below(root: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """The files that end so, but for hidden ones and what macOS puts beside the files of a ZIP archive."""
+    for path in root.rglob("*"):
+        shown = not any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(root).parts)
+        if shown and path.suffix.lower() in suffixes and path.is_file():
+            yield path
 
-    Classes are in the order of their names, or of the numbers where all names are whole numbers.
+
+class ImageFolder(ImageSource):
+    """Every image under a folder, but for hidden ones, in the order of its path.
+
+    Where all lie in subfolders, the topmost is the class. Classes are in the order of their names, or of the numbers
+    where all names are whole numbers.
     """
 
     def __init__(self, root: Path):
         self._root = root
-        self._files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        self._files = sorted(_files_below(root, SUFFIXES))
         if not self._files:
             raise TrainError(f"{root} holds no images (looked for {', '.join(sorted(SUFFIXES))}) and no parquet files.")
         self.description = f"image folder {root.resolve().name}"
@@ -266,7 +277,7 @@ class LSUNDatabase(ImageSource):
     """One category of LSUN as it is distributed and as torchvision reads it: an LMDB folder like bedroom_train_lmdb."""
 
     def __init__(self, root: Path):
-        self._root, self._database = root, None
+        self._root = root
         try:
             with self._begin() as transaction:
                 self._keys = list(transaction.cursor().iternext(values=False))
@@ -276,15 +287,18 @@ class LSUNDatabase(ImageSource):
             raise TrainError(f"The LSUN database {root} can't be read ({error}).") from error
         if not self._keys:
             raise TrainError(f"The LSUN database {root} is empty.")
-        self._database = None
         self.description = f"LSUN {root.resolve().name}"
 
-    def _begin(self):
-        if self._database is None:  # opened where it is used: a handle must not cross into a worker process
-            import lmdb
+    @contextmanager
+    def _begin(self) -> Iterator[Any]:
+        """A transaction of a handle that is closed again: none may be open where worker processes are made."""
+        import lmdb
 
-            self._database = lmdb.open(str(self._root), readonly=True, lock=False, readahead=False, meminit=False)
-        return self._database.begin()
+        with (
+            lmdb.open(str(self._root), readonly=True, lock=False, readahead=False, meminit=False) as database,
+            database.begin() as transaction,
+        ):
+            yield transaction
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -17,6 +17,7 @@ from train.command_line import check_range
 from train.distill.config import DistillConfig
 from train.fit.card import command
 from train.fit.config import Config
+from train.fit.fused import check_fusable
 from train.fit.recipe import architecture, continued
 
 CONSISTENCY_TIMES = 8  # that a consistency student learns, unless told otherwise
@@ -128,6 +129,9 @@ def _check(teacher: Model, config: DistillConfig) -> None:
     n, k = config.teacher_steps, config.student_steps or 1
     if teacher.student is not None and n != len(teacher.student.times):
         raise TrainError(f"--teacher-steps must be {len(teacher.student.times)}, which this teacher was made for.")
+    if config.fused:
+        assert isinstance(teacher.network, TorchNetwork)
+        check_fusable(teacher.network.unet)
     if n > teacher.schedule.T:
         raise TrainError(f"--teacher-steps {n} is more than the {teacher.schedule.T} times of the teacher.")
     halvings = math.log2(n / k)

@@ -29,9 +29,10 @@ class Config:
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""
     data: str = ""
-    """What to train on: a folder of images (in class folders or not), a folder or file of parquet, an .npz file (images
-    and, for classes, labels), an LSUN database folder (..._lmdb), a Hub data set "owner/name", "digits" (3,000 of
-    MNIST, which come with the trainer), or "cifar10" or "mnist" (torchvision's, downloaded to --data-cache)."""
+    """What to train on: a folder of images (in class folders or not; hidden ones and __MACOSX don't count), a folder or
+    file of parquet, an .npz file (images and, for classes, labels), an LSUN database folder (..._lmdb), a Hub data set
+    "owner/name", "digits" (3,000 of MNIST, which come with the trainer), or "cifar10" or "mnist" (torchvision's,
+    downloaded to --data-cache)."""
     out: str = "runs/cifar10"
     """Folder of the run: checkpoints/, samples/, logs/ (TensorBoard) and model/ (the result, in the Hub's layout)."""
     resume: bool = False

@@ -35,8 +35,28 @@ _VECTORS = {
 }
 
 
+def check_fusable(network: UNet2DModel) -> None:
+    """Raise TrainError for a network with another residual block than the paper's: `fuse` would make it wrong."""
+    for module in network.modules():
+        if type(module) is ResnetBlock2D and (odd := _oddity(module)):
+            raise TrainError(f"--fused is for the paper's residual blocks, and this network's {odd}: leave it out.")
+
+
+def _oddity(block: ResnetBlock2D) -> str | None:
+    if not isinstance(block.nonlinearity, nn.SiLU):
+        return f"have the activation {type(block.nonlinearity).__name__}, not SiLU"
+    if block.time_embedding_norm != "default" or block.time_emb_proj is None or block.skip_time_act:
+        return "take the time embedding in another way"
+    if block.upsample is not None or block.downsample is not None:
+        return "change the size of the image"
+    if block.output_scale_factor != 1:
+        return f"divide their output by {block.output_scale_factor:.3g}"
+    return None
+
+
 def fuse(network: UNet2DModel) -> None:
-    """Change a network with SiLU activations in place. Raises TrainError when the compiled code can't be made."""
+    """Change a network in place. Raises TrainError as `check_fusable`, and when the compiled code can't be made."""
+    check_fusable(network)
     _extension()
     for module in network.modules():
         if type(module) is ResnetBlock2D:

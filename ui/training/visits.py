@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"[0-9a-f]{16,64}")
 class Visits:
     """All visits. Whatever it makes is in one private folder, and goes with the app, on a public page with the visitor.
 
-    On a page of one's own nothing is deleted before that but a run in whose place its user starts another.
+    On a page of one's own nothing is deleted before that but a run in whose place its user starts or follows another.
 
     public: strangers use the page. machine: gives the flags of `train fit` for this machine. dropped: is told of models
     that are gone. keep: where `Keep` puts a run.

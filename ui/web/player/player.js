@@ -35,7 +35,7 @@ export class Player {
 
   render() {
     this.screen.render();
-    if (this.view.shown.count) this.pictures.paint();
+    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted());
   }
 
   /** @param {() => unknown} change */

@@ -1,7 +1,8 @@
 // The page from the view: everything but the canvases is written here, whenever something has changed.
-import { el, find } from "../shared/dom.js";
+import { context2d, el, find } from "../shared/dom.js";
 import { chart } from "./chart.js";
-import { readouts, sentence } from "./words.js";
+import { noise } from "./pixels.js";
+import { ending, readouts, sentence } from "./words.js";
 
 /** @import { Panes } from "./panes.js" */
 /** @import { Recording } from "./recording.js" */
@@ -96,9 +97,22 @@ export class Screen {
     });
     this.#find(".readouts").replaceChildren(...rows);
     const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));
-    if (!steps.length) return;
-    const cleanest = steps.reduce((best, step) => (step[1] < best[1] ? step : best));
-    this.#find(".sentence").textContent = sentence(cleanest);
+    const going = steps.filter(([, s]) => s > 0);
+    if (going.length) {
+      const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
+      this.#find(".sentence").textContent = sentence(cleanest);
+    }
+  }
+
+  /** The pictures of the frames are on the canvases: after the last step, what is measured in them. */
+  painted() {
+    const { shown, frames } = this.view;
+    if (!shown.count || !frames.every((frame) => frame?.step[1] === 0)) return;
+    const measured = this.panes.lanes.map(({ x: { canvas } }) => {
+      const { width, height } = canvas;
+      return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
+    });
+    this.#find(".sentence").textContent = ending(measured);
   }
 
   #renderBatch() {

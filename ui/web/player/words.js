@@ -36,15 +36,34 @@ export function readouts([t, s, alphaBar], k, n, sigma) {
 }
 
 /**
- * What there is to see after a step. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
+ * What there is to see after a step before the last one. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
  * share next to nothing, at 500 (.08) the layout, at 250 (.52) all but the details.
  * @param {Step} step
  */
-export function sentence([, s, alphaBar]) {
-  if (s === 0) return "The finished picture.";
+export function sentence([, , alphaBar]) {
   if (alphaBar < 0.004) return "Almost pure noise: nothing is decided yet.";
   if (alphaBar < 0.08) return "Large shapes take form: the layout is being decided.";
   if (alphaBar < 0.5) return "The layout is set; detail follows.";
   if (alphaBar < 0.97) return "Detail follows: edges and textures are filled in.";
   return "Only the last grain of noise is left to remove.";
+}
+
+const NOISY = 4; // grey levels: grain that is seen
+
+/**
+ * What the eye sees at the end, from what is measured: a few steps can leave noise that the last one could not remove.
+ * @param {number[]} noise of each lane's picture, in grey levels
+ */
+export function ending(noise) {
+  const grain = noise.map((sigma) => `${number(sigma)} grey levels`);
+  if (noise.length < 2)
+    return noise[0] >= NOISY
+      ? `The picture keeps noise that the last step could not remove (grain: ${grain[0]}).`
+      : `The finished picture (grain: ${grain[0]}).`;
+  const [noisy, clean] = noise[0] > noise[1] ? [0, 1] : [1, 0];
+  const [a, b] = ["AB"[noisy], "AB"[clean]];
+  if (noise[noisy] < NOISY) return `Both pictures are clean (grain: A ${grain[0]}, B ${grain[1]}).`;
+  if (noise[clean] >= NOISY)
+    return `Both keep noise that their last step could not remove: A ${grain[0]}, B ${grain[1]}.`;
+  return `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${b} does not (${grain[clean]}).`;
 }

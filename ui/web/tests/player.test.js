@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decades, gridLines } from "../player/chart.js";
-import { difference, fillWithNoise } from "../player/pixels.js";
+import { difference, fillWithNoise, noise } from "../player/pixels.js";
 import { Run } from "../player/run.js";
 import { View } from "../player/view.js";
-import { readouts, sentence } from "../player/words.js";
+import { ending, readouts, sentence } from "../player/words.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
 const URI = "data:image/png;base64,";
@@ -200,16 +200,29 @@ test("readouts and sentence of a step", () => {
   assert.equal(texts.join(" · "), "step 31/50 · t 388→367 · ᾱ .21 · SNR .27 · σ .14 (18 grey levels) · 2 s left");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0, null).at(-1)[0], "σ 0: no noise added");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null, null).length, 4);
-  assert.equal(sentence([20, 0, 0.99, 0]), "The finished picture.");
+  assert.match(ending([12.34]), /keeps noise .* 12 grey/);
+  assert.match(ending([0]), /^The finished picture/);
+  assert.match(ending([0, 12.34]), /^B keeps noise .* 12 grey .* A does not/);
+  assert.match(ending([1, 2]), /^Both pictures are clean/);
   assert.match(sentence([1000, 980, 0.0001, 0.1]), /^Almost pure noise/);
+});
+
+test("the noise of a picture is measured, and its edges are not noise", () => {
+  const width = 64;
+  const clean = new Uint8ClampedArray(4 * width * width).map((_, i) => (i % (4 * width) < 2 * width ? 60 : 200));
+  assert.equal(noise(clean, width), 0);
+  const uniform = new Uint8ClampedArray(clean.length);
+  fillWithNoise(uniform);
+  const grain = clean.map((value, i) => value + (uniform[i] - 127.5) / 5); // σ = 255 / √12 / 5
+  assert.ok(Math.abs(noise(grain, width) - 255 / Math.sqrt(12) / 5) < 1, String(noise(grain, width)));
 });
 
 test("|A − B| is clamped and opaque", () => {
   const a = Uint8ClampedArray.of(4, 0, 0, 255, 250, 9, 9, 0);
   difference(a, Uint8ClampedArray.of(10, 0, 60, 255, 0, 10, 9, 9), 4);
   assert.deepEqual([...a], [24, 0, 240, 255, 255, 4, 0, 255]);
-  const noise = new Uint8ClampedArray(4 * 1024);
-  fillWithNoise(noise);
-  const mean = noise.filter((_, i) => i % 4 < 3).reduce((sum, v) => sum + v, 0) / 3072;
-  assert.ok(Math.abs(mean - 127.5) < 5 && noise.every((v, i) => i % 4 < 3 || v === 255), String(mean));
+  const random = new Uint8ClampedArray(4 * 1024);
+  fillWithNoise(random);
+  const mean = random.filter((_, i) => i % 4 < 3).reduce((sum, v) => sum + v, 0) / 3072;
+  assert.ok(Math.abs(mean - 127.5) < 5 && random.every((v, i) => i % 4 < 3 || v === 255), String(mean));
 });
