@@ -49,6 +49,7 @@ export function mount(lab, part) {
     /** @type {About & { error?: string }} */
     const about = await lab.client.ask("lab", "model", { ref: known });
     if (other !== ref || !about.here) return;
+    panel.revisions.checkpoint_b = about.revision;
     form.offer(about, "_b");
     panel.changed("", false);
   }

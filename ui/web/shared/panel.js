@@ -51,7 +51,8 @@ export class Panel {
   #forget = () => {};
   /** @type {Description | null} */
   description = null;
-  revision = "";
+  /** Of the models that are known, by the names of their fields. @type {Record<string, string>} */
+  revisions = {};
   example = false; // what is shown is a recorded run
 
   /**
@@ -103,12 +104,14 @@ export class Panel {
     return { ...this.form.values, ...this.options.extra?.() };
   }
 
-  /** The same for an address: a model of the Hub with the revision that was loaded. */
+  /** The same for an address: models of the Hub with the revisions that were loaded. */
   get linked() {
-    const { checkpoint, ...values } = this.values;
-    const ref = String(checkpoint ?? "");
-    const named = this.revision && ref && !ref.includes("@") ? `${ref}@${this.revision}` : ref;
-    return checkpoint === undefined ? values : { checkpoint: named, ...values };
+    const { values, revisions } = this;
+    for (const [name, revision] of Object.entries(revisions)) {
+      const ref = String(values[name] ?? "");
+      if (revision && ref && ref !== "same" && !ref.includes("@")) values[name] = `${ref}@${revision}`;
+    }
+    return values;
   }
 
   /** Values from a link, a lesson or a preset. eager: run them if that is quick. @param {Values} values @param {boolean} eager */
@@ -147,7 +150,7 @@ export class Panel {
     /** @type {About & { error?: string }} */
     const about = await this.lab.client.ask("lab", "model", { ref });
     if (choice !== this.#choices) return;
-    this.revision = about.revision ?? "";
+    this.revisions.checkpoint = about.revision ?? "";
     if (about.here) {
       this.form.offer(about);
       this.options.offer?.(about);

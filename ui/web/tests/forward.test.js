@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noised, rms, sum, visibleGain, write } from "../forward/mix.js";
-import { Scene } from "../forward/scene.js";
-import { NO_ANSWER, unpackEpsilon, unpackTables } from "../forward/server.js";
-import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../forward/words.js";
+import { noised, rms, sum, visibleGain, write } from "../places/forward/mix.js";
+import { Scene } from "../places/forward/scene.js";
+import { unpackEpsilon, unpackTables } from "../places/forward/server.js";
+import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../places/forward/words.js";
+import { NO_ANSWER } from "../shared/client.js";
 
 const base64 = (array) => Buffer.from(array.buffer).toString("base64");
 const TABLE = Object.fromEntries(
@@ -62,7 +63,8 @@ function slowServer() {
   const picture = (asked) =>
     asked.name === "none" ? { error: "no such picture" } : { size: 1, pixels: base64(Uint8Array.of(1, 2, 3)) };
   const noise = ({ size }) => (size ? { epsilon: base64(Int16Array.of(1, 2, 3)) } : { error: "size must be from 1" });
-  return { waiting, picture: answer(picture), noise: answer(noise) };
+  const answers = { picture: answer(picture), noise: answer(noise) };
+  return { waiting, ask: (_part, what, values) => answers[what](values), upload: async () => ({ path: "up" }) };
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 async function answerAll({ waiting }) {
@@ -74,14 +76,13 @@ async function answerAll({ waiting }) {
 }
 function opened() {
   const server = slowServer();
-  const upload = async () => ({ path: "up" });
-  const given = { SEED: 13, MAX_SEED: 2 ** 32 - 1, EPSILON_UNIT: 1, MAX_BYTES: 2e6 };
-  return { server, scene: new Scene(server, upload, given, { name: "cat" }) };
+  const given = { limits: { upload: 2e6 }, given: { forward: { EPSILON_UNIT: 1 } } };
+  return { server, scene: new Scene({ client: server, given }, { name: "cat" }, 13) };
 }
 
 test("new noise before the first picture waits for it", async () => {
   const { server, scene } = opened();
-  scene.renew();
+  scene.renew(14);
   await answerAll(server);
   assert.deepEqual([scene.picture, scene.size, scene.ready, scene.problem], ["cat", 1, true, ""]);
   assert.notEqual(scene.seed, 13);
@@ -92,9 +93,9 @@ test("new noise leaves the picture that is on its way, and the newest picture wi
   await answerAll(server);
   scene.load({ name: "flower" });
   scene.load({ file: {} });
-  scene.renew();
+  scene.renew(14);
   scene.load({ name: "balloon" });
-  scene.renew();
+  scene.renew(14);
   assert.deepEqual([scene.ready, scene.wants("balloon")], [false, true]);
   await answerAll(server);
   assert.deepEqual([scene.picture, scene.loaded, scene.ready], ["balloon", 2, true]);
@@ -104,7 +105,7 @@ test("a picture that cannot be had leaves the one before, with the new noise", a
   const { server, scene } = opened();
   await answerAll(server);
   scene.load({ name: "none" });
-  scene.renew();
+  scene.renew(14);
   await answerAll(server);
   assert.deepEqual([scene.picture, scene.ready, scene.problem], ["cat", true, "no such picture"]);
   assert.notEqual(scene.seed, 13);
@@ -115,7 +116,7 @@ test("a server that does not answer can be asked again", async () => {
   server.waiting.pop().lose(new Error("away"));
   await turn();
   assert.deepEqual([scene.size, scene.ready, scene.problem], [0, true, NO_ANSWER]);
-  scene.renew();
+  scene.renew(14);
   await answerAll(server);
   assert.deepEqual([scene.size, scene.picture, scene.problem], [1, "cat", ""]);
 });

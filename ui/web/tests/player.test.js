@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decades, gridLines } from "../player/chart.js";
 import { difference, fillWithNoise, noise } from "../player/pixels.js";
-import { Run } from "../player/run.js";
+import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
 import { ending, readouts, sentence } from "../player/words.js";
 
@@ -10,75 +10,58 @@ const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0
 const URI = "data:image/png;base64,";
 
 function plan(...lanes) {
-  const named = (lanes.length ? lanes : [STEPS]).map((steps, i) => ({ name: `lane ${i}`, steps }));
-  return {
-    settings: [10, "42"],
-    title: "",
-    caption: "",
-    size: 4,
-    count: 2,
-    pixelated: true,
-    seeds: ["42", "43"],
-    T: 100,
-    lanes: named,
-  };
+  const named = (lanes.length ? lanes : [STEPS]).map((steps, i) => ({ name: `lane ${i}`, steps, settings: {} }));
+  const seeds = ["42", "43"];
+  return { kind: "plan", title: "", caption: "", size: 4, count: 2, pixelated: true, seeds, T: 100, lanes: named };
 }
-const frames = (ks, lane = 0) => ks.map((k) => ({ lane, k, x: `${URI}${k}`, x0: `${URI}${k}`, sigma: 0.5 }));
-const message = (run, seq, ks, more = {}) => ({
-  run,
-  seq,
-  state: "running",
-  text: "",
-  progress: null,
-  left: null,
-  frames: frames(ks),
-  ...more,
-});
-function viewOf(...messages) {
+const frames = (ks, lane = 0) =>
+  ks.map((k) => ({ kind: "frame", lane, k, x: `${URI}${k}`, x0: `${URI}${k}`, sigma: 0.5 }));
+/** A view that has seen a run; `active`: which still computes. */
+function viewOf(results, active = false) {
   const view = new View();
-  for (const one of messages) view.receive(one);
+  view.active = active;
+  view.start();
+  for (const one of results) view.take(one);
   return view;
 }
 
-test("repeated, late and older messages are dropped", () => {
-  const view = viewOf(message("a", 2, [0, 1], { plan: plan() }), message("a", 1, [2]), message("a", 2, [3]));
-  assert.equal(view.run.count, 2);
-  view.start([10, "42"]);
-  assert.equal(view.receive(message("a", 9, [4])), null);
-  view.receive(message("b", 1, [], { state: "queued" }));
-  assert.equal(view.run.id, "b");
-  assert.equal(view.receive(message("a", 10, [5])), null);
-  assert.deepEqual([view.run.state, view.shown.id, view.outdated], ["queued", "a", true]);
-  view.receive(message("b", 2, [0], { plan: plan() }));
-  assert.deepEqual([view.shown.id, view.outdated], ["b", false]);
+test("the pictures on screen are of the newest run from its first frame on", () => {
+  const view = viewOf([plan(), ...frames([0, 1])], true);
+  const before = view.shown;
+  view.start();
+  assert.deepEqual([view.shown, view.outdated], [before, true]);
+  view.take(plan());
+  assert.equal(view.shown, before);
+  assert.equal(view.take(frames([0])[0]), true);
+  assert.deepEqual([view.shown.count, view.outdated, view.playing, view.fresh], [1, false, true, true]);
 });
 
-test("frames that come before the plan wait for it, in any order, each once", () => {
-  const run = new Run("a", "queued");
-  run.take(message("a", 1, [3, 0]));
-  assert.equal(run.count, 0);
-  run.take(message("a", 2, [3, 1], { plan: plan() }));
-  assert.deepEqual([run.count, run.held, run.newest], [3, [0, 1, 3], 3]);
-  run.take(message("a", 3, [99]));
-  run.take({ ...message("a", 4, []), frames: [{ lane: 0, k: 5, x: "http://elsewhere", x0: URI, sigma: 0 }] });
-  assert.equal(run.count, 3);
+test("frames are held in any order, each once", () => {
+  const recording = new Recording();
+  for (const one of [plan(), ...frames([3, 0, 3, 1, 99])]) recording.take(one);
+  assert.deepEqual([recording.count, recording.held, recording.newest], [3, [0, 1, 3], 3]);
 });
 
-test("a heartbeat keeps the words, a new state does not", () => {
-  const run = new Run("a", "queued");
-  run.take({ run: "a", seq: 1, state: "loading", text: "12 of 455 MB", progress: 0.03 });
-  run.take({ run: "a", seq: 2, state: "loading" });
-  assert.deepEqual([run.words, run.progress], ["12 of 455 MB", 0.03]);
-  assert.equal(run.take({ run: "a", seq: 3, state: "running" }), true);
-  assert.deepEqual([run.words, run.progress], ["Running", null]);
-  run.lost = true;
-  assert.match(run.words, /^Connection lost/);
-  assert.equal(run.take({ run: "a", seq: 4, state: "running" }), true);
+test("the first showing of a run takes five seconds, however soon it is computed", () => {
+  const view = viewOf([plan(), ...frames([...STEPS.keys()])]);
+  view.advance(2.5);
+  assert.equal(view.tick, 5);
+  view.advance(2.4);
+  assert.deepEqual([view.tick, view.playing], [9, false]);
+});
+
+test("the first showing waits for frames that are not computed yet", () => {
+  const view = viewOf([plan(), ...frames([0, 1])], true);
+  view.advance(4);
+  assert.deepEqual([view.tick, view.playing, view.fresh], [1, true, true]);
+  for (const one of frames([2, 3])) view.take(one);
+  view.advance(0.5);
+  assert.equal(view.tick, 2);
 });
 
 test("a learned σ becomes known with its frame", () => {
   const unknown = STEPS.map(([t, s, alphaBar]) => [t, s, alphaBar, null]);
-  const view = viewOf(message("a", 1, [2], { plan: plan(unknown) }));
+  const view = viewOf([plan(unknown), ...frames([2])]);
   assert.deepEqual(view.shown.lanes[0].sigma.slice(1, 4), [null, 0.5, null]);
 });
 
@@ -87,8 +70,7 @@ test("two lanes share the ticks; one with fewer steps holds its picture, and has
     [100, 50, 0.01, 0.5],
     [50, 0, 0.5, 0],
   ];
-  const both = [...frames([0, 4, 9]), ...frames([0, 1], 1)];
-  const view = viewOf({ ...message("a", 1, [], { plan: plan(STEPS, fewer) }), frames: both });
+  const view = viewOf([plan(STEPS, fewer), ...frames([0, 4, 9]), ...frames([0, 1], 1)]);
   assert.deepEqual(view.shown.ticks, [90, 80, 70, 60, 50, 40, 30, 20, 10, 0]);
   assert.deepEqual(view.shown.held, [0, 4, 9]);
   const at = (tick) => view.shown.framesAt(tick).map((frame) => frame?.k);
@@ -105,17 +87,16 @@ test("two lanes share the ticks; one with fewer steps holds its picture, and has
 });
 
 test("the difference belongs to two lanes", () => {
-  const view = viewOf(message("a", 1, [0], { plan: plan(STEPS, STEPS) }));
+  const view = viewOf([plan(STEPS, STEPS), ...frames([0])]);
   view.chosenGain = 4;
   assert.equal(view.gain, 4);
-  view.receive(message("b", 1, [0], { plan: plan() }));
+  view.start();
+  for (const one of [plan(), ...frames([0])]) view.take(one);
   assert.equal(view.gain, 0);
-  view.receive(message("c", 1, [0], { plan: plan(STEPS, STEPS) }));
-  assert.equal(view.gain, 4);
 });
 
 test("the scrubber goes to the nearest frame, and the arrows from frame to frame", () => {
-  const view = viewOf(message("a", 1, [0, 4, 9], { plan: plan() }));
+  const view = viewOf([plan(), ...frames([0, 4, 9])], true);
   for (const [tick, k] of [
     [3, 4],
     [1, 0],
@@ -135,48 +116,37 @@ test("the scrubber goes to the nearest frame, and the arrows from frame to frame
 });
 
 test("playing takes its time, ends at the last frame, and goes live where the run still computes", () => {
-  const all = STEPS.map((_, k) => k);
-  const view = viewOf(message("a", 1, all, { plan: plan(), state: "finished" }));
-  view.tick = view.shown.newest;
+  const view = viewOf([plan(), ...frames([...STEPS.keys()])]);
+  view.goLive();
   view.toggle(); // at the end: from the start
   assert.deepEqual([view.tick, view.playing, view.following], [0, true, true]);
-  view.advance(0.25, 1); // 10 frames a second
+  view.advance(0.25); // 10 frames a second
   assert.equal(view.tick, 2);
-  view.advance(0.05, 1);
+  view.advance(0.05);
   assert.equal(view.tick, 3);
-  view.advance(0.1, 4);
+  view.speed = 4;
+  view.advance(0.1);
   assert.equal(view.tick, 7);
   view.toggle();
   assert.equal(view.playing, false);
   view.toggle();
-  view.advance(60, 1);
+  view.advance(60);
   assert.deepEqual([view.tick, view.playing, view.live], [9, false, false]);
 
-  const running = viewOf(message("b", 1, [0, 1], { plan: plan() }));
+  const running = viewOf([plan(), ...frames([0, 1])], true);
   running.go(0);
   running.toggle();
-  running.advance(1, 1);
+  running.advance(1);
   assert.deepEqual([running.playing, running.live], [false, true]);
 });
 
 test("a long run is played in 15 seconds", () => {
   const steps = Array.from({ length: 600 }, (_, k) => [600 - k, 599 - k, 0.5, 0.1]);
-  const view = viewOf(message("a", 1, [...steps.keys()], { plan: plan(steps), state: "finished" }));
+  const view = viewOf([plan(steps), ...frames([...steps.keys()])]);
   view.go(0);
   view.toggle();
-  view.advance(7.5, 1);
+  view.advance(7.5);
   assert.equal(view.tick, 300);
-});
-
-test("settings are changed until they are those of the pictures", () => {
-  const view = new View();
-  view.values = [60, "42"];
-  assert.equal(view.changed, false);
-  view.start([10, "42"]);
-  view.receive(message("a", 1, [0], { plan: plan() }));
-  assert.equal(view.changed, false);
-  view.values = [60, "42"];
-  assert.equal(view.changed, true);
 });
 
 test("the axis of σ holds all values, with at most four labels", () => {
@@ -196,10 +166,10 @@ test("the axis of σ holds all values, with at most four labels", () => {
 });
 
 test("readouts and sentence of a step", () => {
-  const texts = readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, 2.1).map(([text]) => text);
-  assert.equal(texts.join(" · "), "step 31/50 · t 388→367 · ᾱ .21 · SNR .27 · σ .14 (18 grey levels) · 2 s left");
-  assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0, null).at(-1)[0], "σ 0: no noise added");
-  assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null, null).length, 4);
+  const texts = readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402).map(([text]) => text);
+  assert.equal(texts.join(" · "), "step 31/50 · t 388→367 · ᾱ .21 · SNR .27 · σ .14 (18 grey levels)");
+  assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0).at(-1)[0], "σ 0: no noise added");
+  assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null).length, 4);
   assert.match(ending([12.34]), /keeps noise .* 12 grey/);
   assert.match(ending([0]), /^The finished picture/);
   assert.match(ending([0, 12.34]), /^B keeps noise .* 12 grey .* A does not/);

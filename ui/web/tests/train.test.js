@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { axis, ceiling } from "../train/charts.js";
-import { History, Run, smoothed } from "../train/history.js";
-import { facts, moment, sentence, status } from "../train/words.js";
+import { axis, ceiling } from "../places/train/charts.js";
+import { History, Run, smoothed } from "../places/train/history.js";
+import { facts, moment, sentence, status } from "../places/train/words.js";
 
 const grid = (step, error = 50) => ({ step, seconds: step, error, ema: "data:,", raw: "data:," });
 const answer = (more) => ({ state: "running", number: 1, version: 3, total: 100, batch: 64, title: "v", ...more });
 
 test("a run grows by what is new, and a repeated answer changes nothing", () => {
   const history = new History();
-  assert.deepEqual(history.asked("me"), { visitor: "me", number: 0, version: -1, points: 0, grids: 0 });
+  assert.deepEqual(history.asked, { number: 0, version: -1, points: 0, grids: 0 });
   history.take({ state: "idle", number: 0 });
   assert.equal(history.run.grids.length, 0);
   history.take(answer({ from: [0, 0], points: [[1, 0.9, 10, 1]], grids: [grid(0), grid(1)] }));
-  const asked = history.asked("me");
-  assert.deepEqual(asked, { visitor: "me", number: 1, version: 3, points: 1, grids: 2 });
+  const asked = history.asked;
+  assert.deepEqual(asked, { number: 1, version: 3, points: 1, grids: 2 });
   const next = answer({ from: [1, 2], points: [[2, 0.8, 10, 2]], grids: [grid(2)] });
   history.take(next);
   history.take(next);
