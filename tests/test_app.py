@@ -21,18 +21,13 @@ from browser import browser, page  # noqa: F401
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
-from test_ui_jobs import Models as OneModel
-from ui.runs import listeners
-from ui.runs.job import Job
-from ui.runs.line import LINE
-from ui.runs.models import Models
-from ui.runs.settings import DEFAULTS, PAGE
-from ui.runs.warmup import Warmup
 
 import app as command
 import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
+from ui import listeners
+from ui.models import Models
 
 FAST = {"steps": 3, "count": 2}
 PARAMETERS = {
@@ -54,13 +49,16 @@ PARAMETERS = {
 def served():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
-        warmups, start = [], Warmup.start
-        patch.setattr(Warmup, "start", lambda self: warmups.append(self) or start(self))
-        demo = ui.build("cifar10-tiny")
-        ui.launch(demo, prevent_thread_lock=True)
-        assert warmups[0].ready.wait(60)  # it waits in the line, too, which tests look at
-        yield demo
-        demo.close()
+        app = ui.build("cifar10-tiny")
+        ui.launch(app, prevent_thread_lock=True)
+        assert app.warmup.ready.wait(120)  # it takes a turn, too, which tests look at
+        yield app
+        assert ui.close(app)
+
+
+@pytest.fixture(scope="module")
+def lab(served):
+    return served.lab
 
 
 @pytest.fixture(scope="module")
@@ -166,19 +164,23 @@ def test_what_is_wrong_is_said_in_one_sentence(client, wrong, sentence):
         assert "\n" not in str(refusal.value)
 
 
-def test_cancelling_a_run_frees_the_lock(client):
+def test_cancelling_a_run_frees_the_lock(client, lab):
     for name in ("/sample", "/trajectory"):
         job = client.submit(steps=1000, count=1, api_name=name)
-        wait_for(lambda: len(LINE) == 1)
+        wait_for(lambda: len(lab.turns) == 1)
         job.cancel()
-        wait_for(lambda: len(LINE) == 0)
+        wait_for(lambda: len(lab.turns) == 0)
+
+
+def ask(url, path, **body):
+    asked = urllib.request.Request(f"{url}gradio_api/{path}", json.dumps(body).encode())
+    asked.add_header("Content-Type", "application/json")
+    return json.load(urllib.request.urlopen(asked))
 
 
 def post(url, name, *data):
     """Order a run as a script would, and don't listen: the address to listen at."""
-    body = json.dumps({"data": data}).encode()
-    asked = urllib.request.Request(f"{url}gradio_api/call/{name}", body, {"Content-Type": "application/json"})
-    return f"{asked.full_url}/{json.load(urllib.request.urlopen(asked))['event_id']}"
+    return f"{url}gradio_api/call/{name}/{ask(url, f'call/{name}', data=data)['event_id']}"
 
 
 LONG = ("cifar10-tiny", "ddpm", 1000, "linspace", "beta", 0, True, 1, 16, "any", 1)
@@ -198,86 +200,68 @@ def heard(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["sample", "trajectory"])
-def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, name, heard, monkeypatch):
+def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, name, lab, heard, monkeypatch):
     monkeypatch.setattr(listeners, "PATIENCE", 0.5)
     addresses = [post(url, name, *LONG) for _ in range(3)]
     started = time.monotonic()
     client.predict(**FAST, api_name="/sample")
     assert time.monotonic() - started < 5  # one of them takes minutes
     wait_for(lambda: sorted(heard) == [False, False, False, True])  # else who listens now comes in time
-    wait_for(lambda: len(LINE) == 0)
+    wait_for(lambda: len(lab.turns) == 0)
     with urllib.request.urlopen(addresses[0]) as stream:
         assert "its page or script was gone" in stream.read().decode()
 
 
 @pytest.mark.parametrize("name", ["sample", "trajectory"])
-def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, name, monkeypatch):
+def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, lab, name, monkeypatch):
     monkeypatch.setattr(listeners, "PATIENCE", 0.5)
     with urllib.request.urlopen(post(url, name, *LONG)) as stream:
-        wait_for(lambda: len(LINE) == 1)
+        wait_for(lambda: len(lab.turns) == 1)
         assert b"event: generating" in stream.readline()
         with urllib.request.urlopen(post(url, name, *LONG)):
-            wait_for(lambda: len(LINE) == 2)
+            wait_for(lambda: len(lab.turns) == 2)
             time.sleep(1)
-            assert len(LINE) == 2  # heard, and waiting
-        wait_for(lambda: len(LINE) == 1)
-    wait_for(lambda: len(LINE) == 0)  # one of them takes minutes
+            assert len(lab.turns) == 2  # heard, and waiting
+        wait_for(lambda: len(lab.turns) == 1)
+    wait_for(lambda: len(lab.turns) == 0)  # one of them takes minutes
 
 
-@pytest.fixture
-def toy(monkeypatch):
-    """The parameters of a run of half a minute with a model whose steps take .03 s."""
-    models = OneModel(lambda x, t, labels: time.sleep(0.03) or 0.3 * x)
-    for name in ("loaded", "known", "get", "fetch"):
-        monkeypatch.setattr(Models, name, lambda self, *given, name=name: getattr(models, name)(*given))
-    monkeypatch.setattr(Models, "flop", lambda self, ref: None)
-    models.get("toy")
-    models.model.schedule = ddpm_core.NoiseSchedule.linear()
-    return ("toy", "ddpm", 1000, *LONG[3:])
-
-
-def test_a_short_run_does_not_wait_for_the_end_of_a_long_one(url, client, toy):
+def test_a_short_run_does_not_wait_for_the_end_of_a_long_one(url, client, lab):
     started = time.monotonic()
-    with urllib.request.urlopen(post(url, "trajectory", *toy)) as stream:
+    with urllib.request.urlopen(post(url, "trajectory", *LONG)) as stream:
         assert b"event: generating" in stream.readline()
-        assert len(client.predict("toy", **FAST, api_name="/sample")) == 2
-        assert time.monotonic() - started < 15 and len(LINE) == 1
-    wait_for(lambda: len(LINE) == 0)
+        assert len(client.predict(**FAST, api_name="/sample")) == 2
+        assert time.monotonic() - started < 15 and len(lab.turns) == 1
+    wait_for(lambda: len(lab.turns) == 0)
 
 
-@pytest.mark.parametrize("route", ["call/sample", "call/v2/sample", "call/trajectory", "queue/join", "page"])
-def test_a_run_without_a_listener_is_not_begun_on_any_route(url, toy, route, heard, monkeypatch):
-    """queue/join is what gradio_client asks, and the page, which has told its settings before."""
+@pytest.mark.parametrize("route", ["call/sample", "call/v2/sample", "call/trajectory", "call/run", "queue/join"])
+def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, heard, monkeypatch):
+    """queue/join is what gradio_client asks, call/run the page."""
     monkeypatch.setattr(listeners, "PATIENCE", 0.1)
-    begun = []
-    monkeypatch.setattr(Job, "_work", lambda self: begun.append(self))
-
-    def send(path, **body):
-        asked = urllib.request.Request(f"{url}gradio_api/{path}", json.dumps(body).encode())
-        asked.add_header("Content-Type", "application/json")
-        urllib.request.urlopen(asked).close()
-
-    if route in ("queue/join", "page"):
-        session = {"session_hash": f"deaf {route}"}
-        name = "stream" if route == "page" else "sample"
+    if route == "queue/join":
         events = json.load(urllib.request.urlopen(f"{url}config"))["dependencies"]
-        (index,) = [event["id"] for event in events if event["api_name"] == name]
-        if route == "page":
-            send("run/prepare", **session, data=[*(DEFAULTS | {"checkpoint": "toy"}).values(), True, "", ""])
-        send("queue/join", **session, fn_index=index, data=[] if route == "page" else toy)
+        (index,) = [event["id"] for event in events if event["api_name"] == "sample"]
+        ask(url, route, session_hash="deaf", fn_index=index, data=LONG)
+    elif route == "call/run":
+        ask(url, route, session_hash="deaf", data=["watch", dict(zip(PARAMETERS, LONG, strict=True))])
     else:
-        send(route, **(dict(zip(PARAMETERS, toy, strict=True)) if "v2" in route else {"data": toy}))
+        ask(url, route, **(dict(zip(PARAMETERS, LONG, strict=True)) if "v2" in route else {"data": LONG}))
     wait_for(lambda: heard)
-    assert heard == [False] and not begun and len(LINE) == 0
+    time.sleep(0.2)
+    assert heard == [False] and len(lab.turns) == 0
 
 
-@pytest.mark.parametrize("odd", [["a"], None], ids=str)
-def test_odd_values_of_the_controls_are_answered(url, odd):
+@pytest.mark.parametrize("odd", [["a"], None, {}, 10**400, "x" * 5000], ids=lambda odd: str(odd)[:20])
+def test_odd_values_are_answered(url, served, odd):
     """Whatever a script sends in the place of the page."""
-    for name in PAGE:
-        body = json.dumps({"data": list((DEFAULTS | {"compare": True, name: odd}).values())}).encode()
-        asked = urllib.request.Request(f"{url}gradio_api/run/describe", body, {"Content-Type": "application/json"})
-        assert urllib.request.urlopen(asked).status == 200, name
+    for part, fields in (
+        (part, form.kinds()) for place in served.places.values() for part, form in place.forms.items()
+    ):
+        for name in fields:
+            got = ask(url, "run/ask", data=[part, "describe", {name: odd}], session_hash="odd")["data"][0]
+            assert "error" in got or "estimate" in got, (part, name)
+            assert "\n" not in got.get("error", "")
 
 
 def test_runs_are_not_taken_past_the_queue(url):
@@ -289,43 +273,43 @@ def test_runs_are_not_taken_past_the_queue(url):
 # --- A browser
 
 
-@pytest.fixture
-def lab(page, url):  # noqa: F811
-    """The page, quick settings chosen."""
-    return opened(page, url)
-
-
-def opened(page, url, steps=7, count=1):  # noqa: F811
-    page.goto(f"{url}?steps={steps}&count={count}")
-    page.wait_for_selector(f"#summary:has-text('{steps} steps')", state="attached")
+def opened(page, url, part="watch", **values):  # noqa: F811
+    """A part with these settings, known to the server. It may run them by itself."""
+    query = urllib.parse.urlencode({"tab": part, **values})
+    page.goto(f"{url}?{query}")
+    page.wait_for_selector(f".part-{part}[data-ready=true][data-described]")
     return page
 
 
-def choose(page, steps=None, seed=None, variance=None):  # noqa: F811
-    for selector, value in (("#steps input[type=number]", steps), ("#seed input", seed)):
-        if value is not None:
-            page.fill(selector, str(value))
-            page.press(selector, "Tab")
-    if variance is not None:
-        page.check(f"#variance input[value={variance}]")
+def choose(page, part="watch", **values):  # noqa: F811
+    for name, value in values.items():
+        field = f".part-{part} [data-name={name}]"
+        if page.locator(f"{field} select").count():
+            page.select_option(f"{field} select", str(value))
+        elif page.locator(f"{field} input[type=radio]").count():
+            page.check(f"{field} input[value={value}]", force=True)
+        else:
+            page.fill(f"{field} input:not([type=range])", str(value))
+            page.press(f"{field} input:not([type=range])", "Tab")
 
 
-def player(page, **data):  # noqa: F811
-    """Wait until the player's data-* attributes have these values."""
-    page.wait_for_selector(".ddpm-player" + "".join(f"[data-{key}='{value}']" for key, value in data.items()))
+def state(page, part="watch", **data):  # noqa: F811
+    """Wait until the part's data-* attributes have these values."""
+    page.wait_for_selector(f".part-{part}" + "".join(f"[data-{key}='{value}']" for key, value in data.items()))
 
 
-def run(page):  # noqa: F811
+def run(page, part="watch"):  # noqa: F811
     """Press Run, wait for the end, and return the final picture as the page shows it."""
-    before = page.get_attribute(".ddpm-player", "data-run")
-    page.click("#run")
-    page.wait_for_selector(f".ddpm-player[data-state=finished]:not([data-run='{before}'])")
-    return shown(page)
+    before = page.get_attribute(f".part-{part}", "data-run")
+    page.click(f".part-{part} .run")
+    page.wait_for_selector(f".part-{part}[data-state=finished]:not([data-run='{before}'])")
+    page.locator(f".part-{part} .scrubber").press("End")
+    return shown(page, part)
 
 
-def shown(page):  # noqa: F811
+def shown(page, part="watch"):  # noqa: F811
     """The picture x_t, when it is drawn."""
-    canvas = "document.querySelector('.ddpm-player figure.x canvas').toDataURL()"
+    canvas = f"document.querySelector('.part-{part} figure.x canvas').toDataURL()"
     last, now = None, page.evaluate(canvas)
     while now != last:
         page.wait_for_timeout(150)
@@ -333,16 +317,26 @@ def shown(page):  # noqa: F811
     return now
 
 
+QUICK = {"steps": 7, "count": 1}
+
+
+def test_the_page_is_alive_before_anything_is_pressed(page, url):  # noqa: F811
+    page.goto(url)
+    page.wait_for_selector(".part-watch .tag:visible:text('Example')")
+    first = page.get_attribute(".ddpm-player", "data-k")
+    page.wait_for_function(f"document.querySelector('.ddpm-player').dataset.k !== '{first}'")
+    assert "Watch noise become a picture" in page.inner_text("#top")
+
+
 def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, url):  # noqa: F811
     lab = opened(page, url, steps=60, count=4)
-    lab.click("#run")
-    lab.wait_for_selector(".ddpm-player[data-state=running]:not([data-frames='0'])")
-    seen = int(lab.get_attribute(".ddpm-player", "data-frames"))
-    assert seen < 60
-    player(lab, state="finished", frames=60, k=59)
+    if lab.get_attribute(".part-watch", "data-state") == "idle":
+        lab.click(".part-watch .run")
+    lab.wait_for_selector(".part-watch[data-state=finished] .ddpm-player[data-frames='60']")
+    lab.locator(".scrubber").press("End")
     final = shown(lab)
     lab.locator(".scrubber").press("Home")
-    player(lab, k=0, live="false")
+    lab.wait_for_selector(".ddpm-player[data-k='0'][data-live=false]")
     assert shown(lab) != final
     assert "step 1/60" in lab.inner_text(".readouts")
     lab.locator(".scrubber").press("End")
@@ -350,263 +344,203 @@ def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, 
     assert "σ 0: no noise added" in lab.inner_text(".readouts")
 
 
-def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(lab):
+def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(page, url):  # noqa: F811
+    lab = opened(page, url, **QUICK)
     first = run(lab)
-    player(lab, frames=7)
     assert run(lab) == first
     choose(lab, seed=14)
     assert run(lab) != first
     choose(lab, seed=13, variance="beta")
-    wide = run(lab)
-    assert wide != first
+    assert run(lab) != first
     choose(lab, steps=9, variance="beta_tilde")
     assert run(lab) != first
-    player(lab, frames=9)
     choose(lab, steps=7)
     assert run(lab) == first
 
 
-def test_a_page_whose_state_gradio_has_dropped_loses_nothing(lab, served):
-    """Of many pages and calls gradio drops the state of those unused for longest: see SESSIONS."""
-    first = run(lab)
-    choose(lab, steps=8)
-    lab.wait_for_selector(".ddpm-player .note:visible")  # the server has answered
-    pages = set(served.state_holder.session_data)
-    assert pages
-
-    def are_dropped():
-        for i in range(ui.SESSIONS):
-            served.state_holder[f"other {i}"]
-        return pages.isdisjoint(served.state_holder.session_data)
-
-    wait_for(are_dropped)  # a call of the page that is still on its way brings its state back
-    with lab.expect_download() as download:
-        lab.click("#save-png")
-    assert "7-steps" in download.value.suggested_filename
-    assert lab.input_value("#steps input[type=number]") == "8"
-    choose(lab, steps=7)
-    assert run(lab) == first
-
-
-def test_changed_settings_leave_the_readouts_and_say_that_run_applies_them(lab):
-    run(lab)
-    readouts = lab.inner_text(".readouts")
-    assert not lab.is_visible(".ddpm-player .note")
-    choose(lab, steps=8)
-    lab.wait_for_selector(".ddpm-player .note:visible")
-    assert lab.inner_text(".readouts") == readouts
-    choose(lab, steps=7)
-    lab.wait_for_selector(".ddpm-player .note", state="hidden")
+def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(page, url, lab):  # noqa: F811
+    window = opened(page, url, **QUICK)
+    run(window)  # its pace is known now
+    before = window.get_attribute(".part-watch", "data-run")
+    window.click(".part-watch .dice")
+    window.wait_for_selector(f".part-watch[data-state=finished]:not([data-run='{before}'])")
+    seed = window.input_value(".part-watch [data-name=seed] input")
+    assert seed != "13" and f"seed={seed}" in window.url
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**63), "abc"])
-def test_a_wrong_seed_is_refused_with_the_range_before_and_after_run(lab, seed):
+def test_a_wrong_seed_is_refused_with_the_range(page, url, seed):  # noqa: F811
+    lab = opened(page, url, **QUICK)
     choose(lab, seed=seed)
-    lab.wait_for_selector("#estimate .wrong:visible >> text=from 0 to 4,294,967,295")
-    lab.click("#run")
-    player(lab, state="error")
-    assert "from 0 to 4,294,967,295" in lab.inner_text(".status-text")
+    lab.wait_for_selector(".estimate.wrong:visible >> text=from 0 to 4,294,967,295")
+    assert lab.is_disabled(".part-watch .run")
 
 
-def test_a_late_answer_about_older_settings_is_not_shown(page, url):  # noqa: F811
-    """A page that opens asks several times what its settings mean: here only its changes are answered at once."""
-    page.add_init_script(
-        """
-        const send = window.fetch;
-        let first;
-        window.fetch = async (...given) => {
-          const { data = [], fn_index } = JSON.parse(given[1]?.body ?? "{}");
-          const answer = await send(...given);
-          const late = data.length === COUNT && fn_index !== (first ??= fn_index);
-          if (late) await new Promise((resolve) => setTimeout(resolve, 3000));
-          return answer;
-        };
-    """.replace("COUNT", str(len(PAGE)))
-    )
-    lab = opened(page, url)
-    choose(lab, seed=-1)
-    lab.wait_for_selector("#estimate .wrong:visible")
-    lab.wait_for_timeout(3000)
-    assert lab.is_visible("#estimate .wrong")
+def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):  # noqa: F811
+    window = opened(page, url, steps=1000, count=4)
+    window.click(".part-watch .run")
+    window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
+    old = window.get_attribute(".part-watch", "data-run")
+    choose(window, seed=5)
+    window.click(".part-watch .run")
+    window.wait_for_selector(f".part-watch[data-state=running]:not([data-run='{old}'])")
+    window.wait_for_selector(".ddpm-player .title:has-text('seed 5')")  # the old run's stays until the first new frame
+    window.click(".part-watch .stop")
+    state(window, state="stopped")
+    assert int(window.get_attribute(".ddpm-player", "data-frames")) > 0
+    wait_for(lambda: len(lab.turns) == 0)
 
 
-def test_what_is_found_out_about_a_model_is_said_without_another_change(page, url, monkeypatch):  # noqa: F811
-    looked = []
-    monkeypatch.setattr(Models, "look", lambda self, ref: time.sleep(1) or looked.append(ref))
-    monkeypatch.setattr(Models, "to_download", lambda self, ref: 5_000_000 if looked else None)
-    lab = opened(page, url)
-    lab.fill("#checkpoint input", "someone/model")
-    lab.press("#checkpoint input", "Enter")
-    lab.wait_for_selector("#estimate:has-text('5 MB to download first')")
-    assert looked == ["someone/model"]
+def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):  # noqa: F811
+    window = opened(page, url, steps=1000, count=1)
+    window.click(".part-watch .run")
+    window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
+    before = window.get_attribute(".part-watch", "data-run")
+    window.reload()
+    window.wait_for_selector(f".part-watch[data-run='{before}'] .ddpm-player:not([data-frames='0'])")
+    window.click(".part-watch .stop")
+    state(window, state="stopped")
 
 
-def test_an_unlocked_seed_is_drawn_anew_for_each_run(lab):
-    lab.uncheck("#lock input")
-    choose(lab, steps=1)
-    pictures = {run(lab) for _ in range(3)}
-    assert len(pictures) == 3
-    assert lab.input_value("#seed input") in lab.inner_text(".ddpm-player .title")
-    lab.wait_for_selector(".ddpm-player .note", state="hidden")
-
-
-def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url):  # noqa: F811
-    lab = opened(page, url, steps=1000, count=4)
-    lab.click("#run")
-    lab.wait_for_selector(".ddpm-player[data-state=running]:not([data-frames='0'])")
-    old = lab.get_attribute(".ddpm-player", "data-run")
-    choose(lab, seed=5)
-    lab.wait_for_selector(".ddpm-player .note:visible")
-    lab.click("#run")
-    lab.wait_for_selector(f".ddpm-player[data-state=running]:not([data-run='{old}']):not([data-frames='0'])")
-    lab.wait_for_selector(".ddpm-player .title:has-text('seed 5')")  # the old run's stays until the first new frame
-    lab.click("#stop")
-    player(lab, state="stopped")
-    assert int(lab.get_attribute(".ddpm-player", "data-frames")) > 0
-    wait_for(lambda: len(LINE) == 0)
-
-
-def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url):  # noqa: F811
-    lab = opened(page, url, steps=1000, count=4)
-    lab.click("#run")
-    lab.wait_for_selector(".ddpm-player[data-state=running]")
-    other = opened(browser.new_page(), url, count=4)
-    other.click("#run")
-    player(other, state="finished", frames=7)  # though the first one takes much longer
-    player(lab, state="running")
-    choose(other, steps=1000)
-    other.click("#run")
-    for window in (lab, other):
+def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url, lab):  # noqa: F811
+    one = opened(page, url, steps=1000, count=4)
+    one.click(".part-watch .run")
+    state(one, state="running")
+    other = opened(browser.new_context().new_page(), url, steps=1000, count=4)
+    other.click(".part-watch .run")
+    for window in (one, other):
         window.wait_for_selector(".status-text:text('Running, shared with 1 other')")
-    lab.goto("about:blank")
+    one.goto("about:blank")
     other.wait_for_selector(".status-text:text-is('Running')")
-    other.click("#stop")
-    player(other, state="stopped")
-    other.close()
+    other.click(".part-watch .stop")
+    state(other, state="stopped")
+    other.context.close()
 
 
-def test_a_class_and_guidance_ddim_and_eta_belong_together(lab):
-    lab.click("#advanced > button")
-    assert lab.is_disabled("#guidance input[type=number]")
-    assert lab.is_disabled("#eta input[type=number]")
-    lab.click("#label input")
-    lab.get_by_role("option", name="frog").click()
-    lab.check("#sampler input[value=ddim]")
-    lab.wait_for_selector("#guidance input[type=number]:not([disabled])")
-    lab.wait_for_selector("#eta input[type=number]:not([disabled])")
-    lab.wait_for_selector("#variance input[disabled]")
-    assert "DDIM sets its own σ through η" in lab.inner_text("#variance")
-    assert "auto is linspace here" in lab.inner_text("#spacing")
-    lab.check("#sampler input[value=unipc]")
-    lab.wait_for_selector("#eta input[type=number][disabled]")
-    lab.wait_for_selector("#spacing:has-text('auto is quadratic here')")
-    assert "UniPC adds no noise" in lab.inner_text("#variance") and lab.is_disabled("#variance input >> nth=0")
-    lab.check("#sampler input[value=ddim]")
-    lab.wait_for_selector("#eta input[type=number]:not([disabled])")
+def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):  # noqa: F811
+    lab = opened(page, url, **QUICK)
+    lab.click(".part-watch .more summary")
+    for name, visible in (("guidance", False), ("eta", False), ("variance", True)):
+        assert lab.is_visible(f"[data-name={name}]") == visible
+    choose(lab, label="frog", sampler="ddim")
+    for name, visible in (("guidance", True), ("eta", True), ("variance", False)):
+        assert lab.is_visible(f"[data-name={name}]") == visible
     run(lab)
     assert "DDIM η 0 · frog" in lab.inner_text(".ddpm-player .title")
 
 
-def test_the_final_pictures_and_the_trajectory_are_saved_as_files(lab, tmp_path):
-    assert lab.is_disabled("#save-png")
-    run(lab)
-    for name, end in (("png", ".png"), ("gif", ".gif"), ("strip", "-strip.png"), ("zip", ".zip")):
-        with lab.expect_download() as download:
-            lab.click(f"#save-{name}")
-        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-13{end}"
-        download.value.save_as(tmp_path / name)
-    assert [Image.open(tmp_path / name).format for name in ("png", "gif", "strip")] == ["PNG", "GIF", "PNG"]
-    assert "x_T.npy" in zipfile.ZipFile(tmp_path / "zip").namelist()
-
-
-def clipboard(page):  # noqa: F811
-    """Keep what the page copies: headless Chromium has no clipboard to read."""
-    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
-
-
-def copied(page, button):  # noqa: F811
-    page.evaluate("window.copied = null")
-    page.click(button)
+def taken(page, title):  # noqa: F811
+    """What an entry of the Share menu copies: headless Chromium has no clipboard to read."""
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }; window.copied = null")
+    page.click("#share > button")
+    page.click(f"#share .menu button:has-text('{title}')")
     page.wait_for_function("window.copied !== null")
+    page.keyboard.press("Escape")
     return page.evaluate("window.copied")
 
 
-def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(lab, browser):  # noqa: F811
-    clipboard(lab)
-    choose(lab, seed=9)
-    lab.check("#compare input")
-    lab.wait_for_selector("#seen:has-text('same noise z')")
-    lab.click("#lessons-ab button >> nth=0")
-    lab.wait_for_selector("#steps-b input[type=number]:visible")
-    lab.wait_for_function("document.querySelector('#steps-b input[type=number]').value === '10'")
+def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):  # noqa: F811
+    lab = opened(page, url, **QUICK)
     run(lab)
-    player(lab, frames=20)
-    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".ddpm-player .title")
-    assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".ddpm-player .caption")
-    link = copied(lab, "#copy-link")
+    names = {"Picture (PNG)": ".png", "GIF": ".gif", "Film strip (PNG)": "-strip.png", "Everything (ZIP)": ".zip"}
+    for title, end in names.items():
+        lab.click("#share > button")
+        with lab.expect_download() as download:
+            lab.click(f"#share .menu button:text-is('{title}')")
+        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-13{end}"
+        download.value.save_as(tmp_path / f"file{end}")
+        lab.keyboard.press("Escape")
+    assert Image.open(tmp_path / "file.gif").width >= 500
+    assert "x_T.npy" in zipfile.ZipFile(tmp_path / "file.zip").namelist()
+    assert "seeds=range(13, 14)" in taken(lab, "Copy Python")
+    assert "set_timesteps" in taken(lab, "Copy for diffusers")
+
+
+def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, browser, url):  # noqa: F811
+    lab = opened(page, url, "compare", seed=9, count=1)
+    run(lab, "compare")
+    lab.wait_for_selector(".ddpm-player[data-frames='20']")
+    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".part-compare .title")
+    assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".part-compare .caption")
+    lab.wait_for_selector(".part-compare .sentence:has-text('A keeps noise that its last step could not remove')")
+    link = taken(lab, "Copy link")
     assert lab.url == link
 
     other = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
     other.goto(link)
-    other.wait_for_selector("#compare input:checked")
-    other.wait_for_selector("#variance-b input[value=beta_tilde]:checked")
-    assert other.input_value("#seed input") == "9"
-    player(other, state="idle")  # nothing runs by itself
-    other.click("#run")
-    player(other, state="finished", frames=20)
-    canvases = "[...document.querySelectorAll('.lanes figure.x canvas')].map(c => c.toDataURL())"
-    shown(lab), shown(other)
+    other.wait_for_selector(".part-compare[data-ready=true][data-described]")
+    assert other.input_value(".part-compare [data-name=seed] input") == "9"
+    run(other, "compare")
+    canvases = "[...document.querySelectorAll('.part-compare .lanes figure.x canvas')].map(c => c.toDataURL())"
+    shown(lab, "compare"), shown(other, "compare")
     both = other.evaluate(canvases)
     assert both == lab.evaluate(canvases) and both[0] != both[1]
     other.context.close()
 
 
-def test_a_link_restores_the_other_tabs_and_says_what_it_leaves_out(page, url):  # noqa: F811
-    page.goto(f"{url}?steps=0&seed=77&spacing=quadratic&tab=learn&__theme=dark")
-    page.wait_for_selector("[role=tab][aria-selected=true]:has-text('Learn')")
-    page.wait_for_selector("text=In the address, steps: Steps must be a whole number from 1")
-    page.get_by_role("tab", name="Denoise").click()
-    assert page.input_value("#seed input") == "77"
-    assert page.input_value("#steps input[type=number]") == "50"
+def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page, url):  # noqa: F811
+    page.goto(f"{url}?tab=denoise&compare=true&seed=77&__theme=dark")
+    page.wait_for_selector(".part-compare[data-ready=true]")
+    assert page.input_value(".part-compare [data-name=seed] input") == "77"
+    assert page.evaluate("document.documentElement.classList.contains('dark')")
+    page.click("#places [data-place=inside]")
+    page.wait_for_selector(".forward[data-ready=true]")
+    page.go_back()
+    page.wait_for_selector(".part-compare:visible")
+    page.go_forward()
+    page.wait_for_selector(".forward:visible")
 
 
-def test_copied_scripts_are_those_of_the_settings(lab):
-    clipboard(lab)
-    choose(lab, seed=123)
-    lab.wait_for_selector("#summary:has-text('seed 123')", state="attached")
-    assert "seeds=range(123, 12" in copied(lab, "#copy-python") and "steps=7" in lab.evaluate("window.copied")
-    assert "set_timesteps" in copied(lab, "#copy-diffusers")
-    lab.check("#compare input")
-    lab.wait_for_selector("#copy-diffusers:disabled")
-    lab.wait_for_selector("#seen:has-text('same noise z')")
-    assert "side_by_side" in copied(lab, "#copy-python")
+def test_a_grid_fills_and_its_cells_open_in_watch(page, url):  # noqa: F811
+    lab = opened(page, url, "grid", columns="2, 4")
+    if lab.get_attribute(".part-grid", "data-state") == "idle":
+        lab.click(".part-grid .run")
+    state(lab, "grid", state="finished", cells=6)
+    lab.click(".cells-of-grid [role=cell]:nth-child(3) button >> nth=0")
+    lab.wait_for_selector(".part-watch[data-ready=true]")
+    assert lab.input_value(".part-watch [data-name=steps] input[type=number]") == "4"
+    assert lab.is_checked(".part-watch [data-name=variance] input[value=beta]")
 
 
-def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(lab):
-    box = lab.locator("#run").bounding_box()
-    assert box["y"] + box["height"] < 720
-    assert lab.locator("#controls").bounding_box()["width"] == 320
+@pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (1280, 800), (1920, 1080)], ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("part", ["watch", "compare"])
+def test_on_a_wall_the_pictures_take_the_room(page, url, part, size):  # noqa: F811
+    """70 % of the height; where the screen is too narrow for two beside each other, its width."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{url}?tab={part}")
+    page.wait_for_selector(f".part-{part} .ddpm-player:not([data-frames='0'])")
+    page.keyboard.press("f")
+    boxes = [box.bounding_box() for box in page.locator(f".part-{part} .frame").all() if box.is_visible()]
+    assert len(boxes) == 2
+    for box in boxes:
+        assert box["height"] >= min(0.7 * size[1], 0.47 * size[0])
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0] and box["y"] + box["height"] <= size[1]
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".ddpm-player:not(.projector)")
+
+
+def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(page, url):  # noqa: F811
+    lab = opened(page, url)
+    box = lab.locator(".part-watch .run").bounding_box()
+    assert box["y"] + box["height"] <= 720
     assert lab.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):  # noqa: F811
-    phone = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    phone.goto(url)
-    phone.wait_for_selector("#summary:has-text('seed 13')")
-    assert not phone.is_visible("#steps")
-    phone.tap("#summary")
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
+    opened(phone, url)
+    assert not phone.is_visible(".part-watch [data-name=steps]")
+    phone.tap(".part-watch .summary")
     choose(phone, steps=2)
-    phone.wait_for_selector("#summary:has-text('2 steps')")
-    phone.tap("#run")
-    player(phone, state="finished", frames=2)
-    assert not phone.is_visible("#steps")
+    phone.tap(".part-watch .run")
+    state(phone, state="finished")
+    assert not phone.is_visible(".part-watch [data-name=steps]")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-    for selector in ("#run", "#stop", "#dice-bar", "#summary"):
-        box = phone.locator(selector).bounding_box()
-        assert box["height"] >= 44
-        assert box["width"] >= 44
-    assert phone.locator("#run").bounding_box()["y"] > 760
-    phone.close()
+    for selector in (".run", ".stop", ".summary"):
+        box = phone.locator(f".part-watch {selector}").bounding_box()
+        assert box["height"] >= 44 and box["width"] >= 44
+    assert phone.locator(".part-watch .run").bounding_box()["y"] > 760
+    phone.context.close()
 
 
 # --- The command line

@@ -85,7 +85,6 @@ def messages(place, part, values, watch=lambda run, message: None):
     except ValueError as wrong:
         job, error = None, str(wrong)
     run, seen = Run(place, part, values, job, error), []
-    run.start()
     for message in run.messages():
         seen.append(message)
         watch(run, message)

@@ -66,6 +66,7 @@ class Run:
         self.part, self.values, self.job = part, values, job
         self._place = place
         self._error = error
+        self._begun = False
         self._said: list[Values] = []  # messages
         self._over = False  # there will be no other
         self._heard = time.monotonic()  # when somebody listened last
@@ -83,17 +84,19 @@ class Run:
         """Of each checkpoint: the weights' revision and the engine."""
         return self.job.about if self.job else []
 
-    def start(self) -> None:
-        """Run in the background, until the end or until nobody has listened for PATIENCE seconds."""
-        # In the context of the request, from which ZeroGPU takes whose quota a run uses.
-        threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="messages").start()
-
     def messages(self) -> Iterator[Values]:
         """All messages from the first one on, also those to come; the state of the last one is final.
+
+        Who asks first starts the run. It goes on until its end, or until nobody has listened for PATIENCE seconds.
 
         {run, seq: 1, 2, …, state, text, progress, left, results}: see `jobs.Update` and web/shared/stream.js.
         """
         seen = 0
+        with self._news:
+            begun, self._begun = self._begun, True
+        if not begun:
+            # In the context of the request, from which ZeroGPU takes whose quota a run uses.
+            threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="messages").start()
         while True:
             with self._news:
                 self._heard = time.monotonic()
@@ -174,7 +177,6 @@ class Runs:
         if last:
             last.stop()
         self._runs[run.id], self._current[page, part] = run, run.id
-        run.start()
         for old in list(self._runs.values())[:-REMEMBERED]:
             old.forget_messages()
         while len(self._runs) > KEPT:

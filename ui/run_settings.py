@@ -88,7 +88,7 @@ class Settings(Request):
 
     def lanes(self) -> tuple[Settings, ...]:
         """The runs that are asked for."""
-        return (self.plain(),)
+        return (self,)
 
     def plain(self) -> Settings:
         """One run without what does nothing: guidance without a class, η of other samplers than DDIM."""

@@ -99,10 +99,17 @@ class App(gr.Server):
             "limits": {"upload": int(self.lab.limits.upload_mb * 1e6)},
             "models": self.lab.models.choices(),
             "device": self._device(),
-            "forms": {name: form.form() for place in set(self.places.values()) for name, form in place.forms.items()},
+            "forms": self._forms(),
             "given": {name: place.given() for name, place in self.places.items()},
         }
         return HTMLResponse(web.page(given, str(request.base_url)))
+
+    def _forms(self) -> dict[str, list[dict[str, Any]]]:
+        """The fields of each part; all begin with the app's first checkpoint."""
+        forms = {name: form.form() for place in self.places.values() for name, form in place.forms.items()}
+        for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
+            field["default"] = self.lab.first
+        return forms
 
     def _knows(self, request: Request) -> bool:
         """Whether a visitor has entered the password: gradio's login gives out these cookies."""
@@ -279,6 +286,20 @@ async def _pictures(images: np.ndarray, name: str, run: sampling.Sampling) -> li
     return await anyio.to_thread.run_sync(write)
 
 
+# In the order in which scripts may pass them without names.
+PARAMETERS = (
+    "checkpoint",
+    "sampler",
+    "steps",
+    "spacing",
+    "variance",
+    "eta",
+    "clip",
+    "seed",
+    "count",
+    "label",
+    "guidance",
+)
 # Left to the checkpoint: its own clipping, and as many images as the page starts with, 4 or 1 where 4 take over 5 s.
 OPEN = {"clip": bool | None, "count": int | None}
 
@@ -287,7 +308,8 @@ def _with_parameters(
     endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
 ) -> Callable[..., AsyncGenerator[Any, None]]:
     """The endpoint as a function with a parameter for each field of `Settings`, which is how gradio reads them."""
-    defaults: Values = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
+    usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
+    defaults: Values = {name: usual[name] for name in PARAMETERS}
 
     async def called(*values: Any) -> AsyncGenerator[Any, None]:
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
@@ -347,6 +369,7 @@ def launch(app: App, **options: Any) -> None:
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
     _, app.local_url, app.share_url = app.launch(**safe, **options)
+    app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
     app.sweeper = temporary.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
 

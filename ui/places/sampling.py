@@ -35,6 +35,14 @@ SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"}
 
 
 @dataclass(frozen=True)
+class Watch(Settings):
+    """One run. The page may still have values of fields that it hides."""
+
+    def lanes(self) -> tuple[Settings, ...]:
+        return (self.plain(),)
+
+
+@dataclass(frozen=True)
 class Pair(Settings):
     """Two lanes, A and B, from one x_T. They share what has no second field here."""
 
@@ -69,7 +77,7 @@ class Grid(Settings):
         return tuple(replace(self, **own, steps=n).plain() for own in ways for n in self.columns)
 
 
-REQUESTS: dict[str, type[Settings]] = {"watch": Settings, "compare": Pair, "grid": Grid}
+REQUESTS: dict[str, type[Settings]] = {"watch": Watch, "compare": Pair, "grid": Grid}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ export function linkTo(now, part, values, fields, names) {
   const long = new URLSearchParams();
   for (const { name, kind, default: usual } of fields) {
     const value = values[name];
-    if (value === undefined || value === null || String(value) === String(usual ?? "")) continue;
+    const isUsual = String(value) === String(usual ?? "") && name !== "checkpoint"; // each app begins with its own
+    if (value === undefined || value === null || isUsual) continue;
     (kind === "picture" ? long : url.searchParams).set(name, String(value));
   }
   url.hash = long.size ? String(long) : "";
