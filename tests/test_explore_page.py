@@ -252,8 +252,8 @@ def test_runs_of_one_page_take_turns_and_each_hears_its_own_messages(page, url):
     open_part(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
     page.click(".part-plane .run:enabled")
     page.get_by_text("the network so far").wait_for()
-    page.click("#places [data-place=inside]")
-    page.click("#parts [data-part=likelihood]")
+    (checkpoint,) = parse_qs(urlsplit(url).query)["checkpoint"]
+    page.evaluate("(checkpoint) => lab.open('likelihood', { checkpoint })", checkpoint)
     page.wait_for_selector(".part-likelihood[data-ready=true][data-described]")
     count, run = field(page, "likelihood", "count").locator("input"), page.locator(".part-likelihood .run")
     for n in (40, 30, 2):  # each replaces the one before it
