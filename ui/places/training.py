@@ -11,17 +11,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ui.lab import Lab
 from ui.place import Place, Values
-from ui.training import choices
+from ui.training.choices import Recipe
 from ui.training.process import ROOT
 from ui.training.visit import Visit
 from ui.training.visits import Visits
 
 
 class TrainingPlace(Place):
+    forms: ClassVar = {"train": Recipe}
+
     def __init__(self, lab: Lab):
         super().__init__(lab)
         self.visits = Visits(lab.public, self._machine_flags, lab.models.withdraw)
@@ -30,7 +32,7 @@ class TrainingPlace(Place):
         self.asks = {name: self._of_visit(answer) for name, answer in asks.items()}
 
     def given(self) -> Values:
-        return {"groups": choices.groups(self.lab.public), "public": self.lab.public}
+        return {"public": self.lab.public}
 
     def close(self, seconds: float = 5.0) -> None:
         """End all trainings, within about so many seconds."""
@@ -58,9 +60,8 @@ class TrainingPlace(Place):
         return answer | run.news(*known) if run else answer
 
     def _start(self, values: Values, visit: Visit) -> Values:
-        """{chosen: {group: option}} -> {}"""
-        chosen = values.get("chosen")
-        self.visits.start(visit, chosen if isinstance(chosen, dict) else {})
+        """{the fields of a Recipe} -> {}"""
+        self.visits.start(visit, Recipe.check(values))
         return {}
 
     def _follow(self, values: Values, visit: Visit) -> Values:

@@ -15,6 +15,7 @@ import { el } from "./dom.js";
  * @property {any} default
  * @property {string[]} [names] of a choice
  * @property {Record<string, string>} [titles] of names that are called otherwise
+ * @property {Record<string, string>} [sentences] what each name means
  * @property {number} [low]
  * @property {number} [high]
  * @property {number} [step]
@@ -52,6 +53,7 @@ import { el } from "./dom.js";
 /** @typedef {{ element: HTMLElement, get: () => any, set: (value: any) => void, offer?: (about: About) => void, inputs: () => HTMLElement[] }} Control */
 
 const FEW = 5; // names of a choice that stand side by side
+const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
 let ids = 0; // of controls, so that each has its own
@@ -172,7 +174,7 @@ export class Form {
       case "reference":
         return this.#model(field);
       case "choice":
-        return (field.names ?? []).length <= FEW ? this.#radios(field) : this.#select(field);
+        return this.#choice(field);
       case "classname":
         return this.#class(field);
       case "switch":
@@ -323,6 +325,28 @@ export class Form {
     const base = field.name.replace(/_b$/, "");
     if (base === "sampler") return (/** @type {About} */ about) => about.samplers;
     return base === "variance" ? (/** @type {About} */ about) => about.variances : null;
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
+  #choice(field) {
+    const titles = titled(field).map(([title]) => title);
+    const few = titles.length <= FEW && titles.join("").length <= SHORT;
+    const control = few ? this.#radios(field) : this.#select(field);
+    const { sentences = {} } = field;
+    if (!Object.keys(sentences).length) return control;
+    const said = el("p", { class: "info", id: `f${++ids}-said` });
+    for (const input of control.inputs()) input.setAttribute("aria-describedby", said.id);
+    const tell = () => {
+      said.textContent = sentences[control.get()] ?? "";
+    };
+    control.element.addEventListener("change", tell);
+    tell();
+    /** @param {unknown} value */
+    const set = (value) => {
+      control.set(value);
+      tell();
+    };
+    return { ...control, set, element: el("div", { class: "explained" }, control.element, said) };
   }
 
   /** @param {FieldForm} field @returns {Control} */
