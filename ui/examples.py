@@ -19,8 +19,10 @@ from typing import Any
 from PIL import Image
 
 from train.fit.quickest import quickest_flags
+from ui import course_pictures, few_steps
 from ui.jobs import Job
 from ui.place import Values
+from ui.places import course
 from ui.server import build
 from ui.training.choices import Recipe, flags
 from ui.training.folder import RunFolder
@@ -51,6 +53,16 @@ def record(parts: list[str]) -> None:
         if part == "train":
             with tempfile.TemporaryDirectory() as folder:
                 _write(part, recorded(_train(Path(folder))))
+            continue
+        if part == "few-steps":
+            few_steps.record()
+            continue
+        if part == "course":
+            for card in course.cards():
+                if card.name != "few-steps":
+                    image = course_pictures.picture(card, app.places[card.part], app.lab)
+                    packed = {"lossless": True} if image.mode == "L" else {"quality": 75}
+                    image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
             continue
         place, values = app.places[part], EXAMPLES[part]
         computation = place.request(part, values)
@@ -126,4 +138,4 @@ def _light(content: Any, quality: int | None = None) -> Any:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:] or [*EXAMPLES, "train"])
+    record(sys.argv[1:] or [*EXAMPLES, "train", "few-steps", "course"])

@@ -15,7 +15,7 @@ FRESH = 120.0  # seconds: a followed run that has said something since is under 
 
 @dataclass
 class Visit:
-    """What one page has: its own training, or the folder of another that it follows; models: which can be chosen as models."""
+    """What one page has: its own training, or the folder of another that it follows; models: made of it."""
 
     token: str
     seen: float = field(default_factory=time.monotonic)

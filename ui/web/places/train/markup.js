@@ -8,14 +8,13 @@ export const MARKUP = `
   <p class="wrong" role="alert" hidden></p>
 </div>
 
-<form class="side choices" autocomplete="off"></form>
+<form class="choices" autocomplete="off"></form>
 
 <div class="stage">
   <header class="status">
     <p><b class="tag" hidden>Example</b><b class="status-text" role="status">Ready</b><span class="status-facts"></span></p>
     <div class="progress" role="progressbar" aria-label="Images seen" aria-valuemin="0" aria-valuemax="100" hidden><i></i></div>
   </header>
-  <p class="welcome">A small U-Net with random weights is shown real digits with noise added, and learns to take the noise away (Algorithm 1 of the paper). Every few seconds it draws the same samples from the same noise (Algorithm 2): noise turns into strokes, and strokes into digits. Press <b>Train</b> and it happens on this machine; the page stays usable meanwhile.</p>
   <div class="shown" hidden>
     <figure class="ema"><figcaption><span>Moving average <span class="word">of the weights: what is kept</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
     <figure class="raw"><figcaption><span>Raw weights <span class="word">as the last step left them</span></span></figcaption><img class="samples" alt=""></figure>
@@ -34,6 +33,7 @@ export const MARKUP = `
       <span class="kept" role="status"></span>
     </div>
   </div>
+  <p class="welcome">A small U-Net with random weights is shown real digits with noise added, and learns to take the noise away (Algorithm 1 of the paper). Every few seconds it draws the same samples from the same noise (Algorithm 2): noise turns into strokes, and strokes into digits. Press <b>Train</b> and it happens on this machine; the page stays usable meanwhile.</p>
 </div>
 
 <form class="follow" autocomplete="off">
