@@ -60,10 +60,8 @@ export function draw(lab, bar, name) {
       steps,
       end,
     ),
-    el("p", { class: "goal" }, lesson.goal),
-    el("div", { class: "do" }, el("p", null, lesson.todo), doing),
-    el("div", { class: "ask" }, el("p", null, lesson.question), answer),
-    ...(lab.only ? [] : [teacher(lab)]),
+    el("div", { class: "do" }, el("p", null, lesson.goal), el("p", null, lesson.todo), doing),
+    el("div", { class: "ask" }, el("p", null, lesson.question), answer, ...(lab.only ? [] : [teacher(lab)])),
   );
 }
 
