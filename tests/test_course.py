@@ -38,11 +38,8 @@ def test_every_card_has_a_picture_and_whole_html():
     cards = [card for card in page if card.tag == "article"]
     assert [card.get("data-name") for card in cards] == [card.name for card in course.cards()]
     for card in cards:
-        assert (
-            all(card.findtext(path) for path in ("h3", "p", "p/button", "p/a"))
-            and card.find("details/math") is not None
-        )
-        assert any(few_steps.PICTURE.parent.glob(f"{card.get('data-name')}.*p*")), "python -m ui.examples course"
+        assert all(card.find(path) is not None for path in ("h3", "p", "p/button", "p/a", "details/math"))
+        assert any(PICTURE.parent.glob(f"{card.get('data-name')}.*p*")), "python -m ui.examples course"
     lessons = course.CoursePlace(toy_lab()).given()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5
     assert all(all(lesson.values()) for lesson in lessons)
@@ -51,9 +48,7 @@ def test_every_card_has_a_picture_and_whole_html():
 @pytest.mark.parametrize("name", LANES)
 def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name):
     numbers = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    assert numbers["weights"][name] == few_steps.weights(name), (
-        "the models have changed: python -m ui.examples few-steps"
-    )
+    assert numbers["weights"][name] == few_steps.weights(name), "models have changed: python -m ui.examples few-steps"
     row = np.split(np.asarray(Image.open(PICTURE)).astype(int), len(LANES))[list(LANES).index(name)]
     for steps, picture in zip(STEPS[:4], np.split(row, len(STEPS), axis=1), strict=False):
         drawn = few_steps.draw(name, steps, SEEDS[:1])
@@ -96,10 +91,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     # Back and Forward go through the lessons, with their values.
     page.go_back()
     at("which-noise", "compare")
-    page.wait_for_function(
-        "document.querySelector('.part-compare [data-name=sampler_b] input:checked, "
-        ".part-compare [data-name=sampler_b] select').value === 'ddpm'"
-    )
+    page.wait_for_selector(".part-compare [data-name=sampler_b] input[value=ddpm]:checked", state="attached")
     page.go_forward()
     at("two-steps", "compare")
 
@@ -128,12 +120,10 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     fresh.goto(f"{url}?lesson=two-steps&steps=4&only=steps,seed")  # the shortest one
     fresh.wait_for_selector(".part-compare[data-ready=true]")
     assert parse_qs(urlsplit(link).query)["only"] == ["steps,seed"]
-    shown = fresh.locator(".part-compare [data-name]:visible").evaluate_all(
-        "(all) => all.map((one) => one.dataset.name)"
-    )
-    assert shown == ["steps", "seed"]
+    shown = fresh.locator(".part-compare [data-name]:visible")
+    assert shown.evaluate_all("(all) => all.map((one) => one.dataset.name)") == ["steps", "seed"]
     assert fresh.locator(".part-compare [data-name=steps] input[type=number]").input_value() == "4"
-    assert fresh.locator(".part-compare [data-name=sampler_b] select").input_value() == "consistency"
+    assert fresh.locator(".part-compare [data-name=sampler_b] input:checked").input_value() == "consistency"
     fresh.close()
 
     # A card opens its part.

@@ -18,12 +18,11 @@ from typing import Any
 
 from PIL import Image
 
-from train.fit.quickest import quickest_flags
 from ui import course_pictures, few_steps
 from ui.jobs import Job
 from ui.place import Values
 from ui.places import course
-from ui.server import build
+from ui.server import App, build
 from ui.training.choices import Recipe, flags
 from ui.training.folder import RunFolder
 from ui.training.process import Training
@@ -52,7 +51,7 @@ def record(parts: list[str]) -> None:
     for part in parts:
         if part == "train":
             with tempfile.TemporaryDirectory() as folder:
-                _write(part, recorded(_train(Path(folder))))
+                _write(part, recorded(_train(Path(folder), app)))
             continue
         if part == "few-steps":
             few_steps.record()
@@ -82,9 +81,10 @@ def _write(part: str, content: Values) -> None:
     print(f"{part}: {len(text) / 1e3:.0f} kB")
 
 
-def _train(folder: Path) -> RunFolder:
+def _train(folder: Path, app: App) -> RunFolder:
     """A whole training in this folder."""
-    training = Training(folder, [*flags(Recipe()), *quickest_flags("auto")])
+    assert app.training
+    training = Training(folder, [*flags(Recipe()), *app.training.machine_flags()])
     while training.computes:
         time.sleep(2)
         training.run.read()

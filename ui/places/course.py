@@ -52,9 +52,9 @@ LESSONS = (
         "Run the 50 steps. Then drag the slider under the pictures back and forth.",
         "Run 50 steps",
         "From which step on do you know the four digits: in the picture now, and in the network's best guess?",
-        "In the picture from about step 30, in the guess from about step 20. At step 10 the guess is a blur: the average "
-        "of all digits that are still possible. It may change its mind on the way. First the large shapes are "
-        "settled, then the details.",
+        "In the picture from about step 30, in the guess from about step 20. At step 10 the guess is a blur: the "
+        "average of all digits that are still possible. It may change its mind on the way. First the large shapes "
+        "are settled, then the details.",
     ),
     Lesson(
         "noising",

@@ -26,7 +26,7 @@ class TrainingPlace(Place):
 
     def __init__(self, lab: Lab):
         super().__init__(lab)
-        self.visits = Visits(lab.public, self._machine_flags, lab.models.withdraw)
+        self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw)
         self._compiling = Compiling()
         asks = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
         self.asks = {name: self._of_visit(answer) for name, answer in asks.items()}
@@ -84,7 +84,7 @@ class TrainingPlace(Place):
         """{} -> {ref} of the visitor's model, which is in the list of models now"""
         return {"ref": self.lab.models.offer(*self.visits.use(visit))}
 
-    def _machine_flags(self) -> list[str]:
+    def machine_flags(self) -> list[str]:
         """The flags of `train fit` that make it fast on this machine."""
         from train.fit.quickest import quickest_flags  # here for the start time: see ui/__init__.py
 

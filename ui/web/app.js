@@ -6,6 +6,7 @@ import { ShareMenu } from "./shared/share.js";
 
 /** @import { Values } from "./shared/client.js" */
 /** @import { FieldForm, ModelChoice } from "./shared/form.js" */
+/** @import { Eager } from "./shared/panel.js" */
 /** @import { Item } from "./shared/share.js" */
 /** @import { Lesson } from "./places/course/bar.js" */
 
@@ -26,7 +27,7 @@ import { ShareMenu } from "./shared/share.js";
  * A part of the page, made by `mount(lab, part)` of its module.
  * @typedef {object} Part
  * @property {HTMLElement} element
- * @property {(values: Values, eager: boolean) => unknown} set values from a link, a lesson or a preset; eager: run them
+ * @property {(values: Values, eager: Eager) => unknown} set values from a link, a lesson or a preset; eager: run them
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
  * @property {() => Item[]} [items] what can be taken away
@@ -131,7 +132,7 @@ export class Lab {
    * Show a part.
    * @param {string} name
    * @param {Values | null} values for its fields; null leaves them as they are
-   * @param {{ push?: boolean, eager?: boolean, lesson?: string | null }} [how] push: a step of the browser's history; eager:
+   * @param {{ push?: boolean, eager?: Eager, lesson?: string | null }} [how] push: a step of the browser's history; eager:
    * run the values if that is quick; lesson: the one whose bar stands above it, null for none
    */
   async open(name, values, { push = false, eager = false, lesson = this.lesson } = {}) {

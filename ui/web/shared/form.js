@@ -353,32 +353,36 @@ export class Form {
   #radios(field) {
     const group = `f${++ids}`;
     const box = el("div", { class: "choice" });
-    /** @param {[string, string][]} options @param {string} chosen */
-    const fill = (options, chosen) => {
+    let wanted = String(field.default); // may be of a model that is not known yet
+    /** @param {[string, string][]} options */
+    const fill = (options) => {
       box.replaceChildren(
         ...options.map(([title, value]) => {
           const input = el("input", { type: "radio", name: group, value });
-          input.checked = value === chosen;
+          input.checked = value === wanted;
+          input.addEventListener("change", () => {
+            wanted = value;
+          });
           this.#listen(field, input);
           return el("label", null, input, el("span", null, title));
         }),
       );
     };
     const inputs = () => /** @type {HTMLInputElement[]} */ ([...box.querySelectorAll("input")]);
-    const get = () => inputs().find((input) => input.checked)?.value ?? field.default;
-    fill(titled(field), String(field.default));
+    fill(titled(field));
     const of = this.#offers(field);
     return {
       element: box,
-      get,
+      get: () => wanted,
       set: (value) => {
-        for (const input of inputs()) input.checked = input.value === String(value);
+        wanted = String(value);
+        for (const input of inputs()) input.checked = input.value === wanted;
       },
       ...(of && {
         offer: (about) => {
           const options = of(about);
-          const now = get();
-          fill(options, options.some(([, name]) => name === now) ? now : options[0][1]);
+          if (!options.some(([, name]) => name === wanted)) wanted = options[0][1];
+          fill(options);
         },
       }),
       inputs: () => (inputs().length > 1 ? inputs() : [...inputs(), box]),
@@ -388,23 +392,27 @@ export class Form {
   /** @param {FieldForm} field @returns {Control} */
   #select(field) {
     const select = selectOf(titled(field));
-    select.value = String(field.default);
+    let wanted = ""; // may be of a model that is not known yet
+    select.addEventListener("change", () => {
+      wanted = select.value;
+    });
     this.#listen(field, select);
     const of = this.#offers(field);
     /** @param {unknown} value */
     const set = (value) => {
-      select.value = String(value);
+      wanted = String(value);
+      select.value = wanted;
     };
+    set(field.default);
     return {
       element: select,
-      get: () => select.value,
+      get: () => wanted,
       set,
       ...(of && {
         offer: (about) => {
           const options = of(about);
-          const now = select.value;
           select.replaceChildren(...selectOf(options).children);
-          set(options.some(([, name]) => name === now) ? now : options[0][1]);
+          set(options.some(([, name]) => name === wanted) ? wanted : options[0][1]);
         },
       }),
       inputs: () => [select],

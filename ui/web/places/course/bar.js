@@ -20,7 +20,7 @@ import { copy } from "../../shared/share.js";
  * @property {string} answer
  */
 
-/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {boolean} [eager] */
+/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/panel.js").Eager} [eager] */
 export function begin(lab, { name, part, values }, eager = false) {
   return lab.open(part, lab.whole(part, values), { push: true, lesson: name, eager });
 }
@@ -48,7 +48,7 @@ export function draw(lab, bar, name) {
   };
   const steps = el("nav", { "aria-label": "Lessons" }, move(-1), `${at + 1} of ${lessons.length}`, move(1));
   const end = action("×", "End the course", () => lab.open(lab.part, null, { push: true, lesson: null }));
-  const doing = action(lesson.button, "", () => begin(lab, lesson, true));
+  const doing = action(lesson.button, "", () => begin(lab, lesson, "now"));
   doing.classList.add("primary");
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
   bar.replaceChildren(
