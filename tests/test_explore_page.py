@@ -247,6 +247,27 @@ def test_two_visitors_at_once_each_get_what_they_asked_for(page, url, browser):
     other.close()
 
 
+def test_runs_of_one_page_take_turns_and_each_hears_its_own_messages(page, url):
+    """Each has a stream of its own: one that is left takes nothing from the others, and ends none of them."""
+    open_part(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
+    page.click(".part-plane .run:enabled")
+    page.get_by_text("the network so far").wait_for()
+    (checkpoint,) = parse_qs(urlsplit(url).query)["checkpoint"]
+    page.evaluate("(checkpoint) => lab.open('likelihood', { checkpoint })", checkpoint)
+    page.wait_for_selector(".part-likelihood[data-ready=true][data-described]")
+    count, run = field(page, "likelihood", "count").locator("input"), page.locator(".part-likelihood .run")
+    for n in (40, 30, 2):  # each replaces the one before it
+        count.fill(str(n))
+        run.click()
+    page.wait_for_selector(".part-likelihood[data-state=queued]")
+    at = "document.querySelector('.plane .loss .at').textContent"
+    page.wait_for_function(f"(before) => {at} !== before", arg=page.evaluate(at))
+    assert page.get_attribute(".part-plane", "data-state") == "running"
+    page.evaluate("document.querySelector('.part-plane .stop').click()")
+    page.wait_for_selector(".part-plane[data-state=stopped]", state="attached")
+    page.wait_for_selector(".part-likelihood[data-state=finished][data-done='2']")
+
+
 def test_a_picture_of_one_pixel_is_measured(page, url, tmp_path):
     open_part(page, url, "likelihood")
     bits = []

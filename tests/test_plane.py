@@ -1,7 +1,7 @@
 """Data in the plane: the closed forms, what samplers make of them, and the small network."""
 
 import math
-from pathlib import Path
+import re
 
 import numpy as np
 import oracle
@@ -10,6 +10,7 @@ import torch
 
 from ddpm_core import NoiseSchedule, plane, plane_network, posterior
 from ddpm_core.names import SHAPES
+from ui.places import course
 
 AB = oracle.alpha_bar(oracle.linear_betas())
 
@@ -163,12 +164,10 @@ def test_clouds_share_their_start_and_noise_whatever_the_model():
 
 
 def test_the_lesson_has_the_numbers_of_the_recursion():
-    lessons = (Path(__file__).parents[1] / "ui/tabs/learn/lessons.md").read_text(encoding="utf-8")
-    table = lessons.split("## A plane")[1].split("| steps |")[1].splitlines()
-    steps, rows = table[0].split("|")[:-1], {"beta_tilde": table[2], "beta": table[3]}
-    for variance, row in rows.items():
-        said = [float(cell) for cell in row.split("|")[2:-1]]
-        for n, value in zip(map(int, steps), said, strict=True):
+    card = course.CARDS.read_text(encoding="utf-8").partition('data-name="plane"')[2].partition("</table>")[0]
+    steps, *rows = [re.findall(r"<t[dh]>([\d.]+)</t[dh]>", row) for row in card.split("<tr>")[1:]]
+    for variance, row in zip(("beta_tilde", "beta"), rows, strict=True):
+        for n, value in zip(map(int, steps), map(float, row), strict=True):
 
             def step(x0, x, t, s):
                 return oracle.mean(AB, x0, x, t, s), oracle.variance(AB, variance, t, s) if s else 0.0  # noqa: B023

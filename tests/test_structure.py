@@ -124,10 +124,10 @@ FORBIDDEN = {
     "of the app, only the Train tab knows the trainer": lambda found: (
         under(found.importer, "ui", "app") and under(found.imported, *TRAINER) and not under(found.importer, TRAIN_TAB)
     ),
-    "of the app, only the tabs Train and Likelihood know train, the latter what evaluate has written": lambda found: (
+    "of the app, only training and the reader of results know train, the latter what evaluate has written": lambda found: (
         under(found.importer, "ui", "app")
         and under(found.imported, "train")
-        and not under(found.importer, TRAIN_TAB, "ui.tabs.likelihood")
+        and not under(found.importer, TRAIN_TAB, "ui.places.likelihood", "ui.study")
     ),
     "the app leaves tensors and networks to the library": lambda found: (
         under(found.importer, "ui", "app")

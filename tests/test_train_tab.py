@@ -1,4 +1,4 @@
-"""The Train tab: what it reads of a run, the process it starts, its visitors, and the page."""
+"""Train: what it reads of a run, the process it starts, its visitors, and the page."""
 
 import json
 import os
@@ -14,20 +14,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from toylab import toy_lab
 from training import assert_same, fit, flags, process_restored, tiny, weights  # noqa: F401
-from ui.runs.models import Models
-from ui.runs.settings import Settings
-from ui.tabs.latents.handlers import Handlers as LatentsHandlers
-from ui.tabs.train import choices, training, visits
-from ui.tabs.train.folder import RunFolder
-from ui.tabs.train.server import functions
-from ui.tabs.train.tab import user
-from ui.tabs.train.training import Training
-from ui.tabs.train.visits import Refused, Visits
 
 import ddpm_core
 import ui
-from benchmarks import live
 from train import TrainError
 from train.__main__ import main
 from train.data.sources import open_source
@@ -35,7 +26,18 @@ from train.fit.config import PRESETS
 from train.fit.limits import check
 from train.fit.preview import Pace, Yardstick
 from train.fit.start import parse_fit
+from ui import examples
 from ui.export import scripts
+from ui.limits import Refused
+from ui.models import Models
+from ui.places.sampling import Settings
+from ui.places.training import TrainingPlace
+from ui.training import choices, process, visits
+from ui.training.choices import Recipe
+from ui.training.folder import RunFolder
+from ui.training.process import Training
+from ui.training.visit import Visit
+from ui.training.visits import Visits
 
 pytest_plugins = ("browser",)
 STUB = Path(__file__).with_name("stub_trainer.py")
@@ -54,7 +56,7 @@ def small_model(tmp_path_factory):
 
 @pytest.fixture
 def stub(monkeypatch, small_model):
-    monkeypatch.setattr(training, "COMMAND", (sys.executable, str(STUB)))
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, str(STUB)))
     monkeypatch.setenv("STUB_MODEL", str(small_model))
 
 
@@ -63,6 +65,23 @@ def room(stub, tmp_path):
     made = Visits(public=False, keep=tmp_path / "kept")
     yield made
     made.close()
+
+
+@pytest.fixture
+def place(room):
+    return placed(room, Models("cpu"))
+
+
+def placed(room, models):
+    place = TrainingPlace(toy_lab(models))
+    place.visits = room
+    return place
+
+
+def refusal(ask, asked):
+    with pytest.raises(ValueError) as wrong:
+        ask(asked)
+    return str(wrong.value)
 
 
 def wait_for(condition, seconds=60):
@@ -93,7 +112,7 @@ def test_the_digits_come_with_the_trainer():
     assert np.bincount([source.label(i) for i in range(3000)]).tolist() == [300] * 10
     picture = np.asarray(source.picture(0))
     assert picture.shape == (28, 28) and picture.max() > 200 and picture[0].max() == 0
-    text = (Path(choices.__file__).parents[3] / "train" / "data" / "digits" / "README.md").read_text()
+    text = (Path(choices.__file__).parents[2] / "train" / "data" / "digits" / "README.md").read_text()
     for words in ("Yann LeCun", "Corinna Cortes", "Burges", "CC BY-SA 3.0"):
         assert words in text
 
@@ -185,21 +204,20 @@ def test_the_yardstick_is_the_same_whatever_is_predicted(tmp_path):
 # --- Choices
 
 
-def options():
-    return [(group.name, option.name) for group in choices.GROUPS for option in group.options]
-
-
-@pytest.mark.parametrize(("group", "option"), options())
-def test_every_choice_is_a_run_that_can_be_trained_and_has_a_sentence(group, option, tmp_path):
-    config, _ = parse_fit([*choices.flags({group: option}, public=True), "--out", str(tmp_path)])
+@pytest.mark.parametrize("change", [(name, value) for name, found in choices.OPTIONS.items() for value in found])
+def test_every_choice_is_a_run_that_can_be_trained_and_has_a_sentence(change, tmp_path):
+    name, value = change
+    (found,) = [field for field in Recipe.form() if field["name"] == name]
+    assert found["sentences"][value].endswith(".") and found["titles"][value]
+    if value == "own":
+        return
+    config, _ = parse_fit([*choices.flags(Recipe.check({name: value})), "--out", str(tmp_path)])
     check(config)
     assert config.data == "digits" and config.sample_count == 20
-    (found,) = [o for g in choices.GROUPS if g.name == group for o in g.options if o.name == option]
-    assert found.sentence.endswith(".")
 
 
 def test_the_first_choices_are_the_preset():
-    config, _ = parse_fit(choices.flags({}, public=False))
+    config, _ = parse_fit(choices.flags(Recipe()))
     preset = PRESETS["mnist-tiny"]
     for name in ("widths", "attention", "prediction", "times", "loss", "optimizer", "lr", "batch", "ema", "image_size"):
         assert getattr(config, name) == getattr(preset, name), name
@@ -207,41 +225,40 @@ def test_the_first_choices_are_the_preset():
 
 def test_only_digits_are_learned_at_the_noise_that_forms_digits(tmp_path):
     Image.new("RGB", (40, 50)).save(tmp_path / "a.png")
-    digits, _ = parse_fit(choices.flags({}, public=False))
-    own, _ = parse_fit(choices.flags({"data": "own", "path": str(tmp_path)}, public=False))
+    digits, _ = parse_fit(choices.flags(Recipe()))
+    own, _ = parse_fit(choices.flags(Recipe(data="own", path=str(tmp_path))))
     preset = PRESETS["mnist-tiny"]
     assert digits.log_sigma_mean > preset.log_sigma_mean
     assert (own.log_sigma_mean, own.log_sigma_std) == (preset.log_sigma_mean, preset.log_sigma_std)
 
 
 def test_what_is_not_offered_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="Learning rate: choose from"):
-        choices.flags({"lr": "1e9"}, public=False)
+    with pytest.raises(ValueError, match="no learning rate '1e9': choose from low, middle, high"):
+        Recipe.check({"lr": "1e9"})
     with pytest.raises(ValueError, match="Say which pictures"):
-        choices.flags({"data": "own"}, public=False)
+        choices.flags(Recipe(data="own"))
     with pytest.raises(TrainError, match="no folder or data set"):
-        choices.flags({"data": "own", "path": str(tmp_path / "none")}, public=False)
-    assert "digits" in choices.flags({"data": "own", "path": "/"}, public=True)  # no files of a public machine
+        choices.flags(Recipe(data="own", path=str(tmp_path / "none")))
 
 
 def test_own_pictures_are_found_where_the_app_was_started(tmp_path, monkeypatch):
     (tmp_path / "tests").mkdir()  # there is one where the trainer works, too
     Image.new("RGB", (40, 50)).save(tmp_path / "tests" / "a.png")
     monkeypatch.chdir(tmp_path)
-    config, _ = parse_fit(choices.flags({"data": "own", "path": "tests"}, public=False))
+    config, _ = parse_fit(choices.flags(Recipe(data="own", path="tests")))
     assert config.data == str(tmp_path / "tests")
 
 
 def test_own_pictures_of_any_kind_have_fitting_flags(tmp_path):
     Image.new("RGB", (40, 50), "red").save(tmp_path / "a.png")
-    config, _ = parse_fit(choices.flags({"data": "own", "path": str(tmp_path)}, public=False))
+    config, _ = parse_fit(choices.flags(Recipe(data="own", path=str(tmp_path))))
     check(config)
     assert (config.image_size, config.channels, config.conditional, config.sample_count) == (32, None, False, 20)
     for name in ("x", "y", "z"):
         (tmp_path / name).mkdir()
         Image.new("L", (28, 28)).save(tmp_path / name / "b.png")
     (tmp_path / "a.png").unlink()
-    config, _ = parse_fit(choices.flags({"data": "own", "path": str(tmp_path)}, public=False))
+    config, _ = parse_fit(choices.flags(Recipe(data="own", path=str(tmp_path))))
     check(config)
     assert (config.image_size, config.conditional, config.sample_count) == (28, True, 18)
 
@@ -286,8 +303,8 @@ def test_odd_lines_and_half_lines_are_passed_over(tmp_path):
 
 
 def test_a_long_run_is_thinned_out_and_large_pictures_are_made_small(tmp_path, monkeypatch):
-    monkeypatch.setattr("ui.tabs.train.folder.MOST_POINTS", 10)
-    monkeypatch.setattr("ui.tabs.train.folder.MOST_GRIDS", 4)
+    monkeypatch.setattr("ui.training.folder.MOST_POINTS", 10)
+    monkeypatch.setattr("ui.training.folder.MOST_GRIDS", 4)
     (tmp_path / "samples").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
     for step in range(40):
@@ -329,7 +346,7 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch, caplog):
     failed = Training(tmp_path / "failed", [])
     wait_for(lambda: failed.state == "error")
     assert failed.error == "There is not enough memory: try a smaller --batch."
-    monkeypatch.setattr(training, "COMMAND", (sys.executable, "-c", "raise SystemExit('Traceback in /tmp/x')"))
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "raise SystemExit('Traceback in /tmp/x')"))
     odd = Training(tmp_path / "odd", [])
     wait_for(lambda: odd.state == "error")
     assert odd.error == "The training ended unexpectedly (code 1); the log of the app has its last words"
@@ -339,7 +356,7 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch, caplog):
 def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path, monkeypatch, request):
     """The real trainer, but for its low priority: paused in its process, kept, and continued by the command line."""
     code = "import sys; from train.fit.attended import fit; sys.exit(fit(sys.argv[1:]))"
-    monkeypatch.setattr(training, "COMMAND", (sys.executable, "-c", code))
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", code))
     words = flags(data="digits", image_size=8, channels=1, conditional=True, steps=10_000, checkpoint_every=1000)
     run = Training(tmp_path / "run", ["--config", "cifar10", *words, "--sample-seconds", "0.2"])
     request.addfinalizer(run.end)
@@ -367,62 +384,58 @@ def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path, monke
 def test_two_visitors_share_what_the_machine_can_bear(room, monkeypatch):
     monkeypatch.setattr(visits, "RUNS", 1)
     mine, yours = room.visit(ME), room.visit(YOU)
-    room.start(mine, {})
+    room.start(mine, Recipe())
     with pytest.raises(Refused, match="Another visitor trains on this machine now"):
-        room.start(yours, {})
+        room.start(yours, Recipe())
     assert yours.training is None
     wait_for(lambda: mine.training.run.read() or mine.training.run.grids)
     mine.training.pause()
     wait_for(lambda: mine.training.state == "paused")
-    room.start(yours, {"prediction": "epsilon"})
+    room.start(yours, Recipe(prediction="epsilon"))
     assert yours.title == "ε, lognormal t"
     with pytest.raises(Refused, match="Another visitor"):
         room.resume(mine)
     folder = yours.training.run.path
-    wait_for(
-        lambda: any(grid.is_relative_to(folder) for grid in live.grids(folder.parents[2]))
-    )  # as the benchmark does
-    room.start(yours, {})  # a new run takes the place of one's own
+    room.start(yours, Recipe())  # a new run takes the place of one's own
     assert yours.training.run.path != folder
     wait_for(lambda: not folder.exists())
 
 
-def test_calls_at_once_of_one_visitor_are_one_trainer_at_a_time(room, monkeypatch):
+def test_calls_at_once_of_one_visitor_are_one_trainer_at_a_time(place, room, monkeypatch):
     monkeypatch.setattr(visits, "RUNS", 1)
     start_process, made = subprocess.Popen, []
 
-    def process(*arguments, **options):
+    def begin(*arguments, **options):
         others = sum(other.poll() is None for other in made)
         made.append(start_process(*arguments, **options))
         assert not others
         return made[-1]
 
-    monkeypatch.setattr(training.subprocess, "Popen", process)
-    _, start, _, _ = functions(room)
+    monkeypatch.setattr(process.subprocess, "Popen", begin)
+    start = place.asks["start"]
     with ThreadPoolExecutor(14) as pool:
         assert list(pool.map(start, [{"visitor": ME}] * 14)) == [{}] * 14
     assert len(made) == 14 and sum(one.poll() is None for one in made) == 1
     (folder,) = room.visit(ME).training.run.path.parent.iterdir()  # what was begun before is gone
     assert folder == room.visit(ME).training.run.path
     room._forget(room.visit(ME))  # its place is free at once, and no sooner
-    assert start({"visitor": YOU}) == {} and "Another visitor" in start({"visitor": ME})["error"]
+    assert start({"visitor": YOU}) == {} and "Another visitor" in refusal(start, {"visitor": ME})
 
 
-def test_the_models_of_two_runs_of_one_recipe_are_two_in_the_list(room, monkeypatch):
+def test_the_models_of_two_runs_of_one_recipe_are_two_in_the_list(place, room, monkeypatch):
     """Also where they have seen as many images: the second one's weights are its own."""
     monkeypatch.setenv("STUB_STEPS", "3")
-    models, mine = Models("cpu"), room.visit(ME)
-    use, chosen = user(room, models), []
+    mine, chosen = room.visit(ME), []
     for run in (1, 2):
-        room.start(mine, {})
+        room.start(mine, Recipe())
         wait_for(lambda: mine.training.state == "finished")
         if run == 2:
             change_weights(mine.training.run.path)
-        chosen += [use(ME)[1]["value"] for _ in range(2)]  # twice the same is one
+        chosen += [place.asks["use"]({"visitor": ME})["ref"] for _ in range(2)]  # twice the same is one
     first, second = sorted(set(chosen), key=chosen.index)
     weights = [(Path(ref) / "diffusion_pytorch_model.safetensors").read_bytes() for ref in (first, second)]
     assert chosen == [first, first, second, second] and weights[0] != weights[1]
-    labels = [label for label, ref in models.choices() if ref in chosen]
+    labels = [model["label"] for model in place.lab.models.choices() if model["ref"] in chosen]
     assert len(set(labels)) == 2 and all("192 images" in label for label in labels)
 
 
@@ -434,7 +447,7 @@ def test_a_run_that_nobody_watches_pauses_and_a_strangers_is_forgotten(public, s
     room = Visits(public)
     try:
         mine = room.visit(ME)
-        room.start(mine, {})
+        room.start(mine, Recipe())
         folder, run = mine.training.run.path, mine.training
         wait_for(lambda: run.state == "paused")  # by itself
         assert folder.exists()
@@ -457,24 +470,25 @@ def test_a_run_that_nobody_watches_pauses_and_a_strangers_is_forgotten(public, s
 
 def test_closing_ends_every_process_and_leaves_nothing(room):
     mine = room.visit(ME)
-    room.start(mine, {})
+    room.start(mine, Recipe())
     wait_for(lambda: mine.training.run.read() or mine.training.run.grids)
     process, folder = mine.training._process, mine.training.run.path
     room.close()
     assert process.poll() is not None and not folder.parent.parent.exists()
-    with pytest.raises(Refused, match="being closed"):
-        room.start(room.visit(ME), {})
+    with pytest.raises(ValueError, match="being closed"):
+        room.start(room.visit(ME), Recipe())
 
 
-def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
-    look, start, follow, do = functions(room)
-    for function in (look, start, follow, do):
-        for odd in (None, 3, {}, {"visitor": "../../etc"}, {"visitor": 7}):
-            assert function(odd)["error"] == "This is not a request of the page"
-    asked = {"visitor": ME, "chosen": {"lr": "x"}, "number": "x", "points": -(10**400), "path": 5, "what": "explode"}
-    assert "choose from" in start(asked)["error"]
-    assert "There is no run in '5'" in follow(asked)["error"]
-    assert do(asked) == {} and do({"visitor": ME, "what": "keep"})["error"] == "There is nothing to keep yet"
+def test_the_page_is_answered_whatever_it_asks(place):
+    asks = place.asks
+    for ask in asks.values():
+        for odd in ({}, {"visitor": "../../etc"}, {"visitor": 7}):
+            assert refusal(ask, odd) == "This is not a request of the page"
+    look, start, asked = asks["look"], asks["start"], {"visitor": ME, "number": "x", "points": -(10**400)}
+    assert "choose from" in refusal(start, asked | {"lr": ["x"]})
+    assert "There is no run in '5'" in refusal(asks["follow"], asked | {"path": 5})
+    assert asks["do"](asked | {"what": "explode"}) == {}
+    assert refusal(asks["do"], asked | {"what": "keep"}) == "There is nothing to keep yet"
     assert look(asked) == {"state": "idle", "number": 0}
     assert start({"visitor": ME}) == {}
     wait_for(lambda: len(look({"visitor": ME}).get("grids", ())) > 1)
@@ -487,19 +501,19 @@ def test_the_functions_of_the_page_answer_whatever_they_are_asked(room):
     json.dumps(again, allow_nan=False)
 
 
-def test_a_run_of_another_terminal_is_followed_and_used(room, tmp_path, small_model):
+def test_a_run_of_another_terminal_is_followed_and_used(place, tmp_path, small_model):
     say(tmp_path, {"start": 0, "config": {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}})
     say(tmp_path, *({"step": 4, "samples": kind} for kind in ("ema", "raw")))
     os.symlink(small_model, tmp_path / "model")
-    look, _, follow, do = functions(room)
-    assert follow({"visitor": ME, "path": str(tmp_path)}) == {}
-    answer = look({"visitor": ME})
+    asks, models = place.asks, place.lab.models
+    assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
+    answer = asks["look"]({"visitor": ME})
     assert (answer["state"], answer["title"], answer["followed"]) == ("finished", "v, lognormal t", str(tmp_path))
-    assert "error" in do({"visitor": ME, "what": "keep"})
-    models = Models("cpu")
-    _, chosen = user(room, models)(ME)
-    ref = chosen["value"]
-    assert ("Trained here · v, lognormal t · 8 images", ref) in models.choices()
+    assert refusal(asks["do"], {"visitor": ME, "what": "keep"}) == "There is nothing to keep yet"
+    ref = asks["use"]({"visitor": ME})["ref"]
+    assert {model["ref"]: model["label"] for model in models.choices()}[
+        ref
+    ] == "Trained here · v, lognormal t · 8 images"
     assert models.known(ref).image_size == 8 and ddpm_core.load(ref, device="cpu").channels == 1
 
 
@@ -507,24 +521,17 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
     models = Models("cpu", public=True)
     room = Visits(public=True, dropped=models.withdraw)
     try:
-        look, start, follow, do = functions(room)
-        assert "of one's own" in follow({"visitor": ME, "path": str(tmp_path)})["error"]
-        assert "of one's own" in do({"visitor": ME, "what": "keep"})["error"]
-        assert start({"visitor": ME, "chosen": {"data": "own", "path": "/etc"}}) == {}
-        wait_for(lambda: look({"visitor": ME}).get("saved"))
-        _, chosen = user(room, models)(ME)
-        assert chosen["value"] == "trained-1" and models.known("trained-1").image_size == 8
-        run = Settings(checkpoint="trained-1", steps=2)
-        model = models.known("trained-1")
-        for script in (scripts.python, scripts.diffusers):
-            with pytest.raises(ValueError, match="nowhere else"):
-                script([run], [model])
-            assert "load" not in scripts.copied(script, [run], [model])
-        chain = {"checkpoint": "trained-1", "steps": 2, "spacing": "linspace", "variance": "beta", "sampler": "ddpm"}
-        told = LatentsHandlers(None, models, "trained-1").describe_run(chain)
-        assert told["python"].startswith("# ") and "load(" not in told["python"]
+        asks = placed(room, models).asks
+        assert "of one's own" in refusal(asks["follow"], {"visitor": ME, "path": str(tmp_path)})
+        assert "of one's own" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
+        assert asks["start"]({"visitor": ME, "data": "own", "path": "/etc"}) == {}
+        wait_for(lambda: asks["look"]({"visitor": ME}).get("saved"))
+        assert asks["use"]({"visitor": ME}) == {"ref": "trained-1"} and models.known("trained-1").image_size == 8
+        run, model = Settings(checkpoint="trained-1", steps=2), models.known("trained-1")
+        with pytest.raises(ValueError, match="nowhere else"):
+            scripts.python([run], [model])
         room._forget(room.visit(ME))
-        assert "trained-1" not in dict(models.choices()).values()
+        assert "trained-1" not in [model["ref"] for model in models.choices()]
         with pytest.raises(ddpm_core.CheckpointError):
             models.known("trained-1")
     finally:
@@ -534,29 +541,44 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
 # --- The page
 
 
-def tab_ids(demo):
-    return [block.id for block in demo.blocks.values() if type(block).__name__ == "Tab"]
+def test_a_public_page_trains_only_where_it_is_allowed():
+    assert "train" not in ui.build(public=True).places
+    assert "train" in ui.build(public=True, allow_training=True).places
+    assert "train" in ui.build().places
 
 
-def test_a_public_page_has_the_tab_only_where_it_is_allowed():
-    assert "train" not in tab_ids(ui.build(public=True))
-    assert "train" in tab_ids(ui.build(public=True, allow_training=True))
-    assert "train" in tab_ids(ui.build())
+def test_the_recorded_training_is_small_and_says_how_long_it_was():
+    file = examples.FOLDER / "train.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    (answer,) = content["results"]
+    assert file.stat().st_size < 250_000 and answer["title"] == Recipe().title
+    assert content["images"] == answer["total"] * answer["batch"] == answer["grids"][-1]["step"] * answer["batch"]
+    assert answer["grids"][-1]["error"] < 0.5 * answer["grids"][0]["error"]
+
+
+def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "WINDOW", 0.2)
+    for code, waits in (("import os; os.read(0, 1)", True), ("while True: pass", False)):
+        monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", code))
+        monkeypatch.setattr(process, "STARVED", 0.02)  # this machine may be busy
+        visit = Visit(ME, training=Training(tmp_path / str(waits), []))
+        wait_for(lambda: (visit.describe()["state"] == "waiting") == waits and len(visit.training._times) > 2)  # noqa: B023
+        visit.training.discard()
 
 
 @pytest.fixture(scope="module")
 def url(torch_page):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
-        demo = ui.build()
-        ui.launch(demo, prevent_thread_lock=True, inbrowser=False)
-        yield demo.local_url
-        ui.close(demo)
+        app = ui.build()
+        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+        yield app.local_url
+        ui.close(app)
 
 
 # How far the middle one of the numbers under the curves is from the middle, in pixels
 FROM_THE_MIDDLE = """() => {
-    const axis = document.querySelector(".ddpm-train .axis"), text = document.createRange();
+    const axis = document.querySelector(".train .axis"), text = document.createRange();
     text.selectNodeContents(axis.children[1]);
     const [middle, whole] = [text, axis].map((one) => one.getBoundingClientRect());
     return middle.left + middle.width / 2 - whole.left - whole.width / 2;
@@ -564,61 +586,41 @@ FROM_THE_MIDDLE = """() => {
 
 
 def test_the_way_of_a_visitor(page, url, stub):
-    page.goto(f"{url}?tab=train")
-    page.get_by_label("The network predicts").select_option("epsilon")
-    assert "As in the paper" in page.inner_text(".ddpm-train .choices")
-    page.click(".ddpm-train .start")
-    page.wait_for_selector(".ddpm-train[data-state=running]:not([data-grids='0'])")
-    page.wait_for_function("Number(document.querySelector('.ddpm-train').dataset.grids) > 4")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{url}?tab=train&lr=high")
+    page.wait_for_selector(".train[data-state=idle][data-example=true]:not([data-at='0'])")  # it plays
+    assert page.get_by_text("Example", exact=True).is_visible()
+    assert page.get_by_label(".008").is_checked()
+    page.get_by_label("ε, the noise").check()
+    assert "As in the paper" in page.inner_text(".train .choices")
+    page.click(".train .start")
+    page.wait_for_selector(".train[data-state=running][data-example=false]:not([data-grids='0'])")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert "prediction=epsilon" in page.url and "lr=high" in page.url
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.wait_for_function("Number(document.querySelector('.train').dataset.grids) > 4")
     assert abs(page.evaluate(FROM_THE_MIDDLE)) < 1
     slider = page.get_by_label("Time of the training")
     slider.press("Home")
-    page.wait_for_selector(".ddpm-train[data-at='0'][data-live=false]")
-    assert "before the first step" in page.inner_text(".ddpm-train .ema .at")
-    page.click(".ddpm-train .live")
-    page.wait_for_selector(".ddpm-train[data-live=true]:not([data-at='0'])")
-    page.click(".ddpm-train .pause")
-    page.wait_for_selector(".ddpm-train[data-state=paused]")
-    before = int(page.get_attribute(".ddpm-train", "data-grids"))
+    page.wait_for_selector(".train[data-at='0'][data-live=false]")
+    assert "before the first step" in page.inner_text(".train .ema .at")
+    page.click(".train .pause")
+    page.wait_for_selector(".train[data-state=paused][data-at='0']")  # what is shown stays
+    page.click(".train .live")
+    page.wait_for_selector(".train[data-live=true]:not([data-at='0'])")
+    before = int(page.get_attribute(".train", "data-grids"))
     page.reload()  # the run is still there
-    page.wait_for_selector(f".ddpm-train[data-state=paused][data-grids='{before}']")
-    page.click(".ddpm-train .resume")
-    page.wait_for_function(f"Number(document.querySelector('.ddpm-train').dataset.grids) > {before}")
-    page.click(".ddpm-train .stop")
-    page.wait_for_selector(".ddpm-train[data-state=stopped]")
+    page.wait_for_selector(f".train[data-state=paused][data-grids='{before}']")
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_function(f"Number(document.querySelector('.train').dataset.grids) > {before}")
+    page.click(".train .stop")
+    page.wait_for_selector(".train[data-state=stopped]")
     page.get_by_role("button", name="Train anew").click()
-    page.wait_for_selector(".ddpm-train[data-run='2']:not([data-grids='0'])")
-    page.get_by_role("button", name="ε, lognormal t").click()
-    page.wait_for_selector(".ddpm-train .then:visible")
-    page.click(".ddpm-train .stop")  # so that the next visitor finds a free place
-    page.wait_for_selector(".ddpm-train[data-state=stopped]")
-    page.click(".ddpm-train .use")
-    page.wait_for_selector("#run:visible")
-    page.wait_for_function("document.querySelector('#checkpoint input').value.startsWith('Trained here')")
-    page.wait_for_selector("#steps input[max='20']")  # the model has so many, and its coming takes the 50 back
-    page.fill("#steps input[type=number]", "2")
-    page.press("#steps input[type=number]", "Tab")
-    page.click("#run")
-    page.wait_for_selector(".ddpm-player[data-state=finished][data-frames='2']")
-
-
-def test_a_click_while_the_tab_is_loaded_is_not_lost(page, url, stub):
-    def slowly(route):
-        time.sleep(1)
-        route.continue_()
-
-    page.route("**/web/train/train.js", slowly)
-    page.goto(f"{url}?tab=train")
-    page.click(".ddpm-train .start")  # waits until it can be clicked
-    page.wait_for_selector(".ddpm-train[data-run='1']")
-    page.click(".ddpm-train .stop")
-
-
-def test_nothing_of_the_tab_is_wider_than_a_phone(page, url, stub):
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{url}?tab=train")
-    page.click(".ddpm-train .start")
-    page.wait_for_selector(".ddpm-train:not([data-grids='0'])")
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert page.get_by_role("tab", name="Learn").is_visible()
-    page.click(".ddpm-train .stop")
+    page.wait_for_selector(".train[data-run='2']:not([data-grids='0'])")
+    page.get_by_role("button", name="ε, lognormal t, lr .008").click()
+    page.wait_for_selector(".train .then:visible")
+    page.click(".train .stop")  # so that the next visitor finds a free place
+    page.wait_for_selector(".train[data-state=stopped]")
+    page.click(".train .use")
+    page.wait_for_selector(".part-watch[data-ready=true]")
+    assert page.locator(".part-watch select.models option:checked").inner_text().startswith("Trained here")

@@ -1,7 +1,7 @@
 """The recorded runs that the page shows before a visitor's own: `python -m ui.examples` makes them anew.
 
 Each part's computation runs once with the embedded models, and its results are written as the page would get them, with
-pictures as lossless WebP.
+pictures as lossless WebP. `python -m ui.examples train` trains digits with the choices of a new page, some minutes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,21 @@ import io
 import json
 import re
 import sys
+import tempfile
+import time
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from ui import course_pictures, few_steps
 from ui.jobs import Job
 from ui.place import Values
-from ui.server import build
+from ui.places import course
+from ui.server import App, build
+from ui.training.choices import Recipe, flags
+from ui.training.folder import RunFolder
+from ui.training.process import Training
 from ui.web import FILES
 
 FOLDER = FILES / "examples"
@@ -30,14 +38,31 @@ EXAMPLES: dict[str, Values] = {
     "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
     "plane": {},
 }
+TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
+TRAIN_POINTS = 120  # of its curve
+TRAIN_QUALITY = 60  # of its pictures, as their noise can't be packed without loss
 
 
 def record(parts: list[str]) -> None:
     """Write examples/PART.json for each part. The same weights on the same machine give the same files."""
+    FOLDER.mkdir(exist_ok=True)
     app = build(DIGITS["checkpoint"])
     app.warmup.ready.wait()
-    FOLDER.mkdir(exist_ok=True)
     for part in parts:
+        if part == "train":
+            with tempfile.TemporaryDirectory() as folder:
+                _write(part, recorded(_train(Path(folder), app)))
+            continue
+        if part == "few-steps":
+            few_steps.record()
+            continue
+        if part == "course":
+            for card in course.cards():
+                if card.name != "few-steps":
+                    image = course_pictures.picture(card, app.places[card.part], app.lab)
+                    packed = {"lossless": True} if image.mode == "L" else {"quality": 75}
+                    image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
+            continue
         place, values = app.places[part], EXAMPLES[part]
         computation = place.request(part, values)
         results = []
@@ -47,9 +72,45 @@ def record(parts: list[str]) -> None:
                 raise SystemExit(f"{part}: {update.text}")
         if part == "grid":
             results = _finished(results)
-        content = json.dumps({"values": values, "results": _light(results)}, separators=(",", ":"), ensure_ascii=False)
-        (FOLDER / f"{part}.json").write_text(content, encoding="utf-8")
-        print(f"{part}: {len(content) / 1e3:.0f} kB")
+        _write(part, {"values": values, "results": _light(results)})
+
+
+def _write(part: str, content: Values) -> None:
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    (FOLDER / f"{part}.json").write_text(text, encoding="utf-8")
+    print(f"{part}: {len(text) / 1e3:.0f} kB")
+
+
+def _train(folder: Path, app: App) -> RunFolder:
+    """A whole training in this folder."""
+    assert app.training
+    training = Training(folder, [*flags(Recipe()), *app.training.machine_flags()])
+    while training.computes:
+        time.sleep(2)
+        training.run.read()
+        print(f"train: {training.run.step} of {training.run.total} steps", end="\r")
+    if training.error:
+        raise SystemExit(f"train: {training.error}")
+    return training.run
+
+
+def recorded(run: RunFolder) -> Values:
+    """A training as the page gets it, without its times, which are those of the machine that made it."""
+    run.read()
+    news = run.news(None, 0, 0)
+    grids = list(news["grids"])
+    while len(grids) < len(run.grids):
+        grids += run.news(run.version, 0, len(grids))["grids"]
+    last = len(grids) - 1
+    kept = sorted({round(last * (i / (TRAIN_GRIDS - 1)) ** 2) for i in range(TRAIN_GRIDS)})
+    answer = news | {
+        "title": run.title(),
+        "recipe": run.recipe(),
+        "total": run.step,
+        "points": [(step, loss, None, 0) for step, loss, *_ in run.points[:: -(-len(run.points) // TRAIN_POINTS)]],
+        "grids": [grids[i] | {"seconds": 0} for i in kept],
+    }
+    return {"images": run.step * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
 
 
 def _finished(results: list[Values]) -> list[Values]:
@@ -59,12 +120,12 @@ def _finished(results: list[Values]) -> list[Values]:
     return [plan, *last.values()]
 
 
-def _light(content: Any) -> Any:
-    """The same with lighter pictures and shorter numbers."""
+def _light(content: Any, quality: int | None = None) -> Any:
+    """The same with lighter pictures and shorter numbers. quality: of pictures that may lose something."""
     if isinstance(content, dict):
-        return {name: _light(value) for name, value in content.items()}
+        return {name: _light(value, quality) for name, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_light(value) for value in content]
+        return [_light(value, quality) for value in content]
     if isinstance(content, float):
         return float(f"{content:.5g}")
     found = isinstance(content, str) and re.match(r"data:image/\w+;base64,", content)
@@ -72,9 +133,9 @@ def _light(content: Any) -> Any:
         return content
     file = io.BytesIO()
     picture = Image.open(io.BytesIO(base64.b64decode(content[found.end() :])))
-    picture.save(file, "WEBP", lossless=True, quality=100, method=6)
+    picture.save(file, "WEBP", lossless=quality is None, quality=quality or 100, method=6)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:] or list(EXAMPLES))
+    record(sys.argv[1:] or [*EXAMPLES, "train", "few-steps", "course"])

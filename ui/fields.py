@@ -60,10 +60,11 @@ class Reference(Field):
 
 @dataclass(frozen=True)
 class Choice(Field):
-    """One of a list of names. titles: of those that the page calls otherwise."""
+    """One of a list of names. titles: of those that the page calls otherwise. sentences: what each one means."""
 
     names: tuple[str, ...] = ()
     titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sentences: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def check(self, value: object) -> str:
         if value not in self.names:

@@ -38,7 +38,7 @@ from ui.models import Models
 from ui.offers import about_model, default_count
 from ui.pace import Pace
 from ui.place import Place, Runs, Values
-from ui.places import forward, latents, likelihood, plane, sampling, training
+from ui.places import course, forward, latents, likelihood, plane, sampling, training
 from ui.quick import Quick
 from ui.turns import Turns
 from ui.visitors import listener, visitor
@@ -75,6 +75,7 @@ class App(gr.Server):
             "latents": latents.LatentsPlace(lab),
             "likelihood": likelihood.LikelihoodPlace(lab),
             **({"train": self.training} if self.training else {}),
+            "course": course.CoursePlace(lab),
         }
         self.runs = Runs(self.places)
         self.add_middleware(Gate, limits=lab.limits, counts=lab.counts)

@@ -8,9 +8,13 @@ from ui.listeners import StreamListener
 
 
 def visitor() -> str | None:
-    """An open page, or a script's client; None outside of events."""
-    request = LocalContext.request.get(None)
-    return request and request.session_hash
+    """An open page, or a script's client; None outside of events.
+
+    Each run of a page is a session of gradio's, PAGE.NUMBER: streams of one session take each other's messages, and one
+    that closes ends them all.
+    """
+    session = _session()
+    return session and session.partition(".")[0]
 
 
 def address() -> str | None:
@@ -21,4 +25,9 @@ def address() -> str | None:
 
 def listener() -> StreamListener:
     """Whoever listens to the event."""
-    return StreamListener(LocalContext.event_id.get(None), visitor())
+    return StreamListener(LocalContext.event_id.get(None), _session())
+
+
+def _session() -> str | None:
+    request = LocalContext.request.get(None)
+    return request and request.session_hash

@@ -11,26 +11,28 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ui.lab import Lab
 from ui.place import Place, Values
-from ui.training import choices
+from ui.training.choices import Recipe
 from ui.training.process import ROOT
 from ui.training.visit import Visit
 from ui.training.visits import Visits
 
 
 class TrainingPlace(Place):
+    forms: ClassVar = {"train": Recipe}
+
     def __init__(self, lab: Lab):
         super().__init__(lab)
-        self.visits = Visits(lab.public, self._machine_flags, lab.models.withdraw)
+        self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw)
         self._compiling = Compiling()
         asks = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
         self.asks = {name: self._of_visit(answer) for name, answer in asks.items()}
 
     def given(self) -> Values:
-        return {"groups": choices.groups(self.lab.public), "public": self.lab.public}
+        return {"public": self.lab.public}
 
     def close(self, seconds: float = 5.0) -> None:
         """End all trainings, within about so many seconds."""
@@ -58,9 +60,8 @@ class TrainingPlace(Place):
         return answer | run.news(*known) if run else answer
 
     def _start(self, values: Values, visit: Visit) -> Values:
-        """{chosen: {group: option}} -> {}"""
-        chosen = values.get("chosen")
-        self.visits.start(visit, chosen if isinstance(chosen, dict) else {})
+        """{the fields of a Recipe} -> {}"""
+        self.visits.start(visit, Recipe.check(values))
         return {}
 
     def _follow(self, values: Values, visit: Visit) -> Values:
@@ -83,7 +84,7 @@ class TrainingPlace(Place):
         """{} -> {ref} of the visitor's model, which is in the list of models now"""
         return {"ref": self.lab.models.offer(*self.visits.use(visit))}
 
-    def _machine_flags(self) -> list[str]:
+    def machine_flags(self) -> list[str]:
         """The flags of `train fit` that make it fast on this machine."""
         from train.fit.quickest import quickest_flags  # here for the start time: see ui/__init__.py
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,8 @@ PATIENCE = 30.0  # seconds that a process has to save and end
 LOG = "train.log"
 _UNDER_WAY: dict[Wanted, State] = {"running": "running", "paused": "pausing", "stopped": "stopping"}
 COMMAND = (sys.executable, "-m", "train.fit.attended")
+WINDOW = 5.0  # seconds over which is measured how much of a processor the process gets
+STARVED = 0.3  # of one processor, at most, is what a process gets that waits for one while it starts
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class Training:
         self._wanted: Wanted = "running"
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = 0.0  # when the process was asked to end
+        self._times: deque[tuple[float, float]] = deque()  # (now, processor time of the process), when it was looked at
         self._error = ""
         self._lock = threading.RLock()
         self.run.path.mkdir(parents=True, exist_ok=True)
@@ -69,6 +73,25 @@ class Training:
     def computes(self) -> bool:
         """Whether there is a process."""
         return self.state in ("running", "pausing", "stopping")
+
+    @property
+    def starved(self) -> bool:
+        """Whether the process has got little of the processor lately, as others take it. Ask about once a second."""
+        import psutil  # here for the start time: see ui/__init__.py
+
+        with self._lock:
+            if self._process is None:
+                return False
+            try:
+                times = psutil.Process(self._process.pid).cpu_times()
+            except psutil.Error:
+                return False
+            now = time.monotonic()
+            self._times.append((now, times.user + times.system))
+            while len(self._times) > 2 and now - self._times[1][0] >= WINDOW:
+                self._times.popleft()
+            (first, before), (_, after) = self._times[0], self._times[-1]
+            return now - first >= WINDOW and after - before < STARVED * (now - first)
 
     def pause(self) -> None:
         """Save and end the process, as soon as it can."""
@@ -118,6 +141,7 @@ class Training:
         saved = any((self.run.path / "checkpoints").glob("step-*.pt"))
         words = ["--resume"] if saved else self._flags
         self._error = ""
+        self._times.clear()
         with open(self.run.path / LOG, "ab") as log:
             self._process = subprocess.Popen(
                 [*COMMAND, *words, "--out", str(self.run.path)],

@@ -1,4 +1,4 @@
-"""What one page of the Train tab has: its own training, or the folder of another run that it follows."""
+"""What one visitor of Train has: its own training, or the folder of another run that it follows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRESH = 120.0  # seconds: a followed run that has said something since is under 
 
 @dataclass
 class Visit:
-    """What one page has: its own training, or the folder of another that it follows; models: made for Denoise."""
+    """What one page has: its own training, or the folder of another that it follows; models: made of it."""
 
     token: str
     seen: float = field(default_factory=time.monotonic)
@@ -53,7 +53,7 @@ class Visit:
             state = training.state
             text = training.error
             if state == "running" and not run.grids:
-                state = "starting"
+                state = "waiting" if training.starved else "starting"
                 text = "making the first samples" if run.about else "loading the trainer takes some seconds"
         else:
             age = run.age()
@@ -69,6 +69,6 @@ class Visit:
             "followed": str(self.followed.path) if self.followed else None,
             "step": run.step,
             "recipe": run.recipe(),
-            "left": self.left() if state in ("running", "starting") else None,
+            "left": self.left() if state == "running" else None,
             "saved": any((run.path / "model").glob("config.json")),
         }

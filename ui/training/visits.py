@@ -1,4 +1,4 @@
-"""The visitors of the Train tab: the run that each has or follows, within what the machine can bear."""
+"""The visitors of Train: the run that each has or follows, within what the machine can bear."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ddpm_core.files import sha256
 from ui import temporary
 from ui.limits import Refused
-from ui.training import choices
+from ui.training.choices import Recipe, flags
 from ui.training.folder import RunFolder
 from ui.training.process import Training
 from ui.training.visit import Visit
@@ -25,7 +26,7 @@ from ui.training.visit import Visit
 ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
 FORGET = 900.0  # after which a stranger's run and its models are deleted
 VISITS = 256  # remembered
-MODELS = 8  # of one stranger that can be used in Denoise
+MODELS = 8  # of one stranger that can be used in Watch
 RUNS = max(1, min(4, (os.cpu_count() or 1) // 2))  # trainings at once
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
@@ -72,15 +73,17 @@ class Visits:
                 self._forget(other)
         return visit
 
-    def start(self, visit: Visit, chosen: Mapping[str, object]) -> None:
+    def start(self, visit: Visit, recipe: Recipe) -> None:
         """Train anew. Raises ValueError, and what `choices.flags` raises."""
-        words = [*choices.flags(chosen, self.public), *self._machine()]
+        if self.public:
+            recipe = replace(recipe, data="digits")  # no files of this machine
+        words = [*flags(recipe), *self._machine()]
         with self._lock:
             self._check_room(visit)
             self._drop_run(visit)
             visit.number += 1
             folder = self._place() / visit.token[:12] / f"run-{visit.number}"
-            visit.training, visit.title = Training(folder, words), choices.title(chosen)
+            visit.training, visit.title = Training(folder, words), recipe.title
         self._watch()
 
     def follow(self, visit: Visit, path: object) -> None:

@@ -1,12 +1,14 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Client } from "./shared/client.js";
-import { el, find, within } from "./shared/dom.js";
+import { all, el, find, within } from "./shared/dom.js";
 import { linked, linkTo } from "./shared/link.js";
 import { ShareMenu } from "./shared/share.js";
 
 /** @import { Values } from "./shared/client.js" */
 /** @import { FieldForm, ModelChoice } from "./shared/form.js" */
+/** @import { Eager } from "./shared/panel.js" */
 /** @import { Item } from "./shared/share.js" */
+/** @import { Lesson } from "./places/course/bar.js" */
 
 /**
  * What the server gives the page: `App._page` of ui/server.py.
@@ -25,7 +27,7 @@ import { ShareMenu } from "./shared/share.js";
  * A part of the page, made by `mount(lab, part)` of its module.
  * @typedef {object} Part
  * @property {HTMLElement} element
- * @property {(values: Values, eager: boolean) => unknown} set values from a link, a lesson or a preset; eager: run them
+ * @property {(values: Values, eager: Eager) => unknown} set values from a link, a lesson or a preset; eager: run them
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
  * @property {() => Item[]} [items] what can be taken away
@@ -76,7 +78,7 @@ export class Lab {
   /** @type {Part | null} */
   #shown = null;
   #place = find(document, "#place", HTMLElement);
-  #plans = PLACES.map((place) => ({ ...place, parts: place.parts.filter(({ name }) => this.#has(name)) })).filter(
+  #plans = PLACES.map((place) => ({ ...place, parts: place.parts.filter(({ name }) => this.has(name)) })).filter(
     ({ parts }) => parts.length,
   );
 
@@ -88,7 +90,7 @@ export class Lab {
       button.addEventListener("click", () => this.open(this.#last.get(name) ?? parts[0].name, null, { push: true }));
       nav.append(button);
     }
-    addEventListener("popstate", () => this.follow());
+    addEventListener("popstate", () => this.follow({ back: true }));
     document.addEventListener("keydown", (event) => {
       const typing = within(event, "input:not([type=range]):not([type=checkbox]), textarea, select");
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -100,36 +102,51 @@ export class Lab {
   /** The part of each place that was shown last. @type {Map<string, string>} */
   #last = new Map();
 
-  /** @param {string} part */
-  #has(part) {
-    return part in this.given.given || part === "course";
+  /** Whether this page has a part. @param {string} part */
+  has(part) {
+    return part in this.given.given;
   }
 
-  /** Show what the address says. */
-  follow() {
-    const { part, values, lesson } = linked(location.href);
-    return this.open(this.#has(part) ? part : "watch", values, { eager: Object.keys(values).length > 0, lesson });
+  /**
+   * Show what the address says. A lesson without a part opens its own, with its values and those of the address.
+   * @param {{ back?: boolean }} [how] back: a step in the history, so that parts may have other values now
+   */
+  follow({ back = false } = {}) {
+    const { part, values, lesson: name } = linked(location.href);
+    /** @type {Lesson | undefined} */
+    const lesson = this.given.given.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
+    const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");
+    const all = part ? values : { ...lesson?.values, ...values };
+    const eager = Object.keys(values).length > 0 && !lesson;
+    return this.open(shown, back || lesson ? this.whole(shown, all) : all, { eager, lesson: lesson ? name : null });
+  }
+
+  /** All fields of a part: as on a new page, but for these values. @param {string} part @param {Values} values @returns {Values} */
+  whole(part, values) {
+    const fields = this.given.forms[part] ?? [];
+    const usual = Object.fromEntries(fields.map((field) => [field.name, field.default ?? ""]));
+    return { ...usual, ...values };
   }
 
   /**
    * Show a part.
    * @param {string} name
    * @param {Values | null} values for its fields; null leaves them as they are
-   * @param {{ push?: boolean, eager?: boolean, lesson?: string | null }} [how] push: a step of the browser's history; eager:
-   * run the values if that is quick
+   * @param {{ push?: boolean, eager?: Eager, lesson?: string | null }} [how] push: a step of the browser's history; eager:
+   * run the values if that is quick; lesson: the one whose bar stands above it, null for none
    */
-  async open(name, values, { push = false, eager = false } = {}) {
+  async open(name, values, { push = false, eager = false, lesson = this.lesson } = {}) {
     const place = this.#plans.find(({ parts }) => parts.some((part) => part.name === name)) ?? this.#plans[0];
     const plan = place.parts.find((part) => part.name === name) ?? place.parts[0];
     const before = this.#shown;
     this.part = plan.name;
     this.#last.set(place.name, plan.name);
     this.#mark(place.name, plan.name, place.parts);
+    this.#teach(lesson);
     if (push) {
-      const url = new URL(location.href);
-      for (const field of this.#names) url.searchParams.delete(field);
-      url.searchParams.set("tab", plan.name);
-      url.hash = "";
+      const url = linkTo(location.href, plan.name, values ?? {}, this.given.forms[plan.name] ?? [], this.#names);
+      if (lesson) url.searchParams.set("lesson", lesson);
+      else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
     }
     const fresh = !this.#parts.has(plan.name);
@@ -151,13 +168,13 @@ export class Lab {
   #load(plan) {
     let part = this.#parts.get(plan.name);
     if (!part) {
-      const style = new URL(`places/${plan.module}.css`, import.meta.url).href;
-      if (STYLED.has(plan.module)) document.head.append(el("link", { rel: "stylesheet", href: style }));
+      this.#style(plan.module);
       part = import(`./places/${plan.module}.js`).then(({ mount }) => mount(this, plan.name));
       this.#parts.set(plan.name, part);
       part.then(
         ({ element }) => {
           element.hidden = this.part !== plan.name;
+          this.#withhold(element);
           this.#place.append(element);
         },
         (error) => {
@@ -168,6 +185,49 @@ export class Lab {
       );
     }
     return part;
+  }
+
+  /** Load a module's style, once. @param {string} module */
+  #style(module) {
+    if (STYLED.delete(module))
+      document.head.append(
+        el("link", { rel: "stylesheet", href: new URL(`places/${module}.css`, import.meta.url).href }),
+      );
+  }
+
+  // --- The course
+
+  /** The name of the lesson whose bar is shown. @type {string | null} */
+  lesson = null;
+  /** Names of the fields that a teacher's link shows; null for all. */
+  only = new URLSearchParams(location.search).get("only")?.split(",") ?? null;
+
+  /** @param {string | null} lesson */
+  async #teach(lesson) {
+    this.lesson = lesson;
+    const bar = find(document, "#course-bar", HTMLElement);
+    bar.hidden = !lesson;
+    if (!lesson) return;
+    this.#style("course");
+    const { draw } = await import("./places/course/bar.js");
+    if (this.lesson === lesson) draw(this, bar, lesson);
+  }
+
+  /** Hide the fields that a teacher's link does not show. @param {HTMLElement} element of a part */
+  #withhold(element) {
+    if (!this.only) return;
+    this.#style("course");
+    for (const field of all(element, "[data-name]", HTMLElement))
+      field.classList.toggle("withheld", !this.only.includes(field.dataset.name ?? ""));
+  }
+
+  /** The fields of the part on screen: name and label. @returns {[string, string][]} */
+  get controls() {
+    const found = this.#shown ? all(this.#shown.element, "[data-name]", HTMLElement) : [];
+    return found.map(({ dataset: { name = "" } }) => {
+      const field = this.given.forms[this.part]?.find((one) => one.name === name);
+      return [name, `${field?.label ?? name}${name.endsWith("_b") ? " (B)" : ""}`];
+    });
   }
 
   /** @param {string} place @param {string} shown @param {PartPlan[]} parts */

@@ -1,8 +1,60 @@
-import { el } from "../shared/dom.js";
+// Course: the lessons to begin, and cards that go deeper.
+import { all, el, find } from "../shared/dom.js";
+import { begin } from "./course/bar.js";
 
 /** @import { Lab, Part } from "../app.js" */
+/** @import { Lesson } from "./course/bar.js" */
 
-/** @param {Lab} _lab @param {string} part @returns {Part} */
-export function mount(_lab, part) {
-  return { element: el("section", { class: "part" }, part), set: () => {} };
+/** Its element has data-cards: how many there are. @param {Lab} lab @param {string} part @returns {Part} */
+export function mount(lab, part) {
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.given[part]);
+  const minutes = lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
+  const list = el("ol", { class: "lessons" });
+  for (const lesson of lessons) {
+    const button = el("button", { type: "button" }, el("b", null, lesson.title), el("span", null, lesson.goal));
+    button.append(el("small", null, `${lesson.minutes} min`));
+    button.addEventListener("click", () => begin(lab, lesson));
+    list.append(el("li", null, button));
+  }
+  const cards = el("div", { class: "cards" });
+  const element = el(
+    "section",
+    { class: "course", "data-cards": 0 },
+    el("h2", null, `${lessons.length} lessons, ${minutes} minutes`),
+    el("p", { class: "info" }, "Each has something to do and a question; its bar stays while you do it."),
+    list,
+    el("h2", null, "Deeper"),
+    el(
+      "p",
+      { class: "info" },
+      "The ideas one by one, with the formulas, the published numbers and the pages of the paper.",
+    ),
+    cards,
+  );
+
+  /** A card folds: its picture and its title are what is seen of it. @param {HTMLElement} article */
+  function card(article) {
+    const { name, part: opened = "", values = "{}" } = article.dataset;
+    const kind = name === "few-steps" ? "png" : "webp";
+    const src = new URL(`../examples/course/${name}.${kind}`, import.meta.url).href;
+    const picture = el("img", { src, alt: "", loading: "lazy" });
+    const title = find(article, "h3", HTMLElement);
+    const button = find(article, "button", HTMLButtonElement);
+    button.hidden = !lab.has(opened);
+    button.addEventListener("click", () =>
+      lab.open(opened, lab.whole(opened, JSON.parse(values)), { push: true, eager: true }),
+    );
+    return el("details", { class: "card", "data-name": name ?? "" }, el("summary", null, picture, title), article);
+  }
+
+  async function load() {
+    const { html } = await lab.client.ask(part, "cards");
+    if (!html || cards.children.length) return;
+    const body = el("div", null);
+    body.innerHTML = html; // our own file, ui/places/course.html
+    cards.append(...all(body, "article", HTMLElement).map(card));
+    element.dataset.cards = String(cards.children.length);
+  }
+
+  return { element, set: () => {}, show: load };
 }

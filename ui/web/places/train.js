@@ -1,8 +1,8 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
 import { NO_ANSWER } from "../shared/client.js";
 import { el, find } from "../shared/dom.js";
-import { choices } from "./train/form.js";
-import { History } from "./train/history.js";
+import { Form } from "../shared/form.js";
+import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";
 import { View } from "./train/view.js";
 
@@ -13,11 +13,11 @@ const OFTEN = 1000; // milliseconds between two questions while something goes o
 const SELDOM = 20_000; // otherwise, so that the server knows that somebody is here
 
 /** @type {State[]} */
-const UNDER_WAY = ["starting", "running", "pausing", "stopping", "silent"];
+const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "silent"];
 
 /**
- * Its element has data-state (see server.js), data-run, data-grids, data-at (the step whose samples are shown) and
- * data-live.
+ * Its element has data-state (see server.js), data-run, data-grids, data-at (the step whose samples are shown), data-live
+ * and data-example.
  * @param {Lab} lab @param {string} part @returns {Part}
  */
 export function mount(lab, part) {
@@ -29,10 +29,18 @@ export function mount(lab, part) {
   const ask = (what, values) => lab.client.ask(part, what, { visitor: me, ...values });
   const history = new History();
   const view = new View(root, history, (text) => lab.say(text));
-  const chosen = choices(find(root, ".choices", HTMLFormElement), given.groups);
+  const form = new Form(lab.given.forms[part], lab.given, showPath);
+  const files = ["data", "path"]; // which a page for strangers does not offer
+  const names = form.fields.map(({ name }) => name).filter((name) => !given.public || !files.includes(name));
+  find(root, ".choices", HTMLFormElement).append(form.layout(names));
+  find(root, ".choices", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
   const wrong = find(root, ".wrong", HTMLElement);
-  const kept = find(root, ".kept", HTMLElement);
+  const said = find(root, ".kept", HTMLElement);
   const button = (/** @type {string} */ name) => find(root, `.button.${name}`, HTMLButtonElement);
+
+  function showPath() {
+    form.show("path", form.value("data") === "own");
+  }
 
   /** @param {string} [text] */
   function complain(text = "") {
@@ -44,12 +52,12 @@ export function mount(lab, part) {
     view.render();
     const { state, saved, followed } = history.answer;
     const under = UNDER_WAY.includes(state);
-    button("start").hidden = (under && !followed) || state === "paused";
+    const own = (under && !followed) || state === "paused";
+    button("start").hidden = own;
     button("start").textContent = state === "idle" || followed ? "Train" : "Train anew";
-    button("pause").hidden = !(under && !followed);
+    for (const name of ["pause", "stop"]) button(name).hidden = !own;
+    button("pause").textContent = ["pausing", "paused"].includes(state) ? "Resume" : "Pause";
     button("pause").disabled = state === "pausing" || state === "stopping";
-    button("resume").hidden = state !== "paused";
-    button("stop").hidden = !((under && !followed) || state === "paused");
     button("stop").disabled = state === "stopping";
     button("use").disabled = !saved;
     button("keep").disabled = !saved || Boolean(followed);
@@ -98,13 +106,13 @@ export function mount(lab, part) {
 
   button("start").addEventListener("click", async () => {
     button("start").disabled = true;
-    kept.textContent = "";
-    view.live = true;
-    await then(ask("start", { chosen: chosen() }));
+    said.textContent = "";
+    lab.remember(part, form.values);
+    const { error } = await then(ask("start", form.values));
+    if (!error) view.follow();
     button("start").disabled = false;
   });
-  button("pause").addEventListener("click", () => command("pause"));
-  button("resume").addEventListener("click", () => command("resume"));
+  button("pause").addEventListener("click", () => command(history.answer.state === "paused" ? "resume" : "pause"));
   button("stop").addEventListener("click", () => command("stop"));
   button("use").addEventListener("click", async () => {
     const { ref } = await then(ask("use"));
@@ -114,20 +122,41 @@ export function mount(lab, part) {
   });
   button("keep").addEventListener("click", async () => {
     const { kept: folder } = await command("keep");
-    if (folder) kept.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"`;
+    if (folder) said.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"`;
   });
-  const form = find(root, ".follow", HTMLFormElement);
-  form.hidden = given.public;
+  const follow = find(root, ".follow", HTMLFormElement);
+  follow.hidden = given.public;
   button("keep").hidden = given.public;
-  form.addEventListener("submit", (event) => {
+  follow.addEventListener("submit", async (event) => {
     event.preventDefault();
-    view.live = true;
-    then(ask("follow", { path: find(form, "input", HTMLInputElement).value }));
+    const { error } = await then(ask("follow", { path: find(follow, "input", HTMLInputElement).value }));
+    if (!error) view.follow();
   });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) look();
   });
+
+  /** A recorded training plays until there is one of the visitor's: examples/train.json, made by `python -m ui.examples`. */
+  async function showExample() {
+    const answer = await fetch(new URL("../examples/train.json", import.meta.url)).catch(() => null);
+    if (!answer?.ok) return;
+    const { results } = await answer.json();
+    const example = new Run(0);
+    for (const result of results) example.take(result);
+    history.example = example;
+    if (history.answer.state === "idle") view.play();
+    render();
+  }
+
+  showPath();
   render();
-  look();
-  return { element: root, set: () => {}, show: look };
+  look().then(showExample);
+  return {
+    element: root,
+    set(values) {
+      form.set(values);
+      showPath();
+    },
+    show: look,
+  };
 }

@@ -43,9 +43,9 @@ export class Client {
     kept.set("session", this.session);
   }
 
-  /** @param {string} path @param {unknown[]} data */
-  async #post(path, data) {
-    const body = JSON.stringify({ data, session_hash: this.session });
+  /** @param {string} path @param {unknown[]} data @param {string} [session] of gradio's */
+  async #post(path, data, session = this.session) {
+    const body = JSON.stringify({ data, session_hash: session });
     const answer = await fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body });
     if (answer.status === 401) location.reload(); // the login has ended
     if (!answer.ok) throw new Error(String(answer.status));
@@ -85,7 +85,9 @@ export class Client {
       end();
       lost();
     };
-    this.#post("gradio_api/call/run", [part, values]).then(({ event_id }) => {
+    // Streams of one session would take each other's messages: see ui/visitors.py.
+    const session = `${this.session}.${token()}`;
+    this.#post("gradio_api/call/run", [part, values], session).then(({ event_id }) => {
       if (over) return;
       source = new EventSource(at(`gradio_api/call/run/${event_id}`));
       /** @param {MessageEvent} event */

@@ -15,6 +15,7 @@ import { el } from "./dom.js";
  * @property {any} default
  * @property {string[]} [names] of a choice
  * @property {Record<string, string>} [titles] of names that are called otherwise
+ * @property {Record<string, string>} [sentences] what each name means
  * @property {number} [low]
  * @property {number} [high]
  * @property {number} [step]
@@ -52,6 +53,7 @@ import { el } from "./dom.js";
 /** @typedef {{ element: HTMLElement, get: () => any, set: (value: any) => void, offer?: (about: About) => void, inputs: () => HTMLElement[] }} Control */
 
 const FEW = 5; // names of a choice that stand side by side
+const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
 let ids = 0; // of controls, so that each has its own
@@ -172,7 +174,7 @@ export class Form {
       case "reference":
         return this.#model(field);
       case "choice":
-        return (field.names ?? []).length <= FEW ? this.#radios(field) : this.#select(field);
+        return this.#choice(field);
       case "classname":
         return this.#class(field);
       case "switch":
@@ -326,35 +328,61 @@ export class Form {
   }
 
   /** @param {FieldForm} field @returns {Control} */
+  #choice(field) {
+    const titles = titled(field).map(([title]) => title);
+    const few = titles.length <= FEW && titles.join("").length <= SHORT;
+    const control = few ? this.#radios(field) : this.#select(field);
+    const { sentences = {} } = field;
+    if (!Object.keys(sentences).length) return control;
+    const said = el("p", { class: "info", id: `f${++ids}-said` });
+    for (const input of control.inputs()) input.setAttribute("aria-describedby", said.id);
+    const tell = () => {
+      said.textContent = sentences[control.get()] ?? "";
+    };
+    control.element.addEventListener("change", tell);
+    tell();
+    /** @param {unknown} value */
+    const set = (value) => {
+      control.set(value);
+      tell();
+    };
+    return { ...control, set, element: el("div", { class: "explained" }, control.element, said) };
+  }
+
+  /** @param {FieldForm} field @returns {Control} */
   #radios(field) {
     const group = `f${++ids}`;
     const box = el("div", { class: "choice" });
-    /** @param {[string, string][]} options @param {string} chosen */
-    const fill = (options, chosen) => {
+    let wanted = String(field.default); // may be of a model that is not known yet
+    /** @param {[string, string][]} options */
+    const fill = (options) => {
       box.replaceChildren(
         ...options.map(([title, value]) => {
           const input = el("input", { type: "radio", name: group, value });
-          input.checked = value === chosen;
+          input.checked = value === wanted;
+          input.addEventListener("change", () => {
+            wanted = value;
+          });
           this.#listen(field, input);
           return el("label", null, input, el("span", null, title));
         }),
       );
     };
     const inputs = () => /** @type {HTMLInputElement[]} */ ([...box.querySelectorAll("input")]);
-    const get = () => inputs().find((input) => input.checked)?.value ?? field.default;
-    fill(titled(field), String(field.default));
+    fill(titled(field));
     const of = this.#offers(field);
     return {
       element: box,
-      get,
+      get: () => wanted,
       set: (value) => {
-        for (const input of inputs()) input.checked = input.value === String(value);
+        wanted = String(value);
+        for (const input of inputs()) input.checked = input.value === wanted;
       },
       ...(of && {
         offer: (about) => {
           const options = of(about);
-          const now = get();
-          fill(options, options.some(([, name]) => name === now) ? now : options[0][1]);
+          if (!options.some(([, name]) => name === wanted)) wanted = options[0][1];
+          fill(options);
         },
       }),
       inputs: () => (inputs().length > 1 ? inputs() : [...inputs(), box]),
@@ -364,23 +392,27 @@ export class Form {
   /** @param {FieldForm} field @returns {Control} */
   #select(field) {
     const select = selectOf(titled(field));
-    select.value = String(field.default);
+    let wanted = ""; // may be of a model that is not known yet
+    select.addEventListener("change", () => {
+      wanted = select.value;
+    });
     this.#listen(field, select);
     const of = this.#offers(field);
     /** @param {unknown} value */
     const set = (value) => {
-      select.value = String(value);
+      wanted = String(value);
+      select.value = wanted;
     };
+    set(field.default);
     return {
       element: select,
-      get: () => select.value,
+      get: () => wanted,
       set,
       ...(of && {
         offer: (about) => {
           const options = of(about);
-          const now = select.value;
           select.replaceChildren(...selectOf(options).children);
-          set(options.some(([, name]) => name === now) ? now : options[0][1]);
+          set(options.some(([, name]) => name === wanted) ? wanted : options[0][1]);
         },
       }),
       inputs: () => [select],

@@ -33,13 +33,13 @@ export function linkTo(now, part, values, fields, names) {
 }
 
 /**
- * The part and the values of an address, as text. Links of earlier versions are read, too.
+ * The part and the values of an address, as text; a lesson may stand there without a part, "". Links of earlier versions are read, too.
  * @param {string | URL} address
  * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
  */
 export function linked(address) {
   const url = new URL(address);
-  const { tab = "watch", lesson = null, ...query } = Object.fromEntries(url.searchParams);
+  const { lesson = null, tab = lesson ? "" : "watch", ...query } = Object.fromEntries(url.searchParams);
   let part = RENAMED.get(tab) ?? tab;
   if (part === "watch" && query.compare === "true") part = "compare";
   return { part, values: { ...query, ...Object.fromEntries(new URLSearchParams(url.hash.slice(1))) }, lesson };

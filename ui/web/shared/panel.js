@@ -25,6 +25,8 @@ import { Stream } from "./stream.js";
  * @property {undefined} [error]
  */
 
+/** Whether to run by itself: if that is quick, or "now", where a button says so. @typedef {boolean | "now"} Eager */
+
 /**
  * What a part adds.
  * @template Result
@@ -47,7 +49,8 @@ export class Panel {
   #timer = 0;
   #asks = 0;
   #choices = 0;
-  #eager = false; // run as soon as the settings are described, if that is quick
+  /** Run as soon as the settings are described, if that is quick. @type {Eager} */
+  #eager = false;
   #forget = () => {};
   /** @type {Description | null} */
   description = null;
@@ -114,12 +117,12 @@ export class Panel {
     return values;
   }
 
-  /** Values from a link, a lesson or a preset. eager: run them if that is quick. @param {Values} values @param {boolean} eager */
+  /** Values from a link, a lesson or a preset. @param {Values} values @param {Eager} eager */
   async set(values, eager) {
     this.form.set(values);
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
-    this.#eager ||= eager && !back;
+    if (!back) this.#eager = eager === "now" ? eager : this.#eager || eager;
     const more = this.fields.querySelector("details");
     const unusual = (/** @type {import("./form.js").FieldForm} */ { name, more, default: usual }) =>
       more && name in values && String(values[name]) !== String(usual ?? "");
@@ -176,7 +179,7 @@ export class Panel {
     this.element.dataset.described = String(ask);
     const eager = this.#eager;
     this.#eager = false;
-    if (eager && this.description?.auto && !sentence) this.start();
+    if (eager && (eager === "now" || this.description?.auto) && !sentence) this.start();
   }
 
   start() {

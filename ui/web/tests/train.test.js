@@ -46,6 +46,26 @@ test("earlier runs are kept for comparison, at the same number of images", () =>
   assert.equal(history.earlier.at(-1).number, 6);
 });
 
+test("a recorded run is shown until there are samples of one's own, and is none of the earlier runs", () => {
+  const history = new History();
+  history.example = new Run(0);
+  history.example.take(answer({ from: [0, 0], points: [], grids: [grid(0), grid(10)] }));
+  history.take({ state: "idle", number: 0 });
+  assert.equal(history.shown, history.example);
+  assert.match(status(history.answer, true), /recorded/);
+  assert.deepEqual(facts(history.answer, history.shown), ["6,400 images", "v"]);
+  history.take({ state: "waiting", number: 1, text: "loading" });
+  assert.equal(history.shown, history.example);
+  assert.equal(status(history.answer), "Waiting for a free processor: loading");
+  history.take(answer({ from: [0, 0], points: [], grids: [grid(0), grid(10)] }));
+  assert.equal(history.shown, history.run);
+  history.take({ state: "starting", number: 2 });
+  assert.deepEqual(
+    history.earlier.map((run) => run.number),
+    [1],
+  );
+});
+
 test("the smoothed curve starts at the first value and follows", () => {
   const points = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0].map((y, x) => [x, y]);
   const curve = smoothed(points);

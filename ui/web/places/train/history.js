@@ -56,8 +56,15 @@ export class History {
   /** @type {Answer} */
   answer = { state: "idle", number: 0 };
   run = new Run(0);
+  /** @type {Run | null} a recorded run */
+  example = null;
   /** @type {Run[]} */
   earlier = [];
+
+  /** The run to show: the recorded one until there are samples of the visitor's. */
+  get shown() {
+    return this.run.grids.length || !this.example ? this.run : this.example;
+  }
 
   /** What the page has, and so does not ask for. */
   get asked() {

@@ -4,7 +4,6 @@ export const MARKUP = `
 <div class="bar">
   <button type="button" class="button primary start">Train</button>
   <button type="button" class="button pause" hidden>Pause</button>
-  <button type="button" class="button primary resume" hidden>Resume</button>
   <button type="button" class="button stop" hidden>Stop</button>
   <p class="wrong" role="alert" hidden></p>
 </div>
@@ -13,14 +12,9 @@ export const MARKUP = `
 
 <div class="stage">
   <header class="status">
-    <p><b class="status-text" role="status">Ready</b><span class="status-facts"></span></p>
+    <p><b class="tag" hidden>Example</b><b class="status-text" role="status">Ready</b><span class="status-facts"></span></p>
     <div class="progress" role="progressbar" aria-label="Images seen" aria-valuemin="0" aria-valuemax="100" hidden><i></i></div>
   </header>
-  <div class="welcome">
-    <h3>Watch a network learn to draw</h3>
-    <p>Press <b>Train</b>: a small U-Net with random weights begins to learn, on this machine and before your eyes. It is shown real digits with noise added, and learns to take the noise away (Algorithm 1 of the paper). Every few seconds it draws the same samples from the same noise (Algorithm 2), and they turn from noise into strokes, and from strokes into digits.</p>
-    <p class="info">The page stays usable meanwhile: the training is a process of its own with the lowest priority.</p>
-  </div>
   <div class="shown" hidden>
     <figure class="ema"><figcaption><span>Moving average <span class="word">of the weights: what is kept</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
     <figure class="raw"><figcaption><span>Raw weights <span class="word">as the last step left them</span></span></figcaption><img class="samples" alt=""></figure>
@@ -39,6 +33,7 @@ export const MARKUP = `
       <span class="kept" role="status"></span>
     </div>
   </div>
+  <p class="welcome">A small U-Net with random weights is shown real digits with noise added, and learns to take the noise away (Algorithm 1 of the paper). Every few seconds it draws the same samples from the same noise (Algorithm 2): noise turns into strokes, and strokes into digits. Press <b>Train</b> and it happens on this machine; the page stays usable meanwhile.</p>
 </div>
 
 <form class="follow" autocomplete="off">

@@ -1,23 +1,21 @@
 // What the part is given and what it can ask, ui/places/training.py.
 
-/** @typedef {{ name: string, label: string, sentence: string }} Option */
-/** @typedef {{ name: string, label: string, first: string, options: Option[] }} Group one is chosen */
-/** @typedef {{ groups: Group[], public: boolean }} Given */
+/** @typedef {{ public: boolean }} Given */
 /** @typedef {[step: number, loss: number | null, imagesPerSecond: number | null, seconds: number]} Point */
 
 /**
  * Samples of a step; pictures are data-URIs.
  * @typedef {object} Grid
  * @property {number} step
- * @property {number} seconds of training, until then
+ * @property {number} seconds of training, until then; 0 where that says nothing, in the recorded run
  * @property {number | null} error of x̂_0 with the moving average, in grey levels
  * @property {string} ema with the moving average
  * @property {string} raw with the weights themselves
  */
 
 /**
- * idle: there is no run. starting: no samples yet. silent: a followed run that says nothing any more.
- * @typedef {"idle" | "starting" | "running" | "pausing" | "paused" | "stopping" | "stopped" | "finished" | "error" | "silent"} State
+ * idle: there is no run. starting: no samples yet. waiting: likewise, as others compute. silent: a followed run that says nothing any more.
+ * @typedef {"idle" | "starting" | "waiting" | "running" | "pausing" | "paused" | "stopping" | "stopped" | "finished" | "error" | "silent"} State
  */
 
 /**

@@ -1,5 +1,6 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
 import { all, el, find, onScrub, svg } from "../../shared/dom.js";
+import { CALM, calm } from "../../shared/motion.js";
 import { number } from "../../shared/numbers.js";
 import { chart } from "./charts.js";
 import { smoothed } from "./history.js";
@@ -8,7 +9,8 @@ import { facts, moment, sentence, status, whole } from "./words.js";
 /** @import { History, Run } from "./history.js" */
 /** @import { Curve } from "./charts.js" */
 
-const PLAY = 250; // milliseconds a picture
+const PLAY = 250; // milliseconds a picture, at least
+const WHOLE = 6000; // of all pictures, at least
 const WIDE = 2; // samples at least so many times as wide as high take the whole width
 
 const ERROR = "Error of the guess x̂₀";
@@ -38,15 +40,11 @@ export class View {
     find(root, ".plots", HTMLElement).append(this.errors.node, this.losses.node);
     this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
     this.slider.addEventListener("change", () => say(this.#valueText()));
-    find(root, ".live", HTMLElement).addEventListener("click", () => {
-      this.#stopPlaying();
-      this.live = true;
-      this.render();
-    });
-    find(root, ".play", HTMLElement).addEventListener("click", () => this.#play());
+    find(root, ".live", HTMLElement).addEventListener("click", () => this.follow());
+    find(root, ".play", HTMLElement).addEventListener("click", () => this.play());
     for (const { area } of [this.errors, this.losses])
       onScrub(area, (share) => {
-        const run = this.history.run;
+        const run = this.history.shown;
         const images = share * this.#right();
         const grid = run.gridAt(images);
         this.show(grid ? run.grids.indexOf(grid) : 0);
@@ -70,22 +68,33 @@ export class View {
     this.render();
   }
 
+  /** Show the newest samples from now on. */
+  follow() {
+    this.#stopPlaying();
+    this.live = true;
+    this.render();
+  }
+
   #stopPlaying() {
     clearInterval(this.#timer);
     this.#timer = 0;
     find(this.root, ".play", HTMLElement).classList.remove("on");
   }
 
-  #play() {
-    if (this.#timer) return this.#stopPlaying();
-    const last = this.history.run.grids.length - 1;
-    this.#go(this.at >= last ? 0 : this.at);
+  /** Play the training, or stop. */
+  play() {
+    if (this.#timer) {
+      this.#stopPlaying();
+      return;
+    }
+    const { grids } = this.history.shown;
+    this.#go(this.at >= grids.length - 1 ? 0 : this.at);
     find(this.root, ".play", HTMLElement).classList.add("on");
-    this.#timer = setInterval(() => {
-      if (this.at >= this.history.run.grids.length - 1) this.#stopPlaying();
+    const turn = () => {
+      if (this.at >= this.history.shown.grids.length - 1) this.#stopPlaying();
       else this.#go(this.at + 1);
-    }, PLAY);
-    return undefined;
+    };
+    this.#timer = setInterval(turn, calm() ? CALM : Math.max(PLAY, WHOLE / grids.length));
   }
 
   /** @param {string} selector @param {string} text */
@@ -95,47 +104,51 @@ export class View {
   }
 
   #valueText() {
-    const { run } = this.history;
+    const run = this.history.shown;
     const grid = run.grids[this.at];
     return grid ? `Samples ${moment(run, grid.step, grid.seconds)}` : "";
   }
 
   /** Images at the right end of the curves. */
   #right() {
-    const { run, earlier } = this.history;
+    const { shown: run, earlier } = this.history;
     const seen = (/** @type {Run} */ r) => r.images(r.points.at(-1)?.[0] ?? 0);
-    const shown = Math.max(seen(run), ...earlier.map(seen));
-    return Math.max(run.images(run.total), shown);
+    return Math.max(run.images(run.total), seen(run), ...earlier.map(seen));
   }
 
   render() {
-    const { answer, run, earlier } = this.history;
+    const { answer, run, shown, earlier } = this.history;
     const { root } = this;
+    const example = shown !== run;
     if (this.chosen && !earlier.includes(this.chosen)) this.chosen = null;
-    if (this.live) this.at = Math.max(0, run.grids.length - 1);
-    this.at = Math.min(this.at, Math.max(0, run.grids.length - 1));
+    const last = Math.max(0, shown.grids.length - 1);
+    this.at = this.live ? last : Math.min(this.at, last);
     Object.assign(root.dataset, {
       state: answer.state,
       run: run.number,
-      grids: run.grids.length,
-      at: run.grids[this.at]?.step ?? "",
+      grids: shown.grids.length,
+      at: shown.grids[this.at]?.step ?? "",
       live: this.live,
+      example,
     });
-    this.#say(".status-text", status(answer));
-    this.#say(".status-facts", facts(answer, run).join(" · "));
+    this.#say(".status-text", status(answer, example));
+    this.#say(".status-facts", facts(answer, answer.state === "idle" ? shown : run).join(" · "));
+    find(root, ".tag", HTMLElement).hidden = !example;
     const bar = find(root, ".progress", HTMLElement);
     const done = run.total ? Math.round((100 * (answer.step ?? 0)) / run.total) : 0;
     bar.hidden = !run.total;
     bar.setAttribute("aria-valuenow", String(done));
     find(bar, "i", HTMLElement).style.width = `${done}%`;
-    find(root, ".welcome", HTMLElement).hidden = !["idle", "starting"].includes(answer.state);
-    find(root, ".shown", HTMLElement).hidden = !run.grids.length;
-    if (run.grids.length) this.#samples();
-    if (run.grids.length) this.#curves();
+    find(root, ".welcome", HTMLElement).hidden = Boolean(run.grids.length);
+    find(root, ".live", HTMLElement).hidden = example;
+    find(root, ".out", HTMLElement).hidden = example;
+    find(root, ".shown", HTMLElement).hidden = !shown.grids.length;
+    if (shown.grids.length) this.#samples();
+    if (shown.grids.length) this.#curves();
   }
 
   #samples() {
-    const { run } = this.history;
+    const run = this.history.shown;
     const grid = run.grids[this.at];
     const when = moment(run, grid.step, grid.seconds);
     this.#picture(".ema", grid.ema, `Samples with the moving average ${when}`);
@@ -166,7 +179,7 @@ export class View {
   }
 
   #curves() {
-    const { run, earlier } = this.history;
+    const { shown: run, earlier } = this.history;
     const right = this.#right();
     /** @param {Run} r @returns {[number, number][]} */
     const loss = (r) => r.points.flatMap(([step, value]) => (value === null ? [] : [[r.images(step), value]]));

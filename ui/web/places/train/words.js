@@ -1,4 +1,4 @@
-// The Train tab's words.
+// Train's words.
 import { duration } from "../../shared/numbers.js";
 
 /** @import { Answer, State } from "./server.js" */
@@ -8,6 +8,7 @@ import { duration } from "../../shared/numbers.js";
 const STATES = {
   idle: "Ready",
   starting: "Starting",
+  waiting: "Waiting for a free processor",
   running: "Training",
   pausing: "Saving, then pausing",
   paused: "Paused",
@@ -21,8 +22,9 @@ const STATES = {
 /** @param {number} n */
 export const whole = (n) => Math.round(n).toLocaleString("en");
 
-/** What the run does, in a line. @param {Answer} answer */
-export function status({ state, text, followed }) {
+/** What the run does, in a line. @param {Answer} answer @param {boolean} [example] whether a recorded one is shown */
+export function status({ state, text, followed }, example = false) {
+  if (state === "idle" && example) return "A recorded training. Train starts yours.";
   const what = followed && state === "running" ? "Following" : STATES[state];
   if (state === "silent") return "The followed run has said nothing for two minutes";
   return text ? `${what}: ${text}` : what;
@@ -34,10 +36,11 @@ export function status({ state, text, followed }) {
  * @param {Run} run
  */
 export function facts({ state, step = 0, left }, run) {
+  if (state === "idle" && run.total) return [`${whole(run.images(run.total))} images`, run.title];
   if (!run.total) return [];
   const items = [`${whole(run.images(step))} of ${whole(run.images(run.total))} images`];
   const speeds = run.points.slice(-5).flatMap(([, , speed]) => (speed === null ? [] : [speed]));
-  if (speeds.length && state === "running")
+  if (speeds.length && ["running", "pausing", "paused"].includes(state))
     items.push(`${whole(speeds.reduce((a, b) => a + b) / speeds.length)} images/s`);
   if (left && state === "running") items.push(`about ${duration(left)} left`);
   return items;
@@ -61,4 +64,4 @@ export function sentence(step, error, first) {
 
 /** @param {Run} run @param {number} step @param {number} seconds */
 export const moment = (run, step, seconds) =>
-  step ? `after ${whole(run.images(step))} images, ${duration(seconds)}` : "before the first step";
+  step ? `after ${whole(run.images(step))} images${seconds ? `, ${duration(seconds)}` : ""}` : "before the first step";

@@ -1,0 +1,95 @@
+// The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
+import { el } from "../../shared/dom.js";
+import { copy } from "../../shared/share.js";
+
+/** @import { Lab } from "../../app.js" */
+/** @import { Values } from "../../shared/client.js" */
+
+/**
+ * A lesson as ui/places/course.py has it.
+ * @typedef {object} Lesson
+ * @property {string} name in an address
+ * @property {string} title
+ * @property {number} minutes
+ * @property {string} part
+ * @property {Values} values
+ * @property {string} goal
+ * @property {string} todo
+ * @property {string} button
+ * @property {string} question
+ * @property {string} answer
+ */
+
+/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/panel.js").Eager} [eager] */
+export function begin(lab, { name, part, values }, eager = false) {
+  return lab.open(part, lab.whole(part, values), { push: true, lesson: name, eager });
+}
+
+/** Draw the bar of a lesson. @param {Lab} lab @param {HTMLElement} bar @param {string} name */
+export function draw(lab, bar, name) {
+  if (bar.dataset.lesson === name) return;
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.given.course);
+  const at = lessons.findIndex((one) => one.name === name);
+  const lesson = lessons[at];
+  bar.dataset.lesson = name;
+  const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) => {
+    const button = el("button", { type: "button", class: "button" }, text);
+    if (title) button.setAttribute("aria-label", title);
+    button.addEventListener("click", act);
+    return button;
+  };
+  /** @param {number} by */
+  const move = (by) => {
+    const button = action(by < 0 ? "◂" : "▸", by < 0 ? "Lesson before" : "Next lesson", () =>
+      begin(lab, lessons[at + by]),
+    );
+    button.disabled = !lessons[at + by];
+    return button;
+  };
+  const steps = el("nav", { "aria-label": "Lessons" }, move(-1), `${at + 1} of ${lessons.length}`, move(1));
+  const end = action("×", "End the course", () => lab.open(lab.part, null, { push: true, lesson: null }));
+  const doing = action(lesson.button, "", () => begin(lab, lesson, "now"));
+  doing.classList.add("primary");
+  const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
+  bar.replaceChildren(
+    el(
+      "header",
+      null,
+      el("h2", null, lesson.title),
+      el("span", { class: "info" }, `${lesson.minutes} min`),
+      steps,
+      end,
+    ),
+    el("div", { class: "do" }, el("p", null, lesson.goal), el("p", null, lesson.todo), doing),
+    el("div", { class: "ask" }, el("p", null, lesson.question), answer, ...(lab.only ? [] : [teacher(lab)])),
+  );
+}
+
+/** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Lab} lab */
+function teacher(lab) {
+  const box = el("div", { class: "controls" });
+  const said = el("span", { class: "info", role: "status" });
+  const button = el("button", { type: "button", class: "button" }, "Copy the link for my class");
+  const details = el(
+    "details",
+    { class: "teacher" },
+    el("summary", null, "For teachers"),
+    el("p", { class: "info" }, "Set the page up as your class shall find it, and tick the controls that it may use."),
+    box,
+    el("div", { class: "row" }, button, said),
+  );
+  details.addEventListener("toggle", () => {
+    const ticks = lab.controls.map(([name, title]) => {
+      const input = el("input", { type: "checkbox", value: name });
+      return el("label", { class: "row" }, input, title);
+    });
+    box.replaceChildren(...ticks);
+  });
+  button.addEventListener("click", async () => {
+    const url = new URL(location.href);
+    const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
+    url.searchParams.set("only", ticked.join(","));
+    said.textContent = (await copy(url.href, "The link:")) ? "Copied." : "";
+  });
+  return details;
+}
