@@ -419,7 +419,7 @@ def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, brow
 
 def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):  # noqa: F811
     lab = opened(page, url, **QUICK)
-    lab.click(".part-watch .more summary")
+    lab.evaluate("document.querySelector('.part-watch .more').open = true")
     for name, visible in (("guidance", False), ("eta", False), ("variance", True)):
         assert lab.is_visible(f"[data-name={name}]") == visible
     choose(lab, label="frog", sampler="ddim")

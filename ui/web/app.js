@@ -71,6 +71,8 @@ export class Lab {
   share = new ShareMenu(find(document, "#share", HTMLElement));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
+  /** The model that was chosen last, "" for none. */
+  model = "";
   /** @type {string} the part on screen */
   part = "";
   /** @type {Map<string, Promise<Part>>} */

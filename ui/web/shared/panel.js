@@ -73,6 +73,8 @@ export class Panel {
       (/** @type {Result} */ result) => options.take(result),
       () => options.renew(),
     );
+    if (lab.model && this.form.fields.some(({ name }) => name === "checkpoint"))
+      this.form.set({ checkpoint: lab.model });
     this.run = el("button", { type: "button", class: "button primary run" }, "Run");
     this.stop = el("button", { type: "button", class: "button stop", disabled: true }, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
@@ -155,6 +157,7 @@ export class Panel {
     if (choice !== this.#choices) return;
     this.revisions.checkpoint = about.revision ?? "";
     if (about.here) {
+      this.lab.model = ref; // other parts begin with it
       this.form.offer(about);
       this.options.offer?.(about);
     }
