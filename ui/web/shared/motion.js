@@ -1,5 +1,6 @@
 // Pictures that change by themselves: with every frame of the screen, or, where little motion is wanted, once a second.
 
+const FRAME = 30; // ms, at least: a picture that is enlarged without a graphics card takes some
 export const CALM = 1000; // ms between two pictures where little motion is wanted
 
 /** Whether little motion is wanted. */
@@ -17,6 +18,7 @@ export function play(turn) {
   function step() {
     if (!playing) return;
     const now = performance.now();
+    if (now - last < FRAME) return next();
     playing = turn((now - last) / 1000);
     last = now;
     if (playing) next();

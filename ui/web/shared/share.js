@@ -38,8 +38,10 @@ export class ShareMenu {
     document.addEventListener("click", (event) => {
       if (event.target instanceof Node && !root.contains(event.target)) this.#toggle(false);
     });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !this.list.hidden) this.#toggle(false);
+    });
     root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#toggle(false);
       const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       const buttons = [...this.list.querySelectorAll("button")];
       const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
