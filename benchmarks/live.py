@@ -1,9 +1,9 @@
 """Learning by watching, timed: `python -m benchmarks live --data DATA --out FOLDER`.
 
-Opens the Train tab in a headless browser (playwright), starts the training of digits with its defaults, or with other
-choices (`--choose prediction=epsilon objective=uniform`, as ui/tabs/train/choices.py names them), and tells when the
+Opens Train in a headless browser (playwright), starts the training of digits with its defaults, or with other
+choices (`--choose prediction=epsilon objective=uniform`, as ui/training/choices.py names them), and tells when the
 first samples are there, how many of the digits in each grid a classifier takes for the one asked for, and how long a
-run in Denoise takes, alone and beside the training. Screenshots go to FOLDER. DATA trains the classifier (benchmarks
+run in Watch takes, alone and beside the training. Screenshots go to FOLDER. DATA trains the classifier (benchmarks
 digits) where there is none.
 """
 
@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import torch
@@ -28,11 +29,11 @@ from benchmarks._app import App
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
 from ddpm_core import files
-from ui.tabs.train.choices import GROUPS
+from ui.training.choices import OPTIONS
 
 GAP = 2  # pixels between the digits of a grid
 COLUMNS = 10  # digits 0 to 9
-RUNS = 3  # in Denoise, of which the median counts
+RUNS = 3  # in Watch, of which the median counts
 
 
 def right(grid: Path) -> float:
@@ -49,7 +50,7 @@ def right(grid: Path) -> float:
 
 
 def run_seconds(app: App) -> float:
-    """Of a run of Denoise with its defaults, by the app's API."""
+    """Of a run of Watch with its defaults, by the app's API."""
     times = []
     for _ in range(RUNS):
         started = time.perf_counter()
@@ -65,21 +66,18 @@ def grids(temporary: Path) -> list[Path]:
 
 def images_per_second(page: Page) -> str:
     """What the page says."""
-    found = re.search(r"([\d.,]+) images/s", page.inner_text(".ddpm-train"))
+    found = re.search(r"([\d.,]+) images/s", page.inner_text(".train"))
     return found[1] if found else "unknown"
 
 
 def watch(page: Page, app: App, chosen: dict[str, str], seconds: float, out: Path) -> dict:
-    """One training, from the click on. chosen: options by the names of their groups."""
+    """One training, from the click on. chosen: names of options by their fields."""
     alone = run_seconds(app)
-    page.goto(f"{app.url.removesuffix('/gradio_api')}/?tab=train")
-    page.wait_for_selector(".ddpm-train .start")
-    for group in GROUPS:
-        if group.name in chosen:
-            page.get_by_label(group.label).select_option(chosen[group.name])
+    page.goto(f"{app.url.removesuffix('/gradio_api')}/?{urlencode({'tab': 'train', **chosen})}")
+    page.wait_for_selector(".train .start")
     clicked = time.perf_counter()
-    page.click(".ddpm-train .start")
-    page.wait_for_selector(".ddpm-train:not([data-grids='0'])", timeout=120_000)
+    page.click(".train .start")
+    page.wait_for_selector(".train[data-example=false]:not([data-grids='0'])", timeout=120_000)
     first = time.perf_counter() - clicked
     rows, known, beside = [], 0, None
     while (now := time.perf_counter() - clicked) < seconds:
@@ -99,7 +97,7 @@ def watch(page: Page, app: App, chosen: dict[str, str], seconds: float, out: Pat
         "chosen": chosen,
         "first_samples_seconds": round(first, 1),
         "images_per_second": images_per_second(page),
-        "denoise_seconds": {"alone": round(alone, 2), "beside the training": round(beside or 0, 2)},
+        "watch_seconds": {"alone": round(alone, 2), "beside the training": round(beside or 0, 2)},
         "grids": rows,
     }
 
@@ -111,10 +109,10 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--data", required=True, help="real digits: a parquet folder or a Hub data set")
     parser.add_argument("--out", type=Path, required=True, help="folder of the screenshots and live.json")
-    parser.add_argument("--choose", nargs="+", default=[], metavar="GROUP=OPTION", help="other than the defaults")
+    parser.add_argument("--choose", nargs="+", default=[], metavar="FIELD=OPTION", help="other than the defaults")
     parser.add_argument("--seconds", type=float, default=240, help="how long to watch")
     options = parser.parse_args(arguments)
-    known = {f"{group.name}={option.name}": (group.name, option.name) for group in GROUPS for option in group.options}
+    known = {f"{name}={option}": (name, option) for name, some in OPTIONS.items() for option in some}
     if wrong := [choice for choice in options.choose if choice not in known]:
         parser.error(f"--choose can't be {wrong[0]}: choose from {', '.join(known)}")
     chosen = dict(known[choice] for choice in options.choose)

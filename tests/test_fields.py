@@ -164,3 +164,8 @@ def test_what_a_sampler_or_a_missing_class_makes_useless_is_left_out():
 def test_the_defaults_as_the_page_has_them_are_the_requests(name):
     request = REQUESTS[name]
     assert request.check({field["name"]: field["default"] for field in request.form()}) == request()
+
+
+def test_a_control_is_labelled_in_words_or_with_its_symbol():
+    labels = {field["name"]: field["label"] for field in Settings.form()}
+    assert (labels["eta"], labels["seed"], labels["sampler"]) == ("η", "Seed", "Sampler")

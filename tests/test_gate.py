@@ -9,25 +9,21 @@ import stat
 import subprocess
 import sys
 import time
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import unquote
 
-import gradio as gr
 import pytest
-import test_ui_jobs
+import test_jobs
+import toylab
 from test_files import held_elsewhere
-from ui.runs.closing import CLOSING
-from ui.runs.job import Job
-from ui.runs.line import LINE
-from ui.runs.watch import COUNTS, Lines, watched
 
 import app as command
 import ui
-from ui import temporary, web
-from ui.export import files
+from ui import jobs, server, temporary
+from ui.counts import Counts, Lines
 from ui.gate import MAX_REQUEST, Gate
 from ui.limits import ServerLimits
+from ui.turns import Turns
 
 
 def asked(method, path, body=b"", app=None, root_path=""):
@@ -47,7 +43,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
-    asyncio.run(Gate(app or inside, ServerLimits(upload_mb=2))(scope, receive, send))
+    asyncio.run(Gate(app or inside, ServerLimits(upload_mb=2), Counts())(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -57,14 +53,19 @@ def asked(method, path, body=b"", app=None, root_path=""):
         ("GET", "/"),
         ("HEAD", "/"),
         ("GET", "/config"),
-        ("GET", "/assets/index-ab.js"),
-        ("GET", "/gradio_api/file=/srv/ui/web/player/player.js"),
+        ("GET", "/app.webmanifest"),
+        ("GET", "/web/0123456789ab/places/latents/grid.js"),
+        ("HEAD", "/web/0123456789ab/app.js"),
+        ("POST", "/login"),
+        ("GET", "/gradio_api/info"),
+        ("GET", "/gradio_api/file=/tmp/ddpm-lab-tmp-0/x.png"),
         ("GET", "/gradio_api/file=C:/Users/me/AppData/Local/Temp/ddpm-lab-tmp-0/x.png"),
         ("GET", "/gradio_api/file=c:\\Users\\me\\x.png"),  # as gradio_client asks
         ("POST", "/gradio_api/queue/join"),
         ("GET", "/gradio_api/queue/data"),
+        ("POST", "/gradio_api/run/ask"),
         ("POST", "/gradio_api/call/sample"),
-        ("GET", "/gradio_api/call/sample/0123abcd"),
+        ("GET", "/gradio_api/call/run/0123abcd"),
         ("GET", "/gradio_api/heartbeat/k2fe0"),
     ],
 )
@@ -83,6 +84,7 @@ def test_what_the_page_needs_comes_in(method, path):
         ("GET", "/gradio_api/file=C:x"),
         ("GET", "/gradio_api/proxy=https://example.com"),
         ("POST", "/gradio_api/process_recording"),
+        ("POST", "/gradio_api/component_server"),
         ("GET", "/gradio_api/deep_link"),
         ("GET", "/monitoring"),
         ("POST", "/gradio_api/vibe-edit"),
@@ -90,6 +92,9 @@ def test_what_the_page_needs_comes_in(method, path):
         ("GET", "/gradio_api/file=/a\0b"),
         ("GET", "/gradio_api/file=/" + "x" * 3000),
         ("GET", "/static/..\\secret"),
+        ("GET", "/assets/index-ab.js"),
+        ("GET", "/web/app.js"),
+        ("GET", "/web/0123456789ab/..\\secret"),
     ],
 )
 def test_everything_else_stays_outside(method, path):
@@ -97,40 +102,28 @@ def test_everything_else_stays_outside(method, path):
     assert status == 404 and json.loads(content) == {"detail": "There is nothing at this address"}
 
 
-@pytest.mark.parametrize("place", ["C:/Users/me/DDPM Lab/ui/web", "/srv/DDPM Lab/ui/web"])
-def test_the_pages_modules_come_in_wherever_they_are(place, monkeypatch):
-    kind = PureWindowsPath if place[0] == "C" else PurePosixPath
-    monkeypatch.setattr(web, "FILES", kind(place))
-    path = "/" + unquote(web._address("player/player.js"))  # as a server has it
-    assert path == f"/gradio_api/file={place}/player/player.js" and asked("GET", path) == (200, b"inside")
-    sent = []
-
-    async def served(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(web.Fresh(served)({"type": "http", "path": path}, None, send))
-    assert sent[0]["headers"] == [(b"cache-control", b"no-cache")]
-
-
-def test_requests_are_limited_in_size():
-    assert asked("POST", "/gradio_api/queue/join", bytes(MAX_REQUEST))[0] == 200
-    status, content = asked("POST", "/gradio_api/queue/join", bytes(MAX_REQUEST + 1))
-    assert status == 413 and "up to 1.0 MB are taken" in content.decode()
-    assert asked("POST", "/gradio_api/upload", bytes(2_000_000))[0] == 200
-    assert "up to 2.1 MB" in asked("POST", "/gradio_api/upload", bytes(2_100_000))[1].decode()
+@pytest.mark.parametrize(
+    ("path", "size", "status"),
+    [
+        ("queue/join", MAX_REQUEST, 200),
+        ("queue/join", MAX_REQUEST + 1, 413),
+        ("upload", 2_000_000, 200),
+        ("upload", 2_100_000, 413),
+    ],
+)
+def test_a_request_is_taken_up_to_a_size(path, size, status):
+    found, content = asked("POST", f"/gradio_api/{path}", bytes(size))
+    assert found == status
+    most = "2.1" if path == "upload" else "1.0"
+    assert status == 200 or f"up to {most} MB are taken" in content.decode()
 
 
 def test_an_error_inside_is_one_sentence_without_its_trace():
     async def broken(scope, receive, send):
         raise KeyError("secret")
 
-    assert asked("POST", "/gradio_api/component_server", app=broken) == (
-        400,
-        b'{"detail": "This request could not be understood"}',
-    )
+    sentence = b'{"detail": "This request could not be understood"}'
+    assert asked("POST", "/gradio_api/run/ask", app=broken) == (400, sentence)
 
 
 def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
@@ -141,18 +134,10 @@ def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
         except OSError as error:
             raise RuntimeError from error
 
-    for path in ("upload", "component_server"):
+    for path in ("upload", "run/ask"):
         status, content = asked("POST", f"/gradio_api/{path}", app=full)
         assert status == 507 and json.loads(content) == {"detail": temporary.FULL}
     assert not any(record.exc_info for record in caplog.records)
-
-    def no_room(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(files.processing_utils, "save_bytes_to_cache", no_room)
-    with pytest.raises(gr.Error, match=temporary.FULL) as raised:
-        files.cached(SimpleNamespace(GRADIO_CACHE="/tmp"), "x.png", b"")
-    assert not raised.value.print_exception
 
 
 def test_health_is_counts_also_behind_a_root_path():
@@ -171,24 +156,27 @@ def events(caplog):
     return lambda: [json.loads(Lines().format(r)) for r in caplog.records if getattr(r, "event", "") == "run"]
 
 
+def watched(lab):
+    """The updates of a run of this lab, which are counted."""
+    return lab.counts.updates(jobs.Job(toylab.sampling(lab, test_jobs.SETTINGS), lab))
+
+
 def test_a_run_is_counted_and_logged_without_anything_personal(events):
-    before = COUNTS.read()
-    settings = test_ui_jobs.SETTINGS
-    list(watched(Job([settings], test_ui_jobs.Models())))
-    assert COUNTS.read()["finished"] == before["finished"] + 1 and COUNTS.here == before["here"]
+    lab = toylab.toy_lab()
+    list(watched(lab))
+    assert lab.counts.read()["finished"] == 1 and lab.counts.here == 0
     (event,) = events()
     assert event["outcome"] == "finished" and event["steps"] == 10 and event["images"] == 2
     assert event["checkpoint"] == "another"  # its name was given by the visitor
     assert not {"seed", "session", "address", "ip"} & set(event)
 
 
-def test_a_run_too_many_is_refused_with_the_limit(events, monkeypatch):
-    monkeypatch.setattr(LINE, "active", 1)
-    monkeypatch.setattr(LINE, "queue", 1)
-    gate = test_ui_jobs.Gate()
-    *runs, third = (watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models(gate))) for _ in range(3))
+def test_a_run_too_many_is_refused_with_the_limit(events):
+    gate = test_jobs.Gate()
+    lab = toylab.toy_lab(toylab.Models(gate), Turns(1, 1))
+    *runs, third = (watched(lab) for _ in range(3))
     assert "error" not in [next(run).state for run in runs]
-    test_ui_jobs.wait_for(lambda: len(LINE) == 2)
+    test_jobs.wait_for(lambda: len(lab.turns) == 2)
     last = list(third)[-1]
     assert last.state == "error" and last.text.endswith("(limit: waiting_runs = 1)")
     assert events()[-1]["outcome"] == "refused" and events()[-1]["limit"] == "waiting_runs"
@@ -199,41 +187,43 @@ def test_a_run_too_many_is_refused_with_the_limit(events, monkeypatch):
     assert [event["outcome"] for event in events()[-2:]] == ["gone", "gone"]
 
 
-def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused():
-    slow = test_ui_jobs.Models(lambda x, t, labels: time.sleep(0.05) or x)
-    run = watched(Job([test_ui_jobs.SETTINGS], slow))
-    try:
-        next(run)
-        CLOSING.begin(7)
-        assert COUNTS.read()["status"] == "stopping"
-        assert any("told to stop: this run has 7 s to finish" in update.text for update in run)
-        (last,) = watched(Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models()))
-        assert last.state == "error" and "about to stop" in last.text
-    finally:
-        CLOSING.cancel()
+def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events):
+    lab = toylab.toy_lab(toylab.Models(lambda x, t, labels: time.sleep(0.05) or x))
+    run = watched(lab)
+    next(run)
+    lab.counts.close(7)
+    assert lab.counts.read()["status"] == "stopping"
+    assert any("told to stop: this run has 7 s to finish" in update.text for update in run)
+    with pytest.raises(ValueError, match="about to stop"):
+        next(watched(lab))
+    assert events()[-1]["limit"] == "shutdown_seconds"
 
 
 def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
     """A step that takes long can't be stopped, and Python aborts when it ends while a thread computes."""
-    gate = test_ui_jobs.Gate()
-    job = Job([test_ui_jobs.SETTINGS], test_ui_jobs.Models(gate))
-    _, thread = test_ui_jobs.in_background(job)
+    gate = test_jobs.Gate()
+    lab = toylab.toy_lab(toylab.Models(gate))
+    _, thread = test_jobs.in_background(jobs.Job(toylab.sampling(lab, test_jobs.SETTINGS), lab))
     assert gate.entered.acquire(timeout=10)
     closed = []
-    demo = SimpleNamespace(sweeper=None, close=lambda verbose: closed.append(len(LINE)))
-    assert not ui.close(demo, seconds=0.1)
+    blocks = SimpleNamespace(close=lambda verbose: closed.append(len(lab.turns)))
+    app = SimpleNamespace(lab=lab, training=None, sweeper=None, get_blocks=lambda: blocks)
+    assert not server.close(app, seconds=0.1)
     gate.go.release()
-    assert ui.close(demo)
+    assert server.close(app)
     thread.join(10)
     assert closed == [1, 0]
 
 
 def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
-    left, demo = [], SimpleNamespace(local_url="http://127.0.0.1/")
-    monkeypatch.setattr(command, "_wait", lambda: False)
-    monkeypatch.setattr(ui, "build", lambda *_: demo)
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    left, app = [], SimpleNamespace(local_url="http://127.0.0.1/")
+    monkeypatch.setattr(command.time, "sleep", interrupted)
+    monkeypatch.setattr(ui, "build", lambda *_: app)
     monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
-    monkeypatch.setattr(ui.temporary, "remove_folder", lambda: left.append("removed"))
+    monkeypatch.setattr(temporary, "remove_folder", lambda: left.append("removed"))
     monkeypatch.setattr(command.os, "_exit", left.append)
     for stopped, expected in ((True, []), (False, ["removed", 0])):
         monkeypatch.setattr(ui, "close", lambda *_, stopped=stopped, **__: stopped)

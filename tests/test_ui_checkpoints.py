@@ -8,13 +8,7 @@ import pytest
 import torch
 from checkpoint_folders import write
 from hub_server import HubServer
-from ui.runs.job import Job
-from ui.runs.line import LINE
-from ui.runs.offered import short_name
-from ui.runs.pace import PACE
-from ui.runs.plan import make_plan
-from ui.runs.settings import Settings
-from ui.tabs.denoise import controls
+from toylab import described, messages, results, toy_lab
 
 import ddpm_core
 from ddpm_core.checkpoint import hub
@@ -22,6 +16,12 @@ from ddpm_core.checkpoint.hub import Status
 from ui.export import scripts
 from ui.limits import Refused, ServerLimits
 from ui.models import Loading, Models
+from ui.offered import choice, short_name
+from ui.offers import about_model
+from ui.pace import Pace
+from ui.places.sampling import SamplingPlace
+from ui.run_settings import Settings
+from ui.turns import Turns
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -29,22 +29,36 @@ CHURCH = "google/ddpm-ema-church-256"
 
 
 @pytest.mark.parametrize(
-    ("status", "label"),
+    ("status", "about", "group", "ready"),
     [
-        (None, "Church 256 · large and slow · EMA"),
-        (Status("cached", 455_000_000), "Church 256 · large and slow · EMA · downloaded"),
-        (Status("download", 455_000_000), "Church 256 · large and slow · EMA · 455 MB download"),
-        (Status("download"), "Church 256 · large and slow · EMA · download"),
-        (Status("offline"), "Church 256 · large and slow · EMA · not available offline"),
-        (Status("missing"), "Church 256 · large and slow · EMA · not found"),
+        (Status(""), "large and slow · EMA", "Needs the Hub", True),
+        (Status("cached", 455_000_000), "large and slow · EMA", "Ready here", True),
+        (Status("download", 455_000_000), "large and slow · EMA · 455 MB download", "Needs the Hub", True),
+        (Status("download"), "large and slow · EMA · download", "Needs the Hub", True),
+        (Status("offline"), "large and slow · EMA · not available offline", "Needs the Hub", False),
+        (Status("missing"), "large and slow · EMA · not found", "Needs the Hub", False),
     ],
 )
-def test_labels_say_what_it_takes_to_use_a_checkpoint(status, label):
+def test_the_list_says_what_it_takes_to_use_a_checkpoint(status, about, group, ready):
+    said = choice(CHURCH, status)
+    assert (said["label"], said["about"], said["group"], said["ready"]) == ("Church 256", about, group, ready)
+
+
+def test_the_list_begins_with_what_is_here(monkeypatch):
+    def status(where):
+        cached = where.kind != "hub" or where.name == "google/ddpm-cifar10-32"
+        return Status("cached" if cached else "offline", 143_000_000)
+
+    monkeypatch.setattr(hub, "status", status)
     models = Models()
-    models._status[CHURCH] = status
-    choices = {ref: label for label, ref in models.choices()}
-    assert choices[CHURCH] == label
-    assert choices["cifar10-tiny"] == "CIFAR-10 tiny · in colour, rough · embedded"
+    models.refresh()
+    listed = models.choices()
+    groups = [one["group"] for one in listed]
+    assert groups == sorted(groups, reverse=True) and set(groups) == {"Ready here", "Needs the Hub"}
+    by_ref = {one["ref"]: one for one in listed}
+    assert by_ref["google/ddpm-cifar10-32"]["group"] == "Ready here" and not by_ref[CHURCH]["ready"]
+    digits = by_ref["mnist-tiny"]
+    assert digits["about"] == "clear and fast" and digits["picture"].endswith("models/mnist-tiny.png")
 
 
 def test_a_checkpoint_is_named_in_a_few_words():
@@ -97,7 +111,7 @@ def test_a_public_page_takes_what_it_lists_and_hub_ids_where_they_are_allowed(tm
     models = Models(public=True, first="owner/mine")
     for ref in ("cifar10-tiny", CHURCH, "owner/mine"):
         models.parse(ref)
-    assert "owner/mine" in [ref for _, ref in models.choices()]
+    assert "owner/mine" in [one["ref"] for one in models.choices()]
     for ref, sentence in (("owner/name", "of its list only"), (CHURCH + "@refs/pr/1", "no other revision")):
         with pytest.raises(ddpm_core.CheckpointError, match=sentence):
             models.parse(ref)
@@ -116,7 +130,7 @@ def test_a_folder_that_the_command_line_names_is_meant_on_a_public_page_too(tmp_
             models = Models(public=True, allow_hub=allow_hub, first=text)
             model = models.get(models.first)
             assert model.source.folder == tmp_path / "a" / "b"
-            ((label, _),) = [one for one in models.choices() if one[1] == models.first]
+            (label,) = [one["label"] for one in models.choices() if one["ref"] == models.first]
             assert label == "b" and str(tmp_path) not in models.first
             with pytest.raises(ValueError, match="nowhere else"):
                 scripts.python([Settings(checkpoint=models.first)], [model])
@@ -174,15 +188,16 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     folder = tmp_path / "mine"
     write(folder, seed=0)
-    models, ref = Models(), str(folder)
+    pace, ref = Pace(), str(folder)
+    models = Models(pace=pace)
     first = models.get(ref)
-    PACE.note(ref, 1, 2.0)
+    pace.note(ref, 1, 2.0)
     assert models.get(ref) is first and models.known(ref) is first
     shutil.rmtree(folder)
     assert models.get(ref) is first  # as good as ever; and a folder that is being replaced can be away for a moment
     write(folder, seed=1)
     assert models.loaded(ref) is None
-    assert PACE.of(ref, 1) is None  # of another network
+    assert pace.of(ref, 1) is None  # of another network
     assert models.get(ref) is not first
     config = folder / "scheduler_config.json"
     config.write_text(config.read_text() + " ")
@@ -197,15 +212,15 @@ def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
         models.look(f"owner/name-{number}")
     assert models.to_download("owner/name-299") == models.to_download(CHURCH) == 10**6
     assert models.to_download("owner/name-0") is None
-    assert len(models._status) < 100
+    assert len(models.references()) < 100
 
 
 def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
-    loads = []
+    loads, turns = [], Turns()
     monkeypatch.setattr(hub, "status", lambda where: Status("cached"))
-    monkeypatch.setattr(Models, "get", lambda self, ref: loads.append((ref, len(LINE))))
-    models = Models()
-    with LINE.turn(Loading("o/a")):
+    monkeypatch.setattr(Models, "get", lambda self, ref: loads.append((ref, len(turns))))
+    models = Models(turns=turns)
+    with turns.turn(Loading("o/a")):
         models.look("o/b")
     models.look("o/c")
     end = time.monotonic() + 5
@@ -222,46 +237,47 @@ def test_peek_reads_classes_without_the_weights():
 
 def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded(tmp_path):
     """A link with it is opened on a page that has just started."""
-    peeked = Models().peek("cifar10-tiny")
+    models = Models()
+    lab = toy_lab(models)
+    peeked = models.peek("cifar10-tiny")
     assert torch.equal(peeked.gamma, ddpm_core.load("cifar10-tiny", device="cpu").gamma)
-    fitted = controls.for_models(peeked, peeked, variance="analytic", variance_b="analytic")
-    assert "value" not in fitted["variance"] and "value" not in fitted["variance_b"]
-    both = [Settings(variance="analytic"), Settings(variance="beta")]
-    assert "analytic adds σ" in make_plan(both, [peeked, peeked]).caption
     without = tmp_path / "copy"
     shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
-    peeked = Models().peek(str(without))
-    assert controls.for_models(peeked, peeked, variance="analytic")["variance"]["value"] == "beta_tilde"
-    with pytest.raises(ValueError, match="was not estimated"):
-        make_plan(both, [peeked, peeked])
+    for ref, has in (("cifar10-tiny", True), (str(without), False)):
+        assert ("analytic" in [name for _, name in about_model(lab, ref)["variances"]]) == has
+        asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
+        answer = described(SamplingPlace(lab), "compare", asked)
+        assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer
+    assert models.loaded("cifar10-tiny") is None
 
 
 def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_next_time(tmp_path, monkeypatch):
-    with HubServer() as hub:
-        hub.use(monkeypatch, tmp_path / "home")
+    with HubServer() as server:
+        server.use(monkeypatch, tmp_path / "home")
         write(tmp_path / "repo", "256", pickle=True, scheduler={"variance_type": "fixed_small"})
-        hub.add_repo(CHURCH, tmp_path / "repo")
+        server.add_repo(CHURCH, tmp_path / "repo")
         models = Models()
         models.refresh()
         assert models.to_download(CHURCH) > 100_000
         assert models.peek(CHURCH) is None
 
-        hub.bytes_per_second = 100_000
-        settings = Settings(checkpoint=CHURCH, steps=2, count=1)
-        job = Job([settings], models)
-        for update in job.updates():
-            if update.text.startswith("Downloading"):
-                break
-        started = time.monotonic()
-        job.stop()
-        assert time.monotonic() - started < 1
+        server.bytes_per_second = 100_000
+        place = SamplingPlace(toy_lab(models))
+        asked, stopped = {"checkpoint": CHURCH, "steps": 2, "count": 1}, []
 
-        hub.bytes_per_second = None
-        updates = list(Job([settings], models).updates())
-        assert updates[-1].state == "finished", updates[-1].text
-        assert [frame.k for update in updates for frame in update.frames] == [0, 1]
-        (plan,) = [update.plan for update in updates if update.plan]
-        assert (plan.size, plan.format) == (256, "jpeg")
-        assert models.peek(CHURCH).image_size == 256
+        def stop(run, message):
+            if message["text"].startswith("Downloading") and not stopped:
+                stopped.append(time.monotonic())
+                run.stop()
+
+        _, seen = messages(place, "watch", asked, stop)
+        assert seen[-1]["state"] == "stopped" and time.monotonic() - stopped[0] < 5
+
+        server.bytes_per_second = None
+        _, seen = messages(place, "watch", asked)
+        assert seen[-1]["state"] == "finished", seen[-1]["text"]
+        plan, *frames = results(seen)
+        assert [frame["k"] for frame in frames] == [0, 1] and frames[0]["x"].startswith("data:image/jpeg")
+        assert plan["size"] == models.peek(CHURCH).image_size == 256
         assert models.loaded(CHURCH).source.ref == CHURCH
         assert models.to_download(CHURCH) is None

@@ -1,61 +1,73 @@
 """The files that a run can be saved as hold its pictures and numbers, and the settings that repeat it."""
 
-import base64
+import csv
 import io
 import json
-import threading
+import time
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
+import toylab
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
-from test_ui_jobs import SETTINGS, Gate, Models
-from ui.runs.frames import RunView, make_room
-from ui.runs.job import Job
-from ui.runs.plan import kept_steps
+from test_jobs import Gate
+from toylab import Models, decoded, messages, results
 
 import ddpm_core
-from ddpm_core.imaging import to_uint8
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
+from ui import place as ui_place
 from ui.export import files
+from ui.pictures import kept_steps
+from ui.place import Runs
+from ui.places.sampling import SamplingPlace
 
-LANES = [replace(SETTINGS, variance="beta"), replace(SETTINGS, steps=6)]
+ONE = {"checkpoint": "toy", "steps": 10, "count": 2}
+TWO = ONE | {"variance": "beta", "steps_b": 6, "variance_b": "beta_tilde"}
 
 
-def finished(lanes, models):
-    view = RunView([], Job(lanes, models))
-    list(view.messages())
-    return view.snapshot()
+def finished(part, values, **model):
+    """What saves files of a run of a toy model, kind -> (name, content); the model; the run's messages."""
+    place = SamplingPlace(toylab.toy_lab(Models(**model)))
+    run, seen = messages(place, part, values)
+    assert seen[-1]["state"] == "finished"
+    return lambda kind: place.save(run, kind), place.lab.models.model, seen
 
 
 def picture(content):
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
+def archived(content):
+    return zipfile.ZipFile(io.BytesIO(content))
+
+
+def shrunk(image, size, width):
+    """The picture in the lower right corner of an enlarged one; width: of all that, as it was before."""
+    scale = image.shape[1] // width
+    return image[-size * scale :: scale, -size * scale :: scale]
+
+
 @pytest.mark.parametrize("size", [8, 72])
 def test_one_lane(size):
-    models = Models(size=size)
-    run = finished([SETTINGS], models)
-    png, gif, strip, webp = (files.KINDS[kind](run) for kind in ("png", "gif", "strip", "webp"))
+    save, model, _ = finished("watch", ONE, size=size)
+    final = ddpm_core.sample(model, range(13, 15), 10, variance="beta_tilde")
     stem = "toy-10-steps-beta_tilde-seed-13"
-    assert (files.name(run, "png"), files.name(run, "strip")) == (f"{stem}.png", f"{stem}-strip.png")
-    webp = Image.open(io.BytesIO(webp))
-    final = ddpm_core.sample(models.model, range(13, 15), 10, variance="beta_tilde")
-    np.testing.assert_array_equal(picture(png)[:, :size], final[0])
-    np.testing.assert_array_equal(picture(png)[:, -size:], final[1])
-    assert Image.open(io.BytesIO(gif)).n_frames == webp.n_frames == 10
-    assert picture(strip).shape == (2 * size + 2, 10 * size + 9 * 2, 3)
-    np.testing.assert_array_equal(picture(strip)[-size:, -size:], final[1])
+    names, contents = zip(*map(save, ("png", "gif", "webp", "strip", "csv")), strict=True)
+    assert names == (f"{stem}.png", f"{stem}.gif", f"{stem}.webp", f"{stem}-strip.png", f"{stem}.csv")
+    png, gif, webp, strip = (Image.open(io.BytesIO(content)) for content in contents[:4])
+    np.testing.assert_array_equal(np.asarray(png)[:, :size], final[0])
+    np.testing.assert_array_equal(np.asarray(png)[:, -size:], final[1])
+    assert gif.n_frames == webp.n_frames == 10
     webp.seek(9)
-    scale = webp.height // size
-    np.testing.assert_array_equal(np.asarray(webp.convert("RGB"))[::scale, ::scale][:, -size:], final[1])
-    comments = [Image.open(io.BytesIO(png)).info["Description"], Image.open(io.BytesIO(gif)).info["comment"]]
-    for content in [*comments, webp.getexif()[ExifTags.Base.ImageDescription]]:
+    for enlarged, width in ((strip, 10 * size), (webp.convert("RGB"), 2 * size + 2)):
+        assert 1000 <= enlarged.width < 1500  # half of a slide
+        last = shrunk(np.asarray(enlarged), size, width)
+        np.testing.assert_array_equal(last, final[1])
+    said = [png.info["Description"], strip.info["Description"], gif.info["comment"]]
+    for content in [*said, webp.getexif()[ExifTags.Base.ImageDescription]]:
         about = json.loads(content)
         (lane,) = about["lanes"]
         assert (about["seed"], lane["checkpoint"], lane["spacing"], lane["steps_done"]) == (13, "toy", "linspace", 10)
@@ -64,39 +76,43 @@ def test_one_lane(size):
 @pytest.mark.parametrize("size", [8, 72])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_images_of_any_number_of_channels_are_shown_and_saved(channels, size):
-    models = Models(size=size, channels=channels)
-    view = RunView([], Job([replace(SETTINGS, steps=3)], models))
-    messages = list(view.messages())
-    assert messages[-1]["state"] == "finished"
-    shown = [frame["x"] for message in messages for frame in message.get("frames", ())]
-    sprite = Image.open(io.BytesIO(base64.b64decode(shown[-1].partition(",")[2])))
-    assert len(shown) == 3 and sprite.size == (2 * size, size)
-    assert shown[-1].startswith(f"data:image/{sprite.format.lower()};base64,")
-    final = ddpm_core.sample(models.model, range(13, 15), 3, variance="beta_tilde")
-    saved = {kind: make(view.snapshot()) for kind, make in files.KINDS.items()}
-    png, gif, webp, strip, archive = (saved[kind] for kind in ("png", "gif", "webp", "strip", "zip"))
-    assert Image.open(io.BytesIO(webp)).n_frames == 3
-    np.testing.assert_array_equal(picture(png).reshape(size, -1, channels)[:, :size], final[0])
-    assert Image.open(io.BytesIO(gif)).n_frames == 3
-    last = picture(strip).reshape(2 * size + 2, -1, channels)[-size:, -size:]
-    with zipfile.ZipFile(io.BytesIO(archive)) as content:
+    save, model, seen = finished("watch", ONE | {"steps": 3}, size=size, channels=channels)
+    shown = [frame["x"] for frame in results(seen, "frame")]
+    assert len(shown) == 3 and decoded(shown[-1], size).shape == (2, size, size, 3)
+    final = ddpm_core.sample(model, range(13, 15), 3, variance="beta_tilde")
+    png, gif, webp, strip = (Image.open(io.BytesIO(save(kind)[1])) for kind in ("png", "gif", "webp", "strip"))
+    np.testing.assert_array_equal(np.asarray(png).reshape(size, -1, channels)[:, :size], final[0])
+    assert gif.n_frames == webp.n_frames == 3
+    pixels = np.asarray(strip).reshape(strip.height, strip.width, channels)
+    np.testing.assert_array_equal(shrunk(pixels, size, 3 * size), final[1])
+    with archived(save("zip")[1]) as content:
         x_0 = picture(content.read("seed-14/x_0000.png")).reshape(size, size, channels)
-    np.testing.assert_array_equal(last, final[1])
     np.testing.assert_array_equal(x_0, final[1])
 
 
 def test_two_lanes():
-    run = finished(LANES, Models())
-    assert files.name(run, "gif") == "toy-10-steps-beta-against-6-steps-beta_tilde-seed-13.gif"
-    assert picture(files.picture(run)).shape == (18, 18, 3)  # a row for each lane
-    times = {s for lane in LANES for _, s in timestep_pairs(100, lane.steps)}
-    assert 10 < Image.open(io.BytesIO(files.KINDS["gif"](run))).n_frames <= len(times)
-    assert picture(files.strip(run)).shape[0] == 4 * 8 + 3 * 2  # for each image each lane
+    save, _, _ = finished("compare", TWO)
+    name, gif = save("gif")
+    assert name == "toy-10-steps-beta-against-6-steps-beta_tilde-seed-13.gif"
+    assert picture(save("png")[1]).shape == (18, 18, 3)  # a row for each lane
+    times = {s for steps in (10, 6) for _, s in timestep_pairs(100, steps)}
+    assert 10 < Image.open(io.BytesIO(gif)).n_frames <= len(times)
+    one = finished("watch", ONE)[0]
+    assert picture(save("strip")[1]).shape[0] > 1.8 * picture(one("strip")[1]).shape[0]  # for each image each lane
+
+
+def test_a_grid_is_one_picture_with_a_row_for_each_kind_and_a_table_of_all_steps():
+    save, _, _ = finished("grid", {"checkpoint": "toy", "rows": "sampler", "columns": "2, 5", "count": 1})
+    name, png = save("png")
+    assert name == "toy-grid-seed-13.png" and picture(png).shape == (4 * 8 + 3 * 2, 2 * 8 + 2, 3)
+    rows = list(csv.DictReader(io.StringIO(save("csv")[1].decode())))
+    assert [int(row["lane"]) for row in rows] == [lane for lane in range(8) for _ in range((2, 5)[lane % 2])]
+    assert {row["s"] for row in rows if row["step"] == ("1", "4")[int(row["lane"]) % 2]} == {"0"}
 
 
 def test_the_archive_holds_what_repeats_the_run():
-    models = Models()
-    with zipfile.ZipFile(io.BytesIO(files.archive(finished(LANES, models)))) as archive:
+    save, model, _ = finished("compare", TWO)
+    with archived(save("zip")[1]) as archive:
         names = archive.namelist()
         about = json.loads(archive.read("settings.json"))
         x_T = np.load(io.BytesIO(archive.read("x_T.npy")))
@@ -104,63 +120,90 @@ def test_the_archive_holds_what_repeats_the_run():
         last = picture(archive.read("lane-b/seed-14/x_0000.png"))
     assert sum(name.endswith(".png") for name in names) == 2 * (10 + 6)
     np.testing.assert_array_equal(x_T, gaussian_batch([13, 14], 0, (3, 8, 8)).numpy())
-    shared = {"clip": about["clip"]}
     for lane, expected in zip(about["lanes"], x_0, strict=True):
-        options = {name: lane[name] for name in ("steps", "variance", "sampler", "eta", "spacing")} | shared
-        *_, step = ddpm_core.trajectory(models.model, [about["seed"], about["seed"] + 1], **options)
+        options = {name: lane[name] for name in ("steps", "variance", "sampler", "eta", "spacing")}
+        *_, step = ddpm_core.trajectory(model, [about["seed"], about["seed"] + 1], clip=about["clip"], **options)
         assert expected.dtype == np.float32
         np.testing.assert_array_equal(expected, step.x.numpy())
-    np.testing.assert_array_equal(last, to_uint8(step.x)[1])
+    np.testing.assert_array_equal(last, ddpm_core.imaging.to_uint8(step.x)[1])
 
 
 def test_pictures_that_the_page_is_sent_as_jpeg_are_saved_as_they_are():
-    models, size = Models(size=256), 256
-    content = files.archive(finished([replace(SETTINGS, steps=3)], models))
-    steps = ddpm_core.trajectory(models.model, range(13, 15), 3, variance="beta_tilde")
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        x_0 = to_uint8(torch.from_numpy(np.load(io.BytesIO(archive.read("x_0.npy")))))
-        for step in steps:
-            for seed, exact in zip((13, 14), to_uint8(step.x), strict=True):
+    save, model, _ = finished("watch", ONE | {"steps": 3}, size=256)
+    with archived(save("zip")[1]) as archive:
+        for step in ddpm_core.trajectory(model, range(13, 15), 3, variance="beta_tilde"):
+            for seed, exact in zip((13, 14), ddpm_core.imaging.to_uint8(step.x), strict=True):
                 np.testing.assert_array_equal(picture(archive.read(f"seed-{seed}/x_{step.s:04}.png")), exact)
-    assert exact.shape == (size, size, 3) and exact.std() > 20  # noise, which JPEG would change most
-    np.testing.assert_array_equal(x_0[1], exact)
+    assert exact.shape == (256, 256, 3) and exact.std() > 20  # noise, which JPEG would change most
 
 
 def test_a_run_can_be_saved_while_it_goes_on():
-    view = RunView([], Job([replace(SETTINGS, steps=100), replace(SETTINGS, steps=90)], Models()))
-    thread = threading.Thread(target=lambda: list(view.messages()))
-    thread.start()
-    saves = 0
-    while not view.ended:
-        if run := view.snapshot():
-            before = {lane: set(steps) for lane, steps in run.pictures.items()}
-            for make in (files.picture, files.strip, files.archive):
-                make(run)
-            assert {lane: set(steps) for lane, steps in run.pictures.items()} == before
-            saves += 1
-    thread.join()
-    assert saves and len(view.snapshot().pictures[0]) == 100
+    slow = Models(lambda x, t, labels: time.sleep(0.002) or 0.3 * x)
+    place, saves = SamplingPlace(toylab.toy_lab(slow)), []
+
+    def look(run, message):
+        if message["results"] and run.goes_on:
+            saves.append([place.save(run, kind) for kind in ("png", "strip", "zip")])
+
+    run, seen = messages(place, "compare", ONE | {"steps": 100, "steps_b": 90}, look)
+    assert seen[-1]["state"] == "finished" and saves and len(run.computation.frames[0]) == 100
 
 
-def views_of(counts):
-    """Ended runs, of so many images each, the oldest first."""
-    made = []
-    for count in counts:
-        made.append(RunView([], Job([replace(SETTINGS, steps=2, count=count)], Models())))
-        list(made[-1].messages())
-    return made
+def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
+    gate = Gate()
+    place = SamplingPlace(toylab.toy_lab(Models(gate)))
+    for _ in range(4):
+        gate.go.release()
+    stopped = []
+
+    def look(run, message):
+        if run.computation.frames and len(run.computation.frames[0]) == 4 and not stopped:
+            stopped.append(run.stop())
+            gate.go.release()  # the step under way is the last
+
+    run, seen = messages(place, "watch", ONE | {"steps": 100}, look)
+    assert seen[-1]["state"] == "stopped"
+    saved = {kind: place.save(run, kind) for kind in files.KINDS}
+    assert all("step-5-of-100" in name for name, _ in saved.values())
+    with archived(saved["zip"][1]) as content:
+        assert "x_T.npy" in content.namelist() and "x_0.npy" not in content.namelist()
 
 
-def test_the_oldest_ended_runs_make_room_for_the_newest():
-    one, two, three = views_of([1, 2, 3])
+@pytest.mark.parametrize(
+    ("values", "kind", "sentence"),
+    [
+        (ONE, "mp4", "There is no file of this kind: choose from png, gif, webp, strip, csv, zip"),
+        (ONE | {"steps": 0}, "png", "Steps must be a whole number from 1 to"),
+        (ONE | {"steps": 101}, "png", "There is no picture yet: press Run"),
+    ],
+)
+def test_what_can_not_be_saved_is_one_sentence(values, kind, sentence):
+    place = SamplingPlace(toylab.toy_lab())
+    run, _ = messages(place, "watch", values)
+    with pytest.raises(ValueError, match=sentence):
+        place.save(run, kind)
+
+
+def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
+    place = SamplingPlace(toylab.toy_lab())
+    runs = Runs({"watch": place})
+
+    def begun(page, count):
+        return runs.begin("watch", {"checkpoint": "toy", "steps": 2, "count": count}, page)
+
+    made = [begun("a", 1), begun("b", 3)]
+    for run in made:
+        list(run.messages())
+    one, three = made
     assert one.bytes == 2 * 8 * 8 * 3 + 4 * 8 * 8 * 3 and three.bytes == 3 * one.bytes  # of 2 pictures, and of x_0
-    two.ended = False
-    make_room([one, two, three], most=one.bytes + two.bytes + three.bytes)
-    assert one.snapshot() and two.snapshot() and three.snapshot()
-    make_room([one, two, three], most=two.bytes + three.bytes)
-    assert not one.snapshot() and one.bytes == 0 and two.snapshot() and three.snapshot()
-    make_room([one, two, three], most=0)
-    assert two.snapshot() and not three.snapshot()  # the former still goes on
+    monkeypatch.setattr(ui_place, "KEPT_BYTES", one.bytes + three.bytes)
+    begun("c", 1)
+    assert one.bytes and three.bytes
+    monkeypatch.setattr(ui_place, "KEPT_BYTES", three.bytes)
+    begun("d", 1)
+    assert not one.bytes and three.bytes
+    with pytest.raises(ValueError, match="no picture"):
+        place.save(one, "png")
 
 
 @given(
@@ -174,23 +217,3 @@ def test_the_oldest_ended_runs_make_room_for_the_newest():
 def test_the_pixels_kept_of_a_run_are_bounded_whatever_its_length(steps, size, count, channels, lanes):
     kept = kept_steps(steps, size, count * lanes, channels)
     assert len(kept) * count * lanes * size**2 * channels <= 30e6
-
-
-def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
-    gate = Gate()
-    view = RunView([], Job([replace(SETTINGS, steps=100)], Models(gate)))
-    for _ in range(4):
-        gate.go.release()
-    states = []
-    for message in view.messages():
-        states.append(message["state"])
-        if (run := view.snapshot()) and run.done(0) == 4:
-            view.stop()
-            gate.go.release()  # the step under way is the last
-    assert states[-1] == "stopped"
-    run = view.snapshot()
-    saved = {files.name(run, kind): make(run) for kind, make in files.KINDS.items()}
-    assert len(saved) == len(files.KINDS) and all("step-5-of-100" in name for name in saved)
-    (archive,) = [content for name, content in saved.items() if name.endswith(".zip")]
-    with zipfile.ZipFile(io.BytesIO(archive)) as content:
-        assert "x_T.npy" in content.namelist() and "x_0.npy" not in content.namelist()

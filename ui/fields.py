@@ -44,7 +44,9 @@ class Field:
     def form(self) -> dict[str, Any]:
         """What the page needs for a control: kind, label, help, more, and what the kind has besides."""
         label = self.label or self.title.removeprefix("The ")
-        return dataclasses.asdict(self) | {"kind": type(self).__name__.lower(), "label": label[:1].upper() + label[1:]}
+        if label[:1].isascii():  # a Greek letter is a symbol
+            label = label[:1].upper() + label[1:]
+        return dataclasses.asdict(self) | {"kind": type(self).__name__.lower(), "label": label}
 
 
 @dataclass(frozen=True)

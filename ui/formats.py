@@ -50,4 +50,5 @@ def sentence(error: Exception) -> str:
     """An error that says itself what was wrong, as a sentence."""
     text = str(error).rstrip(".")
     first = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if first.isalpha() else text  # a name or an id keeps its lower case
+    is_word = first.isascii() and first.isalpha()  # a name, an id or a symbol keeps its case
+    return text[:1].upper() + text[1:] if is_word else text

@@ -195,7 +195,7 @@ class Job:
         except Exception as error:
             self.failure = error
             log.exception("a run failed")
-            self._say("error", _unforeseen(error, self.computation.images))
+            self._say("error", unforeseen(error, self.computation.images))
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
@@ -324,7 +324,7 @@ def _shared(others: int) -> str:
     return f"Running, shared with {others} other{'s' * (others > 1)}"
 
 
-def _unforeseen(error: Exception, images: int) -> str:
+def unforeseen(error: Exception, images: int) -> str:
     """An error that does not say itself what was wrong."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):
         what = f"{images} images" if images > 1 else "this model"

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import anyio
 import anyio.to_thread
 
-PATIENCE = 5.0  # seconds that a run goes on while nobody listens
+PATIENCE = 5.0  # seconds that a run goes on while nobody listens: a page that is loaded again is back by then
 
 _PATH = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))/?$")
 # Threads for runs only: waiting runs would use up those that serve files and everything else. How many there can be is

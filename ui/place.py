@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from contextvars import copy_context
 from typing import Any, ClassVar
 
-from ui import formats
+from ui import formats, listeners
 from ui.counts import ENDED
 from ui.fields import Request
-from ui.jobs import Computation, Job, Update
+from ui.jobs import Computation, Job, Update, unforeseen
 from ui.lab import Lab
 from ui.limits import Refused
 
-KEPT = 64  # runs whose results can still be asked for
+KEPT = 64  # ended runs whose results can still be asked for
 REMEMBERED = 4  # of these, runs whose messages are kept
-PATIENCE = 5.0  # seconds that a run goes on while nobody listens: a page that is loaded again is back by then
 KEPT_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 30 MB
+GONE = "This run is no longer here: press Run again"
 
 Values = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 class Place:
@@ -59,15 +63,19 @@ class Place:
 
 
 class Run:
-    """A run as one page sees it: its messages. They are kept for a while, for a page that is loaded again."""
+    """A run as one page sees it: its messages. They are kept for a while, for a page that is loaded again.
 
-    def __init__(self, place: Place, part: str, values: Values, job: Job | None, error: str = ""):
+    It begins when somebody listens to it, and goes on until its end, or until nobody has listened for
+    `listeners.PATIENCE` seconds.
+    """
+
+    def __init__(self, place: Place, part: str, job: Job | None, error: str = ""):
         self.id = secrets.token_hex(8)
-        self.part, self.values, self.job = part, values, job
+        self.part, self.job = part, job
         self._place = place
         self._error = error
-        self._begun = False
         self._said: list[Values] = []  # messages
+        self._started = False
         self._over = False  # there will be no other
         self._heard = time.monotonic()  # when somebody listened last
         self._news = threading.Condition()
@@ -84,24 +92,31 @@ class Run:
         """Of each checkpoint: the weights' revision and the engine."""
         return self.job.about if self.job else []
 
+    @property
+    def goes_on(self) -> bool:
+        return self._started and not self._over
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether who comes back finds all of them."""
+        return bool(self._said) or not self._over
+
     def messages(self) -> Iterator[Values]:
         """All messages from the first one on, also those to come; the state of the last one is final.
 
-        Who asks first starts the run. It goes on until its end, or until nobody has listened for PATIENCE seconds.
-
         {run, seq: 1, 2, …, state, text, progress, left, results}: see `jobs.Update` and web/shared/stream.js.
         """
-        seen = 0
+        said, seen = self._said, 0  # they may be forgotten meanwhile, but not for who listens
         with self._news:
-            begun, self._begun = self._begun, True
-        if not begun:
+            started, self._started = self._started, True
+        if not started:
             # In the context of the request, from which ZeroGPU takes whose quota a run uses.
             threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="messages").start()
         while True:
             with self._news:
                 self._heard = time.monotonic()
-                self._news.wait_for(lambda: len(self._said) > seen or self._over, timeout=1)  # noqa: B023
-                news, over = self._said[seen:], self._over
+                self._news.wait_for(lambda: len(said) > seen or self._over, timeout=1)  # noqa: B023
+                news, over = said[seen:], self._over
             yield from news
             seen += len(news)
             if over:
@@ -114,34 +129,37 @@ class Run:
 
     def _run(self) -> None:
         try:
-            updates = self._place.lab.counts.updates(self.job) if self.job else iter([Update("error", self._error)])
-            for seq, update in enumerate(updates, 1):
-                self._say(self._message(seq, update))
-                if time.monotonic() - self._heard > PATIENCE:
-                    break
+            if self.job is None:
+                return self._say(Update("error", self._error))
+            with closing(self._place.lab.counts.updates(self.job)) as updates:
+                for update in updates:
+                    self._say(update)
+                    if update.state not in ENDED and time.monotonic() - self._heard > listeners.PATIENCE:
+                        return self._say(Update("stopped", str(listeners.Unheard())))
         except Refused as refused:
-            self._say(self._message(1, Update("error", str(refused))))
+            self._say(Update("error", str(refused)))
+        except Exception as error:  # the job tells its own: this is of `shown`
+            log.exception("a result could not be shown")
+            self._say(Update("error", unforeseen(error, self.computation.images)))
         finally:
             with self._news:
                 self._over = True
                 self._news.notify_all()
 
-    def _say(self, message: Values) -> None:
-        with self._news:
-            self._said.append(message)
-            self._news.notify_all()
-
-    def _message(self, seq: int, update: Update) -> Values:
+    def _say(self, update: Update) -> None:
         final = update.state in ENDED
-        return {
+        message = {
             "run": self.id,
-            "seq": seq,
+            "seq": len(self._said) + 1,
             "state": update.state,
             "text": update.text,
             "progress": None if final else update.progress,
             "left": None if final else update.left,
             "results": [self._place.shown(self.computation, result) for result in update.results],
         }
+        with self._news:
+            self._said.append(message)
+            self._news.notify_all()
 
     def stop(self) -> None:
         if self.job is not None:
@@ -170,19 +188,18 @@ class Runs:
         """A new run of a page, which replaces its last one of this part."""
         place = self._places[part]
         try:
-            run = Run(place, part, values, Job(place.request(part, values), place.lab, page))
+            run = Run(place, part, Job(place.request(part, values), place.lab, page))
         except ValueError as error:
-            run = Run(place, part, values, None, formats.sentence(error))
+            run = Run(place, part, None, formats.sentence(error))
         last = self._runs.get(self._current.get((page, part), ""))
         if last:
             last.stop()
         self._runs[run.id], self._current[page, part] = run, run.id
         for old in list(self._runs.values())[:-REMEMBERED]:
             old.forget_messages()
-        while len(self._runs) > KEPT:
-            _, oldest = self._runs.popitem(last=False)
-            oldest.stop()
-            self._current = {key: id for key, id in self._current.items() if id != oldest.id}
+        for old in [one for one in self._runs.values() if not one.goes_on][:-KEPT]:
+            del self._runs[old.id]
+            self._current = {key: id for key, id in self._current.items() if id != old.id}
         self._make_room()
         return run
 
@@ -200,5 +217,12 @@ class Runs:
         """Raises ValueError for a run that is none of the newest."""
         run = self._runs.get(str(id))
         if run is None:
-            raise ValueError("This run is no longer here: press Run again")
+            raise ValueError(GONE)
+        return run
+
+    def resumed(self, id: object) -> Run:
+        """Raises ValueError for a run whose messages are not here any more."""
+        run = self.find(id)
+        if not run.has_messages:
+            raise ValueError(GONE)
         return run

@@ -22,6 +22,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_bytes_to_cache
+from gradio.route_utils import get_root_url
 from gradio.utils import get_upload_folder
 
 from ddpm_core import defaults, imaging
@@ -103,7 +104,7 @@ class App(gr.Server):
             "forms": self._forms(),
             "given": {name: place.given() for name, place in self.places.items()},
         }
-        return HTMLResponse(web.page(given, str(request.base_url)))
+        return HTMLResponse(web.page(given, get_root_url(request, "/", self.root_path)))
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
         """The fields of each part; all begin with the app's first checkpoint."""
@@ -127,7 +128,7 @@ class App(gr.Server):
     def _ask(self, part: str, what: str, values: dict[str, Any]) -> dict[str, Any]:
         """The answer to a question of the page; {error}, a sentence, where it can't be answered."""
         try:
-            return self._answer(part, what, values if isinstance(values, dict) else {})
+            return self._answer(str(part), str(what), values if isinstance(values, dict) else {})
         except (ValueError, CheckpointError) as error:
             return {"error": formats.sentence(error)}
         except OSError as error:
@@ -170,7 +171,7 @@ class App(gr.Server):
 
     def _has_run(self, values: Values) -> Values:
         """{run} -> {}, where its messages can still be had."""
-        self.runs.find(values.get("run"))
+        self.runs.resumed(values.get("run"))
         return {}
 
     def _stop(self, values: Values) -> Values:
@@ -194,11 +195,11 @@ class App(gr.Server):
         """The messages of a new run, which replaces the page's run of this part; or of one that is here,
         {resume: run}.
         """
-        if part not in self.places or not isinstance(values, dict):
+        if str(part) not in self.places or not isinstance(values, dict):
             return
         try:
             run = (
-                self.runs.find(values["resume"])
+                self.runs.resumed(values["resume"])
                 if "resume" in values
                 else self.runs.begin(part, values, visitor() or "")
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from ui.offered import short_name
 if TYPE_CHECKING:
     from ui.places.sampling import Sampling
 
-SLIDE = 1000  # pixels: about the least width of an animation or a film strip, so that it fills half of a slide
+SLIDE = 1000  # pixels: the least width of an animation or a film strip, so that it fills half of a slide
 STRIP = 10  # pictures in a row of a film strip
 GAP = 2  # pixels between pictures
 INK, PAPER = 32, 255  # of labels
@@ -79,7 +80,7 @@ def _strip(run: Sampling, frames: Frames, about: str) -> bytes:
     moments = imaging.thin(_moments(run, frames), STRIP)
     count, lanes = run.request.count, len(moments[0][1])
     tiles = [pictures[lane][n] for n in range(count) for lane in range(lanes) for _, pictures in moments]
-    scale = max(1, round(SLIDE / (len(moments) * tiles[0].shape[0])))
+    scale = math.ceil(SLIDE / (len(moments) * tiles[0].shape[0]))
     image = imaging.grid(np.stack([_enlarged(tile, scale) for tile in tiles]), len(moments), GAP)
     side = tiles[0].shape[0] * scale + GAP
     names = ["AB"[lane] for _ in range(count) for lane in range(lanes)] if lanes == 2 else []
@@ -90,7 +91,7 @@ def _film(run: Sampling, frames: Frames) -> list[np.ndarray]:
     """The x_t at every moment, large enough for a slide, two lanes side by side, with t and the lanes' names."""
     moments = _moments(run, frames)
     wide = sum(imaging.grid(lane).shape[1] for lane in moments[0][1])
-    scale, names = max(1, round(SLIDE / wide)), captions.names(run.lanes)
+    scale, names = math.ceil(SLIDE / wide), captions.names(run.lanes)
     film = []
     for t, pictures in moments:
         parts = []
@@ -103,10 +104,10 @@ def _film(run: Sampling, frames: Frames) -> list[np.ndarray]:
 
 
 def animation(film: Sequence[np.ndarray], kind: str, about: str) -> bytes:
-    """Frames, uint8 (H, W, C), as a GIF or WebP, enlarged to about half a slide where they are small."""
+    """Frames, uint8 (H, W, C), as a GIF or WebP, enlarged to half a slide where they are small."""
     file = io.BytesIO()
     save = {"gif": imaging.save_gif, "webp": imaging.save_webp}[kind]
-    save(file, film, scale=max(1, round(SLIDE / film[0].shape[1])), about=about)
+    save(file, film, scale=math.ceil(SLIDE / film[0].shape[1]), about=about)
     return file.getvalue()
 
 

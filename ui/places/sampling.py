@@ -66,7 +66,9 @@ class Grid(Settings):
     """Steps × variance, or steps × sampler, from one seed."""
 
     rows: str = of(Choice("kind of rows", "A row for each", names=("variance", "sampler")), "variance")
-    columns: tuple[int, ...] = of(Wholes("Columns", "A column for each number of steps", most=8), (5, 10, 20, 50, 200))
+    columns: tuple[int, ...] = of(
+        Wholes("Columns", "A column for each number of steps", most=8, example="5, 10, 50"), (5, 10, 20, 50, 200)
+    )
     count: int = of(Whole("The number of images", "Pictures in a cell", more=True, low=1, high=4), 1)
 
     def lanes(self) -> tuple[Settings, ...]:

@@ -52,7 +52,9 @@ def version() -> str:
 
 
 def page(given: dict[str, Any], base: str) -> str:
-    """The page. given: what its modules need from the beginning. base: its own address, for previews of links."""
+    """The page. given: what its modules need from the beginning. base: its own address, without a slash at the end, for
+    previews of links.
+    """
     modules = [name for name in served() if name.endswith(".js") and name.startswith(FIRST)]
     links = "\n".join(f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
@@ -68,16 +70,17 @@ def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
         answer.headers["cache-control"] = "no-store"
         return answer
 
-    def file(version: str, name: str) -> Response:
+    def file(asked: str, name: str) -> Response:
         path = served().get(name)
         if path is None:
             raise HTTPException(404)
-        headers = {"cache-control": "public, max-age=31536000, immutable"}
-        return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+        # A page of another version still gets what it asks for, but is not to keep it under that version's address.
+        keep = "public, max-age=31536000, immutable" if asked == version() else "no-store"
+        return FileResponse(path, media_type=TYPES[path.suffix], headers={"cache-control": keep})
 
     def manifest() -> Response:
         return Response(text("manifest.webmanifest").replace("VERSION", version()), media_type=TYPES[".webmanifest"])
 
     app.add_api_route("/", root, methods=["GET", "HEAD"], response_model=None)
-    app.add_api_route("/web/{version}/{name:path}", file, methods=["GET", "HEAD"], response_model=None)
-    app.add_api_route("/app.webmanifest", manifest, methods=["GET"], response_model=None)
+    app.add_api_route("/web/{asked}/{name:path}", file, methods=["GET", "HEAD"], response_model=None)
+    app.add_api_route("/app.webmanifest", manifest, methods=["GET", "HEAD"], response_model=None)

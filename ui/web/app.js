@@ -119,7 +119,7 @@ export class Lab {
     const lesson = this.given.given.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
     const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");
     const all = part ? values : { ...lesson?.values, ...values };
-    const eager = Object.keys(values).length > 0 && !lesson;
+    const eager = Boolean(part) && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, all) : all, { eager, lesson: lesson ? name : null });
   }
 
@@ -215,20 +215,30 @@ export class Lab {
     if (this.lesson === lesson) draw(this, bar, lesson);
   }
 
-  /** Hide the fields that a teacher's link does not show. @param {HTMLElement} element of a part */
-  #withhold(element) {
-    if (!this.only) return;
-    this.#style("course");
-    for (const field of all(element, "[data-name]", HTMLElement))
-      field.classList.toggle("withheld", !this.only.includes(field.dataset.name ?? ""));
+  /** The controls of a part, by the names of their fields. @param {HTMLElement} element @returns {[string, HTMLElement][]} */
+  #controls(element) {
+    const names = this.#names;
+    const found = all(element, "[data-name]", HTMLElement);
+    return found.flatMap((control) => {
+      const { name = "" } = control.dataset;
+      return names.has(name) ? [/** @type {[string, HTMLElement]} */ ([name, control])] : [];
+    });
   }
 
-  /** The fields of the part on screen: name and label. @returns {[string, string][]} */
+  /** Hide the controls that a teacher's link does not show. @param {HTMLElement} element of a part */
+  #withhold(element) {
+    const { only } = this;
+    if (!only) return;
+    this.#style("course");
+    for (const [name, control] of this.#controls(element)) control.classList.toggle("withheld", !only.includes(name));
+  }
+
+  /** Name and label of each control of the part on screen. @returns {[string, string][]} */
   get controls() {
-    const found = this.#shown ? all(this.#shown.element, "[data-name]", HTMLElement) : [];
-    return found.map(({ dataset: { name = "" } }) => {
+    return this.#controls(this.#place).flatMap(([name, control]) => {
       const field = this.given.forms[this.part]?.find((one) => one.name === name);
-      return [name, `${field?.label ?? name}${name.endsWith("_b") ? " (B)" : ""}`];
+      if (!field || !this.#shown?.element.contains(control)) return [];
+      return [[name, `${field.label}${name.endsWith("_b") ? " (B)" : ""}`]];
     });
   }
 

@@ -18,9 +18,10 @@ export function play(turn) {
   function step() {
     if (!playing) return;
     const now = performance.now();
-    if (now - last < FRAME) return next();
-    playing = turn((now - last) / 1000);
-    last = now;
+    if (now - last >= FRAME) {
+      playing = turn((now - last) / 1000);
+      last = now;
+    }
     if (playing) next();
   }
   next();

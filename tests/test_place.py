@@ -1,0 +1,141 @@
+"""Runs as pages see them: they begin when heard, are found again after a reload, and make room for others in time."""
+
+import threading
+import time
+
+import pytest
+import toylab
+from test_jobs import Gate, wait_for
+from toylab import Models
+
+from ui import listeners
+from ui.place import KEPT, REMEMBERED, Runs
+from ui.places.sampling import SamplingPlace
+from ui.run_settings import Settings
+
+ASKED = {"checkpoint": "toy", "steps": 5, "count": 1}
+WRONG = {"steps": 0}
+
+
+def made(*network):
+    lab = toylab.toy_lab(Models(*network))
+    return Runs({"watch": SamplingPlace(lab)}), lab
+
+
+def heard(run):
+    """The messages of a run as they come in a thread: (they, the thread)."""
+    seen = []
+    thread = threading.Thread(target=lambda: seen.extend(run.messages()))
+    thread.start()
+    return seen, thread
+
+
+def test_a_page_that_is_loaded_again_gets_all_messages_from_the_first_one_on():
+    gate = Gate()
+    runs, _ = made(gate)
+    run = runs.begin("watch", ASKED, "page")
+    first = run.messages()
+    gate.go.release()
+    before = [next(first)]
+    while not before[-1]["results"]:
+        before.append(next(first))
+    first.close()  # the page is gone
+    seen, thread = heard(runs.resumed(run.id))
+    for _ in range(9):
+        gate.go.release()
+    thread.join(10)
+    assert [message["seq"] for message in seen] == list(range(1, len(seen) + 1))
+    assert seen[: len(before)] == before and seen[-1]["state"] == "finished"
+    assert [frame["k"] for frame in toylab.results(seen, "frame")] == list(range(5))
+    assert list(runs.resumed(run.id).messages()) == seen  # also after its end
+
+
+def test_nothing_is_computed_before_somebody_listens():
+    gate = Gate()
+    runs, lab = made(gate)
+    run = runs.begin("watch", ASKED, "page")
+    assert not gate.entered.acquire(timeout=0.1) and not len(lab.turns) and not run.goes_on
+
+
+def test_a_run_that_nobody_listens_to_ends_and_says_so(monkeypatch):
+    monkeypatch.setattr(listeners, "PATIENCE", 0.1)
+    runs, lab = made(lambda x, t, labels: time.sleep(0.05) or 0.3 * x)
+    run = runs.begin("watch", ASKED | {"steps": 100}, "page")
+    messages = run.messages()
+    next(messages)
+    messages.close()
+    wait_for(lambda: not run.goes_on and not len(lab.turns))
+    *_, last = run.messages()
+    assert (last["state"], last["text"]) == ("stopped", "The run was stopped, because its page or script was gone")
+
+
+def test_a_new_run_of_a_page_replaces_its_last_one_of_that_part_only():
+    gate = Gate()
+    runs, _ = made(gate)
+    old, others = runs.begin("watch", ASKED, "page"), runs.begin("watch", ASKED, "another page")
+    seen, thread = heard(old)
+    gate.entered.acquire()
+    runs.begin("watch", ASKED, "page")
+    gate.go.release()
+    thread.join(10)
+    assert seen[-1]["state"] == "stopped" and not others.job.stopping
+
+
+def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():
+    gate = Gate()
+    runs, _ = made(gate)
+    run = runs.begin("watch", ASKED, "page")
+    seen, thread = heard(run)
+    gate.entered.acquire()
+    for number in range(KEPT + 10):
+        list(runs.begin("watch", WRONG, f"page {number}").messages())
+    assert runs.resumed(run.id) is run
+    for _ in range(5):
+        gate.go.release()
+    thread.join(10)
+    assert seen[-1]["state"] == "finished"
+
+
+def test_who_listens_gets_the_end_though_others_began_meanwhile():
+    runs, _ = made()
+    run = runs.begin("watch", ASKED, "page")
+    messages = run.messages()
+    seen = [next(messages)]
+    wait_for(lambda: not run.goes_on)
+    for number in range(REMEMBERED + 1):
+        runs.begin("watch", WRONG, f"page {number}")
+    assert [*seen, *messages][-1]["state"] == "finished"
+    with pytest.raises(ValueError, match="no longer here"):
+        runs.resumed(run.id)
+    assert runs.find(run.id) is run  # its pictures can still be saved
+
+
+@pytest.mark.parametrize("id", [None, "", "0123456789abcdef", [], {}])
+def test_a_run_that_is_not_here_is_one_sentence(id):
+    with pytest.raises(ValueError, match="^This run is no longer here: press Run again$"):
+        made()[0].find(id)
+
+
+def test_wrong_settings_are_the_only_message_of_their_run():
+    runs, _ = made()
+    (message,) = runs.begin("watch", WRONG, "page").messages()
+    assert message["state"] == "error" and message["text"].startswith("Steps must be a whole number from 1")
+
+
+def test_a_result_that_can_not_be_shown_is_an_error_and_ends_the_run(monkeypatch):
+    monkeypatch.setattr(SamplingPlace, "shown", lambda *_: 1 / 0)
+    runs, lab = made()
+    *_, last = runs.begin("watch", ASKED, "page").messages()
+    assert last["state"] == "error" and "failed unexpectedly (ZeroDivisionError)" in last["text"]
+    wait_for(lambda: not len(lab.turns))
+
+
+@pytest.mark.parametrize(("part", "lanes"), [("watch", 1), ("compare", 2), ("grid", 8)])
+def test_one_run_resolves_its_settings_once(part, lanes, monkeypatch):
+    """Each lane's; the plan is what runs."""
+    resolved = []
+    resolve = Settings.resolved
+    monkeypatch.setattr(Settings, "resolved", lambda self, model: resolved.append(self) or resolve(self, model))
+    values = ASKED | {"columns": "2, 3, 4, 5"}
+    _, seen = toylab.messages(SamplingPlace(toylab.toy_lab()), part, values)
+    assert seen[-1]["state"] == "finished" and len(resolved) == lanes
