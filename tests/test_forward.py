@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import toylab
 from gradio.utils import get_upload_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_ui_jobs import wait_for
-from ui.runs import quick
-from ui.runs.limits import Refused, ServerLimits
-from ui.tabs.forward import pictures, server
+from test_jobs import wait_for
 
 from ddpm_core import forward, process
+from ui import pictures
+from ui.limits import Refused, ServerLimits
+from ui.places import forward as place
+from ui.places.forward import EPSILON_UNIT, SCHEDULES, ForwardPlace
 
 
 @pytest.mark.parametrize("name", forward.SCHEDULES)
@@ -237,26 +239,35 @@ def test_a_cut_off_picture_gets_the_same_sentence(tmp_path):
 
 # --- What the page may ask for
 
+RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
 
-def test_only_uploads_can_be_opened(tmp_path):
+
+@pytest.fixture
+def asks():
+    return ForwardPlace(toylab.toy_lab()).asks
+
+
+def test_only_uploads_can_be_opened(tmp_path, asks):
     secret = saved(tmp_path, Image.new("RGB", (40, 40)))
     uploads = Path(get_upload_folder())
     for path in (secret, uploads / ".." / secret.relative_to(secret.anchor), None, "x.png"):
-        assert "uploaded" in server.pictures_within(ServerLimits())({"path": str(path)})["error"]
+        with pytest.raises(ValueError, match="uploaded"):
+            asks["picture"]({"path": str(path)})
     folder = uploads / "test_forward"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copy(secret, folder / "x.png")
-        assert server.pictures_within(ServerLimits())({"path": str(folder / "x.png")})["size"] == 40
+        assert asks["picture"]({"path": str(folder / "x.png")})["size"] == 40
         (folder / "link.png").symlink_to(secret)
-        assert "uploaded" in server.pictures_within(ServerLimits())({"path": str(folder / "link.png")})["error"]
+        with pytest.raises(ValueError, match="uploaded"):
+            asks["picture"]({"path": str(folder / "link.png")})
     finally:
         shutil.rmtree(folder)
 
 
-def test_noise_reaches_the_page_as_it_is():
-    got = np.frombuffer(base64.b64decode(server.noise({"size": 40, "seed": 3})["epsilon"]), "<i2") * server.EPSILON_UNIT
-    assert np.abs(got - forward.epsilon(3, (40, 40, 3)).ravel()).max() <= server.EPSILON_UNIT
+def test_noise_reaches_the_page_as_it_is(asks):
+    got = np.frombuffer(base64.b64decode(asks["noise"]({"size": 40, "seed": 3})["epsilon"]), "<i2") * EPSILON_UNIT
+    assert np.abs(got - forward.epsilon(3, (40, 40, 3)).ravel()).max() <= EPSILON_UNIT
 
 
 @pytest.mark.parametrize(
@@ -272,30 +283,31 @@ def test_noise_reaches_the_page_as_it_is():
         {"pixels": "?"},
     ],
 )
-def test_wrong_requests_get_a_sentence(wrong):
-    right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
-    assert "error" not in server.compare(right)
-    assert server.compare(right | wrong)["error"]
+def test_wrong_requests_get_a_sentence(wrong, asks):
+    assert asks["compare"](RIGHT)["walk"]
+    with pytest.raises(ValueError):
+        asks["compare"](RIGHT | wrong)
 
 
 ODD = (None, 3, -0.5, float("nan"), True, "", "x", "a\0b", "\ud800", "a" * 5000, [], ["cat"], {}, {"a": 1})
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
-def test_whatever_is_asked_there_is_an_answer(odd):
-    right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
-    for function in server.functions(ServerLimits()):
-        for asked in (odd, *(right | {field: odd} for field in (*right, "name", "path"))):
-            answer = function(asked)
-            error = answer.get("error", "")
-            assert isinstance(answer, dict) and len(error) < 200 and "codec" not in error and "byte" not in error
+def test_whatever_is_asked_there_is_an_answer(odd, asks):
+    for ask in asks.values():
+        for field in (*RIGHT, "name", "path"):
+            try:
+                assert isinstance(ask(RIGHT | {field: odd}), dict)
+            except ValueError as error:
+                assert len(str(error)) < 200 and "codec" not in str(error) and "byte" not in str(error)
 
 
 def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
     """Most are refused at once, and who comes later is the next."""
-    right = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
     who, begun, go = threading.local(), [], threading.Semaphore(0)
-    result = forward.compare(server.SCHEDULES["linear"], np.zeros((4, 4, 3), np.uint8), 3, 0)
+    result = forward.compare(SCHEDULES["linear"], np.zeros((4, 4, 3), np.uint8), 3, 0)
+    lab = toylab.toy_lab()
+    compare = ForwardPlace(lab).asks["compare"]
 
     def walk(*_):
         begun.append(who.name)
@@ -304,22 +316,17 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
 
     def ask(name):
         who.name = name
-        return server.compare(right)
+        return compare(RIGHT)
 
-    monkeypatch.setattr(server, "address", lambda: who.name)
-    monkeypatch.setattr(server.forward, "compare", walk)
+    monkeypatch.setattr(place, "address", lambda: who.name)
+    monkeypatch.setattr(place.forward, "compare", walk)
     with ThreadPoolExecutor(120) as pool:
         crowd = [pool.submit(ask, "a") for _ in range(100)]
         refused = [*islice(as_completed(crowd, timeout=30), 92)]
-        assert all("Too many" in one.result()["error"] for one in refused)
+        assert all(isinstance(one.exception(), Refused) for one in refused)
         later = [pool.submit(ask, "b") for _ in range(2)]
-        wait_for(lambda: len(quick.QUICK._line) == 10 and begun == ["a"])
+        wait_for(lambda: len(lab.quick) == 10 and begun == ["a"])
         for _ in range(10):
             go.release()
         assert all("walk" in one.result(timeout=30) for one in {*crowd, *later} - {*refused})
     assert begun[:2] == ["a", "b"] and sorted(begun) == ["a"] * 8 + ["b"] * 2
-    with pytest.MonkeyPatch.context() as patch:  # pictures are decoded in the same line
-        patch.setattr(quick.QUICK._line, "active", 0)
-        patch.setattr(quick.QUICK._line, "queue", 0)
-        with pytest.raises(Refused, match="Too many"):
-            pictures.read("x.png")

@@ -1,88 +1,41 @@
-"""The Latents tab without a browser: its pictures, limits, scripts, links' pictures, uploads, and works that end."""
+"""What a noisy picture remembers, without a browser: its rows, limits, scripts and uploads."""
 
-import asyncio
-import base64
 import io
 import json
-import time
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
-import gradio as gr
 import numpy as np
 import pytest
+import toylab
 from gradio.utils import get_upload_folder
 from PIL import Image
-from test_ui_jobs import Gate
-from test_ui_jobs import Models as Toy
-from ui.runs.line import LINE
-from ui.runs.listeners import Streams
-from ui.runs.models import Models
-from ui.tabs.latents import pixels
-from ui.tabs.latents.chooser import Chooser
-from ui.tabs.latents.handlers import Handlers
-from ui.tabs.latents.job import spread
-from ui.tabs.latents.wanted import Wanted
+from test_jobs import Gate
+from toylab import decoded, results
 
 import ddpm_core
+from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.student import Student
-from ui import sets
-from ui.export import files
+from ui import chooser, pixels, sets
+from ui.models import Models
+from ui.offers import about_model
+from ui.places.latents import Latents, LatentsPlace, spread
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "times": "100, 20, 0", "seed": "7", "seed_b": "9"}
 BOTH = ({"mode": "reconstruct"}, {"mode": "interpolate"})
 
 
-class Offered(Toy):
-    """A toy model with what handlers ask of Models besides."""
-
-    kind = "CPU"
-
-    def choices(self):
-        return [("Toy", "toy")]
-
-    def references(self):
-        return ["toy"]
+def place(network=lambda x, t, labels: 0.3 * x):
+    return LatentsPlace(toylab.toy_lab(toylab.Models(network)))
 
 
-def request():
-    return SimpleNamespace(session_hash="page")
+def streamed(made, asked, watch=lambda run, message: None):
+    return toylab.messages(made, "latents", asked, watch)
 
 
-def event(asked):
-    return SimpleNamespace(_data=asked)
-
-
-def made(models, monkeypatch):
-    monkeypatch.setattr(Streams, "installed", False)  # another test of this process may have served the app
-    monkeypatch.setattr(files, "cached", lambda demo, name, content: content)
-    return Handlers(gr.Blocks(), models, "toy")
-
-
-@pytest.fixture
-def handlers(monkeypatch):
-    yield made(Offered(), monkeypatch)
-    end = time.monotonic() + 10
-    while len(LINE) and time.monotonic() < end:
-        time.sleep(0.01)
-
-
-def streamed(works, asked):
-    async def collect():
-        return [message async for message in works.run(request(), event(asked))]
-
-    return asyncio.run(collect())
-
-
-def results(messages, kind):
-    return [result for message in messages for result in message.get("frames", ()) if result["kind"] == kind]
-
-
-def decoded(uri, size=8):
-    """A sprite as (N, H, W, 3)."""
-    row = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB"))
-    return np.stack(np.split(row, row.shape[1] // size, axis=1))
+def described(made, asked):
+    return toylab.described(made, "latents", asked)
 
 
 def text(seed=0, size=8):
@@ -92,10 +45,11 @@ def text(seed=0, size=8):
 
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("mode", BOTH, ids=str)
-def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, handlers, tmp_path, monkeypatch):
-    model, (a, image), (b, other) = handlers._models.model, text(0), text(1)
+def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, tmp_path, monkeypatch):
+    made, (a, image), (b, other) = place(), text(0), text(1)
+    model = made.lab.models.model
     asked = ASKED | mode | ({"picture": a, "picture_b": b} if own else {})
-    messages = streamed(handlers.tasks, asked)
+    run, messages = streamed(made, asked)
     assert messages[-1]["state"] == "finished"
     options = {"steps": 4, "variance": "beta_tilde"}
     if not own:
@@ -106,78 +60,60 @@ def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, handlers
         if mode["mode"] == "reconstruct":
             expected = ddpm_core.reconstruct(model, x, t, [7, 8, 9], **options)
         else:
-            expected = ddpm_core.interpolate(
-                model, x, ddpm_core.encode(model, other[None], t, [9]), t, [0, 0.5, 1], 7, **options
-            )
+            second = ddpm_core.encode(model, other[None], t, [9])
+            expected = ddpm_core.interpolate(model, x, second, t, [0, 0.5, 1], 7, **options)
         np.testing.assert_array_equal(shown[row], expected)
         assert results(messages, "row")[row]["spread"] == pytest.approx(spread(expected))
 
-    saved = handlers.save_run({"run": messages[-1]["run"], "kind": "png"})
+    _, png = made.save(run, "png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
-    exec(handlers.describe_run(asked)["python"], {})
-    page = np.asarray(Image.open(io.BytesIO(saved["path"])))
+    exec(described(made, asked)["python"], {})
+    page = np.asarray(Image.open(io.BytesIO(png)))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"{mode['mode']}.png")), page)
 
 
-def test_a_run_is_saved_as_an_animation_that_ends_in_its_pictures(handlers):
-    messages = streamed(handlers.tasks, ASKED)
-    run = messages[-1]["run"]
-    png = np.asarray(Image.open(io.BytesIO(handlers.save_run({"run": run, "kind": "png"})["path"])))
-    film = Image.open(io.BytesIO(handlers.save_run({"run": run, "kind": "webp"})["path"]))
-    assert film.n_frames == 4
+def test_a_run_is_saved_as_an_animation_that_ends_in_its_pictures():
+    made = place()
+    run, _ = streamed(made, ASKED)
+    png = np.asarray(Image.open(io.BytesIO(made.save(run, "png")[1])))
+    film = Image.open(io.BytesIO(made.save(run, "webp")[1]))
+    assert film.n_frames == 4 and film.width >= 500  # half a slide
     film.seek(3)
     rows = png[:18]  # t = 0 has no step, and so no film
-    np.testing.assert_array_equal(np.asarray(film.convert("RGB"))[:: film.height // 18, :: film.height // 18], rows)
-    gif = handlers.save_run({"run": run, "kind": "gif"})
-    about = json.loads(Image.open(io.BytesIO(gif["path"])).info["comment"])
-    assert gif["name"] == "toy-reconstruct-seed-7.gif"
-    assert (about["mode"], about["seed"], about["times"], about["pictures"]) == (
-        "reconstruct",
-        7,
-        [100, 20, 0],
-        ["sample"],
-    )
-    for wrong in ({"run": run, "kind": "exe"}, {"run": "other", "kind": "png"}, {}):
-        assert "error" in handlers.save_run(wrong)
+    scale = film.height // 18
+    np.testing.assert_array_equal(np.asarray(film.convert("RGB"))[::scale, ::scale], rows)
+    name, gif = made.save(run, "gif")
+    about = json.loads(Image.open(io.BytesIO(gif)).info["comment"])
+    assert name == "toy-reconstruct-seed-7.gif"
+    told = (about["mode"], about["seed"], about["times"], about["pictures"])
+    assert told == ("reconstruct", 7, [100, 20, 0], ["sample"])
+    with pytest.raises(ValueError, match="no file of this kind"):
+        made.save(run, "exe")
 
 
-def test_the_first_pictures_come_before_the_first_row_is_done(handlers):
-    messages = streamed(handlers.tasks, ASKED | {"picture": text()[0], "times": ""})
-    kinds = [result["kind"] for message in messages for result in message.get("frames", ())]
-    assert kinds[:6] == ["plan", "source", *["latent"] * 4]
+def test_the_first_pictures_come_before_the_first_row_is_done():
+    _, messages = streamed(place(), ASKED | {"picture": text()[0], "times": ""})
+    assert [result["kind"] for result in results(messages)][:6] == ["plan", "source", *["latent"] * 4]
     (plan,) = results(messages, "plan")
     assert plan["times"] == (100, 75, 50, 25) and plan["columns"] == ["seed 7", "seed 8", "seed 9"]
     assert len(results(messages, "step")) == 4 * 4
 
 
-def test_stop_keeps_the_rows_that_are_done(monkeypatch):
+def test_stop_keeps_the_rows_that_are_done():
     gate = Gate()
-    handlers = made(Offered(gate), monkeypatch)
-    seen = []
+    made = place(gate)
+    for _ in range(5):  # one row, and a step more
+        gate.go.release()
 
-    async def watch():
-        for _ in range(5):  # one row, and a step more
+    def stop(run, message):
+        if results([message], "row"):
+            run.stop()
             gate.go.release()
-        async for message in handlers.tasks.run(request(), event(ASKED | {"picture": text()[0]})):
-            seen.append(message)
-            if results([message], "row"):
-                handlers.tasks.stop(request())
-                gate.go.release()
 
-    asyncio.run(watch())
-    assert seen[-1]["state"] == "stopped" and len(results(seen, "row")) == 1
-    assert "path" in handlers.save_run({"run": seen[-1]["run"], "kind": "png"})
-
-
-def test_stop_at_once_computes_nothing(handlers):
-    async def watch():
-        stream = handlers.tasks.run(request(), event(ASKED))
-        seen = [await anext(stream)]
-        handlers.tasks.stop(request())
-        return seen + [message async for message in stream]
-
-    assert asyncio.run(watch())[-1]["state"] in ("stopped", "finished")  # it may have been quick
+    run, messages = streamed(made, ASKED | {"picture": text()[0]}, stop)
+    assert messages[-1]["state"] == "stopped" and len(results(messages, "row")) == 1
+    assert made.save(run, "png")[0].endswith(".png")
 
 
 WRONG = {
@@ -198,10 +134,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_said_while_the_user_chooses_and_by_the_run(wrong, handlers):
+def test_what_is_wrong_is_said_while_the_user_chooses_and_by_the_run(wrong):
     change, sentence = WRONG[wrong]
-    assert sentence in handlers.describe_run(ASKED | change)["error"]
-    (*_, last) = streamed(handlers.tasks, ASKED | change)
+    assert sentence in described(place(), ASKED | change)
+    _, (*_, last) = streamed(place(), ASKED | change)
     assert last["state"] == "error" and sentence in last["text"]
 
 
@@ -216,8 +152,9 @@ def test_a_picture_stays_the_same_as_text():
 
 
 @pytest.fixture(scope="module")
-def chooser():
-    return Chooser(Models())
+def ask():
+    """The questions of a page, by their names."""
+    return chooser.questions(toylab.toy_lab(Models()))
 
 
 @pytest.fixture
@@ -237,17 +174,16 @@ def upload():
         path.unlink()
 
 
-def test_a_model_says_what_the_controls_offer(chooser):
-    about = chooser.about_model({"checkpoint": "cifar10-tiny"})
-    assert (
-        about["times"] == [1000, 750, 500, 250]
-        and "cat" in about["labels"]
-        and ("β̃ₜ · as published", "beta_tilde") in about["variances"]
-    )
+def test_a_model_says_what_the_controls_offer():
+    lab = toylab.toy_lab(Models())
+    about = about_model(lab, "cifar10-tiny")
+    assert about["times"] == [1000, 750, 500, 250] and "cat" in about["labels"]
+    assert "beta_tilde" in [name for _, name in about["variances"]]
     assert about["set"]["count"] == 40 and [picture["name"] for picture in about["examples"]][:2] == list(
         sets.CIFAR10[:2]
     )
-    assert "error" in chooser.about_model({"checkpoint": "/nowhere"})
+    with pytest.raises(CheckpointError):
+        about_model(lab, "/nowhere")
 
 
 def test_the_shipped_pictures_belong_to_their_classes():
@@ -268,13 +204,13 @@ UPLOADS = {
 
 
 @pytest.mark.parametrize("name", UPLOADS)
-def test_an_upload_is_shown_whole_and_its_square_is_fitted(name, chooser, upload):
+def test_an_upload_is_shown_whole_and_its_square_is_fitted(name, ask, upload):
     image, size = UPLOADS[name]
     path = upload(image)
-    whole = chooser.whole_picture({"path": path})
+    whole = ask["whole"]({"path": path})
     assert (whole["width"], whole["height"]) == size
     square = {"left": 0, "top": 0, "side": 1, "checkpoint": "cifar10-tiny"}
-    fitted = decoded(chooser.fit_picture({"path": path, **square})["uri"], 32)[0]
+    fitted = decoded(ask["fit"]({"path": path, **square})["uri"], 32)[0]
     assert fitted.shape == (32, 32, 3)
     if name == "one pixel":
         assert (fitted == (250, 10, 20)).all()
@@ -282,39 +218,41 @@ def test_an_upload_is_shown_whole_and_its_square_is_fitted(name, chooser, upload
         assert (fitted == 128).all()
 
 
-def test_the_square_is_where_the_user_put_it(chooser, upload):
+def test_the_square_is_where_the_user_put_it(ask, upload):
     image = Image.new("RGB", (100, 50), "black")
     image.paste((255, 255, 255), (60, 0, 100, 50))
     path = upload(image)
 
     def mean(left, side=0.4, **more):
         asked = {"path": path, "left": left, "top": 0.3, "side": side, "checkpoint": "cifar10-tiny", **more}
-        return decoded(chooser.fit_picture(asked)["uri"], 32).mean()
+        return decoded(ask["fit"](asked)["uri"], 32).mean()
 
     assert mean(0) == 0 and mean(1.4) == 255 and mean(9) == 255
     assert mean(1.0) == pytest.approx(127.5, abs=8)
     assert mean(0, invert=True) == 255
 
 
-def test_a_row_that_has_no_chain_is_refused_before_the_model_is_loaded(handlers):
+def test_a_row_that_has_no_chain_is_refused_before_the_model_is_loaded():
     """A student has learned few times."""
-    handlers._models.model.student = Student("progressive", (100, 20))
+    made = place()
+    made.lab.models.model.student = Student("progressive", (100, 20))
     asked = ASKED | {"sampler": "ddim", "steps": 2, "times": "100, 50"}
-    assert "has not learned t = 50" in handlers.describe_run(asked)["error"]
-    messages = streamed(handlers.tasks, asked)
+    assert "has not learned t = 50" in described(made, asked)
+    _, messages = streamed(made, asked)
     assert "has not learned t = 50" in messages[-1]["text"]
-    assert not any(message.get("frames") for message in messages) and not handlers._models._loaded
+    assert not results(messages) and not made.lab.models.is_loaded
 
 
 @pytest.mark.parametrize(("method", "sampler"), [("progressive", "ddim"), ("consistency", "consistency")])
-def test_what_is_offered_for_a_student_runs(handlers, method, sampler):
+def test_what_is_offered_for_a_student_runs(method, sampler):
     """Its times, its sampler and its steps, as they stand in the form before anything is chosen."""
-    handlers._models.model.student = student = Student(method, (100, 60, 20))
-    about = handlers.chooser.about_model({"checkpoint": "toy"})
+    made = place()
+    made.lab.models.model.student = student = Student(method, (100, 60, 20))
+    about = about_model(made.lab, "toy")
     assert [name for _, name in about["samplers"]] == [sampler] and about["times"] == [100, 60, 20]
     asked = ASKED | {"sampler": sampler, "steps": about["steps"][2], "times": ""}
-    assert "error" not in handlers.describe_run(asked)
-    messages = streamed(handlers.tasks, asked)
+    assert "python" in described(made, asked)
+    _, messages = streamed(made, asked)
     assert messages[-1]["state"] == "finished"
     (plan,) = results(messages, "plan")
     assert (plan["times"], plan["steps"]) == ((100, 60, 20), [3, 2, 1] if method == "progressive" else [2, 2, 1])
@@ -335,22 +273,23 @@ def test_what_is_offered_for_a_student_runs(handlers, method, sampler):
     ],
     ids=lambda asked: str(asked)[:40],
 )
-def test_what_can_not_be_fitted_is_refused(asked, chooser, upload):
+def test_what_can_not_be_fitted_is_refused(asked, ask, upload):
     asked = {"path": upload(Image.new("RGB", (4, 4))), "checkpoint": "cifar10-tiny", **asked}
-    assert "error" in chooser.fit_picture(asked)
+    with pytest.raises((ValueError, CheckpointError)):
+        ask["fit"](asked)
 
 
-def test_a_file_that_is_no_picture_is_refused(chooser, upload):
+def test_a_file_that_is_no_picture_is_refused(ask, upload):
     path = upload(Image.new("RGB", (4, 4)))
     with open(path, "wb") as file:
         file.write(b"no picture")
-    assert "could not be read as a picture" in chooser.whole_picture({"path": path})["error"]
-    assert "error" in chooser.known_picture({"text": "abc", "checkpoint": "cifar10-tiny"})
+    with pytest.raises(ValueError, match="could not be read as a picture"):
+        ask["whole"]({"path": path})
+    with pytest.raises(ValueError, match="model's size"):
+        ask["known"]({"text": "abc", "checkpoint": "cifar10-tiny"})
 
 
 def test_the_mode_and_the_seeds_choose_what_is_computed():
-    wanted = Wanted.check(ASKED | {"mode": "interpolate", "picture": "x"})
-    assert wanted.sources == ((7, "x"), (9, "")) and wanted.weights == [0, 0.5, 1]
-    assert wanted.columns == ["λ 0", "λ 0.5", "λ 1"]
-    model = Offered().model
-    assert wanted.evaluations(model) == 4 + 3 * (4 + 4 + 0)
+    request = Latents.check(ASKED | {"mode": "interpolate", "picture": "x"})
+    assert request.sources == ((7, "x"), (9, "")) and request.weights == [0, 0.5, 1]
+    assert request.columns == ["λ 0", "λ 0.5", "λ 1"]

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ class Counts:
             status = "stopping" if self.closing else "ok"
             return {"status": status, "seconds": round(time.monotonic() - self._started), "here": self._here} | ended
 
-    def updates(self, job: Job) -> Iterator[Update]:
+    def updates(self, job: Job) -> Generator[Update, None, None]:
         """The updates of a run, which is counted, and logged when it ends. Raises Refused where the app is closing."""
         asked = time.monotonic()
         with self._lock:

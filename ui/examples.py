@@ -60,7 +60,7 @@ def record(parts: list[str]) -> None:
             for card in course.cards():
                 if card.name != "few-steps":
                     image = course_pictures.picture(card, app.places[card.part], app.lab)
-                    packed = {"lossless": True} if image.mode == "L" else {"quality": 75}
+                    packed: dict[str, Any] = {"lossless": True} if image.mode == "L" else {"quality": 75}
                     image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
             continue
         place, values = app.places[part], EXAMPLES[part]

@@ -60,6 +60,7 @@ class Computation(Protocol):
 
     def log(self) -> dict[str, Any]:
         """What a line of the log says of it, nothing personal."""
+        ...
 
 
 @dataclass(frozen=True)

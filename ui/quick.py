@@ -20,6 +20,10 @@ class Quick:
     def __init__(self) -> None:
         self._line = Turns(active=PLACES // 2, queue=PLACES - PLACES // 2)
 
+    def __len__(self) -> int:
+        """How many compute or wait."""
+        return len(self._line)
+
     def stop(self) -> None:
         """As a member of its line: a second is waited for."""
 

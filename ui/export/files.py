@@ -56,7 +56,7 @@ def settings(run: Sampling, frames: Sequence[Mapping[int, Any]], about: About) -
     content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "guidance", "clip")}
     content["lanes"] = [
         {name: getattr(lane, name) for name in LANE}
-        | known.get(lane.checkpoint, {})
+        | dict(known.get(lane.checkpoint, {}))
         | {"steps_done": max(kept, default=-1) + 1}
         for lane, kept in zip(run.lanes, frames, strict=True)
     ]
