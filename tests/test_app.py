@@ -485,6 +485,18 @@ def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, brow
     other.close()
 
 
+def test_nothing_scrolls_inside_the_controls_and_scrollbars_are_dark_in_dark_mode(lab, url):
+    lab.goto(f"{url}?__theme=dark&compare=true")
+    lab.wait_for_selector("#compare input:checked", state="attached")
+    lab.click("#advanced > button")
+    lab.wait_for_selector("#guidance input[type=number]:visible")
+    scrolling = """(all) => all.filter((node) => /auto|scroll/.test(getComputedStyle(node).overflow)
+                   && (node.scrollHeight > node.clientHeight || node.scrollWidth > node.clientWidth))"""
+    assert lab.locator("#controls *").evaluate_all(f"{scrolling}.map((node) => node.className)") == []
+    schemes = "(all) => [...new Set(all.map((node) => getComputedStyle(node).colorScheme))]"
+    assert lab.locator("html, #controls, .ddpm").evaluate_all(schemes) == ["dark"]
+
+
 def test_a_class_and_guidance_ddim_and_eta_belong_together(lab):
     lab.click("#advanced > button")
     assert lab.is_disabled("#guidance input[type=number]")
