@@ -15,7 +15,7 @@ from ddpm_core.model import Model, ModelSpec, check_variance
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.predict import Prediction, label_tensor, network_device, predict
-from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance
+from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance, to_device
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, timestep_pairs
 
@@ -159,8 +159,8 @@ def bound(
     x_0, x_t, mean: (N, C, H, W); t, s: int64 (N,), best on the CPU; variance: as `bound_variance` gives it; cdf: see
     `discretized_log_likelihood`. Returns a tensor like x_0; the gradient flows into mean and variance.
     """
-    variance = variance.to(x_0)
-    last = (s == 0).reshape(-1, *[1] * (x_0.ndim - 1)).to(x_0.device)
+    variance = to_device(variance, x_0.device, x_0.dtype)
+    last = to_device((s == 0).reshape(-1, *[1] * (x_0.ndim - 1)), x_0.device)
     decoder = divergence = torch.zeros_like(x_0)
     if bool((s == 0).any()):
         decoder = -discretized_log_likelihood(x_0, mean, variance, cdf)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ddpm_core.likelihood import bound, bound_variance
 from ddpm_core.model import Network
 from ddpm_core.names import LEARNED, Prediction, Variance
-from ddpm_core.process import from_x0_eps, posterior, q_sample, to_x0_eps
+from ddpm_core.process import from_x0_eps, posterior, q_sample, to_device, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
@@ -114,7 +114,7 @@ def _evaluate(
 ) -> tuple[Tensor, Tensor]:
     """x_t and the network's output for it, both in the dtype of x_0."""
     x_t = q_sample(schedule, x_0, t, eps)
-    return x_t, network(x_t, (t - 1).to(x_t.device), labels).to(x_0.dtype)
+    return x_t, network(x_t, to_device(t - 1, x_t.device), labels).to(x_0.dtype)
 
 
 def _split(output: Tensor, variance: Variance) -> tuple[Tensor, Tensor | None]:

@@ -216,6 +216,12 @@ class _Autocast(torch.autocast):
         super().__init__("cpu" if device_type == _here.kind else device_type, *args, **kwargs)
 
 
+def _grouped(tensors, *rest, original=torch.nn.utils.clip_grad._group_tensors_by_device_and_dtype):
+    """torch's C++ code would group the accelerator's tensors under the CPU."""
+    place = tensors[0][0].device
+    return {(place, dtype): group for (_, dtype), group in original(tensors, *rest).items()}
+
+
 def _nothing(*_, **__):
     return None
 
@@ -257,6 +263,7 @@ def accelerator(kind="cuda", capability=(9, 0)):
             torch.Tensor, cpu=lambda self: self.to("cpu"), cuda=lambda self, *_, **options: self.to("cuda", **options)
         )
         patch(torch, autocast=_Autocast, **{name: _factory(name, getattr(torch, name)) for name in FACTORIES.split()})
+        patch(torch.nn.utils.clip_grad, _group_tensors_by_device_and_dtype=_grouped)
         if kind == "cuda":
             patch(torch.cuda, **_cuda(_here))
         else:

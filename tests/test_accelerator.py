@@ -21,10 +21,15 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.network import unet
 from ddpm_core.student import Student
 from train.__main__ import main
+from train.data.batches import batches
+from train.distill.start import parse_distill, stages
+from train.distill.task import Distilling
+from train.distill.teacher import prepared
 from train.evaluate.options import Options
 from train.evaluate.study import Study
 from train.fit import processes
 from train.fit.config import PRESETS
+from train.fit.progress import Window
 from train.fit.quickest import on_device
 from train.fit.trainer import Trainer
 
@@ -259,6 +264,40 @@ def test_a_run_in_auto_precision_goes_on_on_the_cpu(data, tmp_path):
     AcceleratorState._reset_state(reset_partial_state=True)
     assert main(["fit", "--resume", "--out", str(tmp_path), "--steps", "4", "--device", "cpu"]) == 0
     assert torch.load(tmp_path / "checkpoints" / "step-000000004.pt")["config"]["precision"] == "auto"
+
+
+@pytest.mark.parametrize(
+    ("changes", "capability", "budget"),
+    [
+        ({}, (9, 0), 0),
+        ({"loss": "hybrid", "variance": "learned_range", "prediction": "epsilon", "accumulate": 2}, (9, 0), 0),
+        ({"optimizer": "adam", "min_snr": 5.0, "ema2": 0.9, "memory": 0.0}, T4, 1),  # fp16: did a gradient overflow?
+    ],
+    ids=["muon", "hybrid", "fp16"],
+)
+def test_training_never_waits_between_two_logs(changes, capability, budget, data, tmp_path):
+    with pretend.accelerator("cuda", capability) as waits:
+        trainer = Trainer(tiny(data, tmp_path, **{**RUN, **changes}, device="auto"))
+        config = trainer.config
+        rounds, window = batches(config, trainer.images, trainer.task.times, 0, 0, 1), Window(trainer.device)
+        trainer.train_step(rounds, window)
+        waits.clear()
+        trainer.train_step(rounds, window)
+        assert waits.total() <= budget, waits
+
+
+def test_distilling_never_waits_either(teacher, data, tmp_path):
+    for method, options in METHODS.items():
+        with pretend.accelerator("cuda") as waits:
+            flags = words(teacher, data, tmp_path / method, **{**options, "student_steps": 2})
+            config = next(stages(prepared(replace(parse_distill(flags[1:]), device="auto"))))
+            trainer = Trainer(config, None, Distilling)
+            rounds, window = batches(config, trainer.images, trainer.task.times, 0, 0, 1), Window(trainer.device)
+            trainer.train_step(rounds, window)
+            waits.clear()
+            trainer.train_step(rounds, window)
+            assert not waits, waits
+        AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)

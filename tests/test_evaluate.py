@@ -409,11 +409,19 @@ def test_only_sources_that_have_splits_claim_one(data, tmp_path):
 
 
 def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
-    """torchrun with gloo: batches and terms are shared out, what is in them stays."""
+    """torchrun with gloo: batches, scores and terms are shared out, what is in them stays.
+
+    The first process is slow, and the second one would not wait for it: it takes over.
+    """
     options = ("--metrics", "fid,kid,bpd", "--steps", "2", "--sampler", "ddpm", "--test-images", "18")
     assert evaluate(checkpoint, data, tmp_path / "one", *options) == 0
     source = inspect.getsource(toy_features).replace("toy_features", "features")
-    (tmp_path / "toy_extractor.py").write_text(f"import numpy as np\n\ncalls = []\n\n\n{source}")
+    slow = source.replace("calls.append(len(images))", 'time.sleep(0.4 if os.environ["RANK"] == "0" else 0)')
+    (tmp_path / "toy_extractor.py").write_text(
+        "import os, time\nfrom datetime import timedelta\nimport numpy as np\n"
+        "from torch.distributed import distributed_c10d\n"
+        f"distributed_c10d._set_pg_timeout(timedelta(seconds=0.2))\n\n\n{slow}"
+    )
     launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
     flags = arguments(checkpoint, data, tmp_path / "two", *options)
     run = {"cwd": ROOT, "env": environment(PYTHONPATH=str(tmp_path)), "capture_output": True, "text": True}
@@ -422,6 +430,7 @@ def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
     one, two = results(tmp_path / "one"), results(tmp_path / "two")
     assert numbers(tmp_path / "two") == numbers(tmp_path / "one") and two["bits"]["chains"] == one["bits"]["chains"]
     assert [study["runs"][0]["processes"] for study in (one, two)] == [1, 2]
+    assert not (tmp_path / "two" / "references").exists()
 
 
 def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path, monkeypatch):
@@ -516,7 +525,8 @@ def test_references_are_cached_by_features_and_pixels(data, tmp_path, monkeypatc
     found = reference(first, ImageSample(str(data), "train", SIZE), cache)
     assert found.n == 40 and len(list(cache.glob("*.npz"))) == 1
     calls.clear()
-    again = reference(first, ImageSample(str(data), "train", SIZE), cache)
+    same = open_extractor("toy_extractor:features", ["fid"], device)  # of the next command
+    again = reference(same, ImageSample(str(data), "train", SIZE), cache)
     assert sum(calls) == 4 and np.array_equal(again.statistics["mu"], found.statistics["mu"])
     reference(first, ImageSample(str(data), "train", SIZE, 39), cache)
     assert len(list(cache.glob("*.npz"))) == 2

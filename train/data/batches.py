@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -120,6 +122,18 @@ def batches(
             worker_init_fn=_ignore_signals,
         )
     )
+
+
+def ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
+    """The same rounds, of which a thread reads the next one while a GPU computes. On a CPU none is free for that."""
+    if device.type == "cpu":
+        yield from rounds
+        return
+    with ThreadPoolExecutor(1, "train-rounds") as thread:
+        following = thread.submit(next, rounds, None)
+        while (now := following.result()) is not None:
+            following = thread.submit(next, rounds, None)
+            yield now
 
 
 def _ignore_signals(_worker: int) -> None:

@@ -65,9 +65,12 @@ class ImageSample:
         """
         with tqdm(total=len(self), desc=doing, unit="image", delay=DELAY, leave=False, disable=self._quiet) as bar:
             for first in range(0, len(self), BATCH):
-                rows = self._rows[first : first + BATCH]
-                yield np.stack([self._read(i) for i in rows])
-                bar.update(len(rows))
+                yield (batch := self.batch(range(first, min(first + BATCH, len(self)))))
+                bar.update(len(batch))
+
+    def batch(self, rows: range) -> np.ndarray:
+        """The images of these numbers, uint8 (rows, H, W, channels). Raises what `batches` does."""
+        return np.stack([self._read(self._rows[i]) for i in rows])
 
     def pixels(self) -> np.ndarray:
         """All images at once, uint8 (N, H, W, channels)."""

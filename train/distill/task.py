@@ -19,7 +19,7 @@ from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network, Source
 from ddpm_core.names import Averaging
 from ddpm_core.predict import predict
-from ddpm_core.process import q_sample, to_x0_eps
+from ddpm_core.process import q_sample, to_device, to_x0_eps
 from ddpm_core.student import Student
 from train import TrainError
 from train.command_line import user_path
@@ -111,11 +111,11 @@ class Distilling(Task):
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
         def student(x: Tensor, t: Tensor) -> Tensor:
-            output = network(x, (t - 1).to(x.device), labels).to(x.dtype)
+            output = network(x, to_device(t - 1, x.device), labels).to(x.dtype)
             return to_x0_eps(self.schedule, "v", output, x, t)[0]
 
         def teacher(x: Tensor, t: Tensor) -> Tensor:
-            return predict(self._teacher, x, t.to(x.device), labels, self._guidance).x0
+            return predict(self._teacher, x, t, labels, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)
         return self._loss(self.schedule, student, teacher, x_t, self._path(t))

@@ -93,20 +93,21 @@ class Bits:
         decoding = 0
         if self._study.process.is_main_process and not self._is_decoded():
             decoding = len(self._times) * len(self._images[:DECODED])
-        return decoding + sum(len(rows) * chain.steps for chain in self._passes for _, rows in self._todo(chain))
+        return decoding + sum(
+            len(rows) * chain.steps for chain in self._passes for _, rows in self._study.share(self._files(chain))
+        )
 
     def run(self) -> None:
         """Compute the terms that are missing, then bits.json and the progressive decoding."""
         self._study.bar.set_description("bits/dim")
         for chain in self._passes:
-            for file, rows in self._todo(chain):
+            for file, rows in self._study.missing(self._files(chain)):
                 started = time.monotonic()
                 found = self._evaluate(chain, rows)
                 seconds = time.monotonic() - started
                 save_arrays(
                     file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse
                 )
-        self._study.process.wait_for_everyone()
         if self._study.process.is_main_process:
             file, T, decoded = self._study.out / "bits.json", self._model.schedule.T, self._is_decoded()
             chains = {_chain(row): row for row in self._before().get("chains", ())}
@@ -139,9 +140,6 @@ class Bits:
         n, name = len(self._images), "-".join(map(str, chain))
         starts = range(0, n, BATCH)
         return [(self._folder / f"{name}-{i:06d}.npz", range(i, min(i + BATCH, n))) for i in starts]
-
-    def _todo(self, chain: Chain) -> list[tuple[Path, range]]:
-        return self._study.share(self._files(chain))
 
     def _evaluate(self, chain: Chain, rows: range) -> BitsPerDim:
         labels = None if self._labels is None else self._labels[rows.start : rows.stop].tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -14,13 +15,14 @@ from ddpm_core import imaging, trajectory
 from ddpm_core.names import Sampler, Variance
 from train import TrainError
 from train.data.sample import ImageSample
-from train.evaluate.features import IS_SPLITS, open_extractor, reference, score
+from train.evaluate.features import IS_SPLITS, open_extractor, reference, score, shorten
 from train.evaluate.results import CellSpacing, read_arrays, read_cell
-from train.evaluate.study import Study
+from train.evaluate.study import Batch, Study
 from train.evaluate.tables import shortest
 from train.files import save_arrays, write_bytes, write_json
 
 GRID = 64  # images in a cell's grid
+REFERENCES = 1000  # images whose features are in one file while all are computed
 
 
 @dataclass(frozen=True)
@@ -93,33 +95,58 @@ class Cells:
         sample = ImageSample(options.data, options.split, size, options.references, channels, study.quiet)
         if len(sample) < 2:
             raise TrainError(f"Scores need at least 2 reference images, and the {sample.description} has 1.")
-        self._reference = reference(self._extractor, sample)
+        self._references = sample
         self.data = sample.description
         self.identity: dict[str, Any] = {
             "reference": sample.description,
             "split": sample.split,
             "extractor": options.extractor,
-            "extractor_outputs": self._reference.probe,
-            "references": self._reference.n,
-            "references_sha256": self._reference.sha256,
+            "extractor_outputs": shorten(self._extractor.probe),
+            "references": len(sample),
+            "references_sha256": sample.sha256(),
         }
 
     def evaluations(self) -> int:
         """Evaluations of the network still to be made by this process."""
-        todo = [cell for cell in self._cells if not self._is_done(cell)]
-        return sum(len(seeds) * cell.steps for cell in todo for _, seeds in self._study.share(self._batches(cell)))
+        todo = [(turn, cell) for turn, cell in enumerate(self._cells) if not self._is_done(cell)]
+        shares = [(cell, self._study.share(self._batches(cell), turn)) for turn, cell in todo]
+        return sum(len(seeds) * cell.steps for cell, share in shares for _, seeds in share)
 
     def run(self) -> None:
-        """Sample and score what is missing."""
-        for cell in [cell for cell in self._cells if not self._is_done(cell)]:
-            self._study.bar.set_description(cell.name)
-            self._sample(cell)
-            self._study.process.wait_for_everyone()
-            if self._study.process.is_main_process:
-                self._study.bar.set_description(f"{cell.name}, scoring")
-                self._score(cell)
-                self._study.record()
-            self._study.process.wait_for_everyone()
+        """Sample and score what is missing, each cell's scores by one of the processes."""
+        if all(map(self._is_done, self._cells)):
+            return
+        self._reference = reference(self._extractor, self._references, features=self._reference_features)
+        process = self._study.process
+        mine = self._cells[process.process_index :: process.num_processes]  # to be scored
+        for turn, cell in enumerate(self._cells):
+            if not self._is_done(cell):
+                self._sample(cell, self._study.share(self._batches(cell), turn))
+            self._score_complete(mine)
+        for cell in self._cells:
+            self._sample(cell, self._study.missing(self._batches(cell)))
+            self._score_complete(mine)
+        if process.is_main_process:
+            while not all(map(self._is_done, self._cells)):  # others score
+                time.sleep(0.1)
+            shutil.rmtree(self._reference_folder, ignore_errors=True)
+
+    @property
+    def _reference_folder(self) -> Path:
+        return self._study.out / "references"
+
+    def _reference_features(self, key: str) -> np.ndarray:
+        """The features of the reference images, which the processes share out among them."""
+        self._study.bar.set_description("features of references")
+        n = len(self._references)
+        starts = range(0, n, REFERENCES)
+        batches = [
+            (self._reference_folder / f"{key[:16]}-{first:06d}.npz", range(first, min(first + REFERENCES, n)))
+            for first in starts
+        ]
+        for file, rows in self._study.missing(batches):
+            save_arrays(file, features=self._extractor(self._references.batch(rows))["features"])
+        return np.concatenate([read_arrays(file)["features"] for file, _ in batches])
 
     def _folder(self, cell: Cell) -> Path:
         return self._study.out / "cells" / cell.name
@@ -137,10 +164,13 @@ class Cells:
         found = read_cell(self._folder(cell))
         return found is not None and set(self._scores) <= {row["metric"] for row in found["scores"]}
 
-    def _sample(self, cell: Cell) -> None:
-        """This process's share of the cell's features."""
+    def _sample(self, cell: Cell, batches: Iterable[Batch]) -> None:
+        """Features of the cell, of these batches."""
         folder = self._folder(cell)
-        for file, seeds in self._study.share(self._batches(cell)):
+        for file, seeds in batches:
+            if self._is_done(cell):  # and its features are deleted
+                return
+            self._study.bar.set_description(cell.name)
             started = time.monotonic()
             x_0 = None
             for step in trajectory(self._model, seeds, labels=_labels(self._study, seeds), **cell.arguments()):
@@ -161,6 +191,15 @@ class Cells:
         if 1 < columns <= min(16, len(images)):
             return imaging.grid(images[: len(images) // columns * columns], columns)
         return imaging.grid(images)
+
+    def _score_complete(self, cells: Iterable[Cell]) -> None:
+        """Score those of the cells whose features are all there."""
+        for cell in cells:
+            if not self._is_done(cell) and all(file.is_file() for file, _ in self._batches(cell)):
+                self._study.bar.set_description(f"{cell.name}, scoring")
+                self._score(cell)
+                if self._study.process.is_main_process:
+                    self._study.record()
 
     def _score(self, cell: Cell) -> None:
         """Score the features, and delete them."""

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class Extractor:
         metric = SCORE_METRICS[score]
         return metric.title if self.name == INCEPTION else f"{metric.other_title} ({self.name})"
 
+    @cached_property
     def probe(self) -> np.ndarray:
         """Its features of fixed images, (4, D), which change with the weights, the preprocessing and the layer."""
         return self(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8))["features"]
@@ -130,27 +132,38 @@ class Reference:
     probe: list[float]
 
 
-def reference(extractor: Extractor, sample: ImageSample, cache: Path | None = None) -> Reference:
+def reference(
+    extractor: Extractor,
+    sample: ImageSample,
+    cache: Path | None = None,
+    features: Callable[[str], np.ndarray] | None = None,
+) -> Reference:
     """The reference of a data set, from the cache where the same extractor has seen the same pixels.
 
-    cache: a folder; None is the user's cache folder.
+    cache: a folder; None is the user's cache folder. features: computes the features of all images, given a name for
+    them; None does it here and now.
     """
-    probe, data = extractor.probe(), sample.sha256()
+    probe, data = extractor.probe, sample.sha256()
     # torch-fidelity's own cache has names as keys, which say nothing about weights or data.
     key = hashlib.sha256(f"{hashlib.sha256(probe.tobytes()).hexdigest()} {data}".encode()).hexdigest()
     path = (cache or cache_folder("reference")) / f"{key}.npz"
     if not path.is_file():
-        features = np.concatenate([extractor(batch)["features"] for batch in sample.batches("features of references")])
-        few = np.linspace(0, len(features) - 1, min(len(features), KID_REFERENCES)).round().astype(int)
-        save_arrays(
-            path, **fid_features_to_statistics(torch.from_numpy(features)), features=features[few], n=len(features)
-        )
-    found = read_arrays(path, "mu", "sigma", "features", "n")
-    statistics = {name: found[name] for name in ("mu", "sigma")}
-    return Reference(statistics, found["features"], int(found["n"]), data, _shorten(probe))
+        if features is None:
+            batches = sample.batches("features of references")
+            found = np.concatenate([extractor(batch)["features"] for batch in batches])
+        else:
+            found = features(key)
+        with in_turn(path.parent):
+            if not path.is_file():
+                few = np.linspace(0, len(found) - 1, min(len(found), KID_REFERENCES)).round().astype(int)
+                statistics = fid_features_to_statistics(torch.from_numpy(found))
+                save_arrays(path, **statistics, features=found[few], n=len(found))
+    kept = read_arrays(path, "mu", "sigma", "features", "n")
+    statistics = {name: kept[name] for name in ("mu", "sigma")}
+    return Reference(statistics, kept["features"], int(kept["n"]), data, shorten(probe))
 
 
-def _shorten(probe: np.ndarray) -> list[float]:
+def shorten(probe: np.ndarray) -> list[float]:
     """One number for each image: its features along a random direction. Rounding errors hardly change it."""
     return (np.random.default_rng(1).standard_normal(probe.shape) * probe).sum(1).tolist()
 

@@ -44,9 +44,8 @@ def run(options: Options) -> None:
         # The report needs these: a damaged one is named before any work.
         read_cells(study.out)
         read_bits(study.out)
-        with process.main_process_first():  # the others find the caches filled
-            bits = [Bits(study, chains)] if chains else []
-            scored = [Cells(study, cells)] if cells else []
+        bits = [Bits(study, chains)] if chains else []
+        scored = [Cells(study, cells)] if cells else []
         _begin(study, [*scored, *bits], before)
         measure(study, [*scored, *bits])
 
@@ -82,7 +81,6 @@ def _begin(study: Study, parts: list[Cells | Bits], before: StudyFile | None) ->
         data=(before["data"] if before else "") or parts[0].data,
         earlier_runs=list(before["runs"]) if before else [],
     )
-    study.process.wait_for_everyone()
     if study.process.is_main_process:
         study.record()
 

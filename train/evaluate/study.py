@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,6 +38,9 @@ PACKAGES = (
 )
 
 
+Batch = tuple[Path, range]  # the file of a batch, and which images or seeds it is of
+
+
 class Study:
     """options: of the command; model: what is measured; process: this one of those that share the work.
 
@@ -59,10 +63,22 @@ class Study:
         """Whether another process of this machine shows the progress."""
         return not self.process.is_local_main_process
 
-    def share(self, batches: list[tuple[Path, range]]) -> list[tuple[Path, range]]:
-        """The batches that this process has to make. Which one makes a batch changes nothing in it."""
-        mine = batches[self.process.process_index :: self.process.num_processes]
-        return [(file, rows) for file, rows in mine if not file.is_file()]
+    def share(self, batches: Sequence[Batch], turn: int = 0) -> Iterator[Batch]:
+        """The batches that this process has to make. Which one makes a batch changes nothing in it.
+
+        turn: a number of this list of batches, so that over several lists the processes have even shares.
+        """
+        n = self.process.num_processes
+        return _lacking(batches[(self.process.process_index + turn) % n :: n])
+
+    def missing(self, batches: Sequence[Batch], turn: int = 0) -> Iterator[Batch]:
+        """This process's share, then what others have not made yet, from their last ones on.
+
+        So no process waits for another: NCCL would give up after ten minutes, and its GPU would idle. A batch may be
+        made twice.
+        """
+        yield from self.share(batches, turn)
+        yield from _lacking(batches[::-1])
 
     def identity(self) -> dict[str, Any]:
         """What all parts of a study must have in common."""
@@ -113,6 +129,11 @@ class Study:
             "processes": self.process.num_processes,
             "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
         }
+
+
+def _lacking(batches: Sequence[Batch]) -> Iterator[Batch]:
+    """Those whose file is not there when it is their turn."""
+    return ((file, rows) for file, rows in batches if not file.is_file())
 
 
 def _label_mode(asked: LabelMode | None, model: Model) -> LabelMode:

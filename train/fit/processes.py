@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from torch import Tensor
 
 from ddpm_core.engines.common import forbid_tf32
@@ -27,7 +27,8 @@ def accelerated(config: Kind) -> tuple[Kind, Accelerator]:
     if config.precision == "fp32":
         forbid_tf32()
     half = config.precision if config.precision in ("bf16", "fp16") else "no"
-    return config, Accelerator(mixed_precision=half, cpu=config.device == "cpu")
+    sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
+    return config, Accelerator(mixed_precision=half, cpu=config.device == "cpu", kwargs_handlers=[sharing])
 
 
 def largest(accelerator: Accelerator, value: Tensor) -> Tensor:

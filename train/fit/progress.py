@@ -24,6 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core import Model, imaging, trajectory
+from ddpm_core.process import to_device
 from ddpm_core.runs import SamplerSettings
 from train.data.images import Images
 from train.files import write_bytes
@@ -58,7 +59,7 @@ class Window:
 
     def add(self, loss: Tensor, t: Tensor, T: int) -> None:
         """loss (N,) of the images at t (N,)."""
-        quarter = ((t - 1) * QUARTERS // T).to(self._device)
+        quarter = to_device((t - 1) * QUARTERS // T, self._device)
         self.loss.index_add_(0, quarter, loss.detach().to(self.loss.dtype))
         self.count.index_add_(0, quarter, torch.ones_like(loss, dtype=self.count.dtype))
 

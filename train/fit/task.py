@@ -15,6 +15,7 @@ from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network
 from ddpm_core.names import Averaging
 from ddpm_core.objective import LOSSES, min_snr_weight
+from ddpm_core.process import to_device
 from train.data.images import Images
 from train.fit.card import Card
 from train.fit.config import Config
@@ -71,7 +72,8 @@ class Denoising(Task):
         config = self._config
         loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, config.prediction, config.variance)
         if config.min_snr is not None:
-            loss = loss * min_snr_weight(self.schedule, config.prediction, t, config.min_snr).to(loss)
+            weight = min_snr_weight(self.schedule, config.prediction, t, config.min_snr)
+            loss = loss * to_device(weight, loss.device, loss.dtype)
         return loss
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:

@@ -18,9 +18,10 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
 from ddpm_core.names import Averaging, Engine
+from ddpm_core.process import to_device
 from train import TrainError
 from train.command_line import user_path
-from train.data.batches import batches, torch_seed
+from train.data.batches import ahead, batches, torch_seed
 from train.data.images import Images
 from train.fit.config import Config, from_dict, to_dict
 from train.fit.ema import EMA, Averages
@@ -128,7 +129,7 @@ class Trainer:
             progress = Progress(self.config, self.out, self.step, self.images)
             self._say = progress.say
         share = accelerator.process_index, accelerator.num_processes, self.device.type == "cuda"
-        rounds = batches(self.config, self.images, self.task.times, self.step, *share)
+        rounds = ahead(batches(self.config, self.images, self.task.times, self.step, *share), self.device)
         window = Window(self.device)  # last, as its time runs from here
         try:
             with StopSignals() as signals:
@@ -180,12 +181,11 @@ class Trainer:
 
     def _losses(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each image of one round, (N,)."""
-        pixels = batch["pixels"] if self.pixels is None else self.pixels[batch["image"].to(self.pixels.device)]
-        x_0 = from_uint8(pixels.to(self.device), self.dtype)
-        x_0 = torch.where(batch["mirror"].to(self.device)[:, None, None, None], x_0.flip(-1), x_0)
-        eps = batch["eps"].to(self.device, self.dtype)
-        labels = batch["label"].to(self.device) if "label" in batch else None
-        return self.task.losses(self._network, x_0, batch["t"], eps, labels)
+        near = {name: to_device(batch[name], self.device) for name in ("mirror", "eps", "label") if name in batch}
+        pixels = batch["pixels"] if self.pixels is None else self.pixels[to_device(batch["image"], self.pixels.device)]
+        x_0 = from_uint8(to_device(pixels, self.device), self.dtype)
+        x_0 = torch.where(near["mirror"][:, None, None, None], x_0.flip(-1), x_0)
+        return self.task.losses(self._network, x_0, batch["t"], near["eps"].to(self.dtype), near.get("label"))
 
     def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         if self.config.channels_last:
