@@ -105,7 +105,7 @@ def test_no_modules_import_each_other_in_a_circle(imports):
 
 
 PAPER = {name for name in sources() if name.count(".") == 1 and under(name, "ddpm_core")} - {"ddpm_core.__main__"}
-TRAIN_TAB = "ui.tabs.train"
+TRAINING = ("ui.training", "ui.places.training")
 TRAINER = ("train.fit", "train.data", "train.distill")
 SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
 FORBIDDEN = {
@@ -121,13 +121,13 @@ FORBIDDEN = {
     "the trainer knows nothing of the app": lambda found: (
         under(found.importer, "train") and under(found.imported, "gradio", "ui", "app")
     ),
-    "of the app, only the Train tab knows the trainer": lambda found: (
-        under(found.importer, "ui", "app") and under(found.imported, *TRAINER) and not under(found.importer, TRAIN_TAB)
+    "of the app, only training knows the trainer": lambda found: (
+        under(found.importer, "ui", "app") and under(found.imported, *TRAINER) and not under(found.importer, *TRAINING)
     ),
     "of the app, only training and the reader of results know train, the latter what evaluate has written": lambda found: (
         under(found.importer, "ui", "app")
         and under(found.imported, "train")
-        and not under(found.importer, TRAIN_TAB, "ui.places.likelihood", "ui.study")
+        and not under(found.importer, *TRAINING, "ui.places.likelihood", "ui.study")
     ),
     "the app leaves tensors and networks to the library": lambda found: (
         under(found.importer, "ui", "app")

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ddpm_core import defaults, files, imaging
 from ddpm_core.checkpoint.refs import embedded
@@ -23,7 +24,7 @@ LANES = {
     "student": Settings("mnist-tiny-consistency", sampler="consistency", label="5"),
 }
 SEEDS = range(defaults.SEED, defaults.SEED + 32)  # the first one's pictures are shown, the distance is of all
-PICTURE = FILES / "examples" / "course" / "few-steps.png"  # a row for each lane, a column for each number of steps
+PICTURE = FILES / "examples" / "course" / "few-steps.webp"  # a row for each lane, a column for each number of steps
 NUMBERS = PICTURE.with_suffix(".json")
 PRECISION = "bf16"  # of the pictures: in one step a student's rounding shows, and "auto" differs between machines
 
@@ -51,7 +52,8 @@ def record() -> None:
     end = found["teacher", STEPS[-1]]
     assert end is not None
     shown = [np.full_like(end[0], 128) if x is None else x[0] for x in found.values()]
-    files.write_bytes(PICTURE, imaging.png(imaging.grid(np.stack(shown), len(STEPS), gap=0)))
+    grid = imaging.grid(np.stack(shown), len(STEPS), gap=0)
+    Image.fromarray(grid.squeeze()).save(PICTURE, lossless=True, method=6)
     numbers = {
         "weights": {name: weights(name) for name in LANES},
         "distance": {name: [_distance(found[name, steps], end) for steps in STEPS] for name in LANES},

@@ -35,8 +35,7 @@ export function mount(lab, part) {
   /** A card folds: its picture and its title are what is seen of it. @param {HTMLElement} article */
   function card(article) {
     const { name, part: opened = "", values = "{}" } = article.dataset;
-    const kind = name === "few-steps" ? "png" : "webp";
-    const src = new URL(`../examples/course/${name}.${kind}`, import.meta.url).href;
+    const src = new URL(`../examples/course/${name}.webp`, import.meta.url).href;
     const picture = el("img", { src, alt: "", loading: "lazy" });
     const title = find(article, "h3", HTMLElement);
     const button = find(article, "button", HTMLButtonElement);
@@ -48,7 +47,9 @@ export function mount(lab, part) {
   }
 
   async function load() {
-    const { html } = await lab.client.ask(part, "cards");
+    if (cards.children.length) return;
+    const { html, error } = await lab.client.ask(part, "cards");
+    if (error) lab.say(error, true);
     if (!html || cards.children.length) return;
     const body = el("div", null);
     body.innerHTML = html; // our own file, ui/places/course.html

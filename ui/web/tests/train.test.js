@@ -64,6 +64,7 @@ test("a recorded run is shown until there are samples of one's own, and is none 
     history.earlier.map((run) => run.number),
     [1],
   );
+  assert.equal(history.shown, history.run);
 });
 
 test("the smoothed curve starts at the first value and follows", () => {

@@ -61,9 +61,10 @@ export class History {
   /** @type {Run[]} */
   earlier = [];
 
-  /** The run to show: the recorded one until there are samples of the visitor's. */
+  /** The run to show: the recorded one until there are samples of the visitor's first. */
   get shown() {
-    return this.run.grids.length || !this.example ? this.run : this.example;
+    const own = this.run.grids.length || this.earlier.length;
+    return own || !this.example ? this.run : this.example;
   }
 
   /** What the page has, and so does not ask for. */
