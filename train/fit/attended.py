@@ -1,4 +1,4 @@
-"""`python -m train.fit.attended FLAGS`: `train fit` for a program that starts it, such as the app's Train tab.
+"""`python -m train.fit.attended FLAGS`: `train fit` for a program that starts it, such as the page.
 
 It has the lowest priority, and when its standard input ends, which happens when the program closes it or ends itself,
 the run saves and stops as after Ctrl-C. This works alike on Linux, macOS and Windows, whose signals differ.
