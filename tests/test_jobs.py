@@ -19,7 +19,6 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.model import ModelSpec
 from ui import jobs, turns
 from ui.captions import caption, names, rows, summary
-from ui.counts import ENDED
 from ui.listeners import Unheard, in_thread
 from ui.models import Loading
 from ui.pace import Pace, Stopwatch
@@ -88,7 +87,7 @@ def test_every_step_of_a_short_run_arrives_once_and_in_order():
     updates, frames = collect(Job([SETTINGS], models))
     steps = list(ddpm_core.trajectory(models.model, range(13, 15), 10, variance="beta_tilde"))
     assert updates[-1].state == "finished"
-    assert all(update.state not in ENDED for update in updates[:-1])
+    assert all(update.state not in jobs.ENDED for update in updates[:-1])
     assert [frame.k for frame in frames] == list(range(10))
     for frame, step in zip(frames, steps, strict=True):
         np.testing.assert_array_equal(frame.x, to_uint8(step.x))

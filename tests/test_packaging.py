@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-APP = ("gradio", "segno", "av", "accelerate", "filelock")  # what the page needs and the library does not
+APP = ("gradio", "segno", "accelerate", "filelock")  # what the page needs and the library does not
 
 
 def lines(name: str) -> list[str]:

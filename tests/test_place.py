@@ -112,7 +112,7 @@ def test_who_listens_gets_the_end_though_others_began_meanwhile():
 
 @pytest.mark.parametrize("id", [None, "", "0123456789abcdef", [], {}])
 def test_a_run_that_is_not_here_is_one_sentence(id):
-    with pytest.raises(ValueError, match="^This run is no longer here: press Run again$"):
+    with pytest.raises(ValueError, match=r"^This run is no longer here: press Run again$"):
         made()[0].find(id)
 
 

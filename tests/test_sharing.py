@@ -14,7 +14,6 @@ from toylab import Models
 
 import ddpm_core
 from ui import jobs, turns
-from ui.counts import ENDED
 from ui.lent import Changed, lend
 from ui.places.sampling import Frame
 
@@ -126,7 +125,7 @@ def test_a_run_can_be_stopped_while_another_one_has_its_turn():
     gate.entered.acquire()  # the first one has had a turn, and waits for the next
     first.stop()
     thread.join(5)
-    assert not thread.is_alive() and seen[-1].state == "stopped" and seen[-1].state in ENDED
+    assert not thread.is_alive() and seen[-1].state == "stopped" and seen[-1].state in jobs.ENDED
     wait_for(lambda: len(LINE) == 1)
     for _ in range(40):
         gate.go.release()

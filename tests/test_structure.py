@@ -105,9 +105,12 @@ def test_no_modules_import_each_other_in_a_circle(imports):
 
 
 PAPER = {name for name in sources() if name.count(".") == 1 and under(name, "ddpm_core")} - {"ddpm_core.__main__"}
-TRAINING = ("ui.training", "ui.places.training")
-TRAINER = ("train.fit", "train.data", "train.distill")
+TRAINER = ("train.fit", "train.data", "train.distill", "train.command_line")
+TRAINING = ("ui.places.training", "ui.training")
 SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
+SERVER = ("gradio", "fastapi", "starlette", "ui.server", "ui.web", "ui.gate", "ui.listeners")
+SAMPLING = ("ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
+RUNS = ("ui.jobs", "ui.turns", "ui.forecast", "ui.counts", "ui.pace", "ui.limits", "ui.lent")
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -121,10 +124,10 @@ FORBIDDEN = {
     "the trainer knows nothing of the app": lambda found: (
         under(found.importer, "train") and under(found.imported, "gradio", "ui", "app")
     ),
-    "of the app, only training knows the trainer": lambda found: (
+    "of the app, only Train knows the trainer": lambda found: (
         under(found.importer, "ui", "app") and under(found.imported, *TRAINER) and not under(found.importer, *TRAINING)
     ),
-    "of the app, only training and the reader of results know train, the latter what evaluate has written": lambda found: (
+    "besides it only Likelihood knows train: what evaluate has written": lambda found: (
         under(found.importer, "ui", "app")
         and under(found.imported, "train")
         and not under(found.importer, *TRAINING, "ui.places.likelihood", "ui.study")
@@ -133,7 +136,27 @@ FORBIDDEN = {
         under(found.importer, "ui", "app")
         and (under(found.imported, "torch") or (not found.for_types and under(found.imported, *SLOW)))
     ),
-    "runs know no gradio": lambda found: under(found.importer, "ui.runs") and under(found.imported, "gradio"),
+    "no place imports another": lambda found: (
+        found.importer != "ui.places" and under(found.importer, "ui.places") and under(found.imported, "ui.places")
+    ),
+    "a place knows no server": lambda found: under(found.importer, "ui.places") and under(found.imported, *SERVER),
+    "a job knows no place, no sampler and no server": lambda found: (
+        found.importer in RUNS
+        and under(
+            found.imported,
+            "ui.places",
+            "ui.run_settings",
+            "ddpm_core.samplers",
+            "ddpm_core.runs",
+            "ddpm_core.process",
+            *SERVER,
+        )
+    ),
+    "what places share knows none of them": lambda found: (
+        under(found.importer, "ui")
+        and under(found.imported, "ui.places")
+        and not under(found.importer, "ui.server", "ui.examples", "ui.course_pictures")
+    ),
 }
 
 
@@ -166,8 +189,11 @@ def test_the_page_starts_without_the_slow_libraries(imports):
 
 
 def test_on_zerogpu_the_package_spaces_comes_before_torch(imports):
-    """It changes torch while that is imported. ui imports ui.environment first, which calls `zero.prepare`."""
-    (first, *_) = [found.imported for found in imports if found.importer == "ui" and under(found.imported, "ui")]
-    assert first == "ui.environment"
+    """It changes torch while that is imported. ui.server imports ui.environment first, which calls `zero.prepare`."""
+    for importer, expected in (("ui", "ui.server"), ("ui.server", "ui.environment")):
+        (first, *_) = [
+            found.imported for found in imports if found.importer == importer and under(found.imported, "ui")
+        ]
+        assert first == expected
     before = [found for found in imports if found.importer != "ui"]  # whose other imports come later
-    assert "ui.runs.zero" in imported_with(first, before) and "torch" not in imported_with(first, before)
+    assert "ui.zero" in imported_with(expected, before) and "torch" not in imported_with(expected, before)

@@ -10,22 +10,16 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ddpm_core.checkpoint.refs import CheckpointError
 from ui.limits import Refused
-
-if TYPE_CHECKING:
-    from ui.jobs import Job, Update
 
 log = logging.getLogger("ddpm_lab")
 
 # finished; stopped by its visitor; gone: nobody listened any more; refused: over a limit; wrong: settings or a
 # checkpoint that can't be; failed: for a reason that nobody foresaw
 OUTCOMES = ("finished", "stopped", "gone", "refused", "wrong", "failed")
-ENDED = ("stopped", "finished", "error")  # states of a job
 
 
 class Counts:
@@ -58,51 +52,23 @@ class Counts:
             status = "stopping" if self.closing else "ok"
             return {"status": status, "seconds": round(time.monotonic() - self._started), "here": self._here} | ended
 
-    def updates(self, job: Job) -> Generator[Update, None, None]:
-        """The updates of a run, which is counted, and logged when it ends. Raises Refused where the app is closing."""
-        asked = time.monotonic()
+    def begin(self) -> None:
+        """A run comes. Raises Refused where the app is about to stop."""
         with self._lock:
-            closing = bool(self.closing)
-            self._here += not closing
-        if closing:
-            self._end(job, "refused", limit="shutdown_seconds")
-            raise Refused("The app is about to stop: try again in a minute", "shutdown_seconds")
-        state, first = "", None
-        try:
-            for update in job.updates():
-                state = update.state
-                if state == "running" and first is None:
-                    first = time.monotonic()
-                yield update
-        finally:
-            job.stop()  # where nobody listens any more
-            with self._lock:
-                self._here -= 1
-            outcome = _outcome(state, job.failure)
-            failure = job.failure if outcome in ("refused", "wrong", "failed") else None
-            self._end(
-                job,
-                outcome,
-                waited_s=round((first or time.monotonic()) - asked, 2),
-                computed_s=round(job.computed, 2),
-                limit=getattr(failure, "name", None) if outcome == "refused" else None,
-                error=type(failure).__name__ if outcome in ("wrong", "failed") else None,
-            )
+            if self.closing:
+                raise Refused("The app is about to stop: try again in a minute", "shutdown_seconds")
+            self._here += 1
 
-    def _end(self, job: Job, outcome: str, **values: Any) -> None:
+    def leave(self) -> None:
+        """A run that has come is over."""
+        with self._lock:
+            self._here -= 1
+
+    def end(self, outcome: str, **values: Any) -> None:
+        """Count how a run has ended, also one that was refused, and log it with these values."""
         with self._lock:
             self._ended[outcome] += 1
-        note("run", outcome=outcome, **job.computation.log(), **values)
-
-
-def _outcome(state: str, failure: Exception | None) -> str:
-    if state not in ENDED:
-        return "gone"
-    if state != "error":
-        return state
-    if isinstance(failure, Refused):
-        return "refused"
-    return "wrong" if isinstance(failure, (ValueError, CheckpointError)) else "failed"
+        note("run", outcome=outcome, **values)
 
 
 def note(event: str, **values: Any) -> None:

@@ -9,16 +9,16 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import formats
-from ui.counts import ENDED
 from ui.forecast import Outlook
 from ui.lent import LentNetwork, lend
+from ui.limits import Refused
 from ui.models import Loading, revision
 from ui.offered import short_name
 from ui.turns import Place
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ddpm_core.model import Model, ModelSpec
     from ui.lab import Lab
 
+ENDED = ("stopped", "finished", "error")  # states of a job
 INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # most seconds between two updates, so that a closed page is noticed in time
 
@@ -101,28 +102,53 @@ class Job:
 
     # --- For the caller
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self) -> Generator[Update, None, None]:
         """Run, and yield the state, INTERVAL to HEARTBEAT seconds apart. Never raises.
 
-        The state of the last update is one of ENDED. Closing the iterator stops the job.
+        The state of the last update is one of ENDED. Closing the iterator stops the job. The run is counted and logged.
         """
+        counts, asked, began, state = self._lab.counts, time.monotonic(), None, ""
+        try:
+            counts.begin()
+        except Refused as refused:
+            counts.end("refused", **self.computation.log(), limit=refused.name)
+            self._say("error", str(refused))
+            yield self._state
+            return
+        try:
+            for update in self._updates():
+                state = update.state
+                began = began or (time.monotonic() if state == "running" else None)
+                yield update
+        finally:
+            self.stop()
+            counts.leave()
+            outcome = _outcome(state, self.failure)
+            failure = self.failure if outcome in ("refused", "wrong", "failed") else None
+            counts.end(
+                outcome,
+                **self.computation.log(),
+                waited_s=round((began or time.monotonic()) - asked, 2),
+                computed_s=round(self.computed, 2),
+                limit=getattr(failure, "name", None) if outcome == "refused" else None,
+                error=type(failure).__name__ if outcome in ("wrong", "failed") else None,
+            )
+
+    def _updates(self) -> Iterator[Update]:
         # In the context of the request, from which ZeroGPU takes whose quota a run uses.
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
         said = None
-        try:
-            while True:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._results or self._state is not said, timeout=HEARTBEAT)  # noqa: B023
+                said, results = self._state, list(self._results)
+                self._results.clear()
+            yield self._update(said, results)
+            if said.state in ENDED:
+                return
+            if results or said.state == "loading":  # other changes are rare, and reported at once
                 with self._news:
-                    self._news.wait_for(lambda: self._results or self._state is not said, timeout=HEARTBEAT)  # noqa: B023
-                    said, results = self._state, list(self._results)
-                    self._results.clear()
-                yield self._update(said, results)
-                if said.state in ENDED:
-                    return
-                if results or said.state == "loading":  # other changes are rare, and reported at once
-                    with self._news:
-                        self._news.wait_for(lambda: self._state.state in ENDED, timeout=INTERVAL)
-        finally:
-            self.stop()
+                    self._news.wait_for(lambda: self._state.state in ENDED, timeout=INTERVAL)
 
     def stop(self) -> None:
         """Stop as soon as possible: after the current step, or at once when none is being computed."""
@@ -310,6 +336,17 @@ class Work:
     def notify(self, sentence: str) -> None:
         """Tell the visitor something while the job goes on."""
         self._job.notice = sentence
+
+
+def _outcome(state: str, failure: Exception | None) -> str:
+    """What a job counts as, which ends in this state: one of counts.OUTCOMES."""
+    if state not in ENDED:
+        return "gone"
+    if state != "error":
+        return state
+    if isinstance(failure, Refused):
+        return "refused"
+    return "wrong" if isinstance(failure, (ValueError, CheckpointError)) else "failed"
 
 
 def _queue(before: int, seconds: float | None) -> str:

@@ -13,11 +13,9 @@ from contextvars import copy_context
 from typing import Any, ClassVar
 
 from ui import formats, listeners
-from ui.counts import ENDED
 from ui.fields import Request
-from ui.jobs import Computation, Job, Update, unforeseen
+from ui.jobs import ENDED, Computation, Job, Update, unforeseen
 from ui.lab import Lab
-from ui.limits import Refused
 
 KEPT = 64  # ended runs whose results can still be asked for
 REMEMBERED = 4  # of these, runs whose messages are kept
@@ -131,13 +129,11 @@ class Run:
         try:
             if self.job is None:
                 return self._say(Update("error", self._error))
-            with closing(self._place.lab.counts.updates(self.job)) as updates:
+            with closing(self.job.updates()) as updates:
                 for update in updates:
                     self._say(update)
                     if update.state not in ENDED and time.monotonic() - self._heard > listeners.PATIENCE:
                         return self._say(Update("stopped", str(listeners.Unheard())))
-        except Refused as refused:
-            self._say(Update("error", str(refused)))
         except Exception as error:  # the job tells its own: this is of `shown`
             log.exception("a result could not be shown")
             self._say(Update("error", unforeseen(error, self.computation.images)))

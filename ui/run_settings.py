@@ -16,6 +16,8 @@ from ui.offers import class_names
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
 
+LANE = ("checkpoint", "sampler", "steps", "spacing", "variance", "eta")  # what a second lane has of its own
+
 CHECKPOINT = Reference("checkpoint", "Model")
 SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=formats.SAMPLER, more=True)
 STEPS = Whole(

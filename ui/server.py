@@ -31,7 +31,7 @@ from ui import chooser, formats, hardware, temporary, web, zero
 from ui.counts import Counts
 from ui.export.invitation import Served, invitation
 from ui.gate import Gate
-from ui.jobs import Job, Update
+from ui.jobs import Job
 from ui.lab import Lab
 from ui.limits import ServerLimits
 from ui.listeners import Streams, Unheard, in_thread
@@ -254,7 +254,7 @@ class App(gr.Server):
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(run, self.lab, visitor())
         try:
-            async with aclosing(in_thread(self._updates(job), job.stop, listener())) as updates:
+            async with aclosing(in_thread(job.updates(), job.stop, listener())) as updates:
                 async for update in updates:
                     if update.state in ("error", "stopped"):
                         raise gr.Error(update.text or "The run was stopped", print_exception=False)
@@ -264,12 +264,6 @@ class App(gr.Server):
                             yield run, result
         except (Unheard, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from None
-
-    def _updates(self, job: Job):
-        try:
-            yield from self.lab.counts.updates(job)
-        except ValueError as refused:
-            yield Update("error", str(refused))
 
 
 async def _pictures(images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:

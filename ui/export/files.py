@@ -12,7 +12,7 @@ import math
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -22,9 +22,7 @@ from ddpm_core.noise import gaussian_batch
 from ui import captions
 from ui.fields import ANY
 from ui.offered import short_name
-
-if TYPE_CHECKING:
-    from ui.places.sampling import Sampling
+from ui.run_settings import LANE, Settings
 
 SLIDE = 1000  # pixels: the least width of an animation or a film strip, so that it fills half of a slide
 STRIP = 10  # pictures in a row of a film strip
@@ -32,9 +30,27 @@ GAP = 2  # pixels between pictures
 INK, PAPER = 32, 255  # of labels
 
 About = Sequence[Mapping[str, Any]]  # of each checkpoint: revision, engine
+Frames = Sequence[Mapping[int, np.ndarray]]  # of each lane: the kept x by step, uint8 (N, H, W, C)
 
 
-def save(run: Sampling, kind: str, about: About) -> tuple[str, bytes]:
+class Saved(Protocol):
+    """What is saved of a run: see `ui.places.sampling.Sampling`."""
+
+    @property
+    def request(self) -> Settings: ...
+    @property
+    def lanes(self) -> Sequence[Settings]: ...
+    @property
+    def refs(self) -> Sequence[str]: ...
+    @property
+    def steps(self) -> Sequence[Sequence[captions.Row]]: ...
+    @property
+    def frames(self) -> Frames: ...
+    @property
+    def x_0(self) -> Mapping[int, np.ndarray]: ...
+
+
+def save(run: Saved, kind: str, about: About) -> tuple[str, bytes]:
     """The name and the content of a file of a run, kind one of KINDS. about: of each of run.refs.
 
     Raises ValueError for a kind that there is not, and where there is no picture yet.
@@ -48,10 +64,8 @@ def save(run: Sampling, kind: str, about: About) -> tuple[str, bytes]:
     return f"{_stem(run, frames)}{suffix}", make(run, frames, settings(run, frames, about))
 
 
-def settings(run: Sampling, frames: Sequence[Mapping[int, Any]], about: About) -> str:
+def settings(run: Saved, frames: Sequence[Mapping[int, Any]], about: About) -> str:
     """The settings of a run as JSON, enough to repeat it: what its lanes share, and of each lane what is its own."""
-    from ui.places.sampling import LANE
-
     first, known = run.lanes[0], dict(zip(run.refs, about, strict=False))
     content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "guidance", "clip")}
     content["lanes"] = [
@@ -63,10 +77,7 @@ def settings(run: Sampling, frames: Sequence[Mapping[int, Any]], about: About) -
     return json.dumps(content, ensure_ascii=False)
 
 
-Frames = Sequence[Mapping[int, np.ndarray]]  # of each lane: the kept x by step, uint8 (N, H, W, C)
-
-
-def _picture(run: Sampling, frames: Frames, about: str) -> bytes:
+def _picture(run: Saved, frames: Frames, about: str) -> bytes:
     """The last pictures in the model's own resolution, with a row for each lane; a grid has the rows that it has."""
     last = [lane[max(lane)] for lane in frames if lane]
     columns = None if len(last) == 1 else len(last[0])
@@ -75,7 +86,7 @@ def _picture(run: Sampling, frames: Frames, about: str) -> bytes:
     return imaging.png(imaging.grid(np.concatenate(last), columns, GAP), about=about)
 
 
-def _strip(run: Sampling, frames: Frames, about: str) -> bytes:
+def _strip(run: Saved, frames: Frames, about: str) -> bytes:
     """Up to STRIP moments from noise to x_0, a row for each image of each lane, with t above and the lane beside it."""
     moments = imaging.thin(_moments(run, frames), STRIP)
     count, lanes = run.request.count, len(moments[0][1])
@@ -87,7 +98,7 @@ def _strip(run: Sampling, frames: Frames, about: str) -> bytes:
     return imaging.png(_labelled(image, [f"t = {t}" for t, _ in moments], names, side), about=about)
 
 
-def _film(run: Sampling, frames: Frames) -> list[np.ndarray]:
+def _film(run: Saved, frames: Frames) -> list[np.ndarray]:
     """The x_t at every moment, large enough for a slide, two lanes side by side, with t and the lanes' names."""
     moments = _moments(run, frames)
     wide = sum(imaging.grid(lane).shape[1] for lane in moments[0][1])
@@ -111,11 +122,11 @@ def animation(film: Sequence[np.ndarray], kind: str, about: str) -> bytes:
     return file.getvalue()
 
 
-def _animated(kind: str) -> Callable[[Sampling, Frames, str], bytes]:
+def _animated(kind: str) -> Callable[[Saved, Frames, str], bytes]:
     return lambda run, frames, about: animation(_film(run, frames), kind, about)
 
 
-def _csv(run: Sampling, frames: Frames, about: str) -> bytes:
+def _csv(run: Saved, frames: Frames, about: str) -> bytes:
     """A row for each lane: what it is, and what each step did."""
     lines = ["lane,name,step,t,s,alpha_bar_t,sigma"]
     for number, (name, steps) in enumerate(zip(captions.names(run.lanes), run.steps, strict=True)):
@@ -124,7 +135,7 @@ def _csv(run: Sampling, frames: Frames, about: str) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _zip(run: Sampling, frames: Frames, about: str) -> bytes:
+def _zip(run: Saved, frames: Frames, about: str) -> bytes:
     """settings.json, x_T.npy and x_0.npy (float32, N × C × H × W), every kept x_t as PNG."""
     first = next(lane[max(lane)] for lane in frames if lane)
     shape = np.moveaxis(first, -1, 1).shape[1:]
@@ -154,7 +165,7 @@ KINDS = {
 }
 
 
-def _moments(run: Sampling, frames: Frames) -> list[tuple[int, list[np.ndarray]]]:
+def _moments(run: Saved, frames: Frames) -> list[tuple[int, list[np.ndarray]]]:
     """(s, the x of every lane at that time) of each time of which any lane has a picture, from noise to x_0.
 
     A lane without a picture of that time shows its previous one, or its first one where there is none.
@@ -196,7 +207,7 @@ def _npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _stem(run: Sampling, frames: Sequence[Mapping[int, Any]]) -> str:
+def _stem(run: Saved, frames: Sequence[Mapping[int, Any]]) -> str:
     first = run.lanes[0]
     if len(run.lanes) > 2:
         parts = [short_name(first.checkpoint), "grid"]

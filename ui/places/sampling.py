@@ -27,10 +27,9 @@ from ui.offers import estimate, samplers, step_limits, variances
 from ui.pace import Stopwatch
 from ui.pictures import LOSSLESS, frame_format, kept_steps, uri
 from ui.place import Place, Run, Values
-from ui.run_settings import CHECKPOINT, ETA, SAMPLER, SPACING, STEPS, VARIANCE, Settings
+from ui.run_settings import CHECKPOINT, ETA, LANE, SAMPLER, SPACING, STEPS, VARIANCE, Settings
 
 SAME = "same"  # in lane B: what lane A has
-LANE = ("checkpoint", "sampler", "steps", "spacing", "variance", "eta")  # what a second lane has of its own
 SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"})
 
 
