@@ -171,7 +171,7 @@ def _to(original):
         options = {"memory_format": layout} if layout is not None else {}
         if is_ours != ours:
             _here.copy(self, None, non_blocking)
-            host = _Move.apply(self)
+            host = _Move.apply(self if is_ours else original(self, dtype=dtype or self.dtype))  # cast on the CPU
             copy = False
         return original(host, dtype=dtype or self.dtype, copy=copy, **options)
 
@@ -229,6 +229,7 @@ def _nothing(*_, **__):
 def _cuda(accelerator):
     return {
         **dict.fromkeys(("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"), _nothing),
+        "set_sync_debug_mode": _nothing,
         "_lazy_init": _nothing,
         "is_available": lambda: True,
         "is_initialized": lambda: True,

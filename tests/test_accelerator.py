@@ -1,5 +1,7 @@
 """Sampling, training, distilling and evaluating on a pretend CUDA device, an older one and Apple's, against the CPU."""
 
+import json
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from test_distill import METHODS, make_teacher, words
 from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
+from benchmarks.first_gpu import colours
 from ddpm_core import Model, NoiseSchedule, trajectory
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.torch import chunks
@@ -341,3 +344,23 @@ def test_scores_are_computed_where_the_model_is():
     model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8)
     process = SimpleNamespace(device=torch.device("cuda:0"))
     assert Study(Options(checkpoint="", data="", out=Path("study")), model, process).device == torch.device("cuda:1")
+
+
+def test_an_evaluation_gives_the_numbers_of_the_cpu(device, tmp_path, monkeypatch):
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("train.evaluate.report.draw_plots", lambda *_: None)
+    monkeypatch.setitem(sys.modules, "colours", SimpleNamespace(features=colours))
+    images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=images)
+    ddpm_core.save(small_model("cpu"), tmp_path / "model")
+    words = ["evaluate", str(tmp_path / "model"), "--data", str(tmp_path / "data.npz"), "--metrics", "fid,bpd"]
+    words += ["--extractor", "colours:features", "--steps", "2", "--sampler", "ddim", "--variance", "beta"]
+    words += ["--samples", "4", "--test-images", "2", "--precision", "fp32", "--engine", "torch"]
+    rows = []
+    for place in ("cpu", "auto"):
+        AcceleratorState._reset_state(reset_partial_state=True)
+        assert main([*words, "--out", str(tmp_path / place), "--device", place]) == 0
+        found = json.loads((tmp_path / place / "results.json").read_text())
+        rows.append(found["cells"][0]["scores"][0]["value"])
+        rows.append(found["bits"]["chains"][0]["bits_per_dim"])
+    assert rows[2:] == pytest.approx(rows[:2], rel=1e-5)

@@ -1,11 +1,13 @@
 """The parts of the benchmarks that could be wrong without anybody noticing."""
 
 import numpy as np
+import pretend
 import pytest
 import torch
 from safetensors.torch import save_file
+from training import process_restored  # noqa: F401
 
-from benchmarks import digits, training
+from benchmarks import digits, first_gpu, training
 from train.fit.config import Config
 
 
@@ -93,3 +95,18 @@ def test_our_training_step_is_the_trainers(tmp_path, times):
     step()
     with pytest.raises(StopIteration):  # it has done the two steps of its run
         step()
+
+
+def test_the_first_day_on_a_gpu_runs_to_its_end_on_a_pretend_one(tmp_path, monkeypatch):
+    """Nothing that it says of speed means anything here."""
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
+    monkeypatch.setattr("train.evaluate.report.draw_plots", lambda *_: None)
+    page = tmp_path / "page.md"
+    with pretend.accelerator("cuda", (7, 5)):
+        first_gpu.main(["--quick", "--out", str(page)])
+    told = page.read_text()
+    assert "failed" not in told and "Left out" not in told, told
+    assert all(f"## {part.__name__.replace('_', ' ').capitalize()}\n" in told for part in first_gpu.PARTS)
+    assert told.count("| 0 |") >= 5  # exit statuses, and two models' levels
+    assert "has no bf16" in told  # one part of a table is not the end of it
