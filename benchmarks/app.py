@@ -24,46 +24,46 @@ import torch
 import ddpm_core
 from benchmarks._measure import describe, spread
 from ddpm_core import defaults, files
-from ui.runs.frames import RunView
-from ui.runs.job import Job
-from ui.runs.models import Models
-from ui.runs.settings import Settings
+from ui import build
+from ui.jobs import Job
+from ui.lab import Lab
+from ui.places.sampling import Sampling, Watch
 
 if TYPE_CHECKING:  # not everybody has it: the page is then not measured
     from playwright.sync_api import Browser
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RUNS = {
-    "1 image": Settings(count=1),
-    "4 images": Settings(count=4),
-    "4 images, 500 steps": Settings(steps=500, count=4),
+    "1 image": Watch(count=1),
+    "4 images": Watch(count=4),
+    "4 images, 500 steps": Watch(steps=500, count=4),
 }
 
 # In the page: press Run, and give the milliseconds to the first and to the last frame.
 CLICK = """() => new Promise((done) => {
-  const root = document.querySelector(".ddpm-player");
-  const before = root.dataset.run, start = performance.now();
+  const part = document.querySelector(".part-watch"), before = part.dataset.run, start = performance.now();
+  const player = part.querySelector(".ddpm-player"), old = player.dataset.frames;
   let first = null;
   const observer = new MutationObserver(() => {
-    if (root.dataset.run === before) return;
-    if (root.dataset.frames !== "0" && !root.classList.contains("dim")) first ??= performance.now() - start;
-    if (root.dataset.state !== "finished") return;
+    if (part.dataset.run === before) return;
+    if (player.dataset.frames !== old) first ??= performance.now() - start;
+    if (part.dataset.state !== "finished") return;
     observer.disconnect();
     requestAnimationFrame(() => done([first, performance.now() - start]));
   });
-  observer.observe(root, { attributes: true });
-  document.querySelector("#run").click();
+  observer.observe(part, { attributes: true, subtree: true });
+  part.querySelector(".run").click();
 })"""
 
 
-def bare(model: ddpm_core.Model, run: Settings) -> None:
+def bare(model: ddpm_core.Model, run: Watch) -> None:
     """The run by the sampler alone."""
     ddpm_core.sample(model, run.seeds, run.steps, variance=run.variance)
 
 
-def job(models: Models, run: Settings) -> None:
+def job(lab: Lab, run: Watch) -> None:
     """The run as the app's job."""
-    for _ in RunView([], Job([run], models)).messages():
+    for _ in Job(Sampling(lab, run), lab).updates():
         pass
 
 
@@ -76,12 +76,12 @@ def seconds(work: Callable[..., object], *arguments: object) -> float:
 
 def measure_job(rounds: int) -> Iterator[dict]:
     """The app's jobs against the sampler alone."""
-    models = Models()
-    model = models.get(defaults.CHECKPOINT)
+    lab = build().lab
+    model = lab.models.get(defaults.CHECKPOINT)
     for name, run in RUNS.items():
         seconds(bare, model, run)  # warms up, as the next line does
-        seconds(job, models, run)
-        pairs = [(seconds(bare, model, run), seconds(job, models, run)) for _ in range(rounds)]
+        seconds(job, lab, run)
+        pairs = [(seconds(bare, model, run), seconds(job, lab, run)) for _ in range(rounds)]
         yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
             "ratio": spread([ours / alone for alone, ours in pairs])
         }
@@ -111,7 +111,7 @@ def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
         with served() as (url, address):
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
             page.goto(url)
-            page.wait_for_selector("#run")
+            page.wait_for_selector("html[data-ready=true]")
             usable = time.perf_counter() - started
             page.close()
     yield {"start": "python app.py", "address_seconds": address, "usable_page_seconds": usable}
@@ -120,8 +120,8 @@ def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
         for name, run in RUNS.items():
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
             page.goto(f"{url}?steps={run.steps}&count={run.count}&seed={run.seed}")
-            page.wait_for_function(f"document.querySelector('#steps input[type=number]')?.value === '{run.steps}'")
-            page.wait_for_selector("#estimate p:has-text('on this')")
+            page.wait_for_selector("html[data-ready=true]")
+            page.wait_for_selector(".part-watch[data-ready=true]")
             seconds(bare, model, run)  # warms up, as the next line does
             page.evaluate(CLICK)
             first, ratios, alone = [], [], []

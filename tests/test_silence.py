@@ -24,7 +24,7 @@ WAYS = {
     "library": "import ddpm_core; ddpm_core.sample(ddpm_core.load('mnist-tiny', engine='torch'), [1], 1)",
     "app": """
 import ui
-from ui.runs.limits import ServerLimits
+from ui.limits import ServerLimits
 demo = ui.build("mnist-tiny", "cpu", False, ServerLimits.choose(False, []), False, False)
 ui.launch(demo, server_name="127.0.0.1", server_port=None, prevent_thread_lock=True)
 ui.close(demo, 1)
