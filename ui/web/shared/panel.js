@@ -211,7 +211,7 @@ export class Panel {
       this.part,
       values,
       (message) => {
-        kept.set(`run-${this.part}`, message.run);
+        if (message.run !== this.stream.run) kept.set(`run-${this.part}`, message.run);
         this.stream.receive(message);
       },
       () => this.stream.lose(),
