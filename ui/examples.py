@@ -40,7 +40,7 @@ EXAMPLES: dict[str, Values] = {
 }
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
-TRAIN_QUALITY = 60  # of its pictures, as their noise can't be packed without loss
+TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
 
 
 def record(parts: list[str]) -> None:
@@ -101,16 +101,17 @@ def recorded(run: RunFolder) -> Values:
     grids = list(news["grids"])
     while len(grids) < len(run.grids):
         grids += run.news(run.version, 0, len(grids))["grids"]
-    last = len(grids) - 1
-    kept = sorted({round(last * (i / (TRAIN_GRIDS - 1)) ** 2) for i in range(TRAIN_GRIDS)})
+    kept = sorted({round((len(grids) - 1) * (i / (TRAIN_GRIDS - 1)) ** 2) for i in range(TRAIN_GRIDS)})
+    end = grids[-1]["step"]
+    points = [(step, loss, None, 0) for step, loss, *_ in run.points if step <= end]
     answer = news | {
         "title": run.title(),
         "recipe": run.recipe(),
-        "total": run.step,
-        "points": [(step, loss, None, 0) for step, loss, *_ in run.points[:: -(-len(run.points) // TRAIN_POINTS)]],
+        "total": end,
+        "points": points[:: -(-len(points) // TRAIN_POINTS)],
         "grids": [grids[i] | {"seconds": 0} for i in kept],
     }
-    return {"images": run.step * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
+    return {"images": end * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
 
 
 def _finished(results: list[Values]) -> list[Values]:

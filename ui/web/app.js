@@ -118,9 +118,12 @@ export class Lab {
     /** @type {Lesson | undefined} */
     const lesson = this.given.given.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
     const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");
-    const all = part ? values : { ...lesson?.values, ...values };
+    const wanted = part ? values : { ...lesson?.values, ...values };
     const eager = Boolean(part) && Object.keys(values).some((field) => this.#names.has(field));
-    return this.open(shown, back || lesson ? this.whole(shown, all) : all, { eager, lesson: lesson ? name : null });
+    return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
+      eager,
+      lesson: lesson ? name : null,
+    });
   }
 
   /** All fields of a part: as on a new page, but for these values. @param {string} part @param {Values} values @returns {Values} */
