@@ -43,7 +43,7 @@ alpha_bar = Exercise(
             lambda beta: 1 - (1 - beta).cumprod(0)
         ),
     },
-    hint="ᾱ_t is a product over the steps 1 to t (below Eq. 4), and ᾱ_0 = 1.",
+    hint="ᾱ_t is a product over the steps 1 to t (beside Eq. 4), and ᾱ_0 = 1.",
 )
 
 

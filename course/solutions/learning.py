@@ -14,7 +14,8 @@ def draw_times(n, T):
 
 
 def x0_from_eps(schedule, x_t, t, eps):
-    """x̂_0, the picture that belongs to x_t if ε is the noise in it: Eq. 4, solved for x_0 (Eq. 15).
+    """x̂_0, the picture that belongs to x_t if ε is the noise in it: Eq. 4, solved for
+    x_0 (Eq. 15).
 
     x_t, eps: float32 (N, C, H, W); t: int64 (N,). Returns float32 (N, C, H, W).
     """
@@ -26,9 +27,9 @@ def x0_from_eps(schedule, x_t, t, eps):
 def l_simple(network, schedule, x_0, t, eps):
     """‖ε − ε_θ(x_t, t)‖², averaged over all pixels of the batch, L_simple, Eq. 14.
 
-    network(x, index) → (N, C, H, W): it counts times from 0, so its index is t − 1. x_0, eps: float32 (N, C, H, W);
-    t: int64 (N,). ddpm_core.q_sample(schedule, x_0, t, eps) is your q_sample of notebook 1. Returns one number, a
-    tensor with its gradient.
+    network(x, index) → (N, C, H, W): it counts times from 0, so its index is t − 1.
+    x_0, eps: float32 (N, C, H, W); t: int64 (N,). ddpm_core.q_sample(schedule, x_0, t,
+    eps) is your q_sample of notebook 1. Returns one number, a tensor with its gradient.
     """
     x_t = ddpm_core.q_sample(schedule, x_0, t, eps)
     return (eps - network(x_t, t - 1)).square().mean()
@@ -45,10 +46,11 @@ def train_step(optimiser, loss):
 
 
 def update_average(average, network, decay):
-    """θ_average ← decay · θ_average + (1 − decay) · θ, in place, for each parameter (the EMA of section 4).
+    """θ_average ← decay · θ_average + (1 − decay) · θ, in place, for each parameter
+    (the EMA of Appendix B).
 
-    average, network: two networks of one kind; .parameters() gives their weights in the same order. Only the average
-    changes. Returns nothing.
+    average, network: two networks of one kind; .parameters() gives their weights in the
+    same order. Only the average changes. Returns nothing.
     """
     with torch.no_grad():
         for a, p in zip(average.parameters(), network.parameters(), strict=True):
