@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import nbformat
 import notebooks
@@ -485,10 +486,9 @@ def hand_in(folder, **changes):
 
 def test_grading_says_which_checks_pass(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(grade, "apart", grade.grade)
-    monkeypatch.setattr(grade, "SECONDS", 1.0)
     hand_in(
         tmp_path / "ada",
-        snr="def snr(schedule):\n    while True:\n        pass",
+        snr="def snr(schedule):\n    return schedule.T / 0",
         alpha_bar="def alpha_bar(beta):\n    return 1 - beta",
         q_sample=notebooks.question("1_forward", "q_sample"),
         forward_step="def forward_step(",
@@ -498,9 +498,13 @@ def test_grading_says_which_checks_pass(tmp_path, monkeypatch, capsys):
     grade.main([str(tmp_path)])
     shown = capsys.readouterr().out
     assert re.search(r"^ada +✗··✗✓✓ .* 2/26$", shown, re.M) and re.search(r"^bob +✓{6} .* 6/26$", shown, re.M)
-    assert (
-        "alpha_bar: That is α_t" in shown and "snr: Not at its end" in shown and "broken.ipynb is no notebook" in shown
-    )
+    assert "alpha_bar: That is α_t" in shown and "ZeroDivisionError" in shown and "broken.ipynb is no notebook" in shown
+
+
+def test_a_function_that_does_not_come_to_an_end_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(grade, "SECONDS", 0.1)
+    result = grade.checked(check.EXERCISES["snr"], lambda schedule: time.sleep(1000))
+    assert not result.passed and "Not at its end" in result.sentence
 
 
 def test_a_student_whose_code_ends_python_is_graded_alone(tmp_path):
