@@ -17,7 +17,7 @@ settings.load_profile("seeded")
 SLOW = (
     *("test_app", "test_engine", "test_train_processes", "test_evaluate", "test_player", "test_train_tab"),
     *("test_train", "test_explore_page", "test_openvino_graph", "test_share", "test_hub", "test_lab_page"),
-    *("test_optimised", "test_distill", "test_silence"),
+    *("test_optimised", "test_distill", "test_silence", "test_accelerator", "test_benchmarks"),
 )
 
 

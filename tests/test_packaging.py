@@ -26,7 +26,7 @@ def test_the_library_and_the_app_ask_for_the_same_versions():
 
 def test_every_requirement_is_a_range_whose_lower_end_is_in_the_table():
     table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for line in lines("requirements.txt") + lines("requirements-dev.txt"):
+    for line in lines("requirements.txt") + lines("requirements-dev.txt") + lines("course/requirements.txt"):
         name, lowest = re.match(r"([\w-]+)>=([\d.]+)", line).groups()
         assert "==" not in line.split(";")[0]
         assert re.search(rf"^\| {name} \| {re.escape(lowest)} \|", table, re.M), f"{name} {lowest} is not in the table"

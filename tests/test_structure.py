@@ -16,7 +16,7 @@ import pytest
 import ddpm_core
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("ddpm_core", "ui", "train", "benchmarks")
+PACKAGES = ("ddpm_core", "ui", "train", "benchmarks", "course")
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,10 @@ RUNS = ("ui.jobs", "ui.turns", "ui.forecast", "ui.counts", "ui.pace", "ui.limits
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
+    ),
+    "nobody needs the course, and the course needs no app": lambda found: (
+        (under(found.imported, "course") and not under(found.importer, "course"))
+        or (under(found.importer, "course") and under(found.imported, "gradio", "ui", "app"))
     ),
     "the paper's modules know no files and no engines": lambda found: (
         found.importer in PAPER and under(found.imported, "ddpm_core.checkpoint", "ddpm_core.engines")

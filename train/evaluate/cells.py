@@ -168,7 +168,7 @@ class Cells:
         """Features of the cell, of these batches."""
         folder = self._folder(cell)
         for file, seeds in batches:
-            if self._is_done(cell):  # and its features are deleted
+            if self._is_done(cell):
                 return
             self._study.bar.set_description(cell.name)
             started = time.monotonic()
@@ -182,7 +182,9 @@ class Cells:
                 write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
             if self._study.options.keep_images:
                 save_arrays(folder / f"images-{seeds.start:06d}.npz", images=images)
-            save_arrays(file, seconds=seconds, **self._extractor(images))
+            features = self._extractor(images)
+            if not self._is_done(cell):  # another process may have made this batch too, and the cell been scored
+                save_arrays(file, seconds=seconds, **features)
 
     def _grid(self, images: np.ndarray) -> np.ndarray:
         """The first images as a picture, with labels one class a column."""

@@ -1,0 +1,5 @@
+"""A course in five notebooks: the student fills in the equations, and `course.check` says whether they are right."""
+
+import warnings
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, which wants ipywidgets for its bars

@@ -1,0 +1,46 @@
+"""The course's notebooks as the tests see them: with the solutions filled in."""
+
+import importlib
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+from nbformat import NotebookNode
+
+from course import check
+
+COURSE = Path(check.__file__).parents[1]
+
+
+def read(name: str) -> NotebookNode:
+    return nbformat.read(COURSE / f"{name}.ipynb", as_version=nbformat.NO_CONVERT)
+
+
+def solutions(notebook: str) -> ModuleType:
+    """The module with the solutions of a notebook: that of "3_back" is course.solutions.back."""
+    return importlib.import_module(f"course.solutions.{notebook[2:]}")
+
+
+def solution(notebook: str, exercise: str) -> str:
+    return inspect.getsource(getattr(solutions(notebook), exercise))
+
+
+def exercise_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    """The cells to be filled in, by the name of their exercise."""
+    return {cell.id.removeprefix("exercise-"): cell for cell in notebook.cells if cell.id.startswith("exercise-")}
+
+
+def question(notebook: str, exercise: str) -> str:
+    """The cell of an exercise as it must stand in the notebook: the solution without its body, and the check."""
+    source = solution(notebook, exercise)
+    head = source[: source.rindex('"""') + 3]
+    return f"{head}\n    raise NotImplementedError\n\n\ncheck.{exercise}({exercise})"
+
+
+def solved(name: str) -> NotebookNode:
+    """The notebook with the solutions in its exercises."""
+    notebook = read(name)
+    for exercise, cell in exercise_cells(notebook).items():
+        cell.source = f"{solution(name, exercise)}\n\ncheck.{exercise}({exercise})"
+    return notebook

@@ -1,0 +1,135 @@
+"""The course: what its lessons and cards open, the pictures of the cards, and a visitor's way through it."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+from toylab import described, toy_lab
+
+import ui
+from ui import few_steps
+from ui.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
+from ui.models import Models
+from ui.places import course, forward, latents, likelihood, plane, sampling, training
+
+pytest_plugins = ("browser",)
+PLACES = (
+    *(sampling.SamplingPlace, plane.PlanePlace, forward.ForwardPlace),
+    *(latents.LatentsPlace, likelihood.LikelihoodPlace, training.TrainingPlace),
+)
+
+
+@pytest.mark.parametrize("opened", [*course.LESSONS, *course.cards()], ids=lambda opened: opened.name)
+def test_what_a_lesson_and_a_card_open_is_possible(opened):
+    (place,) = [place for place in PLACES if opened.part in place.forms]
+    form = place.forms[opened.part]
+    assert opened.values.keys() <= form.kinds().keys()
+    form.check(opened.values)
+    if opened.part not in ("forward", "train"):
+        about = described(place(toy_lab(Models("cpu"))), opened.part, opened.values)
+        assert "estimate" in about, about
+
+
+def test_every_card_has_a_picture_and_whole_html():
+    page = ElementTree.fromstring(f"<body>{course.CARDS.read_text(encoding='utf-8')}</body>")
+    cards = [card for card in page if card.tag == "article"]
+    assert [card.get("data-name") for card in cards] == [card.name for card in course.cards()]
+    for card in cards:
+        assert all(card.find(path) is not None for path in ("h3", "p", "p/button", "p/a", "details/math"))
+        assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.examples course"
+    lessons = course.CoursePlace(toy_lab()).given()["lessons"]
+    assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5
+    assert all(all(lesson.values()) for lesson in lessons)
+
+
+@pytest.mark.parametrize("name", LANES)
+def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name):
+    numbers = json.loads(NUMBERS.read_text(encoding="utf-8"))
+    assert numbers["weights"][name] == few_steps.weights(name), "models have changed: python -m ui.examples few-steps"
+    row = np.split(np.asarray(Image.open(PICTURE).convert("L")).astype(int), len(LANES))[list(LANES).index(name)]
+    for steps, picture in zip(STEPS[:4], np.split(row, len(STEPS), axis=1), strict=False):
+        drawn = few_steps.draw(name, steps, SEEDS[:1])
+        distance = numbers["distance"][name][STEPS.index(steps)]
+        assert (drawn is None) == (distance is None) == (name == "student" and steps > 4)
+        if drawn is not None:
+            assert abs(drawn[0, ..., 0] - picture).mean() < 3  # arithmetic differs between machines
+
+
+# --- The page
+
+
+@pytest.fixture(scope="module")
+def url(torch_page):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
+        app = ui.build()
+        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+        yield app.local_url
+        ui.close(app)
+
+
+def test_the_course_from_its_first_to_its_last_click(page, url):
+    def at(lesson, part):
+        page.wait_for_function("(name) => document.querySelector('#course-bar').dataset.lesson === name", arg=lesson)
+        page.wait_for_selector(f"nav [data-part={part}][aria-current=true], .part-{part}[data-ready=true]:visible")
+
+    page.goto(f"{url}?tab=learn")  # a link of earlier versions
+    page.wait_for_selector(f".course[data-cards='{len(course.cards())}']")
+    page.locator(".course .lessons button").first.click()
+    for lesson in course.LESSONS:
+        at(lesson.name, lesson.part)
+        assert page.get_by_text(lesson.question).is_visible() and not page.get_by_text(lesson.answer).is_visible()
+        page.locator("#course-bar summary", has_text="Answer").click()
+        assert page.get_by_text(lesson.answer).is_visible()
+        if lesson is not course.LESSONS[-1]:
+            page.get_by_label("Next lesson").click()
+    assert page.get_by_label("Next lesson").is_disabled()
+
+    # Back and Forward go through the lessons, with their values.
+    page.go_back()
+    at("which-noise", "compare")
+    page.wait_for_selector(".part-compare [data-name=sampler_b] input[value=ddpm]:checked", state="attached")
+    page.go_forward()
+    at("two-steps", "compare")
+
+    # The button of a lesson runs it, and what it has set is in the link, which opens in a fresh profile.
+    page.locator("#course-bar .do button").click()
+    page.wait_for_selector(".part-compare[data-state=finished]")
+    link = page.url
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    assert asked["lesson"] == "two-steps" and asked["sampler_b"] == "consistency" and asked["label"] == "5"
+    page.get_by_label("End the course").click()
+    page.wait_for_selector("#course-bar", state="hidden")
+    assert "lesson" not in page.url
+    fresh = page.context.browser.new_page()
+    fresh.goto(link)
+    fresh.wait_for_selector("#course-bar[data-lesson=two-steps]")
+    fresh.wait_for_selector(".part-compare[data-ready=true]")
+    assert fresh.locator(".part-compare [data-name=steps] input[type=number]").input_value() == "2"
+
+    # A teacher's: settings of their own, and two controls.
+    fresh.locator("summary", has_text="For teachers").click()
+    for name in ("steps", "seed"):
+        fresh.locator(f".teacher input[value={name}]").check()
+    fresh.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+    fresh.get_by_text("Copy the link for my class").click()
+    link = fresh.evaluate("window.copied")
+    fresh.goto(f"{url}?lesson=two-steps&steps=4&only=steps,seed")  # the shortest one
+    fresh.wait_for_selector(".part-compare[data-ready=true]")
+    assert parse_qs(urlsplit(link).query)["only"] == ["steps,seed"]
+    shown = fresh.locator(".part-compare [data-name]:visible")
+    assert shown.evaluate_all("(all) => all.map((one) => one.dataset.name)") == ["steps", "seed"]
+    assert fresh.locator(".part-compare [data-name=steps] input[type=number]").input_value() == "4"
+    assert fresh.locator(".part-compare [data-name=sampler_b] input:checked").input_value() == "consistency"
+    fresh.close()
+
+    # A card opens its part.
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#places button", has_text="Course").click()
+    page.locator(".card[data-name=shapes] summary").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("button", name="Show SNR below 1").click()
+    page.wait_for_selector(".forward[data-t='400'][data-picture=cat]")
