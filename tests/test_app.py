@@ -377,7 +377,7 @@ def test_a_wrong_seed_is_refused_with_the_range(page, url, seed):  # noqa: F811
 
 
 def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):  # noqa: F811
-    window = opened(page, url, steps=1000, count=32)
+    window = opened(page, url, steps=1000, count=16)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
     old = window.get_attribute(".part-watch", "data-run")
@@ -392,7 +392,7 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):  # 
 
 
 def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):  # noqa: F811
-    window = opened(page, url, steps=1000, count=32)
+    window = opened(page, url, steps=1000, count=16)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
     before = window.get_attribute(".part-watch", "data-run")
@@ -403,10 +403,10 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):  # noqa: F81
 
 
 def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url, lab):  # noqa: F811
-    one = opened(page, url, steps=1000, count=32)
+    one = opened(page, url, steps=1000, count=16)
     one.click(".part-watch .run")
     state(one, state="running")
-    other = opened(browser.new_context().new_page(), url, steps=1000, count=32)
+    other = opened(browser.new_context().new_page(), url, steps=1000, count=16)
     other.click(".part-watch .run")
     for window in (one, other):
         window.wait_for_selector(".status-text:text('Running, shared with 1 other')")
