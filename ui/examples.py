@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from ddpm_core import image_files
 from ui import course_pictures, few_steps
 from ui.jobs import Job
 from ui.place import Values
@@ -133,7 +132,7 @@ def _light(content: Any, quality: int | None = None) -> Any:
     if not found:
         return content
     file = io.BytesIO()
-    picture = Image.open(io.BytesIO(base64.b64decode(content[found.end() :])))
+    picture = image_files.open_picture(io.BytesIO(base64.b64decode(content[found.end() :])))
     picture.save(file, "WEBP", lossless=quality is None, quality=quality or 100, method=6)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
