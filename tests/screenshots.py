@@ -1,6 +1,6 @@
 """Pictures of every part of the page, to be looked at: `python tests/screenshots.py FOLDER`.
 
-Each part as it opens, and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at its four
+Each part as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at four
 sizes; `compare.gif` for the README. `python tests/screenshots.py icons` makes the pictures of ui/web/icons anew.
 """
 
