@@ -1,6 +1,7 @@
-"""Pictures of every tab, at 1280 and 390 pixels, light and dark, to be looked at: `python tests/screenshots.py FOLDER`.
+"""Pictures of every part of the page, to be looked at: `python tests/screenshots.py FOLDER`.
 
-Also `compare.gif` for the README: a run of two lanes in the real page.
+Each part as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at four
+sizes; `compare.gif` for the README. `python tests/screenshots.py icons` makes the pictures of ui/web/icons anew.
 """
 
 from __future__ import annotations
@@ -15,119 +16,75 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from browser import ARGS, chromium_path
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 import ui
+from ui.web import FILES
 
-SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-# With this class and seed the digits are clear after 10 steps.
-COMPARE = "compare=true&steps={0}&steps_b={0}&variance=beta&variance_b=beta_tilde&count=4&label=3&seed=42"
-
-
-def finished(page: Page) -> None:
-    page.wait_for_selector("#estimate p:has-text('this')", state="attached")
-    page.click("#run")
-    page.wait_for_selector(".ddpm-player[data-state=finished]", timeout=120_000)
-    page.wait_for_timeout(400)
-
-
-def denoise(page: Page, url: str) -> None:
-    page.goto(f"{url}?seed=13&count=4")
-    finished(page)
-
-
-def compare(page: Page, url: str) -> None:
-    page.goto(f"{url}?{COMPARE.format(10)}")
-    page.wait_for_selector("#compare input:checked", state="attached")
-    finished(page)
+SIZES = {"desktop": (1280, 800), "tablet": (1024, 768), "phone": (390, 844)}
+PROJECTORS = ((1024, 768), (1280, 720), (1280, 800), (1920, 1080))
+# Runs of some seconds: with this class and seed the digits of Compare are clear after 10 steps.
+COMPARE = "tab=compare&steps=10&steps_b=10&variance=beta&variance_b=beta_tilde&count=4&label=3&seed=42"
+RUNS = {
+    "watch": "tab=watch&seed=13&count=4",
+    "compare": COMPARE,
+    "grid": "tab=grid&columns=5,10,20",
+    "plane": "tab=plane",
+    "latents": "tab=latents&steps=20&count=6",
+    "likelihood": "tab=likelihood&count=1",
+}
+PARTS = (*RUNS, "forward", "train", "course")
+ICONS = FILES / "icons"
 
 
-def projector(page: Page, url: str) -> None:
-    compare(page, url)
-    page.locator("body").press("f")
-    page.wait_for_timeout(800)
+def opened(page: Page, url: str, query: str) -> None:
+    page.goto(f"{url}?{query}")
+    page.wait_for_selector("html[data-ready=true]")
+    page.wait_for_timeout(1500)
 
 
-def forward(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=forward")
-    page.wait_for_selector(".ddpm-forward[data-ready=true]")
-    page.wait_for_timeout(800)
+def finished(page: Page, url: str, part: str) -> None:
+    """The end of a run, and of its showing."""
+    opened(page, url, RUNS[part])
+    root = f".part-{part}"
+    if page.get_attribute(root, "data-state") == "idle":  # else the link has started it
+        page.click(f"{root} .run:enabled")
+    page.wait_for_selector(f"{root}[data-state=finished]", timeout=300_000)
+    page.wait_for_timeout(6000)
 
 
-def train(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=train")
-    page.click(".ddpm-train .start")
-    page.wait_for_function("Number(document.querySelector('.ddpm-train')?.dataset.grids) > 6", timeout=300_000)
-    page.click(".ddpm-train .stop")
-    page.wait_for_selector(".ddpm-train[data-state=stopped]")
+def shoot(browser: Browser, url: str, folder: Path) -> None:
+    for name, (width, height) in SIZES.items():
+        for scheme in ("light", "dark"):
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, color_scheme=scheme, is_mobile=name == "phone"
+            )
+            for part in PARTS:
+                opened(page, url, f"tab={part}")
+                page.screenshot(path=folder / f"{part}-{name}-{scheme}.png")
+                if part in RUNS and name != "tablet":
+                    finished(page, url, part)
+                    page.screenshot(path=folder / f"{part}-end-{name}-{scheme}.png", full_page=True)
+                print(part, name, scheme)
+            page.close()
 
 
-def learn(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=learn")
-    page.wait_for_selector(".lesson .katex")
-    page.wait_for_timeout(400)
+def project(browser: Browser, url: str, folder: Path) -> None:
+    page = browser.new_page()
+    for part in ("watch", "compare"):
+        for width, height in PROJECTORS:
+            page.set_viewport_size({"width": width, "height": height})
+            opened(page, url, f"tab={part}")
+            page.keyboard.press("f")
+            page.wait_for_timeout(500)
+            page.screenshot(path=folder / f"{part}-projector-{width}x{height}.png")
+    page.close()
 
 
-def latents(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=latents&steps=20&count=6")
-    done(page, "latents")
-
-
-def interpolate(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=latents&mode=interpolate&steps=20&count=7&times=500,250,0&seed=13&seed_b=14")
-    done(page, "latents")
-
-
-def likelihood(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=likelihood&count=2")
-    done(page, "likelihood")
-
-
-def plane(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=plane")
-    done(page, "plane")
-    page.wait_for_selector(".ddpm-plane[data-last=true]")
-
-
-def plane_trained(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=plane&shape=spiral&denoiser_b=trained&steps=50&steps_b=50&variance=beta_tilde")
-    done(page, "plane")
-    page.wait_for_selector(".ddpm-plane[data-last=true]")
-
-
-def study(page: Page, url: str) -> None:
-    page.goto(f"{url}?tab=likelihood&mode=study&folder={Path(__file__).resolve().parents[1]}/docs/study")
-    page.wait_for_selector(".ddpm-likelihood .plots img")
-    page.wait_for_timeout(400)
-
-
-def done(page: Page, tab: str) -> None:
-    page.click(f".ddpm-{tab} .run:enabled")
-    page.wait_for_selector(f".ddpm-{tab}[data-state=finished]", timeout=300_000)
-    page.wait_for_timeout(400)
-
-
-VIEWS = (
-    denoise,
-    compare,
-    projector,
-    forward,
-    train,
-    latents,
-    interpolate,
-    likelihood,
-    study,
-    plane,
-    plane_trained,
-    learn,
-)
-
-
-def animation(page: Page, url: str, path: Path) -> None:
+def animate(browser: Browser, url: str, path: Path) -> None:
     """The player of a comparison, as its scrubber goes from noise to pictures."""
-    page.goto(f"{url}?{COMPARE.format(10)}")
-    page.wait_for_selector("#compare input:checked")
-    finished(page)
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    finished(page, url, "compare")
     player, frames = page.locator(".ddpm-player"), []
     for k in range(10):
         page.locator(".scrubber").fill(str(k))
@@ -136,31 +93,43 @@ def animation(page: Page, url: str, path: Path) -> None:
         shot = Image.open(io.BytesIO(player.screenshot()))
         frames.append(shot.resize((shot.width * 3 // 4, shot.height * 3 // 4)).quantize(64))
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=[350] * 9 + [2500], loop=0, optimize=True)
+    page.close()
 
 
-def main(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    demo = ui.build()
-    ui.launch(demo, prevent_thread_lock=True)
+def icons(browser: Browser, url: str) -> None:
+    """The icon in the sizes of the manifest, and the picture that stands beside a link to the page."""
+    drawing = (ICONS / "icon.svg").read_text(encoding="utf-8")
+    for side in (192, 512):
+        page = browser.new_page(viewport={"width": side, "height": side})
+        page.set_content(f"<style>body {{ margin: 0 }} svg {{ display: block; width: {side}px }}</style>{drawing}")
+        page.screenshot(path=ICONS / f"icon-{side}.png", omit_background=True)
+        page.close()
+    page = browser.new_page(viewport={"width": 960, "height": 504}, device_scale_factor=1.25)  # 1200 × 630 pixels
+    opened(page, url, "tab=watch")
+    page.add_style_tag(content=".status, .try { display: none !important }")
+    page.locator(".scrubber").fill("37")
+    page.wait_for_timeout(500)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(ICONS / "preview.png", optimize=True)
+
+
+def main(where: str) -> None:
+    folder = Path(where)
+    app = ui.build()
+    ui.launch(app, prevent_thread_lock=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
-        for view in VIEWS:
-            for size, viewport in list(SIZES.items())[: 1 if view is projector else 2]:  # no phone is on a wall
-                for scheme in ("light", "dark"):
-                    page = browser.new_page(viewport=viewport, color_scheme=scheme, is_mobile=size == "phone")
-                    view(page, demo.local_url)
-                    path = folder / f"{view.__name__}-{size}-{scheme}.png"
-                    page.screenshot(path=path, full_page=view is not projector)
-                    print(path)
-                    page.close()
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        animation(page, demo.local_url, folder / "compare.gif")
-        print(folder / "compare.gif")
+        if where == "icons":
+            icons(browser, app.local_url)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shoot(browser, app.local_url, folder)
+            project(browser, app.local_url, folder)
+            animate(browser, app.local_url, folder / "compare.gif")
         browser.close()
-    ui.close(demo)
+    ui.close(app)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python tests/screenshots.py FOLDER")
-    main(Path(sys.argv[1]))
+    main(sys.argv[1])

@@ -1,5 +1,6 @@
 """The app as its users meet it: through gradio_client, in a browser, and from the command line."""
 
+import gzip
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from browser import browser, page  # noqa: F401
@@ -26,7 +28,7 @@ import app as command
 import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
-from ui import listeners
+from ui import listeners, web
 from ui.models import Models
 
 FAST = {"steps": 3, "count": 2}
@@ -526,6 +528,23 @@ def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(page, url):  # noqa:
     assert lab.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
+def test_run_is_eight_stops_of_tab_away(page, url):  # noqa: F811
+    lab = opened(page, url)
+    for _ in range(8):
+        lab.keyboard.press("Tab")
+        if lab.evaluate("document.activeElement.matches('.run')"):
+            return
+    raise AssertionError("Run is further away")
+
+
+def test_the_first_page_is_light(url):
+    answer = httpx.get(url, headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip" and "<h1>DDPM Lab</h1>" in answer.text
+    first = ("app.js", "base.css", "shared/", "player/", "places/watch.js", "models/", "examples/watch.json")
+    files = [file.read_bytes() for name, file in web.served().items() if name.startswith(first)]
+    assert int(answer.headers["content-length"]) + sum(len(gzip.compress(file)) for file in files) < 250_000
+
+
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):  # noqa: F811
     phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
     opened(phone, url)
@@ -536,7 +555,7 @@ def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):  # noq
     state(phone, state="finished")
     assert not phone.is_visible(".part-watch [data-name=steps]")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-    for selector in (".run", ".stop", ".summary"):
+    for selector in (".run", ".roll", ".summary"):
         box = phone.locator(f".part-watch {selector}").bounding_box()
         assert box["height"] >= 44 and box["width"] >= 44
     assert phone.locator(".part-watch .run").bounding_box()["y"] > 760

@@ -74,7 +74,7 @@ def test_what_opens_is_a_recorded_run(part, page, url):
     page.goto(url.replace("checkpoint", "x"))
     page.click("#places [data-place=inside]" if part != "plane" else "#places [data-place=compare]")
     page.click(f"#parts [data-part={part}]")
-    page.get_by_text("A recorded run. Change anything, and yours begins.").locator("visible=true").wait_for()
+    page.get_by_text("Change anything to run your own.").locator("visible=true").wait_for()
     page.wait_for_selector(f".part-{part}[data-state=idle][data-described]")
     found = {"latents": ".rows img:visible", "likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}[part]
     page.wait_for_selector(f".part-{part} {found}")

@@ -41,6 +41,13 @@ def test_an_address_that_others_have_too_stays():
     assert invited("https://owner-lab.hf.space/", SPACE)["address"] == "https://owner-lab.hf.space/"
 
 
+def test_the_room_gets_the_settings_that_are_shown_unless_they_are_too_long_for_a_code(own):
+    page = "http://localhost:7860/?tab=watch&seed=5"
+    assert invited(page, NETWORK)["address"] == f"http://{own}:7860/?tab=watch&seed=5"
+    assert invited(page, SHARED)["address"] == f"{SHARED.share}?tab=watch&seed=5"
+    assert invited(f"{page}&x={'y' * 500}#{'z' * 5000}", NETWORK)["address"] == f"http://{own}:7860/"
+
+
 @pytest.mark.parametrize("served", [ALONE, NETWORK, SPACE, SHARED])
 @pytest.mark.parametrize("port", [22, 80, 7860])
 def test_whoever_asks_learns_of_no_port_and_strangers_of_no_address(served, port, own, monkeypatch):
@@ -81,4 +88,4 @@ def test_whatever_is_asked_there_is_an_answer(page):
 
 
 def test_a_password_in_the_address_is_not_shown_to_the_room():
-    assert invited("https://me:secret@lab.example:8443/x?y#z")["address"] == "https://lab.example:8443/x"
+    assert invited("https://me:secret@lab.example:8443/x?y#z")["address"] == "https://lab.example:8443/x?y"

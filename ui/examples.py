@@ -71,6 +71,8 @@ def record(parts: list[str]) -> None:
                 raise SystemExit(f"{part}: {update.text}")
         if part == "grid":
             results = _finished(results)
+        if part == "watch":
+            results = _thinned(results)
         _write(part, {"values": values, "results": _light(results)})
 
 
@@ -118,6 +120,12 @@ def _finished(results: list[Values]) -> list[Values]:
     plan, *frames = results
     last = {frame["lane"]: frame | {"x0": frame["x"]} for frame in frames}
     return [plan, *last.values()]
+
+
+def _thinned(results: list[Values]) -> list[Values]:
+    """Every second frame, the last one among them: the first page is to be light."""
+    plan, *frames = results
+    return [plan, *frames[::-2][::-1]]
 
 
 def _light(content: Any, quality: int | None = None) -> Any:

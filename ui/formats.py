@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "analytic": "analytic", "learned": "learned", "learned_range": "learned"}
+# In a form: the word first.
+VARIANCE_CHOICE = VARIANCE | {"beta": "most, βₜ", "beta_tilde": "least, β̃ₜ"}
 SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC", "consistency": "Consistency"}
 
 

@@ -42,7 +42,7 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
         "times": list(quarters(model)),
         "steps": step_limits(model),
         "samplers": [[formats.SAMPLER[name], name] for name in samplers(model)],
-        "variances": [[formats.VARIANCE[name], name] for name in variances(model)],
+        "variances": [[formats.VARIANCE_CHOICE[name], name] for name in variances(model)],
         "variance": model.variance,
         "labels": names if model.null_label is None else [ANY, *names] if names else [],
         "clip": model.clip,

@@ -33,11 +33,11 @@ SPACING = Choice("spacing", help="Which times t the steps visit", names=(AUTO, *
 VARIANCE = Choice(
     "variance",
     "Noise of each step",
-    help="Its variance σ²: βₜ is the most, β̃ₜ the least",
+    help="Fresh noise that a step adds, of variance σ²",
     names=VARIANCES,
-    titles=formats.VARIANCE,
+    titles=formats.VARIANCE_CHOICE,
 )
-ETA = Number("η", help="Share of β̃ₜ in DDIM's noise: 0 adds none", low=0, high=1, step=0.05, more=True)
+ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
 LABEL = ClassName("class", help="What to draw; any: the model chooses")
 
 

@@ -25,15 +25,15 @@ class Served:
 
 
 def invitation(page: object, served: Served) -> dict[str, str]:
-    """{address, code} where others can reach the page, else {why}: a sentence.
+    """{address, code} where others can reach the page as it is now, else {why}: a sentence.
 
     page: its address in the browser that asks. code: the QR code, an SVG as data-URI. Anybody can call this, so it
     looks at nothing that `page` names, and tells strangers nothing of this machine.
     """
     try:
-        scheme, host, port, path = _parts(page)
+        scheme, host, port, path, query = _parts(page)
         if _is_loopback(host) and served.share:
-            scheme, host, port, path = _parts(served.share)
+            scheme, host, port, path, _ = _parts(served.share)
     except ValueError:
         return {"why": NOWHERE}
     if _is_loopback(host):
@@ -44,20 +44,22 @@ def invitation(page: object, served: Served) -> dict[str, str]:
         host, port = own, served.port
     place = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{place}{f':{port}' if port else ''}{path}"
+    if query and len(address) + len(query) < MAX_ADDRESS:
+        address += f"?{query}"
     code = segno.make(address, micro=False).svg_data_uri(scale=4, border=2, light="white")
     return {"address": address, "code": code}
 
 
-def _parts(page: object) -> tuple[str, str, int | None, str]:
-    """(scheme, host, port, path) of a page's address. Raises ValueError for anything else."""
+def _parts(page: object) -> tuple[str, str, int | None, str, str]:
+    """(scheme, host, port, path, query) of a page's address. Raises ValueError for anything else."""
     text = str(page)
-    if len(text) > MAX_ADDRESS:
+    if len(text.partition("?")[0].partition("#")[0]) > MAX_ADDRESS:
         raise ValueError("too long")
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not of a page")
     text.encode()  # half a surrogate pair is in no address
-    return parts.scheme, parts.hostname, parts.port, parts.path
+    return parts.scheme, parts.hostname, parts.port, parts.path, parts.query
 
 
 def _is_loopback(host: str) -> bool:

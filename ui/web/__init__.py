@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import html
 import json
@@ -68,6 +69,10 @@ def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
     def root(request: Request) -> Response:
         answer = index(request)
         answer.headers["cache-control"] = "no-store"
+        if "gzip" in request.headers.get("accept-encoding", ""):  # gradio compresses by the ending of a path only
+            answer.body = gzip.compress(answer.body, 6)
+            answer.headers.update({"content-encoding": "gzip", "vary": "accept-encoding"})
+            answer.headers["content-length"] = str(len(answer.body))
         return answer
 
     def file(asked: str, name: str) -> Response:

@@ -93,6 +93,13 @@ export class Lab {
       nav.append(button);
     }
     addEventListener("popstate", () => this.follow({ back: true }));
+    // Of a row of places only the one on screen is a stop of Tab; arrows go to its neighbours.
+    find(document, "#navs", HTMLElement).addEventListener("keydown", (event) => {
+      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const row = all(within(event, "nav") ?? document, "button", HTMLButtonElement);
+      const at = row.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+      if (by && at >= 0) row[(at + by + row.length) % row.length].focus();
+    });
     document.addEventListener("keydown", (event) => {
       const typing = within(event, "input:not([type=range]):not([type=checkbox]), textarea, select");
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -247,17 +254,20 @@ export class Lab {
 
   /** @param {string} place @param {string} shown @param {PartPlan[]} parts */
   #mark(place, shown, parts) {
-    for (const button of document.querySelectorAll("#places > button"))
-      button.setAttribute("aria-current", String(button instanceof HTMLElement && button.dataset.place === place));
+    for (const button of all(document, "#places > button", HTMLElement)) {
+      button.setAttribute("aria-current", String(button.dataset.place === place));
+      button.tabIndex = button.dataset.place === place ? 0 : -1;
+    }
     document.querySelector("#parts")?.remove();
     if (parts.length < 2) return;
     const nav = el("nav", { id: "parts", "aria-label": "Parts of this place" });
     for (const { name, title } of parts) {
       const button = el("button", { type: "button", "aria-current": name === shown, "data-part": name }, title);
+      button.tabIndex = name === shown ? 0 : -1;
       button.addEventListener("click", () => this.open(name, null, { push: true }));
       nav.append(button);
     }
-    this.#place.before(nav);
+    find(document, "#places", HTMLElement).after(nav);
   }
 
   get #names() {

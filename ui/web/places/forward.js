@@ -49,7 +49,7 @@ export async function mount(lab, part) {
   const plots = [
     plot(
       {
-        title: "βₜ, noise of a step (log)",
+        title: "Noise of a step, βₜ (log)",
         log: true,
         low: -5,
         high: 0,
@@ -60,7 +60,7 @@ export async function mount(lab, part) {
     ),
     plot(
       {
-        title: "ᾱₜ, signal left",
+        title: "Signal left, ᾱₜ",
         low: 0,
         high: 1,
         ticks: [0, 0.5, 1],
@@ -68,7 +68,10 @@ export async function mount(lab, part) {
       },
       T,
     ),
-    plot({ title: "SNR (log)", log: true, low: -5, high: 5, ticks: [-4, 0, 4], values: ofAll(snr) }, T),
+    plot(
+      { title: "Signal to noise, SNR (log)", log: true, low: -5, high: 5, ticks: [-4, 0, 4], values: ofAll(snr) },
+      T,
+    ),
   ];
 
   /** @param {string} selector @param {string} text */

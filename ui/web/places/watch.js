@@ -48,7 +48,7 @@ export function mount(lab, part) {
     button.addEventListener("click", () => open(lab, panel));
     tries.append(button);
   }
-  panel.stage.append(player.root, tries, past.element);
+  panel.stage.append(tries, player.root, past.element);
   panel.options.render();
   panel.showExample((results) => {
     const recording = new Recording();

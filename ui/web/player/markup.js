@@ -1,17 +1,12 @@
 // The player's elements.
 
 export const MARKUP = `
-<div class="head"><p class="title"></p>
-<button type="button" class="project" aria-pressed="false" title="For the wall: large (F)">
-  <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>
-  <span>Projector</span>
-</button></div>
-
 <div class="choices">
   <div class="kinds" role="group" aria-label="Picture shown">
     <button type="button" data-kind="x" aria-pressed="true">x<sub>t</sub> now</button>
     <button type="button" data-kind="x0" aria-pressed="false">x̂<sub>0</sub> best guess</button>
   </div>
+  <p class="title"></p>
   <div class="gains" role="group" aria-label="Difference of the lanes, |A − B|" hidden>
     <span>|A − B|</span>
     <button type="button" data-gain="0" aria-pressed="true">off</button>
@@ -31,6 +26,10 @@ export const MARKUP = `
     <option value="0.5">0.5×</option><option value="1" selected>1×</option>
     <option value="2">2×</option><option value="4">4×</option>
   </select>
+  <button type="button" class="project" aria-pressed="false" aria-label="Projector" title="For the wall: large (F)">
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>
+  </button>
+  <p class="keys">N numbers · T thumbnails · Q code of the link · F back</p>
 </div>
 
 <div class="facts">

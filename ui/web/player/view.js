@@ -23,7 +23,7 @@ export class View {
   /** @type {"x" | "x0"} where there is room for one of them only */
   kind = "x";
   chosenGain = 0; // of the difference of two lanes; 0: not shown
-  #due = 0; // frames, while playing
+  #due = 0; // ticks at the first showing, else frames, while playing
 
   get gain() {
     return this.shown.lanes.length > 1 ? this.chosenGain : 0;
@@ -121,11 +121,19 @@ export class View {
     this.#due = 0;
   }
 
-  /** Frames a second. The first showing of a run lasts at least SHORTEST, so that it is seen. */
-  get #pace() {
+  /** The index of the frame to show after some time. The first showing of a run lasts SHORTEST, so that it is seen. @param {number} seconds */
+  #next(seconds) {
     const { ticks, held } = this.shown;
-    if (this.fresh && this.speed === 1) return Math.max(ticks.length, 1) / SHORTEST;
-    return Math.max(FRAMES_A_SECOND, held.length / LONGEST) * this.speed;
+    if (this.fresh && this.speed === 1) {
+      const at = this.tick + this.#due + (seconds * ticks.length) / SHORTEST;
+      const index = held.findLastIndex((tick) => tick <= at);
+      this.#due = index < held.length - 1 ? at - held[index] : 0;
+      return index;
+    }
+    this.#due += seconds * Math.max(FRAMES_A_SECOND, held.length / LONGEST) * this.speed;
+    const index = held.indexOf(this.tick) + Math.floor(this.#due);
+    this.#due %= 1;
+    return index;
   }
 
   /**
@@ -134,9 +142,7 @@ export class View {
    */
   advance(seconds) {
     const { held } = this.shown;
-    this.#due += seconds * this.#pace;
-    const index = held.indexOf(this.tick) + Math.floor(this.#due);
-    this.#due %= 1;
+    const index = this.#next(seconds);
     this.tick = held[Math.min(index, held.length - 1)];
     if (index < held.length - 1) return;
     if (this.active && this.shown === this.coming) {

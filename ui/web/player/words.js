@@ -65,5 +65,5 @@ export function ending(noise) {
   if (noise[noisy] < NOISY) return `Both pictures are clean (grain: A ${grain[0]}, B ${grain[1]}).`;
   if (noise[clean] >= NOISY)
     return `Both keep noise that their last step could not remove: A ${grain[0]}, B ${grain[1]}.`;
-  return `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${b} does not (${grain[clean]}).`;
+  return `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${b} does not (${number(noise[clean])}).`;
 }

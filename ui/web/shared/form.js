@@ -214,10 +214,20 @@ export class Form {
     const control = this.#input(field, "text");
     const [input] = control.inputs();
     input.setAttribute("inputmode", "numeric");
-    const dice = el("button", { type: "button", class: "button dice", title: "Another seed" }, "⚄ Another");
-    dice.addEventListener("click", () => {
-      control.set(Math.floor(Math.random() * SEEDS));
+    const dice = el(
+      "button",
+      { type: "button", class: "button dice", title: "Another seed", tabindex: -1 },
+      "⚄ Another",
+    );
+    /** @param {number} seed */
+    const take = (seed) => {
+      control.set(seed);
       this.changed(field.name, true);
+    };
+    dice.addEventListener("click", () => take(Math.floor(Math.random() * SEEDS)));
+    input.addEventListener("keydown", ({ key }) => {
+      const by = { ArrowUp: 1, ArrowDown: -1 }[key];
+      if (by) take(Math.max(0, Number(control.get()) + by));
     });
     return { ...control, element: el("div", { class: "row" }, input, dice) };
   }
@@ -228,7 +238,7 @@ export class Form {
     const box = /** @type {HTMLInputElement} */ (number.element);
     const step = field.step ?? 1;
     const logarithmic = (field.high ?? 0) > 100;
-    const range = el("input", { type: "range", class: "slider", "aria-label": field.label });
+    const range = el("input", { type: "range", class: "slider", "aria-label": field.label, tabindex: -1 });
     /** The slider's own scale. @param {number} value */
     const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);
     /** @param {number} at */
@@ -247,7 +257,7 @@ export class Form {
       }
     };
     const presets = (field.presets ?? []).map((value) => {
-      const button = el("button", { type: "button", class: "preset", value }, String(value));
+      const button = el("button", { type: "button", class: "preset", value, tabindex: -1 }, String(value)); // the number says it, too
       button.addEventListener("click", () => {
         set(value);
         this.changed(field.name, true);
@@ -371,8 +381,9 @@ export class Form {
     const inputs = () => /** @type {HTMLInputElement[]} */ ([...box.querySelectorAll("input")]);
     fill(titled(field));
     const of = this.#offers(field);
+    const usual = el("p", { class: "usual", hidden: true });
     return {
-      element: box,
+      element: field.name.startsWith("variance") ? el("div", { class: "explained" }, box, usual) : box,
       get: () => wanted,
       set: (value) => {
         wanted = String(value);
@@ -383,6 +394,8 @@ export class Form {
           const options = of(about);
           if (!options.some(([, name]) => name === wanted)) wanted = options[0][1];
           fill(options);
+          usual.textContent = `This model’s default: ${options.find(([, name]) => name === about.variance)?.[0] ?? ""}`;
+          usual.hidden = !options.some(([, name]) => name === about.variance);
         },
       }),
       inputs: () => (inputs().length > 1 ? inputs() : [...inputs(), box]),
@@ -459,7 +472,7 @@ export class Form {
       buttons.append(
         ...ready.slice(0, 2).map(({ ref, label, picture = "" }) => {
           const image = el("img", { src: picture, alt: "" });
-          const button = el("button", { type: "button", value: ref }, image, el("span", null, label));
+          const button = el("button", { type: "button", value: ref, tabindex: -1 }, image, el("span", null, label));
           button.addEventListener("click", () => {
             set(ref);
             this.changed(field.name, true);

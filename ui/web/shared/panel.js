@@ -80,8 +80,14 @@ export class Panel {
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false });
     this.fields = this.form.layout(options.names);
-    const bar = el("div", { class: "run-bar" }, this.run, this.stop);
-    this.side = el("div", { class: "side" }, this.summary, this.fields, this.estimate, bar);
+    const bar = el("div", { class: "run-bar" }, this.estimate, this.run, this.stop);
+    const dice = this.fields.querySelector(".dice");
+    if (dice instanceof HTMLElement) {
+      const roll = el("button", { type: "button", class: "button roll", "aria-label": "Another seed" }, "⚄"); // for phones
+      roll.addEventListener("click", () => dice.click());
+      bar.append(roll);
+    }
+    this.side = el("div", { class: "side" }, this.summary, this.fields, bar);
     this.status = statusLine();
     this.stage = el("div", { class: "stage" }, this.status);
     this.element = el(
@@ -91,6 +97,7 @@ export class Panel {
       this.stage,
     );
     this.run.addEventListener("click", () => this.start());
+    addEventListener("models", () => this.form.list(lab.given.models));
     this.stop.addEventListener("click", () =>
       this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run })),
     );
@@ -257,7 +264,7 @@ export class Panel {
     if (this.stream.state !== "idle") return;
     this.example = true;
     show(results);
-    find(this.status, ".status-text", HTMLElement).textContent = "A recorded run. Change anything, and yours begins.";
+    find(this.status, ".status-text", HTMLElement).textContent = "Change anything to run your own.";
     find(this.status, ".tag", HTMLElement).hidden = false;
     this.options.render();
   }

@@ -15,14 +15,14 @@ const PLAIN = {
 /** Comparisons that a button sets up. @type {Record<string, Values>} */
 export const PRESETS = {
   "10 steps: which noise is right?": { ...PLAIN, steps: 10, variance: "beta", steps_b: 10, variance_b: "beta_tilde" },
-  "1000 steps: does it still matter?": {
+  "And at 1000 steps?": {
     ...PLAIN,
     steps: 1000,
     variance: "beta",
     steps_b: 1000,
     variance_b: "beta_tilde",
   },
-  "10 steps: a better solver?": {
+  "A better solver?": {
     ...PLAIN,
     steps: 10,
     sampler: "ddim",
@@ -30,7 +30,7 @@ export const PRESETS = {
     steps_b: 10,
     sampler_b: "unipc",
   },
-  "Teacher against student": {
+  "Teacher or student?": {
     ...PLAIN,
     checkpoint: "mnist-tiny",
     steps: 10,

@@ -58,7 +58,7 @@ export function plusMinus(value, error) {
 
 /**
  * @param {string} caption
- * @param {string[]} heads
+ * @param {(string | Node)[]} heads
  * @param {(Node | string)[][]} rows
  * @param {number} [ours] how many columns are ours; those after it are published
  */
@@ -103,7 +103,12 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
         : prior.toFixed(3),
     ];
   });
-  const heads = ["bits/dim", ...lengths.map((n) => (n === T ? `all ${n} steps` : `${n} steps`)), "of which L₀", "L_T"];
+  const heads = [
+    "bits/dim",
+    ...lengths.map((n) => (n === T ? `all ${n} steps` : `${n} steps`)),
+    "of which L₀",
+    el("span", null, "L", el("sub", null, "T")),
+  ];
   return table(`${pictures}${spread}; linspace steps`, heads, rows);
 }
 
