@@ -16,12 +16,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
+from ddpm_core import imaging
+from ddpm_core.image_files import BACKGROUND
 from ui import course_pictures, few_steps
 from ui.jobs import Job
 from ui.place import Values
 from ui.places import course
+from ui.places.sampling import Sampling, Watch
 from ui.server import App, build
 from ui.training.choices import Recipe, flags
 from ui.training.folder import RunFolder
@@ -29,6 +33,7 @@ from ui.training.process import Training
 from ui.web import FILES
 
 FOLDER = FILES / "examples"
+PREVIEW = FILES / "icons" / "preview.png"
 DIGITS = {"checkpoint": "mnist-tiny", "seed": 13}
 EXAMPLES: dict[str, Values] = {
     "watch": DIGITS | {"steps": 50, "variance": "beta_tilde", "count": 4},
@@ -53,6 +58,9 @@ def record(parts: list[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 _write(part, recorded(_train(Path(folder), app)))
             continue
+        if part == "preview":
+            PREVIEW.write_bytes(preview(app))
+            continue
         if part == "few-steps":
             few_steps.record()
             continue
@@ -73,6 +81,21 @@ def record(parts: list[str]) -> None:
         if part == "grid":
             results = _finished(results)
         _write(part, {"values": values, "results": _light(results)})
+
+
+def preview(app: App) -> bytes:
+    """The picture of a link to the page, as other sites show it: three digits from noise to the end, PNG."""
+    width, height = 1200, 630  # what such sites ask for
+    run = Sampling(app.lab, Watch(DIGITS["checkpoint"], steps=50, seed=DIGITS["seed"], count=3))
+    for _ in Job(run, app.lab).updates():
+        pass
+    moments = imaging.thin(list(run.frames[0].values()), 6)
+    tiles = np.stack([moment[n] for n in range(3) for moment in moments]).repeat(7, 1).repeat(7, 2)
+    grid = imaging.grid(tiles, len(moments), gap=4)
+    image = np.full((height, width, 1), BACKGROUND, np.uint8)
+    top, left = (height - grid.shape[0]) // 2, (width - grid.shape[1]) // 2
+    image[top : top + grid.shape[0], left : left + grid.shape[1]] = grid
+    return imaging.png(image)
 
 
 def _write(part: str, content: Values) -> None:
@@ -139,4 +162,4 @@ def _light(content: Any, quality: int | None = None) -> Any:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:] or [*EXAMPLES, "train", "few-steps", "course"])
+    record(sys.argv[1:] or [*EXAMPLES, "train", "few-steps", "course", "preview"])
