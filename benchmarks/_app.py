@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,22 @@ class App:
     def order(self, name: str, **values: Any) -> str:
         """Ask for a run of an endpoint, without listening: the address of its events."""
         assert values.keys() <= self._defaults.keys()
-        data = list((self._defaults | values).values())
-        answer = self.http.post(f"{self.url}/call/{name}", json={"data": data})
+        return self.ordered(name, list((self._defaults | values).values()))
+
+    def ordered(self, name: str, data: list[Any], session: str | None = None) -> str:
+        """As `order`, of any endpoint and as a page."""
+        answer = self.http.post(f"{self.url}/call/{name}", json={"data": data, "session_hash": session})
         answer.raise_for_status()
         return f"{self.url}/call/{name}/{answer.json()['event_id']}"
 
     def events(self, name: str, **values: Any) -> Generator[tuple[str, Any], None, None]:
         """A run's events as (kind, data) while they come; closing the iterator hangs up. Raises Failed."""
+        yield from self.heard(self.order(name, **values))
+
+    def heard(self, address: str) -> Generator[tuple[str, Any], None, None]:
+        """The events of an ordered run."""
         kind = ""
-        with self.http.stream("GET", self.order(name, **values)) as stream:
+        with self.http.stream("GET", address) as stream:
             for line in stream.iter_lines():
                 if line.startswith("event: "):
                     kind = line.removeprefix("event: ")
@@ -133,3 +141,27 @@ class App:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+class Page:
+    """What an open page sends: its questions and its runs."""
+
+    def __init__(self, app: App):
+        self._app = app
+        self.session = uuid.uuid4().hex
+
+    def ask(self, part: str, what: str, **values: Any) -> dict[str, Any]:
+        """The answer to a question. Raises Failed where the server has a sentence instead."""
+        body = {"data": [part, what, values], "session_hash": self.session}
+        answer = self._app.http.post(f"{self._app.url}/run/ask", json=body)
+        answer.raise_for_status()
+        (found,) = answer.json()["data"]
+        if "error" in found:
+            raise Failed(found["error"])
+        return found
+
+    def run(self, part: str, **values: Any) -> Generator[dict[str, Any], None, None]:
+        """The messages of a new run while they come."""
+        for kind, data in self._app.heard(self._app.ordered("run", [part, values], self.session)):
+            if kind == "generating":
+                yield data[0]

@@ -21,6 +21,18 @@ SLOW = (
 )
 
 
+def pytest_addoption(parser):
+    soak = parser.getgroup("soak", "load, kills and hostile input: tests/soak, which need --soak")
+    soak.addoption("--soak", choices=("quick", "whole"), help="quick: whether they work, in minutes; whole: hours")
+    soak.addoption("--checkpoint", default="mnist-tiny", help="the app's model: an embedded name or a folder")
+    soak.addoption("--minutes", type=float, help="how long the part `hours` takes (10)")
+    soak.addoption("--kills", type=int, help="how often to kill in each part that does")
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if collection_path.name == "soak" and not config.getoption("--soak") else None
+
+
 def pytest_configure(config):
     config.option.loadscopereorder = False  # pytest-xdist would begin with the files that have the most tests
 

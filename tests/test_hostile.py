@@ -1,13 +1,12 @@
-"""Hostile files, a part of what `python -m benchmarks hostile` tries: refused in one sentence, and never run."""
+"""Hostile files, a part of what tests/soak tries: refused in one sentence, and never run."""
 
 import random
 
 import pytest
-
-from benchmarks.hostile import checkpoints
-from benchmarks.hostile.case import Case
-from benchmarks.hostile.pictures import picture_cases
-from benchmarks.hostile.reader import Outcome, judged, read
+from soak.hostile import checkpoints
+from soak.hostile.case import Case
+from soak.hostile.pictures import picture_cases
+from soak.hostile.reader import Outcome, judged, read
 
 
 @pytest.fixture(scope="module")

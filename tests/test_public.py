@@ -2,54 +2,140 @@
 
 import http.client
 import json
+import os
+import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from browser import browser, page  # noqa: F401
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from ui.runs.warmup import Warmup
+from soak import fuzz
+from soak.calls import VALUES, Call, Fuzz, given, json_call
 
 import ui
-from benchmarks import fuzz
+from ui import server, web
 from ui.limits import ServerLimits
 from ui.models import Models
 
 LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
+API = "/gradio_api"
+
+
+def launched(*arguments, **options):
+    """An app, and how to end it."""
+    app = ui.build(*arguments, public=True, limits=LIMITS)
+    ui.launch(app, prevent_thread_lock=True, **options)
+    assert app.warmup.ready.wait(240)
+    return app
 
 
 @pytest.fixture(scope="module")
-def served():
+def app():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
-        warmups, start = [], Warmup.start
-        patch.setattr(Warmup, "start", lambda self: warmups.append(self) or start(self))
-        demo = ui.build("cifar10-tiny", public=True, limits=LIMITS)
-        ui.launch(demo, prevent_thread_lock=True, root_path="/lab")
-        assert warmups[0].ready.wait(120)
-        yield demo
-        demo.sweeper.stop()
-        demo.close()
+        app = launched("cifar10-tiny", root_path="/lab")
+        yield app
+        ui.close(app)
 
 
 @pytest.fixture(scope="module")
-def port(served):
-    return served.server_port
+def port(app):
+    return app.get_blocks().server_port
 
 
-def test_calls_do_not_fill_the_memory_with_the_state_of_pages(served):
-    for i in range(ui.SESSIONS + 5):
-        served.state_holder[f"page {i}"]  # as gradio does for each
-    assert len(served.state_holder.session_data) <= ui.SESSIONS
+def asked(port, part, what, values, session="a page"):
+    call = json_call(f"{API}/run/ask", {"data": [part, what, values], "session_hash": session})
+    answer = fuzz.send(port, call)
+    assert answer.status == 200, (answer, call)
+    return json.loads(answer.text)["data"][0]
 
 
-def test_no_event_needs_the_state_of_a_page(served):
-    """So that it may be dropped at any time: no gr.State, and no value is compared with what a component was told."""
-    assert not any(block.stateful for block in served.blocks.values())
-    checked = {type(input).__name__ for fn in served.fns.values() if fn.preprocess for input in fn.inputs}
-    assert checked <= {"Textbox", "Api"}
+def got(port, path, method="GET", headers=None):
+    """(status, headers, text) of a request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, headers=headers or {})
+    answer = connection.getresponse()
+    found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode("utf-8", "replace")
+    connection.close()
+    return found
+
+
+def messages(port, part, values, session="a page"):
+    """Of a run, as the page gets them."""
+    asked = {"data": [part, values], "session_hash": session}
+    event = json.loads(fuzz.send(port, json_call(f"{API}/call/run", asked)).text)["event_id"]
+    lines = got(port, f"{API}/call/run/{event}")[2].splitlines()
+    generating = [lines[i + 1] for i, line in enumerate(lines) if line == "event: generating"]
+    return [json.loads(line.removeprefix("data: "))[0] for line in generating]
+
+
+def test_calls_do_not_fill_the_memory_with_the_state_of_pages(app):
+    for i in range(server.SESSIONS + 5):
+        app.state_holder[f"page {i}"]  # as gradio does for each
+    assert len(app.state_holder.session_data) <= server.SESSIONS
+    assert not any(block.stateful for block in app.get_blocks().blocks.values())  # so it may be dropped at any time
+
+
+# --- The page and its files
+
+
+@pytest.mark.parametrize(
+    ("headers", "base"),
+    [
+        ({"Host": "lab.example"}, "http://lab.example/lab"),
+        (
+            {"Host": "inside", "X-Forwarded-Host": "lab.example", "X-Forwarded-Proto": "https"},
+            "https://lab.example/lab",
+        ),
+        ({"Host": 'a"><script>alert(1)</script>'}, None),
+    ],
+)
+def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base, port):
+    status, sent, text = got(port, "/", headers=headers)
+    assert "<script>alert" not in text
+    if base is None:
+        return
+    assert status == 200 and sent["cache-control"] == "no-store"
+    assert "Watch noise become a picture, one step at a time." in text.split("<script type=")[0]
+    tags = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', text))
+    assert tags["title"] == "DDPM Lab" and tags["description"].endswith(".")
+    assert tags["image"].startswith(f"{base}/web/{web.version()}/")
+    assert got(port, tags["image"].removeprefix(base))[1]["content-type"] == "image/png"
+    given(text)
+
+
+def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):
+    _, _, text = got(port, "/")
+    named = set(re.findall(r'(?:src|href)="(web/[^"]+)"', text))
+    assert len(named) > 10
+    for path in named:
+        status, headers, _ = got(port, f"/{path}")
+        assert status == 200 and headers["cache-control"] == "public, max-age=31536000, immutable", path
+    assert {name for name in web.served() if name.endswith(".js")} >= {"app.js", "places/watch.js"}
+    _, headers, _ = got(port, "/web/0123456789ab/app.js")  # of a page that was loaded before an update
+    assert headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("__init__.py", "../server.py", "..%2fserver.py", "%2e%2e/server.py", "node_modules/typescript/package.json"),
+        *("tests/page.test.js", "package.json", "tsconfig.json", "biome.json", "index.html", "login.html", "x", "//x"),
+    ],
+)
+def test_no_other_file_is_served(name, port):
+    assert got(port, f"/web/{web.version()}/{name}")[0] in (404, 405)
+
+
+@pytest.mark.parametrize("path", ["/", "/app.webmanifest", f"/web/{web.version()}/app.js", "/health"])
+def test_the_head_of_what_there_is(path, port):
+    status, headers, text = got(port, path, "HEAD")
+    assert status == 200 and not text and headers["content-type"]
 
 
 @pytest.fixture(scope="module")
@@ -86,36 +172,48 @@ def proxy(port):
     server.shutdown()
 
 
-def test_a_run_in_a_browser_behind_the_proxy(page, proxy):  # noqa: F811
+def test_runs_in_a_browser_behind_the_proxy(page, proxy):  # noqa: F811
     page.set_default_timeout(120_000)  # six connections for all that a page asks
-    page.goto(proxy)
-    page.fill("#steps input[type=number]", "5")
-    page.press("#steps input[type=number]", "Tab")
-    page.click("#run")
-    page.wait_for_selector(".ddpm-player[data-state=finished][data-frames='5']")
-    assert "From the list" in page.inner_text("#controls") and "Hub id" not in page.inner_text("#controls")
-    page.fill("#steps input[type=number]", "500")
-    page.press("#steps input[type=number]", "Tab")
-    page.click("#run")
-    page.wait_for_selector(".ddpm-player[data-state=error]")
-    assert "(limit: run_tflop = 1)" in page.inner_text(".status-text")
+    asked = urlencode({"checkpoint": "cifar10-tiny", "steps": 5, "count": 1})
+    page.goto(f"{proxy}?{asked}")
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.click(".part-watch .run")
+    page.wait_for_selector(".part-watch[data-state=finished] .ddpm-player[data-frames='5']")
+    page.fill(".part-watch [data-name=steps] input:not([type=range])", "500")
+    page.press(".part-watch [data-name=steps] input:not([type=range])", "Tab")
+    page.wait_for_selector(".part-watch :text('(limit: run_tflop = 1)'):visible")
+    assert "Hub id" not in page.inner_text("body")
 
 
-def test_strangers_get_no_other_checkpoint_and_no_large_run(port):
-    client = Client(f"http://127.0.0.1:{port}/", verbose=False)
-    for wrong, sentence in (
+# --- What strangers may
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
         ({"steps": 1000, "count": 16}, "(limit: run_tflop = 1)"),
         ({"checkpoint": "owner/name"}, "checkpoints of its list only"),
         ({"checkpoint": "/etc"}, "checkpoints of its list only"),
         ({"checkpoint": "google/ddpm-ema-church-256@refs/pr/1"}, "no other revision"),
-    ):
-        with pytest.raises(AppError) as refusal:
-            client.predict(**{"steps": 2, "count": 1, **wrong}, api_name="/sample")
-        assert sentence in str(refusal.value)
+    ],
+)
+def test_strangers_get_no_other_checkpoint_and_no_large_run(wrong, sentence, port):
+    values = {"checkpoint": "cifar10-tiny", "steps": 2, "count": 1, **wrong}
+    assert sentence in asked(port, "watch", "describe", values)["error"]
+    (*_, last) = messages(port, "watch", values)
+    assert last["state"] == "error" and sentence in last["text"]
+    with pytest.raises(AppError) as refusal:
+        Client(f"http://127.0.0.1:{port}/", verbose=False).predict(**values, api_name="/sample")
+    assert sentence in str(refusal.value)
+
+
+def test_strangers_neither_train_nor_open_folders(port):
+    assert asked(port, "train", "look", {}) == {"error": "There is no such place on this page"}
+    assert "own only" in asked(port, "likelihood", "study", {"folder": "/etc"})["error"]
 
 
 def test_health(port):
-    answer = fuzz.send(port, fuzz.Call("GET", "/health"))
+    answer = fuzz.send(port, Call("GET", "/health"))
     assert answer.status == 200 and json.loads(answer.text)["status"] == "ok"
 
 
@@ -123,22 +221,85 @@ def test_uploads_are_limited_and_reach_only_who_knows_their_path(port):
     def upload(content, name="x.png"):
         head = f'--e\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
         headers = {"Content-Type": "multipart/form-data; boundary=e"}
-        call = fuzz.Call("POST", "/gradio_api/upload", head + content + b"\r\n--e--\r\n", headers)
-        return fuzz.send(port, call)
+        return fuzz.send(port, Call("POST", f"{API}/upload", head + content + b"\r\n--e--\r\n", headers))
 
     assert upload(bytes(600_000)).status == 413
     assert upload(bytes(900_000)).status == 413
     (path,) = json.loads(upload(b"mine", "../../mine.txt").text)
     folder = Path(path)
-    assert folder.name == "mine.txt" and folder.parents[1] == Path(fuzz.os.environ["GRADIO_TEMP_DIR"])
+    assert folder.name == "mine.txt" and folder.parents[1] == Path(os.environ["GRADIO_TEMP_DIR"])
     assert folder.parents[1].stat().st_mode & 0o777 == 0o700
-    assert fuzz.send(port, fuzz.Call("GET", f"/gradio_api/file={path}")).text == "mine"
+    assert fuzz.send(port, Call("GET", f"{API}/file={path}")).text == "mine"
     for guess in (folder.parent, folder.parents[1], folder.parents[1] / "mine.txt", folder.with_name("other.txt")):
-        assert fuzz.send(port, fuzz.Call("GET", f"/gradio_api/file={guess}")).status == 403
+        assert fuzz.send(port, Call("GET", f"{API}/file={guess}")).status == 403
+
+
+# --- Hostile calls
+
+
+# gradio itself refuses what looks like a file that is none of its own.
+@pytest.mark.parametrize("odd", [odd for odd in VALUES if "FileData" not in repr(odd)], ids=lambda odd: repr(odd)[:20])
+def test_whatever_the_page_asks_is_answered(odd, port):
+    """{} or a sentence; a part or a question that is none, and values that are none."""
+    for data in ((odd, "describe", {}), ("watch", odd, {}), ("lab", odd, {}), ("lab", "save", {"run": odd})):
+        try:
+            answer = asked(port, *data)
+        except UnicodeEncodeError:  # no request can be made of it
+            continue
+        assert answer["error"] and "\n" not in answer["error"], data
+    assert "estimate" in asked(port, "watch", "describe", odd if isinstance(odd, list) else {})
+    run = messages(port, odd, {})
+    assert run == [] or run[-1]["state"] in ("finished", "error")
+
+
+def test_a_run_is_found_again_after_its_page_was_loaded_anew(port):
+    values = {"checkpoint": "cifar10-tiny", "steps": 3, "count": 1}
+    seen = messages(port, "watch", values)
+    run = seen[-1]["run"]
+    assert seen[-1]["state"] == "finished" and asked(port, "lab", "run", {"run": run}) == {}
+    assert messages(port, "watch", {"resume": run}) == seen
+    assert "no longer here" in asked(port, "lab", "run", {"run": "0" * 16})["error"]
+    assert messages(port, "watch", {"resume": "0" * 16}) == []
+
+
+def test_two_pages_with_one_session_get_their_own_messages(port):
+    """As two runs of one page, or a tab that was duplicated: the second replaces the first one, which says so."""
+    values = {"checkpoint": "cifar10-tiny", "steps": 40, "count": 4}
+    found = {}
+
+    def listen(name):
+        found[name] = messages(port, "watch", values, f"shared.{name}")  # as web/shared/client.js does
+
+    threads = [threading.Thread(target=listen, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join(60)
+    for seen in found.values():
+        assert len({message["run"] for message in seen}) == 1 and seen[-1]["state"] in ("stopped", "finished")
+    assert found["a"][0]["run"] != found["b"][0]["run"]
+
+
+def test_a_stream_that_is_closed_ends_its_run(app, port):
+    body = json.dumps({"data": ["watch", {"checkpoint": "cifar10-tiny", "steps": 200, "count": 1}]})
+    answer = fuzz.send(port, Call("POST", f"{API}/call/run", body.encode(), {"Content-Type": "application/json"}))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", f"{API}/call/run/{json.loads(answer.text)['event_id']}")
+    stream = connection.getresponse()
+    while not stream.readline().startswith(b"event: generating"):
+        pass
+    assert len(app.lab.turns) == 1
+    stream.close()
+    connection.close()
+    end = time.monotonic() + 30
+    while len(app.lab.turns) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not len(app.lab.turns)
 
 
 def test_no_file_route_gives_what_is_outside(port):
-    fuzzing = fuzz.Fuzz(json.loads(fuzz.send(port, fuzz.Call("GET", "/config")).text), seed=0)
+    fuzzing = Fuzz(given(got(port, "/")[2]), seed=0)
     for _ in range(60):
         call = fuzzing.file()
         answer = fuzz.send(port, call)
@@ -147,8 +308,72 @@ def test_no_file_route_gives_what_is_outside(port):
 
 
 def test_random_calls_are_answered(port):
-    """A few of those of `python -m benchmarks fuzz`."""
-    fuzzing = fuzz.Fuzz(json.loads(fuzz.send(port, fuzz.Call("GET", "/config")).text), seed=4)
+    """A few of those of tests/soak."""
+    fuzzing = Fuzz(given(got(port, "/")[2]), seed=4)
     for _ in range(150):
         call = fuzzing.call()
         assert fuzz.judged(call, fuzz.send(port, call)) == "", call
+
+
+# --- A login
+
+
+@pytest.fixture(scope="module")
+def locked():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Models, "refresh", lambda self: None)
+        app = launched("mnist-tiny", auth=("me", "secret"))
+        yield app
+        ui.close(app)
+
+
+def entered(port, password):
+    """(status, the cookies) after a try to log in."""
+    body = urlencode({"username": "me", "password": password})
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", "/login", body, {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = connection.getresponse()
+    cookies = [value.split(";")[0] for name, value in answer.getheaders() if name.lower() == "set-cookie"]
+    return answer.status, "; ".join(cookies)
+
+
+def test_before_the_login_there_is_nothing_but_its_page(locked):
+    port = locked.get_blocks().server_port
+    status, headers, text = got(port, "/")
+    assert status == 200 and "asks for a name and a password" in text and 'id="given"' not in text
+    assert headers["cache-control"] == "no-store"
+    for call in (
+        json_call(f"{API}/run/ask", {"data": ["lab", "models", {}]}),
+        json_call(f"{API}/call/run", {"data": ["watch", {}]}),
+        json_call(f"{API}/call/sample", {"data": []}),
+        Call("POST", f"{API}/upload", b"", {"Content-Type": "multipart/form-data; boundary=e"}),
+        Call("GET", f"{API}/info"),
+        Call("GET", f"{API}/file=/x"),
+        Call("GET", "/config"),
+    ):
+        assert fuzz.send(port, call).status == 401, call
+    assert got(port, "/health")[0] == 200
+
+
+def test_after_the_login_there_is_the_page(locked):
+    port = locked.get_blocks().server_port
+    assert entered(port, "wrong")[0] == 400
+    status, cookies = entered(port, "secret")
+    assert status == 200 and cookies
+    _, _, text = got(port, "/", headers={"Cookie": cookies})
+    assert given(text)["first"] == "mnist-tiny"
+    assert 'id="given"' not in got(port, "/", headers={"Cookie": re.sub("=.*", "=guess", cookies)})[2]
+
+
+def test_a_browser_logs_in_and_runs(page, locked):  # noqa: F811
+    page.set_default_timeout(120_000)
+    page.goto(locked.local_url)
+    for password in ("wrong", "secret"):
+        page.fill("[name=username]", "me")
+        page.fill("[name=password]", password)
+        page.click("button")
+        if password == "wrong":
+            page.wait_for_selector(".wrong:text('Name or password is wrong.')")
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.click(".part-watch .run")
+    page.wait_for_selector(".part-watch[data-state=finished]")

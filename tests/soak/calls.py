@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 API = "/gradio_api"
 
 VALUES: tuple[Any, ...] = (
@@ -21,55 +21,31 @@ VALUES: tuple[Any, ...] = (
     *("<script>alert(1)</script>", "${7*7}", "{{7*7}}", "'; drop table", "\u202e", "😀" * 50, "\ud800"),
     *([], {}, [[]], [None] * 40, {"path": "/etc/passwd"}, {"path": "x", "meta": {"_type": "gradio.FileData"}}),
     *({"__type__": "update"}, {"url": "http://127.0.0.1:1/", "path": None}, {"name": "cat"}, {"size": 32, "seed": 1}),
-    {"size": 2, "pixels": base64.b64encode(bytes(12)).decode(), "schedule": "linear", "t": 5, "seed": 0},
-    {"size": 128, "pixels": "!", "schedule": "none", "t": -1, "seed": 2**70},
+    *("1,2,3", "750, 500", [1000, 0], "12,-30 4,5", base64.b64encode(bytes(12)).decode()),
 )
 PATHS = (
-    *("/", "/config", "/health", "/theme.css", "/robots.txt", "/manifest.json", "/monitoring", "/monitoring/summary"),
-    *(
-        "/docs",
-        "/openapi.json",
-        "/redoc",
-        "/svelte/x",
-        "/assets/x",
-        "/static/x",
-        "/runs",
-        "/login",
-        "/logout",
-        "/queue",
-    ),
+    *("/", "/config", "/health", "/app.webmanifest", "/web/0/app.js", "/web/0123456789ab/package.json", "/theme.css"),
+    *("/robots.txt", "/manifest.json", "/monitoring", "/monitoring/summary", "/docs", "/openapi.json", "/redoc"),
+    *("/svelte/x", "/assets/x", "/static/x", "/runs", "/login", "/logout", "/queue"),
     *(f"{API}/{name}" for name in ("info", "openapi.json", "app_id", "user", "token", "login_check", "startup-events")),
     *(f"{API}/{name}" for name in ("queue/status", "queue/data?session_hash=x", "upload_progress?upload_id=x")),
     *(f"{API}/{name}" for name in ("deep_link?session_hash=x", "proxy=http://127.0.0.1/", "vibe-code", "vibe-edit")),
     *(f"{API}/{name}" for name in ("process_recording", "dev/reload", "profiling/traces", "run-history/records")),
-    *(
-        f"{API}/{name}"
-        for name in ("stream/x/y/1/playlist.m3u8", "stream/x/y/1/playlist-file", "custom_component/a/b/c/d")
-    ),
+    *(f"{API}/{name}" for name in ("stream/x/y/1/playlist.m3u8", "custom_component/a/b/c/d")),
 )
-SECRETS = (
-    "/etc/passwd",
-    "/proc/self/environ",
-    str(ROOT / "app.py"),
-    str(ROOT / "ui" / "gate.py"),
-    ".git/config",
-    "app.py",
-)
-
-
-# A short run, by the names of the endpoints' parameters.
-RUN = {
-    **{
-        "checkpoint": "cifar10-tiny",
-        "sampler": "ddpm",
-        "steps": 3,
-        "spacing": "linspace",
-        "variance": "beta",
-        "eta": 0,
-    },
-    **{"clip": True, "seed": 7, "count": 1, "label": "any", "guidance": 1},
+SECRETS = ("/etc/passwd", "/proc/self/environ", ".git/config", "app.py")
+SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "gate.py"))
+RUNS = ("sample", "trajectory")  # what scripts ask for
+# What the page asks, with the names of its values; of a part also what its form has.
+ASKS = {
+    "lab": ("models", "model", "stop", "run", "save", "room", "whole", "fit", "known", "x"),
+    "forward": ("describe", "tables", "picture", "noise", "compare"),
+    "likelihood": ("describe", "study"),
+    "train": ("look", "start", "follow", "do", "use"),
 }
-RUNS = ("sample", "trajectory")
+NAMES = ("ref", "run", "kind", "page", "path", "left", "top", "side", "invert", "text", "checkpoint", "name", "size")
+NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")
+QUICK = {"checkpoint": "cifar10-tiny", "steps": 3, "count": 1, "columns": "1, 2", "images": 1, "points": 20}
 
 
 class Call(NamedTuple):
@@ -83,62 +59,73 @@ def json_call(path: str, content: Any) -> Call:
     return Call("POST", path, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
 
-class Fuzz:
-    """Makes calls, from a seed. config: what the page says of itself."""
+def given(page: str) -> dict[str, Any]:
+    """What a page has from the beginning."""
+    found = re.search(r'<script type="application/json" id="given">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found[1])
 
-    def __init__(self, config: dict[str, Any], seed: int):
+
+class Fuzz:
+    """Makes calls, from a seed. given: see there."""
+
+    def __init__(self, given: dict[str, Any], seed: int):
         self._random = random.Random(seed)
-        self._events = [one for one in config["dependencies"] if one["api_name"]]
-        self._components = [one["id"] for one in config["components"]]
-        self._html = [one["id"] for one in config["components"] if one["type"] == "html"]
-        self._given = {one["id"]: one["props"].get("value") for one in config["components"]}
-        serves = [(one["id"], one["props"].get("server_fns") or ()) for one in config["components"]]
-        self._served = [(component, name) for component, names in serves for name in names]
+        self._forms = {
+            part: {field["name"]: QUICK.get(field["name"], field["default"]) for field in form}
+            for part, form in given["forms"].items()
+        }
+        self._run = {name: value for name, value in self._forms["watch"].items() if name != "clip"} | {"clip": None}
 
     def call(self) -> Call:
-        makers = (self.run, self.run, self.join, self.call_v1, self.call_v2, self.server, self.server, self.upload)
+        makers = (self.ask, self.ask, self.ask, self.run, self.run, self.join, self.script, self.script_v2, self.upload)
         return self._random.choice((*makers, self.file, self.file, self.path, self.cancel, self.garbage))()
 
     def value(self) -> Any:
         return self._random.choice(VALUES)
 
-    def values(self, given: list[Any]) -> list[Any]:
-        """In the place of what the page would give: none to all of it are odd, and sometimes the number of values."""
+    def some(self, given: dict[str, Any]) -> dict[str, Any]:
+        """In the place of what the page would give: none to all of it are odd, and sometimes there is more."""
         odd = self._random.choice((0.0, 0.1, 0.1, 1.0))
-        values = [self.value() if self._random.random() < odd else value for value in given]
-        more = self._random.choice((0, 0, 0, 0, -1, 1, 20))
-        return values[:more] if more < 0 else values + [self.value() for _ in range(more)]
+        values = {name: self.value() if self._random.random() < odd else value for name, value in given.items()}
+        more = self._random.choice((0, 0, 1, 3))
+        return values | {self._random.choice(NAMES): self.value() for _ in range(more)}
 
-    def inputs(self, event: dict[str, Any]) -> list[Any]:
-        """What the page gives to an event at first."""
-        return list(RUN.values()) if event["api_name"] in RUNS else [self._given.get(one) for one in event["inputs"]]
+    def part(self) -> Any:
+        return self._random.choice((*self._forms, *ASKS, "x", self.value()))
+
+    def posted(self, where: str, data: list[Any]) -> Call:
+        """Sometimes too few or too many."""
+        more = self._random.choice((0, 0, 0, 0, 0, 0, -1, 1))
+        data = data[:more] if more < 0 else data + [self.value()] * more
+        return json_call(f"{API}/{where}", {"data": data, "session_hash": self.session()})
+
+    def ask(self) -> Call:
+        part = self.part()
+        named = part if isinstance(part, str) else ""
+        what = self._random.choice((*ASKS.get(named, ("describe",)), "describe"))
+        form = self._forms.get(named, dict.fromkeys(self._random.sample(NAMES, 4), 1))
+        values = self.value() if self._random.random() < 0.1 else self.some(form)
+        return self.posted("run/ask", [part, self.value() if self._random.random() < 0.05 else what, values])
 
     def run(self) -> Call:
-        event = self._random.choice(self._events)
-        content = {"data": self.values(self.inputs(event)), "session_hash": self.session()}
-        return json_call(f"{API}/run/{event['api_name']}", content)
+        part = self.part()
+        values = self.some(self._forms.get(part if isinstance(part, str) else "", {}))
+        if self._random.random() < 0.1:
+            values = self._random.choice((self.value(), {"resume": self.value()}))
+        return self.posted(self._random.choice(("call/run", "call/run", "run/run")), [part, values])
 
     def join(self) -> Call:
-        event = self._random.choice(self._events)
-        index = self._random.choice((event["id"], event["id"], -1, 10**6, "x", None))
-        content = {"data": self.values(self.inputs(event)), "fn_index": index, "session_hash": self.session()}
+        index = self._random.choice((0, 1, 2, 3, -1, 10**6, "x", None))
+        content = {"data": list(self.some(self._run).values()), "fn_index": index, "session_hash": self.session()}
         return json_call(f"{API}/queue/join", content | {"event_data": self.value(), "trigger_id": self.value()})
 
-    def call_v1(self) -> Call:
+    def script(self) -> Call:
         name = self._random.choice((*RUNS, *RUNS, "describe", "x"))
-        return json_call(f"{API}/call/{name}", {"data": self.values(list(RUN.values()))})
+        return self.posted(f"call/{name}", list(self.some(self._run).values())[: len(self._run)])
 
-    def call_v2(self) -> Call:
-        odd = {name: self.value() for name in (*RUN, "oddity") if self._random.random() < 0.1}
-        return json_call(f"{API}/call/v2/{self._random.choice(RUNS)}", RUN | odd)
-
-    def server(self) -> Call:
-        component = self._random.choice((*self._html, self._random.choice(self._components), -1, "x", None))
-        function = self._random.choice(("__init__", "load", "_id", "postprocess"))
-        if self._served and self._random.random() < 0.7:
-            component, function = self._random.choice(self._served)
-        content = {"component_id": component, "fn_name": function, "session_hash": self.session()}
-        return json_call(f"{API}/component_server", content | {"data": self.value()})
+    def script_v2(self) -> Call:
+        return json_call(f"{API}/call/v2/{self._random.choice(RUNS)}", self.some(self._run))
 
     def upload(self) -> Call:
         name = self._random.choice(
@@ -187,10 +174,7 @@ class Fuzz:
         kind = self._random.choice(
             ("application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=", "")
         )
-        event = self._random.choice(self._events)["api_name"]
-        where = self._random.choice(
-            (f"run/{event}", "queue/join", "call/sample", "component_server", "upload", "cancel")
-        )
+        where = self._random.choice(("run/ask", "queue/join", "call/sample", "component_server", "upload", "cancel"))
         return Call("POST", f"{API}/{where}", body, {"Content-Type": kind})
 
     def session(self) -> Any:

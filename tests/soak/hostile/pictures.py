@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hostile.case import Case
+from soak.hostile.case import Case
 
 
 def picture_cases(folder: Path, heavy: bool = True) -> Iterator[Case]:

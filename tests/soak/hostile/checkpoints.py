@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hostile.case import Case
+from soak.hostile.case import Case
 
 WEIGHTS = "diffusion_pytorch_model"
 DEEP = 100_000  # levels of nesting

@@ -1,22 +1,21 @@
-"""The app killed as by `kill -9` during a training in its Train tab."""
+"""The app killed as by `kill -9` during a training in Train."""
 
 from __future__ import annotations
 
 import random
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks._app import App
-from benchmarks._kill import RUN, Result, expected_picture, kept_are_whole, until
+from benchmarks._app import App, Page
 from ddpm_core.held import left_behind
+from soak.kill import RUN, Result, expected_picture, kept_are_whole, until
 
 
 def live(folder: Path, checkpoint: str, kills: int) -> Result:
-    """Killed during a training in the Train tab; then nothing of it is left, and another training works."""
+    """Killed during a training in Train; then nothing of it is left, and another training works."""
     expected = expected_picture(checkpoint)
     rng = random.Random(0)
     learning, longest = 0, 0.0
@@ -64,22 +63,18 @@ def _is_held(path: Path) -> bool:
 
 
 class Visitor:
-    """What the page's Train tab asks the server for."""
+    """What Train asks the server for."""
 
     def __init__(self, app: App):
-        self._app = app
-        self._token = uuid.uuid4().hex
-        config = app.http.get(app.url.replace("/gradio_api", "/config")).json()
-        found = [one["id"] for one in config["components"] if "train_start" in one["props"].get("server_fns", ())]
-        (self._component,) = found
+        self._page = Page(app)
 
     def start(self) -> None:
         """Train, as chosen at first."""
-        self._ask("train_start", chosen={})
+        self._ask("start", chosen={})
 
     def look(self) -> dict[str, Any]:
         """The state of the training, and what it has said."""
-        return self._ask("train_look")
+        return self._ask("look")
 
     def step(self) -> int:
         return self.look().get("step") or 0
@@ -88,12 +83,8 @@ class Visitor:
         """Wait until the network has learned, and made samples."""
         until(lambda: self.step() > 0 or self.look()["state"] not in ("starting", "running"), 300, every=0.5)
 
-    def _ask(self, name: str, **asked: Any) -> dict[str, Any]:
-        body = {"component_id": self._component, "fn_name": name, "session_hash": self._token}
-        data = {"visitor": self._token, **asked}
-        answer = self._app.http.post(f"{self._app.url}/component_server", json={**body, "data": data})
-        answer.raise_for_status()
-        return answer.json()
+    def _ask(self, what: str, **asked: Any) -> dict[str, Any]:
+        return self._page.ask("train", what, visitor=self._page.session, **asked)
 
 
 def _trainers(pid: int) -> list[int]:

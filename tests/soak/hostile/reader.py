@@ -6,7 +6,7 @@ import multiprocessing
 import time
 from typing import Any, NamedTuple
 
-from benchmarks.hostile.case import Case
+from soak.hostile.case import Case
 
 SECONDS = 10.0  # that a refusal may take
 
@@ -23,9 +23,9 @@ def read(case: Case) -> str:
     """Read it as the page does: "" or the sentence with which it is refused. Other errors come out."""
     import ddpm_core
     from ddpm_core import CheckpointError
-    from ui.runs.limits import ServerLimits
-    from ui.runs.models import Models
-    from ui.tabs.forward import pictures
+    from ui import pictures
+    from ui.limits import ServerLimits
+    from ui.models import Models
 
     try:
         if case.path.is_dir():
@@ -44,7 +44,7 @@ def serve(pipe: Any) -> None:
     """The child process: reads what it is sent."""
     import ddpm_core.checkpoint.cost
     import ddpm_core.checkpoint.load  # noqa: F401
-    import ui.tabs.forward.pictures  # noqa: F401, the time of these imports is not a file's
+    import ui.pictures  # noqa: F401, the time of these imports is not a file's
     from benchmarks._measure import peak_resident
 
     pipe.send("ready")
