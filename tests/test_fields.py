@@ -168,4 +168,4 @@ def test_the_defaults_as_the_page_has_them_are_the_requests(name):
 
 def test_a_control_is_labelled_in_words_or_with_its_symbol():
     labels = {field["name"]: field["label"] for field in Settings.form()}
-    assert (labels["eta"], labels["seed"], labels["sampler"]) == ("η", "Seed", "Sampler")
+    assert (labels["eta"], labels["seed"], labels["sampler"]) == ("Noise, η", "Seed", "Sampler")
