@@ -207,9 +207,8 @@ def _noise_left(
 
 
 def _steps(settings: Settings, model: ModelSpec) -> list[Row]:
-    from ddpm_core.runs import SamplerSettings, sigmas  # here for the start time: see ui/__init__.py
+    from ddpm_core.runs import SamplerSettings  # here for the start time: see ui/__init__.py
 
-    way = settings.resolved(model).sampling
-    pairs, _ = SamplerSettings(**way).check(model)
+    chain = SamplerSettings(**settings.resolved(model).sampling).chain(model)
     alpha_bar = model.schedule.alpha_bar.tolist()
-    return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, sigmas(model, **way), strict=True)]
+    return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(chain.pairs, chain.sigmas, strict=True)]

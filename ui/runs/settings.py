@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ddpm_core import defaults
 from ddpm_core.model import ModelSpec, check_same_images
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
-from ddpm_core.predict import class_index
+from ddpm_core.prediction import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui.runs.parameters import ANY, Choice, ClassName, Limits, Number, Reference, Switch, Whole, shown
 

@@ -17,7 +17,7 @@ from ddpm_core import imaging
 from ddpm_core.likelihood import BATCH, BitsPerDim, chain, progressive_decoding, rechain
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.noise import Noise, gaussian_batch
-from ddpm_core.predict import label_tensor
+from ddpm_core.prediction import label_tensor
 from ddpm_core.timesteps import timestep_pairs
 from ui.runs import formats
 from ui.runs.frames import picture_uri
