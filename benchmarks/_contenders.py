@@ -71,7 +71,7 @@ class Ours:
 
     def refusal(self, cell: Cell) -> str:
         try:
-            SamplerSettings(**self._way(cell)).check(self.model)
+            SamplerSettings(**self._way(cell)).chain(self.model)
         except ValueError as error:
             return str(error)
         return ""

@@ -190,7 +190,7 @@ def main(arguments: list[str]) -> None:
             parser.error("the checkpoint's classes must be digits")
         for way in ways:
             try:
-                way.settings.check(model)
+                way.settings.chain(model)
             except ValueError as error:
                 parser.error(str(error))
 

@@ -18,7 +18,7 @@ import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.network import unet
-from ddpm_core.predict import label_tensor, predict
+from ddpm_core.prediction import label_tensor, predict
 from train.data.sources import SHIPPED
 
 PROJECT = Path(__file__).parent.parent  # where `python app.py` is started, and my-digits is kept

@@ -7,12 +7,18 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
+    from ddpm_core.imaging import from_uint8 as from_uint8
+    from ddpm_core.imaging import to_uint8 as to_uint8
     from ddpm_core.latents import encode as encode
     from ddpm_core.latents import interpolate as interpolate
     from ddpm_core.latents import reconstruct as reconstruct
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.model import Model as Model
+    from ddpm_core.noise import seeded_noise as seeded_noise
+    from ddpm_core.objective import l_simple as l_simple
     from ddpm_core.optimised import optimise_timesteps as optimise_timesteps
+    from ddpm_core.prediction import Denoised as Denoised
+    from ddpm_core.prediction import predict as predict
     from ddpm_core.process import posterior as posterior
     from ddpm_core.process import q_sample as q_sample
     from ddpm_core.process import reverse_variance as reverse_variance
@@ -26,22 +32,28 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
 # torch and diffusers take seconds to import: each name is fetched from its module when it is first used.
 _HOME = {
     "CheckpointError": "checkpoint.refs",
+    "Denoised": "prediction",
     "Model": "model",
     "NoiseSchedule": "schedule",
     "Step": "samplers",
     "bits_per_dim": "likelihood",
     "encode": "latents",
+    "from_uint8": "imaging",
     "interpolate": "latents",
+    "l_simple": "objective",
     "load": "checkpoint.load",
     "optimise_timesteps": "optimised",
     "posterior": "process",
+    "predict": "prediction",
     "q_sample": "process",
     "reconstruct": "latents",
     "reverse_variance": "process",
     "sample": "runs",
     "save": "checkpoint.save",
+    "seeded_noise": "noise",
     "side_by_side": "runs",
     "timestep_pairs": "timesteps",
+    "to_uint8": "imaging",
     "trajectory": "runs",
 }
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,4 +1,4 @@
-"""Command line: `python -m ddpm_core sample`, `reconstruct`, `interpolate`, `info` and `export`."""
+"""Command line: `python -m ddpm_core sample`, `reconstruct`, `interpolate`, `restore`, `info` and `export`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ddpm_core import defaults
 from ddpm_core.commands import allow_any_text
 from ddpm_core.commands.chain import Chain, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
+from ddpm_core.commands.restore import Restore
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
 
@@ -103,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "sample": Sample,
         "reconstruct": Reconstruct,
         "interpolate": Interpolate,
+        "restore": Restore,
         "info": Info,
         "export": Export,
     }

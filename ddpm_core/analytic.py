@@ -59,7 +59,7 @@ def estimate_gamma(
     """Estimate Γ from one draw of x_t for each image and time. x̂_0 is not clipped: Γ belongs to the network itself.
 
     images: uint8 (N, H, W, C), at least 2; a few hundred for a standard error of a few thousandths. times: any of 1..T,
-    None for `default_times`. labels: see predict.label_tensor. progress(done, total) counts evaluations. Raises
+    None for `default_times`. labels: see prediction.label_tensor. progress(done, total) counts evaluations. Raises
     ValueError for values outside these.
     """
     times = default_times(model.schedule.T) if times is None else sorted(set(times))

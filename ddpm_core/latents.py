@@ -66,7 +66,7 @@ def check_chains(model: ModelSpec, times: Sequence[int], steps: int | None = Non
     """Raise ValueError, before anything is computed, for a time from which `reconstruct` has no such chain."""
     for t in times:
         if t:
-            _chain(model, t, steps, options).check(model, options.get("guidance"))
+            _chain(model, t, steps, options).chain(model, options.get("guidance"))
 
 
 def _chain(model: ModelSpec, t: int, steps: int | None, options: Mapping[str, Any]) -> SamplerSettings:

@@ -14,7 +14,7 @@ from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_variance
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch
-from ddpm_core.predict import Prediction, label_tensor, network_device, predict
+from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
 from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance, to_device
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, timestep_pairs
@@ -79,7 +79,7 @@ def bits_per_dim(
     """The bound for given images, one draw of x_t for each image and time.
 
     images: uint8 (N, H, W, C). variance: as for `trajectory`. steps: None for all T, or fewer in a spacing that visits
-    t = 1. labels: see predict.label_tensor. clip: clip x̂_0 to [−1, 1] as the paper's evaluation does, None as the
+    t = 1. labels: see prediction.label_tensor. clip: clip x̂_0 to [−1, 1] as the paper's evaluation does, None as the
     checkpoint asks for. cdf: see `discretized_log_likelihood`. noise(index, x) -> ε of x_t for all N images at step
     `index`, 0 being the largest t; without it image i has the seed i. dtype: of the state. progress(done, total) counts
     evaluations.
@@ -238,8 +238,8 @@ def evaluations(
     clip: bool | None,
     noise: Noise | None,
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[tuple[Prediction, Tensor, Tensor, Tensor, Tensor]]:
-    """Yield (Prediction, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
+) -> Iterator[tuple[Denoised, Tensor, Tensor, Tensor, Tensor]]:
+    """Yield (Denoised, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
 
     x_0: (N, C, H, W) as `image_state` gives it; noise, labels, clip, progress: as for `bits_per_dim`. t and s are int64
     (batch,) on the CPU. No batch holds both the last pair and others.

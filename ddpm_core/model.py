@@ -56,7 +56,7 @@ class Source:
         return None if self.folder is None or self.file is None else self.folder / self.file
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class ModelSpec:
     """What is known of a model without its network.
 
@@ -93,8 +93,16 @@ class ModelSpec:
         if self.student is not None and self.student.times[0] != self.schedule.T:
             raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
 
+    def __repr__(self) -> str:
+        name = [repr(self.source.ref)] if self.source and self.source.ref else []
+        size = f"{self.image_size}×{self.image_size}×{self.channels}"
+        classes = [f"{self.num_classes} classes"] if self.num_classes else []
+        student = [f"{self.student.method} student"] if self.student else []
+        parts = [*name, size, self.prediction, self.variance, f"T = {self.schedule.T}", *classes, *student]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
-@dataclass(kw_only=True)
+
+@dataclass(kw_only=True, repr=False)
 class Model(ModelSpec):
     """A network, what it was trained to predict, and under which schedule.
 
@@ -103,6 +111,11 @@ class Model(ModelSpec):
     """
 
     network: Network
+
+
+def tensor_text(x: Tensor) -> str:
+    """A tensor in a few words."""
+    return f"{tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}"
 
 
 def check_variance(

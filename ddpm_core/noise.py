@@ -52,6 +52,10 @@ def seeded_noise(seeds: Sequence[int], first: int = 1) -> Noise:
     """The noise of a run: noise(index, x) is stream `first` + index of each seed, like x.
 
     While a GPU computes one step, a thread draws the noise of the next.
+
+    Arguments:
+        seeds: one for each image.
+        first: the stream of step 0, 1 in a run; another one, 2^32 for example, is noise that no step of the run has.
     """
     seeds = check_seeds(seeds)
     ahead: dict[tuple, Future[Tensor]] = {}

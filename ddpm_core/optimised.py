@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +23,9 @@ from ddpm_core.gits import best_chains, first_order_errors, second_order_errors,
 from ddpm_core.model import Model, OptimisedTimes
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
-from ddpm_core.predict import Prediction, label_tensor, network_device, predict
+from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
 from ddpm_core.samplers import ddim, solve
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.solvers import solver
 from ddpm_core.timesteps import timestep_pairs
 
 STEPS = (4, 5, 6, 8, 10, 15, 20)
@@ -67,7 +67,7 @@ def optimise_timesteps(
     """The best times for each number of steps, for the samplers without noise.
 
     steps: any of 1..points, None for those of STEPS that are. seeds: of the images that the teacher draws. points: how
-    many times it visits. labels: see predict.label_tensor, but None means all classes in turn. progress(done, total)
+    many times it visits. labels: see prediction.label_tensor, but None means all classes in turn. progress(done, total)
     counts evaluations of the network; what it raises ends the work. detail: 0..2, how much the details of a picture
     count, see `sharpen`: 1 for photographs, less for drawings and digits. samplers: any of names.OPTIMISED_FOR.
 
@@ -211,9 +211,7 @@ class _Trial:
         self._count(before + _evaluations(n) - self._done)
         return chain, error
 
-    def _error(
-        self, sampler: Sampler, chain: Chain, known: Sequence[Prediction] = ()
-    ) -> tuple[float, list[Prediction]]:
+    def _error(self, sampler: Sampler, chain: Chain, known: Sequence[Denoised] = ()) -> tuple[float, list[Denoised]]:
         """The mean distance of x_0 from the teacher's, and the predictions on the way. known: the first of them."""
         steps = list(self._run(sampler, chain, torch.arange(len(self._x_T)), known))
         difference = sharpen(steps[-1][0].cpu() - self._exact, self._detail)
@@ -221,12 +219,12 @@ class _Trial:
         return error, [prediction for _, prediction in steps]
 
     def _run(
-        self, sampler: Sampler, chain: Sequence[int], rows: Tensor, known: Sequence[Prediction] = ()
-    ) -> Iterable[tuple[Tensor, Prediction]]:
+        self, sampler: Sampler, chain: Sequence[int], rows: Tensor, known: Sequence[Denoised] = ()
+    ) -> Iterable[tuple[Tensor, Denoised]]:
         """x_s and the prediction of each step."""
         schedule, predictions = self._model.schedule, []
 
-        def evaluate(x: Tensor, t: int) -> Prediction:
+        def evaluate(x: Tensor, t: int, **_: Any) -> Denoised:
             i = len(predictions)
             predictions.append(known[i] if i < len(known) else self._predict(x, t, rows))
             return predictions[-1]
@@ -236,11 +234,11 @@ class _Trial:
         if sampler == "ddim":
             steps = ddim(evaluate, schedule, pairs, x_T, noise=lambda _, x: x, eta=0.0)
         else:
-            steps = solve(evaluate, schedule, pairs, x_T, advance=solver(sampler, schedule, pairs))
+            steps = solve(evaluate, schedule, pairs, x_T, name=sampler)
         for step in steps:
             yield step.x, predictions[-1]
 
-    def _predict(self, x: Tensor, t: int, rows: Tensor) -> Prediction:
+    def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:
         parts = []
         for x_part, row_part in zip(x.split(BATCH), rows.split(BATCH), strict=True):
             labels = None if self._labels is None else self._labels[row_part.to(x.device)]
@@ -248,7 +246,7 @@ class _Trial:
             self._count(len(x_part) / len(self._x_T))
         x0, eps, x0_hat, _ = (None if part[0] is None else torch.cat(part) for part in zip(*parts, strict=True))
         assert x0 is not None and eps is not None and x0_hat is not None
-        return Prediction(x0, eps, x0_hat, None)
+        return Denoised(x0, eps, x0_hat, None)
 
     def _count(self, evaluations: float) -> None:
         self._done += evaluations

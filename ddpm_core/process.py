@@ -18,14 +18,25 @@ from ddpm_core.schedule import NoiseSchedule
 Time = int | Tensor
 
 
-def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor) -> Tensor:
-    """x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, a draw from q(x_t | x_0), Eq. 4.
+def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: int = 0) -> Tensor:
+    """x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, a draw from q(x_t | x_0), Eq. 4; or up from x_s, a draw from q(x_t | x_s).
 
-    x_0, noise: (N, C, H, W) (any shape when t is an int), the same for both; t: 0..T. Raises ValueError otherwise.
+    Arguments:
+        schedule: β_t and what follows from it.
+        x_0: (N, C, H, W), any shape when t is an int; x_s where s is given.
+        t: s..T, an int, or int64 (N,).
+        noise: ε, of the shape of x_0.
+        s: 0..T, the time of what is given. From s it is √α_{t|s} x_s + √(1 − α_{t|s}) ε with α_{t|s} = ᾱ_t/ᾱ_s.
+
+    Raises:
+        ValueError: for values outside these.
     """
     if noise.shape != x_0.shape:
         raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
-    alpha_bar = _at(schedule.alpha_bar, t, x_0, 0)
+    check_time(s, x_0, 0, schedule.T)
+    alpha_bar = _at(schedule.alpha_bar, t, x_0, s)
+    if s:
+        alpha_bar = alpha_bar / schedule.alpha_bar[s] if schedule.alpha_bar[s] > 0 else torch.ones_like(alpha_bar)
     return _cast(alpha_bar.sqrt(), x_0) * x_0 + _cast((1 - alpha_bar).sqrt(), x_0) * noise
 
 

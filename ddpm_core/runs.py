@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,24 +13,16 @@ import torch
 from torch import Tensor
 
 from ddpm_core import imaging
-from ddpm_core.model import Model, ModelSpec, check_same_images, check_variance
-from ddpm_core.names import SAMPLERS, Sampler, Spacing, Variance
+from ddpm_core.model import Model, ModelSpec, check_same_images, tensor_text
+from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
-from ddpm_core.predict import Prediction, label_tensor, network_device, predict
+from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
 from ddpm_core.process import check_signal
-from ddpm_core.samplers import (
-    Predict,
-    Step,
-    consistency,
-    consistency_sigmas,
-    ddim,
-    ddim_sigmas,
-    ddpm,
-    ddpm_sigmas,
-    solve,
-)
-from ddpm_core.solvers import SOLVERS, check_start, solver
+from ddpm_core.samplers import NAMED, Predict, SamplerFunction, Step
+from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, model_pairs
+
+OnStep = Callable[[Step], "Tensor | None"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,7 @@ class SamplerSettings:
     """Which steps a run takes, and what noise they add. The fields are those arguments of `trajectory`."""
 
     steps: int | None = None
-    sampler: Sampler | None = None
+    sampler: Sampler | SamplerFunction | None = None
     variance: Variance | None = None
     spacing: Spacing | None = None
     eta: float = 0.0
@@ -50,37 +42,79 @@ class SamplerSettings:
         steps, sampler = (50, "ddpm") if student is None else (student.steps, student.sampler)
         return replace(self, steps=self.steps if self.steps is not None else steps, sampler=self.sampler or sampler)
 
-    def check(self, model: ModelSpec, guidance: float | None = None) -> tuple[Pairs, Variance]:
-        """The pairs (t, s) of such a run, and the variance for the sampler "ddpm".
-
-        Raises ValueError for what this model or guidance does not allow.
-        """
+    def chain(self, model: ModelSpec, guidance: float | None = None) -> Chain:
+        """The chain that these settings are for a model. Raises ValueError for what model or guidance don't allow."""
         own, student = self.of(model), model.student
         assert own.steps is not None and own.sampler is not None
-        if own.sampler not in SAMPLERS:
-            raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(SAMPLERS)}")
-        pairs = model_pairs(model, own.steps, own.spacing, own.sampler, self.start)
+        named = None if callable(own.sampler) else NAMED.get(own.sampler)
+        if named is None and not callable(own.sampler):
+            raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(NAMED)}, or give a function")
+        name = own.sampler if isinstance(own.sampler, str) else getattr(own.sampler, "__name__", "of your own")
+        pairs = model_pairs(model, own.steps, own.spacing, name, self.start)
         check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
+        given = {"variance": self.variance is not None, "eta": self.eta != 0}
+        for option in (option for option, is_given in given.items() if is_given):
+            (owner,) = (owner for owner, its in NAMED.items() if its.option == option)
+            if name != owner:
+                raise ValueError(f"{option} belongs to the sampler {owner!r}, and this run has {name!r}: leave it out")
         if student is not None:
-            student.check(own.sampler, pairs, self.eta if own.sampler == "ddim" else 0.0)
-        if self.variance is not None and own.sampler != "ddpm":
-            raise ValueError(f"variance belongs to the sampler 'ddpm', and this run has {own.sampler!r}: leave it out")
-        if self.eta and own.sampler != "ddim":
-            raise ValueError(f"eta belongs to the sampler 'ddim', and this run has {own.sampler!r}: leave it out")
-        if own.sampler == "ddpm":
-            return pairs, check_variance(model, self.variance, pairs, guidance)
-        if own.sampler in SOLVERS:
-            check_start(own.sampler, model.schedule, pairs)
-        return pairs, model.variance
+            student.check(name, pairs, self.eta)
+        if named is None:
+            memory = getattr(own.sampler, "memory", False)
+            return Chain(name, pairs, _checked(own.sampler, name), [None] * len(pairs), memory, own=True)
+        keywords = named.own(model, pairs, self.variance, self.eta, guidance)
+        sigmas = named.sigmas(model.schedule, pairs, **keywords)
+        return Chain(name, pairs, partial(named.function, **keywords), sigmas, named.memory)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a run does: its sampler on its pairs (t, s). sigmas: σ of every step, None where only the network knows it.
+
+    memory: whether a step depends on earlier ones. own: whether the sampler is the caller's, and may evaluate wherever
+    it likes.
+    """
+
+    name: str
+    pairs: Pairs
+    sampler: SamplerFunction
+    sigmas: Sequence[float | None]
+    memory: bool = False
+    own: bool = False
+
+    def steps(
+        self, evaluate: Predict, schedule: NoiseSchedule, x: Tensor, noise: Noise, first: int = 0
+    ) -> Iterator[Step]:
+        """The steps from number `first` on, where x is its x_t; noise(index, x) is that of the whole chain."""
+        run = self.sampler(evaluate, schedule, self.pairs[first:], x, noise=lambda index, x: noise(first + index, x))
+        return (replace(step, index=first + step.index) for step in run) if first else run
+
+    def position(self, after: Step | tuple[int, Tensor]) -> int:
+        """The number of the step that follows a step or a state (t, x_t) of this chain. ValueError for another's."""
+        t = after.s if isinstance(after, Step) else after[0]
+        starts = [start for start, _ in self.pairs]
+        if t not in starts:
+            raise ValueError(f"no step of this chain starts at t = {t}: its times are {', '.join(map(str, starts))}")
+        self.check_no_memory()
+        return starts.index(t)
+
+    def check_no_memory(self) -> None:
+        """ValueError for a sampler whose chain can't be taken up at any of its states."""
+        if self.memory:
+            others = ", ".join(repr(name) for name, its in NAMED.items() if not its.memory)
+            raise ValueError(
+                f"the sampler {self.name!r} remembers earlier steps, so its chain can't be continued or changed on the "
+                f"way: use {others}"
+            )
 
 
 def trajectory(
     model: Model,
     seeds: Sequence[int] | None = None,
     steps: int | None = None,
-    sampler: Sampler | None = None,
+    sampler: Sampler | SamplerFunction | None = None,
     variance: Variance | None = None,
     spacing: Spacing | None = None,
     eta: float = 0.0,
@@ -90,27 +124,130 @@ def trajectory(
     x_T: Tensor | None = None,
     noise: Noise | None = None,
     start: int | None = None,
+    stop: int | None = None,
+    after: Step | tuple[int, Tensor] | None = None,
+    on_step: OnStep | None = None,
 ) -> Iterator[Step]:
-    """The steps of a run, computed one by one as they are asked for.
+    """The steps of a run, computed one by one as they are asked for. What is yielded is the caller's.
 
-    seeds: one image each, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given. steps: 1..T,
-    None for 50. sampler: one of names.SAMPLERS, None for "ddpm". variance: one of names.VARIANCES, None for the
-    checkpoint's own; ignored by samplers other than "ddpm". spacing: one of names.SPACINGS, None for "linspace";
-    "optimised" needs a model that has such steps: see timesteps.model_pairs. For a student None is what it was made
-    for: see student.Student. eta: 0..1, DDIM's σ = η √β̃; ignored by other samplers. clip: clip x̂_0 to [−1, 1], None as
-    the checkpoint asks for. labels, guidance: see predict.label_tensor and predict.predict. x_T: (N, C, H, W) instead
-    of the seeded start; the state has its dtype. noise(index, x) -> tensor like x, instead of the seeded noise of step
-    `index`. start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be
-    given as x_T (`latents.encode` makes one).
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        seeds: one for each image, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given.
+        steps: 1..T, None for 50, or those that a student is for.
+        sampler: one of names.SAMPLERS, or a function: see samplers.SamplerFunction. None for "ddpm", or a student's.
+        variance: of the sampler "ddpm", one of names.VARIANCES; None for the checkpoint's own.
+        spacing: one of names.SPACINGS, None for "linspace", or a student's own times. "optimised" needs a model that
+            has such steps: see timesteps.model_pairs.
+        eta: of the sampler "ddim", 0..1: σ = η √β̃.
+        clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
+        labels: a class for all images or one for each, 0..num_classes − 1 (or the null label); None is the null label.
+        guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
+        x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
+        noise: noise(index, x) -> tensor like x, instead of the seeded noise of step `index`.
+        start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be given
+            as x_T (`latents.encode` makes one).
+        stop: ends the chain when it has reached this s, one of its times; the steps are those of the whole chain.
+        after: a step of this chain, or a state (t, x_t) at one of its times: the chain goes on behind it, with the
+            noise that it has there. So a chain that is cut and continued is the whole chain, bit for bit.
+        on_step: on_step(step) -> x or None, called for every step: the chain goes on from an x that it returns.
 
-    Raises ValueError, before anything is computed, for values outside these.
+    Raises:
+        ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
+            one's own breaks its promise.
     """
-    _check_start(model, start, x_T)
-    settings = SamplerSettings(steps, sampler, variance, spacing, eta, start)
-    checked, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
+    if after is not None and (x_T is not None or not (isinstance(after, Step) or len(after) == 2)):
+        raise ValueError("after is a step, or a state (t, x_t), and takes the place of x_T")
+    state = x_T if after is None else after.x if isinstance(after, Step) else after[1]
+    _check_start(model, start, state)
+    chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
+    return follow(model, chain, seeds, clip, labels, guidance, state, noise, stop, after, on_step)
+
+
+def follow(
+    model: Model,
+    chain: Chain,
+    seeds: Sequence[int] | None = None,
+    clip: bool | None = None,
+    labels: int | Sequence[int] | None = None,
+    guidance: float | None = None,
+    x_T: Tensor | None = None,
+    noise: Noise | None = None,
+    stop: int | None = None,
+    after: Step | tuple[int, Tensor] | None = None,
+    on_step: OnStep | None = None,
+) -> Iterator[Step]:
+    """The steps of a chain, as for `trajectory`. x_T: the state behind `after`, where that is given."""
+    first = 0 if after is None else chain.position(after)
+    if stop is not None and stop not in (times := [s for _, s in chain.pairs[first:]]):
+        raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {stop!r}")
+    if on_step is not None:
+        chain.check_no_memory()
+    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
-    _, run = _run(model, evaluate, checked, x, settings, guidance, noise)
-    return (step.clone() for step in run)
+    draw = seeded_noise(seeds) if noise is None else partial(_own, noise)
+
+    def steps(x: Tensor, index: int) -> Iterator[Step]:
+        while index < len(chain.pairs):
+            for step in chain.steps(evaluate, model.schedule, x, draw, index):
+                given, index = step.clone(), index + 1
+                changed = on_step(given) if on_step is not None else None
+                if changed is not None:
+                    x = _state(changed, step.x)
+                    given = replace(given, x=x.clone())
+                yield given
+                if step.s == stop:
+                    return
+                if changed is not None:
+                    break  # and on from there
+
+    return steps(x, first)
+
+
+def _own(noise: Noise, index: int, x: Tensor) -> Tensor:
+    return noise(index, x.clone())  # it may draw in place
+
+
+def _state(changed: Any, x: Tensor) -> Tensor:
+    """What on_step returned, as a state of its own like x."""
+    if not isinstance(changed, Tensor) or changed.shape != x.shape or not changed.is_floating_point():
+        found = tensor_text(changed) if isinstance(changed, Tensor) else type(changed).__name__
+        raise ValueError(f"on_step returns None, or an x like step.x, {tensor_text(x)}, got {found}")
+    return changed.detach().to(x, copy=True)
+
+
+def _checked(sampler: Any, name: str) -> SamplerFunction:
+    """A sampler of one's own that keeps what SamplerFunction promises, or else says in a sentence what it did."""
+
+    def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
+        known, done = x, 0
+        try:
+            for step in sampler(predict, schedule, list(pairs), x.clone(), noise=noise):
+                if done == len(pairs):
+                    raise ValueError(f"the sampler {name!r} gives more steps than the {len(pairs)} that it was given")
+                _check_step(step, (done, *pairs[done]), known, name)
+                done += 1
+                yield step
+        except (ValueError, GeneratorExit):
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ValueError(f"the sampler {name!r} failed in step {done} ({reason})") from error
+        if done < len(pairs):
+            raise ValueError(f"the sampler {name!r} gives {done} of {len(pairs)} steps")
+
+    return run
+
+
+def _check_step(step: Any, expected: tuple[int, int, int], x: Tensor, name: str) -> None:
+    if not isinstance(step, Step):
+        raise ValueError(f"the sampler {name!r} must yield ddpm_core.Step, got {type(step).__name__}")
+    if (step.index, step.t, step.s) != expected:
+        found, wanted = (f"step {i} from t = {t} to s = {s}" for i, t, s in ((step.index, step.t, step.s), expected))
+        raise ValueError(f"the sampler {name!r} must give {wanted}, and gave {found}")
+    for field, value in (("x", step.x), ("x0_hat", step.x0_hat)):
+        if not isinstance(value, Tensor) or (value.shape, value.dtype, value.device) != (x.shape, x.dtype, x.device):
+            found = tensor_text(value) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{field} of the sampler {name!r} must be like x, {tensor_text(x)}, got {found}")
 
 
 def side_by_side(
@@ -136,27 +273,36 @@ def side_by_side(
         if lane.get("start") != lanes[0].get("start"):
             raise ValueError("lanes that share one state must start at the same t")
     states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
-    ready: dict[int, Prediction] = {}
+    ready: dict[int, Denoised] = {}
+    chains: list[Chain] = []
     label_ids: list[Tensor | None] = []  # of each lane
 
-    def evaluate(lane: int, x: Tensor, t: int) -> Prediction:
+    def evaluate(lane: int, x: Tensor, t: int, **options: Any) -> Denoised:
+        if chains[lane].own:  # it may evaluate elsewhere than at its state
+            return predict(
+                models[lane], x, t, **{"labels": label_ids[lane], "guidance": guidance, "clip": clip} | options
+            )
         if lane not in ready:
-            here = [other for other, (time, _) in states.items() if time == t and models[other] is models[lane]]
+            here = [
+                other
+                for other, (time, _) in states.items()
+                if time == t and models[other] is models[lane] and not chains[other].own
+            ]
             batch = torch.cat([states[other][1] for other in here])
             chosen = [ids for ids in (label_ids[other] for other in here) if ids is not None]
             parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, guidance, clip)
             split = ((None,) * len(here) if part is None else part.split(len(x)) for part in parts)
-            ready.update(zip(here, map(Prediction._make, zip(*split, strict=True)), strict=True))
+            ready.update(zip(here, map(Denoised._make, zip(*split, strict=True)), strict=True))
         return ready.pop(lane)
 
     runs = []
     for i, lane in enumerate(lanes):
         checked, x, ids = _start(models[i], seeds, lane.get("labels", labels), guidance, x_T)
         settings = SamplerSettings(**{name: value for name, value in lane.items() if name not in ("model", "labels")})
-        pairs, run = _run(models[i], partial(evaluate, i), checked, x, settings, guidance)
-        runs.append(run)
+        chains.append(settings.chain(models[i], guidance))
+        runs.append(chains[i].steps(partial(evaluate, i), models[i].schedule, x, seeded_noise(checked)))
         label_ids.append(ids)
-        states[i] = pairs[0][0], x
+        states[i] = chains[i].pairs[0][0], x
 
     def steps() -> Iterator[tuple[int, Step]]:
         while states:
@@ -198,58 +344,6 @@ def _start(
         raise ValueError(f"guidance must be a finite number in {str(x.dtype).removeprefix('torch.')}, got {guidance}")
     x = x.detach().to(network_device(model.network) or x.device, copy=True)  # the caller may change x_T
     return checked, x, label_ids if label_ids is None else label_ids.to(x.device)
-
-
-def _run(
-    model: Model,
-    evaluate: Predict,
-    seeds: list[int],
-    x: Tensor,
-    settings: SamplerSettings,
-    guidance: float | None,
-    noise: Noise | None = None,
-) -> tuple[Pairs, Iterator[Step]]:
-    """The pairs (t, s) of a run, and the steps of its sampler on them."""
-    pairs, variance = settings.check(model, guidance)
-    sampler = settings.of(model).sampler
-
-    def own(index: int, x: Tensor) -> Tensor:
-        assert noise is not None
-        return noise(index, x.clone())  # it may draw in place
-
-    draw = seeded_noise(seeds) if noise is None else own
-    if sampler == "ddpm":
-        run = partial(ddpm, noise=draw, variance=variance, gamma=model.gamma)
-    elif sampler == "ddim":
-        run = partial(ddim, noise=draw, eta=settings.eta)
-    elif sampler == "consistency":
-        run = partial(consistency, noise=draw)
-    else:
-        assert sampler is not None
-        run = partial(solve, advance=solver(sampler, model.schedule, pairs))
-    return pairs, run(evaluate, model.schedule, pairs, x)
-
-
-def sigmas(
-    model: ModelSpec,
-    steps: int | None = None,
-    sampler: Sampler | None = None,
-    variance: Variance | None = None,
-    spacing: Spacing | None = None,
-    eta: float = 0.0,
-) -> Sequence[float | None]:
-    """σ of the noise that each step of such a run adds, None where only the network knows it (learned variances).
-
-    Arguments and errors are those of `trajectory`.
-    """
-    settings = SamplerSettings(steps, sampler, variance, spacing, eta)
-    pairs, checked = settings.check(model)
-    sampler = settings.of(model).sampler
-    if sampler == "ddpm":
-        return ddpm_sigmas(model.schedule, pairs, checked, model.gamma)
-    if sampler == "consistency":
-        return consistency_sigmas(model.schedule, pairs)
-    return ddim_sigmas(model.schedule, pairs, eta if sampler == "ddim" else 0.0)
 
 
 def sample(model: Model, seeds: Sequence[int] | None = None, steps: int | None = None, **options: Any) -> np.ndarray:

@@ -5,32 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
-from ddpm_core.names import LEARNED, Variance
+from ddpm_core.model import ModelSpec, check_variance, tensor_text
+from ddpm_core.names import LEARNED, Sampler, Variance
 from ddpm_core.noise import Noise
-from ddpm_core.predict import Prediction
+from ddpm_core.prediction import Denoised
 from ddpm_core.process import gamma_time, posterior_mean, reverse_variance
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.solvers import Advance
+from ddpm_core.solvers import SOLVERS, check_start, solver
 from ddpm_core.timesteps import Pairs
 
 # The last step adds no noise, so what stays visible was added in the step before: there E|σz| is at most 2 of 255
 # grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
 MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
-Predict = Callable[[Tensor, int], Prediction]
+
+# predict(x, t): one evaluation with the run's labels, guidance and clip; keywords, such as grad=True, are those of
+# `prediction.predict`.
+Predict = Callable[..., Denoised]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Step:
     """One step of a trajectory, from x_t to x_s.
 
-    index: 0..n−1. t, s: the times. x: x_s, (N, C, H, W), after the last step x_0. x0_hat: x̂_0 as seen from x_t, clipped
-    when clip is on. sigma: the standard deviation of the noise really added, 0 at s = 0; a tensor like x for learned
-    variances.
+    Fields:
+        index: 0..n−1.
+        t, s: the times.
+        x: x_s, (N, C, H, W), after the last step x_0.
+        x0_hat: x̂_0 as seen from x_t, clipped when clip is on.
+        sigma: the standard deviation of the noise really added, 0 at s = 0; a tensor like x for learned variances.
     """
 
     index: int
@@ -50,6 +60,23 @@ class Step:
         sigma = self.sigma.cpu() if isinstance(self.sigma, Tensor) else self.sigma
         return replace(self, x=self.x.cpu(), x0_hat=self.x0_hat.cpu(), sigma=sigma)
 
+    def __repr__(self) -> str:
+        sigma = f"{self.sigma:.3g}" if isinstance(self.sigma, (int, float)) else "a tensor"
+        return f"Step({self.index}: t = {self.t} → s = {self.s}, x {tensor_text(self.x)}, sigma {sigma})"
+
+
+class SamplerFunction(Protocol):
+    """What a sampler is: one `Step` for each pair (t, s), in order, from x = x_t of the first pair.
+
+    predict(x, t) evaluates the network. noise(index, x) is the noise of step `index`, 0 for the first pair. It may ask
+    for noise beyond its steps', and gets the same for the same index. A function whose next step depends on more than
+    x and t says so by an attribute `memory = True`: its chains can't be continued in the middle.
+    """
+
+    def __call__(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]: ...
+
 
 def ddpm(
     predict: Predict,
@@ -58,7 +85,7 @@ def ddpm(
     x: Tensor,
     *,
     noise: Noise,
-    variance: Variance,
+    variance: Variance = "beta",
     gamma: Tensor | None = None,
 ) -> Iterator[Step]:
     """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z. gamma: Γ_t for "analytic"."""
@@ -95,7 +122,7 @@ def _known_sigmas(
 
 
 def ddim(
-    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise, eta: float
+    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise, eta: float = 0.0
 ) -> Iterator[Step]:
     """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
     for index, ((t, s), sigma) in enumerate(zip(pairs, ddim_sigmas(schedule, pairs, eta), strict=True)):
@@ -130,9 +157,74 @@ def consistency_sigmas(schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
     return [math.sqrt(1 - schedule.alpha_bar[s].item()) for _, s in pairs]
 
 
-def solve(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, advance: Advance) -> Iterator[Step]:
-    """One of diffusers' deterministic multistep solvers: x_s from x_t, this x̂_0 and earlier ones."""
+def solve(
+    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, name: Sampler, noise: Noise | None = None
+) -> Iterator[Step]:
+    """One of diffusers' deterministic multistep solvers, by its name: x_s from x_t, this x̂_0 and earlier ones."""
+    advance = solver(name, schedule, pairs)
     for index, (t, s) in enumerate(pairs):
         x_0, _, x0_hat, _ = predict(x, t)
         x = advance(x_0, t, x)
         yield Step(index, t, s, x, x0_hat, 0.0)
+
+
+# --- The samplers that have names
+
+
+@dataclass(frozen=True)
+class Named:
+    """A sampler and what it takes besides the noise.
+
+    own: (model, pairs, variance, eta, guidance) -> its keywords; raises ValueError for what it can't have. sigmas:
+    (schedule, pairs, **own) -> σ of every step, None where only the network knows it. option: the one of "variance" and
+    "eta" that is its own. memory: as for `SamplerFunction`.
+    """
+
+    function: Callable[..., Iterator[Step]]
+    sigmas: Callable[..., Sequence[float | None]]
+    own: Callable[[ModelSpec, Pairs, Variance | None, float, float | None], dict[str, Any]] = lambda *_: {}
+    option: str = ""
+    memory: bool = False
+
+
+def _solver(name: Sampler) -> Named:
+    def own(model: ModelSpec, pairs: Pairs, *_: Any) -> dict[str, Any]:
+        check_start(name, model.schedule, pairs)
+        return {}
+
+    return Named(partial(solve, name=name), lambda _, pairs: [0.0] * len(pairs), own, memory=True)
+
+
+NAMED: dict[Sampler, Named] = {
+    "ddpm": Named(
+        ddpm,
+        ddpm_sigmas,
+        lambda model, pairs, variance, _, guidance: {
+            "variance": check_variance(model, variance, pairs, guidance),
+            "gamma": model.gamma,
+        },
+        "variance",
+    ),
+    "ddim": Named(ddim, ddim_sigmas, lambda _model, _pairs, _variance, eta, _guidance: {"eta": eta}, "eta"),
+    **{name: _solver(name) for name in SOLVERS},
+    "consistency": Named(consistency, consistency_sigmas),
+}
+
+
+def find(text: str) -> Sampler | SamplerFunction:
+    """The sampler of a command line: a name, or "module:function" of one's own. ValueError for another text."""
+    module, colon, attribute = text.partition(":")
+    if not colon:
+        if text not in NAMED:
+            raise ValueError(
+                f"unknown sampler {text!r}: choose from {', '.join(NAMED)}, or give your own as module:function"
+            )
+        return cast(Sampler, text)
+    try:
+        found = import_module(module)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"the sampler {text!r} can't be imported: {error}") from None
+    function: Any = getattr(found, attribute, None)
+    if not callable(function):
+        raise ValueError(f"{found.__file__ or module} has no function {attribute!r}")
+    return cast(SamplerFunction, function)

@@ -17,7 +17,7 @@ MAX_BETA = 0.999  # cosine and other ᾱ-defined schedules cap β here (Nichol &
 SMALLEST = torch.finfo(torch.float64).tiny  # smaller numbers have fewer digits, and their reciprocals are infinite
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NoiseSchedule:
     """Variances of the forward process q(x_t | x_{t−1}) = N(√(1 − β_t) x_{t−1}, β_t I), Eq. 2.
 
@@ -29,7 +29,7 @@ class NoiseSchedule:
     """
 
     beta: Tensor
-    config: Mapping = field(repr=False)
+    config: Mapping
 
     def __post_init__(self):
         inner, last = self.beta[1:-1], self.beta[-1]
@@ -43,8 +43,13 @@ class NoiseSchedule:
         if before < SMALLEST or 0 < at_T < SMALLEST:
             raise ValueError("alpha_bar gets too close to 0 before the last step: take smaller betas, or fewer steps")
 
-    alpha: Tensor = field(init=False, repr=False)
-    alpha_bar: Tensor = field(init=False, repr=False)
+    alpha: Tensor = field(init=False)
+    alpha_bar: Tensor = field(init=False)
+
+    def __repr__(self) -> str:
+        name = "own β" if self.config.get("trained_betas") else self.config.get("beta_schedule")
+        ends = f"β {self.beta[1]:.3g} to {self.beta[-1]:.3g}, ᾱ_T {self.alpha_bar[-1]:.3g}"
+        return f"NoiseSchedule({name}, T = {self.T}, {ends})"
 
     @property
     def T(self) -> int:
@@ -81,6 +86,26 @@ class NoiseSchedule:
             raise ValueError(f"betas must be a list of at least one number, got shape {tuple(betas.shape)}")
         config = {"num_train_timesteps": len(betas), "trained_betas": betas.tolist()}
         return cls(_with_beta_0(betas), config)
+
+    @classmethod
+    def from_alpha_bar(cls, alpha_bar: Sequence[float] | Tensor) -> NoiseSchedule:
+        """Any ᾱ_1..ᾱ_T, given in this order, without ᾱ_0 = 1: β_t = 1 − ᾱ_t/ᾱ_{t−1}.
+
+        Arguments:
+            alpha_bar: T numbers that fall from below 1; only the last one may be 0.
+
+        Raises:
+            ValueError: for other numbers.
+        """
+        values = torch.as_tensor(alpha_bar, dtype=torch.float64).cpu()
+        if values.ndim != 1 or len(values) == 0:
+            raise ValueError(f"alpha_bar must be a list of at least one number, got shape {tuple(values.shape)}")
+        before = torch.cat([values.new_ones(1), values[:-1]])
+        if not bool(((values < before) & (values >= 0)).all()):  # NaN fails too
+            raise ValueError(
+                "alpha_bar must fall with every step, from below 1 (ᾱ_0 = 1 is left out) down to 0 at least"
+            )
+        return cls.from_betas(1 - values / before)
 
     @classmethod
     def from_config(cls, config: Mapping) -> NoiseSchedule:

@@ -6,24 +6,26 @@ Both are deterministic, of order two, and work with x̂_0, so clipping it acts a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ddpm_core.from_diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
+from ddpm_core.names import Sampler
 from ddpm_core.schedule import NoiseSchedule
 
-SOLVERS = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
+SOLVERS: dict[Sampler, Any] = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
 Advance = Callable[[Tensor, int, Tensor], Tensor]  # (x̂_0, t, x_t) -> x_s
 
 
-def check_start(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> None:
+def check_start(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> None:
     """ValueError where ᾱ is 0 at the first time: the solvers divide by it."""
     if schedule.alpha_bar[pairs[0][0]] == 0:
         raise ValueError(f"sampler {name!r} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim")
 
 
-def solver(name: str, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> Advance:
+def solver(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> Advance:
     """A function (x̂_0, t, x_t) -> x_s, to be called once for each pair in order: it keeps the earlier x̂_0.
 
     name: one of SOLVERS. Raises what `check_start` does.

@@ -61,7 +61,7 @@ class Student:
         times = [times[k * most // steps] for k in range(steps)]
         return list(zip(times, [*times[1:], 0], strict=True))
 
-    def check(self, sampler: Sampler, pairs: Sequence[tuple[int, int]], eta: float) -> None:
+    def check(self, sampler: str, pairs: Sequence[tuple[int, int]], eta: float) -> None:
         """Raise ValueError, in one sentence, for a run that the student was not made for."""
         if sampler != self.sampler or eta:
             needed = f"{self.sampler!r}, not {sampler!r}" if sampler != self.sampler else f"{sampler!r} with eta 0"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddpm_core.names import Sampler, Spacing
+from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 
 if TYPE_CHECKING:  # it imports torch, which takes seconds
     from ddpm_core.model import ModelSpec
@@ -72,7 +72,7 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | N
 
 
 def model_pairs(
-    model: ModelSpec, n: int, spacing: Spacing | None, sampler: Sampler, start: int | None = None
+    model: ModelSpec, n: int, spacing: Spacing | None, sampler: str, start: int | None = None
 ) -> list[tuple[int, int]]:
     """`timestep_pairs`, and what depends on the model: its optimised steps, and a student's own.
 
@@ -95,7 +95,7 @@ def model_pairs(
     search = f"run {copy}`python -m train schedule {folder}"
     if model.optimised is None:
         raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")
-    own_or_ddim: Sampler = "ddim" if sampler in ("ddpm", "consistency") else sampler
+    own_or_ddim = sampler if sampler in OPTIMISED_FOR else "ddim"
     found = model.optimised.get(own_or_ddim, {})
     if n not in found:
         there = f"optimised steps for {ranges(found)} steps" if found else f"no optimised steps for {own_or_ddim}"

@@ -8,7 +8,7 @@ from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
 
 from ddpm_core import Model, trajectory
 from ddpm_core.names import PREDICTIONS
-from ddpm_core.predict import class_index, predict
+from ddpm_core.prediction import class_index, predict
 
 CLASSES = dict(num_classes=3, null_label=3)
 

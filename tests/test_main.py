@@ -103,6 +103,58 @@ def test_a_student_is_refused_for_a_row_that_it_was_not_made_for_before_any_work
         assert "has not learned t = 30" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
 
 
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (["--mask", "right"], np.s_[:, 4:]),
+        (["--mask", "hole.png"], np.s_[2:6, 2:6]),
+        (["--grey", "--downsample", "2", "--mask", "top", "--blur", "0.6"], None),
+    ],
+)
+def test_a_picture_is_restored_from_a_part_of_it(words, missing, checkpoint, here):
+    hole = np.zeros((8, 8), np.uint8)
+    hole[2:6, 2:6] = 255
+    Image.fromarray(hole).save(here / "hole.png")
+    main(["restore", "--checkpoint", str(checkpoint), "--steps", "4", "--seeds", "3,7", *words])
+    picture, known, first, second = rows(here / "restored.png", 2).reshape(4, 8, 8, 3)
+    assert not np.array_equal(first, second)
+    if missing is not None:
+        kept = np.ones((8, 8), bool)
+        kept[missing] = False
+        assert np.abs(first[kept].astype(int) - picture[kept]).max() <= 1  # y is kept to rounding
+        assert (known[~kept] == 128).all() and np.array_equal(known[kept], picture[kept])
+        assert not np.array_equal(first[~kept], picture[~kept])
+
+
+def test_a_sampler_of_ones_own_by_its_import_path(checkpoint, here, monkeypatch):
+    (here / "own_samplers.py").write_text("from ddpm_core.samplers import ddim\n")
+    monkeypatch.syspath_prepend(here)
+    words = ["sample", "--checkpoint", str(checkpoint), "--steps", "3", "--seeds", "3"]
+    main([*words, "--sampler", "own_samplers:ddim", "--grid", "own.png"])
+    main([*words, "--sampler", "ddim", "--grid", "named.png"])
+    assert (here / "own.png").read_bytes() == (here / "named.png").read_bytes()
+    assert "choose from ddpm" in refusal(*words, "--sampler", "euler")
+    assert "can't be imported" in refusal(*words, "--sampler", "nowhere:euler")
+
+
+WRONG_RESTORATIONS = {
+    "nothing known": ([], "--mask, --downsample, --grey or --blur"),
+    "no such file": (["--mask", "nothing.png"], "nothing.png"),
+    "no divisor": (["--downsample", "3"], "divisor of the 8 pixels"),
+    "no blur": (["--blur", "-1"], "--blur"),
+    "noise below 0": (["--grey", "--noise", "-1"], "at least 0"),
+    "noise that repaint has no use for": (["--grey", "--noise", ".1", "--method", "repaint"], "takes y as exact"),
+    "its own mask": (["--mask", "own.png", "--grid", "own.png"], "would replace your picture"),
+}
+
+
+@pytest.mark.parametrize(("words", "match"), WRONG_RESTORATIONS.values(), ids=WRONG_RESTORATIONS)
+def test_wrong_restorations_are_refused_before_any_work(words, match, checkpoint, here):
+    for name in ("own.png", "picture.png"):
+        Image.new("RGB", (8, 8)).save(here / name)
+    assert match in refusal("restore", "--checkpoint", checkpoint, "--picture", "picture.png", *words)
+
+
 def test_interpolation_between_two_files_of_any_size(checkpoint, here):
     for name, grey, size in (("a.png", 30, (1, 1)), ("b.jpg", 200, (40, 9))):
         Image.new("L", size, grey).save(here / name)

@@ -12,8 +12,8 @@ from ddpm_core.analytic import estimate_gamma
 from ddpm_core.imaging import to_uint8
 from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian
-from ddpm_core.predict import predict
-from ddpm_core.runs import sigmas
+from ddpm_core.prediction import predict
+from ddpm_core.runs import SamplerSettings
 from ddpm_core.timesteps import FORMULAS, timestep_pairs
 
 ZERO_SNR = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
@@ -382,14 +382,17 @@ def test_bad_input_is_refused_in_one_sentence(match, model, seeds, steps, option
 
 @pytest.mark.parametrize("wrong", [{"sampler": "plms"}, {"eta": 2}, {"eta": float("nan")}, {"steps": 0}], ids=str)
 def test_sigmas_and_lanes_refuse_what_a_run_refuses(wrong):
-    for call in (lambda: sigmas(toy_model(), **wrong), lambda: side_by_side(toy_model(), [0], [{}, wrong])):
+    for call in (
+        lambda: SamplerSettings(**wrong).chain(toy_model()),
+        lambda: side_by_side(toy_model(), [0], [{}, wrong]),
+    ):
         with pytest.raises(ValueError, match=r"sampler|eta|steps"):
             call()
 
 
 def test_sigmas_of_a_solver_that_cannot_start():
     with pytest.raises(ValueError, match="use ddpm or ddim"):
-        sigmas(toy_model("v", schedule=ZERO_SNR), 10, "unipc")
+        SamplerSettings(10, "unipc").chain(toy_model("v", schedule=ZERO_SNR))
 
 
 def test_a_network_of_the_wrong_width_is_refused():

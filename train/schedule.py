@@ -86,7 +86,7 @@ def _extractor_and_data(options: ScheduleOptions, model: Model) -> tuple[Extract
     """Raises TrainError when one of them can't be had."""
     import torch
 
-    from ddpm_core.predict import network_device
+    from ddpm_core.prediction import network_device
     from train.data.sample import ImageSample
     from train.evaluate.features import KID_REFERENCES, open_extractor, reference
 

@@ -145,9 +145,8 @@ def _noise_left(steps: Sequence[list[Row]]) -> list[tuple[float, float]] | None:
 
 def rows(lane: Settings, model: ModelSpec) -> list[Row]:
     """The steps of a resolved lane. Raises ValueError for a run that the model does not allow."""
-    from ddpm_core.runs import SamplerSettings, sigmas  # here for the start time: see ui/__init__.py
+    from ddpm_core.runs import SamplerSettings  # here for the start time: see ui/__init__.py
 
-    way = lane.sampling
-    pairs, _ = SamplerSettings(**way).check(model)
+    chain = SamplerSettings(**lane.sampling).chain(model)
     alpha_bar = model.schedule.alpha_bar.tolist()
-    return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(pairs, sigmas(model, **way), strict=True)]
+    return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(chain.pairs, chain.sigmas, strict=True)]

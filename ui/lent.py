@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ddpm_core.model import Model, Network
-from ddpm_core.predict import network_device
+from ddpm_core.prediction import network_device
 from ui.models import Models
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ddpm_core import defaults
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
-from ddpm_core.predict import class_index
+from ddpm_core.prediction import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui import formats
 from ui.fields import ANY, Choice, ClassName, Number, Reference, Request, Seed, Switch, Whole, of, shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ddpm_core.checkpoint import hub, refs, spec
@@ -37,8 +38,10 @@ def load(
             f"{checkpoint.ref}: {missing} not in the local cache, and the Hub could not be reached", stacklevel=2
         )
     where = f"{checkpoint.ref}: {layout.weights}"
-    unet = build_network(found.unet, checkpoint.weights, where)
+    build = partial(build_network, found.unet, checkpoint.weights, where)
+    unet = build()
     check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, where)
     parameters = sum(p.numel() for p in unet.parameters())
     source = found.spec.source and replace(found.spec.source, parameters=parameters)
-    return Model(**{**vars(found.spec), "source": source}, network=wrap(unet, device, precision, engine, owned=True))
+    network = wrap(unet, device, precision, engine, owned=True, exact=build)
+    return Model(**{**vars(found.spec), "source": source}, network=network)

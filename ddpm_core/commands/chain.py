@@ -15,7 +15,7 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core import defaults
-from ddpm_core.names import Engine, Precision, Sampler, Spacing, Variance
+from ddpm_core.names import Engine, Precision, Spacing, Variance
 
 if TYPE_CHECKING:
     from ddpm_core import Model
@@ -45,9 +45,9 @@ class Chain:
     """number of steps, 1 to T; default: 50, or those that a student was made for"""
     variance: Variance | None = None
     """reverse variance of the sampler ddpm; default: the checkpoint's own"""
-    sampler: Sampler | None = None
-    """ddpm, ddim and consistency are the papers', dpm++ and unipc diffusers' solvers; default: ddpm, or what a student
-    was made for"""
+    sampler: str | None = None
+    """ddpm, ddim and consistency are the papers', dpm++ and unipc diffusers' solvers, module:function is your own;
+    default: ddpm, or what a student was made for"""
     spacing: Spacing | None = None
     """which times the steps visit; default: linspace, or those that a student was made for"""
     eta: float = 0.0
@@ -62,11 +62,13 @@ class Chain:
 
     def options(self, model: Model) -> dict[str, Any]:
         """The arguments of `ddpm_core.trajectory` but the seeds."""
-        from ddpm_core.predict import class_index
+        from ddpm_core.prediction import class_index
+        from ddpm_core.samplers import find
 
-        names = ("steps", "variance", "sampler", "spacing", "eta", "clip", "guidance")
+        names = ("steps", "variance", "spacing", "eta", "clip", "guidance")
         labels = None if self.label is None else class_index(model, self.label)
-        return {name: getattr(self, name) for name in names} | {"labels": labels}
+        sampler = None if self.sampler is None else find(self.sampler)
+        return {name: getattr(self, name) for name in names} | {"sampler": sampler, "labels": labels}
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -87,15 +89,15 @@ def parse_seeds(text: str) -> list[int]:
     return [seed for first, last in ranges for seed in range(first, last + 1)]
 
 
-def read_picture(path: Path, model: Model) -> np.ndarray:
-    """The middle of a picture's file as uint8 (1, H, W, C) of the model's size. Raises ValueError or OSError."""
+def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
+    """The middle of a picture's file as uint8 (1, size, size, channels). Raises ValueError or OSError."""
     from PIL import Image
 
     from ddpm_core.image_files import open_picture, square, to_8_bits
 
     try:
         with open_picture(path) as image:
-            return square(to_8_bits(image, model.channels), model.image_size)[None]
+            return square(to_8_bits(image, channels), size)[None]
     except Image.DecompressionBombError:
         raise ValueError(f"{path} is too large to be read as a picture") from None
     except SyntaxError:  # Pillow's for a damaged PNG

@@ -84,7 +84,8 @@ class Reconstruct(Latents):
 
         seeds = parse_seeds(self.seeds)
         model, times, options = self.open((4, 3, 2, 1), [self.picture] if self.picture else [])
-        picture = read_picture(self.picture, model) if self.picture else sample(model, seeds[:1], **options)
+        shape = model.image_size, model.channels
+        picture = read_picture(self.picture, *shape) if self.picture else sample(model, seeds[:1], **options)
 
         def row(t: int) -> np.ndarray:
             x_t = encode(model, picture, t, seeds[:1])
@@ -112,7 +113,7 @@ class Interpolate(Latents):
             raise ValueError(f"--count takes 2 to 1000 pictures, got {self.count}")
         model, times, options = self.open((2,), self.pictures or ())
         if self.pictures:
-            pictures = np.concatenate([read_picture(path, model) for path in self.pictures])
+            pictures = np.concatenate([read_picture(path, model.image_size, model.channels) for path in self.pictures])
         else:
             pictures = sample(model, seeds, **options)
         weights = np.linspace(0, 1, self.count).tolist()

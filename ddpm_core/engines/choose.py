@@ -21,6 +21,7 @@ def wrap(
     engine: Engine = "auto",
     progress: Callable[[str], None] | None = None,
     owned: bool = False,
+    exact: Callable[[], UNet2DModel] | None = None,
 ) -> EngineNetwork:
     """The network ready for evaluation; its description says what was chosen, and why.
 
@@ -29,7 +30,8 @@ def wrap(
     faster in it, on CUDA fp16 where the network stays finite in it, else fp32. torch replaces an engine that does not
     work here, with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the
     text goes to the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always
-    does. Raises ValueError for values outside these, and for bf16 on a GPU that lacks it.
+    does. exact: reads the network again with its exact weights, for evaluations with gradients after they were rounded.
+    Raises ValueError for values outside these, and for bf16 on a GPU that lacks it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
@@ -46,26 +48,32 @@ def wrap(
     try:
         if engine == "openvino":
             with announced("Preparing the network for OpenVINO; the first time takes longest", progress):
-                return _openvino(unet, chosen, precision, owned)
+                return _openvino(unet, chosen, precision, owned, exact)
         if engine == "compile":
             with announced("Compiling the network", progress):
-                return CompiledNetwork(unet, chosen, torch_precision(precision, chosen))
+                return CompiledNetwork(unet, chosen, torch_precision(precision, chosen), exact)
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {_first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)
-    network = TorchNetwork(unet, chosen, torch_precision(precision, chosen))
+    network = TorchNetwork(unet, chosen, torch_precision(precision, chosen), exact)
     network.description += f" ({why})" if why else ""
     return network
 
 
-def _openvino(unet: UNet2DModel, device: torch.device, precision: Precision, owned: bool) -> EngineNetwork:
+def _openvino(
+    unet: UNet2DModel,
+    device: torch.device,
+    precision: Precision,
+    owned: bool,
+    exact: Callable[[], UNet2DModel] | None,
+) -> EngineNetwork:
     if not find_spec("openvino"):
         raise RuntimeError("it is not installed")
     if device.type != "cpu":
         raise RuntimeError(f"it runs on the CPU, not on {device.type}")
     from ddpm_core.engines.openvino import OpenVINONetwork  # an optional package
 
-    return OpenVINONetwork(unet, precision, owned)
+    return OpenVINONetwork(unet, precision, owned, exact)
 
 
 def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:

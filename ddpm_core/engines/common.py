@@ -45,6 +45,14 @@ class EngineNetwork(Protocol):
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
         ...
 
+    @property
+    def with_gradients(self) -> Callable[..., Tensor]:
+        """The same in PyTorch and float32, whatever the engine is, with gradients with respect to x.
+
+        Raises ValueError where the weights were rounded, and there is no file to read the exact ones from.
+        """
+        ...
+
 
 @lru_cache(maxsize=1)
 def bf16_is_fast() -> bool:

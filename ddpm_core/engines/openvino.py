@@ -14,6 +14,7 @@ import shutil
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from ddpm_core import files, from_diffusers
 from ddpm_core.engines import common
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
+from ddpm_core.engines.torch import Gradients
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic, Precision
 
@@ -67,7 +69,13 @@ class OpenVINONetwork:
 
     device = torch.device("cpu")
 
-    def __init__(self, unet: UNet2DModel, precision: Precision = "auto", owned: bool = False):
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        precision: Precision = "auto",
+        owned: bool = False,
+        exact: Callable[[], UNet2DModel] | None = None,
+    ):
         nn.Module.to(unet, self.device, torch.float32)  # in place
         self.unet = unet.eval().requires_grad_(False)
         precision, why = _precision(precision)
@@ -76,6 +84,7 @@ class OpenVINONetwork:
         self._precision = precision
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
+        self.with_gradients = Gradients(unet, self.device, exact)
         self.description = f"OpenVINO · cpu · {precision}{why}"
         weights = unet.state_dict()
         if owned and precision == "bf16":
@@ -109,7 +118,7 @@ class OpenVINONetwork:
         """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
         weights = sum(weight.numel() for weight in self.unet.parameters())
         each = _SHAPE_WEIGHTS * weights * common.DTYPES[self._precision].itemsize
-        return common.weight_bytes(self.unet) + int(len(self._requests) * each)
+        return common.weight_bytes(self.unet) + self.with_gradients.memory + int(len(self._requests) * each)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""

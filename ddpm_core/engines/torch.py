@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
@@ -63,12 +65,83 @@ def chunks(n: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     return taken
 
 
+def _in_chunks(
+    evaluate: Callable[..., Tensor], device: torch.device, x: Tensor, t_index: Tensor, labels: Tensor | None
+) -> Tensor:
+    """evaluate(x, t_index, labels) in chunks of fixed sizes; its results with the dtype and on the device of x."""
+    inputs = [to_device(x, device, torch.float32), to_device(t_index, device)]
+    if labels is not None:
+        inputs.append(to_device(labels, device))
+    sizes = (1,) if device.type == "cpu" else _CHUNKS
+    taken = chunks(len(x), [size for size in sizes if size == 1 or size * x[0, 0].numel() <= _PIXELS])
+    parts = zip(*(part.split([n for n, _ in taken]) for part in inputs), strict=True)
+    outputs = [_in_one(evaluate, size, *part) for (_, size), part in zip(taken, parts, strict=True)]
+    return torch.cat(outputs).to(x.device, x.dtype)
+
+
+def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: Tensor) -> Tensor:
+    """evaluate(x, *conditions) for a chunk, padded to its size."""
+    n = len(x)
+    if n < size:
+        conditions = tuple(_padded(part, size) for part in conditions)
+        x = _padded(x, size)
+    return evaluate(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
+
+
+class Gradients:
+    """Evaluates a network with gradients with respect to x, in PyTorch and float32, whatever the engine is.
+
+    unet: the engine's, which may hold rounded weights. exact: reads the network with the weights of its file; what it
+    returns is kept.
+    """
+
+    def __init__(self, unet: UNet2DModel, device: torch.device, exact: Callable[[], UNet2DModel] | None):
+        self._unet, self._device, self._exact = unet, device, exact
+        self._found: UNet2DModel | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        with self._lock:
+            if self._found is None:
+                self._found = self._float32()
+        return _in_chunks(partial(_output, self._found), self._device, x, t_index, labels)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes besides the engine's network."""
+        return 0 if self._found is None or self._found is self._unet else weight_bytes(self._found)
+
+    def _float32(self) -> UNet2DModel:
+        rounded = dict(self._unet.named_parameters())
+        if all(weight.dtype == torch.float32 for weight in rounded.values()):
+            return self._unet
+        found = None if self._exact is None else self._exact()
+        same = found is not None and all(
+            weight.detach().to(rounded[name].dtype).equal(rounded[name].detach().cpu())
+            for name, weight in found.named_parameters()
+        )
+        if found is None or not same:
+            raise ValueError("gradients need the exact weights, and here they are rounded: load with precision='fp32'")
+        nn.Module.to(found, self._device)
+        return found.eval().requires_grad_(False)
+
+
+def _output(unet: UNet2DModel, *inputs: Tensor) -> Tensor:
+    return unet(*inputs, return_dict=False)[0]
+
+
 class TorchNetwork:
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
 
     name = "torch"
 
-    def __init__(self, unet: UNet2DModel, device: torch.device, precision: Arithmetic):
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        device: torch.device,
+        precision: Arithmetic,
+        exact: Callable[[], UNet2DModel] | None = None,
+    ):
         if precision == "fp32":
             forbid_tf32()
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
@@ -76,6 +149,7 @@ class TorchNetwork:
         moved(unet, device, DTYPES[precision], memory_format=torch.channels_last)
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
+        self.with_gradients = Gradients(unet, device, exact)
         self.description = f"{self.name} · {device.type} · {precision}"
         if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
             unet.register_module("conv_in", _InputConv(unet.conv_in))
@@ -86,29 +160,15 @@ class TorchNetwork:
     @property
     def memory(self) -> int:
         """Bytes that the network takes: its weights."""
-        return weight_bytes(self.unet)
+        return weight_bytes(self.unet) + self.with_gradients.memory
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        inputs = [to_device(x, self.device, torch.float32), to_device(t_index, self.device)]
-        if labels is not None:
-            inputs.append(to_device(labels, self.device))
-        sizes = (1,) if self.device.type == "cpu" else _CHUNKS
-        taken = chunks(len(x), [size for size in sizes if size == 1 or size * x[0, 0].numel() <= _PIXELS])
-        parts = zip(*(part.split([n for n, _ in taken]) for part in inputs), strict=True)
-        outputs = [self._evaluate(size, *part) for (_, size), part in zip(taken, parts, strict=True)]
-        return torch.cat(outputs).to(x.device, x.dtype)
-
-    def _evaluate(self, size: int, x: Tensor, *conditions: Tensor) -> Tensor:
-        n = len(x)
-        if n < size:
-            conditions = tuple(_padded(part, size) for part in conditions)
-            x = _padded(x, size)
-        return self._forward(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
+        return _in_chunks(self._forward, self.device, x, t_index, labels)
 
     def _forward(self, *inputs: Tensor) -> Tensor:
-        return self.unet(*inputs, return_dict=False)[0]
+        return _output(self.unet, *inputs)
 
 
 # torch before 2.13 keeps CUDA graphs in the thread that made the first of them (pytorch#123177): one thread evaluates
@@ -132,8 +192,14 @@ class CompiledNetwork(TorchNetwork):
 
     name = "torch.compile"
 
-    def __init__(self, unet: UNet2DModel, device: torch.device, precision: Arithmetic):
-        super().__init__(unet, device, precision)
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        device: torch.device,
+        precision: Arithmetic,
+        exact: Callable[[], UNet2DModel] | None = None,
+    ):
+        super().__init__(unet, device, precision, exact)
         mode = "reduce-overhead" if device.type == "cuda" else None
         self._compiled = torch.compile(super()._forward, mode=mode, dynamic=False)
         self(*example_inputs(unet))

@@ -18,7 +18,7 @@ from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network, Source
 from ddpm_core.names import Averaging
-from ddpm_core.predict import predict
+from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample, to_device, to_x0_eps
 from ddpm_core.student import Student
 from train import TrainError

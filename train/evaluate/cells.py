@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ddpm_core import imaging, trajectory
-from ddpm_core.names import Sampler, Variance
+from ddpm_core.names import Variance
+from ddpm_core.samplers import find
 from train import TrainError
 from train.data.sample import ImageSample
 from train.evaluate.features import IS_SPLITS, open_extractor, reference, score, shorten
@@ -29,7 +30,7 @@ REFERENCES = 1000  # images whose features are in one file while all are compute
 class Cell:
     """One set of samples. variance is None for all samplers but ddpm, eta for all but ddim."""
 
-    sampler: Sampler
+    sampler: str
     variance: Variance | None
     eta: float | None
     spacing: CellSpacing
@@ -38,14 +39,15 @@ class Cell:
 
     @property
     def name(self) -> str:
-        parts = (self.sampler, self.variance, None if self.eta is None else f"eta{shortest(self.eta)}", self.spacing)
+        eta = None if self.eta is None else f"eta{shortest(self.eta)}"
+        parts = (self.sampler.replace(":", "."), self.variance, eta, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
     def arguments(self) -> dict[str, Any]:
         """For ddpm_core.trajectory."""
         return {
             "steps": self.steps,
-            "sampler": self.sampler,
+            "sampler": find(self.sampler),
             "variance": self.variance,
             "spacing": None if self.spacing == "own" else self.spacing,
             "eta": self.eta or 0.0,

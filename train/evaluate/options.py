@@ -10,7 +10,7 @@ import tyro
 
 from ddpm_core.commands.chain import Where
 from ddpm_core.model import ModelSpec
-from ddpm_core.names import SAMPLERS, VARIANCES, Sampler, Variance
+from ddpm_core.names import SAMPLERS, VARIANCES, Variance
 from train import TrainError
 from train.command_line import check_range, names, numbers
 from train.evaluate.metrics import METRICS, SCORES, BoundName, ScoreName
@@ -39,7 +39,7 @@ class Options:
     """numbers of steps; default: 10,20,50,100,1000, or that of a student"""
     variance: str = "beta,beta_tilde,analytic"
     """reverse variances, for the sampler ddpm and for bpd"""
-    sampler: Annotated[str | None, tyro.conf.arg(help=f"any of {', '.join(SAMPLERS)}; {_OR_ITS}")] = None
+    sampler: Annotated[str | None, tyro.conf.arg(help=f"{', '.join(SAMPLERS)}, module:function; {_OR_ITS}")] = None
     spacing: Annotated[str | None, tyro.conf.arg(help=f"any of {', '.join(CELL_SPACINGS)}; {_OWN}")] = None
     eta: str = "0"
     """DDIM's noise, 0 to 1"""
@@ -98,8 +98,10 @@ class Options:
     def variance_list(self) -> list[Variance]:
         return names(self.variance, "variance", VARIANCES)
 
-    def sampler_list(self) -> list[Sampler]:
-        return names(self.sampler or "", "sampler", SAMPLERS)
+    def sampler_list(self) -> list[str]:
+        """Names, and import paths module:function of one's own."""
+        own = [word.strip() for word in (self.sampler or "").split(",") if ":" in word]
+        return names(self.sampler or "", "sampler", [*SAMPLERS, *own])
 
     def spacing_list(self) -> list[CellSpacing]:
         return names(self.spacing or "", "spacing", CELL_SPACINGS)

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_typ
 
 import numpy as np
 
-from ddpm_core.names import Sampler, Spacing, Variance
+from ddpm_core.names import Spacing, Variance
 from train import TrainError
 from train.evaluate.metrics import ScoreName
 
@@ -74,7 +74,7 @@ class Score(TypedDict):
 class CellFile(TypedDict):
     """cells/NAME/result.json"""
 
-    sampler: Sampler
+    sampler: str
     variance: Variance | None
     eta: float | None
     spacing: CellSpacing

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ddpm_core import Model
 from ddpm_core.files import sha256
-from ddpm_core.predict import network_device
+from ddpm_core.prediction import network_device
 from train import TrainError
 from train.command_line import user_path
 from train.evaluate.options import LabelMode, Options

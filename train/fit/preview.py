@@ -16,7 +16,7 @@ from ddpm_core import Model, q_sample
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
 from ddpm_core.names import Averaging
-from ddpm_core.predict import predict
+from ddpm_core.prediction import predict
 from train.data.batches import generator
 from train.data.images import Images
 from train.fit.config import Config

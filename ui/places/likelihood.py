@@ -20,7 +20,7 @@ from ddpm_core.likelihood import BATCH, BitsPerDim, chain, progressive_decoding,
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise, gaussian_batch
-from ddpm_core.predict import label_tensor
+from ddpm_core.prediction import label_tensor
 from ddpm_core.timesteps import timestep_pairs
 from ui import formats, pixels, study
 from ui.captions import HARD
@@ -269,13 +269,14 @@ def looks(model: ModelSpec, chains: dict[str, dict[str, list[float | None]]]) ->
     chains: of `summary`. What is seen is the noise of the last step that adds any: the final step can hardly remove
     what is far more than it was trained to find.
     """
-    from ddpm_core.runs import sigmas  # here for the start time: see ui/__init__.py
+    from ddpm_core.runs import SamplerSettings  # here for the start time: see ui/__init__.py
 
     if not {"beta", "beta_tilde"} <= chains.keys() or not lengths(model):
         return ""
     steps = lengths(model)[0]
     more, less = (chains[name][str(steps)][0] for name in ("beta_tilde", "beta"))
-    clean, noisy = (sigmas(model, steps, "ddpm", name, "linspace")[-2] for name in ("beta_tilde", "beta"))
+    ways = (SamplerSettings(steps, "ddpm", name, "linspace") for name in ("beta_tilde", "beta"))
+    clean, noisy = (way.chain(model).sigmas[-2] for way in ways)
     expected = math.sqrt(1 - model.schedule.alpha_bar[1].item())  # the final step of a linspace chain begins at t = 1
     if more is None or less is None or clean is None or noisy is None:
         return ""

@@ -11,17 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.model import Model, ModelSpec, Network
+from ddpm_core.model import Model, ModelSpec, Network, tensor_text
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 
 
-class Prediction(NamedTuple):
+class Denoised(NamedTuple):
     """What follows from the network's output for x_t: tensors like x_t.
 
-    x0, eps: consistent with each other and with x_t; a sampler computes x_s from them. x0_hat: x0, clipped when clip is
-    on, to be shown.
-    v: the second half of a learned variance's output, else None.
+    Fields:
+        x0, eps: consistent with each other and with x_t; a sampler computes x_s from them.
+        x0_hat: x0, clipped when clip is on, to be shown.
+        v: the second half of a learned variance's output, else None.
     """
 
     x0: Tensor
@@ -29,38 +30,63 @@ class Prediction(NamedTuple):
     x0_hat: Tensor
     v: Tensor | None
 
+    def __repr__(self) -> str:
+        learned = "" if self.v is None else ", v"
+        return f"Denoised(x0, eps, x0_hat{learned}: {tensor_text(self.x0)})"
+
 
 def predict(
     model: Model,
-    x: Tensor,
+    x_t: Tensor,
     t: Time,
-    labels: Tensor | None = None,
+    labels: int | Sequence[int] | Tensor | None = None,
     guidance: float | None = None,
     clip: bool | None = None,
-) -> Prediction:
-    """Evaluate the network at x_t.
+    grad: bool = False,
+) -> Denoised:
+    """Evaluate the network at x_t: x̂_0 and ε, and what they are derived from.
 
-    x: (N, C, H, W); t: int or int64 (N,), 1..T; labels: int64 (N,) as `label_tensor` gives them.
-    guidance w: ε = ε_∅ + w(ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional pass.
-    clip: x̂_0 is clipped to [−1, 1], and ε derived from it again; None is model.clip, what the checkpoint asks for. With
-    μ̃-prediction only x0_hat is clipped: the paper leaves that mean as the network gave it.
-    Raises ValueError for values outside these, at a time that a student has not learned, and for an x that requires
-    gradients: there are none through this evaluation.
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        x_t: (N, C, H, W), of a float dtype, which the results have too.
+        t: 1..T, an int, or int64 (N,).
+        labels: a class for all images, or one for each; None is the null label where the model has classes.
+        guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional
+            pass.
+        clip: clip x̂_0 to [−1, 1], and derive ε from it again; None is what the checkpoint asks for. With μ̃-prediction
+            only x0_hat is clipped: the paper leaves that mean as the network gave it.
+        grad: with gradients with respect to x_t, through PyTorch in float32 whatever engine evaluates otherwise. The
+            first such call may load the exact weights, which are kept. One's own network must compute in PyTorch.
+
+    Raises:
+        ValueError: for values outside these; at a time that a student has not learned; for an x_t that requires
+            gradients where there are none, because grad is False or the network lets none through.
+        CheckpointError: where the exact weights are needed and their file can't be read any more.
     """
     clip = model.clip if clip is None else clip
-    check_time(t, x, 1, model.schedule.T)
-    if x.requires_grad and torch.is_grad_enabled():
-        raise ValueError("x_t requires gradients, and this evaluation has none: detach it first")
+    check_time(t, x_t, 1, model.schedule.T)
+    if x_t.requires_grad and torch.is_grad_enabled() and not grad:
+        raise ValueError("x_t requires gradients, and this evaluation has none: ask for them with grad=True, or detach")
+    if not isinstance(labels, Tensor):
+        labels = label_tensor(model, labels, len(x_t), guidance)
     if model.student is not None:
         model.student.check_times(torch.as_tensor(t).unique().tolist())
     # The network was trained on 0..T−1.
-    t_index = to_device(t, x.device) - 1 if isinstance(t, Tensor) and t.ndim else _filled(int(t) - 1, x)
-    output, v = _evaluate(model, x, t_index, labels, guidance)
-    x_0, eps = to_x0_eps(model.schedule, model.prediction, output, x, t)
+    t_index = to_device(t, x_t.device) - 1 if isinstance(t, Tensor) and t.ndim else _filled(int(t) - 1, x_t)
+    with torch.set_grad_enabled(grad):
+        output, v = _evaluate(model, x_t, t_index, labels, guidance, grad)
+        if x_t.requires_grad and grad and not output.requires_grad:
+            raise ValueError("the network lets no gradients through: it must compute in PyTorch, without no_grad")
+        return denoised(model, output, x_t, t, clip, v)
+
+
+def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool, v: Tensor | None = None) -> Denoised:
+    """What follows from a network's output for x_t; the rest as for `predict`."""
+    x_0, eps = to_x0_eps(model.schedule, model.prediction, output, x_t, t)
     x0_hat = x_0.clamp(-1, 1) if clip else x_0
     if clip and model.prediction != "mu":
-        x_0, eps = to_x0_eps(model.schedule, "x0", x0_hat, x, t)
-    return Prediction(x_0, eps, x0_hat, v)
+        x_0, eps = to_x0_eps(model.schedule, "x0", x0_hat, x_t, t)
+    return Denoised(x_0, eps, x0_hat, v)
 
 
 def _filled(value: int, x: Tensor) -> Tensor:
@@ -86,16 +112,16 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
 
 
 def _evaluate(
-    model: Model, x: Tensor, t_index: Tensor, labels: Tensor | None, guidance: float | None
+    model: Model, x: Tensor, t_index: Tensor, labels: Tensor | None, guidance: float | None, grad: bool
 ) -> tuple[Tensor, Tensor | None]:
     """The network's prediction and v. Guiding any prediction guides ε, since all are affine in it; v is not guided."""
-    with torch.no_grad():
-        if guidance is None or guidance == 1:
-            return _split(model, _call(model.network, x, t_index, labels), x)
-        if labels is None or model.null_label is None:
-            raise ValueError("guidance needs labels, and a model trained with a null label")
-        null = torch.full_like(labels, model.null_label)
-        both = _call(model.network, torch.cat([x, x]), torch.cat([t_index, t_index]), torch.cat([labels, null]))
+    network = getattr(model.network, "with_gradients", model.network) if grad else model.network
+    if guidance is None or guidance == 1:
+        return _split(model, _call(network, x, t_index, labels), x)
+    if labels is None or model.null_label is None:
+        raise ValueError("guidance needs labels, and a model trained with a null label")
+    null = torch.full_like(labels, model.null_label)
+    both = _call(network, torch.cat([x, x]), torch.cat([t_index, t_index]), torch.cat([labels, null]))
     conditional, unconditional = both.chunk(2)
     output, v = _split(model, conditional, x)
     baseline, _ = _split(model, unconditional, x)

@@ -1,0 +1,524 @@
+"""Pictures restored from a part of them: y = A x_0 + σ_y n with a known linear A, and a model that knows how x_0 looks.
+
+A `Measurement` is A with its adjoint Aᵀ and pseudo-inverse A⁺. A method is a frozen dataclass whose `sampler` wraps a
+sampler of the library: it evaluates the network, changes x̂_0 or the state so that it fits y, and lets the sampler take
+its step. What the methods do to a posterior that is known is in docs/restoration.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ddpm_core.model import Model
+from ddpm_core.names import Sampler, Spacing, Variance
+from ddpm_core.noise import Noise, check_seeds, gaussian_batch
+from ddpm_core.prediction import Denoised, network_device
+from ddpm_core.process import posterior_mean, q_sample, to_x0_eps
+from ddpm_core.runs import Chain, SamplerSettings, follow
+from ddpm_core.samplers import Predict, SamplerFunction, Step
+from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.timesteps import Pairs
+
+MethodName = Literal["replacement", "repaint", "ddnm", "pigdm", "dps"]
+Linear = Callable[[Tensor], Tensor]
+
+_EXTRA = 2**20  # noise that is not a step's own: number j of step i has index i + j · 2^20, more than there are steps
+_OBSERVED = 2**62  # the noise stream of `Measurement.observe`, which no run has
+_SOLVED = 1e-6  # relative error at which conjugate gradients stop
+_LEAST_BLUR = 0.01  # singular values of a blur below this are taken for 0: rounding y to 8 bits hides what they carry
+
+
+# --- Measurements
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """A linear measurement y = A x_0 + σ_y n, n ~ N(0, I). Made by `mask`, `downsample`, `grey`, `blur`, or by hand.
+
+    Fields:
+        forward: A, from (N, C, H, W) to (N, ...), the same for each image; in PyTorch, where gradients are wanted.
+        pseudoinverse: A⁺, back again, with A A⁺ A = A.
+        sigma: σ_y >= 0, the standard deviation of the noise, in the units of [−1, 1].
+        name: for the user.
+        gram: gram(f, y) = f(A Aᵀ) y for a function f of the eigenvalues, where they are known; f gets a tensor.
+        onto: c where A Aᵀ = c I on every y, else None. Another measurement may then follow this one.
+    """
+
+    forward: Linear
+    pseudoinverse: Linear
+    sigma: float = 0.0
+    name: str = "own"
+    gram: Callable[[Linear, Tensor], Tensor] | None = None
+    onto: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma < math.inf:
+            raise ValueError(f"sigma is the deviation of the noise in y, a number of at least 0, got {self.sigma}")
+
+    def __repr__(self) -> str:
+        return f"Measurement({self.name}, sigma {self.sigma:g})"
+
+    def __call__(self, x_0: Tensor) -> Tensor:
+        """A x_0, without noise."""
+        return self.forward(x_0)
+
+    def adjoint(self, y: Tensor, like: Tensor) -> Tensor:
+        """Aᵀ y, in the shape of `like`: the gradient of ⟨A x, y⟩, as A is linear."""
+        with torch.enable_grad():
+            x = torch.zeros_like(like).requires_grad_()
+            (found,) = torch.autograd.grad(self.forward(x), x, y)
+        return found
+
+    def project(self, x: Tensor) -> Tensor:
+        """A⁺A x, the part of x that y tells of."""
+        return self.pseudoinverse(self.forward(x))
+
+    def observe(self, x_0: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """y of pictures (N, C, H, W) in [−1, 1]. seeds: of the noise, one for each; needed where sigma is above 0."""
+        y = self.forward(x_0)
+        if not self.sigma:
+            return y
+        if seeds is None or len(check_seeds(seeds)) != len(x_0):
+            raise ValueError(f"a measurement with noise needs a seed for each of the {len(x_0)} pictures")
+        noise = gaussian_batch(check_seeds(seeds), _OBSERVED, y.shape[1:]).to(y)
+        return y + self.sigma * self.forward(self.pseudoinverse(noise))  # none where y holds nothing, as in a mask
+
+    def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
+        """(of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A; by conjugate gradients where `gram` isn't known."""
+        if self.gram is not None:
+            return self.gram(lambda values: (of_gram * values + of_identity).reciprocal(), y)
+        found, rest = torch.zeros_like(y), y
+        direction, size = rest, _dot(rest, rest)
+        enough = _SOLVED**2 * size
+        for _ in range(min(y[0].numel(), 1000)):
+            if bool((size <= enough).all()):
+                break
+            product = of_gram * self.forward(self.adjoint(direction, like)) + of_identity * direction
+            step = size / _dot(direction, product).clamp(min=torch.finfo(y.dtype).tiny)
+            found, rest = found + step * direction, rest - step * product
+            before, size = size, _dot(rest, rest)
+            direction = rest + size / before.clamp(min=torch.finfo(y.dtype).tiny) * direction
+        return found
+
+
+def mask(known: Tensor, sigma: float = 0.0) -> Measurement:
+    """Only some pixels are known. known: bool or 0 and 1, (H, W) or (C, H, W). y is the picture, 0 where it isn't."""
+    keep = torch.as_tensor(known)
+    if keep.ndim not in (2, 3) or not bool(((keep == 0) | (keep == 1)).all()) or not bool((keep == 1).any()):
+        raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
+
+    def forward(x: Tensor) -> Tensor:
+        return x * keep.to(x)
+
+    return Measurement(forward, forward, sigma, "mask", _scalar(1.0))
+
+
+def downsample(factor: int, sigma: float = 0.0) -> Measurement:
+    """The mean of every block of factor × factor pixels, which the sides are multiples of. A Aᵀ = I/factor²."""
+    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
+        raise ValueError(f"factor is a whole number of at least 1, got {factor!r}")
+
+    def forward(x: Tensor) -> Tensor:
+        if x.shape[-1] % factor or x.shape[-2] % factor:
+            raise ValueError(f"{x.shape[-2]}×{x.shape[-1]} pixels can't be divided into blocks of {factor}×{factor}")
+        return F.avg_pool2d(x, factor)
+
+    def back(y: Tensor) -> Tensor:
+        return y.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+
+    return Measurement(forward, back, sigma, f"downsample {factor}", _scalar(factor**-2), factor**-2)
+
+
+def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
+    """The mean of the channels, (N, 1, H, W). A Aᵀ = I/channels."""
+
+    def forward(x: Tensor) -> Tensor:
+        return x.mean(1, keepdim=True)
+
+    def back(y: Tensor) -> Tensor:
+        return y.expand(-1, channels, *y.shape[2:])
+
+    return Measurement(forward, back, sigma, "grey", _scalar(1 / channels), 1 / channels)
+
+
+def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
+    """A separable blur of size × size pictures: the same kernel along both axes; the edge is mirrored.
+
+    kernel: an odd number of weights. Singular values below 1 % are 0 in A itself, as what they carry would be lost in
+    8 bits; so A A⁺ A = A.
+    """
+    weights = torch.as_tensor(kernel, dtype=torch.float64)
+    radius = len(weights) // 2
+    if weights.ndim != 1 or len(weights) % 2 == 0 or not bool(weights.isfinite().all()) or radius >= size:
+        raise ValueError(
+            f"a kernel is an odd number of weights, at most {2 * size - 1} for {size} pixels, got {kernel!r}"
+        )
+    rows = torch.zeros(size, size, dtype=torch.float64)
+    for i in range(size):
+        for offset, weight in enumerate(weights, -radius):
+            j = i + offset
+            rows[i, -j - 1 if j < 0 else 2 * size - 1 - j if j >= size else j] += weight
+    u, values, vt = torch.linalg.svd(rows)
+    both = values[:, None] * values  # of A = rows ⊗ rows
+    both = torch.where(both < _LEAST_BLUR * both.max(), 0, both)
+    inverse = torch.where(both > 0, 1 / both, 0)
+
+    def by(left: Tensor, middle: Tensor, right: Tensor) -> Linear:
+        """x -> L (M ∘ Rᵀ x R) Lᵀ."""
+
+        def apply(x: Tensor) -> Tensor:
+            inner = right.T.to(x) @ x @ right.to(x)
+            return left.to(x) @ (middle.to(x) * inner) @ left.T.to(x)
+
+        return apply
+
+    def gram(f: Linear, y: Tensor) -> Tensor:
+        return by(u, torch.where(both > 0, f(both.square().clamp(min=1e-30)), 0), u)(y)
+
+    return Measurement(by(u, both, vt.T), by(vt.T, inverse, u), sigma, f"blur {len(weights)}", gram)
+
+
+def then(first: Measurement, second: Measurement) -> Measurement:
+    """The second measurement of what the first one gives: A = A_2 A_1, with the noise of the second.
+
+    Its pseudo-inverse A_1⁺ A_2⁺ is known where A_1 A_1ᵀ = c I (downsample, grey). Raises ValueError for another first.
+    """
+    if first.onto is None or first.sigma:
+        raise ValueError(
+            f"the pseudo-inverse of {second.name!r} after {first.name!r} isn't known: begin with downsample or grey"
+        )
+    scale, inner = first.onto, second.gram
+
+    def gram(f: Linear, y: Tensor) -> Tensor:
+        assert inner is not None
+        return inner(lambda values: f(scale * values), y)
+
+    return Measurement(
+        lambda x: second(first(x)),
+        lambda y: first.pseudoinverse(second.pseudoinverse(y)),
+        second.sigma,
+        f"{first.name}, {second.name}",
+        gram if inner else None,
+        None if second.onto is None else scale * second.onto,
+    )
+
+
+def _scalar(value: float) -> Callable[[Linear, Tensor], Tensor]:
+    """f(A Aᵀ) where A Aᵀ is this multiple of the identity."""
+    return lambda f, y: f(torch.tensor(value, dtype=torch.float64)).to(y) * y
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """⟨a, b⟩ of each image, to be broadcast."""
+    return (a * b).flatten(1).sum(1).reshape(-1, *[1] * (a.ndim - 1))
+
+
+# --- Methods
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method works with: the measurement, y (N, ...), the chain whose sampler takes the steps, and clip."""
+
+    measurement: Measurement
+    y: Tensor
+    chain: Chain
+    clip: bool
+
+    def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: int, v: Tensor | None) -> Denoised:
+        """A changed x̂_0 with the ε that belongs to it, clipped where the run clips."""
+        x_0 = x_0.clamp(-1, 1) if self.clip else x_0
+        x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
+        return Denoised(x_0, eps, x_0, v)
+
+    def check_steps(self) -> None:
+        """ValueError for a sampler whose steps can't be taken one by one, from a state that was changed."""
+        self.chain.check_no_memory()
+        if self.chain.own:
+            raise ValueError("this method takes the library's own samplers: ddpm, ddim or consistency")
+
+    def step(self, found: Denoised, schedule: NoiseSchedule, k: int, x: Tensor, noise: Noise) -> Step:
+        """Step k of the chain from x, with what was found at x in the place of an evaluation."""
+        return next(self.chain.steps(lambda x, t, **_: found, schedule, x, noise, k))
+
+
+class Method(Protocol):
+    """A way to restore. check: raises ValueError, in a sentence, for a task that it is not for."""
+
+    def check(self, task: Task) -> None: ...
+
+    def sampler(self, task: Task) -> SamplerFunction: ...
+
+
+def _exact(name: str, task: Task) -> None:
+    if task.measurement.sigma:
+        raise ValueError(f"{name} takes y as exact, and this y has noise: use ddnm, pigdm or dps")
+
+
+@dataclass(frozen=True)
+class RePaint:
+    """RePaint (Lugmayr et al. 2022, Algorithm 1): what y tells is drawn from q(x_s | x_0) after each step, and parts of
+    the chain are run again, so that the rest comes to fit it.
+
+    x_s ← x_s + A⁺(√ᾱ_s y + √(1 − ᾱ_s) A z − A x_s); after each `jump` steps up again by q(x_t | x_s), `rounds` times
+    in all. With rounds=1 this is replacement (Song et al. 2021, Appendix I.2). Needs y without noise.
+    """
+
+    jump: int = 10
+    rounds: int = 10
+
+    def __post_init__(self) -> None:
+        if self.jump < 1 or self.rounds < 1:
+            raise ValueError(f"jump and rounds are whole numbers of at least 1, got {self.jump} and {self.rounds}")
+
+    def check(self, task: Task) -> None:
+        task.check_steps()
+        _exact("repaint" if self.rounds > 1 else "replacement", task)
+
+    def sampler(self, task: Task) -> SamplerFunction:
+        A, y = task.measurement, task.y
+
+        def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
+            def once(block: range, x: Tensor, number: int) -> Iterator[Step]:
+                """The steps of a block, with their noise of this number, and that of y with the next."""
+                for k in block:
+                    t, s = pairs[k]
+                    step = task.step(predict(x, t), schedule, k, x, lambda k, x: noise(k + number * _EXTRA, x))
+                    alpha_bar = schedule.alpha_bar[s].item()
+                    known = math.sqrt(alpha_bar) * y
+                    if s > 0:
+                        known = known + math.sqrt(1 - alpha_bar) * A(noise(k + (number + 1) * _EXTRA, x))
+                    x = step.x + A.pseudoinverse(known - A(step.x))
+                    yield replace(step, x=x)
+
+            for first in range(0, len(pairs), self.jump):
+                block = range(first, min(first + self.jump, len(pairs)))
+                for again in range(self.rounds):
+                    steps = list(once(block, x, 3 * again))
+                    x = steps[-1].x
+                    if again < self.rounds - 1:
+                        z = noise(first + (3 * again + 2) * _EXTRA, x)
+                        x = q_sample(schedule, x, pairs[first][0], z, steps[-1].s)
+                yield from steps
+
+        return run
+
+
+@dataclass(frozen=True)
+class DDNM:
+    """DDNM and DDNM+ (Wang et al. 2023, Eqs. 13, 17 to 19): x̂_0 ← x̂_0 − Σ_t A⁺(A x̂_0 − y), then the usual step.
+
+    Without noise in y, Σ_t = I, and any sampler serves. With noise the step is x_s = μ̃(x_t, x̂_0) + Φ_t^½ z, so that
+    the noise that x̂_0 takes over from y is a part of the step's: for a singular value ς of A, with a_t the weight of
+    x̂_0 in μ̃, λ = min(1, σ_t ς/(a_t σ_y)) and φ = σ_t² − (a_t λ σ_y/ς)².
+    """
+
+    def check(self, task: Task) -> None:
+        if task.measurement.sigma and (task.chain.name != "ddpm" or task.measurement.gram is None):
+            why = "the sampler 'ddpm'" if task.chain.name != "ddpm" else "a measurement whose gram is known"
+            raise ValueError(f"ddnm of a y with noise needs {why}: see restore.Measurement, or use pigdm or dps")
+        if task.measurement.sigma and None in task.chain.sigmas:
+            raise ValueError("ddnm of a y with noise needs a variance that is not learned: choose beta or beta_tilde")
+
+    def sampler(self, task: Task) -> SamplerFunction:
+        A, y, sigma_y = task.measurement, task.y, task.measurement.sigma
+
+        def exact(
+            predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+        ) -> Iterator[Step]:
+            def fitted(x: Tensor, t: int, **options: Any) -> Denoised:
+                found = predict(x, t, **options)
+                x_0 = found.x0_hat + A.pseudoinverse(y - A(found.x0_hat))
+                x_0, eps = to_x0_eps(schedule, "x0", x_0, x, t)
+                return Denoised(x_0, eps, x_0, found.v)
+
+            return task.chain.sampler(fitted, schedule, pairs, x, noise=noise)
+
+        def noisy(
+            predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+        ) -> Iterator[Step]:
+            assert A.gram is not None
+            for k, (t, s) in enumerate(pairs):
+                sigma = task.chain.sigmas[k] or 0.0
+                one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+                a = posterior_mean(schedule, one, 0 * one, t, s).item()
+                found = predict(x, t)
+                share = partial(_share, a=a, sigma=sigma, sigma_y=sigma_y)
+                x_0 = found.x0_hat + A.adjoint(A.gram(share, y - A(found.x0_hat)), x)
+                x = posterior_mean(schedule, x_0, x, t, s)
+                if s > 0:
+                    z = noise(k, x)
+                    x = x + sigma * z + A.adjoint(A.gram(partial(_less, a=a, sigma=sigma, sigma_y=sigma_y), A(z)), z)
+                yield Step(k, t, s, x, x_0, sigma)
+
+        return noisy if sigma_y else exact
+
+
+def _share(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
+    """λ/ς² for the eigenvalues ς² of A Aᵀ."""
+    return (sigma * values.sqrt() / (a * sigma_y)).clamp(max=1) / values
+
+
+def _less(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
+    """(√φ − σ)/ς² for them: with Aᵀ and A around it, what the step's noise σ z lacks of Φ^½ z."""
+    taken = a * _share(values, a, sigma, sigma_y) * values.sqrt() * sigma_y
+    return ((sigma**2 - taken**2).clamp(min=0).sqrt() - sigma) / values
+
+
+@dataclass(frozen=True)
+class PiGDM:
+    """ΠGDM (Song et al. 2023, Eqs. 7 and 8): p(y | x_t) ≈ N(A x̂_0(x_t), r_t² A Aᵀ + σ_y² I), r_t² = 1 − ᾱ_t.
+
+    Its gradient is added to the score, so x̂_0 ← x̂_0 + (1 − ᾱ_t)/√ᾱ_t ∇ log p(y | x_t) (Tweedie), and any sampler takes
+    its step from there. Exact for data N(m, I). Needs gradients.
+    """
+
+    def check(self, task: Task) -> None:
+        pass
+
+    def sampler(self, task: Task) -> SamplerFunction:
+        A = task.measurement
+
+        def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
+            def guided(x: Tensor, t: int, **_: Any) -> Denoised:
+                alpha_bar = schedule.alpha_bar[t].item()
+                found, gradient = _gradient(
+                    predict,
+                    x,
+                    t,
+                    # Constant weights of the residual give the gradient of log N: A x̂_0 alone depends on x_t.
+                    lambda x_0: _dot(A.solve(task.y - A(x_0.detach()), 1 - alpha_bar, A.sigma**2, x), A(x_0) - task.y),
+                )
+                if alpha_bar > 0:  # else x_t is noise alone, and tells nothing
+                    found = found._replace(x0=found.x0 + (1 - alpha_bar) / math.sqrt(alpha_bar) * gradient)
+                return task.fitted(schedule, found.x0, x, t, found.v)
+
+            return task.chain.sampler(guided, schedule, pairs, x, noise=noise)
+
+        return run
+
+
+@dataclass(frozen=True)
+class DPS:
+    """DPS (Chung et al. 2023, Algorithm 1): x_s ← x_s − ζ ∇_{x_t} ‖y − A x̂_0(x_t)‖ after each step. Needs gradients."""
+
+    zeta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.zeta < math.inf:
+            raise ValueError(f"zeta is a number of at least 0, got {self.zeta}")
+
+    def check(self, task: Task) -> None:
+        task.check_steps()
+
+    def sampler(self, task: Task) -> SamplerFunction:
+        A = task.measurement
+
+        def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
+            for k, (t, s) in enumerate(pairs):
+                found, gradient = _gradient(predict, x, t, lambda x_0: (task.y - A(x_0)).flatten(1).norm(dim=1))
+                step = task.step(task.fitted(schedule, found.x0, x, t, found.v), schedule, k, x, noise)
+                x = step.x - self.zeta * gradient
+                yield Step(k, t, s, x, step.x0_hat, step.sigma)
+
+        return run
+
+
+def _gradient(predict: Predict, x: Tensor, t: int, value: Callable[[Tensor], Tensor]) -> tuple[Denoised, Tensor]:
+    """An evaluation, not clipped, and the gradient of value(x̂_0), one number an image, with respect to x_t."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        found = predict(x, t, clip=False, grad=True)
+        (gradient,) = torch.autograd.grad(value(found.x0).sum(), x)
+    parts = (None if part is None else part.detach() for part in found)
+    return Denoised(*parts), gradient  # pyright: ignore[reportArgumentType]
+
+
+METHODS: dict[MethodName, Method] = {
+    "replacement": RePaint(jump=1, rounds=1),
+    "repaint": RePaint(),
+    "ddnm": DDNM(),
+    "pigdm": PiGDM(),
+    "dps": DPS(),
+}
+
+
+def restore(
+    model: Model,
+    y: Tensor,
+    measurement: Measurement,
+    method: MethodName | Method = "ddnm",
+    seeds: Sequence[int] | None = None,
+    steps: int | None = None,
+    sampler: Sampler | SamplerFunction | None = None,
+    variance: Variance | None = None,
+    spacing: Spacing | None = None,
+    eta: float = 0.0,
+    clip: bool | None = None,
+    **options: Any,
+) -> Iterator[Step]:
+    """Pictures that look like the model's and were measured as y: the steps of a run, like those of `trajectory`.
+
+    A picture depends on its seed and its y alone, not on the batch.
+
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        y: float, one measurement for all seeds, (1, ...), or one for each; see `Measurement.observe`.
+        measurement: how y came about.
+        method: a name of METHODS, or an instance such as RePaint(jump=5) or DPS(zeta=.5).
+        seeds: one for each picture.
+        steps, sampler, variance, spacing, eta: of the chain, as for `trajectory`.
+        clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
+        options: labels, guidance, x_T, noise, stop, on_step, as for `trajectory`.
+
+    Raises:
+        ValueError: before anything is computed, for values outside these, and for what the method is not for.
+    """
+    chosen = METHODS.get(method) if isinstance(method, str) else method
+    if chosen is None:
+        raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
+    unknown = options.keys() - {"labels", "guidance", "x_T", "noise", "stop"}
+    if unknown:
+        raise ValueError(f"restore has no argument {min(unknown)!r}")
+    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, options.get("guidance"))
+    x_T = options.get("x_T")
+    n = len(check_seeds(seeds or ())) if seeds is not None or x_T is None else len(x_T)
+    y = _checked(model, measurement, y, n, torch.float32 if x_T is None else x_T.dtype)
+    task = Task(measurement, y, chain, model.clip if clip is None else clip)
+    chosen.check(task)
+    own = Chain(chain.name, chain.pairs, chosen.sampler(task), chain.sigmas, memory=True, own=True)
+    return follow(model, own, seeds, clip, **options)
+
+
+def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: torch.dtype) -> Tensor:
+    """y for n pictures, where A and A⁺ are what they have to be for the model's pictures."""
+    if not isinstance(y, Tensor) or not y.is_floating_point():
+        raise ValueError(f"y must be a float tensor, got {getattr(y, 'dtype', type(y).__name__)}")
+    device = network_device(model.network) or y.device
+    x = gaussian_batch([0], _OBSERVED + 1, (model.channels, model.image_size, model.image_size)).to(device, dtype)
+    try:
+        expected = measurement(x)
+        again, doubled = measurement(measurement.pseudoinverse(expected)), measurement(2 * x)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: {reason}") from None
+    tolerance = 1e-3 * expected.abs().max().item() + 1e-9
+    if not torch.allclose(doubled, 2 * expected, atol=tolerance) or bool(measurement(0 * x).abs().max() > tolerance):
+        raise ValueError(f"{measurement} is not linear: A(2x) is not 2 A(x)")
+    if again.shape != expected.shape or not torch.allclose(again, expected, atol=tolerance):
+        raise ValueError(f"the pseudo-inverse of {measurement} is none: A A⁺ A x differs from A x")
+    if y.shape[1:] != expected.shape[1:]:
+        raise ValueError(f"y must have the shape (N, {', '.join(map(str, expected.shape[1:]))}), got {tuple(y.shape)}")
+    if len(y) not in (1, n):
+        raise ValueError(f"give one y, or one for each of the {n} seeds, got {len(y)}")
+    if not bool(y.isfinite().all()):
+        raise ValueError("y has NaN or infinite numbers")
+    return y.to(device, dtype).expand(n, *y.shape[1:])

@@ -1,0 +1,48 @@
+"""The programs in examples/: they are short, and do what they say."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ddpm_core
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+
+pytestmark = pytest.mark.usefixtures("torch_engine")
+
+
+def test_there_are_five_of_at_most_30_lines_and_the_readme_names_each():
+    readme = (EXAMPLES[0].parent.parent / "README.md").read_text(encoding="utf-8")
+    assert len(EXAMPLES) == 5
+    for path in EXAMPLES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 30, path.name
+        assert f"(examples/{path.name})" in readme
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs(path, tmp_path, monkeypatch, capsys):
+    """With one seed and few steps, where it draws digits."""
+    monkeypatch.chdir(tmp_path)
+    trajectory, sample = ddpm_core.trajectory, ddpm_core.sample
+
+    def few(call):
+        def shorter(model, seeds, steps=50, **options):
+            return call(model, seeds, steps if model.image_size == 1 else min(steps, 10), **options)
+
+        return shorter
+
+    monkeypatch.setattr(ddpm_core, "trajectory", few(trajectory), raising=False)
+    monkeypatch.setattr(ddpm_core, "sample", few(sample), raising=False)
+    if path.stem == "cut_and_continued":  # its stops are those of 50 steps
+        monkeypatch.setattr(
+            ddpm_core, "timestep_pairs", lambda T, n: ddpm_core.timesteps.timestep_pairs(T, 10), raising=False
+        )
+    runpy.run_path(str(path), run_name="__main__")
+    if path.stem == "own_schedule_and_network":
+        numbers = capsys.readouterr().out
+        assert numbers.startswith("tensor")
+    else:
+        assert np.asarray(Image.open(tmp_path / f"{path.stem}.png")).std() > 20

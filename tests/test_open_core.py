@@ -1,0 +1,351 @@
+"""What one's own code may do: samplers, chains that are cut, continued and changed, gradients, schedules."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy import LINEAR, X_T, blur_model, run, toy_model
+
+import ddpm_core
+from ddpm_core import Model, NoiseSchedule, Step, predict, sample, seeded_noise, side_by_side, trajectory
+from ddpm_core.engines.choose import wrap
+from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.latents import reconstruct
+from ddpm_core.names import PREDICTIONS, SAMPLERS
+from ddpm_core.process import q_sample
+from ddpm_core.samplers import NAMED, ddim, ddpm, find
+
+WITHOUT_MEMORY = [{"variance": "beta"}, {"sampler": "ddim", "eta": 0.7}, {"sampler": "consistency"}]
+
+
+def heun(predict, schedule, pairs, x, *, noise):
+    """Heun's method on dx/dσ in σ = √((1 − ᾱ)/ᾱ): two evaluations a step."""
+    scale = schedule.alpha_bar.rsqrt().tolist()
+    sigma = ((1 - schedule.alpha_bar) / schedule.alpha_bar).sqrt().tolist()
+    for index, (t, s) in enumerate(pairs):
+        now = predict(x, t)
+        u, slope = scale[t] * x, now.eps
+        x = (u + (sigma[s] - sigma[t]) * slope) / scale[s]
+        if s > 0:
+            x = (u + (sigma[s] - sigma[t]) * (slope + predict(x, s).eps) / 2) / scale[s]
+        yield Step(index, t, s, x, now.x0_hat, 0.0)
+
+
+# Samplers of one's own
+
+
+@pytest.mark.parametrize("own, options", [(ddpm, {"variance": "beta"}), (ddim, {"sampler": "ddim"}), (heun, None)])
+def test_a_function_is_taken_wherever_a_name_is(own, options):
+    model, seeds = blur_model(), [3, 4]
+    alone = list(trajectory(model, seeds, 6, own))
+    if options:  # the library's own functions as if they were the caller's
+        assert all(
+            torch.equal(a.x, b.x) and a.sigma == b.sigma
+            for a, b in zip(alone, trajectory(model, seeds, 6, **options), strict=True)
+        )
+    assert np.array_equal(sample(model, seeds, 6, sampler=own), ddpm_core.to_uint8(alone[-1].x))
+    lanes = [{"steps": 6, "sampler": own}, {"steps": 6}, {"steps": 4, "sampler": own}]
+    mine = [step for lane, step in side_by_side(model, seeds, lanes) if lane == 0]
+    assert all(torch.equal(a.x, b.x) and a.t == b.t for a, b in zip(mine, alone, strict=True))
+    x_t = torch.ones(2, 3, 4, 4)
+    *_, last = trajectory(model, seeds, 5, own, x_T=x_t, start=300)
+    assert np.array_equal(reconstruct(model, x_t, 300, seeds, 5, sampler=own), ddpm_core.to_uint8(last.x))
+
+
+def test_heun_is_nearer_to_the_exact_end_than_euler():
+    """The data are N(.5, .3²): the exact flow takes x_T to .5 + .3 (x_T − √ᾱ .5)/√(.09 ᾱ + 1 − ᾱ)."""
+
+    def network(x, t_index, labels):
+        ab = LINEAR.alpha_bar[t_index + 1].reshape(-1, 1, 1, 1)
+        return (1 - ab).sqrt() * (x - ab.sqrt() * 0.5) / (0.09 * ab + 1 - ab)
+
+    model, ab = Model(network=network, schedule=LINEAR, image_size=4), LINEAR.alpha_bar[-1]
+    exact = 0.5 + 0.3 * (X_T - ab.sqrt() * 0.5) / (0.09 * ab + 1 - ab).sqrt()
+    ends = [run(model, 20, sampler=s, spacing="quadratic", clip=False, noise=None)[-1].x for s in (heun, "ddim")]
+    two, one = ((end - exact).abs().mean() for end in ends)
+    assert two < one / 3
+
+
+def test_the_table_holds_every_name():
+    assert tuple(NAMED) == SAMPLERS
+
+
+def test_a_sampler_by_its_import_path():
+    assert find("test_open_core:heun") is heun or find("test_open_core:heun").__name__ == "heun"
+    assert find("ddim") == "ddim"
+    for text, match in (
+        ("euler", "choose from ddpm"),
+        ("no_such_module:f", "can't be imported"),
+        (":f", "can't be imported"),
+        ("math:tau", "no function 'tau'"),
+        ("math:nothing", "no function 'nothing'"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            find(text)
+
+
+class Odd:
+    """A sampler that misbehaves in step `at` as `how` says."""
+
+    def __init__(self, how, at):
+        self.how, self.at = how, at
+
+    def __call__(self, predict, schedule, pairs, x, *, noise):
+        if self.how == "nothing":
+            return None
+        return self.steps(predict, pairs, x)
+
+    def steps(self, predict, pairs, x):
+        for index, (t, s) in enumerate(pairs):
+            step = Step(index, t, s, x, predict(x, t).x0_hat, 0.0)
+            if index == self.at:
+                if self.how == "ends":
+                    return
+                if self.how == "raises":
+                    raise ZeroDivisionError
+                step = "step" if self.how == "no step" else replace(step, **self.wrong(step).get(self.how, {}))
+            yield step
+        if self.how == "goes on":
+            yield step
+
+    def wrong(self, step):
+        return {
+            "shape": {"x": step.x[:, :1]},
+            "dtype": {"x": step.x.float()},
+            "x0_hat": {"x0_hat": None},
+            "time": {"s": step.s + 1},
+            "index": {"index": step.index + 1},
+        }
+
+
+ODD = ("nothing", "raises", "no step", "shape", "dtype", "x0_hat", "time", "index", "ends", "goes on")
+
+
+@given(st.sampled_from(ODD), st.integers(0, 3))
+@settings(max_examples=60)
+def test_a_sampler_that_breaks_its_promise_is_told_of_it_in_a_sentence(how, at):
+    with pytest.raises(ValueError, match="the sampler 'of your own'") as error:
+        run(toy_model(), 4, sampler=Odd(how, at))
+    assert "\n" not in str(error.value)
+
+
+# Chains that are cut, continued and changed
+
+
+@pytest.mark.parametrize("options", [*WITHOUT_MEMORY, {"sampler": heun}, {"variance": "analytic"}], ids=str)
+@given(st.data())
+@settings(max_examples=8)
+def test_a_chain_that_is_cut_and_continued_is_the_whole_chain(options, data):
+    gamma = torch.full((1001,), 0.9, dtype=torch.float64)
+    arguments = dict(seeds=[5, 6], steps=9, **options)
+    model = replace(blur_model(), gamma=gamma)
+    whole = list(trajectory(model, **arguments))
+    parts, after = [], None
+    for s in [*sorted(data.draw(st.sets(st.sampled_from([step.s for step in whole[:-1]]))), reverse=True), 0]:
+        parts += trajectory(model, **arguments, after=after, stop=s)
+        assert parts[-1].s == s
+        after = parts[-1] if data.draw(st.booleans()) else (s, parts[-1].x)
+    for step, again in zip(whole, parts, strict=True):
+        assert (step.index, step.t, step.s, step.sigma) == (again.index, again.t, again.s, again.sigma)
+        assert torch.equal(step.x, again.x) and torch.equal(step.x0_hat, again.x0_hat)
+
+
+def test_up_again_and_down_with_fresh_noise():
+    model, seeds = blur_model(), [5, 6]
+    first, second, *_ = trajectory(model, seeds, 9)
+    up = q_sample(LINEAR, second.x, second.t, torch.zeros_like(second.x), second.s)
+    torch.testing.assert_close(up, (LINEAR.alpha_bar[second.t] / LINEAR.alpha_bar[second.s]).sqrt().float() * second.x)
+    for fresh in (0, 2**32):
+        noise = seeded_noise(seeds, 1 + fresh)
+        (again,) = trajectory(model, seeds, 9, after=(first.s, first.x), stop=second.s, noise=noise)
+        assert torch.equal(again.x, second.x) == (fresh == 0)
+
+
+def test_q_from_s_composes_to_q_from_0():
+    """From x_0 up to x_s and from there to x_t without noise: the factors of Eq. 4 multiply."""
+    zero = torch.zeros_like(X_T)
+    two = q_sample(LINEAR, q_sample(LINEAR, X_T, 200, zero), 700, zero, 200)
+    torch.testing.assert_close(two, q_sample(LINEAR, X_T, 700, zero))
+    noise = q_sample(LINEAR, zero, 700, torch.ones_like(zero), 200)
+    expected = 1 - LINEAR.alpha_bar[700] / LINEAR.alpha_bar[200]
+    torch.testing.assert_close(noise.square(), expected.expand_as(noise))
+    with pytest.raises(ValueError, match=r"200\.\.1000"):
+        q_sample(LINEAR, X_T, 100, zero, 200)
+
+
+def test_on_step_changes_the_state_and_says_so():
+    model = blur_model()
+
+    def halve(step):
+        return step.x / 2 if step.index == 3 else None
+
+    whole = list(trajectory(model, [5, 6], 9))
+    changed = list(trajectory(model, [5, 6], 9, on_step=halve))
+    assert [step.index for step in changed] == list(range(9))
+    assert all(torch.equal(a.x, b.x) for a, b in zip(whole[:3], changed[:3], strict=True))
+    assert torch.equal(changed[3].x, whole[3].x / 2)
+    rest = trajectory(model, [5, 6], 9, after=(changed[3].s, whole[3].x / 2))
+    assert all(torch.equal(a.x, b.x) for a, b in zip(rest, changed[4:], strict=True))
+    *_, silent = trajectory(model, [5, 6], 9, on_step=lambda step: (step.x.zero_(), None)[1])
+    assert torch.equal(silent.x0_hat, whole[-1].x0_hat)
+
+
+@pytest.mark.parametrize("options", [{"after": (667, X_T)}, {"on_step": lambda step: None}])
+@pytest.mark.parametrize("sampler", ["dpm++", "unipc", "own"])
+def test_samplers_with_memory_say_that_they_have_one(sampler, options):
+    def own(*_, **__):
+        yield from ()
+
+    own.memory = True
+    with pytest.raises(ValueError, match="remembers earlier steps"):
+        trajectory(toy_model(), [0, 1], 4, own if sampler == "own" else sampler, **options)
+    steps = [step.s for step in trajectory(toy_model(), [0, 1], 4, "dpm++", x_T=X_T, stop=334)]
+    assert steps == [667, 334]
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"stop": 5}, "stops at one of its times 667, 334, 1, 0, got 5"),
+        ({"stop": 667, "after": (667, X_T)}, "stops at one of its times 334, 1, 0"),
+        ({"after": (5, X_T)}, "starts at t = 5: its times are 1000, 667, 334, 1"),
+        ({"after": (0, X_T)}, "starts at t = 0"),
+        ({"after": (667, X_T), "x_T": X_T}, "takes the place of x_T"),
+        ({"after": (667, X_T[:1])}, "float tensor of shape"),
+    ],
+)
+def test_where_a_chain_cannot_be_cut(options, match):
+    with pytest.raises(ValueError, match=match):
+        trajectory(toy_model(), [0, 1], 4, **options)
+
+
+@pytest.mark.parametrize("returned", [X_T[:1], 3, X_T.long()], ids=["batch", "number", "whole"])
+def test_what_on_step_may_return(returned):
+    with pytest.raises(ValueError, match="on_step returns None, or an x"):
+        run(toy_model(), 4, on_step=lambda step: returned)
+
+
+# Gradients
+
+
+def smooth_model(prediction, **fields):
+    """A network in torch, not linear in x; labels shift it."""
+
+    def network(x, t_index, labels):
+        shift = 0.0 if labels is None else 0.3 * labels.reshape(-1, 1, 1, 1)
+        return (0.8 * x + shift + 0.001 * t_index.reshape(-1, 1, 1, 1)).sin() + 0.1 * x.roll(1, -1) * x
+
+    return Model(network=network, schedule=LINEAR, image_size=4, prediction=prediction, **fields)
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("guidance", [None, 2.5])
+@pytest.mark.parametrize("clip", [True, False])
+def test_gradients_are_those_of_finite_differences(prediction, guidance, clip):
+    model = smooth_model(prediction, num_classes=3, null_label=3)
+    weights, h = torch.cos(torch.arange(X_T.numel(), dtype=torch.float64)).reshape(X_T.shape), 1e-6
+
+    def loss(x, grad):
+        found = predict(model, x, 400, [0, 2], guidance, clip, grad)
+        return (weights * (found.x0 + 0.5 * found.x0_hat + 0.1 * found.eps)).flatten(1).sum(1)
+
+    x = (0.3 * X_T).requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(x, True).sum(), x)
+    for i in ((0, 0, 0), (1, 2, 3), (2, 3, 1)):
+        step = torch.zeros_like(x)
+        step[(slice(None), *i)] = h
+        with torch.no_grad():
+            numeric = (loss(x + step, False) - loss(x - step, False)) / (2 * h)
+        torch.testing.assert_close(gradient[(slice(None), *i)], numeric, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("engine, precision", [("torch", "fp32"), ("torch", "bf16"), ("openvino", "auto")])
+def test_gradients_go_through_torch_whatever_the_engine(engine, precision, tmp_path):
+    """The network is the exact one in the file, and an image's gradient is its own whatever the batch."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    torch.manual_seed(0)
+    unet = UNet2DModel(
+        sample_size=8,
+        block_out_channels=(32, 32),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D",) * 2,
+        up_block_types=("UpBlock2D",) * 2,
+    )
+    ddpm_core.save(Model(network=wrap(unet, engine="torch", precision="fp32"), schedule=LINEAR, image_size=8), tmp_path)
+    model = ddpm_core.load(tmp_path, device="cpu", engine=engine, precision=precision)
+    x = torch.linspace(-1, 1, 2 * 3 * 64).reshape(2, 3, 8, 8).requires_grad_()
+    found = predict(model, x, 300, clip=False, grad=True)
+    (gradient,) = torch.autograd.grad(found.eps.square().sum(), x)
+    (expected,) = torch.autograd.grad(unet(x, torch.tensor([299, 299]))[0].square().sum(), x)
+    torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
+    (alone,) = torch.autograd.grad(predict(model, x[1:], 300, clip=False, grad=True).eps.square().sum(), x)
+    assert torch.equal(alone[1], gradient[1])
+
+
+def test_gradients_that_cannot_be_had_are_refused():
+    x = X_T.clone().requires_grad_()
+
+    def network(x, t_index, labels):
+        with torch.no_grad():
+            return 0.5 * x
+
+    with pytest.raises(ValueError, match="lets no gradients through"):
+        predict(Model(network=network, schedule=LINEAR, image_size=4), x, 5, grad=True)
+    rounded = wrap(
+        UNet2DModel(
+            sample_size=8,
+            block_out_channels=(32,),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D",),
+            up_block_types=("UpBlock2D",),
+        ),
+        "cpu",
+        "bf16",
+        "torch",
+    )
+    with pytest.raises(ValueError, match="load with precision='fp32'"):
+        predict(Model(network=rounded, schedule=LINEAR, image_size=8), torch.zeros(1, 3, 8, 8), 5, grad=True)
+
+
+def test_labels_of_an_evaluation_are_those_of_a_run():
+    model = smooth_model("epsilon", num_classes=3, null_label=3)
+    for labels, expected in ((None, [3, 3]), (1, [1, 1]), ([0, 2], [0, 2]), (torch.tensor([0, 2]), [0, 2])):
+        found = predict(model, X_T, 5, labels)
+        assert torch.equal(found.eps, predict(model, X_T, 5, torch.tensor(expected)).eps)
+    with pytest.raises(ValueError, match="labels go from 0 to 2"):
+        predict(model, X_T, 5, 7)
+
+
+# Schedules, and what a user sees of things
+
+
+@pytest.mark.parametrize("schedule", [LINEAR, NoiseSchedule.cosine(100), NoiseSchedule.from_betas([0.1, 0.5, 1.0])])
+def test_a_schedule_from_its_alpha_bar_is_the_schedule(schedule):
+    again = NoiseSchedule.from_alpha_bar(schedule.alpha_bar[1:])
+    torch.testing.assert_close(again.alpha_bar, schedule.alpha_bar, rtol=1e-12, atol=0)
+    assert torch.equal(NoiseSchedule.from_config(again.config).beta, again.beta)
+
+
+@pytest.mark.parametrize(
+    "alpha_bar", [[], [1.0, 0.5], [0.5, 0.5], [0.5, 0.6], [0.5, -0.1], [0.5, float("nan")], [[0.5]]]
+)
+def test_an_alpha_bar_that_is_none_is_refused(alpha_bar):
+    with pytest.raises(ValueError, match="alpha_bar"):
+        NoiseSchedule.from_alpha_bar(alpha_bar)
+
+
+def test_what_is_printed_fits_a_line():
+    model = toy_model(num_classes=2)
+    step = run(model, 2, labels=0)[0]
+    found = predict(model, X_T, 5, 1)
+    for value, has in (
+        (model, "4×4×3"),
+        (model.schedule, "linear, T = 1000"),
+        (step, "t = 1000 → s = 1"),
+        (found, "x0_hat"),
+    ):
+        assert has in repr(value) and len(repr(value)) < 100 and "\n" not in repr(value)

@@ -1,0 +1,225 @@
+"""Restoration: measurements, and each method where the posterior is known."""
+
+import numpy as np
+import pytest
+import torch
+from toy import LINEAR, blur_model
+
+import ddpm_core
+from ddpm_core import Model
+from ddpm_core.noise import gaussian, gaussian_batch
+from ddpm_core.restore import DPS, METHODS, Measurement, RePaint, blur, downsample, grey, mask, restore, then
+
+KERNEL = (0.1, 0.2, 0.4, 0.2, 0.1)
+HALF = torch.arange(8).expand(8, 8) < 4
+MEASUREMENTS = {
+    "mask": mask(HALF),
+    "mask of channels": mask(torch.stack([HALF, ~HALF, HALF])),
+    "downsample": downsample(4),
+    "grey": grey(),
+    "blur": blur(KERNEL, 8),
+    "grey, small": then(grey(), downsample(2)),
+    "small, masked": then(downsample(2), mask(torch.eye(4))),
+    "small, blurred": then(downsample(2), blur((0.25, 0.5, 0.25), 4)),
+}
+
+
+def pictures(n=2, stream=0):
+    return gaussian(7, stream, (n, 3, 8, 8)).double()
+
+
+@pytest.mark.parametrize("A", MEASUREMENTS.values(), ids=MEASUREMENTS)
+def test_a_measurement_is_what_it_says(A):
+    """A is linear, A A⁺ A = A, A⁺A is symmetric, and functions of A Aᵀ are those of the matrix."""
+    x, other = pictures(), pictures(stream=1)
+    torch.testing.assert_close(A(2 * x - other), 2 * A(x) - A(other))
+    torch.testing.assert_close(A(A.project(x)), A(x))
+    torch.testing.assert_close((A.project(x) * other).sum(), (x * A.project(other)).sum())
+    y = A(other)
+    torch.testing.assert_close((A.adjoint(y, x) * x).sum(), (y * A(x)).sum())
+    for solved in (A.solve(y, 2.0, 0.3, x), Measurement(A.forward, A.pseudoinverse).solve(y, 2.0, 0.3, x)):
+        torch.testing.assert_close(2.0 * A(A.adjoint(solved, x)) + 0.3 * solved, y, rtol=1e-4, atol=1e-5)
+
+
+def test_what_the_measurements_measure():
+    x = pictures()
+    assert torch.equal(mask(HALF)(x)[..., 4:], 0 * x[..., 4:]) and torch.equal(mask(HALF)(x)[..., :4], x[..., :4])
+    torch.testing.assert_close(downsample(4)(x)[0, 1, 1, 0], x[0, 1, 4:, :4].mean())
+    torch.testing.assert_close(grey()(x)[:, 0], x.mean(1))
+    flat = blur(KERNEL, 8)(torch.ones_like(x))
+    torch.testing.assert_close(flat, torch.ones_like(x), rtol=0, atol=0.05)  # but for what is left out below 1 %
+    inner = torch.einsum("i,j,ncij->nc", *[torch.tensor(KERNEL, dtype=torch.float64)] * 2, x[..., 1:6, 2:7])
+    torch.testing.assert_close(blur(KERNEL, 8)(x)[..., 3, 4], inner, rtol=0, atol=0.05)
+
+
+def test_observing_adds_the_noise_of_the_seeds_where_there_is_something():
+    x, A = pictures(), mask(HALF, sigma=0.5)
+    y = A.observe(x, [1, 2])
+    assert torch.equal(y, A.observe(x, [1, 2])) and torch.equal(y[1:], A.observe(x[1:], [2]))
+    assert torch.equal(y[..., 4:], 0 * x[..., 4:]) and 0.3 < (y - A(x))[..., :4].std() < 0.7
+    with pytest.raises(ValueError, match="seed for each"):
+        A.observe(x)
+
+
+# Against the posterior of Gaussian data: x_0 ~ N(m, C) in two channels of one pixel, and y is a number
+
+MEAN = torch.tensor([0.3, -0.2], dtype=torch.float64)
+COVARIANCE = torch.tensor([[0.5, 0.3], [0.3, 0.4]], dtype=torch.float64)
+N = 4000
+
+
+def gaussian_model(mean=MEAN, covariance=COVARIANCE):
+    """The exact ε of such data."""
+
+    def network(x, t_index, labels):
+        ab = LINEAR.alpha_bar[t_index[0] + 1].to(x)
+        inverse = torch.linalg.inv(ab * covariance.to(x) + (1 - ab) * torch.eye(2).to(x))
+        return ((1 - ab).sqrt() * (x.flatten(1) - ab.sqrt() * mean.to(x)) @ inverse).reshape(x.shape)
+
+    return Model(network=network, schedule=LINEAR, image_size=1, channels=2, clip=False)
+
+
+def truth(a, y, sigma, mean=MEAN, covariance=COVARIANCE):
+    """Mean and covariance of x_0 given a · x_0 + σ n = y, by Bayes' rule."""
+    a = torch.tensor(a, dtype=torch.float64)
+    gain = covariance @ a / (a @ covariance @ a + sigma**2)
+    return mean + gain * (y - a @ mean), covariance - torch.outer(gain, a @ covariance)
+
+
+def moments(method, A, y, model=None, steps=100, **options):
+    x_T = gaussian_batch([3], 0, (N, 2, 1, 1))[0].double()
+
+    def noise(index, x):
+        return gaussian(3, 1 + index, x.shape).to(x)
+
+    model = model or gaussian_model()
+    *_, last = restore(model, y, A, method, steps=steps, x_T=x_T, noise=noise, **options)
+    points = last.x.flatten(1)
+    return points.mean(0), points.T.cov()
+
+
+FIRST = mask(torch.tensor([[[1.0]], [[0.0]]]))
+
+
+@pytest.mark.parametrize("method", ["repaint", "ddnm", "replacement", "pigdm", "dps"])
+def test_the_known_pixel_is_kept_and_the_other_one_fits_it(method):
+    """RePaint comes close to the posterior; ddnm and replacement know the mean less well, as the table says."""
+    y = torch.tensor([1.0, 0.0], dtype=torch.float64).reshape(1, 2, 1, 1)
+    mean, covariance = truth([1.0, 0.0], 1.0, 0.0)
+    chosen = RePaint(jump=1, rounds=10) if method == "repaint" else method
+    found, spread = moments(chosen, FIRST, y)
+    exact = method in ("repaint", "ddnm", "replacement")
+    torch.testing.assert_close(found[0], mean[0], rtol=0, atol=1e-9 if exact else 0.1)
+    prior = MEAN[1]
+    assert (found[1] - mean[1]).abs() < 0.5 * (prior - mean[1]).abs()  # nearer to the posterior's mean than to m
+    if method == "repaint":
+        torch.testing.assert_close(found[1], mean[1], rtol=0, atol=0.05)
+        torch.testing.assert_close(spread[1, 1], covariance[1, 1], rtol=0.15, atol=0)
+
+
+@pytest.mark.parametrize("sampler", [{"variance": "beta_tilde"}, {"sampler": "ddim"}, {"sampler": "dpm++"}])
+@pytest.mark.parametrize("sigma", [0.0, 0.3])
+def test_pigdm_samples_the_posterior_where_its_assumption_holds(sampler, sigma):
+    """Of N(m, I) data: r_t² = 1 − ᾱ_t is then the variance of x_0 given x_t. Both are seen through their mean, too."""
+    identity, A = torch.eye(2, dtype=torch.float64), grey(sigma, channels=2)
+    y = torch.tensor(1.2, dtype=torch.float64).reshape(1, 1, 1, 1)
+    mean, covariance = truth([0.5, 0.5], 1.2, sigma, MEAN, identity)
+    steps = 60 if sampler == {"sampler": "dpm++"} else 200
+    found, spread = moments("pigdm", A, y, gaussian_model(MEAN, identity), steps, **sampler)
+    torch.testing.assert_close(found, mean, rtol=0, atol=0.05)
+    torch.testing.assert_close(spread, covariance, rtol=0, atol=0.06)
+
+
+def test_ddnm_with_noise_leaves_the_noise_of_y_out():
+    """A x_0 comes near the posterior's mean, where ddnm that takes y for exact repeats y; neither has its spread."""
+    y = torch.tensor(1.2, dtype=torch.float64).reshape(1, 1, 1, 1)
+    mean, covariance = truth([0.5, 0.5], 1.2, 0.3)
+    along = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    (exact, _), (found, spread) = (moments("ddnm", grey(s, channels=2), y) for s in (0.0, 0.3))
+    torch.testing.assert_close(along @ exact, y.squeeze(), rtol=1e-9, atol=0)
+    assert (along @ (found - mean)).abs() < 0.3 * (y.squeeze() - along @ mean)
+    assert along @ spread @ along < 0.5 * along @ covariance @ along
+
+
+# On a network
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_restoration_is_consistent_and_a_matter_of_its_seed_alone(method):
+    model, x_0 = blur_model(), 0.5 * gaussian(9, 0, (2, 3, 4, 4)).clamp(-1, 1)
+    A = mask(torch.arange(4).expand(4, 4) < 2)
+    y = A.observe(x_0)
+    options = dict(steps=6, method=RePaint(3, 2) if method == "repaint" else method)
+    steps = list(restore(model, y, A, seeds=[5, 6], **options))
+    assert [step.index for step in steps] == list(range(6)) and steps[-1].s == 0
+    (*_, alone) = restore(model, y[1:], A, seeds=[6], **options)
+    assert torch.equal(alone.x[0], steps[-1].x[1])
+    if method in ("replacement", "repaint", "ddnm"):
+        torch.testing.assert_close(A(steps[-1].x), y, rtol=0, atol=1e-6)
+    other = [*restore(model, y, A, seeds=[5, 7], **options)][-1].x
+    assert torch.equal(other[0], steps[-1].x[0]) and not torch.equal(other[1], steps[-1].x[1])
+
+
+def test_one_y_for_all_seeds_and_samplers_where_they_make_sense():
+    model, A = blur_model(), downsample(2)
+    y = A(gaussian(9, 0, (1, 3, 4, 4)))
+    for sampler in ("ddim", "dpm++", "unipc", "consistency"):
+        *_, last = restore(model, y, A, seeds=[1, 2], steps=4, sampler=sampler)
+        assert last.x.shape == (2, 3, 4, 4)
+        torch.testing.assert_close(A(last.x), y.expand(2, -1, -1, -1), rtol=0, atol=1e-5)
+
+
+SMALL = torch.zeros(1, 3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        ({"method": "ddrm"}, "choose from replacement, repaint, ddnm, pigdm, dps"),
+        ({"method": "dps", "sampler": "unipc"}, "remembers earlier steps"),
+        ({"method": "repaint", "sampler": "dpm++"}, "remembers earlier steps"),
+        ({"method": "replacement", "measurement": downsample(2, 0.1)}, "takes y as exact"),
+        ({"measurement": downsample(2, 0.1), "sampler": "ddim"}, "needs the sampler 'ddpm'"),
+        ({"measurement": downsample(3)}, "can't be divided"),
+        ({"y": torch.zeros(1, 3, 4, 4)}, r"shape \(N, 3, 2, 2\)"),
+        ({"y": torch.zeros(3, 3, 2, 2)}, "one for each of the 2 seeds"),
+        ({"y": SMALL / 0}, "NaN"),
+        ({"y": SMALL.long()}, "float tensor"),
+        ({"measurement": Measurement(lambda x: x + 1, lambda y: y)}, "not linear"),
+        ({"measurement": Measurement(lambda x: 2 * x, lambda y: y)}, "pseudo-inverse"),
+        ({"on_step": print}, "no argument 'on_step'"),
+        ({"variance": "beta", "sampler": "ddim"}, "variance belongs"),
+        ({"seeds": []}, "at least one seed"),
+    ],
+)
+def test_what_cannot_be_restored_is_said_before_anything_is_computed(change, match):
+    options = {"y": SMALL, "measurement": downsample(2), "seeds": [0, 1], "steps": 4} | change
+    with pytest.raises(ValueError, match=match):
+        restore(Model(network=pytest.fail, schedule=LINEAR, image_size=4), **options)
+
+
+@pytest.mark.parametrize(
+    "make, match",
+    [
+        (lambda: mask(torch.tensor([[0.5]])), "mask is"),
+        (lambda: mask(torch.zeros(4, 4)), "mask is"),
+        (lambda: downsample(0), "factor"),
+        (lambda: blur((0.5, 0.5), 8), "odd number"),
+        (lambda: blur([1.0] * 99, 8), "odd number"),
+        (lambda: grey(-1), "sigma"),
+        (lambda: then(mask(HALF), grey()), "begin with downsample or grey"),
+        (lambda: RePaint(0), "jump"),
+        (lambda: DPS(-1.0), "zeta"),
+    ],
+)
+def test_wrong_measurements_and_methods_are_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+def test_a_gradient_method_on_the_embedded_model():
+    model = ddpm_core.load("mnist-tiny", engine="torch", precision="fp32")
+    A = mask(torch.arange(28).expand(28, 28) < 14)
+    y = A(ddpm_core.from_uint8(np.zeros((1, 28, 28, 1), np.uint8)))
+    *_, last = restore(model, y, A, "pigdm", seeds=[1], steps=2, labels=3)
+    assert bool(last.x.isfinite().all())
