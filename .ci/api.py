@@ -15,5 +15,5 @@ for name in ddpm_core.__all__:
     setattr(ddpm_core, name, getattr(ddpm_core, name))
 modules = [module.name for module in pkgutil.iter_modules(ddpm_core.__path__, "ddpm_core.")]
 public = [name for name in modules if not name.endswith(("__main__", "from_diffusers"))]
-pdoc.render.configure(math=True)
+pdoc.render.configure(docformat="google", math=True)
 pdoc.pdoc("ddpm_core", *public, output_directory=Path(sys.argv[1]))

@@ -55,12 +55,11 @@ def compare(points: Tensor, weights: Tensor, means: Tensor, covariance: Tensor, 
     across = torch.linalg.svd(rows).Vh[-1]
     nearest = torch.cdist(points @ across[:, None], means @ across[:, None]).argmin(1)
     share = torch.bincount(nearest, minlength=len(means)) / len(points)
-    spread = lambda c: (across @ c @ across).clamp(min=0).sqrt().item()  # noqa: E731
     along = rows[0] / rows[0].norm()
     exact = (along @ whole @ along).clamp(min=0).sqrt().item()
     return {
         "mean": (points.mean(0) - centre).norm().item(),
-        "spread across, of the true": spread(points.T.cov()) / spread(whole),
+        "spread across, of the true": ((points @ across).var() / (across @ whole @ across)).sqrt().item(),
         "spread along": (points @ along).std().item(),
         "true spread along": exact,
         "modes": (share - weights).abs().sum().item() / 2,
@@ -139,17 +138,13 @@ def azulas(mixture: plane.Mixture, A: Measurement, y: Tensor, steps: int) -> dic
 
     found = {
         "azula PGDM": lambda: run(PGDMSampler, A, A.pseudoinverse, eta=1.0),
-        "azula DPS, ζ = 0.1": lambda: run(_alone(DPSSampler), A, zeta=0.1 * math.sqrt(POINTS)),
+        # Its norm is that of the whole batch: by √N larger than that of a point.
+        "azula DPS, ζ = 0.1": lambda: run(DPSSampler, A, zeta=0.1 * math.sqrt(POINTS)),
     }
     if A.name == "mask" and not A.sigma:
         known = A(torch.ones(1, 2, 1, 1)).bool()
         found["azula RePaint"] = lambda: run(RePaintSampler, known, iterations=10, eta=1.0)
     return found
-
-
-def _alone(sampler: Any) -> Any:
-    """azula's DPS divides by the norm of the whole batch: its ζ is that of one point times √N."""
-    return sampler
 
 
 # --- Pictures

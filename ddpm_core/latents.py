@@ -30,9 +30,17 @@ Latent = Tensor  # of one picture, (1, C, H, W): its x_t
 def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[int]) -> Tensor:
     """The latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
 
-    images: uint8 (N, H, W, C). t: 0..T. seeds: of ε, one for each image. At t = 0 this is x_0. At t = T it is ε itself,
-    the x_T of the seed's run: the model's x_T ~ N(0, I) knows nothing of the picture (in the paper's schedule √ᾱ_T is
-    .006, so what is left out of x_T is less than one grey level). Raises ValueError for values outside these.
+    At t = 0 this is x_0. At t = T it is ε itself, the x_T of the seed's run: the model's x_T ~ N(0, I) knows nothing of
+    the picture (in the paper's schedule √ᾱ_T is .006, so what is left out of x_T is less than one grey level).
+
+    Arguments:
+        model: whose schedule, size and channels they have.
+        images: uint8 (N, H, W, C).
+        t: 0..T.
+        seeds: of ε, one for each image.
+
+    Raises:
+        ValueError: for values outside these.
     """
     x_0, seeds = image_state(model, images, torch.float32), check_seeds(seeds)
     if len(seeds) != len(x_0):
@@ -47,10 +55,16 @@ def reconstruct(
 ) -> np.ndarray:
     """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
-    x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds. t:
-    0..T, the latents' own. seeds: of the chain's noise, one for each picture. steps: of the chain, lowered to its
-    number of times. options: sampler, variance, spacing, eta, clip, labels, guidance, as for `runs.trajectory`, and so
-    is None for steps. At t = 0 there is no step, and x_0 is the picture. Raises ValueError for values outside these.
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds.
+        t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture.
+        seeds: of the chain's noise, one for each picture.
+        steps: of the chain, t where t is less; None as for `trajectory`.
+        options: sampler, variance, spacing, eta, clip, labels, guidance, as for `trajectory`.
+
+    Raises:
+        ValueError: for values outside these.
     """
     seeds = check_seeds(seeds)
     if len(x_t) == 1:
@@ -100,10 +114,20 @@ def interpolate(
     steps: int | None = None,
     **options: Any,
 ) -> np.ndarray:
-    """Pictures between two latents, one for each weight λ from 0 (x_t) to 1 (other), uint8 (len(weights), H, W, C).
+    """Pictures between two latents, uint8 (len(weights), H, W, C); Figs. 8 and 9.
 
-    The latents, (1, C, H, W) both at time t, are mixed linearly, and every mixture has the same noise in its chain,
-    that of `seed` (Figs. 8 and 9): so at λ = 0 and 1 these are the reconstructions of the two with that seed. steps,
-    options and errors: as for `reconstruct`.
+    The latents are mixed linearly, and every mixture has the same noise in its chain: so at λ = 0 and 1 these are the
+    reconstructions of the two with that seed.
+
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        x_t, other: (1, C, H, W), both at time t.
+        t: 0..T.
+        weights: λ of each picture, from 0 (x_t) to 1 (other).
+        seed: of the chains' noise.
+        steps, options: as for `reconstruct`.
+
+    Raises:
+        ValueError: for values outside these.
     """
     return reconstruct(model, mix(x_t, other, weights), t, [seed] * len(weights), steps, **options)

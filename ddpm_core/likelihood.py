@@ -78,13 +78,24 @@ def bits_per_dim(
 ) -> BitsPerDim:
     """The bound for given images, one draw of x_t for each image and time.
 
-    images: uint8 (N, H, W, C). variance: as for `trajectory`. steps: None for all T, or fewer in a spacing that visits
-    t = 1. labels: see prediction.label_tensor. clip: clip x̂_0 to [−1, 1] as the paper's evaluation does, None as the
-    checkpoint asks for. cdf: see `discretized_log_likelihood`. noise(index, x) -> ε of x_t for all N images at step
-    `index`, 0 being the largest t; without it image i has the seed i. dtype: of the state. progress(done, total) counts
-    evaluations.
+    The terms and their variances are those of `bound` and `bound_variance`.
 
-    The terms and their variances are those of `bound` and `bound_variance`. Raises ValueError for values outside these.
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        images: uint8 (N, H, W, C).
+        variance: one of names.VARIANCES; None for the checkpoint's own.
+        steps: None for all T, or fewer in a spacing that visits t = 1.
+        spacing: one of names.SPACINGS but "optimised".
+        labels: a class for all images or one for each; None is the null label.
+        clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint asks for.
+        cdf: "tanh" or "exact", see `discretized_log_likelihood`.
+        noise: noise(index, x) -> ε of x_t for all N images at step `index`, 0 being the largest t; without it image i
+            has the seed i.
+        dtype: of the state.
+        progress: progress(done, total) counts evaluations.
+
+    Raises:
+        ValueError: for values outside these.
     """
     pairs, variance = chain(model, variance, model.schedule.T if steps is None else steps, spacing)
     _check_cdf(cdf)

@@ -66,12 +66,19 @@ def optimise_timesteps(
 ) -> OptimisedSteps:
     """The best times for each number of steps, for the samplers without noise.
 
-    steps: any of 1..points, None for those of STEPS that are. seeds: of the images that the teacher draws. points: how
-    many times it visits. labels: see prediction.label_tensor, but None means all classes in turn. progress(done, total)
-    counts evaluations of the network; what it raises ends the work. detail: 0..2, how much the details of a picture
-    count, see `sharpen`: 1 for photographs, less for drawings and digits. samplers: any of names.OPTIMISED_FOR.
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        steps: any of 1..points, None for those of STEPS that are.
+        seeds: of the images that the teacher draws.
+        points: how many times it visits.
+        labels: a class for all images or one for each; None means all classes in turn.
+        progress: progress(done, total) counts evaluations of the network; what it raises ends the work.
+        detail: 0..2, how much the details of a picture count, see `sharpen`: 1 for photographs, less for drawings and
+            digits.
+        samplers: any of names.OPTIMISED_FOR.
 
-    Raises ValueError, before anything is computed, for values outside these.
+    Raises:
+        ValueError: before anything is computed, for values outside these.
     """
     seeds = check_seeds(seeds)
     if not 0 <= detail <= MOST_DETAIL:

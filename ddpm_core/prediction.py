@@ -19,7 +19,7 @@ from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 class Denoised(NamedTuple):
     """What follows from the network's output for x_t: tensors like x_t.
 
-    Fields:
+    Attributes:
         x0, eps: consistent with each other and with x_t; a sampler computes x_s from them.
         x0_hat: x0, clipped when clip is on, to be shown.
         v: the second half of a learned variance's output, else None.

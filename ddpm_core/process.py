@@ -43,9 +43,20 @@ def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: in
 def posterior(
     schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s: Time | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Mean μ̃ and variance β̃ of q(x_s | x_t, x_0), Eqs. 6 and 7, for 0 <= s < t <= T; s defaults to t − 1.
+    """q(x_s | x_t, x_0), Eqs. 6 and 7, for 0 <= s < t <= T.
 
-    Returns (mean like x_t, variance that broadcasts against it). At s = 0 the mean is x_0 and the variance 0.
+    Arguments:
+        schedule: β_t and what follows from it.
+        x_0: (N, C, H, W).
+        x_t: the same shape.
+        t: 1..T, an int, or int64 (N,).
+        s: 0..t − 1, None for t − 1.
+
+    Returns:
+        The mean μ̃, like x_t, and the variance β̃, which broadcasts against it. At s = 0 they are x_0 and 0.
+
+    Raises:
+        ValueError: for values outside these.
     """
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, t - 1 if s is None else s, x_t)
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
@@ -72,16 +83,23 @@ def reverse_variance(
 ) -> Tensor:
     """σ² of the reverse step p_θ(x_s | x_t): a variance, never a standard deviation or a logarithm.
 
-    kind "beta": β_{t|s}, and "beta_tilde": β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper).
-    kind "analytic": the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1),
-        the variance of x_0 given x_t clamped to [0, 1] as for data in [−1, 1]. See `gamma_time` for ᾱ_t = 0.
-    kind "learned": exp(v), v = log σ², for steps s = t − 1 only.
-    kind "learned_range": exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15); where β̃ = 0,
-        at s = 0, `decoder_variance` stands in, as in their code.
+    Arguments:
+        schedule: β_t and what follows from it.
+        t, s: times, 0 <= s < t <= T, ints or int64 (N,).
+        kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper).
+            "analytic" is the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem
+            1), the variance of x_0 given x_t clamped to [0, 1] as for data in [−1, 1]; see `gamma_time` for ᾱ_t = 0.
+            "learned" is exp(v), v = log σ², for steps s = t − 1 only.
+            "learned_range" is exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15); where β̃
+            = 0, at s = 0, `decoder_variance` stands in, as in their code.
+        v: the network's (N, C, H, W) output for the two learned kinds.
+        gamma: Γ >= 0 at `gamma_time(t)` for "analytic".
 
-    v: the network's (N, C, H, W) output for the two learned kinds; gamma: Γ >= 0 at `gamma_time(t)` for "analytic".
-    Returns a float64 scalar or (N, 1, 1, 1), for the learned kinds a tensor like v. Only beta_tilde vanishes at s = 0.
-    Raises ValueError for an unknown kind, a missing v or gamma, or a strided pair with "learned".
+    Returns:
+        A float64 scalar or (N, 1, 1, 1), for the learned kinds a tensor like v. Only beta_tilde vanishes at s = 0.
+
+    Raises:
+        ValueError: for an unknown kind, a missing v or gamma, or a strided pair with "learned".
     """
     if kind not in VARIANCES:
         raise ValueError(f"unknown variance {kind!r}: choose from {', '.join(VARIANCES)}")

@@ -43,7 +43,7 @@ _LEAST_BLUR = 0.01  # singular values of a blur below this are taken for 0: roun
 class Measurement:
     """A linear measurement y = A x_0 + σ_y n, n ~ N(0, I). Made by `mask`, `downsample`, `grey`, `blur`, or by hand.
 
-    Fields:
+    Attributes:
         forward: A, from (N, C, H, W) to (N, ...), the same for each image; in PyTorch, where gradients are wanted.
         pseudoinverse: A⁺, back again, with A A⁺ A = A.
         sigma: σ_y >= 0, the standard deviation of the noise, in the units of [−1, 1].

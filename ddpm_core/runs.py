@@ -261,10 +261,18 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    lanes: for each run, the fields of `SamplerSettings`, `start` the same in all, and "model" and "labels" where they
-    are not the other lanes'. Its steps are those that `trajectory` gives for them: the noise depends on the seeds and
-    on the lane's own step numbers. Lanes of one model that are at the same t are evaluated in one batch. The other
-    arguments, and errors, are those of `trajectory`; models must agree in image size and channels.
+    Lanes of one model that are at the same t are evaluated in one batch. A lane's steps are those that `trajectory`
+    gives: the noise depends on the seeds and on the lane's own step numbers.
+
+    Arguments:
+        model: of lanes that name no other; models must agree in image size and channels.
+        seeds: one for each image.
+        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model" and "labels" where
+            they are not the other lanes'.
+        clip, labels, guidance, x_T: as for `trajectory`.
+
+    Raises:
+        ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
     """
     models = [lane.get("model", model) for lane in lanes]
     check_same_images([model, *models])
@@ -347,6 +355,19 @@ def _start(
 
 
 def sample(model: Model, seeds: Sequence[int] | None = None, steps: int | None = None, **options: Any) -> np.ndarray:
-    """The final images, uint8 (N, H, W, C). Arguments and errors are those of `trajectory`."""
+    """The final images.
+
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        seeds: one for each image.
+        steps: 1..T, None for 50, or those that a student is for.
+        options: the other arguments of `trajectory`.
+
+    Returns:
+        uint8 (N, H, W, C).
+
+    Raises:
+        ValueError: as `trajectory`.
+    """
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
     return imaging.to_uint8(last.x)

@@ -35,7 +35,7 @@ Predict = Callable[..., Denoised]
 class Step:
     """One step of a trajectory, from x_t to x_s.
 
-    Fields:
+    Attributes:
         index: 0..n−1.
         t, s: the times.
         x: x_s, (N, C, H, W), after the last step x_0.

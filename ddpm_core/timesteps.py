@@ -52,10 +52,16 @@ FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
 def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | None = None) -> list[tuple[int, int]]:
     """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
 
-    T: steps of the forward process. n: 1..T. spacing: one of FORMULAS; n = 1 is [(T, 0)] in each of them, and n = T the
-    whole chain in each but "quadratic". start: 1..T, where the chain starts, None for T. Below T the steps are those of
-    a process of `start` steps (n: 1..start), and the first one is at t = start in every spacing: x_start is given, and
-    must be evaluated at its own time. Raises ValueError for values outside these.
+    Arguments:
+        T: steps of the forward process.
+        n: 1..T; n = 1 is [(T, 0)] in every spacing, and n = T the whole chain in each but "quadratic".
+        spacing: one of FORMULAS.
+        start: 1..T, where the chain starts, None for T. Below T the steps are those of a process of `start` steps (n is
+            1..start), and the first one is at t = start in every spacing: x_start is given, and must be evaluated at
+            its own time.
+
+    Raises:
+        ValueError: for values outside these.
     """
     if spacing == "optimised":
         raise ValueError(f"optimised steps are a model's, and of a sampler: choose from {', '.join(FORMULAS)} here")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from toy import LINEAR, blur_model
+from toy import LINEAR, X_T, blur_model, toy_model, z
 
 import ddpm_core
-from ddpm_core import Model
+from ddpm_core import Model, posterior, predict
 from ddpm_core.noise import gaussian, gaussian_batch
 from ddpm_core.restore import DPS, METHODS, Measurement, RePaint, blur, downsample, grey, mask, restore, then
 
@@ -130,15 +130,32 @@ def test_pigdm_samples_the_posterior_where_its_assumption_holds(sampler, sigma):
     torch.testing.assert_close(spread, covariance, rtol=0, atol=0.06)
 
 
-def test_ddnm_with_noise_leaves_the_noise_of_y_out():
-    """A x_0 comes near the posterior's mean, where ddnm that takes y for exact repeats y; neither has its spread."""
-    y = torch.tensor(1.2, dtype=torch.float64).reshape(1, 1, 1, 1)
-    mean, covariance = truth([0.5, 0.5], 1.2, 0.3)
-    along = torch.tensor([0.5, 0.5], dtype=torch.float64)
-    (exact, _), (found, spread) = (moments("ddnm", grey(s, channels=2), y) for s in (0.0, 0.3))
-    torch.testing.assert_close(along @ exact, y.squeeze(), rtol=1e-9, atol=0)
-    assert (along @ (found - mean)).abs() < 0.3 * (y.squeeze() - along @ mean)
-    assert along @ spread @ along < 0.5 * along @ covariance @ along
+def test_ddnm_with_noise_takes_the_papers_steps():
+    """Wang et al. 2023, Eqs. 17 to 19, with a dense singular value decomposition of A."""
+    sigma_y, model = 0.05, toy_model()
+    A = blur((0.25, 0.5, 0.25), 4, sigma_y)
+    y = A.observe(0.5 * X_T.clamp(-1, 1), [1, 2])
+    dense = A(torch.eye(16).double().reshape(16, 1, 4, 4).expand(-1, 3, -1, -1))[:, 0].reshape(16, 16).T
+    u, values, vt = torch.linalg.svd(dense)
+    kept, x, shares = values > 1e-9, X_T, []
+    for step in restore(model, y, A, x_T=x, noise=z, steps=12, variance="beta_tilde"):
+        found = predict(model, x, step.t).x0_hat.reshape(2, 3, 16)
+        a = (LINEAR.alpha_bar[step.s].sqrt() * (1 - LINEAR.alpha_bar[step.t] / LINEAR.alpha_bar[step.s])).item()
+        a /= 1 - LINEAR.alpha_bar[step.t].item()
+        share = (step.sigma * values / (a * sigma_y)).clamp(max=1)
+        left = torch.where(
+            kept, step.sigma**2 - (a * share * sigma_y / values) ** 2, torch.tensor(step.sigma**2).double()
+        )
+        gap = (y.reshape(2, 3, 16) - found @ dense.T) @ u  # in the coordinates of the singular vectors
+        found = found + torch.where(kept, share / values * gap, 0) @ vt
+        mean, _ = posterior(LINEAR, found.reshape(x.shape), x, step.t, step.s)
+        noise = (z(step.index).reshape(2, 3, 16) @ vt.T * left.clamp(min=0).sqrt()) @ vt
+        x = mean + noise.reshape(x.shape)
+        torch.testing.assert_close(step.x, x, rtol=0, atol=1e-8)
+        torch.testing.assert_close(step.x0_hat, found.reshape(x.shape), rtol=0, atol=1e-8)
+        x = step.x
+        shares.append(share[kept].min().item())
+    assert shares[0] == 1 and shares[-1] == 0 and any(0 < share < 1 for share in shares)
 
 
 # On a network

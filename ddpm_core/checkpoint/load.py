@@ -23,12 +23,20 @@ def load(
     engine: Engine = "auto",
     progress: hub.Progress | None = None,
 ) -> Model:
-    """Load a checkpoint: an embedded name, a local folder, or a Hub id "owner/name" with an optional "@revision".
+    """Load a checkpoint.
 
-    device, precision, engine: see engines.choose.wrap. progress(bytes done, bytes in all) reports a download; what it
-    raises cancels the download and comes out unchanged.
-    Raises CheckpointError, whose text is one sentence for the user, and ValueError for a device, precision or engine
-    that does not exist.
+    Arguments:
+        ref: an embedded name, a local folder, or a Hub id "owner/name" with an optional "@revision".
+        revision: the Hub's branch, tag or commit; None for its main branch.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; see engines.choose.wrap.
+        precision: one of names.PRECISIONS, of the network's arithmetic.
+        engine: one of names.ENGINES, what evaluates the network.
+        progress: progress(bytes done, bytes in all) reports a download; what it raises cancels the download and comes
+            out unchanged.
+
+    Raises:
+        CheckpointError: whose text is one sentence for the user, for what can't be loaded.
+        ValueError: for a device, precision or engine that does not exist.
     """
     checkpoint = hub.fetch(refs.parse(ref, revision), spec.check, progress)
     found, layout = spec.read(checkpoint), checkpoint.layout

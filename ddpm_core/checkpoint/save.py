@@ -39,19 +39,24 @@ SAVED = (
 def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None) -> None:
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly.
 
-    half: store the weights as float16, half the size, each rounded to 11 significant bits. Γ of the analytic variance
-    and the optimised steps are stored too, unless the weights were changed after loading; rounding them changes Γ by
-    far less than its standard error. extra: more files by name, such as README.md; None for one that must not be
-    there.
-
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
     whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
     between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
-    Raises CheckpointError for another folder, for half where the model was loaded from that very folder, or when the
-    disk refuses; TypeError for a network that is not a UNet2DModel; ValueError for a model that `load` would refuse,
-    for weights that are not finite (with half: beyond ±65504), or that are rounded to less than float32 and are not (or
-    no longer) those of the file they were loaded from.
+    Arguments:
+        model: its network is a UNet2DModel. Γ of the analytic variance and the optimised steps are stored too, unless
+            the weights were changed after loading.
+        folder: where to.
+        half: store the weights as float16, half the size, each rounded to 11 significant bits, which changes Γ by far
+            less than its standard error.
+        extra: more files by name, such as README.md; None for one that must not be there.
+
+    Raises:
+        CheckpointError: for another folder, for half where the model was loaded from that very folder, or when the disk
+            refuses.
+        TypeError: for a network that is not a UNet2DModel.
+        ValueError: for a model that `load` would refuse, for weights that are not finite (with half: beyond ±65504), or
+            that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
     if not isinstance(unet, UNet2DModel):
