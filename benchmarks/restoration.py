@@ -111,11 +111,11 @@ def ours(model: ddpm_core.Model, A: Measurement, y: Tensor, method: Method, step
 def azulas(mixture: plane.Mixture, A: Measurement, y: Tensor, steps: int) -> dict[str, Callable[[], Tensor]]:
     """azula's samplers with the same denoiser E[x_0 | x_t], on its own schedule; none where it is not installed."""
     try:
-        from azula.denoise import Denoiser, DiracPosterior
-        from azula.guidance.dps import DPSSampler
-        from azula.guidance.pgdm import PGDMSampler
-        from azula.guidance.repaint import RePaintSampler
-        from azula.noise import VPSchedule
+        from azula.denoise import Denoiser, DiracPosterior  # pyright: ignore[reportMissingImports]
+        from azula.guidance.dps import DPSSampler  # pyright: ignore[reportMissingImports]
+        from azula.guidance.pgdm import PGDMSampler  # pyright: ignore[reportMissingImports]
+        from azula.guidance.repaint import RePaintSampler  # pyright: ignore[reportMissingImports]
+        from azula.noise import VPSchedule  # pyright: ignore[reportMissingImports]
     except ImportError:
         return {}
     schedule = VPSchedule()

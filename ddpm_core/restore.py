@@ -301,6 +301,7 @@ class RePaint:
 
             for first in range(0, len(pairs), self.jump):
                 block = range(first, min(first + self.jump, len(pairs)))
+                steps: list[Step] = []
                 for again in range(self.rounds):
                     steps = list(once(block, x, 3 * again))
                     x = steps[-1].x
