@@ -40,7 +40,7 @@ class Restore(Chain):
     noise: float = 0.0
     """standard deviation of the noise in what is known, in the units of [-1, 1]"""
     method: Literal["replacement", "repaint", "ddnm", "pigdm", "dps"] = "ddnm"
-    """how it is restored: docs/restoration.md compares them"""
+    """how it is restored"""
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 7}"
     """each restores it once; the first one's noise is in what is known"""
     grid: Path = Path("restored.png")
