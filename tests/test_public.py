@@ -8,6 +8,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
@@ -300,6 +301,15 @@ def test_a_stream_that_is_closed_ends_its_run(app, port):
     while len(app.lab.turns) and time.monotonic() < end:
         time.sleep(0.1)
     assert not len(app.lab.turns)
+
+
+def test_an_event_whose_listener_has_gone_ends_alone(app, port):
+    """gradio's queue would end with it, and refuse everybody with 503."""
+    queue = app.get_blocks()._queue
+    gone = SimpleNamespace(_id="0", fn=None, session_hash="gone", alive=True)
+    queue.send_message(gone, SimpleNamespace())
+    assert not gone.alive and not queue.stopped
+    assert messages(port, "watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1})[-1]["state"] == "finished"
 
 
 def test_no_file_route_gives_what_is_outside(port):

@@ -366,8 +366,24 @@ def launch(app: App, **options: Any) -> None:
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
     _, app.local_url, app.share_url = app.launch(**safe, **options)
     app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
+    _keep_going(app.get_blocks()._queue)
     app.sweeper = temporary.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
+
+
+def _keep_going(queue: Any) -> None:
+    """gradio's queue ends, for everybody and for good, at an event that waits in it when its listener has gone. From
+    here on that event alone ends.
+    """
+    send = queue.send_message
+
+    def send_message(event: Any, message: Any) -> None:
+        try:
+            send(event, message)
+        except KeyError:
+            event.alive = False
+
+    queue.send_message = send_message
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
