@@ -135,7 +135,7 @@ def test_a_sampler_that_breaks_its_promise_is_told_of_it_in_a_sentence(how, at):
 # Chains that are cut, continued and changed
 
 
-@pytest.mark.parametrize("options", [*WITHOUT_MEMORY, {"sampler": heun}, {"variance": "analytic"}], ids=str)
+@pytest.mark.parametrize("options", [*WITHOUT_MEMORY, {"sampler": heun}, {"variance": "analytic"}])
 @given(st.data())
 @settings(max_examples=8)
 def test_a_chain_that_is_cut_and_continued_is_the_whole_chain(options, data):
