@@ -201,7 +201,9 @@ def test_missing_gamma_and_guidance_are_refused_before_anything_runs():
         lambda: trajectory(bare, [0], 5, variance="analytic"),
         lambda: bits_per_dim(bare, np.zeros((1, SIZE, SIZE, 3), np.uint8), "analytic"),
     ):
-        with pytest.raises(ValueError, match="not estimated for these weights: run `python -m train gamma CHECKPOINT`"):
+        with pytest.raises(
+            ValueError, match="not estimated for these weights: run `python -m train gamma CHECKPOINT --data DATA`"
+        ):
             attempt()
     guided = gaussian_model(0.3, num_classes=3, null_label=3)
     with pytest.raises(ValueError, match="not defined with guidance"):

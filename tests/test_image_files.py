@@ -6,7 +6,6 @@ import os
 import struct
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -186,7 +185,7 @@ def test_the_middle_is_kept():
 
 READERS = {
     "library": open_picture,
-    "command line": lambda path: read_picture(path, SimpleNamespace(channels=3, image_size=8)),
+    "command line": lambda path: read_picture(path, 8, 3),
     "page": pictures.read,
     "page, a part of it": lambda path: pictures.read_whole(path, 64),
     "trainer": lambda path: open_source(str(path.parent)).picture(0).load(),

@@ -108,7 +108,7 @@ def test_a_student_is_refused_for_a_row_that_it_was_not_made_for_before_any_work
     [
         (["--mask", "right"], np.s_[:, 4:]),
         (["--mask", "hole.png"], np.s_[2:6, 2:6]),
-        (["--grey", "--downsample", "2", "--mask", "top", "--blur", "0.6"], None),
+        (["--grey", "--downsample", "2", "--mask", "top"], None),
     ],
 )
 def test_a_picture_is_restored_from_a_part_of_it(words, missing, checkpoint, here):
@@ -143,7 +143,10 @@ WRONG_RESTORATIONS = {
     "no divisor": (["--downsample", "3"], "divisor of the 8 pixels"),
     "no blur": (["--blur", "-1"], "--blur"),
     "noise below 0": (["--grey", "--noise", "-1"], "at least 0"),
-    "noise that repaint has no use for": (["--grey", "--noise", ".1", "--method", "repaint"], "takes y as exact"),
+    "noise that repaint has no use for": (
+        ["--grey", "--noise", ".1", "--steps", "4", "--method", "repaint"],
+        "takes y as exact",
+    ),
     "its own mask": (["--mask", "own.png", "--grid", "own.png"], "would replace your picture"),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ddpm_core import forward, imaging
+from ddpm_core import forward, image_files, imaging
 from ui import pictures
 from ui.jobs import Job
 from ui.lab import Lab
@@ -89,4 +89,4 @@ def _grid(images: np.ndarray, columns: int | None) -> Image.Image:
 
 
 def _decoded(uri: str) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    return image_files.open_picture(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
