@@ -251,7 +251,7 @@ def test_runs_of_one_page_take_turns_and_each_hears_its_own_messages(page, url):
     """Each has a stream of its own: one that is left takes nothing from the others, and ends none of them."""
     open_part(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
     page.click(".part-plane .run:enabled")
-    page.get_by_text("the network so far").wait_for()
+    page.get_by_text("the network so far").wait_for(timeout=90_000)
     (checkpoint,) = parse_qs(urlsplit(url).query)["checkpoint"]
     page.evaluate("(checkpoint) => lab.open('likelihood', { checkpoint })", checkpoint)
     page.wait_for_selector(".part-likelihood[data-ready=true][data-described]")
@@ -259,7 +259,7 @@ def test_runs_of_one_page_take_turns_and_each_hears_its_own_messages(page, url):
     for n in (40, 30, 2):  # each replaces the one before it
         count.fill(str(n))
         run.click()
-    page.wait_for_selector(".part-likelihood[data-state=queued]")
+    page.wait_for_selector(".part-likelihood:is([data-state=queued], [data-state=running], [data-state=finished])")
     at = "document.querySelector('.plane .loss .at').textContent"
     page.wait_for_function(f"(before) => {at} !== before", arg=page.evaluate(at))
     assert page.get_attribute(".part-plane", "data-state") == "running"
@@ -371,7 +371,7 @@ def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
 def test_a_network_is_trained_before_ones_eyes_also_in_a_part_that_is_not_seen(page, url):
     open_part(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
     page.click(".part-plane .run:enabled")
-    page.get_by_text("the network so far").wait_for()
+    page.get_by_text("the network so far").wait_for(timeout=90_000)
     page.click("#parts [data-part=grid]")
     page.click("#parts [data-part=plane]")
     page.wait_for_function("document.querySelector('.plane .loss .at').textContent.includes('of 10000')")

@@ -441,7 +441,7 @@ def test_the_models_of_two_runs_of_one_recipe_are_two_in_the_list(place, room, m
 
 @pytest.mark.parametrize("public", [True, False])
 def test_a_run_that_nobody_watches_pauses_and_a_strangers_is_forgotten(public, stub, monkeypatch):
-    monkeypatch.setattr(visits, "ABSENCE", 0.5)
+    monkeypatch.setattr(visits, "ABSENCE", 2.0)
     monkeypatch.setattr(visits, "VISITS", 3)
     monkeypatch.setattr(visits, "MODELS", 1)
     room = Visits(public)
