@@ -46,6 +46,7 @@ def browser():
 @pytest.fixture
 def page(browser):
     page = browser.contexts[0].new_page()
+    page.set_default_timeout(120_000)  # on a busy machine
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
