@@ -485,12 +485,25 @@ def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page
     page.wait_for_selector(".part-compare[data-ready=true]")
     assert page.input_value(".part-compare [data-name=seed] input") == "77"
     assert page.evaluate("document.documentElement.classList.contains('dark')")
+    page.wait_for_selector(".part-compare[data-state=finished]")
+    first, described = (page.get_attribute(".part-compare", f"data-{name}") for name in ("run", "described"))
     page.click("#places [data-place=inside]")
     page.wait_for_selector(".forward[data-ready=true]")
     page.go_back()
-    page.wait_for_selector(".part-compare:visible")
+    page.wait_for_selector(f".part-compare[data-ready=true]:not([data-described='{described}']):visible")
+    assert page.get_attribute(".part-compare", "data-run") == first  # what is shown is not computed again
     page.go_forward()
     page.wait_for_selector(".forward:visible")
+    assert "tab=forward" in page.url
+
+
+def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the_address(page, url):  # noqa: F811
+    page.goto(f"{url}?tab=forward")
+    page.wait_for_selector(".forward[data-ready=true]")
+    page.evaluate("lab.open('watch', { seed: 123 }, { push: true, eager: true }).then(() => lab.open('forward', null))")
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]", state="attached")
+    assert page.get_attribute(".part-watch", "data-state") == "idle"
+    assert "seed=123" in page.url and page.is_visible(".forward")
 
 
 def test_a_grid_fills_and_its_cells_open_in_watch(page, url):  # noqa: F811

@@ -274,9 +274,10 @@ export class Lab {
     return new Set(Object.values(this.given.forms).flatMap((fields) => fields.map(({ name }) => name)));
   }
 
-  /** Put what is chosen into the address. @param {string} part @param {Values} values */
+  /** Put what is chosen into the address, while that part is shown. @param {string} part @param {Values} values */
   remember(part, values) {
-    history.replaceState(null, "", linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names));
+    if (part === this.part)
+      history.replaceState(null, "", linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names));
   }
 
   /** Ask what is known of the models by now. */

@@ -85,7 +85,7 @@ export async function mount(lab, part) {
   let later = 0;
   function remember() {
     const { t, schedule, seed, picture } = scene;
-    if (lab.part === part) lab.remember(part, { t, schedule, seed, picture: picture ?? undefined });
+    lab.remember(part, { t, schedule, seed, picture: picture ?? undefined });
   }
 
   function render() {

@@ -51,6 +51,7 @@ export class Panel {
   #choices = 0;
   /** Run as soon as the settings are described, if that is quick. @type {Eager} */
   #eager = false;
+  #ran = ""; // the values of the last run
   #forget = () => {};
   /** @type {Description | null} */
   description = null;
@@ -189,7 +190,8 @@ export class Panel {
     this.element.dataset.described = String(ask);
     const eager = this.#eager;
     this.#eager = false;
-    if (eager && (eager === "now" || this.description?.auto) && !sentence) this.start();
+    if (!eager || sentence || this.lab.part !== this.part) return; // who has left meanwhile wants no run
+    if (eager === "now" || (this.description?.auto && !this.#runs(this.values))) this.start();
   }
 
   start() {
@@ -199,7 +201,13 @@ export class Panel {
     this.stream.start();
     this.side.classList.remove("open");
     this.lab.remember(this.part, this.linked);
+    this.#ran = JSON.stringify(this.values);
     this.#listen(this.values);
+  }
+
+  /** Whether a run of these values goes on or is shown, as after Back. @param {Values} values */
+  #runs(values) {
+    return (this.stream.active || this.stream.state === "finished") && JSON.stringify(values) === this.#ran;
   }
 
   /** A run that went on while the page was loaded again. Returns whether there is one. */
