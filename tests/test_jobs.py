@@ -501,9 +501,9 @@ def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove()
         return said_of([first, replace(first, **{"variance": "beta_tilde", **changes})], model)
 
     assert said() == (
-        "Both lanes have one x_T and the same noise z in every step; only its σ differs. Last noisy step at 20 steps: "
-        "DDPM βₜ adds σ = .182 (23 grey levels), DDPM β̃ₜ adds σ = .010 (1.3 grey levels); the final step can hardly "
-        "remove that of DDPM βₜ. At 1000 steps: .011 and .007."
+        "Both begin with the same noise, and each step adds the same noise z; only its σ differs. Last noisy step at "
+        "20 steps: DDPM βₜ adds σ = .182 (23 grey levels), DDPM β̃ₜ adds σ = .010 (1.3 grey levels); the final step "
+        "can hardly remove that of DDPM βₜ. At 1000 steps: .011 and .007."
     )
     different = said(steps=1000)
     assert "their steps differ, so the noise of the steps is not shared" in different
@@ -517,11 +517,11 @@ def test_the_caption_of_lanes_without_noise_speaks_of_none():
     first = Settings(steps=10, sampler="ddim", spacing="quadratic")
     said = said_of([first, replace(first, sampler="unipc")], model)
     assert said == (
-        "Both lanes have one x_T and add no noise. To get xₛ, DDIM uses the newest x̂₀ alone; UniPC uses the newest x̂₀ "
-        "and the one before, and corrects xₜ with the newest first."
+        "Both begin with the same noise and add none. To get xₛ, DDIM uses the newest x̂₀ alone; UniPC uses the newest "
+        "x̂₀ and the one before, and corrects xₜ with the newest first."
     )
     noisy = said_of([first, replace(first, sampler="ddpm")], model)
-    assert noisy.startswith("Both lanes have one x_T; DDIM η 0 adds no noise after it.") and "grey levels" in noisy
+    assert noisy.startswith("Both begin with the same noise; DDIM η 0 adds none after it.") and "grey levels" in noisy
 
 
 def test_two_lanes_of_optimised_steps_have_a_caption():

@@ -28,7 +28,7 @@ from train.fit.preview import Pace, Yardstick
 from train.fit.start import parse_fit
 from ui import examples
 from ui.export import scripts
-from ui.limits import Refused
+from ui.limits import Refused, ServerLimits
 from ui.models import Models
 from ui.places.sampling import Settings
 from ui.places.training import TrainingPlace
@@ -62,7 +62,7 @@ def stub(monkeypatch, small_model):
 
 @pytest.fixture
 def room(stub, tmp_path):
-    made = Visits(public=False, keep=tmp_path / "kept")
+    made = Visits(public=False, keep=tmp_path / "kept", limits=ServerLimits(concurrent_trainings=1))
     yield made
     made.close()
 
@@ -381,11 +381,12 @@ def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path, monke
 # --- Visitors
 
 
-def test_two_visitors_share_what_the_machine_can_bear(room, monkeypatch):
-    monkeypatch.setattr(visits, "RUNS", 1)
+def test_two_visitors_share_what_the_machine_can_bear(room):
     mine, yours = room.visit(ME), room.visit(YOU)
     room.start(mine, Recipe())
-    with pytest.raises(Refused, match="Another visitor trains on this machine now"):
+    with pytest.raises(
+        Refused, match=r"Another visitor trains on this machine now: try again .* \(limit: concurrent_trainings = 1\)"
+    ):
         room.start(yours, Recipe())
     assert yours.training is None
     wait_for(lambda: mine.training.run.read() or mine.training.run.grids)
@@ -402,7 +403,6 @@ def test_two_visitors_share_what_the_machine_can_bear(room, monkeypatch):
 
 
 def test_calls_at_once_of_one_visitor_are_one_trainer_at_a_time(place, room, monkeypatch):
-    monkeypatch.setattr(visits, "RUNS", 1)
     start_process, made = subprocess.Popen, []
 
     def begin(*arguments, **options):

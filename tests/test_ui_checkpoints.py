@@ -1,6 +1,7 @@
 """The checkpoints that the page offers: labels, what a public page refuses, what stays in memory, downloads."""
 
 import shutil
+import threading
 import time
 from types import SimpleNamespace
 
@@ -22,6 +23,7 @@ from ui.pace import Pace
 from ui.places.sampling import SamplingPlace
 from ui.run_settings import Settings
 from ui.turns import Turns
+from ui.warmup import Warmup
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -218,15 +220,31 @@ def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
 def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
     loads, turns = [], Turns()
     monkeypatch.setattr(hub, "status", lambda where: Status("cached"))
+    monkeypatch.setattr(Models, "peek", lambda self, ref: ref)
     monkeypatch.setattr(Models, "get", lambda self, ref: loads.append((ref, len(turns))))
-    models = Models(turns=turns)
+    warmup = Warmup(toy_lab(Models(turns=turns), turns))
     with turns.turn(Loading("o/a")):
-        models.look("o/b")
-    models.look("o/c")
+        warmup.look("o/b")
+    warmup.look("o/c")
     end = time.monotonic() + 5
     while not loads and time.monotonic() < end:
         time.sleep(0.01)
     assert loads == [("o/c", 1)]  # in its turn
+
+
+def test_a_model_that_is_chosen_is_timed_once():
+    lab = toy_lab(Models("cpu"))
+    warmup = Warmup(lab)
+
+    def under_way():
+        return [thread for thread in threading.enumerate() if thread.name == "warm-up"]
+
+    warmup.look("mnist-tiny")
+    for thread in under_way():
+        thread.join(60)
+    assert lab.pace.of("mnist-tiny", 1) > 0
+    warmup.look("mnist-tiny")
+    assert not under_way()
 
 
 def test_peek_reads_classes_without_the_weights():

@@ -289,7 +289,6 @@ def test_a_folder_that_the_app_was_given_is_found_again(tmp_path, monkeypatch):
     asked = {"folder": study_of(tmp_path / "study", "model", weights_sha256=weights_of(given))}
     ask = LikelihoodPlace(toy_lab(models)).asks["study"]
     assert not linked(ask(asked))
-    monkeypatch.setattr(models, "preload", lambda ref: None)
     models.look(given)
     assert linked(ask(asked)) == {given}
 

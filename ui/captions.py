@@ -72,16 +72,16 @@ def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seque
         return ""
     noisy = [lane.adds_noise for lane in lanes]
     if not any(noisy):
-        shared = f"Both lanes have one x_T and add no noise. {_way_on(lanes)}".strip()
+        shared = f"Both begin with the same noise and add none. {_way_on(lanes)}".strip()
     elif not all(noisy):
         silent = names(lanes)[noisy.index(False)]
-        shared = f"Both lanes have one x_T; {silent} adds no noise after it."
+        shared = f"Both begin with the same noise; {silent} adds none after it."
     elif not _one("steps", lanes):
-        shared = "Both lanes have one x_T; their steps differ, so the noise of the steps is not shared."
+        shared = "Both begin with the same noise; their steps differ, so the noise of the steps is not shared."
     elif _one("sampler", lanes) and _one("spacing", lanes) and _one("checkpoint", lanes):
-        shared = "Both lanes have one x_T and the same noise z in every step; only its σ differs."
+        shared = "Both begin with the same noise, and each step adds the same noise z; only its σ differs."
     else:
-        shared = "Both lanes have one x_T and the same noise z in every step."
+        shared = "Both begin with the same noise, and each step adds the same noise z."
     return " ".join(filter(None, [shared, _last_noise(lanes, models, steps) if any(noisy) else ""]))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class ServerLimits:
     )
     concurrent_runs: int = _limit(8, 8, "runs that take turns with the network")
     waiting_runs: int = _limit(44, 32, "runs that wait for a turn")
+    concurrent_trainings: int = _limit(2, 1, "trainings at once")
     upload_mb: float = _limit(64, 16, "size of an uploaded file, in MB")
     upload_megapixels: float = _limit(50, 25, "size of an uploaded picture, in megapixels")
     repository_mb: float = _limit(20_000, 2_000, "files of a checkpoint to download from the Hub, in MB")
@@ -52,6 +53,15 @@ class ServerLimits:
     shutdown_seconds: float = _limit(5, 10, "time that runs have to finish when the app is told to stop")
 
     # --- Where requests are accepted. Each raises Refused.
+
+    def check_trainings(self, others: Sequence[float | None]) -> None:
+        """others: seconds that the trainings of other visitors still take, as far as they are known."""
+        if len(others) < self.concurrent_trainings:
+            return
+        who = "Another visitor trains" if len(others) == 1 else f"{len(others)} other visitors train"
+        left = min(filter(None, others), default=None)
+        wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
+        self._refuse("concurrent_trainings", f"{who} on this machine now", f"try again {wait}")
 
     def check_run(self, steps: int, images: int, flop: float) -> None:
         """steps, images per evaluation: of all lanes together. flop: of one evaluation for one image."""
@@ -142,7 +152,7 @@ def _number(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    counts = name.endswith("_runs")
+    counts = name.startswith(("concurrent_", "waiting_"))
     if value > MOST:
         raise ValueError(f"The limit {name} can be at most {MOST:,}, got {text!r}")
     if not value > 0 or (counts and value != int(value)):

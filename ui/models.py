@@ -8,7 +8,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -229,21 +228,11 @@ class Models:
         """The model if it is in memory, else what `peek` returns."""
         return self.loaded(ref) or self.peek(ref)
 
-    def look(self, ref: str) -> None:
-        """Find out what loading a checkpoint takes, and load it in a background thread if its files are here.
-
-        It is not loaded while others compute, as they would wait for it: a run loads what it needs. Raises
-        CheckpointError.
-        """
+    def look(self, ref: str) -> bool:
+        """Find out what loading a checkpoint takes. Returns whether its files are here. Raises CheckpointError."""
         status = hub.status(self.parse(ref))
         self._note({ref: status})
-        here = status.state in ("embedded", "local", "cached")
-        if here and not len(self._turns) and self.loaded(ref) is None:
-            threading.Thread(target=self._try_preload, args=(ref,), daemon=True, name="preload").start()
-
-    def _try_preload(self, ref: str) -> None:
-        with suppress(refs.CheckpointError, ValueError):  # a run will report it
-            self.preload(ref)
+        return status.state in ("embedded", "local", "cached")
 
     def refresh(self) -> None:
         """Look up which of the offered checkpoints are here. It takes some seconds when the Hub does not answer."""

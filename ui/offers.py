@@ -95,14 +95,16 @@ def default_count(ref: str, pace: Pace) -> int:
 def estimate(lab: Lab, refs: Sequence[str], seconds: float | None) -> dict[str, Any]:
     """{estimate, seconds, auto}: what a run of these checkpoints takes, its download included. seconds is None where it
     is not known, or where something has to be downloaded first. auto: whether it may start by itself: it is quick, and
-    on a public page nobody else computes.
+    on a public page nobody else computes; None while its time is not known yet.
     """
     sizes = [lab.models.to_download(ref) for ref in refs]
     size = sum(filter(None, sizes))
     text = formats.estimate(seconds, lab.models.kind)
     if size:
         return {"estimate": f"{formats.megabytes(size)} to download first · {text}", "seconds": None, "auto": False}
-    quick = seconds is not None and seconds < QUICK and all(lab.models.known(ref) for ref in refs)
+    if seconds is None:
+        return {"estimate": text, "seconds": None, "auto": None}
+    quick = seconds < QUICK and all(lab.models.known(ref) for ref in refs)
     return {"estimate": text, "seconds": seconds, "auto": quick and not (lab.public and len(lab.turns))}
 
 

@@ -166,7 +166,7 @@ class App(gr.Server):
         """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
         ref = str(values.get("ref") or "").strip()
         about = about_model(self.lab, ref)
-        self.lab.models.look(ref)
+        self.warmup.look(ref)
         return about
 
     def _has_run(self, values: Values) -> Values:

@@ -26,7 +26,7 @@ class TrainingPlace(Place):
 
     def __init__(self, lab: Lab):
         super().__init__(lab)
-        self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw)
+        self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw, limits=lab.limits)
         self._compiling = Compiling()
         asks = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
         self.asks = {name: self._of_visit(answer) for name, answer in asks.items()}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ddpm_core.files import sha256
 from ui import temporary
-from ui.limits import Refused
+from ui.limits import ServerLimits
 from ui.training.choices import Recipe, flags
 from ui.training.folder import RunFolder
 from ui.training.process import Training
@@ -27,7 +27,6 @@ ABSENCE = 150.0  # seconds without a question after which a run is paused; brows
 FORGET = 900.0  # after which a stranger's run and its models are deleted
 VISITS = 256  # remembered
 MODELS = 8  # of one stranger that can be used in Watch
-RUNS = max(1, min(4, (os.cpu_count() or 1) // 2))  # trainings at once
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
 
@@ -47,8 +46,10 @@ class Visits:
         machine: Callable[[], Sequence[str]] = tuple,
         dropped: Callable[[Path], None] = lambda model: None,
         keep: Path = Path("runs"),
+        limits: ServerLimits | None = None,
     ):
         self.public = public
+        self._limits = limits or (ServerLimits.public() if public else ServerLimits())
         self._machine, self._dropped, self._keep = machine, dropped, keep
         _OPEN.add(self)
         self._visits: OrderedDict[str, Visit] = OrderedDict()
@@ -193,12 +194,7 @@ class Visits:
 
     def _check_room(self, visit: Visit) -> None:
         others = [v for v in self._visits.values() if v is not visit and v.training and v.training.computes]
-        if len(others) < RUNS:
-            return
-        who = "Another visitor trains" if len(others) == 1 else f"{len(others)} other visitors train"
-        left = min(filter(None, (other.left() for other in others)), default=None)
-        wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
-        raise Refused(f"{who} on this machine now, which is all that it can bear: try again {wait}", "trainings")
+        self._limits.check_trainings([other.left() for other in others])
 
     def _drop_run(self, visit: Visit) -> None:
         """The visitor has another run now. Its process is gone when this returns: another may start in its place."""

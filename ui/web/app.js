@@ -80,6 +80,7 @@ export class Lab {
   /** @type {Part | null} */
   #shown = null;
   #place = find(document, "#place", HTMLElement);
+  #lessonNow = el("small", null); // beside Course
   #plans = PLACES.map((place) => ({ ...place, parts: place.parts.filter(({ name }) => this.has(name)) })).filter(
     ({ parts }) => parts.length,
   );
@@ -89,6 +90,7 @@ export class Lab {
     const nav = find(document, "#places", HTMLElement);
     for (const { name, title, parts } of this.#plans) {
       const button = el("button", { type: "button", "data-place": name }, title);
+      if (name === "course") button.append(this.#lessonNow);
       button.addEventListener("click", () => this.open(this.#last.get(name) ?? parts[0].name, null, { push: true }));
       nav.append(button);
     }
@@ -217,6 +219,10 @@ export class Lab {
   /** @param {string | null} lesson */
   async #teach(lesson) {
     this.lesson = lesson;
+    /** @type {Lesson[]} */
+    const lessons = this.given.given.course.lessons;
+    const at = lesson ? lessons.findIndex(({ name }) => name === lesson) : 0;
+    this.#lessonNow.textContent = `${at + 1} of ${lessons.length} · ${lessons[at].minutes} min`;
     const bar = find(document, "#course-bar", HTMLElement);
     bar.hidden = !lesson;
     if (!lesson) return;

@@ -73,7 +73,7 @@ export class Screen {
       const frame = frames[i];
       const { x, x0 } = this.panes.lanes[i];
       if (!frame) {
-        x.at.textContent = x0.at.textContent = `still x_T, t = ${lane.steps[0][0]}`;
+        x.at.textContent = x0.at.textContent = `still noise, t = ${lane.steps[0][0]}`;
         return;
       }
       const [t, s] = frame.step;

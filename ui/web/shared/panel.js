@@ -16,7 +16,7 @@ import { Stream } from "./stream.js";
  * @typedef {object} Description
  * @property {string} estimate
  * @property {number | null} seconds
- * @property {boolean} auto whether a run may start by itself
+ * @property {boolean | null} auto whether a run may start by itself; null while its time is not known yet
  * @property {string} [summary] the settings in one line
  * @property {string} [caption]
  * @property {string} [python]
@@ -42,11 +42,14 @@ import { Stream } from "./stream.js";
  */
 
 const PAUSE = 120; // ms after the last change until the server is asked
+const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
+const PATIENCE = 20_000; // and after the last change until it is asked no more
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
 /** @template Result */
 export class Panel {
   #timer = 0;
+  #since = 0; // the last change, as performance.now()
   #asks = 0;
   #choices = 0;
   /** Run as soon as the settings are described, if that is quick. @type {Eager} */
@@ -151,6 +154,7 @@ export class Panel {
       return;
     }
     this.#eager ||= done && name !== "";
+    this.#since = performance.now();
     this.options.render();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#describe(), PAUSE);
@@ -191,13 +195,16 @@ export class Panel {
     const eager = this.#eager;
     this.#eager = false;
     if (!eager || sentence || this.lab.part !== this.part) return; // who has left meanwhile wants no run
-    if (eager === "now" || (this.description?.auto && !this.#runs(this.values))) this.start();
+    if (this.description?.auto === null && eager !== "now" && performance.now() < this.#since + PATIENCE) {
+      this.#eager = eager;
+      this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
+    } else if (eager === "now" || (this.description?.auto && !this.#runs(this.values))) this.start();
   }
 
   start() {
     if (this.run.disabled) return;
     this.#forget();
-    this.example = false;
+    this.#eager = this.example = false;
     this.stream.start();
     this.side.classList.remove("open");
     this.lab.remember(this.part, this.linked);
