@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ddpm_core import defaults
 from ddpm_core.commands import allow_any_text
-from ddpm_core.commands.chain import Chain, Where, check_output, open_checkpoint, parse_seeds
+from ddpm_core.commands.chain import ChainFlags, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 from ddpm_core.commands.restore import Restore
 
@@ -22,7 +22,7 @@ from ddpm_core.commands.restore import Restore
 
 
 @dataclass
-class Sample(Chain):
+class Sample(ChainFlags):
     """Draw images; save them as a grid, and the steps as an animation."""
 
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 15}"
@@ -45,7 +45,7 @@ class Sample(Chain):
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.channels)
         run = trajectory(model, seeds, **self.options(model))
-        steps = SamplerSettings(self.steps).of(model).steps
+        steps = SamplerSettings(self.steps).resolved(model).steps
         frames = []
         for step in tqdm(run, total=steps, unit="step"):
             if self.gif or step.s == 0:

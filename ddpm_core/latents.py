@@ -86,7 +86,7 @@ def check_chains(model: ModelSpec, times: Sequence[int], steps: int | None = Non
 def _chain(model: ModelSpec, t: int, steps: int | None, options: Mapping[str, Any]) -> SamplerSettings:
     """The chain from t, with no more steps than there are times."""
     fields = {name: options[name] for name in ("sampler", "variance", "spacing", "eta") if name in options}
-    whole = SamplerSettings(steps, **fields, start=t).of(model)
+    whole = SamplerSettings(steps, **fields, start=t).resolved(model)
     return replace(whole, steps=chain_length(model, t, whole.steps or t))
 
 

@@ -1,6 +1,6 @@
 """Optimised time steps: where few steps of a deterministic sampler serve a model best, found once for its weights.
 
-A fine teacher draws a few images. Dynamic programming (gits) proposes the times for each sampler and number of steps.
+A fine teacher draws a few images. Dynamic programming (step_search) proposes times for each sampler and step count.
 The proposals, and the named spacings that are good with few steps, are tried on the same images; and the best is
 refined: each time in turn is moved a third of the way to its neighbours, and stays where x_0 comes nearer to the
 teacher's.
@@ -19,20 +19,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.gits import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.model import Model, OptimisedTimes
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
 from ddpm_core.samplers import ddim, solve
 from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.step_search import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.timesteps import timestep_pairs
 
 STEPS = (4, 5, 6, 8, 10, 15, 20)
 SEEDS = range(16)
 POINTS = 60  # times of the teacher, whose own error is far below that of 20 steps
 REFINED = 10  # steps of the longest chain that is refined: the work grows with their square, and the gain falls
-GROWTHS = (1.0, 1.15**2)  # for gits.best_chains; the paper's is 1.15 for distances, here they are squared
+GROWTHS = (1.0, 1.15**2)  # for step_search.best_chains; the paper's is 1.15 for distances, here they are squared
 NAMED: tuple[Spacing, ...] = ("quadratic", "trailing")
 REACH = 1 / 3
 CURVE = 1.3  # the teacher's times lie closer together at small t: t ~ k^1.3
@@ -40,7 +40,7 @@ BATCH = 32  # images evaluated at once
 MOST_DETAIL = 2
 MEMORY = 2**28  # bytes that the teacher's states of a batch may take
 
-Chain = tuple[int, ...]  # times t, descending
+Times = tuple[int, ...]  # times t, descending
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def optimise_timesteps(
     products = trial.teach(times)
     start, first = start_errors(products), first_order_errors(model.schedule, times, products)
     second = second_order_errors(model.schedule, times, products)
-    found: dict[Sampler, dict[int, tuple[Chain, float]]] = {}
+    found: dict[Sampler, dict[int, tuple[Times, float]]] = {}
     for sampler in samplers:
         jump = np.broadcast_to(first, second.shape) if sampler == "ddim" else second  # DDIM's has no past
         proposed = [best_chains(start, first, jump, max(wanted), growth) for growth in GROWTHS]
@@ -149,13 +149,13 @@ def _checked(steps: Sequence[int], most: int) -> list[int]:
     return sorted({int(n) for n in steps})
 
 
-def named_chains(schedule: NoiseSchedule, n: int) -> list[Chain]:
+def named_chains(schedule: NoiseSchedule, n: int) -> list[Times]:
     """The chains of n steps of the named spacings, but for those that start where no solver can."""
     chains = [tuple(t for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in NAMED]
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
 
 
-def moves(schedule: NoiseSchedule, chain: Chain, i: int, reach: float) -> list[Chain]:
+def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[Times]:
     """The chain with its time i a share `reach` of the way nearer to the time before it, and to the one after it."""
     t, earlier, later = chain[i], chain[i - 1] if i else schedule.T + 1, [*chain, 0][i + 1]
     times = t + round(reach * (earlier - t)), t - round(reach * (t - later))
@@ -188,7 +188,7 @@ class _Trial:
         self._exact = torch.empty(0)  # the teacher's x_0
 
     def teach(self, times: Sequence[int]) -> np.ndarray:
-        """Run the teacher, and return its products: see gits."""
+        """Run the teacher, and return its products: see step_search."""
         images, states = len(self._x_T), 2 * len(times) + 1
         values = self._x_T[0].numel()
         products, exact = torch.zeros(states, states, dtype=torch.float64), []
@@ -205,7 +205,7 @@ class _Trial:
         self._exact = torch.cat(exact)
         return (products / (values * images)).numpy()
 
-    def best(self, sampler: Sampler, chains: Sequence[Chain]) -> tuple[Chain, float]:
+    def best(self, sampler: Sampler, chains: Sequence[Times]) -> tuple[Times, float]:
         """The best of several chains of n steps, refined, and its error."""
         n, before = len(chains[0]), self._done
         tried = [(*self._error(sampler, chain), chain) for chain in chains]
@@ -218,7 +218,7 @@ class _Trial:
         self._count(before + _evaluations(n) - self._done)
         return chain, error
 
-    def _error(self, sampler: Sampler, chain: Chain, known: Sequence[Denoised] = ()) -> tuple[float, list[Denoised]]:
+    def _error(self, sampler: Sampler, chain: Times, known: Sequence[Denoised] = ()) -> tuple[float, list[Denoised]]:
         """The mean distance of x_0 from the teacher's, and the predictions on the way. known: the first of them."""
         steps = list(self._run(sampler, chain, torch.arange(len(self._x_T)), known))
         difference = sharpen(steps[-1][0].cpu() - self._exact, self._detail)

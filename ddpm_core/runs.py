@@ -36,7 +36,7 @@ class SamplerSettings:
     eta: float = 0.0
     start: int | None = None
 
-    def of(self, model: ModelSpec) -> SamplerSettings:
+    def resolved(self, model: ModelSpec) -> SamplerSettings:
         """These settings with the model's own steps and sampler where none are given: 50 of "ddpm", or a student's."""
         student = model.student
         steps, sampler = (50, "ddpm") if student is None else (student.steps, student.sampler)
@@ -44,7 +44,7 @@ class SamplerSettings:
 
     def chain(self, model: ModelSpec, guidance: float | None = None) -> Chain:
         """The chain that these settings are for a model. Raises ValueError for what model or guidance don't allow."""
-        own, student = self.of(model), model.student
+        own, student = self.resolved(model), model.student
         assert own.steps is not None and own.sampler is not None
         named = None if callable(own.sampler) else NAMED.get(own.sampler)
         if named is None and not callable(own.sampler):

@@ -244,7 +244,7 @@ RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": 
 
 @pytest.fixture
 def asks():
-    return ForwardPlace(toylab.toy_lab()).asks
+    return ForwardPlace(toylab.toy_lab()).questions
 
 
 def test_only_uploads_can_be_opened(tmp_path, asks):
@@ -307,7 +307,7 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
     who, begun, go = threading.local(), [], threading.Semaphore(0)
     result = forward.compare(SCHEDULES["linear"], np.zeros((4, 4, 3), np.uint8), 3, 0)
     lab = toylab.toy_lab()
-    compare = ForwardPlace(lab).asks["compare"]
+    compare = ForwardPlace(lab).questions["compare"]
 
     def walk(*_):
         begun.append(who.name)

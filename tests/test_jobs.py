@@ -352,13 +352,13 @@ def test_updates_come_at_most_ten_times_a_second():
 
 def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
     pace = Pace()
-    assert pace.of("a", 1) is None
+    assert pace.seconds("a", 1) is None
     pace.note("a", 1, 3.0, guess=True)
-    assert pace.of("a", 4) == 12
+    assert pace.seconds("a", 4) == 12
     pace.note("a", 4, 2.0)
-    assert pace.of("a", 4) == 2
-    assert pace.of("a", 2) == 1
-    assert pace.of("b", 1) is None
+    assert pace.seconds("a", 4) == 2
+    assert pace.seconds("a", 2) == 1
+    assert pace.seconds("b", 1) is None
 
 
 def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
@@ -368,7 +368,7 @@ def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
     batches = iter(range(100, 200))
     log = math.log
     monkeypatch.setattr(math, "log", lambda x: pace.note("a", next(batches), 1.0) or log(x))
-    assert pace.of("a", 1) == 3
+    assert pace.seconds("a", 1) == 3
 
 
 # --- Who listens
@@ -575,7 +575,7 @@ def test_two_lanes_of_two_models_are_each_the_run_alone():
     for number, (lane, model) in enumerate(zip(lanes, (teacher, student), strict=True)):
         *_, last = ddpm_core.trajectory(model, **lane.resolved(model).arguments(model))
         np.testing.assert_array_equal(job.computation.x_0[number], last.x.numpy())
-    assert PACE.of("teacher", 2) and PACE.of("student", 2)
+    assert PACE.seconds("teacher", 2) and PACE.seconds("student", 2)
     assert job.computation.left() == 0
 
 
@@ -600,5 +600,5 @@ def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_other
     paces = []
     for seconds in (9.0, 8.0, 2.0, 4.0):
         watch.note(seconds)
-        paces.append(pace.of("toy", SETTINGS.batch, 2))
+        paces.append(pace.seconds("toy", SETTINGS.batch, 2))
     assert paces == [9, 9, 2, 3]

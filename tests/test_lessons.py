@@ -40,7 +40,7 @@ def test_every_card_has_a_picture_and_whole_html():
     for card in cards:
         assert all(card.find(path) is not None for path in ("h3", "p", "p/button", "p/a", "details/math"))
         assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.examples course"
-    lessons = course.CoursePlace(toy_lab()).given()["lessons"]
+    lessons = course.CoursePlace(toy_lab()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5
     assert all(all(lesson.values()) for lesson in lessons)
 

@@ -25,11 +25,11 @@ from ddpm_core import (
 )
 from ddpm_core.checkpoint import optimised_file, refs
 from ddpm_core.checkpoint.describe import describe
-from ddpm_core.gits import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.model import Source
 from ddpm_core.names import OPTIMISED_FOR, SAMPLERS
 from ddpm_core.optimised import OptimisedSteps, sharpen
 from ddpm_core.solvers import solver
+from ddpm_core.step_search import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, suited_spacing, timestep_pairs
 from train.__main__ import main

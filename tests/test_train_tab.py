@@ -24,7 +24,7 @@ from train.__main__ import main
 from train.data.sources import open_source
 from train.fit.config import PRESETS
 from train.fit.limits import check
-from train.fit.preview import Pace, Yardstick
+from train.fit.preview import DenoisingProbe, PreviewTimer
 from train.fit.start import parse_fit
 from ui import examples
 from ui.export import scripts
@@ -166,7 +166,7 @@ def test_a_run_tells_its_folder_how_it_goes_and_previews_change_nothing(tmp_path
 def test_previews_take_at_most_a_tenth_of_the_time(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("train.fit.preview.time.perf_counter", lambda: now[0])
-    pace = Pace(4.0)
+    pace = PreviewTimer(4.0)
     taken = 0.0
     while now[0] < 200:
         if pace.is_due():
@@ -175,10 +175,10 @@ def test_previews_take_at_most_a_tenth_of_the_time(monkeypatch):
             taken += 1.5
         now[0] += 0.1
     assert 0.08 < taken / now[0] <= 0.11
-    assert not Pace(0.0).is_due()
+    assert not PreviewTimer(0.0).is_due()
 
 
-def test_the_yardstick_is_the_same_whatever_is_predicted(tmp_path):
+def test_the_probe_is_the_same_whatever_is_predicted(tmp_path):
     """A network that knows each x_0 has no error, and one that always guesses grey has that of the pictures."""
     config = tiny("digits", tmp_path, image_size=28, channels=1, T=1000)
     from train.data.images import Images
@@ -188,15 +188,15 @@ def test_the_yardstick_is_the_same_whatever_is_predicted(tmp_path):
     def model(network, prediction):
         return ddpm_core.Model(network=network, schedule=schedule, image_size=28, channels=1, prediction=prediction)
 
-    yardstick = Yardstick(images, model(None, "x0"))
-    grey = yardstick.error(model(lambda x, t, labels: torch.zeros_like(x), "x0"))
-    x_0, x_t, t = yardstick._x_0, yardstick._x_t, yardstick._t
+    probe = DenoisingProbe(images, model(None, "x0"))
+    grey = probe.error(model(lambda x, t, labels: torch.zeros_like(x), "x0"))
+    x_0, x_t, t = probe._x_0, probe._x_t, probe._t
     assert grey == pytest.approx(127.5 * float(x_0.square().mean().sqrt()), rel=1e-5)
     for prediction in ("epsilon", "v", "x0"):
         alpha_bar = schedule.alpha_bar[t][:, None, None, None]
         eps = (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
         known = {"epsilon": eps, "v": alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x_0, "x0": x_0}[prediction]
-        assert yardstick.error(model(lambda x, t, labels, known=known: known, prediction)) < 1
+        assert probe.error(model(lambda x, t, labels, known=known: known, prediction)) < 1
     sigma = ((1 - schedule.alpha_bar[t]) / schedule.alpha_bar[t]).sqrt()
     assert sigma[0] == pytest.approx(0.1, rel=0.1) and sigma[-1] == pytest.approx(20, rel=0.1)
 
@@ -412,7 +412,7 @@ def test_calls_at_once_of_one_visitor_are_one_trainer_at_a_time(place, room, mon
         return made[-1]
 
     monkeypatch.setattr(process.subprocess, "Popen", begin)
-    start = place.asks["start"]
+    start = place.questions["start"]
     with ThreadPoolExecutor(14) as pool:
         assert list(pool.map(start, [{"visitor": ME}] * 14)) == [{}] * 14
     assert len(made) == 14 and sum(one.poll() is None for one in made) == 1
@@ -431,7 +431,7 @@ def test_the_models_of_two_runs_of_one_recipe_are_two_in_the_list(place, room, m
         wait_for(lambda: mine.training.state == "finished")
         if run == 2:
             change_weights(mine.training.run.path)
-        chosen += [place.asks["use"]({"visitor": ME})["ref"] for _ in range(2)]  # twice the same is one
+        chosen += [place.questions["use"]({"visitor": ME})["ref"] for _ in range(2)]  # twice the same is one
     first, second = sorted(set(chosen), key=chosen.index)
     weights = [(Path(ref) / "diffusion_pytorch_model.safetensors").read_bytes() for ref in (first, second)]
     assert chosen == [first, first, second, second] and weights[0] != weights[1]
@@ -480,7 +480,7 @@ def test_closing_ends_every_process_and_leaves_nothing(room):
 
 
 def test_the_page_is_answered_whatever_it_asks(place):
-    asks = place.asks
+    asks = place.questions
     for ask in asks.values():
         for odd in ({}, {"visitor": "../../etc"}, {"visitor": 7}):
             assert refusal(ask, odd) == "This is not a request of the page"
@@ -505,7 +505,7 @@ def test_a_run_of_another_terminal_is_followed_and_used(place, tmp_path, small_m
     say(tmp_path, {"start": 0, "config": {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}})
     say(tmp_path, *({"step": 4, "samples": kind} for kind in ("ema", "raw")))
     os.symlink(small_model, tmp_path / "model")
-    asks, models = place.asks, place.lab.models
+    asks, models = place.questions, place.lab.models
     assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
     answer = asks["look"]({"visitor": ME})
     assert (answer["state"], answer["title"], answer["followed"]) == ("finished", "v, lognormal t", str(tmp_path))
@@ -521,7 +521,7 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
     models = Models("cpu", public=True)
     room = Visits(public=True, dropped=models.withdraw)
     try:
-        asks = placed(room, models).asks
+        asks = placed(room, models).questions
         assert "of one's own" in refusal(asks["follow"], {"visitor": ME, "path": str(tmp_path)})
         assert "of one's own" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
         assert asks["start"]({"visitor": ME, "data": "own", "path": "/etc"}) == {}

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from ui.forecast import Outlook, Work, forecast
+from ui.forecast import Outlook, RemainingWork, forecast
 from ui.turns import SLICE, Full, Turns
 
 
@@ -259,34 +259,40 @@ def anybody(active):
 
 def test_equal_shares_end_when_the_theory_says():
     """Processor sharing: of works 1, 2 and 4 the ends are 3, 5 and 7."""
-    works = [Work("a", 4.0, SLICE), Work("b", 1.0, SLICE), Work("c", 2.0, SLICE)]
+    works = [RemainingWork("a", 4.0, SLICE), RemainingWork("b", 1.0, SLICE), RemainingWork("c", 2.0, SLICE)]
     assert forecast(works, [], anybody(3)) == [(0, 7), (0, 3), (0, 5)]
 
 
 def test_a_place_that_comes_free_is_taken():
     """One at a time: first come, first served."""
-    times = forecast([Work("a", 4.0, SLICE)], [Work("b", 2.0, SLICE), Work("c", 1.0, SLICE)], anybody(1))
+    times = forecast(
+        [RemainingWork("a", 4.0, SLICE)], [RemainingWork("b", 2.0, SLICE), RemainingWork("c", 1.0, SLICE)], anybody(1)
+    )
     assert times == [(0, 4), (4, 6), (6, 7)]
 
 
 def test_a_visitors_second_run_begins_when_the_first_has_ended():
-    times = forecast([Work("a", 4.0, SLICE)], [Work("a", 2.0, SLICE), Work("b", 1.0, SLICE)], anybody(2))
+    times = forecast(
+        [RemainingWork("a", 4.0, SLICE)], [RemainingWork("a", 2.0, SLICE), RemainingWork("b", 1.0, SLICE)], anybody(2)
+    )
     assert times == [(0, 5), (5, 7), (0, 2)]
 
 
 def test_who_begins_at_once_waits_for_the_turns_before():
     """For the rest of the turn under way, and of a run with long steps for a whole step."""
-    works = [Work("b", 9.0, 2.0), Work("c", 0.25, SLICE), Work("d", 9.0, SLICE)]
-    times = forecast([Work("a", 9.0, SLICE)], works, anybody(4), rest=0.125)
+    works = [RemainingWork("b", 9.0, 2.0), RemainingWork("c", 0.25, SLICE), RemainingWork("d", 9.0, SLICE)]
+    times = forecast([RemainingWork("a", 9.0, SLICE)], works, anybody(4), rest=0.125)
     assert [start for start, _ in times] == [0, 0.125, 2.125, 2.375]
 
 
 def test_what_is_not_known_makes_the_rest_unknown_only_where_it_matters():
     times = forecast(
-        [Work("a", math.inf, SLICE), Work("b", 1.0, SLICE)], [Work("c", 1.0, SLICE), Work("d", 1.0, SLICE)], anybody(2)
+        [RemainingWork("a", math.inf, SLICE), RemainingWork("b", 1.0, SLICE)],
+        [RemainingWork("c", 1.0, SLICE), RemainingWork("d", 1.0, SLICE)],
+        anybody(2),
     )
     assert times == [(0, math.inf), (0, 2), (2, 4), (4, 6)]
-    times = forecast([Work("a", math.inf, SLICE)], [Work("b", 1.0, SLICE)], anybody(1))
+    times = forecast([RemainingWork("a", math.inf, SLICE)], [RemainingWork("b", 1.0, SLICE)], anybody(1))
     assert times == [(0, math.inf), (math.inf, math.inf)]
 
 

@@ -199,7 +199,7 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     assert models.get(ref) is first  # as good as ever; and a folder that is being replaced can be away for a moment
     write(folder, seed=1)
     assert models.loaded(ref) is None
-    assert pace.of(ref, 1) is None  # of another network
+    assert pace.seconds(ref, 1) is None  # of another network
     assert models.get(ref) is not first
     config = folder / "scheduler_config.json"
     config.write_text(config.read_text() + " ")

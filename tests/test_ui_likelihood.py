@@ -287,7 +287,7 @@ def test_a_folder_that_the_app_was_given_is_found_again(tmp_path, monkeypatch):
     checkpoint_folders.write(tmp_path / "model")
     given, models = str(tmp_path / "model"), RealModels("cpu")
     asked = {"folder": study_of(tmp_path / "study", "model", weights_sha256=weights_of(given))}
-    ask = LikelihoodPlace(toy_lab(models)).asks["study"]
+    ask = LikelihoodPlace(toy_lab(models)).questions["study"]
     assert not linked(ask(asked))
     models.look(given)
     assert linked(ask(asked)) == {given}
@@ -310,7 +310,7 @@ def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_watch(
 
 
 def test_a_folder_that_holds_no_study(tmp_path, place, models):
-    ask = place.asks["study"]
+    ask = place.questions["study"]
     for folder in ("", "/nowhere", str(tmp_path), "~nouser/x", "a\0b", "a" * 5000):
         with pytest.raises(ValueError, match="train evaluate"):
             ask({"folder": folder})
@@ -320,7 +320,7 @@ def test_a_folder_that_holds_no_study(tmp_path, place, models):
     models.public = True
     with pytest.raises(ValueError, match="app of your own"):
         ask({"folder": str(STUDY)})
-    assert not place.given()["studies"]
+    assert not place.initial()["studies"]
 
 
 def test_an_unknown_sampler_has_no_link():

@@ -16,7 +16,7 @@ import numpy as np
 
 from ddpm_core import Model, NoiseSchedule, sample
 from ddpm_core.names import Sampler
-from ddpm_core.optimised import Chain, moves
+from ddpm_core.optimised import Times, moves
 from train.evaluate.features import Extractor, Reference, score
 from train.evaluate.metrics import ScoreName
 
@@ -45,14 +45,14 @@ class Judge:
         self._model, self._extractor, self._data, self._report = model, extractor, data, report
         self._metric: ScoreName = metric
         self._seeds = range(SEEDS_FROM, SEEDS_FROM + images)
-        self._known: dict[tuple[Sampler, Chain], float] = {}
+        self._known: dict[tuple[Sampler, Times], float] = {}
 
-    def __call__(self, sampler: Sampler, chain: Chain) -> float:
+    def __call__(self, sampler: Sampler, chain: Times) -> float:
         if (sampler, chain) not in self._known:
             self._known[sampler, chain] = self._distance(sampler, chain)
         return self._known[sampler, chain]
 
-    def _distance(self, sampler: Sampler, chain: Chain) -> float:
+    def _distance(self, sampler: Sampler, chain: Times) -> float:
         model, parts = replace(self._model, optimised={sampler: {len(chain): chain}}), []
         for i in range(0, len(self._seeds), BATCH):
             seeds = self._seeds[i : i + BATCH]
@@ -64,8 +64,8 @@ class Judge:
 
 
 def refine(
-    distance: Callable[[Sampler, Chain], float], schedule: NoiseSchedule, sampler: Sampler, chains: Sequence[Chain]
-) -> tuple[Chain, float]:
+    distance: Callable[[Sampler, Times], float], schedule: NoiseSchedule, sampler: Sampler, chains: Sequence[Times]
+) -> tuple[Times, float]:
     """The best of several chains of n steps, after its times were moved, and its distance."""
     least, best = min((distance(sampler, chain), chain) for chain in chains)
     for reach in REACHES:

@@ -16,7 +16,7 @@ from train.lock import locked
 
 if TYPE_CHECKING:
     from ddpm_core import Model
-    from ddpm_core.optimised import Chain, OptimisedSteps
+    from ddpm_core.optimised import OptimisedSteps, Times
     from train.evaluate.features import Extractor, Reference
 
 WRITING = 60.0  # seconds that another search may take to write what it has found
@@ -128,13 +128,13 @@ def _refined(
     from train.refine import Judge, most_chains, refine
 
     schedule = model.schedule
-    starts: dict[tuple[Sampler, int], list[Chain]] = {
+    starts: dict[tuple[Sampler, int], list[Times]] = {
         (sampler, n): [chain, *named_chains(schedule, n)]
         for sampler, chains in found.times.items()
         for n, chain in chains.items()
     }
     most = {key: most_chains(key[1], len(chains)) * key[1] * options.samples for key, chains in starts.items()}
-    times: dict[Sampler, dict[int, Chain]] = {sampler: {} for sampler in found.times}
+    times: dict[Sampler, dict[int, Times]] = {sampler: {} for sampler in found.times}
     distances: dict[Sampler, dict[int, float]] = {sampler: {} for sampler in found.times}
     with tqdm(total=sum(most.values()), unit="evaluation", unit_scale=True, smoothing=0) as bar:
         judge, before = Judge(model, extractor, data, options.metric, options.samples, bar.update), 0

@@ -46,7 +46,7 @@ def names(lanes: Sequence[Settings]) -> list[str]:
         ", ".join(
             [
                 *([] if _one("checkpoint", lanes) else [short_name(lane.checkpoint)]),
-                way(lane),
+                sampler_and_noise(lane),
                 *([] if _one("steps", lanes) else [_count(lane.steps)]),
                 *([] if _one("spacing", lanes) else [lane.spacing or "its own times"]),
             ]
@@ -55,7 +55,7 @@ def names(lanes: Sequence[Settings]) -> list[str]:
     ]
 
 
-def way(settings: Settings) -> str:
+def sampler_and_noise(settings: Settings) -> str:
     """The sampler and what determines its noise."""
     title = formats.SAMPLER[settings.sampler]
     if settings.sampler == "ddpm":

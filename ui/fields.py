@@ -1,6 +1,6 @@
 """Kinds of fields of a request: what a value from the page, a script or an address may be, and how the page shows it.
 
-A place's request is a frozen dataclass, a subclass of `Request`, whose fields are declared with `of`. From that one
+A place's request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one
 line follow the check of its values, its control in the form of the page, its key in an address, its parameter in the
 API and its default.
 """
@@ -181,14 +181,14 @@ class Picture(Text):
     """A picture of the model's size as text (`ui.pixels`), "" for none. Long: an address has it after the #."""
 
 
-def of(kind: Field, default: Any) -> Any:
+def declare(kind: Field, default: Any) -> Any:
     """A field of a request, of this kind."""
     return dataclasses.field(default=default, metadata={"kind": kind})
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a place can be asked for; the fields of subclasses are declared with `of`."""
+    """What a place can be asked for; the fields of subclasses are declared with `declare`."""
 
     @classmethod
     def kinds(cls) -> dict[str, Field]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Work(NamedTuple):
+class RemainingWork(NamedTuple):
     """A run. seconds: of computing that are left, infinite where that is not known; turn: those of one turn."""
 
     visitor: Hashable
@@ -35,8 +35,8 @@ class Outlook:
 
 
 def forecast(
-    running: Sequence[Work],
-    waiting: Sequence[Work],
+    running: Sequence[RemainingWork],
+    waiting: Sequence[RemainingWork],
     may_begin: Callable[[float, Sequence[float]], bool],
     rest: float = 0.0,
 ) -> list[tuple[float, float]]:

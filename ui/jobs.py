@@ -21,7 +21,7 @@ from ui.lent import LentNetwork, lend
 from ui.limits import Refused
 from ui.models import Loading, revision
 from ui.offered import short_name
-from ui.turns import Place
+from ui.turns import Seat
 
 if TYPE_CHECKING:
     from ddpm_core.model import Model, ModelSpec
@@ -93,7 +93,7 @@ class Job:
         self.notice = ""  # for the visitor, while it goes on
         self.failure: Exception | None = None  # why it ended with an error
         self._lab = lab
-        self._place: Place | None = None  # in the line
+        self._place: Seat | None = None  # in the line
         self._results: deque[Any] = deque()  # not yet in an update
         self._done, self._total = 0, 0
         self._state = Update("queued")
@@ -247,7 +247,7 @@ class Job:
 
         self._lab.models.fetch(ref, progress)
 
-    def _compute(self, place: Place) -> None:
+    def _compute(self, place: Seat) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
         models, networks = [], []
         for ref in self.computation.refs:
@@ -287,7 +287,7 @@ class Job:
 class Work:
     """What a computation says to its job while it computes."""
 
-    def __init__(self, job: Job, place: Place, networks: Sequence[LentNetwork]):
+    def __init__(self, job: Job, place: Seat, networks: Sequence[LentNetwork]):
         self._job, self._place, self._networks = job, place, networks
         self.waited = 0.0  # seconds in which others computed
 

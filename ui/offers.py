@@ -86,7 +86,7 @@ def default_count(ref: str, pace: Pace) -> int:
     """4 pictures where they take less than PATIENCE seconds, else 1. A model whose steps were never timed gets 1,
     unless it comes with the project: those are small enough for any machine.
     """
-    seconds = pace.of(ref, COUNT)
+    seconds = pace.seconds(ref, COUNT)
     if seconds is None:
         return COUNT if ref in embedded() else 1
     return COUNT if seconds * STEPS < PATIENCE else 1

@@ -32,7 +32,7 @@ class Pace:
                 del self._seconds[key]
                 self._guessed.discard(key)
 
-    def of(self, ref: str, batch: int, lanes: int = 1) -> float | None:
+    def seconds(self, ref: str, batch: int, lanes: int = 1) -> float | None:
         """Seconds per step, scaled in proportion from the nearest measured batch; None when nothing was measured.
 
         Lanes share evaluations, so a step of one of two lanes is quicker than a step alone. Until that is measured, the

@@ -37,7 +37,7 @@ class Place:
 
     def __init__(self, lab: Lab):
         self.lab = lab
-        self.asks: dict[str, Callable[[Values], Values]] = {}  # quick questions, by their names
+        self.questions: dict[str, Callable[[Values], Values]] = {}  # quick questions, by their names
 
     def request(self, part: str, values: Values) -> Computation:
         """The computation that is asked for. Raises ValueError, one sentence, for values outside their limits."""
@@ -55,7 +55,7 @@ class Place:
         """A file of a run: its name and its content. Raises ValueError where there is none of this kind."""
         raise ValueError("There is no file of this run")
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         """What its page needs from the beginning."""
         return {}
 

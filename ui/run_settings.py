@@ -11,7 +11,7 @@ from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Var
 from ddpm_core.prediction import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui import formats
-from ui.fields import ANY, Choice, ClassName, Number, Reference, Request, Seed, Switch, Whole, of, shown
+from ui.fields import ANY, Choice, ClassName, Number, Reference, Request, Seed, Switch, Whole, declare, shown
 from ui.offers import class_names
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
@@ -45,26 +45,26 @@ LABEL = ClassName("class", help="What to draw; any: the model chooses")
 class Settings(Request):
     """One run, checked as far as possible without its model. Image i has seed + i."""
 
-    checkpoint: str = of(CHECKPOINT, defaults.CHECKPOINT)
-    steps: int = of(STEPS, 50)
-    variance: Variance = of(VARIANCE, "beta_tilde")
-    seed: int = of(Seed("The seed", help="Fixes all the noise"), defaults.SEED)
-    label: str = of(LABEL, ANY)
-    sampler: Sampler = of(SAMPLER, "ddpm")
+    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
+    steps: int = declare(STEPS, 50)
+    variance: Variance = declare(VARIANCE, "beta_tilde")
+    seed: int = declare(Seed("The seed", help="Fixes all the noise"), defaults.SEED)
+    label: str = declare(LABEL, ANY)
+    sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times
-    spacing: Spacing | Literal["auto"] | None = of(SPACING, AUTO)
-    eta: float = of(ETA, 0.0)
-    guidance: float = of(
+    spacing: Spacing | Literal["auto"] | None = declare(SPACING, AUTO)
+    eta: float = declare(ETA, 0.0)
+    guidance: float = declare(
         Number(
             "Guidance", help="ε = ε_∅ + w (ε_c − ε_∅): 1 is none. Needs a class", low=0, high=10, step=0.1, more=True
         ),
         1.0,
     )
-    count: int = of(
+    count: int = declare(
         Whole("The number of images", "Pictures", "Picture i has the seed + i", True, 1, 16, slider=True), 4
     )
     # None is the checkpoint's own
-    clip: bool | None = of(
+    clip: bool | None = declare(
         Switch("Clip x̂_0", "Clip x̂₀", "Keeps the guessed picture in the range of pixels", True), None
     )
 

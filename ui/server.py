@@ -102,7 +102,7 @@ class App(gr.Server):
             "models": self.lab.models.choices(),
             "device": self._device(),
             "forms": self._forms(),
-            "given": {name: place.given() for name, place in self.places.items()},
+            "initial": {name: place.initial() for name, place in self.places.items()},
         }
         return HTMLResponse(web.page(given, get_root_url(request, "/", self.root_path)))
 
@@ -154,9 +154,9 @@ class App(gr.Server):
             raise ValueError("There is no such place on this page")
         if what == "describe":
             return place.describe(place.request(part, values))
-        if what not in place.asks:
+        if what not in place.questions:
             raise ValueError("The page can't ask this")
-        return place.asks[what](values)
+        return place.questions[what](values)
 
     def _models(self, values: Values) -> Values:
         """{} -> the choices of models with what is known of them by now, and what computes."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Protocol
 
-from ui.forecast import Outlook, Work, forecast
+from ui.forecast import Outlook, RemainingWork, forecast
 from ui.limits import Refused
 
 SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
@@ -34,7 +34,7 @@ class Full(Refused):
         super().__init__(f"{sentence} (limit: waiting_runs = {line.queue})", "waiting_runs")
 
 
-class Place:
+class Seat:
     """A member's place in the line. Its owner keeps two fields up to date. work: seconds of computing that it still
     needs, infinite where that is not known. step: seconds between two chances to give way.
     """
@@ -103,16 +103,16 @@ class Turns:
     def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.monotonic):
         self.active, self.queue = active, queue
         self.clock = clock
-        self._places: list[Place] = []  # in the order in which they came
-        self._holder: Place | None = None
+        self._places: list[Seat] = []  # in the order in which they came
+        self._holder: Seat | None = None
         self._used: dict[Hashable, float] = {}  # seconds of each visitor
         self._level = 0.0  # the least that a visitor has used who takes turns; it only grows
         self._tickets = count()
-        self._forecast: tuple[float, dict[Place, Outlook]] | None = None  # when it was made; of all that are ready
+        self._forecast: tuple[float, dict[Seat, Outlook]] | None = None  # when it was made; of all that are ready
         self._changed = threading.Condition()
 
     @contextmanager
-    def join(self, who: Member, visitor: Hashable = None) -> Iterator[Place]:
+    def join(self, who: Member, visitor: Hashable = None) -> Iterator[Seat]:
         """A place in the line, for its `take`. visitor: whoever shares the turns with other runs of theirs, None for
         nobody else's. Leaving the block ends the turn.
 
@@ -155,7 +155,7 @@ class Turns:
         """How many compute, wait or download."""
         return len(self._places)
 
-    def has_turn(self, place: Place) -> bool:
+    def has_turn(self, place: Seat) -> bool:
         return self._holder is place
 
     # --- For places
@@ -168,19 +168,19 @@ class Turns:
         if own >= max(1, room // 2):
             raise Full(f"You have {own} runs here already, and one visitor may have {room // 2}: wait for one", self)
 
-    def _add(self, who: Member, visitor: Hashable) -> Place:
-        place = Place(self, who, object() if visitor is None else visitor)
+    def _add(self, who: Member, visitor: Hashable) -> Seat:
+        place = Seat(self, who, object() if visitor is None else visitor)
         self._places.append(place)
         return place
 
-    def _ask(self, place: Place) -> None:
+    def _ask(self, place: Seat) -> None:
         with self._changed:
             self._end_turn(place)
             place.ready, place.ticket = True, next(self._tickets)
             self._forecast = None
             self._give_turn()
 
-    def _is_over(self, place: Place) -> bool:
+    def _is_over(self, place: Seat) -> bool:
         with self._changed:
             if len(self._places) == 1 or self.clock() - place.since < place.slice:
                 return False
@@ -190,7 +190,7 @@ class Turns:
             place.ready = False
             return other
 
-    def _leave(self, place: Place) -> None:
+    def _leave(self, place: Seat) -> None:
         with self._changed:
             self._end_turn(place)
             self._places.remove(place)
@@ -205,12 +205,12 @@ class Turns:
 
     # --- Under the lock
 
-    def _end_turn(self, place: Place) -> None:
+    def _end_turn(self, place: Seat) -> None:
         if self._holder is place:
             self._charge(place)
             self._holder = None
 
-    def _charge(self, place: Place) -> None:
+    def _charge(self, place: Seat) -> None:
         """Count its time until now. Its turn goes on."""
         now = self.clock()
         self._used[place.visitor] += now - place.charged
@@ -238,22 +238,22 @@ class Turns:
                 self._used[place.visitor] = self._standing(place)
                 admitted.append(place)
 
-    def _next(self) -> Place | None:
+    def _next(self) -> Seat | None:
         """Whose turn it is: of those who want one, the visitor who has used least; then who has waited longest."""
         ready = [place for place in self._places if place.admitted and place.ready]
         return min(ready, key=self._order, default=None)
 
-    def _admitted(self) -> list[Place]:
+    def _admitted(self) -> list[Seat]:
         return [place for place in self._places if place.admitted]
 
-    def _waiting(self) -> list[Place]:
+    def _waiting(self) -> list[Seat]:
         """Those who want to take turns and do not yet, in the order in which they will."""
         return sorted((place for place in self._places if place.ready and not place.admitted), key=self._order)
 
-    def _order(self, place: Place) -> tuple[float, int]:
+    def _order(self, place: Seat) -> tuple[float, int]:
         return self._standing(place), place.ticket
 
-    def _standing(self, place: Place) -> float:
+    def _standing(self, place: Seat) -> float:
         """The seconds that count as used by its visitor."""
         used = self._used.get(place.visitor, 0.0)
         return used if place.admitted else max(used, self._level)
@@ -268,18 +268,18 @@ class Turns:
             return False
         return work <= SHORT or sum(other > SHORT for other in others) < self.active - self.active // 4
 
-    def _outlook(self, place: Place) -> Outlook | None:
+    def _outlook(self, place: Seat) -> Outlook | None:
         with self._changed:
             now = self.clock()
             if self._forecast is None or now - self._forecast[0] >= REFRESH:
                 self._forecast = now, self._make_forecast()
             return self._forecast[1].get(place)
 
-    def _make_forecast(self) -> dict[Place, Outlook]:
+    def _make_forecast(self) -> dict[Seat, Outlook]:
         admitted = self._admitted()
         begun = [place for place in admitted if place.begun]
         coming = sorted((place for place in admitted if not place.begun), key=self._order) + self._waiting()
-        works = [[Work(p.visitor, p.work, max(SLICE, p.step)) for p in group] for group in (begun, coming)]
+        works = [[RemainingWork(p.visitor, p.work, max(SLICE, p.step)) for p in group] for group in (begun, coming)]
         holder, rest = None, 0.0
         if self._holder:
             turn = min(self._holder.work, max(self._holder.slice, self._holder.step))

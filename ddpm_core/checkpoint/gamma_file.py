@@ -10,15 +10,15 @@ from torch import Tensor
 
 from ddpm_core.analytic import Gamma
 from ddpm_core.checkpoint.fields import is_whole
-from ddpm_core.checkpoint.kept import Kept, copied
 from ddpm_core.checkpoint.refs import ANALYTIC
+from ddpm_core.checkpoint.sidecar import Sidecar, copied
 from ddpm_core.model import Model, Source
 from ddpm_core.schedule import NoiseSchedule
 
 
 def place(model: Model) -> Path:
-    """The file that `write` writes. Raises what kept.Kept.place does."""
-    return _kept(model.schedule).place(model.source)
+    """The file that `write` writes. Raises what sidecar.Sidecar.place does."""
+    return _sidecar(model.schedule).place(model.source)
 
 
 def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
@@ -35,7 +35,7 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
         "gamma": [float(f"{value:.9g}") for value in estimate.gamma],
         "standard_error": [float(f"{value:.3g}") for value in estimate.standard_error],
     }
-    return _kept(model.schedule).write(model.source, content)
+    return _sidecar(model.schedule).write(model.source, content)
 
 
 def beside(model: Model, weights: Path, rounded: bool) -> dict:
@@ -47,7 +47,7 @@ def beside(model: Model, weights: Path, rounded: bool) -> dict:
     gamma = model.gamma
     if gamma is None:
         raise ValueError("this model has no Γ to keep")
-    return _kept(model.schedule).beside(model.source, gamma.equal, weights, rounded) or copied(weights, rounded) | {
+    return _sidecar(model.schedule).beside(model.source, gamma.equal, weights, rounded) or copied(weights, rounded) | {
         "about": "Γ_t as it was given to the model: how it was estimated is not known",
         "images": None,
         "times": list(range(1, model.schedule.T + 1)),
@@ -61,10 +61,10 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
 
     Raises CheckpointError for a file that is not such a table.
     """
-    return _kept(schedule).read(source)
+    return _sidecar(schedule).read(source)
 
 
-def _kept(schedule: NoiseSchedule) -> Kept[Tensor]:
+def _sidecar(schedule: NoiseSchedule) -> Sidecar[Tensor]:
     def table(content: dict[str, Any]) -> Tensor:
         times = content["times"]
         if not all(is_whole(t) and 0 < t <= schedule.T for t in times) or times != sorted(set(times)):
@@ -74,7 +74,7 @@ def _kept(schedule: NoiseSchedule) -> Kept[Tensor]:
             raise ValueError("no numbers")
         return found
 
-    return Kept(ANALYTIC, "a table of Γ_t", table, in_cache=True)
+    return Sidecar(ANALYTIC, "a table of Γ_t", table, in_cache=True)
 
 
 def _estimate(content: dict) -> Gamma:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm_core.checkpoint.kept import Kept, copied
 from ddpm_core.checkpoint.refs import OPTIMISED
+from ddpm_core.checkpoint.sidecar import Sidecar, copied
 from ddpm_core.model import Model, OptimisedTimes, Source
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.schedule import NoiseSchedule
@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # it needs diffusers, and a checkpoint is described without
 
 
 def place(model: Model) -> Path:
-    """The file that `write` writes, beside the weights. Raises what kept.Kept.place does."""
-    return _kept(model.schedule).place(model.source)
+    """The file that `write` writes, beside the weights. Raises what sidecar.Sidecar.place does."""
+    return _sidecar(model.schedule).place(model.source)
 
 
 def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
@@ -28,7 +28,7 @@ def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
     another machine. Two writers at once would lose what one of them found. about: anything worth keeping with the
     steps. Returns the file's path. Raises what `place` does, and CheckpointError when the disk refuses.
     """
-    kept = _kept(model.schedule)
+    kept = _sidecar(model.schedule)
     there = None if model.source is None else kept.read(model.source)
     content = {
         "about": "the times t of each sampler's steps, for the spacing 'optimised'; the rest is of the latest search: "
@@ -64,7 +64,7 @@ def beside(model: Model, weights: Path, rounded: bool) -> dict:
     times = model.optimised
     if times is None:
         raise ValueError("this model has no optimised steps to keep")
-    kept = _kept(model.schedule).beside(model.source, lambda found: found == times, weights, rounded)
+    kept = _sidecar(model.schedule).beside(model.source, lambda found: found == times, weights, rounded)
     return kept or copied(weights, rounded) | {
         "about": "optimised steps as they were given to the model: how they were found is not known",
         "images": None,
@@ -77,7 +77,7 @@ def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:
 
     Raises CheckpointError for a file that holds something else.
     """
-    return _kept(schedule).read(source)
+    return _sidecar(schedule).read(source)
 
 
 def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
@@ -88,7 +88,7 @@ def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
     }
 
 
-def _kept(schedule: NoiseSchedule) -> Kept[OptimisedTimes]:
+def _sidecar(schedule: NoiseSchedule) -> Sidecar[OptimisedTimes]:
     def times(content: dict[str, Any]) -> OptimisedTimes:
         found: OptimisedTimes = {
             name: {int(n): _chain(text) for n, text in chains.items()}
@@ -101,7 +101,7 @@ def _kept(schedule: NoiseSchedule) -> Kept[OptimisedTimes]:
                 raise ValueError("no chain")
         return found
 
-    return Kept(OPTIMISED, "a list of optimised steps", times, in_cache=False)
+    return Sidecar(OPTIMISED, "a list of optimised steps", times, in_cache=False)
 
 
 def _chain(text: str) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ class Where:
 
 
 @dataclass
-class Chain:
+class ChainFlags:
     """A model, and how its reverse chain runs."""
 
     checkpoint: str = defaults.CHECKPOINT

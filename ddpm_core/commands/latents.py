@@ -12,14 +12,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ddpm_core import defaults
-from ddpm_core.commands.chain import Chain, check_output, open_checkpoint, parse_seeds, read_picture
+from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
 
 if TYPE_CHECKING:
     from ddpm_core import Model
 
 
 @dataclass
-class Latents(Chain):
+class Latents(ChainFlags):
     """What `reconstruct` and `interpolate` have in common. A chain has at most as many steps as there are times."""
 
     times: str | None = None

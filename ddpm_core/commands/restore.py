@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ddpm_core import defaults
-from ddpm_core.commands.chain import Chain, check_output, open_checkpoint, parse_seeds, read_picture
+from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,7 @@ HALVES = ("left", "right", "top", "bottom")
 
 
 @dataclass
-class Restore(Chain):
+class Restore(ChainFlags):
     """Restore a picture from a part of it: the picture, what is measured of it, and a completion for each seed."""
 
     picture: Path | None = None

@@ -30,7 +30,7 @@ from train.distill.teacher import chain_of, check_same_teacher, name_of, open_te
 from train.fit.card import Card
 from train.fit.config import Config
 from train.fit.fused import fuse
-from train.fit.task import Task
+from train.fit.task import TrainingTask
 
 PAPERS = {
     "consistency": "consistency distillation (Song et al. 2023)",
@@ -38,7 +38,7 @@ PAPERS = {
 }
 
 
-class Distilling(Task):
+class Distilling(TrainingTask):
     """A student that learns from a teacher. One step of it is `width` steps of the teacher's chain."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):

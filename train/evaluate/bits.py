@@ -25,7 +25,7 @@ BATCH = 16  # images whose terms are stored in one file
 DECODED = 8  # images shown in the progressive decoding
 
 
-class Chain(NamedTuple):
+class BoundChain(NamedTuple):
     """A reverse process, whose bound is computed."""
 
     variance: Variance
@@ -33,7 +33,7 @@ class Chain(NamedTuple):
     spacing: Spacing
 
 
-def plan_chains(study: Study, metrics: Sequence[str]) -> list[Chain]:
+def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
     """The chains whose bound is wanted. rate-distortion needs the full one.
 
     Raises TrainError or ValueError for a chain that the model can't have.
@@ -47,7 +47,7 @@ def plan_chains(study: Study, metrics: Sequence[str]) -> list[Chain]:
     lengths: list[tuple[int, Spacing]] = [(n, spacing) for spacing in spacings for n in steps]
     if (T, "linspace") not in lengths:
         lengths.append((T, "linspace"))
-    chains = [Chain(variance, *length) for variance in options.variance_list() for length in lengths]
+    chains = [BoundChain(variance, *length) for variance in options.variance_list() for length in lengths]
     for chain in chains:
         likelihood.chain(study.model, *chain)  # raises for what can't be computed
     return chains
@@ -60,7 +60,7 @@ class Bits:
     `ImageSample` and `bits_per_dim` raise.
     """
 
-    def __init__(self, study: Study, chains: list[Chain]):
+    def __init__(self, study: Study, chains: list[BoundChain]):
         self._study, self._model, self._chains, options = study, study.model, chains, study.options
         size, channels = self._model.image_size, self._model.channels
         sample = ImageSample(options.data, options.test_split, size, options.test_images, channels, study.quiet)
@@ -129,19 +129,19 @@ class Bits:
     def _is_decoded(self) -> bool:
         return "decoding_times" in self._before() and (self._study.out / "decoding.png").is_file()
 
-    def _measured(self, chain: Chain) -> Chain:
+    def _measured(self, chain: BoundChain) -> BoundChain:
         """The chain from whose evaluations this one's terms are computed: see likelihood.rechain."""
         if chain.variance in LEARNED or self._model.prediction == "mu":
             return chain
-        return Chain("beta_tilde", self._model.schedule.T, "linspace")
+        return BoundChain("beta_tilde", self._model.schedule.T, "linspace")
 
-    def _files(self, chain: Chain) -> list[tuple[Path, range]]:
+    def _files(self, chain: BoundChain) -> list[tuple[Path, range]]:
         """Each file of terms, with the rows of its images."""
         n, name = len(self._images), "-".join(map(str, chain))
         starts = range(0, n, BATCH)
         return [(self._folder / f"{name}-{i:06d}.npz", range(i, min(i + BATCH, n))) for i in starts]
 
-    def _evaluate(self, chain: Chain, rows: range) -> BitsPerDim:
+    def _evaluate(self, chain: BoundChain, rows: range) -> BitsPerDim:
         labels = None if self._labels is None else self._labels[rows.start : rows.stop].tolist()
         images, noise, progress = self._images[rows.start : rows.stop], _noise(rows), self._progress()
         return bits_per_dim(self._model, images, *chain, labels, noise=noise, progress=progress)
@@ -157,7 +157,7 @@ class Bits:
 
         return progress
 
-    def _result(self, chain: Chain) -> BitsPerDim:
+    def _result(self, chain: BoundChain) -> BitsPerDim:
         measured = self._measured(chain)
         parts = [read_arrays(file) for file, _ in self._files(measured)]
         prior, terms, mse = (torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in ("prior", "terms", "mse"))
@@ -182,11 +182,11 @@ def _noise(rows: range) -> Callable[[int, Tensor], Tensor]:
     return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
 
 
-def _chain(row: Bound) -> Chain:
-    return Chain(row["variance"], row["steps"], row["spacing"])
+def _chain(row: Bound) -> BoundChain:
+    return BoundChain(row["variance"], row["steps"], row["spacing"])
 
 
-def _summary(chain: Chain, result: BitsPerDim, full: bool) -> dict[str, Any]:
+def _summary(chain: BoundChain, result: BitsPerDim, full: bool) -> dict[str, Any]:
     """An entry of bits.json's "chains"."""
     n = len(result.prior)
     content = {

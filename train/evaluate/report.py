@@ -15,7 +15,7 @@ from train.evaluate.plots import draw_plots
 from train.evaluate.published import PublishedTable
 from train.evaluate.results import BitsFile, StudyFile, read_bits, read_cells, read_study
 from train.evaluate.tables import (
-    Measurement,
+    MeasuredValue,
     ScoreTable,
     full_chains,
     in_order,
@@ -119,7 +119,7 @@ def _by_steps(rows: Mapping[str, Mapping[int, Entry]], text: Callable[[Entry], s
     return lines
 
 
-def _text(measurement: Measurement, most: int) -> str:
+def _text(measurement: MeasuredValue, most: int) -> str:
     digits = 3 if abs(measurement.value) < 10 else 2
     error = f" ± {measurement.error:.{digits}f}" if measurement.error is not None else ""
     fewer = f" (n = {measurement.images:,})" if measurement.images < most else ""

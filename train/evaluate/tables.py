@@ -17,7 +17,7 @@ ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde")
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredValue:
     """One value. error: see Metric.error_meaning, or None; seconds: of sampling the images, None for bits/dim."""
 
     method: str
@@ -35,12 +35,12 @@ class ScoreTable:
     metric: Metric
     title: str
     spacing: CellSpacing
-    measurements: list[Measurement]
+    measurements: list[MeasuredValue]
 
     @property
-    def rows(self) -> dict[str, dict[int, Measurement]]:
+    def rows(self) -> dict[str, dict[int, MeasuredValue]]:
         """{method: {steps: measurement}}; where there are several, the one from the most images."""
-        rows: dict[str, dict[int, Measurement]] = {}
+        rows: dict[str, dict[int, MeasuredValue]] = {}
         for new in self.measurements:
             row = rows.setdefault(new.method, {})
             before = row.get(new.steps)
@@ -58,18 +58,18 @@ def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTa
     """Everything that was measured, in the order of `cells`, then of the chains."""
     found: dict[tuple[str, CellSpacing], ScoreTable] = {}
 
-    def add(metric: Metric, title: str, spacing: CellSpacing, measurement: Measurement) -> None:
+    def add(metric: Metric, title: str, spacing: CellSpacing, measurement: MeasuredValue) -> None:
         table = found.setdefault((title, spacing), ScoreTable(metric, title, spacing, []))
         table.measurements.append(measurement)
 
     for cell in cells:
         name, steps, images, seconds = method(cell), cell["steps"], cell["samples"], cell["sampling_seconds"]
         for score in cell["scores"]:
-            measurement = Measurement(name, steps, score["value"], score.get("std"), images, seconds)
+            measurement = MeasuredValue(name, steps, score["value"], score.get("std"), images, seconds)
             add(SCORE_METRICS[score["metric"]], score["title"], cell["spacing"], measurement)
     for row in bits["chains"] if bits else ():
         images = bits["images"] if bits else 0
-        measurement = Measurement(method(row), row["steps"], row["bits_per_dim"], row["standard_error"], images, None)
+        measurement = MeasuredValue(method(row), row["steps"], row["bits_per_dim"], row["standard_error"], images, None)
         add(BITS, BITS.title, row["spacing"], measurement)
     return list(found.values())
 

@@ -21,10 +21,10 @@ from train.data.batches import generator
 from train.data.images import Images
 from train.fit.config import Config
 from train.fit.fused import fuse
-from train.fit.task import Task
+from train.fit.task import TrainingTask
 
 SHARE = 0.1  # of the time that samples may take
-_YARDSTICK = 4  # purpose of draws, after those of train.data.batches
+_PROBE = 4  # purpose of draws, after those of train.data.batches
 
 
 class Preview:
@@ -43,7 +43,7 @@ class Preview:
         cast(Any, self._network).to(memory_format=self._layout)  # diffusers wraps `to` in a way that hides its types
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
 
-    def model(self, task: Task) -> Callable[[UNet2DModel, Averaging], Model]:
+    def model(self, task: TrainingTask) -> Callable[[UNet2DModel, Averaging], Model]:
         """Makes models of networks of this architecture, the last of which can be used: this one has its weights."""
 
         def load(network: UNet2DModel, weights: Averaging) -> Model:
@@ -58,7 +58,7 @@ class Preview:
             return self._network(x, t_index, class_labels=labels, return_dict=False)[0].float()
 
 
-class Pace:
+class PreviewTimer:
     """When the next preview is due: `seconds` after the last one, or later, so that all take SHARE of the time."""
 
     def __init__(self, seconds: float):
@@ -78,7 +78,7 @@ class Pace:
             self._due = now + max(self._seconds - (now - began), (1 / SHARE - 1) * (now - began))
 
 
-class Yardstick:
+class DenoisingProbe:
     """The error of x̂_0 on the same noised images, to compare runs that are trained for different things.
 
     A loss of ε is another number than one of v, and a mean over uniform t another one than over other t. This is the
@@ -98,7 +98,7 @@ class Yardstick:
         wanted = np.geomspace(*self.SIGMAS, len(rows))
         nearest = np.abs(np.log(sigma)[None] - np.log(wanted)[:, None]).argmin(1)
         self._t = torch.from_numpy(nearest + 1)
-        rng = generator(0, 0, _YARDSTICK)
+        rng = generator(0, 0, _PROBE)
         self._x_t = q_sample(
             model.schedule, self._x_0, self._t, torch.from_numpy(rng.standard_normal(self._x_0.shape, np.float32))
         )

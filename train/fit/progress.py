@@ -4,7 +4,7 @@ progress.jsonl holds one JSON object a line. Each start of the run, the first an
 {"start": steps done, "config": {...}, "images": in the data set, "classes": [...]}; what earlier starts said of steps
 beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves, and {"step",
 "samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
-preview.Yardstick, null for a student. All have "seconds", since this start.
+preview.DenoisingProbe, null for a student. All have "seconds", since this start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ddpm_core.runs import SamplerSettings
 from train.data.images import Images
 from train.files import write_bytes
 from train.fit.config import Config, to_dict
-from train.fit.preview import Yardstick
+from train.fit.preview import DenoisingProbe
 
 QUARTERS = 4
 PROGRESS = "progress.jsonl"
@@ -97,7 +97,7 @@ class Progress:
         """images: those of the run, without which no error is measured."""
         self._config, self._out, self._images = config, out, images
         self._began = time.perf_counter()
-        self._yardstick: Yardstick | None = None
+        self._probe: DenoisingProbe | None = None
         # After a resume the points past the checkpoint are drawn anew: TensorBoard hides the old ones.
         self._writer = _tensorboard(out / "logs", purge_step=start + 1 if start else None)
         about = {"images": len(images), "classes": images.classes} if images else {}
@@ -117,7 +117,7 @@ class Progress:
 
     def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
         """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard, with the
-        error on the yardstick.
+        error on the probe.
 
         Given up when stopped() becomes true: who has asked a run to stop does not wait for samples.
         """
@@ -125,7 +125,7 @@ class Progress:
         if model.num_classes:
             labels = [i % model.num_classes for i in range(config.sample_count)]
         chosen = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
-        steps = SamplerSettings(**chosen).of(model).steps
+        steps = SamplerSettings(**chosen).resolved(model).steps
         chain = trajectory(model, seeds=range(config.sample_count), labels=labels, **chosen)
         before, x_0 = self.bar.postfix, None
         for number, step_of_chain in enumerate(chain, 1):
@@ -146,9 +146,9 @@ class Progress:
     def _error(self, model: Model) -> float | None:
         if self._images is None or model.student is not None:  # a student's x̂_0 are of its own steps, at its own times
             return None
-        if self._yardstick is None:
-            self._yardstick = Yardstick(self._images, model)
-        return self._yardstick.error(model)
+        if self._probe is None:
+            self._probe = DenoisingProbe(self._images, model)
+        return self._probe.error(model)
 
     def _note(self, **what: Any) -> None:
         """A line of progress.jsonl. A full disk costs the line, not the run."""

@@ -23,7 +23,7 @@ from train.fit.recipe import make_model, make_network, make_schedule, time_distr
 from train.fit.state import fitting
 
 
-class Task(ABC):
+class TrainingTask(ABC):
     """The part of a run that differs between training and distilling.
 
     schedule: of the process. times: P(t <= n) for n = 1..T of the times that are drawn, or None where every t is
@@ -53,7 +53,7 @@ class Task(ABC):
         """What the model card says of such a run."""
 
 
-class Denoising(Task):
+class Denoising(TrainingTask):
     """A network that learns from data to denoise, Algorithm 1 of the paper."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):

@@ -1,4 +1,4 @@
-"""The training loop, on one device or many, stoppable and resumable at any step. What is trained is a `task.Task`."""
+"""The training loop, on one device or many, stoppable and resumable at any step. What it trains is a `TrainingTask`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from train.fit.fused import fuse
 from train.fit.identity import check_same, identity
 from train.fit.limits import check, check_resume
 from train.fit.optimisers import make_optimizer, restore_optimizer
-from train.fit.preview import Pace, Preview
+from train.fit.preview import Preview, PreviewTimer
 from train.fit.processes import accelerated, largest, should_stop, total
 from train.fit.progress import Progress, Window
 from train.fit.recipe import architecture, learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
-from train.fit.task import Denoising, Task
+from train.fit.task import Denoising, TrainingTask
 
 
 class Trainer:
@@ -46,7 +46,7 @@ class Trainer:
         self,
         config: Config,
         state: dict[str, Any] | None = None,
-        task: Callable[[Config, Accelerator, Images], Task] = Denoising,
+        task: Callable[[Config, Accelerator, Images], TrainingTask] = Denoising,
     ):
         """state: the checkpoint to continue from, as `state.load_latest` gives it. task: makes what the run trains."""
         check(config)
@@ -98,7 +98,7 @@ class Trainer:
         if config.compile:
             self.unet.compile()
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
-        self._pace, self._previewed = Pace(config.sample_seconds), None
+        self._timer, self._previewed = PreviewTimer(config.sample_seconds), None
         self.step = 0
         if state is not None:
             with fitting(state):
@@ -279,9 +279,9 @@ class Trainer:
     def _preview(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:
         """The samples of --sample-seconds, and the model, if they are due. Only the main process samples."""
         last = self.step == self.config.steps and self.config.sample_seconds > 0
-        if progress is None or signals.received is not None or not (self._pace.is_due() or last):
+        if progress is None or signals.received is not None or not (self._timer.is_due() or last):
             return
-        with window.paused(), self._pace.taken():
+        with window.paused(), self._timer.taken():
             if self._previewed is None:
                 self._previewed = Preview(self.ema.network, self.config, self.device)
             self._sample(progress, signals, self._previewed.model(self.task))

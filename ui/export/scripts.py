@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
 
 
-def of(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> dict[str, str]:
+def for_run(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> dict[str, str]:
     """{python, diffusers, why}: both scripts, and why there is none for diffusers. Of a grid there is none.
 
     lanes: resolved, each with its model and its steps.

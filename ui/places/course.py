@@ -133,9 +133,9 @@ def cards() -> list[Card]:
 class CoursePlace(Place):
     def __init__(self, lab: Lab):
         super().__init__(lab)
-        self.asks = {"cards": self._cards}
+        self.questions = {"cards": self._cards}
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         return {"lessons": [asdict(lesson) for lesson in LESSONS]}
 
     def _cards(self, values: Values) -> Values:

@@ -14,7 +14,7 @@ import numpy as np
 from ddpm_core import defaults, forward
 from ddpm_core.schedule import NoiseSchedule
 from ui import pictures
-from ui.fields import Choice, Request, Seed, Whole, of
+from ui.fields import Choice, Request, Seed, Whole, declare
 from ui.lab import Lab
 from ui.pictures import uri
 from ui.place import Place, Values
@@ -29,10 +29,12 @@ SCHEDULES = {name: make(T=T) for name, make in forward.SCHEDULES.items()}
 class Forward(Request):
     """What is shown; the page computes it."""
 
-    picture: str = of(Choice("picture", names=pictures.DRAWINGS), "lighthouse")
-    schedule: str = of(Choice("schedule", names=tuple(SCHEDULES)), "linear")
-    t: int = of(Whole("Time", "Time t", "How many of the 1000 small steps of noise", low=0, high=T, slider=True), 250)
-    seed: int = of(Seed("The seed", help="Fixes the noise"), defaults.SEED)
+    picture: str = declare(Choice("picture", names=pictures.DRAWINGS), "lighthouse")
+    schedule: str = declare(Choice("schedule", names=tuple(SCHEDULES)), "linear")
+    t: int = declare(
+        Whole("Time", "Time t", "How many of the 1000 small steps of noise", low=0, high=T, slider=True), 250
+    )
+    seed: int = declare(Seed("The seed", help="Fixes the noise"), defaults.SEED)
 
 
 class ForwardPlace(Place):
@@ -40,9 +42,14 @@ class ForwardPlace(Place):
 
     def __init__(self, lab: Lab):
         super().__init__(lab)
-        self.asks = {"tables": self._tables, "picture": self._picture, "noise": self._noise, "compare": self._compare}
+        self.questions = {
+            "tables": self._tables,
+            "picture": self._picture,
+            "noise": self._noise,
+            "compare": self._compare,
+        }
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         thumbs = {name: uri(pictures.drawn(name)[None, ::2, ::2], "png") for name in pictures.DRAWINGS}
         return {"T": T, "EPSILON_UNIT": EPSILON_UNIT, "thumbs": thumbs}
 

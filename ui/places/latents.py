@@ -16,7 +16,7 @@ from ddpm_core.model import Model, ModelSpec
 from ddpm_core.timesteps import chain_length, quarters
 from ui import formats, pixels
 from ui.export import files, scripts
-from ui.fields import Choice, Picture, Request, Seed, Whole, Wholes, of
+from ui.fields import Choice, Picture, Request, Seed, Whole, Wholes, declare
 from ui.jobs import Work
 from ui.lab import Lab
 from ui.offered import named, short_name
@@ -44,13 +44,15 @@ class Latents(Request):
     picture, picture_b: as `pixels.to_text` writes them, "" for the sample of the seed.
     """
 
-    mode: Mode = of(Choice("mode", "What to do", names=("reconstruct", "interpolate"), titles=TITLES), "reconstruct")
-    checkpoint: str = of(CHECKPOINT, defaults.CHECKPOINT)
-    picture: str = of(Picture("picture"), "")
-    seed: int = of(Seed("The seed", help="Of the first picture, and of its noise"), defaults.SEED)
-    picture_b: str = of(Picture("picture"), "")
-    seed_b: int = of(Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1)
-    times: tuple[int, ...] = of(
+    mode: Mode = declare(
+        Choice("mode", "What to do", names=("reconstruct", "interpolate"), titles=TITLES), "reconstruct"
+    )
+    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
+    picture: str = declare(Picture("picture"), "")
+    seed: int = declare(Seed("The seed", help="Of the first picture, and of its noise"), defaults.SEED)
+    picture_b: str = declare(Picture("picture"), "")
+    seed_b: int = declare(Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1)
+    times: tuple[int, ...] = declare(
         Wholes(
             "Times",
             "Times t",
@@ -61,12 +63,12 @@ class Latents(Request):
         ),
         (),
     )
-    label: str = of(LABEL, "any")
-    count: int = of(Whole("The number of columns", "Columns", more=True, low=2, high=16), 8)
-    steps: int = of(replace(STEPS, more=True), 50)
-    sampler: str = of(Choice("sampler", more=True, names=SAMPLERS, titles=formats.SAMPLER), "ddpm")
-    variance: str = of(replace(VARIANCE, more=True), "beta_tilde")
-    eta: float = of(ETA, 0.0)
+    label: str = declare(LABEL, "any")
+    count: int = declare(Whole("The number of columns", "Columns", more=True, low=2, high=16), 8)
+    steps: int = declare(replace(STEPS, more=True), 50)
+    sampler: str = declare(Choice("sampler", more=True, names=SAMPLERS, titles=formats.SAMPLER), "ddpm")
+    variance: str = declare(replace(VARIANCE, more=True), "beta_tilde")
+    eta: float = declare(ETA, 0.0)
 
     @property
     def chain(self) -> Settings:
@@ -136,7 +138,7 @@ class LatentsRun:
         self._lab.limits.check_run(self._evaluations, 1, self._lab.models.flop(request.checkpoint) or 0)
 
     def left(self, done: int = 0) -> float | None:
-        pace = self._lab.pace.of(self.request.checkpoint, self.request.count)
+        pace = self._lab.pace.seconds(self.request.checkpoint, self.request.count)
         return pace and pace / self.request.count * (self._evaluations - done)
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
@@ -284,7 +286,7 @@ class LatentsPlace(Place):
             return name, imaging.png(done.grid(), about=done.about())
         return name, files.animation(done.film(), kind, done.about())
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         return {"kinds": KINDS}
 
 

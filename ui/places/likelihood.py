@@ -25,7 +25,7 @@ from ddpm_core.timesteps import timestep_pairs
 from ui import formats, pixels, study
 from ui.captions import HARD
 from ui.export import scripts
-from ui.fields import Choice, Picture, Request, Text, Whole, of
+from ui.fields import Choice, Picture, Request, Text, Whole, declare
 from ui.jobs import Work
 from ui.lab import Lab
 from ui.offered import named, short_name
@@ -48,16 +48,16 @@ class Likelihood(Request):
     their own classes or none. A picture of one's own has the class `label`. folder: of results that are opened instead.
     """
 
-    mode: str = of(
+    mode: str = declare(
         Choice(
             "mode", "What to do", names=("measure", "study"), titles={"measure": "Measure", "study": "Open results"}
         ),
         "measure",
     )
-    checkpoint: str = of(CHECKPOINT, defaults.CHECKPOINT)
-    picture: str = of(Picture("picture"), "")
-    count: int = of(Whole("The number of pictures", "How many pictures", low=1, high=64), 8)
-    labels: str = of(
+    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
+    picture: str = declare(Picture("picture"), "")
+    count: int = declare(Whole("The number of pictures", "How many pictures", low=1, high=64), 8)
+    labels: str = declare(
         Choice(
             "kind of labels",
             "Classes",
@@ -67,8 +67,8 @@ class Likelihood(Request):
         ),
         "classes",
     )
-    label: str = of(LABEL, "any")
-    folder: str = of(
+    label: str = declare(LABEL, "any")
+    folder: str = declare(
         Text("folder", "Results folder", "The --out of python -m train evaluate, here", placeholder="docs/study"), ""
     )
 
@@ -96,7 +96,7 @@ class Likelihood(Request):
         return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
 
 
-class Measurement:
+class LikelihoodRun:
     """The bound of one picture after another. bound: of all that are done, with the first of `variances`.
 
     Its results, by "kind": "plan" once; "decoding" of the first picture; "early", its bits/dim with each of a few short
@@ -122,7 +122,7 @@ class Measurement:
         self._lab.limits.check_run(self._evaluations, 1, self._lab.models.flop(self.request.checkpoint) or 0)
 
     def left(self, done: int = 0) -> float | None:
-        pace = self._lab.pace.of(self.request.checkpoint, BATCH)
+        pace = self._lab.pace.seconds(self.request.checkpoint, BATCH)
         return pace and pace / BATCH * (self._evaluations - done)
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
@@ -306,12 +306,12 @@ class LikelihoodPlace(Place):
 
     def __init__(self, lab: Lab):
         super().__init__(lab)
-        self.asks = {"study": self._study}
+        self.questions = {"study": self._study}
 
-    def request(self, part: str, values: Values) -> Measurement:
-        return Measurement(self.lab, Likelihood.check(values))
+    def request(self, part: str, values: Values) -> LikelihoodRun:
+        return LikelihoodRun(self.lab, Likelihood.check(values))
 
-    def describe(self, computation: Measurement) -> Values:
+    def describe(self, computation: LikelihoodRun) -> Values:
         """{estimate, seconds, auto, summary, python}"""
         request, python = computation.request, ""
         pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
@@ -324,7 +324,7 @@ class LikelihoodPlace(Place):
             "python": python,
         }
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         return {"studies": not self.lab.public}
 
     def _study(self, values: Values) -> Values:

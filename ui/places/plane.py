@@ -20,7 +20,7 @@ from ddpm_core.model import Model, ModelSpec
 from ddpm_core.names import SHAPES
 from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
 from ui import formats
-from ui.fields import Choice, Field, Number, Picture, Request, Seed, Whole, of, shown
+from ui.fields import Choice, Field, Number, Picture, Request, Seed, Whole, declare, shown
 from ui.jobs import Work
 from ui.lab import Lab
 from ui.offers import estimate
@@ -104,7 +104,7 @@ class Lane:
 class Plane(Request):
     """Two lanes of one cloud of points. cloud: how many. training: steps of it, where a lane needs a network."""
 
-    shape: str = of(
+    shape: str = declare(
         Choice(
             "shape",
             "Data",
@@ -113,22 +113,24 @@ class Plane(Request):
         ),
         "ring",
     )
-    drawing: Points = of(Drawing("drawing"), ())
-    denoiser: str = of(_of_lane(DENOISER, "A"), "exact")
-    variance: str = of(_of_lane(VARIANCE, "A"), "beta")
-    sampler: str = of(_of_lane(SAMPLER, "A"), "ddpm")
-    steps: int = of(_of_lane(STEPS, "A"), 10)
-    denoiser_b: str = of(_of_lane(DENOISER, "B"), "exact")
-    variance_b: str = of(_of_lane(VARIANCE, "B"), "beta_tilde")
-    sampler_b: str = of(_of_lane(SAMPLER, "B"), "ddpm")
-    steps_b: int = of(_of_lane(STEPS, "B"), 10)
-    cloud: int = of(Whole("The number of points", "Points", low=10, high=2000, more=True), 1000)
-    seed: int = of(Seed("The seed", help="Fixes x_T and all the noise, for both", more=True), defaults.SEED)
-    width: float = of(
+    drawing: Points = declare(Drawing("drawing"), ())
+    denoiser: str = declare(_of_lane(DENOISER, "A"), "exact")
+    variance: str = declare(_of_lane(VARIANCE, "A"), "beta")
+    sampler: str = declare(_of_lane(SAMPLER, "A"), "ddpm")
+    steps: int = declare(_of_lane(STEPS, "A"), 10)
+    denoiser_b: str = declare(_of_lane(DENOISER, "B"), "exact")
+    variance_b: str = declare(_of_lane(VARIANCE, "B"), "beta_tilde")
+    sampler_b: str = declare(_of_lane(SAMPLER, "B"), "ddpm")
+    steps_b: int = declare(_of_lane(STEPS, "B"), 10)
+    cloud: int = declare(Whole("The number of points", "Points", low=10, high=2000, more=True), 1000)
+    seed: int = declare(Seed("The seed", help="Fixes x_T and all the noise, for both", more=True), defaults.SEED)
+    width: float = declare(
         Number("The width", "Width of the data", "Around each of its centres", True, low=0.02, high=0.6), 0.06
     )
-    spacing: str = of(Choice("spacing", help="Which times t the steps visit", more=True, names=(AUTO, *FORMULAS)), AUTO)
-    training: int = of(
+    spacing: str = declare(
+        Choice("spacing", help="Which times t the steps visit", more=True, names=(AUTO, *FORMULAS)), AUTO
+    )
+    training: int = declare(
         Whole("The steps of the training", "Training steps", "Of a trained ε", True, low=1, high=10_000), 3000
     )
 
@@ -245,8 +247,10 @@ class Clouds:
 
     def left(self, done: int = 0) -> float:
         request, pace, (training, sampling) = self.request, self._lab.pace, self._work
-        to_train = request.training * (pace.of(TRAINING, 1) or 0) if training else 0
-        to_sample = sum((pace.of(f"plane-{lane.denoiser}", request.cloud) or 0) * lane.steps for lane in request.lanes)
+        to_train = request.training * (pace.seconds(TRAINING, 1) or 0) if training else 0
+        to_sample = sum(
+            (pace.seconds(f"plane-{lane.denoiser}", request.cloud) or 0) * lane.steps for lane in request.lanes
+        )
         trained = min(done, training)
         return to_train * (1 - trained / max(training, 1)) + to_sample * (1 - (done - trained) / sampling)
 
@@ -381,7 +385,7 @@ class PlanePlace(Place):
         request = run.computation.request
         return f"{request.shape}-seed-{request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         return {"kinds": ["csv"], "DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
 
 
@@ -389,7 +393,7 @@ def guess_paces(pace: Pace) -> None:
     """Time a few steps of everything, once, so that the first visitor, too, is told how long a run takes."""
     from ddpm_core import plane, plane_network
 
-    if pace.of(TRAINING, 1) is not None:
+    if pace.seconds(TRAINING, 1) is not None:
         return
     mixture = plane.shape("ring")
     reports = plane_network.training(mixture, steps=GUESSED, every=GUESSED // 2)

@@ -19,7 +19,7 @@ from ddpm_core.names import Sampler, Variance
 from ui import captions, zero
 from ui.captions import Row
 from ui.export import files, scripts
-from ui.fields import Choice, Whole, Wholes, of
+from ui.fields import Choice, Whole, Wholes, declare
 from ui.jobs import Work
 from ui.lab import Lab
 from ui.offered import named
@@ -45,14 +45,14 @@ class Watch(Settings):
 class Pair(Settings):
     """Two lanes, A and B, from one x_T. They share what has no second field here."""
 
-    variance: Variance = of(VARIANCE, "beta")
-    steps: int = of(STEPS, 10)
-    checkpoint_b: str = of(replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME)
-    steps_b: int = of(STEPS, 10)
-    variance_b: Variance = of(VARIANCE, "beta_tilde")
-    sampler_b: Sampler = of(SAMPLER, "ddpm")
-    spacing_b: str = of(SPACING_B, SAME)
-    eta_b: float = of(ETA, 0.0)
+    variance: Variance = declare(VARIANCE, "beta")
+    steps: int = declare(STEPS, 10)
+    checkpoint_b: str = declare(replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME)
+    steps_b: int = declare(STEPS, 10)
+    variance_b: Variance = declare(VARIANCE, "beta_tilde")
+    sampler_b: Sampler = declare(SAMPLER, "ddpm")
+    spacing_b: str = declare(SPACING_B, SAME)
+    eta_b: float = declare(ETA, 0.0)
 
     def lanes(self) -> tuple[Settings, ...]:
         own = {name: getattr(self, f"{name}_b") for name in LANE}
@@ -64,11 +64,11 @@ class Pair(Settings):
 class Grid(Settings):
     """Steps × variance, or steps × sampler, from one seed."""
 
-    rows: str = of(Choice("kind of rows", "A row for each", names=("variance", "sampler")), "variance")
-    columns: tuple[int, ...] = of(
+    rows: str = declare(Choice("kind of rows", "A row for each", names=("variance", "sampler")), "variance")
+    columns: tuple[int, ...] = declare(
         Wholes("Columns", "A column for each number of steps", most=8, example="5, 10, 50"), (5, 10, 20, 50, 200)
     )
-    count: int = of(Whole("The number of images", "Pictures in a cell", more=True, low=1, high=4), 1)
+    count: int = declare(Whole("The number of images", "Pictures in a cell", more=True, low=1, high=4), 1)
 
     def lanes(self) -> tuple[Settings, ...]:
         if self.rows == "variance":
@@ -148,7 +148,7 @@ class Sampling:
         refs = [lane.checkpoint for lane in self.lanes]
         seconds = 0.0
         for i, lane in enumerate(self.lanes):
-            pace = self._lab.pace.of(lane.checkpoint, lane.batch, refs.count(lane.checkpoint))
+            pace = self._lab.pace.seconds(lane.checkpoint, lane.batch, refs.count(lane.checkpoint))
             if pace is None:
                 return None
             seconds += pace * (lane.steps - (self._done[i] if self._done else 0))
@@ -264,7 +264,7 @@ class SamplingPlace(Place):
             computation.prepare(specs)
             lanes, models, steps = computation.lanes, computation.models, computation.steps
             about |= {"caption": computation.caption, "spacing": lanes[0].spacing or "its own"}
-            about |= scripts.of(lanes, models, steps)
+            about |= scripts.for_run(lanes, models, steps)
         return about | estimate(self.lab, computation.refs, computation.left())
 
     def shown(self, computation: Sampling, result: Sampling | Frame) -> Values:
@@ -273,5 +273,5 @@ class SamplingPlace(Place):
     def save(self, run: Run, kind: str) -> tuple[str, bytes]:
         return files.save(run.computation, kind, run.about)
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         return {"kinds": list(files.KINDS)}

@@ -28,10 +28,10 @@ class TrainingPlace(Place):
         super().__init__(lab)
         self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw, limits=lab.limits)
         self._compiling = Compiling()
-        asks = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
-        self.asks = {name: self._of_visit(answer) for name, answer in asks.items()}
+        questions = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
+        self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
 
-    def given(self) -> Values:
+    def initial(self) -> Values:
         return {"public": self.lab.public}
 
     def close(self, seconds: float = 5.0) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from train import TrainError
 from train.command_line import user_path
 from train.data.sources import ImageSource, open_source
-from ui.fields import Choice, Request, Text, of
+from ui.fields import Choice, Request, Text, declare
 
 PRESET = "mnist-tiny"
 BATCH = 64  # images a step, as in the preset
@@ -116,16 +116,16 @@ def _choice(name: str, title: str, label: str, more: bool = False) -> Choice:
 class Recipe(Request):
     """What is trained on what. path: own pictures, a folder or a data set."""
 
-    data: str = of(_choice("data", "kind of pictures", "Pictures"), "digits")
-    path: str = of(
+    data: str = declare(_choice("data", "kind of pictures", "Pictures"), "digits")
+    path: str = declare(
         Text("path", "Folder or data set", placeholder="a folder, .parquet, .npz, or cifar10"),
         "",
     )
-    prediction: str = of(_choice("prediction", "prediction", "The network predicts"), "v")
-    objective: str = of(_choice("objective", "loss", "Loss, and the t it is taken at"), "lognormal")
-    length: str = of(_choice("length", "length", "Length"), "short")
-    lr: str = of(_choice("lr", "learning rate", "Learning rate", more=True), "middle")
-    width: str = of(_choice("width", "width", "Width of the network", more=True), "middle")
+    prediction: str = declare(_choice("prediction", "prediction", "The network predicts"), "v")
+    objective: str = declare(_choice("objective", "loss", "Loss, and the t it is taken at"), "lognormal")
+    length: str = declare(_choice("length", "length", "Length"), "short")
+    lr: str = declare(_choice("lr", "learning rate", "Learning rate", more=True), "middle")
+    width: str = declare(_choice("width", "width", "Width of the network", more=True), "middle")
 
     @property
     def options(self) -> dict[str, Option]:

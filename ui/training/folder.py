@@ -26,7 +26,7 @@ _LARGEST_NUMBER = sys.float_info.max  # whole numbers of JSON have no limit
 
 
 @dataclass(frozen=True)
-class Grid:
+class SampleGrid:
     """Samples of a step, with the moving average and with the raw weights; errors in grey levels, or None."""
 
     step: int
@@ -49,7 +49,7 @@ class RunFolder:
 
     def _forget(self) -> None:
         self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images/s, seconds
-        self.grids: list[Grid] = []
+        self.grids: list[SampleGrid] = []
         self.about: dict[str, Any] = {}
         self._offset = 0
         self._before = 0.0  # seconds of earlier starts
@@ -145,7 +145,7 @@ class RunFolder:
             errors = _number(self._half.get("error")), _number(said.get("error"))
             step = _whole(said.get("step"))
             if not self.grids or self.grids[-1].step < step:  # a resumed run samples its first step once more
-                self.grids.append(Grid(step, seconds, *errors))
+                self.grids.append(SampleGrid(step, seconds, *errors))
             if len(self.grids) > MOST_GRIDS:
                 self.grids = self.grids[::2]
                 self.version += 1

@@ -20,7 +20,7 @@ import { ShareMenu } from "./shared/share.js";
  * @property {ModelChoice[]} models
  * @property {{ note: string, engine: string }} device
  * @property {Record<string, FieldForm[]>} forms of each part
- * @property {Record<string, any>} given of each part
+ * @property {Record<string, any>} initial of each part: `Place.initial`
  */
 
 /**
@@ -115,7 +115,7 @@ export class Lab {
 
   /** Whether this page has a part. @param {string} part */
   has(part) {
-    return part in this.given.given;
+    return part in this.given.initial;
   }
 
   /**
@@ -125,7 +125,7 @@ export class Lab {
   follow({ back = false } = {}) {
     const { part, values, lesson: name } = linked(location.href);
     /** @type {Lesson | undefined} */
-    const lesson = this.given.given.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
+    const lesson = this.given.initial.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
     const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");
     const wanted = part ? values : { ...lesson?.values, ...values };
     const eager = Boolean(part) && Object.keys(values).some((field) => this.#names.has(field));

@@ -7,7 +7,7 @@ import { begin } from "./course/bar.js";
 
 /** Its element has data-cards: how many there are. @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.given[part]);
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.initial[part]);
   const minutes = lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
   const list = el("ol", { class: "lessons" });
   for (const lesson of lessons) {

@@ -23,7 +23,7 @@ const SEEDS = 1000; // that New noise draws from: short ones can be told to a ne
  */
 export async function mount(lab, part) {
   /** @type {Given} */
-  const { T, thumbs: pictures } = lab.given.given[part];
+  const { T, thumbs: pictures } = lab.given.initial[part];
   const fields = Object.fromEntries(lab.given.forms[part].map((field) => [field.name, field]));
   const root = el("section", { class: "part forward", "aria-label": "What noise destroys" });
   root.innerHTML = MARKUP;

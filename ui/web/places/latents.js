@@ -81,6 +81,6 @@ export function mount(lab, part) {
       if (values.picture) await sources[0].restore(String(values.picture));
       if (values.picture_b) await sources[1].restore(String(values.picture_b));
     },
-    items: () => panel.items(lab.given.given.latents.kinds, rows.done > 0),
+    items: () => panel.items(lab.given.initial.latents.kinds, rows.done > 0),
   };
 }

@@ -33,7 +33,7 @@ const STUDY = `
  * @param {Lab} lab @param {string} part @returns {Part}
  */
 export function mount(lab, part) {
-  const { studies } = lab.given.given.likelihood;
+  const { studies } = lab.given.initial.likelihood;
   const body = el("div", { class: "likelihood" });
   body.innerHTML = STAGE;
   const results = el("div", { class: "likelihood", hidden: true });

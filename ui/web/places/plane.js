@@ -44,7 +44,7 @@ const STAGE = `
  * @param {Lab} lab @param {string} part @returns {Part}
  */
 export function mount(lab, part) {
-  const given = lab.given.given.plane;
+  const given = lab.given.initial.plane;
   const body = el("div", { class: "plane" });
   body.innerHTML = STAGE;
   const draw = el("div", { class: "draw" });

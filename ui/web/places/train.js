@@ -21,7 +21,7 @@ const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "sil
  * @param {Lab} lab @param {string} part @returns {Part}
  */
 export function mount(lab, part) {
-  const given = lab.given.given[part];
+  const given = lab.given.initial[part];
   const root = el("section", { class: "train", "aria-label": "Training" });
   root.innerHTML = MARKUP;
   const me = lab.client.session; // kept when the page is loaded again: then the training is still there

@@ -76,7 +76,7 @@ async function answerAll({ waiting }) {
 }
 function opened() {
   const server = slowServer();
-  const given = { limits: { upload: 2e6 }, given: { forward: { EPSILON_UNIT: 1 } } };
+  const given = { limits: { upload: 2e6 }, initial: { forward: { EPSILON_UNIT: 1 } } };
   return { server, scene: new Scene({ client: server, given }, { name: "cat" }, 13) };
 }
 

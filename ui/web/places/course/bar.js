@@ -28,7 +28,7 @@ export function begin(lab, { name, part, values }, eager = false) {
 /** Draw the bar of a lesson. @param {Lab} lab @param {HTMLElement} bar @param {string} name */
 export function draw(lab, bar, name) {
   if (bar.dataset.lesson === name) return;
-  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.given.course);
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.initial.course);
   const at = lessons.findIndex((one) => one.name === name);
   const lesson = lessons[at];
   bar.dataset.lesson = name;

@@ -114,7 +114,7 @@ export class Scene {
       if (noise.error !== undefined) return noise.error;
       if (this.#wanted !== wanted) return "";
       this.seed = seed;
-      this.epsilon = unpackEpsilon(noise.epsilon, this.lab.given.given.forward.EPSILON_UNIT);
+      this.epsilon = unpackEpsilon(noise.epsilon, this.lab.given.initial.forward.EPSILON_UNIT);
     }
     if (isNew) {
       this.#source = source;

@@ -7,7 +7,7 @@ import { Mixture } from "./mixture.js";
 import { paint } from "./pane.js";
 
 /** @import { Data, Frame, Plan, Result, Training } from "./cloud.js" */
-/** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePlace.given` */
+/** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePlace.initial` */
 
 const SECONDS = 4; // that playing takes
 const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data

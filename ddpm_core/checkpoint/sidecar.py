@@ -25,7 +25,7 @@ _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeEr
 
 
 @dataclass(frozen=True)
-class Kept(Generic[Value]):
+class Sidecar(Generic[Value]):
     """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG.
 
     in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
