@@ -242,7 +242,7 @@ def test_a_model_that_is_chosen_is_timed_once():
     warmup.look("mnist-tiny")
     for thread in under_way():
         thread.join(60)
-    assert lab.pace.of("mnist-tiny", 1) > 0
+    assert lab.pace.seconds("mnist-tiny", 1) > 0
     warmup.look("mnist-tiny")
     assert not under_way()
 

@@ -47,7 +47,7 @@ class Warmup:
             self._begin(partial(self._measure, ref), threading.Event())
 
     def _is_timed(self, ref: str) -> bool:
-        return self._lab.models.loaded(ref) is not None and self._lab.pace.of(ref, 1) is not None
+        return self._lab.models.loaded(ref) is not None and self._lab.pace.seconds(ref, 1) is not None
 
     def _begin(self, work: Callable[[], None], done: threading.Event) -> None:
         threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up").start()

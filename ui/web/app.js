@@ -220,7 +220,7 @@ export class Lab {
   async #teach(lesson) {
     this.lesson = lesson;
     /** @type {Lesson[]} */
-    const lessons = this.given.given.course.lessons;
+    const lessons = this.given.initial.course.lessons;
     const at = lesson ? lessons.findIndex(({ name }) => name === lesson) : 0;
     this.#lessonNow.textContent = `${at + 1} of ${lessons.length} · ${lessons[at].minutes} min`;
     const bar = find(document, "#course-bar", HTMLElement);
