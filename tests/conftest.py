@@ -3,15 +3,6 @@
 from contextlib import contextmanager
 
 import pytest
-import torch
-from hypothesis import settings
-
-from ddpm_core.engines import choose as engine
-
-torch.set_num_threads(1)
-# No deadline: the machine may be busy. Derandomised: a red run can be repeated.
-settings.register_profile("seeded", deadline=None, derandomize=True)
-settings.load_profile("seeded")
 
 # Files of more than 15 seconds, the longest first: one that began last would be waited for alone.
 SLOW = (
@@ -37,6 +28,18 @@ def pytest_configure(config):
     config.option.loadscopereorder = False  # pytest-xdist would begin with the files that have the most tests
 
 
+def pytest_sessionstart(session):
+    if session.config.pluginmanager.hasplugin("dsession"):
+        return  # the process that hands the tests out, which all workers wait for: it needs none of these libraries
+    import torch
+    from hypothesis import settings
+
+    torch.set_num_threads(1)
+    # No deadline: the machine may be busy. Derandomised: a red run can be repeated.
+    settings.register_profile("seeded", deadline=None, derandomize=True)
+    settings.load_profile("seeded")
+
+
 def pytest_collection_modifyitems(items):
     place = {name: i for i, name in enumerate(SLOW)}
     items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))  # else in the order of their names
@@ -45,6 +48,8 @@ def pytest_collection_modifyitems(items):
 @contextmanager
 def no_openvino():
     """Models load as where neither OpenVINO (converting takes a second) nor native bf16 (it rounds) is to be had."""
+    from ddpm_core.engines import choose as engine
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "find_spec", lambda name: None)
         patch.setattr(engine, "torch_precision", lambda precision, device: precision.replace("auto", "fp32"))

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 from contextlib import redirect_stderr
 from functools import cache
 from io import StringIO
@@ -23,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_train_command import words_for
 from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
-from training import ROOT, assert_same, command, environment, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
+from training import assert_same, in_two_processes, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
 from ddpm_core import (
     CheckpointError,
@@ -670,13 +669,10 @@ def test_a_later_stage_that_could_not_be_written_is_refused_before_the_first(tea
 
 
 def test_two_processes_make_the_same_students_as_one_and_end(teacher, data, tmp_path):
-    """torchrun with gloo, over both halvings, in float64."""
+    """Over both halvings, in float64."""
     run = {**METHODS["progressive"], "precision": "fp64"}
     assert main(words(teacher, data, tmp_path / "one", **run)) == 0
-    launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
-    asked = command(*words(teacher, data, tmp_path / "two", **run), launcher=launcher)
-    done = subprocess.run(asked, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    in_two_processes(words(teacher, data, tmp_path / "two", **run))
     assert weights(tmp_path / "two/1-steps", 4, "processes") == 2
     for part in ("model", "ema"):
         one, two = (weights(tmp_path / place / "1-steps", 4, part) for place in ("one", "two"))

@@ -1,13 +1,13 @@
 """The evaluator on a tiny model with a toy extractor: its scores, continuing a killed study, and what it refuses."""
 
 import csv
-import inspect
 import json
 import shutil
-import subprocess
 import sys
+import time
 import types
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
@@ -17,7 +17,8 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from training import ROOT, command, environment, process_restored  # noqa: F401
+from torch.distributed import distributed_c10d
+from training import in_two_processes, process_restored  # noqa: F401
 
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
@@ -409,24 +410,22 @@ def test_only_sources_that_have_splits_claim_one(data, tmp_path):
 
 
 def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
-    """torchrun with gloo: batches, scores and terms are shared out, what is in them stays.
+    """Batches, scores and terms are shared out, what is in them stays.
 
     The first process is slow, and the second one would not wait for it: it takes over.
     """
     options = ("--metrics", "fid,kid,bpd", "--steps", "2", "--sampler", "ddpm", "--test-images", "18")
     assert evaluate(checkpoint, data, tmp_path / "one", *options) == 0
-    source = inspect.getsource(toy_features).replace("toy_features", "features")
-    slow = source.replace("calls.append(len(images))", 'time.sleep(0.4 if os.environ["RANK"] == "0" else 0)')
-    (tmp_path / "toy_extractor.py").write_text(
-        "import os, time\nfrom datetime import timedelta\nimport numpy as np\n"
-        "from torch.distributed import distributed_c10d\n"
-        f"distributed_c10d._set_pg_timeout(timedelta(seconds=0.2))\n\n\n{slow}"
-    )
-    launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train")
-    flags = arguments(checkpoint, data, tmp_path / "two", *options)
-    run = {"cwd": ROOT, "env": environment(PYTHONPATH=str(tmp_path)), "capture_output": True, "text": True}
-    done = subprocess.run(command(*flags, launcher=launcher), timeout=240, **run)
-    assert done.returncode == 0, done.stderr
+
+    def prepare(rank):
+        def slow(images):
+            distributed_c10d._set_pg_timeout(timedelta(seconds=0.2))
+            time.sleep(0 if rank else 0.4)
+            return toy_features(images)
+
+        sys.modules["toy_extractor"].features = slow
+
+    in_two_processes(arguments(checkpoint, data, tmp_path / "two", *options), prepare)
     one, two = results(tmp_path / "one"), results(tmp_path / "two")
     assert numbers(tmp_path / "two") == numbers(tmp_path / "one") and two["bits"]["chains"] == one["bits"]["chains"]
     assert [study["runs"][0]["processes"] for study in (one, two)] == [1, 2]

@@ -1,7 +1,10 @@
 """Helpers of the trainer's tests: a data set, a configuration that trains in a second, and real processes."""
 
+import multiprocessing
 import os
+import socket
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
 
+from train.__main__ import main
 from train.fit.config import PRESETS
 from train.fit.trainer import Trainer
 
@@ -78,6 +82,31 @@ def command(*words: object, launcher: tuple[str, ...] = ()) -> list[str]:
 
 def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **extra}
+
+
+def in_two_processes(words: list[object], prepare: Callable[[int], None] = lambda rank: None) -> None:
+    """A command in two processes with gloo: as torchrun does it, but forked, as each would import for seconds.
+
+    prepare(rank) comes first in each.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def work(rank: int) -> None:
+        found = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+        os.environ.update({name: str(value) for name, value in found.items()})
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+        AcceleratorState._reset_state(reset_partial_state=True)
+        prepare(rank)
+        os._exit(main([str(word) for word in words]))  # without what ends pytest
+
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=work, args=[rank], daemon=True) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(240)
+    assert [process.exitcode for process in processes] == [0, 0]
 
 
 def fit(config, state=None) -> Trainer:
