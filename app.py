@@ -34,7 +34,7 @@ class Flags:
     allow_hub: bool = False
     """visitors of a public page may load any checkpoint of the Hub, not only those of the list"""
     limit: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """NAME=VALUE changes a limit of what visitors may ask for; may be given several times (see docs/reliability.md)"""
+    """NAME=VALUE changes a limit of what visitors may ask for; may be given several times (see docs/online.md)"""
     log_json: bool = False
     """log runs, refusals and errors to stderr, a line of JSON for each"""
     checkpoint: str = "mnist-tiny"

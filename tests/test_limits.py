@@ -86,7 +86,7 @@ def test_a_refusal_says_which_limit_it_is_and_its_value(check, within, beyond, s
 
 
 def test_the_documents_list_every_limit_with_its_defaults():
-    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "online.md").read_text(encoding="utf-8")
     for name, own, public, _ in table():
         assert f"| `{name}` | {own:,} | {public:,} |" in text, name
 

@@ -2,7 +2,7 @@
 of data.
 
 With few steps the pictures that come nearest to a teacher's are not the best ones: a chain may leave out details that
-no teacher would (docs/performance.md has numbers). Watson et al. 2022 ("Learning Fast Samplers for Diffusion Models by
+no teacher would (docs/log.md has numbers). Watson et al. 2022 ("Learning Fast Samplers for Diffusion Models by
 Differentiating Through Sample Quality") lower the kernel distance by its gradient. Here one time after another is
 moved, and stays where the distance falls: that needs no gradient of the chain, and few images.
 """

@@ -2,7 +2,7 @@
 
 A page for its own user is generous; a public one (`--share`, a Space) is safe for strangers. `--limit NAME=VALUE` of
 app.py changes one, and so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more.
-docs/reliability.md explains each. Limits that are the same on every page stand where they are checked.
+docs/online.md explains each. Limits that are the same on every page stand where they are checked.
 """
 
 from __future__ import annotations

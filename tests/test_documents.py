@@ -1,0 +1,151 @@
+"""The documents: their links lead somewhere, their examples run, their commands have the flags that they name."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import app
+import ddpm_core.__main__
+import train.__main__
+from ddpm_core.checkpoint.refs import FILES
+from ui.offered import OFFERED
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for pattern in ("*.md", "docs/*.md", "course/*.md", "checkpoints/*/README.md", "train/data/digits/*.md")
+    for path in sorted(ROOT.glob(pattern))
+}
+README, CONTRIBUTING = DOCUMENTS["README.md"], DOCUMENTS["CONTRIBUTING.md"]
+LIBRARY = DOCUMENTS["docs/library.md"]
+OWN_NETWORK = "<!-- own-network -->\n"
+
+
+def blocks(text: str, *languages: str) -> list[str]:
+    return [code for language, code in re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S) if language in languages]
+
+
+def anchors(text: str) -> set[str]:
+    """Those that GitHub makes of the headings."""
+    titles = re.findall(r"^#+ (.*)", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name):
+    prose = re.sub(r"^```.*?^```|`[^`]*`", "", DOCUMENTS[name], flags=re.M | re.S)
+    for link in re.findall(r"\]\(((?!https?:)[^)\s]+)\)", prose):
+        file, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / file if file else ROOT / name
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_a_link_to_no_heading_is_seen():
+    assert anchors("# A `b`: c?\n```\n# d\n```\n## E – f\n") == {"a-b-c", "e--f"}
+
+
+def test_the_readme_is_short_and_tests_as_ci_does():
+    assert README.count("\n") <= 110
+    command = "\npython -m pytest\n"
+    assert command in README and command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("torch_engine")
+@pytest.mark.parametrize("name", ["README.md", "docs/library.md"])
+def test_examples_run_one_after_the_other(name, capsys):
+    names = {}
+    for code in blocks(DOCUMENTS[name].partition(OWN_NETWORK)[0], "python"):
+        exec(compile(code, name, "exec"), names)
+    assert names["images"].std() > 20
+
+
+def test_own_network_example_samples_the_circle():
+    code = blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[0]
+    torch.manual_seed(0)
+    names = {}
+    exec(compile(code, "docs/library.md", "exec"), names)
+    points = names["last"].x.flatten(1)
+    radius, angle = points.norm(dim=1), torch.atan2(points[:, 1], points[:, 0])
+    assert (radius - 1).abs().mean() < 0.08
+    counts = torch.histc(angle, bins=4, min=-torch.pi, max=torch.pi)  # every quarter of the circle is visited
+    assert counts.min() > 0.15 * len(points)
+
+
+def commands() -> dict[tuple[str, ...], set[str]]:
+    """Of each command that the documents name, as words, all flags that they give it."""
+    found: dict[tuple[str, ...], set[str]] = {}
+    for text in DOCUMENTS.values():
+        lines = re.sub(r"\\\n", " ", "\n".join(blocks(text, "", "bash"))).splitlines()
+        for line in lines:
+            command = line.split(" #")[0]
+            if match := re.search(r"-m (ddpm_core|train) (\w+)(.*)|(app)\.py(.*)", command):
+                words = tuple(word for word in match.groups()[:2] if word) or ("app",)
+                preset = re.search(r"--config \S+", command) if words == ("train", "fit") else None
+                words += tuple(preset.group().split()) if preset else ()
+                found.setdefault(words, set()).update(re.findall(r" (--[\w-]+)", command[match.start() :]))
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_commands_have_the_flags_that_the_documents_give_them(words, capsys):
+    main = {"app": app.main, "ddpm_core": ddpm_core.__main__.main, "train": train.__main__.main}[words[0]]
+    with pytest.raises(SystemExit):
+        main([*words[1:], "--help"])
+    known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
+    assert commands()[words] - known == set()
+
+
+def test_the_map_and_contributing_name_only_files_that_exist():
+    table = CONTRIBUTING.split("## Map of the files")[1].split("\n## ")[0]
+    rows = [re.findall(r"`([^`]+)`", row) for row in re.findall(r"^\| (`.*?) \|", table, re.M)]
+    # the first with its folder, where the others are too
+    files = [[ROOT / names[0], *((ROOT / names[0]).parent / name for name in names[1:])] for names in rows]
+    assert len(files) > 10
+    advice = CONTRIBUTING.split("## Tests")[1].split("## What is packaged")[0]
+    files.append([ROOT / name for name in re.findall(r"`((?:ddpm_core|train|ui|tests)/[\w/.]+)`", advice)])
+    assert [str(file) for row in files for file in row if not file.exists()] == []
+
+
+def test_the_four_traces_name_functions_that_exist():
+    traces = CONTRIBUTING.split("## Four traces")[1].split("\n## ")[0].split("\n**")[1:]
+    assert len(traces) == 4
+    missing = []
+    for trace in traces:
+        steps = re.findall(r"^\d+\. `([\w/]+\.(?:py|js))` (`[^:]+`):", trace, re.M)
+        assert len(steps) == len(re.findall(r"^\d+\.", trace, re.M)) > 5
+        for file, names in steps:
+            missing += [f"{file}: {name}" for name in set(re.findall(r"`([^`]+)`", names)) - _definitions(ROOT / file)]
+    assert missing == []
+
+
+def _definitions(path: Path) -> set[str]:
+    """What a module defines: names, and with a dot what is inside them (of JavaScript, methods of classes)."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".js":
+        found = set(re.findall(r"^\s*(?:export )?(?:async )?(?:function|class|const) (\w+)", text, re.M))
+        for name, body in re.findall(r"class (\w+)[^{]*\{(.*?)^\}", text, re.M | re.S):
+            found |= {f"{name}.{method}" for method in re.findall(r"^  (?:async )?(#?\w+)\(.*\{$", body, re.M)}
+        return found
+    return _inside(ast.parse(text))
+
+
+def _inside(node: ast.AST, prefix: str = "") -> set[str]:
+    found = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found |= {prefix + child.name} | _inside(child, f"{prefix}{child.name}.")
+        else:
+            found |= _inside(child, prefix)
+    return found
+
+
+def test_a_space_preloads_what_the_page_offers():
+    front = README.split("---")[1]
+    entries = re.findall(r"^  - (google/\S+)(?: (\S+))?$", front.split("preload_from_hub:")[1].split("tags:")[0], re.M)
+    assert [name for name, _ in entries] == list(OFFERED)
+    for _, names in entries:
+        assert set(filter(None, names.split(","))) <= set(FILES)
