@@ -81,7 +81,7 @@ class Visitor:
 
     def wait_for_samples(self) -> None:
         """Wait until the network has learned, and made samples."""
-        until(lambda: self.step() > 0 or self.look()["state"] not in ("starting", "running"), 300, every=0.5)
+        until(lambda: self.step() > 0 or self.look()["state"] not in ("starting", "waiting", "running"), 300, every=0.5)
 
     def _ask(self, what: str, **asked: Any) -> dict[str, Any]:
         return self._page.ask("train", what, visitor=self._page.session, **asked)

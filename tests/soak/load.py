@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._app import App, Failed
+from ui.turns import SLICE
 
 VARY = 0.05  # that memory and open files may differ by at the end
 
@@ -105,7 +106,7 @@ def shares(app: App, visitors: int, steps: int, long_steps: int, long_images: in
         "among_themselves_seconds": among,
         "beside_seconds": max(beside),
         "ratio": max(beside) / among,
-        "passed": max(beside) <= 3 * among,
+        "passed": max(beside) <= 3 * among + SLICE,  # the long run's turn goes on at first
     }
 
 
@@ -176,6 +177,7 @@ def _cpu(app: App) -> float:
 
 def hours(app: App, seconds: float, workers: int) -> Result:
     """Mixed runs without a break: their number, and how memory, files and temporary files go on."""
+    app.warm_up(4)
     end = time.monotonic() + seconds
     counts = {"finished": 0, "left": 0, "refused": 0}
     lock = threading.Lock()
@@ -187,7 +189,6 @@ def hours(app: App, seconds: float, workers: int) -> Result:
             with lock:
                 counts[how] += 1
 
-    app.warm_up(4)
     threads = [threading.Thread(target=worker, args=(number,)) for number in range(workers)]
     for thread in threads:
         thread.start()
