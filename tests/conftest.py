@@ -1,6 +1,6 @@
 """For every test: one thread per worker, and random inputs that are the same in each run."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -35,6 +35,10 @@ def pytest_sessionstart(session):
     from hypothesis import settings
 
     torch.set_num_threads(1)
+    with suppress(ImportError):  # not everywhere
+        from ddpm_core.engines import openvino
+
+        openvino._CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": 1})
     # No deadline: the machine may be busy. Derandomised: a red run can be repeated.
     settings.register_profile("seeded", deadline=None, derandomize=True)
     settings.load_profile("seeded")

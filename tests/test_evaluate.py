@@ -510,12 +510,10 @@ def test_everything_that_takes_long_says_what_it_does(checkpoint, data, tmp_path
 
 
 def test_images_are_kept_when_asked(checkpoint, data, tmp_path):
-    out = tmp_path / "study"
-    arguments = ["--steps", "2", "--sampler", "ddim", "--metrics", "fid", "--samples", "6", "--batch", "4"]
-    arguments += ["--extractor", "toy_extractor:features", "--device", "cpu", "--keep-images"]
-    assert main(["evaluate", str(checkpoint), "--data", str(data), "--out", str(out), *arguments]) == 0
-    parts = [np.load(path)["images"] for path in sorted(out.glob("cells/*/images-*.npz"))]
-    assert np.array_equal(np.concatenate(parts), sample(load(checkpoint), range(6), 2, sampler="ddim"))
+    options = ("--steps", "2", "--sampler", "ddim", "--metrics", "fid", "--samples", "6")
+    assert main([*arguments(checkpoint, data, tmp_path, *options), "--keep-images"]) == 0
+    parts = [np.load(path)["images"] for path in sorted(tmp_path.glob("cells/*/images-*.npz"))]
+    assert np.array_equal(np.concatenate(parts), sample(exact(checkpoint), range(6), 2, sampler="ddim"))
 
 
 def test_references_are_cached_by_features_and_pixels(data, tmp_path, monkeypatch):
@@ -789,13 +787,13 @@ def test_missing_inception_weights_give_one_sentence_before_sampling(checkpoint,
     assert not (tmp_path / "study").exists()
 
 
-def test_gamma_command_keeps_it_with_the_checkpoint(checkpoint, data, tmp_path, capsys):
+def test_gamma_command_keeps_it_with_the_checkpoint(checkpoint, data, tmp_path, torch_engine):
     copy = tmp_path / "copy"
     shutil.copytree(checkpoint, copy)
     assert main(["gamma", str(copy), "--data", str(data), "--images", "10", "--device", "cpu"]) == 0
     content = json.loads((copy / "analytic_variance.json").read_text())
     assert content["images"] == 10 and content["times"][-1] == T and "image folder" in content["data"]
-    assert load(copy).gamma.shape == (T + 1,)
+    assert exact(copy).gamma.shape == (T + 1,)
     options = ("--variance", "analytic", "--metrics", "fid,bpd", "--test-images", "3")
     assert evaluate(copy, data, tmp_path / "study", *options) == 0
     assert "DDPM analytic" in (tmp_path / "study" / "table.md").read_text()

@@ -193,7 +193,7 @@ def test_threads_do_not_change_a_fused_result(process_restored):  # noqa: F811
     assert torch.equal(*results)
 
 
-def test_a_fused_run_is_resumed_and_its_result_is_an_ordinary_model(tmp_path):
+def test_a_fused_run_is_resumed_and_its_result_is_an_ordinary_model(tmp_path, torch_engine):
     folder = make_folder(tmp_path / "images")
     options = {"fused": True, "channels_last": True, "precision": "bf16", "dropout": 0.0}
     whole = fit(tiny(folder, tmp_path / "whole", **options))
@@ -208,8 +208,8 @@ def test_a_fused_run_is_resumed_and_its_result_is_an_ordinary_model(tmp_path):
     assert ddpm_core.load(tmp_path / "whole" / "model", device="cpu").source.weights == "EMA"
 
 
-def test_the_raw_weights_of_a_fused_run_are_sampled_by_an_ordinary_network(tmp_path):
-    """The compiled code can't be traced: a converted network of it would be wrong, and be kept."""
+def test_the_raw_weights_of_a_fused_run_are_sampled_by_an_ordinary_network(tmp_path, torch_engine):
+    """The compiled code can't be traced: OpenVINO's network of it would be wrong, and be kept."""
     folder = make_folder(tmp_path / "images")
     trainer = fit(tiny(folder, tmp_path / "run", fused=True, channels_last=True, sample_every=6, steps=6))
     network = trainer.snapshot(trainer.unet, "not EMA").network

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,8 @@ from training import ROOT, assert_same, command, environment, fit, flags, make_f
 
 import ddpm_core
 from train.__main__ import main
-from train.fit.config import PRESETS
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
-
-CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
-MNIST = CIFAR10.with_name("mnist")
-SHAPE = ("image_size", "widths", "blocks", "attention", "norm_groups", "conditional", "prediction")
 
 
 @pytest.fixture(scope="module")
@@ -149,21 +143,3 @@ def test_push_sends_the_model_and_it_loads_from_the_hub(folder, tmp_path, monkey
     assert "could not be reached" in error()
     push[-1] = "no good"
     assert "owner/name" in error()
-
-
-@pytest.mark.skipif(not CIFAR10.is_dir(), reason="needs ../shared/data/cifar10")
-def test_cifar10_from_local_parquet(tmp_path):
-    config = tiny(CIFAR10, tmp_path, split="test", image_size=32, memory=0.0, conditional=True, steps=2)
-    fit(replace(config, attention=(16,)))
-    model = ddpm_core.load(tmp_path / "model", device="cpu")
-    assert model.class_names[0] == "airplane" and model.null_label == 10
-
-
-@pytest.mark.skipif(not MNIST.is_dir(), reason="needs ../shared/data/mnist")
-def test_mnist_from_local_parquet(tmp_path):
-    preset = PRESETS["mnist-tiny"]
-    config = tiny(MNIST, tmp_path, split="test", steps=1, **{key: getattr(preset, key) for key in SHAPE})
-    fit(config)
-    model = ddpm_core.load(tmp_path / "model", device="cpu")
-    assert (model.channels, model.image_size, model.class_names) == (1, 28, tuple("0123456789"))
-    assert (tmp_path / "model" / "diffusion_pytorch_model.safetensors").stat().st_size < 2 * 3e6  # float32
