@@ -61,6 +61,8 @@ export class Panel {
   /** Of the models that are known, by the names of their fields. @type {Record<string, string>} */
   revisions = {};
   example = false; // what is shown is a recorded run
+  /** Show the example although it is of another model than the chosen one, if nothing runs. */
+  #showOther = () => {};
 
   /**
    * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known) and
@@ -194,11 +196,12 @@ export class Panel {
     this.element.dataset.described = String(ask);
     const eager = this.#eager;
     this.#eager = false;
-    if (!eager || sentence || this.lab.part !== this.part) return; // who has left meanwhile wants no run
+    if (!eager || sentence || this.lab.part !== this.part) return this.#showOther(); // who has left wants no run
     if (this.description?.auto === null && eager !== "now" && performance.now() < this.#since + PATIENCE) {
       this.#eager = eager;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
     } else if (eager === "now" || (this.description?.auto && !this.#runs(this.values))) this.start();
+    else this.#showOther();
   }
 
   start() {
@@ -269,19 +272,29 @@ export class Panel {
   }
 
   /**
-   * Show a recorded run while there is none of the visitor's: files in examples/, made by `python -m ui.examples`.
+   * Show a recorded run while there is none of the visitor's: files in examples/, made by `python -m ui.examples`. Where
+   * another model is chosen, as by --checkpoint, that one runs instead, if it is quick.
    * @param {(results: Result[]) => void} show
    */
   async showExample(show) {
     const answer = await fetch(new URL(`../examples/${this.part}.json`, import.meta.url)).catch(() => null);
     if (!answer?.ok) return;
-    const { results } = await answer.json();
-    if (this.stream.state !== "idle") return;
-    this.example = true;
-    show(results);
-    find(this.status, ".status-text", HTMLElement).textContent = "Change anything to run your own.";
-    find(this.status, ".tag", HTMLElement).hidden = false;
-    this.options.render();
+    const { values, results } = await answer.json();
+    const chosen = this.form.value("checkpoint");
+    const own = chosen === undefined || chosen === values.checkpoint;
+    this.#showOther = () => {
+      this.#showOther = () => {};
+      if (this.stream.state !== "idle") return;
+      this.example = true;
+      show(results);
+      const words = own ? "Change anything to run your own." : "Of another model: press Run for yours.";
+      find(this.status, ".status-text", HTMLElement).textContent = words;
+      find(this.status, ".tag", HTMLElement).hidden = false;
+      this.options.render();
+    };
+    if (own) return this.#showOther();
+    this.#eager ||= true;
+    this.changed("", false);
   }
 
   /**
