@@ -81,6 +81,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     page.locator(".course .lessons button").first.click()
     for lesson in course.LESSONS:
         at(lesson.name, lesson.part)
+        page.wait_for_selector(f"#course-bar h2:focus:text('{lesson.title}')")  # where the keyboard goes on
         assert page.get_by_text(lesson.question).is_visible() and not page.get_by_text(lesson.answer).is_visible()
         page.locator("#course-bar summary", has_text="Answer").click()
         assert page.get_by_text(lesson.answer).is_visible()

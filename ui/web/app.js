@@ -222,7 +222,7 @@ export class Lab {
     /** @type {Lesson[]} */
     const lessons = this.given.initial.course.lessons;
     const at = lesson ? lessons.findIndex(({ name }) => name === lesson) : 0;
-    this.#lessonNow.textContent = `${at + 1} of ${lessons.length} · ${lessons[at].minutes} min`;
+    this.#lessonNow.textContent = ` ${at + 1} of ${lessons.length} · ${lessons[at].minutes} min`;
     const bar = find(document, "#course-bar", HTMLElement);
     bar.hidden = !lesson;
     if (!lesson) return;

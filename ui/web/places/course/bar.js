@@ -1,5 +1,5 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
-import { el } from "../../shared/dom.js";
+import { el, find } from "../../shared/dom.js";
 import { copy } from "../../shared/share.js";
 
 /** @import { Lab } from "../../app.js" */
@@ -21,8 +21,10 @@ import { copy } from "../../shared/share.js";
  */
 
 /** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/panel.js").Eager} [eager] */
-export function begin(lab, { name, part, values }, eager = false) {
-  return lab.open(part, lab.whole(part, values), { push: true, lesson: name, eager });
+export async function begin(lab, { name, part, values }, eager = false) {
+  const changes = lab.lesson !== name;
+  await lab.open(part, lab.whole(part, values), { push: true, lesson: name, eager });
+  if (changes) find(document, "#course-bar h2", HTMLElement).focus(); // Tab goes on here, and screen readers read it
 }
 
 /** Draw the bar of a lesson. @param {Lab} lab @param {HTMLElement} bar @param {string} name */
@@ -55,7 +57,7 @@ export function draw(lab, bar, name) {
     el(
       "header",
       null,
-      el("h2", null, lesson.title),
+      el("h2", { tabindex: -1 }, lesson.title),
       el("span", { class: "info" }, `${lesson.minutes} min`),
       steps,
       end,
