@@ -192,12 +192,12 @@ def there_and_back(day: Day) -> Rows:
     out = str(day.folder / "resumed")
     data = day.config().data
     shape = ["--widths", "8", "16", "--attention", "16", "--norm-groups", "4", "--blocks", "1", "--sample-every", "0"]
-    start = ["fit", "--data", data, "--out", out, "--precision", "fp16", "--steps", "4", "--batch", "4", *shape]
+    start = ["fit", "--data", data, "--out", out, "--precision", "fp16", "--steps", "2", "--batch", "4", *shape]
     again = ["fit", "--resume", "--out", out]
     for name, words in (
         ("GPU, fp16", start),
-        ("CPU, fp32", [*again, "--steps", "6", "--device", "cpu", "--precision", "fp32"]),
-        ("GPU, fp16", [*again, "--steps", "8", "--device", "auto", "--precision", "fp16"]),
+        ("CPU, fp32", [*again, "--steps", "3", "--device", "cpu", "--precision", "fp32"]),
+        ("GPU, fp16", [*again, "--steps", "4", "--device", "auto", "--precision", "fp16"]),
     ):
         AcceleratorState._reset_state(reset_partial_state=True)  # a process has one precision, unless it forgets it
         yield {"where": name, "exit status": train(words)}

@@ -25,7 +25,8 @@ READS = {"_local_scalar_dense", "equal", "nonzero", "masked_select", "_unique2",
 FACTORIES = "tensor as_tensor zeros ones full empty arange linspace eye rand randn randint scalar_tensor"
 _here = None  # the accelerator of the block that runs
 
-torch.utils._device._device_constructors()  # torch notes once which functions make tensors: the true ones
+with torch.device("cpu"):  # the first time torch notes which functions make tensors: let it be the true ones
+    torch.empty(0)
 
 
 class OnDevice(torch.Tensor):

@@ -15,6 +15,7 @@ import urllib.request
 import zipfile
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -601,20 +602,26 @@ def test_flags_that_cannot_work_end_with_one_sentence(capsys):
         assert re.search(rf"cannot use port {port} \(address already in use\)", refusal("--port", str(port)))
 
 
-@pytest.mark.parametrize("host", ["::1", "[::1]"])
-def test_the_page_is_served_at_an_ipv6_address(host):
+@pytest.fixture
+def ipv6():
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_address_may_have_brackets(host, ipv6, monkeypatch):
+    if not ipv6:
         pytest.skip("this machine has no IPv6")
-    arguments = [sys.executable, "app.py", "--host", host, "--port", "0", "--no-browser"]
-    server = subprocess.Popen(arguments, cwd=Path(command.__file__).parent, stdout=subprocess.PIPE, text=True)
-    try:
-        address = re.fullmatch(r"DDPM Lab: (http://\[::1\]:\d+/)\n", server.stdout.readline())[1]
-        assert json.load(urllib.request.urlopen(address + "health"))["status"] == "ok"
-    finally:
-        server.terminate()
-        server.communicate(timeout=60)
+    asked = {}
+    monkeypatch.setattr(ui, "build", lambda *_: SimpleNamespace(local_url=""))
+    monkeypatch.setattr(ui, "launch", lambda _, **options: asked.update(options))
+    monkeypatch.setattr(ui, "close", lambda *_, **__: True)
+    monkeypatch.setattr(command, "_wait", lambda: False)
+    command.main(["--host", host, "--port", "0"])
+    assert asked["server_name"] == "[::1]"
 
 
 @pytest.mark.parametrize(
@@ -634,13 +641,16 @@ def test_a_browser_opens_on_a_desktop_only(environment, desktop, monkeypatch):
     assert command._desktop() == desktop
 
 
-def test_the_command_prints_the_address_asks_for_the_password_and_logs():
-    arguments = [sys.executable, "app.py", "--port", "0", "--auth", "me:secret", "--no-browser", "--log-json"]
+def test_the_command_prints_the_address_asks_for_the_password_and_logs(ipv6):
+    """At an IPv6 address, where there is one."""
+    host, expected = ("::1", r"\[::1\]") if ipv6 else ("127.0.0.1", r"127\.0\.0\.1")
+    arguments = [sys.executable, "app.py", "--host", host, "--port", "0", "--no-browser"]
+    arguments += ["--auth", "me:secret", "--log-json"]
     root = Path(command.__file__).parent
     server = subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline()
-        address = re.fullmatch(r"DDPM Lab: (http://127\.0\.0\.1:\d+/)\n", line)[1]
+        address = re.fullmatch(rf"DDPM Lab: (http://{expected}:\d+/)\n", line)[1]
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(address + "config")
         body = urllib.parse.urlencode({"username": "me", "password": "secret"}).encode()

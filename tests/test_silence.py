@@ -21,7 +21,12 @@ def spy(event, arguments):
 sys.addaudithook(spy)
 """
 WAYS = {
-    "library": "import ddpm_core; ddpm_core.sample(ddpm_core.load('mnist-tiny', engine='torch'), [1], 1)",
+    "library, then trainer": """
+import ddpm_core
+ddpm_core.sample(ddpm_core.load("mnist-tiny", engine="torch"), [1], 1)
+from train.__main__ import main
+assert main({words!r}) == 0
+""",
     "app": """
 import ui
 from ui.limits import ServerLimits
@@ -29,7 +34,6 @@ demo = ui.build("mnist-tiny", "cpu", False, ServerLimits.choose(False, []), Fals
 ui.launch(demo, server_name="127.0.0.1", server_port=None, prevent_thread_lock=True)
 ui.close(demo, 1)
 """,
-    "trainer": "from train.__main__ import main; assert main({words!r}) == 0",
 }
 # What tells is the import of OpenVINO; at once, as a model may still be loading in the background.
 END = "\nimport ddpm_core.engines.openvino, os\nos._exit(0)"
