@@ -349,7 +349,7 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "raise SystemExit('Traceback in /tmp/x')"))
     odd = Training(tmp_path / "odd", [])
     wait_for(lambda: odd.state == "error")
-    assert odd.error == "The training ended unexpectedly (code 1); the log of the app has its last words"
+    assert odd.error == "The training ended unexpectedly (code 1); the log of the app has its last lines"
     assert "Traceback in /tmp/x" in caplog.text
 
 
@@ -486,7 +486,7 @@ def test_the_page_is_answered_whatever_it_asks(place):
             assert refusal(ask, odd) == "This is not a request of the page"
     look, start, asked = asks["look"], asks["start"], {"visitor": ME, "number": "x", "points": -(10**400)}
     assert "choose from" in refusal(start, asked | {"lr": ["x"]})
-    assert "There is no run in '5'" in refusal(asks["follow"], asked | {"path": 5})
+    assert "There is no training to follow in '5'" in refusal(asks["follow"], asked | {"path": 5})
     assert asks["do"](asked | {"what": "explode"}) == {}
     assert refusal(asks["do"], asked | {"what": "keep"}) == "There is nothing to keep yet"
     assert look(asked) == {"state": "idle", "number": 0}
@@ -522,8 +522,8 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
     room = Visits(public=True, dropped=models.withdraw)
     try:
         asks = placed(room, models).questions
-        assert "of one's own" in refusal(asks["follow"], {"visitor": ME, "path": str(tmp_path)})
-        assert "of one's own" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
+        assert "on your own computer" in refusal(asks["follow"], {"visitor": ME, "path": str(tmp_path)})
+        assert "on your own computer" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
         assert asks["start"]({"visitor": ME, "data": "own", "path": "/etc"}) == {}
         wait_for(lambda: asks["look"]({"visitor": ME}).get("saved"))
         assert asks["use"]({"visitor": ME}) == {"ref": "trained-1"} and models.known("trained-1").image_size == 8

@@ -175,7 +175,10 @@ def test_a_place_is_kept_for_short_runs():
 def test_a_full_line_refuses_in_one_sentence():
     line = Turns(active=2, queue=2, clock=Clock())
     with line.join(Holder(), "a"), line.join(Holder(), "a"):
-        with pytest.raises(Full, match="You have 2 runs here already, and one visitor may have 2"), line.join("c", "a"):
+        with (
+            pytest.raises(Full, match="You have 2 runs here, and a visitor may have 2"),
+            line.join("c", "a"),
+        ):
             pass
         with line.join(Holder(), "b"), line.join(Holder(), "c"):
             with pytest.raises(Full, match=r"\(at most 2 take turns and 2 wait\): try again"), line.join("d", "d"):

@@ -143,8 +143,8 @@ def test_one_sentence_says_why_what_costs_more_bits_looks_better():
     beta = 1 - alpha_bar[112].item() / alpha_bar[1].item()
     tilde = (1 - alpha_bar[1].item()) / (1 - alpha_bar[112].item()) * beta
     said = likelihood.looks(model, chains)
-    assert "At 10 steps β̃ₜ looks better and costs more bits" in said and "83.25" in said and "23.4," in said
-    levels = [f"{127.5 * tilde**0.5:.1f} grey levels", f"has {127.5 * beta**0.5:.0f}, but"]
+    assert "At 10 steps β̃ₜ looks better but costs more bits" in said and "83.25" in said and "23.4:" in said
+    levels = [f"{127.5 * tilde**0.5:.1f} grey levels", f"that of βₜ {127.5 * beta**0.5:.0f}."]
     assert all(level in said for level in levels)
     assert likelihood.looks(model, {"beta_tilde": {"10": [20.0]}, "beta": {"10": [23.4]}}) == ""
     assert likelihood.looks(model, {"beta_tilde": chains["beta_tilde"]}) == ""
@@ -318,7 +318,7 @@ def test_a_folder_that_holds_no_study(tmp_path, place, models):
     with pytest.raises(ValueError, match="damaged"):
         ask({"folder": str(tmp_path)})
     models.public = True
-    with pytest.raises(ValueError, match="app of your own"):
+    with pytest.raises(ValueError, match="app on your own computer"):
         ask({"folder": str(STUDY)})
     assert not place.initial()["studies"]
 

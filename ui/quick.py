@@ -36,4 +36,4 @@ class Quick:
                 yield
         except Full:
             limits = f"at most {PLACES}, {PLACES // 2} of one visitor"
-            raise Refused(f"Too many ask for this at once ({limits}): try again in a moment", "quick") from None
+            raise Refused(f"Too many requests for this at once ({limits}): try again in a moment", "quick") from None

@@ -166,7 +166,7 @@ class Turns:
             limits = f"at most {self.active} take turns and {self.queue} wait"
             raise Full(f"There are too many runs now ({limits}): try again in a few minutes", self)
         if own >= max(1, room // 2):
-            raise Full(f"You have {own} runs here already, and one visitor may have {room // 2}: wait for one", self)
+            raise Full(f"You have {own} runs here, and a visitor may have {room // 2}: wait until one ends", self)
 
     def _add(self, who: Member, visitor: Hashable) -> Seat:
         place = Seat(self, who, object() if visitor is None else visitor)

@@ -51,7 +51,7 @@ LESSONS = (
         "See what a diffusion model does: it begins with pure noise, and takes a little of it away in each step.",
         "Run the 50 steps. Then drag the slider under the pictures back and forth.",
         "Run 50 steps",
-        "From which step on do you know the four digits: in the picture now, and in the network's best guess?",
+        "From which step on can you tell the four digits: in the picture now, and in the network's best guess?",
         "In the picture from about step 30, in the guess from about step 20. At step 10 the guess is a blur: the "
         "average of all digits that are still possible. It may change its mind on the way. First the large shapes "
         "are settled, then the details.",
@@ -62,13 +62,13 @@ LESSONS = (
         3,
         "forward",
         {"picture": "lighthouse", "schedule": "linear", "t": 250, "seed": 13},
-        "See the way that the model learns to go back: noise is added to a picture, in 1000 small steps. "
+        "See the path that the model will learn to go back: noise is added to a picture, in 1000 small steps. "
         "Nothing is learned here.",
         "Drag t from 0 to 1000, slowly.",
         "Start at t = 250",
         "From t = 260 on there is more noise than picture. Why can you still see the lighthouse at t = 400?",
         "Each pixel is mostly noise, but your eye averages over many pixels: noise cancels, a large shape does not. "
-        "So details are lost first and large shapes last. On the way back the order is the other way round.",
+        "So details are lost first and large shapes last. On the way back the order is reversed.",
     ),
     Lesson(
         "memory",
@@ -77,7 +77,7 @@ LESSONS = (
         "latents",
         DIGITS | {"mode": "reconstruct", "seed": 13, "count": 8, "steps": 20},
         "Find out when it is decided what a picture shows.",
-        "One digit is noised up to four times t, and each result is denoised eight times, with other noise each time.",
+        "One digit is noised up to four times t. Each result is denoised eight times, with different noise each time.",
         "Noise and denoise",
         "In which row do all eight show the same digit, and why not in the others?",
         "In the last one, t = 250: there the noisy picture still knows its digit, and only details are made up. At "
@@ -106,12 +106,12 @@ LESSONS = (
         DIGITS
         | {"label": "5", "steps": 2, "sampler": "ddim", "seed": 13, "count": 4}
         | {"checkpoint_b": "mnist-tiny-consistency", "steps_b": 2, "sampler_b": "consistency"},
-        "Fifty steps are slow. A student network can learn from its teacher to do with two.",
+        "Fifty steps are slow. A student network learns from its teacher to need only two.",
         "Let the teacher (A) and its student (B) draw the digit 5 in two steps, from the same noise.",
         "Run 2 steps of both",
         "What has the teacher drawn? Then give it 10 steps: does it need the student?",
         "From pure noise its best guess is the average of all fives, a blur, and two steps are too few to correct "
-        "it. The student was trained to name the end of the way at once. With 10 steps the teacher draws good fives, "
+        "it. The student was trained to give the end result at once. With 10 steps the teacher draws good fives, "
         "too: the student saves time.",
     ),
 )

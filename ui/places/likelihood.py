@@ -69,7 +69,13 @@ class Likelihood(Request):
     )
     label: str = declare(LABEL, "any")
     folder: str = declare(
-        Text("folder", "Results folder", "The --out of python -m train evaluate, here", placeholder="docs/study"), ""
+        Text(
+            "folder",
+            "Results folder",
+            "What --out of train evaluate named, here",
+            placeholder="docs/study",
+        ),
+        "",
     )
 
     def pictures(self, model: ModelSpec) -> tuple[np.ndarray, list[int] | None]:
@@ -283,9 +289,9 @@ def looks(model: ModelSpec, chains: dict[str, dict[str, list[float | None]]]) ->
     if more <= less or not clean <= HARD * expected < noisy:
         return ""
     return (
-        f"At {steps} steps β̃ₜ looks better and costs more bits: its last noise has {formats.grey(clean)} grey levels "
-        f"where that of βₜ has {formats.grey(noisy)}, but it takes {more:.4g} bits/dim where βₜ takes {less:.4g}, as "
-        "its steps claim to be surer than so few can be."
+        f"At {steps} steps β̃ₜ looks better but costs more bits. Its last noise is {formats.grey(clean)} grey levels, "
+        f"that of βₜ {formats.grey(noisy)}. But it takes {more:.4g} bits/dim, and βₜ {less:.4g}: β̃ₜ is too "
+        "small for the errors that so few steps make."
     )
 
 
@@ -330,7 +336,7 @@ class LikelihoodPlace(Place):
     def _study(self, values: Values) -> Values:
         """{folder} of `train evaluate`, on this machine -> `study.read`. Not on a public page."""
         if self.lab.public:
-            raise ValueError("Folders can be opened in an app of your own only")
+            raise ValueError("Only an app on your own computer opens folders")
         return study.read(str(values.get("folder") or ""), self.lab.models.references())
 
 

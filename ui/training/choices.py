@@ -38,7 +38,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "data": {
         "digits": Option(
             "3,000 digits",
-            "Handwritten, of MNIST; they come with the lab.",
+            "Handwritten digits of MNIST, which come with the lab.",
             ("--data", "digits", "--sample-count", str(SAMPLES), *DIGITS_FORM),
         ),
         "own": Option("My own", "A folder of images on this computer, or a data set.", short="own pictures"),
@@ -46,13 +46,13 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "prediction": {
         "v": Option(
             "v",
-            "A mix of noise and picture, √ᾱ ε − √(1−ᾱ) x₀, that is as easy at every t.",
+            "A mix of noise and picture, √ᾱ ε − √(1−ᾱ) x₀, that is about equally hard to predict at every t.",
             ("--prediction", "v"),
             "v",
         ),
         "epsilon": Option(
             "ε, the noise",
-            "As in the paper. At large t a small error of ε is a large one of x̂₀.",
+            "As in the paper. At large t, a small error in ε is a large error in x̂₀.",
             ("--prediction", "epsilon"),
             "ε",
         ),
@@ -78,7 +78,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
         ),
         "vlb": Option(
             "The bound, every t alike",
-            "L (Eq. 5), for the likelihood. It cares most for small t, where details are; shapes come later.",
+            "L (Eq. 5), for the likelihood. Small t counts most, where details are; shapes come later.",
             ("--loss", "vlb", "--times", "uniform"),
             "bound",
         ),
@@ -86,7 +86,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "lr": {
         "low": Option(".0005", "Small steps: safe, and slower.", ("--lr", "5e-4"), "lr .0005"),
         "middle": Option(".002", "As for the embedded digits model.", ("--lr", "2e-3")),
-        "high": Option(".008", "Large steps: faster at first, and restless.", ("--lr", "8e-3"), "lr .008"),
+        "high": Option(".008", "Large steps: faster at first, less steady.", ("--lr", "8e-3"), "lr .008"),
     },
     "width": {
         "narrow": Option(
@@ -122,7 +122,7 @@ class Recipe(Request):
         "",
     )
     prediction: str = declare(_choice("prediction", "prediction", "The network predicts"), "v")
-    objective: str = declare(_choice("objective", "loss", "Loss, and the t it is taken at"), "lognormal")
+    objective: str = declare(_choice("objective", "loss", "Loss, and how t is drawn"), "lognormal")
     length: str = declare(_choice("length", "length", "Length"), "short")
     lr: str = declare(_choice("lr", "learning rate", "Learning rate", more=True), "middle")
     width: str = declare(_choice("width", "width", "Width of the network", more=True), "middle")

@@ -194,7 +194,7 @@ class Training:
         if code == -9:
             return "The training was killed, perhaps because the memory was full"
         log.error("a training ended with code %d:\n%s", code, "\n".join(lines))  # not for a public page's visitors
-        return f"The training ended unexpectedly (code {code}); the log of the app has its last words"
+        return f"The training ended unexpectedly (code {code}); the log of the app has its last lines"
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -90,11 +90,11 @@ class Visits:
     def follow(self, visit: Visit, path: object) -> None:
         """Show the run of another terminal. Raises ValueError where there is none."""
         if self.public:
-            raise ValueError("Only a page of one's own follows folders")
+            raise ValueError("Only a page on your own computer follows a folder")
         text = str(path or "").strip()
         found = RunFolder(Path(os.path.expanduser(text)))
         if not text or not found.exists():
-            raise ValueError(f"There is no run in {text!r} that says how it goes: give the --out of a `train fit`")
+            raise ValueError(f"There is no training to follow in {text!r}: give what --out of `train fit` named")
         with self._lock:
             self._drop_run(visit)
             visit.number += 1
@@ -112,7 +112,7 @@ class Visits:
     def keep(self, visit: Visit) -> Path:
         """Copy a run where it stays, for `train fit --resume`. Raises ValueError when there is nothing to keep."""
         if self.public:
-            raise ValueError("Only a page of one's own writes to the disk")
+            raise ValueError("Only a page on your own computer writes to its disk")
         training = visit.training
         if training is None or not any((training.run.path / "checkpoints").glob("step-*.pt")):
             raise ValueError("There is nothing to keep yet")

@@ -9,9 +9,9 @@ import { Rows } from "./latents/rows.js";
 
 const LEAD = {
   reconstruct:
-    "Each row noises the picture up to t, and undoes the noise again with other draws. What the pictures of a row share is what xₜ still knows (Fig. 7).",
+    "Each row noises the picture up to t, and undoes the noise several times, with new noise each time. What the pictures of a row share is what xₜ still knows (Fig. 7).",
   interpolate:
-    "Each row noises both pictures up to t, mixes the two latents, and undoes the noise with one and the same draw. Small t blends pixels, large t invents (Figs. 8, 9).",
+    "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
 };
 const STAGE = `
 <p class="lead"></p>

@@ -42,7 +42,7 @@ export function draw(lab, bar, name) {
   };
   /** @param {number} by */
   const move = (by) => {
-    const button = action(by < 0 ? "◂" : "▸", by < 0 ? "Lesson before" : "Next lesson", () =>
+    const button = action(by < 0 ? "◂" : "▸", by < 0 ? "Previous lesson" : "Next lesson", () =>
       begin(lab, lessons[at + by]),
     );
     button.disabled = !lessons[at + by];
@@ -76,7 +76,11 @@ function teacher(lab) {
     "details",
     { class: "teacher" },
     el("summary", null, "For teachers"),
-    el("p", { class: "info" }, "Set the page up as your class shall find it, and tick the controls that it may use."),
+    el(
+      "p",
+      { class: "info" },
+      "Set up the page as your class should find it, and tick the controls that students may use.",
+    ),
     box,
     el("div", { class: "row" }, button, said),
   );

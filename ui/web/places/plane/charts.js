@@ -110,7 +110,7 @@ export function numbers(mixture, frames) {
     el("th", text ? { scope: "col" } : null, text),
   );
   const caption =
-    "Spread is the trace of the covariance. ± is the standard error; what is more than three of them off is bold.";
+    "Spread is the trace of the covariance. ± is the standard error; values more than three of them away are bold.";
   return el(
     "table",
     null,

@@ -56,8 +56,8 @@ export function sentence(step, error, first) {
   if (step === 0) return "Random weights: noise goes in, noise comes out.";
   if (!error || !first) return "";
   const share = error / first;
-  if (share > 0.75) return "It learns how bright a picture is, and where: blots.";
-  if (share > 0.52) return "Blots become strokes.";
+  if (share > 0.75) return "It learns how bright a picture is, and where: spots.";
+  if (share > 0.52) return "Spots become strokes.";
   if (share > 0.44) return "Strokes find their places: some digits can be read.";
   return "It knows what the pictures are made of; from here on it refines.";
 }
