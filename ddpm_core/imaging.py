@@ -22,7 +22,14 @@ T = TypeVar("T")
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
-    """(N, C, H, W) in [−1, 1], clipped there, to uint8 (N, H, W, C), rounded to the nearest of 256 levels."""
+    """Pixels of 256 levels, rounded to the nearest.
+
+    Arguments:
+        x: (N, C, H, W) in [−1, 1], clipped there.
+
+    Returns:
+        uint8 (N, H, W, C).
+    """
     if x.device.type != "cpu":  # a byte for each number leaves the device, not four
         levels = x.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
         return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
@@ -34,7 +41,18 @@ def to_uint8(x: Tensor) -> np.ndarray:
 
 
 def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """uint8 (N, H, W, C) to (N, C, H, W) of a float dtype: x/127.5 − 1, as the paper scales its data."""
+    """x/127.5 − 1, as the paper scales its data.
+
+    Arguments:
+        images: uint8 (N, H, W, C).
+        dtype: of the result.
+
+    Returns:
+        (N, C, H, W) in [−1, 1].
+
+    Raises:
+        ValueError: for another dtype or number of axes.
+    """
     images = torch.as_tensor(images)
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")

@@ -58,16 +58,7 @@ class Source:
 
 @dataclass(kw_only=True, repr=False)
 class ModelSpec:
-    """What is known of a model without its network.
-
-    image_size: pixels a side. prediction: what the network predicts, one of names.PREDICTIONS. variance: the
-    checkpoint's own reverse variance, one of names.OWN_VARIANCES. num_classes: the null label is not counted; labels
-    are 0..num_classes − 1. null_label: the label that means "no class". clip: whether the checkpoint asks for x̂_0 to be
-    clipped. gamma: Γ_t for the variance "analytic", float64 (T + 1,), or None where it was not estimated
-    (ddpm_core.analytic). optimised: the times of the spacing "optimised", or None where they were not searched
-    (ddpm_core.optimised). student: what a distilled model was made for, None for any other. Raises ValueError for other
-    values.
-    """
+    """What is known of a model without its network: the attributes of `Model` but that one. Raises ValueError as it."""
 
     schedule: NoiseSchedule
     image_size: int
@@ -106,8 +97,25 @@ class ModelSpec:
 class Model(ModelSpec):
     """A network, what it was trained to predict, and under which schedule.
 
-    network(x, t_index, labels) -> tensor like x, (N, C, H, W), with 2C channels for a learned variance; t_index = t − 1
-    and labels are int64 (N,), labels None for a model without classes.
+    Attributes:
+        schedule: β_t of the forward process.
+        image_size: pixels a side.
+        channels: of an image.
+        prediction: what the network predicts, one of names.PREDICTIONS.
+        variance: the checkpoint's own reverse variance, one of names.OWN_VARIANCES.
+        num_classes: labels are 0..num_classes − 1; the null label is not counted.
+        null_label: the label that means "no class", None where there is none.
+        class_names: one for each class, or None.
+        clip: whether the checkpoint asks for x̂_0 to be clipped to [−1, 1].
+        source: where it was loaded from, None for a model of one's own.
+        gamma: Γ_t for the variance "analytic", float64 (T + 1,), None where it was not estimated.
+        optimised: the times of the spacing "optimised", None where they were not searched.
+        student: what a distilled model was made for, None for any other.
+        network: network(x, t_index, labels) → tensor like x, (N, C, H, W), with 2C channels for a learned variance.
+            t_index = t − 1 and labels are int64 (N,), labels None for a model without classes.
+
+    Raises:
+        ValueError: for other values.
     """
 
     network: Network

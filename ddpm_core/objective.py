@@ -33,8 +33,18 @@ def l_simple(
 ) -> Tensor:
     """‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
 
-    x_0, eps: (N, C, H, W); t: int64 (N,), 1..T, best on the CPU; labels: (N,) or None. The target is ε, x_0, v or μ̃ as
-    `prediction` says. With a learned variance the second half of the network's channels is left out. Returns (N,).
+    Arguments:
+        network: network(x, t − 1, labels) → (N, C, H, W), with 2C channels for a learned variance.
+        schedule: β_t and what follows from it.
+        x_0: (N, C, H, W).
+        t: int64 (N,), 1..T, best on the CPU.
+        eps: ε, like x_0.
+        labels: int64 (N,), None for a model without classes.
+        prediction: the target: ε, x_0, v or μ̃.
+        variance: with a learned one the second half of the network's channels is left out.
+
+    Returns:
+        The loss of each image, (N,).
     """
     x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
     return _squared_error(schedule, prediction, _split(output, variance)[0], x_0, x_t, t, eps)

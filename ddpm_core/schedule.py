@@ -21,11 +21,17 @@ SMALLEST = torch.finfo(torch.float64).tiny  # smaller numbers have fewer digits,
 class NoiseSchedule:
     """Variances of the forward process q(x_t | x_{t−1}) = N(√(1 − β_t) x_{t−1}, β_t I), Eq. 2.
 
-    beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1 (beta[T] = 1 is allowed: zero
-        terminal signal-to-noise ratio). ᾱ_t is 0 at T at most: where it vanished sooner, a step would be 0/0.
-    config: the `scheduler_config.json` fields that rebuild it through `from_config`.
+    Use the class methods to make one.
 
-    Use the class methods; they raise ValueError for values outside these ranges.
+    Attributes:
+        beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1 (beta[T] = 1 is allowed: zero
+            terminal signal-to-noise ratio). ᾱ_t is 0 at T at most: where it vanished sooner, a step would be 0/0.
+        config: the `scheduler_config.json` fields that rebuild it through `from_config`.
+        alpha: α_t = 1 − β_t, like beta.
+        alpha_bar: ᾱ_t = ∏ α_i, like beta, with ᾱ_0 = 1.
+
+    Raises:
+        ValueError: for values outside these ranges.
     """
 
     beta: Tensor
@@ -65,22 +71,42 @@ class NoiseSchedule:
 
     @classmethod
     def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:
-        """β rises linearly from beta_start to beta_end: the paper's schedule (section 4)."""
+        """β rises linearly: the paper's schedule (section 4).
+
+        Arguments:
+            T: steps of the forward process.
+            beta_start: β_1.
+            beta_end: β_T.
+        """
         return cls._named("linear", T, beta_start=beta_start, beta_end=beta_end)
 
     @classmethod
     def quadratic(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:
-        """√β rises linearly (diffusers' "scaled_linear")."""
+        """√β rises linearly (diffusers' "scaled_linear").
+
+        Arguments:
+            T: steps of the forward process.
+            beta_start: β_1.
+            beta_end: β_T.
+        """
         return cls._named("scaled_linear", T, beta_start=beta_start, beta_end=beta_end)
 
     @classmethod
     def cosine(cls, T: int = 1000) -> NoiseSchedule:
-        """ᾱ_t ∝ cos²((t/T + .008)/1.008 · π/2), β capped at .999 (Nichol & Dhariwal 2021, Eq. 17)."""
+        """ᾱ_t ∝ cos²((t/T + .008)/1.008 · π/2), β capped at .999 (Nichol & Dhariwal 2021, Eq. 17).
+
+        Arguments:
+            T: steps of the forward process.
+        """
         return cls._named("squaredcos_cap_v2", T)
 
     @classmethod
     def from_betas(cls, betas: Sequence[float] | Tensor) -> NoiseSchedule:
-        """Any β_1..β_T, given in this order (length T, without β_0)."""
+        """Any β_1..β_T.
+
+        Arguments:
+            betas: T numbers in this order, without β_0; above 0 and below 1, only the last one may be 1.
+        """
         betas = torch.as_tensor(betas, dtype=torch.float64).cpu()
         if betas.ndim != 1 or len(betas) == 0:
             raise ValueError(f"betas must be a list of at least one number, got shape {tuple(betas.shape)}")
@@ -109,9 +135,13 @@ class NoiseSchedule:
 
     @classmethod
     def from_config(cls, config: Mapping) -> NoiseSchedule:
-        """The schedule that a `scheduler_config.json` describes; absent fields have diffusers' defaults.
+        """The schedule that a `scheduler_config.json` describes.
 
-        Raises ValueError for a beta_schedule that diffusers' DDPMScheduler does not know.
+        Arguments:
+            config: the fields of the file; absent ones have diffusers' defaults.
+
+        Raises:
+            ValueError: for a beta_schedule that diffusers' DDPMScheduler does not know.
         """
         if config.get("trained_betas") is not None:
             schedule = cls.from_betas(config["trained_betas"])
