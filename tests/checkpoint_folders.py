@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,8 @@ def write(
     network.mkdir(parents=True, exist_ok=True)
     schedule.mkdir(exist_ok=True)
     fields = {key: value for key, value in {**CONFIGS[config], **unet}.items() if value is not ...}
-    torch.manual_seed(seed)
     buildable = {key: value for key, value in fields.items() if not key.startswith("_")}
-    weights = {key: value.clone() for key, value in UNet2DModel(**buildable).state_dict().items()}
+    weights = {key: value.clone() for key, value in _weights(json.dumps(buildable), seed).items()}
     write_json(network / "config.json", fields)
     table = {**SCHEDULER, **(scheduler or {})}
     write_json(schedule / "scheduler_config.json", {key: value for key, value in table.items() if value is not ...})
@@ -94,6 +94,12 @@ def write(
     else:
         save_file(weights, network / "diffusion_pytorch_model.safetensors")
     return weights
+
+
+@lru_cache(maxsize=8)  # most tests begin with the same, and a network takes a while to be built
+def _weights(fields: str, seed: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    return UNet2DModel(**json.loads(fields)).state_dict()
 
 
 def write_json(path: Path, content: Any) -> None:

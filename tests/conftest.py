@@ -1,15 +1,18 @@
 """For every test: one thread per worker, and random inputs that are the same in each run."""
 
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
-# Files of more than 15 seconds, the longest first: one that began last would be waited for alone.
+# Files that take longest, the longest first: one that began last would be waited for alone.
 SLOW = (
-    *("test_app", "test_engine", "test_train_processes", "test_evaluate", "test_player", "test_train_tab"),
-    *("test_train", "test_explore_page", "test_openvino_graph", "test_share", "test_hub", "test_lab_page"),
-    *("test_optimised", "test_distill", "test_silence", "test_accelerator", "test_benchmarks"),
+    *("test_app", "test_engine", "test_evaluate", "test_distill", "test_fused", "test_train", "test_train_processes"),
+    *("test_checkpoint", "test_public", "test_train_tab", "test_explore_page", "test_benchmarks", "test_accelerator"),
+    *("test_lessons", "test_silence", "test_examples", "test_openvino_graph", "test_hub", "test_chains"),
+    *("test_optimised", "test_course"),
 )
+assert all(Path(__file__).with_name(f"{name}.py").is_file() for name in SLOW)
 
 
 def pytest_addoption(parser):
