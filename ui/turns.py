@@ -91,9 +91,8 @@ class Turns:
     """Shares the network among visitors: a lock whose holder gives way between two steps.
 
     The next turn is that of the visitor who has computed least, so each gets the same time, whatever a step of theirs
-    takes. A visitor's own runs are computed one after another. Who comes starts level with those who are there, and
-    keeps what it has had too much when it comes back before the others have caught up. Loading a model counts as
-    computing.
+    takes. A visitor's own runs are computed one after another. A newcomer starts at the lowest used time; a visitor who
+    returns before the others have caught up keeps a surplus. Loading a model counts as computing.
 
     At most `active` runs take turns, and at most `queue` more may wait, in the order in which they came.
 
@@ -228,7 +227,7 @@ class Turns:
         place.wake()
 
     def _admit(self) -> None:
-        """Let those who wait take turns, as many as may. They start level with the others."""
+        """Let those who wait take turns, as many as may. They start at the lowest used time of the others."""
         self._raise_level()
         admitted = self._admitted()
         for place in self._waiting():
