@@ -1,7 +1,7 @@
 """Pictures of every part of the page, to be looked at: `python tests/screenshots.py FOLDER`.
 
 Each part as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at four
-sizes; `compare.gif` for the README. `python tests/screenshots.py icons` makes the pictures of ui/web/icons anew.
+sizes. `python tests/screenshots.py icons` makes the pictures of ui/web/icons anew, and `gifs` those of docs/.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROJECTORS = ((1024, 768), (1280, 720), (1280, 800), (1920, 1080))
 # Runs of some seconds: with this class and seed the digits of Compare are clear after 10 steps.
 COMPARE = "tab=compare&steps=10&steps_b=10&variance=beta&variance_b=beta_tilde&count=4&label=3&seed=42"
 RUNS = {
-    "watch": "tab=watch&seed=13&count=4",
+    "watch": "tab=watch&seed=14&count=4",
     "compare": COMPARE,
     "grid": "tab=grid&columns=5,10,20",
     "plane": "tab=plane",
@@ -35,6 +35,7 @@ RUNS = {
 }
 PARTS = (*RUNS, "forward", "train", "course")
 ICONS = FILES / "icons"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def opened(page: Page, url: str, query: str) -> None:
@@ -81,18 +82,22 @@ def project(browser: Browser, url: str, folder: Path) -> None:
     page.close()
 
 
-def animate(browser: Browser, url: str, path: Path) -> None:
-    """The player of a comparison, as its scrubber goes from noise to pictures."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    finished(page, url, "compare")
-    player, frames = page.locator(".ddpm-player"), []
-    for k in range(10):
+def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
+    """A finished run, as its scrubber goes from noise to pictures."""
+    page = browser.new_page(viewport={"width": 1080, "height": 760})
+    finished(page, url, part)
+    page.add_style_tag(content="* { animation: none !important; transition: none !important }")
+    frames = []
+    for k in ticks:
         page.locator(".scrubber").fill(str(k))
         page.wait_for_selector(f".ddpm-player[data-k='{k}']")
-        page.wait_for_timeout(150)
-        shot = Image.open(io.BytesIO(player.screenshot()))
-        frames.append(shot.resize((shot.width * 3 // 4, shot.height * 3 // 4)).quantize(64))
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[350] * 9 + [2500], loop=0, optimize=True)
+        page.wait_for_timeout(300)
+        frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+    middle = frames[len(frames) // 2].quantize(160)  # one palette for all, without which a GIF is twice as large
+    first, *rest = (frame.quantize(palette=middle, dither=Image.Dither.NONE) for frame in frames)
+    each = 3600 // len(frames)
+    durations = [700, *[each] * (len(rest) - 1), 3000]
+    first.save(DOCS / f"{part}.gif", save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)
     page.close()
 
 
@@ -120,16 +125,18 @@ def main(where: str) -> None:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
         if where == "icons":
             icons(browser, app.local_url)
+        elif where == "gifs":
+            animate(browser, app.local_url, "watch", [*range(0, 20, 4), *range(20, 46, 2), *range(46, 50)])
+            animate(browser, app.local_url, "compare", [*range(10)])
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shoot(browser, app.local_url, folder)
             project(browser, app.local_url, folder)
-            animate(browser, app.local_url, folder / "compare.gif")
         browser.close()
     ui.close(app)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python tests/screenshots.py FOLDER")
+        sys.exit("usage: python tests/screenshots.py FOLDER | icons | gifs")
     main(sys.argv[1])

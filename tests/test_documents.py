@@ -1,6 +1,7 @@
 """The documents: their links lead somewhere, their examples run, their commands have the flags that they name."""
 
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def commands() -> dict[tuple[str, ...], set[str]]:
         lines = re.sub(r"\\\n", " ", "\n".join(blocks(text, "", "bash"))).splitlines()
         for line in lines:
             command = line.split(" #")[0]
-            if match := re.search(r"-m (ddpm_core|train) (\w+)(.*)|(app)\.py(.*)", command):
+            if match := re.search(r"-m (ddpm_core|train|benchmarks) (\w+)(.*)|(app)\.py(.*)", command):
                 words = tuple(word for word in match.groups()[:2] if word) or ("app",)
                 preset = re.search(r"--config \S+", command) if words == ("train", "fit") else None
                 words += tuple(preset.group().split()) if preset else ()
@@ -92,9 +93,13 @@ def commands() -> dict[tuple[str, ...], set[str]]:
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_commands_have_the_flags_that_the_documents_give_them(words, capsys):
-    main = {"app": app.main, "ddpm_core": ddpm_core.__main__.main, "train": train.__main__.main}[words[0]]
+    mains = {"app": app.main, "ddpm_core": ddpm_core.__main__.main, "train": train.__main__.main}
+    if words[0] == "benchmarks":
+        main, arguments = importlib.import_module(f"benchmarks.{words[1]}").main, words[2:]
+    else:
+        main, arguments = mains[words[0]], words[1:]
     with pytest.raises(SystemExit):
-        main([*words[1:], "--help"])
+        main([*arguments, "--help"])
     known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
     assert commands()[words] - known == set()
 
