@@ -16,7 +16,7 @@ from browser import browser, page  # noqa: F401
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from soak import fuzz
-from soak.calls import VALUES, Call, Fuzz, given, json_call
+from soak.calls import VALUES, Call, Fuzz, json_call, page_data
 
 import ui
 from ui import server, web
@@ -111,7 +111,7 @@ def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base
     assert tags["title"] == "DDPM Lab" and tags["description"].endswith(".")
     assert tags["image"].startswith(f"{base}/web/{web.version()}/")
     assert got(port, tags["image"].removeprefix(base))[1]["content-type"] == "image/png"
-    given(text)
+    page_data(text)
 
 
 def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):
@@ -214,7 +214,7 @@ def test_strangers_get_no_other_checkpoint_and_no_large_run(wrong, sentence, por
 
 def test_strangers_neither_train_nor_open_folders(port):
     assert asked(port, "train", "look", {}) == {"error": "There is no such place on this page"}
-    assert "own only" in asked(port, "likelihood", "study", {"folder": "/etc"})["error"]
+    assert "on your own computer" in asked(port, "likelihood", "study", {"folder": "/etc"})["error"]
 
 
 def test_health(port):
@@ -313,7 +313,7 @@ def test_an_event_whose_listener_has_gone_ends_alone(app, port):
 
 
 def test_no_file_route_gives_what_is_outside(port):
-    fuzzing = Fuzz(given(got(port, "/")[2]), seed=0)
+    fuzzing = Fuzz(page_data(got(port, "/")[2]), seed=0)
     for _ in range(60):
         call = fuzzing.file()
         answer = fuzz.send(port, call)
@@ -323,7 +323,7 @@ def test_no_file_route_gives_what_is_outside(port):
 
 def test_random_calls_are_answered(port):
     """A few of those of tests/soak."""
-    fuzzing = Fuzz(given(got(port, "/")[2]), seed=4)
+    fuzzing = Fuzz(page_data(got(port, "/")[2]), seed=4)
     for _ in range(150):
         call = fuzzing.call()
         assert fuzz.judged(call, fuzz.send(port, call)) == "", call
@@ -375,7 +375,7 @@ def test_after_the_login_there_is_the_page(locked):
     status, cookies = entered(port, "secret")
     assert status == 200 and cookies
     _, _, text = got(port, "/", headers={"Cookie": cookies})
-    assert given(text)["first"] == "mnist-tiny"
+    assert page_data(text)["first"] == "mnist-tiny"
     assert 'id="given"' not in got(port, "/", headers={"Cookie": re.sub("=.*", "=guess", cookies)})[2]
 
 

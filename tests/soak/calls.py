@@ -59,7 +59,7 @@ def json_call(path: str, content: Any) -> Call:
     return Call("POST", path, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
 
-def given(page: str) -> dict[str, Any]:
+def page_data(page: str) -> dict[str, Any]:
     """What a page has from the beginning."""
     found = re.search(r'<script type="application/json" id="given">(.*?)</script>', page, re.S)
     assert found is not None
@@ -67,7 +67,7 @@ def given(page: str) -> dict[str, Any]:
 
 
 class Fuzz:
-    """Makes calls, from a seed. given: see there."""
+    """Makes calls, from a seed. given: `page_data`."""
 
     def __init__(self, given: dict[str, Any], seed: int):
         self._random = random.Random(seed)
