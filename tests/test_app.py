@@ -186,7 +186,7 @@ def post(url, name, *data):
     return f"{url}gradio_api/call/{name}/{ask(url, f'call/{name}', data=data)['event_id']}"
 
 
-LONG = ("cifar10-tiny", "ddpm", 1000, "linspace", "beta", 0, True, 1, 16, "any", 1)
+LONG = ("cifar10-tiny", "ddpm", 1000, "linspace", "beta", 0, True, 1, 4, "any", 1)
 
 
 @pytest.fixture
@@ -256,15 +256,15 @@ def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, hea
 
 
 @pytest.mark.parametrize("odd", [["a"], None, {}, 10**400, "x" * 5000], ids=lambda odd: str(odd)[:20])
-def test_odd_values_are_answered(url, served, odd):
-    """Whatever a script sends in the place of the page."""
-    for part, fields in (
-        (part, form.kinds()) for place in served.places.values() for part, form in place.forms.items()
-    ):
-        for name in fields:
-            got = ask(url, "run/ask", data=[part, "describe", {name: odd}], session_hash="odd")["data"][0]
-            assert "error" in got or "estimate" in got, (part, name)
-            assert "\n" not in got.get("error", "")
+def test_odd_values_are_answered(served, odd):
+    """In each field of each part, one after another; test_public sends some of them."""
+    for place in served.places.values():
+        for part, form in place.forms.items():
+            for name in form.kinds():
+                try:
+                    assert "estimate" in place.describe(place.request(part, {name: odd})), (part, name)
+                except (ValueError, ddpm_core.CheckpointError) as refusal:
+                    assert str(refusal) and "\n" not in str(refusal), (part, name)
 
 
 def test_runs_are_not_taken_past_the_queue(url):
@@ -334,16 +334,16 @@ def test_the_page_is_alive_before_anything_is_pressed(page, url):  # noqa: F811
 
 
 def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, url):  # noqa: F811
-    lab = opened(page, url, steps=60, count=4)
+    lab = opened(page, url, steps=24, count=2)
     if lab.get_attribute(".part-watch", "data-state") == "idle":
         lab.click(".part-watch .run")
-    lab.wait_for_selector(".part-watch[data-state=finished] .ddpm-player[data-frames='60']")
+    lab.wait_for_selector(".part-watch[data-state=finished] .ddpm-player[data-frames='24']")
     lab.locator(".scrubber").press("End")
     final = shown(lab)
     lab.locator(".scrubber").press("Home")
     lab.wait_for_selector(".ddpm-player[data-k='0'][data-live=false]")
     assert shown(lab) != final
-    assert "step 1/60" in lab.inner_text(".readouts")
+    assert "step 1/24" in lab.inner_text(".readouts")
     lab.locator(".scrubber").press("End")
     assert shown(lab) == final
     assert "σ 0: no noise added" in lab.inner_text(".readouts")
@@ -382,7 +382,7 @@ def test_a_wrong_seed_is_refused_with_the_range(page, url, seed):  # noqa: F811
 
 
 def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):  # noqa: F811
-    window = opened(page, url, steps=1000, count=16)
+    window = opened(page, url, steps=1000, count=4)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
     old = window.get_attribute(".part-watch", "data-run")
@@ -397,7 +397,7 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):  # 
 
 
 def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):  # noqa: F811
-    window = opened(page, url, steps=1000, count=16)
+    window = opened(page, url, steps=1000, count=4)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
     before = window.get_attribute(".part-watch", "data-run")
@@ -408,10 +408,10 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):  # noqa: F81
 
 
 def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url, lab):  # noqa: F811
-    one = opened(page, url, steps=1000, count=16)
+    one = opened(page, url, steps=1000, count=4)
     one.click(".part-watch .run")
     state(one, state="running")
-    other = opened(browser.new_context().new_page(), url, steps=1000, count=16)
+    other = opened(browser.new_context().new_page(), url, steps=1000, count=4)
     other.click(".part-watch .run")
     for window in (one, other):
         window.wait_for_selector(".status-text:text('Running, shared with 1 other')")
