@@ -303,18 +303,23 @@ def test_distilling_never_waits_either(teacher, data, tmp_path):
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
-@pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)
-@pytest.mark.parametrize("method", METHODS)
-def test_a_distillation_makes_the_student_of_the_cpu(device, method, teacher, data, tmp_path):
+def student(method, teacher, data, out, device):
+    AcceleratorState._reset_state(reset_partial_state=True)
     changes = {"steps": 1, "checkpoint_every": 1, "precision": "fp32", **METHODS[method], "student_steps": 2}
-    students = []
-    for place in ("cpu", "auto"):
-        out = tmp_path / place
-        AcceleratorState._reset_state(reset_partial_state=True)
-        assert main(words(teacher, data, out, **changes, device=place)) == 0
-        folder = out / "2-steps" if method == "progressive" else out
-        students.append(weights(folder, 1))
-    assert close(students[1], students[0], 1e-3)
+    assert main(words(teacher, data, out, **changes, device=device)) == 0
+    return weights(out / "2-steps" if method == "progressive" else out, 1)
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def distilled(request, teacher, data, tmp_path_factory):
+    """A method, and the student that it makes on the CPU."""
+    return request.param, student(request.param, teacher, data, tmp_path_factory.mktemp("distilled"), "cpu")
+
+
+@pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)
+def test_a_distillation_makes_the_student_of_the_cpu(device, distilled, teacher, data, tmp_path):
+    method, expected = distilled
+    assert close(student(method, teacher, data, tmp_path, "auto"), expected, 1e-3)
 
 
 def test_processes_wait_as_long_as_the_first_one_draws_samples(data, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import time
 import types
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,42 +52,38 @@ def folder(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("images"))
 
 
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """The configuration of a run of two steps that is over."""
+    config = tiny(folder, tmp_path_factory.mktemp("run"), steps=2)
+    fit(config)
+    return config
+
+
+@pytest.fixture
+def finished(run):
+    """(its configuration, its last checkpoint)"""
+    return run, load_latest(Path(run.out) / "checkpoints")[0]
+
+
 # Recipes
 
 
 def test_presets_have_the_papers_values():
     """Appendix B of the paper."""
-    for name, config in PRESETS.items():
-        check(config)
-        assert (config.config, config.out, config.T, config.beta_start, config.beta_end) == (
-            name,
-            f"runs/{name}",
-            1000,
-            1e-4,
-            0.02,
-        )
+    for name, c in PRESETS.items():
+        check(c)
+        assert (c.config, c.out, c.T, c.beta_start, c.beta_end) == (name, f"runs/{name}", 1000, 1e-4, 0.02)
         if name.endswith("-tiny"):
             continue
-        assert (config.optimizer, config.warmup, config.ema, config.clip, config.lr_decay) == (
-            "adam",
-            5000,
-            0.9999,
-            1.0,
-            "none",
-        )
-        assert (config.prediction, config.loss, config.attention, config.blocks) == ("epsilon", "simple", (16,), 2)
+        assert (c.optimizer, c.warmup, c.ema, c.clip, c.lr_decay) == ("adam", 5000, 0.9999, 1.0, "none")
+        assert (c.prediction, c.loss, c.attention, c.blocks) == ("epsilon", "simple", (16,), 2)
         if name.startswith("cifar10"):
-            assert (config.lr, config.batch, config.steps, config.dropout, config.flip) == (
-                2e-4,
-                128,
-                800_000,
-                0.1,
-                True,
-            )
-            assert (config.variance, config.widths) == ("beta", (128, 256, 256, 256))
+            assert (c.lr, c.batch, c.steps, c.dropout, c.flip) == (2e-4, 128, 800_000, 0.1, True)
+            assert (c.variance, c.widths) == ("beta", (128, 256, 256, 256))
         else:
-            assert (config.lr, config.batch, config.dropout, config.variance) == (2e-5, 64, 0.0, "beta_tilde")
-            assert config.widths == (128, 128, 256, 256, 512, 512) and config.flip == ("bedroom" not in name)
+            assert (c.lr, c.batch, c.dropout, c.variance) == (2e-5, 64, 0.0, "beta_tilde")
+            assert c.widths == (128, 128, 256, 256, 512, 512) and c.flip == ("bedroom" not in name)
     steps = {name: config.steps for name, config in PRESETS.items() if name.endswith("256")}
     assert list(steps.values()) == [500_000, 2_400_000, 1_200_000, 1_800_000]
 
@@ -487,14 +484,6 @@ def test_a_step_that_overflowed_is_left_out_of_the_mean_norm():
     assert window.mean_norm() == 2 and window.bad_step == -1
 
 
-def test_an_unconditional_result_runs_in_diffusers_pipeline(folder, tmp_path):
-    from diffusers import DDPMPipeline
-
-    fit(tiny(folder, tmp_path / "run", steps=2))
-    pipeline = DDPMPipeline.from_pretrained(tmp_path / "run" / "model")
-    assert pipeline(num_inference_steps=2, output_type="np").images.shape == (1, 8, 8, 3)
-
-
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_any_number_of_channels_trains_samples_and_runs_in_diffusers(folder, tmp_path, channels):
     """28 pixels have a level of odd size."""
@@ -691,16 +680,18 @@ def test_the_last_two_checkpoints_are_kept_and_a_damaged_one_is_passed_over(fold
         load_latest(tmp_path / "checkpoints")
 
 
-def test_what_decides_the_run_cant_change_on_resume(folder, tmp_path):
-    config = tiny(folder, tmp_path / "run", steps=2)
-    fit(config)
-    state, _ = load_latest(tmp_path / "run" / "checkpoints")
-    with pytest.raises(TrainError, match="--batch can't change"):
-        Trainer(replace(config, batch=16), state)
-    more = make_folder(tmp_path / "more", n=22)
-    with pytest.raises(TrainError, match="21 images of 0 classes then, 22"):
-        Trainer(replace(config, data=str(more)), state)
-    assert fit(replace(config, steps=3, lr=1e-5), state).step == 3
+def test_what_decides_the_run_cant_change_on_resume(finished, tmp_path):
+    config, state = finished
+    for changes, words in (
+        ({"batch": 16}, "--batch can't change"),
+        ({"data": str(make_folder(tmp_path, n=22))}, "21 images of 0 classes then, 22"),
+        ({"steps": 1}, "--steps 1 is less than the 2 steps"),
+    ):
+        with pytest.raises(TrainError, match=words):
+            Trainer(replace(config, **changes), state)
+    state["model"].popitem()
+    with pytest.raises(TrainError, match="checkpoint of step 2 does not fit this run"):
+        Trainer(config, state)
 
 
 @pytest.mark.parametrize("changes", [{"optimizer": "adamw"}, {"optimizer": "muon"}])
@@ -730,14 +721,6 @@ def test_what_may_change_on_resume_takes_effect(folder, tmp_path, changes):
     expected = before.lerp(trainer.unet.conv_in.weight, 0.99)
     torch.testing.assert_close(trainer.ema.network.conv_in.weight, expected)
     assert load_latest(tmp_path / "run" / "checkpoints")[0]["config"]["weight_decay"] == 0.5
-
-
-def test_fewer_steps_than_were_done_are_refused(folder, tmp_path):
-    config = tiny(folder, tmp_path, steps=3)
-    fit(config)
-    state, _ = load_latest(tmp_path / "checkpoints")
-    with pytest.raises(TrainError, match="--steps 2 is less than the 3 steps"):
-        Trainer(replace(config, steps=2), state)
 
 
 def test_images_per_second_are_of_the_steps_alone(folder, tmp_path, monkeypatch):
@@ -805,15 +788,13 @@ def test_a_second_average_is_kept_and_exported_beside_the_first(folder, tmp_path
     assert not torch.equal(trainer.ema.network.conv_in.weight, second.network.conv_in.weight)
 
 
-def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
+def test_a_checkpoint_of_the_first_version_goes_on(finished, tmp_path):
     """It had no second average, no field for one, and no digest of the images."""
-    config = tiny(folder, tmp_path, steps=2)
-    fit(config)
-    state, _ = load_latest(tmp_path / "checkpoints")
+    config, state = finished
     del state["config"]["ema2"]
     state["data"] = {name: state["data"][name] for name in ("images", "classes")}
     assert from_dict(state["config"], Config) == replace(config, channels=3)
-    trainer = fit(replace(config, steps=3, ema2=0.5), state)
+    trainer = fit(replace(config, out=str(tmp_path), steps=3, ema2=0.5), state)
     assert (trainer.step, trainer.averages.named["ema2"].updates, trainer.ema.updates) == (3, 1, 3)
     with pytest.raises(TrainError, match=r"another version.*sparkle"):
         from_dict(to_dict(config) | {"sparkle": 1}, Config)
@@ -906,15 +887,6 @@ def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(folde
     torch.save({"a": 1}, tmp_path / "checkpoints" / "step-000000009.pt")
     assert main(["fit", "--resume", "--out", str(tmp_path)]) == 2
     assert "No checkpoint in" in capsys.readouterr().err
-
-
-def test_a_checkpoint_of_another_network_is_one_sentence(folder, tmp_path):
-    config = tiny(folder, tmp_path, steps=1)
-    fit(config)
-    state, _ = load_latest(tmp_path / "checkpoints")
-    state["model"].popitem()
-    with pytest.raises(TrainError, match="checkpoint of step 1 does not fit this run"):
-        Trainer(config, state)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_rate_and_checkpoint(folder, tmp_path):
