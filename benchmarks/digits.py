@@ -64,6 +64,19 @@ def kept_classifier() -> Path:
     return files.cache_folder("digits") / "classifier.safetensors"
 
 
+def ready_classifier(training: ImageSample | None = None, retrain: bool = False) -> Classifier:
+    """The kept classifier; where there is none, or where it is to be trained again, one trained on these digits.
+
+    Raises FileNotFoundError, with the command that trains it, where there is none and nothing to train on.
+    """
+    if training is not None and (retrain or not kept_classifier().is_file()):
+        classifier = train_classifier(training.pixels(), training.labels(DIGITS))
+        with files.replacing(kept_classifier()) as file:
+            file.write(save(classifier.state_dict()))
+        load_classifier.cache_clear()
+    return load_classifier()
+
+
 @cache
 def load_classifier() -> Classifier:
     """Raises FileNotFoundError, with the command that trains it, where there is none."""
@@ -195,19 +208,12 @@ def main(arguments: list[str]) -> None:
                 parser.error(str(error))
 
     training, test = (ImageSample(options.data, split, SIZE, channels=1) for split in ("train", "test"))
-    pixels, digits = {}, {}
-    for split, sample in (("train", training), ("test", test)):
-        pixels[split], digits[split] = sample.pixels(), sample.labels(DIGITS)
-    if options.retrain or not kept_classifier().is_file():
-        classifier = train_classifier(pixels["train"], digits["train"])
-        with files.replacing(kept_classifier()) as file:
-            file.write(save(classifier.state_dict()))
-        load_classifier.cache_clear()
-    found = judge(load_classifier(), pixels["test"])[0]
+    digits = test.labels(DIGITS)
+    found = judge(ready_classifier(training, options.retrain), test.pixels())[0]
     real = reference(EXTRACTOR, training)
     report = {
         "machine": describe(torch.device("cpu")),
-        "classifier": {"right": float((found == digits["test"]).mean()), "test_digits": len(found)},
+        "classifier": {"right": float((found == digits).mean()), "test_digits": len(found)},
         "results": [],
     }
     print(json.dumps({name: report[name] for name in ("machine", "classifier")}, indent=1))
@@ -219,4 +225,4 @@ def main(arguments: list[str]) -> None:
                 files.write_json(options.json, report)
     if options.neighbours:
         images, _ = samples(next(iter(models.values())), ways[0], COPIES_SHOWN)
-        Image.fromarray(neighbours(images, pixels["train"]).squeeze()).save(options.neighbours)
+        Image.fromarray(neighbours(images, training.pixels()).squeeze()).save(options.neighbours)

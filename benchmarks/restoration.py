@@ -1,7 +1,9 @@
-"""Restoration: each method beside a posterior that is known, and on test pictures. python -m benchmarks.restoration
+"""What methods of restoration do: `python -m benchmarks restoration gaussian|pictures`.
 
-`gaussian` needs seconds: a mixture of Gaussians in the plane, whose posterior is one too, with the exact ε; where azula
-is installed, its samplers on the same denoiser. `pictures` needs hours, and goes on where it stopped.
+`gaussian` compares each method's samples with a posterior p(x_0 | y) that is known in closed form, that of a mixture of
+Gaussians in the plane, the exact ε being the network; and so azula's methods (`pip install azula==0.11`, left out where
+it isn't there) with the same denoiser. `pictures` restores test pictures: hours, and started again with the same --out,
+it goes on. Both print their tables in the end.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,84 +22,126 @@ import torch
 from torch import Tensor
 
 import ddpm_core
-from benchmarks.digits import judge, load_classifier
-from ddpm_core import plane, restore
+from benchmarks._measure import describe
+from benchmarks.digits import DIGITS, judge, load_classifier, ready_classifier
+from ddpm_core import files, plane, restore
+from ddpm_core.commands.restore import gaussian_kernel
 from ddpm_core.noise import gaussian
 from ddpm_core.restore import DDNM, DPS, Measurement, Method, PiGDM, RePaint
+from train.data.sample import ImageSample
 
-CENTRES = torch.tensor([[-0.6, -0.5], [-0.2, 0.6], [0.5, 0.4]], dtype=torch.float64)
-WIDTH = 0.25
-POINTS = 20_000
-METHODS: dict[str, Method] = {
+POINTS = 10_000
+BATCH = 10  # pictures restored at once
+PLANE_METHODS: dict[str, Method] = {
     "replacement": RePaint(1, 1),
-    "repaint": RePaint(1, 10),
-    "ddnm": DDNM(),
-    "pigdm": PiGDM(),
-    "dps, ζ = 0.1": DPS(0.1),
-    "dps, ζ = 1": DPS(1.0),
+    "RePaint": RePaint(1, 10),
+    "DDNM": DDNM(),
+    "ΠGDM": PiGDM(),
+    "DPS, ζ = 0.1": DPS(0.1),
+    "DPS, ζ = 1": DPS(1.0),
+}
+PICTURE_METHODS: dict[str, Method] = {
+    "replacement": RePaint(1, 1),
+    "RePaint": RePaint(10, 10),
+    "DDNM": DDNM(),
+    "ΠGDM": PiGDM(),
+    "DPS": DPS(1.0),
 }
 
 
-def posterior(y: Tensor, rows: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights (K,), means (K, 2) and the one covariance (2, 2) of x_0 given y = rows x_0 + σ n, for the mixture."""
-    inner = WIDTH**2 * rows @ rows.T + sigma**2 * torch.eye(len(rows)).double()
-    gain = WIDTH**2 * rows.T @ torch.linalg.inv(inner)
-    gaps = y - CENTRES @ rows.T
-    logits = -(gaps @ torch.linalg.inv(inner) * gaps).sum(1) / 2
-    covariance = WIDTH**2 * (torch.eye(2).double() - gain @ rows)
-    return logits.softmax(0), CENTRES + gaps @ gain.T, covariance
+# --- Points in the plane
 
 
-def compare(points: Tensor, weights: Tensor, means: Tensor, covariance: Tensor, rows: Tensor) -> dict[str, float]:
-    """How far points (N, 2) are from a posterior: mean, spread along and across what is measured, weights of modes."""
-    centre = weights @ means
-    around = means - centre
-    whole = covariance + around.T @ (weights[:, None] * around)
-    across = torch.linalg.svd(rows).Vh[-1]
-    nearest = torch.cdist(points @ across[:, None], means @ across[:, None]).argmin(1)
-    share = torch.bincount(nearest, minlength=len(means)) / len(points)
-    along = rows[0] / rows[0].norm()
-    exact = (along @ whole @ along).clamp(min=0).sqrt().item()
+@dataclass(frozen=True)
+class Posterior:
+    """Parts of N(mean, covariance) with these weights: (K,), (K, 2) and (2, 2), float64."""
+
+    weights: Tensor
+    means: Tensor
+    covariance: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.weights @ self.means
+
+    @property
+    def whole(self) -> Tensor:
+        """The covariance of all parts together."""
+        around = self.means - self.mean
+        return self.covariance + around.T @ (self.weights[:, None] * around)
+
+    def draw(self, n: int) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        part = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        values, vectors = torch.linalg.eigh(self.covariance)
+        z = torch.randn(n, 2, generator=generator).double()
+        return self.means[part] + (z * values.clamp(min=0).sqrt()) @ vectors.T
+
+    def shares(self, points: Tensor) -> Tensor:
+        """The mean over points (N, 2) of each part's probability: of draws from the posterior, its weights."""
+        values, vectors = torch.linalg.eigh(self.covariance)
+        axes = vectors[:, values > 1e-9] / values[values > 1e-9].sqrt()  # none where y is exact
+        gaps = points[:, None] @ axes - self.means @ axes
+        return (self.weights.log() - gaps.square().sum(2) / 2).softmax(1).mean(0)
+
+
+def posterior(mixture: plane.Mixture, row: Tensor, y: float, sigma: float) -> Posterior:
+    """Of x_0 from a mixture given y = row · x_0 + σ n, by Bayes' rule."""
+    variance = mixture.width**2 * row @ row + sigma**2
+    gain = mixture.width**2 * row / variance
+    gaps = y - mixture.centres @ row
+    covariance = mixture.width**2 * (torch.eye(2).double() - torch.outer(gain, row))
+    return Posterior(
+        (-gaps.square() / (2 * variance)).softmax(0), mixture.centres + torch.outer(gaps, gain), covariance
+    )
+
+
+def compare(points: Tensor, truth: Posterior, row: Tensor) -> dict[str, float]:
+    """Points (N, 2) beside a posterior: distance of the means; ‖C − C*‖/‖C*‖ of the covariances; the mean and the
+    deviation of A x̂; the total variation between the parts' shares and weights."""
     return {
-        "mean": (points.mean(0) - centre).norm().item(),
-        "spread across, of the true": ((points @ across).var() / (across @ whole @ across)).sqrt().item(),
-        "spread along": (points @ along).std().item(),
-        "true spread along": exact,
-        "modes": (share - weights).abs().sum().item() / 2,
+        "mean": (points.mean(0) - truth.mean).norm().item(),
+        "covariance": ((points.T.cov() - truth.whole).norm() / truth.whole.norm()).item(),
+        "A x̂": (points @ row).mean().item(),
+        "± of A x̂": (points @ row).std().item(),
+        "weights": (truth.shares(points) - truth.weights).abs().sum().item() / 2,
     }
 
 
-def gaussian_tasks() -> dict[str, tuple[Measurement, Tensor, Tensor, float]]:
-    first = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
-    mean = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
-    known = torch.tensor([[[1.0]], [[0.0]]])
+def plane_tasks() -> dict[str, tuple[plane.Mixture, Measurement, list[float], float]]:
+    """Data, measurement, its row, and y."""
+    three = plane.Mixture(torch.tensor([[-0.6, -0.5], [-0.2, 0.6], [0.5, 0.4]]), 0.25)
+    normal = plane.Mixture(torch.tensor([[0.3, -0.2]]), 1.0)
+    first = torch.tensor([[[1.0]], [[0.0]]])
     return {
-        "one coordinate, exact": (restore.mask(known), first, torch.tensor([0.1]).double(), 0.0),
-        "one coordinate, σ_y = 0.2": (restore.mask(known, 0.2), first, torch.tensor([0.1]).double(), 0.2),
-        "the mean, σ_y = 0.2": (restore.grey(0.2, channels=2), mean, torch.tensor([0.1]).double(), 0.2),
+        "N(m, I), y its mean coordinate, σ_y = 0.3": (normal, restore.grey(0.3, 2), [0.5, 0.5], 1.2),
+        "three Gaussians, y the first coordinate": (three, restore.mask(first), [1.0, 0.0], 0.1),
+        "three Gaussians, y the first coordinate, σ_y = 0.2": (three, restore.mask(first, 0.2), [1.0, 0.0], 0.1),
+        "three Gaussians, y the mean coordinate, σ_y = 0.2": (three, restore.grey(0.2, 2), [0.5, 0.5], 0.1),
     }
 
 
-def gaussian_part(steps: int) -> list[dict[str, Any]]:
-    mixture = plane.Mixture(CENTRES, WIDTH)
-    model, found = plane.exact_model(mixture), []
-    for title, (A, rows, value, sigma) in gaussian_tasks().items():
-        truth = posterior(value, rows, sigma)
-        y = torch.tensor([value.item(), 0.0]) if A.name == "mask" else value.float()
-        y = y.reshape(1, -1, 1, 1)
-        runs: dict[str, Callable[[], Tensor]] = {}
-        for name, method in METHODS.items():
-            runs[name] = lambda method=method, A=A, y=y: ours(model, A, y, method, steps)
-        runs |= azulas(mixture, A, y, steps)
-        for name, run in runs.items():
+def gaussian_part(steps: int) -> Iterator[dict[str, Any]]:
+    for title, (mixture, A, weights, value) in plane_tasks().items():
+        row = torch.tensor(weights).double()
+        truth = posterior(mixture, row, value, A.sigma)
+        y = torch.tensor([value, 0.0] if A.name == "mask" else [value]).reshape(1, -1, 1, 1)
+        model = plane.exact_model(mixture)
+        runs: dict[str, Callable[[], Tensor]] = {"draws from the posterior": lambda truth=truth: truth.draw(POINTS)}
+        for name, method in PLANE_METHODS.items():
+            runs[name] = lambda method=method, model=model, A=A, y=y: ours(model, A, y, method, steps)
+        about = {
+            "task": title,
+            "steps": steps,
+            "true": [(row @ truth.mean).item(), (row @ truth.whole @ row).sqrt().item()],
+        }
+        for name, run in (runs | azulas(mixture, A, y, steps)).items():
             try:
-                points = run()
+                points = run().double()
             except ValueError as error:
-                found.append({"task": title, "method": name, "refused": str(error)})
-                continue
-            found.append({"task": title, "method": name, **compare(points.double(), *truth, rows)})
-            print(json.dumps(found[-1], ensure_ascii=False), flush=True)
-    return found
+                yield {**about, "method": name, "refused": str(error)}
+            else:
+                yield {**about, "method": name, **compare(points, truth, row)}
 
 
 def ours(model: ddpm_core.Model, A: Measurement, y: Tensor, method: Method, steps: int) -> Tensor:
@@ -136,18 +181,50 @@ def azulas(mixture: plane.Mixture, A: Measurement, y: Tensor, steps: int) -> dic
         sampler = make(Exact(), y.expand(POINTS, -1, -1, -1), *arguments, steps=steps, silent=True, **options)
         return sampler(sampler.init((POINTS, 2, 1, 1))).flatten(1)
 
-    found = {
-        "azula PGDM": lambda: run(PGDMSampler, A, A.pseudoinverse, eta=1.0),
-        # Its norm is that of the whole batch: by √N larger than that of a point.
-        "azula DPS, ζ = 0.1": lambda: run(DPSSampler, A, zeta=0.1 * math.sqrt(POINTS)),
-    }
+    found = {"azula ΠGDM": lambda: run(PGDMSampler, A, A.pseudoinverse, eta=1.0)}
+    for zeta in (0.1, 1.0):
+        # It divides by the norm of the residual of the whole batch, √N times the quadratic mean of the points'.
+        found[f"azula DPS, ζ = {zeta:g}"] = lambda zeta=zeta: run(DPSSampler, A, zeta=zeta * math.sqrt(POINTS))
     if A.name == "mask" and not A.sigma:
         known = A(torch.ones(1, 2, 1, 1)).bool()
         found["azula RePaint"] = lambda: run(RePaintSampler, known, iterations=10, eta=1.0)
     return found
 
 
+def gaussian_tables(results: list[dict[str, Any]]) -> str:
+    lines = []
+    for task in dict.fromkeys(result["task"] for result in results):
+        rows = [result for result in results if result["task"] == task]
+        mean, deviation = rows[0]["true"]
+        lines += [f"{task}. A x_0 of the posterior: {mean:.3f} ± {deviation:.3f}.", ""]
+        lines += ["| method | steps | A x̂ | mean | covariance | weights |", "| --- " * 6 + "|"]
+        for row in rows:
+            if "refused" not in row:
+                off = f"{row['mean']:.3f} | {row['covariance']:.0%} | {row['weights']:.0%}".replace("%", " %")
+                lines.append(f"| {row['method']} | {row['steps']} | {row['A x̂']:.3f} ± {row['± of A x̂']:.3f} | {off} |")
+        lines += ["", *(f"{row['method']}: {row['refused']}." for row in rows if "refused" in row), ""]
+    return "\n".join(lines)
+
+
 # --- Pictures
+
+
+class Whole:
+    """A model's network, whose gradients are computed for a whole batch at once: 3 times as fast on a CPU as one by
+    one, which makes a picture the same bytes in every batch, and is not needed here. It counts evaluations."""
+
+    def __init__(self, checkpoint: str, network: Any):
+        exact: Any = ddpm_core.load(checkpoint, engine="torch", precision="fp32").network
+        self._network, self._unet = network, exact.unet
+        self.device, self.count = network.device, 0
+
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        self.count += 1
+        return self._network(x, t_index, labels)
+
+    def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        self.count += 1
+        return self._unet(x, t_index, labels, return_dict=False)[0]
 
 
 def picture_tasks(size: int, channels: int) -> dict[str, Measurement]:
@@ -156,7 +233,9 @@ def picture_tasks(size: int, channels: int) -> dict[str, Measurement]:
     quarter = size // 4
     hole = torch.ones(size, size, dtype=torch.bool)
     hole[quarter:-quarter, quarter:-quarter] = False
-    last = {"grey": restore.grey()} if channels == 3 else {"blurred": _blurred(size)}
+    last = (
+        {"grey": restore.grey()} if channels == 3 else {"blurred, σ = 2": restore.blur(gaussian_kernel(2, size), size)}
+    )
     return {
         "right half missing": restore.mask(keep),
         "middle missing": restore.mask(hole),
@@ -165,53 +244,91 @@ def picture_tasks(size: int, channels: int) -> dict[str, Measurement]:
     }
 
 
-def _blurred(size: int) -> Measurement:
-    weights = np.exp(-(np.arange(-6, 7) ** 2) / (2 * 2.0**2))
-    return restore.blur((weights / weights.sum()).tolist(), size)
-
-
-def pictures_part(checkpoint: str, images: np.ndarray, labels: np.ndarray, count: int, out: Path, steps: int) -> None:
+def pictures_part(checkpoint: str, data: str, count: int, out: Path, steps: int) -> Iterator[dict[str, Any]]:
+    """The results of each batch, task and method, from --out or new: a list with an entry a picture in each."""
     model = ddpm_core.load(checkpoint)
-    tasks = picture_tasks(model.image_size, model.channels)
-    methods = METHODS | {"repaint": RePaint(10, 10)}
+    network = Whole(checkpoint, model.network)
+    model = replace(model, network=network)
+    test = ImageSample(data, "test", model.image_size, channels=model.channels)
+    order = np.random.default_rng(0).permutation(len(test))[:count]  # so that more pictures begin with the same ones
+    images, digits = test.pixels()[order], None
+    if model.channels == 1:
+        digits = test.labels(DIGITS)[order]
+        ready_classifier(ImageSample(data, "train", model.image_size, channels=1))
     out.mkdir(parents=True, exist_ok=True)
-    batch = 10
-    for first in range(0, count, batch):
-        for title, A in tasks.items():
-            for name, method in methods.items():
-                file = out / f"{checkpoint}-{title}-{name}-{first:04}.npz".replace(" ", "_").replace("=", "")
-                if file.exists():
-                    continue
-                x_0 = ddpm_core.from_uint8(images[first : first + batch])
-                started, seeds = time.process_time(), range(first, first + len(x_0))
-                *_, last = restore.restore(model, A(x_0), A, method, seeds, steps)
-                seconds = time.process_time() - started
-                gap = (A(last.x) - A(x_0)).flatten(1).square().mean(1).sqrt().numpy()
-                restored = ddpm_core.to_uint8(last.x)
-                error = ((restored.astype(float) - images[first : first + batch]) ** 2).mean((1, 2, 3))
-                psnr = 10 * np.log10(255**2 / np.maximum(error, 1e-9))
-                right = np.zeros(0)
-                if model.channels == 1:
-                    right = judge(load_classifier(), restored)[0] == labels[first : first + batch]
-                np.savez(file, gap=gap, psnr=psnr, right=right, seconds=seconds)
-                print(file.name, gap.mean(), psnr.mean(), right.mean() if len(right) else "", seconds, flush=True)
+    for first in range(0, count, BATCH):
+        originals = images[first : first + BATCH]
+        x_0, seeds = ddpm_core.from_uint8(originals), range(first, first + len(originals))
+        for title, A in picture_tasks(model.image_size, model.channels).items():
+            for name, method in ({"only A⁺ y": None} | PICTURE_METHODS).items():
+                file = out / f"{Path(checkpoint).name}-{steps}-{title}-{name}-{first:04}.json".replace(" ", "_")
+                if not file.exists():
+                    y, network.count, started = A(x_0), 0, time.process_time()
+                    x = A.pseudoinverse(y)
+                    if method is not None:
+                        *_, last = restore.restore(model, y, A, method, seeds, steps)
+                        x = last.x
+                    result: dict[str, Any] = {
+                        "checkpoint": checkpoint,
+                        "task": title,
+                        "method": name,
+                        "evaluations": network.count,
+                        "seconds": (time.process_time() - started) / len(x_0),
+                        "gap": (127.5 * (A(x) - y).flatten(1).square().mean(1).sqrt()).tolist(),
+                    }
+                    restored = ddpm_core.to_uint8(x)
+                    error = np.square(restored.astype(float) - originals).mean((1, 2, 3))
+                    result["psnr"] = (10 * np.log10(255**2 / np.maximum(error, 1e-2))).tolist()
+                    if digits is not None:
+                        found = judge(load_classifier(), np.concatenate([restored, originals]))[0].reshape(2, -1)
+                        result["right"], result["real"] = (found == digits[first : first + BATCH]).tolist()
+                    files.write_json(file, result)
+                yield json.loads(file.read_text())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def pictures_table(results: list[dict[str, Any]]) -> str:
+    lines = ["| task | method | pictures | evaluations | ‖A x̂ − y‖ | PSNR | right | seconds |", "| --- " * 8 + "|"]
+    for task, method in dict.fromkeys((result["task"], result["method"]) for result in results):
+        rows = [result for result in results if (result["task"], result["method"]) == (task, method)]
+        gap, psnr, right = (
+            np.array([value for row in rows for value in row.get(name, ())]) for name in ("gap", "psnr", "right")
+        )
+        error = psnr.std() / math.sqrt(len(psnr))
+        share = (
+            f"{right.mean():.1%} ± {right.std() / math.sqrt(len(right)):.1%}".replace("%", " %") if len(right) else ""
+        )
+        lines += [
+            f"| {task} | {method} | {len(gap)} | {rows[0]['evaluations']} | {gap.mean():.2f} | {psnr.mean():.1f} ± "
+            f"{error:.1f} | {share} | {np.mean([row['seconds'] for row in rows]):.2f} |"
+        ]
+    real = [value for row in results for value in row.get("real", ())]
+    return "\n".join(lines) + (f"\n\nright of the real pictures: {np.mean(real):.1%}" if real else "")
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks restoration", description="What methods of restoration do."
+    )
     parser.add_argument("part", choices=("gaussian", "pictures"))
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--checkpoint", default="mnist-tiny")
-    parser.add_argument("--data", help="test pictures: an .npz with images, uint8 (N, H, W, C), and labels")
+    parser.add_argument("--steps", type=int, nargs="+", default=[100])
+    parser.add_argument("--checkpoint", default="mnist-tiny", help="embedded name, folder or Hub id")
+    parser.add_argument("--data", default="mnist", help="test pictures: what `train evaluate --data` takes")
     parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--out", type=Path, default=Path("restoration"))
+    parser.add_argument("--out", type=Path, default=Path("restoration"), help="folder of the results")
     options = parser.parse_args(arguments)
-    if options.part == "gaussian":
-        gaussian_part(options.steps)
-    else:
-        data = np.load(options.data)
-        pictures_part(options.checkpoint, data["images"], data["labels"], options.count, options.out, options.steps)
-
-
-if __name__ == "__main__":
-    main()
+    print(json.dumps(describe(torch.device("cpu"))))
+    results = []
+    for steps in options.steps:
+        found = (
+            gaussian_part(steps)
+            if options.part == "gaussian"
+            else pictures_part(options.checkpoint, options.data, options.count, options.out, steps)
+        )
+        for result in found:
+            results.append(result)
+            short = {
+                name: np.mean(value) if name in ("gap", "psnr", "right") else value for name, value in result.items()
+            }
+            print(json.dumps({name: v for name, v in short.items() if name != "real"}, ensure_ascii=False), flush=True)
+    print(gaussian_tables(results) if options.part == "gaussian" else pictures_table(results))

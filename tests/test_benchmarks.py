@@ -1,5 +1,6 @@
 """The parts of the benchmarks that could be wrong without anybody noticing."""
 
+import checkpoint_folders
 import numpy as np
 import pretend
 import pytest
@@ -7,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 from training import process_restored  # noqa: F401
 
-from benchmarks import digits, first_gpu, training
+from benchmarks import digits, first_gpu, restoration, training
+from ddpm_core import plane
 from train.fit.config import Config
 
 
@@ -110,3 +112,58 @@ def test_the_first_day_on_a_gpu_runs_to_its_end_on_a_pretend_one(tmp_path, monke
     assert all(f"## {part.__name__.replace('_', ' ').capitalize()}\n" in told for part in first_gpu.PARTS)
     assert told.count("| 0 |") >= 5  # exit statuses, and two models' levels
     assert "has no bf16" in told  # one part of a table is not the end of it
+
+
+ROW = torch.tensor([0.5, 0.3]).double()
+
+
+def known():
+    """Two parts of different weight given a noisy y, with their posterior."""
+    mixture = plane.Mixture(torch.tensor([[-0.5, -0.3], [0.4, 0.5]]), 0.3)
+    return mixture, restoration.posterior(mixture, ROW, 0.1, 0.2)
+
+
+def test_the_posterior_of_a_mixture_is_that_of_bayes_rule():
+    """On a grid: prior times likelihood."""
+    mixture, found = known()
+    ticks = torch.linspace(-2.5, 2.5, 401).double()
+    points = torch.stack(torch.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2)
+    weights = (mixture.log_density(points) - (0.1 - points @ ROW) ** 2 / (2 * 0.2**2)).softmax(0)
+    mean = weights @ points
+    torch.testing.assert_close(found.mean, mean)
+    torch.testing.assert_close(found.whole, (points - mean).T @ (weights[:, None] * (points - mean)))
+
+
+def test_draws_of_the_posterior_fit_it_and_others_do_not():
+    mixture, truth = known()
+    own = restoration.compare(truth.draw(20_000), truth, ROW)
+    assert own["mean"] < 0.01 and own["covariance"] < 0.03 and own["weights"] < 0.01
+    assert own["A x̂"] == pytest.approx((ROW @ truth.mean).item(), abs=0.01)
+    data = restoration.compare(mixture.draw(20_000, np.random.default_rng(0)).flatten(1).double(), truth, ROW)
+    assert data["mean"] > 0.1 and data["covariance"] > 0.3 and data["weights"] > 0.05
+
+
+def test_restored_pictures_are_measured_and_what_is_done_is_not_done_again(classifier, tmp_path, monkeypatch):
+    unet = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+    sizes = {"sample_size": 8, "in_channels": 1, "out_channels": 1, "layers_per_block": 1}
+    checkpoint = tmp_path / "tiny"
+    checkpoint_folders.write(checkpoint, **unet, **sizes)
+    images = np.random.default_rng(1).integers(0, 256, (6, 8, 8), dtype=np.uint8)
+    data = tmp_path / "digits.npz"
+    np.savez(data, images=images, labels=np.arange(6), classes=np.array(digits.DIGITS))
+    monkeypatch.setattr(restoration, "BATCH", 2)
+
+    def run(count):
+        return list(restoration.pictures_part(str(checkpoint), str(data), count, tmp_path / "out", 2))
+
+    found = run(2)
+    assert len(found) == 4 * 6 and {len(result["psnr"]) for result in found} == {2}
+    asked = {result["method"]: result["evaluations"] for result in found}
+    assert asked == {"only A⁺ y": 0, "replacement": 2, "RePaint": 20, "DDNM": 2, "ΠGDM": 2, "DPS": 2}
+    for result in found:
+        if result["method"] in ("only A⁺ y", "DDNM"):
+            assert max(result["gap"]) < 0.01
+    monkeypatch.setattr(restoration.restore, "restore", pytest.fail)
+    assert run(2) == found
+    table = restoration.pictures_table(found).splitlines()
+    assert len(table) == 2 + 4 * 6 + 2 and table[-1].startswith("right of the real pictures")

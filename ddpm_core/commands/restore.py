@@ -91,9 +91,7 @@ class Restore(ChainFlags):
         if self.blur is not None:
             if not 0 < self.blur < size:
                 raise ValueError(f"--blur takes a number above 0 and below {size}, got {self.blur}")
-            radius = min(math.ceil(3 * self.blur), size - 1)
-            weights = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * self.blur**2))
-            parts.append(restore.blur((weights / weights.sum()).tolist(), size))
+            parts.append(restore.blur(gaussian_kernel(self.blur, size), size))
         if self.mask is not None:
             parts.append(restore.mask(self._known(size)))
         if not parts:
@@ -118,3 +116,10 @@ class Restore(ChainFlags):
         }[self.mask or ""]
         known[rows, columns] = False
         return known
+
+
+def gaussian_kernel(deviation: float, size: int) -> list[float]:
+    """Weights of a Gaussian blur of pictures of size × size pixels, its sum 1, cut off at three deviations."""
+    radius = min(math.ceil(3 * deviation), size - 1)
+    weights = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * deviation**2))
+    return (weights / weights.sum()).tolist()
