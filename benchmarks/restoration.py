@@ -25,7 +25,6 @@ import ddpm_core
 from benchmarks._measure import describe
 from benchmarks.digits import DIGITS, judge, load_classifier, ready_classifier
 from ddpm_core import files, plane, restore
-from ddpm_core.commands.restore import gaussian_kernel
 from ddpm_core.noise import gaussian
 from ddpm_core.restore import DDNM, DPS, Measurement, Method, PiGDM, RePaint
 from train.data.sample import ImageSample
@@ -234,7 +233,9 @@ def picture_tasks(size: int, channels: int) -> dict[str, Measurement]:
     hole = torch.ones(size, size, dtype=torch.bool)
     hole[quarter:-quarter, quarter:-quarter] = False
     last = (
-        {"grey": restore.grey()} if channels == 3 else {"blurred, σ = 2": restore.blur(gaussian_kernel(2, size), size)}
+        {"grey": restore.grey()}
+        if channels == 3
+        else {"blurred, σ = 2": restore.blur(restore.gaussian_kernel(2, size), size)}
     )
     return {
         "right half missing": restore.mask(keep),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -109,7 +110,7 @@ class Measurement:
         return found
 
 
-def mask(known: Tensor, sigma: float = 0.0) -> Measurement:
+def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
     """Only some pixels are known. known: bool or 0 and 1, (H, W) or (C, H, W). y is the picture, 0 where it isn't."""
     keep = torch.as_tensor(known)
     if keep.ndim not in (2, 3) or not bool(((keep == 0) | (keep == 1)).all()) or not bool((keep == 1).any()):
@@ -184,6 +185,13 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
         return by(u, torch.where(both > 0, f(both.square().clamp(min=1e-30)), 0), u)(y)
 
     return Measurement(by(u, both, vt.T), by(vt.T, inverse, u), sigma, f"blur {len(weights)}", gram)
+
+
+def gaussian_kernel(deviation: float, size: int) -> list[float]:
+    """The weights of a Gaussian blur for `blur` of size × size pixels, cut off at three deviations; their sum is 1."""
+    radius = min(math.ceil(3 * deviation), size - 1)
+    weights = [math.exp(-(i**2) / (2 * deviation**2)) for i in range(-radius, radius + 1)]
+    return [weight / sum(weights) for weight in weights]
 
 
 def then(first: Measurement, second: Measurement) -> Measurement:
@@ -478,7 +486,7 @@ def restore(
         seeds: one for each picture.
         steps, sampler, variance, spacing, eta: of the chain, as for `trajectory`.
         clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
-        options: labels, guidance, x_T, noise, stop, on_step, as for `trajectory`.
+        options: labels, guidance, x_T, noise, stop, as for `trajectory`.
 
     Raises:
         ValueError: before anything is computed, for values outside these, and for what the method is not for.

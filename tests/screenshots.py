@@ -31,6 +31,7 @@ RUNS = {
     "grid": "tab=grid&columns=5,10,20",
     "plane": "tab=plane",
     "latents": "tab=latents&steps=20&count=6",
+    "repair": "tab=repair",
     "likelihood": "tab=likelihood&count=1",
 }
 PARTS = (*RUNS, "forward", "train", "course")

@@ -18,7 +18,7 @@ import ui
 pytest_plugins = ("browser",)
 
 SIZE = 28
-PARTS = ("latents", "likelihood", "plane")
+PARTS = ("latents", "repair", "likelihood", "plane")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_what_opens_is_a_recorded_run(part, page, url):
     page.click(f"#parts [data-part={part}]")
     page.get_by_text("Change anything to run your own.").locator("visible=true").wait_for()
     page.wait_for_selector(f".part-{part}[data-state=idle][data-described]")
-    found = {"latents": ".rows img:visible", "likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}[part]
+    found = {"likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}.get(part, ".rows img:visible")
     page.wait_for_selector(f".part-{part} {found}")
     page.click("#share > button")
     assert page.get_by_role("menuitem", name="Run first").count()
@@ -93,6 +93,42 @@ def test_a_student_is_offered_what_it_was_made_for(page, url):
     field(page, "latents", "checkpoint").locator("select").select_option("mnist-tiny")
     field(page, "latents", "sampler").get_by_label("DDIM").check(force=True)
     assert field(page, "latents", "eta").is_visible()
+
+
+def test_what_is_erased_is_painted_completed_saved_and_comes_back_from_its_link(page, url, tmp_path):
+    open_part(page, url, "repair", steps=4, count=3, method_b="replacement")
+    idle(page, "repair")
+    before = pictures(page, ".repair .rows")
+    assert len(before) == 4 and "all fit y" in page.locator(".repair .line").nth(0).inner_text()
+    canvas = page.locator(".repair canvas")
+    page.get_by_role("button", name="Nothing").click()
+    page.get_by_text("Paint over a part of the picture").wait_for()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 90, steps=3)
+    page.mouse.up()
+    canvas.press("ArrowLeft")
+    canvas.press(" ")
+    finished(page, "repair")
+    erased = parse_qs(urlsplit(page.url).fragment)["hidden"]
+    shown = pictures(page, ".repair")
+    assert pictures(page, ".repair .rows") != before
+    page.get_by_label("instead of").check()
+    page.get_by_label("Step of the chains").press("Home")
+    page.wait_for_selector(".repair[data-at='0']")
+    assert pictures(page, ".repair") != shown
+    assert Image.open(saved(page, "Picture (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 2 * SIZE + 2)
+
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    idle(page, "repair")
+    assert pictures(page, ".repair") == shown
+    field(page, "repair", "task").get_by_label("Small").check(force=True)
+    assert not canvas.is_visible() and not page.get_by_role("button", name="Middle").is_visible()
+    idle(page, "repair")
+    assert parse_qs(urlsplit(page.url).fragment)["hidden"] == erased  # for when it is erased again
 
 
 def test_reconstructions_are_scrubbed_saved_and_come_back_from_their_link(page, url, tmp_path):

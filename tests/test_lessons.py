@@ -13,12 +13,12 @@ import ui
 from ui import few_steps
 from ui.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 from ui.models import Models
-from ui.places import course, forward, latents, likelihood, plane, sampling, training
+from ui.places import course, forward, latents, likelihood, plane, repair, sampling, training
 
 pytest_plugins = ("browser",)
 PLACES = (
     *(sampling.SamplingPlace, plane.PlanePlace, forward.ForwardPlace),
-    *(latents.LatentsPlace, likelihood.LikelihoodPlace, training.TrainingPlace),
+    *(latents.LatentsPlace, repair.RepairPlace, likelihood.LikelihoodPlace, training.TrainingPlace),
 )
 
 

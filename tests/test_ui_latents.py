@@ -20,7 +20,8 @@ from ddpm_core.student import Student
 from ui import chooser, pixels, sets
 from ui.models import Models
 from ui.offers import about_model
-from ui.places.latents import Latents, LatentsPlace, spread
+from ui.places.latents import Latents, LatentsPlace
+from ui.rows import spread
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "times": "100, 20, 0", "seed": "7", "seed_b": "9"}
 BOTH = ({"mode": "reconstruct"}, {"mode": "interpolate"})

@@ -41,6 +41,10 @@ def picture(card: Card, place: Place, lab: Lab) -> Image.Image:
         return _row([x[0] for x in _some(list(computation.frames[0].values()))])
     if card.part == "compare":
         return _grid(np.concatenate([lane[max(lane)] for lane in computation.frames]), computation.request.count)
+    if card.part == "repair":
+        left = [result for result in results if result["kind"] == "source"][-1]
+        shown = np.asarray(_decoded(left["x"]).convert("L"))[None, ..., None]
+        return _grid(np.concatenate([shown, computation.rows[0][: COLUMNS - 1]]), COLUMNS)
     if card.part == "latents":
         return _grid(np.concatenate([computation.rows[row][:COLUMNS] for row in sorted(computation.rows)]), COLUMNS)
     if card.part == "plane":

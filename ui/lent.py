@@ -35,6 +35,10 @@ class LentNetwork:
         assert self._network is not None
         return self._network(*inputs)
 
+    def with_gradients(self, *inputs: Any) -> Any:
+        """The same with gradients with respect to x."""
+        return getattr(self._network, "with_gradients", self)(*inputs)
+
     def give_back(self) -> None:
         """Let go of the network, until `take`."""
         self._network = None

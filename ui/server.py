@@ -39,7 +39,7 @@ from ui.models import Models
 from ui.offers import about_model, default_count
 from ui.pace import Pace
 from ui.place import Place, Runs, Values
-from ui.places import course, forward, latents, likelihood, plane, sampling, training
+from ui.places import course, forward, latents, likelihood, plane, repair, sampling, training
 from ui.quick import Quick
 from ui.turns import Turns
 from ui.visitors import listener, visitor
@@ -74,6 +74,7 @@ class App(gr.Server):
             "plane": plane.PlanePlace(lab),
             "forward": forward.ForwardPlace(lab),
             "latents": latents.LatentsPlace(lab),
+            "repair": repair.RepairPlace(lab),
             "likelihood": likelihood.LikelihoodPlace(lab),
             **({"train": self.training} if self.training else {}),
             "course": course.CoursePlace(lab),

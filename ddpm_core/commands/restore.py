@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,7 +90,7 @@ class Restore(ChainFlags):
         if self.blur is not None:
             if not 0 < self.blur < size:
                 raise ValueError(f"--blur takes a number above 0 and below {size}, got {self.blur}")
-            parts.append(restore.blur(gaussian_kernel(self.blur, size), size))
+            parts.append(restore.blur(restore.gaussian_kernel(self.blur, size), size))
         if self.mask is not None:
             parts.append(restore.mask(self._known(size)))
         if not parts:
@@ -116,10 +115,3 @@ class Restore(ChainFlags):
         }[self.mask or ""]
         known[rows, columns] = False
         return known
-
-
-def gaussian_kernel(deviation: float, size: int) -> list[float]:
-    """Weights of a Gaussian blur of pictures of size × size pixels, its sum 1, cut off at three deviations."""
-    radius = min(math.ceil(3 * deviation), size - 1)
-    weights = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * deviation**2))
-    return (weights / weights.sum()).tolist()

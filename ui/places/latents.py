@@ -15,21 +15,21 @@ from ddpm_core import defaults, imaging
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.timesteps import chain_length, quarters
 from ui import formats, pixels
-from ui.export import files, scripts
+from ui.export import scripts
 from ui.fields import Choice, Picture, Request, Seed, Whole, Wholes, declare
 from ui.jobs import Work
 from ui.lab import Lab
 from ui.offered import named, short_name
 from ui.offers import estimate
-from ui.pictures import LOSSLESS, frame_format, kept_steps, uri
+from ui.pictures import LOSSLESS, kept_steps
 from ui.place import Place, Run, Values
+from ui.rows import KINDS, Rows, sent, spread
 from ui.run_settings import CHECKPOINT, ETA, LABEL, STEPS, VARIANCE, Settings
 
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
 Mode = Literal["reconstruct", "interpolate"]
-KINDS = ("png", "gif", "webp")  # of files
 SAMPLERS = ("ddpm", "ddim", "consistency")  # the last one is of students
 SAMPLES = 4  # every so many steps of a sample's way are shown
 TITLES = {"reconstruct": "Reconstruct", "interpolate": "Interpolate"}
@@ -97,22 +97,20 @@ class Latents(Request):
         return [f"seed {seed}" for seed in self.chain.seeds]
 
 
-class LatentsRun:
-    """times: of the rows. rows: the final pictures of each row that is done, uint8 (columns, H, W, C), by its number.
-    frames: the x̂_0 of each row and kept step, likewise.
+class LatentsRun(Rows):
+    """times: of the rows.
 
     Its results, by "kind": "plan" once; "source", a picture on its way or final; "latent" of each row; "step" of a row;
     "row", when one is done.
     """
 
     def __init__(self, lab: Lab, request: Latents):
+        super().__init__()
         self.request = request
         self.refs = (request.checkpoint,)
         self.images = request.count
         self.model: ModelSpec | None = None
         self.times: tuple[int, ...] = ()
-        self.rows: dict[int, np.ndarray] = {}
-        self.frames: dict[int, dict[int, np.ndarray]] = {}
         self.options: dict[str, Any] = {}  # of ddpm_core.reconstruct, after the seeds
         self._lab = lab
         self._evaluations = 0  # of the network on single pictures, all samples and rows together
@@ -164,7 +162,7 @@ class LatentsRun:
                 for source, (seed, _) in zip(sources, request.sources, strict=True)
             ]
             latents.append(x_t)
-            work.give({"kind": "latent", "row": row, "x": [_uri(imaging.to_uint8(one)) for one in x_t]})
+            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(one)) for one in x_t]})
         for row, t in enumerate(self.times):
             self._row(model, row, t, latents[row], work)
 
@@ -173,7 +171,7 @@ class LatentsRun:
         seed, text = self.request.sources[i]
         if text:
             picture = pixels.from_text(text, model)
-            work.give({"kind": "source", "i": i, "x": _uri(picture), "final": True})
+            work.give({"kind": "source", "i": i, "x": sent(picture), "final": True})
             return picture
         x = None
         for step in ddpm_core.trajectory(model, [seed], **self.options):
@@ -182,7 +180,7 @@ class LatentsRun:
             x = imaging.to_uint8(step.x)
             if final or step.index % SAMPLES == 0:
                 shown = x if final else imaging.to_uint8(step.x0_hat)
-                work.give({"kind": "source", "i": i, "x": _uri(shown), "final": final})
+                work.give({"kind": "source", "i": i, "x": sent(shown), "final": final})
         assert x is not None
         return x
 
@@ -205,11 +203,11 @@ class LatentsRun:
                 if step.index in kept:
                     guess = imaging.to_uint8(step.x0_hat) if step.s else x
                     self.frames[row][step.index] = guess
-                    work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, "x0": _uri(guess)})
+                    work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, "x0": sent(guess)})
             seconds = time.perf_counter() - began - (work.waited - waited)
             self._lab.pace.note(request.checkpoint, columns, seconds / steps)
         else:
-            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": _uri(x)})
+            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
         self.rows[row] = x
         work.give({"kind": "row", "row": row, "spread": spread(x)})
 
@@ -224,23 +222,6 @@ class LatentsRun:
 
     # --- Files
 
-    def grid(self) -> np.ndarray:
-        return imaging.grid(np.concatenate([row for _, row in sorted(dict(self.rows).items())]), self.request.count)
-
-    def film(self) -> list[np.ndarray]:
-        """The grid of the x̂_0 at each moment; all rows run at once, from their first step to their last."""
-        rows = [frames for row, frames in sorted(dict(self.frames).items()) if row in self.rows]
-        if not rows:  # only t = 0
-            return [self.grid()]
-        moments, film = max(map(len, rows)), []
-        for moment in range(moments):
-            shown = []
-            for frames in rows:
-                steps = sorted(frames)
-                shown.append(frames[steps[round(moment * (len(steps) - 1) / max(moments - 1, 1))]])
-            film.append(imaging.grid(np.concatenate(shown), self.request.count))
-        return film
-
     def about(self) -> str:
         """The settings as JSON. A picture of one's own is only said to be one."""
         request = self.request
@@ -248,15 +229,6 @@ class LatentsRun:
         content: dict[str, Any] = {name: getattr(request, name) for name in names} | {"times": self.times}
         content["pictures"] = ["own" if text else "sample" for _, text in request.sources]
         return json.dumps(content, ensure_ascii=False)
-
-
-def _uri(images: np.ndarray) -> str:
-    return uri(images, frame_format(images.shape[1], images.shape[-1]))
-
-
-def spread(images: np.ndarray) -> float:
-    """The standard deviation of uint8 (N, H, W, C) pictures from their mean, in grey levels, over all pixels."""
-    return float(np.sqrt(images.astype(float).var(0).mean()))
 
 
 class LatentsPlace(Place):
@@ -275,16 +247,8 @@ class LatentsPlace(Place):
         return estimate(self.lab, computation.refs, computation.left()) | {"python": python}
 
     def save(self, run: Run, kind: str) -> tuple[str, bytes]:
-        done: LatentsRun = run.computation
-        if kind not in KINDS:
-            raise ValueError(f"There is no file of this kind: choose from {', '.join(KINDS)}")
-        if not done.rows:
-            raise ValueError("There is no finished row of pictures yet: press Run")
-        request = done.request
-        name = f"{short_name(request.checkpoint)}-{request.mode}-seed-{request.seed}.{kind}".replace(" ", "-")
-        if kind == "png":
-            return name, imaging.png(done.grid(), about=done.about())
-        return name, files.animation(done.film(), kind, done.about())
+        request = run.computation.request
+        return run.computation.save(kind, f"{short_name(request.checkpoint)}-{request.mode}-seed-{request.seed}")
 
     def initial(self) -> Values:
         return {"kinds": KINDS}

@@ -54,6 +54,7 @@ const PLACES = [
     parts: [
       { name: "forward", title: "What noise destroys", module: "forward" },
       { name: "latents", title: "What a noisy picture remembers", module: "latents" },
+      { name: "repair", title: "What was erased", module: "repair" },
       { name: "likelihood", title: "What it costs in bits", module: "likelihood" },
     ],
   },
@@ -62,7 +63,7 @@ const PLACES = [
 ];
 
 /** Modules with a style of their own. */
-const STYLED = new Set(["compare", "grid", "plane", "forward", "latents", "likelihood", "train", "course"]);
+const STYLED = new Set(["compare", "grid", "plane", "forward", "latents", "repair", "likelihood", "train", "course"]);
 
 export class Lab {
   client = new Client();

@@ -1,11 +1,11 @@
 // What a noisy picture remembers: rows of pictures, decoded from latents that are shared or mixed.
 import { el, find } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
+import { Rows } from "../shared/rows.js";
 import { Source } from "../shared/source.js";
-import { Rows } from "./latents/rows.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { Result } from "./latents/rows.js" */
+/** @import { Result } from "../shared/rows.js" */
 
 const LEAD = {
   reconstruct:
@@ -13,6 +13,8 @@ const LEAD = {
   interpolate:
     "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
 };
+/** The server's plan, and what its rows are called. @typedef {import("../shared/rows.js").Plan & { mode: keyof typeof LEAD, times: number[] }} Plan */
+
 const STAGE = `
 <p class="lead"></p>
 <div class="sources" hidden></div>
@@ -26,12 +28,12 @@ const STAGE = `
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const body = el("div", { class: "latents" });
+  const body = el("div", { class: "latents chains" });
   body.innerHTML = STAGE;
   const rows = new Rows(body);
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
-    take: (result) => rows.take(result),
+    take,
     renew: () => rows.clear(),
     render,
     offer: (about) => {
@@ -58,6 +60,17 @@ export function mount(lab, part) {
   form.place("seed_b").before(sources[1].root);
   panel.stage.append(body);
 
+  /** @param {Result} result */
+  function take(result) {
+    if (result.kind !== "plan") return rows.take(result);
+    const { mode, times } = /** @type {Plan} */ (result);
+    const two = mode === "interpolate";
+    body.dataset.mode = mode;
+    const titles = times.map((t) => `t = ${t}`);
+    const sources = two ? ["First picture", "Second picture"] : ["The picture, x₀"];
+    return rows.take({ ...result, titles, sources, what: two ? "pictures between the two" : "reconstructions" });
+  }
+
   function render() {
     rows.render();
     panel.element.dataset.mode = mode();
@@ -72,7 +85,7 @@ export function mount(lab, part) {
 
   render();
   panel.showExample((results) => {
-    for (const result of results) rows.take(result);
+    for (const result of results) take(result);
   });
   return {
     element: panel.element,

@@ -1,10 +1,11 @@
 // What the form, the link, the stream and the parts of Look inside compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frameAt } from "../places/latents/rows.js";
 import { csv, plusMinus } from "../places/likelihood/tables.js";
+import { fromText, PRESETS, toText } from "../places/repair/brush.js";
 import { inside, middle, resized } from "../shared/crop.js";
 import { linked, linkTo } from "../shared/link.js";
+import { frameAt } from "../shared/rows.js";
 import { Stream } from "../shared/stream.js";
 
 test("a square stays inside its picture, whatever is wanted", () => {
@@ -43,13 +44,21 @@ test("a link brings back what is in it, and pictures go where no server sees the
 });
 
 test("each row shows the frame of its own share of the way", () => {
-  const frames = [0, 4, 9].map((k) => ({ k, s: 9 - k, uri: `${k}` }));
+  const frames = [0, 4, 9].map((k) => ({ k, s: 9 - k, x0: `${k}` }));
   assert.deepEqual(
     [0, 0.3, 0.5, 0.99, 1].map((share) => frameAt(frames, 10, share).k),
     [0, 0, 4, 9, 9],
   );
   assert.equal(frameAt(frames.slice(1), 10, 0).k, 4); // the first one that there is
-  assert.equal(frameAt([{ k: 0, s: 0, uri: "" }], 1, 0.5).k, 0);
+  assert.equal(frameAt([{ k: 0, s: 0, x0: "" }], 1, 0.5).k, 0);
+});
+
+test("what is erased comes back from its text", () => {
+  const half = Array.from({ length: 1024 }, (_, i) => PRESETS["Right half"](i % 32, Math.floor(i / 32)));
+  assert.equal(toText(half).slice(0, 8), "AAD__wAA"); // two bytes of 0, two of 255, and so on: as np.packbits
+  assert.deepEqual(fromText(toText(half)), half);
+  assert.equal(toText(half.map(() => false)), "");
+  for (const text of ["", "§", "AAAA"]) assert.ok(!fromText(text).includes(true));
 });
 
 /** @param {string} run @param {number} seq @param {object} [more] */

@@ -1,25 +1,24 @@
-// The rows of pictures, and where in their chains they are shown.
-import { el, find } from "../../shared/dom.js";
-import { CALM, calm, play } from "../../shared/motion.js";
+// Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
+import { el, find } from "./dom.js";
+import { CALM, calm, play } from "./motion.js";
 
 /**
  * @typedef {object} Plan
  * @property {"plan"} kind
- * @property {"reconstruct" | "interpolate"} mode
- * @property {number[]} times of the rows
- * @property {number} T
+ * @property {string[]} titles of the rows
+ * @property {string[]} sources what stands above the rows
+ * @property {string} what the pictures of a row are
  * @property {string[]} columns
  * @property {number[]} steps of each row
- * @property {number} size
  * @property {boolean} pixelated
  */
 
 /** @typedef {{ kind: "source", i: number, x: string, final: boolean }} SourceResult */
-/** @typedef {{ kind: "latent", row: number, x: string[] }} LatentResult */
-/** @typedef {{ kind: "step", row: number, k: number, s: number, x0: string }} StepResult */
-/** @typedef {{ kind: "row", row: number, spread: number }} RowResult */
-/** @typedef {Plan | SourceResult | LatentResult | StepResult | RowResult} Result */
-/** @typedef {{ k: number, s: number, uri: string }} Held */
+/** @typedef {{ kind: "latent" | "map", row: number, x: string[] }} HeadResult beside a row: what it began with, or where its pictures differ */
+/** @typedef {{ kind: "step", row: number, k: number, s: number, x0: string, x?: string }} StepResult */
+/** @typedef {{ kind: "row", row: number, spread: number, gap?: number }} RowResult in grey levels */
+/** @typedef {Plan | SourceResult | HeadResult | StepResult | RowResult} Result */
+/** @typedef {{ k: number, s: number, x0: string, x?: string }} Held */
 
 const SECONDS = 4; // that playing takes
 
@@ -34,14 +33,19 @@ export function frameAt(frames, steps, share) {
   return frames.findLast((frame) => frame.k <= k) ?? frames[0];
 }
 
+/** @param {number} value */
+const levels = (value) => value.toFixed(value < 9.95 ? 1 : 0);
+
 export class Rows {
   /** @type {Plan | null} */
   plan = null;
   /** @type {Held[][]} */
   frames = [];
-  /** @type {(number | null)[]} in grey levels, of rows that are done */
-  spreads = [];
+  /** @type {(RowResult | null)[]} of rows that are done */
+  ends = [];
   share = 1;
+  /** Whether the state is shown in the place of the guess. */
+  state = false;
   #playing = false;
   #pause = () => {};
   /** @type {HTMLImageElement[]} */
@@ -63,13 +67,13 @@ export class Rows {
   }
 
   get done() {
-    return this.spreads.filter((spread) => spread !== null).length;
+    return this.ends.filter(Boolean).length;
   }
 
   clear() {
     this.plan = null;
     this.frames = [];
-    this.spreads = [];
+    this.ends = [];
     this.#images = [];
     this.#playing = false;
     this.share = 1;
@@ -80,43 +84,44 @@ export class Rows {
     if (result.kind === "plan") this.#build(result);
     else if (!this.plan) return;
     else if (result.kind === "source") this.#source(result.i, result.x, result.final);
-    else if (result.kind === "latent") this.#latent(result.row, result.x);
     else if (result.kind === "step") {
-      this.frames[result.row].push({ k: result.k, s: result.s, uri: result.x0 });
+      this.frames[result.row].push(result);
       this.#later();
-    } else {
-      this.spreads[result.row] = result.spread;
+    } else if (result.kind === "row") {
+      this.ends[result.row] = result;
       this.#words(result.row);
       this.render();
-    }
+    } else this.#head(result);
   }
 
   /** @param {Plan} plan */
   #build(plan) {
     this.clear();
     this.plan = plan;
-    this.frames = plan.times.map(() => []);
-    this.spreads = plan.times.map(() => null);
+    this.frames = plan.titles.map(() => []);
+    this.ends = plan.titles.map(() => null);
     const { root } = this;
-    root.dataset.mode = plan.mode;
     root.classList.toggle("pixelated", plan.pixelated);
-    const sources = plan.mode === "interpolate" ? ["First picture", "Second picture"] : ["The picture, x₀"];
-    const figures = sources.map((name) =>
-      el("figure", null, el("img", { alt: name }), el("figcaption", null, name, el("span", { class: "at" }))),
-    );
     const place = find(root, ".sources", HTMLElement);
-    place.replaceChildren(...figures);
+    const sources = plan.sources.join();
+    if (place.dataset.names !== sources)
+      place.replaceChildren(
+        ...plan.sources.map((name) =>
+          el("figure", null, el("img", { alt: name }), el("figcaption", null, name, el("span", { class: "at" }))),
+        ),
+      );
+    place.dataset.names = sources;
     place.hidden = false;
     const heads = el(
       "div",
       { class: "heads", "aria-hidden": "true" },
       ...plan.columns.map((name) => el("span", null, name)),
     );
-    const lines = plan.times.map((t) => {
+    const lines = plan.titles.map((title) => {
       const image = el("img", { alt: "" });
       image.hidden = true;
       this.#images.push(image);
-      const words = el("div", null, el("b", null, `t = ${t}`), el("small", null, ""));
+      const words = el("div", null, el("b", null, title), el("small", null, ""));
       const cells = el("div", { class: "cells", style: `--columns: ${plan.columns.length}` }, image);
       return el("div", { class: "line" }, el("div", { class: "head" }, words), cells);
     });
@@ -131,22 +136,23 @@ export class Rows {
     find(figure, ".at", HTMLElement).textContent = final ? "" : " is being drawn…";
   }
 
-  /** @param {number} row @param {string[]} uris */
-  #latent(row, uris) {
-    const t = this.plan?.times[row];
-    const head = this.root.querySelectorAll(".head")[row];
-    const images = uris.map((src, i) =>
-      el("img", { src, alt: `Latent x_t at t = ${t}${i ? ", second picture" : ""}` }),
-    );
-    head.prepend(...images);
+  /** @param {HeadResult} result */
+  #head({ kind, row, x }) {
+    const title = this.plan?.titles[row];
+    const what = kind === "map" ? `Where the pictures of ${title} differ` : `Latent x_t at ${title}`;
+    const images = x.map((src, i) => el("img", { src, alt: `${what}${i ? ", second picture" : ""}` }));
+    if (kind === "map") images[0].title = "Brighter: they differ more there";
+    this.root.querySelectorAll(".head")[row].prepend(...images);
   }
 
   /** @param {number} row */
   #words(row) {
-    const spread = this.spreads[row];
+    const end = this.ends[row];
     const small = find(this.root.querySelectorAll(".head")[row], "small", HTMLElement);
-    if (spread === null || this.plan?.mode !== "reconstruct") return;
-    small.textContent = spread < 0.05 ? "all the same" : `${spread.toFixed(spread < 9.95 ? 1 : 0)} grey levels apart`;
+    if (!end || this.root.dataset.mode === "interpolate") return;
+    const apart = end.spread < 0.05 ? "all the same" : `${levels(end.spread)} grey levels apart`;
+    const fits = (end.gap ?? 0) < 0.05 ? "all fit y" : `${levels(end.gap ?? 0)} from y`;
+    small.textContent = end.gap === undefined ? apart : `${apart}; ${fits}`;
     small.title = "Standard deviation of the pictures of this row, over all pixels";
   }
 
@@ -163,15 +169,16 @@ export class Rows {
   render() {
     const { plan, root, last } = this;
     if (!plan) return;
-    plan.times.forEach((t, row) => {
+    plan.titles.forEach((title, row) => {
       const frames = this.frames[row];
       const image = this.#images[row];
       const frame = frames.length ? frameAt(frames, plan.steps[row], this.share) : null;
       image.hidden = !frame;
       if (!frame) return;
-      if (image.src !== frame.uri) image.src = frame.uri;
-      const what = plan.mode === "interpolate" ? "pictures between the two" : "reconstructions";
-      image.alt = `t = ${t}: ${plan.columns.length} ${what}, ${frame.s ? `best guess x̂_0 seen at time ${frame.s}` : "finished"}`;
+      const uri = (this.state && frame.x) || frame.x0;
+      if (image.src !== uri) image.src = uri;
+      const seen = this.state ? "the state x_t" : "best guess x̂_0 seen";
+      image.alt = `${title}: ${plan.columns.length} ${plan.what}, ${frame.s ? `${seen} at time ${frame.s}` : "finished"}`;
     });
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport", HTMLElement).hidden = !some;

@@ -1,0 +1,120 @@
+"""What was erased, without a browser: completions as the library and the script have them; tasks; what is refused."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import toylab
+from PIL import Image
+from toylab import Models, decoded, results
+
+import ddpm_core
+from ddpm_core import restore
+from ui import pixels
+from ui.places.repair import GRID, METHODS, TASKS, Repair, RepairPlace
+
+ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "seed": 7}
+IMAGE = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+OWN = pixels.to_text(IMAGE)
+
+
+def place(**options):
+    return RepairPlace(toylab.toy_lab(Models(**options)))
+
+
+def streamed(made, asked):
+    return toylab.messages(made, "repair", ASKED | asked)
+
+
+def described(made, asked):
+    return toylab.described(made, "repair", ASKED | asked)
+
+
+def test_the_methods_are_the_librarys():
+    assert METHODS.keys() == restore.METHODS.keys()
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("own", [False, True])
+def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, tmp_path, monkeypatch):
+    made = place()
+    model = made.lab.models.model
+    asked = {"task": task, "method_b": "pigdm"} | ({"picture": OWN} if own else {})
+    run, messages = streamed(made, asked)
+    assert messages[-1]["state"] == "finished", messages[-1]["text"]
+    options = {"steps": 4, "variance": "beta_tilde"}
+    picture = IMAGE[None] if own else ddpm_core.sample(model, [7], **options)
+    shown, left = (decoded(result["x"]) for result in results(messages, "source"))
+    np.testing.assert_array_equal(shown, picture)
+    kernel = restore.gaussian_kernel(2, 8)
+    half = restore.mask(np.arange(8) < np.full((8, 1), 4))
+    A = {"mask": half, "downsample": restore.downsample(4), "grey": restore.grey(), "blur": restore.blur(kernel, 8)}[
+        task
+    ]
+    y = A(ddpm_core.from_uint8(picture))
+    np.testing.assert_array_equal(left[0, -1, -1], np.broadcast_to(ddpm_core.to_uint8(y)[0, -1, -1], 3))
+    for row, method in enumerate(("ddnm", "pigdm")):
+        *_, last = restore.restore(model, y, A, method, [8, 9, 10], **options)
+        expected = ddpm_core.to_uint8(last.x)
+        (end,) = [result for result in results(messages, "step") if result["row"] == row and result["s"] == 0]
+        np.testing.assert_array_equal(decoded(end["x"]), expected)
+        end = results(messages, "row")[row]
+        assert end["spread"] == pytest.approx(np.sqrt(expected.var(0).mean()))
+        assert end["gap"] == pytest.approx(127.5 * (A(last.x) - y).square().mean().sqrt().item(), abs=1e-4)
+    assert len(results(messages, "map")) == 2
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
+    exec(described(made, asked)["python"], {})
+    name, png = made.save(run, "png")
+    assert name == f"toy-{task}-seed-7.png"
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / f"{task}.png")), np.asarray(Image.open(io.BytesIO(png)))
+    )
+    about = json.loads(Image.open(io.BytesIO(made.save(run, "gif")[1])).info["comment"])
+    assert about["picture"] == ("own" if own else "sample") and ("hidden" in about) == (task == "mask")
+
+
+def test_all_work_is_counted():
+    """Also that of the methods that evaluate more often, or with gradients."""
+    for method in METHODS:
+        run, messages = streamed(place(), {"method": method, "steps": 11})
+        assert messages[-1]["state"] == "finished" and run.job._done == run.job._total, method
+
+
+def hidden(cells):
+    return Repair.kinds()["hidden"].write(np.packbits(cells).tobytes())
+
+
+@pytest.mark.parametrize("size", [8, 28, 32, 64])
+def test_what_is_erased_is_the_same_at_every_size(size):
+    cells = np.zeros((GRID, GRID), bool)
+    cells[:8, 16:] = True
+    known = Repair.check({"hidden": hidden(cells)}).known(size)
+    assert not known[: size // 4, size // 2 :].any() and known.sum() == size**2 * 7 / 8
+
+
+@pytest.mark.parametrize(
+    "asked, sentence",
+    [
+        ({"hidden": "AAAA"}, "paint it again"),
+        ({"hidden": "§"}, "paint it again"),
+        ({"hidden": ""}, "Paint over a part"),
+        ({"hidden": hidden(np.ones((GRID, GRID), bool))}, "not over all of it"),
+        ({"method": "ddrm"}, "choose from ddnm"),
+        ({"task": "dream"}, "no task"),
+        ({"count": 1}, "from 2 to 16"),
+        ({"steps": 101}, "from 1 to 100"),
+        ({"picture": "x"}, "model's size"),
+        ({"label": "7"}, "no classes"),
+    ],
+)
+def test_what_is_wrong_is_said_while_the_user_chooses_and_by_the_run(asked, sentence):
+    assert sentence in described(place(), asked)
+    assert sentence in streamed(place(), asked)[1][-1]["text"]
+
+
+def test_a_task_that_the_pictures_are_not_for_is_refused():
+    assert "no colour" in described(place(channels=1), {"task": "grey"})
+    assert "4 times smaller" in described(place(size=9), {"task": "downsample"})
