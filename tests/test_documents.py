@@ -79,6 +79,7 @@ def test_own_network_example_samples_the_circle():
 def commands() -> dict[tuple[str, ...], set[str]]:
     """Of each command that the documents name, as words, all flags that they give it."""
     found: dict[tuple[str, ...], set[str]] = {}
+    found["app",] = set(re.findall(r"^\| `(--[\w-]+)", DOCUMENTS["docs/page.md"], re.M))
     for text in DOCUMENTS.values():
         lines = re.sub(r"\\\n", " ", "\n".join(blocks(text, "", "bash"))).splitlines()
         for line in lines:
