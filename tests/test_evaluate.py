@@ -649,7 +649,20 @@ def test_etas_that_are_close_have_cells_and_rows_of_their_own(checkpoint, data, 
     assert "| DDIM η=0.20000001 |" in (tmp_path / "table.md").read_text()
 
 
+def test_a_sampler_of_ones_own_is_a_cell_beside_those_with_names(checkpoint, data, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("from ddpm_core.samplers import ddim as steep\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / "study"
+    assert evaluate(checkpoint, data, out, "--metrics", "fid", "--steps", "2", "--sampler", "mine:steep,ddim") == 0
+    named, own = results(out)["cells"]
+    assert (own["sampler"], own["variance"], named["sampler"]) == ("mine:steep", None, "ddim")
+    assert own["scores"][0]["value"] == named["scores"][0]["value"]
+    assert "| mine:steep |" in (out / "table.md").read_text()
+
+
 REFUSED = [
+    (("--sampler", "nowhere:euler"), "can't be imported"),
+    (("--sampler", "math:euler"), "has no function 'euler'"),
     (("--metrics", "fid,lpips"), "--metrics can't be 'lpips'"),
     (("--steps", "3,7"), "1 to 6"),
     (("--steps", "many"), "--steps takes numbers"),

@@ -60,7 +60,10 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     """
     unet = getattr(model.network, "unet", None)
     if not isinstance(unet, UNet2DModel):
-        raise TypeError("only a model whose network is a diffusers UNet2DModel can be saved in the Hub's layout")
+        raise TypeError(
+            f"a {type(model.network).__name__} can't be saved in the Hub's layout, which holds diffusers UNet2DModel "
+            "alone: keep the weights of your network, and make a Model of it again"
+        )
     contents = json_contents(model, unet)
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
