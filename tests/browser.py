@@ -2,16 +2,30 @@
 
 The pages of a module share a cache, as the tabs of one window do: without it each loads gradio's scripts anew.
 
-Import both fixtures into a test module: `from browser import browser, page  # noqa: F401`.
 Without playwright or a Chromium such tests skip, except under CI (environment variable CI), where they fail.
 """
 
 import os
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@contextmanager
+def served(*arguments, launch=(), **options):
+    """An app that is served, and asks no Hub. arguments, options: of `ui.build`; launch: of `ui.launch`."""
+    import ui
+    from ui.models import Models
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Models, "refresh", lambda self: None)
+        app = ui.build(*arguments, **options)
+        ui.launch(app, prevent_thread_lock=True, inbrowser=False, **dict(launch))
+        yield app
+        ui.close(app)
 
 
 def _missing(why):

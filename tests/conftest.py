@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("browser",)  # its fixtures
+
 # Files that take longest, the longest first: one that began last would be waited for alone.
 SLOW = (
     *("test_app", "test_engine", "test_evaluate", "test_distill", "test_fused", "test_train", "test_train_processes"),

@@ -20,10 +20,10 @@ from types import SimpleNamespace
 import httpx
 import numpy as np
 import pytest
-from browser import browser, page  # noqa: F401
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
+from toylab import wait_for
 
 import app as command
 import ddpm_core
@@ -77,13 +77,6 @@ def client(url):
 @pytest.fixture(scope="module")
 def model():
     return ddpm_core.load("cifar10-tiny")
-
-
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def pictures(paths):
@@ -276,7 +269,7 @@ def test_runs_are_not_taken_past_the_queue(url):
 # --- A browser
 
 
-def opened(page, url, part="watch", **values):  # noqa: F811
+def opened(page, url, part="watch", **values):
     """A part with these settings, known to the server. It may run them by itself."""
     query = urllib.parse.urlencode({"tab": part, **values})
     page.goto(f"{url}?{query}")
@@ -284,7 +277,7 @@ def opened(page, url, part="watch", **values):  # noqa: F811
     return page
 
 
-def choose(page, part="watch", **values):  # noqa: F811
+def choose(page, part="watch", **values):
     for name, value in values.items():
         field = f".part-{part} [data-name={name}]"
         if page.locator(f"{field} select").count():
@@ -296,12 +289,12 @@ def choose(page, part="watch", **values):  # noqa: F811
             page.press(f"{field} input:not([type=range])", "Tab")
 
 
-def state(page, part="watch", **data):  # noqa: F811
+def state(page, part="watch", **data):
     """Wait until the part's data-* attributes have these values."""
     page.wait_for_selector(f".part-{part}" + "".join(f"[data-{key}='{value}']" for key, value in data.items()))
 
 
-def run(page, part="watch"):  # noqa: F811
+def run(page, part="watch"):
     """Press Run, wait for the end, and return the final picture as the page shows it."""
     before = page.get_attribute(f".part-{part}", "data-run")
     page.click(f".part-{part} .run")
@@ -310,7 +303,7 @@ def run(page, part="watch"):  # noqa: F811
     return shown(page, part)
 
 
-def shown(page, part="watch"):  # noqa: F811
+def shown(page, part="watch"):
     """The picture x_t, when it is drawn."""
     canvas = f"document.querySelector('.part-{part} figure.x canvas').toDataURL()"
     last, now = None, page.evaluate(canvas)
@@ -323,7 +316,7 @@ def shown(page, part="watch"):  # noqa: F811
 QUICK = {"steps": 7, "count": 1}
 
 
-def test_the_page_is_alive_before_anything_is_pressed(page, url):  # noqa: F811
+def test_the_page_is_alive_before_anything_is_pressed(page, url):
     """With a recorded run; where the app begins with another model than that run's, with a run of this model."""
     page.goto(f"{url}?tab=plane")
     page.wait_for_selector(".part-plane .tag:visible:text('Example')")
@@ -333,7 +326,7 @@ def test_the_page_is_alive_before_anything_is_pressed(page, url):  # noqa: F811
     assert "Watch noise become a picture" in page.inner_text("#top")
 
 
-def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, url):  # noqa: F811
+def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, url):
     lab = opened(page, url, steps=24, count=2)
     if lab.get_attribute(".part-watch", "data-state") == "idle":
         lab.click(".part-watch .run")
@@ -349,7 +342,7 @@ def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, 
     assert "σ 0: no noise added" in lab.inner_text(".readouts")
 
 
-def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(page, url):  # noqa: F811
+def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(page, url):
     lab = opened(page, url, **QUICK)
     first = run(lab)
     assert run(lab) == first
@@ -363,7 +356,7 @@ def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(page, 
     wait_for(lambda: run(lab) == first)  # a change has begun a run of its own, which may end in between
 
 
-def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(page, url, lab):  # noqa: F811
+def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(page, url, lab):
     window = opened(page, url, **QUICK, checkpoint="mnist-tiny")  # not the app's first: it is timed when it is chosen
     window.wait_for_selector(".part-watch[data-state=finished]")
     before = window.get_attribute(".part-watch", "data-run")
@@ -374,14 +367,14 @@ def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(pag
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**63), "abc"])
-def test_a_wrong_seed_is_refused_with_the_range(page, url, seed):  # noqa: F811
+def test_a_wrong_seed_is_refused_with_the_range(page, url, seed):
     lab = opened(page, url, **QUICK)
     choose(lab, seed=seed)
     lab.wait_for_selector(".estimate.wrong:visible >> text=from 0 to 4,294,967,295")
     assert lab.is_disabled(".part-watch .run")
 
 
-def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):  # noqa: F811
+def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):
     window = opened(page, url, steps=1000, count=4)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
@@ -396,7 +389,7 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):  # 
     wait_for(lambda: len(lab.turns) == 0)
 
 
-def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):  # noqa: F811
+def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):
     window = opened(page, url, steps=1000, count=4)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
@@ -407,7 +400,7 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):  # noqa: F81
     state(window, state="stopped")
 
 
-def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url, lab):  # noqa: F811
+def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url, lab):
     one = opened(page, url, steps=1000, count=4)
     one.click(".part-watch .run")
     state(one, state="running")
@@ -422,7 +415,7 @@ def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, brow
     other.context.close()
 
 
-def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):  # noqa: F811
+def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):
     lab = opened(page, url, **QUICK)
     lab.evaluate("document.querySelector('.part-watch .more').open = true")
     for name, visible in (("guidance", False), ("eta", False), ("variance", True)):
@@ -434,7 +427,7 @@ def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):  # noqa: F
     assert "DDIM η 0 · frog" in lab.inner_text(".ddpm-player .title")
 
 
-def taken(page, title):  # noqa: F811
+def taken(page, title):
     """What an entry of the Share menu copies: headless Chromium has no clipboard to read."""
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }; window.copied = null")
     page.click("#share > button")
@@ -444,7 +437,7 @@ def taken(page, title):  # noqa: F811
     return page.evaluate("window.copied")
 
 
-def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):  # noqa: F811
+def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     lab = opened(page, url, **QUICK)
     run(lab)
     names = {"Picture (PNG)": ".png", "GIF": ".gif", "Film strip (PNG)": "-strip.png", "Everything (ZIP)": ".zip"}
@@ -461,7 +454,7 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):  # noqa: F811
     assert "set_timesteps" in taken(lab, "Copy for diffusers")
 
 
-def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, browser, url):  # noqa: F811
+def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, browser, url):
     lab = opened(page, url, "compare", seed=9, count=1)
     run(lab, "compare")
     lab.wait_for_selector(".ddpm-player[data-frames='20']")
@@ -483,7 +476,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     other.context.close()
 
 
-def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page, url):  # noqa: F811
+def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page, url):
     page.goto(f"{url}?tab=denoise&compare=true&seed=77&__theme=dark")
     page.wait_for_selector(".part-compare[data-ready=true]")
     assert page.input_value(".part-compare [data-name=seed] input") == "77"
@@ -500,7 +493,7 @@ def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page
     assert "tab=forward" in page.url
 
 
-def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the_address(page, url):  # noqa: F811
+def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the_address(page, url):
     page.goto(f"{url}?tab=forward")
     page.wait_for_selector(".forward[data-ready=true]")
     page.evaluate("lab.open('watch', { seed: 123 }, { push: true, eager: true }).then(() => lab.open('forward', null))")
@@ -509,7 +502,7 @@ def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the
     assert "seed=123" in page.url and page.is_visible(".forward")
 
 
-def test_a_grid_fills_and_its_cells_open_in_watch(page, url):  # noqa: F811
+def test_a_grid_fills_and_its_cells_open_in_watch(page, url):
     lab = opened(page, url, "grid", columns="2, 4")
     if lab.get_attribute(".part-grid", "data-state") == "idle":
         lab.click(".part-grid .run")
@@ -522,7 +515,7 @@ def test_a_grid_fills_and_its_cells_open_in_watch(page, url):  # noqa: F811
 
 @pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (1280, 800), (1920, 1080)], ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize("part", ["watch", "compare"])
-def test_on_a_wall_the_pictures_take_the_room(page, url, part, size):  # noqa: F811
+def test_on_a_wall_the_pictures_take_the_room(page, url, part, size):
     """70 % of the height; where the screen is too narrow for two beside each other, its width."""
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(f"{url}?tab={part}")
@@ -537,14 +530,14 @@ def test_on_a_wall_the_pictures_take_the_room(page, url, part, size):  # noqa: F
     page.wait_for_selector(".ddpm-player:not(.projector)")
 
 
-def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(page, url):  # noqa: F811
+def test_on_a_laptop_run_is_in_sight_and_nothing_is_cut_off(page, url):
     lab = opened(page, url)
     box = lab.locator(".part-watch .run").bounding_box()
     assert box["y"] + box["height"] <= 720
     assert lab.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
-def test_run_is_eight_stops_of_tab_away(page, url):  # noqa: F811
+def test_run_is_eight_stops_of_tab_away(page, url):
     lab = opened(page, url)
     for _ in range(8):
         lab.keyboard.press("Tab")
@@ -561,7 +554,7 @@ def test_the_first_page_is_light(url):
     assert int(answer.headers["content-length"]) + sum(len(gzip.compress(file)) for file in files) < 250_000
 
 
-def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):  # noqa: F811
+def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):
     phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
     opened(phone, url)
     assert not phone.is_visible(".part-watch [data-name=steps]")

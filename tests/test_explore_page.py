@@ -8,14 +8,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import pytest
+from browser import served
 from checkpoint_folders import write
 from PIL import Image, ImageDraw
 from test_main import TINY
 from test_ui_likelihood import study_of, weights_of
-
-import ui
-
-pytest_plugins = ("browser",)
 
 SIZE = 28
 PARTS = ("latents", "repair", "likelihood", "plane")
@@ -27,11 +24,9 @@ def url(tmp_path_factory, torch_page):
     folder = tmp_path_factory.mktemp("models") / "grey"
     small = {**TINY, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
     write(folder, scheduler={"num_train_timesteps": 20}, **small)
-    app = ui.build(str(folder))
-    ui.launch(app, prevent_thread_lock=True, inbrowser=False)
-    app.warmup.ready.wait(60)  # so that runs are known to be quick
-    yield f"{app.local_url}?{urlencode({'checkpoint': str(folder)})}"
-    ui.close(app)
+    with served(str(folder)) as app:
+        assert app.warmup.ready.wait(120)  # so that runs are known to be quick
+        yield f"{app.local_url}?{urlencode({'checkpoint': str(folder)})}"
 
 
 def open_part(page, url, part, **values):

@@ -18,7 +18,7 @@ from gradio.utils import get_upload_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_jobs import wait_for
+from toylab import wait_for
 
 from ddpm_core import forward, process
 from ui import pictures
@@ -143,12 +143,9 @@ def test_transparency_lies_over_grey(tmp_path):
     assert near(pictures.read(saved(tmp_path, palette, "p.png", transparency=0))[5, 5], GREY)
 
 
-def test_grey_cmyk_and_16_bits_keep_their_brightness(tmp_path):
-    assert near(pictures.read(saved(tmp_path, Image.new("L", (40, 40), 90)))[5, 5], (90, 90, 90))
+def test_cmyk_keeps_its_colours(tmp_path):
     cmyk = Image.new("CMYK", (40, 40), (255, 0, 0, 0))
     assert near(pictures.read(saved(tmp_path, cmyk, "x.jpg"))[5, 5], (0, 255, 255), 12)
-    deep = Image.fromarray(np.full((40, 40), 40000, np.uint16))
-    assert near(pictures.read(saved(tmp_path, deep))[5, 5], (155, 155, 155))
 
 
 STRIPES = np.indices((600, 600)).sum(0) // 40 % 2  # larger than what is kept, with edges at which resizing overshoots
@@ -190,12 +187,6 @@ def test_exif_rotation_is_undone(tmp_path):
     exif[0x0112] = 6  # shown turned by 90° clockwise: the top goes right
     out = pictures.read(saved(tmp_path, image, "x.jpg", exif=exif, quality=95))
     assert near(out[32, 60], (255, 0, 0), 12) and near(out[32, 4], (0, 0, 255), 12)
-
-
-def test_the_middle_of_a_wide_picture_is_kept(tmp_path):
-    image = Image.new("RGB", (900, 300), (255, 0, 0))
-    image.paste((0, 128, 0), (300, 0, 600, 300))
-    assert near(pictures.read(saved(tmp_path, image))[64, 64], (0, 128, 0))
 
 
 def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path):

@@ -176,7 +176,7 @@ def test_a_run_too_many_is_refused_with_the_limit(events):
     lab = toylab.toy_lab(toylab.Models(gate), Turns(1, 1))
     *runs, third = (watched(lab) for _ in range(3))
     assert "error" not in [next(run).state for run in runs]
-    test_jobs.wait_for(lambda: len(lab.turns) == 2)
+    toylab.wait_for(lambda: len(lab.turns) == 2)
     last = list(third)[-1]
     assert last.state == "error" and last.text.endswith("(limit: waiting_runs = 1)")
     assert events()[-1]["outcome"] == "refused" and events()[-1]["limit"] == "waiting_runs"

@@ -21,9 +21,12 @@ from hypothesis import strategies as st
 import ddpm_core
 from ddpm_core import CheckpointError
 from ddpm_core.checkpoint import hub, refs
+from ui.limits import Refused, ServerLimits
+from ui.models import Models
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 OURS = "ddpm_core.json"
+REF = "google/ddpm-cifar10-32"
 SMALL = ["model_index.json", "config.json", "scheduler_config.json"]
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -298,8 +301,6 @@ def test_missing_and_gated_repositories(online, tmp_path):
     assert "the Hub has no repository owner/name, or it is private" in refusal("owner/name")
     online.add_repo("owner/gated", tmp_path / "repo", gated=True)
     assert "owner/gated is gated: accept its terms at" in refusal("owner/gated")
-    online.status = 403
-    assert "the Hub refuses access to owner/gated (HTTP 403)" in refusal("owner/gated")
 
 
 def test_repositories_of_other_models(online, tmp_path):
@@ -460,6 +461,94 @@ def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
     assert time.monotonic() - start < 2
 
 
+# A Hub that fails: one sentence, the next try works, and nothing wrong stays in the cache
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "has no repository google/ddpm-cifar10-32, or it is private"),
+        (403, "refuses access to google/ddpm-cifar10-32 (HTTP 403)"),
+        (404, "has no repository google/ddpm-cifar10-32, or it is private"),
+        (429, "takes no more requests from here for now (HTTP 429): try"),
+        (500, "has an error of its own (HTTP 500): try"),
+        (504, "has an error of its own (HTTP 504): try"),
+    ],
+)
+def test_an_answer_of_the_hub_is_one_sentence_and_the_next_try_works(online, status, sentence):
+    online.status = status
+    assert sentence in refusal(REF)
+    online.status = 200
+    assert ddpm_core.load(REF).image_size == 32
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_cached_checkpoint_serves_while_the_hub_fails(online, status):
+    ddpm_core.load(REF)
+    online.status = status
+    assert ddpm_core.load(REF).image_size == 32
+
+
+def test_a_file_with_another_hash_is_deleted(online):
+    online.damaged = True
+    assert f"{WEIGHTS} arrived damaged, and was deleted: try again" in refusal(REF)
+    online.damaged = False
+    assert ddpm_core.load(REF).image_size == 32
+    assert online.downloads.count(WEIGHTS) == 2
+
+
+def test_a_file_that_is_longer_than_the_hub_said_is_not_taken(online):
+    online.claimed[WEIGHTS] = 1000
+    assert "was cut off: try again" in refusal(REF)
+    online.claimed.clear()
+    assert ddpm_core.load(REF).image_size == 32
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "sentence"),
+    [
+        (WEIGHTS, 10**18, "GB free, and google/ddpm-cifar10-32 takes 1000000000.0 GB: make room"),
+        (WEIGHTS, None, f"the Hub does not say how large {WEIGHTS} of google/ddpm-cifar10-32 is"),
+        ("config.json", 10**9, "config.json is larger than 16 MB"),
+    ],
+)
+def test_what_cannot_fit_is_refused_before_a_byte_is_downloaded(online, name, size, sentence):
+    online.claimed[name] = size
+    assert sentence in refusal(REF)
+    assert online.downloads == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        (ServerLimits(), "is 200,000 MB: choose a smaller one (limit: repository_mb = 20,000)"),
+        (ServerLimits(repository_mb=1e9, free_disk_mb=1e9), "(limit: free_disk_mb = 1,000,000,000)"),
+    ],
+)
+def test_a_large_repository_is_over_the_limit(online, limits, sentence):
+    online.claimed[WEIGHTS] = 200 * 10**9 if limits.repository_mb < 1e6 else 1000
+    with pytest.raises(Refused) as refused:
+        Models(limits=limits).fetch(REF)
+    assert sentence in str(refused.value)
+    assert online.downloads == []
+    online.claimed.clear()
+    Models().fetch(REF)
+
+
+def test_a_full_disk_leaves_nothing_broken(online, monkeypatch):
+    real = file_download.http_get
+
+    def full(url, temp_file, **options):
+        real(url, temp_file, **options)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(file_download, "http_get", full)
+    assert "the disk is full" in refusal(REF)
+    monkeypatch.setattr(file_download, "http_get", real)
+    assert ddpm_core.load(REF).image_size == 32
+    assert constants.HF_HUB_CACHE  # its own settings are back
+
+
 # Other processes, with nothing patched
 
 
@@ -471,6 +560,8 @@ def test_environment_variables(server, tmp_path):
         code = """
 from ddpm_core import CheckpointError
 from ddpm_core.checkpoint import hub, refs
+from ui.limits import Refused, ServerLimits
+from ui.models import Models
 for ref in ("owner/name", "owner/none"):
     try:
         print(hub.fetch(refs.parse(ref), check=lambda _: None).commit)

@@ -6,16 +6,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import served
 from PIL import Image
 from toylab import described, toy_lab
 
-import ui
 from ui import few_steps
 from ui.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 from ui.models import Models
 from ui.places import course, forward, latents, likelihood, plane, repair, sampling, training
 
-pytest_plugins = ("browser",)
 PLACES = (
     *(sampling.SamplingPlace, plane.PlanePlace, forward.ForwardPlace),
     *(latents.LatentsPlace, repair.RepairPlace, likelihood.LikelihoodPlace, training.TrainingPlace),
@@ -63,12 +62,8 @@ def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name):
 
 @pytest.fixture(scope="module")
 def url(torch_page):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
-        app = ui.build()
-        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+    with served() as app:
         yield app.local_url
-        ui.close(app)
 
 
 def test_the_course_from_its_first_to_its_last_click(page, url):

@@ -5,8 +5,8 @@ import time
 
 import pytest
 import toylab
-from test_jobs import Gate, wait_for
-from toylab import Models
+from test_jobs import Gate
+from toylab import Models, wait_for
 
 from ui import listeners
 from ui.place import KEPT, REMEMBERED, Runs

@@ -12,36 +12,24 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
-from browser import browser, page  # noqa: F401
+from browser import served
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from soak import fuzz
 from soak.calls import VALUES, Call, Fuzz, json_call, page_data
 
-import ui
 from ui import server, web
 from ui.limits import ServerLimits
-from ui.models import Models
 
 LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
 API = "/gradio_api"
 
 
-def launched(*arguments, **options):
-    """An app, and how to end it."""
-    app = ui.build(*arguments, public=True, limits=LIMITS)
-    ui.launch(app, prevent_thread_lock=True, **options)
-    assert app.warmup.ready.wait(240)
-    return app
-
-
 @pytest.fixture(scope="module")
 def app():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
-        app = launched("cifar10-tiny", root_path="/lab")
+    with served("cifar10-tiny", public=True, limits=LIMITS, launch={"root_path": "/lab"}) as app:
+        assert app.warmup.ready.wait(240)
         yield app
-        ui.close(app)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +165,7 @@ def proxy(port):
     server.shutdown()
 
 
-def test_runs_in_a_browser_behind_the_proxy(page, proxy):  # noqa: F811
+def test_runs_in_a_browser_behind_the_proxy(page, proxy):
     page.set_default_timeout(120_000)  # six connections for all that a page asks
     asked = urlencode({"checkpoint": "cifar10-tiny", "steps": 5, "count": 1})
     page.goto(f"{proxy}?{asked}")
@@ -334,11 +322,9 @@ def test_random_calls_are_answered(port):
 
 @pytest.fixture(scope="module")
 def locked():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Models, "refresh", lambda self: None)
-        app = launched("mnist-tiny", auth=("me", "secret"))
+    with served("mnist-tiny", public=True, limits=LIMITS, launch={"auth": ("me", "secret")}) as app:
+        assert app.warmup.ready.wait(240)
         yield app
-        ui.close(app)
 
 
 def entered(port, password):
@@ -379,7 +365,7 @@ def test_after_the_login_there_is_the_page(locked):
     assert 'id="given"' not in got(port, "/", headers={"Cookie": re.sub("=.*", "=guess", cookies)})[2]
 
 
-def test_a_browser_logs_in_and_runs(page, locked):  # noqa: F811
+def test_a_browser_logs_in_and_runs(page, locked):
     page.set_default_timeout(120_000)
     page.goto(locked.local_url)
     for password in ("wrong", "secret"):

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import toylab
-from test_jobs import LINE, PACE, SETTINGS, Gate, Job, collect, in_background, wait_for
-from toylab import Models
+from test_jobs import LINE, PACE, SETTINGS, Gate, Job, collect, in_background
+from toylab import Models, wait_for
 
 import ddpm_core
 from ui import jobs, turns

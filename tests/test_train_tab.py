@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +12,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio ca
 import numpy as np
 import pytest
 import torch
+from browser import served
 from PIL import Image
-from toylab import toy_lab
+from toylab import toy_lab, wait_for
 from training import assert_same, fit, flags, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
@@ -39,7 +39,6 @@ from ui.training.process import Training
 from ui.training.visit import Visit
 from ui.training.visits import Visits
 
-pytest_plugins = ("browser",)
 STUB = Path(__file__).with_name("stub_trainer.py")
 ME, YOU = "a" * 32, "b" * 32
 
@@ -91,13 +90,6 @@ def refusal(ask, asked):
     with pytest.raises(ValueError) as wrong:
         ask(asked)
     return str(wrong.value)
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def say(folder, *lines):
@@ -585,12 +577,8 @@ def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def url(torch_page):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
-        app = ui.build()
-        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+    with served() as app:
         yield app.local_url
-        ui.close(app)
 
 
 # How far the middle one of the numbers under the curves is from the middle, in pixels

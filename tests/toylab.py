@@ -2,6 +2,7 @@
 
 import base64
 import io
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,13 @@ def sampling(lab, *lanes):
     """The computation of these lanes, each a Settings."""
     first = {name: getattr(lanes[0], name) for name in Settings.defaults()}
     return Sampling(lab, Lanes(**first, given=lanes))
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 def messages(place, part, values, watch=lambda run, message: None):
