@@ -82,11 +82,13 @@ def full_chains(bits: BitsFile | None) -> list[Bound]:
 
 def method(row: StoredCell | Bound) -> str:
     """The name of a cell's or a chain's method, such as "DDPM β̃" or "DDIM η=0"."""
-    sampler, variance = row.get("sampler", "ddpm"), row["variance"]
+    sampler, variance = str(row.get("sampler", "ddpm")), row["variance"]
+    if ":" in sampler:  # module:function
+        return sampler
     if sampler == "ddpm" and variance is not None:
         return f"DDPM {symbol(variance)}"
     eta = row.get("eta")
-    return f"DDIM η={shortest(eta)}" if sampler == "ddim" and eta is not None else str(sampler).upper()
+    return f"DDIM η={shortest(eta)}" if sampler == "ddim" and eta is not None else sampler.upper()
 
 
 def symbol(variance: Variance) -> str:
