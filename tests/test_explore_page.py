@@ -239,7 +239,7 @@ def test_a_part_works_from_the_keyboard_stops_at_once_and_runs_unseen(part, page
     page.click("#places [data-place=watch]")
     page.wait_for_selector(f".part-{part}[data-state=finished]", state="attached")
     page.click(f"#places [data-place={'compare' if part == 'plane' else 'inside'}]")
-    assert page.inner_text("#said").startswith("Finished")
+    page.wait_for_selector("#said:text('Finished')", state="attached")
     assert page.evaluate(NAMELESS, part) == []
 
 
