@@ -26,7 +26,7 @@ class Failed(Exception):
     """A run ended with an error; str(failed) is its sentence."""
 
 
-class App:
+class ServedApp:
     """`python app.py` on a free port. folder: for its temporary files and caches; env: more variables."""
 
     def __init__(self, folder: Path, checkpoint: str, env: dict[str, str] | None = None):
@@ -132,7 +132,7 @@ class App:
         self.process.kill()
         self.process.wait()
 
-    def __enter__(self) -> App:
+    def __enter__(self) -> ServedApp:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,7 +146,7 @@ class App:
 class Page:
     """What an open page sends: its questions and its runs."""
 
-    def __init__(self, app: App):
+    def __init__(self, app: ServedApp):
         self._app = app
         self.session = uuid.uuid4().hex
 

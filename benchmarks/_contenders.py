@@ -20,7 +20,7 @@ TIMED = 50  # of a longer run so many steps are timed, and the rest is taken to 
 
 
 @dataclass(frozen=True)
-class Cell:
+class Entry:
     """A way to make pictures. library: "ours" or "diffusers", whose spacing is "" for its own."""
 
     library: str
@@ -35,9 +35,9 @@ class Cell:
         return "-".join([*filter(None, parts), f"{self.steps}steps"])
 
     @property
-    def timed(self) -> Cell:
-        """The cell whose time is this one's too: the spacing does not change it."""
-        return Cell(self.library, self.checkpoint, self.sampler, self.steps)
+    def timed(self) -> Entry:
+        """The entry whose time is this one's too: the spacing does not change it."""
+        return Entry(self.library, self.checkpoint, self.sampler, self.steps)
 
 
 class Contender(Protocol):
@@ -47,15 +47,15 @@ class Contender(Protocol):
         """image_size, channels."""
         ...
 
-    def refusal(self, cell: Cell) -> str:
+    def refusal(self, cell: Entry) -> str:
         """Why it can't do this; "" if it can."""
         ...
 
-    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+    def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
         """Images of the seeds from `first` on, uint8 (count, H, W, C), all classes in turn."""
         ...
 
-    def seconds(self, cell: Cell, images: int) -> float:
+    def seconds(self, cell: Entry, images: int) -> float:
         """The time that one run with so many images takes."""
         ...
 
@@ -69,22 +69,22 @@ class Ours:
     def about(self) -> dict[str, int]:
         return {"image_size": self.model.image_size, "channels": self.model.channels}
 
-    def refusal(self, cell: Cell) -> str:
+    def refusal(self, cell: Entry) -> str:
         try:
             SamplerSettings(**self._way(cell)).chain(self.model)
         except ValueError as error:
             return str(error)
         return ""
 
-    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+    def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
         seeds = range(first, first + count)
         return ddpm_core.sample(self.model, seeds, labels=_labels(self.model, seeds), **self._way(cell))
 
-    def seconds(self, cell: Cell, images: int) -> float:
-        part = Cell(cell.library, cell.checkpoint, cell.sampler, min(cell.steps, TIMED), cell.spacing)
+    def seconds(self, cell: Entry, images: int) -> float:
+        part = Entry(cell.library, cell.checkpoint, cell.sampler, min(cell.steps, TIMED), cell.spacing)
         return _timed(self.sample, part, images) * cell.steps / part.steps
 
-    def _way(self, cell: Cell) -> dict[str, Any]:
+    def _way(self, cell: Entry) -> dict[str, Any]:
         return {"steps": cell.steps, "sampler": cell.sampler, "spacing": cell.spacing or "linspace"}
 
 
@@ -103,18 +103,18 @@ class Diffusers:
 
     about = Ours.about
 
-    def refusal(self, cell: Cell) -> str:
+    def refusal(self, cell: Entry) -> str:
         return ""
 
-    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+    def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
         return self._run(cell, first, count, cell.steps)
 
-    def seconds(self, cell: Cell, images: int) -> float:
+    def seconds(self, cell: Entry, images: int) -> float:
         part = min(cell.steps, TIMED)
         return _timed(self._run, cell, images, part) * cell.steps / part
 
     @torch.no_grad()
-    def _run(self, cell: Cell, first: int, count: int, steps: int) -> np.ndarray:
+    def _run(self, cell: Entry, first: int, count: int, steps: int) -> np.ndarray:
         """The first steps of a run."""
         scheduler, unet = self._schedulers[cell.sampler], self.model.network.unet
         scheduler.set_timesteps(cell.steps)
@@ -132,7 +132,7 @@ def _labels(model: ddpm_core.Model, seeds: range) -> list[int] | None:
     return [seed % model.num_classes for seed in seeds] if model.num_classes else None
 
 
-def _timed(run: Callable[..., object], cell: Cell, images: int, *more: int) -> float:
+def _timed(run: Callable[..., object], cell: Entry, images: int, *more: int) -> float:
     started = time.perf_counter()
     run(cell, 0, images, *more)
     return time.perf_counter() - started
@@ -154,13 +154,13 @@ class Elsewhere:
     def about(self) -> dict[str, int]:
         return self._ask("about")
 
-    def refusal(self, cell: Cell) -> str:
+    def refusal(self, cell: Entry) -> str:
         return self._ask("refusal", cell)
 
-    def sample(self, cell: Cell, first: int, count: int) -> np.ndarray:
+    def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
         return self._ask("sample", cell, first, count)
 
-    def seconds(self, cell: Cell, images: int) -> float:
+    def seconds(self, cell: Entry, images: int) -> float:
         return self._ask("seconds", cell, images)
 
     def close(self) -> None:
@@ -191,7 +191,7 @@ def _serve(library: str, checkpoint: str, pipe: Any) -> None:
 
 
 @contextmanager
-def processes(cells: Sequence[Cell]) -> Iterator[dict[tuple[str, str], Contender]]:
+def processes(cells: Sequence[Entry]) -> Iterator[dict[tuple[str, str], Contender]]:
     """The contenders of the cells, each in a process of its own, which end with the block."""
     with ExitStack() as stack:
         found: dict[tuple[str, str], Contender] = {}

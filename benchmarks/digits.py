@@ -40,7 +40,7 @@ BATCH = 100
 COPIES_SHOWN = 20  # samples in the picture of nearest neighbours
 
 
-class Classifier(nn.Module):
+class DigitClassifier(nn.Module):
     """Digits, (N, 1, 28, 28) in [-1, 1], to logits (N, 10) of the classes and features (N, 128)."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ def kept_classifier() -> Path:
     return files.cache_folder("digits") / "classifier.safetensors"
 
 
-def ready_classifier(training: ImageSample | None = None, retrain: bool = False) -> Classifier:
+def ready_classifier(training: ImageSample | None = None, retrain: bool = False) -> DigitClassifier:
     """The kept classifier; where there is none, or where it is to be trained again, one trained on these digits.
 
     Raises FileNotFoundError, with the command that trains it, where there is none and nothing to train on.
@@ -78,21 +78,21 @@ def ready_classifier(training: ImageSample | None = None, retrain: bool = False)
 
 
 @cache
-def load_classifier() -> Classifier:
+def load_classifier() -> DigitClassifier:
     """Raises FileNotFoundError, with the command that trains it, where there is none."""
     if not kept_classifier().is_file():
         raise FileNotFoundError(
             "there is no classifier of digits yet: python -m benchmarks digits --data DATA makes it"
         )
-    classifier = Classifier()
+    classifier = DigitClassifier()
     classifier.load_state_dict(load_file(kept_classifier()))
     return classifier.eval()
 
 
-def train_classifier(images: np.ndarray, digits: np.ndarray, epochs: int = EPOCHS) -> Classifier:
+def train_classifier(images: np.ndarray, digits: np.ndarray, epochs: int = EPOCHS) -> DigitClassifier:
     """A classifier of images, uint8 (N, 28, 28, 1), and digits, (N,), with shifts of up to 2 pixels as augmentation."""
     torch.manual_seed(0)
-    classifier = Classifier()
+    classifier = DigitClassifier()
     x, y = imaging.from_uint8(images), torch.from_numpy(digits)
     steps = epochs * (len(x) // BATCH)
     optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.05)
@@ -110,7 +110,7 @@ def train_classifier(images: np.ndarray, digits: np.ndarray, epochs: int = EPOCH
 
 
 @torch.inference_mode()
-def judge(classifier: Classifier, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def judge(classifier: DigitClassifier, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(the digits found, int64 (N,); features, float32 (N, 128)) of uint8 (N, H, W, C) images of any size."""
     grey = imaging.from_uint8(over_grey(images)).mean(1, keepdim=True)
     if grey.shape[-2:] != (SIZE, SIZE):

@@ -24,7 +24,7 @@ import torch
 from tqdm import tqdm
 
 import ddpm_core
-from benchmarks._contenders import DIFFUSERS, Cell, Contender, processes
+from benchmarks._contenders import DIFFUSERS, Contender, Entry, processes
 from benchmarks._measure import describe, spread
 from ddpm_core import files
 from ddpm_core.names import SAMPLERS, SPACINGS
@@ -44,17 +44,17 @@ def plan(
     spacings: Sequence[str],
     steps: Sequence[int],
     peer: Sequence[str] = tuple(DIFFUSERS),
-) -> list[Cell]:
+) -> list[Entry]:
     """All cells; diffusers runs the first checkpoint. Quick ones come first."""
     cells = [
-        Cell("ours", checkpoint, sampler, n, spacing)
+        Entry("ours", checkpoint, sampler, n, spacing)
         for checkpoint in checkpoints
         for sampler in samplers
         for spacing in spacings
         for n in steps
     ]
     return sorted(cells, key=lambda cell: cell.steps) + [
-        Cell("diffusers", checkpoints[0], sampler, DIFFUSERS[sampler]) for sampler in peer
+        Entry("diffusers", checkpoints[0], sampler, DIFFUSERS[sampler]) for sampler in peer
     ]
 
 
@@ -72,7 +72,7 @@ class Frontier:
         self._data: dict[str, Any] = {"scores": {}, "rounds": [], **found}
         out.mkdir(parents=True, exist_ok=True)
 
-    def score(self, cells: Sequence[Cell], contenders: Contenders, score: Score, n: int) -> None:
+    def score(self, cells: Sequence[Entry], contenders: Contenders, score: Score, n: int) -> None:
         """Sample n images of each cell that has no score yet, and score them."""
         todo = [cell for cell in cells if cell.name not in self._data["scores"]]
         with tqdm(total=n * sum(cell.steps for cell in todo), unit="evaluation", unit_scale=True) as bar:
@@ -87,7 +87,7 @@ class Frontier:
                 for file in self._out.glob(f"{cell.name}-*.npy"):
                     file.unlink()
 
-    def _images(self, cell: Cell, contender: Contender, first: int, count: int, bar: tqdm) -> np.ndarray:
+    def _images(self, cell: Entry, contender: Contender, first: int, count: int, bar: tqdm) -> np.ndarray:
         file = self._out / f"{cell.name}-{first:06}.npy"
         if not file.is_file():
             with files.replacing(file) as stream:
@@ -95,7 +95,7 @@ class Frontier:
         bar.update(count * cell.steps)
         return np.load(file)
 
-    def time(self, cells: Sequence[Cell], contenders: Contenders, images: int, rounds: int) -> None:
+    def time(self, cells: Sequence[Entry], contenders: Contenders, images: int, rounds: int) -> None:
         """Time every cell once in each round: the rounds that are missing, after one to warm up."""
         timed = list(dict.fromkeys(cell.timed for cell in cells))
         done = self._data["rounds"]
@@ -115,7 +115,7 @@ class Frontier:
                     kept.append(seconds)
                     self._save()
 
-    def rows(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    def rows(self, cells: Sequence[Entry]) -> list[dict[str, Any]]:
         """For each cell: score, milliseconds a picture and, where diffusers' DDIM was timed, how much quicker it is.
 
         best: whether no cell that is as quick has a better score.

@@ -25,7 +25,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import digits
-from benchmarks._app import App
+from benchmarks._app import ServedApp
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
 from ddpm_core import files
@@ -49,7 +49,7 @@ def right(grid: Path) -> float:
     return float((found == np.arange(len(images)) % COLUMNS).mean())
 
 
-def run_seconds(app: App) -> float:
+def run_seconds(app: ServedApp) -> float:
     """Of a run of Watch with its defaults, by the app's API."""
     times = []
     for _ in range(RUNS):
@@ -70,7 +70,7 @@ def images_per_second(page: Page) -> str:
     return found[1] if found else "unknown"
 
 
-def watch(page: Page, app: App, chosen: dict[str, str], seconds: float, out: Path) -> dict:
+def watch(page: Page, app: ServedApp, chosen: dict[str, str], seconds: float, out: Path) -> dict:
     """One training, from the click on. chosen: names of options by their fields."""
     alone = run_seconds(app)
     page.goto(f"{app.url.removesuffix('/gradio_api')}/?{urlencode({'tab': 'train', **chosen})}")
@@ -121,7 +121,7 @@ def main(arguments: list[str]) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     temporary = options.out / "app"
     env = {"TMPDIR": str((temporary / "temporary").resolve())}
-    with App(temporary.resolve(), "mnist-tiny", env) as app, sync_playwright() as playwright:
+    with ServedApp(temporary.resolve(), "mnist-tiny", env) as app, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
         app.warm_up(4)
         page = browser.new_page(viewport={"width": 1280, "height": 900})

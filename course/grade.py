@@ -29,7 +29,7 @@ MARKS = {True: "✓", False: "✗", None: "·"}
 
 
 @dataclass
-class Flags:
+class GradeFlags:
     """Print a table: a row for each student's folder, a column for each notebook, and why a check failed."""
 
     folder: Annotated[Path, tyro.conf.Positional]
@@ -121,7 +121,7 @@ def mark(sentence: str | None) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    flags = tyro.cli(Flags, args=arguments, prog="python -m course.grade")
+    flags = tyro.cli(GradeFlags, args=arguments, prog="python -m course.grade")
     if not flags.folder.is_dir():
         sys.exit(f"error: there is no folder {flags.folder}")
     students = sorted(path for path in flags.folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -29,7 +29,7 @@ WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # of x: with them the network sees 
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingState:
     """step: of the training, so many are done. loss: mean of L_simple since the last report. model: as it is now."""
 
     step: int
@@ -62,7 +62,7 @@ def training(
     steps: int = STEPS,
     schedule: NoiseSchedule | None = None,
     every: int = 100,
-) -> Iterator[Progress]:
+) -> Iterator[TrainingState]:
     """Train a network, and report before the first step, after `every` steps, and at the end.
 
     Everything drawn follows from the seed, so on one machine the same arguments give the same weights. The learning
@@ -79,7 +79,7 @@ def training(
     for step in range(steps + 1):
         if step % every == 0 or step == steps:
             loss = torch.stack(losses).mean().item() if losses else math.nan
-            yield Progress(step, loss, plane_model(copy.deepcopy(network).requires_grad_(False), schedule))
+            yield TrainingState(step, loss, plane_model(copy.deepcopy(network).requires_grad_(False), schedule))
             losses = []
         if step == steps:
             return

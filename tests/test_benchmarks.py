@@ -19,7 +19,7 @@ def classifier(tmp_path, monkeypatch):
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
     digits.load_classifier.cache_clear()
     torch.manual_seed(0)
-    random = digits.Classifier()
+    random = digits.DigitClassifier()
     digits.kept_classifier().parent.mkdir(parents=True)
     save_file(random.state_dict(), digits.kept_classifier())
     yield random.eval()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks._contenders import Cell
+from benchmarks._contenders import Entry
 from benchmarks.frontier import Frontier, draw, plan, table
 from train import TrainError
 
@@ -43,7 +43,7 @@ def contenders(cells):
 
 def test_the_plan_has_every_way_of_ours_and_diffusers_as_it_comes(cells):
     assert len(cells) == len({cell.name for cell in cells}) == 2 * 2 * 2 * 2 + 1
-    assert cells[-1] == Cell("diffusers", "teacher", "ddim", 50)
+    assert cells[-1] == Entry("diffusers", "teacher", "ddim", 50)
     assert [cell.steps for cell in cells] == sorted(cell.steps for cell in cells)
 
 

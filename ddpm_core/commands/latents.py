@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Latents(ChainFlags):
+class LatentFlags(ChainFlags):
     """What `reconstruct` and `interpolate` have in common. A chain has at most as many steps as there are times."""
 
     times: str | None = None
@@ -68,7 +68,7 @@ class Latents(ChainFlags):
 
 
 @dataclass
-class Reconstruct(Latents):
+class Reconstruct(LatentFlags):
     """Pictures that share the latent x_t of one picture: in each row the picture, x_t, and a picture for each seed."""
 
     picture: Path | None = None
@@ -95,7 +95,7 @@ class Reconstruct(Latents):
 
 
 @dataclass
-class Interpolate(Latents):
+class Interpolate(LatentFlags):
     """Pictures between two, by mixing their latents x_t: from the first one's reconstruction to the second one's."""
 
     pictures: tuple[Path, Path] | None = None

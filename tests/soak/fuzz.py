@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import httpx
 import numpy as np
 
-from benchmarks._app import App
+from benchmarks._app import ServedApp
 from soak.calls import API, Call, Fuzz, page_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ def storm(folder: Path, calls: int, seed: int = 0) -> dict[str, Any]:
     wrong: list[str] = []
     statuses: Counter[int] = Counter()
     slowest = 0.0
-    with App(folder, "cifar10-tiny", {name: str(value) for name, value in env.items()}) as app:
+    with ServedApp(folder, "cifar10-tiny", {name: str(value) for name, value in env.items()}) as app:
         port = httpx.URL(app.url).port or 0
         before, files = app.sample(seed=7, steps=3, count=1), listed(home)
         fuzz = Fuzz(page_data(send(port, Call("GET", "/")).text), seed)

@@ -21,7 +21,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks._app import ROOT, App, Page
+from benchmarks._app import ROOT, Page, ServedApp
 from ui.export.files import KINDS
 
 RUN = {"steps": 10, "count": 1, "seed": 5}
@@ -34,14 +34,14 @@ def conversion(folder: Path, checkpoint: str, kills: int) -> Result:
     expected = expected_picture(checkpoint)
     rng = random.Random(0)
     cache = folder / "cache" / "ddpm-lab" / "openvino"
-    with App(folder, checkpoint):
+    with ServedApp(folder, checkpoint):
         started = time.perf_counter()
         until(lambda: _kept(folder), 120)
         needed = time.perf_counter() - started
     unfinished, half = 0, 0
     for _ in range(kills):
         shutil.rmtree(cache)
-        app = App(folder, checkpoint)
+        app = ServedApp(folder, checkpoint)
         time.sleep(rng.uniform(0.5, 1.0) * needed)
         if rng.random() < 0.5:  # else before it writes
             until(cache.is_dir, 60)
@@ -49,7 +49,7 @@ def conversion(folder: Path, checkpoint: str, kills: int) -> Result:
         cache.mkdir(exist_ok=True)
         unfinished += not _kept(folder)
         half += any(entry.name[0] == "." for entry in cache.iterdir())
-    with App(folder, checkpoint) as app:
+    with ServedApp(folder, checkpoint) as app:
         (picture,) = app.sample(**RUN)
     return {
         "kills": kills,
@@ -91,7 +91,7 @@ def download(folder: Path, checkpoint: str, kills: int) -> Result:
         hub.bytes_per_second = source.weights_path.stat().st_size / 8
         rng, partial = random.Random(0), 0
         for _ in range(kills):
-            app = App(folder, "cifar10-tiny", env)
+            app = ServedApp(folder, "cifar10-tiny", env)
             events = app.events("sample", **RUN, checkpoint="owner/name")
             next(events)
             until(lambda: any((folder / "hub").rglob("*.incomplete")), 30)
@@ -99,7 +99,7 @@ def download(folder: Path, checkpoint: str, kills: int) -> Result:
             app.kill()
             partial += any((folder / "hub").rglob("*.incomplete"))
         hub.bytes_per_second = None
-        with App(folder, "cifar10-tiny", env) as app:
+        with ServedApp(folder, "cifar10-tiny", env) as app:
             (picture,) = app.sample(**RUN, checkpoint="owner/name")
     blobs = [path for path in (folder / "hub").rglob("blobs/*") if len(path.name) == 64]
     whole = [hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in blobs]
@@ -116,7 +116,7 @@ def export(folder: Path, checkpoint: str, kills: int) -> Result:
     rng = random.Random(0)
     during = 0
     for _ in range(kills):
-        with App(folder, checkpoint) as app:
+        with ServedApp(folder, checkpoint) as app:
             page, run = _finished(app)
             saving = threading.Thread(target=_try_to_save, args=(page, run, rng.choice(list(KINDS))))
             saving.start()
@@ -124,7 +124,7 @@ def export(folder: Path, checkpoint: str, kills: int) -> Result:
             app.kill()
             during += saving.is_alive()
             saving.join()
-    with App(folder, checkpoint) as app:
+    with ServedApp(folder, checkpoint) as app:
         page, run = _finished(app)
         files = [Path(page.ask("lab", "save", run=run, kind=kind)["path"]) for kind in KINDS]
         for path in files:  # the app deletes them when it ends
@@ -138,7 +138,7 @@ def export(folder: Path, checkpoint: str, kills: int) -> Result:
     }
 
 
-def _finished(app: App) -> tuple[Page, str]:
+def _finished(app: ServedApp) -> tuple[Page, str]:
     """A page and its run, which is over."""
     page = Page(app)
     *_, last = page.run("watch", checkpoint=app.checkpoint, steps=50)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._app import App, Page
+from benchmarks._app import Page, ServedApp
 from ddpm_core.held import left_behind
 from soak.kill import RUN, Result, expected_picture, kept_are_whole, until
 
@@ -20,7 +20,7 @@ def live(folder: Path, checkpoint: str, kills: int) -> Result:
     rng = random.Random(0)
     learning, longest = 0, 0.0
     for _ in range(kills):
-        app = App(folder, checkpoint)
+        app = ServedApp(folder, checkpoint)
         visitor = Visitor(app)
         visitor.start()
         time.sleep(rng.uniform(0, 2))
@@ -33,7 +33,7 @@ def live(folder: Path, checkpoint: str, kills: int) -> Result:
         killed = time.perf_counter()
         until(lambda: not any(map(_is_alive, trainers)), 60)  # noqa: B023
         longest = max(longest, time.perf_counter() - killed)
-    with App(folder, checkpoint) as app:
+    with ServedApp(folder, checkpoint) as app:
         left = [path.name for path in app.temporary.iterdir() if not _is_held(path)]
         (picture,) = app.sample(**RUN)
         visitor = Visitor(app)
@@ -65,7 +65,7 @@ def _is_held(path: Path) -> bool:
 class Visitor:
     """What Train asks the server for."""
 
-    def __init__(self, app: App):
+    def __init__(self, app: ServedApp):
         self._page = Page(app)
 
     def start(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._app import App, Failed
+from benchmarks._app import Failed, ServedApp
 from ui.turns import SLICE
 
 VARY = 0.05  # that memory and open files may differ by at the end
@@ -41,7 +41,7 @@ def one_by_one(works: Iterable[Callable[[], object]]) -> list[float]:
     return [seconds for work in works for seconds in together([work])]
 
 
-def crowd(app: App, clients: int, rounds: int, steps: int) -> Result:
+def crowd(app: ServedApp, clients: int, rounds: int, steps: int) -> Result:
     """So many clients at once: everyone gets the picture that its seed gives alone, within the sum of their times."""
     import ddpm_core
 
@@ -73,7 +73,7 @@ def crowd(app: App, clients: int, rounds: int, steps: int) -> Result:
     }
 
 
-def shares(app: App, visitors: int, steps: int, long_steps: int, long_images: int) -> Result:
+def shares(app: ServedApp, visitors: int, steps: int, long_steps: int, long_images: int) -> Result:
     """Visitors with short runs, among themselves and beside one with a run of minutes."""
 
     def short(seed: int) -> Callable[[], object]:
@@ -110,7 +110,7 @@ def shares(app: App, visitors: int, steps: int, long_steps: int, long_images: in
     }
 
 
-def vanish(app: App, clients: int, seconds: float) -> Result:
+def vanish(app: ServedApp, clients: int, seconds: float) -> Result:
     """Clients that start a run of minutes and are gone after a random while; half never listen."""
     rng = random.Random(0)
     plans = [(rng.uniform(0, seconds), rng.uniform(0, 3), number % 2 == 0) for number in range(clients)]
@@ -157,7 +157,7 @@ def vanish(app: App, clients: int, seconds: float) -> Result:
     }
 
 
-def quiet(app: App, patience: float = 60) -> None:
+def quiet(app: ServedApp, patience: float = 60) -> None:
     """Wait until the app has no run any more: it does not compute for three seconds."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
@@ -167,7 +167,7 @@ def quiet(app: App, patience: float = 60) -> None:
             return
 
 
-def _cpu(app: App) -> float:
+def _cpu(app: ServedApp) -> float:
     """Seconds that the process has computed."""
     import os
 
@@ -175,7 +175,7 @@ def _cpu(app: App) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def hours(app: App, seconds: float, workers: int) -> Result:
+def hours(app: ServedApp, seconds: float, workers: int) -> Result:
     """Mixed runs without a break: their number, and how memory, files and temporary files go on."""
     app.warm_up(4)
     end = time.monotonic() + seconds
@@ -213,7 +213,7 @@ def hours(app: App, seconds: float, workers: int) -> Result:
     }
 
 
-def _visit(app: App, rng: random.Random) -> str:
+def _visit(app: ServedApp, rng: random.Random) -> str:
     """One client's run: any endpoint and sampler, one to eight images; one of five leaves early, or never listens."""
     values = {
         "steps": rng.choice((1, 5, 10, 20, 50)),

@@ -11,7 +11,7 @@ import time
 import pytest
 import torch
 
-from benchmarks._app import App
+from benchmarks._app import ServedApp
 from benchmarks._measure import describe
 from soak import fuzz, hostile, kill, kill_training, load
 
@@ -49,7 +49,7 @@ def test_it_stands(part, options, tmp_path, capsys):
     if "kills" in sizes and options["kills"]:
         sizes["kills"] = options["kills"]
     if part in LOADS:
-        with App(tmp_path, options["checkpoint"]) as app:
+        with ServedApp(tmp_path, options["checkpoint"]) as app:
             result = part(app, **sizes)
     elif part in KILLS:
         result = part(tmp_path, options["checkpoint"], **sizes)

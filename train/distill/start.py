@@ -25,7 +25,7 @@ STAGE = "-steps"  # how the folder of a stage ends
 
 
 @dataclass(frozen=True)
-class Start:
+class DistillStart:
     """The flags that decide the defaults of the others."""
 
     out: str = DistillConfig.out
@@ -140,7 +140,7 @@ def _latest(folder: Path) -> dict[str, Any]:
     return state
 
 
-def _parse_start(arguments: list[str]) -> Start:
+def _parse_start(arguments: list[str]) -> DistillStart:
     check_arguments(arguments)
     words = [word for word in arguments if word not in HELP]  # parse_distill shows the help, with the right defaults
-    return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]
+    return tyro.cli(DistillStart, args=words, return_unknown_args=True, prog=PROGRAM)[0]

@@ -27,7 +27,7 @@ from train.data.images import Images
 from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, progressive_loss
 from train.distill.teacher import chain_of, check_same_teacher, name_of, open_teacher
-from train.fit.card import Card
+from train.fit.card import ModelCard
 from train.fit.config import Config
 from train.fit.fused import fuse
 from train.fit.task import TrainingTask
@@ -130,13 +130,13 @@ class Distilling(TrainingTask):
         own = {"gamma": None, "optimised": None}  # what was measured on the teacher's weights
         return replace(self._teacher, network=network, student=student, source=Source(weights=weights), **own)
 
-    def card(self) -> Card:
+    def card(self) -> ModelCard:
         config, student = self._config, self._student
         n, times = len(student.times), ", ".join(map(str, student.times))
         one_of = f"1 to {n} steps" if student.method == "consistency" else _steps(n)
         chain = "DDIM steps" if config.teacher_order == 1 else "evaluations, two a step of DPM-Solver++(2S)"
         guided = "" if student.guidance is None else f", with guidance {student.guidance:g}"
-        return Card(
+        return ModelCard(
             title=f"{student.teacher}: a student for {one_of}",
             summary=f"A student of `{student.teacher}` by {PAPERS[student.method]}, made with DDPM Lab.",
             caption=f"{_steps(student.steps)} of the sampler {student.sampler}",

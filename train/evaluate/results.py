@@ -45,7 +45,7 @@ class RunMachine(TypedDict):
     gpu: str | None
 
 
-class Run(TypedDict):
+class RunRecord(TypedDict):
     """One run of the command."""
 
     seconds: float
@@ -59,7 +59,7 @@ class StudyFile(TypedDict):
     identity: Identity
     data: str
     model: ModelFacts
-    runs: list[Run]
+    runs: list[RunRecord]
 
 
 class Score(TypedDict):

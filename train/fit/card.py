@@ -20,7 +20,7 @@ SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, whic
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What the card of a run says besides what all runs have.
 
     title, summary: its first lines. caption: how the samples were drawn. facts: rows of its table.
@@ -48,7 +48,7 @@ def command(config: Config) -> str:
 
 
 def describe(
-    model: Model, out: Path, config: Config, step: int, images: Images, card: Card, grid: bool, decay: float
+    model: Model, out: Path, config: Config, step: int, images: Images, card: ModelCard, grid: bool, decay: float
 ) -> str:
     """The model card, Markdown. grid: whether there are samples to show; decay: of the moving average."""
     assert isinstance(model.network, TorchNetwork)

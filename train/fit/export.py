@@ -13,7 +13,7 @@ from ddpm_core.checkpoint.save import check_replaceable, json_contents
 from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError, first_line, lock
 from train.data.images import Images
-from train.fit.card import Card, describe
+from train.fit.card import ModelCard, describe
 from train.fit.config import Config
 from train.fit.ema import Average
 
@@ -44,7 +44,7 @@ def check_new(out: Path, config: Config) -> None:
 
 
 def export(
-    model: Model, out: Path, config: Config, step: int, images: Images, card: Card, average: Average = "ema"
+    model: Model, out: Path, config: Config, step: int, images: Images, card: ModelCard, average: Average = "ema"
 ) -> None:
     """Write OUT/model, whole, with this step's sample grid and the card in it. A user's own files there stay.
 

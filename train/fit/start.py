@@ -18,7 +18,7 @@ ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # where the memory 
 
 
 @dataclass(frozen=True)
-class Start:
+class FitStart:
     """The flags that decide the defaults of the others."""
 
     config: PresetName = "cifar10"
@@ -82,7 +82,7 @@ def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
         raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
 
 
-def _parse_start(arguments: list[str]) -> Start:
+def _parse_start(arguments: list[str]) -> FitStart:
     check_arguments(arguments)
     words = [word for word in arguments if word not in HELP]  # parse_fit shows the help, with the right defaults
-    return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]
+    return tyro.cli(FitStart, args=words, return_unknown_args=True, prog=PROGRAM)[0]

@@ -17,7 +17,7 @@ from ddpm_core.names import Averaging
 from ddpm_core.objective import LOSSES, min_snr_weight
 from ddpm_core.process import to_device
 from train.data.images import Images
-from train.fit.card import Card
+from train.fit.card import ModelCard
 from train.fit.config import Config
 from train.fit.recipe import make_model, make_network, make_schedule, time_distribution, warm_start
 from train.fit.state import fitting
@@ -49,7 +49,7 @@ class TrainingTask(ABC):
         """The network as a model. weights: what they are; finished: whether the run has reached its last step."""
 
     @abstractmethod
-    def card(self) -> Card:
+    def card(self) -> ModelCard:
         """What the model card says of such a run."""
 
 
@@ -79,9 +79,9 @@ class Denoising(TrainingTask):
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         return make_model(network, self._config, self.schedule, self._images.classes, weights)
 
-    def card(self) -> Card:
+    def card(self) -> ModelCard:
         config = self._config
-        return Card(
+        return ModelCard(
             title=config.config,
             summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
             caption=f"{config.sample_steps} DDIM steps",
