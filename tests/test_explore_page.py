@@ -87,6 +87,8 @@ def test_a_student_is_offered_what_it_was_made_for(page, url):
     assert field(page, "latents", "times").locator("input").get_attribute("placeholder") == "1000, 562, 250"
     assert not field(page, "latents", "variance").is_visible() and not field(page, "latents", "eta").is_visible()
     field(page, "latents", "checkpoint").locator("select").select_option("mnist-tiny")
+    page.wait_for_selector(".part-latents[data-ready=true]")
+    assert field(page, "latents", "sampler").locator("input").evaluate_all(names) == ["ddpm", "ddim", "consistency"]
     field(page, "latents", "sampler").get_by_label("DDIM").check(force=True)
     assert field(page, "latents", "eta").is_visible()
 
@@ -236,7 +238,7 @@ def test_a_part_works_from_the_keyboard_stops_at_once_and_runs_unseen(part, page
     page.locator(f".part-{part} .side input").first.focus()
     tab_to(page, f".part-{part} .run")
     page.keyboard.press("Enter")
-    page.click("#places [data-place=watch]")
+    page.click("#places [data-place=course]")  # where nothing runs
     page.wait_for_selector(f".part-{part}[data-state=finished]", state="attached")
     page.click(f"#places [data-place={'compare' if part == 'plane' else 'inside'}]")
     page.wait_for_selector("#said:text('Finished')", state="attached")

@@ -76,6 +76,10 @@ def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, t
     assert about["picture"] == ("own" if own else "sample") and ("hidden" in about) == (task == "mask")
 
 
+def test_a_sampler_with_a_memory_completes_where_the_method_allows_it():
+    assert streamed(place(), {"sampler": "unipc"})[1][-1]["state"] == "finished"
+
+
 def test_all_work_is_counted():
     """Also that of the methods that evaluate more often, or with gradients."""
     for method in METHODS:
@@ -108,6 +112,7 @@ def test_what_is_erased_is_the_same_at_every_size(size):
         ({"steps": 101}, "from 1 to 100"),
         ({"picture": "x"}, "model's size"),
         ({"label": "7"}, "no classes"),
+        ({"sampler": "unipc", "method_b": "dps"}, "remembers earlier steps"),
     ],
 )
 def test_what_is_wrong_is_said_while_the_user_chooses_and_by_the_run(asked, sentence):

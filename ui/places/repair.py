@@ -15,7 +15,7 @@ import numpy as np
 import ddpm_core
 from ddpm_core import defaults, imaging
 from ddpm_core.model import Model, ModelSpec
-from ui import formats, pixels
+from ui import pixels
 from ui.export import scripts
 from ui.fields import Choice, Picture, Request, Seed, Whole, declare
 from ui.jobs import Work
@@ -25,7 +25,7 @@ from ui.offers import estimate
 from ui.pictures import LOSSLESS, kept_steps, uri
 from ui.place import Place, Run, Values
 from ui.rows import KINDS, Rows, sent, spread
-from ui.run_settings import CHECKPOINT, LABEL, STEPS, Settings
+from ui.run_settings import CHECKPOINT, LABEL, SAMPLER, STEPS, Settings
 
 if TYPE_CHECKING:
     from ddpm_core.restore import Measurement
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 GRID = 32  # cells a side that the brush hides, whatever the model's size
 SHRUNK = 4  # times
 BLUR = 2  # pixels of standard deviation
-SAMPLERS = ("ddpm", "ddim", "consistency")  # the last one is of students
 GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on a CPU
 TASKS = {"mask": "Erased", "downsample": "Small", "grey": "No colour", "blur": "Blurred"}
 METHODS = {"ddnm": "DDNM", "replacement": "Replacement", "repaint": "RePaint", "pigdm": "ΠGDM", "dps": "DPS"}
@@ -87,7 +86,7 @@ class Repair(Request):
     label: str = declare(LABEL, "any")
     count: int = declare(Whole("The number of completions", "Completions", more=True, low=2, high=16), 8)
     steps: int = declare(replace(STEPS, more=True), 50)
-    sampler: str = declare(Choice("sampler", more=True, names=SAMPLERS, titles=formats.SAMPLER), "ddpm")
+    sampler: str = declare(SAMPLER, "ddpm")
 
     @property
     def methods(self) -> list[str]:
@@ -162,14 +161,17 @@ class RepairRun(Rows):
         return self.request.steps * (GRADIENT if method in GRADIENTS else getattr(found, "rounds", 1))
 
     def prepare(self, models: Sequence[ModelSpec]) -> None:
+        from ddpm_core import restore
         from ddpm_core.runs import SamplerSettings
 
         (model,), request = models, self.request
         shared = ("checkpoint", "steps", "seed", "label", "sampler")
         chain = Settings(variance="beta_tilde", **{name: getattr(request, name) for name in shared}).resolved(model)
-        SamplerSettings(**chain.sampling).chain(model)
+        steps = SamplerSettings(**chain.sampling).chain(model)
         self.options = {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
-        request.measurement(model)
+        task: Any = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
+        for method in request.methods:
+            restore.METHODS[method].check(task)  # pyright: ignore[reportArgumentType]
         if request.picture:
             pixels.from_text(request.picture, model)
         self._work = sum(map(self.evaluations, request.methods)) * request.count

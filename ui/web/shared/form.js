@@ -333,8 +333,8 @@ export class Form {
   /** What a model has of a choice, or null where it has no say. @param {FieldForm} field */
   #offers(field) {
     const base = field.name.replace(/_b$/, "");
-    if (base === "sampler") return (/** @type {About} */ about) => about.samplers;
-    return base === "variance" ? (/** @type {About} */ about) => about.variances : null;
+    const has = base === "sampler" ? "samplers" : base === "variance" ? "variances" : null;
+    return has && ((/** @type {About} */ about) => about[has].filter(([, name]) => field.names?.includes(name)));
   }
 
   /** @param {FieldForm} field @returns {Control} */
