@@ -1,9 +1,5 @@
 """The parts of Look inside with a model, and the plane, in a real browser, with a small random network."""
 
-import os
-
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: gradio calls out otherwise
-
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
