@@ -1,4 +1,4 @@
-"""What the model knows: a picture of which only a part is left, and several ways in which it may have gone on."""
+"""What the model knows: a picture of which only a part is left, and several ways to complete it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ TASKS = {"mask": "Erased", "downsample": "Small", "grey": "No colour", "blur": "
 METHODS = {"ddnm": "DDNM", "replacement": "Replacement", "repaint": "RePaint", "pigdm": "ΠGDM", "dps": "DPS"}
 MEANINGS = {
     "ddnm": "Corrects each guess so that it fits what is left. Quick",
-    "replacement": "Puts what is left, as noisy as it has to be, into each step. The rest may not fit it",
-    "repaint": "Replacement, with each part of the way ten times, so that the rest comes to fit. Ten times as long",
+    "replacement": "Puts what is left, noised to each step's level, into that step. The rest may not fit it",
+    "repaint": "Replacement that repeats each part of the chain ten times, so that the rest fits. Ten times as long",
     "pigdm": "Follows the gradient of how well each guess fits. Slow on a CPU",
-    "dps": "The same with a plainer rule, which fits less closely. Slow on a CPU",
+    "dps": "As ΠGDM, with a simpler rule that fits less closely. Slow on a CPU",
 }
 GRADIENTS = ("pigdm", "dps")
 METHOD = Choice("method", names=tuple(METHODS), titles=METHODS, sentences=MEANINGS)
