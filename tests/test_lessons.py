@@ -45,7 +45,7 @@ def test_every_card_has_a_picture_and_whole_html():
 
 
 @pytest.mark.parametrize("name", LANES)
-def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name):
+def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name, torch_engine):
     numbers = json.loads(NUMBERS.read_text(encoding="utf-8"))
     assert numbers["weights"][name] == few_steps.weights(name), "models have changed: python -m ui.examples few-steps"
     row = np.split(np.asarray(Image.open(PICTURE).convert("L")).astype(int), len(LANES))[list(LANES).index(name)]

@@ -26,7 +26,7 @@ API = "/gradio_api"
 
 
 @pytest.fixture(scope="module")
-def app():
+def app(torch_page):
     with served("cifar10-tiny", public=True, limits=LIMITS, launch={"root_path": "/lab"}) as app:
         assert app.warmup.ready.wait(240)
         yield app
@@ -257,7 +257,7 @@ def test_a_run_is_found_again_after_its_page_was_loaded_anew(port):
 
 def test_two_pages_with_one_session_get_their_own_messages(port):
     """As two runs of one page, or a tab that was duplicated: the second replaces the first one, which says so."""
-    values = {"checkpoint": "cifar10-tiny", "steps": 40, "count": 4}
+    values = {"checkpoint": "cifar10-tiny", "steps": 20, "count": 2}
     found = {}
 
     def listen(name):
@@ -321,7 +321,7 @@ def test_random_calls_are_answered(port):
 
 
 @pytest.fixture(scope="module")
-def locked():
+def locked(torch_page):
     with served("mnist-tiny", public=True, limits=LIMITS, launch={"auth": ("me", "secret")}) as app:
         assert app.warmup.ready.wait(240)
         yield app

@@ -447,7 +447,7 @@ def test_lanes_at_the_same_t_share_one_evaluation(steps, batches):
 
 
 def test_labels_and_guidance_hold_for_every_lane():
-    model = ddpm_core.load("mnist-tiny")
+    model = ddpm_core.load("mnist-tiny", engine="torch")
     shared = {"seeds": [1, 2], "labels": [3, 8], "guidance": 2.0}
     lanes = [{"steps": 4, "variance": variance} for variance in ("beta", "beta_tilde")]
     last = {lane: step.x for lane, step in side_by_side(model, lanes=lanes, **shared)}
