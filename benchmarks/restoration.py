@@ -113,10 +113,10 @@ def plane_tasks() -> dict[str, tuple[plane.Mixture, Measurement, list[float], fl
     normal = plane.Mixture(torch.tensor([[0.3, -0.2]]), 1.0)
     first = torch.tensor([[[1.0]], [[0.0]]])
     return {
-        "N(m, I), y its mean coordinate, σ_y = 0.3": (normal, restore.grey(0.3, 2), [0.5, 0.5], 1.2),
+        "N(m, I), y the mean of its coordinates, σ_y = 0.3": (normal, restore.grey(0.3, 2), [0.5, 0.5], 1.2),
         "three Gaussians, y the first coordinate": (three, restore.mask(first), [1.0, 0.0], 0.1),
         "three Gaussians, y the first coordinate, σ_y = 0.2": (three, restore.mask(first, 0.2), [1.0, 0.0], 0.1),
-        "three Gaussians, y the mean coordinate, σ_y = 0.2": (three, restore.grey(0.2, 2), [0.5, 0.5], 0.1),
+        "three Gaussians, y the mean of the coordinates, σ_y = 0.2": (three, restore.grey(0.2, 2), [0.5, 0.5], 0.1),
     }
 
 
