@@ -4,7 +4,7 @@ diffusers replaces its own module while it is imported: a second thread that imp
 module, and fails. Through this module, Python makes that thread wait.
 """
 
-from diffusers import DPMSolverMultistepScheduler, UNet2DModel, UniPCMultistepScheduler, __version__
+from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, UNet2DModel, UniPCMultistepScheduler, __version__
 from diffusers.models.attention_processor import Attention
 from diffusers.models.downsampling import KDownsample2D
 from diffusers.models.resnet import ResnetBlock2D
@@ -12,6 +12,7 @@ from diffusers.models.upsampling import KUpsample2D, Upsample2D
 
 __all__ = [
     "Attention",
+    "AutoencoderTiny",
     "DPMSolverMultistepScheduler",
     "KDownsample2D",
     "KUpsample2D",

@@ -1,4 +1,4 @@
-"""python -m train fit | distill | push | gamma | schedule | evaluate"""
+"""python -m train fit | autoencoder | distill | push | gamma | schedule | evaluate"""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ USAGE = """usage: python -m train COMMAND [--help]
 
   fit   train a model:          python -m train fit --config cifar10-tiny --data FOLDER --out runs/tiny
         go on where it stopped: python -m train fit --resume --out runs/tiny
+  autoencoder   train one, for models in its latents: python -m train autoencoder --data FOLDER --out runs/autoencoder
   distill   make a student of few steps out of it: python -m train distill CHECKPOINT --data FOLDER --out runs/student
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
   gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
@@ -46,6 +47,13 @@ def fit(arguments: list[str]) -> int:
     from train.fit import start
 
     return start.fit(arguments)
+
+
+def autoencoder(arguments: list[str]) -> int:
+    """Train an autoencoder."""
+    from train.autoencoder import start
+
+    return start.autoencoder(arguments)
 
 
 def distill(arguments: list[str]) -> int:
@@ -97,6 +105,7 @@ def main(arguments: list[str]) -> int:
     allow_any_text()
     commands = {
         "fit": fit,
+        "autoencoder": autoencoder,
         "distill": distill,
         "push": push,
         "gamma": gamma,

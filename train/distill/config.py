@@ -50,8 +50,8 @@ class DistillConfig(Config):
     """Learning rate."""
     warmup: int = 20
     """Steps over which the learning rate rises linearly."""
-    lr_decay: Literal["none", "cosine"] = "cosine"
-    """After the warm-up: constant, or a half cosine down to 0 at --steps."""
+    lr_decay: Literal["none", "cosine", "linear"] = "cosine"
+    """After the warm-up: constant, or down to 0 at --steps, along a half cosine or a line."""
     ema: float = 0.99
     """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
     checkpoint_every: int = 250

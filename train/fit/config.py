@@ -111,8 +111,8 @@ class Config:
     """Decay of the weights (--optimizer adamw or muon)."""
     warmup: int = 5000
     """Steps over which the learning rate rises linearly."""
-    lr_decay: Literal["none", "cosine"] = "none"
-    """After the warm-up: constant (the paper), or a half cosine down to 0 at --steps."""
+    lr_decay: Literal["none", "cosine", "linear"] = "none"
+    """After the warm-up: constant (the paper), or down to 0 at --steps, along a half cosine or a line."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     ema: float = 0.9999
@@ -224,7 +224,8 @@ def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     does not have.
     """
     values = {"channels": 3, **values}  # before this field existed, all images had three
-    made_by = "distill" if "teacher" in values else "fit"
+    marks = {"teacher": "distill", "latent_channels": "autoencoder"}  # fields that only these commands have
+    made_by = next((command for field, command in marks.items() if field in values), "fit")
     if made_by != kind.command:
         raise TrainError(
             f"This run was started by `python -m train {made_by}`: continue it with "

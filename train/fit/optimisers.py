@@ -40,7 +40,8 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, unet: nn.Module, lr: float, weight_decay: float = 0.0, momentum: float = 0.95):
         within, rest = [], []
         for name, parameter in unet.named_parameters():
-            at_an_end = name.startswith(("conv_in.", "conv_out.")) or "embedding" in name
+            at_an_end = not {"conv_in", "conv_out"}.isdisjoint(name.split(".")) or "embedding" in name
+            at_an_end = at_an_end or (parameter.ndim == 4 and min(parameter.shape[:2]) <= 4)  # to or from pixels
             (rest if parameter.ndim < 2 or at_an_end else within).append(parameter)
         super().__init__(
             [{"params": within, "muon": True}, {"params": rest, "muon": False}],

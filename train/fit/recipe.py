@@ -72,12 +72,13 @@ def architecture(network: UNet2DModel) -> dict[str, Any]:
 
 
 def learning_rate(config: Config, step: int) -> float:
-    """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant or a half cosine to 0."""
+    """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant, or a half cosine or line to 0."""
     rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     if config.lr_decay == "none":
         return config.lr * rise
-    done = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    done = min(1.0, max(0, step - config.warmup) / max(1, config.steps - config.warmup))
+    left = 1 - done if config.lr_decay == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return config.lr * rise * left
 
 
 def make_model(

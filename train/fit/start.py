@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from train import TrainError
 from train.command_line import HELP, check_arguments, user_path
-from train.fit.config import PRESETS, Config, PresetName, from_dict
+from train.fit.config import PRESETS, Config, Kind, PresetName, from_dict
 from train.memory import enough_memory
+
+if TYPE_CHECKING:
+    from train.fit.trainer import Trainer
 
 PROGRAM = "python -m train fit"
 ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # where the memory is full
@@ -33,23 +38,28 @@ class FitStart:
 
 def fit(arguments: list[str]) -> int:
     """Train a model; returns the exit status. Raises TrainError for a run that can't be started or can't go on."""
+    return run(arguments, user_path(_parse_start(arguments).folder), parse_fit, _trainer)
+
+
+def run(
+    arguments: list[str],
+    out: Path,
+    parse: Callable[[list[str]], tuple[Kind, dict[str, Any] | None]],
+    make: Callable[[Kind, dict[str, Any] | None], Trainer],
+) -> int:
+    """A run in its folder `out`: of what `parse` reads, by the trainer that `make` makes of it; as `fit`."""
     if HELP & set(arguments):
-        parse_fit(arguments)  # shows it and leaves
-    out = user_path(_parse_start(arguments).folder)
+        parse(arguments)  # shows it and leaves
     # Imported here: torch and accelerate take seconds, and --help does without them.
-    from train.fit.export import check_new
     from train.fit.state import find_checkpoints
-    from train.fit.trainer import Trainer
     from train.lock import locked
 
     with locked(out):
-        config, state = parse_fit(arguments)
+        config, state = parse(arguments)
         if state is None and find_checkpoints(out / "checkpoints"):
             raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
-        if state is None:
-            check_new(out, config)
         with enough_memory(ADVICE):
-            trainer = Trainer(config, state)
+            trainer = make(config, state)
             try:
                 stopped = trainer.fit()
             finally:
@@ -62,22 +72,37 @@ def fit(arguments: list[str]) -> int:
     return 128 + stopped if stopped else 0
 
 
+def _trainer(config: Config, state: dict[str, Any] | None) -> Trainer:
+    from train.fit.export import check_new
+    from train.fit.trainer import Trainer
+
+    if state is None:
+        check_new(user_path(config.out), config)
+    return Trainer(config, state)
+
+
 def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
     """The configuration and, for --resume, the checkpoint to continue from. Raises TrainError where there is none."""
     start = _parse_start(arguments)
-    folder = user_path(start.folder)
-    default, state = PRESETS[start.config], None
-    if start.resume and not HELP & set(arguments):
+    description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
+    return parse_run(arguments, PRESETS[start.config], start.folder, start.resume, PROGRAM, description)
+
+
+def parse_run(
+    arguments: list[str], default: Kind, out: str, resume: bool, program: str, description: str
+) -> tuple[Kind, dict[str, Any] | None]:
+    """The configuration of a command, and for --resume the checkpoint to continue from. Raises TrainError."""
+    folder, state = user_path(out), None
+    if resume and not HELP & set(arguments):
         from train.fit.state import load_latest
 
         state, complaints = load_latest(folder / "checkpoints")
         for complaint in complaints:
             print(complaint, file=sys.stderr)
         # The folder may have been moved since: the run goes on where it was found.
-        default = replace(from_dict(state["config"], Config), out=str(folder))
-    description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
+        default = replace(from_dict(state["config"], type(default)), out=str(folder))
     try:
-        return tyro.cli(Config, args=arguments, default=default, prog=PROGRAM, description=description), state
+        return tyro.cli(type(default), args=arguments, default=default, prog=program, description=description), state
     except TypeError as error:  # older versions of tyro stop here at a checkpoint's configuration that is not ours
         raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
 

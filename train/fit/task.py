@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ddpm_core import Model, NoiseSchedule
 from ddpm_core.from_diffusers import UNet2DModel
@@ -19,7 +19,7 @@ from ddpm_core.process import to_device
 from train.data.images import Images
 from train.fit.card import ModelCard
 from train.fit.config import Config
-from train.fit.recipe import make_model, make_network, make_schedule, time_distribution, warm_start
+from train.fit.recipe import architecture, make_model, make_network, make_schedule, time_distribution, warm_start
 from train.fit.state import fitting
 
 
@@ -34,11 +34,16 @@ class TrainingTask(ABC):
     times: np.ndarray | None
 
     @abstractmethod
-    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
+    def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         """The network, in float32 on the CPU, with the weights that the run starts from.
 
         state: the checkpoint from which it goes on; the weights may be any then.
         """
+
+    def architecture(self, network: nn.Module) -> dict[str, Any]:
+        """What a checkpoint keeps of the network besides its weights."""
+        assert isinstance(network, UNet2DModel)
+        return architecture(network)
 
     @abstractmethod
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:

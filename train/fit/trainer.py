@@ -33,7 +33,7 @@ from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.preview import Preview, PreviewTimer
 from train.fit.processes import accelerated, largest, should_stop, total
 from train.fit.progress import Progress, Window
-from train.fit.recipe import architecture, learning_rate
+from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
@@ -120,8 +120,7 @@ class Trainer:
 
     def fit(self) -> int | None:
         """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
-        check_exportable(self.out)
-        check_loadable(self.task.model(self._network, "EMA", finished=False), self.ema.network)
+        self._check_result()
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
         accelerator, progress = self.accelerator, None
@@ -146,6 +145,11 @@ class Trainer:
         finally:
             if progress:
                 progress.close()
+
+    def _check_result(self) -> None:
+        """Raise TrainError where the result could not be written, or not be loaded afterwards."""
+        check_exportable(self.out)
+        check_loadable(self.task.model(self._network, "EMA", finished=False), self.ema.network)
 
     def end(self) -> None:
         """Leave the group of processes, for good."""
@@ -245,7 +249,7 @@ class Trainer:
         return {
             "config": to_dict(replace(self._asked, channels=self.config.channels)),
             "step": self.step,
-            "network": architecture(self.unet),
+            "network": self.task.architecture(self.unet),
             "model": self.unet.state_dict(),
             **self.averages.state(),
             "optimizer": self.optimizer.state_dict(),

@@ -1,0 +1,1 @@
+"""Autoencoders, in whose latents `train fit --decoder` works."""

@@ -1,0 +1,83 @@
+"""The configuration of an autoencoder's training, whose fields are the flags of `python -m train autoencoder`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+from tyro.conf import Suppress
+
+from ddpm_core.names import OwnVariance, Prediction
+from train.fit.config import Config, Loss, PresetName
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig(Config):
+    command: ClassVar[str] = "autoencoder"
+
+    out: str = "runs/autoencoder"
+    """Folder of the run: checkpoints/, samples/ (pictures above what becomes of them) and model/, an AutoencoderTiny."""
+    latent_channels: int = 16
+    """Channels of a latent, which has an eighth of the picture's side."""
+    width: int = 64
+    """Channels inside."""
+    crop: int = 32
+    """It learns from squares of so many pixels a side, cut out at random, and every third step from whole pictures."""
+    latent_noise: float = 0.12
+    """Deviation of the noise on the latents from which the decoder learns, so that small errors of a sampler don't
+    matter. Latents have the deviation 1."""
+
+    image_size: int = 64
+    """Images are resized to this size (shorter side) and cropped at the centre. Pixels, a multiple of 8."""
+    batch: int = 16
+    """Images a step, over all processes and accumulation rounds."""
+    steps: int = 12_000
+    """Optimiser steps in all."""
+    optimizer: Literal["adam", "adamw", "muon"] = "muon"
+    """Adam, AdamW, or Muon for the matrices and AdamW for the rest."""
+    lr: float = 3e-3
+    """Learning rate."""
+    warmup: int = 50
+    """Steps over which the learning rate rises linearly."""
+    lr_decay: Literal["none", "cosine", "linear"] = "cosine"
+    """After the warm-up: constant, or down to 0 at --steps, along a half cosine or a line."""
+    ema: float = 0.995
+    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; the last two are kept."""
+    sample_every: int = 500
+    """Steps between two grids of pictures. 0: none."""
+    sample_count: int = 16
+    """Pictures of a grid."""
+
+    # What only denoisers have.
+    config: Suppress[PresetName] = "cifar10"
+    init: Suppress[str | None] = None
+    channels: Suppress[int | None] = 3
+    conditional: Suppress[bool] = False
+    label_dropout: Suppress[float] = 0.0
+    widths: Suppress[tuple[int, ...]] = (64,)
+    blocks: Suppress[int] = 1
+    attention: Suppress[tuple[int, ...]] = ()
+    norm_groups: Suppress[int] = 1
+    dropout: Suppress[float] = 0.0
+    T: Suppress[int] = 2
+    schedule: Suppress[Literal["linear", "cosine", "quadratic"]] = "linear"
+    beta_start: Suppress[float] = 1e-4
+    beta_end: Suppress[float] = 0.02
+    prediction: Suppress[Prediction] = "epsilon"
+    loss: Suppress[Loss] = "simple"
+    variance: Suppress[OwnVariance] = "beta"
+    times: Suppress[Literal["uniform", "lognormal"]] = "uniform"
+    log_sigma_mean: Suppress[float] = -1.2
+    log_sigma_std: Suppress[float] = 1.2
+    min_snr: Suppress[float | None] = None
+    ema2: Suppress[float | None] = None
+    fused: Suppress[bool] = False
+    sample_seconds: Suppress[float] = 0.0
+    sample_steps: Suppress[int] = 1
+
+    def origin(self) -> tuple[list[str], AutoencoderConfig]:
+        """The first words of the command that makes such a run, and the configuration that they stand for."""
+        defaults: dict[str, Any] = {field.name: field.default for field in fields(self)}
+        return ["autoencoder"], AutoencoderConfig(**defaults)

@@ -1,0 +1,49 @@
+"""`python -m train autoencoder`: from the command line to a trainer that runs, fresh or resumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from train.autoencoder.config import AutoencoderConfig
+from train.command_line import HELP, check_arguments, user_path
+from train.fit.start import parse_run, run
+
+if TYPE_CHECKING:
+    from train.autoencoder.trainer import AutoencoderTrainer
+
+PROGRAM = "python -m train autoencoder"
+
+
+@dataclass(frozen=True)
+class Start:
+    """The flags that decide the defaults of the others."""
+
+    out: str = AutoencoderConfig.out
+    resume: bool = False
+
+
+def autoencoder(arguments: list[str]) -> int:
+    """Train an autoencoder; returns the exit status. Raises TrainError for a run that can't be started or go on."""
+    return run(arguments, user_path(_parse_start(arguments).out), parse_autoencoder, _trainer)
+
+
+def parse_autoencoder(arguments: list[str]) -> tuple[AutoencoderConfig, dict[str, Any] | None]:
+    """The configuration and, for --resume, the checkpoint to continue from. Raises TrainError where there is none."""
+    start = _parse_start(arguments)
+    description = "Train an autoencoder, in whose latents `train fit --decoder` works."
+    return parse_run(arguments, AutoencoderConfig(), start.out, start.resume, PROGRAM, description)
+
+
+def _trainer(config: AutoencoderConfig, state: dict[str, Any] | None) -> AutoencoderTrainer:
+    from train.autoencoder.trainer import AutoencoderTrainer
+
+    return AutoencoderTrainer(config, state)
+
+
+def _parse_start(arguments: list[str]) -> Start:
+    check_arguments(arguments)
+    words = [word for word in arguments if word not in HELP]
+    return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]

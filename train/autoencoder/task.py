@@ -1,0 +1,128 @@
+"""What an autoencoder learns: to give a picture back from a latent that is an eighth of its side, and noisy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ddpm_core import Model, NoiseSchedule
+from ddpm_core.from_diffusers import AutoencoderTiny
+from ddpm_core.imaging import from_uint8
+from ddpm_core.model import Network
+from ddpm_core.names import Averaging
+from train import TrainError
+from train.autoencoder.config import AutoencoderConfig
+from train.data.images import Images
+from train.fit.card import Card
+from train.fit.config import Config
+from train.fit.task import Task
+
+FACTOR = 8  # pixels a side for each latent
+_WHOLE = 3  # every so many steps see whole pictures, on average
+_SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3  # weights beside the L1 error
+_SEEN = 16  # pictures for the first scales
+
+
+class Reconstruction(nn.Module):
+    """The loss of an autoencoder, as a network: so devices and processes share it like any other.
+
+    L1 error, half the squared one, half the L1 error of differences between neighbours, which keeps edges sharp; and a
+    penalty that keeps each channel of the latents near mean 0 and variance 1, in place of a KL divergence.
+    """
+
+    def __init__(self, autoencoder: AutoencoderTiny, noise: float):
+        super().__init__()
+        self.autoencoder, self.noise = autoencoder, noise
+
+    def forward(self, x: Tensor, eps: Tensor, class_labels: None = None, return_dict: bool = False) -> tuple[Tensor]:
+        """x: (N, 3, H, W); eps: (N, C, H/8, W/8). Returns the loss of each picture, (N,)."""
+        z = self.autoencoder.encoder(x).float()
+        error = self.autoencoder.decoder(z + self.noise * z.detach().std() * eps).float() - x
+        rows, columns = error.diff(dim=2).abs(), error.diff(dim=3).abs()
+        distance = sum(part.flatten(1).mean(1) for part in (error.abs(), _SQUARED * error.square()))
+        edges = _GRADIENT * (rows.flatten(1).mean(1) + columns.flatten(1).mean(1))
+        spread = (z.square().mean((0, 2, 3)) + 1e-4).log().square().mean() + z.mean((0, 2, 3)).square().mean()
+        return (distance + edges + _UNIT * spread,)
+
+
+class Autoencoding(Task):
+    """An AutoencoderTiny of diffusers."""
+
+    def __init__(self, config: Config, accelerator: Accelerator, images: Images):
+        assert isinstance(config, AutoencoderConfig)
+        if config.image_size % FACTOR or config.crop % FACTOR or not FACTOR <= config.crop <= config.image_size:
+            raise TrainError(f"--image-size and --crop must be multiples of {FACTOR}, and --crop no larger.")
+        if images.pixels is None:
+            raise TrainError("An autoencoder needs its images in memory: raise --memory.")
+        self._config, self._images = config, images
+        self.schedule, self.times = NoiseSchedule.linear(config.T), None
+
+    def network(self, state: Mapping[str, Any] | None) -> Reconstruction:
+        config = self._config
+        widths = (config.width,) * 4
+        autoencoder = AutoencoderTiny(
+            latent_channels=config.latent_channels,
+            encoder_block_out_channels=widths,
+            decoder_block_out_channels=widths,
+            num_encoder_blocks=(1, 1, 2, 2),
+            num_decoder_blocks=(2, 2, 1, 1),
+            scaling_factor=1.0,
+        )
+        if state is None:
+            assert self._images.pixels is not None
+            _scale(autoencoder, from_uint8(self._images.pixels[:: max(1, len(self._images) // _SEEN)][:_SEEN]))
+        return Reconstruction(autoencoder, config.latent_noise)
+
+    def architecture(self, network: nn.Module) -> dict[str, Any]:
+        assert isinstance(network, Reconstruction)
+        return json.loads(network.autoencoder.to_json_string())
+
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
+        """Of squares cut out at one place, or of as many pixels in whole pictures; torch's generator is the step's."""
+        config, n = self._config, len(x_0)
+        if int(torch.randint(_WHOLE, ())) == 0:
+            x_0 = x_0[: max(1, n * config.crop**2 // config.image_size**2)]
+        else:
+            y, x = (4 * torch.randint((config.image_size - config.crop) // 4 + 1, (2,))).tolist()
+            x_0 = x_0[:, :, y : y + config.crop, x : x + config.crop]
+        shape = (len(x_0), config.latent_channels, x_0.shape[2] // FACTOR, x_0.shape[3] // FACTOR)
+        return network(x_0, torch.randn(shape).to(x_0), None).mean().expand(n)
+
+    def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        raise NotImplementedError("an autoencoder is no diffusion model")
+
+    def card(self) -> Card:
+        config = self._config
+        facts = {
+            "Latents": f"{config.latent_channels} channels, an eighth of the side, noise {config.latent_noise:g}",
+            "Loss": f"L1 + {_SQUARED:g} L2 + {_GRADIENT:g} L1 of neighbours' differences + {_UNIT:g} unit variance",
+        }
+        summary = "An autoencoder (AutoencoderTiny of diffusers), trained with DDPM Lab."
+        return Card("autoencoder", summary, "Pictures, and below each what becomes of it", facts)
+
+
+@torch.no_grad()
+def _scale(autoencoder: AutoencoderTiny, x: Tensor) -> None:
+    """First weights that suit ReLU, latents of deviation 1, and pictures of little contrast."""
+    for module in autoencoder.modules():
+        if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > 4:
+            nn.init.kaiming_normal_(module.weight, a=0.5)
+    last: Any = autoencoder.encoder.layers[-1]
+    z = autoencoder.encoder(x)
+    last.weight.div_(z.std())
+    last.bias.sub_(autoencoder.encoder(x).mean((0, 2, 3)))
+    end: Any = autoencoder.decoder.layers[-1]
+    end.weight.mul_(0.3 / autoencoder.decoder(autoencoder.encoder(x)).std())
+
+
+def distance(autoencoder: nn.Module, x: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pictures that went through, [-1, 1] to the peak 2."""
+    with torch.no_grad():
+        error = autoencoder(x).sample.clamp(-1, 1) - x
+    return float(10 * torch.log10(4 / F.mse_loss(error, torch.zeros_like(error))))

@@ -1,0 +1,69 @@
+"""The loop of `train fit` for an autoencoder: what differs is what is shown, and what is written."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ddpm_core import files, imaging
+from ddpm_core.from_diffusers import AutoencoderTiny
+from ddpm_core.imaging import from_uint8
+from train import TrainError
+from train.autoencoder.config import AutoencoderConfig
+from train.autoencoder.task import Autoencoding, Reconstruction, distance
+from train.files import write_bytes
+from train.fit.card import command
+from train.fit.progress import Progress
+from train.fit.signals import StopSignals
+from train.fit.trainer import Trainer
+
+CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
+
+
+class AutoencoderTrainer(Trainer):
+    """One run. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
+
+    def __init__(self, config: AutoencoderConfig, state: dict[str, Any] | None = None):
+        super().__init__(config, state, Autoencoding)
+
+    def _check_result(self) -> None:
+        folder = self.out / "model"
+        if folder.exists() and not (folder / CONFIG).is_file():
+            raise TrainError(f"{folder} holds something else than an autoencoder: choose another --out.")
+
+    def _sample(self, progress: Progress, signals: StopSignals, model: Any) -> None:
+        """Pictures of the data, and below each what becomes of it."""
+        assert self.images.pixels is not None
+        count = min(self.config.sample_count, len(self.images))
+        rows = np.linspace(0, len(self.images) - 1, count).round().astype(int)
+        pixels = self.images.pixels[rows]
+        x, autoencoder = from_uint8(pixels), _plain(self.ema.network)
+        with torch.no_grad():
+            back = imaging.to_uint8(autoencoder(x).sample)
+        picture = imaging.grid(np.concatenate([pixels.numpy(), back]), columns=count)
+        write_bytes(self.out / "samples" / f"step-{self.step:09d}-ema.png", imaging.png(picture))
+        progress.say(f"step {self.step}: {distance(autoencoder, x):.1f} dB")
+
+    def _preview(self, *_: Any) -> None:
+        """There are no --sample-seconds."""
+
+    def _export(self) -> None:
+        """The moving average to OUT/model, as diffusers' from_pretrained reads it."""
+        if not self.accelerator.is_main_process:
+            return
+        text = [f"# {self.task.card().title}", "", self.task.card().summary, "", "```", command(self.config), "```", ""]
+        with files.replacing_folder(self.out / "model", ours={CONFIG, WEIGHTS, "README.md"}) as new:
+            _plain(self.ema.network).save_pretrained(new)
+            (new / "README.md").write_text("\n".join(text), encoding="utf-8")
+
+
+def _plain(network: nn.Module) -> AutoencoderTiny:
+    """The autoencoder of a `Reconstruction`, in float32 on the CPU."""
+    assert isinstance(network, Reconstruction)
+    plain = copy.deepcopy(network.autoencoder)
+    nn.Module.to(plain, "cpu", torch.float32)
+    return plain

@@ -1,0 +1,1 @@
+"""Emoji with their names as a data set: `python -m train.emoji NODE_MODULES FOLDER`."""

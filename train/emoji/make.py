@@ -1,0 +1,177 @@
+"""Pictures of emoji with captions, as an image folder: single ones, in other colours, on backgrounds, two together.
+
+What train/emoji/held_out.json lists is never made: colours and pairs on which a trained model is judged.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from train import TrainError
+from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
+from train.emoji.sets import SIZE, STYLES, Concept
+
+HELD_OUT = Path(__file__).with_name("held_out.json")
+METADATA = "metadata.jsonl"
+_PAIRED = {"animal-mammal", "animal-bird", "cat-face", "heart", "food-fruit", "food-sweet", "plant-flower", "clothing"}
+_CAPTIONS = 6  # of a single picture, each a line of the metadata
+_RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures for each concept and style
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture, RGB, and what may be asked for to get it; each caption is an example of its own."""
+
+    name: str
+    picture: Image.Image
+    captions: Sequence[str]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """names: to be recognised. colours: (colour, name). pairs: of two names, in either order. moods: (mood, name)."""
+
+    names: tuple[str, ...]
+    colours: frozenset[tuple[str, str]]
+    pairs: frozenset[frozenset[str]]
+    moods: tuple[str, ...]
+
+
+def read_held_out() -> HeldOut:
+    """The lists of the repository."""
+    lists = json.loads(HELD_OUT.read_text(encoding="utf-8"))
+    return HeldOut(
+        tuple(lists["names"]),
+        frozenset((colour, name) for colour, name in lists["colours"]),
+        frozenset(map(frozenset, lists["pairs"])),
+        tuple(lists["moods"]),
+    )
+
+
+def draw_held_out(concepts: Sequence[Concept], seed: int = 0) -> dict[str, list]:
+    """The lists as they are in the repository, drawn once by their seed: 100 names, 20 colours, 10 pairs, 10 moods."""
+    rng = random.Random(seed)
+    names = [concept.name for concept in concepts]
+    pure = [concept for concept in concepts if _hues(concept)]
+    paired = [concept.name for concept in concepts if concept.kind in _PAIRED]
+    animals = [concept.name for concept in concepts if concept.kind == "animal-mammal"]
+    colours: list[list[str]] = []
+    for concept in rng.sample(pure, 20):
+        own = {name_of(hue) for hue in _hues(concept).values()}
+        colours.append([rng.choice([c for c in COLOURS if c not in own and c not in concept.name]), concept.name])
+    moods = ["crying", "angry", "sleeping", "smiling", "winking"]
+    return {
+        "names": rng.sample(names, 100),
+        "colours": colours,
+        "pairs": [rng.sample(paired, 2) for _ in range(10)],
+        "moods": [f"{mood} {name}" for mood, name in zip(2 * moods, rng.sample(animals, 10), strict=True)],
+    }
+
+
+def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> Iterator[Example]:
+    """Every picture of the data set, in an order that depends on nothing but the concepts."""
+    rng = random.Random(seed)
+    paired = [concept for concept in concepts if concept.kind in _PAIRED]
+    for concept in concepts:
+        for style, picture in concept.pictures.items():
+            yield Example(_file(style, concept.name), _on(picture), _captions(concept, style, rng))
+            yield from _in_colours(concept, style, held_out, rng)
+            for ground in rng.sample(list(COLOURS), _ON_GROUNDS):
+                caption = f"{concept.name} on a {ground} background"
+                yield Example(_file(style, caption), _on(picture, _ground(ground)), [_styled(caption, style, rng)])
+    for concept in paired:
+        for style in STYLES:
+            others = [c for c in paired if c is not concept and frozenset((c.name, concept.name)) not in held_out.pairs]
+            for number, other in enumerate(rng.sample(others, min(_TOGETHER, len(others)))):
+                yield _together(concept, other, style, beside=number % 2 == 0, rng=rng)
+
+
+def write(concepts: Sequence[Concept], held_out: HeldOut, folder: Path, seed: int = 0) -> int:
+    """Make the folder, which must not hold anything yet. Returns the number of captions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise TrainError(f"{folder} is not empty: choose another folder.")
+    lines = []
+    for example in examples(concepts, held_out, seed):
+        example.picture.save(folder / example.name)
+        lines += [json.dumps({"file_name": example.name, "text": caption}) for caption in example.captions]
+    (folder / METADATA).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sources = "\n".join(f"- {style}: {source}" for style, source in STYLES.items())
+    (folder / "LICENSES.md").write_text(f"Made of pictures from\n{sources}\n", encoding="utf-8")
+    return len(lines)
+
+
+def _captions(concept: Concept, style: str, rng: random.Random) -> list[str]:
+    """The name with and without the style, other names, and some keywords."""
+    words = list(concept.words)
+    others = [
+        f"{concept.name} {word}" if rng.random() < 0.7 else word for word in rng.sample(words, min(2, len(words)))
+    ]
+    captions = [concept.name, f"{concept.name} {style}", *others]
+    while len(captions) < _CAPTIONS:
+        captions.append(_styled(concept.name, style, rng))
+    return captions
+
+
+def _styled(caption: str, style: str, rng: random.Random) -> str:
+    return rng.choice([caption, f"{caption} {style}", f"{style} {caption}"])
+
+
+def _in_colours(concept: Concept, style: str, held_out: HeldOut, rng: random.Random) -> Iterator[Example]:
+    main = _hues(concept).get(style)
+    if main is None:
+        return
+    possible = [c for c in COLOURS if c != name_of(main) and (c, concept.name) not in held_out.colours]
+    possible = [c for c in possible if c not in concept.name.split()]
+    plain = " ".join(word for word in concept.name.split() if word not in COLOURS)
+    for colour in rng.sample(possible, min(_RECOLOURED, len(possible))):
+        if (colour, plain) in held_out.colours:
+            continue
+        picture = Image.fromarray(recoloured(np.array(concept.pictures[style]), main, colour))
+        caption = f"{colour} {plain}"
+        yield Example(_file(style, f"{colour} {concept.name}"), _on(picture), [_styled(caption, style, rng)])
+
+
+def _hues(concept: Concept) -> dict[str, float]:
+    """The main hue by style; empty unless every style's picture has one."""
+    found = {style: main_hue(np.array(picture)) for style, picture in concept.pictures.items()}
+    return {} if None in found.values() else {style: hue for style, hue in found.items() if hue is not None}
+
+
+def _together(first: Concept, second: Concept, style: str, beside: bool, rng: random.Random) -> Example:
+    """Two emoji beside each other, or the second small in front of the first."""
+    large, small = first.pictures[style], second.pictures[style]
+    canvas = Image.new("RGBA", (SIZE, SIZE))
+    if beside:
+        caption, half = f"{first.name} and {second.name}", SIZE // 2
+        for picture, x in ((large, 0), (small, half)):
+            canvas.alpha_composite(picture.resize((half, half), Image.Resampling.LANCZOS), (x, SIZE // 4))
+    else:
+        caption, side = f"{first.name} with {second.name}", SIZE * 7 // 16
+        canvas.alpha_composite(large.resize((SIZE * 7 // 8,) * 2, Image.Resampling.LANCZOS))
+        canvas.alpha_composite(small.resize((side, side), Image.Resampling.LANCZOS), (SIZE - side,) * 2)
+    return Example(_file(style, caption), _on(canvas), [_styled(caption, style, rng)])
+
+
+def _ground(colour: str) -> tuple[int, int, int]:
+    """A light shade of a colour."""
+    pure = recoloured(np.full((1, 1, 4), (255, 0, 0, 255), np.uint8), 0.0, colour)[0, 0, :3]
+    r, g, b = (int(value) for value in 255 - (255 - pure.astype(float)) * 0.6)
+    return r, g, b
+
+
+def _on(picture: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+    canvas = Image.new("RGBA", picture.size, (*ground, 255))
+    canvas.alpha_composite(picture)
+    return canvas.convert("RGB")
+
+
+def _file(style: str, caption: str) -> str:
+    return f"{style}-{caption.replace(' ', '-')}.png".replace("'", "")

@@ -1,0 +1,93 @@
+"""Reads emoji and their names from installed npm packages."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from train import TrainError
+
+SIZE = 64
+PACKAGES = ("emoji-datasource", "emoji-datasource-google", "emojilib", "@iconify-json/fluent-emoji")
+STYLES = {"noto": "Noto Emoji (Google, Apache-2.0)", "fluent": "Fluent Emoji (Microsoft, MIT)"}
+# What is drawn well at 64 pixels and has no letters in it; people, flags and signs are left out.
+KINDS = {
+    *("face-smiling", "face-tongue", "face-sleepy", "face-affection", "face-glasses", "face-neutral-skeptical"),
+    *("face-concerned", "face-unwell", "face-negative", "face-costume", "face-hat", "cat-face", "monkey-face"),
+    *("heart", "animal-mammal", "animal-bird", "animal-marine", "animal-bug", "animal-reptile", "animal-amphibian"),
+    *("plant-flower", "plant-other", "food-fruit", "food-vegetable", "food-prepared", "food-asian", "food-sweet"),
+    *("drink", "dishware", "sky & weather", "transport-ground", "transport-air", "transport-water"),
+    *("place-building", "place-geographic", "sport", "game", "musical-instrument", "clothing"),
+}
+_LEFT_OUT = re.compile("clock|keycap|flag|button|quarter|gibbous|waxing|waning|oncoming")
+
+
+@dataclass(frozen=True)
+class Concept:
+    """An emoji with its pictures, RGBA of SIZE pixels a side, by style. words: other names and keywords."""
+
+    name: str
+    words: tuple[str, ...]
+    kind: str
+    pictures: dict[str, Image.Image]
+
+
+def cleaned(text: str) -> str:
+    """A name in small letters, digits and single spaces."""
+    words = text.lower().replace("’", "'").replace("_s_", "'s ")
+    return " ".join(re.sub(r"[^a-z0-9' ]+", " ", words).split())
+
+
+def read_concepts(node_modules: Path) -> list[Concept]:
+    """Every emoji of KINDS that all STYLES have, in the order of the Unicode list; each name once.
+
+    Raises TrainError where a package is missing.
+    """
+    for package in PACKAGES:
+        if not (node_modules / package).is_dir():
+            raise TrainError(f"{node_modules} has no {package}: run npm install {' '.join(PACKAGES)} beside it.")
+    listed = json.loads((node_modules / "emoji-datasource/emoji.json").read_text(encoding="utf-8"))
+    keywords = json.loads((node_modules / "emojilib/dist/emoji-en-US.json").read_text(encoding="utf-8"))
+    icons = json.loads((node_modules / "@iconify-json/fluent-emoji/icons.json").read_text(encoding="utf-8"))
+    found: dict[str, Concept] = {}
+    for emoji in sorted(listed, key=lambda emoji: emoji["sort_order"]):
+        if emoji["subcategory"] not in KINDS or not emoji.get("has_img_google"):
+            continue
+        character = "".join(chr(int(code, 16)) for code in emoji["unified"].split("-"))
+        names = [cleaned(word) for word in keywords.get(character, [emoji["name"]])]
+        names += [cleaned(emoji["name"]), cleaned(emoji["short_name"])]
+        name, *others = dict.fromkeys(word for word in names if re.fullmatch(r"[a-z][a-z' ]{1,30}", word))
+        if _LEFT_OUT.search(name) or name in found:
+            continue
+        fluent = _icon(icons, [word.replace("'", "").replace(" ", "-") for word in (name, *names)])
+        if fluent is None:
+            continue
+        noto = Image.open(node_modules / "emoji-datasource-google/img/google/64" / emoji["image"]).convert("RGBA")
+        pictures = {"noto": noto.resize((SIZE, SIZE), Image.Resampling.LANCZOS), "fluent": fluent}
+        found[name] = Concept(name, tuple(others), emoji["subcategory"], pictures)
+    return list(found.values())
+
+
+def _icon(icons: dict[str, Any], names: list[str]) -> Image.Image | None:
+    """The first of the names that there is, drawn."""
+    name = next((name for name in names if name in icons["icons"]), None)
+    if name is None:
+        return None
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise TrainError("Drawing Fluent's emoji needs one more package: pip install resvg_py.") from error
+    icon = icons["icons"][name]
+    side = icon.get("width", icons.get("width", 32))
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{side}" '
+        f'height="{side}" viewBox="0 0 {side} {side}">{icon["body"]}</svg>'
+    )
+    drawn = resvg_py.svg_to_bytes(svg_string=svg, width=SIZE, height=SIZE, skip_system_fonts=True)
+    return Image.open(io.BytesIO(bytes(drawn))).convert("RGBA")
