@@ -43,17 +43,17 @@ class Sample(ChainFlags):
         if self.gif:
             check_output("--gif", self.gif, ".gif")
         model = open_checkpoint(self.checkpoint, self.where)
-        imaging.check_channels(model.channels)
+        imaging.check_channels(model.picture_channels)
         run = trajectory(model, seeds, **self.options(model))
         steps = SamplerSettings(self.steps).resolved(model).steps
         frames = []
         for step in tqdm(run, total=steps, unit="step"):
             if self.gif or step.s == 0:
-                frames.append(imaging.grid(imaging.to_uint8(step.x)))
+                frames.append(imaging.grid(model.pictures(step.x)))
         files.write_bytes(self.grid, imaging.png(frames[-1]))
         print(f"{len(seeds)} images: {self.grid}")
         if self.gif:
-            imaging.save_gif(self.gif, frames, scale=max(1, 128 // model.image_size))
+            imaging.save_gif(self.gif, frames, scale=max(1, 128 // model.picture_size))
             print(f"{steps} steps: {self.gif}")
 
 

@@ -4,7 +4,16 @@ diffusers replaces its own module while it is imported: a second thread that imp
 module, and fails. Through this module, Python makes that thread wait.
 """
 
-from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, UNet2DModel, UniPCMultistepScheduler, __version__
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DPMSolverMultistepScheduler,
+    UNet2DConditionModel,
+    UNet2DModel,
+    UniPCMultistepScheduler,
+    VQModel,
+    __version__,
+)
 from diffusers.models.attention_processor import Attention
 from diffusers.models.downsampling import KDownsample2D
 from diffusers.models.resnet import ResnetBlock2D
@@ -12,13 +21,16 @@ from diffusers.models.upsampling import KUpsample2D, Upsample2D
 
 __all__ = [
     "Attention",
+    "AutoencoderKL",
     "AutoencoderTiny",
     "DPMSolverMultistepScheduler",
     "KDownsample2D",
     "KUpsample2D",
     "ResnetBlock2D",
+    "UNet2DConditionModel",
     "UNet2DModel",
     "UniPCMultistepScheduler",
     "Upsample2D",
+    "VQModel",
     "__version__",
 ]

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core import imaging
 from ddpm_core.likelihood import image_state
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.noise import check_seeds, gaussian_batch
@@ -61,7 +60,7 @@ def reconstruct(
         t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture.
         seeds: of the chain's noise, one for each picture.
         steps: of the chain, t where t is less; None as for `trajectory`.
-        options: sampler, variance, spacing, eta, clip, labels, guidance, as for `trajectory`.
+        options: sampler, variance, spacing, eta, clip, labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
         ValueError: for values outside these.
@@ -70,10 +69,10 @@ def reconstruct(
     if len(x_t) == 1:
         x_t = x_t.expand(len(seeds), *x_t.shape[1:])
     if t == 0:
-        return imaging.to_uint8(x_t)
+        return model.pictures(x_t)
     steps = _chain(model, t, steps, {}).steps
     (last,) = deque(trajectory(model, seeds, steps, x_T=x_t, start=t, **options), maxlen=1)
-    return imaging.to_uint8(last.x)
+    return model.pictures(last.x)
 
 
 def check_chains(model: ModelSpec, times: Sequence[int], steps: int | None = None, **options: Any) -> None:

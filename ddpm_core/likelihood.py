@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core import imaging
-from ddpm_core.model import Model, ModelSpec, check_variance
+from ddpm_core.model import Model, ModelSpec, check_pixels, check_variance
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
@@ -224,6 +224,7 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
 
 def chain(model: ModelSpec, variance: Variance | None, steps: int, spacing: Spacing) -> tuple[Pairs, Variance]:
     """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
+    check_pixels(model, "the likelihood")
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:
         raise ValueError(
@@ -282,12 +283,15 @@ def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
     """uint8 images (N, H, W, C) as x_0, (N, C, H, W), on the network's device where that has the dtype.
 
-    Raises ValueError for images that are not of the model's size and channels.
+    For a latent model x_0 is what its decoder encodes them as. Raises ValueError for images that are not of the model's
+    size and channels.
     """
     x_0 = imaging.from_uint8(images, dtype)
-    shape = (model.channels, model.image_size, model.image_size)
+    shape = (model.picture_channels, model.picture_size, model.picture_size)
     if len(x_0) == 0 or x_0.shape[1:] != shape:
         raise ValueError(f"images must be uint8 (N, {shape[1]}, {shape[2]}, {shape[0]}), got {tuple(images.shape)}")
+    if model.decoder is not None:
+        x_0 = model.decoder.encode(x_0)
     device = network_device(model.network)
     return x_0 if device is None or device.type == "mps" else x_0.to(device)  # Apple's GPUs have no float64
 

@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import Protocol
 
+import numpy as np
 from torch import Tensor
 
+from ddpm_core.imaging import to_uint8
 from ddpm_core.names import (
     LEARNED,
     OWN_VARIANCES,
@@ -73,6 +76,20 @@ class ModelSpec:
     gamma: Tensor | None = None
     optimised: OptimisedTimes | None = None
     student: Student | None = None
+    latent: bool = False
+    factor: int = 1
+    words: bool = False
+    offset: int = 0
+
+    @property
+    def picture_size(self) -> int:
+        """Pixels a side of the pictures."""
+        return self.image_size * self.factor
+
+    @property
+    def picture_channels(self) -> int:
+        """Channels of the pictures."""
+        return 3 if self.latent else self.channels
 
     def __post_init__(self) -> None:
         if self.prediction not in PREDICTIONS:
@@ -86,11 +103,30 @@ class ModelSpec:
 
     def __repr__(self) -> str:
         name = [repr(self.source.ref)] if self.source and self.source.ref else []
-        size = f"{self.image_size}×{self.image_size}×{self.channels}"
+        size = f"{self.image_size}×{self.image_size}×{self.channels}" + (" latents" if self.latent else "")
         classes = [f"{self.num_classes} classes"] if self.num_classes else []
         student = [f"{self.student.method} student"] if self.student else []
         parts = [*name, size, self.prediction, self.variance, f"T = {self.schedule.T}", *classes, *student]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class Decoder(Protocol):
+    """What makes pictures of latents, and latents of pictures."""
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Pictures in [−1, 1], about, (N, 3, factor · H, factor · W), of latents (N, C, H, W)."""
+        ...
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Latents (N, C, H, W) of pictures in [−1, 1], (N, 3, factor · H, factor · W)."""
+        ...
+
+    def preview(self, x: Tensor) -> Tensor:
+        """What `decode` gives, about, for next to no work: (N, 3, H, W), one pixel for each latent."""
+        ...
+
+
+Text = Callable[[Sequence[str]], Tensor]  # prompts -> what the network is told of each, float32 (N, L, D)
 
 
 @dataclass(kw_only=True, repr=False)
@@ -99,8 +135,8 @@ class Model(ModelSpec):
 
     Attributes:
         schedule: β_t of the forward process.
-        image_size: pixels a side.
-        channels: of an image.
+        image_size: pixels a side; of a latent model the numbers a side of x.
+        channels: of x, which is an image, or a latent.
         prediction: what the network predicts, one of names.PREDICTIONS.
         variance: the checkpoint's own reverse variance, one of names.OWN_VARIANCES.
         num_classes: labels are 0..num_classes − 1; the null label is not counted.
@@ -112,13 +148,32 @@ class Model(ModelSpec):
         optimised: the times of the spacing "optimised", None where they were not searched.
         student: what a distilled model was made for, None for any other.
         network: network(x, t_index, labels) → tensor like x, (N, C, H, W), with 2C channels for a learned variance.
-            t_index = t − 1 and labels are int64 (N,), labels None for a model without classes.
+            t_index = t − 1 and labels are int64 (N,), labels None for a model without classes, and what text gives where
+            the model takes words.
+        latent: whether x lives in the latents of an autoencoder.
+        factor: how many pixels a side one number of x stands for, 1 but for a latent model.
+        words: whether it is told in words what to draw.
+        offset: what the spacing "leading" adds to each of its times.
+        decoder: of a latent model, makes pictures of x, and x of pictures.
+        text: text(prompts) → what the network is told of each, float32 (N, L, D), where the model takes words.
 
     Raises:
         ValueError: for other values.
     """
 
     network: Network
+    decoder: Decoder | None = None
+    text: Text | None = None
+
+    def pictures(self, x: Tensor) -> np.ndarray:
+        """uint8 (N, H, W, C) of a state x, (N, C, H, W): its pixels, or what the decoder makes of it."""
+        return to_uint8(x if self.decoder is None else self.decoder.decode(x))
+
+
+def check_pixels(model: ModelSpec, what: str) -> None:
+    """Raise ValueError for a latent model. what: that which is there for pixels only."""
+    if model.latent:
+        raise ValueError(f"{what} is there for models of pixels, and this one draws latents of an autoencoder")
 
 
 def tensor_text(x: Tensor) -> str:

@@ -15,6 +15,10 @@ from ddpm_core.model import Model, ModelSpec, Network, tensor_text
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 
+Prompts = str | Sequence[str]
+Labels = int | Sequence[int] | Prompts | None
+MAX_PROMPT = 1000  # characters: far more than any text encoder reads
+
 
 class Denoised(NamedTuple):
     """What follows from the network's output for x_t: tensors like x_t.
@@ -39,7 +43,7 @@ def predict(
     model: Model,
     x_t: Tensor,
     t: Time,
-    labels: int | Sequence[int] | Tensor | None = None,
+    labels: Labels | Tensor = None,
     guidance: float | None = None,
     clip: bool | None = None,
     grad: bool = False,
@@ -50,7 +54,8 @@ def predict(
         model: what `load` gives, or a Model of one's own.
         x_t: (N, C, H, W), of a float dtype, which the results have too.
         t: 1..T, an int, or int64 (N,).
-        labels: a class for all images, or one for each; None is the null label where the model has classes.
+        labels: a class for all images, or one for each; None is the null label where the model has classes. For a
+            model that takes words a prompt, or one for each, or what `label_tensor` makes of prompts.
         guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional
             pass.
         clip: clip x̂_0 to [−1, 1], and derive ε from it again; None is what the checkpoint asks for. With μ̃-prediction
@@ -116,16 +121,25 @@ def _evaluate(
 ) -> tuple[Tensor, Tensor | None]:
     """The network's prediction and v. Guiding any prediction guides ε, since all are affine in it; v is not guided."""
     network = getattr(model.network, "with_gradients", model.network) if grad else model.network
+    labels, null = _with_null(model, labels)
     if guidance is None or guidance == 1:
         return _split(model, _call(network, x, t_index, labels), x)
-    if labels is None or model.null_label is None:
+    if labels is None or null is None:
         raise ValueError("guidance needs labels, and a model trained with a null label")
-    null = torch.full_like(labels, model.null_label)
     both = _call(network, torch.cat([x, x]), torch.cat([t_index, t_index]), torch.cat([labels, null]))
     conditional, unconditional = both.chunk(2)
     output, v = _split(model, conditional, x)
     baseline, _ = _split(model, unconditional, x)
     return baseline + guidance * (output - baseline), v
+
+
+def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """The labels, and what guidance leads away from: those of no class, or a negative prompt."""
+    if labels is None:
+        return None, None
+    if model.text is not None:
+        return labels[:, 0], labels[:, 1]
+    return labels, None if model.null_label is None else torch.full_like(labels, model.null_label)
 
 
 def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -134,6 +148,23 @@ def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | No
     if output.shape != (len(x), expected, *x.shape[2:]):
         raise ValueError(f"the network must return {(len(x), expected, *x.shape[2:])}, got {tuple(output.shape)}")
     return output[:, :channels], output[:, channels:] if expected > channels else None
+
+
+def _are_words(labels: object) -> bool:
+    return isinstance(labels, str) or (isinstance(labels, (list, tuple)) and any(isinstance(x, str) for x in labels))
+
+
+def _prompts(given: Any, n: int, name: str) -> list[str]:
+    """n prompts."""
+    each = [""] * n if given is None else [given] * n if isinstance(given, str) else given
+    if not isinstance(each, (list, tuple)) or not all(isinstance(prompt, str) for prompt in each):
+        raise ValueError(f"{name} are a text, or one for each image, got {given!r}")
+    if len(each) != n:
+        raise ValueError(f"give one prompt, or one per image: {n} images, {len(each)} {name}")
+    long = next((prompt for prompt in each if len(prompt) > MAX_PROMPT), None)
+    if long is not None:
+        raise ValueError(f"a prompt has at most {MAX_PROMPT:,} characters, got {len(long):,}")
+    return list(each)
 
 
 def class_index(model: ModelSpec, text: str) -> int:
@@ -152,12 +183,24 @@ def class_index(model: ModelSpec, text: str) -> int:
     raise ValueError(f"there is no class {text!r}: choose from {among}0 to {model.num_classes - 1}")
 
 
-def label_tensor(model: ModelSpec, labels: int | Sequence[int] | None, n: int, guidance: float | None) -> Tensor | None:
+def label_tensor(
+    model: ModelSpec, labels: Labels, n: int, guidance: float | None, negative: Prompts | None = None
+) -> Tensor | None:
     """labels as int64 (n,), or None for an unconditional model.
 
     labels: one class for all images or one per image, 0..num_classes − 1 (or the null label); None is the null label.
+    For a model that takes words they are prompts, one for all images or one per image; None is the empty prompt. The
+    result is float32 (n, 2, L, D) then: what the network is told of each prompt, and of the negative one, from which
+    guidance leads away; None is the empty one too.
     Raises ValueError for labels the model does not have, and for guidance without a label to guide towards.
     """
+    if model.words:
+        assert isinstance(model, Model) and model.text is not None
+        asked, away = (_prompts(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))
+        return torch.stack([model.text(asked), model.text(away)], 1)
+    if negative is not None or _are_words(labels):
+        instead = ", labels are numbers here" if model.num_classes else ""
+        raise ValueError(f"this model is not told what to draw in words: leave out the prompts{instead}")
     guided = guidance is not None and guidance != 1
     if not model.num_classes:
         if labels is not None or guided:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ddpm_core.model import Model
+from ddpm_core.model import Model, check_pixels
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, network_device
@@ -491,6 +491,7 @@ def restore(
     Raises:
         ValueError: before anything is computed, for values outside these, and for what the method is not for.
     """
+    check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method
     if chosen is None:
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")

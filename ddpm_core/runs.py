@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_same_images, tensor_text
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
-from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
+from ddpm_core.prediction import Denoised, Labels, Prompts, label_tensor, network_device, predict
 from ddpm_core.process import check_signal
 from ddpm_core.samplers import NAMED, Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, model_pairs
 
 OnStep = Callable[[Step], "Tensor | None"]
+_OF_A_LANE = ("model", "labels", "prompts", "negative")  # besides the fields of SamplerSettings
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def trajectory(
     spacing: Spacing | None = None,
     eta: float = 0.0,
     clip: bool | None = None,
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     guidance: float | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
@@ -127,6 +127,8 @@ def trajectory(
     stop: int | None = None,
     after: Step | tuple[int, Tensor] | None = None,
     on_step: OnStep | None = None,
+    prompts: Prompts | None = None,
+    negative: Prompts | None = None,
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for. What is yielded is the caller's.
 
@@ -150,6 +152,9 @@ def trajectory(
         after: a step of this chain, or a state (t, x_t) at one of its times: the chain goes on behind it, with the
             noise that it has there. So a chain that is cut and continued is the whole chain, bit for bit.
         on_step: on_step(step) -> x or None, called for every step: the chain goes on from an x that it returns.
+        prompts: of a model that takes words: what to draw, for all images or for each; None is the empty prompt. They
+            stand in the place of labels.
+        negative: what guidance leads away from, a text for all images or one for each; None is the empty one.
 
     Raises:
         ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
@@ -160,7 +165,8 @@ def trajectory(
     state = x_T if after is None else after.x if isinstance(after, Step) else after[1]
     _check_start(model, start, state)
     chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
-    return follow(model, chain, seeds, clip, labels, guidance, state, noise, stop, after, on_step)
+    labels = _asked(labels, prompts)
+    return follow(model, chain, seeds, clip, labels, guidance, state, noise, stop, after, on_step, negative)
 
 
 def follow(
@@ -168,21 +174,22 @@ def follow(
     chain: Chain,
     seeds: Sequence[int] | None = None,
     clip: bool | None = None,
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     guidance: float | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
     stop: int | None = None,
     after: Step | tuple[int, Tensor] | None = None,
     on_step: OnStep | None = None,
+    negative: Prompts | None = None,
 ) -> Iterator[Step]:
-    """The steps of a chain, as for `trajectory`. x_T: the state behind `after`, where that is given."""
+    """The steps of a chain, as for `trajectory`. x_T: the state behind `after`, if that is given; labels: words too."""
     first = 0 if after is None else chain.position(after)
     if stop is not None and stop not in (times := [s for _, s in chain.pairs[first:]]):
         raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {stop!r}")
     if on_step is not None:
         chain.check_no_memory()
-    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise)
+    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise, negative)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     draw = seeded_noise(seeds) if noise is None else partial(_own, noise)
 
@@ -201,6 +208,13 @@ def follow(
                     break  # and on from there
 
     return steps(x, first)
+
+
+def _asked(labels: Labels, prompts: Prompts | None) -> Labels:
+    """What a run is told to draw: labels, or prompts in their place."""
+    if labels is not None and prompts is not None:
+        raise ValueError("give labels or prompts, not both")
+    return labels if prompts is None else prompts
 
 
 def _own(noise: Noise, index: int, x: Tensor) -> Tensor:
@@ -255,9 +269,11 @@ def side_by_side(
     seeds: Sequence[int],
     lanes: Sequence[Mapping[str, Any]],
     clip: bool | None = None,
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     guidance: float | None = None,
     x_T: Tensor | None = None,
+    prompts: Prompts | None = None,
+    negative: Prompts | None = None,
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
@@ -267,9 +283,9 @@ def side_by_side(
     Arguments:
         model: of lanes that name no other; models must agree in image size and channels.
         seeds: one for each image.
-        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model" and "labels" where
-            they are not the other lanes'.
-        clip, labels, guidance, x_T: as for `trajectory`.
+        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model", "labels", "prompts"
+            and "negative" where they are not the other lanes'.
+        clip, labels, guidance, x_T, prompts, negative: as for `trajectory`.
 
     Raises:
         ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
@@ -305,8 +321,10 @@ def side_by_side(
 
     runs = []
     for i, lane in enumerate(lanes):
-        checked, x, ids = _start(models[i], seeds, lane.get("labels", labels), guidance, x_T)
-        settings = SamplerSettings(**{name: value for name, value in lane.items() if name not in ("model", "labels")})
+        asked = _asked(lane.get("labels", labels), lane.get("prompts", prompts))
+        away = lane.get("negative", negative)
+        checked, x, ids = _start(models[i], seeds, asked, guidance, x_T, negative=away)
+        settings = SamplerSettings(**{name: value for name, value in lane.items() if name not in _OF_A_LANE})
         chains.append(settings.chain(models[i], guidance))
         runs.append(chains[i].steps(partial(evaluate, i), models[i].schedule, x, seeded_noise(checked)))
         label_ids.append(ids)
@@ -333,17 +351,18 @@ def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
 def _start(
     model: Model,
     seeds: Sequence[int] | None,
-    labels: int | Sequence[int] | None,
+    labels: Labels,
     guidance: float | None,
     x_T: Tensor | None,
     noise: Noise | None = None,
+    negative: Prompts | None = None,
 ) -> tuple[list[int], Tensor, Tensor | None]:
     """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
     checked = [] if seeds is None else check_seeds(seeds)
     if seeds is None and (x_T is None or noise is None or not len(x_T)):
         raise ValueError("give a seed for each image, or both x_T and noise")
     n = len(checked) if x_T is None or seeds is not None else len(x_T)
-    label_ids = label_tensor(model, labels, n, guidance)
+    label_ids = label_tensor(model, labels, n, guidance, negative)
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
     if x.ndim != 4 or x.shape[:2] != (n, model.channels) or not x.is_floating_point():
@@ -370,4 +389,4 @@ def sample(model: Model, seeds: Sequence[int] | None = None, steps: int | None =
         ValueError: as `trajectory`.
     """
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
-    return imaging.to_uint8(last.x)
+    return model.pictures(last.x)

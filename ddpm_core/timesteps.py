@@ -90,7 +90,14 @@ def model_pairs(
     if spacing is None and model.student is not None:
         return model.student.pairs(n, start)
     if spacing != "optimised":
-        return timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
+        pairs = timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
+        if (
+            spacing == "leading"
+            and start in (None, model.schedule.T)
+            and pairs[0][0] + model.offset <= model.schedule.T
+        ):
+            pairs = _pairs([t + model.offset for t, _ in pairs])
+        return pairs
     if start not in (None, model.schedule.T):
         raise ValueError("optimised steps start at T: choose another spacing")
     if model.student is not None:

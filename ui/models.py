@@ -51,6 +51,17 @@ def _stamp(where: refs.Ref) -> Stamp:
     return tuple((name, state.st_mtime_ns, state.st_size, state.st_ino) for name, state in states)
 
 
+def _check(checkpoint: refs.LocalCheckpoint) -> dict[str, Any]:
+    """`spec.check`, and CheckpointError for a latent model, which this page can't show."""
+    config = spec.check(checkpoint)
+    if checkpoint.layout.decoder:
+        raise refs.CheckpointError(
+            f"{checkpoint.ref} draws in the latents of an autoencoder, and this page shows models of pixels: use "
+            "ddpm_core.sample or `python -m ddpm_core sample`"
+        )
+    return config
+
+
 @dataclass(frozen=True)
 class Loading:
     """A member of the line that loads a model which no run has asked for yet."""
@@ -135,7 +146,7 @@ class Models:
         from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
 
         found = hub.here(self.parse(ref))
-        return network_cost(spec.check(found)).flop if found else None
+        return network_cost(_check(found)).flop if found else None
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
@@ -146,7 +157,7 @@ class Models:
         def allow(size: int, folder: Path) -> None:
             self.limits.check_download(short_name(ref), size, folder)
 
-        hub.fetch(self.parse(ref), spec.check, progress, allow)
+        hub.fetch(self.parse(ref), _check, progress, allow)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -165,7 +176,7 @@ class Models:
         from ddpm_core.checkpoint.cost import network_cost
 
         if found := hub.here(self.parse(ref)):
-            self.limits.check_model(short_name(ref), 4 * network_cost(spec.check(found)).parameters)
+            self.limits.check_model(short_name(ref), 4 * network_cost(_check(found)).parameters)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)
@@ -222,7 +233,7 @@ class Models:
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
         found = hub.here(self.parse(ref))
-        return spec.read(found).spec if found else None
+        return spec.read(found).spec if found and _check(found) else None
 
     def known(self, ref: str) -> ModelSpec | None:
         """The model if it is in memory, else what `peek` returns."""

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.engines.common import example_inputs
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ def network_cost(config: dict[str, Any]) -> Cost:
 def _cost(config: str) -> Cost:
     try:
         with torch.device("meta"):
-            unet: Any = UNet2DModel.from_config(json.loads(config))
+            read = json.loads(config)
+            kind = UNet2DConditionModel if read.get("_class_name") == "UNet2DConditionModel" else UNet2DModel
+            unet: Any = kind.from_config(read)
         parameters = count_parameters(unet)
         image, t_index, *labels = (value.to("meta") for value in example_inputs(unet))
         with _Count() as count, torch.no_grad():

@@ -206,11 +206,11 @@ def _download(
 
     def download() -> LocalCheckpoint:
         with plain_http():
-            *small, _ = chosen.files
-            folders = [get(name) for name in small]
+            folders = [get(name) for name in chosen.small]
             checkpoint = LocalCheckpoint(ref, folders[0], chosen, commit)
             check(checkpoint)
-            get(chosen.weights)
+            for name in chosen.large:
+                get(name)
             for name in set(EXTRA) - set(chosen.extra):
                 note_absence(name)
             if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
@@ -233,7 +233,7 @@ def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
         size = sizes[name]
         if size is None:
             raise CheckpointError(f"the Hub does not say how large {name} of {ref} is: try again later")
-        if name.endswith(".json") and size > MAX_JSON:
+        if name.endswith((".json", ".txt")) and size > MAX_JSON:
             raise CheckpointError(f"{ref}: {name} is larger than {MAX_JSON >> 20} MB")
     return sum(sizes[name] or 0 for name in wanted)
 

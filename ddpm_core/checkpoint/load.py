@@ -6,8 +6,10 @@ import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ddpm_core.checkpoint import hub, refs, spec
+from ddpm_core.checkpoint.latent_parts import read_decoder, read_text
 from ddpm_core.checkpoint.weights import build_network, check_evaluation
 from ddpm_core.engines.choose import wrap
 from ddpm_core.model import Model
@@ -52,4 +54,12 @@ def load(
     parameters = sum(p.numel() for p in unet.parameters())
     source = found.spec.source and replace(found.spec.source, parameters=parameters)
     network = wrap(unet, device, precision, engine, owned=True, exact=build)
-    return Model(**{**vars(found.spec), "source": source}, network=network)
+    parts: dict[str, Any] = {}
+    if found.decoder is not None and layout.decoder:
+        path = layout.decoder[1]
+        parts["decoder"] = read_decoder(
+            found.decoder, checkpoint.folder / path, f"{checkpoint.ref}: {path}", network.device
+        )
+    if found.text is not None:
+        parts["text"] = read_text(found.text, checkpoint, network.device)
+    return Model(**{**vars(found.spec), "source": source}, network=network, **parts)

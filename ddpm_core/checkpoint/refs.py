@@ -16,9 +16,16 @@ OWN = "ddpm_core.json"  # what the Hub's layout has no field for
 ANALYTIC = "analytic_variance.json"  # see gamma_file
 OPTIMISED = "optimised_steps.json"  # see optimised_file
 EXTRA = ("model_index.json", OWN, ANALYTIC, OPTIMISED)
+DECODERS = ("vae/", "vqvae/")
+TEXT, TOKENIZER = "text_encoder/", "tokenizer/"
+TEXT_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.json", "merges.txt")
 FILES = (
     *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHT_FILES)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),
+    *(folder + name for folder in DECODERS for name in ("config.json", *WEIGHT_FILES)),
+    *(TEXT + name for name in ("config.json", *TEXT_WEIGHTS)),
+    *(TOKENIZER + name for name in TOKENIZER_FILES),
     *EXTRA,
 )
 
@@ -42,8 +49,9 @@ class Ref:
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a checkpoint, as paths relative to its root. Weights come last: they are the large file.
+    """The files of a checkpoint, as paths relative to its root. Weights come last: they are the large files.
 
+    decoder, text: config and weights of a latent model's other networks. tokenizer: what belongs to text.
     unknown: files that the checkpoint may have on the Hub, which could not be asked, and that are not in the cache.
     """
 
@@ -52,10 +60,24 @@ class Layout:
     weights: str
     extra: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    decoder: tuple[str, str] | None = None
+    text: tuple[str, str] | None = None
+    tokenizer: tuple[str, ...] = ()
+
+    @property
+    def small(self) -> tuple[str, ...]:
+        """The files that come first: what they say is checked before the large ones are downloaded."""
+        configs = [part[0] for part in (self.decoder, self.text) if part]
+        return (*self.extra, *self.tokenizer, *configs, self.config, self.scheduler)
+
+    @property
+    def large(self) -> tuple[str, ...]:
+        """The weights."""
+        return (*(part[1] for part in (self.decoder, self.text) if part), self.weights)
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (*self.extra, self.config, self.scheduler, self.weights)
+        return (*self.small, *self.large)
 
 
 @dataclass(frozen=True)
@@ -163,19 +185,46 @@ def layout(names: Iterable[str], where: str) -> Layout:
     scheduler = "scheduler/scheduler_config.json"
     if scheduler not in names:
         scheduler = "scheduler_config.json"
+    if "transformer/config.json" in names:
+        raise CheckpointError(
+            f"{where} draws with a transformer, as SD3, Flux and Sana do: only U-Nets can be loaded, of pixels or in "
+            "the layout of Stable Diffusion 1 and 2"
+        )
     if folder + "config.json" not in names:
         raise CheckpointError(f"{where} is not a UNet2DModel checkpoint: no config.json at its root or in unet/")
     if scheduler not in names:
         raise CheckpointError(f"{where} has no scheduler_config.json, at its root or in scheduler/")
-    weights = [folder + name for name in WEIGHT_FILES if folder + name in names]
-    if not weights:
-        others = [n for n in names if n.startswith(folder + "diffusion_pytorch_model")]
+    decoder = next((part for part in DECODERS if folder and part + "config.json" in names), None)
+    text = TEXT if decoder and TEXT + "config.json" in names else None
+    tokenizer = tuple(TOKENIZER + name for name in TOKENIZER_FILES if text and TOKENIZER + name in names)
+    if text and not tokenizer:
+        raise CheckpointError(f"{where} has a text encoder and no tokenizer: the folder tokenizer/ is needed")
+    return Layout(
+        folder + "config.json",
+        scheduler,
+        _weights(names, folder, WEIGHT_FILES, where),
+        tuple(name for name in EXTRA if name in names),
+        decoder=(decoder + "config.json", _weights(names, decoder, WEIGHT_FILES, where)) if decoder else None,
+        text=(text + "config.json", _weights(names, text, TEXT_WEIGHTS, where)) if text else None,
+        tokenizer=tokenizer,
+    )
+
+
+def _weights(names: set[str], folder: str, allowed: tuple[str, ...], where: str) -> str:
+    """The file of weights in a part's folder."""
+    weights = next((folder + name for name in allowed if folder + name in names), None)
+    if weights is None:
+        stem = allowed[0].partition(".")[0]
+        others = [name for name in names if name.startswith(folder + stem)]
         found = f"only {min(others)} (shards and variants are not supported)" if others else "no weights"
-        raise CheckpointError(f"{where} has {found}: {' or '.join(folder + name for name in WEIGHT_FILES)} is needed")
-    return Layout(folder + "config.json", scheduler, weights[0], tuple(name for name in EXTRA if name in names))
+        needed = " or ".join(folder + name for name in allowed)
+        raise CheckpointError(f"{where} has {found}: {needed} is needed")
+    return weights
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names, relative and with '/', of the files in a folder and its unet/ and scheduler/ folders."""
-    paths = [path for pattern in ("*", "unet/*", "scheduler/*") for path in folder.glob(pattern)]
+    """The names, relative and with '/', of the files in a folder and in the folders of its parts."""
+    parts = ("unet/", "scheduler/", *DECODERS, TEXT, TOKENIZER)
+    patterns = ("*", *(f"{part}*" for part in parts), "transformer/config.json")
+    paths = [path for pattern in patterns for path in folder.glob(pattern)]
     return [path.relative_to(folder).as_posix() for path in paths if path.is_file()]

@@ -17,14 +17,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ddpm_core import files
-from ddpm_core.checkpoint import gamma_file, optimised_file, refs, spec
-from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint import gamma_file, latent_parts, optimised_file, refs, spec
+from ddpm_core.checkpoint.refs import OWN, CheckpointError
 from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.checkpoint.weights import read_tensors
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
+FOLDERS = ("unet", "scheduler", *(part.rstrip("/") for part in (*refs.DECODERS, refs.TEXT, refs.TOKENIZER)))
 SAVED = (
     "config.json",
     "scheduler_config.json",
@@ -37,7 +38,8 @@ SAVED = (
 
 
 def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None) -> None:
-    """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly.
+    """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. A latent
+    model is written in that of StableDiffusionPipeline, or of LDMPipeline where it takes no words.
 
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
     whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
@@ -59,12 +61,14 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
-    if not isinstance(unet, UNet2DModel):
+    if not isinstance(unet, (UNet2DModel, UNet2DConditionModel)):
         raise TypeError(
             f"a {type(model.network).__name__} can't be saved in the Hub's layout, which holds diffusers UNet2DModel "
             "alone: keep the weights of your network, and make a Model of it again"
         )
     contents = json_contents(model, unet)
+    parts = latent_parts.files_of(model)  # of a latent model, whose networks are in folders
+    home = "unet/" if parts else ""
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
@@ -78,33 +82,43 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     weights = _for_file(weights, half)
     extra = extra or {}
     try:
-        with files.replacing_folder(folder, ours={*SAVED, *extra}) as new:
-            save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
-            unet.save_config(new)
+        with files.replacing_folder(folder, ours={*SAVED, *FOLDERS, *extra}) as new:
+            file = new / home / WEIGHTS
+            file.parent.mkdir(exist_ok=True)
+            save_file(weights, file, metadata={"format": "pt"})
+            unet.save_config(file.parent)
+            for part in parts:
+                its = new / part.folder
+                its.mkdir()
+                save_file(_for_file(part.network.state_dict(), half), its / part.weights, {"format": "pt"})
+                part.save_config(its)
             if model.gamma is not None and unchanged:
-                contents[refs.ANALYTIC] = gamma_file.beside(model, new / WEIGHTS, half)
+                contents[refs.ANALYTIC] = gamma_file.beside(model, file, half)
             if model.optimised is not None and unchanged:
-                contents[refs.OPTIMISED] = optimised_file.beside(model, new / WEIGHTS, half)
+                contents[refs.OPTIMISED] = optimised_file.beside(model, file, half)
             for name, content in contents.items():
+                (new / name).parent.mkdir(exist_ok=True)
                 (new / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             for name, content in extra.items():
                 if content is not None:
                     (new / name).write_bytes(content)
-            shutil.copymode(new / "config.json", new / WEIGHTS)  # safetensors makes it its owner's only
+            for written in new.rglob("*.safetensors"):
+                shutil.copymode(file.with_name("config.json"), written)  # safetensors makes it its owner's only
     except (OSError, SafetensorError) as error:
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         reason = "the disk is full" if full else getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot save to {folder}: {reason}") from None
 
 
-def json_contents(model: ModelSpec, unet: UNet2DModel) -> dict[str, dict[str, Any]]:
+def json_contents(model: ModelSpec, unet: UNet2DModel | UNet2DConditionModel) -> dict[str, dict[str, Any]]:
     """The JSON files that belong beside a network's weights and config.json; ValueError where `load` would refuse them.
 
     A trainer asks this before it begins, for a network that it makes.
     """
     try:
         count_parameters(unet)  # refuses too many
-        return spec.json_files(model, json.loads(unet.to_json_string()))
+        decoder, text = (part and part.config for part in latent_parts.both(model))
+        return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
         raise ValueError(f"`load` would refuse this model: {error}") from None
 
@@ -118,23 +132,25 @@ def check_replaceable(folder: Path) -> None:
     if not os.path.lexists(folder):
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    others = names - {*SAVED, "README.md"}
-    foreign = {name for name in others if name in ("unet", "scheduler") or name.startswith("diffusion_pytorch_model")}
-    if not folder.is_dir() or foreign or (names and not _is_network(folder / "config.json")):
+    ours = {*SAVED, "README.md", *(FOLDERS if {"unet", OWN} <= names else ())}
+    others = names - ours
+    foreign = {name for name in others if name in FOLDERS or name.startswith("diffusion_pytorch_model")}
+    config = folder / ("unet/config.json" if "unet" in ours else "config.json")
+    if not folder.is_dir() or foreign or (names and not _is_network(config)):
         found = f" (it holds {min(foreign or others)})" if others else ""
         raise CheckpointError(f"{folder} exists and was not written by ddpm_core{found}: choose another folder")
 
 
 def _is_network(config: Path) -> bool:
-    """Whether this is the config.json of a UNet2DModel."""
+    """Whether this is the config.json of a U-Net."""
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("_class_name") == "UNet2DModel"
+    return isinstance(content, dict) and content.get("_class_name") in ("UNet2DModel", "UNet2DConditionModel")
 
 
-def _unrounded(model: Model, unet: UNet2DModel) -> tuple[dict[str, Tensor], bool]:
+def _unrounded(model: Model, unet: UNet2DModel | UNet2DConditionModel) -> tuple[dict[str, Tensor], bool]:
     """The weights in float32, and whether Γ and the optimised steps, where the model has them, are theirs.
 
     They are the network's own, or where it has them rounded, those of the file it was loaded from. The rest is theirs

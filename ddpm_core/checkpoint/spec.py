@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ddpm_core.checkpoint import gamma_file, optimised_file, unet_config
+from ddpm_core.checkpoint import gamma_file, latent_config, optimised_file, unet_config
 from ddpm_core.checkpoint.fields import (
     LIMITS,
     choice,
@@ -55,10 +55,15 @@ _VARIANCES: dict[str, OwnVariance] = {
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """unet: the configuration of the UNet2DModel. spec: all that is known of the model without its network."""
+    """unet: the configuration of the U-Net. spec: all that is known of the model without its network.
+
+    decoder, text: the configurations of a latent model's other networks.
+    """
 
     unet: dict[str, Any]
     spec: ModelSpec
+    decoder: dict[str, Any] | None = None
+    text: dict[str, Any] | None = None
 
 
 def check(checkpoint: LocalCheckpoint) -> dict[str, Any]:
@@ -96,7 +101,8 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", OWN))
         unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
-        config, weights = _from_contents(unet, scheduler, index, own)
+        parts = [read_json(folder / part[0]) if part else None for part in (layout.decoder, layout.text)]
+        config, weights = _from_contents(unet, scheduler, index, own, *parts)
         if OWN in layout.unknown and unet.get("num_class_embeds"):
             raise ValueError(
                 f"{OWN}, which describes this network's classes, is not in the local cache, and the Hub cannot be "
@@ -107,11 +113,15 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
         raise CheckpointError(f"{checkpoint.ref}: {str(error).splitlines()[0]}") from None
 
 
-def _from_contents(unet: dict, scheduler: dict, index: dict, own: dict) -> tuple[CheckpointConfig, Averaging]:
+def _from_contents(
+    unet: dict, scheduler: dict, index: dict, own: dict, decoder: dict | None = None, text: dict | None = None
+) -> tuple[CheckpointConfig, Averaging]:
     """The same from the files' contents; ValueError for what no model can be made of."""
-    _check_kind(unet, index)
-    size, channels = unet_config.check(unet)
-    fields = _from_scheduler(scheduler)
+    _check_kind(unet, index, decoder is not None, text is not None)
+    size, channels = (unet_config if text is None else latent_config).check(unet)
+    fields = _from_scheduler(scheduler, clip=decoder is None)
+    if decoder is not None:
+        fields |= _latents(unet, channels, decoder, text) | {"offset": whole(scheduler, "steps_offset", 0)}
     if "prediction" in own:
         fields["prediction"] = choice(own, "prediction", PREDICTIONS)
     _check_channels(unet, channels, fields["variance"])
@@ -119,7 +129,20 @@ def _from_contents(unet: dict, scheduler: dict, index: dict, own: dict) -> tuple
     fields |= _classes(unet, own)
     fields["student"] = _student(own)
     weights = choice(own, "weights", AVERAGINGS, "unknown")
-    return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields)), weights
+    return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields), decoder, text), weights
+
+
+def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:
+    """What is known of a latent model's other parts, as fields of ModelSpec; ValueError where they don't fit."""
+    theirs, factor = latent_config.check_decoder(decoder)
+    if theirs != channels:
+        raise ValueError(f"the network draws {channels} channels, and the autoencoder's latents have {theirs}")
+    if text is not None and latent_config.check_text(text) != unet.get("cross_attention_dim", 1280):
+        raise ValueError(
+            f"the text encoder gives {text.get('hidden_size', 512)} numbers a token, and the network takes "
+            f"{unet.get('cross_attention_dim', 1280)}"
+        )
+    return {"latent": True, "factor": factor, "words": text is not None}
 
 
 def _published_weights(ref: Ref) -> Averaging:
@@ -129,10 +152,12 @@ def _published_weights(ref: Ref) -> Averaging:
     return "EMA" if "-ema-" in ref.name else "not EMA" if ref.name in NOT_EMA else "unknown"
 
 
-def json_files(model: ModelSpec, unet: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The JSON files, but for config.json, that `read` turns back into this specification.
+def json_files(
+    model: ModelSpec, unet: dict[str, Any], decoder: dict[str, Any] | None = None, text: dict[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The JSON files, but for those of networks, that `read` turns back into this specification.
 
-    unet: the content of config.json. Raises ValueError for what `read` would refuse.
+    unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse.
     """
     from ddpm_core import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
@@ -161,28 +186,53 @@ def json_files(model: ModelSpec, unet: dict[str, Any]) -> dict[str, dict[str, An
         own["class_names"] = list(model.class_names)
     if model.student is not None:
         own["student"] = {**asdict(model.student), "times": list(model.student.times)}
-    _from_contents(unet, scheduler, index, own)
-    return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
+    if decoder is None:
+        _from_contents(unet, scheduler, index, own)
+        return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
+    scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.offset}
+    if model.variance == "beta_tilde":
+        del scheduler["variance_type"]  # which DDIM's does not have, and this is what none means
+    index |= {"scheduler": ["diffusers", "DDIMScheduler"], "unet": ["diffusers", unet["_class_name"]]}
+    autoencoder = ["diffusers", decoder["_class_name"]]
+    if text is None:
+        index |= {"_class_name": "LDMPipeline", "vqvae": autoencoder}
+    else:
+        index |= {"_class_name": "StableDiffusionPipeline", "vae": autoencoder, "requires_safety_checker": False}
+        index |= {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
+        index |= {part: [None, None] for part in ("feature_extractor", "image_encoder", "safety_checker")}
+    _from_contents(unet, scheduler, index, own, decoder, text)
+    return {"scheduler/scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
 
 
-def _check_kind(unet: dict, index: dict) -> None:
+def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
     kind = unet.get("_class_name")
-    if kind != "UNet2DModel":
-        raise ValueError(
-            f"the network is a {_named(kind, 'model without a class name')}: only a UNet2DModel can be loaded"
+    expected = "UNet2DConditionModel" if text else "UNet2DModel"
+    if kind != expected:
+        beside = (
+            " beside a text encoder" if text else "" if kind != "UNet2DConditionModel" else " without a text encoder"
         )
-    others = [key for key, value in index.items() if isinstance(value, list) and key not in ("unet", "scheduler")]
+        raise ValueError(
+            f"the network is a {_named(kind, 'model without a class name')}: only a {expected} can be loaded{beside}"
+        )
+    # A safety checker looks at pictures afterwards, and takes no part in the drawing.
+    known = {"unet", "scheduler", "safety_checker", "feature_extractor"}
+    known |= {"vae", "vqvae"} if decoder else set()
+    known |= {"text_encoder", "tokenizer"} if text else set()
+    others = [key for key, value in index.items() if isinstance(value, list) and any(value) and key not in known]
     if others:
         pipeline, parts = _named(index.get("_class_name"), "a pipeline"), ", ".join(others[:5])
-        raise ValueError(f"{pipeline} also needs {parts}: only pixel models (one UNet2DModel) can be loaded")
+        raise ValueError(
+            f"{pipeline} also needs {parts}: only one U-Net can be loaded, of pixels (UNet2DModel), in the latents of "
+            "an autoencoder, or in the layout of Stable Diffusion 1 and 2"
+        )
 
 
 def _named(value: Any, otherwise: str) -> str:
     return value if isinstance(value, str) and 0 < len(value) < 100 else otherwise
 
 
-def _from_scheduler(scheduler: dict) -> dict[str, Any]:
-    """Schedule, prediction, variance and clip, as fields of ModelSpec."""
+def _from_scheduler(scheduler: dict, clip: bool) -> dict[str, Any]:
+    """Schedule, prediction, variance and clip, as fields of ModelSpec. clip: what none in the file means."""
     if "beta_schedule" not in scheduler and scheduler.get("trained_betas") is None:
         kind = _named(scheduler.get("_class_name"), "the scheduler")
         raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule")
@@ -199,15 +249,15 @@ def _from_scheduler(scheduler: dict) -> dict[str, Any]:
         "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
         # null is that of DPMSolver and SASolver, for networks without a variance of their own
         "variance": _VARIANCES[choice(scheduler, "variance_type", (*_VARIANCES, None)) or "fixed_small"],
-        "clip": _clip(scheduler),
+        "clip": _clip(scheduler, clip),
     }
 
 
-def _clip(scheduler: dict) -> bool:
+def _clip(scheduler: dict, default: bool) -> bool:
     """Whether x̂_0 is clipped to [−1, 1]; ValueError for a checkpoint that wants something else done to it."""
     if flag(scheduler, "thresholding", False):
         raise ValueError("thresholding (of x̂_0 at a quantile) is not supported: it must be false")
-    clip, reach = flag(scheduler, "clip_sample", True), number(scheduler, "clip_sample_range", 1.0)
+    clip, reach = flag(scheduler, "clip_sample", default), number(scheduler, "clip_sample_range", 1.0)
     if clip and reach != 1:
         raise ValueError(f"clip_sample_range is {reach}: only 1, or clip_sample false, is supported")
     return clip

@@ -81,9 +81,23 @@ def _check_levels(config: dict) -> int:
     for key, listed in types.items():
         if len(listed) != len(widths):
             raise ValueError(f"{key} has {len(listed)} entries, but block_out_channels {len(widths)}")
-    if widths[0] // 2 <= number(config, "freq_shift", 0):
+    side = image_side(config)
+    attends = [
+        "Attn" in down + up
+        for down, up in zip(types["down_block_types"], reversed(types["up_block_types"]), strict=True)
+    ]
+    middle = config.get("mid_block_type", "") is not None and config.get("add_attention", True)
+    check_sizes(side, widths, attends, middle, number(config, "freq_shift", 0))
+    return side
+
+
+def check_sizes(image_side: int, widths: list[int], attends: list[bool], middle: bool, freq_shift: float) -> None:
+    """Raise ValueError where layers are too large, or the image can't be halved as often as there are levels.
+
+    attends: whether there is attention at each level. middle: whether there is at the lowest, between both ways.
+    """
+    if widths[0] // 2 <= freq_shift:
         raise ValueError(f"the first of block_out_channels is {widths[0]}, too few for the time embedding")
-    image_side = _image_side(config)
     step = 2 ** (len(widths) - 1)
     if image_side % step:
         raise ValueError(f"sample_size must be a multiple of {step} with {len(widths)} levels, got {image_side}")
@@ -91,19 +105,15 @@ def _check_levels(config: dict) -> int:
     largest = max(width * side**2 for width, side in zip(widths, sides, strict=True))
     if largest > MAX_ACTIVATION:
         raise ValueError(f"the network is too large: {largest:,} numbers in a layer, {MAX_ACTIVATION:,} at most")
-    attending = [
-        side
-        for down, up, side in zip(types["down_block_types"], reversed(types["up_block_types"]), sides, strict=True)
-        if "Attn" in down + up
-    ]
-    if config.get("mid_block_type", "") is not None and config.get("add_attention", True):
+    attending = [side for side, here in zip(sides, attends, strict=True) if here]
+    if middle:
         attending.append(sides[-1])
     if attending and max(attending) ** 2 > MAX_ATTENDED:
         raise ValueError(f"attention over {max(attending) ** 2:,} pixels is too much: {MAX_ATTENDED:,} at most")
-    return image_side
 
 
-def _image_side(config: dict) -> int:
+def image_side(config: dict) -> int:
+    """The side of a square image, from sample_size."""
     size = config.get("sample_size")
     if isinstance(size, list) and len(size) == 2 and size[0] == size[1]:
         return whole({"sample_size": size[0]}, "sample_size")

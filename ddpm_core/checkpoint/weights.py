@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +19,37 @@ from ddpm_core.checkpoint.fields import MAX_WEIGHT
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.engines.common import example_inputs
-from ddpm_core.from_diffusers import KDownsample2D, KUpsample2D, UNet2DModel
+from ddpm_core.from_diffusers import KDownsample2D, KUpsample2D, UNet2DConditionModel, UNet2DModel
 
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
 def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
-    """The network of config.json with the weights of a file, float32. Nothing is allocated before the shapes agree.
+    """The U-Net of config.json with the weights of a file; the rest as for `build`."""
+    kind = UNet2DConditionModel if config.get("_class_name") == "UNet2DConditionModel" else UNet2DModel
+    return build(kind.__name__, lambda: kind.from_config(config), path, where)
 
-    where: names the file in the sentence of the CheckpointError that is raised for what does not fit or is damaged.
+
+def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
+    """A network with the weights of a file, float32. Nothing is allocated before the shapes agree.
+
+    kind: its class; make: makes one, with any weights, of its configuration. where: names the file in the sentence of
+    the CheckpointError that is raised for what does not fit or is damaged.
     """
     try:
         with torch.device("meta"):
-            unet: Any = UNet2DModel.from_config(config)
+            unet: Any = make()
     except Exception as error:  # diffusers checks a configuration by running into it
         raise CheckpointError(
-            f"{where}: config.json is not one that UNet2DModel can be built of ({_reason(error)})"
+            f"{where}: config.json is not one that {kind} can be built of ({_reason(error)})"
         ) from None
     try:
         count_parameters(unet)  # refuses too many
     except ValueError as error:
         raise CheckpointError(f"{where}: {error}") from None
-    weights = read_tensors(path, where)
     expected = unet.state_dict()
+    weights = _as_named(read_tensors(path, where), expected)
     for keys, problem in ((expected.keys() - weights.keys(), "lacks"), (weights.keys() - expected.keys(), "has also")):
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
@@ -62,11 +70,23 @@ def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel
     return unet
 
 
+def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a text encoder under the names of this version of transformers: 5 dropped a prefix."""
+    prefix = "text_model."
+    if any(key.startswith(prefix) for key in weights) == any(key.startswith(prefix) for key in expected):
+        return weights
+    if any(key.startswith(prefix) for key in expected):
+        return {prefix + key: value for key, value in weights.items()}
+    return {key.removeprefix(prefix): value for key, value in weights.items()}
+
+
 def _make_buffers(unet: nn.Module, where: str) -> None:
     """Give a network that was built without memory the buffers that no file holds: the kernels of K-blocks."""
     for name, module in unet.named_modules():
         if isinstance(module, (KDownsample2D, KUpsample2D)):
             module.kernel = type(module)(module.pad_mode).kernel
+        elif module._non_persistent_buffers_set == {"position_ids"}:  # of a text encoder
+            module.position_ids = torch.arange(module.position_ids.shape[-1]).expand(1, -1)
         elif module._non_persistent_buffers_set:
             raise CheckpointError(f"{where}: {name}, a {type(module).__name__}, is not supported")
 
@@ -114,6 +134,8 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{where} is damaged or cut off: delete {file} and load or copy it again") from None
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
         raise CheckpointError(f"{where} does not map names to weights")
+    # numbers of places, which older text encoders have among their weights
+    weights = {key: value for key, value in weights.items() if not key.endswith(".position_ids")}
     if not all(map(_is_plain, weights.values())):
         raise CheckpointError(f"{where} holds values that are not floating-point tensors")
     return {_modern(key): value for key, value in weights.items()}

@@ -56,6 +56,10 @@ class ChainFlags:
     """clip the estimate of x_0 to [-1, 1]; default: what the checkpoint asks for"""
     label: str | None = None
     """class name, or number from 0, for class-conditional models; default: any class"""
+    prompt: str | None = None
+    """what to draw, for models that take words"""
+    negative: str | None = None
+    """what guidance leads away from, for models that take words"""
     guidance: float | None = None
     """classifier-free guidance scale; 1 is none"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
@@ -68,7 +72,9 @@ class ChainFlags:
         names = ("steps", "variance", "spacing", "eta", "clip", "guidance")
         labels = None if self.label is None else class_index(model, self.label)
         sampler = None if self.sampler is None else find(self.sampler)
-        return {name: getattr(self, name) for name in names} | {"sampler": sampler, "labels": labels}
+        words = {"prompts": self.prompt, "negative": self.negative}
+        told = {name: text for name, text in words.items() if text is not None}
+        return {name: getattr(self, name) for name in names} | {"sampler": sampler, "labels": labels, **told}
 
 
 def parse_seeds(text: str) -> list[int]:

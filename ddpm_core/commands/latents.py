@@ -39,7 +39,7 @@ class LatentFlags(ChainFlags):
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
         model = open_checkpoint(self.checkpoint, self.where)
-        imaging.check_channels(model.channels)
+        imaging.check_channels(model.picture_channels)
         times, options = self._checked_times(model, which), self.options(model)
         check_chains(model, times, **options)
         return model, times, options
@@ -80,16 +80,16 @@ class Reconstruct(LatentFlags):
     has learned"""
 
     def run(self) -> None:
-        from ddpm_core import encode, imaging, reconstruct, sample
+        from ddpm_core import encode, reconstruct, sample
 
         seeds = parse_seeds(self.seeds)
         model, times, options = self.open((4, 3, 2, 1), [self.picture] if self.picture else [])
-        shape = model.image_size, model.channels
+        shape = model.picture_size, model.picture_channels
         picture = read_picture(self.picture, *shape) if self.picture else sample(model, seeds[:1], **options)
 
         def row(t: int) -> np.ndarray:
             x_t = encode(model, picture, t, seeds[:1])
-            return np.concatenate([picture, imaging.to_uint8(x_t), reconstruct(model, x_t, t, seeds, **options)])
+            return np.concatenate([picture, model.pictures(x_t), reconstruct(model, x_t, t, seeds, **options)])
 
         self.write(map(row, times), len(times))
 
@@ -113,7 +113,8 @@ class Interpolate(LatentFlags):
             raise ValueError(f"--count takes 2 to 1000 pictures, got {self.count}")
         model, times, options = self.open((2,), self.pictures or ())
         if self.pictures:
-            pictures = np.concatenate([read_picture(path, model.image_size, model.channels) for path in self.pictures])
+            shape = model.picture_size, model.picture_channels
+            pictures = np.concatenate([read_picture(path, *shape) for path in self.pictures])
         else:
             pictures = sample(model, seeds, **options)
         weights = np.linspace(0, 1, self.count).tolist()

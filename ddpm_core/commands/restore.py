@@ -47,6 +47,7 @@ class Restore(ChainFlags):
 
     def run(self) -> None:
         from ddpm_core import files, from_uint8, imaging, sample, to_uint8
+        from ddpm_core.model import check_pixels
         from ddpm_core.restore import restore
 
         seeds = parse_seeds(self.seeds)
@@ -55,6 +56,7 @@ class Restore(ChainFlags):
         if os.path.realpath(self.grid) in map(os.path.realpath, given):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
         model = open_checkpoint(self.checkpoint, self.where)
+        check_pixels(model, "restoration")
         imaging.check_channels(model.channels)
         options, measurement = self.options(model), self._measurement(model)
         shape = model.image_size, model.channels

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +94,13 @@ def weight_bytes(unet: nn.Module) -> int:
     return sum(weight.nbytes for weight in (*unet.parameters(), *unet.buffers()))
 
 
-def example_inputs(unet: UNet2DModel, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
-    """Zeros as x, t_index and, for a network with classes, labels, on the CPU. side: pixels, None for its own size."""
+def example_inputs(unet: UNet2DModel | UNet2DConditionModel, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
+    """Zeros as x, t_index and, for a network with classes or words, labels, on the CPU. side: None for its own."""
     size = side or unet.config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
-    labels = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
+    labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
+    if isinstance(unet, UNet2DConditionModel):
+        labels = (torch.zeros(n, 2, unet.config["cross_attention_dim"]),)  # two tokens
     return torch.zeros(n, unet.config["in_channels"], height, width), torch.zeros(n, dtype=torch.int64), *labels
 
 

@@ -44,6 +44,12 @@ def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tup
     return arguments, {**keywords, "skip_sample": skip}
 
 
+def _round_time(module: nn.Module, arguments: tuple) -> tuple:
+    """A network that is told words has the dtype of its image, float32, in the embedded time too."""
+    embedded, *rest = arguments
+    return embedded.to(next(module.parameters()).dtype), *rest
+
+
 def _padded(part: Tensor, size: int) -> Tensor:
     """A tensor with its last row repeated until it has `size` rows."""
     return torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
@@ -126,8 +132,11 @@ class Gradients:
         return found.eval().requires_grad_(False)
 
 
-def _output(unet: UNet2DModel, *inputs: Tensor) -> Tensor:
-    return unet(*inputs, return_dict=False)[0]
+def _output(unet: UNet2DModel, x: Tensor, t_index: Tensor, *labels: Tensor) -> Tensor:
+    """What words say is of a float dtype, and must have the network's."""
+    dtype = next(unet.parameters()).dtype
+    labels = tuple(label.to(dtype) if label.is_floating_point() else label for label in labels)
+    return unet(x, t_index, *labels, return_dict=False)[0]
 
 
 class TorchNetwork:
@@ -153,6 +162,7 @@ class TorchNetwork:
         self.description = f"{self.name} · {device.type} · {precision}"
         if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
             unet.register_module("conv_in", _InputConv(unet.conv_in))
+            unet.time_embedding.register_forward_pre_hook(_round_time)
             for block in unet.down_blocks:
                 if hasattr(block, "skip_conv"):
                     block.register_forward_pre_hook(_round_skip, with_kwargs=True)

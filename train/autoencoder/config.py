@@ -16,7 +16,7 @@ class AutoencoderConfig(Config):
     command: ClassVar[str] = "autoencoder"
 
     out: str = "runs/autoencoder"
-    """Folder of the run: checkpoints/, samples/ (pictures above what becomes of them) and model/, an AutoencoderTiny."""
+    """Folder of the run: checkpoints/, samples/ (pictures over what becomes of them) and model/, an AutoencoderTiny."""
     latent_channels: int = 16
     """Channels of a latent, which has an eighth of the picture's side."""
     width: int = 64

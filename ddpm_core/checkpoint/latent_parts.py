@@ -1,0 +1,128 @@
+"""The parts of a latent checkpoint besides its network, from their files: an autoencoder, a text encoder."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ddpm_core.checkpoint import latent_config
+from ddpm_core.checkpoint.refs import (
+    DECODERS,
+    TEXT,
+    TEXT_WEIGHTS,
+    TOKENIZER,
+    WEIGHT_FILES,
+    CheckpointError,
+    LocalCheckpoint,
+)
+from ddpm_core.checkpoint.weights import build
+from ddpm_core.engines.latent import ClipText, TorchDecoder
+from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
+from ddpm_core.model import ModelSpec
+
+_KINDS = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderTiny, VQModel)}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of a latent model's other networks, as it is written. folder, weights: names. config: what `load` checks."""
+
+    folder: str
+    weights: str
+    network: nn.Module
+    config: dict[str, Any]
+    save_config: Callable[[Path], object]
+
+
+def both(model: ModelSpec) -> tuple[Part | None, Part | None]:
+    """The decoder and the text encoder of a model, or None. ValueError for ones that can't be written."""
+    decoder, text = getattr(model, "decoder", None), getattr(model, "text", None)
+    if not (isinstance(decoder, TorchDecoder | None) and isinstance(text, ClipText | None)):
+        raise ValueError("only a decoder and a text encoder that were loaded can be saved")
+    return decoder and _decoder_part(decoder, DECODERS[text is None]), text and _text_part(text)
+
+
+def files_of(model: ModelSpec) -> list[Part]:
+    """The parts of a model that it has besides its network."""
+    return [part for part in both(model) if part]
+
+
+def _decoder_part(decoder: TorchDecoder, folder: str) -> Part:
+    """folder: as the pipeline that the model is for calls it."""
+    network = decoder.autoencoder
+    config = json.loads(network.to_json_string())
+    if latent_config.scaling(config) != (decoder.scale, decoder.shift):
+        config |= {"scaling_factor": decoder.scale, "shift_factor": decoder.shift}
+
+    def write(folder: Path) -> None:
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    return Part(folder, WEIGHT_FILES[0], network, config, write)
+
+
+def _text_part(text: ClipText) -> Part:
+    own: Any = text.encoder
+    # The dtype of a plain load, which has the weights rounded otherwise where they are stored in half.
+    config = json.loads(own.config.to_json_string(use_diff=False)) | {"dtype": "float32"}
+    config |= {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model"}
+
+    def write(folder: Path) -> None:
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        text.tokenizer.save_pretrained(folder.parent / TOKENIZER)
+
+    return Part(TEXT, TEXT_WEIGHTS[0], text.encoder, config, write)
+
+
+def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.device) -> TorchDecoder:
+    """The autoencoder of a configuration that `latent_config.check_decoder` accepts. Raises CheckpointError."""
+    kind = _KINDS[config["_class_name"]]
+    known = {name: config[name] for name in inspect.signature(kind).parameters if name in config}
+    autoencoder = build(kind.__name__, lambda: kind(**known), path, where)
+    channels, factor = latent_config.check_decoder(config)
+    decoder = TorchDecoder(autoencoder, device, *latent_config.scaling(config))
+    try:
+        picture = decoder.decode(torch.linspace(-1, 1, 4 * channels).reshape(1, channels, 2, 2))
+    except Exception as error:  # diffusers checks a configuration by running into it
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{where}: the autoencoder cannot be evaluated ({reason})") from None
+    if picture.shape != (1, 3, 2 * factor, 2 * factor) or not picture.isfinite().all():
+        raise CheckpointError(f"{where}: the autoencoder gives no picture of {factor} pixels a side for each latent")
+    return decoder
+
+
+def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch.device) -> ClipText:
+    """The text encoder and the tokenizer of a checkpoint whose configuration `latent_config.check_text` accepts.
+
+    Raises CheckpointError, also where transformers is not installed.
+    """
+    ref, part = checkpoint.ref, checkpoint.layout.text
+    assert part is not None
+    try:
+        from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    except ImportError:
+        raise CheckpointError(f"{ref} takes words, which needs one more package: pip install transformers") from None
+    where = f"{ref}: {part[1]}"
+    known = {name: config[name] for name in latent_config.TEXT_FIELDS if config.get(name) is not None}
+    encoder: nn.Module = build(
+        "CLIPTextModel", lambda: CLIPTextModel(CLIPTextConfig(**known)), checkpoint.folder / part[1], where
+    )
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / TOKENIZER, local_files_only=True)
+        text = ClipText(tokenizer, encoder, device)
+        tokens = text.tokens(["", "a picture of anything"])
+        fits = tokens.shape == (2, text.length) and int(tokens.max()) < known.get("vocab_size", 49408)
+    except Exception as error:  # transformers checks its files by running into them
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{ref}: the files in {TOKENIZER} are no tokenizer of CLIP ({reason})") from None
+    if not fits:
+        raise CheckpointError(f"{ref}: the tokenizer has more tokens than the text encoder")
+    if not text([""]).isfinite().all():
+        raise CheckpointError(f"with the weights in {where} the text encoder gives NaN or infinite numbers")
+    return text

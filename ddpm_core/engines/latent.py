@@ -1,0 +1,88 @@
+"""What a latent model has besides its network, in PyTorch: an autoencoder, and a text encoder with its tokenizer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
+from ddpm_core.process import to_device
+
+Autoencoder = AutoencoderKL | AutoencoderTiny | VQModel
+_PROBES, _SIDE = 256, 4  # latents that are decoded for the preview's colours, each over so many numbers a side
+
+
+class TorchDecoder:
+    """An autoencoder as a `model.Decoder`, in float32, one picture after the other: so none depends on its batch.
+
+    scale, shift: x is scale (z − shift), z being the autoencoder's own latent: so that x has about unit variance.
+    """
+
+    def __init__(self, autoencoder: Autoencoder, device: torch.device, scale: float = 1.0, shift: float = 0.0):
+        nn.Module.to(autoencoder, device, torch.float32)
+        self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self.device, self.scale, self.shift = device, scale, shift
+        self._lock = threading.Lock()
+        self._colours: Tensor | None = None  # (C + 1, 3)
+
+    @torch.no_grad()
+    def decode(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), in [−1, 1] about, of latents x, with the dtype and on the device of x."""
+        z = to_device(x, self.device, torch.float32) / self.scale + self.shift
+        network: Any = self.autoencoder
+        return torch.cat([network.decode(one, return_dict=False)[0] for one in z.split(1)]).to(x)
+
+    @torch.no_grad()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Latents x of pictures (N, 3, H, W) in [−1, 1]. Of a Gaussian latent this is its mean."""
+        network: Any = self.autoencoder
+        found = [
+            network.encode(one, return_dict=False)[0]
+            for one in to_device(pictures, self.device, torch.float32).split(1)
+        ]
+        z = torch.cat([one.mode() if hasattr(one, "mode") and not isinstance(one, Tensor) else one for one in found])
+        return (self.scale * (z - self.shift)).to(pictures)
+
+    def preview(self, x: Tensor) -> Tensor:
+        """Pictures of one pixel for each latent, (N, 3, H, W): the linear map that comes nearest to the decoder's."""
+        with self._lock:
+            if self._colours is None:
+                self._colours = self._fitted(x.shape[1])
+        colours = self._colours.to(x)
+        return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
+
+    def _fitted(self, channels: int) -> Tensor:
+        """By least squares, from what the decoder makes of latents that are the same everywhere."""
+        probes = torch.randn(_PROBES, channels, generator=torch.Generator().manual_seed(0))
+        pictures = self.decode(probes[:, :, None, None].expand(-1, -1, _SIDE, _SIDE))
+        rows = torch.cat([probes, torch.ones(_PROBES, 1)], 1)
+        return torch.linalg.lstsq(rows, pictures.mean((2, 3))).solution
+
+
+class ClipText:
+    """CLIP's text encoder: prompts -> its last hidden states, float32 (N, L, D), with L always the same.
+
+    tokenizer: transformers' CLIPTokenizer. encoder: its CLIPTextModel, evaluated in float32, a prompt at a time.
+    """
+
+    def __init__(self, tokenizer: Any, encoder: nn.Module, device: torch.device):
+        nn.Module.to(encoder, device, torch.float32)
+        self.tokenizer, self.encoder, self.device = tokenizer, encoder.eval().requires_grad_(False), device
+        own: Any = encoder
+        self.length = min(int(tokenizer.model_max_length), int(own.config.max_position_embeddings))
+
+    def tokens(self, prompts: Sequence[str]) -> Tensor:
+        """int64 (N, L): padded, or cut off where they are longer."""
+        found = self.tokenizer(list(prompts), padding="max_length", max_length=self.length, truncation=True)
+        return torch.tensor(found["input_ids"])
+
+    @torch.no_grad()
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        once = list(dict.fromkeys(prompts))
+        tokens = to_device(self.tokens(once), self.device)
+        states = torch.cat([self.encoder(one, return_dict=False)[0] for one in tokens.split(1)])
+        return states[[once.index(prompt) for prompt in prompts]]

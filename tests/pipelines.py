@@ -1,0 +1,90 @@
+"""Latent pipelines as diffusers writes them, in the layouts of public checkpoints, tiny and with random weights."""
+
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    LDMPipeline,
+    PNDMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+    UNet2DModel,
+    VQModel,
+)
+
+WORDS = ["red", "apple", "green", "heart", "a", "photo", "of", "the", "fox"]
+
+
+def ldm(folder: Path) -> LDMPipeline:
+    """CompVis/ldm-celebahq-256: a VQModel, a UNet2DModel, no words."""
+    torch.manual_seed(0)
+    levels = {"down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2}
+    vqvae = VQModel(**levels, block_out_channels=[32, 32], num_vq_embeddings=64, scaling_factor=1.0)
+    unet = UNet2DModel(
+        sample_size=8,
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=1,
+        block_out_channels=(32, 64),
+        attention_head_dim=32,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )
+    schedule = {"beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195, "clip_sample": False}
+    pipeline = LDMPipeline(vqvae, unet, DDIMScheduler(**schedule))
+    pipeline.save_pretrained(folder)
+    return pipeline
+
+
+def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> StableDiffusionPipeline:
+    """Stable Diffusion 1.5, or stabilityai/sd-turbo; tiny: with an AutoencoderTiny, as distilled ones have it."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    torch.manual_seed(1)
+    letters = [chr(code) + end for code in range(97, 123) for end in ("", "</w>")]
+    tokens = [*letters, *(f"{word}</w>" for word in WORDS if len(word) > 1), "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    ends = {"bos_token_id": len(tokens) - 2, "eos_token_id": len(tokens) - 1, "pad_token_id": len(tokens) - 1}
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            **ends,
+            vocab_size=len(tokens),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=77,
+            hidden_act="gelu" if turbo else "quick_gelu",
+        )
+    )
+    merges = [(word[:1], f"{word[1:]}</w>") for word in WORDS if len(word) == 2]
+    levels = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
+    widths = (32, 32, 64, 64)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        layers_per_block=1,
+        block_out_channels=widths,
+        cross_attention_dim=32,
+        norm_num_groups=8,  # one channel of one pixel would be normalised to its rounding error
+        attention_head_dim=[2, 4, 4, 8] if turbo else 8,
+        use_linear_projection=turbo,
+    )
+    schedule = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderTiny() if tiny else AutoencoderKL(**levels, block_out_channels=widths),
+        text_encoder=text,
+        tokenizer=CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77),
+        unet=unet,
+        scheduler=EulerDiscreteScheduler(**schedule, timestep_spacing="trailing")
+        if turbo
+        else PNDMScheduler(**schedule, skip_prk_steps=True, steps_offset=1, set_alpha_to_one=False),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+    return pipeline

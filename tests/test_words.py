@@ -1,0 +1,315 @@
+"""Latent models, with and without words: against diffusers' own pipelines, in their layouts; what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pipelines
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+import ddpm_core
+from ddpm_core import CheckpointError, load, sample, save, side_by_side, trajectory
+from ddpm_core.noise import gaussian_batch
+
+pytest.importorskip("transformers", reason="needed for words only")
+
+WHERE = {"device": "cpu", "precision": "fp32", "engine": "torch"}
+TRIAL = Path(__file__).resolve().parents[2] / "shared" / "checkpoints" / "emoji-trial"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("pipelines")
+
+
+@pytest.fixture(scope="module")
+def unconditional(folder):
+    return pipelines.ldm(folder / "ldm"), load(folder / "ldm", **WHERE)
+
+
+@pytest.fixture(scope="module")
+def stable(folder):
+    return pipelines.stable_diffusion(folder / "sd"), load(folder / "sd", **WHERE)
+
+
+@pytest.fixture(scope="module")
+def turbo(folder):
+    return pipelines.stable_diffusion(folder / "turbo", turbo=True, tiny=True), load(folder / "turbo", **WHERE)
+
+
+def own_ddim(pipeline):
+    """The pipeline with DDIM on its own schedule.
+
+    The last step goes to x_0, as ours does, and not to x_1; and the table is float64, as ours is: its rounding alone
+    makes 1e-4 of what a network with random weights draws.
+    """
+    found = DDIMScheduler.from_config(pipeline.scheduler.config, set_alpha_to_one=True, clip_sample=False)
+    low, high = (found.config[name] ** 0.5 for name in ("beta_start", "beta_end"))
+    beta = torch.linspace(low, high, 1000, dtype=torch.float64) ** 2
+    found.alphas_cumprod = (1 - beta).cumprod(0)
+    pipeline.scheduler = found
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def last_of(model, **options):
+    *_, last = trajectory(model, [5, 6], 4, sampler="ddim", **options)
+    return last.x
+
+
+def test_an_unconditional_latent_model_is_diffusers_own(unconditional):
+    pipeline, model = unconditional
+    scheduler, unet = own_ddim(pipeline).scheduler, pipeline.unet
+    x = gaussian_batch([5, 6], 0, (3, 8, 8))
+    scheduler.set_timesteps(4)
+    for t in scheduler.timesteps:
+        with torch.no_grad():
+            x = scheduler.step(unet(x, t).sample, t, x, eta=0.0).prev_sample
+    ours = last_of(model, spacing="leading")
+    assert torch.allclose(ours, x, atol=1e-4)
+    with torch.no_grad():
+        expected = pipeline.vqvae.decode(x / pipeline.vqvae.config.scaling_factor).sample
+    assert torch.allclose(model.decoder.decode(x), expected, atol=1e-4)
+    assert model.latent and not model.words and (model.factor, model.picture_size) == (2, 16)
+
+
+@pytest.mark.parametrize("name, spacing", [("stable", "leading"), ("turbo", "trailing")])
+@pytest.mark.parametrize("guidance, negative", [(None, None), (5.0, None), (3.0, "green heart")])
+def test_words_draw_what_diffusers_own_pipeline_draws(name, spacing, guidance, negative, request):
+    pipeline, model = request.getfixturevalue(name)
+    prompts = ["a red apple", "the fox"]
+    x_T = gaussian_batch([5, 6], 0, (4, 8, 8))
+    told = {"num_inference_steps": 4, "guidance_scale": guidance or 1.0, "height": 64, "width": 64}
+    away = None if negative is None else [negative] * 2
+    theirs = own_ddim(pipeline)(prompts, latents=x_T, negative_prompt=away, output_type="latent", **told).images
+    ours = last_of(model, spacing=spacing, prompts=prompts, guidance=guidance, negative=negative)
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    vae = pipeline.vae
+    with torch.no_grad():
+        expected = vae.decode(theirs / vae.config.scaling_factor).sample
+    assert torch.allclose(model.decoder.decode(theirs), expected, atol=1e-4)
+
+
+def test_a_picture_depends_on_its_own_seed_and_prompt_alone(turbo):
+    _, model = turbo
+    options = {"steps": 2, "sampler": "ddim", "guidance": 2.0}
+    both = sample(model, [1, 2], prompts=["red", "fox"], **options)
+    assert both.shape == (2, 64, 64, 3) and both.dtype == np.uint8
+    alone = sample(model, [2], prompts="fox", **options)
+    assert np.array_equal(both[1], alone[0])
+    other = sample(model, [2], prompts="red", **options)
+    assert not np.array_equal(alone, other)
+
+
+def test_lanes_of_other_words_are_the_runs_of_these_words(turbo):
+    _, model = turbo
+    lanes = [{"steps": 3, "prompts": "red"}, {"steps": 3, "prompts": "fox", "negative": "green"}]
+    found = {}
+    for lane, step in side_by_side(model, [4], lanes, guidance=3.0):
+        found[lane] = step.x
+    for i, told in enumerate(lanes):
+        *_, last = trajectory(model, [4], guidance=3.0, **told)
+        assert torch.equal(found[i], last.x)
+
+
+def test_samplers_solvers_and_noise_are_there_for_latents(turbo):
+    _, model = turbo
+    for options in ({"sampler": "dpm++"}, {"sampler": "unipc"}, {"variance": "beta"}, {"variance": "beta_tilde"}):
+        *_, last = trajectory(model, [3], 3, prompts="fox", **options)
+        assert last.x.shape == (1, 4, 8, 8) and bool(last.x.isfinite().all())
+
+
+def test_a_picture_is_encoded_mixed_and_given_back(turbo):
+    _, model = turbo
+    picture = sample(model, [1], 2, prompts="fox")
+    x_0 = ddpm_core.encode(model, picture, 0, [1])
+    assert x_0.shape == (1, 4, 8, 8)
+    assert ddpm_core.reconstruct(model, x_0, 0, [1]).shape == picture.shape
+    x_t = ddpm_core.encode(model, picture, 500, [1])
+    mixed = ddpm_core.interpolate(model, x_t, x_0, 500, [0.0, 1.0], 1, 2, prompts="fox")
+    assert mixed.shape == (2, 64, 64, 3)
+
+
+def test_the_preview_is_the_linear_map_nearest_to_the_decoder(unconditional):
+    _, model = unconditional
+    x = gaussian_batch(range(3), 7, (3, 8, 8))
+    shown = model.decoder.preview(x)
+    assert shown.shape == (3, 3, 8, 8)
+    zero = model.decoder.preview(torch.zeros_like(x))
+    assert torch.allclose(model.decoder.preview(2 * x) - zero, 2 * (shown - zero), atol=1e-5)
+
+
+REFUSED_RUNS = {
+    "labels and prompts": ({"prompts": "fox", "labels": 1}, "not both"),
+    "another number of prompts": ({"prompts": ["fox"]}, "one per image"),
+    "no text": ({"prompts": 7}, "prompts are a text"),
+    "a very long one": ({"prompts": "fox " * 300}, "at most"),
+}
+
+
+@pytest.mark.parametrize("options, match", REFUSED_RUNS.values(), ids=REFUSED_RUNS)
+def test_odd_prompts_are_refused(turbo, options, match):
+    with pytest.raises(ValueError, match=match):
+        trajectory(turbo[1], [1, 2], 2, **options)
+
+
+def test_words_are_refused_where_the_model_takes_none(unconditional):
+    for model in (unconditional[1], load("mnist-tiny", **WHERE)):
+        for options in ({"prompts": "fox"}, {"negative": "fox"}):
+            with pytest.raises(ValueError, match="leave out the prompts"):
+                trajectory(model, [1], 2, **options)
+
+
+def test_likelihood_and_restoration_are_refused_in_latents(turbo):
+    from ddpm_core import restore
+
+    model, pictures = turbo[1], np.zeros((1, 64, 64, 3), np.uint8)
+    for call in (
+        lambda: ddpm_core.bits_per_dim(model, pictures),
+        lambda: restore.restore(model, torch.zeros(1, 4, 8, 8), restore.grey(), seeds=[1]),
+    ):
+        with pytest.raises(ValueError, match=r"models of pixels"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["unconditional", "stable", "turbo"])
+def test_what_is_saved_is_loaded_again(name, request, tmp_path):
+    _, model = request.getfixturevalue(name)
+    told = {"prompts": "fox", "guidance": 2.0} if model.words else {}
+    save(model, tmp_path / "copy")
+    again = load(tmp_path / "copy", **WHERE)
+    assert torch.equal(last_of(again, **told), last_of(model, **told))
+    assert np.array_equal(sample(again, [1], 2, **told), sample(model, [1], 2, **told))
+    save(again, tmp_path / "copy")  # over its own
+    save(model, tmp_path / "half", half=True)
+    size = sum(path.stat().st_size for path in (tmp_path / "half").rglob("*.safetensors"))
+    assert size < 0.52 * sum(path.stat().st_size for path in (tmp_path / "copy").rglob("*.safetensors"))
+    with pytest.raises(CheckpointError, match="not written by ddpm_core"):
+        save(load("mnist-tiny", **WHERE), model.source.folder)
+
+
+def test_diffusers_draws_from_what_is_saved(turbo, tmp_path):
+    _, model = turbo
+    save(model, tmp_path / "copy")
+    pipeline = own_ddim(StableDiffusionPipeline.from_pretrained(tmp_path / "copy"))
+    x_T = gaussian_batch([5, 6], 0, (4, 8, 8))
+    told = {"num_inference_steps": 4, "guidance_scale": 2.0, "height": 64, "width": 64, "output_type": "latent"}
+    theirs = pipeline(["red", "fox"], latents=x_T, **told).images
+    assert torch.allclose(last_of(model, spacing="trailing", prompts=["red", "fox"], guidance=2.0), theirs, atol=1e-4)
+
+
+def change(file, **values):
+    def apply(folder):
+        content = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({**content, **values}))
+
+    return apply
+
+
+def drop(*names):
+    def apply(folder):
+        for name in names:
+            path = folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return apply
+
+
+def write(name, content):
+    def apply(folder):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+
+    return apply
+
+
+BROKEN = {
+    "SDXL's network": (change("unet/config.json", addition_embed_type="text_time"), "SDXL"),
+    "a transformer": (write("transformer/config.json", "{}"), "transformer"),
+    "two text encoders": (
+        change("model_index.json", text_encoder_2=["transformers", "CLIPTextModel"]),
+        "text_encoder_2",
+    ),
+    "no text encoder": (drop("text_encoder"), "UNet2DConditionModel|text_encoder"),
+    "no tokenizer": (drop("tokenizer"), "tokenizer"),
+    "no autoencoder": (drop("vae"), "UNet2DConditionModel|vae"),
+    "no weights of it": (drop("vae/diffusion_pytorch_model.safetensors"), "no weights"),
+    "another autoencoder": (change("vae/config.json", _class_name="AutoencoderDC"), "AutoencoderKL"),
+    "its latents are others": (change("vae/config.json", latent_channels=8), "channels"),
+    "its weights are others": (change("vae/config.json", block_out_channels=[32, 32, 32, 32]), "does not fit"),
+    "a scale of nothing": (change("vae/config.json", scaling_factor=0), "scaling_factor"),
+    "widths without end": (change("vae/config.json", block_out_channels=[10**9] * 4), "block_out_channels"),
+    "another text encoder": (change("text_encoder/config.json", architectures=["T5EncoderModel"]), "CLIPTextModel"),
+    "a text encoder too wide": (change("text_encoder/config.json", hidden_size=64), "numbers a token"),
+    "layers without end": (change("text_encoder/config.json", num_hidden_layers=10**6), "num_hidden_layers"),
+    "a tokenizer that is none": (write("tokenizer/tokenizer.json", "[]"), "tokenizer"),
+    "a network for guidance scales": (change("unet/config.json", time_cond_proj_dim=256), "time_cond_proj_dim"),
+    "a network for image prompts": (
+        change("unet/config.json", encoder_hid_dim_type="ip_image_proj"),
+        "encoder_hid_dim",
+    ),
+    "a block of another kind": (
+        change("unet/config.json", mid_block_type="UNetMidBlock2DSimpleCrossAttn"),
+        "mid_block",
+    ),
+    "tokens beyond the table": (change("text_encoder/config.json", vocab_size=10), "does not fit"),
+}
+
+
+@pytest.mark.parametrize("damage, match", BROKEN.values(), ids=BROKEN)
+def test_a_broken_folder_is_refused_in_one_sentence(stable, folder, tmp_path, damage, match):
+    broken = shutil.copytree(folder / "sd", tmp_path / "broken")
+    damage(broken)
+    with pytest.raises(CheckpointError, match=match) as error:
+        load(broken, **WHERE)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_an_older_transformers_are_read(stable, folder, tmp_path):
+    """Its names have a prefix, and among them are whole numbers."""
+    from safetensors.torch import load_file, save_file
+
+    older = shutil.copytree(folder / "sd", tmp_path / "older")
+    path = older / "text_encoder" / "model.safetensors"
+    weights = {f"text_model.{key.removeprefix('text_model.')}": value for key, value in load_file(path).items()}
+    weights["text_model.embeddings.position_ids"] = torch.arange(77)[None]
+    save_file(weights, path)
+    assert torch.equal(load(older, **WHERE).text(["a fox"]), stable[1].text(["a fox"]))
+
+
+def test_without_transformers_a_sentence_says_what_is_missing(stable, folder, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
+    with pytest.raises(CheckpointError, match="pip install transformers"):
+        load(folder / "sd", **WHERE)
+
+
+def test_the_command_draws_what_it_is_told(turbo, folder, tmp_path, capsys):
+    from ddpm_core.__main__ import main
+
+    checkpoint = ["--checkpoint", str(folder / "turbo"), "--device", "cpu", "--precision", "fp32"]
+    grid = tmp_path / "fox.png"
+    words = ["--prompt", "a fox", "--negative", "heart", "--guidance", "2", "--steps", "2", "--seeds", "1,2"]
+    main(["sample", *checkpoint, *words, "--grid", str(grid)])
+    assert grid.stat().st_size > 1000 and "2 images" in capsys.readouterr().out
+    main(["info", str(folder / "turbo")])
+    assert "64×64" in capsys.readouterr().out
+
+
+def test_the_page_says_in_a_sentence_that_it_shows_no_latents(turbo, folder):
+    from ui.models import Models
+
+    with pytest.raises(CheckpointError, match="models of pixels"):
+        Models().peek(str(folder / "turbo"))
+
+
+@pytest.mark.skipif(not TRIAL.is_dir(), reason="a checkpoint beside the repository")
+def test_a_trained_checkpoint_draws_a_red_apple():
+    model = load(TRIAL, **WHERE)
+    options = {"sampler": "ddim", "spacing": "trailing", "prompts": "red apple noto", "guidance": 3.0}
+    (picture,) = sample(model, [0], 8, **options)
+    red, green, blue = picture.reshape(-1, 3).mean(0)
+    corners = picture[[0, 0, -1, -1], [0, -1, 0, -1]]
+    assert red > green + 40 and red > blue + 40 and corners.min() > 180
