@@ -148,8 +148,8 @@ class Model(ModelSpec):
         optimised: the times of the spacing "optimised", None where they were not searched.
         student: what a distilled model was made for, None for any other.
         network: network(x, t_index, labels) → tensor like x, (N, C, H, W), with 2C channels for a learned variance.
-            t_index = t − 1 and labels are int64 (N,), labels None for a model without classes, and what text gives where
-            the model takes words.
+            t_index = t − 1 and labels are int64 (N,), labels None for a model without classes, and what text gives
+            where the model takes words.
         latent: whether x lives in the latents of an autoencoder.
         factor: how many pixels a side one number of x stands for, 1 but for a latent model.
         words: whether it is told in words what to draw.
