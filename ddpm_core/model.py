@@ -166,7 +166,14 @@ class Model(ModelSpec):
     text: Text | None = None
 
     def pictures(self, x: Tensor) -> np.ndarray:
-        """uint8 (N, H, W, C) of a state x, (N, C, H, W): its pixels, or what the decoder makes of it."""
+        """Pictures of a state: its pixels, or what the decoder makes of it.
+
+        Arguments:
+            x: (N, C, H, W).
+
+        Returns:
+            uint8 (N, H, W, C).
+        """
         return to_uint8(x if self.decoder is None else self.decoder.decode(x))
 
 

@@ -132,10 +132,10 @@ def check_replaceable(folder: Path) -> None:
     if not os.path.lexists(folder):
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    ours = {*SAVED, "README.md", *(FOLDERS if {"unet", OWN} <= names else ())}
-    others = names - ours
+    latent = "unet" in names and OWN in names and "config.json" not in names
+    others = names - {*SAVED, "README.md", *(FOLDERS if latent else ())}
     foreign = {name for name in others if name in FOLDERS or name.startswith("diffusion_pytorch_model")}
-    config = folder / ("unet/config.json" if "unet" in ours else "config.json")
+    config = folder / ("unet/config.json" if latent else "config.json")
     if not folder.is_dir() or foreign or (names and not _is_network(config)):
         found = f" (it holds {min(foreign or others)})" if others else ""
         raise CheckpointError(f"{folder} exists and was not written by ddpm_core{found}: choose another folder")

@@ -86,7 +86,8 @@ def _make_buffers(unet: nn.Module, where: str) -> None:
         if isinstance(module, (KDownsample2D, KUpsample2D)):
             module.kernel = type(module)(module.pad_mode).kernel
         elif module._non_persistent_buffers_set == {"position_ids"}:  # of a text encoder
-            module.position_ids = torch.arange(module.position_ids.shape[-1]).expand(1, -1)
+            positions = module.get_buffer("position_ids")
+            module.position_ids = torch.arange(positions.shape[-1]).expand(1, -1)
         elif module._non_persistent_buffers_set:
             raise CheckpointError(f"{where}: {name}, a {type(module).__name__}, is not supported")
 

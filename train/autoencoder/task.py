@@ -21,7 +21,7 @@ from train.autoencoder.config import AutoencoderConfig
 from train.data.images import Images
 from train.fit.card import Card
 from train.fit.config import Config
-from train.fit.task import Task
+from train.fit.task import TrainingTask
 
 FACTOR = 8  # pixels a side for each latent
 _WHOLE = 3  # every so many steps see whole pictures, on average
@@ -39,6 +39,8 @@ class Reconstruction(nn.Module):
     def __init__(self, autoencoder: AutoencoderTiny, noise: float):
         super().__init__()
         self.autoencoder, self.noise = autoencoder, noise
+        last = len(autoencoder.decoder.layers) - 1
+        self.ends = ("autoencoder.encoder.layers.0.", f"autoencoder.decoder.layers.{last}.")  # where pixels are
 
     def forward(self, x: Tensor, eps: Tensor, class_labels: None = None, return_dict: bool = False) -> tuple[Tensor]:
         """x: (N, 3, H, W); eps: (N, C, H/8, W/8). Returns the loss of each picture, (N,)."""
@@ -51,7 +53,7 @@ class Reconstruction(nn.Module):
         return (distance + edges + _UNIT * spread,)
 
 
-class Autoencoding(Task):
+class Autoencoding(TrainingTask):
     """An AutoencoderTiny of diffusers."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):

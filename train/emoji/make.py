@@ -155,8 +155,8 @@ def _together(first: Concept, second: Concept, style: str, beside: bool, rng: ra
             canvas.alpha_composite(picture.resize((half, half), Image.Resampling.LANCZOS), (x, SIZE // 4))
     else:
         caption, side = f"{first.name} with {second.name}", SIZE * 7 // 16
-        canvas.alpha_composite(large.resize((SIZE * 7 // 8,) * 2, Image.Resampling.LANCZOS))
-        canvas.alpha_composite(small.resize((side, side), Image.Resampling.LANCZOS), (SIZE - side,) * 2)
+        canvas.alpha_composite(large.resize((SIZE * 7 // 8, SIZE * 7 // 8), Image.Resampling.LANCZOS))
+        canvas.alpha_composite(small.resize((side, side), Image.Resampling.LANCZOS), (SIZE - side, SIZE - side))
     return Example(_file(style, caption), _on(canvas), [_styled(caption, style, rng)])
 
 

@@ -39,9 +39,9 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, unet: nn.Module, lr: float, weight_decay: float = 0.0, momentum: float = 0.95):
         within, rest = [], []
+        ends = ("conv_in.", "conv_out.", *getattr(unet, "ends", ()))
         for name, parameter in unet.named_parameters():
-            at_an_end = not {"conv_in", "conv_out"}.isdisjoint(name.split(".")) or "embedding" in name
-            at_an_end = at_an_end or (parameter.ndim == 4 and min(parameter.shape[:2]) <= 4)  # to or from pixels
+            at_an_end = name.startswith(ends) or "embedding" in name
             (rest if parameter.ndim < 2 or at_an_end else within).append(parameter)
         super().__init__(
             [{"params": within, "muon": True}, {"params": rest, "muon": False}],

@@ -80,7 +80,7 @@ class Trainer:
         """Network, moving averages and optimiser, from the checkpoint or fresh."""
         config = self.config
         torch.manual_seed(config.seed)
-        unet = self.task.network(state)
+        unet: Any = self.task.network(state)
         if self.dtype == torch.float64:
             unet.double()
         if state is not None:

@@ -1,0 +1,84 @@
+"""The emoji data set: what is asked of a model afterwards is never in it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from train import TrainError
+from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
+from train.emoji.make import HELD_OUT, HeldOut, draw_held_out, read_held_out, write
+from train.emoji.sets import SIZE, STYLES, Concept, cleaned, read_concepts
+
+
+def disc(colour):
+    picture = Image.new("RGBA", (SIZE, SIZE))
+    ImageDraw.Draw(picture).ellipse((8, 8, 56, 56), fill=colour)
+    return picture
+
+
+def concept(name, kind, colour):
+    return Concept(name, ("word", "other"), kind, {style: disc(colour) for style in STYLES})
+
+
+CONCEPTS = [
+    concept("fox", "animal-mammal", (250, 120, 20, 255)),
+    concept("cat", "cat-face", (250, 200, 30, 255)),
+    concept("red heart", "heart", (230, 30, 40, 255)),
+    concept("cloud", "sky & weather", (240, 240, 240, 255)),
+]
+
+
+def test_what_is_held_out_is_not_in_the_data(tmp_path):
+    held_out = HeldOut(("fox",), frozenset({("green", "fox")}), frozenset({frozenset({"cat", "fox"})}), ())
+    count = write(CONCEPTS, held_out, tmp_path / "data")
+    lines = [json.loads(line) for line in (tmp_path / "data" / "metadata.jsonl").read_text().splitlines()]
+    assert len(lines) == count and all((tmp_path / "data" / line["file_name"]).is_file() for line in lines)
+    captions = [line["text"] for line in lines]
+    assert any("blue fox" in text or "purple fox" in text or "red fox" in text for text in captions)
+    assert not any("green fox" in text for text in captions)
+    together = [text for text in captions if " and " in text or " with " in text]
+    assert together and not any("fox" in text and "cat" in text for text in together)
+    assert any("on a" in text for text in captions)
+    with pytest.raises(TrainError, match="not empty"):
+        write(CONCEPTS, held_out, tmp_path / "data")
+
+
+def test_the_same_emoji_give_the_same_data(tmp_path):
+    for name in ("a", "b"):
+        write(CONCEPTS, read_held_out(), tmp_path / name)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_colour_is_the_one_that_was_asked_for(colour):
+    picture = np.array(disc((250, 200, 30, 255)))
+    main = main_hue(picture)
+    found = recoloured(picture, main, colour)
+    if colour != "brown":  # a dark orange
+        assert name_of(main_hue(found)) == colour
+    assert np.array_equal(found[..., 3], picture[..., 3])
+
+
+def test_grey_has_no_hue_and_two_colours_have_no_main_one():
+    assert main_hue(np.array(disc((128, 128, 128, 255)))) is None
+    half = np.array(disc((250, 20, 20, 255)))
+    half[:, 32:, :3] = (20, 20, 250)
+    assert main_hue(half) is None
+
+
+def test_the_lists_have_what_they_promise():
+    lists = json.loads(HELD_OUT.read_text())
+    assert len(set(lists["names"])) == 100
+    assert len(lists["colours"]) == len({tuple(pair) for pair in lists["colours"]}) == 20
+    assert len(lists["pairs"]) == len(lists["moods"]) == 10
+    many = [concept(f"thing {'abcdefghij'[i % 10]} {i}", "animal-mammal", (250, 120, 20, 255)) for i in range(120)]
+    assert draw_held_out(many, 3) == draw_held_out(many, 3) != draw_held_out(many, 4)
+
+
+def test_names_are_plain_words_and_missing_packages_are_named(tmp_path):
+    assert cleaned("T-Rex") == "t rex" and cleaned("woman_s_hat") == "woman's hat"
+    with pytest.raises(TrainError, match=r"npm install emoji-datasource"):
+        read_concepts(tmp_path)
