@@ -63,15 +63,13 @@ class TrainingExamples(Dataset):
             "mirror": bool(rng.random() < 0.5) and config.flip,
         }
         dropped = bool(rng.random() < config.label_dropout)
-        shape = (images.channels, config.image_size, config.image_size)
-        example["eps"] = rng.standard_normal(shape, dtype=np.float32)
+        example["eps"] = rng.standard_normal(images.shape, dtype=np.float32)
         skipped = 0
         if images.pixels is None:
             example["pixels"], skipped = images.read(i)
         example["skipped"] = skipped
         if images.labels is not None:
-            label = int(images.labels[(i + skipped) % len(images)])
-            example["label"] = images.num_classes if dropped else label
+            example["label"] = images.label((i + skipped) % len(images), dropped)
         return example
 
     def _draw_time(self, rng: np.random.Generator) -> int:

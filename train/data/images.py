@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ddpm_core.image_files import KINDS, is_grey, square, to_8_bits
 from train import TrainError
 from train.command_line import user_path
-from train.data.sources import ImageFolder, ImageSource, open_source
+from train.data.sources import CaptionedFolder, ImageFolder, ImageSource, open_source
 from train.fit.config import Config
 
 COUNTED = 1000  # images whose channels are looked at
@@ -50,14 +50,16 @@ class Images:
     """The images of a run, decoded once and kept in memory, or read from the disk each time.
 
     classes: names, or None; channels: config's, or what the images have; pixels: uint8 (N, H, W, channels) when they
-    are kept in memory, else None; broken: what could not be read so far, by name. Raises TrainError when there is
-    nothing to train on, no labels for a conditional run, or where the run would write among its images.
+    are kept in memory, else None; captions: of each image, or None; latents: see `encode`; broken: what could not be
+    read so far, by name. Raises TrainError when there is nothing to train on, no labels for a conditional run and no
+    captions for one with --captions, or where the run would write among its images.
     """
 
     def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
         """classes: those of the run that goes on, whose order stays where they are the same as the source's."""
-        self._source = open_source(config.data, config.split, config.data_cache)
-        if isinstance(self._source, ImageFolder) and _is_inside(user_path(config.out), user_path(config.data)):
+        self._source = open_source(config.data, config.split, config.data_cache, config.captions)
+        is_folder = isinstance(self._source, (ImageFolder, CaptionedFolder))
+        if is_folder and _is_inside(user_path(config.out), user_path(config.data)):
             raise TrainError("--out lies in --data, where its samples would count as images: choose another --out.")
         self._size = config.image_size
         self.channels = config.channels or count_channels(self._source)
@@ -73,11 +75,40 @@ class Images:
         if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
         self.labels = torch.tensor(self._labels(names, self.classes)) if names and self.classes else None
+        found = self._source.captions if config.captions else None
+        if config.captions and found is None:
+            raise TrainError(f"{config.data} has no captions: give them in a column text, or leave out --captions.")
+        self.captions = None if found is None else [found[i] for i in self.index.tolist()]
+        self.latents: Tensor | None = None
+        self._no_label: int | np.ndarray = self.num_classes
         if self.labels is not None and int(self.labels.min()) < 0:
             raise TrainError(f"{config.data} has images without a label: add --no-conditional.")
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def encode(self, latents: Tensor) -> None:
+        """Give the images' latents, float32 (N, C, H, W), which are trained on instead of pixels."""
+        self.latents = latents
+
+    def tokenize(self, tokens: Tensor, none: Tensor) -> None:
+        """Give the captions' tokens, int64 (N, L), which are the labels then, and those of no caption, (L,)."""
+        self.labels, self._no_label = tokens, none.numpy()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of what is trained on: pixels, or latents."""
+        if self.latents is not None:
+            channels, height, width = self.latents.shape[1:]
+            return channels, height, width
+        return self.channels, self._size, self._size
+
+    def label(self, i: int, dropped: bool) -> int | np.ndarray:
+        """The class of image i, or its caption's tokens, (L,); dropped: what stands for none."""
+        assert self.labels is not None
+        if dropped:
+            return self._no_label
+        return self.labels[i].numpy() if self.labels.ndim > 1 else int(self.labels[i])
 
     @property
     def num_classes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
@@ -22,6 +23,8 @@ from train.lock import in_turn
 
 TORCHVISION = ("cifar10", "mnist")
 SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST
+METADATA = "metadata.jsonl"
+CAPTIONS = ("text", "caption", "prompt")  # columns, in order of preference
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -30,13 +33,14 @@ class ImageSource(ABC):
 
     description: to show, with the split; split: the one asked for, or None where the source has none and gives all its
     images; classes: their names in the order of the labels, or None where the images have no labels; labels: the class
-    of each image, −1 where it has none, or None where classes is.
+    of each image, −1 where it has none, or None where classes is; captions: of each image, or None.
     """
 
     description: str
     split: str | None = None
     classes: tuple[str, ...] | None = None
     labels: Sequence[int] | None = None
+    captions: Sequence[str] | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -58,10 +62,11 @@ class ImageSource(ABC):
         """A text that tells image i from others as far as possible without reading it: a name, or a size."""
 
 
-def open_source(data: str, split: str = "train", cache: str | None = None) -> ImageSource:
+def open_source(data: str, split: str = "train", cache: str | None = None, captions: bool = False) -> ImageSource:
     """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
 
     split: of CIFAR-10, MNIST, a Hub data set or a folder of parquet; other sources have none and give all their images.
+    captions: whether they are asked for: then an image counts once for each that it has.
     cache: where CIFAR-10 and MNIST are downloaded to; None is the user's cache folder.
     """
     if not data:
@@ -75,7 +80,7 @@ def open_source(data: str, split: str = "train", cache: str | None = None) -> Im
             return LSUNDatabase(path)
         if next(_files_below(path, {".parquet"}), None):
             return HubDataset(str(path), split)
-        return ImageFolder(path)
+        return CaptionedFolder(path) if captions else ImageFolder(path)
     if path.suffix == ".parquet" and path.is_file():
         return HubDataset(str(path), split)
     if path.suffix == ".npz" and path.is_file():
@@ -133,6 +138,43 @@ class ImageFolder(ImageSource):
         return f"{self._files[i].relative_to(self._root).as_posix()} {self._files[i].stat().st_size}"
 
 
+class CaptionedFolder(ImageSource):
+    """An image folder with metadata.jsonl, as Hugging Face's imagefolder has it: lines with file_name and text.
+
+    An image that is in several lines is an example for each of them.
+    """
+
+    def __init__(self, root: Path):
+        path = root / METADATA
+        if not path.is_file():
+            raise TrainError(f"{root} has no {METADATA}: captions are its lines of file_name and text.")
+        try:
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            self._names = [line["file_name"] for line in lines]
+            self.captions = [line["text"] for line in lines]
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise TrainError(f"{path} must hold lines with file_name and text ({first_line(error)}).") from error
+        if not lines or not all(isinstance(text, str) for text in (*self._names, *self.captions)):
+            raise TrainError(f"{path} must hold lines whose file_name and text are texts.")
+        outside = [name for name in self._names if not (root / name).resolve().is_relative_to(root.resolve())]
+        if outside:
+            raise TrainError(f"{path} names {outside[0]}, which is not in that folder.")
+        self._root = root
+        self.description = f"image folder {root.resolve().name}"
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def picture(self, i: int) -> Image.Image:
+        return open_picture(self._root / self._names[i])
+
+    def name(self, i: int) -> str:
+        return str(self._root / self._names[i])
+
+    def mark(self, i: int) -> str:
+        return self._names[i]
+
+
 def _in_order(names: Collection[str]) -> tuple[str, ...]:
     """Names of classes in the order of their labels: by number where all are whole numbers, so that 2 is before 10."""
     numbered = all(re.fullmatch(r"[+-]?[0-9]+", name) for name in names)
@@ -162,6 +204,8 @@ class HubDataset(ImageSource):
         self.classes = tuple(rows.features[labels[0]].names) if labels else None
         # Read whole: one by one, from a column on the disk, 50,000 labels take seconds.
         self.labels = [-1 if label is None else label for label in rows[labels[0]][:]] if labels else None
+        texts = [name for name in CAPTIONS if name in rows.features]
+        self.captions = [str(text or "") for text in rows[texts[0]][:]] if texts else None
         self._images = rows.select_columns(images[:1]).cast_column(images[0], datasets.Image(decode=False))
         self._column = images[0]
         self._data = data

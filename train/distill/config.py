@@ -73,6 +73,13 @@ class DistillConfig(Config):
     attention: Suppress[tuple[int, ...]] = (16,)
     norm_groups: Suppress[int] = 32
     dropout: Suppress[float] = 0.0
+    captions: Suppress[bool] = False
+    decoder: Suppress[str | None] = None
+    text_width: Suppress[int] = 192
+    text_layers: Suppress[int] = 3
+    text_length: Suppress[int] = 20
+    text_rate: Suppress[float] = 0.25
+    token_rate: Suppress[float] = 3.0
     T: Suppress[int] = 1000
     schedule: Suppress[Literal["linear", "cosine", "quadratic"]] = "linear"
     beta_start: Suppress[float] = 1e-4

@@ -59,9 +59,10 @@ def describe(
         classes = f"{', '.join(model.class_names or ())}; label {null}"
     facts = {
         "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}, "
-        f"{model.channels} channel{'s' if model.channels > 1 else ''}",
+        f"{model.picture_channels} channel{'s' if model.picture_channels > 1 else ''}",
         "Classes": classes,
-        "Network": f"UNet2DModel, {parameters:,} parameters, widths {config.widths}, attention at {config.attention}",
+        "Network": f"{type(model.network.unet).__name__}, {parameters:,} parameters, widths {config.widths}, "
+        f"attention at {config.attention}",
         "Process": f"T = {model.schedule.T}, {model.schedule.name} schedule, variance {model.variance}",
         "Prediction": model.prediction,
         **card.facts,
@@ -70,7 +71,8 @@ def describe(
         "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
         "Weights": f"exponential moving average, decay {decay:g}, float32",
     }
-    lines = ["---", "library_name: diffusers", "pipeline_tag: unconditional-image-generation", "tags:"]
+    kind = "text-to-image" if model.words else "unconditional-image-generation"
+    lines = ["---", "library_name: diffusers", f"pipeline_tag: {kind}", "tags:"]
     lines += ["- ddpm", "- diffusers", "---", "", f"# {card.title}", "", card.summary, ""]
     if grid:
         caption = f"{card.caption}, seeds 0 to {config.sample_count - 1}, not selected"

@@ -14,6 +14,7 @@ PresetName = Literal[
     "cifar10-conditional",
     "cifar10-tiny",
     "mnist-tiny",
+    "emoji-tiny",
     "celebahq-256",
     "lsun-bedroom-256",
     "lsun-church-256",
@@ -56,7 +57,13 @@ class Config:
     conditional: bool = False
     """Train with class labels, so that a class can be asked for."""
     label_dropout: float = 0.1
-    """Share of images shown without their label (--conditional), which guidance needs. 0: it always needs one."""
+    """Share of images shown without their label (--conditional) or caption (--captions), which guidance needs."""
+    captions: bool = False
+    """Train with the images' captions, so that words say what to draw: those of a folder's metadata.jsonl (lines of
+    file_name and text), or of a column text or caption of parquet and Hub data sets. Needs transformers."""
+    decoder: str | None = None
+    """Train in the latents of this autoencoder: the model/ folder of `train autoencoder`, or the vae/ folder of a
+    checkpoint. The images' latents are computed once and kept in --out."""
     memory: float = 4.0
     """Data sets that take up to this many GB as pixels are decoded once and kept in memory; others stream from disk."""
     workers: int = 0
@@ -72,6 +79,16 @@ class Config:
     """Groups of the group normalisation; divides every width."""
     dropout: float = 0.1
     """Dropout in residual blocks."""
+    text_width: int = 192
+    """Width of the text encoder (--captions), which is CLIP's and is trained with the network."""
+    text_layers: int = 3
+    """Layers of the text encoder (--captions)."""
+    text_length: int = 20
+    """Tokens of a caption, two of which mark its ends (--captions)."""
+    text_rate: float = 0.25
+    """Learning rate of the text encoder's layers, as a multiple of --lr (--captions)."""
+    token_rate: float = 3.0
+    """Learning rate of the words' embeddings, as a multiple of --lr (--captions)."""
 
     T: int = 1000
     """Steps of the forward process."""
@@ -200,6 +217,26 @@ _NAMED: dict[PresetName, Config] = {
         attention=(7,),
         norm_groups=8,
         steps=10_000,
+    ),
+    "emoji-tiny": replace(
+        _TINY,
+        data="",
+        image_size=64,
+        channels=3,
+        flip=False,
+        conditional=False,
+        captions=True,
+        widths=(128, 192),
+        blocks=1,
+        attention=(8,),
+        norm_groups=16,
+        schedule="cosine",
+        log_sigma_mean=0.8,  # what a picture shows is decided where there is much noise
+        batch=48,
+        lr_decay="linear",
+        ema=0.997,
+        sample_count=16,
+        sample_steps=20,
     ),
     "celebahq-256": replace(_AT_256, steps=500_000),
     "lsun-bedroom-256": replace(_AT_256, steps=2_400_000, flip=False),

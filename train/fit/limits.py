@@ -29,6 +29,9 @@ LIMITS = {
     "workers": (0, 512),
     "blocks": fields.LIMITS["layers_per_block"],
     "norm_groups": fields.LIMITS["norm_num_groups"],
+    "text_width": (8, 4096),
+    "text_layers": (1, 64),
+    "text_length": (4, 77),
     "T": (2, fields.LIMITS["num_train_timesteps"][1]),
     "steps": (1, 10**9),
     "batch": (1, 2**20),
@@ -41,6 +44,7 @@ LIMITS = {
     "sample_count": (1, 2**14),
     "sample_steps": (1, 100_000),
 }
+HEADS = 4  # of a network that takes words
 WIDEST = fields.LIMITS["block_out_channels"][1]
 MOST_PIXELS = 2**28  # of the images of one round, and of a sample grid
 
@@ -51,6 +55,7 @@ def check(config: Config) -> None:
         _check_numbers(config)
         _check_network(config)
         _check_sizes(config)
+        _check_words(config)
         _check_objective(config)
         _check_device(config)
     except TypeError as error:  # in a checkpoint that another program wrote
@@ -71,7 +76,7 @@ def _check_numbers(config: Config) -> None:
     for name in ("label_dropout", "dropout", "ema", "ema2"):
         value = getattr(config, name)
         _require(value is None or 0 <= value < 1, name, config, "must be at least 0 and below 1")
-    for name in ("lr", "clip", "log_sigma_std"):
+    for name in ("lr", "clip", "log_sigma_std", "text_rate", "token_rate"):
         _require(getattr(config, name) > 0, name, config, "must be above 0")
     _require(config.channels in (None, *MODES), "channels", config, f"must be among {', '.join(map(str, MODES))}")
     _require(config.sample_steps <= config.T, "sample_steps", config, f"can't exceed T = {config.T}")
@@ -88,12 +93,14 @@ def _check_network(config: Config) -> None:
     widths = config.widths
     possible = 1 <= len(widths) <= fields.MAX_LEVELS and min(widths) >= 1 and max(widths) <= WIDEST
     _require(possible, "widths", config, f"must be 1 to {fields.MAX_LEVELS} whole numbers between 1 and {WIDEST:,}")
-    step = 2 ** (len(widths) - 1)
-    _require(config.image_size % step == 0, "image_size", config, f"must be a multiple of {step} for these --widths")
+    if config.decoder is None:  # else the sides are those of latents: see recipe.of_latents
+        step = 2 ** (len(widths) - 1)
+        fits = config.image_size % step == 0
+        _require(fits, "image_size", config, f"must be a multiple of {step} for these --widths")
+        sizes = [config.image_size >> level for level in range(len(widths))]
+        _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
     uneven = [width for width in widths if width % config.norm_groups]
     _require(not uneven, "norm_groups", config, "must divide each of --widths")
-    sizes = [config.image_size >> level for level in range(len(widths))]
-    _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
     weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # two 3×3 convolutions a block
     _require(
         weights <= fields.MAX_PARAMETERS,
@@ -109,6 +116,26 @@ def _check_sizes(config: Config) -> None:
     _require(fits, "batch", config, f"must have at most {MOST_PIXELS:,} pixels a round: add rounds with --accumulate")
     fits = config.sample_count * config.image_size**2 <= MOST_PIXELS
     _require(fits, "sample_count", config, f"must make a grid of at most {MOST_PIXELS:,} pixels")
+
+
+def _check_words(config: Config) -> None:
+    if config.decoder is not None:
+        if config.flip:
+            raise TrainError("--flip mirrors pixels, and latents can't be mirrored: add --no-flip.")
+        if config.channels not in (None, 3):
+            raise TrainError("--decoder takes pictures in colours: leave out --channels.")
+    if not config.captions:
+        return
+    if config.decoder is None:
+        raise TrainError("--captions needs --decoder: models that take words draw in the latents of an autoencoder.")
+    if config.conditional:
+        raise TrainError("--captions and --conditional exclude each other: choose words or classes.")
+    if config.init is not None:
+        raise TrainError("--init can't be combined with --captions.")
+    if config.variance in LEARNED:
+        raise TrainError("--captions can't be combined with a learned variance.")
+    heads = [width for width in (*config.widths, config.text_width) if width % HEADS]
+    _require(not heads, "widths", config, f"and --text-width must be multiples of {HEADS}")
 
 
 def _check_objective(config: Config) -> None:

@@ -6,7 +6,8 @@ Orthogonal steps change every direction of a matrix by the same amount.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,18 +17,41 @@ from torch.optim.adamw import adamw
 from ddpm_core.engines.choose import torch_precision
 from train.fit.config import Config
 
+NONE: Mapping[str, float] = MappingProxyType({})
+
 
 def make_optimizer(unet: nn.Module, config: Config) -> torch.optim.Optimizer:
     """The optimiser of a run, for all parameters of the network."""
+    rates = text_rates(config)
     if config.optimizer == "muon":
-        return Muon(unet, config.lr, config.weight_decay)
+        return Muon(unet, config.lr, config.weight_decay, rates=rates)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(unet.parameters(), lr=config.lr, eps=1e-8, weight_decay=config.weight_decay, fused=True)
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in unet.named_parameters():
+        groups.setdefault(_rate(name, rates), []).append(parameter)
+    return kind(
+        [{"params": members, "rate": rate} for rate, members in groups.items()],
+        lr=config.lr,
+        eps=1e-8,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Give an optimiser the moments of its `state_dict`. Its learning rate, decay and so on stay as configured."""
     optimizer.load_state_dict({"state": state["state"], "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def text_rates(config: Config) -> Mapping[str, float]:
+    """What the learning rate of a text encoder's parameters is multiplied by, by how their names begin."""
+    if not config.captions:
+        return NONE
+    return {"text.embeddings.token_embedding.": config.token_rate, "text.": config.text_rate}
+
+
+def _rate(name: str, rates: Mapping[str, float]) -> float:
+    return next((rate for start, rate in rates.items() if name.startswith(start)), 1.0)
 
 
 class Muon(torch.optim.Optimizer):
@@ -37,14 +61,22 @@ class Muon(torch.optim.Optimizer):
     are scaled by .2 √max(rows, columns), so that they are about as large as AdamW's at the same rate (Liu et al. 2025).
     """
 
-    def __init__(self, unet: nn.Module, lr: float, weight_decay: float = 0.0, momentum: float = 0.95):
-        within, rest = [], []
+    def __init__(
+        self,
+        unet: nn.Module,
+        lr: float,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        rates: Mapping[str, float] = NONE,
+    ):
+        """rates: what the learning rate of parameters is multiplied by, by how their names begin; they are AdamW's."""
         ends = ("conv_in.", "conv_out.", *getattr(unet, "ends", ()))
+        groups: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
         for name, parameter in unet.named_parameters():
-            at_an_end = name.startswith(ends) or "embedding" in name
-            (rest if parameter.ndim < 2 or at_an_end else within).append(parameter)
+            within = parameter.ndim > 1 and not name.startswith((*ends, *rates)) and "embedding" not in name
+            groups.setdefault((within, _rate(name, rates)), []).append(parameter)
         super().__init__(
-            [{"params": within, "muon": True}, {"params": rest, "muon": False}],
+            [{"params": members, "muon": muon, "rate": rate} for (muon, rate), members in groups.items()],
             {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "betas": (0.9, 0.999), "eps": 1e-8},
         )
 

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from train.data.images import Images
 from train.fit.config import Config
 from train.fit.fused import fuse
 from train.fit.task import TrainingTask
+from train.fit.words import unet_of
 
 SHARE = 0.1  # of the time that samples may take
 _PROBE = 4  # purpose of draws, after those of train.data.batches
@@ -38,7 +40,7 @@ class Preview:
         self.device = device
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
         if config.fused:
-            fuse(self._network)
+            fuse(unet_of(self._network))
         self._layout = torch.channels_last if config.channels_last else torch.contiguous_format
         cast(Any, self._network).to(memory_format=self._layout)  # diffusers wraps `to` in a way that hides its types
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
@@ -48,7 +50,7 @@ class Preview:
 
         def load(network: UNet2DModel, weights: Averaging) -> Model:
             self._network.load_state_dict(network.state_dict())
-            return task.model(self, weights, finished=False)
+            return replace(task.model(self, weights, finished=False), **task.parts(self._network))
 
         return load
 

@@ -4,7 +4,7 @@ progress.jsonl holds one JSON object a line. Each start of the run, the first an
 {"start": steps done, "config": {...}, "images": in the data set, "classes": [...]}; what earlier starts said of steps
 beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves, and {"step",
 "samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
-preview.DenoisingProbe, null for a student. All have "seconds", since this start.
+preview.DenoisingProbe, null for a student, and in latents. All have "seconds", since this start.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from train.fit.config import Config, to_dict
 from train.fit.preview import DenoisingProbe
 
 QUARTERS = 4
+GUIDANCE = 3.0  # of samples that are told words
 PROGRESS = "progress.jsonl"
 
 
@@ -124,9 +125,12 @@ class Progress:
         config, labels = self._config, None
         if model.num_classes:
             labels = [i % model.num_classes for i in range(config.sample_count)]
+        told: dict[str, Any] = {"labels": labels}
+        if model.words and self._images is not None and self._images.captions:
+            told = {"prompts": evenly(self._images.captions, config.sample_count), "guidance": GUIDANCE}
         chosen = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         steps = SamplerSettings(**chosen).resolved(model).steps
-        chain = trajectory(model, seeds=range(config.sample_count), labels=labels, **chosen)
+        chain = trajectory(model, seeds=range(config.sample_count), **told, **chosen)
         before, x_0 = self.bar.postfix, None
         for number, step_of_chain in enumerate(chain, 1):
             x_0 = step_of_chain.x
@@ -136,7 +140,7 @@ class Progress:
         assert x_0 is not None  # there is at least one step
         self.bar.set_postfix_str(before or "")
         columns = model.num_classes if 1 < model.num_classes <= 16 else None
-        picture = imaging.grid(imaging.to_uint8(x_0), columns=columns)
+        picture = imaging.grid(model.pictures(x_0), columns=columns)
         path = self._out / "samples" / f"step-{step:09d}-{weights}.png"
         write_bytes(path, imaging.png(picture))
         self._note(step=step, samples=weights, error=self._error(model))
@@ -144,7 +148,8 @@ class Progress:
             self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
 
     def _error(self, model: Model) -> float | None:
-        if self._images is None or model.student is not None:  # a student's x̂_0 are of its own steps, at its own times
+        # A student's x̂_0 are of its own steps, at its own times, and those of latents are no grey levels.
+        if self._images is None or model.student is not None or model.latent:
             return None
         if self._probe is None:
             self._probe = DenoisingProbe(self._images, model)
@@ -166,6 +171,11 @@ class Progress:
         with suppress(OSError):  # a full disk: another message says why the run ends
             if self._writer:
                 self._writer.close()
+
+
+def evenly(captions: Sequence[str], count: int) -> list[str]:
+    """So many captions, spread over all."""
+    return [captions[i] for i in np.linspace(0, len(captions) - 1, count).round().astype(int).tolist()]
 
 
 def _tensorboard(folder: Path, purge_step: int | None) -> Any:

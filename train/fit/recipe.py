@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,18 @@ def make_network(config: Config, num_classes: int, inherited: Mapping[str, Any] 
         num_class_embeds=num_classes + has_null_label(config) if num_classes else None,
     )
     return unet("cifar10", **{**(inherited or {}), **decided})
+
+
+def of_latents(config: Config, channels: int, side: int) -> Config:
+    """The configuration of a network for latents of so many channels and numbers a side. Raises TrainError."""
+    step = 2 ** (len(config.widths) - 1)
+    sizes = [side >> level for level in range(len(config.widths))]
+    if side % step or not set(config.attention) <= set(sizes):
+        raise TrainError(
+            f"Latents have {side} numbers a side: these --widths need a multiple of {step}, "
+            f"and --attention some of {sizes}."
+        )
+    return replace(config, channels=channels, image_size=side)
 
 
 def architecture(network: UNet2DModel) -> dict[str, Any]:

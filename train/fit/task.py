@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +14,28 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ddpm_core import Model, NoiseSchedule
+from ddpm_core.engines.latent import TorchDecoder
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network
 from ddpm_core.names import Averaging
 from ddpm_core.objective import LOSSES, min_snr_weight
 from ddpm_core.process import to_device
+from train.command_line import user_path
 from train.data.images import Images
 from train.fit.card import ModelCard
 from train.fit.config import Config
-from train.fit.recipe import architecture, make_model, make_network, make_schedule, time_distribution, warm_start
+from train.fit.latents import encoded, open_decoder
+from train.fit.recipe import (
+    architecture,
+    make_model,
+    make_network,
+    make_schedule,
+    of_latents,
+    time_distribution,
+    warm_start,
+)
 from train.fit.state import fitting
+from train.fit.words import PromptedUNet, learn_words, make_prompted, make_tokenizer, text_of
 
 
 class TrainingTask(ABC):
@@ -39,6 +54,10 @@ class TrainingTask(ABC):
 
         state: the checkpoint from which it goes on; the weights may be any then.
         """
+
+    def parts(self, network: nn.Module) -> dict[str, Any]:
+        """What its model has besides its network, as fields of `Model`: a latent one's decoder and text encoder."""
+        return {}
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
         """What a checkpoint keeps of the network besides its weights."""
@@ -62,16 +81,49 @@ class Denoising(TrainingTask):
     """A network that learns from data to denoise, Algorithm 1 of the paper."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
-        self._config, self._images = config, images
+        self._asked, self._config, self._images = config, config, images
+        self._device = accelerator.device
+        self._decoder: TorchDecoder | None = None
+        self._words, self._tokenizer = "", None
+        if config.decoder is not None:
+            self._decoder = open_decoder(config.decoder, accelerator.device)
+            quiet = not accelerator.is_main_process
+            images.encode(encoded(images, self._decoder, user_path(config.out), quiet))
+            channels, side, _ = images.shape
+            self._config = of_latents(config, channels, side)
         self.schedule = make_schedule(config)
         self.times = time_distribution(config)
 
-    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
+    def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         config, num_classes = self._config, self._images.num_classes
+        if config.captions:
+            with fitting(state or {"step": 0}):
+                return self._prompted(None if state is None else state["network"])
         if state is not None:
             with fitting(state):
                 return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
         return warm_start(config, num_classes) if config.init else make_network(config, num_classes)
+
+    def _prompted(self, kept: Mapping[str, Any] | None) -> PromptedUNet:
+        """A network that is told words, and the images' captions as its tokens. kept: a checkpoint's `architecture`."""
+        config, images = self._config, self._images
+        assert images.captions is not None
+        self._words = learn_words(images.captions) if kept is None else kept["words"]
+        self._tokenizer = make_tokenizer(self._words, config.text_length)
+        network = make_prompted(config, images.shape[0], config.image_size, self._tokenizer)
+        text = text_of(self._tokenizer, copy.deepcopy(network), self._device)
+        images.tokenize(text.tokens(images.captions), text.tokens([""])[0])
+        return network
+
+    def architecture(self, network: nn.Module) -> dict[str, Any]:
+        if isinstance(network, PromptedUNet):
+            return {"words": self._words, "unet": json.loads(network.unet.to_json_string())}
+        return super().architecture(network)
+
+    def parts(self, network: nn.Module) -> dict[str, Any]:
+        if isinstance(network, PromptedUNet):
+            return {"decoder": self._decoder, "text": text_of(self._tokenizer, network, self._device)}
+        return {"decoder": self._decoder} if self._decoder else {}
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
         config = self._config
@@ -82,7 +134,12 @@ class Denoising(TrainingTask):
         return loss
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
-        return make_model(network, self._config, self.schedule, self._images.classes, weights)
+        config = self._config
+        model = make_model(network, config, self.schedule, self._images.classes, weights)
+        if self._decoder is None:
+            return model
+        factor = self._asked.image_size // config.image_size
+        return replace(model, latent=True, factor=factor, words=config.captions, clip=False, offset=1)
 
     def card(self) -> ModelCard:
         config = self._config
@@ -95,6 +152,20 @@ class Denoising(TrainingTask):
                 "Times": "each t alike"
                 if config.times == "uniform"
                 else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
+                **self._latent_facts(),
                 "Start": f"the weights of {config.init}" if config.init else "random weights",
             },
         )
+
+    def _latent_facts(self) -> dict[str, str]:
+        """Rows of the card's table, of a latent model."""
+        if self._decoder is None:
+            return {}
+        config, channels = self._config, self._images.shape[0]
+        facts = {"Latents": f"{channels} channels, {config.image_size}×{config.image_size}"}
+        if config.captions:
+            facts["Words"] = (
+                f"a text encoder as CLIP's, {config.text_layers} layers of {config.text_width}, trained with the "
+                f"network; {len(self._tokenizer or ()):,} tokens"
+            )
+        return facts

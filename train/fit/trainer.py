@@ -37,6 +37,7 @@ from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
+from train.fit.words import unet_of
 
 
 class Trainer:
@@ -94,7 +95,7 @@ class Trainer:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
             with self.accelerator.local_main_process_first():  # the others find it compiled
-                fuse(self.unet)
+                fuse(unet_of(self.unet))
         if config.compile:
             self.unet.compile()
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
@@ -149,7 +150,9 @@ class Trainer:
     def _check_result(self) -> None:
         """Raise TrainError where the result could not be written, or not be loaded afterwards."""
         check_exportable(self.out)
-        check_loadable(self.task.model(self._network, "EMA", finished=False), self.ema.network)
+        average = self.ema.network
+        model = replace(self.task.model(self._network, "EMA", finished=False), **self.task.parts(average))
+        check_loadable(model, unet_of(average))
 
     def end(self) -> None:
         """Leave the group of processes, for good."""
@@ -176,7 +179,7 @@ class Trainer:
             summed = summed + loss.detach()
         norm = torch.as_tensor(accelerator.clip_grad_norm_(self.model.parameters(), config.clip))
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.step)
+            group["lr"] = learning_rate(config, self.step) * group.get("rate", 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.averages.update(self.unet)
@@ -186,8 +189,12 @@ class Trainer:
     def _losses(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each image of one round, (N,)."""
         near = {name: to_device(batch[name], self.device) for name in ("mirror", "eps", "label") if name in batch}
-        pixels = batch["pixels"] if self.pixels is None else self.pixels[to_device(batch["image"], self.pixels.device)]
-        x_0 = from_uint8(to_device(pixels, self.device), self.dtype)
+        if self.images.latents is not None:
+            x_0 = to_device(self.images.latents[batch["image"]], self.device, self.dtype)
+        else:
+            kept, image = self.pixels, batch["image"]
+            pixels = batch["pixels"] if kept is None else kept[to_device(image, kept.device)]
+            x_0 = from_uint8(to_device(pixels, self.device), self.dtype)
         x_0 = torch.where(near["mirror"][:, None, None, None], x_0.flip(-1), x_0)
         return self.task.losses(self._network, x_0, batch["t"], near["eps"].to(self.dtype), near.get("label"))
 
@@ -268,8 +275,9 @@ class Trainer:
         """A copy of a network's weights as a Model, in float32."""
         plain = copy.deepcopy(self.ema.network).float()  # neither compiled nor fused: other engines can read it
         plain.load_state_dict(network.state_dict())
-        wrapped = wrap(plain, str(self.device), "fp32", engine)
-        return self.task.model(wrapped, weights, finished=self.step == self.config.steps)
+        wrapped = wrap(unet_of(plain), str(self.device), "fp32", engine)
+        model = self.task.model(wrapped, weights, finished=self.step == self.config.steps)
+        return replace(model, **self.task.parts(plain))
 
     def _sample(
         self, progress: Progress, signals: StopSignals, model: Callable[[UNet2DModel, Averaging], Model]

@@ -1,0 +1,145 @@
+"""`train fit` on captions, in latents: from a folder of pictures with words to a pipeline that draws them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from PIL import Image
+from training import assert_same, fit, process_restored, tiny, weights  # noqa: F401
+
+from ddpm_core import load, sample, trajectory
+from train import TrainError
+from train.data.sources import open_source
+from train.fit.state import load_latest
+from train.fit.trainer import Trainer
+
+pytest.importorskip("transformers", reason="needed for words only")
+CAPTIONS = ["red square", "Green square", "a blue square", "grey square"]
+COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (99, 99, 99)]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("captions")
+    lines = []
+    for i in range(8):
+        Image.new("RGB", (16, 16), COLOURS[i % 4]).save(folder / f"{i}.png")
+        lines += [{"file_name": f"{i}.png", "text": CAPTIONS[i % 4]}, {"file_name": f"{i}.png", "text": "square"}]
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory):
+    """f2, 4 channels."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("autoencoder")
+    blocks = {f"{half}coder_block_out_channels": (8, 8) for half in ("en", "de")}
+    counts = {f"num_{half}coder_blocks": (1, 1) for half in ("en", "de")}
+    AutoencoderTiny(**blocks, **counts, latent_channels=4).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def config(pictures, decoder, tmp_path):
+    changes = {"image_size": 16, "channels": 3, "flip": False, "captions": True, "decoder": str(decoder)}
+    text = {"text_width": 16, "text_layers": 1, "text_length": 8}
+    return tiny(pictures, tmp_path / "run", **changes, **text, attention=(8,), optimizer="muon", prediction="v")
+
+
+def test_a_folder_with_words_becomes_a_pipeline_that_is_told_words(config, tmp_path):
+    trainer = fit(replace(config, sample_every=6))
+    assert trainer.images.shape == (4, 8, 8) and len(trainer.images) == 16
+    assert (tmp_path / "run" / "samples" / "step-000000006-ema.png").is_file()
+    folder = tmp_path / "run" / "model"
+    model = load(folder, device="cpu", precision="fp32")
+    assert model.words and (model.picture_size, model.channels, model.prediction) == (16, 4, "v")
+    options = {"steps": 2, "sampler": "ddim", "spacing": "trailing", "guidance": 2.0}
+    told = {"prompts": ["red square", "blue square"], **options}
+    assert sample(model, [1, 1], **told).shape == (2, 16, 16, 3)
+    *_, last = trajectory(model, [1, 1], **told)
+    assert not torch.equal(*last.x)
+    assert StableDiffusionPipeline.from_pretrained(folder).unet.config.addition_embed_type == "text"
+    assert "text-to-image" in (folder / "README.md").read_text()
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(config, tmp_path):
+    whole = fit(config)
+    half = replace(config, out=str(tmp_path / "half"))
+    fit(replace(half, steps=3))
+    state = load_latest(tmp_path / "half" / "checkpoints")[0]
+    fit(half, state)
+    for part in ("model", "ema"):
+        assert_same(weights(tmp_path / "half", 6, part), weights(tmp_path / "run", 6, part))
+    assert whole.images.labels is not None and whole.images.labels.shape == (16, 8)
+
+
+def test_words_are_learned_from_captions_and_some_are_dropped(config):
+    trainer = Trainer(replace(config, label_dropout=0.5))
+    text = trainer.task.parts(trainer.ema.network)["text"]
+    assert text.tokenizer.tokenize("Red square") == ["red</w>", "square</w>"]
+    assert text.tokens(["red"]).shape == (1, 8)
+    images = trainer.images
+    assert images.captions[:2] == ["red square", "square"]
+    assert torch.equal(images.labels[:2], text.tokens(["red square", "square"]))
+    assert np.array_equal(images.label(0, dropped=True), text.tokens([""])[0].numpy())
+
+
+def test_each_part_has_its_learning_rate(config):
+    groups = Trainer(replace(config, text_rate=0.5, token_rate=2.0)).optimizer.param_groups
+    rates = {(group["muon"], group["rate"]): len(group["params"]) for group in groups}
+    assert set(rates) == {(True, 1.0), (False, 1.0), (False, 2.0), (False, 0.5)} and rates[False, 2.0] == 1
+
+
+def test_latents_are_computed_once_and_again_for_other_weights(config, decoder, tmp_path):
+    first = Trainer(config)
+    path = tmp_path / "run" / "latents.safetensors"
+    kept = path.read_bytes()
+    assert torch.equal(Trainer(config).images.latents, first.images.latents) and path.read_bytes() == kept
+    torch.manual_seed(1)
+    other = AutoencoderTiny.from_config(AutoencoderTiny.load_config(decoder))
+    other.save_pretrained(tmp_path / "other")
+    again = Trainer(replace(config, decoder=str(tmp_path / "other")))
+    assert not torch.equal(again.images.latents, first.images.latents)
+
+
+def test_latents_without_words_become_an_ldm(config, tmp_path):
+    fit(replace(config, captions=False))
+    model = load(tmp_path / "run" / "model", device="cpu", precision="fp32", engine="torch")
+    assert model.latent and not model.words and sample(model, [1], 2).shape == (1, 16, 16, 3)
+
+
+REFUSED = {
+    "flips": ({"flip": True}, "--no-flip"),
+    "pixels": ({"decoder": None}, "--captions needs --decoder"),
+    "classes": ({"conditional": True}, "exclude each other"),
+    "no autoencoder": ({"decoder": "nowhere"}, "no folder of an autoencoder"),
+    "heads": ({"text_width": 18}, "multiples of 4"),
+    "sizes": ({"attention": (16,)}, "8 numbers a side"),
+    "streamed": ({"memory": 0.0}, "raise --memory"),
+}
+
+
+@pytest.mark.parametrize("changes, match", REFUSED.values(), ids=REFUSED)
+def test_what_no_run_can_have_is_refused_in_a_sentence(config, changes, match):
+    with pytest.raises(TrainError, match=match):
+        Trainer(replace(config, **changes))
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"file_name": "0.png"}', '{"file_name": "../x.png", "text": "x"}', "["])
+def test_odd_metadata_is_refused_in_a_sentence(tmp_path, content):
+    (tmp_path / "metadata.jsonl").write_text(content)
+    with pytest.raises(TrainError, match=r"metadata.jsonl"):
+        open_source(str(tmp_path), captions=True)
+
+
+def test_captions_of_a_data_set_are_its_text_column(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    picture = Image.new("RGB", (8, 8))
+    rows = {"image": [picture, picture], "caption": ["one", None]}
+    made = datasets.Dataset.from_dict(rows).cast_column("image", datasets.Image())
+    made.to_parquet(tmp_path / "x.parquet")
+    assert open_source(str(tmp_path / "x.parquet"), captions=True).captions == ["one", ""]

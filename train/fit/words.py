@@ -1,0 +1,122 @@
+"""Networks that are told in words what to draw: a U-Net and a text encoder that are trained together."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ddpm_core.engines.latent import ClipText
+from ddpm_core.from_diffusers import UNet2DConditionModel
+from ddpm_core.network import initialise
+from train import TrainError
+from train.fit.config import Config
+from train.fit.limits import HEADS
+
+VOCABULARY = 6000  # tokens at most, made of single bytes and of what is often side by side
+_START, _END = "<|startoftext|>", "<|endoftext|>"
+
+
+class PromptedUNet(nn.Module):
+    """unet: a UNet2DConditionModel. text: a CLIPTextModel, whose last hidden states it is told."""
+
+    ends = ("unet.conv_in.", "unet.conv_out.")
+
+    def __init__(self, unet: UNet2DConditionModel, text: nn.Module):
+        super().__init__()
+        self.unet, self.text = unet, text
+
+    def forward(
+        self, x: Tensor, t_index: Tensor, class_labels: Tensor, return_dict: bool = False
+    ) -> tuple[Tensor, ...]:
+        """class_labels: tokens, int64 (N, L), or the hidden states of such ones, (N, L, D)."""
+        states = class_labels
+        if not states.is_floating_point():
+            states = self.text(class_labels, return_dict=False)[0]
+        return self.unet(x, t_index, states, return_dict=False)
+
+
+def unet_of(network: nn.Module) -> Any:
+    """The U-Net of a network that is trained."""
+    return network.unet if isinstance(network, PromptedUNet) else network
+
+
+def make_prompted(config: Config, channels: int, side: int, tokenizer: Any) -> PromptedUNet:
+    """A freshly initialised network for latents of so many channels and numbers a side."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    here = [side >> level in config.attention for level in range(len(config.widths))]
+    unet: Any = UNet2DConditionModel(
+        sample_size=side,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=config.widths,
+        down_block_types=tuple("CrossAttnDownBlock2D" if attend else "DownBlock2D" for attend in here),
+        up_block_types=tuple("CrossAttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(here)),
+        layers_per_block=config.blocks,
+        norm_num_groups=config.norm_groups,
+        dropout=config.dropout,
+        cross_attention_dim=config.text_width,
+        attention_head_dim=HEADS,  # diffusers' name for the number of heads
+        addition_embed_type="text",
+        addition_embed_type_num_heads=HEADS,
+    )
+    initialise(unet)
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.text_width,
+            intermediate_size=4 * config.text_width,
+            num_hidden_layers=config.text_layers,
+            num_attention_heads=HEADS,
+            max_position_embeddings=config.text_length,
+            projection_dim=config.text_width,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    nn.init.normal_(text.get_input_embeddings().weight, std=0.05)
+    return PromptedUNet(unet, text)
+
+
+def learn_words(captions: Sequence[str]) -> str:
+    """A vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}."""
+    try:
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    except ImportError as error:
+        raise TrainError("--captions needs one more package: pip install transformers.") from error
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer: Any = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    bytes_of_words = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), bytes_of_words])
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
+    )
+    counts = Counter(word for caption in captions for word in caption.lower().split())
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    tokenizer.train_from_iterator([" ".join([word] * counts[word]) for word in words], trainer)
+    found = json.loads(tokenizer.to_str())["model"]
+    tokens = sorted(found["vocab"], key=found["vocab"].get)
+    tokens += [letter + "</w>" for letter in alphabet if letter + "</w>" not in found["vocab"]]
+    merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in found["merges"]]
+    return json.dumps({"vocab": {token: i for i, token in enumerate([*tokens, _START, _END])}, "merges": merges})
+
+
+def make_tokenizer(words: str, length: int) -> Any:
+    """transformers' CLIPTokenizer of what `learn_words` gives. length: of a prompt in tokens."""
+    from transformers import CLIPTokenizer
+
+    found = json.loads(words)
+    merges = [tuple(pair) for pair in found["merges"]]
+    return CLIPTokenizer(vocab=found["vocab"], merges=merges, model_max_length=length)
+
+
+def text_of(tokenizer: Any, network: PromptedUNet, device: torch.device) -> ClipText:
+    """The text encoder of a network that is not trained on, such as a moving average."""
+    return ClipText(tokenizer, network.text, device)
