@@ -15,6 +15,7 @@ from train import TrainError
 from train.data.sources import open_source
 from train.fit.state import load_latest
 from train.fit.trainer import Trainer
+from train.fit.words import learn_words, make_tokenizer
 
 pytest.importorskip("transformers", reason="needed for words only")
 CAPTIONS = ["red square", "Green square", "a blue square", "grey square"]
@@ -86,6 +87,17 @@ def test_words_are_learned_from_captions_and_some_are_dropped(config):
     assert images.captions[:2] == ["red square", "square"]
     assert torch.equal(images.labels[:2], text.tokens(["red square", "square"]))
     assert np.array_equal(images.label(0, dropped=True), text.tokens([""])[0].numpy())
+
+
+def test_the_same_captions_give_the_same_words_and_any_text_has_tokens():
+    captions = ["a woman's hat", "Red   hat 42", "été"] * 2
+    words = learn_words(captions)
+    assert words == learn_words(captions)
+    tokenizer = make_tokenizer(words, 12)
+    assert tokenizer.tokenize("a woman's HAT") == ["a</w>", "woman</w>", "'s</w>", "hat</w>"]
+    assert "<|endoftext|>" not in tokenizer.tokenize("Zebra ☃ 7_7")
+    vocabulary = json.loads(words)["vocab"]
+    assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
 
 
 def test_each_part_has_its_learning_rate(config):

@@ -226,6 +226,7 @@ _NAMED: dict[PresetName, Config] = {
         flip=False,
         conditional=False,
         captions=True,
+        decoder="runs/autoencoder/model",
         widths=(128, 192),
         blocks=1,
         attention=(8,),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,7 +20,8 @@ from train.fit.config import Config
 from train.fit.limits import HEADS
 
 VOCABULARY = 6000  # tokens at most, made of single bytes and of what is often side by side
-_START, _END = "<|startoftext|>", "<|endoftext|>"
+_START, _END, _STOP = "<|startoftext|>", "<|endoftext|>", "</w>"
+_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # as CLIP's tokenizer cuts a text
 
 
 class PromptedUNet(nn.Module):
@@ -85,27 +88,52 @@ def make_prompted(config: Config, channels: int, side: int, tokenizer: Any) -> P
 
 
 def learn_words(captions: Sequence[str]) -> str:
-    """A vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}."""
+    """A vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}.
+
+    The same captions give the same one; the trainer of tokenizers numbers its tokens differently each time.
+    """
     try:
-        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+        from tokenizers.pre_tokenizers import ByteLevel
     except ImportError as error:
         raise TrainError("--captions needs one more package: pip install transformers.") from error
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer: Any = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    bytes_of_words = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), bytes_of_words])
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
-    )
-    counts = Counter(word for caption in captions for word in caption.lower().split())
-    words = sorted(counts, key=lambda word: (-counts[word], word))
-    tokenizer.train_from_iterator([" ".join([word] * counts[word]) for word in words], trainer)
-    found = json.loads(tokenizer.to_str())["model"]
-    tokens = sorted(found["vocab"], key=found["vocab"].get)
-    tokens += [letter + "</w>" for letter in alphabet if letter + "</w>" not in found["vocab"]]
-    merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in found["merges"]]
-    return json.dumps({"vocab": {token: i for i, token in enumerate([*tokens, _START, _END])}, "merges": merges})
+    letters = sorted(ByteLevel.alphabet())
+    spell = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
+    times = Counter(word for caption in captions for word in _WORD.findall(caption.lower()))
+    spelled = {word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)}
+    counts: Counter[tuple[str, str]] = Counter()  # of two tokens side by side
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words that have them
+
+    def count(word: str, n: int) -> None:
+        for pair in pairwise(spelled[word]):
+            counts[pair] += n
+            if n > 0:
+                users[pair].add(word)
+            elif not counts[pair]:
+                del counts[pair]
+
+    for word, n in times.items():
+        count(word, n)
+    merges: list[tuple[str, str]] = []
+    while counts and len(merges) < VOCABULARY - 2 * len(letters) - 2:
+        pair = max(counts, key=lambda pair: (counts[pair], pair))
+        merges.append(pair)
+        for word in sorted(users.pop(pair)):
+            count(word, -times[word])
+            spelled[word] = _merged(spelled[word], pair)
+            count(word, times[word])
+    tokens = [*letters, *(letter + _STOP for letter in letters), *dict.fromkeys(map("".join, merges)), _START, _END]
+    return json.dumps({"vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges})
+
+
+def _merged(tokens: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
+    """Tokens in which a pair, wherever it occurs, is one."""
+    found: list[str] = []
+    i = 0
+    while i < len(tokens):
+        together = tuple(tokens[i : i + 2]) == pair
+        found.append("".join(pair) if together else tokens[i])
+        i += 2 if together else 1
+    return tuple(found)
 
 
 def make_tokenizer(words: str, length: int) -> Any:
