@@ -78,7 +78,7 @@ class Images:
         found = self._source.captions if config.captions else None
         if config.captions and found is None:
             raise TrainError(f"{config.data} has no captions: give them in a column text, or leave out --captions.")
-        self.captions = None if found is None else [found[i] for i in self.index.tolist()]
+        self.captions: list[str] | None = None if found is None else [found[int(i)] for i in self.index]
         self.latents: Tensor | None = None
         self._no_label: int | np.ndarray = self.num_classes
         if self.labels is not None and int(self.labels.min()) < 0:

@@ -175,7 +175,7 @@ class Progress:
 
 def evenly(captions: Sequence[str], count: int) -> list[str]:
     """So many captions, spread over all."""
-    return [captions[i] for i in np.linspace(0, len(captions) - 1, count).round().astype(int).tolist()]
+    return [captions[int(i)] for i in np.linspace(0, len(captions) - 1, count).round()]
 
 
 def _tensorboard(folder: Path, purge_step: int | None) -> Any:

@@ -69,7 +69,7 @@ def make_prompted(config: Config, channels: int, side: int, tokenizer: Any) -> P
         addition_embed_type_num_heads=HEADS,
     )
     initialise(unet)
-    text = CLIPTextModel(
+    text: Any = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=config.text_width,
@@ -99,7 +99,9 @@ def learn_words(captions: Sequence[str]) -> str:
     letters = sorted(ByteLevel.alphabet())
     spell = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
     times = Counter(word for caption in captions for word in _WORD.findall(caption.lower()))
-    spelled = {word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)}
+    spelled: dict[str, tuple[str, ...]] = {
+        word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)
+    }
     counts: Counter[tuple[str, str]] = Counter()  # of two tokens side by side
     users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words that have them
 
@@ -141,7 +143,7 @@ def make_tokenizer(words: str, length: int) -> Any:
     from transformers import CLIPTokenizer
 
     found = json.loads(words)
-    merges = [tuple(pair) for pair in found["merges"]]
+    merges: Any = [tuple(pair) for pair in found["merges"]]  # what its type says is not what it takes
     return CLIPTokenizer(vocab=found["vocab"], merges=merges, model_max_length=length)
 
 
