@@ -13,6 +13,7 @@ from training import assert_same, fit, process_restored, tiny, weights  # noqa: 
 from ddpm_core import load, sample, trajectory
 from train import TrainError
 from train.data.sources import open_source
+from train.fit.export import check_new
 from train.fit.state import load_latest
 from train.fit.trainer import Trainer
 from train.fit.words import learn_words, make_tokenizer
@@ -64,6 +65,8 @@ def test_a_folder_with_words_becomes_a_pipeline_that_is_told_words(config, tmp_p
     *_, last = trajectory(model, [1, 1], **told)
     assert not torch.equal(*last.x)
     assert StableDiffusionPipeline.from_pretrained(folder).unet.config.addition_embed_type == "text"
+    with pytest.raises(TrainError, match="holds a model"):
+        check_new(tmp_path / "run", config)
     assert "text-to-image" in (folder / "README.md").read_text()
 
 

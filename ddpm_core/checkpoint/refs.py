@@ -104,7 +104,12 @@ def embedded() -> dict[str, Path]:
     root = here / "checkpoints"  # where pip puts them
     if not root.is_dir():
         root = here.parent / "checkpoints"  # where the repository has them
-    return {folder.name: folder for folder in sorted(root.glob("*")) if (folder / "config.json").is_file()}
+    return {folder.name: folder for folder in sorted(root.glob("*")) if holds_model(folder)}
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a folder holds a network of pixels at its root, or one of latents in unet/, as `save` writes them."""
+    return any((folder / home / "config.json").is_file() for home in ("", "unet"))
 
 
 def shipped(ref: Ref) -> str | None:

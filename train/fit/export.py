@@ -9,6 +9,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
 from ddpm_core import CheckpointError, Model, files, save
+from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.checkpoint.save import check_replaceable, json_contents
 from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError, first_line, lock
@@ -39,7 +40,7 @@ def check_new(out: Path, config: Config) -> None:
     """Raise TrainError where a new run would replace a model that is not its own, such as the one it starts from."""
     for average in get_args(Average):
         folder = _folder(out, average)
-        if getattr(config, average) is not None and (folder / "config.json").is_file():
+        if getattr(config, average) is not None and holds_model(folder):
             raise TrainError(f"{folder} holds a model, which this run would replace: move it, or choose another --out.")
 
 
@@ -70,7 +71,7 @@ def push(out: Path, repo: str, private: bool = False) -> str:
     """
     folder = out / "model"
     files.restore(folder)
-    if not (folder / "config.json").is_file():
+    if not holds_model(folder):
         raise TrainError(f"There is no model in {folder} yet: it comes with the first checkpoint after the start.")
     api = HfApi()
     try:
