@@ -19,7 +19,7 @@ from ddpm_core.names import Averaging
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
 from train.data.images import Images
-from train.fit.card import Card
+from train.fit.card import ModelCard
 from train.fit.config import Config
 from train.fit.task import TrainingTask
 
@@ -99,14 +99,14 @@ class Autoencoding(TrainingTask):
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         raise NotImplementedError("an autoencoder is no diffusion model")
 
-    def card(self) -> Card:
+    def card(self) -> ModelCard:
         config = self._config
         facts = {
             "Latents": f"{config.latent_channels} channels, an eighth of the side, noise {config.latent_noise:g}",
             "Loss": f"L1 + {_SQUARED:g} L2 + {_GRADIENT:g} L1 of neighbours' differences + {_UNIT:g} unit variance",
         }
         summary = "An autoencoder (AutoencoderTiny of diffusers), trained with DDPM Lab."
-        return Card("autoencoder", summary, "Pictures, and below each what becomes of it", facts)
+        return ModelCard("autoencoder", summary, "Pictures, and below each what becomes of it", facts)
 
 
 @torch.no_grad()

@@ -80,7 +80,7 @@ def _icon(icons: dict[str, Any], names: list[str]) -> Image.Image | None:
     if name is None:
         return None
     try:
-        import resvg_py
+        import resvg_py  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise TrainError("Drawing Fluent's emoji needs one more package: pip install resvg_py.") from error
     icon = icons["icons"][name]
