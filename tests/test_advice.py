@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("torch_engine")
 ARGUMENTS = "{}"  # in the place of what a text is filled with
 COMMANDS = {
     "python -m ddpm_core": (core, ("sample", "reconstruct", "interpolate", "restore", "info", "export")),
-    "python -m train": (train.main, ("fit", "distill", "push", "gamma", "schedule", "evaluate")),
+    "python -m train": (train.main, ("fit", "autoencoder", "distill", "push", "gamma", "schedule", "evaluate")),
 }
 RUN = {
     "python -m ddpm_core export {} FOLDER": "test_advice.py::test_what_the_trainer_advises_for_a_shared_checkpoint",

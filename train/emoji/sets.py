@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from ddpm_core.image_files import open_picture
 from train import TrainError
 
 SIZE = 64
@@ -68,7 +69,7 @@ def read_concepts(node_modules: Path) -> list[Concept]:
         fluent = _icon(icons, [word.replace("'", "").replace(" ", "-") for word in (name, *names)])
         if fluent is None:
             continue
-        noto = Image.open(node_modules / "emoji-datasource-google/img/google/64" / emoji["image"]).convert("RGBA")
+        noto = open_picture(node_modules / "emoji-datasource-google/img/google/64" / emoji["image"]).convert("RGBA")
         pictures = {"noto": noto.resize((SIZE, SIZE), Image.Resampling.LANCZOS), "fluent": fluent}
         found[name] = Concept(name, tuple(others), emoji["subcategory"], pictures)
     return list(found.values())
@@ -90,4 +91,4 @@ def _icon(icons: dict[str, Any], names: list[str]) -> Image.Image | None:
         f'height="{side}" viewBox="0 0 {side} {side}">{icon["body"]}</svg>'
     )
     drawn = resvg_py.svg_to_bytes(svg_string=svg, width=SIZE, height=SIZE, skip_system_fonts=True)
-    return Image.open(io.BytesIO(bytes(drawn))).convert("RGBA")
+    return open_picture(io.BytesIO(bytes(drawn))).convert("RGBA")
