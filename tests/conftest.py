@@ -11,7 +11,7 @@ pytest_plugins = ("browser",)  # its fixtures
 SLOW = (
     *("test_app", "test_engine", "test_evaluate", "test_distill", "test_fused", "test_train", "test_train_processes"),
     *("test_checkpoint", "test_public", "test_train_tab", "test_explore_page", "test_benchmarks", "test_accelerator"),
-    *("test_lessons", "test_silence", "test_examples", "test_openvino_graph", "test_hub", "test_chains"),
+    *("test_lessons", "test_examples", "test_openvino_graph", "test_hub", "test_chains"),
     *("test_optimised", "test_course"),
 )
 gone = [name for name in SLOW if not Path(__file__).with_name(f"{name}.py").is_file()]

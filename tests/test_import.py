@@ -44,11 +44,15 @@ def test_each_argument_has_its_line_in_the_reference(name, function):
     assert inspect.signature(function).parameters.keys() - {"self"} - told == set()
 
 
-def test_two_threads_can_import_at_once():
-    """As the app does: one loads the first model, another is asked for a run."""
+def test_slow_libraries_wait_until_they_are_used_and_two_threads_can_import_at_once():
+    """The app's page needs the first modules at once, and torch only for the first model; while one thread loads that,
+    another is asked for a run.
+    """
     code = """
-import importlib, threading
-failed = []
+import importlib, sys, threading
+from ddpm_core import timesteps
+from ddpm_core.checkpoint import hub, refs
+failed = [*{"torch", "diffusers"} & set(sys.modules)]
 def use(name):
     try:
         importlib.import_module(name)
@@ -61,14 +65,3 @@ threads = [threading.Thread(target=use, args=[name]) for name in names]
 print(failed)
 """
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
-
-
-def test_slow_libraries_wait_until_they_are_used():
-    """The app's page needs these modules at once, and torch only for the first model."""
-    code = """
-import sys
-from ddpm_core import timesteps
-from ddpm_core.checkpoint import hub, refs
-print({"torch", "diffusers"} & set(sys.modules))
-"""
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
