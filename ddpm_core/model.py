@@ -126,7 +126,16 @@ class Decoder(Protocol):
         ...
 
 
-Text = Callable[[Sequence[str]], Tensor]  # prompts -> what the network is told of each, float32 (N, L, D)
+class Text(Protocol):
+    """What makes of words what the network is told. words is needed for attention only."""
+
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """What the network is told of each prompt, float32 (N, L, D)."""
+        ...
+
+    def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
+        """The words of a prompt, each with the numbers of its tokens, 0..L − 1."""
+        ...
 
 
 @dataclass(kw_only=True, repr=False)

@@ -76,8 +76,7 @@ def predict(
         labels = label_tensor(model, labels, len(x_t), guidance)
     if model.student is not None:
         model.student.check_times(torch.as_tensor(t).unique().tolist())
-    # The network was trained on 0..T−1.
-    t_index = to_device(t, x_t.device) - 1 if isinstance(t, Tensor) and t.ndim else _filled(int(t) - 1, x_t)
+    t_index = _t_index(t, x_t)
     with torch.set_grad_enabled(grad):
         output, v = _evaluate(model, x_t, t_index, labels, guidance, grad)
         if x_t.requires_grad and grad and not output.requires_grad:
@@ -94,9 +93,31 @@ def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool,
     return Denoised(x_0, eps, x0_hat, v)
 
 
-def _filled(value: int, x: Tensor) -> Tensor:
-    """The value for each image. It is not copied to a device, which would have to wait, but made there."""
-    return torch.full((len(x),), value, device=x.device)
+def check_attention(model: Model) -> None:
+    """Raise ValueError for a model that has no attention to words."""
+    if not model.words:
+        raise ValueError("this model is not told what to draw in words, so it has no attention to them")
+    if not hasattr(model.network, "attention"):
+        raise ValueError("a network of one's own shows its attention by a method attention(x, t_index, states)")
+
+
+def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> Tensor:
+    """How much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), whose sum over L is 1.
+
+    words: what `label_tensor` makes of prompts. The model is one that `check_attention` accepts.
+    """
+    network: Any = model.network
+    return _call(network.attention, x_t.float(), _t_index(t, x_t), _with_null(model, words)[0])
+
+
+def _t_index(t: Time, x: Tensor) -> Tensor:
+    """t − 1 for each image, as the network was trained on 0..T − 1.
+
+    A number is not copied to a device, which would have to wait, but made there.
+    """
+    if isinstance(t, Tensor) and t.ndim:
+        return to_device(t, x.device) - 1
+    return torch.full((len(x),), int(t) - 1, device=x.device)
 
 
 def network_device(network: Network | nn.Module) -> torch.device | None:

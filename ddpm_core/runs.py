@@ -15,7 +15,16 @@ from torch import Tensor
 from ddpm_core.model import Model, ModelSpec, check_same_images, tensor_text
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
-from ddpm_core.prediction import Denoised, Labels, Prompts, label_tensor, network_device, predict
+from ddpm_core.prediction import (
+    Denoised,
+    Labels,
+    Prompts,
+    attention_maps,
+    check_attention,
+    label_tensor,
+    network_device,
+    predict,
+)
 from ddpm_core.process import check_signal
 from ddpm_core.samplers import NAMED, Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
@@ -129,6 +138,7 @@ def trajectory(
     on_step: OnStep | None = None,
     prompts: Prompts | None = None,
     negative: Prompts | None = None,
+    attention: bool = False,
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for. What is yielded is the caller's.
 
@@ -155,6 +165,7 @@ def trajectory(
         prompts: of a model that takes words: what to draw, for all images or for each; None is the empty prompt. They
             stand in the place of labels.
         negative: what guidance leads away from, a text for all images or one for each; None is the empty one.
+        attention: give steps the attention to the words, at one more evaluation each, in PyTorch and float32.
 
     Raises:
         ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
@@ -166,7 +177,7 @@ def trajectory(
     _check_start(model, start, state)
     chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
     labels = _asked(labels, prompts)
-    return follow(model, chain, seeds, clip, labels, guidance, state, noise, stop, after, on_step, negative)
+    return follow(model, chain, seeds, clip, labels, guidance, state, noise, stop, after, on_step, negative, attention)
 
 
 def follow(
@@ -182,6 +193,7 @@ def follow(
     after: Step | tuple[int, Tensor] | None = None,
     on_step: OnStep | None = None,
     negative: Prompts | None = None,
+    attention: bool = False,
 ) -> Iterator[Step]:
     """The steps of a chain, as for `trajectory`. x_T: the state behind `after`, if that is given; labels: words too."""
     first = 0 if after is None else chain.position(after)
@@ -189,6 +201,7 @@ def follow(
         raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {stop!r}")
     if on_step is not None:
         chain.check_no_memory()
+    look = _look(model, attention)
     seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise, negative)
     evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
     draw = seeded_noise(seeds) if noise is None else partial(_own, noise)
@@ -196,10 +209,10 @@ def follow(
     def steps(x: Tensor, index: int) -> Iterator[Step]:
         while index < len(chain.pairs):
             for step in chain.steps(evaluate, model.schedule, x, draw, index):
-                given, index = step.clone(), index + 1
+                given, index = look(step, x, label_ids), index + 1
                 changed = on_step(given) if on_step is not None else None
+                x = step.x if changed is None else _state(changed, step.x)
                 if changed is not None:
-                    x = _state(changed, step.x)
                     given = replace(given, x=x.clone())
                 yield given
                 if step.s == stop:
@@ -208,6 +221,14 @@ def follow(
                     break  # and on from there
 
     return steps(x, first)
+
+
+def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | None], Step]:
+    """(step, its x_t, labels) -> the step as it is given, with attention if that is asked for."""
+    if not attention:
+        return lambda step, x, labels: step.clone()
+    check_attention(model)
+    return lambda step, x, labels: replace(step.clone(), attention=attention_maps(model, x, step.t, labels))
 
 
 def _asked(labels: Labels, prompts: Prompts | None) -> Labels:
@@ -274,6 +295,7 @@ def side_by_side(
     x_T: Tensor | None = None,
     prompts: Prompts | None = None,
     negative: Prompts | None = None,
+    attention: bool = False,
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
@@ -285,13 +307,14 @@ def side_by_side(
         seeds: one for each image.
         lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model", "labels", "prompts"
             and "negative" where they are not the other lanes'.
-        clip, labels, guidance, x_T, prompts, negative: as for `trajectory`.
+        clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
         ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
     """
     models = [lane.get("model", model) for lane in lanes]
     check_same_images([model, *models])
+    looks = [_look(own, attention) for own in models]
     for lane, own in zip(lanes, models, strict=True):
         _check_start(own, lane.get("start"), x_T)
         if lane.get("start") != lanes[0].get("start"):
@@ -333,11 +356,12 @@ def side_by_side(
     def steps() -> Iterator[tuple[int, Step]]:
         while states:
             lane = max(states, key=lambda i: states[i][0])
+            _, x = states[lane]
             step = next(runs[lane])
             states[lane] = step.s, step.x
             if step.s == 0:
                 del states[lane]
-            yield lane, step.clone()
+            yield lane, looks[lane](step, x, label_ids[lane])
 
     return steps()
 

@@ -41,6 +41,8 @@ class Step:
         x: x_s, (N, C, H, W), after the last step x_0.
         x0_hat: x̂_0 as seen from x_t, clipped when clip is on.
         sigma: the standard deviation of the noise really added, 0 at s = 0; a tensor like x for learned variances.
+        attention: how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), if the run was
+            asked for it.
     """
 
     index: int
@@ -49,16 +51,18 @@ class Step:
     x: Tensor
     x0_hat: Tensor
     sigma: float | Tensor
+    attention: Tensor | None = None
 
     def clone(self) -> Step:
         """The same step with tensors of its own, which may be changed."""
-        sigma = self.sigma.clone() if isinstance(self.sigma, Tensor) else self.sigma
-        return replace(self, x=self.x.clone(), x0_hat=self.x0_hat.clone(), sigma=sigma)
+        return self._each(Tensor.clone)
 
     def cpu(self) -> Step:
         """The same step with its tensors in the memory of the CPU."""
-        sigma = self.sigma.cpu() if isinstance(self.sigma, Tensor) else self.sigma
-        return replace(self, x=self.x.cpu(), x0_hat=self.x0_hat.cpu(), sigma=sigma)
+        return self._each(Tensor.cpu)
+
+    def _each(self, copied: Callable[[Tensor], Tensor]) -> Step:
+        return replace(self, **{name: copied(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
 
     def __repr__(self) -> str:
         sigma = f"{self.sigma:.3g}" if isinstance(self.sigma, (int, float)) else "a tensor"

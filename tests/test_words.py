@@ -142,6 +142,81 @@ def test_the_preview_is_the_linear_map_nearest_to_the_decoder(unconditional):
     assert torch.allclose(model.decoder.preview(2 * x) - zero, 2 * (shown - zero), atol=1e-5)
 
 
+PROMPTS = ["a red apple", "the fox"]
+
+
+@pytest.mark.parametrize("name", ["stable", "turbo"])
+def test_attention_is_the_softmax_of_every_layer_and_changes_no_picture(name, request):
+    pipeline, model = request.getfixturevalue(name)
+    told = {"prompts": PROMPTS, "negative": "green", "guidance": 3.0, "clip": False}
+    plain = list(trajectory(model, [5, 6], 3, sampler="ddim", **told))
+    steps = list(trajectory(model, [5, 6], 3, sampler="ddim", **told, attention=True))
+    layers = [layer for name, layer in pipeline.unet.named_modules() if name.endswith("attn2")]
+    seen = []
+
+    def note(layer, arguments, keywords, output):
+        seen.append((layer, arguments[0], keywords))
+
+    hooks = [layer.register_forward_hook(note, with_kwargs=True) for layer in layers]
+    try:
+        x = gaussian_batch([5, 6], 0, (4, 8, 8))
+        for step, before in zip(steps, plain, strict=True):
+            assert before.attention is None
+            assert torch.equal(step.x, before.x) and torch.equal(step.x0_hat, before.x0_hat)
+            assert step.attention.shape == (2, 77, 8, 8) and step.attention.dtype == torch.float32
+            assert torch.allclose(step.attention.sum(1), torch.ones(2, 8, 8), atol=1e-5)
+            seen.clear()
+            with torch.no_grad():
+                pipeline.unet(x, torch.tensor(step.t - 1), model.text(PROMPTS))
+                expected = np.zeros((2, 77, 8, 8))
+                for layer, hidden, keywords in seen:  # in NumPy, a head at a time
+                    q, k = layer.to_q(hidden).double().numpy(), layer.to_k(keywords["encoder_hidden_states"]).numpy()
+                    d, side = q.shape[2] // layer.heads, int(q.shape[1] ** 0.5)
+                    for i in range(0, q.shape[2], d):
+                        e = np.exp(q[..., i : i + d] @ k[..., i : i + d].swapaxes(1, 2) / d**0.5)
+                        map_ = (e / e.sum(-1, keepdims=True)).reshape(2, side, side, 77).transpose(0, 3, 1, 2)
+                        large = map_.repeat(8 // side, 2).repeat(8 // side, 3)
+                        expected += large / layer.heads / len(layers)
+            assert np.allclose(step.attention, expected, atol=1e-5)
+            x = step.x
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def test_attention_depends_on_its_own_picture_alone_and_is_that_of_lanes(turbo):
+    _, model = turbo
+    both = list(trajectory(model, [1, 2], 2, prompts=PROMPTS, attention=True))
+    alone = list(trajectory(model, [2], 2, prompts=PROMPTS[1], attention=True))
+    lanes = side_by_side(model, [2], [{"steps": 2, "prompts": prompt} for prompt in PROMPTS], attention=True)
+    lane = [step for number, step in lanes if number == 1]
+    for together, one, beside in zip(both, alone, lane, strict=True):
+        assert torch.equal(together.attention[1:], one.attention) and torch.equal(one.attention, beside.attention)
+    cut = list(trajectory(model, [2], 2, prompts=PROMPTS[1], attention=True, after=alone[0]))
+    assert torch.equal(cut[0].attention, alone[1].attention)
+
+
+def test_attention_needs_words(unconditional):
+    for model in (unconditional[1], load("mnist-tiny", **WHERE)):
+        with pytest.raises(ValueError, match="no attention"):
+            trajectory(model, [1], 2, attention=True)
+        with pytest.raises(ValueError, match="no attention"):
+            side_by_side(model, [1], [{"steps": 2}], attention=True)
+
+
+def test_words_of_a_prompt_have_the_numbers_of_their_tokens(turbo):
+    text = turbo[1].text
+    words = text.words("  The fox   ofa ")
+    assert [word for word, _ in words] == ["The", "fox", "ofa"]
+    tokens = text.tokens(["  The fox   ofa "])[0].tolist()
+    for word, numbers in words:
+        assert "".join(text.tokenizer.convert_ids_to_tokens([tokens[i] for i in numbers])) == f"{word.lower()}</w>"
+    assert [i for _, numbers in words for i in numbers] == list(range(1, 10))  # "of" alone is one token
+    assert text.words("") == []
+    long = text.words("a " * 200)
+    assert len(long) == 75 and long[-1] == ("a", (75,))
+
+
 REFUSED_RUNS = {
     "labels and prompts": ({"prompts": "fox", "labels": 1}, "not both"),
     "another number of prompts": ({"prompts": ["fox"]}, "one per image"),

@@ -39,6 +39,11 @@ class LentNetwork:
         """The same with gradients with respect to x."""
         return getattr(self._network, "with_gradients", self)(*inputs)
 
+    def attention(self, *inputs: Any) -> Any:
+        """How much each place looks at each word."""
+        network: Any = self._network
+        return network.attention(*inputs)
+
     def give_back(self) -> None:
         """Let go of the network, until `take`."""
         self._network = None

@@ -53,6 +53,13 @@ class EngineNetwork(Protocol):
         """
         ...
 
+    def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
+        """Of a network that is told words: how much each place of x looks at each token, (N, L, H, W).
+
+        states: what the words are to the network, (N, L, D). In PyTorch and float32 too, and raises as those do.
+        """
+        ...
+
 
 @lru_cache(maxsize=1)
 def bf16_is_fast() -> bool:

@@ -80,6 +80,15 @@ class ClipText:
         found = self.tokenizer(list(prompts), padding="max_length", max_length=self.length, truncation=True)
         return torch.tensor(found["input_ids"])
 
+    def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
+        """The words of a prompt and the numbers of their tokens, 0..L − 1, those that the encoder reads."""
+        found = self.tokenizer(prompt, max_length=self.length, truncation=True)
+        numbers: dict[int, list[int]] = {}
+        for token, word in enumerate(found.word_ids()):
+            if word is not None:  # as for start and end
+                numbers.setdefault(word, []).append(token)
+        return [(prompt[slice(*found.word_to_chars(word))], tuple(tokens)) for word, tokens in numbers.items()]
+
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         once = list(dict.fromkeys(prompts))

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from ddpm_core import files, from_diffusers
 from ddpm_core.engines import common
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
-from ddpm_core.engines.torch import Gradients
+from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic, Precision
 
@@ -84,7 +84,7 @@ class OpenVINONetwork:
         self._precision = precision
         self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
-        self.with_gradients = Gradients(unet, self.device, exact)
+        self.with_gradients = ExactNetwork(unet, self.device, exact)
         self.description = f"OpenVINO · cpu · {precision}{why}"
         weights = unet.state_dict()
         if owned and precision == "bf16":
@@ -134,6 +134,10 @@ class OpenVINONetwork:
                 start += size
         output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         return torch.from_numpy(output).to(x.device, x.dtype)
+
+    def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
+        """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
+        return self.with_gradients.attention(x, t_index, states)
 
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""

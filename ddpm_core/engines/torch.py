@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ddpm_core.engines.attention import CrossAttention
 from ddpm_core.engines.common import DTYPES, example_inputs, forbid_tf32, in_two_parts, weight_bytes
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic
@@ -94,8 +95,8 @@ def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: 
     return evaluate(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
 
 
-class Gradients:
-    """Evaluates a network with gradients with respect to x, in PyTorch and float32, whatever the engine is.
+class ExactNetwork:
+    """Evaluates a network in PyTorch and float32, whatever the engine is: with gradients with respect to x.
 
     unet: the engine's, which may hold rounded weights. exact: reads the network with the weights of its file; what it
     returns is kept.
@@ -104,13 +105,24 @@ class Gradients:
     def __init__(self, unet: UNet2DModel, device: torch.device, exact: Callable[[], UNet2DModel] | None):
         self._unet, self._device, self._exact = unet, device, exact
         self._found: UNet2DModel | None = None
-        self._lock = threading.Lock()
+        self._attention: CrossAttention | None = None
+        self._lock = threading.RLock()
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        return _in_chunks(partial(_output, self._network()), self._device, x, t_index, labels)
+
+    def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
+        """The maps of `CrossAttention`, with the dtype and on the device of x."""
+        with self._lock:
+            if self._attention is None:
+                self._attention = CrossAttention(self._network())
+        return _in_chunks(self._attention, self._device, x, t_index, states)
+
+    def _network(self) -> Any:
         with self._lock:
             if self._found is None:
                 self._found = self._float32()
-        return _in_chunks(partial(_output, self._found), self._device, x, t_index, labels)
+            return self._found
 
     @property
     def memory(self) -> int:
@@ -127,7 +139,9 @@ class Gradients:
             for name, weight in found.named_parameters()
         )
         if found is None or not same:
-            raise ValueError("gradients need the exact weights, and here they are rounded: load with precision='fp32'")
+            raise ValueError(
+                "gradients and attention need the exact weights, and here they are rounded: load with precision='fp32'"
+            )
         nn.Module.to(found, self._device)
         return found.eval().requires_grad_(False)
 
@@ -158,7 +172,7 @@ class TorchNetwork:
         moved(unet, device, DTYPES[precision], memory_format=torch.channels_last)
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
-        self.with_gradients = Gradients(unet, device, exact)
+        self.with_gradients = ExactNetwork(unet, device, exact)
         self.description = f"{self.name} · {device.type} · {precision}"
         if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
             unet.register_module("conv_in", _InputConv(unet.conv_in))
@@ -176,6 +190,10 @@ class TorchNetwork:
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
         return _in_chunks(self._forward, self.device, x, t_index, labels)
+
+    def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
+        """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
+        return self.with_gradients.attention(x, t_index, states)
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         return _output(self.unet, *inputs)
