@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from typing import Any
+from unittest import mock
 
 from ui import temporary, zero
 
@@ -13,3 +16,15 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(1 << 62))
 temporary.use_private_folder()
 zero.prepare()
+
+
+def _file(thing: Any, getfile: Any = inspect.getfile) -> str:
+    if isinstance(thing, type) and thing.__module__.startswith("gradio."):
+        raise OSError("no file")
+    return getfile(thing)
+
+
+# gradio parses the source of each of its components when it is imported, and writes a stub of it for editors, which is
+# half of the time. It leaves out classes that are of no file.
+with mock.patch("inspect.getfile", _file):
+    import gradio as gradio
