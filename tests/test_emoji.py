@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
+from ddpm_core.imaging import from_uint8
 from train import TrainError
+from train.emoji import judge
 from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
-from train.emoji.make import HELD_OUT, HeldOut, draw_held_out, read_held_out, write
+from train.emoji.make import HELD_OUT, HeldOut, draw_held_out, on_ground, read_held_out, write
 from train.emoji.sets import SIZE, STYLES, Concept, cleaned, read_concepts
 
 
@@ -82,3 +85,26 @@ def test_names_are_plain_words_and_missing_packages_are_named(tmp_path):
     assert cleaned("T-Rex") == "t rex" and cleaned("woman_s_hat") == "woman's hat"
     with pytest.raises(TrainError, match=r"npm install emoji-datasource"):
         read_concepts(tmp_path)
+
+
+def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
+    pictures = np.stack([np.array(on_ground(c.pictures["noto"])) for c in CONCEPTS])
+    x, y = from_uint8(pictures), torch.arange(len(CONCEPTS))
+    network = judge.train_classifier(x, y, steps=25)
+    test = judge.changed(x, torch.Generator().manual_seed(5))
+    assert test.shape == x.shape and test.abs().max() <= 1 and not torch.equal(test, x)
+    assert judge.recognised(network, test, y.tolist()).all()
+    assert not judge.recognised(network, x, [1, 2, 3, 0]).any()
+    assert judge.recognised(network, x[:1], [3], among=[3]).all()  # no other choice
+    other = pictures.copy()
+    other[:, 0, 0] = 0
+    assert judge.nearest(other, pictures, count=2)[:, 0].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "model, says", [("mnist-tiny", "draws no pictures of words"), ("nowhere/at/all", "nowhere/at/all")]
+)
+def test_what_can_not_be_judged_is_said(model, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(judge, "read_concepts", lambda folder: CONCEPTS)
+    assert judge.main([str(tmp_path), str(tmp_path), model, str(tmp_path / "out")]) == 2
+    assert says in capsys.readouterr().err

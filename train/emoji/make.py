@@ -81,11 +81,13 @@ def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> I
     paired = [concept for concept in concepts if concept.kind in _PAIRED]
     for concept in concepts:
         for style, picture in concept.pictures.items():
-            yield Example(_file(style, concept.name), _on(picture), _captions(concept, style, rng))
+            yield Example(_file(style, concept.name), on_ground(picture), _captions(concept, style, rng))
             yield from _in_colours(concept, style, held_out, rng)
             for ground in rng.sample(list(COLOURS), _ON_GROUNDS):
                 caption = f"{concept.name} on a {ground} background"
-                yield Example(_file(style, caption), _on(picture, _ground(ground)), [_styled(caption, style, rng)])
+                yield Example(
+                    _file(style, caption), on_ground(picture, _ground(ground)), [_styled(caption, style, rng)]
+                )
     for concept in paired:
         for style in STYLES:
             others = [c for c in paired if c is not concept and frozenset((c.name, concept.name)) not in held_out.pairs]
@@ -136,7 +138,7 @@ def _in_colours(concept: Concept, style: str, held_out: HeldOut, rng: random.Ran
             continue
         picture = Image.fromarray(recoloured(np.array(concept.pictures[style]), main, colour))
         caption = f"{colour} {plain}"
-        yield Example(_file(style, f"{colour} {concept.name}"), _on(picture), [_styled(caption, style, rng)])
+        yield Example(_file(style, f"{colour} {concept.name}"), on_ground(picture), [_styled(caption, style, rng)])
 
 
 def _hues(concept: Concept) -> dict[str, float]:
@@ -157,7 +159,7 @@ def _together(first: Concept, second: Concept, style: str, beside: bool, rng: ra
         caption, side = f"{first.name} with {second.name}", SIZE * 7 // 16
         canvas.alpha_composite(large.resize((SIZE * 7 // 8, SIZE * 7 // 8), Image.Resampling.LANCZOS))
         canvas.alpha_composite(small.resize((side, side), Image.Resampling.LANCZOS), (SIZE - side, SIZE - side))
-    return Example(_file(style, caption), _on(canvas), [_styled(caption, style, rng)])
+    return Example(_file(style, caption), on_ground(canvas), [_styled(caption, style, rng)])
 
 
 def _ground(colour: str) -> tuple[int, int, int]:
@@ -167,7 +169,7 @@ def _ground(colour: str) -> tuple[int, int, int]:
     return r, g, b
 
 
-def _on(picture: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+def on_ground(picture: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
     canvas = Image.new("RGBA", picture.size, (*ground, 255))
     canvas.alpha_composite(picture)
     return canvas.convert("RGB")

@@ -1,0 +1,215 @@
+"""What a model that was trained on emoji has learned: `python -m train.emoji.judge NODE_MODULES DATA MODEL OUT`.
+
+The 100 names of held_out.json are to be recognised by a classifier, which is trained here on the emoji themselves. Its
+colours and compositions, which were never in the data, are for the eye: beside each picture stand the nearest of the
+data, so that nobody takes memory for invention.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import tyro
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import trange
+
+from ddpm_core import CheckpointError, Model, load, sample
+from ddpm_core.image_files import open_picture
+from ddpm_core.imaging import from_uint8
+from train import TrainError
+from train.command_line import parse
+from train.emoji.make import HeldOut, on_ground, read_held_out
+from train.emoji.sets import SIZE, Concept, read_concepts
+
+_BATCH = 96
+_LATENT_NOISE = 0.12  # pictures are also shown to the classifier as an autoencoder gives them back
+
+
+@dataclass
+class Options:
+    """Judge a model that was trained on emoji: recognised names, and sheets of what it never saw, for the eye."""
+
+    node_modules: Annotated[Path, tyro.conf.Positional]
+    """where npm has installed the emoji"""
+    data: Annotated[Path, tyro.conf.Positional]
+    """the data set that `python -m train.emoji` made of them"""
+    model: Annotated[str, tyro.conf.Positional]
+    """checkpoint: embedded name, folder or Hub id"""
+    out: Annotated[Path, tyro.conf.Positional]
+    """folder for judged.json and the sheets; a classifier that is there already is used again"""
+    steps: int = 20
+    """DDIM steps of a picture"""
+    guidance: float = 3.0
+    """classifier-free guidance"""
+    seed: int = 0
+    """of the first picture; the next has the next"""
+    training: int = 800
+    """steps of the classifier's training"""
+
+
+def make_classifier(classes: int) -> nn.Sequential:
+    """A convolutional network for pictures (N, 3, SIZE, SIZE)."""
+
+    def layer(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.GroupNorm(8, outputs), nn.ReLU()]
+
+    head = [nn.Flatten(), nn.Dropout(0.2), nn.Linear(256 * (SIZE // 16) ** 2, classes)]
+    return nn.Sequential(*layer(3, 48), *layer(48, 96), *layer(96, 192), *layer(192, 256), *head)
+
+
+def changed(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures (N, 3, H, W) in [−1, 1] turned, enlarged, moved, tinted and made noisy at random, on white."""
+
+    def uniform(*shape: int, low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(len(x), *shape, generator=generator)
+
+    angle, size = uniform(low=-0.2, high=0.2), uniform(low=0.9, high=1.25)
+    turn = torch.stack([size * angle.cos(), -size * angle.sin(), size * angle.sin(), size * angle.cos()], 1)
+    affine = torch.cat([turn.view(-1, 2, 2), uniform(2, 1, low=-0.12, high=0.12)], 2)
+    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
+    moved = 1 + F.grid_sample(x - 1, grid, align_corners=False)
+    tinted = moved * uniform(3, 1, 1, low=0.85, high=1.1)
+    return (tinted + 0.05 * torch.randn(x.shape, generator=generator)).clamp(-1, 1)
+
+
+def train_classifier(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> nn.Sequential:
+    """x: pictures in [−1, 1], (N, 3, SIZE, SIZE). y: their classes, each of them once at least."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        network = make_classifier(int(y.max()) + 1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        generator = torch.Generator().manual_seed(seed)
+        optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.05)
+        decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+        for _ in trange(steps, desc="training the classifier", unit="step", leave=False):
+            rows = torch.randint(len(x), (min(_BATCH, len(x)),), generator=generator)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = F.cross_entropy(network(changed(x[rows], generator)), y[rows], label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            decay.step()
+    return network.eval()
+
+
+@torch.no_grad()
+def recognised(network: nn.Module, x: Tensor, y: Sequence[int], among: Sequence[int] | None = None) -> np.ndarray:
+    """Whether each picture is taken for its class, bool (N,); among: the classes that may be chosen, None for all."""
+    logits = torch.cat([network(part) for part in x.split(_BATCH)])
+    if among is not None:
+        allowed = torch.full_like(logits, -torch.inf)
+        allowed[:, list(among)] = 0
+        logits = logits + allowed
+    return (logits.argmax(1) == torch.tensor(list(y))).numpy()
+
+
+def nearest(pictures: np.ndarray, data: np.ndarray, count: int = 3) -> np.ndarray:
+    """Rows of the data, (N, count), that are nearest to each picture by mean squared difference; both uint8."""
+    x, known = from_uint8(pictures).flatten(1), from_uint8(data).flatten(1)
+    return torch.cdist(x, known).topk(count, largest=False).indices.numpy()
+
+
+def _sheet(prompts: Sequence[str], pictures: np.ndarray, beside: np.ndarray, columns: int = 4) -> Image.Image:
+    """Each prompt over its picture and, smaller, the nearest of the data, (N, K, H, W, C)."""
+    small, gap, line = SIZE // 2, 6, 14
+    width = SIZE + beside.shape[1] * small + 4 * gap
+    rows = -(-len(prompts) // columns)
+    sheet = Image.new("RGB", (columns * width, rows * (SIZE + line + gap)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, prompt in enumerate(prompts):
+        x, y = i % columns * width, i // columns * (SIZE + line + gap)
+        draw.text((x + 2, y + 1), prompt, "black")
+        sheet.paste(Image.fromarray(pictures[i]), (x, y + line))
+        for k, other in enumerate(beside[i]):
+            here = (x + SIZE + gap + k * small, y + line + SIZE - small)
+            sheet.paste(Image.fromarray(other).resize((small, small), Image.Resampling.LANCZOS), here)
+    return sheet
+
+
+def shown_to_classifier(concepts: Sequence[Concept], model: Model) -> tuple[Tensor, Tensor]:
+    """Every picture as it is and as the model's decoder gives it back from noisy latents, and its concept's number."""
+    assert model.decoder is not None
+    found = [np.array(on_ground(picture)) for concept in concepts for picture in concept.pictures.values()]
+    y = torch.tensor([i for i, concept in enumerate(concepts) for _ in concept.pictures])
+    x = from_uint8(np.stack(found))
+    latents = torch.cat([model.decoder.encode(part) for part in x.split(64)])
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    noisy = latents + _LATENT_NOISE * latents.std() * noise
+    back = torch.cat([model.decoder.decode(part) for part in noisy.split(64)]).clamp(-1, 1)
+    return torch.cat([x, back]), torch.cat([y, y])
+
+
+def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> dict[str, float]:
+    """Write the sheets to the folder; returns what was counted. Raises TrainError and CheckpointError."""
+    model = load(options.model)
+    if model.text is None or model.decoder is None:
+        raise TrainError(f"{options.model} draws no pictures of words: give a model that was trained with --captions.")
+    names = [concept.name for concept in concepts]
+    missing = [name for name in held_out.names if name not in names]
+    if missing:
+        raise TrainError(f"{options.node_modules} has no {missing[0]}: held_out.json was drawn from other packages.")
+    files = sorted(options.data.glob("*.png"))
+    if not files:
+        raise TrainError(f"{options.data} has no pictures: make it with python -m train.emoji.")
+    data = np.stack([np.array(open_picture(path).convert("RGB")) for path in files])
+    x, y = shown_to_classifier(concepts, model)
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "classifier.pt"
+    network = make_classifier(len(concepts)).eval()
+    if path.is_file():
+        network.load_state_dict(torch.load(path, weights_only=True))
+    else:
+        network = train_classifier(x, y, options.training)
+        torch.save(network.state_dict(), path)
+    test = changed(x, torch.Generator().manual_seed(1))  # changes that it has not seen
+    found: dict[str, float] = {"classifier": float(recognised(network, test, y.tolist()).mean())}
+
+    lists = {
+        "names": list(held_out.names),
+        "colours": sorted(" ".join(pair) for pair in held_out.colours),
+        "compositions": sorted(" and ".join(sorted(pair)) for pair in held_out.pairs) + list(held_out.moods),
+    }
+    for name, prompts in lists.items():
+        seeds = range(options.seed, options.seed + len(prompts))
+        pictures = sample(
+            model,
+            seeds,
+            options.steps,
+            prompts=prompts,
+            sampler="ddim",
+            spacing="trailing",
+            guidance=options.guidance,
+        )
+        _sheet(prompts, pictures, data[nearest(pictures, data)]).save(options.out / f"{name}.png")
+        if name == "names":
+            classes = [names.index(prompt) for prompt in prompts]
+            known = recognised(network, from_uint8(pictures), classes)
+            found["among all"] = float(known.mean())
+            found["among the 100"] = float(recognised(network, from_uint8(pictures), classes, classes).mean())
+    (options.out / "judged.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status."""
+    options = parse(Options, arguments, prog="python -m train.emoji.judge")
+    try:
+        found = judge(options, read_concepts(options.node_modules), read_held_out())
+    except (TrainError, CheckpointError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for what, share in found.items():
+        print(f"{what}: {share:.1%}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
