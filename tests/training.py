@@ -3,9 +3,10 @@
 import multiprocessing
 import os
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import numpy as np
@@ -76,34 +77,30 @@ def process_restored():
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def command(*words: object, launcher: tuple[str, ...] = ()) -> list[str]:
-    return [sys.executable, "-m", *launcher, *(["train"] if not launcher else []), *map(str, words)]
+def forked(words: list[object], prepare: Callable[[], None] = lambda: None) -> ForkProcess:
+    """A command in a process of its own: forked, as a fresh one would import for seconds. prepare() comes first."""
 
+    def work() -> None:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        prepare()
+        os._exit(main([str(word) for word in words]))  # without what ends pytest
 
-def environment(**extra: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **extra}
+    process = multiprocessing.get_context("fork").Process(target=work, daemon=True)
+    process.start()
+    return process
 
 
 def in_two_processes(words: list[object], prepare: Callable[[int], None] = lambda rank: None) -> None:
-    """A command in two processes with gloo: as torchrun does it, but forked, as each would import for seconds.
-
-    prepare(rank) comes first in each.
-    """
+    """A command in two processes with gloo, as torchrun starts them. prepare(rank) comes first in each."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    def work(rank: int) -> None:
-        found = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
-        os.environ.update({name: str(value) for name, value in found.items()})
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-        AcceleratorState._reset_state(reset_partial_state=True)
+    def rendezvous(rank: int) -> None:
+        found = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in found.items()}, MASTER_ADDR="127.0.0.1")
         prepare(rank)
-        os._exit(main([str(word) for word in words]))  # without what ends pytest
 
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=work, args=[rank], daemon=True) for rank in range(2)]
-    for process in processes:
-        process.start()
+    processes = [forked(words, partial(rendezvous, rank)) for rank in range(2)]
     for process in processes:
         process.join(240)
     assert [process.exitcode for process in processes] == [0, 0]
