@@ -147,7 +147,7 @@ def waits(day: Day) -> Rows:
 
 def sampling(day: Day) -> Rows:
     """Milliseconds a DDIM step, by engine and batch."""
-    engines: tuple[Engine, ...] = ("torch", "compile")
+    engines: tuple[Engine, ...] = ("torch", "graph", "compile")
     for engine in engines:
         model = day.model("auto", engine)
         row: dict[str, Any] = {"engine": getattr(model.network, "description", engine)}

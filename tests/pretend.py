@@ -108,6 +108,13 @@ def _wrapped(value):
 
 def _dispatch(func, args, kwargs):
     """An operation on tensors of which at least one is the accelerator's."""
+    result = _computed(func, args, kwargs)
+    if _here.recorded is not None:
+        _here.recorded.append((func, args, kwargs, result))
+    return result
+
+
+def _computed(func, args, kwargs):
     name = func._schema.name.removeprefix("aten::")
     found = _tensors([*args, *kwargs.values()])
     foreign = [value for value in found if not isinstance(value, OnDevice) and value.ndim]
@@ -138,6 +145,7 @@ def _dispatch(func, args, kwargs):
 class _Accelerator:
     def __init__(self, kind, capability):
         self.kind, self.capability, self.device = kind, capability, torch.device(kind, 0)
+        self.recorded = None  # the operations of the graph that is recorded
         self.waits = collections.Counter()
 
     def is_meant(self, device):
@@ -229,6 +237,26 @@ def _nothing(*_, **__):
     return None
 
 
+class _Graph:
+    """A CUDA graph: its operations once more, into the memory of their first results."""
+
+    def replay(self):
+        for func, args, kwargs, result in self.recorded:
+            again = _computed(func, args, kwargs)
+            for old, new in zip(_tensors([result]), _tensors([again]), strict=True):
+                if new is not old:
+                    old.host.copy_(new.host)
+
+
+@contextlib.contextmanager
+def _recording(graph, **_):
+    _here.recorded = graph.recorded = []
+    try:
+        yield
+    finally:
+        _here.recorded = None
+
+
 def _cuda(accelerator):
     return {
         **dict.fromkeys(("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"), _nothing),
@@ -243,6 +271,10 @@ def _cuda(accelerator):
         "get_device_name": lambda *_: "Pretend GPU",
         "mem_get_info": lambda *_: (70 << 30, 80 << 30),
         "max_memory_allocated": lambda *_: 0,
+        "CUDAGraph": _Graph,
+        "graph": _recording,
+        **dict.fromkeys(("Stream", "current_stream"), lambda *_: mock.Mock()),
+        "stream": contextlib.nullcontext,
     }
 
 

@@ -122,6 +122,23 @@ def test_one_picture_is_computed_as_one(device):
     assert batches == [1]
 
 
+def test_a_graph_is_recorded_once_for_each_size_and_gives_the_same_pictures():
+    fields = {"num_classes": 2, "null_label": 2}
+    arguments = {"steps": 3, "labels": [0, 1], "guidance": 2.0}
+    expected = [ddpm_core.sample(small_model("cpu", **fields), seeds, **arguments) for seeds in ([5, 6], [7, 8])]
+    with pretend.accelerator("cuda"):
+        network = wrap(small_unet(3), "auto", "fp32", "graph")
+        model = Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
+        assert network.description.startswith("CUDA graph")
+        assert np.array_equal(ddpm_core.sample(model, [5, 6], **arguments), expected[0])
+        calls = []
+        network.unet.register_forward_pre_hook(lambda *_: calls.append(1))
+        assert np.array_equal(ddpm_core.sample(model, [7, 8], **arguments), expected[1])
+        assert not calls  # replayed
+    with pytest.warns(UserWarning, match="graphs are for CUDA"):
+        assert wrap(small_unet(), "cpu", "fp32", "graph").description.startswith("torch")
+
+
 @pytest.mark.parametrize("n", [1, 5, 8, 9, 36, 100, 700])
 def test_chunks_hold_all_images_and_are_at_least_half_full(n):
     taken = chunks(n, (256, 64, 8, 1))

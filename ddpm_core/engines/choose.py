@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import torch
 
 from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
-from ddpm_core.engines.torch import CompiledNetwork, TorchNetwork, stays_finite
+from ddpm_core.engines.torch import CompiledNetwork, GraphNetwork, TorchNetwork, stays_finite
 from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
 
@@ -55,6 +55,8 @@ def wrap(
         if engine == "compile":
             with announced("Compiling the network", progress):
                 return CompiledNetwork(unet, chosen, torch_precision(precision, chosen), exact)
+        if engine == "graph":
+            return GraphNetwork(unet, chosen, torch_precision(precision, chosen), exact)
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {_first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)

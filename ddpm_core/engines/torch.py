@@ -239,3 +239,47 @@ class CompiledNetwork(TorchNetwork):
     def _replay(self, *inputs: Tensor) -> Tensor:
         # The next replay of a CUDA graph overwrites its output: hand out a copy.
         return self._compiled(*inputs).clone()
+
+
+class GraphNetwork(TorchNetwork):
+    """TorchNetwork recorded once for each shape of a chunk, as a CUDA graph that is replayed: one launch a step."""
+
+    name = "CUDA graph"
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        device: torch.device,
+        precision: Arithmetic,
+        exact: Callable[[], UNet2DModel] | None = None,
+    ):
+        if device.type != "cuda":
+            raise RuntimeError(f"CUDA graphs are for CUDA, not for {device.type}")
+        super().__init__(unet, device, precision, exact)
+        self._recorded: dict[Any, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
+        self._lock = threading.Lock()  # a graph has one place for its inputs and one for its output
+        self(*example_inputs(unet))
+
+    def _forward(self, *inputs: Tensor) -> Tensor:
+        shapes = tuple((part.shape, part.dtype) for part in inputs)
+        with self._lock:
+            if shapes not in self._recorded:
+                self._recorded[shapes] = self._record(inputs)
+            graph, places, output = self._recorded[shapes]
+            for place, part in zip(places, inputs, strict=True):
+                place.copy_(part)
+            graph.replay()
+            return output.clone()
+
+    def _record(self, inputs: Sequence[Tensor]) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]:
+        places = [part.clone() for part in inputs]
+        aside = torch.cuda.Stream(self.device)
+        aside.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(aside):  # kernels are chosen, and libraries opened, before anything is recorded
+            for _ in range(2):
+                super()._forward(*places)
+        torch.cuda.current_stream(self.device).wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads go on meanwhile
+            output = super()._forward(*places)
+        return graph, places, output
