@@ -31,7 +31,7 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, model_pairs
 
 OnStep = Callable[[Step], "Tensor | None"]
-_OF_A_LANE = ("model", "labels", "prompts", "negative")  # besides the fields of SamplerSettings
+_OF_A_LANE = ("model", "labels", "prompts", "negative", "guidance")  # besides the fields of SamplerSettings
 
 
 @dataclass(frozen=True)
@@ -299,14 +299,14 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    Lanes of one model that are at the same t are evaluated in one batch. A lane's steps are those that `trajectory`
+    Lanes of one model and guidance that are at the same t are evaluated in one batch. A lane's steps are those that `trajectory`
     gives: the noise depends on the seeds and on the lane's own step numbers.
 
     Arguments:
         model: of lanes that name no other; models must agree in image size and channels.
         seeds: one for each image.
-        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model", "labels", "prompts"
-            and "negative" where they are not the other lanes'.
+        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model", "labels", "prompts",
+            "negative" and "guidance" where they are not the other lanes'.
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
@@ -322,22 +322,26 @@ def side_by_side(
     states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
     ready: dict[int, Denoised] = {}
     chains: list[Chain] = []
+    scales = [lane.get("guidance", guidance) for lane in lanes]
     label_ids: list[Tensor | None] = []  # of each lane
 
     def evaluate(lane: int, x: Tensor, t: int, **options: Any) -> Denoised:
         if chains[lane].own:  # it may evaluate elsewhere than at its state
             return predict(
-                models[lane], x, t, **{"labels": label_ids[lane], "guidance": guidance, "clip": clip} | options
+                models[lane], x, t, **{"labels": label_ids[lane], "guidance": scales[lane], "clip": clip} | options
             )
         if lane not in ready:
             here = [
                 other
                 for other, (time, _) in states.items()
-                if time == t and models[other] is models[lane] and not chains[other].own
+                if time == t
+                and models[other] is models[lane]
+                and scales[other] == scales[lane]
+                and not chains[other].own
             ]
             batch = torch.cat([states[other][1] for other in here])
             chosen = [ids for ids in (label_ids[other] for other in here) if ids is not None]
-            parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, guidance, clip)
+            parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, scales[lane], clip)
             split = ((None,) * len(here) if part is None else part.split(len(x)) for part in parts)
             ready.update(zip(here, map(Denoised._make, zip(*split, strict=True)), strict=True))
         return ready.pop(lane)
@@ -346,9 +350,9 @@ def side_by_side(
     for i, lane in enumerate(lanes):
         asked = _asked(lane.get("labels", labels), lane.get("prompts", prompts))
         away = lane.get("negative", negative)
-        checked, x, ids = _start(models[i], seeds, asked, guidance, x_T, negative=away)
+        checked, x, ids = _start(models[i], seeds, asked, scales[i], x_T, negative=away)
         settings = SamplerSettings(**{name: value for name, value in lane.items() if name not in _OF_A_LANE})
-        chains.append(settings.chain(models[i], guidance))
+        chains.append(settings.chain(models[i], scales[i]))
         runs.append(chains[i].steps(partial(evaluate, i), models[i].schedule, x, seeded_noise(checked)))
         label_ids.append(ids)
         states[i] = chains[i].pairs[0][0], x

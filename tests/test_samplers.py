@@ -446,13 +446,13 @@ def test_lanes_at_the_same_t_share_one_evaluation(steps, batches):
     assert seen == batches
 
 
-def test_labels_and_guidance_hold_for_every_lane():
+def test_labels_and_guidance_hold_for_every_lane_that_has_none_of_its_own():
     model = ddpm_core.load("mnist-tiny", engine="torch")
     shared = {"seeds": [1, 2], "labels": [3, 8], "guidance": 2.0}
-    lanes = [{"steps": 4, "variance": variance} for variance in ("beta", "beta_tilde")]
+    lanes = [{"steps": 4, "variance": "beta"}, {"steps": 4, "variance": "beta_tilde"}, {"steps": 4, "guidance": 1.0}]
     last = {lane: step.x for lane, step in side_by_side(model, lanes=lanes, **shared)}
     for i, lane in enumerate(lanes):
-        *_, alone = trajectory(model, **shared, **lane)
+        *_, alone = trajectory(model, **{**shared, **lane})
         assert torch.equal(last[i], alone.x)
 
 
