@@ -299,8 +299,8 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    Lanes of one model and guidance that are at the same t are evaluated in one batch. A lane's steps are those that `trajectory`
-    gives: the noise depends on the seeds and on the lane's own step numbers.
+    Lanes of one model and guidance that are at the same t are evaluated in one batch. A lane's steps are those that
+    `trajectory` gives: the noise depends on the seeds and on the lane's own step numbers.
 
     Arguments:
         model: of lanes that name no other; models must agree in image size and channels.

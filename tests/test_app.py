@@ -44,7 +44,9 @@ PARAMETERS = {
     "seed": 13,
     "count": None,
     "label": "any",
-    "guidance": 1.0,
+    "guidance": None,
+    "prompt": "",
+    "negative": "",
 }
 
 

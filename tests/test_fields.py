@@ -66,6 +66,7 @@ def test_other_seeds_are_refused_with_the_range(seed):
         {"clip": "yes"},
         {"eta": 10**400},
         {"guidance": {}},
+        {"prompt": "x" * 301},
         {"sampler": "euler"},
         {"variance": "wide"},
         {"variance": None},
@@ -156,7 +157,7 @@ def test_an_old_link_keeps_its_meaning():
 
 def test_what_a_sampler_or_a_missing_class_makes_useless_is_left_out():
     first, second = asked(eta=0.5, guidance=3, sampler_b="ddim", eta_b=0.5)
-    assert (first.eta, first.guidance, second.eta) == (0, 1, 0.5)
+    assert (first.eta, first.guidance, second.eta) == (0, None, 0.5)
     assert asked(label="cat", guidance=3)[0].guidance == 3
 
 

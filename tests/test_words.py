@@ -373,13 +373,6 @@ def test_the_command_draws_what_it_is_told(turbo, folder, tmp_path, capsys):
     assert "64×64" in capsys.readouterr().out
 
 
-def test_the_page_says_in_a_sentence_that_it_shows_no_latents(turbo, folder):
-    from ui.models import Models
-
-    with pytest.raises(CheckpointError, match="models of pixels"):
-        Models().peek(str(folder / "turbo"))
-
-
 @pytest.mark.skipif(not TRIAL.is_dir(), reason="a checkpoint beside the repository")
 def test_a_trained_checkpoint_draws_a_red_apple():
     model = load(TRIAL, **WHERE)

@@ -13,7 +13,7 @@ from ui.jobs import Job
 from ui.models import Models
 from ui.run_settings import Settings
 
-SHARED = {"seeds": range(7, 9), "clip": True, "labels": None, "guidance": None}
+SHARED = {"seeds": range(7, 9), "clip": True}
 LANES = [{"steps": 3, "sampler": "ddpm", "variance": "beta", "spacing": "linspace", "eta": 0.0}]
 
 
@@ -58,8 +58,8 @@ def test_a_run_in_the_process_with_the_gpu_gives_the_same_steps(spaces, model):
 
 def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most():
     def asked(steps, images, flop, guidance=None):
-        shared = SHARED | {"seeds": range(images), "guidance": guidance}
-        return zero.seconds(["x"], [{"steps": steps}], shared, flop)
+        shared = SHARED | {"seeds": range(images)}
+        return zero.seconds(["x"], [{"steps": steps, "guidance": guidance}], shared, flop)
 
     assert asked(10, 1, 2e9) < asked(1000, 1, 2e9) < asked(1000, 16, 2e9) < asked(1000, 16, 2e9, guidance=2.0)
     assert asked(100, 1, 5e11) > asked(100, 1, 2e9)

@@ -35,6 +35,7 @@ def summary(lanes: Sequence[Settings]) -> str:
         *([first.spacing] if _one("spacing", lanes) and first.spacing not in ("linspace", "auto", None) else []),
         " against ".join(names(lanes)) if len(lanes) < 3 else f"{len(lanes)} ways",
         *([first.label] if first.label != ANY else []),
+        *([f"“{first.prompt}”"] if first.prompt and _one("prompt", lanes) else []),
         f"seed {first.seed}",
     ]
     return " · ".join(parts)
@@ -45,8 +46,10 @@ def names(lanes: Sequence[Settings]) -> list[str]:
     return [
         ", ".join(
             [
+                *([] if _one("prompt", lanes) else [f"“{lane.prompt}”" if lane.prompt else "no words"]),
                 *([] if _one("checkpoint", lanes) else [short_name(lane.checkpoint)]),
                 sampler_and_noise(lane),
+                *([] if _one("guidance", lanes) else [f"w = {lane.guidance:g}" if lane.guidance else "its guidance"]),
                 *([] if _one("steps", lanes) else [_count(lane.steps)]),
                 *([] if _one("spacing", lanes) else [lane.spacing or "its own times"]),
             ]
@@ -71,18 +74,29 @@ def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seque
     if len(lanes) != 2:
         return ""
     noisy = [lane.adds_noise for lane in lanes]
+    told = _told(lanes)
     if not any(noisy):
-        shared = f"Both begin with the same noise and add none. {_way_on(lanes)}".strip()
+        way = _way_on(lanes) or (f"Only {told} differ." if told else "")
+        shared = f"Both begin with the same noise and add none. {way}".strip()
     elif not all(noisy):
         silent = names(lanes)[noisy.index(False)]
         shared = f"Both begin with the same noise; {silent} adds none after it."
     elif not _one("steps", lanes):
         shared = "Both begin with the same noise; their steps differ, so the noise of the steps is not shared."
     elif _one("sampler", lanes) and _one("spacing", lanes) and _one("checkpoint", lanes):
-        shared = "Both begin with the same noise, and each step adds the same noise z; only its σ differs."
+        shared = "Both begin with the same noise, and each step adds the same noise z; only "
+        if told and _one("variance", lanes) and _one("eta", lanes):
+            return f"{shared}{told} differ."
+        shared += f"its σ and {told} differ." if told else "its σ differs."
     else:
         shared = "Both begin with the same noise, and each step adds the same noise z."
     return " ".join(filter(None, [shared, _last_noise(lanes, models, steps) if any(noisy) else ""]))
+
+
+def _told(lanes: Sequence[Settings]) -> str:
+    """In what lanes are told other things to draw, "" where they are told the same."""
+    what = {"prompt": "the words", "guidance": "the scales of guidance"}
+    return " and ".join(words for name, words in what.items() if not _one(name, lanes))
 
 
 def _one(parameter: str, lanes: Sequence[Settings]) -> bool:
@@ -111,7 +125,7 @@ def _last_noise(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: S
     one_length = _one("steps", lanes)
     at = f" at {_count(lanes[0].steps)}" if one_length else ""
     adds = ", ".join(
-        f"{name} adds σ = {formats.sigma(sigma)} ({formats.grey(sigma)} grey levels)"
+        f"{name} adds σ = {formats.sigma(sigma)}{_grey_levels(sigma, models[0])}"
         for name, (sigma, _) in zip(called, here, strict=True)
     )
     hard = [name for name, (sigma, expected) in zip(called, here, strict=True) if sigma > HARD * expected]
@@ -128,6 +142,11 @@ def _last_noise(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: S
         if there is not None:
             text += f". At {_count(other)}: {' and '.join(formats.sigma(sigma) for sigma, _ in there)}"
     return text + "."
+
+
+def _grey_levels(sigma: float, model: ModelSpec) -> str:
+    """What a σ of pixels means to the eye."""
+    return "" if model.latent else f" ({formats.grey(sigma)} grey levels)"
 
 
 def _noise_left(steps: Sequence[list[Row]]) -> list[tuple[float, float]] | None:

@@ -127,13 +127,16 @@ class Seed(Whole):
 
 @dataclass(frozen=True)
 class Number(Field):
-    """A number from low to high. step: of its slider."""
+    """A number from low to high. step: of its slider. open: what no number means, "" where there must be one."""
 
     low: float = 0.0
     high: float = 1.0
     step: float = 0.01
+    open: str = ""
 
-    def check(self, value: Any) -> float:
+    def check(self, value: Any) -> float | None:
+        if self.open and value in (None, ""):
+            return None
         try:
             number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
@@ -151,6 +154,21 @@ class Text(Field):
 
     def check(self, value: object) -> str:
         return str(value or "").strip()
+
+
+@dataclass(frozen=True)
+class Prompt(Text):
+    """Words that say what to draw, in one line of at most `most` characters. Whether the model takes any is found out
+    later.
+    """
+
+    most: int = 300
+
+    def check(self, value: object) -> str:
+        text = " ".join(str(value or "").encode(errors="ignore").decode().split())  # half a surrogate pair is no text
+        if len(text) > self.most:
+            raise ValueError(f"{self.title} has at most {self.most} characters, got {len(text):,}")
+        return text
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,16 @@ def _is_hub_id(text: str) -> bool:
 
 
 def _memory(model: Model) -> int:
-    """Bytes that a model takes now, as its engine says."""
-    return getattr(model.network, "memory", 0)
+    """Bytes that a model takes now, as its engine says, with those of a latent model's other networks."""
+    others = sum(weight.nbytes for part in _others(model) for weight in part.parameters())
+    return getattr(model.network, "memory", 0) + others
+
+
+def _others(model: Model) -> list[Any]:
+    """The autoencoder and the text encoder of a model, where it has any."""
+    names = {"decoder": "autoencoder", "text": "encoder"}
+    found = (getattr(getattr(model, part, None), network, None) for part, network in names.items())
+    return [network for network in found if network is not None]
 
 
 def _stamp(where: refs.Ref) -> Stamp:
@@ -49,17 +57,6 @@ def _stamp(where: refs.Ref) -> Stamp:
     except (OSError, refs.CheckpointError):
         return None
     return tuple((name, state.st_mtime_ns, state.st_size, state.st_ino) for name, state in states)
-
-
-def _check(checkpoint: refs.LocalCheckpoint) -> dict[str, Any]:
-    """`spec.check`, and CheckpointError for a latent model, which this page can't show."""
-    config = spec.check(checkpoint)
-    if checkpoint.layout.decoder:
-        raise refs.CheckpointError(
-            f"{checkpoint.ref} draws in the latents of an autoencoder, and this page shows models of pixels: use "
-            "ddpm_core.sample or `python -m ddpm_core sample`"
-        )
-    return config
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,9 @@ class Models:
         self.takes_any = not public or allow_hub  # any Hub id
         folder = refs.parse(first).folder if public and first not in refs.embedded() and first else None
         hub_id = [first] if _is_hub_id(first) and folder is None else []
-        self.offered = tuple(dict.fromkeys([*EMBEDDED, *refs.embedded(), *OFFERED, *hub_id]))
+        shipped = refs.embedded()
+        first_ones = [ref for ref in EMBEDDED if ref in shipped]
+        self.offered = tuple(dict.fromkeys([*first_ones, *shipped, *OFFERED, *hub_id]))
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, hub.Status] = OrderedDict()
@@ -146,7 +145,7 @@ class Models:
         from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
 
         found = hub.here(self.parse(ref))
-        return network_cost(_check(found)).flop if found else None
+        return network_cost(spec.check(found)).flop if found else None
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
@@ -157,7 +156,7 @@ class Models:
         def allow(size: int, folder: Path) -> None:
             self.limits.check_download(short_name(ref), size, folder)
 
-        hub.fetch(self.parse(ref), _check, progress, allow)
+        hub.fetch(self.parse(ref), spec.check, progress, allow)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -176,7 +175,9 @@ class Models:
         from ddpm_core.checkpoint.cost import network_cost
 
         if found := hub.here(self.parse(ref)):
-            self.limits.check_model(short_name(ref), 4 * network_cost(_check(found)).parameters)
+            parts = (found.layout.decoder, found.layout.text)
+            others = sum((found.folder / part[1]).stat().st_size for part in parts if part)
+            self.limits.check_model(short_name(ref), 4 * network_cost(spec.check(found)).parameters + others)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)
@@ -233,7 +234,7 @@ class Models:
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
         found = hub.here(self.parse(ref))
-        return spec.read(found).spec if found and _check(found) else None
+        return spec.read(found).spec if found else None
 
     def known(self, ref: str) -> ModelSpec | None:
         """The model if it is in memory, else what `peek` returns."""

@@ -21,13 +21,17 @@ COUNT, STEPS = 4, 50  # pictures and steps of a new page's run
 QUICK = 3.0  # seconds: runs that take less start by themselves
 PATIENCE = 5.0  # seconds that they may take
 EXAMPLES = 10  # pictures of a shipped set to choose from
+PROMPTS = (  # to try: things, colours, colours that no picture had, and what is made of two
+    *("red apple", "green apple", "blue apple", "red heart", "smiling face", "cat face", "fox", "green fox"),
+    *("cat with sunglasses", "sun", "pizza", "rocket"),
+)
 
 
 def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     """What a form offers for a checkpoint, as far as its files are here. Raises CheckpointError for one that is not.
 
-    {name, here, revision, T, steps: [least, most, usual], samplers and variances: [title, name], labels, clip, count,
-    student, set, examples}
+    {name, here, revision, T, steps: [least, most, usual], samplers and variances: [title, name], labels, latent,
+    prompts, clip, count, student, set, examples}; prompts: to try, none where the model takes no words
     """
     model = lab.models.known(ref)
     about = {"ref": ref, "name": short_name(ref), "here": model is not None, "count": default_count(ref, lab.pace)}
@@ -45,6 +49,8 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
         "variances": [[formats.VARIANCE_CHOICE[name], name] for name in variances(model)],
         "variance": model.variance,
         "labels": names if model.null_label is None else [ANY, *names] if names else [],
+        "latent": model.latent,
+        "prompts": PROMPTS if model.words else (),
         "clip": model.clip,
         "student": model.student is not None,
         "set": {"title": pictures.title, "count": len(pictures.images)} if pictures else None,

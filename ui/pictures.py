@@ -134,15 +134,16 @@ def frame_format(size: int, channels: int) -> str:
     return "bmp" if size <= LOSSLESS else "jpeg"
 
 
-def kept_steps(steps: int, size: int, count: int, channels: int = 3) -> set[int]:
-    """The step indices whose frames are kept: all, or as many as fit into FRAME_BYTES, evenly spaced, with both ends.
+def kept_steps(steps: int, size: int, count: int, channels: int = 3, most: int = 1_000_000) -> set[int]:
+    """The step indices whose frames are kept: all, or as many as fit into FRAME_BYTES, at most `most`, evenly spaced,
+    with both ends.
 
     count: pictures in a frame, those of other lanes included. A pixel of noise in a data-URI takes 4 bytes as BMP, 1.2
     as JPEG of quality 80, and 1.4 per channel as PNG (measured: 4.13, 1.09 and 1.34).
     """
     picture = {"bmp": size**2 * 4 + 400, "jpeg": size**2 * 1.2 + 1000, "png": size**2 * 1.4 * channels + 400}
     frame = 2 * count * picture[frame_format(size, channels)]
-    fit = max(2, int(FRAME_BYTES / frame))
+    fit = max(2, min(most, int(FRAME_BYTES / frame)))
     if steps <= fit:
         return set(range(steps))
     return {round(i * (steps - 1) / (fit - 1)) for i in range(fit)}

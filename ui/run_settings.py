@@ -11,12 +11,27 @@ from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Var
 from ddpm_core.prediction import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui import formats
-from ui.fields import ANY, Choice, ClassName, Number, Reference, Request, Seed, Switch, Whole, declare, shown
+from ui.fields import (
+    ANY,
+    Choice,
+    ClassName,
+    Number,
+    Prompt,
+    Reference,
+    Request,
+    Seed,
+    Switch,
+    Whole,
+    declare,
+    shown,
+)
+from ui.offered import usual_guidance
 from ui.offers import class_names
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
 
-LANE = ("checkpoint", "sampler", "steps", "spacing", "variance", "eta")  # what a second lane has of its own
+# What a second lane has of its own.
+LANE = ("checkpoint", "prompt", "sampler", "steps", "spacing", "variance", "eta", "guidance")
 
 CHECKPOINT = Reference("checkpoint", "Model")
 SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=formats.SAMPLER, more=True)
@@ -39,6 +54,16 @@ VARIANCE = Choice(
 )
 ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
 LABEL = ClassName("class", help="What to draw; any: the model chooses")
+PROMPT = Prompt("The prompt", help="What to draw, in words", placeholder="a red apple")
+GUIDANCE = Number(
+    "Guidance",
+    help="ε = ε_∅ + w (ε_c − ε_∅): 1 is none. Needs a class or words",
+    more=True,
+    low=0,
+    high=10,
+    step=0.1,
+    open="its own",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +71,7 @@ class Settings(Request):
     """One run, checked as far as possible without its model. Image i has seed + i."""
 
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
+    prompt: str = declare(PROMPT, "")
     steps: int = declare(STEPS, 50)
     variance: Variance = declare(VARIANCE, "beta_tilde")
     seed: int = declare(Seed("The seed", help="Fixes all the noise"), defaults.SEED)
@@ -54,11 +80,10 @@ class Settings(Request):
     # None, once resolved: a student's own times
     spacing: Spacing | Literal["auto"] | None = declare(SPACING, AUTO)
     eta: float = declare(ETA, 0.0)
-    guidance: float = declare(
-        Number(
-            "Guidance", help="ε = ε_∅ + w (ε_c − ε_∅): 1 is none. Needs a class", low=0, high=10, step=0.1, more=True
-        ),
-        1.0,
+    # None, until it is resolved: what suits the model
+    guidance: float | None = declare(GUIDANCE, None)
+    negative: str = declare(
+        Prompt("The negative prompt", "Not", "Words that guidance leads away from", True, "blurred"), ""
     )
     count: int = declare(
         Whole("The number of images", "Pictures", "Picture i has the seed + i", True, 1, 16, slider=True), 4
@@ -75,7 +100,7 @@ class Settings(Request):
     @property
     def batch(self) -> int:
         """Images per step that the network evaluates: guidance evaluates each with and without its label."""
-        return self.count * (1 if self.guidance == 1 else 2)
+        return self.count * (1 if self.guidance in (None, 1) else 2)
 
     @property
     def adds_noise(self) -> bool:
@@ -93,9 +118,9 @@ class Settings(Request):
         return (self,)
 
     def plain(self) -> Settings:
-        """One run without what does nothing: guidance without a class, η of other samplers than DDIM."""
+        """One run without what does nothing: guidance without class or words, η of other samplers than DDIM."""
         one = {row.name: getattr(self, row.name) for row in fields(Settings)}
-        if self.label == ANY:
+        if self.label == ANY and not self.prompt and not self.negative:
             one["guidance"] = Settings.guidance
         if self.sampler != "ddim":
             one["eta"] = Settings.eta
@@ -104,7 +129,10 @@ class Settings(Request):
     def resolved(self, model: ModelSpec) -> Settings:
         """The same, with what suits the model and the sampler for everything that was left open."""
         spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
-        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing)
+        asked = self.prompt or self.negative
+        usual = usual_guidance(self.checkpoint) if model.words and asked else 1.0
+        guidance = usual if self.guidance is None else self.guidance
+        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing, guidance=guidance)
 
     def arguments(self, model: ModelSpec) -> dict[str, Any]:
         """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model
@@ -119,7 +147,15 @@ class Settings(Request):
             "clip": self.clip,
             "labels": self._class(model),
             "guidance": None if self.guidance == 1 else self.guidance,
+            **self._words(model),
         }
+
+    def _words(self, model: ModelSpec) -> dict[str, str]:
+        if model.words:
+            return {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
+        if self.prompt or self.negative:
+            raise ValueError("This checkpoint is not told in words what to draw: leave out the prompt")
+        return {}
 
     def _class(self, model: ModelSpec) -> int | None:
         if self.label == ANY:

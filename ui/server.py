@@ -296,9 +296,12 @@ PARAMETERS = (
     "count",
     "label",
     "guidance",
+    "prompt",
+    "negative",
 )
-# Left to the checkpoint: its own clipping, and as many images as the page starts with, 4 or 1 where 4 take over 5 s.
-OPEN = {"clip": bool | None, "count": int | None}
+# Left to the checkpoint: its own clipping and guidance, and as many images as the page starts with, 4 or 1 where 4 take
+# over 5 s.
+OPEN = {"clip": bool | None, "count": int | None, "guidance": float | None}
 
 
 def _with_parameters(

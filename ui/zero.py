@@ -37,9 +37,10 @@ class Interrupted(ValueError):
 
 def seconds(refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float) -> int:
     """How long a run needs the GPU, from its steps, its larger network and its number of images. At most MOST."""
-    batch = len(shared["seeds"]) * (1 if shared["guidance"] is None else 2)
-    steps = sum(lane["steps"] for lane in lanes)
-    return min(MOST, math.ceil(START + steps * (STEP + batch * flop / SPEED)))
+    images = len(shared["seeds"])
+    batches = [images * (1 if lane.get("guidance") is None else 2) for lane in lanes]
+    work = sum(lane["steps"] * (STEP + n * flop / SPEED) for lane, n in zip(lanes, batches, strict=True))
+    return min(MOST, math.ceil(START + work))
 
 
 def _steps(

@@ -13,7 +13,7 @@ from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.process import to_device
 
 Autoencoder = AutoencoderKL | AutoencoderTiny | VQModel
-_PROBES, _SIDE = 256, 4  # latents that are decoded for the preview's colours, each over so many numbers a side
+_PROBES, _SIDE = 64, 4  # latents that are decoded for the preview's colours, each over so many numbers a side
 
 
 class TorchDecoder:
@@ -57,9 +57,9 @@ class TorchDecoder:
 
     def _fitted(self, channels: int) -> Tensor:
         """By least squares, from what the decoder makes of latents that are the same everywhere."""
-        probes = torch.randn(_PROBES, channels, generator=torch.Generator().manual_seed(0))
+        probes = torch.randn(max(_PROBES, 2 * channels), channels, generator=torch.Generator().manual_seed(0))
         pictures = self.decode(probes[:, :, None, None].expand(-1, -1, _SIDE, _SIDE))
-        rows = torch.cat([probes, torch.ones(_PROBES, 1)], 1)
+        rows = torch.cat([probes, torch.ones(len(probes), 1)], 1)
         return torch.linalg.lstsq(rows, pictures.mean((2, 3))).solution
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ddpm_core import imaging
+from ddpm_core.model import ModelSpec
 from ddpm_core.noise import gaussian_batch
 from ui import captions
 from ui.fields import ANY
@@ -38,6 +39,8 @@ class Saved(Protocol):
 
     @property
     def request(self) -> Settings: ...
+    @property
+    def models(self) -> Sequence[ModelSpec]: ...
     @property
     def lanes(self) -> Sequence[Settings]: ...
     @property
@@ -67,7 +70,7 @@ def save(run: Saved, kind: str, about: About) -> tuple[str, bytes]:
 def settings(run: Saved, frames: Sequence[Mapping[int, Any]], about: About) -> str:
     """The settings of a run as JSON, enough to repeat it: what its lanes share, and of each lane what is its own."""
     first, known = run.lanes[0], dict(zip(run.refs, about, strict=False))
-    content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "guidance", "clip")}
+    content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "negative", "clip")}
     content["lanes"] = [
         {name: getattr(lane, name) for name in LANE}
         | dict(known.get(lane.checkpoint, {}))
@@ -130,15 +133,16 @@ def _csv(run: Saved, frames: Frames, about: str) -> bytes:
     """A row for each lane: what it is, and what each step did."""
     lines = ["lane,name,step,t,s,alpha_bar_t,sigma"]
     for number, (name, steps) in enumerate(zip(captions.names(run.lanes), run.steps, strict=True)):
+        quoted = name.replace('"', '""')  # a prompt may have any
         for k, (t, s, alpha_bar, sigma) in enumerate(steps):
-            lines.append(f'{number},"{name}",{k},{t},{s},{alpha_bar!r},{"" if sigma is None else repr(sigma)}')
+            lines.append(f'{number},"{quoted}",{k},{t},{s},{alpha_bar!r},{"" if sigma is None else repr(sigma)}')
     return ("\n".join(lines) + "\n").encode()
 
 
 def _zip(run: Saved, frames: Frames, about: str) -> bytes:
-    """settings.json, x_T.npy and x_0.npy (float32, N × C × H × W), every kept x_t as PNG."""
-    first = next(lane[max(lane)] for lane in frames if lane)
-    shape = np.moveaxis(first, -1, 1).shape[1:]
+    """settings.json, x_T.npy and x_0.npy (float32, N × C × H × W; latents are not decoded), every kept x_t as PNG."""
+    model = run.models[0]
+    shape = (model.channels, model.image_size, model.image_size)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as out:  # its files are compressed already
         out.writestr("settings.json", json.dumps(json.loads(about), indent=2, ensure_ascii=False))
@@ -220,6 +224,8 @@ def _stem(run: Saved, frames: Sequence[Mapping[int, Any]]) -> str:
                 parts.append(short_name(lane.checkpoint))
             if not number and lane.label != ANY:
                 parts.append(lane.label)
+            if lane.prompt and (not number or lane.prompt != first.prompt):
+                parts.append(lane.prompt[:40])
             parts.append(f"{lane.steps} steps" if done == lane.steps else f"step {done} of {lane.steps}")
             ways = {"ddpm": lane.variance, "ddim": f"ddim eta {lane.eta:g}"}
             parts.append(ways.get(lane.sampler, lane.sampler))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint import latent_config, refs
 from ddpm_core.model import ModelSpec, Source
 from ui.captions import Row
 from ui.models import revision
@@ -45,8 +47,13 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
     Raises ValueError, with the reason, for a model that only this page has.
     """
     first, model = lanes[0], models[0]
-    shared = {"seeds": first.seeds, "clip": first.clip, **_labels(first, model)}
-    ways = [lane.sampling for lane in lanes]
+    told = [_told(lane, own) for lane, own in zip(lanes, models, strict=True)]
+    same = {name: value for name, value in told[0].items() if all(one.get(name) == value for one in told)}
+    shared = {"seeds": first.seeds, "clip": first.clip, **same}
+    ways = [
+        lane.sampling | {name: value for name, value in own.items() if name not in same}
+        for lane, own in zip(lanes, told, strict=True)
+    ]
     lines = [
         "from PIL import Image",
         "",
@@ -59,16 +66,15 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
         lines += [f"for seed, image in zip({first.seeds!r}, images):"]
         lines += ['    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")']
         return "\n".join(lines) + "\n"
-    lines[2:3] = ["import ddpm_core", "from ddpm_core.imaging import to_uint8"]
     written = [repr(way) for way in ways]
     if lanes[1].checkpoint != first.checkpoint:
         lines += [f"other = ddpm_core.load({reference(lanes[1].checkpoint, models[1])!r})"]
-        own = f"'labels': {_labels(lanes[1], models[1]).get('labels')}"
-        written[1] = f"{written[1][:-1]}, 'model': other, {own}}}"
+        written[1] = f"{written[1][:-1]}, 'model': other}}"
     lines += ["lanes = [", *(f"    {way}," for way in written), "]"]
     lines += ["last = {}", f"for lane, step in ddpm_core.side_by_side(model, lanes=lanes, {_arguments(shared)}):"]
     lines += ["    last[lane] = step.x", "for lane, x in last.items():"]
-    lines += [f"    for seed, image in zip({first.seeds!r}, to_uint8(x)):"]
+    own = "model" if lanes[1].checkpoint == first.checkpoint else "[model, other][lane]"
+    lines += [f"    for seed, image in zip({first.seeds!r}, {own}.pictures(x)):"]
     lines += ['        Image.fromarray(image.squeeze()).save(f"lane-{lane}-seed-{seed}.png")']
     return "\n".join(lines) + "\n"
 
@@ -92,15 +98,20 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     unet, _ = _diffusers_parts(_source(model))
     size = model.image_size
     call, guided = _call(run, model)
+    kind = "UNet2DConditionModel" if model.words else "UNet2DModel"
+    latent = _latent(model)
     return "\n".join(
         [
             "import numpy as np",
             "import torch",
+            f"from diffusers import {', '.join(sorted([*sampler.classes, kind, *latent.classes]))}",
             *sampler.imports,
             "from PIL import Image",
+            *latent.imports,
             "",
             f"seeds = {run.seeds!r}",
-            f"unet = UNet2DModel.from_pretrained({', '.join(unet)})",
+            f"unet = {kind}.from_pretrained({', '.join(unet)})",
+            *latent.load,
             *sampler.scheduler,
             "",
             "",
@@ -117,6 +128,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
             "    with torch.no_grad():",
             f"        output = {call}",
             *sampler.step,
+            *latent.decode,
             "images = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()",
             "for seed, image in zip(seeds, images):",
             '    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")',
@@ -127,8 +139,10 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
 
 @dataclass(frozen=True)
 class _Sampler:
-    """The lines of a script that depend on the sampler. before, step: in the loop, around the network's call."""
+    """The lines of a script that depend on the sampler. classes: of diffusers. before, step: in the loop, around the
+    network's call."""
 
+    classes: list[str]
     imports: list[str]
     scheduler: list[str]
     before: list[str]
@@ -140,7 +154,8 @@ def _ancestral(run: Settings, model: ModelSpec, times: str) -> _Sampler:
     _, scheduler = _diffusers_parts(_source(model))
     kind = {"beta": "fixed_large", "beta_tilde": "fixed_small"}[run.variance]
     return _Sampler(
-        ["from diffusers import DDPMScheduler, UNet2DModel", "from diffusers.schedulers import scheduling_ddpm"],
+        ["DDPMScheduler"],
+        ["from diffusers.schedulers import scheduling_ddpm"],
         [
             f"scheduler = DDPMScheduler.from_pretrained({', '.join(scheduler)}, variance_type={kind!r},",
             f"                                          clip_sample={run.clip})",
@@ -165,7 +180,8 @@ def _solver(run: Settings, model: ModelSpec, times: str) -> _Sampler:
         "x0": "output",
     }[model.prediction]
     return _Sampler(
-        [f"from diffusers import DDPMScheduler, {name}, UNet2DModel"],
+        ["DDPMScheduler", name],
+        [],
         [
             f"alpha_bar = DDPMScheduler.from_pretrained({', '.join(scheduler)}).alphas_cumprod",
             f"times = {times}",
@@ -184,14 +200,55 @@ def _solver(run: Settings, model: ModelSpec, times: str) -> _Sampler:
     )
 
 
+@dataclass(frozen=True)
+class _Latent:
+    """The lines of a script that a latent model needs besides. classes: of diffusers."""
+
+    classes: list[str]
+    imports: list[str]
+    load: list[str]
+    decode: list[str]
+
+
+def _latent(model: ModelSpec) -> _Latent:
+    source = _source(model)
+    folder = next((name for name in ("vae", "vqvae") if model.latent and (_folder(source) / name).is_dir()), None)
+    if folder is None:
+        return _Latent([], [], [], [])
+    config = json.loads((_folder(source) / folder / "config.json").read_text(encoding="utf-8"))
+    scale, shift = latent_config.scaling(config)
+    z = f"x / {scale:g}" + (f" + {shift:g}" if shift else "")
+    kind, where = config["_class_name"], ", ".join(_where(source))
+    load = [f"vae = {kind}.from_pretrained({where}, subfolder={folder!r})"]
+    decode = ["with torch.no_grad():", f"    x = vae.decode({z}).sample"]
+    if not model.words:
+        return _Latent([kind], [], load, decode)
+    load += [
+        f"tokenizer = CLIPTokenizer.from_pretrained({where}, subfolder='tokenizer')",
+        f"encoder = CLIPTextModel.from_pretrained({where}, subfolder='text_encoder')",
+        "",
+        "",
+        "@torch.no_grad()",
+        "def words(prompt):",
+        "    options = dict(padding='max_length', max_length=tokenizer.model_max_length, truncation=True)",
+        "    return encoder(tokenizer([prompt] * len(seeds), return_tensors='pt', **options).input_ids)[0]",
+        "",
+        "",
+    ]
+    return _Latent([kind], ["from transformers import CLIPTextModel, CLIPTokenizer"], load, decode)
+
+
 def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
     """The network's call, and the function that it needs for guidance."""
-    labels = _labels(run, model).get("labels")
+    labels, null = _told(run, model).get("labels"), model.null_label
     if model.num_classes and labels is None:
-        labels = model.null_label
+        labels = null
+    call = "unet(x, t, torch.full((len(seeds),), {})).sample"
+    if model.words:
+        labels, null = repr(run.prompt), repr(run.negative)
+        call = "unet(x, t, words({})).sample"
     if labels is None:
         return "unet(x, t).sample", []
-    call = "unet(x, t, torch.full((len(seeds),), {})).sample"
     if run.guidance == 1:
         return call.format(labels), []
     guided = [
@@ -200,7 +257,7 @@ def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
         "def guided(conditional, unconditional, w):",
         "    return unconditional + w * (conditional - unconditional)",
     ]
-    return f"guided({call.format(labels)}, {call.format(model.null_label)}, {run.guidance:g})", guided
+    return f"guided({call.format(labels)}, {call.format(null)}, {run.guidance:g})", guided
 
 
 def reference(ref: str, model: ModelSpec) -> str:
@@ -237,23 +294,36 @@ def _repository(source: Source) -> str:
 
 def _diffusers_parts(source: Source) -> list[list[str]]:
     """The arguments of `from_pretrained` for the network and for the scheduler: each may have a folder of its own."""
-    assert source.folder is not None and source.file is not None
-    if source.revision:
-        where = [repr(_repository(source)), f"revision={source.revision!r}"]
-    elif source.ref in refs.embedded():
-        where = [repr(f"checkpoints/{source.ref}")]
-    else:
-        where = [repr(str(source.folder))]
+    assert source.file is not None
+    where = _where(source)
     inside = {
         "unet": source.file.startswith("unet/"),
-        "scheduler": (source.folder / "scheduler" / "scheduler_config.json").is_file(),
+        "scheduler": (_folder(source) / "scheduler" / "scheduler_config.json").is_file(),
     }
     return [[*where, f"subfolder={name!r}"] if inner else where for name, inner in inside.items()]
 
 
-def _labels(settings: Settings, model: ModelSpec) -> dict[str, Any]:
+def _folder(source: Source) -> Path:
+    """The root of a checkpoint; every model of the page has one."""
+    assert source.folder is not None
+    return source.folder
+
+
+def _where(source: Source) -> list[str]:
+    """The arguments of `from_pretrained` that name a checkpoint."""
+    if source.revision:
+        return [repr(_repository(source)), f"revision={source.revision!r}"]
+    return [repr(f"checkpoints/{source.ref}" if source.ref in refs.embedded() else str(_folder(source)))]
+
+
+def _told(settings: Settings, model: ModelSpec) -> dict[str, Any]:
+    """The arguments of a run that say what to draw."""
     arguments = settings.arguments(model)
-    return {name: arguments[name] for name in ("labels", "guidance") if arguments[name] is not None}
+    return {
+        name: arguments[name]
+        for name in ("labels", "prompts", "negative", "guidance")
+        if arguments.get(name) is not None
+    }
 
 
 def _arguments(values: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 import ddpm_core
 from ddpm_core import defaults, imaging
-from ddpm_core.model import Model, ModelSpec
+from ddpm_core.model import Model, ModelSpec, check_pixels
 from ddpm_core.timesteps import chain_length, quarters
 from ui import formats, pixels
 from ui.export import scripts
@@ -119,6 +119,7 @@ class LatentsRun(Rows):
         from ddpm_core.latents import check_chains  # here for the start time: see ui/__init__.py
 
         (model,), request = models, self.request
+        check_pixels(model, "this part of the page")
         T = model.schedule.T
         self.model, self.times = model, request.times or tuple(quarters(model))
         if max(self.times) > T:

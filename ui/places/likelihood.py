@@ -17,7 +17,7 @@ import numpy as np
 import ddpm_core
 from ddpm_core import defaults, imaging
 from ddpm_core.likelihood import BATCH, BitsPerDim, chain, progressive_decoding, rechain
-from ddpm_core.model import Model, ModelSpec
+from ddpm_core.model import Model, ModelSpec, check_pixels
 from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import label_tensor
@@ -120,6 +120,7 @@ class LikelihoodRun:
 
     def prepare(self, models: Sequence[ModelSpec]) -> None:
         (model,) = models
+        check_pixels(model, "the likelihood")
         self._pictures, self._labels = self.request.pictures(model)
         T, n = model.schedule.T, len(self._pictures)
         label_tensor(model, self._labels, n, None)

@@ -14,7 +14,7 @@ import numpy as np
 
 import ddpm_core
 from ddpm_core import defaults, imaging
-from ddpm_core.model import Model, ModelSpec
+from ddpm_core.model import Model, ModelSpec, check_pixels
 from ui import pixels
 from ui.export import scripts
 from ui.fields import Choice, Picture, Request, Seed, Whole, declare
@@ -165,6 +165,7 @@ class RepairRun(Rows):
         from ddpm_core.runs import SamplerSettings
 
         (model,), request = models, self.request
+        check_pixels(model, "restoration")
         shared = ("checkpoint", "steps", "seed", "label", "sampler")
         chain = Settings(variance="beta_tilde", **{name: getattr(request, name) for name in shared}).resolved(model)
         steps = SamplerSettings(**chain.sampling).chain(model)

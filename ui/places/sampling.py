@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,9 +27,16 @@ from ui.offers import estimate, samplers, step_limits, variances
 from ui.pace import Stopwatch
 from ui.pictures import LOSSLESS, frame_format, kept_steps, uri
 from ui.place import Place, Run, Values
-from ui.run_settings import CHECKPOINT, ETA, LANE, SAMPLER, SPACING, STEPS, VARIANCE, Settings
+from ui.run_settings import CHECKPOINT, ETA, GUIDANCE, LANE, PROMPT, SAMPLER, SPACING, STEPS, VARIANCE, Settings
+
+if TYPE_CHECKING:
+    from ddpm_core import Step
 
 SAME = "same"  # in lane B: what lane A has
+# Decoding a picture of 64 pixels takes about as long as evaluating emoji-trial's network for it (20 and 30 ms of one
+# core); one of 512 as long as several steps of Stable Diffusion.
+DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
+MOMENTS = 25  # of a run of latents, which are shown
 SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"})
 
 
@@ -48,15 +55,17 @@ class Pair(Settings):
     variance: Variance = declare(VARIANCE, "beta")
     steps: int = declare(STEPS, 10)
     checkpoint_b: str = declare(replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME)
+    prompt_b: str = declare(replace(PROMPT, help="", placeholder="as A"), "")
     steps_b: int = declare(STEPS, 10)
     variance_b: Variance = declare(VARIANCE, "beta_tilde")
     sampler_b: Sampler = declare(SAMPLER, "ddpm")
     spacing_b: str = declare(SPACING_B, SAME)
     eta_b: float = declare(ETA, 0.0)
+    guidance_b: float | None = declare(replace(GUIDANCE, open="as A"), None)
 
     def lanes(self) -> tuple[Settings, ...]:
         own = {name: getattr(self, f"{name}_b") for name in LANE}
-        other = replace(self, **{name: value for name, value in own.items() if value != SAME})
+        other = replace(self, **{name: value for name, value in own.items() if value not in (SAME, "", None)})
         return self.plain(), other.plain()
 
 
@@ -83,13 +92,19 @@ REQUESTS: dict[str, type[Settings]] = {"watch": Watch, "compare": Pair, "grid": 
 
 @dataclass(frozen=True)
 class Frame:
-    """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C)."""
+    """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C).
+
+    latents: of a latent model both as they are, a pixel for each latent. decoded: whether the pictures are what the
+    decoder makes of them; else they are previews.
+    """
 
     lane: int
     k: int
     sigma: float
     x: np.ndarray
     x0_hat: np.ndarray
+    latents: tuple[np.ndarray, np.ndarray] | None = None
+    decoded: bool = True
 
 
 class Sampling:
@@ -122,10 +137,13 @@ class Sampling:
         self.models = [found[lane.checkpoint] for lane in self.lanes]
         model = self.models[0]
         check_same_images(self.models)
-        if model.channels not in MODES:
+        if model.picture_channels not in MODES:
             raise ValueError(
                 f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture"
             )
+        if len({one.picture_size for one in self.models}) > 1:
+            sizes = " and ".join(f"{one.picture_size}×{one.picture_size}" for one in self.models)
+            raise ValueError(f"Two models beside each other must make pictures of one size, and these make {sizes}")
         clip = model.clip if self.request.clip is None else self.request.clip  # what lanes share is the first one's
         resolved, arguments, steps = [], [], []
         for number, (lane, own) in enumerate(zip(self.lanes, self.models, strict=True)):
@@ -139,7 +157,7 @@ class Sampling:
         self.caption = captions.caption(self.lanes, self.models, steps)
         total = sum(lane.steps for lane in self.lanes)
         flop = sum(lane.steps * (self._lab.models.flop(lane.checkpoint) or 0) for lane in self.lanes) / total
-        self._lab.limits.check_run(total, self.lanes[0].batch, flop)
+        self._lab.limits.check_run(total, max(lane.batch for lane in self.lanes), flop)
         self._done = [0] * len(self.lanes)
         self.frames = [{} for _ in self.lanes]
 
@@ -157,26 +175,27 @@ class Sampling:
     def compute(self, models: Sequence[Model], work: Work) -> None:
         by_ref = dict(zip(self.refs, models, strict=True))
         loaded = [by_ref[lane.checkpoint] for lane in self.lanes]
-        shared = {name: self._arguments[0][name] for name in ("seeds", "clip", "guidance")}
+        shared = {name: self._arguments[0][name] for name in ("seeds", "clip")}
         own = [{name: value for name, value in lane.items() if name not in shared} for lane in self._arguments]
         flop = max(self._lab.models.flop(ref) or 0 for ref in self.refs) if zero.is_here() else 0.0
-        size, channels = loaded[0].image_size, loaded[0].channels
-        kept = [kept_steps(lane.steps, size, self.images, channels) for lane in self.lanes]
+        size, channels = loaded[0].picture_size, loaded[0].picture_channels
+        most = {"most": MOMENTS} if loaded[0].latent else {}
+        kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in self.lanes]
         work.expect(sum(lane.steps for lane in self.lanes))
         work.give(self)  # the plan
         refs = [lane.checkpoint for lane in self.lanes]
         watches = {ref: Stopwatch(self._lab.pace, ref, self.lanes[0].batch, refs.count(ref)) for ref in self.refs}
         before = time.perf_counter()
         for i, step in zero.side_by_side(loaded, own, shared, flop, work.notify):
-            watches[refs[i]].note(time.perf_counter() - before)
             self._done[i] = step.index + 1
             if step.index in kept[i]:
                 sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
-                frame = Frame(i, step.index, sigma, to_uint8(step.x), to_uint8(step.x0_hat))
+                frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step))
                 self.frames[i][step.index] = frame.x
                 work.give(frame)
             if step.s == 0:
                 self.x_0[i] = step.x.float().cpu().numpy()
+            watches[refs[i]].note(time.perf_counter() - before)
             work.count()
             before = time.perf_counter()  # others may have computed meanwhile
 
@@ -207,24 +226,23 @@ class Sampling:
         """A result as the page gets it: kind "plan" once, then "frame"."""
         if isinstance(result, Sampling):
             return self._plan()
-        format = frame_format(self.models[0].image_size, self.models[0].channels)
-        return {
-            "kind": "frame",
-            "lane": result.lane,
-            "k": result.k,
-            "x": uri(result.x, format),
-            "x0": uri(result.x0_hat, format),
-            "sigma": result.sigma,
-        }
+        format = frame_format(self.models[0].picture_size, self.models[0].picture_channels)
+        about = {"kind": "frame", "lane": result.lane, "k": result.k, "sigma": result.sigma}
+        pictures = {"x": uri(result.x, format), "x0": uri(result.x0_hat, format)}
+        if result.latents is None:
+            return about | pictures
+        z, z0 = (uri(latent, frame_format(self.models[0].image_size, 3)) for latent in result.latents)
+        return about | pictures | {"z": z, "z0": z0, "decoded": result.decoded}
 
     def _plan(self) -> dict[str, Any]:
         model, lanes = self.models[0], self.lanes
         return {
             "kind": "plan",
             "title": captions.summary(lanes),
-            "size": model.image_size,
+            "size": model.picture_size,
+            "latent": model.image_size if model.latent else 0,
             "count": self.request.count,
-            "pixelated": model.image_size <= LOSSLESS,
+            "pixelated": model.picture_size <= LOSSLESS,
             "seeds": [str(seed) for seed in self.request.seeds],
             "T": max(one.schedule.T for one in self.models),
             "lanes": [
@@ -233,6 +251,20 @@ class Sampling:
             ],
             "caption": self.caption,
         }
+
+
+def _pictures(model: Model, step: Step) -> tuple[Any, ...]:
+    """The fields of a Frame from x on."""
+    if model.decoder is None:
+        return to_uint8(step.x), to_uint8(step.x0_hat)
+    latents = tuple(to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))
+    decoded = model.picture_size <= DECODED or step.s == 0
+    if decoded:
+        x = model.pictures(step.x)
+        pictures = x, x if step.x.equal(step.x0_hat) else model.pictures(step.x0_hat)
+    else:
+        pictures = (one.repeat(model.factor, 1).repeat(model.factor, 2) for one in latents)
+    return *pictures, latents, decoded
 
 
 def _has(model: ModelSpec, lane: Settings) -> bool:

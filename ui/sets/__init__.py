@@ -49,5 +49,7 @@ def sets() -> list[PictureSet]:
 
 def set_for(model: ModelSpec) -> PictureSet | None:
     """The set whose images have the model's size and channels."""
+    if model.latent:
+        return None
     shape = (model.image_size, model.image_size, model.channels)
     return next((one for one in sets() if one.images.shape[1:] == shape), None)

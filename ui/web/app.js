@@ -5,7 +5,7 @@ import { linked, linkTo } from "./shared/link.js";
 import { ShareMenu } from "./shared/share.js";
 
 /** @import { Values } from "./shared/client.js" */
-/** @import { FieldForm, ModelChoice } from "./shared/form.js" */
+/** @import { About, FieldForm, ModelChoice } from "./shared/form.js" */
 /** @import { Eager } from "./shared/panel.js" */
 /** @import { Item } from "./shared/share.js" */
 /** @import { Lesson } from "./places/course/bar.js" */
@@ -72,8 +72,8 @@ export class Lab {
   share = new ShareMenu(find(document, "#share", HTMLElement));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
-  /** The model that was chosen last, "" for none. */
-  model = "";
+  /** The model that was chosen last. @type {About | null} */
+  model = null;
   /** @type {string} the part on screen */
   part = "";
   /** @type {Map<string, Promise<Part>>} */

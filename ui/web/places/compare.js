@@ -3,14 +3,15 @@ import { Player } from "../player/player.js";
 import { Recording } from "../player/recording.js";
 import { el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
-import { PRESETS } from "../shared/presets.js";
+import { OF_WORDS, PRESETS } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
+/** @import { Values } from "../shared/client.js" */
 /** @import { About } from "../shared/form.js" */
 /** @import { Result } from "../player/recording.js" */
 
-const LANE = ["checkpoint", "steps", "variance", "sampler", "spacing", "eta"];
-const SHARED = ["seed", "label", "guidance", "count", "clip"];
+const LANE = ["checkpoint", "prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance"];
+const SHARED = ["seed", "label", "negative", "count", "clip"];
 /** The published numbers behind the first two (Song et al. 2021, Table 1). */
 const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CIFAR-10 model, not this one
 (<a href="https://arxiv.org/abs/2010.02502" target="_blank" rel="noopener">DDIM paper</a>, Table 1)</caption>
@@ -28,14 +29,11 @@ export function mount(lab, part) {
     renew: () => player.start(),
     offer: (about) => {
       if (form.value("checkpoint_b") === "same") form.offer(about, "_b");
+      offerPresets(about.prompts.length ? OF_WORDS : PRESETS);
     },
     render() {
       player.active = panel.stream.active;
-      form.show("guidance", form.value("label") !== "any");
-      for (const lane of ["", "_b"]) {
-        form.show(`variance${lane}`, form.value(`sampler${lane}`) === "ddpm");
-        form.show(`eta${lane}`, form.value(`sampler${lane}`) === "ddim");
-      }
+      for (const lane of ["", "_b"]) form.showOptions(lane);
       const wanted = String(form.value("checkpoint_b"));
       if (wanted !== other) chooseB(wanted);
     },
@@ -62,11 +60,16 @@ export function mount(lab, part) {
       form.layout(LANE.map((name) => name + suffix)),
     );
   const presets = el("div", { class: "try" });
-  for (const [title, values] of Object.entries(PRESETS)) {
-    const button = el("button", { type: "button", class: "button" }, title);
-    button.addEventListener("click", () => panel.set(values, true));
-    presets.append(button);
+  /** @param {Record<string, Values>} offered */
+  function offerPresets(offered) {
+    const buttons = Object.entries(offered).map(([title, values]) => {
+      const button = el("button", { type: "button", class: "button" }, title);
+      button.addEventListener("click", () => panel.set(values, true));
+      return button;
+    });
+    presets.replaceChildren(...buttons);
   }
+  offerPresets(PRESETS);
   panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);

@@ -35,7 +35,7 @@ export function mount(lab, part) {
     render() {
       const { form } = panel;
       const rows = form.value("rows");
-      form.show("guidance", form.value("label") !== "any");
+      form.showOptions();
       form.show("eta", rows === "sampler");
       form.show("variance", rows === "sampler");
       form.show("sampler", false);
@@ -54,8 +54,8 @@ export function mount(lab, part) {
     const cells = lanes.map(({ name, settings }, i) => {
       const button = el("button", { type: "button", title: `Watch: ${name}` }, images[i]);
       button.addEventListener("click", () => {
-        const { seed, label, guidance } = panel.values;
-        lab.open("watch", { ...settings, seed, label, guidance, count: plan.count }, { push: true, eager: true });
+        const { seed, label, negative } = panel.values;
+        lab.open("watch", { ...settings, seed, label, negative, count: plan.count }, { push: true, eager: true });
       });
       return { way: name.split(",")[0], steps: Number(settings.steps), button };
     });

@@ -78,8 +78,7 @@ export function mount(lab, part) {
     const two = mode() === "interpolate";
     sources[1].root.hidden = !two;
     form.show("seed_b", two);
-    form.show("variance", form.value("sampler") === "ddpm");
-    form.show("eta", form.value("sampler") === "ddim");
+    form.showOptions();
     panel.element.dataset.rows = String(rows.done);
   }
 

@@ -4,10 +4,12 @@ import { Recording } from "../player/recording.js";
 import { el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Past } from "../shared/past.js";
-import { PRESETS } from "../shared/presets.js";
+import { PRESETS, TYPED } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
+
+const TYPES = "emoji-tiny"; // the model that comes with the page and draws what is typed
 
 /** What there is to try, each with one press. @type {[string, (lab: Lab, panel: Panel<Result>) => unknown][]} */
 const TRIES = [
@@ -16,6 +18,7 @@ const TRIES = [
     (lab) => lab.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, eager: true }),
   ],
   ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, true)],
+  ["Draw what I type", (_, panel) => panel.set({ checkpoint: TYPES, prompt: "red apple", ...TYPED }, true)],
   ["My own picture", (lab) => lab.open("latents", null, { push: true })],
 ];
 
@@ -36,19 +39,31 @@ export function mount(lab, part) {
         const { plan } = player.view.coming;
         player.painted().then((canvas) => plan && past.add(part, panel.linked, plan.title, canvas));
       }
-      const { form } = panel;
-      form.show("guidance", form.value("label") !== "any");
-      form.show("variance", form.value("sampler") === "ddpm");
-      form.show("eta", form.value("sampler") === "ddim");
+      panel.form.showOptions();
     },
+    names: lab.given.forms[part].map(({ name }) => name).filter((name) => name !== "prompt"),
+    offer: ({ prompts }) => offerTries(prompts),
   });
   const tries = el("div", { class: "try" });
-  for (const [title, open] of TRIES) {
+  /** @param {string} title @param {() => unknown} open */
+  const toTry = (title, open) => {
     const button = el("button", { type: "button", class: "button" }, title);
-    button.addEventListener("click", () => open(lab, panel));
-    tries.append(button);
+    button.addEventListener("click", open);
+    return button;
+  };
+  const typed = lab.given.models.some(({ ref }) => ref === TYPES);
+  const usual = TRIES.filter(([title]) => typed || title !== "Draw what I type").map(([title, open]) =>
+    toTry(title, () => open(lab, panel)),
+  );
+  /** @param {string[]} prompts of a model that takes words */
+  function offerTries(prompts) {
+    const words = prompts.map((prompt) => toTry(prompt, () => panel.set({ prompt }, true)));
+    tries.replaceChildren(...(words.length ? words : usual));
+    tries.classList.toggle("words", words.length > 0);
   }
-  panel.stage.append(tries, player.root, past.element);
+  offerTries([]);
+  panel.form.show("prompt", false); // until a model takes words
+  panel.stage.append(panel.form.place("prompt"), tries, player.root, past.element);
   panel.options.render();
   panel.showExample((results) => {
     const recording = new Recording();

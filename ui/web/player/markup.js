@@ -6,6 +6,10 @@ export const MARKUP = `
     <button type="button" data-kind="x" aria-pressed="true">x<sub>t</sub> now</button>
     <button type="button" data-kind="x0" aria-pressed="false">x̂<sub>0</sub> best guess</button>
   </div>
+  <div class="views" role="group" aria-label="Shown of a latent" hidden>
+    <button type="button" data-view="decoded" aria-pressed="true">decoded</button>
+    <button type="button" data-view="latent" aria-pressed="false" title="The latent itself: a linear map makes a colour of the numbers at each place">latent</button>
+  </div>
   <p class="title"></p>
   <div class="gains" role="group" aria-label="Difference of the lanes, |A − B|" hidden>
     <span>|A − B|</span>

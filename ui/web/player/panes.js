@@ -44,8 +44,8 @@ export class Panes {
   build(plan) {
     const { root } = this;
     const two = plan.lanes.length > 1;
-    root.classList.toggle("pixelated", plan.pixelated);
     root.classList.toggle("compare", two);
+    find(root, ".views", HTMLElement).hidden = !plan.latent;
     delete root.dataset.large;
     find(root, ".gains", HTMLElement).hidden = !two;
     const caption = find(root, ".caption", HTMLElement);

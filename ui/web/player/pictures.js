@@ -41,17 +41,18 @@ export class Pictures {
   }
 
   get #wanted() {
-    const { image, gain, kind, frames } = this.view;
-    return [image, gain, kind, ...frames.map((frame) => frame?.k)].join();
+    const { image, gain, kind, latent, frames } = this.view;
+    return [image, gain, kind, latent, ...frames.map((frame) => frame?.k)].join();
   }
 
   /** Paint what is wanted now; returns what that was, or "" when another run came in between. */
   async #paintOnce() {
     const wanted = this.#wanted;
-    const { shown, image, gain, kind, frames } = this.view;
+    const { shown, image, gain, kind, latent, frames } = this.view;
     for (const [i, frame] of frames.entries()) {
       for (const which of /** @type {const} */ (["x", "x0"])) {
-        const sprite = frame && (await this.#decode(frame[which]).catch(() => null));
+        const uri = latent ? frame?.[which === "x" ? "z" : "z0"] : frame?.[which];
+        const sprite = uri && (await this.#decode(uri).catch(() => null));
         if (this.view.shown !== shown) return "";
         const { canvas } = this.panes.lanes[i][which];
         if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
@@ -94,6 +95,7 @@ function blit(canvas, sprite, n) {
   const size = sprite.naturalHeight;
   const context = context2d(canvas);
   context.globalCompositeOperation = "copy"; // pictures may be transparent
+  context.imageSmoothingEnabled = size > canvas.width; // a latent has few pixels, which are to be seen
   context.drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
 }
 

@@ -140,6 +140,9 @@ export class Player {
     this.#choice(".kinds", ({ kind }) => {
       view.kind = kind === "x0" ? "x0" : "x";
     });
+    this.#choice(".views", ({ view: chosen }) => {
+      view.asLatent = chosen === "latent";
+    });
     this.#choice(".gains", ({ gain }) => {
       view.chosenGain = Number(gain);
     });

@@ -7,6 +7,7 @@
  * @property {string} title
  * @property {string} caption what there is to see in two lanes, or ""
  * @property {number} size pixels a side
+ * @property {number} [latent] numbers a side of x, where that is a latent
  * @property {number} count pictures in a sprite
  * @property {boolean} pixelated enlarged without smoothing
  * @property {string[]} seeds of the pictures
@@ -31,10 +32,13 @@
  * @property {string} x
  * @property {string} x0
  * @property {number} sigma
+ * @property {string} [z] of a latent model: x as it is, a pixel for each latent
+ * @property {string} [z0] likewise x̂_0
+ * @property {boolean} [decoded] whether x and x0 are decoded; else they are previews
  */
 
 /** @typedef {Plan | Frame} Result */
-/** @typedef {{ k: number, step: Step, x: string, x0: string, sigma: number | null }} Held a frame with its step */
+/** @typedef {Frame & { step: Step }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
 /**
@@ -75,12 +79,13 @@ export class Recording {
   }
 
   /** @param {Frame} frame */
-  #takeFrame({ lane: index, k, x, x0, sigma }) {
-    const lane = this.lanes[index];
+  #takeFrame(frame) {
+    const { k, sigma } = frame;
+    const lane = this.lanes[frame.lane];
     const step = lane?.steps[k];
     if (!step || lane.frames.some((frame) => frame.k === k)) return;
     lane.sigma[k] = sigma;
-    lane.frames.push({ k, step, x, x0, sigma });
+    lane.frames.push({ ...frame, step });
     lane.frames.sort((a, b) => a.k - b.k);
     const tick = this.tickOf.get(step[1]) ?? 0;
     if (!this.held.includes(tick)) this.held.push(tick);

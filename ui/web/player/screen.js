@@ -2,7 +2,7 @@
 import { context2d, el, find } from "../shared/dom.js";
 import { chart } from "./chart.js";
 import { noise } from "./pixels.js";
-import { ending, readouts, sentence } from "./words.js";
+import { DECODED, ending, readouts, sentence } from "./words.js";
 
 /** @import { Panes } from "./panes.js" */
 /** @import { Recording } from "./recording.js" */
@@ -40,6 +40,7 @@ export class Screen {
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     classList.toggle("differing", this.view.gain > 0);
     classList.toggle("dim", this.view.outdated);
+    if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
     title.textContent = title.title = shown.plan?.title ?? "";
     this.#renderTransport();
@@ -79,8 +80,10 @@ export class Screen {
       const [t, s] = frame.step;
       const name = shown.lanes.length > 1 ? `${"AB"[i]}, ${lane.name}, ` : "";
       const where = `${name}seed ${shown.plan?.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
-      x.at.textContent = `t = ${s}`;
-      x0.at.textContent = `seen from t = ${t}`;
+      const side = shown.plan?.latent;
+      const how = this.view.latent ? ` · ${side}×${side} latents` : frame.decoded === false ? " · preview" : "";
+      x.at.textContent = `t = ${s}${how}`;
+      x0.at.textContent = `seen from t = ${t}${how}`;
       x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
       x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
     });
@@ -91,7 +94,7 @@ export class Screen {
     const { lanes } = shown;
     const rows = lanes.map(({ steps }, i) => {
       const frame = frames[i];
-      const items = frame ? readouts(frame.step, frame.k, steps.length, frame.sigma) : [];
+      const items = frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, !shown.plan?.latent) : [];
       const spans = items.flatMap(([text, title], n) => [n ? " · " : "", el("span", { title }, text)]);
       return el("p", { class: `lane-${i}` }, ...(lanes.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...spans);
     });
@@ -108,6 +111,10 @@ export class Screen {
   painted() {
     const { shown, frames } = this.view;
     if (!shown.count || !frames.every((frame) => frame?.step[1] === 0)) return;
+    if (shown.plan?.latent) {
+      this.#find(".sentence").textContent = DECODED;
+      return;
+    }
     const measured = this.panes.lanes.map(({ x: { canvas } }) => {
       const { width, height } = canvas;
       return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);

@@ -22,11 +22,16 @@ export class View {
   image = 0; // which picture of the batch
   /** @type {"x" | "x0"} where there is room for one of them only */
   kind = "x";
+  asLatent = false; // a latent is shown as it is, and not what is decoded from it
   chosenGain = 0; // of the difference of two lanes; 0: not shown
   #due = 0; // ticks at the first showing, else frames, while playing
 
   get gain() {
     return this.shown.lanes.length > 1 ? this.chosenGain : 0;
+  }
+
+  get latent() {
+    return this.asLatent && Boolean(this.shown.plan?.latent);
   }
 
   /** Whether the picture moves by itself. */

@@ -20,9 +20,10 @@ export const LEGEND = {
  * @param {number} k from 0
  * @param {number} n steps
  * @param {number | null} sigma null: not known
+ * @param {boolean} [pixels] whether x is of pixels, so that σ is seen in grey levels
  * @returns {[text: string, title: string][]}
  */
-export function readouts([t, s, alphaBar], k, n, sigma) {
+export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
   /** @type {[string, string][]} */
   const items = [
     [`step ${k + 1}/${n}`, LEGEND.step],
@@ -31,7 +32,8 @@ export function readouts([t, s, alphaBar], k, n, sigma) {
     [`SNR ${number(alphaBar / (1 - alphaBar))}`, LEGEND.SNR],
   ];
   if (sigma === 0) items.push(["σ 0: no noise added", LEGEND.σ]);
-  else if (sigma !== null) items.push([`σ ${number(sigma)} (${number(sigma * 127.5)} grey levels)`, LEGEND.σ]);
+  else if (sigma !== null)
+    items.push([`σ ${number(sigma)}${pixels ? ` (${number(sigma * 127.5)} grey levels)` : ""}`, LEGEND.σ]);
   return items;
 }
 
@@ -47,6 +49,9 @@ export function sentence([, , alphaBar]) {
   if (alphaBar < 0.97) return "Detail follows: edges and textures are filled in.";
   return "Only the last grain of noise is left to remove.";
 }
+
+/** At the end of a run of latents: their decoder has made the picture, and noise in it says nothing of the last step. */
+export const DECODED = "The finished picture, decoded from its latent.";
 
 const NOISY = 4; // grey levels: grain that is seen
 

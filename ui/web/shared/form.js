@@ -8,7 +8,7 @@ import { el } from "./dom.js";
  * A field as `Field.form` of ui/fields.py describes it.
  * @typedef {object} FieldForm
  * @property {string} name
- * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "wholes" | "picture"} kind
+ * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "picture"} kind
  * @property {string} label
  * @property {string} help
  * @property {boolean} more it stands behind "More"
@@ -22,6 +22,8 @@ import { el } from "./dom.js";
  * @property {number[]} [presets]
  * @property {boolean} [slider]
  * @property {string} [placeholder]
+ * @property {number} [most] letters of a prompt
+ * @property {string} [open] what no number means
  */
 
 /** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, picture?: string }} ModelChoice */
@@ -43,6 +45,8 @@ import { el } from "./dom.js";
  * @property {[title: string, name: string][]} variances
  * @property {string} variance its own
  * @property {string[]} labels empty for a model without classes
+ * @property {boolean} latent
+ * @property {string[]} prompts to try; empty for a model that takes no words
  * @property {boolean} clip
  * @property {boolean} student
  * @property {{ title: string, count: number } | null} set of pictures that comes with the page
@@ -66,6 +70,8 @@ export class Form {
   #controls = new Map();
   /** @type {Map<string, HTMLElement>} */
   #places = new Map();
+  /** The suffixes of the lanes whose models take words. @type {Set<string>} */
+  #told = new Set();
 
   /**
    * @param {FieldForm[]} fields
@@ -128,7 +134,20 @@ export class Form {
       const own = suffix ? name.endsWith(suffix) : !name.endsWith("_b");
       if (own) this.#controls.get(name)?.offer?.(about);
     }
-    if (!suffix && this.#places.has("label")) this.place("label").hidden = !about.labels.length;
+    if (about.prompts.length) this.#told.add(suffix);
+    else this.#told.delete(suffix);
+    for (const name of [`prompt${suffix}`, `negative${suffix}`])
+      if (this.#places.has(name)) this.show(name, this.#told.has(suffix));
+    if (!suffix && this.#places.has("label")) this.show("label", about.labels.length > 0);
+  }
+
+  /** Show what the sampler of a lane has, and guidance where there is something to draw. @param {string} [suffix] of the lane */
+  showOptions(suffix = "") {
+    const sampler = this.value(`sampler${suffix}`);
+    this.show(`variance${suffix}`, sampler === "ddpm");
+    this.show(`eta${suffix}`, sampler === "ddim");
+    const guided = this.value("label") !== "any" || this.#told.has(suffix);
+    if (this.#places.has(`guidance${suffix}`)) this.show(`guidance${suffix}`, guided);
   }
 
   /** @param {string} name @param {boolean} shown */
@@ -184,6 +203,8 @@ export class Form {
         return field.slider || field.kind === "number" ? this.#slider(field) : this.#input(field, "number");
       case "seed":
         return this.#seed(field);
+      case "prompt":
+        return this.#prompt(field);
       default:
         return this.#input(field, "text");
     }
@@ -207,6 +228,22 @@ export class Form {
       input.value = String(value);
     };
     return { element: input, get: () => input.value.trim(), set, inputs: () => [input] };
+  }
+
+  /** Words, for a model that takes any; others are sent none. @param {FieldForm} field @returns {Control} */
+  #prompt(field) {
+    const control = this.#input(field, "text");
+    const input = /** @type {HTMLInputElement} */ (control.element);
+    Object.assign(input, { maxLength: field.most, enterKeyHint: "go" });
+    const list = el("datalist", { id: `f${++ids}` });
+    input.setAttribute("list", list.id);
+    const suffix = field.name.endsWith("_b") ? "_b" : "";
+    return {
+      ...control,
+      element: el("div", null, input, list),
+      get: () => (this.#told.has(suffix) ? control.get() : ""),
+      offer: ({ prompts }) => list.replaceChildren(...prompts.map((value) => el("option", { value }))),
+    };
   }
 
   /** @param {FieldForm} field @returns {Control} */
@@ -248,7 +285,7 @@ export class Form {
       const ends = { min: toRange(low), max: toRange(high), step: logarithmic ? 0.001 : step };
       Object.assign(range, ends);
       range.value = String(toRange(Number(box.value)));
-      range.setAttribute("aria-valuetext", box.value);
+      range.setAttribute("aria-valuetext", box.value || (field.open ?? ""));
       const share = (toRange(Number(box.value)) - ends.min) / (ends.max - ends.min || 1);
       range.style.setProperty("--at", `${100 * Math.min(1, Math.max(0, share))}%`);
       for (const button of presets) {
@@ -276,6 +313,7 @@ export class Form {
     });
     range.addEventListener("change", () => this.changed(field.name, true));
     box.addEventListener("input", draw);
+    if (field.open) box.placeholder = field.open;
     if ((field.high ?? 0) > 100_000) box.max = "1000"; // until a model is known
     draw();
     /** @param {About} about */

@@ -1,7 +1,7 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
 import { kept } from "./client.js";
-import { el, find } from "./dom.js";
+import { el, find, within } from "./dom.js";
 import { Form } from "./form.js";
 import { duration } from "./numbers.js";
 import { FILES } from "./share.js";
@@ -79,8 +79,9 @@ export class Panel {
       (/** @type {Result} */ result) => options.take(result),
       () => options.renew(),
     );
-    if (lab.model && this.form.fields.some(({ name }) => name === "checkpoint"))
-      this.form.set({ checkpoint: lab.model });
+    const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
+    if (lab.model && has("checkpoint") && (has("prompt") || !lab.model.latent))
+      this.form.set({ checkpoint: lab.model.ref });
     this.run = el("button", { type: "button", class: "button primary run" }, "Run");
     this.stop = el("button", { type: "button", class: "button stop", disabled: true }, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
@@ -111,9 +112,8 @@ export class Panel {
       const open = this.side.classList.toggle("open");
       this.summary.setAttribute("aria-expanded", String(open));
     });
-    this.side.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && event.target instanceof HTMLInputElement && event.target.type !== "radio")
-        this.start();
+    this.element.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && within(event, ".field input:not([type=radio])")) this.start();
     });
   }
 
@@ -171,7 +171,7 @@ export class Panel {
     if (choice !== this.#choices) return;
     this.revisions.checkpoint = about.revision ?? "";
     if (about.here) {
-      this.lab.model = ref; // other parts begin with it
+      this.lab.model = about; // other parts begin with it
       this.form.offer(about);
       this.options.offer?.(about);
     }

@@ -7,9 +7,30 @@ const PLAIN = {
   spacing: "auto",
   eta: 0,
   checkpoint_b: "same",
+  prompt_b: "",
+  guidance_b: "",
   sampler_b: "ddpm",
   spacing_b: "same",
   eta_b: 0,
+};
+
+/** A way to draw what is typed in little time. */
+export const TYPED = { steps: 20, sampler: "ddim", spacing: "trailing", eta: 0 };
+const TWO = { ...PLAIN, ...TYPED, steps_b: 20, sampler_b: "ddim" };
+
+/** Comparisons for models that take words. @type {Record<string, Values>} */
+export const OF_WORDS = {
+  "Two words, one noise": { ...TWO, prompt: "red apple", prompt_b: "green apple", guidance: "" },
+  "Guidance: 1 or 7?": { ...TWO, prompt: "red apple", guidance: 1, guidance_b: 7 },
+  "β or β̃ in latents?": {
+    ...PLAIN,
+    prompt: "red apple",
+    guidance: "",
+    steps: 10,
+    variance: "beta",
+    steps_b: 10,
+    variance_b: "beta_tilde",
+  },
 };
 
 /** Comparisons that a button sets up. @type {Record<string, Values>} */

@@ -1,0 +1,160 @@
+"""Latent models, and models that take words, on the page: what is sent, kept, saved and repeated of their runs."""
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pipelines
+import pytest
+import toylab
+from PIL import Image
+
+import ddpm_core
+from ddpm_core.imaging import to_uint8
+from ui.models import Models
+from ui.places.latents import LatentsPlace
+from ui.places.likelihood import LikelihoodPlace
+from ui.places.repair import RepairPlace
+from ui.places.sampling import SamplingPlace
+from ui.run_settings import Settings
+
+pytest.importorskip("transformers", reason="needed for words only")
+
+ASKED = {"steps": 3, "count": 2, "seed": 5}
+WORDS = {**ASKED, "prompt": "a red apple", "sampler": "ddim", "spacing": "trailing", "guidance": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_torch(torch_page):
+    pass
+
+
+@pytest.fixture(scope="module")
+def stable(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pipelines") / "stable"
+    pipelines.stable_diffusion(folder, turbo=True, tiny=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def place(stable):
+    return SamplingPlace(toylab.toy_lab(Models(device="cpu")))
+
+
+@pytest.fixture(scope="module")
+def model(stable):
+    return ddpm_core.load(stable, device="cpu", precision="fp32", engine="torch")
+
+
+def run(place, part, values, folder):
+    run, seen = toylab.messages(place, part, {"checkpoint": str(folder), **values})
+    assert seen[-1]["state"] == "finished", seen[-1]["text"]
+    return run, toylab.results(seen)
+
+
+def test_frames_are_decoded_and_the_latents_are_sent_beside_them(place, stable, model):
+    _, (plan, *frames) = run(place, "watch", WORDS, stable)
+    assert (plan["size"], plan["latent"], plan["title"].count("“a red apple”")) == (64, 8, 1)
+    steps = list(
+        ddpm_core.trajectory(model, [5, 6], 3, "ddim", spacing="trailing", prompts="a red apple", guidance=2.0)
+    )
+    assert len(frames) == 3
+    for frame, step in zip(frames, steps, strict=True):
+        assert frame["decoded"]
+        for shown, latent, x in (("x", "z", step.x), ("x0", "z0", step.x0_hat)):
+            assert np.array_equal(toylab.decoded(frame[shown], 64), model.pictures(x))
+            assert np.array_equal(toylab.decoded(frame[latent], 8), to_uint8(model.decoder.preview(x)))
+
+
+def test_large_pictures_are_previewed_until_the_last_step(place, stable, model, monkeypatch):
+    from ui.places import sampling
+
+    monkeypatch.setattr(sampling, "DECODED", 32)
+    saved, (_, *frames) = run(place, "watch", WORDS, stable)
+    assert [frame["decoded"] for frame in frames] == [False, False, True]
+    _, content = place.save(saved, "gif")
+    assert Image.open(io.BytesIO(content)).n_frames >= 3
+    expected = ddpm_core.sample(
+        model, [5, 6], 3, sampler="ddim", spacing="trailing", prompts="a red apple", guidance=2.0
+    )
+    name, content = place.save(saved, "zip")
+    assert name == "stable-a-red-apple-3-steps-ddim-eta-0-seed-5.zip"
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        assert np.load(files.open("x_T.npy")).shape == np.load(files.open("x_0.npy")).shape == (2, 4, 8, 8)
+        assert b'"prompt": "a red apple"' in files.read("settings.json")
+        assert np.array_equal(Image.open(files.open("seed-6/x_0000.png")), expected[1])
+
+
+@pytest.mark.parametrize(
+    ("own", "caption", "names"),
+    [
+        ({"prompt_b": "the fox"}, "only the words differ.", ["“a red apple”, DDPM β̃ₜ", "“the fox”, DDPM β̃ₜ"]),
+        ({"guidance_b": 7}, "only the scales of guidance differ.", ["DDPM β̃ₜ, w = 2", "DDPM β̃ₜ, w = 7"]),
+        ({"variance": "beta"}, "only its σ differs.", ["DDPM βₜ", "DDPM β̃ₜ"]),
+    ],
+)
+def test_two_lanes_of_words(place, stable, model, own, caption, names):
+    values = ASKED | {"prompt": "a red apple", "guidance": 2, "variance": "beta_tilde", "steps_b": 3} | own
+    _, (plan, *frames) = run(place, "compare", values, stable)
+    assert caption in plan["caption"] and "grey levels" not in plan["caption"]
+    assert [lane["name"] for lane in plan["lanes"]] == names
+    for lane, variance in enumerate((values["variance"], "beta_tilde")):
+        told = {"prompts": values.get("prompt_b", "a red apple") if lane else "a red apple"}
+        told["guidance"] = float(values.get("guidance_b", 2)) if lane else 2.0
+        expected = ddpm_core.sample(model, [5, 6], 3, variance=variance, **told)
+        last = [frame for frame in frames if frame["lane"] == lane][-1]
+        assert np.array_equal(toylab.decoded(last["x"], 64), expected)
+
+
+def test_guidance_that_nobody_chose_suits_the_model(model):
+    def resolved(**values):
+        return Settings.check({"checkpoint": "x", **values}).plain().resolved(model).guidance
+
+    assert (resolved(prompt="fox"), resolved(), resolved(prompt="fox", guidance=1)) == (3, 1, 1)
+    turbo = Settings.check({"checkpoint": "stabilityai/sd-turbo@abc", "prompt": "fox"})
+    assert turbo.resolved(model).guidance == 1
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "values", "sentence"),
+    [
+        ("mnist-tiny", {"prompt": "fox"}, "This checkpoint is not told in words what to draw: leave out the prompt"),
+        ("mnist-tiny", {"negative": "fox"}, "This checkpoint is not told in words"),
+        ("stable", {"label": "7"}, "This checkpoint has no classes"),
+        ("stable", {"prompt": "x" * 301}, "The prompt has at most 300 characters, got 301"),
+    ],
+)
+def test_what_a_model_is_not_told_is_one_sentence(place, stable, checkpoint, values, sentence):
+    checkpoint = str(stable) if checkpoint == "stable" else checkpoint
+    assert toylab.described(place, "watch", {"checkpoint": checkpoint, **values}).startswith(sentence)
+
+
+@pytest.mark.parametrize("script", ["python", "diffusers"])
+@pytest.mark.parametrize("guidance", [1, 2])
+def test_a_script_repeats_the_pictures(place, stable, model, tmp_path, script, guidance):
+    values = ASKED | {"prompt": 'it’s a "red" apple', "negative": "fox", "guidance": guidance, "count": 1}
+    text = place.describe(place.request("watch", {"checkpoint": str(stable), **values}))[script]
+    root = Path(__file__).resolve().parents[1]
+    environment = {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin"}
+    subprocess.run([sys.executable, "-c", text], cwd=tmp_path, check=True, timeout=300, env=environment)
+    told = {"prompts": values["prompt"], "negative": "fox", "guidance": float(guidance)}
+    expected = ddpm_core.sample(model, [5], 3, variance="beta_tilde", **told).astype(int)
+    found = np.asarray(Image.open(tmp_path / "seed-5.png")).astype(int)
+    assert np.abs(found - expected[0]).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "what"),
+    [
+        (LatentsPlace, "latents", "This part of the page"),
+        (RepairPlace, "repair", "Restoration"),
+        (LikelihoodPlace, "likelihood", "The likelihood"),
+    ],
+)
+def test_what_needs_pixels_says_so(stable, kind, part, what):
+    lab = toylab.toy_lab(Models(device="cpu"))
+    _, (*_, message) = toylab.messages(kind(lab), part, {"checkpoint": str(stable), "count": 2})
+    assert message["text"] == f"{what} is there for models of pixels, and this one draws latents of an autoencoder"
