@@ -47,6 +47,10 @@ def device(request):
         yield request.param[0]
 
 
+# In float32, where one CUDA device is as another
+TWO = pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)
+
+
 def small_unet(classes=None):
     torch.manual_seed(3)
     network = unet(
@@ -271,6 +275,7 @@ def close(got, expected, tolerance):
     return all(torch.allclose(got[name], expected[name], atol=tolerance, rtol=0) for name in expected)
 
 
+@TWO
 def test_a_run_makes_the_weights_of_the_cpu(device, trained, data, tmp_path):
     fit(tiny(data, tmp_path, **RUN, device="auto", precision="fp32"))
     assert close(weights(tmp_path, 3, "ema"), trained, 1e-3)
@@ -333,7 +338,7 @@ def distilled(request, teacher, data, tmp_path_factory):
     return request.param, student(request.param, teacher, data, tmp_path_factory.mktemp("distilled"), "cpu")
 
 
-@pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)
+@TWO
 def test_a_distillation_makes_the_student_of_the_cpu(device, distilled, teacher, data, tmp_path):
     method, expected = distilled
     assert close(student(method, teacher, data, tmp_path, "auto"), expected, 1e-3)
@@ -368,6 +373,7 @@ def test_scores_are_computed_where_the_model_is():
     assert Study(Options(checkpoint="", data="", out=Path("study")), model, process).device == torch.device("cuda:1")
 
 
+@TWO
 def test_an_evaluation_gives_the_numbers_of_the_cpu(device, tmp_path, monkeypatch):
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("train.evaluate.report.draw_plots", lambda *_: None)

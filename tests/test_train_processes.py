@@ -30,6 +30,7 @@ from training import (
 
 import ddpm_core
 from train.__main__ import main
+from train.fit.state import step_of
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -39,7 +40,7 @@ def folder(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("images"), n=10)
 
 
-def wait_for(condition: Callable[[], bool], goes_on: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], goes_on: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.time() + seconds
     while not condition():
         assert goes_on(), "it ended before"
@@ -55,12 +56,16 @@ def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
     fit(tiny(folder, tmp_path / "whole", **changes))
     rng, out = random.Random(0), tmp_path / "killed"
     saved = out / "checkpoints"
+
+    def last() -> int:
+        return max([step_of(path) for path in saved.glob("step-*.pt")], default=0)
+
     process = forked(["fit", *flags(data=folder, **changes), "--out", out])
-    wait_for(saved.exists, process.is_alive)
+    wait_for(last, process.is_alive)
     killed = 0
     for _ in range(kills):
-        before = set(saved.iterdir())
-        while rng.random() < 0.999 and process.is_alive() and set(saved.iterdir()) == before:
+        before = last()
+        while rng.random() < 0.999 and process.is_alive() and last() == before:
             time.sleep(0.01)  # until it has gone on, most of the time
         time.sleep(rng.uniform(0, 0.2))
         process.kill()
