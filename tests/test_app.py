@@ -409,6 +409,25 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):
     state(window, state="stopped")
 
 
+def test_a_copy_of_a_window_is_another_visitor(page, url):
+    visitors = {}
+
+    def note(request):
+        if request.method == "POST" and "session_hash" in (request.post_data or ""):
+            visitors.setdefault(request.frame.page, set()).add(request.post_data_json["session_hash"].split(".")[0])
+
+    page.context.on("request", note)
+    opened(page, url)
+    with page.context.expect_page() as opening:
+        page.evaluate("() => { window.open(location.href); }")  # with all that this window keeps
+    opening.value.wait_for_selector(".part-watch[data-described]")
+    opening.value.close()
+    page.reload()
+    page.wait_for_selector(".part-watch[data-described]")
+    assert [len(sessions) for sessions in visitors.values()] == [1, 1]
+    assert len(set.union(*visitors.values())) == 2
+
+
 def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url, lab):
     one = opened(page, url, steps=1000, count=4)
     one.click(".part-watch .run")

@@ -27,6 +27,14 @@ export const kept = {
       // it is asked for no more
     }
   },
+  /** @param {string} name */
+  remove(name) {
+    try {
+      sessionStorage.removeItem(`lab-${name}`);
+    } catch {
+      // nothing is kept
+    }
+  },
 };
 
 /** A name that nobody guesses. */
@@ -37,10 +45,19 @@ export function token() {
 
 export class Client {
   /** Who this page is: a visitor's runs share one turn, and each replaces the one before it. */
-  session = kept.get("session") ?? token();
+  session = token();
 
   constructor() {
-    kept.set("session", this.session);
+    // Kept only from the moment this page goes to that of the next one in its window: a copy of the window, which has
+    // what is kept too, is another visitor.
+    const take = () => {
+      const session = kept.get("session");
+      kept.remove("session");
+      return session;
+    };
+    this.session = take() ?? this.session;
+    addEventListener("pagehide", () => kept.set("session", this.session));
+    addEventListener("pageshow", take);
   }
 
   /** @param {string} path @param {unknown[]} data @param {string} [session] of gradio's */
