@@ -35,9 +35,13 @@ def test_what_a_lesson_and_a_card_open_is_possible(opened):
 def test_every_card_has_a_picture_and_whole_html():
     page = ElementTree.fromstring(f"<body>{course.CARDS.read_text(encoding='utf-8')}</body>")
     cards = [card for card in page if card.tag == "article"]
-    assert [card.get("data-name") for card in cards] == [card.name for card in course.cards()]
+    assert all(card.find(path) is not None for card in cards for path in ("h3", "p", "p/button", "p/a", "details/math"))
+    here = {card.name for card in course.cards()}
+    assert {card.get("data-name") for card in cards} - here <= {"words", "smaller-space"}, "no such model is here"
+    shown = course.CoursePlace(toy_lab()).questions["cards"]({})["html"]
     for card in cards:
-        assert all(card.find(path) is not None for path in ("h3", "p", "p/button", "p/a", "details/math"))
+        assert (f'data-name="{card.get("data-name")}"' in shown) == (card.get("data-name") in here)
+    for card in [card for card in cards if card.get("data-name") in here]:
         assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.examples course"
     lessons = course.CoursePlace(toy_lab()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5

@@ -1,5 +1,6 @@
 """Latent models, and models that take words, on the page: what is sent, kept, saved and repeated of their runs."""
 
+import base64
 import io
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pipelines
 import pytest
 import toylab
+from browser import served
 from PIL import Image
 
 import ddpm_core
@@ -23,6 +25,7 @@ from ui.run_settings import Settings
 
 pytest.importorskip("transformers", reason="needed for words only")
 
+DRAWN = "document.querySelector('.ddpm-player figure.x canvas').toDataURL()"
 ASKED = {"steps": 3, "count": 2, "seed": 5}
 WORDS = {**ASKED, "prompt": "a red apple", "sampler": "ddim", "spacing": "trailing", "guidance": 2}
 
@@ -86,6 +89,20 @@ def test_large_pictures_are_previewed_until_the_last_step(place, stable, model, 
         assert np.load(files.open("x_T.npy")).shape == np.load(files.open("x_0.npy")).shape == (2, 4, 8, 8)
         assert b'"prompt": "a red apple"' in files.read("settings.json")
         assert np.array_equal(Image.open(files.open("seed-6/x_0000.png")), expected[1])
+
+
+def test_attention_to_each_word_comes_with_the_same_pictures(place, stable, model):
+    _, (plan, *plain) = run(place, "watch", WORDS, stable)
+    _, (_, *frames) = run(place, "watch", WORDS | {"attention": "true"}, stable)
+    assert plan["words"] == ["a", "red", "apple"]
+    assert [frame["x"] for frame in frames] == [frame["x"] for frame in plain] and "attention" not in plain[0]
+    options = {"spacing": "trailing", "prompts": "a red apple", "guidance": 2.0, "attention": True}
+    first = next(ddpm_core.trajectory(model, [5, 6], 3, "ddim", **options))
+    tokens = dict(model.text.words("a red apple"))["red"]
+    expected = first.attention[1, list(tokens)].sum(0).numpy()
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(frames[0]["attention"].partition(",")[2]))))
+    assert shown.shape == (3 * 8, 2 * 8)
+    np.testing.assert_allclose(shown[8:16, 8:] / 255, expected / expected.max(), atol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -158,3 +175,40 @@ def test_what_needs_pixels_says_so(stable, kind, part, what):
     lab = toylab.toy_lab(Models(device="cpu"))
     _, (*_, message) = toylab.messages(kind(lab), part, {"checkpoint": str(stable), "count": 2})
     assert message["text"] == f"{what} is there for models of pixels, and this one draws latents of an autoencoder"
+
+
+@pytest.fixture(scope="module")
+def url(stable):
+    with served(str(stable)) as app:
+        app.warmup.ready.wait(120)
+        yield app.local_url
+
+
+def test_what_is_typed_is_drawn_and_a_pressed_word_shows_where_it_is_looked_at(page, url):
+    def finished(picture=""):
+        page.wait_for_selector(".part-watch[data-state=finished] .ddpm-player[data-frames='2']")
+        page.wait_for_function(f"{DRAWN} !== {picture!r}")
+        return page.evaluate(DRAWN)
+
+    page.goto(f"{url}?tab=watch&steps=2&count=1&seed=5&label=any")
+    page.wait_for_selector(".part-watch[data-ready=true]")
+    assert page.locator(".part-watch .field[data-name=label]").is_hidden()
+    prompt = page.get_by_label("Prompt", exact=True)
+    prompt.fill("red apple")
+    prompt.press("Enter")
+    apple = finished()
+    assert "prompt=red+apple" in page.url
+    page.get_by_role("button", name="latent", exact=True).click()
+    latent = finished(apple)
+    page.get_by_role("button", name="decoded", exact=True).click()
+    finished(latent)
+    page.locator(".ddpm-player .words button", has_text="apple").click()
+    page.wait_for_function("lab.given && new URL(location).searchParams.get('attention') === 'true'")
+    assert finished(apple) != apple
+    page.get_by_role("button", name="fox", exact=True).click()  # one of those to try
+    page.wait_for_function("document.querySelector('.ddpm-player .title').textContent.includes('“fox”')")
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("button", name="Two words, one noise").click()
+    b = page.locator(".card-B .field[data-name=prompt_b] input")
+    page.wait_for_function("document.querySelector('.card-B input[maxlength]').value === 'green apple'")
+    assert b.is_visible() and page.locator(".part-compare .field[data-name=label]").is_hidden()

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ddpm_core import defaults
+from ddpm_core.checkpoint import hub, refs, spec
 from ui import few_steps
 from ui.lab import Lab
 from ui.place import Place, Values
@@ -20,6 +22,7 @@ from ui.place import Place, Values
 CARDS = Path(__file__).with_name("course.html")
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 DIGITS = {"checkpoint": "mnist-tiny"}
+LATENT = "emoji-tiny"
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,31 @@ class Card:
 
 
 def cards() -> list[Card]:
-    """What the cards of course.html open."""
+    """What the cards of course.html open, but for those whose model is not here."""
     found = CARD.findall(CARDS.read_text(encoding="utf-8"))
-    return [Card(name, part, json.loads(html.unescape(values))) for name, part, values in found]
+    read = [Card(name, part, json.loads(html.unescape(values))) for name, part, values in found]
+    return [card for card in read if card.values.get("checkpoint", defaults.CHECKPOINT) in refs.embedded()]
+
+
+def _smaller_space() -> str:
+    """What the network of emoji-tiny costs, and the same network would on pixels: counted, as HTML."""
+    from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
+
+    found = hub.here(refs.parse(LATENT))
+    assert found
+    config = spec.read(found)
+    model, unet = config.spec, config.unet
+    side = model.picture_size
+    on_pixels = unet | {"sample_size": side, "in_channels": 3, "out_channels": 3}
+    here, there = (network_cost(one).flop / 1e9 for one in (unet, on_pixels))
+    rows = (
+        ("", f"latents, {model.image_size}×{model.image_size}×{model.channels}", f"pixels, {side}×{side}×3"),
+        ("numbers", f"{model.image_size**2 * model.channels:,}", f"{side**2 * 3:,}"),
+        ("GFLOP of one evaluation", f"{here:,.1f}", f"{there:,.1f}"),
+    )
+    cells = "\n".join(f"<tr><th>{name}</th><td>{latent}</td><td>{pixels}</td></tr>" for name, latent, pixels in rows)
+    caption = "The network of this model, and the same network if it drew pixels: what it would have to compute."
+    return f"<table><caption>{caption}</caption>\n{cells}\n</table>\n"
 
 
 class CoursePlace(Place):
@@ -140,4 +165,10 @@ class CoursePlace(Place):
 
     def _cards(self, values: Values) -> Values:
         """{} -> {html} of the cards."""
-        return {"html": CARDS.read_text(encoding="utf-8").replace("<!-- few-steps -->", few_steps.table())}
+        text, here = CARDS.read_text(encoding="utf-8"), {card.name for card in cards()}
+        for name in {name for name, *_ in CARD.findall(text)} - here:
+            text = re.sub(rf'<article data-name="{name}".*?</article>', "", text, flags=re.DOTALL)
+        text = text.replace("<!-- few-steps -->", few_steps.table())
+        if LATENT in refs.embedded():
+            text = text.replace("<!-- smaller-space -->", _smaller_space())
+        return {"html": text}

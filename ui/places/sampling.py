@@ -19,7 +19,7 @@ from ddpm_core.names import Sampler, Variance
 from ui import captions, zero
 from ui.captions import Row
 from ui.export import files, scripts
-from ui.fields import Choice, Whole, Wholes, declare
+from ui.fields import Choice, Switch, Whole, Wholes, declare
 from ui.jobs import Work
 from ui.lab import Lab
 from ui.offered import named
@@ -42,7 +42,14 @@ SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"}
 
 @dataclass(frozen=True)
 class Watch(Settings):
-    """One run. The page may still have values of fields that it hides."""
+    """One run. The page may still have values of fields that it hides.
+
+    attention: to the words of the prompt, for models that take any.
+    """
+
+    attention: bool | None = declare(
+        Switch("attention", "Attention", "Where each word is looked at; takes one more evaluation a step", True), False
+    )
 
     def lanes(self) -> tuple[Settings, ...]:
         return (self.plain(),)
@@ -95,7 +102,8 @@ class Frame:
     """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C).
 
     latents: of a latent model both as they are, a pixel for each latent. decoded: whether the pictures are what the
-    decoder makes of them; else they are previews.
+    decoder makes of them; else they are previews. attention: to each word of the prompt, where that was asked for,
+    uint8 (N, words · h, w, 1), each word's map scaled to its largest number.
     """
 
     lane: int
@@ -105,12 +113,14 @@ class Frame:
     x0_hat: np.ndarray
     latents: tuple[np.ndarray, np.ndarray] | None = None
     decoded: bool = True
+    attention: np.ndarray | None = None
 
 
 class Sampling:
     """The computation of a request. Once prepared, `lanes` are resolved and `steps` are theirs.
 
     frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
+    words: of the prompt of one lane, with the numbers of their tokens, once it computes.
     """
 
     def __init__(self, lab: Lab, request: Settings):
@@ -121,9 +131,11 @@ class Sampling:
         self.models: list[ModelSpec] = []  # of each lane
         self.steps: list[list[Row]] = []
         self.caption = ""
+        self.words: list[tuple[str, tuple[int, ...]]] = []
         self.frames: list[dict[int, np.ndarray]] = []
         self.x_0: dict[int, np.ndarray] = {}
         self._lab = lab
+        self._attention = False
         self._arguments: list[dict[str, Any]] = []
         self._done: list[int] = []
 
@@ -157,16 +169,21 @@ class Sampling:
         self.caption = captions.caption(self.lanes, self.models, steps)
         total = sum(lane.steps for lane in self.lanes)
         flop = sum(lane.steps * (self._lab.models.flop(lane.checkpoint) or 0) for lane in self.lanes) / total
-        self._lab.limits.check_run(total, max(lane.batch for lane in self.lanes), flop)
+        self._attention = bool(getattr(self.request, "attention", False) and model.words)
+        self._lab.limits.check_run(total, max(map(self._batch, self.lanes)), flop)
         self._done = [0] * len(self.lanes)
         self.frames = [{} for _ in self.lanes]
+
+    def _batch(self, lane: Settings) -> int:
+        """Images per step that the network evaluates."""
+        return lane.batch + (lane.count if self._attention else 0)
 
     def left(self, done: int = 0) -> float | None:
         """Lanes of one checkpoint share evaluations; those of two take their times one after the other."""
         refs = [lane.checkpoint for lane in self.lanes]
         seconds = 0.0
         for i, lane in enumerate(self.lanes):
-            pace = self._lab.pace.seconds(lane.checkpoint, lane.batch, refs.count(lane.checkpoint))
+            pace = self._lab.pace.seconds(lane.checkpoint, self._batch(lane), refs.count(lane.checkpoint))
             if pace is None:
                 return None
             seconds += pace * (lane.steps - (self._done[i] if self._done else 0))
@@ -181,16 +198,22 @@ class Sampling:
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in self.lanes]
+        if len(self.lanes) == 1 and loaded[0].text is not None:
+            self.words = loaded[0].text.words(self.lanes[0].prompt)
+        if self._attention:
+            shared["attention"] = True
         work.expect(sum(lane.steps for lane in self.lanes))
         work.give(self)  # the plan
         refs = [lane.checkpoint for lane in self.lanes]
-        watches = {ref: Stopwatch(self._lab.pace, ref, self.lanes[0].batch, refs.count(ref)) for ref in self.refs}
+        watches = {
+            ref: Stopwatch(self._lab.pace, ref, self._batch(self.lanes[0]), refs.count(ref)) for ref in self.refs
+        }
         before = time.perf_counter()
         for i, step in zero.side_by_side(loaded, own, shared, flop, work.notify):
             self._done[i] = step.index + 1
             if step.index in kept[i]:
                 sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
-                frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step))
+                frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=self._maps(step))
                 self.frames[i][step.index] = frame.x
                 work.give(frame)
             if step.s == 0:
@@ -198,6 +221,14 @@ class Sampling:
             watches[refs[i]].note(time.perf_counter() - before)
             work.count()
             before = time.perf_counter()  # others may have computed meanwhile
+
+    def _maps(self, step: Step) -> np.ndarray | None:
+        """`Frame.attention`."""
+        if step.attention is None or not self.words:
+            return None
+        maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in self.words], 1)
+        maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
+        return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
     def log(self) -> dict[str, Any]:
         first = self.lanes[0]
@@ -229,6 +260,8 @@ class Sampling:
         format = frame_format(self.models[0].picture_size, self.models[0].picture_channels)
         about = {"kind": "frame", "lane": result.lane, "k": result.k, "sigma": result.sigma}
         pictures = {"x": uri(result.x, format), "x0": uri(result.x0_hat, format)}
+        if result.attention is not None:
+            pictures["attention"] = uri(result.attention, "png")
         if result.latents is None:
             return about | pictures
         z, z0 = (uri(latent, frame_format(self.models[0].image_size, 3)) for latent in result.latents)
@@ -241,6 +274,7 @@ class Sampling:
             "title": captions.summary(lanes),
             "size": model.picture_size,
             "latent": model.image_size if model.latent else 0,
+            "words": [word for word, _ in self.words],
             "count": self.request.count,
             "pixelated": model.picture_size <= LOSSLESS,
             "seeds": [str(seed) for seed in self.request.seeds],
@@ -254,9 +288,9 @@ class Sampling:
 
 
 def _pictures(model: Model, step: Step) -> tuple[Any, ...]:
-    """The fields of a Frame from x on."""
+    """The fields of a Frame from x to decoded."""
     if model.decoder is None:
-        return to_uint8(step.x), to_uint8(step.x0_hat)
+        return to_uint8(step.x), to_uint8(step.x0_hat), None, True
     latents = tuple(to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))
     decoded = model.picture_size <= DECODED or step.s == 0
     if decoded:

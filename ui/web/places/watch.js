@@ -24,7 +24,7 @@ const TRIES = [
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const player = new Player(lab.client);
+  const player = new Player(lab.client, () => panel.set({ attention: true }, "now"));
   const past = new Past(lab);
   /** @type {string | null} the run that is among the last ones already */
   let noted = null;

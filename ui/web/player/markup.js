@@ -20,6 +20,8 @@ export const MARKUP = `
 </div>
 <div class="lanes"></div>
 
+<p class="words" hidden></p>
+
 <div class="transport">
   <button type="button" class="play" aria-label="Play" disabled>
     <svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg>

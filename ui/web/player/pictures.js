@@ -7,6 +7,7 @@ import { difference } from "./pixels.js";
 /** @import { Panes } from "./panes.js" */
 
 const REMEMBERED = 12; // decoded sprites
+const DARK = 0.75; // how much of the light a place loses that is not looked at
 
 export class Pictures {
   /** @type {Map<string, HTMLImageElement>} oldest first */
@@ -41,15 +42,16 @@ export class Pictures {
   }
 
   get #wanted() {
-    const { image, gain, kind, latent, frames } = this.view;
-    return [image, gain, kind, latent, ...frames.map((frame) => frame?.k)].join();
+    const { image, gain, kind, latent, word, frames } = this.view;
+    return [image, gain, kind, latent, word, ...frames.map((frame) => frame?.k)].join();
   }
 
   /** Paint what is wanted now; returns what that was, or "" when another run came in between. */
   async #paintOnce() {
     const wanted = this.#wanted;
-    const { shown, image, gain, kind, latent, frames } = this.view;
+    const { shown, image, gain, kind, latent, word, frames } = this.view;
     for (const [i, frame] of frames.entries()) {
+      const seen = word >= 0 && frame?.attention ? await this.#decode(frame.attention).catch(() => null) : null;
       for (const which of /** @type {const} */ (["x", "x0"])) {
         const uri = latent ? frame?.[which === "x" ? "z" : "z0"] : frame?.[which];
         const sprite = uri && (await this.#decode(uri).catch(() => null));
@@ -58,6 +60,7 @@ export class Pictures {
         if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
         if (!sprite) continue;
         blit(canvas, sprite, image);
+        if (seen) light(canvas, seen, image, word, shown.plan?.words?.length ?? 1);
         if (i > 0 || which === "x") continue;
         for (const [n, { canvas }] of this.panes.thumbs.entries()) blit(canvas, sprite, n);
       }
@@ -97,6 +100,21 @@ function blit(canvas, sprite, n) {
   context.globalCompositeOperation = "copy"; // pictures may be transparent
   context.imageSmoothingEnabled = size > canvas.width; // a latent has few pixels, which are to be seen
   context.drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
+}
+
+/**
+ * Darken a picture where a word is not looked at.
+ * @param {HTMLCanvasElement} canvas @param {HTMLImageElement} maps a row for each word @param {number} n which picture
+ * @param {number} word @param {number} words how many there are
+ */
+function light(canvas, maps, n, word, words) {
+  const side = maps.naturalHeight / words;
+  const context = context2d(canvas);
+  context.globalCompositeOperation = "multiply";
+  context.imageSmoothingEnabled = true;
+  context.globalAlpha = DARK;
+  context.drawImage(maps, n * side, word * side, side, side, 0, 0, canvas.width, canvas.height);
+  context.globalAlpha = 1;
 }
 
 /** Draw one picture of a sprite. @param {HTMLCanvasElement} canvas @param {string} uri @param {number} n */

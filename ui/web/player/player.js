@@ -16,8 +16,12 @@ export class Player {
   #pause = () => {};
   #calmly = 0; // a timer: where little motion is wanted a live picture changes once a second
 
-  /** Its element has data-frames, data-k (the tick that is shown), data-live and data-kind. @param {Client} client */
-  constructor(client) {
+  /**
+   * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
+   * @param {Client} client @param {() => unknown} [attend] a word was pressed whose attention the run does not have
+   */
+  constructor(client, attend = () => {}) {
+    this.attend = attend;
     this.root = el("section", {
       class: "ddpm-player",
       tabindex: 0,
@@ -80,6 +84,26 @@ export class Player {
     if (!plan) return;
     this.panes.build(plan);
     this.pictures.renew();
+    this.#buildWords(plan.words ?? []);
+  }
+
+  /** The words of a prompt: a pressed one shows where it is looked at. @param {string[]} words */
+  #buildWords(words) {
+    const { view } = this;
+    if (view.word >= words.length) view.word = -1;
+    const buttons = words.map((word, i) => {
+      const button = el("button", { type: "button", "aria-pressed": i === view.word }, word);
+      button.addEventListener("click", () => {
+        const word = view.word === i ? -1 : i;
+        for (const [n, other] of buttons.entries()) other.setAttribute("aria-pressed", String(n === word));
+        this.#do(() => Object.assign(view, { word }));
+        if (word >= 0 && !view.frames[0]?.attention) this.attend();
+      });
+      return button;
+    });
+    const box = find(this.root, ".words", HTMLElement);
+    box.hidden = !words.length;
+    box.replaceChildren(el("span", null, "Attention to"), ...buttons);
   }
 
   /** The newest run stands differently. @param {boolean} active */

@@ -8,6 +8,7 @@
  * @property {string} caption what there is to see in two lanes, or ""
  * @property {number} size pixels a side
  * @property {number} [latent] numbers a side of x, where that is a latent
+ * @property {string[]} [words] of the prompt
  * @property {number} count pictures in a sprite
  * @property {boolean} pixelated enlarged without smoothing
  * @property {string[]} seeds of the pictures
@@ -35,6 +36,7 @@
  * @property {string} [z] of a latent model: x as it is, a pixel for each latent
  * @property {string} [z0] likewise x̂_0
  * @property {boolean} [decoded] whether x and x0 are decoded; else they are previews
+ * @property {string} [attention] where each word is looked at: a sprite with a row for each word
  */
 
 /** @typedef {Plan | Frame} Result */

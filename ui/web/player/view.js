@@ -22,6 +22,7 @@ export class View {
   image = 0; // which picture of the batch
   /** @type {"x" | "x0"} where there is room for one of them only */
   kind = "x";
+  word = -1; // of the prompt, whose attention lies over the pictures
   asLatent = false; // a latent is shown as it is, and not what is decoded from it
   chosenGain = 0; // of the difference of two lanes; 0: not shown
   #due = 0; // ticks at the first showing, else frames, while playing

@@ -136,7 +136,7 @@ export class Form {
     }
     if (about.prompts.length) this.#told.add(suffix);
     else this.#told.delete(suffix);
-    for (const name of [`prompt${suffix}`, `negative${suffix}`])
+    for (const name of [`prompt${suffix}`, `negative${suffix}`, `attention${suffix}`])
       if (this.#places.has(name)) this.show(name, this.#told.has(suffix));
     if (!suffix && this.#places.has("label")) this.show("label", about.labels.length > 0);
   }
