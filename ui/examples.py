@@ -1,4 +1,5 @@
-"""The recorded runs that the page shows before a visitor's own: `python -m ui.examples` makes them anew.
+"""The recorded runs that the page shows before a visitor's own, and other pictures of it: `python -m ui.examples` makes
+them anew.
 
 Each part's computation runs once with the embedded models, and its results are written as the page would get them, with
 pictures as lossless WebP. `python -m ui.examples train` trains digits with the choices of a new page, some minutes.
@@ -16,7 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ddpm_core import image_files
+from ddpm_core import image_files, imaging, sample
+from ddpm_core.checkpoint import refs
+from ddpm_core.files import write_bytes
 from ui import course_pictures, few_steps
 from ui.jobs import Job
 from ui.place import Values
@@ -38,6 +41,7 @@ EXAMPLES: dict[str, Values] = {
     "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
     "plane": {},
 }
+EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
 TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
@@ -55,6 +59,11 @@ def record(parts: list[str]) -> None:
             continue
         if part == "few-steps":
             few_steps.record()
+            continue
+        if part == "emoji":
+            model = app.lab.models.get(course.LATENT)
+            row = sample(model, [1, 2, 3], 20, sampler="ddim", spacing="trailing", prompts=EMOJI, guidance=3.0)
+            write_bytes(FILES / "models" / f"{course.LATENT}.png", imaging.png(imaging.grid(row, 3, gap=0)))
             continue
         if part == "course":
             for card in course.cards():
@@ -149,4 +158,7 @@ def _light(content: Any, quality: int | None = None) -> Any:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:] or [*EXAMPLES, "train", "few-steps", "course"])
+    record(
+        sys.argv[1:]
+        or [*EXAMPLES, "train", "few-steps", *(["emoji"] if course.LATENT in refs.embedded() else []), "course"]
+    )

@@ -34,7 +34,6 @@ GIGABYTES = {  # about, of their files: for who has not asked the Hub
     "stable-diffusion-v1-5/stable-diffusion-v1-5": 4.3,
 }
 GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}  # as their cards advise
-THUMBNAILS = ("mnist-tiny", "cifar10-tiny")  # in ui/web/models
 READY, HUB, TRAINED = "Ready here", "Needs the Hub", "Trained here"  # groups of the list
 _REASONS = {"offline": "not available offline", "missing": "not found"}
 
@@ -62,6 +61,7 @@ def choice(ref: str, status: hub.Status) -> dict[str, Any]:
     ready: whether it can be chosen; about says why, where it can't. picture: the address of a thumbnail, "" for none.
     """
     known = OFFERED.get(ref) or EMBEDDED.get(ref) or ()
+    has_picture = ref in EMBEDDED and (web.FILES / "models" / f"{ref}.png").is_file()
     here = status.state in ("embedded", "local", "cached")
     about = list(known[1:])
     if status.state == "download":
@@ -76,5 +76,5 @@ def choice(ref: str, status: hub.Status) -> dict[str, Any]:
         "about": " · ".join(about),
         "group": READY if here else HUB,
         "ready": status.state not in _REASONS,
-        "picture": f"web/{web.version()}/models/{ref}.png" if ref in THUMBNAILS else "",
+        "picture": f"web/{web.version()}/models/{ref}.png" if has_picture else "",
     }

@@ -508,7 +508,7 @@ export class Form {
     };
     if (!field.name.endsWith("_b"))
       buttons.append(
-        ...ready.slice(0, 2).map(({ ref, label, picture = "" }) => {
+        ...ready.slice(0, 3).map(({ ref, label, picture = "" }) => {
           const image = el("img", { src: picture, alt: "" });
           const button = el("button", { type: "button", value: ref, tabindex: -1 }, image, el("span", null, label));
           button.addEventListener("click", () => {
