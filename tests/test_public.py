@@ -245,16 +245,6 @@ def test_whatever_the_page_asks_is_answered(odd, port):
     assert run == [] or run[-1]["state"] in ("finished", "error")
 
 
-def test_a_run_is_found_again_after_its_page_was_loaded_anew(port):
-    values = {"checkpoint": "cifar10-tiny", "steps": 3, "count": 1}
-    seen = messages(port, "watch", values)
-    run = seen[-1]["run"]
-    assert seen[-1]["state"] == "finished" and asked(port, "lab", "run", {"run": run}) == {}
-    assert messages(port, "watch", {"resume": run}) == seen
-    assert "no longer here" in asked(port, "lab", "run", {"run": "0" * 16})["error"]
-    assert messages(port, "watch", {"resume": "0" * 16}) == []
-
-
 def test_two_pages_with_one_session_get_their_own_messages(port):
     """As two runs of one page, or a tab that was duplicated: the second replaces the first one, which says so."""
     values = {"checkpoint": "cifar10-tiny", "steps": 20, "count": 2}
@@ -272,23 +262,6 @@ def test_two_pages_with_one_session_get_their_own_messages(port):
     for seen in found.values():
         assert len({message["run"] for message in seen}) == 1 and seen[-1]["state"] in ("stopped", "finished")
     assert found["a"][0]["run"] != found["b"][0]["run"]
-
-
-def test_a_stream_that_is_closed_ends_its_run(app, port):
-    body = json.dumps({"data": ["watch", {"checkpoint": "cifar10-tiny", "steps": 200, "count": 1}]})
-    answer = fuzz.send(port, Call("POST", f"{API}/call/run", body.encode(), {"Content-Type": "application/json"}))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", f"{API}/call/run/{json.loads(answer.text)['event_id']}")
-    stream = connection.getresponse()
-    while not stream.readline().startswith(b"event: generating"):
-        pass
-    assert len(app.lab.turns) == 1
-    stream.close()
-    connection.close()
-    end = time.monotonic() + 30
-    while len(app.lab.turns) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not len(app.lab.turns)
 
 
 def test_an_event_whose_listener_has_gone_ends_alone(app, port):

@@ -161,24 +161,6 @@ def test_the_limit_on_a_runs_time_counts_its_own_turns_only(monkeypatch):
     assert (last.state, last.text[:46]) == ("error", "The run was stopped after 31 s of computing: t")
 
 
-def test_one_run_too_many_is_refused_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(LINE, "active", 1)
-    monkeypatch.setattr(LINE, "queue", 1)
-    gate = Gate()
-    first, second = Job([SETTINGS], Models(gate)), Job([SETTINGS], Models())
-    running = [in_background(first)]
-    assert gate.entered.acquire(timeout=10)  # else the second, which waits for nobody, could come and go before it
-    running.append(in_background(second))
-    wait_for(lambda: len(LINE) == 2)
-    (*_, last) = Job([SETTINGS], Models()).updates()
-    assert (last.state, last.text[:30]) == ("error", "There are too many runs now (a")
-    for job in (first, second):
-        job.stop()
-    gate.go.release()
-    for _, thread in running:
-        thread.join(10)
-
-
 # --- Networks that are lent
 
 
