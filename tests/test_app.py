@@ -662,31 +662,11 @@ def test_a_browser_opens_on_a_desktop_only(environment, desktop, monkeypatch):
     assert command._desktop() == desktop
 
 
-def test_the_command_prints_the_address_asks_for_the_password_and_logs(ipv6):
-    """At an IPv6 address, where there is one."""
+def test_the_command_prints_the_address_asks_for_the_password_logs_and_ends_in_order(ipv6):
+    """At an IPv6 address, where there is one. SIGTERM lets a run go on, and Ctrl-C then ends it at once."""
     host, expected = ("::1", r"\[::1\]") if ipv6 else ("127.0.0.1", r"127\.0\.0\.1")
     arguments = [sys.executable, "app.py", "--host", host, "--port", "0", "--no-browser"]
     arguments += ["--auth", "me:secret", "--log-json"]
-    root = Path(command.__file__).parent
-    server = subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        line = server.stdout.readline()
-        address = re.fullmatch(rf"DDPM Lab: (http://{expected}:\d+/)\n", line)[1]
-        with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(address + "config")
-        body = urllib.parse.urlencode({"username": "me", "password": "secret"}).encode()
-        assert urllib.request.urlopen(address + "login", body).status == 200
-        assert json.load(urllib.request.urlopen(address + "health"))["status"] == "ok"
-    finally:
-        server.terminate()
-        lines = server.communicate(timeout=60)[1].splitlines()
-        assert server.returncode == 0
-    events = [json.loads(line)["event"] for line in lines]
-    assert [event for event in events if event != "message"] == ["started", "stopping", "stopped"]
-
-
-def test_ctrl_c_during_a_run_ends_the_command_in_order():
-    arguments = [sys.executable, "app.py", "--port", "0", "--no-browser"]
     root = Path(command.__file__).parent
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # A process that a shell starts in the background ignores Ctrl-C, and so would its children.
@@ -695,11 +675,29 @@ def test_ctrl_c_during_a_run_ends_the_command_in_order():
     quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
     server = subprocess.Popen(arguments, cwd=root, preexec_fn=as_usual, env=quiet, **pipes)
     try:
-        url = server.stdout.readline().removeprefix("DDPM Lab: ").strip()
-        with urllib.request.urlopen(post(url, "sample", "mnist-tiny", *LONG[1:])) as stream:  # the one that is ready
+        address = re.fullmatch(rf"DDPM Lab: (http://{expected}:\d+/)\n", server.stdout.readline())[1]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(address + "config")
+        visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        body = urllib.parse.urlencode({"username": "me", "password": "secret"}).encode()
+        assert visitor.open(address + "login", body).status == 200
+
+        def health():
+            return json.load(urllib.request.urlopen(address + "health"))["status"]
+
+        assert health() == "ok"
+        run = {"data": ["mnist-tiny", *LONG[1:]]}  # the model that is ready
+        call = f"{address}gradio_api/call/sample"
+        asked = urllib.request.Request(call, json.dumps(run).encode(), {"Content-Type": "application/json"})
+        with visitor.open(f"{call}/{json.load(visitor.open(asked))['event_id']}") as stream:
             assert b"event: generating" in stream.readline()
+            server.send_signal(signal.SIGTERM)
+            wait_for(lambda: health() == "stopping")
             server.send_signal(signal.SIGINT)
-            said = server.communicate(timeout=120)[1]
-        assert (server.returncode, said) == (0, "")
+            lines = server.communicate(timeout=120)[1].splitlines()
+        assert server.returncode == 0
     finally:
         server.kill()
+    events = {event["event"]: event for event in map(json.loads, lines)}
+    assert [event for event in events if event not in ("message", "run")] == ["started", "stopping", "stopped"]
+    assert events["stopping"]["patience_s"] > 0 and events["run"]["outcome"] != "finished"

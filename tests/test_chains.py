@@ -11,9 +11,8 @@ from ddpm_core.timesteps import FORMULAS
 # Against the oracle
 
 
-@pytest.mark.parametrize("clip", [True, False])
 @pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
-@pytest.mark.parametrize("steps", [1000, 50, 7, 1])
+@pytest.mark.parametrize("steps, clip", [(1000, True), (50, True), (50, False), (7, True), (7, False), (1, True)])
 def test_ddpm_is_the_oracles_chain(steps, variance, clip):
     pairs = oracle.pairs(1000, steps)
     expected = oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, variance, numpy_z, clip)
@@ -41,7 +40,7 @@ def test_every_spacing_is_the_oracles_chain(sampler, spacing):
 
 @pytest.mark.parametrize(
     "kind, steps, clip",
-    [("learned", 1000, True), ("learned_range", 1000, False), ("learned_range", 50, True), ("learned_range", 7, False)],
+    [("learned", 1000, True), ("learned_range", 200, False), ("learned_range", 50, True), ("learned_range", 7, False)],
 )
 def test_learned_variances_are_the_oracles_chain(kind, steps, clip):
     pairs = oracle.pairs(1000, steps)
