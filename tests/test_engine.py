@@ -19,6 +19,7 @@ from ddpm_core.engines import choose as engine
 from ddpm_core.engines import common
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.engines import torch as torch_engine
+from ddpm_core.from_diffusers import UNet2DConditionModel
 from ddpm_core.network import unet
 
 openvino = pytest.importorskip("openvino")
@@ -96,6 +97,38 @@ def test_an_image_alone_is_the_image_in_a_batch(name):
     batch = wrapped(x, t_index)
     for i in (0, 15, 16, 23, 24, 27, 28, 29, 30):  # at the ends of each
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
+
+
+def test_what_keeps_all_cores_busy_is_evaluated_one_by_one():
+    assert openvino_engine._chunks(31, 32 * 32, 35_000_000) == [16, 8, 4, 2, 1]
+    assert openvino_engine._chunks(3, 256 * 256, 35_000_000) == [1, 1, 1]
+    assert openvino_engine._chunks(3, 64 * 64, 860_000_000) == [1, 1, 1]
+
+
+def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_any_number_of_tokens():
+    torch.manual_seed(0)
+    network = UNet2DConditionModel(
+        sample_size=2,  # one pixel below
+        block_out_channels=(32, 64),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=16,
+        norm_num_groups=8,
+        attention_head_dim=2,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=2,
+    ).eval()
+    one = torch.randn(1, 4, 2, 2), torch.tensor([7]), torch.randn(1, 77, 16)
+    assert relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*one), truth(network, *one)) < 1e-5
+    wrapped = engine.wrap(network, "cpu")
+    assert wrapped.description.startswith("OpenVINO")
+    for side, tokens in ((2, 77), (6, 5)):
+        given = torch.randn(3, 4, side, side), torch.tensor([0, 500, 999]), torch.randn(3, tokens, 16)
+        found = wrapped(*given)
+        assert relative_error(found, truth(network, *given)) < 0.05
+        for i in (0, 2):
+            assert torch.equal(wrapped(*(part[i : i + 1] for part in given)), found[i : i + 1])
 
 
 def test_attention_to_an_odd_number_of_pixels_does_not_depend_on_the_batch():

@@ -10,7 +10,7 @@ import torch
 
 from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
 from ddpm_core.engines.torch import CompiledNetwork, GraphNetwork, TorchNetwork, stays_finite
-from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
 
 
@@ -42,15 +42,11 @@ def wrap(
     if chosen.type == "cuda":  # where fp16 is as fast as bf16, and eight times as exact
         finite = precision == "auto" and stays_finite(unet, chosen)
         precision = "fp16" if finite else torch_precision(precision, chosen)
-    takes_words = isinstance(unet, UNet2DConditionModel)
     if engine == "auto" and chosen.type == "cpu":
-        installed = find_spec("openvino") and not takes_words
-        engine, why = ("openvino", "") if installed else ("torch", "" if takes_words else "OpenVINO is not installed")
+        engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
     try:
         if engine == "openvino":
             with announced("Preparing the network for OpenVINO; the first time takes longest", progress):
-                if takes_words:
-                    raise RuntimeError("it evaluates no networks that take words")
                 return _openvino(unet, chosen, precision, owned, exact)
         if engine == "compile":
             with announced("Compiling the network", progress):

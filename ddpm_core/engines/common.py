@@ -24,6 +24,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PATIENCE = 2  # seconds of preparation before it is announced
 _SIDE = 512  # of the matrices that `bf16_is_fast` multiplies: a product takes about a millisecond
 _TRIALS = 20
+_TOKENS = 77  # of a prompt, as CLIP has
 _CLEARLY = 0.8  # of float32's time: so that two processes on one machine hardly ever disagree
 
 
@@ -107,7 +108,7 @@ def example_inputs(unet: UNet2DModel | UNet2DConditionModel, n: int = 1, side: i
     height, width = (size, size) if isinstance(size, int) else size
     labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
     if isinstance(unet, UNet2DConditionModel):
-        labels = (torch.zeros(n, 2, unet.config["cross_attention_dim"]),)  # two tokens
+        labels = (torch.zeros(n, _TOKENS, unet.config["cross_attention_dim"]),)
     return torch.zeros(n, unet.config["in_channels"], height, width), torch.zeros(n, dtype=torch.int64), *labels
 
 

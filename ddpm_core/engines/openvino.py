@@ -40,6 +40,7 @@ _CHECKSUMS = "sha256"
 _PREFIX = "self.unet."  # of the weights' names in a converted network
 _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
+_SMALL_NETWORK = 200e6  # parameters
 _GRAPH = 2  # goes up when openvino_graph or an entry's files change, so that networks are converted again
 _KEPT_SHAPES = 5
 # The memory of each of them as a multiple of the weights: a copy of the weights in the layout of its kernels, and the
@@ -82,7 +83,7 @@ class OpenVINONetwork:
         # Without the hint OpenVINO takes bf16 wherever there is any.
         self._config = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
         self._precision = precision
-        self._requests: OrderedDict[tuple[int, ...], openvino.InferRequest] = OrderedDict()
+        self._requests: OrderedDict[tuple[tuple[int, ...], ...], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
         self.with_gradients = ExactNetwork(unet, self.device, exact)
         self.description = f"OpenVINO · cpu · {precision}{why}"
@@ -106,7 +107,8 @@ class OpenVINONetwork:
                 if self._precision != "fp32":
                     take_two_parts(self._model, _PREFIX + "conv_in.weight")
                 _fill(self._model, weights)
-                self._request(tuple(self._image(common.example_inputs(self.unet)[0]).shape))
+                x, *others = common.example_inputs(self.unet)
+                self._request(tuple(self._image(x).shape), *(tuple(each.shape) for each in others))
                 return
             except Exception:  # anything may be wrong with a file
                 shutil.rmtree(entry, ignore_errors=True)
@@ -121,16 +123,18 @@ class OpenVINONetwork:
         return common.weight_bytes(self.unet) + self.with_gradients.memory + int(len(self._requests) * each)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        inputs = [self._image(x), t_index] if labels is None else [self._image(x), t_index, labels]
+        """As `EngineNetwork` says."""
+        inputs = [self._image(x), t_index]
+        if labels is not None:
+            inputs.append(labels.float() if labels.is_floating_point() else labels)
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
-        sizes = _chunks(*x.shape)
+        sizes = _chunks(len(x), x[0, 0].numel(), sum(weight.numel() for weight in self.unet.parameters()))
         outputs, start = [], 0
         # One request at a time: one keeps all cores busy.
         with self._lock:
             for size in sizes:
                 chunk = [array[start : start + size] for array in arrays]
-                outputs.append(self._request(chunk[0].shape).infer(chunk, share_inputs=True)[0])
+                outputs.append(self._request(*(part.shape for part in chunk)).infer(chunk, share_inputs=True)[0])
                 start += size
         output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         return torch.from_numpy(output).to(x.device, x.dtype)
@@ -148,22 +152,25 @@ class OpenVINONetwork:
             2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self._precision]
         )
 
-    def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
-        """The compiled network for inputs of this shape."""
-        if shape not in self._requests:
+    def _request(self, *shapes: tuple[int, ...]) -> openvino.InferRequest:
+        """The compiled network for inputs of these shapes."""
+        if shapes not in self._requests:
             model = self._model.clone()
-            model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
+            model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
-            self._requests[shape] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
+            self._requests[shapes] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > _KEPT_SHAPES:
                 self._requests.popitem(last=False)
-        self._requests.move_to_end(shape)
-        return self._requests[shape]
+        self._requests.move_to_end(shapes)
+        return self._requests[shapes]
 
 
-def _chunks(n: int, channels: int, height: int, width: int) -> list[int]:
-    """Batch sizes, powers of two, whose sum is n. A single large image keeps all cores busy."""
-    largest = _LARGEST_CHUNK if height * width <= _SMALL_IMAGE else 1
+def _chunks(n: int, pixels: int, parameters: int) -> list[int]:
+    """Batch sizes, powers of two, whose sum is n.
+
+    A single large image keeps all cores busy, and so does a large network, which each size would also have a copy of.
+    """
+    largest = _LARGEST_CHUNK if pixels <= _SMALL_IMAGE and parameters <= _SMALL_NETWORK else 1
     sizes = []
     while n:
         sizes.append(min(largest, 1 << (n.bit_length() - 1)))
