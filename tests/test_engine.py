@@ -108,7 +108,7 @@ def test_what_keeps_all_cores_busy_is_evaluated_one_by_one():
 def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_any_number_of_tokens():
     torch.manual_seed(0)
     network = UNet2DConditionModel(
-        sample_size=2,  # one pixel below
+        sample_size=6,  # below it 3×3, an odd number
         block_out_channels=(32, 64),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -119,12 +119,12 @@ def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_
         addition_embed_type="text",
         addition_embed_type_num_heads=2,
     ).eval()
-    one = torch.randn(1, 4, 2, 2), torch.tensor([7]), torch.randn(1, 77, 16)
+    one = torch.randn(1, 4, 6, 6), torch.tensor([7]), torch.randn(1, 77, 16)
     assert relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*one), truth(network, *one)) < 1e-5
     wrapped = engine.wrap(network, "cpu")
     assert wrapped.description.startswith("OpenVINO")
-    for side, tokens in ((2, 77), (6, 5)):
-        given = torch.randn(3, 4, side, side), torch.tensor([0, 500, 999]), torch.randn(3, tokens, 16)
+    for tokens in (77, 5):
+        given = torch.randn(3, 4, 6, 6), torch.tensor([0, 500, 999]), torch.randn(3, tokens, 16)
         found = wrapped(*given)
         assert relative_error(found, truth(network, *given)) < 0.05
         for i in (0, 2):
@@ -420,7 +420,7 @@ def test_what_fails_although_made_anew_is_not_kept(cache, monkeypatch):
     monkeypatch.setattr(openvino_engine.OpenVINONetwork, "_request", fail)
     with pytest.warns(UserWarning, match="cannot be compiled"):
         engine.wrap(network, "cpu", "fp32", "openvino")
-    assert not (cache / openvino_engine._key(network)).exists()
+    assert not (cache / openvino_engine._key(network, network.config)).exists()
 
 
 def test_networks_that_compute_otherwise_do_not_share_an_entry():
@@ -441,7 +441,7 @@ def test_networks_that_compute_otherwise_do_not_share_an_entry():
     changed = smallest(30, norm_eps=1e-6)
     changed.register_buffer("scale", torch.zeros(2), persistent=False)
     networks = [plain, doubled, part, constant, changed]
-    assert len({openvino_engine._key(network) for network in networks}) == 5
+    assert len({openvino_engine._key(network, network.config) for network in networks}) == 5
     for network in (plain, doubled, part):
         wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
         assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
@@ -463,7 +463,7 @@ def test_the_cache_is_bounded(monkeypatch, tmp_path):
 def test_using_an_entry_makes_it_the_newest(cache):
     network = smallest(20)
     engine.wrap(network, "cpu", "fp32", "openvino")
-    entry = cache / openvino_engine._key(network)
+    entry = cache / openvino_engine._key(network, network.config)
     os.utime(entry, (1000, 1000))
     engine.wrap(network, "cpu", "fp32", "openvino")
     assert entry.stat().st_mtime > 1000

@@ -12,6 +12,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 import ddpm_core
 from ddpm_core import CheckpointError, load, sample, save, side_by_side, trajectory
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.noise import gaussian_batch
 
 pytest.importorskip("transformers", reason="needed for words only")
@@ -215,6 +216,20 @@ def test_words_of_a_prompt_have_the_numbers_of_their_tokens(turbo):
     assert text.words("") == []
     long = text.words("a " * 200)
     assert len(long) == 75 and long[-1] == ("a", (75,))
+
+
+@pytest.mark.parametrize("name", ["unconditional", "stable", "turbo"])
+def test_openvino_decodes_what_torch_decodes_and_one_picture_like_many(name, request, tmp_path, monkeypatch):
+    engine = pytest.importorskip("ddpm_core.engines.openvino")
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    _, model = request.getfixturevalue(name)
+    x = gaussian_batch(range(2), 0, (model.channels, 8, 8))
+    expected, autoencoder = model.decoder.decode(x), model.decoder.autoencoder
+    decoder = LatentDecoder(autoencoder, model.decoder.device, model.decoder.scale, model.decoder.shift)
+    decoder.decode_by(engine.OpenVINODecoder(autoencoder.decoder, autoencoder.config, "fp32", x[:1]))
+    found = decoder.decode(x)
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert torch.equal(decoder.decode(x[1:])[0], found[1])
 
 
 REFUSED_RUNS = {

@@ -23,7 +23,7 @@ from ddpm_core.checkpoint.refs import (
     LocalCheckpoint,
 )
 from ddpm_core.checkpoint.weights import build
-from ddpm_core.engines.latent import ClipText, TorchDecoder
+from ddpm_core.engines.latent import ClipText, LatentDecoder
 from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.model import ModelSpec
 
@@ -44,7 +44,7 @@ class Part:
 def both(model: ModelSpec) -> tuple[Part | None, Part | None]:
     """The decoder and the text encoder of a model, or None. ValueError for ones that can't be written."""
     decoder, text = getattr(model, "decoder", None), getattr(model, "text", None)
-    if not (isinstance(decoder, TorchDecoder | None) and isinstance(text, ClipText | None)):
+    if not (isinstance(decoder, LatentDecoder | None) and isinstance(text, ClipText | None)):
         raise ValueError("only a decoder and a text encoder that were loaded can be saved")
     return decoder and _decoder_part(decoder, DECODERS[text is None]), text and _text_part(text)
 
@@ -54,7 +54,7 @@ def files_of(model: ModelSpec) -> list[Part]:
     return [part for part in both(model) if part]
 
 
-def _decoder_part(decoder: TorchDecoder, folder: str) -> Part:
+def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:
     """folder: as the pipeline that the model is for calls it."""
     network = decoder.autoencoder
     config = json.loads(network.to_json_string())
@@ -80,13 +80,13 @@ def _text_part(text: ClipText) -> Part:
     return Part(TEXT, TEXT_WEIGHTS[0], text.encoder, config, write)
 
 
-def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.device) -> TorchDecoder:
+def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.device) -> LatentDecoder:
     """The autoencoder of a configuration that `latent_config.check_decoder` accepts. Raises CheckpointError."""
     kind = _KINDS[config["_class_name"]]
     known = {name: config[name] for name in inspect.signature(kind).parameters if name in config}
     autoencoder = build(kind.__name__, lambda: kind(**known), path, where)
     channels, factor = latent_config.check_decoder(config)
-    decoder = TorchDecoder(autoencoder, device, *latent_config.scaling(config))
+    decoder = LatentDecoder(autoencoder, device, *latent_config.scaling(config))
     try:
         picture = decoder.decode(torch.linspace(-1, 1, 4 * channels).reshape(1, channels, 2, 2))
     except Exception as error:  # diffusers checks a configuration by running into it

@@ -11,7 +11,7 @@ from typing import Any
 from ddpm_core.checkpoint import hub, refs, spec
 from ddpm_core.checkpoint.latent_parts import read_decoder, read_text
 from ddpm_core.checkpoint.weights import build_network, check_evaluation
-from ddpm_core.engines.choose import wrap
+from ddpm_core.engines.choose import wrap, wrap_decoder
 from ddpm_core.model import Model
 from ddpm_core.names import Engine, Precision
 
@@ -57,9 +57,9 @@ def load(
     parts: dict[str, Any] = {}
     if found.decoder is not None and layout.decoder:
         path = layout.decoder[1]
-        parts["decoder"] = read_decoder(
-            found.decoder, checkpoint.folder / path, f"{checkpoint.ref}: {path}", network.device
-        )
+        decoder = read_decoder(found.decoder, checkpoint.folder / path, f"{checkpoint.ref}: {path}", network.device)
+        wrap_decoder(decoder, network, found.spec.image_size)
+        parts["decoder"] = decoder
     if found.text is not None:
         parts["text"] = read_text(found.text, checkpoint, network.device)
     return Model(**{**vars(found.spec), "source": source}, network=network, **parts)

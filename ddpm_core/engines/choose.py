@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 
 from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import CompiledNetwork, GraphNetwork, TorchNetwork, stays_finite
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
@@ -59,6 +61,24 @@ def wrap(
     network = TorchNetwork(unet, chosen, torch_precision(precision, chosen), exact)
     network.description += f" ({why})" if why else ""
     return network
+
+
+def wrap_decoder(decoder: LatentDecoder, network: EngineNetwork, image_size: int) -> None:
+    """Let the engine that evaluates a model's network evaluate its decoder too, where that is OpenVINO.
+
+    image_size: of latents. A warning where it does not work: then it is PyTorch.
+    """
+    if not network.description.startswith("OpenVINO"):
+        return
+    from ddpm_core.engines.openvino import OpenVINODecoder, OpenVINONetwork
+
+    assert isinstance(network, OpenVINONetwork)
+    autoencoder: Any = decoder.autoencoder
+    example = torch.zeros(1, autoencoder.config["latent_channels"], image_size, image_size)
+    try:
+        decoder.decode_by(OpenVINODecoder(autoencoder.decoder, autoencoder.config, network.precision, example))
+    except Exception as error:  # whatever is missing, torch works
+        warnings.warn(f"the decoder is evaluated by torch: OpenVINO did not work: {_first_line(error)}", stacklevel=2)
 
 
 def _openvino(

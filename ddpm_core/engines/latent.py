@@ -1,9 +1,10 @@
-"""What a latent model has besides its network, in PyTorch: an autoencoder, and a text encoder with its tokenizer."""
+"""What a latent model has besides its network: an autoencoder, and a text encoder with its tokenizer."""
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,24 +17,41 @@ Autoencoder = AutoencoderKL | AutoencoderTiny | VQModel
 _PROBES, _SIDE = 64, 4  # latents that are decoded for the preview's colours, each over so many numbers a side
 
 
-class TorchDecoder:
+class _Evaluated(nn.Module):
+    """A module that an engine evaluates."""
+
+    def __init__(self, engine: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self._engine = engine
+
+    def forward(self, z: Tensor, *_: None) -> Tensor:
+        return self._engine(z)
+
+
+class LatentDecoder:
     """An autoencoder as a `model.Decoder`, in float32, one picture after the other: so none depends on its batch.
 
-    scale, shift: x is scale (z − shift), z being the autoencoder's own latent: so that x has about unit variance.
+    scale, shift: x is scale (z − shift), z being the autoencoder's own latent: so that x has about unit variance. It is
+    evaluated in PyTorch, but for what `decode_by` puts in the place of its decoder.
     """
 
     def __init__(self, autoencoder: Autoencoder, device: torch.device, scale: float = 1.0, shift: float = 0.0):
         nn.Module.to(autoencoder, device, torch.float32)
-        self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self.autoencoder = self._decoding = autoencoder.eval().requires_grad_(False)
         self.device, self.scale, self.shift = device, scale, shift
         self._lock = threading.Lock()
         self._colours: Tensor | None = None  # (C + 1, 3)
+
+    def decode_by(self, engine: Callable[[Tensor], Tensor]) -> None:
+        """Let an engine evaluate the decoder. `autoencoder` stays as it is."""
+        self._decoding = copy.copy(self.autoencoder)
+        self._decoding._modules = {**self.autoencoder._modules, "decoder": _Evaluated(engine)}
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), in [−1, 1] about, of latents x, with the dtype and on the device of x."""
         z = to_device(x, self.device, torch.float32) / self.scale + self.shift
-        network: Any = self.autoencoder
+        network: Any = self._decoding
         return torch.cat([network.decode(one, return_dict=False)[0] for one in z.split(1)]).to(x)
 
     @torch.no_grad()

@@ -14,8 +14,9 @@ import shutil
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
@@ -30,18 +31,18 @@ from ddpm_core import files, from_diffusers
 from ddpm_core.engines import common
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.engines.torch import ExactNetwork
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
 from ddpm_core.names import Arithmetic, Precision
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 128 * 1024**2
 _FILES = ("model.xml", "model.bin")  # as OpenVINO names them
 _CHECKSUMS = "sha256"
-_PREFIX = "self.unet."  # of the weights' names in a converted network
+_PREFIX = "self.module."  # of the weights' names in what is converted
 _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
 _SMALL_NETWORK = 200e6  # parameters
-_GRAPH = 2  # goes up when openvino_graph or an entry's files change, so that networks are converted again
+_GRAPH = 3  # goes up when openvino_graph or an entry's files change, so that networks are converted again
 _KEPT_SHAPES = 5
 # The memory of each of them as a multiple of the weights: a copy of the weights in the layout of its kernels, and the
 # activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
@@ -57,7 +58,79 @@ _CONVERTING = threading.Lock()
 log = logging.getLogger(__name__)
 
 
-class OpenVINONetwork:
+class _Converted:
+    """A module in OpenVINO, compiled for each shape of its inputs when it is first needed.
+
+    config: its configuration. example: inputs for which it is compiled at once, to see that it works.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(
+        self,
+        module: nn.Module,
+        config: Mapping[str, Any],
+        precision: Arithmetic,
+        weights: Mapping[str, Tensor],
+        example: Sequence[Tensor],
+    ):
+        # Without the hint OpenVINO takes bf16 wherever there is any.
+        self._config = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
+        self._precision = precision
+        self._requests: OrderedDict[tuple[tuple[int, ...], ...], openvino.InferRequest] = OrderedDict()
+        self._lock = threading.Lock()
+        self._prepare(module, _cache() / _key(module, config), weights, [tuple(part.shape) for part in example])
+
+    def _prepare(
+        self, module: nn.Module, entry: Path, weights: Mapping[str, Tensor], shapes: Sequence[tuple[int, ...]]
+    ) -> None:
+        """Convert, and compile. If what is on disk fails, it is removed and made again."""
+        for anew in (False, True):
+            with _CONVERTING:
+                self._model, kept = _converted(module, entry)
+            try:
+                self._rewrite()
+                _fill(self._model, weights)
+                self._request(*shapes)
+                return
+            except Exception:  # anything may be wrong with a file
+                shutil.rmtree(entry, ignore_errors=True)
+                if anew or not kept:
+                    raise
+
+    def _rewrite(self) -> None:
+        """Change the converted module for this precision."""
+
+    def _infer(self, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
+        """The output for a batch that is evaluated in parts of these sizes."""
+        outputs, start = [], 0
+        # One request at a time: one keeps all cores busy.
+        with self._lock:
+            for size in sizes:
+                chunk = [array[start : start + size] for array in arrays]
+                outputs.append(self._request(*(part.shape for part in chunk)).infer(chunk, share_inputs=True)[0])
+                start += size
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+    def _request(self, *shapes: tuple[int, ...]) -> openvino.InferRequest:
+        """The compiled module for inputs of these shapes."""
+        if shapes not in self._requests:
+            model = self._model.clone()
+            model.reshape(dict(zip(model.inputs, shapes, strict=True)))
+            unite_attention(model)
+            self._requests[shapes] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
+            while len(self._requests) > _KEPT_SHAPES:
+                self._requests.popitem(last=False)
+        self._requests.move_to_end(shapes)
+        return self._requests[shapes]
+
+    def _compiled_bytes(self, module: nn.Module) -> int:
+        """What is compiled takes by now, about."""
+        each = sum(weight.numel() for weight in module.parameters()) * common.DTYPES[self._precision].itemsize
+        return int(len(self._requests) * _SHAPE_WEIGHTS * each)
+
+
+class OpenVINONetwork(_Converted):
     """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size.
 
     precision: "auto" is bf16 where the CPU has it (AMX, AVX512-BF16) and is faster in it, else fp32; one the CPU lacks
@@ -68,8 +141,6 @@ class OpenVINONetwork:
     batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
     """
 
-    device = torch.device("cpu")
-
     def __init__(
         self,
         unet: UNet2DModel,
@@ -79,48 +150,29 @@ class OpenVINONetwork:
     ):
         nn.Module.to(unet, self.device, torch.float32)  # in place
         self.unet = unet.eval().requires_grad_(False)
-        precision, why = _precision(precision)
-        # Without the hint OpenVINO takes bf16 wherever there is any.
-        self._config = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
-        self._precision = precision
-        self._requests: OrderedDict[tuple[tuple[int, ...], ...], openvino.InferRequest] = OrderedDict()
-        self._lock = threading.Lock()
+        chosen, why = _precision(precision)
+        self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact)
-        self.description = f"OpenVINO · cpu · {precision}{why}"
+        self.description = f"OpenVINO · cpu · {self.precision}{why}"
         weights = unet.state_dict()
-        if owned and precision == "bf16":
+        if owned and self.precision == "bf16":
             matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
             weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
-        self._prepare(weights)
+        x, *others = common.example_inputs(unet)
+        super().__init__(unet, unet.config, self.precision, weights, [self._image(x), *others])
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
             parameter.data = weights[name]
         common.return_freed_memory()
 
-    def _prepare(self, weights: dict[str, Tensor]) -> None:
-        """Convert, and compile for one image. If the one on disk fails, it is removed and made again."""
-        entry = _cache() / _key(self.unet)
-        for anew in (False, True):
-            with _CONVERTING:
-                self._model, kept = _converted(self.unet, entry)
-            try:
-                if self._precision != "fp32":
-                    take_two_parts(self._model, _PREFIX + "conv_in.weight")
-                _fill(self._model, weights)
-                x, *others = common.example_inputs(self.unet)
-                self._request(tuple(self._image(x).shape), *(tuple(each.shape) for each in others))
-                return
-            except Exception:  # anything may be wrong with a file
-                shutil.rmtree(entry, ignore_errors=True)
-                if anew or not kept:
-                    raise
+    def _rewrite(self) -> None:
+        if self.precision != "fp32":
+            take_two_parts(self._model, _PREFIX + "conv_in.weight")
 
     @property
     def memory(self) -> int:
         """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
-        weights = sum(weight.numel() for weight in self.unet.parameters())
-        each = _SHAPE_WEIGHTS * weights * common.DTYPES[self._precision].itemsize
-        return common.weight_bytes(self.unet) + self.with_gradients.memory + int(len(self._requests) * each)
+        return common.weight_bytes(self.unet) + self.with_gradients.memory + self._compiled_bytes(self.unet)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """As `EngineNetwork` says."""
@@ -129,15 +181,7 @@ class OpenVINONetwork:
             inputs.append(labels.float() if labels.is_floating_point() else labels)
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
         sizes = _chunks(len(x), x[0, 0].numel(), sum(weight.numel() for weight in self.unet.parameters()))
-        outputs, start = [], 0
-        # One request at a time: one keeps all cores busy.
-        with self._lock:
-            for size in sizes:
-                chunk = [array[start : start + size] for array in arrays]
-                outputs.append(self._request(*(part.shape for part in chunk)).infer(chunk, share_inputs=True)[0])
-                start += size
-        output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
-        return torch.from_numpy(output).to(x.device, x.dtype)
+        return torch.from_numpy(self._infer(arrays, sizes)).to(x.device, x.dtype)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
@@ -146,23 +190,31 @@ class OpenVINONetwork:
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""
         x = x.float()
-        if self._precision == "fp32":
+        if self.precision == "fp32":
             return x
         return common.in_two_parts(
-            2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self._precision]
+            2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self.precision]
         )
 
-    def _request(self, *shapes: tuple[int, ...]) -> openvino.InferRequest:
-        """The compiled network for inputs of these shapes."""
-        if shapes not in self._requests:
-            model = self._model.clone()
-            model.reshape(dict(zip(model.inputs, shapes, strict=True)))
-            unite_attention(model)
-            self._requests[shapes] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
-            while len(self._requests) > _KEPT_SHAPES:
-                self._requests.popitem(last=False)
-        self._requests.move_to_end(shapes)
-        return self._requests[shapes]
+
+class OpenVINODecoder(_Converted):
+    """The decoder of an autoencoder, which makes one picture after the other of latents z.
+
+    config: the autoencoder's. example: of z.
+    """
+
+    def __init__(self, decoder: nn.Module, config: Mapping[str, Any], precision: Arithmetic, example: Tensor):
+        super().__init__(decoder, config, precision, decoder.state_dict(), [example])
+        self._decoder = decoder
+
+    @property
+    def memory(self) -> int:
+        """Bytes of what is compiled, about."""
+        return self._compiled_bytes(self._decoder)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) of latents z, float32."""
+        return torch.from_numpy(self._infer([z.contiguous().numpy()], [1] * len(z)))
 
 
 def _chunks(n: int, pixels: int, parameters: int) -> list[int]:
@@ -191,22 +243,22 @@ def _precision(precision: Precision) -> tuple[Arithmetic, str]:
     return "fp32", f" (no native {precision})"
 
 
-def _converted(unet: UNet2DModel, entry: Path) -> tuple[openvino.Model, bool]:
-    """The network as OpenVINO's, with its weights as named inputs; and whether it was read from the disk."""
+def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
+    """The module as OpenVINO's, with its weights as named inputs; and whether it was read from the disk."""
     try:
         if (entry / _CHECKSUMS).read_text() != _checksums(entry):
             raise OSError("damaged")
         model = _CORE.read_model(entry / _FILES[0])
-        if _weights(model).keys() != unet.state_dict().keys():
+        if _weights(model).keys() != module.state_dict().keys():
             raise KeyError("another network's")
         os.utime(entry)  # used: the last to be evicted
         return model, True
     except (RuntimeError, OSError, KeyError, ValueError):
         # Not there, or damaged.
         shutil.rmtree(entry, ignore_errors=True)
-    model = _convert(unet)
+    model = _convert(module)
     try:
-        _empty(model, unet)
+        _empty(model, module)
         _store(model, entry)
         _evict(entry.parent)
     except (RuntimeError, OSError, KeyError) as error:
@@ -214,10 +266,10 @@ def _converted(unet: UNet2DModel, entry: Path) -> tuple[openvino.Model, bool]:
     return model, False
 
 
-def _empty(model: openvino.Model, unet: UNet2DModel) -> None:
+def _empty(model: openvino.Model, module: nn.Module) -> None:
     """Turn the weights into inputs that have their names. KeyError for a weight that is not in the graph."""
     constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
-    weights = {name: constants[name] for name in (_PREFIX + name for name in unet.state_dict())}
+    weights = {name: constants[name] for name in (_PREFIX + name for name in module.state_dict())}
     for name, weight in weights.items():
         parameter = opset.parameter(weight.shape, weight.get_element_type())
         parameter.set_friendly_name(name)
@@ -232,7 +284,7 @@ def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
     return {name.removeprefix(_PREFIX): node for name, node in names.items() if name.startswith(_PREFIX)}
 
 
-def _fill(model: openvino.Model, weights: dict[str, Tensor]) -> None:
+def _fill(model: openvino.Model, weights: Mapping[str, Tensor]) -> None:
     """Replace those inputs by the weights, which stay in torch's memory."""
     for name, parameter in _weights(model).items():
         constant = _constant(weights[name])
@@ -252,21 +304,21 @@ def _constant(weight: Tensor) -> Node:
     return constant
 
 
-def _convert(unet: UNet2DModel) -> openvino.Model:
+def _convert(module: nn.Module) -> openvino.Model:
     class Forward(nn.Module):
         def __init__(self):
             super().__init__()
-            self.unet = unet
+            self.module = module
 
-        def forward(self, x: Tensor, t_index: Tensor, *labels: Tensor) -> Tensor:
-            return self.unet(x, t_index, *labels, return_dict=False)[0]
+        def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+            return self.module(x, *others, return_dict=False)[0] if others else self.module(x)
 
     # openvino.convert_model does the same, but turns off all logging meanwhile and sends usage statistics.
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
-        # Two images: with one, the trace might take the batch for a constant. And two pixels a side at the lowest
-        # resolution: the graph is that of every size, and at 256×256 it took five times as long to trace.
-        inputs = common.example_inputs(unet, 2, side=2 ** len(unet.config["block_out_channels"]))
+        # Two: with one, the trace might take the batch for a constant. And small: the graph is that of every size, and
+        # at 256×256 it took five times as long to trace.
+        inputs = _example(module)
         # Not checked by tracing a second time: that takes as long as the first, and its verdict is one of the warnings.
         decoder = TorchScriptPythonDecoder(Forward(), example_input=inputs, trace_kwargs={"check_trace": False})
         frontend = FrontEndManager().load_by_framework("pytorch")
@@ -275,18 +327,26 @@ def _convert(unet: UNet2DModel) -> openvino.Model:
     return model
 
 
-def _key(unet: UNet2DModel) -> str:
-    """A hash of everything but the weights that the converted network depends on.
+def _example(module: Any) -> tuple[Tensor, ...]:
+    """Two inputs of a U-Net, with two pixels a side at its lowest resolution, or of a decoder."""
+    if isinstance(module, (UNet2DModel, UNet2DConditionModel)):
+        return common.example_inputs(module, 2, side=2 ** len(module.config["block_out_channels"]))
+    first = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
+    return (torch.zeros(2, first.in_channels, 2, 2),)
+
+
+def _key(module: nn.Module, config: Mapping[str, Any]) -> str:
+    """A hash of everything but the weights that the converted module depends on.
 
     Configuration, the class of every part, versions, our rewriting, and buffers that are not weights.
     """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
-    config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
-    parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in unet.named_modules()}
-    weights = unet.state_dict().keys()
+    config = {name: value for name, value in config.items() if not name.startswith("_")}
+    parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in module.named_modules()}
+    weights = module.state_dict().keys()
     others = {
         name: hashlib.sha256(buffer.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
-        for name, buffer in unet.named_buffers()
+        for name, buffer in module.named_buffers()
         if name not in weights
     }
     whole = json.dumps([versions, config, parts, others], sort_keys=True, default=str)

@@ -17,7 +17,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.fields import read_json
 from ddpm_core.checkpoint.latent_config import check_decoder
 from ddpm_core.checkpoint.latent_parts import read_decoder
-from ddpm_core.engines.latent import TorchDecoder
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.command_line import user_path
@@ -26,7 +26,7 @@ from train.data.images import Images
 LATENTS = "latents.safetensors"
 
 
-def open_decoder(folder: str, device: torch.device) -> TorchDecoder:
+def open_decoder(folder: str, device: torch.device) -> LatentDecoder:
     """The autoencoder of --decoder. Raises TrainError."""
     path = user_path(folder)
     weights = next((path / name for name in refs.WEIGHT_FILES if (path / name).is_file()), None)
@@ -40,7 +40,7 @@ def open_decoder(folder: str, device: torch.device) -> TorchDecoder:
         raise TrainError(f"--decoder {folder}: {error}.") from error
 
 
-def encoded(images: Images, decoder: TorchDecoder, out: Path, quiet: bool) -> Tensor:
+def encoded(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> Tensor:
     """The latents of all images, float32 (N, C, H, W): those in OUT if they are of these images and weights."""
     if images.pixels is None:
         raise TrainError("--decoder needs the images in memory: raise --memory.")

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ddpm_core import Model, NoiseSchedule
-from ddpm_core.engines.latent import TorchDecoder
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network
 from ddpm_core.names import Averaging
@@ -83,7 +83,7 @@ class Denoising(TrainingTask):
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         self._asked, self._config, self._images = config, config, images
         self._device = accelerator.device
-        self._decoder: TorchDecoder | None = None
+        self._decoder: LatentDecoder | None = None
         self._words, self._tokenizer = "", None
         if config.decoder is not None:
             self._decoder = open_decoder(config.decoder, accelerator.device)
