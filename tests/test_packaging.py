@@ -21,7 +21,7 @@ def strings(name: str) -> list[str]:
 
 def test_the_library_and_the_app_ask_for_the_same_versions():
     app = [line for line in lines("requirements.txt") if not line.startswith(APP)]
-    assert app == strings("dependencies") + strings("openvino")
+    assert app == strings("dependencies") + strings("openvino") + strings("words")
 
 
 def test_every_requirement_is_a_range_whose_lower_end_is_in_the_table():
