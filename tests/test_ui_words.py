@@ -16,6 +16,7 @@ from PIL import Image
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
+from ui.chooser import questions
 from ui.models import Models
 from ui.places.latents import LatentsPlace
 from ui.places.likelihood import LikelihoodPlace
@@ -150,15 +151,17 @@ def test_what_a_model_is_not_told_is_one_sentence(place, stable, checkpoint, val
 
 
 @pytest.mark.parametrize("script", ["python", "diffusers"])
-@pytest.mark.parametrize("guidance", [1, 2])
-def test_a_script_repeats_the_pictures(place, stable, model, tmp_path, script, guidance):
+@pytest.mark.parametrize(("guidance", "sampler"), [(1, "ddpm"), (2, "ddim")])
+def test_a_script_repeats_the_pictures(place, stable, model, tmp_path, script, guidance, sampler):
     values = ASKED | {"prompt": 'it’s a "red" apple', "negative": "fox", "guidance": guidance, "count": 1}
-    text = place.describe(place.request("watch", {"checkpoint": str(stable), **values}))[script]
+    way = {"steps": 4, "sampler": sampler, "spacing": "trailing"}
+    text = place.describe(place.request("watch", {"checkpoint": str(stable), **values, **way}))[script]
     root = Path(__file__).resolve().parents[1]
     environment = {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin"}
     subprocess.run([sys.executable, "-c", text], cwd=tmp_path, check=True, timeout=300, env=environment)
     told = {"prompts": values["prompt"], "negative": "fox", "guidance": float(guidance)}
-    expected = ddpm_core.sample(model, [5], 3, variance="beta_tilde", **told).astype(int)
+    variance = {"variance": "beta_tilde"} if sampler == "ddpm" else {}
+    expected = ddpm_core.sample(model, [5], **way, **variance, **told).astype(int)
     found = np.asarray(Image.open(tmp_path / "seed-5.png")).astype(int)
     assert np.abs(found - expected[0]).max() <= 2
 
@@ -175,6 +178,8 @@ def test_what_needs_pixels_says_so(stable, kind, part, what):
     lab = toylab.toy_lab(Models(device="cpu"))
     _, (*_, message) = toylab.messages(kind(lab), part, {"checkpoint": str(stable), "count": 2})
     assert message["text"] == f"{what} is there for models of pixels, and this one draws latents of an autoencoder"
+    with pytest.raises(ValueError, match="models of pixels"):
+        questions(lab)["known"]({"checkpoint": str(stable), "text": ""})
 
 
 @pytest.fixture(scope="module")

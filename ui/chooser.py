@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from ddpm_core.model import ModelSpec
+from ddpm_core.model import ModelSpec, check_pixels
 from ui import pixels
 from ui.lab import Lab
 from ui.pictures import uploaded, uri
@@ -45,4 +45,5 @@ def _here(lab: Lab, values: Values) -> ModelSpec:
     model = lab.models.known(str(values.get("checkpoint") or "").strip())
     if model is None:
         raise ValueError("Pictures for this model can be chosen once it is downloaded: run it with a seed first")
+    check_pixels(model, "a picture of one's own")
     return model

@@ -86,15 +86,16 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     run, model = lanes[0], models[0]
     times = _indices(run, model, steps[0])
     _check_is_elsewhere(run.checkpoint, model)
-    if run.sampler == "ddim":
-        raise ValueError("diffusers' DDIM visits other times")
+    if run.sampler == "ddim" and (run.spacing != "trailing" or model.schedule.T % run.steps or run.eta):
+        raise ValueError("diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only")
     if run.sampler == "consistency":
         raise ValueError("diffusers has no sampler for students of this kind")
     if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
-    sampler = _ancestral(run, model, times) if run.sampler == "ddpm" else _solver(run, model, times)
+    ways = {"ddpm": _ancestral, "ddim": _ddim}
+    sampler = ways.get(run.sampler, _solver)(run, model, times)
     unet, _ = _diffusers_parts(_source(model))
     size = model.image_size
     call, guided = _call(run, model)
@@ -167,6 +168,22 @@ def _ancestral(run: Settings, model: ModelSpec, times: str) -> _Sampler:
             "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
         ],
         ["    x = scheduler.step(output, t, x).prev_sample"],
+    )
+
+
+def _ddim(run: Settings, model: ModelSpec, times: str) -> _Sampler:
+    """DDIM without noise, at times that diffusers visits by itself."""
+    _, scheduler = _diffusers_parts(_source(model))
+    return _Sampler(
+        ["DDIMScheduler"],
+        [],
+        [
+            f"scheduler = DDIMScheduler.from_pretrained({', '.join(scheduler)}, clip_sample={run.clip},",
+            "                                          set_alpha_to_one=True, timestep_spacing='trailing')",
+            f"scheduler.set_timesteps({run.steps})",
+        ],
+        [],
+        ["    x = scheduler.step(output, t, x, use_clipped_model_output=True).prev_sample"],
     )
 
 

@@ -3,7 +3,7 @@ import { Player } from "../player/player.js";
 import { Recording } from "../player/recording.js";
 import { el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
-import { OF_WORDS, PRESETS } from "../shared/presets.js";
+import { OF_WORDS, PRESETS, TYPES } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Values } from "../shared/client.js" */
@@ -29,7 +29,7 @@ export function mount(lab, part) {
     renew: () => player.start(),
     offer: (about) => {
       if (form.value("checkpoint_b") === "same") form.offer(about, "_b");
-      offerPresets(about.prompts.length ? OF_WORDS : PRESETS);
+      offerPresets(about.prompts.length ? OF_WORDS : usual);
     },
     render() {
       player.active = panel.stream.active;
@@ -60,6 +60,9 @@ export function mount(lab, part) {
       form.layout(LANE.map((name) => name + suffix)),
     );
   const presets = el("div", { class: "try" });
+  const words = "Two words, one noise";
+  const typed = lab.given.models.some(({ ref }) => ref === TYPES);
+  const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   /** @param {Record<string, Values>} offered */
   function offerPresets(offered) {
     const buttons = Object.entries(offered).map(([title, values]) => {
@@ -69,7 +72,7 @@ export function mount(lab, part) {
     });
     presets.replaceChildren(...buttons);
   }
-  offerPresets(PRESETS);
+  offerPresets(usual);
   panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);

@@ -4,12 +4,10 @@ import { Recording } from "../player/recording.js";
 import { el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Past } from "../shared/past.js";
-import { PRESETS, TYPED } from "../shared/presets.js";
+import { PRESETS, TYPED, TYPES } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
-
-const TYPES = "emoji-tiny"; // the model that comes with the page and draws what is typed
 
 /** What there is to try, each with one press. @type {[string, (lab: Lab, panel: Panel<Result>) => unknown][]} */
 const TRIES = [

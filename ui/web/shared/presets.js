@@ -14,6 +14,7 @@ const PLAIN = {
   eta_b: 0,
 };
 
+export const TYPES = "emoji-tiny"; // the model that comes with the page and draws what is typed
 /** A way to draw what is typed in little time. */
 export const TYPED = { steps: 20, sampler: "ddim", spacing: "trailing", eta: 0 };
 const TWO = { ...PLAIN, ...TYPED, steps_b: 20, sampler_b: "ddim" };

@@ -170,6 +170,7 @@ test("readouts and sentence of a step", () => {
   assert.equal(texts.join(" · "), "step 31/50 · t 388→367 · ᾱ .21 · SNR .27 · σ .14 (18 grey levels)");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0).at(-1)[0], "σ 0: no noise added");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null).length, 4);
+  assert.equal(readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, false).at(-1)[0], "σ .14"); // of latents
   assert.match(ending([12.34]), /keeps noise .* 12 grey/);
   assert.match(ending([0]), /^The finished picture/);
   assert.match(ending([0, 12.34]), /^B keeps noise .* 12 grey .* A does not/);
