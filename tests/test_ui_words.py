@@ -211,7 +211,6 @@ def test_what_is_typed_is_drawn_and_a_pressed_word_shows_where_it_is_looked_at(p
     page.wait_for_function("new URL(location).searchParams.get('attention') === 'true'")
     assert finished(apple) != apple
     page.get_by_role("button", name="fox", exact=True).click()  # one of those to try
-    page.locator(".part-watch .run").click()  # on a slow machine it does not by itself
     page.wait_for_function("document.querySelector('.ddpm-player .title').textContent.includes('“fox”')")
     page.get_by_role("button", name="Compare").click()
     page.get_by_role("button", name="Two words, one noise").click()

@@ -64,10 +64,10 @@ def record(parts: list[str]) -> None:
             model = app.lab.models.get(course.LATENT)
             row = sample(model, [1, 2, 3], 20, sampler="ddim", spacing="trailing", prompts=EMOJI, guidance=3.0)
             write_bytes(FILES / "models" / f"{course.LATENT}.png", imaging.png(imaging.grid(row, 3, gap=0)))
-            continue
-        if part == "course":
+        if part in ("course", "emoji"):  # apart: their weights are made anew more often
             for card in course.cards():
-                if card.name != "few-steps":
+                of_emoji = card.values.get("checkpoint") == course.LATENT
+                if card.name != "few-steps" and of_emoji == (part == "emoji"):
                     image = course_pictures.picture(card, app.places[card.part], app.lab)
                     packed: dict[str, Any] = {"lossless": True} if image.mode == "L" else {"quality": 75}
                     image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)

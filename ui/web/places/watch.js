@@ -16,7 +16,7 @@ const TRIES = [
     (lab) => lab.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, eager: true }),
   ],
   ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, true)],
-  ["Draw what I type", (_, panel) => panel.set({ checkpoint: TYPES, prompt: "red apple", ...TYPED }, true)],
+  ["Draw what I type", (_, panel) => panel.set({ checkpoint: TYPES, prompt: "red apple", ...TYPED }, "now")],
   ["My own picture", (lab) => lab.open("latents", null, { push: true })],
 ];
 
@@ -55,7 +55,7 @@ export function mount(lab, part) {
   );
   /** @param {string[]} prompts of a model that takes words */
   function offerTries(prompts) {
-    const words = prompts.map((prompt) => toTry(prompt, () => panel.set({ prompt }, true)));
+    const words = prompts.map((prompt) => toTry(prompt, () => panel.set({ prompt }, "now")));
     tries.replaceChildren(...(words.length ? words : usual));
     tries.classList.toggle("words", words.length > 0);
   }
