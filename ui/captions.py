@@ -49,7 +49,11 @@ def names(lanes: Sequence[Settings]) -> list[str]:
                 *([] if _one("prompt", lanes) else [f"“{lane.prompt}”" if lane.prompt else "no words"]),
                 *([] if _one("checkpoint", lanes) else [short_name(lane.checkpoint)]),
                 sampler_and_noise(lane),
-                *([] if _one("guidance", lanes) else [f"w = {lane.guidance:g}" if lane.guidance else "its guidance"]),
+                *(
+                    []
+                    if _one("guidance", lanes)
+                    else ["its guidance" if lane.guidance is None else f"w = {lane.guidance:g}"]
+                ),
                 *([] if _one("steps", lanes) else [_count(lane.steps)]),
                 *([] if _one("spacing", lanes) else [lane.spacing or "its own times"]),
             ]
