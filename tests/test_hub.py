@@ -560,8 +560,6 @@ def test_environment_variables(server, tmp_path):
         code = """
 from ddpm_core import CheckpointError
 from ddpm_core.checkpoint import hub, refs
-from ui.limits import Refused, ServerLimits
-from ui.models import Models
 for ref in ("owner/name", "owner/none"):
     try:
         print(hub.fetch(refs.parse(ref), check=lambda _: None).commit)
