@@ -102,9 +102,6 @@ def saved(tmp_path, image, name="x.png", **options):
     return path
 
 
-GREY = (128, 128, 128)
-
-
 def near(pixel, colour, tolerance=3):
     return np.abs(pixel.astype(int) - colour).max() <= tolerance
 
@@ -131,21 +128,6 @@ def test_any_small_picture_becomes_square(tmp_path_factory, width, height, mode)
 def test_one_pixel(tmp_path):
     image = pictures.read(saved(tmp_path, Image.new("RGB", (1, 1), (10, 200, 30))))
     assert image.shape == (32, 32, 3) and (image == (10, 200, 30)).all()
-
-
-def test_transparency_lies_over_grey(tmp_path):
-    image = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
-    image.paste((0, 0, 255, 255), (20, 0, 40, 40))
-    out = pictures.read(saved(tmp_path, image))
-    assert near(out[20, 5], GREY) and near(out[20, 35], (0, 0, 255))
-    palette = Image.new("P", (40, 40), 0)
-    palette.putpalette([9, 9, 9])
-    assert near(pictures.read(saved(tmp_path, palette, "p.png", transparency=0))[5, 5], GREY)
-
-
-def test_cmyk_keeps_its_colours(tmp_path):
-    cmyk = Image.new("CMYK", (40, 40), (255, 0, 0, 0))
-    assert near(pictures.read(saved(tmp_path, cmyk, "x.jpg"))[5, 5], (0, 255, 255), 12)
 
 
 STRIPES = np.indices((600, 600)).sum(0) // 40 % 2  # larger than what is kept, with edges at which resizing overshoots
