@@ -13,32 +13,30 @@ from ddpm_core import files, held
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What a process does that is killed at the Nth call of a system function: the call is not made.
-KILLED = """
-import os, sys
-from ddpm_core import files
-function, count, target = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-real, calls = getattr(os, function), [0]
-def dying(*arguments, **options):
-    calls[0] += 1
-    if calls[0] == count:
-        os._exit(9)
-    return real(*arguments, **options)
-setattr(os, function, dying)
-if target.endswith("model"):
-    with files.replacing_folder(target, ours=("weights", "config")) as new:
-        (new / "weights").write_text("new")
-        (new / "config").write_text("new")
-else:
-    with files.replacing(target) as file:
-        file.write(b"new")
-"""
-
 
 def killed(function: str, count: int, target: Path) -> bool:
-    """Whether the process came so far as to be killed."""
-    words = [sys.executable, "-c", KILLED, function, str(count), str(target)]
-    return subprocess.run(words, cwd=ROOT, check=False).returncode == 9
+    """Whether a process that writes was killed at the Nth call of a system function, or did not come so far.
+
+    The call is not made.
+    """
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    real, calls = getattr(os, function), []
+
+    def dying(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == count:
+            os._exit(9)
+        return real(*arguments, **options)
+
+    setattr(os, function, dying)
+    try:
+        if target.name == "model":
+            replace(target)
+        else:
+            files.write_text(target, "new")
+    finally:
+        os._exit(0)
 
 
 def make(folder: Path) -> Path:

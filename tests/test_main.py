@@ -255,9 +255,11 @@ def test_a_folder_or_file_that_cannot_be_written(checkpoint, here, monkeypatch):
 def test_export_never_replaces_the_weights_by_half_of_their_bits(here):
     weights = write(here / "own", **TINY)
     (here / "link").symlink_to(here / "own")
-    for folder in ("own", "./own", "link"):
+    for folder in ("own", "./own", "half/../own", "link"):
         assert "choose another folder" in refusal("export", "own", folder, "--half")
-    main(["export", "own", "own"])  # whole, they may
+    for folder in ("own", "link"):  # whole, they may
+        main(["export", "own", folder])
+    assert (here / "link").is_symlink()
     main(["export", "own", "half", "--half"])
     kept = ddpm_core.load(here / "own").network.unet.state_dict()
     assert all((kept[name] == weight).all() for name, weight in weights.items())
