@@ -73,10 +73,16 @@ class LatentDecoder:
         colours = self._colours.to(x)
         return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
 
+    @torch.no_grad()
     def _fitted(self, channels: int) -> Tensor:
-        """By least squares, from what the decoder makes of latents that are the same everywhere."""
+        """By least squares, from what the decoder makes of latents that are the same everywhere.
+
+        In PyTorch, in one batch: an engine would have to prepare for their size.
+        """
         probes = torch.randn(max(_PROBES, 2 * channels), channels, generator=torch.Generator().manual_seed(0))
-        pictures = self.decode(probes[:, :, None, None].expand(-1, -1, _SIDE, _SIDE))
+        z = (probes / self.scale + self.shift)[:, :, None, None].expand(-1, -1, _SIDE, _SIDE)
+        network: Any = self.autoencoder
+        pictures = network.decode(z.to(self.device), return_dict=False)[0].cpu()
         rows = torch.cat([probes, torch.ones(len(probes), 1)], 1)
         return torch.linalg.lstsq(rows, pictures.mean((2, 3))).solution
 
