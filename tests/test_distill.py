@@ -550,7 +550,7 @@ FLAGS = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(FLAGS, max_size=4))
 @example([("--teacher-steps", ["2"])])
 def test_any_command_line_is_a_valid_distillation_or_a_sentence(teacher, tmp_path_factory, chosen):

@@ -43,7 +43,7 @@ def random_image(generator, *shape, scale=1.0, centre=0.0):
     scale=st.sampled_from([1e-2, 1.0, 30.0]),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_values_and_gradients_are_those_of_group_norm_then_silu(images, groups, width, size, shifted, scale, seed):
     generator = torch.Generator().manual_seed(seed)
     norm = FusedNorm(groups, groups * width, eps=1e-6)
@@ -161,7 +161,7 @@ def assert_fuses_to_the_same(plain, seed):
     ),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_fused_network_computes_the_same_from_the_same_parameters(fields, seed):
     assert_fuses_to_the_same(small_network(fields, seed), seed)
 
@@ -171,7 +171,7 @@ def test_a_fused_network_computes_the_same_from_the_same_parameters(fields, seed
     fields=st.fixed_dictionaries({name: st.sampled_from([*PAPERS[name], *OTHERS[name]]) for name in PAPERS}),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_another_network_is_refused_in_a_sentence_or_computes_the_same(one, fields, seed):
     """The latter where the odd field is of a block that is left alone, or that this network does not have."""
     plain = small_network({**fields, **dict([one])}, seed)

@@ -334,7 +334,7 @@ def command_lines(draw, checkpoint):
 
 
 @given(data=st.data())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_command_line_gives_a_result_or_a_sentence(data, checkpoint):
     words = data.draw(command_lines(os.fspath(checkpoint)))
     try:

@@ -144,7 +144,7 @@ FLAGS = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(FLAGS, max_size=4))
 @example([("--widths", [])])
 @example([("--attention", []), ("--T", ["2"]), ("--sample-steps", ["2"])])
@@ -190,7 +190,7 @@ def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):
     assert step_of(find_checkpoints(tmp_path / "after" / "checkpoints")[0]) == 2
 
 
-def test_a_student_has_no_table(capsys, folder):
+def test_a_student_has_no_table(capsys, folder, torch_engine):
     told = refused(capsys, "gamma", "mnist-tiny-2-steps", "--data", folder)
     assert "is a student, which has learned few times" in told
 
