@@ -314,6 +314,12 @@ def test_repositories_of_other_models(online, tmp_path):
     assert f"unet/{WEIGHTS}" not in online.downloads  # refused before the large file
 
 
+def test_a_model_too_large_for_the_page_is_refused_before_its_weights_are_downloaded(online):
+    with pytest.raises(Refused, match=r"takes .* MB of memory"):
+        Models(limits=ServerLimits(model_memory_mb=0.01)).fetch("google/ddpm-cifar10-32")
+    assert online.downloads == SMALL
+
+
 def test_a_file_that_vanishes(online, tmp_path, monkeypatch):
     listing = hub._listing
 

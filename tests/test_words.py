@@ -12,8 +12,12 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 import ddpm_core
 from ddpm_core import CheckpointError, load, sample, save, side_by_side, trajectory
+from ddpm_core.checkpoint import hub, refs, spec
+from ddpm_core.checkpoint.cost import model_cost, network_cost
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.noise import gaussian_batch
+from ui.limits import Refused, ServerLimits
+from ui.models import Models
 
 pytest.importorskip("transformers", reason="needed for words only")
 
@@ -230,6 +234,18 @@ def test_openvino_decodes_what_torch_decodes_and_one_picture_like_many(name, req
     found = decoder.decode(x)
     assert torch.allclose(found, expected, atol=1e-4)
     assert torch.equal(decoder.decode(x[1:])[0], found[1])
+
+
+@pytest.mark.parametrize("name", ["unconditional", "stable", "turbo"])
+def test_what_a_model_takes_is_known_before_its_weights_are_read(name, request):
+    _, model = request.getfixturevalue(name)
+    checkpoint = hub.here(refs.parse(str(model.source.folder)))
+    cost = model_cost(spec.check(checkpoint))
+    parts = [part for part in (model.network, model.decoder, model.text) if part is not None]
+    assert 0 <= sum(part.memory for part in parts) - cost.memory < 1e4  # buffers
+    assert cost.flop == network_cost(dict(model.network.unet.config)).flop
+    with pytest.raises(Refused, match="of memory: choose a smaller one"):
+        Models(limits=ServerLimits(model_memory_mb=cost.memory / 1e6 - 0.1)).get(str(checkpoint.folder))
 
 
 REFUSED_RUNS = {

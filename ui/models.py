@@ -35,16 +35,8 @@ def _is_hub_id(text: str) -> bool:
 
 
 def _memory(model: Model) -> int:
-    """Bytes that a model takes now, as its engine says, with those of a latent model's other networks."""
-    others = sum(weight.nbytes for part in _others(model) for weight in part.parameters())
-    return getattr(model.network, "memory", 0) + others
-
-
-def _others(model: Model) -> list[Any]:
-    """The autoencoder and the text encoder of a model, where it has any."""
-    names = {"decoder": "autoencoder", "text": "encoder"}
-    found = (getattr(getattr(model, part, None), network, None) for part, network in names.items())
-    return [network for network in found if network is not None]
+    """Bytes that a model takes now, as its parts say."""
+    return sum(getattr(part, "memory", 0) for part in (model.network, model.decoder, model.text))
 
 
 def _stamp(where: refs.Ref) -> Stamp:
@@ -145,18 +137,18 @@ class Models:
         from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
 
         found = hub.here(self.parse(ref))
-        return network_cost(spec.check(found)).flop if found else None
+        return network_cost(spec.check(found).unet).flop if found else None
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
 
-        Raises CheckpointError, and Refused for a repository that is too large.
+        Raises CheckpointError, and Refused for a repository or a model that is too large.
         """
 
         def allow(size: int, folder: Path) -> None:
             self.limits.check_download(short_name(ref), size, folder)
 
-        hub.fetch(self.parse(ref), spec.check, progress, allow)
+        hub.fetch(self.parse(ref), self._check_memory, progress, allow)
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -165,19 +157,17 @@ class Models:
         """
         model = self.loaded(ref)
         if model is None:
-            self._check_memory(ref)
+            if here := hub.here(self.parse(ref)):
+                self._check_memory(here)
             model = self._load(ref)
         self._make_room()
         return model
 
-    def _check_memory(self, ref: str) -> None:
-        """Refuse a model before it is loaded whose weights alone are more than all models may take."""
-        from ddpm_core.checkpoint.cost import network_cost
+    def _check_memory(self, checkpoint: refs.LocalCheckpoint) -> None:
+        """Refuse a model whose weights alone are more than all may take, before they are downloaded or loaded."""
+        from ddpm_core.checkpoint.cost import model_cost
 
-        if found := hub.here(self.parse(ref)):
-            parts = (found.layout.decoder, found.layout.text)
-            others = sum((found.folder / part[1]).stat().st_size for part in parts if part)
-            self.limits.check_model(short_name(ref), 4 * network_cost(spec.check(found)).parameters + others)
+        self.limits.check_model(short_name(str(checkpoint.ref)), model_cost(spec.check(checkpoint)).memory)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)

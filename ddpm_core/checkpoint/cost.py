@@ -1,9 +1,10 @@
-"""What a network costs, read from its configuration: nothing is allocated and nothing computed."""
+"""What a model costs, read from its configuration: nothing is allocated and nothing computed."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from ddpm_core.checkpoint.latent_parts import make_decoder, make_text
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.spec import CheckpointConfig
 from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
@@ -18,10 +22,28 @@ from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
 
 @dataclass(frozen=True)
 class Cost:
-    """flop: multiplications and additions of one evaluation, for one image. parameters: number of weights."""
+    """flop: multiplications and additions of one evaluation, for one image. parameters: number of weights, in all.
+
+    memory: bytes that they take once they are loaded.
+    """
 
     flop: float
     parameters: int
+
+    @property
+    def memory(self) -> int:
+        return 4 * self.parameters  # float32, whatever the files have
+
+
+def model_cost(config: CheckpointConfig) -> Cost:
+    """The cost of a checkpoint's model: of a latent one, its network, autoencoder and text encoder.
+
+    Raises ValueError for a part that cannot be built or is too large.
+    """
+    found = network_cost(config.unet)
+    others = [(make_decoder, config.decoder), (make_text, config.text)]
+    more = sum(_parameters(make, _frozen(part)) for make, part in others if part is not None)
+    return replace(found, parameters=found.parameters + more)
 
 
 def network_cost(config: dict[str, Any]) -> Cost:
@@ -29,7 +51,23 @@ def network_cost(config: dict[str, Any]) -> Cost:
 
     Raises ValueError for a network that cannot be built or evaluated, or has more than MAX_PARAMETERS.
     """
-    return _cost(json.dumps(config, sort_keys=True, default=str))
+    return _cost(_frozen(config))
+
+
+def _frozen(config: dict[str, Any]) -> str:
+    return json.dumps(config, sort_keys=True, default=str)
+
+
+@lru_cache(maxsize=64)
+def _parameters(make: Callable[[dict[str, Any]], Any], config: str) -> int:
+    try:
+        with torch.device("meta"):
+            return count_parameters(make(json.loads(config)))
+    except CheckpointError:
+        raise
+    except Exception as error:  # diffusers checks a configuration by running into it
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"a part of this model cannot be built ({reason})") from None
 
 
 @lru_cache(maxsize=64)

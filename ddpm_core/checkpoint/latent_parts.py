@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,33 @@ def _text_part(text: ClipText) -> Part:
     return Part(TEXT, TEXT_WEIGHTS[0], text.encoder, config, write)
 
 
+def make_decoder(config: dict[str, Any]) -> Any:
+    """An autoencoder of a configuration that `latent_config.check_decoder` accepts, with any weights."""
+    kind = _KINDS[config["_class_name"]]
+    return kind(**{name: config[name] for name in inspect.signature(kind).parameters if name in config})
+
+
+def make_text(config: dict[str, Any]) -> Any:
+    """A text encoder of a configuration that `latent_config.check_text` accepts, with any weights.
+
+    Raises CheckpointError where transformers is not installed.
+    """
+    library = _transformers()
+    known = {name: config[name] for name in latent_config.TEXT_FIELDS if config.get(name) is not None}
+    return library.CLIPTextModel(library.CLIPTextConfig(**known))
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ImportError:
+        raise CheckpointError("a model that takes words needs one more package: pip install transformers") from None
+    return transformers
+
+
 def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.device) -> LatentDecoder:
     """The autoencoder of a configuration that `latent_config.check_decoder` accepts. Raises CheckpointError."""
-    kind = _KINDS[config["_class_name"]]
-    known = {name: config[name] for name in inspect.signature(kind).parameters if name in config}
-    autoencoder = build(kind.__name__, lambda: kind(**known), path, where)
+    autoencoder = build(config["_class_name"], partial(make_decoder, config), path, where)
     channels, factor = latent_config.check_decoder(config)
     decoder = LatentDecoder(autoencoder, device, *latent_config.scaling(config))
     try:
@@ -104,20 +127,13 @@ def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch
     """
     ref, part = checkpoint.ref, checkpoint.layout.text
     assert part is not None
+    library, where = _transformers(), f"{ref}: {part[1]}"
+    encoder: nn.Module = build("CLIPTextModel", partial(make_text, config), checkpoint.folder / part[1], where)
     try:
-        from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-    except ImportError:
-        raise CheckpointError(f"{ref} takes words, which needs one more package: pip install transformers") from None
-    where = f"{ref}: {part[1]}"
-    known = {name: config[name] for name in latent_config.TEXT_FIELDS if config.get(name) is not None}
-    encoder: nn.Module = build(
-        "CLIPTextModel", lambda: CLIPTextModel(CLIPTextConfig(**known)), checkpoint.folder / part[1], where
-    )
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / TOKENIZER, local_files_only=True)
+        tokenizer = library.CLIPTokenizer.from_pretrained(checkpoint.folder / TOKENIZER, local_files_only=True)
         text = ClipText(tokenizer, encoder, device)
         tokens = text.tokens(["", "a picture of anything"])
-        fits = tokens.shape == (2, text.length) and int(tokens.max()) < known.get("vocab_size", 49408)
+        fits = tokens.shape == (2, text.length) and int(tokens.max()) < config.get("vocab_size", 49408)
     except Exception as error:  # transformers checks its files by running into them
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{ref}: the files in {TOKENIZER} are no tokenizer of CLIP ({reason})") from None

@@ -66,12 +66,12 @@ class CheckpointConfig:
     text: dict[str, Any] | None = None
 
 
-def check(checkpoint: LocalCheckpoint) -> dict[str, Any]:
-    """The network's configuration, from JSON files that a model can be made of. Needs no weights.
+def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
+    """What JSON files say that a model can be made of, but for its source, Γ and optimised steps. Needs no weights.
 
     Raises CheckpointError.
     """
-    return _read_json_files(checkpoint)[0].unet
+    return _read_json_files(checkpoint)[0]
 
 
 def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ddpm_core.engines.common import weight_bytes
 from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.process import to_device
 
@@ -39,11 +40,18 @@ class LatentDecoder:
         nn.Module.to(autoencoder, device, torch.float32)
         self.autoencoder = self._decoding = autoencoder.eval().requires_grad_(False)
         self.device, self.scale, self.shift = device, scale, shift
+        self._engine: Callable[[Tensor], Tensor] | None = None
         self._lock = threading.Lock()
         self._colours: Tensor | None = None  # (C + 1, 3)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes by now, about."""
+        return weight_bytes(self.autoencoder) + getattr(self._engine, "memory", 0)
+
     def decode_by(self, engine: Callable[[Tensor], Tensor]) -> None:
         """Let an engine evaluate the decoder. `autoencoder` stays as it is."""
+        self._engine = engine
         self._decoding = copy.copy(self.autoencoder)
         self._decoding._modules = {**self.autoencoder._modules, "decoder": _Evaluated(engine)}
 
@@ -98,6 +106,11 @@ class ClipText:
         self.tokenizer, self.encoder, self.device = tokenizer, encoder.eval().requires_grad_(False), device
         own: Any = encoder
         self.length = min(int(tokenizer.model_max_length), int(own.config.max_position_embeddings))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes."""
+        return weight_bytes(self.encoder)
 
     def tokens(self, prompts: Sequence[str]) -> Tensor:
         """int64 (N, L): padded, or cut off where they are longer."""
