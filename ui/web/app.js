@@ -1,6 +1,6 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Client } from "./shared/client.js";
-import { all, el, find, within } from "./shared/dom.js";
+import { all, button, el, find, within } from "./shared/dom.js";
 import { linked, linkTo } from "./shared/link.js";
 import { ShareMenu } from "./shared/share.js";
 
@@ -90,10 +90,8 @@ export class Lab {
     this.#showDevice();
     const nav = find(document, "#places", HTMLElement);
     for (const { name, title, parts } of this.#plans) {
-      const button = el("button", { type: "button", "data-place": name }, title);
-      if (name === "course") button.append(this.#lessonNow);
-      button.addEventListener("click", () => this.open(this.#last.get(name) ?? parts[0].name, null, { push: true }));
-      nav.append(button);
+      const open = () => this.open(this.#last.get(name) ?? parts[0].name, null, { push: true });
+      nav.append(button({ "data-place": name }, open, title, ...(name === "course" ? [this.#lessonNow] : [])));
     }
     addEventListener("popstate", () => this.follow({ back: true }));
     // Of a row of places only the one on screen is a stop of Tab; arrows go to its neighbours.
@@ -269,10 +267,8 @@ export class Lab {
     if (parts.length < 2) return;
     const nav = el("nav", { id: "parts", "aria-label": "Parts of this place" });
     for (const { name, title } of parts) {
-      const button = el("button", { type: "button", "aria-current": name === shown, "data-part": name }, title);
-      button.tabIndex = name === shown ? 0 : -1;
-      button.addEventListener("click", () => this.open(name, null, { push: true }));
-      nav.append(button);
+      const attributes = { "aria-current": name === shown, "data-part": name, tabindex: name === shown ? 0 : -1 };
+      nav.append(button(attributes, () => this.open(name, null, { push: true }), title));
     }
     find(document, "#places", HTMLElement).after(nav);
   }

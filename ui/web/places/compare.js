@@ -1,7 +1,7 @@
 // Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
 import { Player } from "../player/player.js";
 import { Recording } from "../player/recording.js";
-import { el } from "../shared/dom.js";
+import { button, el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { OF_WORDS, PRESETS, TYPES } from "../shared/presets.js";
 
@@ -65,12 +65,11 @@ export function mount(lab, part) {
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   /** @param {Record<string, Values>} offered */
   function offerPresets(offered) {
-    const buttons = Object.entries(offered).map(([title, values]) => {
-      const button = el("button", { type: "button", class: "button" }, title);
-      button.addEventListener("click", () => panel.set(values, true));
-      return button;
-    });
-    presets.replaceChildren(...buttons);
+    presets.replaceChildren(
+      ...Object.entries(offered).map(([title, values]) =>
+        button({ class: "button" }, () => panel.set(values, true), title),
+      ),
+    );
   }
   offerPresets(usual);
   panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));

@@ -1,5 +1,5 @@
 // Course: the lessons to begin, and cards that go deeper.
-import { all, el, find } from "../shared/dom.js";
+import { all, button, el, find } from "../shared/dom.js";
 import { begin } from "./course/bar.js";
 
 /** @import { Lab, Part } from "../app.js" */
@@ -11,10 +11,9 @@ export function mount(lab, part) {
   const minutes = lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
   const list = el("ol", { class: "lessons" });
   for (const lesson of lessons) {
-    const button = el("button", { type: "button" }, el("b", null, lesson.title), el("span", null, lesson.goal));
-    button.append(el("small", null, `${lesson.minutes} min`));
-    button.addEventListener("click", () => begin(lab, lesson));
-    list.append(el("li", null, button));
+    const words = [el("b", null, lesson.title), el("span", null, lesson.goal)];
+    const open = button(null, () => begin(lab, lesson), ...words, el("small", null, `${lesson.minutes} min`));
+    list.append(el("li", null, open));
   }
   const cards = el("div", { class: "cards" });
   const element = el(
@@ -38,9 +37,9 @@ export function mount(lab, part) {
     const src = new URL(`../examples/course/${name}.webp`, import.meta.url).href;
     const picture = el("img", { src, alt: "", loading: "lazy" });
     const title = find(article, "h3", HTMLElement);
-    const button = find(article, "button", HTMLButtonElement);
-    button.hidden = !lab.has(opened);
-    button.addEventListener("click", () =>
+    const open = find(article, "button", HTMLButtonElement);
+    open.hidden = !lab.has(opened);
+    open.addEventListener("click", () =>
       lab.open(opened, lab.whole(opened, JSON.parse(values)), { push: true, eager: true }),
     );
     return el("details", { class: "card", "data-name": name ?? "" }, el("summary", null, picture, title), article);

@@ -1,5 +1,5 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { el } from "../shared/dom.js";
+import { button, el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 
 /** @import { Lab, Part } from "../app.js" */
@@ -52,12 +52,12 @@ export function mount(lab, part) {
     newest = lanes.map(() => -1);
     images = lanes.map(({ name }) => el("img", { alt: name }));
     const cells = lanes.map(({ name, settings }, i) => {
-      const button = el("button", { type: "button", title: `Watch: ${name}` }, images[i]);
-      button.addEventListener("click", () => {
+      const open = () => {
         const { seed, label, negative } = panel.values;
         lab.open("watch", { ...settings, seed, label, negative, count: plan.count }, { push: true, eager: true });
-      });
-      return { way: name.split(",")[0], steps: Number(settings.steps), button };
+      };
+      const cell = button({ title: `Watch: ${name}` }, open, images[i]);
+      return { way: name.split(",")[0], steps: Number(settings.steps), cell };
     });
     const head = el(
       "div",
@@ -71,7 +71,7 @@ export function mount(lab, part) {
         { role: "row" },
         el("span", { role: "rowheader" }, way),
         ...steps.map((n) =>
-          el("span", { role: "cell" }, cells.find((cell) => cell.way === way && cell.steps === n)?.button ?? ""),
+          el("span", { role: "cell" }, cells.find((one) => one.way === way && one.steps === n)?.cell ?? ""),
         ),
       ),
     );

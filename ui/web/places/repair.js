@@ -1,5 +1,5 @@
 // What the model knows: a part of a picture is erased, and it is completed in several ways.
-import { el, find } from "../shared/dom.js";
+import { button, el, find } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Rows } from "../shared/rows.js";
 import { Source } from "../shared/source.js";
@@ -45,11 +45,8 @@ export function mount(lab, part) {
   const source = new Source(lab, "The picture", "Sample of the seed", ref, () => panel.changed("picture", true));
   const usual = form.fields.find(({ name }) => name === "hidden")?.default;
   const brush = new Brush(usual, () => panel.changed("hidden", true));
-  for (const name of Object.keys(PRESETS)) {
-    const button = el("button", { type: "button", class: "preset" }, name);
-    button.addEventListener("click", () => brush.preset(name));
-    find(body, ".masks", HTMLElement).append(button);
-  }
+  for (const name of Object.keys(PRESETS))
+    find(body, ".masks", HTMLElement).append(button({ class: "preset" }, () => brush.preset(name), name));
   const back = find(body, ".back", HTMLInputElement);
   back.addEventListener("change", () => {
     brush.hides = !back.checked;

@@ -1,7 +1,7 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
 import { Player } from "../player/player.js";
 import { Recording } from "../player/recording.js";
-import { el } from "../shared/dom.js";
+import { button, el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Past } from "../shared/past.js";
 import { PRESETS, TYPED, TYPES } from "../shared/presets.js";
@@ -43,19 +43,13 @@ export function mount(lab, part) {
     offer: ({ prompts }) => offerTries(prompts),
   });
   const tries = el("div", { class: "try" });
-  /** @param {string} title @param {() => unknown} open */
-  const toTry = (title, open) => {
-    const button = el("button", { type: "button", class: "button" }, title);
-    button.addEventListener("click", open);
-    return button;
-  };
   const typed = lab.given.models.some(({ ref }) => ref === TYPES);
   const usual = TRIES.filter(([title]) => typed || title !== "Draw what I type").map(([title, open]) =>
-    toTry(title, () => open(lab, panel)),
+    button({ class: "button" }, () => open(lab, panel), title),
   );
   /** @param {string[]} prompts of a model that takes words */
   function offerTries(prompts) {
-    const words = prompts.map((prompt) => toTry(prompt, () => panel.set({ prompt }, "now")));
+    const words = prompts.map((prompt) => button({ class: "button" }, () => panel.set({ prompt }, "now"), prompt));
     tries.replaceChildren(...(words.length ? words : usual));
     tries.classList.toggle("words", words.length > 0);
   }

@@ -1,5 +1,5 @@
 // What depends on a run's plan only: the canvases of its lanes, the pictures to choose from, the legend.
-import { context2d, el, find } from "../shared/dom.js";
+import { button, context2d, el, find } from "../shared/dom.js";
 import { fillWithNoise } from "./pixels.js";
 import { LEGEND } from "./words.js";
 
@@ -94,10 +94,8 @@ export class Panes {
       const canvas = el("canvas", { width: side, height: side });
       const label = `seed ${seed}`;
       const short = el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed);
-      const attributes = { type: "button", role: "radio", title: label, "aria-label": label };
-      const thumb = el("button", attributes, canvas, short);
-      thumb.addEventListener("click", () => this.pick(n));
-      return { thumb, canvas };
+      const attributes = { role: "radio", title: label, "aria-label": label };
+      return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = find(this.root, ".batch", HTMLElement);
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));

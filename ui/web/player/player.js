@@ -1,5 +1,5 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, el, find, onScrub, within } from "../shared/dom.js";
+import { all, button, el, find, onScrub, within } from "../shared/dom.js";
 import { CALM, calm, play } from "../shared/motion.js";
 import { MARKUP } from "./markup.js";
 import { Panes } from "./panes.js";
@@ -92,14 +92,13 @@ export class Player {
     const { view } = this;
     if (view.word >= words.length) view.word = -1;
     const buttons = words.map((word, i) => {
-      const button = el("button", { type: "button", "aria-pressed": i === view.word }, word);
-      button.addEventListener("click", () => {
+      const press = () => {
         const word = view.word === i ? -1 : i;
         for (const [n, other] of buttons.entries()) other.setAttribute("aria-pressed", String(n === word));
         this.#do(() => Object.assign(view, { word }));
         if (word >= 0 && !view.frames[0]?.attention) this.attend();
-      });
-      return button;
+      };
+      return button({ "aria-pressed": i === view.word }, press, word);
     });
     const box = find(this.root, ".words", HTMLElement);
     box.hidden = !words.length;

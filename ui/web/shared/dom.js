@@ -17,6 +17,18 @@ export function el(tag, attributes, ...children) {
 }
 
 /**
+ * A button, and what it does when it is pressed.
+ * @param {Attributes | null} attributes
+ * @param {() => unknown} act
+ * @param {...(Node | string)} children
+ */
+export function button(attributes, act, ...children) {
+  const node = el("button", { type: "button", ...attributes }, ...children);
+  node.addEventListener("click", act);
+  return node;
+}
+
+/**
  * A new SVG element.
  * @param {string} tag
  * @param {Attributes} attributes

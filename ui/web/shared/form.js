@@ -1,6 +1,6 @@
 // The form of a part, from what ui/fields.py says of its fields: a control for each, its value as the server wants it, and
 // what a model changes about it.
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
 /** @import { Values } from "./client.js" */
 
@@ -251,17 +251,13 @@ export class Form {
     const control = this.#input(field, "text");
     const [input] = control.inputs();
     input.setAttribute("inputmode", "numeric");
-    const dice = el(
-      "button",
-      { type: "button", class: "button dice", title: "Another seed", tabindex: -1 },
-      "⚄ Another",
-    );
     /** @param {number} seed */
     const take = (seed) => {
       control.set(seed);
       this.changed(field.name, true);
     };
-    dice.addEventListener("click", () => take(Math.floor(Math.random() * SEEDS)));
+    const attributes = { class: "button dice", title: "Another seed", tabindex: -1 };
+    const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), "⚄ Another");
     input.addEventListener("keydown", ({ key }) => {
       const by = { ArrowUp: 1, ArrowDown: -1 }[key];
       if (by) take(Math.max(0, Number(control.get()) + by));
@@ -288,18 +284,17 @@ export class Form {
       range.setAttribute("aria-valuetext", box.value || (field.open ?? ""));
       const share = (toRange(Number(box.value)) - ends.min) / (ends.max - ends.min || 1);
       range.style.setProperty("--at", `${100 * Math.min(1, Math.max(0, share))}%`);
-      for (const button of presets) {
-        button.setAttribute("aria-pressed", String(button.value === box.value));
-        button.hidden = Number(button.value) > high || Number(button.value) < low;
+      for (const preset of presets) {
+        preset.setAttribute("aria-pressed", String(preset.value === box.value));
+        preset.hidden = Number(preset.value) > high || Number(preset.value) < low;
       }
     };
     const presets = (field.presets ?? []).map((value) => {
-      const button = el("button", { type: "button", class: "preset", value, tabindex: -1 }, String(value)); // the number says it, too
-      button.addEventListener("click", () => {
+      const choose = () => {
         set(value);
         this.changed(field.name, true);
-      });
-      return button;
+      };
+      return button({ class: "preset", value, tabindex: -1 }, choose, String(value)); // the number says it, too
     });
     /** @param {unknown} value */
     const set = (value) => {
@@ -509,13 +504,12 @@ export class Form {
     if (!field.name.endsWith("_b"))
       buttons.append(
         ...ready.slice(0, 3).map(({ ref, label, picture = "" }) => {
-          const image = el("img", { src: picture, alt: "" });
-          const button = el("button", { type: "button", value: ref, tabindex: -1 }, image, el("span", null, label));
-          button.addEventListener("click", () => {
+          const choose = () => {
             set(ref);
             this.changed(field.name, true);
-          });
-          return button;
+          };
+          const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
+          return button({ value: ref, tabindex: -1 }, choose, ...shown);
         }),
       );
     /** @param {unknown} value */

@@ -1,7 +1,7 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
 import { kept } from "./client.js";
-import { el, find, within } from "./dom.js";
+import { button, el, find, within } from "./dom.js";
 import { Form } from "./form.js";
 import { duration } from "./numbers.js";
 import { FILES } from "./share.js";
@@ -82,18 +82,16 @@ export class Panel {
     const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
     if (lab.model && has("checkpoint") && (has("prompt") || !lab.model.latent))
       this.form.set({ checkpoint: lab.model.ref });
-    this.run = el("button", { type: "button", class: "button primary run" }, "Run");
-    this.stop = el("button", { type: "button", class: "button stop", disabled: true }, "Stop");
+    this.run = button({ class: "button primary run" }, () => this.start(), "Run");
+    const stop = () => this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run }));
+    this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false });
     this.fields = this.form.layout(options.names);
     const bar = el("div", { class: "run-bar" }, this.estimate, this.run, this.stop);
     const dice = this.fields.querySelector(".dice");
-    if (dice instanceof HTMLElement) {
-      const roll = el("button", { type: "button", class: "button roll", "aria-label": "Another seed" }, "⚄"); // for phones
-      roll.addEventListener("click", () => dice.click());
-      bar.append(roll);
-    }
+    if (dice instanceof HTMLElement)
+      bar.append(button({ class: "button roll", "aria-label": "Another seed" }, () => dice.click(), "⚄")); // for phones
     this.side = el("div", { class: "side" }, this.summary, this.fields, bar);
     this.status = statusLine();
     this.stage = el("div", { class: "stage" }, this.status);
@@ -103,11 +101,7 @@ export class Panel {
       this.side,
       this.stage,
     );
-    this.run.addEventListener("click", () => this.start());
     addEventListener("models", () => this.form.list(lab.given.models));
-    this.stop.addEventListener("click", () =>
-      this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run })),
-    );
     this.summary.addEventListener("click", () => {
       const open = this.side.classList.toggle("open");
       this.summary.setAttribute("aria-expanded", String(open));

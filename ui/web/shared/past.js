@@ -1,5 +1,5 @@
 // "Your last runs": small pictures of them with their settings, kept in the browser.
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
 /** @import { Lab } from "../app.js" */
 /** @import { Values } from "./client.js" */
@@ -52,9 +52,8 @@ export class Past {
     const runs = read();
     this.element.hidden = !runs.length;
     const buttons = runs.map(({ part, values, title, picture }) => {
-      const button = el("button", { type: "button", title, "aria-label": title }, el("img", { src: picture, alt: "" }));
-      button.addEventListener("click", () => this.lab.open(part, values, { push: true, eager: true }));
-      return button;
+      const open = () => this.lab.open(part, values, { push: true, eager: true });
+      return button({ title, "aria-label": title }, open, el("img", { src: picture, alt: "" }));
     });
     this.element.replaceChildren(el("span", null, "Your last runs"), ...buttons);
   }

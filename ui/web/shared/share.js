@@ -1,5 +1,5 @@
 // The menu of what can be taken away: the link, files, scripts.
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
 /**
  * @typedef {object} Item
@@ -27,14 +27,10 @@ export class ShareMenu {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.list = el("div", { class: "menu", role: "menu", hidden: true });
-    this.button = el(
-      "button",
-      { type: "button", class: "button", "aria-haspopup": "menu", "aria-expanded": false },
-      "Share ▾",
-    );
+    const attributes = { class: "button", "aria-haspopup": "menu", "aria-expanded": false };
+    this.button = button(attributes, () => this.#toggle(Boolean(this.list.hidden)), "Share ▾");
     this.said = el("p", { class: "menu-said", role: "status" });
     root.append(this.button, this.list);
-    this.button.addEventListener("click", () => this.#toggle(Boolean(this.list.hidden)));
     document.addEventListener("click", (event) => {
       if (event.target instanceof Node && !root.contains(event.target)) this.#toggle(false);
     });
@@ -69,16 +65,16 @@ export class ShareMenu {
 
   /** @param {Item} item */
   #entry(item) {
-    const button = el("button", { type: "button", role: "menuitem" }, item.title);
-    button.disabled = Boolean(item.disabled);
-    if (item.disabled) button.append(el("small", null, item.disabled));
-    button.addEventListener("click", async () => {
+    const take = async () => {
       if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? "Copied." : "";
       if (!item.save) return;
       this.said.textContent = "Making the file…";
       this.said.textContent = await item.save();
-    });
-    return button;
+    };
+    const why = item.disabled ? [el("small", null, item.disabled)] : [];
+    const entry = button({ role: "menuitem" }, take, item.title, ...why);
+    entry.disabled = Boolean(item.disabled);
+    return entry;
   }
 }
 

@@ -2,7 +2,7 @@
 // an upload, of which a square is chosen.
 import { NO_ANSWER } from "./client.js";
 import { inside, middle, resized } from "./crop.js";
-import { all, el, find } from "./dom.js";
+import { all, button, el, find } from "./dom.js";
 
 /** @import { Lab } from "../app.js" */
 /** @import { About } from "./form.js" */
@@ -99,17 +99,12 @@ export class Source {
   /** Another model: its pictures have another size. @param {About} about */
   offer(about) {
     const thumbs = about.examples.map((picture) => {
-      const image = el("img", { src: picture.uri, alt: "" });
-      const button = el(
-        "button",
-        { type: "button", "aria-label": picture.name ?? "", title: picture.name ?? "" },
-        image,
-      );
-      button.addEventListener("click", () => {
+      const { name = "", uri } = picture;
+      const take = () => {
         this.#whole = null;
         this.#take(picture);
-      });
-      return button;
+      };
+      return button({ "aria-label": name, title: name }, take, el("img", { src: uri, alt: "" }));
     });
     this.examples = about.examples;
     find(this.root, ".thumbs", HTMLElement).replaceChildren(...thumbs);

@@ -1,5 +1,5 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
-import { el, find } from "../../shared/dom.js";
+import { button, el, find } from "../../shared/dom.js";
 import { copy } from "../../shared/share.js";
 
 /** @import { Lab } from "../../app.js" */
@@ -34,19 +34,15 @@ export function draw(lab, bar, name) {
   const at = lessons.findIndex((one) => one.name === name);
   const lesson = lessons[at];
   bar.dataset.lesson = name;
-  const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) => {
-    const button = el("button", { type: "button", class: "button" }, text);
-    if (title) button.setAttribute("aria-label", title);
-    button.addEventListener("click", act);
-    return button;
-  };
+  const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
+    button({ class: "button", ...(title && { "aria-label": title }) }, act, text);
   /** @param {number} by */
   const move = (by) => {
-    const button = action(by < 0 ? "◂" : "▸", by < 0 ? "Previous lesson" : "Next lesson", () =>
+    const to = action(by < 0 ? "◂" : "▸", by < 0 ? "Previous lesson" : "Next lesson", () =>
       begin(lab, lessons[at + by]),
     );
-    button.disabled = !lessons[at + by];
-    return button;
+    to.disabled = !lessons[at + by];
+    return to;
   };
   const steps = el("nav", { "aria-label": "Lessons" }, move(-1), `${at + 1} of ${lessons.length}`, move(1));
   const end = action("×", "End the course", () => lab.open(lab.part, null, { push: true, lesson: null }));
@@ -71,7 +67,12 @@ export function draw(lab, bar, name) {
 function teacher(lab) {
   const box = el("div", { class: "controls" });
   const said = el("span", { class: "info", role: "status" });
-  const button = el("button", { type: "button", class: "button" }, "Copy the link for my class");
+  const copyLink = async () => {
+    const url = new URL(location.href);
+    const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
+    url.searchParams.set("only", ticked.join(","));
+    said.textContent = (await copy(url.href, "The link:")) ? "Copied." : "";
+  };
   const details = el(
     "details",
     { class: "teacher" },
@@ -82,7 +83,7 @@ function teacher(lab) {
       "Set up the page as your class should find it, and tick the controls that students may use.",
     ),
     box,
-    el("div", { class: "row" }, button, said),
+    el("div", { class: "row" }, button({ class: "button" }, copyLink, "Copy the link for my class"), said),
   );
   details.addEventListener("toggle", () => {
     const ticks = lab.controls.map(([name, title]) => {
@@ -90,12 +91,6 @@ function teacher(lab) {
       return el("label", { class: "row" }, input, title);
     });
     box.replaceChildren(...ticks);
-  });
-  button.addEventListener("click", async () => {
-    const url = new URL(location.href);
-    const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
-    url.searchParams.set("only", ticked.join(","));
-    said.textContent = (await copy(url.href, "The link:")) ? "Copied." : "";
   });
   return details;
 }

@@ -1,5 +1,5 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
-import { all, el, find, onScrub, svg } from "../../shared/dom.js";
+import { all, button, find, onScrub, svg } from "../../shared/dom.js";
 import { CALM, calm } from "../../shared/motion.js";
 import { number } from "../../shared/numbers.js";
 import { chart } from "./charts.js";
@@ -222,18 +222,13 @@ export class View {
     earlier.forEach((r, i) => {
       const line = svg("path", { d: "M0 3H22", class: `earlier-${i}` });
       const title = `${r.title} · ${whole(r.images(r.grids.at(-1)?.step ?? 0))} images`;
-      const button = el("button", {
-        type: "button",
-        class: "button",
-        "aria-pressed": r === this.chosen,
-        title: "Show its samples beside this run's",
-      });
-      button.append(svg("svg", { viewBox: "0 0 22 6", "aria-hidden": "true" }, line), title);
-      button.addEventListener("click", () => {
+      const choose = () => {
         this.chosen = r === this.chosen ? null : r;
         this.render();
-      });
-      group.append(button);
+      };
+      const key = svg("svg", { viewBox: "0 0 22 6", "aria-hidden": "true" }, line);
+      const says = { "aria-pressed": r === this.chosen, title: "Show its samples beside this run's" };
+      group.append(button({ class: "button", ...says }, choose, key, title));
     });
   }
 }
