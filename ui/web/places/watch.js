@@ -54,7 +54,6 @@ export function mount(lab, part) {
     tries.classList.toggle("words", words.length > 0);
   }
   offerTries([]);
-  panel.form.show("prompt", false); // until a model takes words
   panel.stage.append(panel.form.place("prompt"), tries, player.root, past.element);
   panel.options.render();
   panel.showExample((results) => {

@@ -86,7 +86,9 @@ export class Form {
       if (field.kind === "picture") continue;
       const control = this.#control(field);
       this.#controls.set(field.name, control);
-      this.#places.set(field.name, this.#labelled(field, control));
+      const place = this.#labelled(field, control);
+      place.hidden = field.kind === "prompt" || field.name === "attention"; // until a model takes words
+      this.#places.set(field.name, place);
     }
   }
 
