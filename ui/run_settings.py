@@ -83,7 +83,7 @@ class Settings(Request):
     # None, until it is resolved: what suits the model
     guidance: float | None = declare(GUIDANCE, None)
     negative: str = declare(
-        Prompt("The negative prompt", "Not", "Words that guidance leads away from", True, "blurred"), ""
+        Prompt("The negative prompt", "", "Words that guidance leads away from", True, "blurred"), ""
     )
     count: int = declare(
         Whole("The number of images", "Pictures", "Picture i has the seed + i", True, 1, 16, slider=True), 4
