@@ -9,6 +9,8 @@ import pipelines
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ddpm_core
 from ddpm_core import CheckpointError, load, sample, save, side_by_side, trajectory
@@ -361,6 +363,7 @@ BROKEN = {
         change("unet/config.json", mid_block_type="UNetMidBlock2DSimpleCrossAttn"),
         "mid_block",
     ),
+    "a token without end": (change("text_encoder/config.json", eos_token_id=10**80), "eos_token_id must be"),
     "tokens beyond the table": (change("text_encoder/config.json", vocab_size=10), "does not fit"),
 }
 
@@ -372,6 +375,30 @@ def test_a_broken_folder_is_refused_in_one_sentence(stable, folder, tmp_path, da
     with pytest.raises(CheckpointError, match=match) as error:
         load(broken, **WHERE)
     assert "\n" not in str(error.value)
+
+
+CONFIGS = (
+    *("unet/config.json", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json"),
+    *("tokenizer/tokenizer_config.json", "model_index.json"),
+)
+NUMBERS = st.integers() | st.integers(-2, 100) | st.floats()
+VALUES = st.none() | st.booleans() | NUMBERS | st.text() | st.lists(NUMBERS | st.text(), max_size=5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_an_odd_value_in_any_configuration_is_refused_in_one_sentence_or_does_no_harm(stable, data, tmp_path_factory):
+    odd = tmp_path_factory.mktemp("odd") / "model"
+    shutil.copytree(stable[1].source.folder, odd)
+    file = data.draw(st.sampled_from(CONFIGS))
+    key = data.draw(st.sampled_from(sorted(json.loads((odd / file).read_text()))))
+    change(file, **{key: data.draw(VALUES)})(odd)
+    try:
+        assert sample(load(odd, **WHERE), [1], 1, prompts="a fox").shape[-1] == 3
+    except CheckpointError as error:
+        assert "\n" not in str(error) and len(str(error)) < 500
+    finally:
+        shutil.rmtree(odd)
 
 
 def test_weights_of_an_older_transformers_are_read(stable, folder, tmp_path):

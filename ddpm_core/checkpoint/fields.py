@@ -46,6 +46,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "intermediate_size": (1, 65_536),
     "num_hidden_layers": (1, 64),
     "max_position_embeddings": (2, 1024),
+    "bos_token_id": (0, 2**20),
+    "eos_token_id": (0, 2**20),
+    "pad_token_id": (0, 2**20),
     "layer_norm_eps": (0, 1),
     # scheduler_config.json
     "num_train_timesteps": (1, 100_000),

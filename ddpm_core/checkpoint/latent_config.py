@@ -154,8 +154,7 @@ def check_text(config: dict[str, Any]) -> int:
     if config.get("use_attention_mask"):
         raise ValueError("use_attention_mask of the text encoder is not supported")
     for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        if config.get(key) is not None and not is_whole(config[key]):
-            raise ValueError(f"{key} must be a whole number, got {shown(config[key])}")
+        whole(config, key, optional=True)
     return config.get("hidden_size", 512)
 
 
