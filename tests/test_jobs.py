@@ -19,7 +19,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.model import ModelSpec
 from ui import jobs, turns
 from ui.captions import caption, names, rows, summary
-from ui.listeners import in_thread
+from ui.listeners import Unheard, in_thread
 from ui.models import Loading
 from ui.pace import Pace, Stopwatch
 from ui.pictures import FRAME_BYTES, frame_format, kept_steps, uri
@@ -350,14 +350,48 @@ def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
     assert pace.seconds("a", 1) == 3
 
 
+# --- Who listens
+
+
 class Ears:
-    """A listener that stays."""
+    """A listener that comes or not, and is lost when it is said so."""
+
+    def __init__(self, comes=True):
+        self._comes = comes
+        self.lost = False
 
     async def comes(self):
-        return True
+        return self._comes
 
     def is_lost(self):
-        return False
+        return self.lost
+
+
+def test_a_run_that_nobody_comes_to_hear_is_not_begun():
+    async def listen():
+        with pytest.raises(Unheard):
+            async for _ in in_thread(begun(), lambda: stopped.append(True), Ears(comes=False)):
+                pass
+
+    def begun():
+        raise AssertionError
+        yield
+
+    stopped = []
+    asyncio.run(listen())
+    assert stopped
+
+
+def test_a_run_that_nobody_hears_any_more_is_stopped():
+    async def listen():
+        with pytest.raises(Unheard):
+            async for update in in_thread(job.updates(), job.stop, ears):
+                ears.lost = update.state == "running"
+
+    ears, job = Ears(), Job([replace(SETTINGS, steps=100)], Models(lambda x, t, labels: time.sleep(0.05) or x))
+    started = time.monotonic()
+    asyncio.run(listen())
+    assert time.monotonic() - started < 3
 
 
 def test_waiting_runs_leave_the_threads_to_everything_else():
