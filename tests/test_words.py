@@ -255,6 +255,7 @@ REFUSED_RUNS = {
     "another number of prompts": ({"prompts": ["fox"]}, "one per image"),
     "no text": ({"prompts": 7}, "prompts are a text"),
     "a very long one": ({"prompts": "fox " * 300}, "at most"),
+    "half a character": ({"prompts": "a \ud83d fox"}, "half a character"),
 }
 
 
@@ -334,6 +335,13 @@ def write(name, content):
     return apply
 
 
+def merge_what_is_too_long(folder):
+    path = folder / "tokenizer" / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["model"]["merges"][0][0] = "<|endoftext|>"
+    path.write_text(json.dumps(content))
+
+
 BROKEN = {
     "SDXL's network": (change("unet/config.json", addition_embed_type="text_time"), "SDXL"),
     "a transformer": (write("transformer/config.json", "{}"), "transformer"),
@@ -354,6 +362,7 @@ BROKEN = {
     "a text encoder too wide": (change("text_encoder/config.json", hidden_size=64), "numbers a token"),
     "layers without end": (change("text_encoder/config.json", num_hidden_layers=10**6), "num_hidden_layers"),
     "a tokenizer that is none": (write("tokenizer/tokenizer.json", "[]"), "tokenizer"),
+    "a tokenizer that panics": (merge_what_is_too_long, "tokenizer"),
     "a network for guidance scales": (change("unet/config.json", time_cond_proj_dim=256), "time_cond_proj_dim"),
     "a network for image prompts": (
         change("unet/config.json", encoder_hid_dim_type="ip_image_proj"),

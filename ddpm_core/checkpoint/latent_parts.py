@@ -134,7 +134,9 @@ def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch
         text = ClipText(tokenizer, encoder, device)
         tokens = text.tokens(["", "a picture of anything"])
         fits = tokens.shape == (2, text.length) and int(tokens.max()) < config.get("vocab_size", 49408)
-    except Exception as error:  # transformers checks its files by running into them
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # transformers checks its files by running into them, and its Rust panics
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{ref}: the files in {TOKENIZER} are no tokenizer of CLIP ({reason})") from None
     if not fits:

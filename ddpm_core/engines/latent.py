@@ -114,12 +114,19 @@ class ClipText:
 
     def tokens(self, prompts: Sequence[str]) -> Tensor:
         """int64 (N, L): padded, or cut off where they are longer."""
-        found = self.tokenizer(list(prompts), padding="max_length", max_length=self.length, truncation=True)
-        return torch.tensor(found["input_ids"])
+        return torch.tensor(self._encoded(list(prompts), padding="max_length")["input_ids"])
+
+    def _encoded(self, prompts: Any, **options: Any) -> Any:
+        """What the tokenizer makes of one or more prompts. Raises ValueError for what is no text."""
+        try:
+            "".join(prompts).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a prompt holds half a character (a lone surrogate): leave it out") from None
+        return self.tokenizer(prompts, max_length=self.length, truncation=True, **options)
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
         """The words of a prompt and the numbers of their tokens, 0..L − 1, those that the encoder reads."""
-        found = self.tokenizer(prompt, max_length=self.length, truncation=True)
+        found = self._encoded(prompt)
         numbers: dict[int, list[int]] = {}
         for token, word in enumerate(found.word_ids()):
             if word is not None:  # as for start and end
