@@ -62,7 +62,7 @@ def test_the_image_in_two_parts_is_what_every_reader_of_it_sees(config):
     """Computed in fp32, so that only the parts differ from the image itself: bf16's digits are lost without them."""
     network = small(**config)
     model = openvino_engine._convert(network)
-    openvino_graph.take_two_parts(model, "self.unet.conv_in.weight")
+    openvino_graph.take_two_parts(model, openvino_engine._PREFIX + "conv_in.weight")
     x, t_index = inputs(3)
     parts = in_two_parts(2 * x - 1, torch.bfloat16)
     expected = truth(network, x, t_index)
