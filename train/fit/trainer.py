@@ -205,7 +205,7 @@ class Trainer:
         with self._attention():
             return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
 
-    def _attention(self) -> contextlib.AbstractContextManager[None]:
+    def _attention(self) -> contextlib.AbstractContextManager[Any]:
         """For few places and bfloat16 on a CPU, plain products: torch's own choice is 2 to 7 times as slow backward."""
         few = max(self.config.attention, default=0) ** 2 <= 64
         if few and self.device.type == "cpu" and self.config.precision == "bf16":
