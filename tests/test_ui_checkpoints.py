@@ -152,12 +152,16 @@ class Network:
         self.memory = memory
 
 
+def parts(network, **fields):
+    return SimpleNamespace(network=network, decoder=None, text=None, **fields)
+
+
 def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first(monkeypatch):
     loads, memory = [], {"o/small": 1, "o/a": 8, "o/b": 8, "o/huge": 80}
 
     def load(ref, **_):
         loads.append(str(ref))
-        return SimpleNamespace(network=Network(memory[str(ref)]))
+        return parts(Network(memory[str(ref)]))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     models = Models(limits=ServerLimits(model_memory_mb=16e-6))
@@ -174,7 +178,7 @@ def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
     """An engine compiles more shapes as runs need them."""
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))
     networks = {"o/a": Network(5), "o/b": Network(5)}
-    monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: SimpleNamespace(network=networks[str(ref)]), raising=False)
+    monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: parts(networks[str(ref)]), raising=False)
     models.get("o/a")
     models.get("o/b")
     assert models.loaded("o/a") and models.loaded("o/b")
@@ -185,7 +189,7 @@ def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
 
 def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     def load(where, **_):
-        return SimpleNamespace(network=Network(1), weights=(where.folder / "diffusion_pytorch_model.safetensors"))
+        return parts(Network(1), weights=where.folder / "diffusion_pytorch_model.safetensors")
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     folder = tmp_path / "mine"
