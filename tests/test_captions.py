@@ -92,6 +92,31 @@ def test_words_are_learned_from_captions_and_some_are_dropped(config):
     assert np.array_equal(images.label(0, dropped=True), text.tokens([""])[0].numpy())
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "adam"])
+def test_a_text_encoder_of_a_checkpoint_stays_as_it_is(config, tmp_path, optimizer):
+    fit(replace(config, steps=1))
+    before = load(tmp_path / "run" / "model", device="cpu").text
+    new = replace(
+        config, text=str(tmp_path / "run" / "model"), out=str(tmp_path / "new"), text_width=64, steps=2, seed=5
+    )
+    fit(replace(new, optimizer=optimizer))
+    after = load(tmp_path / "new" / "model", device="cpu").text
+    assert torch.equal(after(["red square"]), before(["red square"]))
+    first = weights(tmp_path / "new", 2, "model")["unet.conv_in.weight"]
+    fit(replace(new, optimizer=optimizer, steps=4), load_latest(tmp_path / "new" / "checkpoints")[0])
+    assert torch.equal(load(tmp_path / "new" / "model", device="cpu").text(["red"]), before(["red"]))
+    assert not torch.equal(weights(tmp_path / "new", 4, "model")["unet.conv_in.weight"], first)
+
+
+def test_a_text_encoder_needs_captions_and_words(config):
+    with pytest.raises(TrainError, match="--text needs --captions"):
+        Trainer(replace(config, captions=False, text="emoji-tiny"))
+    with pytest.raises(TrainError, match="mnist-tiny takes no words"):
+        Trainer(replace(config, text="mnist-tiny"))
+    with pytest.raises(TrainError, match="--text nowhere"):
+        Trainer(replace(config, text="nowhere"))
+
+
 def test_the_same_captions_give_the_same_words_and_any_text_has_tokens():
     captions = ["a woman's hat", "Red   hat 42", "été"] * 2
     words = learn_words(captions)

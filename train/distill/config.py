@@ -75,6 +75,7 @@ class DistillConfig(Config):
     dropout: Suppress[float] = 0.0
     captions: Suppress[bool] = False
     decoder: Suppress[str | None] = None
+    text: Suppress[str | None] = None
     text_width: Suppress[int] = 192
     text_layers: Suppress[int] = 3
     text_length: Suppress[int] = 20

@@ -79,8 +79,11 @@ class Config:
     """Groups of the group normalisation; divides every width."""
     dropout: float = 0.1
     """Dropout in residual blocks."""
+    text: str | None = None
+    """Take the text encoder and its tokenizer from this checkpoint (embedded name, folder or Hub id), and leave them as
+    they are (--captions). None: one of CLIP's kind, of these sizes, is trained with the network."""
     text_width: int = 192
-    """Width of the text encoder (--captions), which is CLIP's and is trained with the network."""
+    """Width of the text encoder (--captions)."""
     text_layers: int = 3
     """Layers of the text encoder (--captions)."""
     text_length: int = 20

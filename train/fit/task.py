@@ -35,7 +35,7 @@ from train.fit.recipe import (
     warm_start,
 )
 from train.fit.state import fitting
-from train.fit.words import PromptedUNet, learn_words, make_prompted, make_tokenizer, text_of
+from train.fit.words import PromptedUNet, learn_words, make_prompted, make_tokenizer, open_text, text_of
 
 
 class TrainingTask(ABC):
@@ -108,9 +108,15 @@ class Denoising(TrainingTask):
         """A network that is told words, and the images' captions as its tokens. kept: a checkpoint's `architecture`."""
         config, images = self._config, self._images
         assert images.captions is not None
-        self._words = learn_words(images.captions) if kept is None else kept["words"]
-        self._tokenizer = make_tokenizer(self._words, config.text_length)
-        network = make_prompted(config, images.shape[0], config.image_size, self._tokenizer)
+        given = None
+        if config.text is not None:
+            given = open_text(config.text, self._device)
+            self._tokenizer = given.tokenizer
+        else:
+            self._words = learn_words(images.captions) if kept is None else kept["words"]
+            self._tokenizer = make_tokenizer(self._words, config.text_length)
+        encoder = given and given.encoder
+        network = make_prompted(config, images.shape[0], config.image_size, self._tokenizer, encoder)
         text = text_of(self._tokenizer, copy.deepcopy(network), self._device)
         images.tokenize(text.tokens(images.captions), text.tokens([""])[0])
         return network
@@ -164,8 +170,8 @@ class Denoising(TrainingTask):
         config, channels = self._config, self._images.shape[0]
         facts = {"Latents": f"{channels} channels, {config.image_size}×{config.image_size}"}
         if config.captions:
-            facts["Words"] = (
-                f"a text encoder as CLIP's, {config.text_layers} layers of {config.text_width}, trained with the "
-                f"network; {len(self._tokenizer or ()):,} tokens"
-            )
+            sizes = f"{config.text_layers} layers of {config.text_width}"
+            own = f"a text encoder as CLIP's, {sizes}, trained with the network"
+            text = f"the text encoder of {config.text}" if config.text else own
+            facts["Words"] = f"{text}; {len(self._tokenizer or ()):,} tokens"
         return facts

@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ddpm_core import CheckpointError
+from ddpm_core.checkpoint import hub, refs, spec
+from ddpm_core.checkpoint.latent_parts import read_text
 from ddpm_core.engines.latent import ClipText
 from ddpm_core.from_diffusers import UNet2DConditionModel
 from ddpm_core.network import initialise
@@ -48,10 +51,21 @@ def unet_of(network: nn.Module) -> Any:
     return network.unet if isinstance(network, PromptedUNet) else network
 
 
-def make_prompted(config: Config, channels: int, side: int, tokenizer: Any) -> PromptedUNet:
-    """A freshly initialised network for latents of so many channels and numbers a side."""
-    from transformers import CLIPTextConfig, CLIPTextModel
+def open_text(name: str, device: torch.device) -> ClipText:
+    """The text encoder of --text with its tokenizer. Raises TrainError."""
+    try:
+        checkpoint = hub.fetch(refs.parse(name), spec.check)
+        config = spec.read(checkpoint).text
+        if config is None:
+            raise TrainError(f"--text {name} takes no words: give a checkpoint with a text_encoder.")
+        return read_text(config, checkpoint, device)
+    except CheckpointError as error:
+        raise TrainError(f"--text {name}: {error}.") from error
 
+
+def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text: Any = None) -> PromptedUNet:
+    """A freshly initialised network for latents of so many channels and numbers a side. text: see --text; or new."""
+    text = make_text(config, tokenizer) if text is None else text
     here = [side >> level in config.attention for level in range(len(config.widths))]
     unet: Any = UNet2DConditionModel(
         sample_size=side,
@@ -63,12 +77,19 @@ def make_prompted(config: Config, channels: int, side: int, tokenizer: Any) -> P
         layers_per_block=config.blocks,
         norm_num_groups=config.norm_groups,
         dropout=config.dropout,
-        cross_attention_dim=config.text_width,
+        cross_attention_dim=text.config.hidden_size,
         attention_head_dim=HEADS,  # diffusers' name for the number of heads
         addition_embed_type="text",
         addition_embed_type_num_heads=HEADS,
     )
     initialise(unet)
+    return PromptedUNet(unet, text)
+
+
+def make_text(config: Config, tokenizer: Any) -> Any:
+    """A freshly initialised text encoder."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
     text: Any = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -84,7 +105,7 @@ def make_prompted(config: Config, channels: int, side: int, tokenizer: Any) -> P
         )
     )
     nn.init.normal_(text.get_input_embeddings().weight, std=0.05)
-    return PromptedUNet(unet, text)
+    return text
 
 
 def learn_words(captions: Sequence[str]) -> str:
