@@ -100,7 +100,7 @@ def test_what_is_erased_is_painted_completed_saved_and_comes_back_from_its_link(
     assert len(before) == 4 and "all fit y" in page.locator(".repair .line").nth(0).inner_text()
     canvas = page.locator(".repair canvas")
     page.get_by_role("button", name="Nothing").click()
-    page.get_by_text("Paint over a part of the picture").wait_for()
+    page.locator(".part-repair .estimate", has_text="Paint over a part of the picture").wait_for()
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + 40, box["y"] + 40)
     page.mouse.down()

@@ -94,7 +94,10 @@ def test_parse_folders(tmp_path, monkeypatch):
     ("ref", "sentence"),
     [
         ("", "there is no checkpoint ''"),
-        ("cifar", "there is no checkpoint 'cifar': give an embedded name (cifar10-tiny, cifar10-tiny-4-steps, mnist"),
+        (
+            "cifar",
+            "there is no checkpoint 'cifar': give an embedded name (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist",
+        ),
         ("cifar10-tiny@main", "there is no checkpoint 'cifar10-tiny@main'"),
         ("./nowhere", "there is no folder './nowhere'"),
         ("/no/where", "there is no folder"),
@@ -283,7 +286,9 @@ def test_offline_without_cache(online, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     online.stop()
     start = time.monotonic()
-    assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, mnist-tiny" in refusal("google/ddpm-cifar10-32")
+    assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist-tiny" in refusal(
+        "google/ddpm-cifar10-32"
+    )
     assert time.monotonic() - start < 2
 
 

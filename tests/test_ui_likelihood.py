@@ -303,7 +303,7 @@ def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_watch(
     assert first["text"] == "83.25 ± 1.49"
     query = {name: values[0] for name, values in parse_qs(first["link"][1:]).items()}
     assert query.pop("tab") == "watch"
-    expected = Settings("cifar10-tiny", 10, "beta_tilde", sampler="ddpm", spacing="linspace")
+    expected = Settings("cifar10-tiny", steps=10, variance="beta_tilde", sampler="ddpm", spacing="linspace")
     assert Settings.check(query) == expected and query.keys() <= Settings.kinds().keys()
     assert "terms" in [plot["name"] for plot in found["plots"]]
     assert all(plot["uri"].startswith("data:image/png;base64,") for plot in found["plots"])

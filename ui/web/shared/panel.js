@@ -153,6 +153,7 @@ export class Panel {
     this.#since = performance.now();
     this.options.render();
     clearTimeout(this.#timer);
+    this.#asks += 1; // an answer that is under way is of other values
     this.#timer = setTimeout(() => this.#describe(), PAUSE);
   }
 
