@@ -96,7 +96,7 @@ def test_parse_folders(tmp_path, monkeypatch):
         ("", "there is no checkpoint ''"),
         (
             "cifar",
-            "there is no checkpoint 'cifar': give an embedded name (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist",
+            "there is no checkpoint 'cifar': give an embedded name (cifar10-tiny, cifar10-tiny-4-steps, emoji",
         ),
         ("cifar10-tiny@main", "there is no checkpoint 'cifar10-tiny@main'"),
         ("./nowhere", "there is no folder './nowhere'"),
