@@ -102,9 +102,15 @@ def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
 
 
 @pytest.mark.parametrize(
-    "model, says", [("mnist-tiny", "draws no pictures of words"), ("nowhere/at/all", "nowhere/at/all")]
+    "model, flags, says",
+    [
+        ("mnist-tiny", [], "draws no pictures of words"),
+        ("nowhere/at/all", [], "nowhere/at/all"),
+        ("emoji-tiny", [], "held_out.json was drawn from other packages"),
+        ("emoji-tiny", ["--steps", "0"], "--steps"),
+    ],
 )
-def test_what_can_not_be_judged_is_said(model, says, tmp_path, capsys, monkeypatch):
+def test_what_can_not_be_judged_is_said(model, flags, says, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(judge, "read_concepts", lambda folder: CONCEPTS)
-    assert judge.main([str(tmp_path), str(tmp_path), model, str(tmp_path / "out")]) == 2
+    assert judge.main([str(tmp_path), str(tmp_path), model, str(tmp_path / "out"), *flags]) == 2
     assert says in capsys.readouterr().err

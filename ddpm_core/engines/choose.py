@@ -54,6 +54,8 @@ def wrap(
             with announced("Compiling the network", progress):
                 return CompiledNetwork(unet, chosen, torch_precision(precision, chosen), exact)
         if engine == "graph":
+            if chosen.type != "cuda":
+                raise RuntimeError(f"CUDA graphs are for CUDA, not for {chosen.type}")
             return GraphNetwork(unet, chosen, torch_precision(precision, chosen), exact)
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {_first_line(error)}"

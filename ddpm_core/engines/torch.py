@@ -180,6 +180,10 @@ class TorchNetwork:
             for block in unet.down_blocks:
                 if hasattr(block, "skip_conv"):
                     block.register_forward_pre_hook(_round_skip, with_kwargs=True)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What an engine does once, when the network is ready for evaluation."""
 
     @property
     def memory(self) -> int:
@@ -220,17 +224,10 @@ class CompiledNetwork(TorchNetwork):
 
     name = "torch.compile"
 
-    def __init__(
-        self,
-        unet: UNet2DModel,
-        device: torch.device,
-        precision: Arithmetic,
-        exact: Callable[[], UNet2DModel] | None = None,
-    ):
-        super().__init__(unet, device, precision, exact)
-        mode = "reduce-overhead" if device.type == "cuda" else None
+    def _prepare(self) -> None:
+        mode = "reduce-overhead" if self.device.type == "cuda" else None
         self._compiled = torch.compile(super()._forward, mode=mode, dynamic=False)
-        self(*example_inputs(unet))
+        self(*example_inputs(self.unet))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         return _COMPILED.submit(self._replay, *inputs).result()
@@ -246,19 +243,10 @@ class GraphNetwork(TorchNetwork):
 
     name = "CUDA graph"
 
-    def __init__(
-        self,
-        unet: UNet2DModel,
-        device: torch.device,
-        precision: Arithmetic,
-        exact: Callable[[], UNet2DModel] | None = None,
-    ):
-        if device.type != "cuda":
-            raise RuntimeError(f"CUDA graphs are for CUDA, not for {device.type}")
-        super().__init__(unet, device, precision, exact)
+    def _prepare(self) -> None:
         self._recorded: dict[Any, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
         self._lock = threading.Lock()  # a graph has one place for its inputs and one for its output
-        self(*example_inputs(unet))
+        self(*example_inputs(self.unet))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         shapes = tuple((part.shape, part.dtype) for part in inputs)

@@ -27,8 +27,8 @@ class Options:
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status."""
-    options = parse(Options, arguments, prog="python -m train.emoji")
     try:
+        options = parse(Options, arguments, prog="python -m train.emoji")
         concepts = read_concepts(options.node_modules)
         count = write(concepts, read_held_out(), options.folder)
     except (TrainError, OSError) as error:

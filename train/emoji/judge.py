@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Annotated
 
 import numpy as np
@@ -26,12 +27,12 @@ from ddpm_core import CheckpointError, Model, load, sample
 from ddpm_core.image_files import open_picture
 from ddpm_core.imaging import from_uint8
 from train import TrainError
-from train.command_line import parse
+from train.autoencoder.config import AutoencoderConfig
+from train.command_line import check_range, parse
 from train.emoji.make import HeldOut, on_ground, read_held_out
 from train.emoji.sets import SIZE, Concept, read_concepts
 
 _BATCH = 96
-_LATENT_NOISE = 0.12  # pictures are also shown to the classifier as an autoencoder gives them back
 
 
 @dataclass
@@ -142,13 +143,14 @@ def shown_to_classifier(concepts: Sequence[Concept], model: Model) -> tuple[Tens
     x = from_uint8(np.stack(found))
     latents = torch.cat([model.decoder.encode(part) for part in x.split(64)])
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
-    noisy = latents + _LATENT_NOISE * latents.std() * noise
+    noisy = latents + AutoencoderConfig.latent_noise * latents.std() * noise
     back = torch.cat([model.decoder.decode(part) for part in noisy.split(64)]).clamp(-1, 1)
     return torch.cat([x, back]), torch.cat([y, y])
 
 
 def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> dict[str, float]:
     """Write the sheets to the folder; returns what was counted. Raises TrainError and CheckpointError."""
+    check_range(options, {"steps": (1, 1000), "seed": (0, 2**62), "guidance": (0, 100), "training": (1, 10**6)})
     model = load(options.model)
     if model.text is None or model.decoder is None:
         raise TrainError(f"{options.model} draws no pictures of words: give a model that was trained with --captions.")
@@ -165,7 +167,10 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     path = options.out / "classifier.pt"
     network = make_classifier(len(concepts)).eval()
     if path.is_file():
-        network.load_state_dict(torch.load(path, weights_only=True))
+        try:
+            network.load_state_dict(torch.load(path, weights_only=True))
+        except (RuntimeError, UnpicklingError, EOFError):
+            raise TrainError(f"{path} is no classifier of these emoji: remove it, or choose another folder.") from None
     else:
         network = train_classifier(x, y, options.training)
         torch.save(network.state_dict(), path)
@@ -200,8 +205,8 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status."""
-    options = parse(Options, arguments, prog="python -m train.emoji.judge")
     try:
+        options = parse(Options, arguments, prog="python -m train.emoji.judge")
         found = judge(options, read_concepts(options.node_modules), read_held_out())
     except (TrainError, CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
