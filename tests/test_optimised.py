@@ -33,6 +33,7 @@ from ddpm_core.step_search import best_chains, first_order_errors, second_order_
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, suited_spacing, timestep_pairs
 from train.__main__ import main
+from train.command_line import parse
 
 LINEAR = NoiseSchedule.linear()
 SIZE = 4
@@ -389,7 +390,13 @@ def test_searches_at_the_same_time_write_one_after_another(checkpoint, monkeypat
         "train.schedule._search",
         lambda model, steps, *_: OptimisedSteps({"unipc": {n: tuple(range(n, 0, -1)) for n in steps}}, {}, 1),
     )
-    numbers = range(2, 6)
+    numbers, parsing = range(2, 6), threading.Lock()
+
+    def parsed(*arguments, **about):
+        with parsing:  # tyro is for one thread, and a command has no other
+            return parse(*arguments, **about)
+
+    monkeypatch.setattr("train.schedule.parse", parsed)
 
     def search(n):
         return main(["schedule", str(checkpoint), "--steps", str(n), "--device", "cpu", "--engine", "torch"])
