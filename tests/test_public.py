@@ -1,11 +1,14 @@
 """A public page as a stranger meets it, behind a proxy with a root path: one server for all of these tests."""
 
+import html
 import http.client
+import io
 import json
 import os
 import re
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +18,7 @@ import pytest
 from browser import served
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from PIL import Image
 from soak import fuzz
 from soak.calls import VALUES, Call, Fuzz, json_call, page_data
 
@@ -97,9 +101,24 @@ def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base
     assert "Watch noise become a picture, one step at a time." in text.split("<script type=")[0]
     tags = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', text))
     assert tags["title"] == "DDPM Lab" and tags["description"].endswith(".")
-    assert tags["image"].startswith(f"{base}/web/{web.version()}/")
-    assert got(port, tags["image"].removeprefix(base))[1]["content-type"] == "image/png"
+    assert tags["image"] == f"{base}/preview.png?"
     page_data(text)
+
+
+def test_beside_a_link_stands_what_its_run_ends_with(port):
+    def linked(query):
+        tag = re.search(r'og:image" content="([^"]*)"', got(port, f"/?{query}")[2])
+        assert tag
+        path = html.unescape(tag[1]).partition("/lab")[2]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return answer.read()
+
+    run = linked("tab=watch&seed=5&steps=2&count=1&label=3")
+    assert Image.open(io.BytesIO(run)).size == (1200, 630)
+    assert run == linked("seed=5&steps=2&count=1&label=3") != linked("seed=6&steps=2&count=1&label=3")
+    usual = (web.FILES / "icons/preview.png").read_bytes()
+    for query in ("", "seed=-1", "tab=plane&seed=5", "tab=nowhere&x=y", "checkpoint=nowhere", "steps=1000&count=16"):
+        assert linked(query) == usual, query
 
 
 def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):

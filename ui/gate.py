@@ -24,7 +24,7 @@ _HASH = r"[\w-]{1,64}"  # of a session, an event or an upload
 _API = r"/gradio_api"
 ROUTES = {
     "GET": (
-        r"/|/app\.webmanifest|/config/?|/login_check/?|/logout",
+        r"/|/preview\.png|/app\.webmanifest|/config/?|/login_check/?|/logout",
         r"/web/\w{12}/[\w./-]+",
         rf"{_API}/(?:info|openapi\.json|app_id|user|login_check|startup-events)/?",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).

@@ -30,6 +30,7 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ui import chooser, formats, hardware, temporary, web, zero
 from ui.counts import Counts
 from ui.export.invitation import Served, invitation
+from ui.export.preview import preview
 from ui.gate import Gate
 from ui.jobs import Job
 from ui.lab import Lab
@@ -83,6 +84,7 @@ class App(gr.Server):
         self.add_middleware(Gate, limits=lab.limits, counts=lab.counts)
         self.add_middleware(Streams)
         web.routes(self, self._page)
+        self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
         # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
         self.api(self._ask, name="ask", queue=False, api_visibility="private")
         self.api(self._run, name="run", concurrency_limit=None, api_visibility="private")
@@ -105,7 +107,15 @@ class App(gr.Server):
             "forms": self._forms(),
             "initial": {name: place.initial() for name, place in self.places.items()},
         }
-        return HTMLResponse(web.page(given, get_root_url(request, "/", self.root_path)))
+        preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
+        return HTMLResponse(web.page(given, preview))
+
+    def _preview(self, request: Request) -> Response:
+        """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
+        values, sampler = {"checkpoint": self.lab.first, "tab": "watch", **request.query_params}, self.places["watch"]
+        asked = request.query_params and values["tab"] in sampler.forms and not self.auth
+        found = preview(sampler, values["tab"], values) if asked else None
+        return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
         """The fields of each part; all begin with the app's first checkpoint."""

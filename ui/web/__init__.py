@@ -52,14 +52,14 @@ def version() -> str:
     return digest.hexdigest()[:12]
 
 
-def page(given: dict[str, Any], base: str) -> str:
-    """The page. given: what its modules need from the beginning. base: its own address, without a slash at the end, for
-    previews of links.
+def page(given: dict[str, Any], preview: str) -> str:
+    """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
+    show beside a link to it.
     """
     modules = [name for name in served() if name.endswith(".js") and name.startswith(FIRST)]
     links = "\n".join(f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
-    filled = text("index.html").replace("VERSION", version()).replace("BASE", html.escape(base))
+    filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
     return filled.replace("<!-- modules -->", links).replace('"GIVEN"', content)
 
 
