@@ -30,6 +30,7 @@ from ddpm_core.student import Student
 from train import TrainError
 from train.__main__ import main
 from train.data.sample import ImageSample
+from train.evaluate import report
 from train.evaluate.features import open_extractor, reference
 from train.evaluate.results import read_arrays, read_bits, read_cells, read_study
 from train.evaluate.tables import is_cifar10
@@ -47,21 +48,18 @@ def toy_features(images):
     return np.concatenate([pixels.mean(1), pixels.std(1)], 1).astype(np.float32)
 
 
+draw_plots = report.draw_plots
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch, request):
-    """Plots, a third of the time of a study here, are drawn for the tests that ask for the fixture `plots`."""
+def home(tmp_path, monkeypatch):
+    """No plots, which are a third of the time of a study here."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    if "plots" not in request.fixturenames:
-        monkeypatch.setattr("train.evaluate.report.draw_plots", lambda *_: None)
+    monkeypatch.setattr(report, "draw_plots", lambda *_: None)
     module = types.ModuleType("toy_extractor")
     module.features = toy_features
     monkeypatch.setitem(sys.modules, "toy_extractor", module)
     calls.clear()
-
-
-@pytest.fixture
-def plots():
-    """See `home`."""
 
 
 def make_checkpoint(folder, embeddings=None, T=T, **fields):
@@ -155,25 +153,24 @@ def numbers(out):
     return [(cell["sampler"], cell["variance"], cell["steps"], cell["scores"]) for cell in results(out)["cells"]]
 
 
-def test_a_study_in_full(checkpoint, data, tmp_path, plots):
+def test_a_study_in_full(checkpoint, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "draw_plots", draw_plots)
+    monkeypatch.setattr("train.data.sample.DELAY", 0)
     out = tmp_path / "study"
     options = ("--metrics", "fid,kid,bpd,rate-distortion", "--test-images", "3", *AUTO)
     assert evaluate(checkpoint, data, out, *options) == 0
+    told = capsys.readouterr().err
+    for doing in ("reading images", "hashing images", "features of ref", "scoring", "progressive decoding", "plots"):
+        assert doing in told  # whatever takes long
+    assert told.rstrip().splitlines()[-1].split("\r")[-1].startswith("tables and plots: 100%")
     found = results(out)
+    chains = [("ddim", None, 0.0), ("ddpm", "beta_tilde", None), ("ddpm", "beta", None)]
     assert [(c["sampler"], c["variance"], c["eta"], c["steps"]) for c in found["cells"]] == [
-        ("ddim", None, 0.0, 2),
-        ("ddim", None, 0.0, 6),
-        ("ddpm", "beta_tilde", None, 2),
-        ("ddpm", "beta_tilde", None, 6),
-        ("ddpm", "beta", None, 2),
-        ("ddpm", "beta", None, 6),
+        (*chain, steps) for chain in chains for steps in (2, 6)
     ]
+    titles = [f"{name} (toy_extractor:features)" for name in ("Fréchet distance", "Kernel distance × 1000")]
     for cell in found["cells"]:
-        titles = [score["title"] for score in cell["scores"]]
-        assert titles == [
-            "Fréchet distance (toy_extractor:features)",
-            "Kernel distance × 1000 (toy_extractor:features)",
-        ]
+        assert [score["title"] for score in cell["scores"]] == titles
         assert all(np.isfinite(score["value"]) for score in cell["scores"]) and cell["sampling_seconds"] > 0
     identity = found["identity"]
     assert identity["weights"] == "unknown" and len(identity["weights_sha256"]) == 64 and identity["references"] == 40
@@ -184,11 +181,8 @@ def test_a_study_in_full(checkpoint, data, tmp_path, plots):
     assert [table["published"] for table in found["published"]] == [True] * 3
 
     rows = list(csv.DictReader((out / "results.csv").open()))
-    assert (
-        len(rows) == 6 * 2 + 4
-        and float(rows[0]["sampling_seconds"]) > 0
-        and not any("FID" in row["score"] for row in rows)
-    )
+    assert len(rows) == 6 * 2 + 4 and float(rows[0]["sampling_seconds"]) > 0
+    assert not any("FID" in row["score"] for row in rows)
     table = (out / "table.md").read_text()
     assert "| steps | 2 | 6 |" in table and "| DDPM β̃ |" in table
     assert "Published FID: Song, Meng & Ermon 2021 (DDIM), Table 1" in table
@@ -202,13 +196,6 @@ def test_a_study_in_full(checkpoint, data, tmp_path, plots):
     grids = list(out.glob("cells/*/grid.png"))
     assert len(grids) == 6 and Image.open(grids[0]).size == (2 * (SIZE + 2) - 2,) * 2
     assert not list(out.glob("cells/*/*.npz"))  # neither images nor features are left
-
-
-def test_scores_are_those_of_our_samples(checkpoint, data, tmp_path):
-    out = tmp_path / "study"
-    assert evaluate(checkpoint, data, out, "--steps", "3", "--sampler", "ddpm", "--variance", "beta") == 0
-    expected = frechet(sample(exact(checkpoint), range(10), 3, variance="beta"), data)
-    assert results(out)["cells"][0]["scores"][0]["value"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_bits_are_those_of_bits_per_dim(checkpoint, data, tmp_path):
@@ -240,16 +227,9 @@ def test_full_chains_are_shown_once_whatever_the_spacings(checkpoint, data, tmp_
     assert "\n| t | rate, β̃ | rate, β | RMSE | rate (published)" in (tmp_path / "table.md").read_text()
 
 
-@pytest.mark.parametrize(
-    ("data", "answer"),
-    [
-        ("CIFAR-10 (torchvision)", True),
-        ("data set uoft-cs/cifar10 (train)", True),
-        ("data set cifar100 (train)", False),
-    ],
-)
-def test_published_values_belong_to_cifar10_alone(data, answer):
-    assert is_cifar10({"data": data}) == answer
+def test_published_values_belong_to_cifar10_alone():
+    data = {"CIFAR-10 (torchvision)": 1, "data set uoft-cs/cifar10 (train)": 1, "data set cifar100 (train)": 0}
+    assert {text: is_cifar10({"data": text}) for text in data} == data
 
 
 def test_bits_of_other_images_are_measured_anew(checkpoint, data, tmp_path):
@@ -278,7 +258,7 @@ def test_a_finished_bound_evaluates_nothing_and_leftovers_do_no_harm(checkpoint,
     assert all(after[key] == before[key] for key in ("evaluation_seconds", "decoding_times"))
 
 
-@pytest.mark.parametrize("short", [1, 2, 4])
+@pytest.mark.parametrize("short", [1, 2])
 def test_bits_of_a_process_of_few_times(data, tmp_path, short):
     model, options = make_checkpoint(tmp_path / "model", T=short), ("--steps", str(short), "--test-images", "2")
     assert evaluate(model, data, tmp_path, *options, "--metrics", "bpd") == 0
@@ -320,12 +300,16 @@ def test_models_with_transparency_are_measured(data, tmp_path, channels, metrics
 
 
 def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):
-    model, options = exact(conditional), ("--steps", "2", "--sampler", "ddim", "--metrics", "fid")
+    options = ("--steps", "2", "--sampler", "ddpm", "--variance", "beta", "--metrics", "fid")
     for labels, classes in (("none", None), ("classes", [seed % 3 for seed in range(10)])):
-        assert evaluate(conditional, data, tmp_path / labels, *options, "--labels", labels) == 0
-        expected = frechet(sample(model, range(10), 2, sampler="ddim", labels=classes), data)
+        words = arguments(conditional, data, tmp_path / labels, *options, "--labels", labels)
+        assert main([*words, "--keep-images"]) == 0
+        expected = sample(exact(conditional), range(10), 2, variance="beta", labels=classes)
+        parts = [np.load(path)["images"] for path in sorted(tmp_path.glob(f"{labels}/cells/*/images-*.npz"))]
+        assert np.array_equal(np.concatenate(parts), expected)
         (cell,) = results(tmp_path / labels)["cells"]
-        assert cell["scores"][0]["value"] == pytest.approx(expected, rel=1e-4) and cell["labels"] == labels
+        assert cell["scores"][0]["value"] == pytest.approx(frechet(expected, data), rel=1e-4)
+        assert cell["labels"] == labels
     calls.clear()
     assert evaluate(conditional, data, tmp_path / "none", *options) == 0 and sum(calls) == 4  # none is the default
     assert evaluate(conditional, data, tmp_path / "none", *options, "--labels", "classes") == 2
@@ -341,31 +325,19 @@ def test_a_model_that_needs_a_class_gets_one(data, tmp_path, capsys):
     assert "always needs a class" in capsys.readouterr().err
 
 
-def test_bits_with_classes_use_the_images_own(conditional, data, tmp_path, capsys):
-    classes, options = tmp_path / "classes", ("--metrics", "bpd", "--steps", "6", "--variance", "beta")
-    for i, path in enumerate(sorted(data.glob("*.png"))[:5]):
-        (classes / "abc"[i % 3]).mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, classes / "abc"[i % 3])
-    assert evaluate(conditional, classes, tmp_path / "study", *options, "--labels", "classes") == 0
-    found = ImageSample(str(classes), "test", SIZE)
-    expected = bits_per_dim(exact(conditional), found.pixels(), "beta", labels=[0, 0, 1, 1, 2]).total.mean().item()
-    assert results(tmp_path / "study")["bits"]["chains"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
-    assert evaluate(conditional, data, tmp_path / "other", *options, "--labels", "classes") == 2
-    assert "no class labels" in capsys.readouterr().err
-
-
-def test_classes_are_matched_by_name(data, tmp_path, capsys):
+def test_classes_are_matched_by_name_or_else_by_number(conditional, data, tmp_path, capsys):
     names = ("cat", "ant", "bee")
     named = make_checkpoint(tmp_path / "named", 4, num_classes=3, null_label=3, class_names=names)
     source, options = tmp_path / "data", ("--metrics", "bpd", "--variance", "beta", "--steps", "6")
     for i, path in enumerate(sorted(data.glob("*.png"))[:5]):
         (source / sorted(names)[i % 3]).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, source / sorted(names)[i % 3])  # the folder numbers them ant, bee, cat
-    study = (named, source, tmp_path / "study", *options, "--labels", "classes")
-    assert evaluate(*study) == 0
-    expected = bits_per_dim(exact(named), ImageSample(source, "", SIZE).pixels(), "beta", labels=[1, 1, 2, 2, 0])
-    (row,) = results(tmp_path / "study")["bits"]["chains"]
-    assert row["bits_per_dim"] == pytest.approx(expected.total.mean().item(), rel=1e-6)
+    for model, labels, out in ((conditional, [0, 0, 1, 1, 2], "other"), (named, [1, 1, 2, 2, 0], "study")):
+        study = (model, source, tmp_path / out, *options, "--labels", "classes")
+        assert evaluate(*study) == 0
+        expected = bits_per_dim(exact(model), ImageSample(source, "", SIZE).pixels(), "beta", labels=labels)
+        (row,) = results(tmp_path / out)["bits"]["chains"]
+        assert row["bits_per_dim"] == pytest.approx(expected.total.mean().item(), rel=1e-6)
 
     (source / "ant").rename(source / "aardvark")  # the same pixels
     assert evaluate(*study) == 2 and "has a class 'aardvark' that the model does not have" in capsys.readouterr().err
@@ -384,13 +356,14 @@ def test_labels_that_the_model_lacks_are_refused_before_sampling(conditional, da
         made.to_parquet(tmp_path / name)
         return tmp_path / name
 
-    for name, labels, sentence in (
-        ("many.parquet", [0, 3], "has a class 3, the model only 0 to 2"),
-        ("some.parquet", [0, None], "images without a label"),
-        ("test.parquet", [-1, -1], "images without a label"),
+    for source, sentence in (
+        (data, "no class labels"),
+        (parquet("many.parquet", [0, 3]), "has a class 3, the model only 0 to 2"),
+        (parquet("some.parquet", [0, None]), "images without a label"),
+        (parquet("test.parquet", [-1, -1]), "images without a label"),
     ):
         options = ("--metrics", "fid,bpd", "--steps", "6", "--labels", "classes")
-        assert evaluate(conditional, parquet(name, labels), tmp_path / "study", *options) == 2
+        assert evaluate(conditional, source, tmp_path / "study", *options) == 2
         error = capsys.readouterr().err
         assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
 
@@ -456,7 +429,7 @@ def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path
     assert not [path for path in cut.glob("cells/*/*") if path.name not in ("grid.png", "result.json")]
 
 
-def test_a_finished_study_samples_nothing_and_grows_by_cells(checkpoint, data, tmp_path):
+def test_a_finished_study_samples_nothing_and_grows_by_cells_of_the_same_study(checkpoint, data, tmp_path, capsys):
     out = tmp_path / "study"
     assert evaluate(checkpoint, data, out, "--steps", "2") == 0
     before = numbers(out)
@@ -474,6 +447,8 @@ def test_a_finished_study_samples_nothing_and_grows_by_cells(checkpoint, data, t
     rows = list(csv.DictReader((out / "results.csv").open()))
     kept = [row["images"] for row in rows if (row["method"], row["steps"]) == ("DDIM η=0", "2")]
     assert kept == ["6", "10"] * 2  # the table shows the larger number of images only
+    assert evaluate(checkpoint, data, out, "--steps", "2", "--batch", "7", "--references", "30") == 2
+    assert "holds a study with another batch, references" in capsys.readouterr().err
 
 
 def test_another_score_is_added_to_a_cell(checkpoint, data, tmp_path):
@@ -484,36 +459,12 @@ def test_another_score_is_added_to_a_cell(checkpoint, data, tmp_path):
     assert numbers(tmp_path / "apart") == numbers(tmp_path / "both")
 
 
-def test_another_study_in_the_same_folder_is_refused(checkpoint, data, tmp_path, capsys):
-    out = tmp_path / "study"
-    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
-    assert evaluate(checkpoint, data, out, "--steps", "2", "--batch", "7", "--references", "30") == 2
-    assert "holds a study with another batch, references" in capsys.readouterr().err
-
-
 def test_other_weights_of_an_extractor_do_not_go_on_with_a_study(checkpoint, data, tmp_path, capsys):
     options = ("--sampler", "ddim", "--metrics", "fid")
     for factor, steps, status in ((1, "2", 0), (1 + 1e-5, "3", 0), (1.1, "6", 2)):  # 1e-5: another machine's rounding
         sys.modules["toy_extractor"].features = lambda images, factor=factor: factor * toy_features(images)
         assert evaluate(checkpoint, data, tmp_path, *options, "--steps", steps) == status
     assert "holds a study with another extractor_outputs" in capsys.readouterr().err
-
-
-def test_everything_that_takes_long_says_what_it_does(checkpoint, data, tmp_path, capsys, monkeypatch, plots):
-    monkeypatch.setattr("train.data.sample.DELAY", 0)
-    options = ("--metrics", "fid,bpd", "--steps", "2", "--sampler", "ddim", "--test-images", "3")
-    assert evaluate(checkpoint, data, tmp_path, *options) == 0
-    told = capsys.readouterr().err
-    for doing in ("reading images", "hashing images", "features of ref", "scoring", "progressive decoding", "plots"):
-        assert doing in told
-    assert told.rstrip().splitlines()[-1].split("\r")[-1].startswith("tables and plots: 100%")
-
-
-def test_images_are_kept_when_asked(checkpoint, data, tmp_path):
-    options = ("--steps", "2", "--sampler", "ddim", "--metrics", "fid", "--samples", "6")
-    assert main([*arguments(checkpoint, data, tmp_path, *options), "--keep-images"]) == 0
-    parts = [np.load(path)["images"] for path in sorted(tmp_path.glob("cells/*/images-*.npz"))]
-    assert np.array_equal(np.concatenate(parts), sample(exact(checkpoint), range(6), 2, sampler="ddim"))
 
 
 def test_references_are_cached_by_features_and_pixels(data, tmp_path, monkeypatch):
@@ -603,28 +554,19 @@ DAMAGED = {
 }
 
 
-def test_damaged_files_of_a_study_are_named(tmp_path):
-    for name, contents in DAMAGED.items():
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        read = {"study.json": read_study, "bits.json": read_bits}.get(name, read_cells)
-        for content in contents:
-            file.write_bytes(content.encode("latin-1"))
-            with pytest.raises(TrainError) as error:
-                read(tmp_path)
-            assert str(error.value).startswith(f"{file} is ") and "\n" not in str(error.value)
-        file.unlink()
-
-
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damaged_files_are_found_before_anything_is_sampled(checkpoint, data, tmp_path, capsys, name):
-    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / name).write_text("{}")
-    options = ("--metrics", "fid", "--steps", "2", "--sampler", "ddim")
-    assert evaluate(checkpoint, data, tmp_path, *options) == 2
+def test_damaged_files_of_a_study_are_named_before_anything_is_sampled(checkpoint, data, tmp_path, capsys, name):
+    file, read = tmp_path / name, {"study.json": read_study, "bits.json": read_bits}.get(name, read_cells)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for content in DAMAGED[name]:
+        file.write_bytes(content.encode("latin-1"))
+        with pytest.raises(TrainError) as error:
+            read(tmp_path)
+        assert str(error.value).startswith(f"{file} is ") and "\n" not in str(error.value)
+    assert evaluate(checkpoint, data, tmp_path, "--metrics", "fid", "--steps", "2", "--sampler", "ddim") == 2
     told = capsys.readouterr().err
-    assert f"error: {tmp_path / name} is" in told and "Traceback" not in told and not calls
-    assert (tmp_path / name).read_text() == "{}"
+    assert f"error: {file} is" in told and "Traceback" not in told and not calls
+    assert file.read_bytes() == content.encode("latin-1")
 
 
 def test_a_damaged_part_is_named(checkpoint, data, tmp_path, capsys):
@@ -666,6 +608,7 @@ REFUSED = [
     (("--metrics", "fid,lpips"), "--metrics can't be 'lpips'"),
     (("--steps", "3,7"), "1 to 6"),
     (("--steps", "many"), "--steps takes numbers"),
+    (("--spacing", "linspace,own"), "--spacing own is for students, and this model is none: choose another."),
     (("--variance", "analytic"), "run `python -m train gamma"),
     (("--sampler", "euler"), "--sampler can't be 'euler'"),
     (("--metrics", "is"), "The Inception score needs inception-v3-compat"),
@@ -703,11 +646,6 @@ def test_a_student_is_evaluated_as_it_was_made_where_nothing_else_is_asked_for(d
     assert (cell["sampler"], cell["steps"], cell["spacing"]) == ("ddim", 2, "own")
     assert evaluate(student, data, tmp_path / "other", "--metrics", "fid", "--spacing", "trailing") == 2
     assert "a student that has not learned t = " in capsys.readouterr().err
-
-
-def test_own_steps_are_for_students(checkpoint, data, tmp_path, capsys):
-    assert evaluate(checkpoint, data, tmp_path / "study", "--spacing", "linspace,own") == 2
-    assert "--spacing own is for students, and this model is none: choose another." in capsys.readouterr().err
 
 
 def test_bits_of_a_student_are_refused_before_anything_is_sampled(data, tmp_path, capsys):
@@ -748,7 +686,7 @@ FEW = st.sets(st.sampled_from(sorted(OPTIONS)), max_size=2).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(options=FEW)
 @example(options={})
 def test_any_command_line_is_measured_or_gets_a_sentence(data, strict_model, tmp_path, monkeypatch, capsys, options):
