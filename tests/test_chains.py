@@ -12,7 +12,7 @@ from ddpm_core.timesteps import FORMULAS
 
 
 @pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
-@pytest.mark.parametrize("steps, clip", [(1000, True), (50, True), (50, False), (7, True), (7, False), (1, True)])
+@pytest.mark.parametrize("steps, clip", [(50, True), (7, False), (1, True)])
 def test_ddpm_is_the_oracles_chain(steps, variance, clip):
     pairs = oracle.pairs(1000, steps)
     expected = oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, variance, numpy_z, clip)
@@ -20,7 +20,7 @@ def test_ddpm_is_the_oracles_chain(steps, variance, clip):
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("steps, clip", [(50, True), (50, False), (7, True), (7, False), (1, True)])
+@pytest.mark.parametrize("steps, clip", [(50, True), (7, False), (1, True)])
 def test_ddim_is_the_oracles_chain(steps, eta, clip):
     pairs = oracle.pairs(1000, steps)
     expected = oracle.ddim(AB, oracle.toy_eps, X_T.numpy(), pairs, eta, numpy_z, clip)
@@ -55,7 +55,7 @@ def test_a_network_with_learned_variance_also_takes_a_fixed_one_and_ddim():
         assert all(torch.equal(a.x, b.x) for a, b in zip(ours, fixed, strict=True))
 
 
-@pytest.mark.parametrize("sampler, steps", [("ddpm", 200), ("ddpm", 7), ("ddim", 50), ("ddim", 7)])
+@pytest.mark.parametrize("sampler, steps", [("ddpm", 50), ("ddim", 7)])
 @pytest.mark.parametrize("prediction", ["x0", "v", "mu"])
 def test_the_same_eps_in_another_prediction_is_the_same_chain(prediction, steps, sampler):
     """mu carries x_0 with a factor of 1e-4 near T, which costs four digits."""
@@ -69,7 +69,7 @@ def test_the_same_eps_in_another_prediction_is_the_same_chain(prediction, steps,
         torch.testing.assert_close(a.x, b.x, rtol=0, atol=1e-8 if prediction == "mu" else 1e-10)
 
 
-@pytest.mark.parametrize("steps, sampler", [(50, "ddpm"), (7, "ddpm"), (7, "ddim")])
+@pytest.mark.parametrize("steps, sampler", [(50, "ddpm"), (7, "ddim")])
 def test_the_mean_of_a_mu_prediction_is_never_clipped(steps, sampler):
     """The paper's own: only the picture of x_0 shown along the way is."""
     clipped, free = (
@@ -120,14 +120,7 @@ def assert_same_as_diffusers(ours, theirs, tolerance=1e-10):
 
 @pytest.mark.parametrize(
     "steps, spacing, clip",
-    [
-        (1000, "linspace", True),
-        (50, "linspace", True),
-        (50, "linspace", False),
-        (7, "linspace", True),
-        (7, "linspace", False),
-        (50, "leading", True),
-    ],
+    [(1000, "linspace", True), (50, "linspace", False), (7, "linspace", True), (50, "leading", True)],
 )
 @pytest.mark.parametrize("variance, theirs", [("beta", "fixed_large"), ("beta_tilde", "fixed_small")])
 def test_ddpm_is_diffusers_chain(variance, theirs, steps, spacing, clip):
@@ -167,15 +160,13 @@ def test_learned_range_is_diffusers_chain():
     assert_same_as_diffusers(run(model, 50), diffusers_chain(scheduler, model.network))
 
 
-@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(
-    "steps, spacing, clip",
+    "steps, spacing, eta, clip",
     [
-        (1000, "linspace", True),
-        (50, "leading", True),
-        (50, "leading", False),
-        (7, "leading", True),
-        (50, "trailing", True),
+        (1000, "linspace", 0.5, True),
+        (50, "leading", 0.0, True),
+        (50, "leading", 1.0, False),
+        (50, "trailing", 0.5, True),
     ],
 )
 def test_ddim_is_diffusers_chain_where_its_stride_is_the_next_step(steps, spacing, eta, clip):
