@@ -328,16 +328,12 @@ def test_a_student_is_no_denoiser_at_other_times():
         ({"method": "progressive", "times": ()}, "times descend"),
         ({"method": "progressive", "times": (250, 1000)}, "times descend"),
         ({"method": "progressive", "times": (1000, 0)}, "times descend"),
+        ({"method": "progressive", "times": (500, 100)}, "starts at t = T = 1000, got 500"),
     ],
 )
-def test_a_student_needs_a_method_and_descending_times(fields, sentence):
+def test_a_student_needs_a_method_and_times_that_descend_from_T(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
-        Student(**fields)
-
-
-def test_a_student_starts_at_T():
-    with pytest.raises(ValueError, match="starts at t = T = 1000, got 500"):
-        toy_model(student=Student("progressive", (500, 100)))
+        toy_model(student=Student(**fields))
 
 
 # Checkpoints and runs, of a network of 8×8 pixels
@@ -431,10 +427,11 @@ def test_a_damaged_student_is_refused_in_one_sentence(teacher, tmp_path, change)
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactly(
-    teacher, data, tmp_path, method, monkeypatch, capsys
+    teacher, data, tmp_path, method, monkeypatch, capsys, torch_engine
 ):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert main(words(teacher, data, whole, **METHODS[method])) == 0
+    samples = {"sample_every": 4, "sample_seconds": 1e-9, "sample_count": 4}
+    assert main(words(teacher, data, whole, **METHODS[method], **samples)) == 0
     stages = {"2-steps": (40, 10), "1-steps": (40,)} if method == "progressive" else {"": (40, 22, 10, 2)}
     for name, times in stages.items():
         model = load(whole / name / "model", device="cpu", engine="torch")
@@ -446,6 +443,12 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
         card = (whole / name / "model" / "README.md").read_text()
         assert f"{method} distillation" in card and f"python -m train distill {teacher} " in card
         assert f"--out {whole} " in card and "T = 40, linear schedule, variance beta" in card
+        assert "![samples](samples.png)" in card
+        grids = [f"step-{step:09}-{weights}.png" for step in (0, 4) for weights in ("ema", "raw")]
+        assert sorted(path.name for path in (whole / name / "samples").iterdir()) == grids
+        noted = [json.loads(line) for line in (whole / name / "progress.jsonl").read_text().splitlines()]
+        errors = {line["error"] for line in noted if "samples" in line}
+        assert errors == {None}  # it is not asked at times that it does not know
 
     real = Trainer.train_step
 
@@ -466,21 +469,6 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
     for part in ("model", "ema"):
         assert_same(weights(broken / last, 4, part), weights(whole / last, 4, part))
     assert load(broken / last / "model", device="cpu", engine="torch").student.finished
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_student_is_sampled_while_it_learns_and_not_asked_at_times_that_it_does_not_know(
-    teacher, data, tmp_path, method, torch_engine
-):
-    run = {**METHODS[method], "steps": 2, "sample_every": 1, "sample_seconds": 1e-9, "sample_count": 4}
-    assert main(words(teacher, data, tmp_path, **run)) == 0
-    out = tmp_path / ("1-steps" if method == "progressive" else "")
-    grids = [f"step-{step:09}-{weights}.png" for step in range(3) for weights in ("ema", "raw")]
-    assert sorted(path.name for path in (out / "samples").iterdir()) == grids
-    noted = [json.loads(line) for line in (out / "progress.jsonl").read_text().splitlines()]
-    errors = [line["error"] for line in noted if "samples" in line]
-    assert errors and set(errors) == {None}  # of a step to another x̂_0 than that of a denoiser
-    assert "![samples](samples.png)" in (out / "model" / "README.md").read_text()
 
 
 def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, data, tmp_path, monkeypatch):
@@ -517,10 +505,7 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 0}, "--teacher-steps must be 1 to"),
         ({"teacher_steps": 32}, "visit one time twice"),
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
-        (
-            {"teacher_steps": 4, "method": "consistency", "teacher_order": 2},
-            "--teacher-order 2 goes with --method prog",
-        ),
+        ({"method": "consistency", "teacher_steps": 4, "teacher_order": 2}, "2 goes with --method progressive"),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
         ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),
     ],
@@ -550,7 +535,7 @@ FLAGS = st.one_of(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.lists(FLAGS, max_size=4))
 @example([("--teacher-steps", ["2"])])
 def test_any_command_line_is_a_valid_distillation_or_a_sentence(teacher, tmp_path_factory, chosen):
@@ -598,13 +583,11 @@ def test_no_command_is_advised_that_would_be_refused_or_train_for_another_proces
         assert sentence in error and "python -m" not in error and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "squaredcos_cap_v2"])
-def test_a_students_card_names_the_teachers_own_schedule(data, tmp_path, name, torch_engine):
-    schedule = NoiseSchedule.from_config({"beta_schedule": name, "num_train_timesteps": 40, "beta_start": 0.001})
-    folder = make_teacher(tmp_path / "teacher", schedule=schedule)
+def test_a_students_card_names_the_teachers_own_schedule(data, tmp_path, torch_engine):
+    schedule = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 40, "beta_start": 0.001}
+    folder = make_teacher(tmp_path / "teacher", schedule=NoiseSchedule.from_config(schedule))
     assert main(words(folder, data, tmp_path / "run", method="consistency", teacher_steps=2, steps=1)) == 0
-    called = "cosine" if name == "squaredcos_cap_v2" else name
-    assert f"T = 40, {called} schedule, variance beta" in (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "T = 40, cosine schedule, variance beta" in (tmp_path / "run" / "model" / "README.md").read_text()
 
 
 def test_what_has_no_teacher_or_another_is_refused(teacher, data, tmp_path, capsys):
@@ -670,10 +653,10 @@ def test_a_later_stage_that_could_not_be_written_is_refused_before_the_first(tea
 
 def test_two_processes_make_the_same_students_as_one_and_end(teacher, data, tmp_path):
     """Over both halvings, in float64."""
-    run = {**METHODS["progressive"], "precision": "fp64"}
+    run = {**METHODS["progressive"], "precision": "fp64", "steps": 2}
     assert main(words(teacher, data, tmp_path / "one", **run)) == 0
     in_two_processes(words(teacher, data, tmp_path / "two", **run))
-    assert weights(tmp_path / "two/1-steps", 4, "processes") == 2
+    assert weights(tmp_path / "two/1-steps", 2, "processes") == 2
     for part in ("model", "ema"):
-        one, two = (weights(tmp_path / place / "1-steps", 4, part) for place in ("one", "two"))
+        one, two = (weights(tmp_path / place / "1-steps", 2, part) for place in ("one", "two"))
         assert max(float((one[key] - two[key]).abs().max()) for key in one) < 1e-6
