@@ -106,12 +106,14 @@ def test_gradients_pass_the_pretend_device():
 # Sampling
 
 
+@TWO
 @pytest.mark.parametrize("options", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 1.0}, {"sampler": "unipc"}])
 def test_a_seeds_picture_is_that_of_the_cpu(device, options):
     expected = ddpm_core.sample(small_model("cpu"), [3, 4], 4, **options)
     assert np.array_equal(ddpm_core.sample(small_model("auto"), [3, 4], 4, **options), expected)
 
 
+@TWO
 def test_labels_and_guidance(device):
     fields = {"num_classes": 2, "null_label": 2, "prediction": "v"}
     arguments = {"seeds": [5, 6], "steps": 3, "labels": [0, 1], "guidance": 2.0}
@@ -119,6 +121,7 @@ def test_labels_and_guidance(device):
     assert np.array_equal(ddpm_core.sample(small_model("auto", **fields), **arguments), expected)
 
 
+@TWO
 def test_one_picture_is_computed_as_one(device):
     model, batches = small_model("auto"), []
     model.network.unet.register_forward_pre_hook(lambda _, arguments: batches.append(len(arguments[0])))
@@ -332,16 +335,12 @@ def student(method, teacher, data, out, device):
     return weights(out / "2-steps" if method == "progressive" else out, 1)
 
 
-@pytest.fixture(scope="module", params=METHODS)
-def distilled(request, teacher, data, tmp_path_factory):
-    """A method, and the student that it makes on the CPU."""
-    return request.param, student(request.param, teacher, data, tmp_path_factory.mktemp("distilled"), "cpu")
-
-
-@TWO
-def test_a_distillation_makes_the_student_of_the_cpu(device, distilled, teacher, data, tmp_path):
-    method, expected = distilled
-    assert close(student(method, teacher, data, tmp_path, "auto"), expected, 1e-3)
+@pytest.mark.parametrize(
+    ("method", "device"), [*zip(METHODS, (DEVICES[2], DEVICES[0]), strict=True)], ids=METHODS, indirect=["device"]
+)
+def test_a_distillation_makes_the_student_of_the_cpu(method, device, teacher, data, tmp_path):
+    expected, found = (student(method, teacher, data, tmp_path / place, place) for place in ("cpu", "auto"))
+    assert close(found, expected, 1e-3)
 
 
 def test_processes_wait_as_long_as_the_first_one_draws_samples(data, tmp_path, monkeypatch):
@@ -373,7 +372,7 @@ def test_scores_are_computed_where_the_model_is():
     assert Study(Options(checkpoint="", data="", out=Path("study")), model, process).device == torch.device("cuda:1")
 
 
-@TWO
+@pytest.mark.parametrize("device", DEVICES[2:], ids=["mps"], indirect=True)  # benchmarks.first_gpu evaluates on CUDA
 def test_an_evaluation_gives_the_numbers_of_the_cpu(device, tmp_path, monkeypatch):
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("train.evaluate.report.draw_plots", lambda *_: None)
