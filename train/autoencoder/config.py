@@ -7,12 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from tyro.conf import Suppress
 
-from ddpm_core.names import OwnVariance, Prediction
-from train.fit.config import Config, Loss, PresetName
+from train.fit.derived import Derived
 
 
 @dataclass(frozen=True)
-class AutoencoderConfig(Config):
+class AutoencoderConfig(Derived):
     command: ClassVar[str] = "autoencoder"
 
     out: str = "runs/autoencoder"
@@ -50,40 +49,11 @@ class AutoencoderConfig(Config):
     sample_count: int = 16
     """Pictures of a grid."""
 
-    # What only denoisers have.
-    config: Suppress[PresetName] = "cifar10"
-    init: Suppress[str | None] = None
     channels: Suppress[int | None] = 3
-    conditional: Suppress[bool] = False
-    label_dropout: Suppress[float] = 0.0
-    widths: Suppress[tuple[int, ...]] = (64,)
-    blocks: Suppress[int] = 1
-    attention: Suppress[tuple[int, ...]] = ()
-    norm_groups: Suppress[int] = 1
-    dropout: Suppress[float] = 0.0
-    captions: Suppress[bool] = False
-    decoder: Suppress[str | None] = None
-    text: Suppress[str | None] = None
-    text_width: Suppress[int] = 192
-    text_layers: Suppress[int] = 3
-    text_length: Suppress[int] = 20
-    text_rate: Suppress[float] = 0.25
-    token_rate: Suppress[float] = 3.0
     T: Suppress[int] = 2
-    schedule: Suppress[Literal["linear", "cosine", "quadratic"]] = "linear"
-    beta_start: Suppress[float] = 1e-4
-    beta_end: Suppress[float] = 0.02
-    prediction: Suppress[Prediction] = "epsilon"
-    loss: Suppress[Loss] = "simple"
-    variance: Suppress[OwnVariance] = "beta"
-    times: Suppress[Literal["uniform", "lognormal"]] = "uniform"
-    log_sigma_mean: Suppress[float] = -1.2
-    log_sigma_std: Suppress[float] = 1.2
-    min_snr: Suppress[float | None] = None
     ema2: Suppress[float | None] = None
     fused: Suppress[bool] = False
     sample_seconds: Suppress[float] = 0.0
-    sample_steps: Suppress[int] = 1
 
     def origin(self) -> tuple[list[str], AutoencoderConfig]:
         """The first words of the command that makes such a run, and the configuration that they stand for."""

@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Suppress
 
-from ddpm_core.names import Distillation, OwnVariance, Prediction
-from train.fit.config import Config, Loss, PresetName
+from ddpm_core.names import Distillation, Prediction
+from train.fit.derived import Derived
 
 
 @dataclass(frozen=True)
-class DistillConfig(Config):
+class DistillConfig(Derived):
     command: ClassVar[str] = "distill"
 
     teacher: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEACHER")] = ""
@@ -61,38 +61,8 @@ class DistillConfig(Config):
 
     stage: Suppress[int] = 0  # of progressive distillation: the steps of the student that this run makes
     teacher_digest: Suppress[str] = ""  # SHA-256 of its weights
-    # The teacher decides these.
-    config: Suppress[PresetName] = "cifar10"
-    init: Suppress[str | None] = None
     image_size: Suppress[int] = 32
-    channels: Suppress[int | None] = None
-    conditional: Suppress[bool] = False
-    label_dropout: Suppress[float] = 0.1
-    widths: Suppress[tuple[int, ...]] = (128, 256, 256, 256)
-    blocks: Suppress[int] = 2
-    attention: Suppress[tuple[int, ...]] = (16,)
-    norm_groups: Suppress[int] = 32
-    dropout: Suppress[float] = 0.0
-    captions: Suppress[bool] = False
-    decoder: Suppress[str | None] = None
-    text: Suppress[str | None] = None
-    text_width: Suppress[int] = 192
-    text_layers: Suppress[int] = 3
-    text_length: Suppress[int] = 20
-    text_rate: Suppress[float] = 0.25
-    token_rate: Suppress[float] = 3.0
-    T: Suppress[int] = 1000
-    schedule: Suppress[Literal["linear", "cosine", "quadratic"]] = "linear"
-    beta_start: Suppress[float] = 1e-4
-    beta_end: Suppress[float] = 0.02
     prediction: Suppress[Prediction] = "v"
-    loss: Suppress[Loss] = "simple"
-    variance: Suppress[OwnVariance] = "beta"
-    times: Suppress[Literal["uniform", "lognormal"]] = "uniform"
-    log_sigma_mean: Suppress[float] = -1.2
-    log_sigma_std: Suppress[float] = 1.2
-    min_snr: Suppress[float | None] = None
-    sample_steps: Suppress[int] = 1
 
     def origin(self) -> tuple[list[str], DistillConfig]:
         """The first words of the command that makes such a run, and the configuration that they stand for."""
