@@ -53,17 +53,23 @@ import { button, el } from "./dom.js";
  * @property {import("./source.js").Picture[]} examples
  */
 
-/** A control: its element, and how its value is read and set. */
-/** @typedef {{ element: HTMLElement, get: () => any, set: (value: any) => void, offer?: (about: About) => void, inputs: () => HTMLElement[] }} Control */
+/**
+ * A control: its element, the one that its label is for (null for a group), and how its value is read and set. offer: a
+ * model is known. list: other models can be chosen.
+ * @typedef {object} Control
+ * @property {HTMLElement} element
+ * @property {HTMLElement | null} input
+ * @property {() => any} get
+ * @property {(value: any) => void} set
+ * @property {(about: About) => void} [offer]
+ * @property {() => void} [list]
+ */
 
 const FEW = 5; // names of a choice that stand side by side
 const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
 let ids = 0; // of controls, so that each has its own
-
-/** @param {[title: string, value: string][]} options */
-const selectOf = (options) => el("select", null, ...options.map(([title, value]) => el("option", { value }, title)));
 
 export class Form {
   /** @type {Map<string, Control>} */
@@ -72,6 +78,8 @@ export class Form {
   #places = new Map();
   /** The suffixes of the lanes whose models take words. @type {Set<string>} */
   #told = new Set();
+  /** Fields with a value that somebody chose: others have the model's own. @type {Set<string>} */
+  #chosen = new Set();
 
   /**
    * @param {FieldForm[]} fields
@@ -81,7 +89,10 @@ export class Form {
   constructor(fields, given, changed) {
     this.fields = fields;
     this.given = given;
-    this.changed = changed;
+    this.changed = (/** @type {string} */ name, /** @type {boolean} */ done) => {
+      this.#chosen.add(name);
+      changed(name, done);
+    };
     for (const field of fields) {
       if (field.kind === "picture") continue;
       const control = this.#control(field);
@@ -121,13 +132,12 @@ export class Form {
 
   /** Values from a link, a lesson or a preset; fields that are not named stay as they are. @param {Values} values */
   set(values) {
-    for (const [name, value] of Object.entries(values))
-      if (value !== undefined && value !== null) this.#controls.get(name)?.set(value);
-  }
-
-  /** All fields as they are on a new page. */
-  reset() {
-    this.set(Object.fromEntries(this.fields.map((field) => [field.name, field.default ?? ""])));
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined || value === null) continue;
+      if (value === "") this.#chosen.delete(name);
+      else this.#chosen.add(name);
+      this.#controls.get(name)?.set(value);
+    }
   }
 
   /** A model is known: offer what it has. `suffix`: of the lane whose model it is. @param {About} about */
@@ -160,32 +170,23 @@ export class Form {
   /** Other models can be chosen now. @param {ModelChoice[]} models */
   list(models) {
     this.given.models = models;
-    for (const { name, kind } of this.fields) {
-      if (kind !== "reference") continue;
-      const select = this.#controls.get(name)?.inputs()[0];
-      if (select instanceof HTMLSelectElement) this.#fillModels(select, name);
-    }
+    for (const { list } of this.#controls.values()) list?.();
   }
 
   // --- Controls
 
   /** @param {FieldForm} field @param {Control} control */
-  #labelled(field, control) {
-    const { name, label, help, kind } = field;
+  #labelled({ name, label, help, kind }, { element, input }) {
     const id = `f${++ids}`;
-    const grouped = control.inputs().length > 1;
-    const title = grouped ? el("legend", null, label) : el("label", { for: id, class: "name" }, label);
-    if (!grouped) control.inputs()[0].id = id;
-    const box = el(grouped ? "fieldset" : "div", { class: `field field-${kind}`, "data-name": name });
-    if (kind === "switch") {
-      box.append(el("div", { class: "row" }, control.element, title));
-      if (help) box.append(el("p", { class: "info" }, help));
-      return box;
-    }
-    box.append(title);
-    if (help) box.append(el("p", { class: "info", id: `${id}-help` }, help));
-    if (help) for (const input of control.inputs()) input.setAttribute("aria-describedby", `${id}-help`);
-    box.append(control.element);
+    const title = input ? el("label", { for: id, class: "name" }, label) : el("legend", null, label);
+    const box = el(input ? "div" : "fieldset", { class: `field field-${kind}`, "data-name": name });
+    const info = help ? [el("p", { class: "info" }, help)] : [];
+    if (kind === "switch") box.append(el("div", { class: "row" }, element, title), ...info);
+    else box.append(title, ...info, element);
+    if (input) input.id = id;
+    const said = [...box.querySelectorAll(".info")];
+    for (const [i, one] of said.entries()) one.id = `${id}-info-${i}`;
+    if (said.length) (input ?? box).setAttribute("aria-describedby", said.map((one) => one.id).join(" "));
     return box;
   }
 
@@ -195,11 +196,10 @@ export class Form {
       case "reference":
         return this.#model(field);
       case "choice":
-        return this.#choice(field);
       case "classname":
-        return this.#class(field);
+        return this.#choice(field);
       case "switch":
-        return this.#checkbox(field);
+        return this.#switch(field);
       case "whole":
       case "number":
         return field.slider || field.kind === "number" ? this.#slider(field) : this.#input(field, "number");
@@ -212,360 +212,237 @@ export class Form {
     }
   }
 
-  /** @param {FieldForm} field @param {HTMLElement} input */
-  #listen({ name }, input) {
+  /** @param {FieldForm} field @param {"text" | "number"} type */
+  #input({ name, default: usual, low, high, step, placeholder }, type) {
+    const input = el("input", { type, value: usual ?? "", autocomplete: "off", spellcheck: false });
+    if (type === "number") Object.assign(input, { min: low, max: high, step: step ?? 1 });
+    if (placeholder) input.placeholder = placeholder;
     input.addEventListener("change", () => this.changed(name, true));
-    if (input.matches("[type=text], [type=number], [type=range]"))
-      input.addEventListener("input", () => this.changed(name, false));
-  }
-
-  /** @param {FieldForm} field @param {"text" | "number"} type @returns {Control} */
-  #input(field, type) {
-    const input = el("input", { type, value: field.default ?? "", autocomplete: "off", spellcheck: false });
-    if (type === "number") Object.assign(input, { min: field.low, max: field.high, step: field.step ?? 1 });
-    if (field.placeholder) input.placeholder = field.placeholder;
-    this.#listen(field, input);
+    input.addEventListener("input", () => this.changed(name, false));
     /** @param {unknown} value */
     const set = (value) => {
       input.value = String(value);
     };
-    return { element: input, get: () => input.value.trim(), set, inputs: () => [input] };
+    return { element: input, input, get: () => input.value.trim(), set };
   }
 
   /** Words, for a model that takes any; others are sent none. @param {FieldForm} field @returns {Control} */
   #prompt(field) {
-    const control = this.#input(field, "text");
-    const input = /** @type {HTMLInputElement} */ (control.element);
-    Object.assign(input, { maxLength: field.most, enterKeyHint: "go" });
+    const { input, get, set } = this.#input(field, "text");
     const list = el("datalist", { id: `f${++ids}` });
+    Object.assign(input, { maxLength: field.most, enterKeyHint: "go" });
     input.setAttribute("list", list.id);
     const suffix = field.name.endsWith("_b") ? "_b" : "";
     return {
-      ...control,
       element: el("div", null, input, list),
-      get: () => (this.#told.has(suffix) ? control.get() : ""),
+      input,
+      get: () => (this.#told.has(suffix) ? get() : ""),
+      set,
       offer: ({ prompts }) => list.replaceChildren(...prompts.map((value) => el("option", { value }))),
     };
   }
 
   /** @param {FieldForm} field @returns {Control} */
   #seed(field) {
-    const control = this.#input(field, "text");
-    const [input] = control.inputs();
-    input.setAttribute("inputmode", "numeric");
+    const { input, get, set } = this.#input(field, "text");
+    input.inputMode = "numeric";
     /** @param {number} seed */
     const take = (seed) => {
-      control.set(seed);
+      set(seed);
       this.changed(field.name, true);
     };
     const attributes = { class: "button dice", title: "Another seed", tabindex: -1 };
     const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), "⚄ Another");
     input.addEventListener("keydown", ({ key }) => {
       const by = { ArrowUp: 1, ArrowDown: -1 }[key];
-      if (by) take(Math.max(0, Number(control.get()) + by));
+      if (by) take(Math.max(0, Number(get()) + by));
     });
-    return { ...control, element: el("div", { class: "row" }, input, dice) };
+    return { element: el("div", { class: "row" }, input, dice), input, get, set };
   }
 
-  /** @param {FieldForm} field @returns {Control} */
+  /** A number, as a slider with a box beside it. @param {FieldForm} field @returns {Control} */
   #slider(field) {
-    const number = this.#input(field, "number");
-    const box = /** @type {HTMLInputElement} */ (number.element);
-    const step = field.step ?? 1;
-    const logarithmic = (field.high ?? 0) > 100;
-    const range = el("input", { type: "range", class: "slider", "aria-label": field.label, tabindex: -1 });
+    const { name, label, step = 1, high = 0, open = "" } = field;
+    const { input: box, get } = this.#input(field, "number");
+    const logarithmic = high > 100;
+    const range = el("input", { type: "range", class: "slider", "aria-label": label, tabindex: -1 });
     /** The slider's own scale. @param {number} value */
     const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);
     /** @param {number} at */
-    const fromRange = (at) => (logarithmic ? Math.round(Math.exp(at)) : at);
+    const fromRange = (at) => (logarithmic ? Math.round(Math.exp(at)) : Number(at.toFixed(4)));
     const draw = () => {
-      const [low, high] = [Number(box.min), Number(box.max)];
-      const ends = { min: toRange(low), max: toRange(high), step: logarithmic ? 0.001 : step };
-      Object.assign(range, ends);
-      range.value = String(toRange(Number(box.value)));
-      range.setAttribute("aria-valuetext", box.value || (field.open ?? ""));
-      const share = (toRange(Number(box.value)) - ends.min) / (ends.max - ends.min || 1);
+      const [low, high, at] = [box.min, box.max, box.value].map((text) => toRange(Number(text)));
+      Object.assign(range, { min: low, max: high, step: logarithmic ? 0.001 : step });
+      range.value = String(at);
+      range.setAttribute("aria-valuetext", box.value || open);
+      const share = (at - low) / (high - low || 1);
       range.style.setProperty("--at", `${100 * Math.min(1, Math.max(0, share))}%`);
       for (const preset of presets) {
         preset.setAttribute("aria-pressed", String(preset.value === box.value));
-        preset.hidden = Number(preset.value) > high || Number(preset.value) < low;
+        preset.hidden = Number(preset.value) > Number(box.max) || Number(preset.value) < Number(box.min);
       }
     };
-    const presets = (field.presets ?? []).map((value) => {
-      const choose = () => {
-        set(value);
-        this.changed(field.name, true);
-      };
-      return button({ class: "preset", value, tabindex: -1 }, choose, String(value)); // the number says it, too
-    });
     /** @param {unknown} value */
     const set = (value) => {
       box.value = String(value);
       draw();
     };
-    range.addEventListener("input", () => {
-      box.value = String(Number(fromRange(Number(range.value)).toFixed(4)));
-      draw();
-      this.changed(field.name, false);
+    const presets = (field.presets ?? []).map((value) => {
+      const choose = () => {
+        set(value);
+        this.changed(name, true);
+      };
+      return button({ class: "preset", value, tabindex: -1 }, choose, String(value)); // the number says it, too
     });
-    range.addEventListener("change", () => this.changed(field.name, true));
+    range.addEventListener("input", () => {
+      set(fromRange(Number(range.value)));
+      this.changed(name, false);
+    });
+    range.addEventListener("change", () => this.changed(name, true));
     box.addEventListener("input", draw);
-    if (field.open) box.placeholder = field.open;
-    if ((field.high ?? 0) > 100_000) box.max = "1000"; // until a model is known
+    box.placeholder = open;
+    if (high > 100_000) box.max = "1000"; // until a model is known
     draw();
-    /** @param {About} about */
-    const offer = ({ steps: [low, high, usual] }) => {
-      Object.assign(box, { min: low, max: high });
-      if (Number(box.value) < low || Number(box.value) > high) box.value = String(usual);
-      draw();
-    };
     const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
     if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
-    if (field.name.startsWith("steps")) return { element, get: number.get, set, inputs: () => [box], offer };
-    if (field.name !== "count") return { element, get: number.get, set, inputs: () => [box] };
-    let touched = false; // else there are as many as the model is quick for
-    for (const input of [range, box])
-      input.addEventListener("input", () => {
-        touched = true;
-      });
-    return {
-      element,
-      get: number.get,
-      set(value) {
-        touched = true;
-        set(value);
-      },
-      inputs: () => [box],
-      offer({ count }) {
-        if (!touched && count <= Number(box.max)) set(count);
-      },
+    /** @param {About} about */
+    const offer = ({ steps: [low, high, usual], count }) => {
+      if (name.startsWith("steps")) {
+        Object.assign(box, { min: low, max: high });
+        set(Number(box.value) < low || Number(box.value) > high ? usual : box.value);
+      }
+      // As many pictures as the model is quick for
+      if (name === "count" && !this.#chosen.has(name) && count <= Number(box.max)) set(count);
     };
+    return { element, input: box, get, set, offer };
   }
 
   /** @param {FieldForm} field @returns {Control} */
-  #checkbox(field) {
+  #switch({ name, default: usual }) {
     const input = el("input", { type: "checkbox" });
-    let touched = field.default !== null;
-    input.checked = field.default ?? true;
-    input.addEventListener("change", () => {
-      touched = true;
-    });
-    this.#listen(field, input);
+    input.checked = usual ?? true;
+    input.addEventListener("change", () => this.changed(name, true));
     return {
       element: input,
-      get: () => (touched ? input.checked : null),
+      input,
+      get: () => (usual !== null || this.#chosen.has(name) ? input.checked : null),
       set: (value) => {
-        touched = value !== "" && value !== null;
         input.checked = value === true || value === "true";
       },
       offer: ({ clip }) => {
-        if (field.name.startsWith("clip") && !touched) input.checked = clip;
+        if (name.startsWith("clip") && !this.#chosen.has(name)) input.checked = clip;
       },
-      inputs: () => [input],
     };
   }
 
-  /** What a model has of a choice, or null where it has no say. @param {FieldForm} field */
-  #offers(field) {
-    const base = field.name.replace(/_b$/, "");
-    const has = base === "sampler" ? "samplers" : base === "variance" ? "variances" : null;
-    return has && ((/** @type {About} */ about) => about[has].filter(([, name]) => field.names?.includes(name)));
-  }
-
-  /** @param {FieldForm} field @returns {Control} */
-  #choice(field) {
-    const titles = titled(field).map(([title]) => title);
-    const few = titles.length <= FEW && titles.join("").length <= SHORT;
-    const control = few ? this.#radios(field) : this.#select(field);
-    const { sentences = {} } = field;
-    if (!Object.keys(sentences).length) return control;
-    const said = el("p", { class: "info", id: `f${++ids}-said` });
-    for (const input of control.inputs()) input.setAttribute("aria-describedby", said.id);
-    const tell = () => {
-      said.textContent = sentences[control.get()] ?? "";
-    };
-    control.element.addEventListener("change", tell);
-    tell();
-    /** @param {unknown} value */
-    const set = (value) => {
-      control.set(value);
-      tell();
-    };
-    return { ...control, set, element: el("div", { class: "explained" }, control.element, said) };
-  }
-
-  /** @param {FieldForm} field @returns {Control} */
-  #radios(field) {
+  /** One of some names: side by side where they are few and short, else a list. @param {FieldForm} field @returns {Control} */
+  #choice({ name, kind, default: usual, names = [], titles = {}, sentences = {} }) {
+    const base = name.replace(/_b$/, "");
+    /** @type {[title: string, value: string][]} */
+    const options = kind === "classname" ? [["any", "any"]] : names.map((name) => [titles[name] ?? name, name]);
+    const letters = options.map(([title]) => title).join("").length;
+    const few = kind === "choice" && options.length <= FEW && letters <= SHORT;
+    const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
     const group = `f${++ids}`;
-    const box = el("div", { class: "choice" });
-    let wanted = String(field.default); // may be of a model that is not known yet
-    /** @param {[string, string][]} options */
-    const fill = (options) => {
-      box.replaceChildren(
-        ...options.map(([title, value]) => {
-          const input = el("input", { type: "radio", name: group, value });
-          input.checked = value === wanted;
-          input.addEventListener("change", () => {
-            wanted = value;
-          });
-          this.#listen(field, input);
-          return el("label", null, input, el("span", null, title));
-        }),
-      );
-    };
-    const inputs = () => /** @type {HTMLInputElement[]} */ ([...box.querySelectorAll("input")]);
-    fill(titled(field));
-    const of = this.#offers(field);
-    const usual = el("p", { class: "usual", hidden: true });
-    return {
-      element: field.name.startsWith("variance") ? el("div", { class: "explained" }, box, usual) : box,
-      get: () => wanted,
-      set: (value) => {
-        wanted = String(value);
-        for (const input of inputs()) input.checked = input.value === wanted;
-      },
-      ...(of && {
-        offer: (about) => {
-          const options = of(about);
-          if (!options.some(([, name]) => name === wanted)) wanted = options[0][1];
-          fill(options);
-          usual.textContent = `This model’s default: ${options.find(([, name]) => name === about.variance)?.[0] ?? ""}`;
-          usual.hidden = !options.some(([, name]) => name === about.variance);
-        },
-      }),
-      inputs: () => (inputs().length > 1 ? inputs() : [...inputs(), box]),
-    };
-  }
-
-  /** @param {FieldForm} field @returns {Control} */
-  #select(field) {
-    const select = selectOf(titled(field));
-    let wanted = ""; // may be of a model that is not known yet
-    select.addEventListener("change", () => {
-      wanted = select.value;
-    });
-    this.#listen(field, select);
-    const of = this.#offers(field);
+    const said = el("p", { class: "info" });
+    let wanted = String(usual); // may be of a model that is not known yet
+    let own = ""; // what the model has
     /** @param {unknown} value */
     const set = (value) => {
       wanted = String(value);
-      select.value = wanted;
+      if (box instanceof HTMLSelectElement) box.value = wanted;
+      for (const input of box.querySelectorAll("input")) input.checked = input.value === wanted;
+      said.textContent = sentences[wanted] ?? own;
+      said.hidden = !said.textContent;
     };
-    set(field.default);
+    /** @param {[title: string, value: string][]} options */
+    const fill = (options) => {
+      const shown = options.map(([title, value]) =>
+        few
+          ? el("label", null, el("input", { type: "radio", name: group, value }), el("span", null, title))
+          : new Option(title, value),
+      );
+      box.replaceChildren(...shown);
+      set(wanted);
+    };
+    fill(options);
+    box.addEventListener("change", ({ target }) => {
+      set(/** @type {HTMLInputElement} */ (target).value);
+      this.changed(name, true);
+    });
+    const explained = base === "variance" || Object.keys(sentences).length > 0;
     return {
-      element: select,
+      element: explained ? el("div", { class: "explained" }, box, said) : box,
+      input: few ? null : box,
       get: () => wanted,
       set,
-      ...(of && {
-        offer: (about) => {
-          const options = of(about);
-          select.replaceChildren(...selectOf(options).children);
-          set(options.some(([, name]) => name === wanted) ? wanted : options[0][1]);
-        },
-      }),
-      inputs: () => [select],
+      offer: ({ labels, samplers, variances, variance }) => {
+        const all = { sampler: samplers, variance: variances }[base]?.filter(([, name]) => names.includes(name));
+        /** @type {[title: string, value: string][] | undefined} */
+        const offered = kind === "classname" ? labels.map((name) => [name, name]) : all;
+        if (!offered) return;
+        const title = base === "variance" && offered.find(([, name]) => name === variance)?.[0];
+        own = title ? `This model’s default: ${title}` : "";
+        if (!offered.some(([, value]) => value === wanted)) wanted = offered[0]?.[1] ?? "any";
+        fill(offered);
+      },
     };
   }
 
   /** @param {FieldForm} field @returns {Control} */
-  #class(field) {
-    const select = selectOf([["any", "any"]]);
-    this.#listen(field, select);
-    let wanted = String(field.default); // may be a class of a model that is not known yet
-    select.addEventListener("change", () => {
-      wanted = select.value;
-    });
-    return {
-      element: select,
-      get: () => wanted,
-      set: (value) => {
-        wanted = String(value);
-        select.value = wanted;
-      },
-      offer: ({ labels }) => {
-        select.replaceChildren(...selectOf(labels.map((name) => [name, name])).children);
-        if (!labels.includes(wanted)) wanted = labels[0] ?? "any";
-        select.value = wanted;
-      },
-      inputs: () => [select],
-    };
-  }
-
-  /** @param {FieldForm} field @returns {Control} */
-  #model(field) {
+  #model({ name, default: usual }) {
+    const second = name.endsWith("_b");
     const select = el("select", { class: "models" });
     const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
-    const buttons = el("div", { class: "pictures" });
-    this.#fillModels(select, field.name);
-    const ready = this.given.models.filter(({ picture }) => picture);
-    const draw = () => {
-      other.hidden = select.value !== "";
-      for (const button of buttons.querySelectorAll("button"))
-        button.setAttribute("aria-pressed", String(button.value === select.value));
-    };
-    if (!field.name.endsWith("_b"))
-      buttons.append(
-        ...ready.slice(0, 3).map(({ ref, label, picture = "" }) => {
-          const choose = () => {
-            set(ref);
-            this.changed(field.name, true);
-          };
-          const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
-          return button({ value: ref, tabindex: -1 }, choose, ...shown);
-        }),
-      );
+    const ready = second ? [] : this.given.models.filter(({ picture }) => picture).slice(0, 3);
+    const buttons = ready.map(({ ref, label, picture = "" }) => {
+      const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
+      return button({ value: ref, tabindex: -1 }, () => take(ref), ...shown);
+    });
     /** @param {unknown} value */
     const set = (value) => {
       const text = String(value);
-      const listed = [...select.options].some((option) => option.value === text && text !== "");
-      if (!listed && text) select.prepend(el("option", { value: text }, text));
+      if (text && ![...select.options].some((option) => option.value === text)) select.prepend(new Option(text, text));
       select.value = text;
-      draw();
+      other.hidden = text !== "";
+      for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === text));
     };
-    select.addEventListener("change", () => {
-      draw();
-      if (select.value) this.changed(field.name, true);
+    /** @param {string} ref */
+    const take = (ref) => {
+      set(ref);
+      if (ref) this.changed(name, true);
       else other.focus();
-    });
-    other.addEventListener("change", () => {
-      if (!other.value.trim()) return;
-      set(other.value.trim());
-      other.value = "";
-      this.changed(field.name, true);
-    });
-    set(field.default);
-    return {
-      element: el("div", { class: "model" }, buttons, select, other),
-      get: () => select.value,
-      set,
-      inputs: () => [select],
     };
-  }
-
-  /** @param {HTMLSelectElement} select @param {string} name */
-  #fillModels(select, name) {
-    const now = select.value;
-    const groups = [...new Set(this.given.models.map(({ group }) => group))];
-    select.replaceChildren(
-      ...(name.endsWith("_b") ? [el("option", { value: "same" }, "As A")] : []),
-      ...groups.map((group) => {
-        const options = this.given.models.filter((model) => model.group === group);
-        return el("optgroup", { label: group }, ...options.map(modelOption));
-      }),
-      ...(this.given.takesAny ? [el("option", { value: "" }, "Another one…")] : []),
-    );
-    const listed = [...select.options].some((option) => option.value === now);
-    if (!listed && now) select.prepend(el("option", { value: now }, now));
-    if (now) select.value = now;
+    const list = () => {
+      const now = select.value;
+      const { models, takesAny } = this.given;
+      const groups = [...new Set(models.map(({ group }) => group))].map((group) => {
+        const options = models.filter((model) => model.group === group).map(modelOption);
+        return el("optgroup", { label: group }, ...options);
+      });
+      const [same, any] = [
+        second ? [new Option("As A", "same")] : [],
+        takesAny ? [new Option("Another one…", "")] : [],
+      ];
+      select.replaceChildren(...same, ...groups, ...any);
+      set(now);
+    };
+    select.addEventListener("change", () => take(select.value));
+    other.addEventListener("change", () => {
+      const ref = other.value.trim();
+      other.value = "";
+      if (ref) take(ref);
+    });
+    list();
+    set(usual);
+    const element = el("div", { class: "model" }, el("div", { class: "pictures" }, ...buttons), select, other);
+    return { element, input: select, get: () => select.value, set, list };
   }
 }
 
 /** @param {ModelChoice} model */
 function modelOption({ ref, label, about, ready }) {
-  const option = el("option", { value: ref }, about ? `${label} · ${about}` : label);
+  const option = new Option(about ? `${label} · ${about}` : label, ref);
   option.disabled = !ready;
   return option;
 }
-
-/** @param {FieldForm} field @returns {[title: string, name: string][]} */
-const titled = ({ names = [], titles = {} }) => names.map((name) => [titles[name] ?? name, name]);
