@@ -1,6 +1,7 @@
 // Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
 import { Player } from "../player/player.js";
 import { Recording } from "../player/recording.js";
+import { swatch } from "../shared/chart.js";
 import { button, el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { OF_WORDS, PRESETS, TYPES } from "../shared/presets.js";
@@ -56,7 +57,7 @@ export function mount(lab, part) {
     el(
       "section",
       { class: `card card-${title}`, "aria-label": `Lane ${title}` },
-      el("h3", null, el("i", null), title),
+      el("h3", null, swatch(suffix ? "lane-1" : "lane-0"), title),
       form.layout(LANE.map((name) => name + suffix)),
     );
   const presets = el("div", { class: "try" });

@@ -1,8 +1,10 @@
 // What noise destroys: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
 // needs no server.
+
+import { key } from "../shared/chart.js";
 import { all, context2d, el, find, onScrub } from "../shared/dom.js";
 import { fraction, number } from "../shared/numbers.js";
-import { plot } from "./forward/charts.js";
+import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
 import { noised, rms, sum, visibleGain, write } from "./forward/mix.js";
 import { Scene } from "./forward/scene.js";
@@ -47,7 +49,7 @@ export async function mount(lab, part) {
       Object.entries(tables).map(([name, table]) => [name, (/** @type {number} */ t) => value(table, t)]),
     );
   const plots = [
-    plot(
+    new Plot(
       {
         title: "Noise of a step, βₜ (log)",
         log: true,
@@ -58,7 +60,7 @@ export async function mount(lab, part) {
       },
       T,
     ),
-    plot(
+    new Plot(
       {
         title: "Signal left, ᾱₜ",
         low: 0,
@@ -68,7 +70,7 @@ export async function mount(lab, part) {
       },
       T,
     ),
-    plot(
+    new Plot(
       { title: "Signal to noise, SNR (log)", log: true, low: -5, high: 5, ticks: [-4, 0, 4], values: ofAll(snr) },
       T,
     ),
@@ -126,9 +128,7 @@ export async function mount(lab, part) {
     find(root, ".readouts", HTMLElement).replaceChildren(...items.flatMap((item, i) => (i ? [" · ", item] : [item])));
     say(".sentence", sentence(t, alphaBar));
     const values = [t ? number(table.beta[t]) : "–", fraction(alphaBar), t ? number(snr(table, t)) : "∞"];
-    plots.forEach(({ mark }, i) => {
-      mark(t, schedule, values[i]);
-    });
+    for (const [i, plot] of plots.entries()) plot.point(t, schedule, values[i]);
     say(".weights", mean(t, table.of_x_0[t], table.of_x_t[t]));
     const entries = deviations(table, t).flatMap(([name, value, text]) => [
       el("dt", null, name),
@@ -205,9 +205,9 @@ export async function mount(lab, part) {
 
   // --- Start
 
-  find(root, ".plots", HTMLElement).append(...plots.map(({ node }) => node));
-  const swatches = Object.keys(tables).map((name) => el("span", null, el("i", { class: `swatch ${name}` }), name));
-  find(root, ".key", HTMLElement).append(...swatches);
+  const plotted = find(root, ".plots", HTMLElement);
+  plotted.append(...plots.map(({ node }) => node));
+  plotted.after(key(...Object.keys(tables).map((name) => /** @type {const} */ ([name, name]))));
   scene.changed = changed;
   changed();
   return { element: root, set };

@@ -1,4 +1,5 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
+import { swatch } from "../shared/chart.js";
 import { el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Board, fromText } from "./plane/board.js";
@@ -33,7 +34,7 @@ const STAGE = `
   <label class="small-only"><input type="checkbox" class="large">One below the other</label>
 </div>
 <p class="info">Arrows: the score ∇ log q(x<sub>t</sub>), the way to where points are denser. Of a trained network its own in colour, over the exact one in grey.</p>
-<figure class="plot loss" hidden></figure>
+<div class="loss" hidden></div>
 <div class="marginals" hidden></div>
 <div class="numbers" hidden></div>
 `;
@@ -68,7 +69,7 @@ export function mount(lab, part) {
   const board = new Board(draw, given.DRAWN, () => panel.changed("drawing", true));
   const lanes = LANES.map((lane) => {
     const fields = OF_LANE.map((name) => form.place(name + SUFFIXES[lane]));
-    const title = el("legend", null, el("i", { class: "swatch" }), lane.toUpperCase());
+    const title = el("legend", null, swatch(lane), lane.toUpperCase());
     return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
   });
   form.place("shape").after(draw, ...lanes);

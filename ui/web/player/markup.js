@@ -52,9 +52,8 @@ export const MARKUP = `
 
 <details class="chart" hidden>
   <summary><span>Noise and signal over the run</span>
-    <span class="key"><span class="key-sigma">σ, noise added (log)</span><span class="key-second" hidden></span><span class="key-alpha">ᾱ, signal left</span></span>
+    <span class="key"></span>
   </summary>
-  <div class="plot scrubbed"></div>
 </details>
 
 <aside class="room"><img alt="QR code of the page's address"><p></p></aside>

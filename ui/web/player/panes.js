@@ -1,4 +1,5 @@
 // What depends on a run's plan only: the canvases of its lanes, the pictures to choose from, the legend.
+import { swatch } from "../shared/chart.js";
 import { button, context2d, el, find } from "../shared/dom.js";
 import { fillWithNoise } from "./pixels.js";
 import { LEGEND } from "./words.js";
@@ -67,7 +68,7 @@ export class Panes {
     };
     this.lanes = names.map((name, i) => {
       const group = el("div", { class: `lane lane-${i}` });
-      if (names.length > 1) group.append(el("h4", null, el("i", null), `${"AB"[i]}: ${name}`));
+      if (names.length > 1) group.append(el("h4", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
       /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words */
       const pane = (kind, letter, index, words) => {
         const canvas = canvasOf("No picture yet");

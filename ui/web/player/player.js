@@ -152,8 +152,7 @@ export class Player {
   #listen() {
     const { root, view, screen } = this;
     screen.slider.addEventListener("input", () => this.#do(() => view.go(Number(screen.slider.value))));
-    const plot = find(root, ".plot", HTMLElement);
-    onScrub(plot, (share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
+    onScrub(screen.chart.area, (share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
     screen.play.addEventListener("click", () => this.toggle());
     screen.live.addEventListener("click", () => this.#do(() => view.goLive()));
     const speed = find(root, ".speed", HTMLSelectElement);

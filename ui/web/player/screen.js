@@ -1,6 +1,8 @@
 // The page from the view: everything but the canvases is written here, whenever something has changed.
+
+import { key } from "../shared/chart.js";
 import { context2d, el, find } from "../shared/dom.js";
-import { chart } from "./chart.js";
+import { RunChart } from "./chart.js";
 import { noise } from "./pixels.js";
 import { DECODED, ending, readouts, sentence } from "./words.js";
 
@@ -9,8 +11,7 @@ import { DECODED, ending, readouts, sentence } from "./words.js";
 /** @import { View } from "./view.js" */
 
 export class Screen {
-  /** @type {ReturnType<typeof chart> | null} */
-  #chart = null;
+  chart = new RunChart();
   #charted = ""; // what the chart shows
   /** @type {Recording | null} */
   #of = null;
@@ -27,6 +28,7 @@ export class Screen {
     this.slider = find(root, ".scrubber", HTMLInputElement);
     this.play = find(root, ".play", HTMLButtonElement);
     this.live = find(root, ".live", HTMLButtonElement);
+    this.#find(".chart").append(this.chart.node);
   }
 
   /** @param {string} selector */
@@ -133,22 +135,19 @@ export class Screen {
   /** The chart is built anew for another run, and when a σ becomes known that the network has learned. */
   #renderChart() {
     const { shown, tick, frames } = this.view;
-    const { lanes, tickOf } = shown;
+    const { lanes } = shown;
     const wanted = String(lanes.map(({ sigma }) => sigma));
-    if (!this.#chart || this.#charted !== wanted || this.#of !== shown) {
+    if (this.#charted !== wanted || this.#of !== shown) {
       this.#charted = wanted;
       this.#of = shown;
-      this.#chart = chart(lanes, tickOf);
-      this.#find(".plot").replaceChildren(...this.#chart.nodes);
-      const [first, second] = lanes.map(({ name, sigma }) =>
-        sigma.every((value) => value === 0) ? `${name}, σ\u00a0=\u00a00` : name,
-      );
-      const alone = this.#chart.noise ? "σ, noise added (log)" : "σ = 0: no noise added";
-      this.#find(".key-sigma").textContent = second ? `A: ${first}` : alone;
-      this.#find(".key-second").textContent = second ? `B: ${second}` : "";
-      this.#find(".key-second").hidden = !second;
+      const alone = this.chart.show(shown) ? "σ, noise added (log)" : "σ = 0: no noise added";
+      const curves = lanes.map(({ name, sigma }, i) => {
+        const none = sigma.every((value) => value === 0) ? ", σ\u00a0=\u00a00" : "";
+        return /** @type {[string, string]} */ ([`lane-${i}`, lanes.length > 1 ? `${"AB"[i]}: ${name}${none}` : alone]);
+      });
+      this.#find(".key").replaceWith(key(...curves, ["alpha", "ᾱ, signal left"]));
       this.#find(".chart").hidden = false;
     }
-    this.#chart.mark(tick, shown.newest, frames);
+    this.chart.point(tick, shown.newest, frames);
   }
 }

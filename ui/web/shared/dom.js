@@ -42,6 +42,24 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
+ * A table whose first column is of headings.
+ * @param {string} caption
+ * @param {(string | Node)[]} heads
+ * @param {(string | Node)[][]} rows
+ * @param {number} [ours] how many columns are ours; those after it are published
+ */
+export function table(caption, heads, rows, ours = heads.length) {
+  const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
+  const head = el("tr", null, ...heads.map((text, i) => el("th", { scope: "col", class: whose(i) }, text)));
+  const body = rows.map(([first, ...cells]) => {
+    const others = cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell));
+    return el("tr", null, el("th", { scope: "row" }, first), ...others);
+  });
+  const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
+  return el("div", { class: "scroll" }, content);
+}
+
+/**
  * The first element that fits a selector; throws where there is none.
  * @template {Element} T
  * @param {ParentNode} root
@@ -100,6 +118,7 @@ export function onScrub(area, take) {
     const { left, width } = area.getBoundingClientRect();
     take((event.clientX - left) / width);
   };
+  area.classList.add("scrubbed");
   area.addEventListener("pointerdown", (event) => {
     area.setPointerCapture(event.pointerId);
     scrub(event);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { outline, scale } from "../shared/curves.js";
+import { ceiling, decades, halves, outline, powers, scale, stairs } from "../shared/chart.js";
 import { duration, fixed, fraction, number, power, short, signed } from "../shared/numbers.js";
 
 test("numbers are written as in the paper", () => {
@@ -48,4 +48,43 @@ test("axes grow upwards, and a curve breaks where nothing is known", () => {
     [3, 4],
   ];
   assert.equal(outline(points), "M0.00 1.00M2.00 3.00L3.00 4.00");
+});
+
+test("axes hold all values, with few lines", () => {
+  const whole = (values) => decades(values).map((v) => v + 0); // no −0
+  for (const [values, ends] of [
+    [
+      [0.02, 0.5],
+      [-2, 0],
+    ],
+    [
+      [0.97, 0.09, 0],
+      [-2, 0],
+    ],
+    [[], [-2, 0]],
+    [[0.1], [-1, 0]],
+  ])
+    assert.deepEqual(whole(values), ends);
+  assert.deepEqual(powers(-2, 0), [
+    [100, "10⁻²"],
+    [50, "10⁻¹"],
+    [0, "1"],
+  ]);
+  for (let low = -9; low < 0; low++) {
+    const { length } = powers(low, 1);
+    assert.ok(length >= 2 && length <= 5, String(length));
+  }
+  assert.deepEqual([0.07, 3, 91, 100, 0.5].map(ceiling).map(Number), [0.1, 5, 100, 100, 0.5]);
+  assert.deepEqual(
+    halves(1).map(([top, label]) => [top, label]),
+    [
+      [100, "0"],
+      [50, ".5"],
+      [0, "1"],
+    ],
+  );
+});
+
+test("a histogram is drawn along its edges", () => {
+  assert.equal(outline(stairs([0, 40, 100], [7, 8])), "M0.00 7.00L40.00 7.00L40.00 8.00L100.00 8.00");
 });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decades, gridLines } from "../player/chart.js";
 import { difference, fillWithNoise, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
@@ -147,22 +146,6 @@ test("a long run is played in 15 seconds", () => {
   view.toggle();
   view.advance(7.5);
   assert.equal(view.tick, 300);
-});
-
-test("the axis of σ holds all values, with at most four labels", () => {
-  const whole = (values) => decades(values).map((v) => v + 0); // no −0
-  assert.deepEqual(whole([0.02, 0.5]), [-2, 0]);
-  assert.deepEqual(whole([]), [0, 1]);
-  assert.deepEqual(whole([0.1]), [-1, 0]);
-  assert.deepEqual(gridLines(-2, 0), [
-    [-2, ".01"],
-    [-1, ".1"],
-    [0, "1"],
-  ]);
-  for (let low = -9; low < 0; low++) {
-    const labels = gridLines(low, 1).filter(([, label]) => label);
-    assert.ok(labels.length >= 2 && labels.length <= 4, String(labels));
-  }
 });
 
 test("readouts and sentence of a step", () => {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { axis, ceiling } from "../places/train/charts.js";
 import { History, Run, smoothed } from "../places/train/history.js";
 import { facts, moment, sentence, status } from "../places/train/words.js";
 
@@ -72,15 +71,6 @@ test("the smoothed curve starts at the first value and follows", () => {
   const curve = smoothed(points);
   assert.ok(Math.abs(curve[0][1] - 1) < 1e-12 && Math.abs(curve[1][1] - 1) < 1e-12);
   assert.ok(curve[9][1] < 0.2 && curve[9][1] > 0);
-});
-
-test("axes hold their values", () => {
-  assert.deepEqual([0.07, 3, 91, 100, 0.5].map(ceiling).map(Number), [0.1, 5, 100, 100, 0.5]);
-  assert.deepEqual(axis([91, 40], false), { low: 0, high: 100, ticks: [0, 50, 100] });
-  const log = axis([0.97, 0.09, 0], true);
-  assert.deepEqual([log.low, log.high + 0], [-2, 0]); // not −0
-  assert.deepEqual(log.ticks, [0.01, 0.1, 1]);
-  assert.equal(axis([], true).low, -2);
 });
 
 test("what is said of a run", () => {

@@ -42,7 +42,6 @@ export const MARKUP = `
   </div>
 
   <div class="plots" aria-label="The three schedules over t, with a marker at the chosen t" role="group"></div>
-  <p class="key"></p>
 
   <div class="pair">
     <section class="posterior">
@@ -67,7 +66,7 @@ export const MARKUP = `
       <div class="result" hidden>
         <p class="info">What was added, (x<sub>t</sub> − √ᾱ<sub>t</sub> x<sub>0</sub>) / √(1 − ᾱ<sub>t</sub>), over all pixels; the thin line is N(0, 1)</p>
         <div class="histogram"></div>
-        <table><thead><tr><th></th><th class="count">steps</th><th>one jump</th><th>Eq. 4</th></tr></thead><tbody></tbody></table>
+        <div class="table"></div>
         <p class="verdict"></p>
       </div>
     </section>

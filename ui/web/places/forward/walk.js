@@ -1,5 +1,5 @@
 // t small steps against one jump: asked of the server, since it takes noise of every step.
-import { all, el, find } from "../../shared/dom.js";
+import { all, find, table } from "../../shared/dom.js";
 import { fixed, signed } from "../../shared/numbers.js";
 import { histogram } from "./charts.js";
 import { steps, verdict } from "./words.js";
@@ -25,9 +25,7 @@ export class Walk {
   /** What belongs to the settings, beside the comparison on screen. */
   render() {
     const { t, compared, stale } = this.scene;
-    const count = steps(compared?.t ?? t);
-    find(this.root, ".steps .count", HTMLElement).textContent = count;
-    find(this.root, "th.count", HTMLElement).textContent = count;
+    find(this.root, ".steps .count", HTMLElement).textContent = steps(compared?.t ?? t);
     this.button.textContent = `Take ${steps(t)}`;
     find(this.root, ".walk", HTMLElement).dataset.state = compared ? (stale ? "stale" : "done") : "none";
     if (this.button.disabled) return;
@@ -55,16 +53,14 @@ export class Walk {
     Object.assign(walked, { src: got.walk, alt: `x_t after ${steps(t).replace(" ", " small ")}`, hidden: false });
     Object.assign(jumped, { src: got.jump, alt: `x_t after one jump to t = ${t}`, hidden: false });
     find(this.root, ".result", HTMLElement).hidden = false;
-    find(this.root, ".histogram", HTMLElement).replaceChildren(...histogram(got.edges, got.densities));
+    find(this.root, ".histogram", HTMLElement).replaceChildren(histogram(got.edges, got.densities));
     const rows = [
       ["mean", ...got.mean.map(signed), "0"],
       ["deviation", ...[...got.std, got.sigma].map((v) => fixed(v))],
       ["draws of ε", ...[t, 1].map((n) => (n * pixels).toLocaleString("en")), ""],
     ];
-    const cells = rows.map(([head, ...texts]) =>
-      el("tr", null, el("th", { scope: "row" }, head), ...texts.map((text) => el("td", null, text))),
-    );
-    find(this.root, "tbody", HTMLElement).replaceChildren(...cells);
+    const heads = ["", steps(t), "one jump", "Eq. 4"];
+    find(this.root, ".result .table", HTMLElement).replaceChildren(table("", heads, rows));
     find(this.root, ".verdict", HTMLElement).textContent = verdict(t, got);
   }
 }

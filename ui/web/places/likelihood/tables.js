@@ -1,5 +1,6 @@
 // What a measurement sends, as tables and as CSV, and the tables of an evaluation.
-import { el } from "../../shared/dom.js";
+import { el, table } from "../../shared/dom.js";
+import { number } from "../../shared/numbers.js";
 
 /**
  * @typedef {object} Plan
@@ -56,28 +57,6 @@ export function plusMinus(value, error) {
   return error === null ? value.toFixed(digits) : `${value.toFixed(digits)} ± ${error.toFixed(digits)}`;
 }
 
-/**
- * @param {string} caption
- * @param {(string | Node)[]} heads
- * @param {(Node | string)[][]} rows
- * @param {number} [ours] how many columns are ours; those after it are published
- */
-export function table(caption, heads, rows, ours = heads.length) {
-  /** @param {number} i */
-  const whose = (i) => (i < ours ? "" : "theirs");
-  const head = el("tr", null, ...heads.map((text, i) => el("th", { scope: "col", class: whose(i) }, text)));
-  const body = rows.map(([first, ...cells]) =>
-    el(
-      "tr",
-      null,
-      el("th", { scope: "row" }, first),
-      ...cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell)),
-    ),
-  );
-  const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
-  return el("div", { class: "scroll" }, content);
-}
-
 /** Of the first picture alone, while its whole chain is measured. @param {Plan} plan @param {Early[]} found */
 export function early({ variances: [[label]] }, found) {
   const heads = ["bits/dim", ...found.map(({ steps }) => `${steps} steps`)];
@@ -95,12 +74,7 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
       label,
       ...lengths.map((n) => plusMinus(chains[name][n][0], chains[name][n][1])),
       L0.toFixed(3),
-      prior < 0.00095
-        ? prior
-            .toExponential(0)
-            .replace("e-", "·10⁻")
-            .replace(/⁻(\d)$/, (_, d) => `⁻${"⁰¹²³⁴⁵⁶⁷⁸⁹"[d]}`)
-        : prior.toFixed(3),
+      prior < 0.00095 ? number(prior) : prior.toFixed(3),
     ];
   });
   const heads = [

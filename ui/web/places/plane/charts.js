@@ -1,11 +1,11 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
-import { box, path, scale } from "../../shared/curves.js";
-import { el } from "../../shared/dom.js";
+import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../shared/chart.js";
+import { el, table } from "../../shared/dom.js";
 import { fixed, number, signed } from "../../shared/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { cells } from "./mixture.js";
 
-/** @import { Point } from "../../shared/curves.js" */
+/** @import { Point } from "../../shared/chart.js" */
 /** @import { Mixture } from "./mixture.js" */
 /** @import { Frame, Training } from "./cloud.js" */
 
@@ -25,38 +25,26 @@ const different = (frames) => frames.filter(({ s }, i) => frames.findIndex((othe
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach
  */
 export function marginals(mixture, frames, reach) {
-  const keys = [...LANES, "truth"].map((name) =>
-    el("span", null, el("i", { class: name }), name === "truth" ? "q(xₜ)" : name.toUpperCase()),
-  );
   const fine = cells(4 * BINS, reach);
+  const edges = Array.from({ length: BINS + 1 }, (_, k) => (100 * k) / BINS);
   const plots = TITLES.map((title, i) => {
     const axis = /** @type {0 | 1} */ (i);
     const truths = different(frames).map(({ alphaBar }) => mixture.marginal(axis, fine, alphaBar));
     const measured = frames.map(({ points }) => histogram(points, axis, BINS, reach));
-    const high = 1.08 * Math.max(...[...truths, ...measured].flat());
-    const y = scale(0, high);
-    /** @param {number} share */
-    const x = (share) => 100 * share;
-    const curves = truths.map((values) =>
-      path(
-        "truth",
-        values.map((v, k) => /** @type {Point} */ ([x((k + 0.5) / values.length), y(v)])),
+    const y = scale(0, 1.08 * Math.max(...[...truths, ...measured].flat()));
+    const curves = [
+      ...truths.map((values) =>
+        path(
+          "truth",
+          values.map((v, k) => [(100 * (k + 0.5)) / values.length, y(v)]),
+        ),
       ),
-    );
-    measured.forEach((bins, lane) => {
-      const steps = bins.flatMap((v, k) => /** @type {Point[]} */ ([k, k + 1].map((edge) => [x(edge / BINS), y(v)])));
-      curves.push(path(LANES[lane], steps));
-    });
-    const ends = [-reach, 0, reach].map((v) => el("span", null, signed(v)));
-    return el(
-      "figure",
-      { class: "plot" },
-      el("figcaption", null, `Marginal of ${title}`),
-      el("div", { class: "area" }, box(...curves)),
-      el("div", { class: "axis", "aria-hidden": "true" }, ...ends),
-    );
+      ...measured.map((bins, lane) => path(LANES[lane], stairs(edges, bins.map(y)))),
+    ];
+    const ends = [-reach, 0, reach].map((v, i) => /** @type {[number, string]} */ ([50 * i, signed(v)]));
+    return new Chart(`Marginal of ${title}`).draw([], curves, ends).node;
   });
-  return [...plots, el("div", { class: "key" }, ...keys)];
+  return [...plots, key(["a", "A"], ["b", "B"], ["truth", "q(xₜ)"])];
 }
 
 /**
@@ -79,45 +67,29 @@ export function verdict(mixture, { points, alphaBar }) {
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes
  */
 export function numbers(mixture, frames) {
+  /** @param {string} name @param {string} title */
+  const head = (name, title) => el("span", null, swatch(name), title);
   /** @param {number} v @param {number} error @param {number} truth */
   const cell = (v, error, truth) => {
     const off = Math.abs(v - truth) > ERRORS * error;
-    return el("td", off ? { class: "off" } : null, three(v), el("small", null, ` ± ${three(error)}`));
+    return el(off ? "b" : "span", null, three(v), el("small", null, ` ± ${three(error)}`));
   };
   const rows = frames.map(({ points, alphaBar, s }, lane) => {
     const found = moments(points);
     const truth = mixture.moments(alphaBar);
-    return el(
-      "tr",
-      null,
-      el(
-        "th",
-        { scope: "row" },
-        el("i", { class: `swatch ${LANES[lane]}` }),
-        `${LANES[lane].toUpperCase()} at t = ${s}`,
-      ),
+    return [
+      head(LANES[lane], `${LANES[lane].toUpperCase()} at t = ${s}`),
       ...TITLES.map((_, axis) => cell(found.mean[axis], found.meanError[axis], truth.mean[axis])),
       cell(found.trace, found.traceError, truth.trace),
-    );
+    ];
   });
   const truths = different(frames).map(({ alphaBar, s }) => {
     const { mean, trace } = mixture.moments(alphaBar);
-    const values = [...mean, trace].map((v) => el("td", null, three(v)));
-    const name = el("th", { scope: "row" }, el("i", { class: "swatch truth" }), `q(xₜ) at t = ${s}`);
-    return el("tr", { class: "true" }, name, ...values);
+    return [head("truth", `q(xₜ) at t = ${s}`), ...[...mean, trace].map(three)];
   });
-  const heads = ["", "Mean of x₁", "Mean of x₂", "Spread"].map((text) =>
-    el("th", text ? { scope: "col" } : null, text),
-  );
   const caption =
     "Spread is the trace of the covariance. ± is the standard error; values more than three of them away are bold.";
-  return el(
-    "table",
-    null,
-    el("caption", null, caption),
-    el("thead", null, el("tr", null, ...heads)),
-    el("tbody", null, ...rows, ...truths),
-  );
+  return table(caption, ["", "Mean of x₁", "Mean of x₂", "Spread"], [...rows, ...truths]);
 }
 
 /**
@@ -126,18 +98,25 @@ export function numbers(mixture, frames) {
  */
 export function loss({ curve, steps, least }) {
   const [done, now] = curve.at(-1) ?? [0, Number.NaN];
-  const high = Math.max(0.4, least * 2);
+  const high = ceiling(Math.max(0.4, least * 2));
   const y = scale(0, high);
   const drawn = curve.map(([step, value]) => /** @type {Point} */ ([(100 * step) / steps, Math.max(0, y(value))]));
   const lowest = path("truth", [
     [0, y(least)],
     [100, y(least)],
   ]);
-  const grid = [0, high / 2].map((v) => el("span", { class: "grid", style: `top:${y(v)}%` }, v ? number(v) : "0"));
-  const at = done ? `step ${done} of ${steps} · ${three(now)}` : "starting";
-  return [
-    el("figcaption", null, "Loss of the training (Eq. 14)", el("span", { class: "at" }, at)),
-    el("div", { class: "area" }, ...grid, box(lowest, path("curve", drawn))),
+  const chart = new Chart("Loss of the training (Eq. 14)");
+  chart.draw(
+    halves(high),
+    [lowest, path("curve", drawn)],
+    [
+      [0, "0"],
+      [100, `${steps} steps`],
+    ],
+  );
+  chart.mark(null, [], done ? `step ${done} of ${steps} · ${three(now)}` : "starting");
+  chart.node.append(
     el("p", { class: "info" }, `Dashed: ${three(least)}, the loss of the exact ε. No network comes below it.`),
-  ];
+  );
+  return chart.node;
 }

@@ -241,6 +241,6 @@ export class Stage {
       sides.replaceChildren(...marginals(mixture, shown, reach));
       table.replaceChildren(numbers(mixture, shown));
     }
-    if (training) learning.replaceChildren(...loss(training));
+    if (training) learning.replaceChildren(loss(training));
   }
 }

@@ -2,7 +2,7 @@
 import { all, button, find, onScrub, svg } from "../../shared/dom.js";
 import { CALM, calm } from "../../shared/motion.js";
 import { number } from "../../shared/numbers.js";
-import { chart } from "./charts.js";
+import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
 import { facts, moment, sentence, status, whole } from "./words.js";
 
@@ -35,8 +35,8 @@ export class View {
     this.root = root;
     this.history = history;
     this.slider = find(root, ".slider", HTMLInputElement);
-    this.errors = chart(ERROR, ERROR_SAYS, false);
-    this.losses = chart("Loss (log)", LOSS_SAYS, true);
+    this.errors = new Curves(ERROR, ERROR_SAYS, false);
+    this.losses = new Curves("Loss (log)", LOSS_SAYS, true);
     find(root, ".plots", HTMLElement).append(this.errors.node, this.losses.node);
     this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
     this.slider.addEventListener("change", () => say(this.#valueText()));
@@ -190,9 +190,9 @@ export class View {
       earlier.flatMap((r, i) =>
         fits(r) ? [{ name: `earlier earlier-${i}${r === this.chosen ? " chosen" : ""}`, points: points(r) }] : [],
       );
-    this.errors.draw([...before(error, () => true), { name: "error", points: error(run) }], right);
+    this.errors.show([...before(error, () => true), { name: "error", points: error(run) }], right);
     const own = loss(run);
-    this.losses.draw(
+    this.losses.show(
       [
         ...before(
           (r) => smoothed(loss(r)),
@@ -204,10 +204,10 @@ export class View {
       right,
     );
     const { step, error: value } = run.grids[this.at];
-    const share = run.images(step) / right;
-    this.errors.mark(share, value === null ? "" : `${value.toFixed(1)} grey levels`);
+    const x = (100 * run.images(step)) / right;
+    this.errors.mark(x, [], value === null ? "" : `${value.toFixed(1)} grey levels`);
     const near = smoothed(own).findLast(([images]) => images <= run.images(step));
-    this.losses.mark(share, near ? number(near[1]) : "");
+    this.losses.mark(x, [], near ? number(near[1]) : "");
     this.#legend();
   }
 
