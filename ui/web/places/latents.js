@@ -20,8 +20,6 @@ const STAGE = `
 <div class="sources" hidden></div>
 <div class="rows"></div>
 <div class="transport" hidden>
-  <button type="button" class="button play" aria-label="Play">Play</button>
-  <input type="range" class="slider scrubber" min="0" max="1" step="1" value="1" aria-label="Step of the chains">
   <span class="at"></span>
 </div>
 `;

@@ -23,8 +23,6 @@ const STAGE = `
 <p>Each point is a picture of one pixel with two values. Both clouds start at the same x<sub>T</sub>; the grey, q(x<sub>t</sub>), is where they belong at each t. With the exact ε all that is wrong is the sampler’s error; a trained network adds its own.</p>
 <div class="panes"><figure class="pane" data-lane="a">${PANE}</figure><figure class="pane" data-lane="b">${PANE}</figure></div>
 <div class="transport">
-  <button type="button" class="button play" aria-label="Play" disabled>Play</button>
-  <input type="range" class="slider scrubber" min="0" max="1" step="1" value="0" aria-label="Time t" disabled>
   <span class="at"></span>
 </div>
 <div class="shown" role="group" aria-label="What is drawn">
@@ -88,7 +86,7 @@ export function mount(lab, part) {
     for (const suffix of Object.values(SUFFIXES))
       form.show(`variance${suffix}`, form.value(`sampler${suffix}`) === "ddpm");
     const { state, active } = panel.stream;
-    stage.active = active;
+    stage.scrubber.active = active;
     stage.soon();
     if (state === "finished" && before !== state) lab.say(`Finished. ${stage.summary}`);
     before = state;
@@ -107,6 +105,6 @@ export function mount(lab, part) {
     },
     show: () => stage.soon(), // a canvas that is not seen has no size
     items: () => panel.items(given.kinds, stage.ended),
-    key: (event) => stage.key(event),
+    key: (event) => stage.scrubber.key(event),
   };
 }

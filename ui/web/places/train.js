@@ -144,7 +144,7 @@ export function mount(lab, part) {
     const example = new Run(0);
     for (const result of results) example.take(result);
     history.example = example;
-    if (history.answer.state === "idle") view.play();
+    if (history.answer.state === "idle") view.scrubber.toggle();
     render();
   }
 

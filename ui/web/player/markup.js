@@ -23,16 +23,12 @@ export const MARKUP = `
 <p class="words" hidden></p>
 
 <div class="transport">
-  <button type="button" class="play" aria-label="Play" disabled>
-    <svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg>
-  </button>
-  <input type="range" class="scrubber slider" min="0" max="1" value="0" step="1" disabled aria-label="Step of the run">
-  <button type="button" class="live" aria-pressed="false" disabled><i></i>Live</button>
+  <button type="button" class="button live" aria-pressed="false" disabled><i></i>Live</button>
   <select class="speed" aria-label="Playing speed">
     <option value="0.5">0.5×</option><option value="1" selected>1×</option>
     <option value="2">2×</option><option value="4">4×</option>
   </select>
-  <button type="button" class="project" aria-pressed="false" aria-label="Projector" title="For the wall: large (F)">
+  <button type="button" class="button project" aria-pressed="false" aria-label="Projector" title="For the wall: large (F)">
     <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>
   </button>
   <p class="keys">N numbers · T thumbnails · Q code of the link · F back</p>

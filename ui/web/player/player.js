@@ -1,6 +1,7 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
 import { all, button, el, find, onScrub, within } from "../shared/dom.js";
-import { CALM, calm, play } from "../shared/motion.js";
+import { calm, play, soon } from "../shared/motion.js";
+import { meaning, Transport } from "../shared/transport.js";
 import { MARKUP } from "./markup.js";
 import { Panes } from "./panes.js";
 import { drawn, Pictures } from "./pictures.js";
@@ -14,7 +15,7 @@ import { View } from "./view.js";
 export class Player {
   view = new View();
   #pause = () => {};
-  #calmly = 0; // a timer: where little motion is wanted a live picture changes once a second
+  #live = soon(() => this.#do(() => this.view.goLive()));
 
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
@@ -31,7 +32,11 @@ export class Player {
     this.root.innerHTML = MARKUP;
     this.panes = new Panes(this.root, (n) => this.#do(() => Object.assign(this.view, { image: n })));
     this.pictures = new Pictures(this.view, this.panes);
-    this.screen = new Screen(this.root, this.view, this.panes);
+    const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
+    const transport = new Transport(find(this.root, ".transport", HTMLElement), "Step of the run", go, () =>
+      this.toggle(),
+    );
+    this.screen = new Screen(this.root, this.view, this.panes, transport);
     this.projector = new Projector(this.root, client);
     this.#listen();
     this.render();
@@ -61,10 +66,7 @@ export class Player {
     const { view } = this;
     if (calm() && view.live) {
       view.live = false;
-      this.#calmly ||= window.setTimeout(() => {
-        this.#calmly = 0;
-        this.#do(() => view.goLive());
-      }, CALM);
+      this.#live(); // in a second
     }
     if (!view.take(result)) return;
     this.#build();
@@ -151,9 +153,7 @@ export class Player {
 
   #listen() {
     const { root, view, screen } = this;
-    screen.slider.addEventListener("input", () => this.#do(() => view.go(Number(screen.slider.value))));
     onScrub(screen.chart.area, (share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
-    screen.play.addEventListener("click", () => this.toggle());
     screen.live.addEventListener("click", () => this.#do(() => view.goLive()));
     const speed = find(root, ".speed", HTMLSelectElement);
     speed.addEventListener("change", () => {
@@ -192,19 +192,15 @@ export class Player {
   key(event) {
     const { key } = event;
     const { view, projector } = this;
+    const meant = meaning(event);
     if (key.toLowerCase() === "f") projector.show(!projector.on);
     else if (key === "Escape" && projector.on) projector.show(false);
     else if (projector.on && projector.key(key)) return true;
     else if (!view.shown.count) return false;
     else if (within(event, ".batch")) return this.#pickByKey(key);
-    else if (within(event, "select, summary, .side, nav, header") || (key === " " && within(event, "button")))
-      return false;
-    else {
-      const to = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
-      if (key === " ") this.toggle();
-      else if (to) this.#do(() => view.step(to));
-      else return false;
-    }
+    else if (meant === "toggle") this.toggle();
+    else if (meant) this.#do(() => view.step(meant));
+    else return false;
     return true;
   }
 

@@ -8,6 +8,7 @@ import { DECODED, ending, readouts, sentence } from "./words.js";
 
 /** @import { Panes } from "./panes.js" */
 /** @import { Recording } from "./recording.js" */
+/** @import { Transport } from "../shared/transport.js" */
 /** @import { View } from "./view.js" */
 
 export class Screen {
@@ -20,13 +21,13 @@ export class Screen {
    * @param {HTMLElement} root
    * @param {View} view
    * @param {Panes} panes
+   * @param {Transport} transport
    */
-  constructor(root, view, panes) {
+  constructor(root, view, panes, transport) {
     this.root = root;
     this.view = view;
     this.panes = panes;
-    this.slider = find(root, ".scrubber", HTMLInputElement);
-    this.play = find(root, ".play", HTMLButtonElement);
+    this.transport = transport;
     this.live = find(root, ".live", HTMLButtonElement);
     this.#find(".chart").append(this.chart.node);
   }
@@ -56,18 +57,11 @@ export class Screen {
   #renderTransport() {
     const { shown, coming, active, tick, live, following } = this.view;
     const empty = !shown.count;
-    this.slider.disabled = this.play.disabled = empty;
-    this.play.setAttribute("aria-label", following ? "Pause" : "Play");
-    this.play.classList.toggle("on", following);
     this.live.disabled = empty || !active || shown !== coming;
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
-    if (empty) return;
-    const last = Math.max(1, shown.ticks.length - 1);
-    this.slider.max = String(last);
-    this.slider.value = String(tick);
-    this.slider.style.setProperty("--at", `${(100 * tick) / last}%`);
-    this.slider.style.setProperty("--held", `${(100 * shown.newest) / last}%`);
-    this.slider.setAttribute("aria-valuetext", `step ${tick + 1} of ${shown.ticks.length}, t ${shown.ticks[tick]}`);
+    const { ticks, newest } = shown;
+    const text = empty ? "" : `step ${tick + 1} of ${ticks.length}, t ${ticks[tick]}`;
+    this.transport.show(tick, ticks.length - 1, empty ? 0 : Math.max(1, newest), following, text);
   }
 
   #renderPanes() {

@@ -1,7 +1,7 @@
 // Pictures that change by themselves: with every frame of the screen, or, where little motion is wanted, once a second.
 
 const FRAME = 30; // ms, at least: a picture that is enlarged without a graphics card takes some
-export const CALM = 1000; // ms between two pictures where little motion is wanted
+const CALM = 1000; // ms between two pictures where little motion is wanted
 
 /** Whether little motion is wanted. */
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -27,5 +27,19 @@ export function play(turn) {
   next();
   return () => {
     playing = false;
+  };
+}
+
+/** A function that calls draw soon, however often it is called; where little motion is wanted, once a second. @param {() => void} draw */
+export function soon(draw) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    const run = () => {
+      waiting = false;
+      draw();
+    };
+    setTimeout(run, calm() ? CALM : 0);
   };
 }

@@ -1,6 +1,7 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
 import { el, find } from "./dom.js";
-import { CALM, calm, play } from "./motion.js";
+import { soon } from "./motion.js";
+import { Scrubber } from "./transport.js";
 
 /**
  * @typedef {object} Plan
@@ -19,8 +20,6 @@ import { CALM, calm, play } from "./motion.js";
 /** @typedef {{ kind: "row", row: number, spread: number, gap?: number }} RowResult in grey levels */
 /** @typedef {Plan | SourceResult | HeadResult | StepResult | RowResult} Result */
 /** @typedef {{ k: number, s: number, x0: string, x?: string }} Held */
-
-const SECONDS = 4; // that playing takes
 
 /**
  * Which frame of a row is shown at a share (0…1) of the way: the last one up to there.
@@ -43,27 +42,16 @@ export class Rows {
   frames = [];
   /** @type {(RowResult | null)[]} of rows that are done */
   ends = [];
-  share = 1;
   /** Whether the state is shown in the place of the guess. */
   state = false;
-  #playing = false;
-  #pause = () => {};
   /** @type {HTMLImageElement[]} */
   #images = [];
-  #due = 0;
+  #later = soon(() => this.render());
 
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.slider = find(root, ".scrubber", HTMLInputElement);
-    this.button = find(root, ".play", HTMLButtonElement);
-    this.slider.addEventListener("input", () => this.go(Number(this.slider.value) / Math.max(1, this.last)));
-    this.button.addEventListener("click", () => this.toggle());
-  }
-
-  /** The last position of the scrubber. */
-  get last() {
-    return Math.max(1, ...(this.plan?.steps ?? [1])) - 1;
+    this.scrubber = new Scrubber(find(root, ".transport", HTMLElement), "Step of the chains", () => this.render());
   }
 
   get done() {
@@ -75,8 +63,6 @@ export class Rows {
     this.frames = [];
     this.ends = [];
     this.#images = [];
-    this.#playing = false;
-    this.share = 1;
   }
 
   /** @param {Result} result */
@@ -98,6 +84,9 @@ export class Rows {
   #build(plan) {
     this.clear();
     this.plan = plan;
+    const last = Math.max(1, ...plan.steps) - 1;
+    this.scrubber.renew(last, last);
+    this.scrubber.reached = last;
     this.frames = plan.titles.map(() => []);
     this.ends = plan.titles.map(() => null);
     const { root } = this;
@@ -156,23 +145,14 @@ export class Rows {
     small.title = "Standard deviation of the pictures of this row, over all pixels";
   }
 
-  /** Draw a new frame; where little motion is wanted, once a second. */
-  #later() {
-    if (!calm()) return this.render();
-    if (this.#due) return;
-    this.#due = setTimeout(() => {
-      this.#due = 0;
-      this.render();
-    }, CALM);
-  }
-
   render() {
-    const { plan, root, last } = this;
+    const { plan, root } = this;
     if (!plan) return;
+    const { at, last } = this.scrubber;
     plan.titles.forEach((title, row) => {
       const frames = this.frames[row];
       const image = this.#images[row];
-      const frame = frames.length ? frameAt(frames, plan.steps[row], this.share) : null;
+      const frame = frames.length ? frameAt(frames, plan.steps[row], last ? at / last : 1) : null;
       image.hidden = !frame;
       if (!frame) return;
       const uri = (this.state && frame.x) || frame.x0;
@@ -182,37 +162,7 @@ export class Rows {
     });
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport", HTMLElement).hidden = !some;
-    const at = Math.round(this.share * last);
-    this.slider.max = String(last);
-    this.slider.value = String(at);
-    this.slider.style.setProperty("--at", `${100 * this.share}%`);
-    this.slider.setAttribute("aria-valuetext", `step ${at + 1} of ${last + 1}`);
-    find(root, ".transport .at", HTMLElement).textContent = `step ${at + 1} of ${last + 1}`;
-    this.button.textContent = this.#playing ? "Pause" : "Play";
-    this.button.setAttribute("aria-label", this.#playing ? "Pause" : "Play");
+    this.scrubber.render(`step ${at + 1} of ${last + 1}`);
     Object.assign(root.dataset, { rows: this.done, at });
-  }
-
-  /** @param {number} share */
-  go(share) {
-    this.#playing = false;
-    this.share = Math.min(1, Math.max(0, share));
-    this.render();
-  }
-
-  toggle() {
-    this.#pause();
-    this.#playing = !this.#playing;
-    if (!this.#playing) return this.render();
-    if (this.share >= 1) this.share = 0;
-    const { plan } = this;
-    this.#pause = play((seconds) => {
-      if (!this.#playing || this.plan !== plan) return false;
-      this.share = Math.min(1, this.share + seconds / SECONDS);
-      if (this.share >= 1) this.#playing = false;
-      this.render();
-      return this.#playing;
-    });
-    return this.render();
   }
 }

@@ -1,6 +1,7 @@
 // What a run has sent, at which time it is shown, and drawing it.
-import { all, find, within } from "../../shared/dom.js";
-import { CALM, calm, play } from "../../shared/motion.js";
+import { all, find } from "../../shared/dom.js";
+import { calm, soon } from "../../shared/motion.js";
+import { Scrubber } from "../../shared/transport.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { coordinates, frame, frameAt, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
@@ -9,7 +10,6 @@ import { paint } from "./pane.js";
 /** @import { Data, Frame, Plan, Result, Training } from "./cloud.js" */
 /** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePlace.initial` */
 
-const SECONDS = 4; // that playing takes
 const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data
 
 export class Stage {
@@ -21,26 +21,20 @@ export class Stage {
   frames = [[], []];
   /** @type {Training | null} */
   training = null;
-  active = false; // more is to come
   /** @type {string[]} of the lanes that Run would start */
   #names = [];
   /** @type {number[]} times at which something is shown */
   #times = [];
-  #at = 0; // which of them
-  #playing = false;
-  #pause = () => {};
-  #due = 0;
+  /** Draw soon. */
+  soon = soon(() => this.render());
 
   /** @param {HTMLElement} root @param {HTMLElement} part which says what is shown @param {Given} given */
   constructor(root, part, given) {
     this.root = root;
     this.part = part;
     this.given = given;
-    this.slider = find(root, ".scrubber", HTMLInputElement);
-    this.button = find(root, ".play", HTMLButtonElement);
+    this.scrubber = new Scrubber(find(root, ".transport", HTMLElement), "Time t", () => this.render());
     this.panes = all(root, ".pane", HTMLElement);
-    this.slider.addEventListener("input", () => this.#go(Number(this.slider.value)));
-    this.button.addEventListener("click", () => this.#toggle());
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }
 
@@ -56,7 +50,7 @@ export class Stage {
    */
   offer(data, names) {
     const same = this.plan && JSON.stringify(this.plan.data) === JSON.stringify(data);
-    if (same || this.active) return;
+    if (same || this.scrubber.active) return;
     this.clear();
     this.mixture = data && new Mixture(data);
     this.#names = names;
@@ -67,9 +61,8 @@ export class Stage {
     this.plan = this.training = null;
     this.frames = [[], []];
     this.#times = [];
-    this.#at = 0;
-    this.#playing = false;
-    this.#pause();
+    this.scrubber.renew(0, 0);
+    this.scrubber.reached = 0;
   }
 
   /** @param {Result} result */
@@ -80,71 +73,16 @@ export class Stage {
       this.mixture = new Mixture(result.data);
       this.#names = result.lanes.map(({ name }) => name);
       this.#times = union(result.lanes.map(({ times }) => times));
+      this.scrubber.last = this.#times.length - 1;
     } else if (result.kind === "training") {
       this.training = result;
     } else {
       this.frames[result.lane].push(frame(result, this.given.UNIT, this.given.ARROW_UNIT));
-      if (this.frames.every((frames) => frames.length === 1) && !calm()) this.#play(); // both have x_T
-      if (calm()) this.#at = this.#reached;
+      this.scrubber.reached = this.#reached;
+      if (calm()) this.scrubber.at = this.#reached;
+      else if (this.frames.every((frames) => frames.length === 1)) this.scrubber.play(); // both have x_T
     }
     this.soon();
-  }
-
-  /** Draw soon; where little motion is wanted, once a second. */
-  soon() {
-    if (this.#due) return;
-    this.#due = setTimeout(
-      () => {
-        this.#due = 0;
-        this.render();
-      },
-      calm() ? CALM : 0,
-    );
-  }
-
-  #toggle() {
-    if (this.#playing) this.#playing = false;
-    else {
-      if (this.#at >= this.#reached) this.#at = 0;
-      this.#play();
-    }
-    this.render();
-  }
-
-  #play() {
-    this.#pause();
-    this.#playing = true;
-    const last = this.#times.length - 1;
-    let position = this.#at;
-    this.#pause = play((seconds) => {
-      if (!this.#playing) return false;
-      position = Math.min(this.#reached, position + (seconds / SECONDS) * last);
-      const at = Math.floor(position);
-      if (at >= last || (at >= this.#reached && !this.active)) this.#playing = false;
-      if (at !== this.#at || !this.#playing) {
-        this.#at = at;
-        this.render();
-      }
-      return this.#playing;
-    });
-  }
-
-  /** @param {number} at */
-  #go(at) {
-    this.#playing = false;
-    this.#at = Math.max(0, Math.min(at, this.#reached));
-    this.render();
-  }
-
-  /** @param {KeyboardEvent} event @returns {boolean} whether it is one of ours */
-  key(event) {
-    const { key } = event;
-    if (this.button.disabled || within(event, ".board, select, summary, .side, nav, header")) return false;
-    if (key === " " && within(event, "button")) return false;
-    const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[key];
-    if (by) this.#go(this.#at + by);
-    else if (key === " ") this.#toggle();
-    return Boolean(by) || key === " ";
   }
 
   /** Whether both clouds have come to their end. */
@@ -165,16 +103,20 @@ export class Stage {
   render() {
     const { root, part, mixture, plan } = this;
     find(root, ".panes", HTMLElement).classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
-    const t = this.#times[this.#at] ?? 0;
+    const t = this.#times[this.scrubber.at] ?? 0;
     const shown = this.frames.map((frames) => (frames.length ? frameAt(frames, t) : null));
     const both = shown.filter((frame) => frame !== null);
     const reach = Math.max(START.reach, ...both.map((frame) => frame.reach));
     for (const lane of this.panes.keys()) this.#pane(lane, shown[lane], reach, mixture);
-    this.#transport(t);
+    this.scrubber.render(plan ? `t = ${t}` : "");
     this.#below(mixture, both, reach);
-    Object.assign(part.dataset, { at: this.#at, t, frames: this.frames.reduce((sum, { length }) => sum + length, 0) });
+    Object.assign(part.dataset, {
+      at: this.scrubber.at,
+      t,
+      frames: this.frames.reduce((sum, { length }) => sum + length, 0),
+    });
     part.dataset.training = this.training && !both.length ? "true" : "false";
-    part.dataset.last = String(Boolean(plan) && this.#at === this.#times.length - 1);
+    part.dataset.last = String(Boolean(plan) && this.scrubber.at === this.scrubber.last);
   }
 
   /** @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */
@@ -213,21 +155,6 @@ export class Stage {
         paths: find(this.root, ".shown .paths", HTMLInputElement).checked,
       },
     );
-  }
-
-  /** @param {number} t */
-  #transport(t) {
-    const last = Math.max(1, this.#times.length - 1);
-    const none = this.frames.every((frames) => frames.length < 2);
-    this.slider.disabled = this.button.disabled = none;
-    this.slider.max = String(last);
-    this.slider.value = String(this.#at);
-    this.slider.style.setProperty("--at", `${(100 * this.#at) / last}%`);
-    this.slider.style.setProperty("--held", `${(100 * this.#reached) / last}%`);
-    this.slider.setAttribute("aria-valuetext", `t = ${t}`);
-    find(this.root, ".transport .at", HTMLElement).textContent = this.plan ? `t = ${t}` : "";
-    this.button.textContent = this.#playing ? "Pause" : "Play";
-    this.button.setAttribute("aria-label", this.button.textContent);
   }
 
   /** @param {Mixture | null} mixture @param {Frame[]} shown of the lanes @param {number} reach */

@@ -20,8 +20,6 @@ export const MARKUP = `
     <figure class="raw"><figcaption><span>Raw weights <span class="word">as the last step left them</span></span></figcaption><img class="samples" alt=""></figure>
     <figure class="then" hidden><figcaption><span><span class="then-title"></span> <span class="word">moving average, an earlier run</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
     <div class="transport">
-      <button type="button" class="button play" aria-label="Play the training" disabled><svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg></button>
-      <input type="range" class="slider" min="0" max="0" value="0" step="1" disabled aria-label="Time of the training">
       <button type="button" class="button live" aria-pressed="true"><i></i>Live</button>
     </div>
     <p class="sentence"></p>

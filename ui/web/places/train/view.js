@@ -1,7 +1,7 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
 import { all, button, find, onScrub, svg } from "../../shared/dom.js";
-import { CALM, calm } from "../../shared/motion.js";
 import { number } from "../../shared/numbers.js";
+import { Scrubber } from "../../shared/transport.js";
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
 import { facts, moment, sentence, status, whole } from "./words.js";
@@ -9,8 +9,8 @@ import { facts, moment, sentence, status, whole } from "./words.js";
 /** @import { History, Run } from "./history.js" */
 /** @import { Curve } from "./charts.js" */
 
-const PLAY = 250; // milliseconds a picture, at least
-const WHOLE = 6000; // of all pictures, at least
+const PLAY = 0.25; // seconds a picture, at least
+const WHOLE = 6; // of all pictures, at least
 const WIDE = 2; // samples at least so many times as wide as high take the whole width
 
 const ERROR = "Error of the guess x̂₀";
@@ -20,11 +20,9 @@ const LOSS_SAYS =
   "What the training makes smaller. Recipes with another prediction, weighting or choice of t have another loss: only earlier runs with the same one are shown.";
 
 export class View {
-  at = 0; // index of the samples shown
   live = true;
   /** @type {Run | null} the earlier run whose samples are shown */
   chosen = null;
-  #timer = 0;
 
   /**
    * @param {HTMLElement} root
@@ -34,20 +32,21 @@ export class View {
   constructor(root, history, say) {
     this.root = root;
     this.history = history;
-    this.slider = find(root, ".slider", HTMLInputElement);
+    this.scrubber = new Scrubber(find(root, ".transport", HTMLElement), "Time of the training", () => {
+      this.live = false;
+      this.render();
+    });
     this.errors = new Curves(ERROR, ERROR_SAYS, false);
     this.losses = new Curves("Loss (log)", LOSS_SAYS, true);
     find(root, ".plots", HTMLElement).append(this.errors.node, this.losses.node);
-    this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
-    this.slider.addEventListener("change", () => say(this.#valueText()));
+    this.scrubber.slider.addEventListener("change", () => say(this.#where));
     find(root, ".live", HTMLElement).addEventListener("click", () => this.follow());
-    find(root, ".play", HTMLElement).addEventListener("click", () => this.play());
     for (const { area } of [this.errors, this.losses])
       onScrub(area, (share) => {
         const run = this.history.shown;
         const images = share * this.#right();
         const grid = run.gridAt(images);
-        this.show(grid ? run.grids.indexOf(grid) : 0);
+        this.scrubber.go(grid ? run.grids.indexOf(grid) : 0);
       });
     for (const image of all(root, ".samples", HTMLImageElement))
       image.addEventListener("load", () =>
@@ -55,46 +54,11 @@ export class View {
       );
   }
 
-  /** Show the samples of an index, and no longer the newest. @param {number} at */
-  show(at) {
-    this.#stopPlaying();
-    this.#go(at);
-  }
-
-  /** @param {number} at */
-  #go(at) {
-    this.live = false;
-    this.at = at;
-    this.render();
-  }
-
   /** Show the newest samples from now on. */
   follow() {
-    this.#stopPlaying();
+    this.scrubber.pause();
     this.live = true;
     this.render();
-  }
-
-  #stopPlaying() {
-    clearInterval(this.#timer);
-    this.#timer = 0;
-    find(this.root, ".play", HTMLElement).classList.remove("on");
-  }
-
-  /** Play the training, or stop. */
-  play() {
-    if (this.#timer) {
-      this.#stopPlaying();
-      return;
-    }
-    const { grids } = this.history.shown;
-    this.#go(this.at >= grids.length - 1 ? 0 : this.at);
-    find(this.root, ".play", HTMLElement).classList.add("on");
-    const turn = () => {
-      if (this.at >= this.history.shown.grids.length - 1) this.#stopPlaying();
-      else this.#go(this.at + 1);
-    };
-    this.#timer = setInterval(turn, calm() ? CALM : Math.max(PLAY, WHOLE / grids.length));
   }
 
   /** @param {string} selector @param {string} text */
@@ -103,10 +67,14 @@ export class View {
     if (node.textContent !== text) node.textContent = text;
   }
 
-  #valueText() {
-    const run = this.history.shown;
-    const grid = run.grids[this.at];
-    return grid ? `Samples ${moment(run, grid.step, grid.seconds)}` : "";
+  /** The samples shown. */
+  get #grid() {
+    return this.history.shown.grids[this.scrubber.at];
+  }
+
+  get #where() {
+    const grid = this.#grid;
+    return grid ? `Samples ${moment(this.history.shown, grid.step, grid.seconds)}` : "";
   }
 
   /** Images at the right end of the curves. */
@@ -121,13 +89,16 @@ export class View {
     const { root } = this;
     const example = shown !== run;
     if (this.chosen && !earlier.includes(this.chosen)) this.chosen = null;
+    const { scrubber } = this;
     const last = Math.max(0, shown.grids.length - 1);
-    this.at = this.live ? last : Math.min(this.at, last);
+    const at = this.live ? last : Math.min(scrubber.at, last);
+    Object.assign(scrubber, { at, last, reached: last, seconds: Math.max(PLAY * last, WHOLE) });
+    scrubber.render(this.#where);
     Object.assign(root.dataset, {
       state: answer.state,
       run: run.number,
       grids: shown.grids.length,
-      at: shown.grids[this.at]?.step ?? "",
+      at: this.#grid?.step ?? "",
       live: this.live,
       example,
     });
@@ -149,7 +120,7 @@ export class View {
 
   #samples() {
     const run = this.history.shown;
-    const grid = run.grids[this.at];
+    const grid = this.#grid;
     const when = moment(run, grid.step, grid.seconds);
     this.#picture(".ema", grid.ema, `Samples with the moving average ${when}`);
     this.#picture(".raw", grid.raw, `Samples with the raw weights ${when}`);
@@ -162,12 +133,6 @@ export class View {
       this.#say(".then-title", this.chosen.title);
       this.#say(".then .at", moment(this.chosen, then.step, then.seconds));
     }
-    this.slider.max = String(run.grids.length - 1);
-    this.slider.value = String(this.at);
-    this.slider.disabled = run.grids.length < 2;
-    find(this.root, ".play", HTMLButtonElement).disabled = run.grids.length < 2;
-    this.slider.style.setProperty("--at", `${run.grids.length > 1 ? (100 * this.at) / (run.grids.length - 1) : 0}%`);
-    this.slider.setAttribute("aria-valuetext", this.#valueText());
     find(this.root, ".live", HTMLElement).setAttribute("aria-pressed", String(this.live));
   }
 
@@ -203,7 +168,7 @@ export class View {
       ],
       right,
     );
-    const { step, error: value } = run.grids[this.at];
+    const { step, error: value } = this.#grid;
     const x = (100 * run.images(step)) / right;
     this.errors.mark(x, [], value === null ? "" : `${value.toFixed(1)} grey levels`);
     const near = smoothed(own).findLast(([images]) => images <= run.images(step));
