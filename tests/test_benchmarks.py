@@ -110,7 +110,7 @@ def test_the_first_day_on_a_gpu_runs_to_its_end_on_a_pretend_one(tmp_path, monke
     told = page.read_text()
     assert "failed" not in told and "Left out" not in told, told
     assert all(f"## {part.__name__.replace('_', ' ').capitalize()}\n" in told for part in first_gpu.PARTS)
-    assert told.count("| 0 |") >= 5  # exit statuses, and two models' levels
+    assert told.count("| 0 |") >= 4  # exit statuses, and a compiled model's levels
     assert "has no bf16" in told  # one part of a table is not the end of it
 
 
