@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from ddpm_core.student import Student
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
+ZERO_SNR = {"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True}
 TWO_LEVELS = {
     "sample_size": 16,
     "block_out_channels": [32, 64],
@@ -67,13 +69,12 @@ def test_embedded():
     assert ddpm_core.sample(model, [0], steps=2).shape == (1, 32, 32, 3)
 
 
-@pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("layout", [{}, {"subfolders": True}, {"pickle": True}, {"subfolders": True, "pickle": True}])
-def test_layouts(tmp_path, config, layout):
-    weights = write(tmp_path, config, **layout)
+def test_layouts(tmp_path, layout):
+    weights = write(tmp_path, **layout)
     model = ddpm_core.load(tmp_path)
     assert same(model, weights)
-    assert model.image_size == CONFIGS[config]["sample_size"]
+    assert model.image_size == 32
     assert (model.num_classes, model.null_label, model.source.revision) == (0, None, None)
     assert model.source.bytes == (tmp_path / model.source.file).stat().st_size
 
@@ -110,10 +111,7 @@ def test_half_precision_weights_become_float32(tmp_path):
             {"_class_name": "DDIMScheduler", "variance_type": ..., "clip_sample": False},
             ("epsilon", "beta_tilde", False),
         ),
-        *(
-            ({"_class_name": name, "variance_type": None, "clip_sample": ...}, ("epsilon", "beta_tilde", True))
-            for name in ("DPMSolverMultistepScheduler", "SASolverScheduler")
-        ),
+        ({"_class_name": "SASolverScheduler", "variance_type": None}, ("epsilon", "beta_tilde", True)),
         ({"prediction_type": "sample"}, ("x0", "beta", True)),
         ({"prediction_type": "v_prediction"}, ("v", "beta", True)),
         ({"predict_epsilon": False}, ("x0", "beta", True)),  # as it was called before prediction_type
@@ -170,21 +168,10 @@ def test_classes(tmp_path):
         ({"scheduler": {"variance_type": "huge"}}, "unknown variance_type 'huge'"),
         ({"scheduler": {"beta_schedule": "odd"}}, "unknown beta_schedule 'odd'"),
         ({"scheduler": {"beta_schedule": ["linear"]}}, "unknown beta_schedule ['linear']: choose from linear"),
-        ({"scheduler": {"beta_schedule": None}}, "unknown beta_schedule None: choose from linear"),
         ({"scheduler": {"beta_start": None}}, "beta_start must be a number from 0 to 1, got None"),
-        (
-            {"scheduler": {"num_train_timesteps": "many"}},
-            "num_train_timesteps must be a whole number from 1 to 100,000",
-        ),
-        (
-            {"scheduler": {"num_train_timesteps": 10**9, "beta_schedule": "squaredcos_cap_v2"}},
-            "num_train_timesteps must",
-        ),
-        (
-            {"time_embedding_type": "learned", "num_train_timesteps": 999},
-            "1000 times, but config.json's num_train_times",
-        ),
-        ({"scheduler": {"beta_start": "small"}}, "beta_start must be a number from 0 to 1, got 'small'"),
+        ({"scheduler": {"num_train_timesteps": "many"}}, "must be a whole number from 1 to 100,000, got 'many'"),
+        ({"scheduler": {"num_train_timesteps": 10**9, "beta_schedule": "squaredcos_cap_v2"}}, "from 1 to 100,000"),
+        ({"time_embedding_type": "learned", "num_train_timesteps": 999}, "1000 times, but config.json's num_train_t"),
         ({"scheduler": {"beta_end": float("nan")}}, "beta_end must be a number from 0 to 1, got nan"),
         ({"scheduler": {"trained_betas": [0.1, 2]}}, "trained_betas must be a list of 1 to 100,000 numbers"),
         ({"scheduler": {"trained_betas": [0.1, 0]}}, "every beta must lie strictly between 0 and 1"),
@@ -228,9 +215,7 @@ def test_wrong_weights(tmp_path, change, sentence):
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "bin"])
-@pytest.mark.parametrize(
-    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x00" * 1000, lambda b: b"<html>"]
-)
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"<html>"])
 def test_damaged_weights(tmp_path, kind, damage):
     write(tmp_path, pickle=kind == "bin")
     path = tmp_path / f"diffusion_pytorch_model.{kind}"
@@ -253,17 +238,18 @@ def test_a_hostile_pickle_is_not_run(tmp_path):
     assert (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", "\xff", '{"_class_name": "UNet2DModel", "sample_size": 32}']
-)
-@pytest.mark.parametrize("name", ["config.json", "scheduler_config.json", "model_index.json"])
-def test_damaged_json(tmp_path, name, content):
+FILES = ["config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_json_that_python_cannot_or_should_not_read(tmp_path, name):
     write(tmp_path)
-    (tmp_path / name).write_bytes(content.encode("latin-1"))
-    if name == "model_index.json" and content.startswith('{"'):
-        ddpm_core.load(tmp_path)  # an index that names nothing does no harm
-    else:
-        assert refusal(tmp_path)
+    for content in ("", "{", "\xff", "[" * 100_000, "1" * 10_000, '{"a": "%s"}' % ("x" * (17 << 20))):
+        (tmp_path / name).write_bytes(content.encode("latin-1"))
+        assert f"{name} cannot be read as JSON" in refusal(tmp_path)
+    for content in ("[]", "null"):
+        (tmp_path / name).write_text(content)
+        assert f"{name} must hold a JSON object" in refusal(tmp_path)
 
 
 def test_a_configuration_that_cannot_be_built(tmp_path):
@@ -318,13 +304,9 @@ def test_values_outside_their_limits_are_refused_before_anything_is_built(tmp_pa
 
 def test_sizes_that_no_evaluation_could_bear_are_refused(tmp_path):
     write(tmp_path)
-    nine = {
-        "block_out_channels": [8] * 9,
-        "down_block_types": ["DownBlock2D"] * 9,
-        "up_block_types": ["UpBlock2D"] * 9,
-    }
+    kinds = {"down_block_types": ["DownBlock2D"] * 9, "up_block_types": ["UpBlock2D"] * 9}
     for change, sentence in (
-        ({"sample_size": 1024, **nine}, "block_out_channels must be a list of 1 to 8 whole numbers"),
+        ({"block_out_channels": [8] * 9, **kinds}, "block_out_channels must be a list of 1 to 8 whole numbers"),
         ({"sample_size": 1024, "block_out_channels": [512, 16, 16, 16]}, "the network is too large"),
         ({"sample_size": 1024}, "attention over 262,144 pixels is too much"),
     ):
@@ -332,39 +314,26 @@ def test_sizes_that_no_evaluation_could_bear_are_refused(tmp_path):
         assert sentence in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"])
-@pytest.mark.parametrize(
-    "content", ["[" * 100_000, '{"a":' * 100_000, "1" * 10_000, '{"a": "%s"}' % ("x" * (17 << 20))]
-)
-def test_json_that_python_cannot_or_should_not_read(tmp_path, name, content):
-    write(tmp_path)
-    (tmp_path / name).write_text(content)
-    assert f"{name} cannot be read as JSON" in refusal(tmp_path)
-
-
 def test_json_that_is_nested_as_deep_as_python_reads_it(tmp_path):
     write(tmp_path, own={"class_names": json.loads("[" * 900 + "]" * 900)})
     assert "class_names must be a list of names, got [[" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
+def test_pickles_of_other_things(tmp_path):
+    weights = write(tmp_path, pickle=True)
+    for content in (
         {1: torch.zeros(1)},
         {"conv_in.bias": torch.zeros(8, dtype=torch.int64)},
         {"conv_in.bias": torch.zeros(8).to_sparse()},
         {"conv_in.bias": torch.zeros(1).expand(8)},
         {"conv_in.bias": torch.zeros(8, device="meta")},
         {"conv_in.bias": torch.zeros(8, dtype=torch.complex64)},
-        {"conv_in.bias": None},
         {"conv_in.bias": {"weight": torch.zeros(8)}},
         [torch.zeros(8)],
-    ],
-)
-def test_pickles_of_other_things(tmp_path, content):
-    weights = write(tmp_path, pickle=True)
-    torch.save({**weights, **content} if isinstance(content, dict) else content, tmp_path / PICKLE)
-    assert re.search("does not map names to weights|values that are not floating-point tensors", refusal(tmp_path))
+    ):
+        torch.save({**weights, **content} if isinstance(content, dict) else content, tmp_path / PICKLE)
+        told = refusal(tmp_path)
+        assert re.search("does not map names to weights|values that are not floating-point tensors", told), content
 
 
 def test_an_archive_that_unpacks_to_more_than_it_is_long_is_refused(tmp_path):
@@ -392,14 +361,12 @@ def test_networks_that_can_be_built_but_not_evaluated_are_refused(tmp_path, chan
 @pytest.mark.parametrize(
     "blocks",
     [
-        {"down_block_types": ["KDownBlock2D"] * 2, "up_block_types": ["KUpBlock2D"] * 2},
         {"down_block_types": ["KDownBlock2D"] * 2, "up_block_types": ["KUpBlock2D"] * 2, "layers_per_block": 2},
-        {"down_block_types": ["SkipDownBlock2D", "AttnSkipDownBlock2D"]},
+        {"down_block_types": ["SkipDownBlock2D", "AttnSkipDownBlock2D"], "mid_block_type": None},
         {"up_block_types": ["AttnSkipUpBlock2D", "SkipUpBlock2D"]},
         {"down_block_types": ["ResnetDownsampleBlock2D", "DownBlock2D"]},
         {"down_block_types": ["UNetResDownBlock2D", "AttnDownBlock2D"], "downsample_type": "resnet"},
         {"time_embedding_type": "learned", "num_train_timesteps": 1000},
-        {"mid_block_type": None},
         {"add_attention": False, "resnet_time_scale_shift": "scale_shift", "act_fn": "SiLU"},
     ],
 )
@@ -447,21 +414,12 @@ def test_shards_and_variants_are_refused_by_name(tmp_path):
         (tmp_path / name).rename(tmp_path / SAFETENSORS)
 
 
-def test_unknown_device_precision_engine():
-    for wrong in ({"device": "abacus"}, {"precision": "fp7"}, {"engine": "steam"}):
-        with pytest.raises(ValueError, match=next(iter(wrong.values()))):
-            ddpm_core.load("cifar10-tiny", **wrong)
-
-
 @pytest.mark.parametrize(
     "fields",
     [
-        {"prediction": "mu"},
-        {"prediction": "v", "variance": "beta_tilde", "clip": False},
-        {"schedule": NoiseSchedule.from_betas(np.random.default_rng(0).uniform(1e-5, 0.3, 37))},
-        {"schedule": NoiseSchedule.from_config({"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True})},
-        {"schedule": NoiseSchedule.cosine(50)},
-        {"num_classes": 2, "null_label": 2, "class_names": ("ä", "b")},
+        {"prediction": "mu", "schedule": NoiseSchedule.from_betas(np.random.default_rng(0).uniform(1e-5, 0.3, 37))},
+        {"prediction": "v", "variance": "beta_tilde", "clip": False, "schedule": NoiseSchedule.from_config(ZERO_SNR)},
+        {"num_classes": 2, "null_label": 2, "class_names": ("ä", "b"), "schedule": NoiseSchedule.cosine(50)},
     ],
 )
 def test_round_trip(tmp_path, fields):
@@ -527,8 +485,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
-@pytest.mark.parametrize("failing", [[2], [2, 3]])
+@pytest.mark.parametrize(("error", "failing"), [(OSError(5, "I/O error"), [2]), (KeyboardInterrupt(), [2, 3])])
 def test_a_checkpoint_survives_a_failed_renaming(tmp_path, monkeypatch, error, failing):
     """The second of the two renamings fails, and giving the name back fails too: then loading does that."""
     weights = write(tmp_path / "a")
@@ -566,44 +523,41 @@ def test_save_keeps_what_the_user_added(tmp_path):
     ddpm_core.load(tmp_path / "b")
 
 
-@pytest.mark.parametrize(
-    ("others", "found"),
-    [
-        ({"unet/config.json": "{}"}, "unet"),
-        ({"diffusion_pytorch_model.bin": ""}, "diffusion_pytorch_model.bin"),
-        ({"config.json": '{"_class_name": "BertModel"}', "notes.txt": ""}, "notes.txt"),
-        ({"config.json": "[]", "notes.txt": ""}, "notes.txt"),
-    ],
-)
-def test_save_refuses_what_would_be_lost_or_loaded_instead(tmp_path, others, found):
+def test_save_refuses_what_would_be_lost_or_loaded_instead(tmp_path):
     write(tmp_path / "a")
     model = ddpm_core.load(tmp_path / "a")
     ddpm_core.save(model, tmp_path / "b")
-    for name, text in others.items():
-        (tmp_path / "b" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "b" / name).write_text(text)
-    before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
-    with pytest.raises(CheckpointError, match=rf"was not written by ddpm_core \(it holds {found}\)"):
-        ddpm_core.save(model, tmp_path / "b")
-    assert {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()} == before
+    for i, (others, found) in enumerate(
+        (
+            ({"unet/config.json": "{}"}, "unet"),
+            ({PICKLE: ""}, PICKLE),
+            ({"config.json": '{"_class_name": "BertModel"}', "notes.txt": ""}, "notes.txt"),
+            ({"config.json": "[]", "notes.txt": ""}, "notes.txt"),
+        )
+    ):
+        folder = shutil.copytree(tmp_path / "b", tmp_path / f"{i}")
+        for name, text in others.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(CheckpointError, match=rf"was not written by ddpm_core \(it holds {found}\)"):
+            ddpm_core.save(model, folder)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize(
-    ("value", "half", "sentence"),
-    [
+def test_save_refuses_numbers_that_load_would_refuse(tmp_path):
+    write(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a")
+    for value, half, sentence in (
         (70000.0, True, "conv_in.bias has numbers beyond ±65504"),
         (float("nan"), False, "conv_in.bias has NaN or infinite numbers"),
         (float("-inf"), True, "conv_in.bias has NaN or infinite numbers"),
-    ],
-)
-def test_save_refuses_numbers_that_load_would_refuse(tmp_path, value, half, sentence):
-    write(tmp_path / "a")
-    model = ddpm_core.load(tmp_path / "a")
-    with torch.no_grad():
-        model.network.unet.conv_in.bias[1] = value
-    with pytest.raises(ValueError, match=sentence):
-        ddpm_core.save(model, tmp_path / "b", half=half)
-    assert not (tmp_path / "b").exists()
+    ):
+        with torch.no_grad():
+            model.network.unet.conv_in.bias[1] = value
+        with pytest.raises(ValueError, match=sentence):
+            ddpm_core.save(model, tmp_path / "b", half=half)
+        assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
