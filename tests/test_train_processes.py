@@ -7,7 +7,6 @@ import os
 import random
 import resource
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,6 @@ import pytest
 import torch
 from hub_server import HubServer
 from training import (
-    ROOT,
     assert_same,
     fit,
     flags,
@@ -51,7 +49,7 @@ def wait_for(condition: Callable[[], object], goes_on: Callable[[], bool], secon
 def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
     """Dropout on, a checkpoint every third step; killed while it starts, computes or writes, then resumed."""
     kills = int(os.environ.get("DDPM_KILLS", "2"))
-    steps = 30 * kills
+    steps = 20 * kills
     changes = {"steps": steps, "checkpoint_every": 3, "log_every": 50, "conditional": True}
     fit(tiny(folder, tmp_path / "whole", **changes))
     rng, out = random.Random(0), tmp_path / "killed"
@@ -84,15 +82,21 @@ def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
 def test_control_c_saves_and_stops(folder, tmp_path):
     """In a terminal Ctrl-C reaches every process of the run, those that read images too."""
     out, log = tmp_path / "run", tmp_path / "log"
+
+    def terminal() -> None:
+        os.setsid()
+        sys.stdout = sys.stderr = log.open("w", buffering=1)
+
     words = flags(data=folder, steps=100_000, checkpoint_every=100_000, memory=0.0, workers=1, accumulate=2)
-    command = [sys.executable, "-m", "train", "fit", *map(str, words), "--out", out]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
-    with open(log, "ab") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=file, stderr=file, start_new_session=True)
+    process = forked(["fit", *words, "--out", out], terminal)
     told = out / "progress.jsonl"
-    wait_for(lambda: told.exists() and "images_per_s" in told.read_text(), lambda: process.poll() is None)  # it trains
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(timeout=30) == 130
+    try:
+        wait_for(lambda: told.exists() and "images_per_s" in told.read_text(), process.is_alive)  # it trains
+        os.killpg(process.pid, signal.SIGINT)
+        process.join(60)
+    finally:
+        process.kill()
+    assert process.exitcode == 130
     told = log.read_text()
     assert "Stopped and saved at step" in told and "Traceback" not in told
     assert len(list((out / "checkpoints").iterdir())) == 2

@@ -85,7 +85,7 @@ def forked(words: list[object], prepare: Callable[[], None] = lambda: None) -> F
         prepare()
         os._exit(main([str(word) for word in words]))  # without what ends pytest
 
-    process = multiprocessing.get_context("fork").Process(target=work, daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=work)  # no daemon, which could have no workers
     process.start()
     return process
 
@@ -103,6 +103,7 @@ def in_two_processes(words: list[object], prepare: Callable[[int], None] = lambd
     processes = [forked(words, partial(rendezvous, rank)) for rank in range(2)]
     for process in processes:
         process.join(240)
+        process.kill()
     assert [process.exitcode for process in processes] == [0, 0]
 
 
