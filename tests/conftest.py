@@ -9,10 +9,10 @@ pytest_plugins = ("browser",)  # its fixtures
 
 # Files that take longest, the longest first: one that began last would be waited for alone.
 SLOW = (
-    *("test_app", "test_engine", "test_train", "test_explore_page", "test_evaluate", "test_benchmarks", "test_distill"),
-    *("test_train_tab", "test_accelerator", "test_train_processes", "test_public", "test_checkpoint", "test_lessons"),
-    *("test_examples", "test_openvino_graph", "test_silence", "test_course", "test_chains", "test_hub", "test_fused"),
-    "test_optimised",
+    *("test_app", "test_engine", "test_train", "test_explore_page", "test_words", "test_ui_words", "test_evaluate"),
+    *("test_distill", "test_train_tab", "test_public", "test_train_processes", "test_lessons", "test_silence"),
+    *("test_accelerator", "test_checkpoint", "test_benchmarks", "test_examples", "test_course", "test_hub"),
+    *("test_fused", "test_openvino_graph", "test_optimised", "test_chains"),
 )
 gone = [name for name in SLOW if not Path(__file__).with_name(f"{name}.py").is_file()]
 assert not gone, gone
