@@ -45,7 +45,7 @@ class Gate:
 
     def __call__(self, x, t, labels):
         self.entered.release()
-        assert self.go.acquire(timeout=10)
+        assert self.go.acquire(timeout=60)
         return 0.3 * x
 
 
@@ -136,7 +136,7 @@ def test_stop_ends_the_run_after_the_step_under_way():
     wait_for(lambda: seen and seen[-1].state == "stopping")
     assert len(LINE) == 1  # the fourth step still computes
     gate.go.release()
-    thread.join(10)
+    thread.join(60)
     assert seen[-1].state == "stopped"
     assert sum(len(update.results) for update in seen) == 1 + 4  # the plan, and four frames
 
@@ -169,11 +169,11 @@ def test_runs_take_turns_and_say_what_they_wait_for():
     wait_for(lambda: seen[-1].state == "waiting")
     assert seen[-1].text == "Finishing the previous step"
     third.stop()  # in the queue: at once
-    third_thread.join(10)
+    third_thread.join(60)
     assert others[-1].state == "stopped"
     gate.go.release()
     for thread in (first_thread, second_thread):
-        thread.join(10)
+        thread.join(60)
     assert seen[-1].state == "finished"
 
 
@@ -196,7 +196,7 @@ def test_a_run_loads_its_model_in_its_turn(monkeypatch):
     first.stop()
     gate.go.release()
     for thread in (first_thread, *(thread for _, thread in others)):
-        thread.join(10)
+        thread.join(60)
     assert loads == [6, 5, 4, 3, 2, 1]
     assert all(seen[-1].state == "finished" for seen, _ in others)
 
@@ -205,7 +205,7 @@ def test_who_waits_for_a_model_that_loads_is_told_so():
     with LINE.turn(Loading("cifar10-tiny")):
         seen, thread = in_background(Job([SETTINGS], Models()))
         wait_for(lambda: seen and seen[-1].text == "Loading CIFAR-10 tiny")
-    thread.join(10)
+    thread.join(60)
     assert seen[-1].state == "finished"
 
 
@@ -218,7 +218,7 @@ def test_what_the_model_cannot_do_is_said_before_others_are_waited_for():
     assert (last.state, last.text[:40]) == ("error", "Steps must be a whole number from 1 to 1")
     first.stop()
     gate.go.release()
-    thread.join(10)
+    thread.join(60)
 
 
 def test_stopping_all_ends_who_computes_who_waits_and_who_comes_meanwhile():
@@ -228,11 +228,11 @@ def test_stopping_all_ends_who_computes_who_waits_and_who_comes_meanwhile():
     waiting, waiting_thread = in_background(Job([SETTINGS], Models()))
     wait_for(lambda: len(LINE) == 2)
     assert not LINE.stop_all(0.2)  # the step still computes
-    waiting_thread.join(10)
+    waiting_thread.join(60)
     assert waiting[-1].state == "stopped"
     gate.go.release()
     assert LINE.stop_all(10)
-    thread.join(10)
+    thread.join(60)
     assert seen[-1].state == "stopped"
 
 
@@ -267,8 +267,8 @@ def test_stop_acts_at_once_while_a_model_loads_and_the_loading_ends_at_its_next_
     started = time.monotonic()
     job.stop()
     assert list(updates)[-1].state == "stopped"
-    assert time.monotonic() - started < 1
-    assert ended.wait(5)
+    assert time.monotonic() - started < 30  # of 200
+    assert ended.wait(60)
 
 
 def test_a_download_says_its_speed_and_the_time_left():
@@ -388,10 +388,10 @@ def test_a_run_that_nobody_hears_any_more_is_stopped():
             async for update in in_thread(job.updates(), job.stop, ears):
                 ears.lost = update.state == "running"
 
-    ears, job = Ears(), Job([replace(SETTINGS, steps=100)], Models(lambda x, t, labels: time.sleep(0.05) or x))
+    ears, job = Ears(), Job([replace(SETTINGS, steps=100)], Models(lambda x, t, labels: time.sleep(0.2) or x))
     started = time.monotonic()
     asyncio.run(listen())
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10  # of 20
 
 
 def test_waiting_runs_leave_the_threads_to_everything_else():
@@ -404,7 +404,7 @@ def test_waiting_runs_leave_the_threads_to_everything_else():
 
     def held():
         entered.append(True)
-        assert go.wait(10)
+        assert go.wait(60)
         yield 1
 
     entered, go, runs = [], threading.Event(), ACTIVE + QUEUE

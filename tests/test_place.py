@@ -43,7 +43,7 @@ def test_a_page_that_is_loaded_again_gets_all_messages_from_the_first_one_on():
     seen, thread = heard(runs.resumed(run.id))
     for _ in range(9):
         gate.go.release()
-    thread.join(10)
+    thread.join(60)
     assert [message["seq"] for message in seen] == list(range(1, len(seen) + 1))
     assert seen[: len(before)] == before and seen[-1]["state"] == "finished"
     assert [frame["k"] for frame in toylab.results(seen, "frame")] == list(range(5))
@@ -77,7 +77,7 @@ def test_a_new_run_of_a_page_replaces_its_last_one_of_that_part_only():
     gate.entered.acquire()
     runs.begin("watch", ASKED, "page")
     gate.go.release()
-    thread.join(10)
+    thread.join(60)
     assert seen[-1]["state"] == "stopped" and not others.job.stopping
 
 
@@ -92,7 +92,7 @@ def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():
     assert runs.resumed(run.id) is run
     for _ in range(5):
         gate.go.release()
-    thread.join(10)
+    thread.join(60)
     assert seen[-1]["state"] == "finished"
 
 

@@ -68,7 +68,7 @@ def simulate(*runs, line=None, meanwhile=lambda line: None):
                 assert thread.is_alive()
         meanwhile(line)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
     assert len(line) == 0
     return log
