@@ -1,7 +1,6 @@
 """References, and downloads with the real huggingface_hub client from a Hub on the loopback."""
 
 import errno
-import os
 import re
 import subprocess
 import sys
@@ -45,7 +44,7 @@ def online(server, tmp_path, monkeypatch):
     naps = types.SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
     monkeypatch.setattr(file_download, "time", naps)  # the client's pauses between two tries
     write(tmp_path / "repo")
-    server.add_repo("google/ddpm-cifar10-32", tmp_path / "repo")
+    server.add_repo(REF, tmp_path / "repo")
     return server
 
 
@@ -70,7 +69,7 @@ def bias(model) -> float:
     [
         ("cifar10-tiny", "embedded", "cifar10-tiny", None),
         (" cifar10-tiny\n", "embedded", "cifar10-tiny", None),
-        ("google/ddpm-cifar10-32", "hub", "google/ddpm-cifar10-32", None),
+        (REF, "hub", REF, None),
         ("a/b@main", "hub", "a/b", "main"),
         ("a/b@refs/pr/1", "hub", "a/b", "refs/pr/1"),
         ("a_1/b.c-d@v1.0", "hub", "a_1/b.c-d", "v1.0"),
@@ -154,13 +153,7 @@ def test_any_text_is_a_reference_or_a_sentence(text):
         ({"pickle": True}, [*SMALL, "diffusion_pytorch_model.bin"]),
         (
             {"subfolders": True, "own": {"weights": "EMA"}},
-            [
-                "model_index.json",
-                "ddpm_core.json",
-                "unet/config.json",
-                "scheduler/scheduler_config.json",
-                f"unet/{WEIGHTS}",
-            ],
+            [SMALL[0], OURS, "unet/config.json", "scheduler/scheduler_config.json", f"unet/{WEIGHTS}"],
         ),
     ],
 )
@@ -186,46 +179,47 @@ def test_google_layout_at_256(online, tmp_path):
     model = ddpm_core.load("google/ddpm-ema-church-256")
     assert (model.image_size, model.variance, model.source.weights) == (256, "beta_tilde", "EMA")
     assert model.source.file == "diffusion_pytorch_model.bin"
-    assert ddpm_core.load("google/ddpm-cifar10-32").source.weights == "not EMA"
+    assert ddpm_core.load(REF).source.weights == "not EMA"
 
 
 def test_revisions(online, tmp_path):
     write(tmp_path / "old", seed=1)
-    old = online.add_repo("google/ddpm-cifar10-32", tmp_path / "old", revision="v1")
-    newest = bias(ddpm_core.load("google/ddpm-cifar10-32"))
-    models = [ddpm_core.load(f"google/ddpm-cifar10-32@{name}") for name in ("v1", old)]
-    models.append(ddpm_core.load("google/ddpm-cifar10-32", revision="v1"))
+    old = online.add_repo(REF, tmp_path / "old", revision="v1")
+    newest = bias(ddpm_core.load(REF))
+    models = [ddpm_core.load(f"{REF}@{name}") for name in ("v1", old)]
+    models.append(ddpm_core.load(REF, revision="v1"))
     assert len({bias(model) for model in models}) == 1 and bias(models[0]) != newest
     assert {model.source.revision for model in models} == {old}
     assert "google/ddpm-cifar10-32 has no revision 'v2'" in refusal("google/ddpm-cifar10-32@v2")
 
 
 def test_a_new_commit_replaces_the_cached_one(online, tmp_path):
-    before = bias(ddpm_core.load("google/ddpm-cifar10-32"))
+    before = bias(ddpm_core.load(REF))
     write(tmp_path / "repo", seed=5)
-    online.add_repo("google/ddpm-cifar10-32", tmp_path / "repo")
-    assert bias(ddpm_core.load("google/ddpm-cifar10-32")) != before
+    online.add_repo(REF, tmp_path / "repo")
+    assert bias(ddpm_core.load(REF)) != before
     assert online.downloads == [*SMALL, WEIGHTS, WEIGHTS]  # the small files did not change
 
 
 def test_the_cache_serves_offline(online, monkeypatch):
-    first = ddpm_core.load("google/ddpm-cifar10-32")
+    first = ddpm_core.load(REF)
     count = len(online.requests)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert bias(ddpm_core.load("google/ddpm-cifar10-32")) == bias(first)
+    assert bias(ddpm_core.load(REF)) == bias(first)
     assert len(online.requests) == count
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    online.status = 503
-    assert ddpm_core.load("google/ddpm-cifar10-32").source.revision == first.source.revision
+    for status in (429, 500, 503):
+        online.status = status
+        assert ddpm_core.load(REF).source.revision == first.source.revision
     online.stop()
-    assert ddpm_core.load("google/ddpm-cifar10-32").source.revision == first.source.revision
-    assert ddpm_core.load(f"google/ddpm-cifar10-32@{first.source.revision}").source.revision == first.source.revision
+    for ref in (REF, f"{REF}@{first.source.revision}"):
+        assert ddpm_core.load(ref).source.revision == first.source.revision
 
 
 def test_a_cached_commit_needs_no_network(online):
-    commit = ddpm_core.load("google/ddpm-cifar10-32").source.revision
+    commit = ddpm_core.load(REF).source.revision
     count = len(online.requests)
-    ddpm_core.load("google/ddpm-cifar10-32", revision=commit)
+    ddpm_core.load(REF, revision=commit)
     assert len(online.requests) == count
 
 
@@ -280,24 +274,22 @@ def test_a_cache_that_diffusers_filled_offline(online, tmp_path):
 
 def test_offline_without_cache(online, monkeypatch):
     online.status = 503
-    assert "the Hub has an error of its own (HTTP 503): try" in refusal("google/ddpm-cifar10-32")
+    assert "the Hub has an error of its own (HTTP 503): try" in refusal(REF)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE is set and google/ddpm-cifar10-32 is not in the" in refusal("google/ddpm-cifar10-32")
+    assert "HF_HUB_OFFLINE is set and google/ddpm-cifar10-32 is not in the" in refusal(REF)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     online.stop()
     start = time.monotonic()
-    assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist-tiny" in refusal(
-        "google/ddpm-cifar10-32"
-    )
-    assert time.monotonic() - start < 2
+    assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist-tiny" in refusal(REF)
+    assert time.monotonic() - start < hub.LISTING_TIMEOUT
 
 
 def test_a_mute_hub_counts_as_unreachable(online, monkeypatch):
-    ddpm_core.load("google/ddpm-cifar10-32")
+    ddpm_core.load(REF)
     monkeypatch.setattr(hub, "LISTING_TIMEOUT", 0.3)
     monkeypatch.setattr(hub, "_listing", lambda ref: time.sleep(60))
     start = time.monotonic()
-    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+    assert ddpm_core.load(REF).image_size == 32
     assert "cannot be reached" in refusal("owner/name")
     assert time.monotonic() - start < 30
 
@@ -321,7 +313,7 @@ def test_repositories_of_other_models(online, tmp_path):
 
 def test_a_model_too_large_for_the_page_is_refused_before_its_weights_are_downloaded(online):
     with pytest.raises(Refused, match=r"takes .* MB of memory"):
-        Models(limits=ServerLimits(model_memory_mb=0.01)).fetch("google/ddpm-cifar10-32")
+        Models(limits=ServerLimits(model_memory_mb=0.01)).fetch(REF)
     assert online.downloads == SMALL
 
 
@@ -334,33 +326,33 @@ def test_a_file_that_vanishes(online, tmp_path, monkeypatch):
         return found
 
     monkeypatch.setattr(hub, "_listing", list_and_delete)
-    assert "a file of google/ddpm-cifar10-32 has vanished" in refusal("google/ddpm-cifar10-32")
+    assert "a file of google/ddpm-cifar10-32 has vanished" in refusal(REF)
 
 
 def test_cut_off_downloads(online):
     online.cut_after(200_000, times=1)
-    ddpm_core.load("google/ddpm-cifar10-32")  # the client goes on where it was cut off
+    ddpm_core.load(REF)  # the client goes on where it was cut off
     assert [r.range for r in online.requests if r.range] == [f"bytes={3 * (1 << 16)}-"]
 
 
 def test_after_a_failed_download_the_next_one_succeeds(online):
     online.cut_after(0)
-    assert "the download of google/ddpm-cifar10-32 was cut off: try again" in refusal("google/ddpm-cifar10-32")
+    assert "the download of google/ddpm-cifar10-32 was cut off: try again" in refusal(REF)
     online.cut_after(None)
-    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+    assert ddpm_core.load(REF).image_size == 32
 
 
 def test_progress_counts_bytes(online, tmp_path):
     online.bytes_per_second = 1_000_000
     online.cut_after(300_000, times=1)
     calls = []
-    ddpm_core.load("google/ddpm-cifar10-32", progress=lambda done, total: calls.append((done, total)))
+    ddpm_core.load(REF, progress=lambda done, total: calls.append((done, total)))
     size = sum((tmp_path / "repo" / name).stat().st_size for name in (*SMALL, WEIGHTS))
     assert {total for _, total in calls} == {size}
     dones = [done for done, _ in calls]
     assert dones == sorted(dones) and dones[-1] == size and len(set(dones)) > 4
     calls.clear()
-    ddpm_core.load("google/ddpm-cifar10-32", progress=lambda done, total: calls.append((done, total)))
+    ddpm_core.load(REF, progress=lambda done, total: calls.append((done, total)))
     assert calls == []  # nothing to download
 
 
@@ -374,9 +366,9 @@ def test_progress_cancels(online):
 
     online.bytes_per_second = 1_000_000
     with pytest.raises(Stop):
-        ddpm_core.load("google/ddpm-cifar10-32", progress=stop)
+        ddpm_core.load(REF, progress=stop)
     online.bytes_per_second = None
-    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+    assert ddpm_core.load(REF).image_size == 32
 
 
 def test_a_stalled_download_can_be_cancelled(online):
@@ -388,16 +380,16 @@ def test_a_stalled_download_can_be_cancelled(online):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ddpm_core.load("google/ddpm-cifar10-32", progress=stop)
-    assert time.monotonic() - start < 2
+        ddpm_core.load(REF, progress=stop)
+    assert time.monotonic() - start < 30  # it stalls for ever
     online.stalled.clear()
-    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+    assert ddpm_core.load(REF).image_size == 32
 
 
 def test_xet_storage_is_read_over_http(online):
     online.xet = True
     before = constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE
-    ddpm_core.load("google/ddpm-cifar10-32")
+    ddpm_core.load(REF)
     assert WEIGHTS in online.downloads
     assert not any("xet" in request.path for request in online.requests)
     assert before == (constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE)
@@ -409,32 +401,20 @@ def test_two_downloads_at_once(online, tmp_path):
     online.bytes_per_second = 1_000_000
     found = {}
     threads = [
-        threading.Thread(target=lambda ref=ref: found.update({ref: ddpm_core.load(ref)}))
-        for ref in ("google/ddpm-cifar10-32", "owner/b")
+        threading.Thread(target=lambda ref=ref: found.update({ref: ddpm_core.load(ref)})) for ref in (REF, "owner/b")
     ]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    assert bias(found["google/ddpm-cifar10-32"]) != bias(found["owner/b"])
+    assert bias(found[REF]) != bias(found["owner/b"])
     assert constants.DOWNLOAD_CHUNK_SIZE > 1 << 20  # the client has its own settings back
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES])
-def test_disk_errors(online, monkeypatch, error):
-    def refuse(*_, **__):
-        raise OSError(error, os.strerror(error), None if error == errno.ENOSPC else "/cache/blob")
-
-    monkeypatch.setattr(file_download, "http_get", refuse)
-    sentence = refusal("google/ddpm-cifar10-32")
-    expected = {errno.ENOSPC: "the disk is full", errno.EACCES: "cannot write /cache/blob (permission denied)"}
-    assert expected[error] in sentence and "HF_HOME" in sentence
-
-
 def test_a_damaged_file_in_the_cache_can_be_replaced(online):
-    folder = ddpm_core.load("google/ddpm-cifar10-32").source.folder
+    folder = ddpm_core.load(REF).source.folder
     (folder / WEIGHTS).write_bytes(b"\x00" * 500)
-    sentence = refusal("google/ddpm-cifar10-32")
+    sentence = refusal(REF)
     Path(re.search("delete (.*) and load", sentence)[1]).unlink()
-    assert ddpm_core.load("google/ddpm-cifar10-32").image_size == 32
+    assert ddpm_core.load(REF).image_size == 32
 
 
 # Status
@@ -445,31 +425,31 @@ def test_status(online, tmp_path, monkeypatch):
     assert hub.status("cifar10-tiny").state == "embedded" and hub.status("cifar10-tiny").bytes > weights
     size = sum((tmp_path / "repo" / name).stat().st_size for name in (*SMALL, WEIGHTS))
     assert hub.status(tmp_path / "repo") == hub.Status("local", size)
-    assert hub.status("google/ddpm-cifar10-32") == hub.Status("download", size)
+    assert hub.status(REF) == hub.Status("download", size)
     assert online.downloads == []
     assert hub.status("owner/none").state == hub.status("a--b/c").state == hub.status("nothing").state == "missing"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert hub.status("google/ddpm-cifar10-32").state == "offline"
+    assert hub.status(REF).state == "offline"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    ddpm_core.load("google/ddpm-cifar10-32")
+    ddpm_core.load(REF)
     online.stop()
-    assert hub.status("google/ddpm-cifar10-32") == hub.Status("cached", size)
+    assert hub.status(REF) == hub.Status("cached", size)
     assert hub.status("owner/other").state == "offline"
 
 
 def test_status_of_a_branch_whose_commit_is_cached_by_its_hash(online):
     """The cache knows of no branch then, and lacks nothing."""
-    commit, _ = hub._listing(refs.parse("google/ddpm-cifar10-32"))
-    ddpm_core.load(f"google/ddpm-cifar10-32@{commit}")
-    assert hub.status("google/ddpm-cifar10-32") == hub.status(f"google/ddpm-cifar10-32@{commit}")
-    assert hub.status("google/ddpm-cifar10-32").state == "cached"
+    commit, _ = hub._listing(refs.parse(REF))
+    ddpm_core.load(f"{REF}@{commit}")
+    assert hub.status(REF) == hub.status(f"{REF}@{commit}")
+    assert hub.status(REF).state == "cached"
 
 
 def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
-    monkeypatch.setattr(hub, "_listing", lambda ref, timeout: time.sleep(5))
+    monkeypatch.setattr(hub, "_listing", lambda ref, timeout: time.sleep(60))
     start = time.monotonic()
     assert hub.status("owner/name", timeout=0.3).state == "offline"
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30
 
 
 # A Hub that fails: one sentence, the next try works, and nothing wrong stays in the cache
@@ -490,13 +470,6 @@ def test_an_answer_of_the_hub_is_one_sentence_and_the_next_try_works(online, sta
     online.status = status
     assert sentence in refusal(REF)
     online.status = 200
-    assert ddpm_core.load(REF).image_size == 32
-
-
-@pytest.mark.parametrize("status", [429, 500])
-def test_a_cached_checkpoint_serves_while_the_hub_fails(online, status):
-    ddpm_core.load(REF)
-    online.status = status
     assert ddpm_core.load(REF).image_size == 32
 
 
@@ -546,15 +519,26 @@ def test_a_large_repository_is_over_the_limit(online, limits, sentence):
     Models().fetch(REF)
 
 
-def test_a_full_disk_leaves_nothing_broken(online, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/cache/blob"),
+            "cannot write /cache/blob (permission denied)",
+        ),
+    ],
+)
+def test_a_disk_that_takes_no_more_leaves_nothing_broken(online, monkeypatch, error, sentence):
     real = file_download.http_get
 
     def full(url, temp_file, **options):
         real(url, temp_file, **options)
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(file_download, "http_get", full)
-    assert "the disk is full" in refusal(REF)
+    told = refusal(REF)
+    assert sentence in told and "HF_HOME" in told
     monkeypatch.setattr(file_download, "http_get", real)
     assert ddpm_core.load(REF).image_size == 32
     assert constants.HF_HUB_CACHE  # its own settings are back
