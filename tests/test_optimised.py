@@ -117,7 +117,7 @@ def test_waves_are_amplified_by_their_frequency(height, width, detail):
         torch.testing.assert_close(sharpen(wave[None, None], detail), gain * wave[None, None], atol=1e-4, rtol=0)
 
 
-COUNTS, SOLVERS = (5, 6, 8, 10), ("ddim", "dpm++", "unipc")
+COUNTS, SOLVERS = (5, 8), ("ddim", "dpm++", "unipc")
 
 
 @pytest.fixture(scope="module")
@@ -340,18 +340,10 @@ def test_what_was_searched_on_this_machine_changes_no_picture_that_did_not_ask_f
     assert load("toy", engine="torch").optimised is None
 
 
-def test_what_two_searches_found_is_kept_whichever_writes_last(checkpoint):
-    first, second = (load(checkpoint, engine="torch") for _ in range(2))
-    optimised_file.write(first, OptimisedSteps({"unipc": {3: STEPS["unipc"][3]}}, {"unipc": {3: 0.1}}, 16))
-    optimised_file.write(second, OptimisedSteps({"unipc": {4: STEPS["unipc"][4]}}, {"unipc": {4: 0.1}}, 16))
-    assert load(checkpoint, engine="torch").optimised == {"unipc": STEPS["unipc"]}
-
-
-@pytest.mark.parametrize("times", ["5 5 1", "1 5 9", "1001 5 1", "5 0", "9 5", "x 3 1", "", 7, None])
-def test_a_file_that_holds_something_else_is_named(times, checkpoint):
-    model = load(checkpoint, engine="torch")
-    path = optimised_file.write(model, FOUND)
-    for content in ({name: {"3": times} for name in STEPS}, [times]):
+def test_a_file_that_holds_something_else_is_named(checkpoint):
+    path = optimised_file.write(load(checkpoint, engine="torch"), FOUND)
+    odd = ("5 5 1", "1 5 9", "1001 5 1", "5 0", "9 5", "x 3 1", "", 7, None)
+    for content in (*({name: {"3": times} for name in STEPS} for times in odd), ["5 3 1"]):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"times": content}))
         with pytest.raises(CheckpointError, match=r"optimised_steps\.json is not a list of optimised steps: delete it"):
             load(checkpoint, engine="torch")
