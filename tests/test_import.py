@@ -1,10 +1,8 @@
-"""What `import ddpm_core` offers, and which slow imports it puts off."""
+"""What `import ddpm_core` offers."""
 
 import ast
 import inspect
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -42,26 +40,3 @@ def test_each_argument_has_its_line_in_the_reference(name, function):
     lines = re.findall(r"^ {4}(\w+(?:, \w+)*): \S", "\n".join(sections), re.M)
     told = {argument for line in lines for argument in line.split(", ")}
     assert inspect.signature(function).parameters.keys() - {"self"} - told == set()
-
-
-def test_slow_libraries_wait_until_they_are_used_and_two_threads_can_import_at_once():
-    """The app's page needs the first modules at once, and torch only for the first model; while one thread loads that,
-    another is asked for a run.
-    """
-    code = """
-import importlib, sys, threading
-from ddpm_core import timesteps
-from ddpm_core.checkpoint import hub, refs
-failed = [*{"torch", "diffusers"} & set(sys.modules)]
-def use(name):
-    try:
-        importlib.import_module(name)
-    except ImportError as error:
-        failed.append(error)
-names = [f"ddpm_core.{name}" for name in ("network", "engines.choose", "solvers")]
-threads = [threading.Thread(target=use, args=[name]) for name in names]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
-print(failed)
-"""
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,4 +1,7 @@
-"""No way in tells anybody that it is used: no name is looked up, and nothing is written under the home folder."""
+"""What only a fresh process shows: slow libraries wait until they are used, and no way in tells anybody of its use.
+
+No name is looked up, and nothing is written under the home folder. One process for all, as importing takes ten seconds.
+"""
 
 import os
 import subprocess
@@ -20,7 +23,21 @@ def spy(event, arguments):
 sys.addaudithook(spy)
 """
 CODE = """
-import os
+import importlib, os, sys, threading
+from ddpm_core import timesteps
+from ddpm_core.checkpoint import hub, refs
+failed = [*{{"torch", "diffusers"}} & set(sys.modules)]
+def use(name):
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        failed.append(error)
+names = [f"ddpm_core.{{name}}" for name in ("network", "engines.choose", "solvers")]
+threads = [threading.Thread(target=use, args=[name]) for name in names]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert failed == [], failed
+
 import ddpm_core
 ddpm_core.sample(ddpm_core.load("mnist-tiny", engine="torch"), [1], 1)
 import ddpm_core.engines.openvino  # what tells is the import of OpenVINO
@@ -37,8 +54,10 @@ os._exit(0)  # at once, as a model may still be loading in the background
 """
 
 
-def test_nobody_is_told(tmp_path):
-    """By the library, the trainer, the app."""
+def test_slow_libraries_wait_two_threads_can_import_at_once_and_nobody_is_told(tmp_path):
+    """The app's page needs the first modules at once, and torch only for the first model; while one thread loads that,
+    another is asked for a run. Nobody is told by the library, the trainer, the app.
+    """
     (tmp_path / "sitecustomize.py").write_text(SPY)
     home, log = tmp_path / "home", tmp_path / "log"
     home.mkdir()
