@@ -742,13 +742,12 @@ def test_every_checkpoint_and_a_stop_leave_a_model(folder, tmp_path):
     assert_same(dict(model.network.unet.state_dict()), dict(trainer.ema.network.state_dict()))
 
 
-def test_a_second_average_is_kept_and_exported_beside_the_first(folder, tmp_path):
+def test_a_second_average_is_kept_and_exported_beside_the_first(run, folder, tmp_path):
     fit(tiny(folder, tmp_path / "whole", steps=4, ema2=0.3))
-    fit(tiny(folder, tmp_path / "plain", steps=4))
-    assert_same(weights(tmp_path / "whole", 4, "ema"), weights(tmp_path / "plain", 4, "ema"))
-    assert not (tmp_path / "plain" / "model-ema2").exists()
     config = tiny(folder, tmp_path / "parts", steps=2, ema2=0.3)
     fit(config)
+    assert_same(weights(tmp_path / "parts", 2, "ema"), weights(Path(run.out), 2, "ema"))
+    assert not (Path(run.out) / "model-ema2").exists()
     state, _ = load_latest(tmp_path / "parts" / "checkpoints")
     trainer = fit(replace(config, steps=4), state)
     assert_same(weights(tmp_path / "whole", 4, "ema2"), weights(tmp_path / "parts", 4, "ema2"))
@@ -837,7 +836,7 @@ def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(finis
     (tmp_path / "checkpoints").mkdir()
     odd, resume = tmp_path / "checkpoints" / "step-000000009.pt", ["fit", "--resume", "--out", str(tmp_path)]
     last = {**good, "config": {**good["config"], "out": str(tmp_path)}}
-    for content in ([1, 2], {"a": torch.zeros(2)}, "config", {**good, "data": {}}):
+    for content in ([1, 2], {**good, "data": {}}):
         torch.save(last, tmp_path / "checkpoints" / "step-000000002.pt")
         torch.save(content, odd)
         assert main(resume) == 0
