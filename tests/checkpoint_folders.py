@@ -44,6 +44,11 @@ CONFIGS = {
         "sample_size": 256,
     },
 }
+# Changes that make the smallest network.
+SMALLEST = {
+    **{"block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]},
+    **{"sample_size": 8, "layers_per_block": 1, "norm_num_groups": 2},
+}
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
     "_diffusers_version": "0.1.0",

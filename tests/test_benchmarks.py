@@ -144,10 +144,8 @@ def test_draws_of_the_posterior_fit_it_and_others_do_not():
 
 
 def test_restored_pictures_are_measured_and_what_is_done_is_not_done_again(classifier, tmp_path, monkeypatch):
-    unet = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
-    sizes = {"sample_size": 8, "in_channels": 1, "out_channels": 1, "layers_per_block": 1}
     checkpoint = tmp_path / "tiny"
-    checkpoint_folders.write(checkpoint, **unet, **sizes)
+    checkpoint_folders.write(checkpoint, **checkpoint_folders.SMALLEST, in_channels=1, out_channels=1)
     images = np.random.default_rng(1).integers(0, 256, (6, 8, 8), dtype=np.uint8)
     data = tmp_path / "digits.npz"
     np.savez(data, images=images, labels=np.arange(6), classes=np.array(digits.DIGITS))

@@ -7,7 +7,7 @@ import tempfile
 
 import numpy as np
 import pytest
-from checkpoint_folders import write
+from checkpoint_folders import SMALLEST, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,9 +18,6 @@ from ddpm_core.__main__ import main
 from ddpm_core.commands.chain import parse_seeds
 from ddpm_core.engines.torch import TorchNetwork
 
-BLOCKS = {"block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
-TINY = {**BLOCKS, "sample_size": 8, "layers_per_block": 1, "norm_num_groups": 2}
-
 pytestmark = pytest.mark.usefixtures("torch_engine")
 STUDENT = {"method": "progressive", "times": [60, 20]}
 
@@ -30,7 +27,7 @@ def checkpoint(tmp_path_factory):
     """Three classes with names, and a null label."""
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
     own = {"null_label": 3, "class_names": ["cat", "dog", "1"]}
-    write(folder, own=own, scheduler={"num_train_timesteps": 20}, num_class_embeds=4, **TINY)
+    write(folder, own=own, scheduler={"num_train_timesteps": 20}, num_class_embeds=4, **SMALLEST)
     return folder
 
 
@@ -88,7 +85,9 @@ def test_reconstructions_go_from_the_sample_to_its_picture(checkpoint, here):
 
 def test_without_a_number_of_steps_there_are_50_or_those_of_a_student(here):
     for name, own, steps in (("plain", {}, 50), ("student", {"student": STUDENT}, 2)):
-        write(here / name, own=own, scheduler={"num_train_timesteps": 60, "prediction_type": "v_prediction"}, **TINY)
+        write(
+            here / name, own=own, scheduler={"num_train_timesteps": 60, "prediction_type": "v_prediction"}, **SMALLEST
+        )
         model = ddpm_core.load(here / name)
         main(["reconstruct", "--checkpoint", name, "--seeds", "3", "--times", "60,0"])
         picture = ddpm_core.sample(model, [3], steps, sampler="ddim" if own else "ddpm", spacing=None)
@@ -98,7 +97,7 @@ def test_without_a_number_of_steps_there_are_50_or_those_of_a_student(here):
 
 
 def test_a_student_is_refused_for_a_row_that_it_was_not_made_for_before_any_work(here):
-    write(here / "student", own={"student": STUDENT}, scheduler={"num_train_timesteps": 60}, **TINY)
+    write(here / "student", own={"student": STUDENT}, scheduler={"num_train_timesteps": 60}, **SMALLEST)
     for command in ("reconstruct", "interpolate"):
         assert "has not learned t = 30" in refusal(command, "--checkpoint", here / "student", "--times", "60,0,30")
 
@@ -214,7 +213,7 @@ def test_what_is_wrong_is_said_before_any_work(words, sentence, checkpoint, odd)
 
 
 def test_images_that_no_picture_can_show_are_refused_before_any_work(here):
-    write(here / "five", scheduler={"num_train_timesteps": 20}, in_channels=5, out_channels=5, **TINY)
+    write(here / "five", scheduler={"num_train_timesteps": 20}, in_channels=5, out_channels=5, **SMALLEST)
     assert "an image of 5 channels can't be saved" in refusal("sample", "--checkpoint", here / "five", "--steps", "2")
 
 
@@ -232,7 +231,7 @@ def test_a_folder_or_file_that_cannot_be_written(checkpoint, here, monkeypatch):
 
 
 def test_export_never_replaces_the_weights_by_half_of_their_bits(here):
-    weights = write(here / "own", **TINY)
+    weights = write(here / "own", **SMALLEST)
     (here / "link").symlink_to(here / "own")
     for folder in ("own", "./own", "half/../own", "link"):
         assert "choose another folder" in refusal("export", "own", folder, "--half")
@@ -246,7 +245,7 @@ def test_export_never_replaces_the_weights_by_half_of_their_bits(here):
 
 
 def test_export_to_a_home_that_is_not_there(here):
-    write(here / "own", **TINY)
+    write(here / "own", **SMALLEST)
     assert "home folder" in refusal("export", "own", "~nouser/x")
 
 

@@ -264,7 +264,7 @@ def test_numbers_are_listed_as_ranges():
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    checkpoint_folders.write(tmp_path / "model")
+    checkpoint_folders.write(tmp_path / "model", **checkpoint_folders.SMALLEST)
     return tmp_path / "model"
 
 

@@ -128,7 +128,7 @@ def status(words):
 @pytest.fixture
 def words(tmp_path, monkeypatch):
     """The command for a small checkpoint and a folder of images, without --steps."""
-    checkpoint_folders.write(tmp_path / "model")
+    checkpoint_folders.write(tmp_path / "model", **checkpoint_folders.SMALLEST)
     (tmp_path / "data").mkdir()
     rng = np.random.default_rng(0)
     for i in range(6):
