@@ -1,7 +1,10 @@
 """The course: every check passes its solution, and gives each classic mistake a sentence of its own."""
 
 import math
+import os
 import re
+import subprocess
+import sys
 import time
 
 import nbformat
@@ -507,8 +510,22 @@ def test_a_function_that_does_not_come_to_an_end_is_not_waited_for(monkeypatch):
     assert not result.passed and "Not at its end" in result.sentence
 
 
-def test_a_student_whose_code_ends_python_is_graded_alone(tmp_path):
+def test_a_student_whose_code_ends_python_is_graded_alone(tmp_path, monkeypatch):
+    def forked(command, **options):
+        """What it would run in a fresh Python, which would import for ten seconds."""
+
+        def instead():
+            os.closerange(3, 4096)  # with the pipe by which Python learns that a program has begun
+            sys.stdout = os.fdopen(1, "w", closefd=False)
+            exec(command[-1], {})
+
+        return run(command, preexec_fn=instead, **options)
+
+    run = subprocess.run
+    monkeypatch.setattr(grade.subprocess, "run", forked)
+    hand_in(tmp_path / "bob")
     hand_in(tmp_path / "eve", snr="import os\n\n\ndef snr(schedule):\n    os._exit(3)")
+    assert grade.apart(tmp_path / "bob")["wrong"] == []
     assert grade.apart(tmp_path / "eve")["wrong"] == ["The functions stopped Python, or did not come to an end."]
 
 
