@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import random
 import shutil
@@ -19,6 +18,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from hub_server import HubServer
 from PIL import Image
 
 from benchmarks._app import ROOT, Page, ServedApp
@@ -85,7 +85,7 @@ def download(folder: Path, checkpoint: str, kills: int) -> Result:
     source = ddpm_core.load(checkpoint, device="cpu").source
     assert source is not None and source.folder is not None and source.weights_path is not None
     expected = expected_picture(checkpoint)
-    with _hub_server() as hub:
+    with HubServer() as hub:
         hub.add_repo("owner/name", source.folder)
         env = {**hub.env(folder / "hub"), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
         hub.bytes_per_second = source.weights_path.stat().st_size / 8
@@ -186,15 +186,6 @@ def expected_picture(checkpoint: str) -> np.ndarray:
 
     model = ddpm_core.load(checkpoint)
     return ddpm_core.sample(model, [RUN["seed"]], RUN["steps"], variance="beta_tilde").squeeze()
-
-
-def _hub_server() -> Any:
-    """The Hub of the tests."""
-    spec = importlib.util.spec_from_file_location("hub_server", ROOT / "tests" / "hub_server.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.HubServer()
 
 
 def until(condition: Callable[[], object], seconds: float, every: float = 0.02) -> None:

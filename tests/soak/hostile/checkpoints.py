@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from checkpoint_folders import write, write_json
+
 from soak.hostile.case import Case
 
 WEIGHTS = "diffusion_pytorch_model"
@@ -32,38 +34,10 @@ class Evil:
 
 def write_checkpoint(folder: Path) -> None:
     """A small checkpoint in the Hub's layout, with random weights."""
-    import torch
-    from safetensors.torch import save_file
-
-    from ddpm_core.from_diffusers import UNet2DModel
-
-    torch.manual_seed(0)
+    own = {"weights": "EMA", "null_label": 3, "class_names": ["a", "b", "c"]}
+    sizes = {"sample_size": 8, "block_out_channels": [8, 16], "layers_per_block": 1, "attention_head_dim": 8}
     blocks = {"down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"]}
-    config = {
-        "_class_name": "UNet2DModel",
-        "sample_size": 8,
-        "in_channels": 3,
-        "out_channels": 3,
-        "block_out_channels": [8, 16],
-        "layers_per_block": 1,
-        "norm_num_groups": 4,
-        "attention_head_dim": 8,
-        "num_class_embeds": 4,
-        **blocks,
-    }
-    unet: Any = UNet2DModel.from_config(config)
-    folder.mkdir(parents=True)
-    write_json(folder / "config.json", config)
-    schedule = {"num_train_timesteps": 100, "beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-    kinds = {"prediction_type": "epsilon", "variance_type": "fixed_small", "clip_sample": True}
-    write_json(folder / "scheduler_config.json", {"_class_name": "DDPMScheduler", **schedule, **kinds})
-    write_json(folder / "model_index.json", {"_class_name": "DDPMPipeline", "unet": ["diffusers", "UNet2DModel"]})
-    write_json(folder / "ddpm_core.json", {"weights": "EMA", "null_label": 3, "class_names": ["a", "b", "c"]})
-    save_file(unet.state_dict(), folder / f"{WEIGHTS}.safetensors")
-
-
-def write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content))
+    write(folder, own=own, scheduler={"num_train_timesteps": 100}, num_class_embeds=4, **sizes, **blocks)
 
 
 ODD_VALUES: tuple[Any, ...] = (
@@ -93,8 +67,8 @@ def json_cases(checkpoint: Path, folder: Path) -> Iterator[Case]:
 
 
 EXTRA_FIELDS = {
-    "config.json": ("time_embedding_dim", "freq_shift", "act_fn", "dropout", "norm_eps", "mid_block_type"),
-    "scheduler_config.json": ("trained_betas", "rescale_betas_zero_snr", "thresholding", "clip_sample_range"),
+    "config.json": ("time_embedding_dim", "dropout", "mid_block_type"),
+    "scheduler_config.json": ("prediction_type", "rescale_betas_zero_snr", "thresholding", "clip_sample_range"),
 }
 
 
