@@ -392,7 +392,7 @@ NUMBERS = st.integers() | st.integers(-2, 100) | st.floats()
 VALUES = st.none() | st.booleans() | NUMBERS | st.text() | st.lists(NUMBERS | st.text(), max_size=5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_an_odd_value_in_any_configuration_is_refused_in_one_sentence_or_does_no_harm(stable, data, tmp_path_factory):
     odd = tmp_path_factory.mktemp("odd") / "model"
@@ -426,7 +426,7 @@ def test_without_transformers_a_sentence_says_what_is_missing(stable, folder, mo
         load(folder / "sd", **WHERE)
 
 
-def test_the_command_draws_what_it_is_told(turbo, folder, tmp_path, capsys):
+def test_the_command_draws_what_it_is_told(turbo, folder, tmp_path, capsys, torch_engine):
     from ddpm_core.__main__ import main
 
     checkpoint = ["--checkpoint", str(folder / "turbo"), "--device", "cpu", "--precision", "fp32"]
