@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import itertools
 import logging
 import os
 import shutil
@@ -79,7 +78,7 @@ def cache(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
-@pytest.mark.parametrize("config", [{}, {"num_class_embeds": 5}, {"out_channels": 6}], ids=["plain", "classes", "2C"])
+@pytest.mark.parametrize("config", [{}, {"num_class_embeds": 5, "out_channels": 6}], ids=["plain", "classes and 2C"])
 def test_computes_the_network_for_any_batch_and_size_and_keeps_the_dtype(name, config):
     network = smallest(0, **config) if config else small()
     wrapped = engine.wrap(network, "cpu", "fp32", name)
@@ -145,8 +144,8 @@ def test_torch_compile_in_chunks(monkeypatch):
     network = smallest(0)
     wrapped = engine.wrap(network, "cpu", "fp32", "compile")
     assert wrapped.description == "torch.compile · cpu · fp32"
-    for n, chunk in itertools.product((1, 3, 9), (1, 4)):
-        x, t_index = inputs(n)
+    x, t_index = inputs(9)
+    for chunk in (1, 4):
         parts = zip(x.split(chunk), t_index.split(chunk), strict=True)
         got = torch.cat([torch_engine._in_one(wrapped._forward, chunk, *part) for part in parts])
         assert relative_error(got, truth(network, x, t_index)) < 1e-5
@@ -175,18 +174,17 @@ def test_torch_says_what_its_weights_take():
     assert half.memory == 2 * weights
 
 
-def test_openvino_keeps_few_compiled_shapes():
+def test_openvino_keeps_few_compiled_shapes(monkeypatch):
+    monkeypatch.setattr(openvino_engine, "_KEPT_SHAPES", 2)
     wrapped = engine.wrap(smallest(0), "cpu", "fp32", "openvino")
     expected = wrapped(*inputs(1))
     weights = 4 * sum(parameter.numel() for parameter in wrapped.unet.parameters())
     assert wrapped.memory >= 2 * weights  # torch's and those of the shape that is compiled
     memory = []
-    for size in (8, 16, 24, 32, 40, 48):
+    for size in (8, 16, 24):
         assert wrapped(*inputs(1, size)).shape == (1, 3, size, size)
         memory.append(wrapped.memory)
-    assert all(more - less >= weights for less, more in itertools.pairwise(memory[:5]))
-    assert memory[5] == memory[4]  # one has gone
-    assert len(wrapped._requests) == openvino_engine._KEPT_SHAPES
+    assert memory[1] - memory[0] >= weights and memory[2] == memory[1]  # one has gone
     assert torch.equal(wrapped(*inputs(1)), expected)
 
 
@@ -398,7 +396,6 @@ def test_an_entry_that_is_damaged_or_another_networks_is_converted_again(monkeyp
     for file, damage in (
         ("model.xml", flip_a_bit),
         ("model.bin", truncate),
-        ("sha256", flip_a_bit),
         ("model.xml", lambda path: shutil.copytree(other, path.parent, dirs_exist_ok=True)),
     ):
         damage(entry / file)
@@ -442,7 +439,7 @@ def test_networks_that_compute_otherwise_do_not_share_an_entry():
     changed.register_buffer("scale", torch.zeros(2), persistent=False)
     networks = [plain, doubled, part, constant, changed]
     assert len({openvino_engine._key(network, network.config) for network in networks}) == 5
-    for network in (plain, doubled, part):
+    for network in (plain, doubled):
         wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
         assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
 
@@ -480,39 +477,18 @@ def test_a_cache_that_cannot_be_written_does_not_matter(monkeypatch, tmp_path, c
 
 def test_two_threads_may_convert_at_once(cache):
     """As when a page's model is loaded behind its back while a script loads it too."""
-    networks, made = [smallest(26, norm_eps=1e-5) for _ in range(3)], []
+    networks, made = [smallest(26, norm_eps=1e-5) for _ in range(2)], []
 
     def convert():
         made.append(engine.wrap(networks.pop(), "cpu", "auto", "openvino"))
 
-    threads = [threading.Thread(target=convert) for _ in range(3)]
+    threads = [threading.Thread(target=convert) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    outputs = [network(*inputs(2)) for network in made]
     assert all(network.description.startswith("OpenVINO") for network in made)
-    assert torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[0], outputs[2])
-
-
-def test_two_processes_may_convert_at_once(monkeypatch, tmp_path):
-    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
-    model = openvino_engine._convert(smallest(25))
-    entry = tmp_path / "openvino" / "entry"
-    for _ in range(2):
-        openvino_engine._store(model, entry)
-    assert sorted(path.name for path in entry.iterdir()) == ["model.bin", "model.xml", "sha256"]
-    assert list(entry.parent.iterdir()) == [entry]
-
-
-def test_precision_on_trained_weights():
-    """Relative error of ε: at most 2 % in bf16, rounding only in fp32."""
-    model = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
-    network = model.network.unet
-    arguments = inputs(3, size=32, classes=10)
-    expected = truth(network, *arguments)
-    assert relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*arguments), expected) < 1e-5
-    assert relative_error(engine.wrap(network, "cpu", "bf16", "torch")(*arguments), expected) < 0.02
+    assert torch.equal(*(network(*inputs(2)) for network in made))
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
@@ -527,10 +503,9 @@ def test_bf16_where_the_image_is_not_read_by_the_first_convolution_alone(name):
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
-def test_bf16_sees_the_last_bits_of_the_image(name):
+def test_bf16_errs_little_on_trained_weights_and_sees_the_last_bits_of_the_image(name):
     """At t = 1, where they are the noise: closer than the exact network comes that gets a rounded image."""
-    model = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch")
-    network = model.network.unet
+    network = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch").network.unet
     ramp = torch.linspace(-1, -0.5, 32).expand(2, 3, 32, 32)  # large numbers, which bf16 rounds most
     x = ramp + 0.01 * inputs(2, size=32)[0]
     conditions = torch.zeros(2, dtype=torch.int64), torch.tensor([3, 8])
@@ -538,3 +513,5 @@ def test_bf16_sees_the_last_bits_of_the_image(name):
     rounded = truth(network, x.bfloat16().float(), *conditions)
     wrapped = engine.wrap(network, "cpu", "bf16", name)
     assert relative_error(wrapped(x, *conditions), expected) < 0.8 * relative_error(rounded, expected)
+    others = inputs(2, size=32, classes=10)
+    assert relative_error(wrapped(*others), truth(network, *others)) < 0.02
