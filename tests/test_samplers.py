@@ -229,11 +229,12 @@ def test_the_defaults():
         assert all(torch.equal(a.x, b.x) and a.sigma == b.sigma for a, b in zip(plain, spelt, strict=True))
 
 
-def test_ddim_at_eta_0_draws_no_noise():
-    def noise(index, x):
-        raise AssertionError("eta = 0 has no noise to draw")
-
-    run(toy_model(), 5, sampler="ddim", noise=noise)
+def test_where_no_noise_is_added_none_is_drawn():
+    """At the end, and by DDIM at η = 0."""
+    drawn = []
+    run(toy_model(), 6, noise=lambda index, x: drawn.append(index) or z(index))
+    assert drawn == list(range(5))
+    run(toy_model(), 5, sampler="ddim", noise=pytest.fail)
 
 
 # Refusals, all at the call, before the network is asked anything
