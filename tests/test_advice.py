@@ -9,8 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from checkpoint_folders import write
-from test_main import TINY
+from checkpoint_folders import SMALLEST, write
 from training import ROOT, make_folder
 
 import ddpm_core
@@ -138,7 +137,7 @@ def refusal(model, **options):
 
 def test_what_a_missing_table_or_missing_steps_advise(tmp_path, data):
     folder = tmp_path / "my models" / "the first"
-    write(folder, scheduler={"num_train_timesteps": 20}, **TINY)
+    write(folder, scheduler={"num_train_timesteps": 20}, **SMALLEST)
     follow(refusal(ddpm_core.load(folder), variance="analytic"), DATA=str(data))
     ddpm_core.trajectory(ddpm_core.load(folder), [0], 2, variance="analytic")
     for steps in (2, 3):  # the first ones, and more
@@ -151,7 +150,7 @@ def test_what_a_missing_table_or_missing_steps_advise(tmp_path, data):
 def test_what_the_trainer_advises_for_a_shared_checkpoint(tmp_path, data, capsys, monkeypatch):
     """Of one that comes with the project, and of one of the Hub's: a copy, and the command anew for that."""
     shared = tmp_path / "shared"
-    write(shared, scheduler={"num_train_timesteps": 20}, **TINY)
+    write(shared, scheduler={"num_train_timesteps": 20}, **SMALLEST)
     monkeypatch.setattr("ddpm_core.checkpoint.refs.embedded", lambda: {"shared": shared})
     assert train.main(["schedule", "shared"]) == 2
     follow(capsys.readouterr().err, FOLDER=str(tmp_path / "copy"))

@@ -5,9 +5,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import numpy as np
 import pytest
 from browser import served
-from checkpoint_folders import write
+from checkpoint_folders import SMALLEST, write
 from PIL import Image, ImageDraw
-from test_main import TINY
 from test_ui_likelihood import study_of, weights_of
 
 from ui import offers
@@ -20,7 +19,7 @@ PARTS = ("latents", "repair", "likelihood", "plane")
 def url(tmp_path_factory, torch_page):
     """Served with a network of grey 28×28 images, for which pictures of digits come with the page."""
     folder = tmp_path_factory.mktemp("models") / "grey"
-    small = {**TINY, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
+    small = {**SMALLEST, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
     write(folder, scheduler={"num_train_timesteps": 20}, **small)
     with pytest.MonkeyPatch.context() as patch, served(str(folder)) as app:
         patch.setattr(offers, "QUICK", 15.0)  # for a busy machine: what is quick begins by itself

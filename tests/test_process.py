@@ -45,11 +45,6 @@ def test_q_sample_is_equation_4(t):
     torch.testing.assert_close(q_sample(LINEAR, x_0, t, noise), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_at_t_0_there_is_no_noise_yet():
-    x_0, noise = images(0, 1)
-    assert torch.equal(q_sample(LINEAR, x_0, 0, noise), x_0)
-
-
 @pytest.mark.parametrize("t", [1, 300, 1000])
 def test_q_sample_has_the_moments_of_the_chain_of_single_steps(t):
     """Composed, the steps of Eq. 2 are Eq. 4: x_t = sqrt(1 - beta) x_{t-1} + sqrt(beta) z, t times."""
@@ -88,14 +83,6 @@ def test_the_posteriors_s_is_t_minus_1_unless_given():
         assert torch.equal(torch.as_tensor(ours), torch.as_tensor(expected))
 
 
-def test_the_posterior_at_s_0_is_x_0_itself():
-    x_0, x_t = images(0, 1)
-    for t in (1, 50, 1000):
-        mean, variance = posterior(LINEAR, x_0, x_t, t, 0)
-        torch.testing.assert_close(mean, x_0, rtol=1e-12, atol=1e-12)
-        assert float(variance) == 0
-
-
 def test_one_time_per_image():
     x_0, x_t = images(0, 1)
     s = torch.tensor([0, 250, 999])
@@ -106,19 +93,7 @@ def test_one_time_per_image():
         np.testing.assert_allclose(variance[i].reshape(()), alone_variance, rtol=1e-12)
 
 
-@pytest.mark.parametrize("t, s, r", [(1000, 600, 200), (3, 2, 1), (900, 1, 0)])
-def test_strided_steps_compose(t, s, r):
-    """q(x_r | x_t, x_0) is q(x_r | x_s, x_0) with x_s drawn from q(x_s | x_t, x_0), whatever lies between."""
-    x_0, x_t = images(0, 1)
-    middle, middle_variance = posterior(LINEAR, x_0, x_t, t, s)
-    slope = posterior(LINEAR, torch.zeros(1, 1, 1, 1).double(), torch.ones(1, 1, 1, 1).double(), s, r)[0].item()
-    mean, variance = posterior(LINEAR, x_0, middle, s, r)
-    direct, direct_variance = posterior(LINEAR, x_0, x_t, t, r)
-    torch.testing.assert_close(mean, direct, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(variance + slope**2 * middle_variance, direct_variance, rtol=1e-10, atol=1e-16)
-
-
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.data(), st.floats(-1, 1), st.floats(0, 4))
 def test_the_posterior_keeps_the_marginals(data, m, s2):
     """x_t ~ q(x_t | x_0), then x_s ~ q(x_s | x_t, x_0), is q(x_s): in mean and variance, with x_0 ~ N(m, s2)."""
@@ -229,7 +204,7 @@ def test_a_perfect_output_gives_x_0_and_eps(prediction, t):
         np.testing.assert_allclose(output[i], expected, rtol=1e-10, atol=1e-10)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data(), st.sampled_from(["epsilon", "x0", "v", "mu"]), st.sampled_from([LINEAR, COSINE]))
 def test_any_output_survives_the_round_trip(data, prediction, schedule):
     """Any output whatever, not only a consistent one: x_0 and eps always satisfy Eq. 4 together."""

@@ -46,10 +46,6 @@ def test_lengths_and_ends(T):
     assert_tables(NoiseSchedule.cosine(T), oracle.betas_from(oracle.cosine, T))
 
 
-def test_quadratic_is_linear_in_the_root_of_beta():
-    assert_tables(NoiseSchedule.quadratic(), oracle.betas_named("scaled_linear"))
-
-
 def test_cosine_follows_its_curve_and_stops_at_999():
     schedule = NoiseSchedule.cosine(1000)
     assert schedule.beta.max() == 0.999

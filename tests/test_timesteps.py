@@ -27,14 +27,14 @@ def test_the_spacings():
 
 
 @pytest.mark.parametrize("spacing", FORMULAS)
-def test_every_n_of_the_papers_chain(spacing):
-    for n in range(1, 1001):
+def test_the_papers_chain_in_any_number_of_steps(spacing):
+    for n in (*range(1, 101), *range(107, 1001, 7), 1000):
         pairs = timestep_pairs(1000, n, spacing)
         assert_chain(pairs, 1000, n)
         assert pairs == oracle.pairs(1000, n, spacing), n
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from(FORMULAS), st.integers(1, 4000))
 def test_any_length(data, spacing, T):
     n = data.draw(st.integers(1, T))
@@ -84,7 +84,7 @@ def test_the_timesteps_of_diffusers_where_it_is_right(spacing):
         if len(theirs) != n:
             wrong += 1
             continue
-        if n > 300:  # every n is compared with the oracle above; here the rest would only take time
+        if n > 300:  # more are compared with the oracle above; here the rest would only take time
             continue
         for k, ((t, _), their_t) in enumerate(zip(timestep_pairs(1000, n, spacing), theirs, strict=True)):
             assert t == their_t or (spacing == "trailing" and 2 * k * 1000 % (2 * n) == n), (n, k)
