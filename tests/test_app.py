@@ -31,6 +31,7 @@ import ui
 from ddpm_core.imaging import to_uint8
 from ui import listeners, web
 from ui.models import Models
+from ui.pace import Kind
 
 FAST = {"steps": 3, "count": 2}
 PARAMETERS = {
@@ -321,7 +322,7 @@ QUICK = {"steps": 7, "count": 1}
 def quick(lab):
     """A run of the first model is known to be quick, however busy the machine was when it was timed."""
     for count in (1, 4):
-        lab.pace.note("cifar10-tiny", count, 1e-3)
+        lab.pace.note(Kind("cifar10-tiny", count), 1e-3)
 
 
 def test_the_page_is_alive_before_anything_is_pressed(page, url, quick):

@@ -21,7 +21,7 @@ from ui import jobs, turns
 from ui.captions import caption, names, rows, summary
 from ui.listeners import Unheard, in_thread
 from ui.models import Loading
-from ui.pace import Pace, Stopwatch
+from ui.pace import Kind, Pace, Stopwatch
 from ui.pictures import FRAME_BYTES, frame_format, kept_steps, uri
 from ui.places.sampling import Frame, SamplingPlace
 from ui.run_settings import Settings
@@ -94,7 +94,7 @@ def test_the_plan_comes_once_not_after_the_first_frame_and_tells_what_is_going_t
         updates, frames = collect(Job([settings], models))
         plan, *others = [result for update in updates for result in update.results]
         assert others == frames
-        (steps,) = plan.steps
+        (steps,) = plan.rows
         for frame, (t, s, alpha_bar, sigma) in zip(frames, steps, strict=True):
             assert s < t
             assert alpha_bar == models.model.schedule.alpha_bar[t]
@@ -331,23 +331,23 @@ def test_updates_come_at_most_ten_times_a_second():
 
 def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
     pace = Pace()
-    assert pace.seconds("a", 1) is None
-    pace.note("a", 1, 3.0, guess=True)
-    assert pace.seconds("a", 4) == 12
-    pace.note("a", 4, 2.0)
-    assert pace.seconds("a", 4) == 2
-    assert pace.seconds("a", 2) == 1
-    assert pace.seconds("b", 1) is None
+    assert pace.seconds(Kind("a", 1)) is None
+    pace.note(Kind("a", 1), 3.0, guess=True)
+    assert pace.seconds(Kind("a", 4)) == 12
+    pace.note(Kind("a", 4), 2.0)
+    assert pace.seconds(Kind("a", 4)) == 2
+    assert pace.seconds(Kind("a", 2)) == 1
+    assert pace.seconds(Kind("b", 1)) is None
 
 
 def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
     pace = Pace()
-    pace.note("a", 1, 3.0)
-    pace.note("a", 8, 3.0)
+    pace.note(Kind("a", 1), 3.0)
+    pace.note(Kind("a", 8), 3.0)
     batches = iter(range(100, 200))
     log = math.log
-    monkeypatch.setattr(math, "log", lambda x: pace.note("a", next(batches), 1.0) or log(x))
-    assert pace.seconds("a", 1) == 3
+    monkeypatch.setattr(math, "log", lambda x: pace.note(Kind("a", next(batches)), 1.0) or log(x))
+    assert pace.seconds(Kind("a", 1)) == 3
 
 
 # --- Who listens
@@ -542,8 +542,8 @@ def test_two_lanes_of_two_models_are_each_the_run_alone():
     for number, (lane, model) in enumerate(zip(lanes, (teacher, student), strict=True)):
         *_, last = ddpm_core.trajectory(model, **lane.resolved(model).arguments(model))
         np.testing.assert_array_equal(job.computation.x_0[number], last.x.numpy())
-    assert PACE.seconds("teacher", 2) and PACE.seconds("student", 2)
-    assert job.computation.left() == 0
+    assert PACE.seconds(Kind("teacher", 2)) and PACE.seconds(Kind("student", 2))
+    assert job.computation.left(job.done) == 0
 
 
 def test_two_models_with_other_images_are_refused_in_one_sentence_before_any_is_loaded():
@@ -563,9 +563,9 @@ def test_what_lane_bs_model_does_not_have_is_said_of_lane_b():
 
 def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_others():
     pace = Pace()
-    watch = Stopwatch(pace, "toy", SETTINGS.batch, 2)
+    watch = Stopwatch(pace, Kind("toy", SETTINGS.batch, 2))
     paces = []
     for seconds in (9.0, 8.0, 2.0, 4.0):
         watch.note(seconds)
-        paces.append(pace.seconds("toy", SETTINGS.batch, 2))
+        paces.append(pace.seconds(Kind("toy", SETTINGS.batch, 2)))
     assert paces == [9, 9, 2, 3]

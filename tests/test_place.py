@@ -10,7 +10,7 @@ from toylab import Models, wait_for
 
 from ui import listeners
 from ui.place import KEPT, REMEMBERED, Runs
-from ui.places.sampling import SamplingPlace
+from ui.places.sampling import Sampling, SamplingPlace
 from ui.run_settings import Settings
 
 ASKED = {"checkpoint": "toy", "steps": 5, "count": 1}
@@ -123,7 +123,7 @@ def test_wrong_settings_are_the_only_message_of_their_run():
 
 
 def test_a_result_that_can_not_be_shown_is_an_error_and_ends_the_run(monkeypatch):
-    monkeypatch.setattr(SamplingPlace, "shown", lambda *_: 1 / 0)
+    monkeypatch.setattr(Sampling, "shown", lambda *_: 1 / 0)
     runs, lab = made()
     *_, last = runs.begin("watch", ASKED, "page").messages()
     assert last["state"] == "error" and "failed unexpectedly (ZeroDivisionError)" in last["text"]

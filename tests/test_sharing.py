@@ -15,6 +15,7 @@ from toylab import Models, wait_for
 import ddpm_core
 from ui import jobs, turns
 from ui.lent import Changed, lend
+from ui.pace import Kind
 from ui.places.sampling import Frame
 
 LONG = replace(SETTINGS, steps=40)
@@ -137,7 +138,7 @@ def test_the_pace_is_that_of_computing_not_of_waiting():
     slow = Models(lambda x, t, labels: time.sleep(0.06) or 0.3 * x)
     quick = replace(LONG, checkpoint="quick", steps=10)
     together(Job([replace(LONG, checkpoint="slow", steps=10)], slow), Job([quick], Models()))
-    assert PACE.seconds("quick", 2) < 0.04 < PACE.seconds("slow", 2)
+    assert PACE.seconds(Kind("quick", 2)) < 0.04 < PACE.seconds(Kind("slow", 2))
     PACE.forget("quick")
     PACE.forget("slow")
 

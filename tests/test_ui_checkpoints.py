@@ -19,7 +19,7 @@ from ui.limits import Refused, ServerLimits
 from ui.models import Loading, Models
 from ui.offered import choice, short_name
 from ui.offers import about_model
-from ui.pace import Pace
+from ui.pace import Kind, Pace
 from ui.places.sampling import SamplingPlace
 from ui.run_settings import Settings
 from ui.turns import Turns
@@ -197,13 +197,13 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     pace, ref = Pace(), str(folder)
     models = Models(pace=pace)
     first = models.get(ref)
-    pace.note(ref, 1, 2.0)
+    pace.note(Kind(ref, 1), 2.0)
     assert models.get(ref) is first and models.known(ref) is first
     shutil.rmtree(folder)
     assert models.get(ref) is first  # as good as ever; and a folder that is being replaced can be away for a moment
     write(folder, seed=1)
     assert models.loaded(ref) is None
-    assert pace.seconds(ref, 1) is None  # of another network
+    assert pace.seconds(Kind(ref, 1)) is None  # of another network
     assert models.get(ref) is not first
     config = folder / "scheduler_config.json"
     config.write_text(config.read_text() + " ")
@@ -246,7 +246,7 @@ def test_a_model_that_is_chosen_is_timed_once():
     warmup.look("mnist-tiny")
     for thread in under_way():
         thread.join(60)
-    assert lab.pace.seconds("mnist-tiny", 1) > 0
+    assert lab.pace.seconds(Kind("mnist-tiny", 1)) > 0
     warmup.look("mnist-tiny")
     assert not under_way()
 

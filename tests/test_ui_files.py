@@ -33,7 +33,7 @@ def finished(part, values, **model):
     place = SamplingPlace(toylab.toy_lab(Models(**model)))
     run, seen = messages(place, part, values)
     assert seen[-1]["state"] == "finished"
-    return lambda kind: place.save(run, kind), place.lab.models.model, seen
+    return lambda kind: run.save(kind), place.lab.models.model, seen
 
 
 def picture(content):
@@ -143,7 +143,7 @@ def test_a_run_can_be_saved_while_it_goes_on():
 
     def look(run, message):
         if any(run.computation.frames) and run.goes_on:
-            saves.append([place.save(run, kind) for kind in ("png", "strip", "zip")])
+            saves.append([run.save(kind) for kind in ("png", "strip", "zip")])
 
     run, seen = messages(place, "compare", ONE | {"steps": 100, "steps_b": 90}, look)
     assert seen[-1]["state"] == "finished" and saves and len(run.computation.frames[0]) == 100
@@ -163,7 +163,7 @@ def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
 
     run, seen = messages(place, "watch", ONE | {"steps": 100}, look)
     assert seen[-1]["state"] == "stopped"
-    saved = {kind: place.save(run, kind) for kind in files.KINDS}
+    saved = {kind: run.save(kind) for kind in files.KINDS}
     assert all("step-5-of-100" in name for name, _ in saved.values())
     with archived(saved["zip"][1]) as content:
         assert "x_T.npy" in content.namelist() and "x_0.npy" not in content.namelist()
@@ -181,7 +181,7 @@ def test_what_can_not_be_saved_is_one_sentence(values, kind, sentence):
     place = SamplingPlace(toylab.toy_lab())
     run, _ = messages(place, "watch", values)
     with pytest.raises(ValueError, match=sentence):
-        place.save(run, kind)
+        run.save(kind)
 
 
 def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
@@ -203,7 +203,7 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     begun("d", 1)
     assert not one.bytes and three.bytes
     with pytest.raises(ValueError, match="no picture"):
-        place.save(one, "png")
+        one.save("png")
 
 
 @given(

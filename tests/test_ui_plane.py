@@ -59,7 +59,7 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(
         np.testing.assert_allclose(np.loadtxt(f"{name}.csv", delimiter=","), clouds[lane], rtol=1e-7)
     printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert float(printed["A"].rsplit(" ", 1)[1]) == pytest.approx(np.trace(np.cov(clouds[0].T)), rel=1e-4)
-    _, content = place.save(run, "csv")
+    _, content = run.save("csv")
     rows = [line.split(",") for line in content.decode().splitlines()[1:]]
     np.testing.assert_array_equal(np.float32([row[1:] for row in rows if row[0] == "B"]), clouds[1])
     json.dumps(seen)
@@ -138,7 +138,7 @@ def test_stop_ends_a_run_soon(change, place):
     run, seen = streamed(place, ASKED | change, watch=lambda run, message: message["results"] and run.stop())
     assert seen[-1]["state"] == "stopped" and time.monotonic() - began < 5
     with pytest.raises(ValueError, match="no finished cloud"):
-        place.save(run, "csv")
+        run.save("csv")
 
 
 WRONG = {

@@ -67,13 +67,13 @@ def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, t
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
     exec(described(made, asked)["python"], {})
-    name, png = made.save(run, "png")
+    name, png = run.save("png")
     assert name == f"toy-{task}-seed-7.png"
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / f"{task}.png")), np.asarray(Image.open(io.BytesIO(png)))
     )
-    about = json.loads(Image.open(io.BytesIO(made.save(run, "gif")[1])).info["comment"])
-    assert about["picture"] == ("own" if own else "sample") and ("hidden" in about) == (task == "mask")
+    about = json.loads(Image.open(io.BytesIO(run.save("gif")[1])).info["comment"])
+    assert about["picture"] == ("own" if own else "sample") and (about["task"], about["method_b"]) == (task, "pigdm")
 
 
 def test_a_sampler_with_a_memory_completes_where_the_method_allows_it():
@@ -84,7 +84,7 @@ def test_all_work_is_counted():
     """Also that of the methods that evaluate more often, or with gradients."""
     for method in METHODS:
         run, messages = streamed(place(), {"method": method, "steps": 11})
-        assert messages[-1]["state"] == "finished" and run.job._done == run.job._total, method
+        assert messages[-1]["state"] == "finished" and dict(run.job.done) == run.computation.steps, method
 
 
 def hidden(cells):

@@ -92,7 +92,7 @@ def messages(place, part, values, watch=lambda run, message: None):
         job, error = Job(place.request(part, values), place.lab), ""
     except ValueError as wrong:
         job, error = None, str(wrong)
-    run, seen = Run(place, part, job, error), []
+    run, seen = Run(job, error), []
     for message in run.messages():
         seen.append(message)
         watch(run, message)

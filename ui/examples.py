@@ -76,7 +76,7 @@ def record(parts: list[str]) -> None:
         computation = place.request(part, values)
         results = []
         for update in Job(computation, app.lab).updates():
-            results += [place.shown(computation, result) for result in update.results]
+            results += [computation.shown(result) for result in update.results]
             if update.state == "error":
                 raise SystemExit(f"{part}: {update.text}")
         if part == "grid":

@@ -226,6 +226,10 @@ class Request:
         kinds = cls.kinds()
         return cls(**{name: kinds[name].check(value) for name, value in values.items() if name in kinds})
 
+    def written(self) -> dict[str, Any]:
+        """The values as the page and an address have them."""
+        return {name: kind.write(getattr(self, name)) for name, kind in self.kinds().items()}
+
     @classmethod
     def form(cls) -> list[dict[str, Any]]:
         """The fields for the page, in their order: `Field.form` with name and default."""

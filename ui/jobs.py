@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import formats
@@ -20,7 +20,8 @@ from ui.forecast import Outlook
 from ui.lent import LentNetwork, lend
 from ui.limits import Refused
 from ui.models import Loading, revision
-from ui.offered import short_name
+from ui.offered import named, short_name
+from ui.pace import Kind, Stopwatch
 from ui.turns import Seat
 
 if TYPE_CHECKING:
@@ -38,30 +39,85 @@ class Stopped(Exception):
     """The job was asked to stop."""
 
 
-class Computation(Protocol):
-    """What a job computes: a request of a place. Its methods are called in the job's thread, in this order.
+class Computation:
+    """What a job computes: a request of a place. `prepare` and `compute` are called in the job's thread, in this order.
 
-    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about.
+    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. steps: how many it
+    takes of each kind, once it is prepared. kinds: of files that can be saved of it. summary: its settings in a line.
     """
 
-    refs: tuple[str, ...]
-    images: int
+    kinds: ClassVar[Sequence[str]] = ()
+    summary = ""
+    bytes = 0  # of memory, for what can be saved
 
-    def prepare(self, models: Sequence[ModelSpec]) -> None:
-        """Resolve what is open, for these models, one for each of refs, whose files are here.
+    def __init__(self, lab: Lab, request: Any):
+        self.lab, self.request = lab, request
+        self.refs: tuple[str, ...] = (request.checkpoint,)
+        self.images: int = request.count
+        self.steps: dict[Kind, float] = {}
 
-        Raises ValueError, one sentence, for what they can't do, and Refused for what would cost too much.
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+        """Resolve what is open, for these models, one for each of refs, whose files are here. Returns how many steps
+        it takes of which kind.
+
+        Raises ValueError, one sentence, for what they can't do.
         """
-
-    def left(self, done: int) -> float | None:
-        """Seconds of computing after so much of the work; None where that is not known."""
+        raise NotImplementedError
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
         """Compute, and call `work` meanwhile. The models' networks are lent: they may be others' between two calls."""
+        raise NotImplementedError
+
+    def about(self) -> dict[str, Any]:
+        """What its settings mean, once it is prepared: {python, ...}."""
+        return {}
+
+    def shown(self, result: Any) -> dict[str, Any]:
+        """A result as the page gets it."""
+        return result
+
+    def save(self, kind: str, about: Sequence[Mapping[str, Any]]) -> tuple[str, bytes]:
+        """A file: its name and its content. about: see `Job`. Raises ValueError where there is none of this kind."""
+        raise ValueError("There is no file of this run")
+
+    def forget(self) -> None:
+        """Keep nothing to save."""
+
+    def prepare(self, models: Sequence[ModelSpec]) -> None:
+        """`resolve`. Raises Refused, too, for what would cost too much."""
+        self.steps = {}
+        for kind, steps in self.resolve(models):
+            if steps:
+                self.steps[kind] = self.steps.get(kind, 0) + steps
+        if self.steps:
+            steps, images = sum(self.steps.values()), evaluations(self.steps)
+            flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in self.steps.items())
+            self.lab.limits.check_run(steps, images / steps, flop / images)
+
+    def flop(self, ref: str) -> float:
+        """Of one evaluation for one image, 0 where it is not known."""
+        return self.lab.models.flop(ref) or 0.0
+
+    def left(self, done: Mapping[Kind, float]) -> float | None:
+        """Seconds of computing after so many steps; None where that is not known."""
+        paces = {kind: self.lab.pace.seconds(kind) for kind in self.steps}
+        if not paces or None in paces.values():
+            return None
+        return sum((pace or 0) * (self.steps[kind] - done.get(kind, 0)) for kind, pace in paces.items())
 
     def log(self) -> dict[str, Any]:
         """What a line of the log says of it, nothing personal."""
-        ...
+        return {
+            "checkpoint": named(self.refs[0]) if self.refs else None,
+            "sampler": getattr(self.request, "sampler", None),
+            "steps": round(sum(self.steps.values())),
+            "images": self.images,
+        }
+
+
+def evaluations(steps: Mapping[Kind, float]) -> float:
+    """Of the network on single images."""
+    return sum(n * kind.batch for kind, n in steps.items())
 
 
 @dataclass(frozen=True)
@@ -95,7 +151,7 @@ class Job:
         self._lab = lab
         self._place: Seat | None = None  # in the line
         self._results: deque[Any] = deque()  # not yet in an update
-        self._done, self._total = 0, 0
+        self.done: defaultdict[Kind, float] = defaultdict(float)  # steps of each kind
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
@@ -179,10 +235,11 @@ class Job:
             said = self._queued(outlook)
         if said.state != "running":
             return Update(said.state, said.text, said.progress, said.left, results)
-        left, text = self.computation.left(self._done), "" if self._done else "Running: the first step"
+        left, text = self.computation.left(self.done), "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, _shared(outlook.sharers)
-        return Update("running", self._remark or text, self._done / max(self._total, 1), left, results)
+        progress = evaluations(self.done) / max(evaluations(self.computation.steps), 1)
+        return Update("running", self._remark or text, progress, left, results)
 
     def _queued(self, outlook: Outlook) -> Update:
         """What there is to say before the first turn."""
@@ -265,11 +322,13 @@ class Job:
         self._say("running")
         self.computation.compute(models, Work(self, place, networks))
 
-    def _note_work(self) -> None:
-        """Tell the line how much there is to do."""
-        left = self.computation.left(self._done)
+    def _note_work(self) -> float:
+        """Tell the line how much there is to do. Returns how many steps are left."""
+        left = self.computation.left(self.done)
+        steps = sum(self.computation.steps.values()) - sum(self.done.values())
         if self._place and left is not None:
-            self._place.work, self._place.step = left, left / max(1, self._total - self._done)
+            self._place.work, self._place.step = left, left / max(1, steps)
+        return steps
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -289,7 +348,8 @@ class Work:
 
     def __init__(self, job: Job, place: Seat, networks: Sequence[LentNetwork]):
         self._job, self._place, self._networks = job, place, networks
-        self.waited = 0.0  # seconds in which others computed
+        self._watches: dict[Kind, Stopwatch] = {}
+        self._since = time.perf_counter()  # when the step under way began
 
     def give(self, result: Any) -> None:
         """Send a result to the caller, with the next update."""
@@ -297,38 +357,34 @@ class Work:
             self._job._results.append(result)
             self._job._news.notify_all()
 
-    def expect(self, total: int) -> None:
-        """There are so many steps of work in all."""
-        self._job._total = total
-
-    def count(self, steps: int = 1) -> None:
-        """So many have been done since the last call. Others may have their turn now.
+    def count(self, kind: Kind, steps: float = 1, timed: bool = True) -> None:
+        """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
 
         Raises Stopped when the job was asked to stop, and Refused when it has had its time.
         """
-        self._job._done += steps
-        self._job._note_work()
-        if self._job._done >= self._job._total:
-            return  # it is over, and its result counts
-        self._job._check()
-        self._job._lab.limits.check_time(self._job.computed)
-        if not self._place.must_yield():
-            return
-        before = time.perf_counter()
-        for network in self._networks:
-            network.give_back()
-        self._place.take(self._job._check)
-        if any([network.take() for network in self._networks]):  # a list: each is taken
-            self._place.loaded()
-        self.waited += time.perf_counter() - before
+        job = self._job
+        job.done[kind] += steps
+        if timed:
+            watch = self._watches.setdefault(kind, Stopwatch(job._lab.pace, kind))
+            watch.note(time.perf_counter() - self._since, steps)
+        if job._note_work() > 1e-6:  # else it is over, and its result counts
+            job._check()
+            job._lab.limits.check_time(job.computed)
+            if self._place.must_yield():
+                for network in self._networks:
+                    network.give_back()
+                self._place.take(job._check)
+                if any([network.take() for network in self._networks]):  # a list: each is taken
+                    self._place.loaded()
+        self._since = time.perf_counter()
 
-    def counter(self) -> Callable[[int, int], None]:
-        """A `progress(done, total)` of ddpm_core that counts."""
+    def counter(self, kind: Kind) -> Callable[[int, int], None]:
+        """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""
         before = 0
 
         def progress(done: int, _total: int) -> None:
             nonlocal before
-            self.count(done - before)
+            self.count(kind, (done - before) / kind.batch)
             before = done
 
         return progress

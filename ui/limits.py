@@ -63,11 +63,11 @@ class ServerLimits:
         wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
         self._refuse("concurrent_trainings", f"{who} on this machine now", f"try again {wait}")
 
-    def check_run(self, steps: int, images: int, flop: float) -> None:
-        """steps, images per evaluation: of all lanes together. flop: of one evaluation for one image."""
+    def check_run(self, steps: float, images: float, flop: float) -> None:
+        """images: per step. flop: of one evaluation for one image."""
         total = steps * images * flop / 1e12
         if total > self.run_tflop:
-            parts = f"{steps:,} steps × {images} images × {flop / 1e9:,.3g} GFLOP"
+            parts = f"{steps:,.0f} steps × {images:,.3g} images × {flop / 1e9:,.3g} GFLOP"
             self._refuse("run_tflop", f"This run needs {_amount(total)} TFLOP ({parts})", "take fewer steps or images")
 
     def check_time(self, seconds: float) -> None:

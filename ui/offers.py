@@ -14,7 +14,7 @@ from ui.fields import ANY
 from ui.lab import Lab
 from ui.models import revision
 from ui.offered import short_name
-from ui.pace import Pace
+from ui.pace import Kind, Pace
 from ui.sets import set_for
 
 COUNT, STEPS = 4, 50  # pictures and steps of a new page's run
@@ -92,7 +92,7 @@ def default_count(ref: str, pace: Pace) -> int:
     """4 pictures where they take less than PATIENCE seconds, else 1. A model whose steps were never timed gets 1,
     unless it comes with the project: those are small enough for any machine.
     """
-    seconds = pace.seconds(ref, COUNT)
+    seconds = pace.seconds(Kind(ref, COUNT))
     if seconds is None:
         return COUNT if ref in embedded() else 1
     return COUNT if seconds * STEPS < PATIENCE else 1

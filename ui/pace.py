@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import math
 import threading
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """A kind of step. ref: the checkpoint. batch: images per evaluation. lanes: of it, which share evaluations."""
+
+    ref: str
+    batch: int
+    lanes: int = 1
 
 
 class Pace:
-    """Seconds per step as last measured, by checkpoint, number of lanes, and images per evaluation. Thread-safe."""
+    """Seconds per step as last measured, by its kind. Thread-safe."""
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, int], dict[int, float]] = {}
         self._guessed: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
-    def note(self, ref: str, batch: int, seconds: float, lanes: int = 1, guess: bool = False) -> None:
+    def note(self, kind: Kind, seconds: float, guess: bool = False) -> None:
         """Remember a measurement. guess: it is of few steps only, and is dropped as soon as a run has been measured."""
-        key = (ref, lanes)
+        key = (kind.ref, kind.lanes)
         with self._lock:
             if guess:
                 self._guessed.add(key)
             elif key in self._guessed:
                 self._guessed.remove(key)
                 self._seconds.pop(key)
-            self._seconds.setdefault(key, {})[batch] = seconds
+            self._seconds.setdefault(key, {})[kind.batch] = seconds
 
     def forget(self, ref: str) -> None:
         """Drop all measurements of a checkpoint: its files hold another network now."""
@@ -32,12 +41,13 @@ class Pace:
                 del self._seconds[key]
                 self._guessed.discard(key)
 
-    def seconds(self, ref: str, batch: int, lanes: int = 1) -> float | None:
+    def seconds(self, kind: Kind) -> float | None:
         """Seconds per step, scaled in proportion from the nearest measured batch; None when nothing was measured.
 
         Lanes share evaluations, so a step of one of two lanes is quicker than a step alone. Until that is measured, the
         time of a step alone is given.
         """
+        ref, batch, lanes = kind
         with self._lock:
             known = dict(self._seconds.get((ref, lanes)) or self._seconds.get((ref, 1)) or {})
         if not known:
@@ -47,23 +57,21 @@ class Pace:
 
 
 class Stopwatch:
-    """Times the steps of one network in a run of so many lanes of it, and notes their pace.
+    """Times the steps of one kind in a run, and notes their pace.
 
     The first step of each lane can be slower, as it prepares memory, kernels and threads: its time counts only while
     there is no other.
     """
 
-    def __init__(self, pace: Pace, ref: str, batch: int, lanes: int):
-        self._pace, self._ref, self._batch, self._lanes = pace, ref, batch, lanes
-        self._steps, self._seconds = 0, 0.0
+    def __init__(self, pace: Pace, kind: Kind):
+        self._pace, self._kind = pace, kind
+        self._calls, self._steps, self._seconds = 0, 0.0, 0.0
 
-    def note(self, seconds: float) -> None:
-        """A step of any of the lanes took so long."""
-        self._steps += 1
-        timed = self._steps - self._lanes
-        if timed > 0:
-            self._seconds += seconds
-        elif self._steps > 1:
-            return
-        pace = self._seconds / timed if timed > 0 else seconds
-        self._pace.note(self._ref, self._batch, pace, self._lanes)
+    def note(self, seconds: float, steps: float = 1) -> None:
+        """So many steps of any of the lanes took so long."""
+        self._calls += 1
+        if self._calls > self._kind.lanes:
+            self._seconds, self._steps = self._seconds + seconds, self._steps + steps
+            self._pace.note(self._kind, self._seconds / self._steps)
+        elif self._calls == 1:
+            self._pace.note(self._kind, seconds / steps)

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from contextvars import copy_context
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from ui import formats, listeners
 from ui.fields import Request
 from ui.jobs import ENDED, Computation, Job, Update, unforeseen
 from ui.lab import Lab
+from ui.offers import estimate
 
 KEPT = 64  # ended runs whose results can still be asked for
 REMEMBERED = 4  # of these, runs whose messages are kept
@@ -34,30 +35,32 @@ class Place:
     """
 
     forms: ClassVar[Mapping[str, type[Request]]] = {}  # of each part, by its name
+    computation: ClassVar[type[Computation] | None] = None  # of these requests
 
     def __init__(self, lab: Lab):
         self.lab = lab
         self.questions: dict[str, Callable[[Values], Values]] = {}  # quick questions, by their names
 
-    def request(self, part: str, values: Values) -> Computation:
+    def request(self, part: str, values: Values) -> Any:
         """The computation that is asked for. Raises ValueError, one sentence, for values outside their limits."""
-        raise ValueError("Nothing is computed here")
+        if self.computation is None:
+            raise ValueError("Nothing is computed here")
+        return self.computation(self.lab, self.forms[part].check(values))
 
-    def describe(self, computation: Any) -> Values:
-        """What its settings mean: {estimate, seconds, ...}. Raises ValueError and CheckpointError for what is wrong."""
-        raise NotImplementedError
-
-    def shown(self, computation: Any, result: Any) -> Values:
-        """A result of the computation as the page gets it."""
-        return result
-
-    def save(self, run: Run, kind: str) -> tuple[str, bytes]:
-        """A file of a run: its name and its content. Raises ValueError where there is none of this kind."""
-        raise ValueError("There is no file of this run")
+    def describe(self, computation: Computation) -> Values:
+        """What its settings mean: `offers.estimate`, the summary where there is one, and for models whose files are
+        here `Computation.about`. Raises ValueError and CheckpointError for what is wrong.
+        """
+        models = [model for ref in computation.refs if (model := self.lab.models.known(ref))]
+        about: Values = {"summary": computation.summary} if computation.summary else {}
+        if len(models) == len(computation.refs):
+            computation.prepare(models)
+            about |= computation.about()
+        return estimate(self.lab, computation.refs, computation.left({})) | about
 
     def initial(self) -> Values:
         """What its page needs from the beginning."""
-        return {}
+        return {"kinds": self.computation.kinds} if self.computation else {}
 
 
 class Run:
@@ -67,10 +70,9 @@ class Run:
     `listeners.PATIENCE` seconds.
     """
 
-    def __init__(self, place: Place, part: str, job: Job | None, error: str = ""):
+    def __init__(self, job: Job | None, error: str = ""):
         self.id = secrets.token_hex(8)
-        self.part, self.job = part, job
-        self._place = place
+        self.job = job
         self._error = error
         self._said: list[Values] = []  # messages
         self._started = False
@@ -85,10 +87,9 @@ class Run:
             raise ValueError(self._error)
         return self.job.computation
 
-    @property
-    def about(self) -> Sequence[Mapping[str, Any]]:
-        """Of each checkpoint: the weights' revision and the engine."""
-        return self.job.about if self.job else []
+    def save(self, kind: str) -> tuple[str, bytes]:
+        """A file of it: see `Computation.save`."""
+        return self.computation.save(kind, self.job.about if self.job else [])
 
     @property
     def goes_on(self) -> bool:
@@ -151,7 +152,7 @@ class Run:
             "text": update.text,
             "progress": None if final else update.progress,
             "left": None if final else update.left,
-            "results": [self._place.shown(self.computation, result) for result in update.results],
+            "results": [self.computation.shown(result) for result in update.results],
         }
         with self._news:
             self._said.append(message)
@@ -160,16 +161,6 @@ class Run:
     def stop(self) -> None:
         if self.job is not None:
             self.job.stop()
-
-    @property
-    def bytes(self) -> int:
-        """Of memory, for what can be saved."""
-        return getattr(self.job.computation, "bytes", 0) if self.job else 0
-
-    def forget(self) -> None:
-        """Keep nothing to save."""
-        if self.bytes and self.job:
-            self.job.computation.forget()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Runs:
@@ -184,9 +175,9 @@ class Runs:
         """A new run of a page, which replaces its last one of this part."""
         place = self._places[part]
         try:
-            run = Run(place, part, Job(place.request(part, values), place.lab, page))
+            run = Run(Job(place.request(part, values), place.lab, page))
         except ValueError as error:
-            run = Run(place, part, None, formats.sentence(error))
+            run = Run(None, formats.sentence(error))
         last = self._runs.get(self._current.get((page, part), ""))
         if last:
             last.stop()
@@ -201,13 +192,12 @@ class Runs:
 
     def _make_room(self) -> None:
         """Let ended runs forget their pictures, the first ones first, until all have at most KEPT_BYTES."""
-        excess = sum(run.bytes for run in self._runs.values()) - KEPT_BYTES
-        for run in list(self._runs.values()):
-            if excess <= 0:
-                return
-            if run.job is None or run.job.ended:
-                excess -= run.bytes
-                run.forget()
+        jobs = [run.job for run in self._runs.values() if run.job]
+        excess = sum(job.computation.bytes for job in jobs) - KEPT_BYTES
+        for job in jobs:
+            if excess > 0 and job.ended:
+                excess -= job.computation.bytes
+                job.computation.forget()
 
     def find(self, id: object) -> Run:
         """Raises ValueError for a run that is none of the newest."""

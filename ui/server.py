@@ -193,7 +193,7 @@ class App(gr.Server):
     def _save(self, values: Values) -> Values:
         """{run, kind} -> {path, name} of a file, which is kept for an hour."""
         run = self.runs.find(values.get("run"))
-        name, content = self.places[run.part].save(run, str(values.get("kind")))
+        name, content = run.save(str(values.get("kind")))
         return {"path": save_bytes_to_cache(content, name, get_upload_folder()), "name": name}
 
     def _room(self, values: Values) -> Values:
@@ -241,10 +241,10 @@ class App(gr.Server):
             async for run, frame in frames:
                 if frame is None:
                     continue
-                t, s, alpha_bar, _ = run.steps[0][frame.k]
+                t, s, alpha_bar, _ = run.rows[0][frame.k]
                 yield {
                     "index": frame.k,
-                    "steps": len(run.steps[0]),
+                    "steps": len(run.rows[0]),
                     "t": t,
                     "s": s,
                     "alpha_bar": alpha_bar,

@@ -11,6 +11,7 @@ from functools import partial
 
 import ddpm_core
 from ui.lab import Lab
+from ui.pace import Kind
 
 STEPS = 5  # of the measurement
 
@@ -47,7 +48,7 @@ class Warmup:
             self._begin(partial(self._measure, ref), threading.Event())
 
     def _is_timed(self, ref: str) -> bool:
-        return self._lab.models.loaded(ref) is not None and self._lab.pace.seconds(ref, 1) is not None
+        return self._lab.models.loaded(ref) is not None and self._lab.pace.seconds(Kind(ref, 1)) is not None
 
     def _begin(self, work: Callable[[], None], done: threading.Event) -> None:
         threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up").start()
@@ -75,4 +76,4 @@ class Warmup:
                 seconds.append(time.perf_counter())
         if len(seconds) > 1:
             pace = min(now - before for before, now in itertools.pairwise(seconds))
-            self._lab.pace.note(ref, 1, pace, guess=True)
+            self._lab.pace.note(Kind(ref, 1), pace, guess=True)

@@ -46,7 +46,7 @@ class Saved(Protocol):
     @property
     def refs(self) -> Sequence[str]: ...
     @property
-    def steps(self) -> Sequence[Sequence[captions.Row]]: ...
+    def rows(self) -> Sequence[Sequence[captions.Row]]: ...
     @property
     def frames(self) -> Frames: ...
     @property
@@ -132,7 +132,7 @@ def _animated(kind: str) -> Callable[[Saved, Frames, str], bytes]:
 def _csv(run: Saved, frames: Frames, about: str) -> bytes:
     """A row for each lane: what it is, and what each step did."""
     lines = ["lane,name,step,t,s,alpha_bar_t,sigma"]
-    for number, (name, steps) in enumerate(zip(captions.names(run.lanes), run.steps, strict=True)):
+    for number, (name, steps) in enumerate(zip(captions.names(run.lanes), run.rows, strict=True)):
         quoted = name.replace('"', '""')  # a prompt may have any
         for k, (t, s, alpha_bar, sigma) in enumerate(steps):
             lines.append(f'{number},"{quoted}",{k},{t},{s},{alpha_bar!r},{"" if sigma is None else repr(sigma)}')
@@ -152,7 +152,7 @@ def _zip(run: Saved, frames: Frames, about: str) -> bytes:
             if number in run.x_0:  # a run that was stopped has none
                 out.writestr(f"{folder}x_0.npy", _npy(run.x_0[number]))
             for k, images in sorted(kept.items()):
-                s = run.steps[number][k][1]
+                s = run.rows[number][k][1]
                 for seed, image in zip(run.request.seeds, images, strict=True):
                     out.writestr(f"{folder}seed-{seed}/x_{s:04}.png", imaging.png(image, compress_level=1))
     return file.getvalue()
@@ -174,7 +174,7 @@ def _moments(run: Saved, frames: Frames) -> list[tuple[int, list[np.ndarray]]]:
 
     A lane without a picture of that time shows its previous one, or its first one where there is none.
     """
-    times = [(run.steps[number][k][1], number, x) for number, lane in enumerate(frames) for k, x in lane.items()]
+    times = [(run.rows[number][k][1], number, x) for number, lane in enumerate(frames) for k, x in lane.items()]
     now = [lane[min(lane)] for lane in frames if lane]
     moments: dict[int, list[np.ndarray]] = {}
     for s, number, x in sorted(times, key=lambda time: -time[0]):

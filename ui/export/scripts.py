@@ -292,6 +292,25 @@ def picture(name: str, text: str, shape: tuple[int, ...]) -> list[str]:
     ]
 
 
+def rows_head(ref: str, model: ModelSpec, options: dict[str, Any]) -> list[str]:
+    """The first lines of a script that makes rows of pictures. options: of all its chains."""
+    return [
+        "import numpy as np",
+        "from PIL import Image",
+        "",
+        "import ddpm_core",
+        "from ddpm_core.imaging import grid",
+        "",
+        f"model = ddpm_core.load({reference(ref, model)!r})",
+        f"options = {dict(one for one in options.items() if one[1] is not None)!r}",
+    ]
+
+
+def rows_saved(columns: int, name: str) -> str:
+    """Its last line."""
+    return f'Image.fromarray(grid(np.concatenate(rows), {columns}).squeeze()).save("{name}.png")'
+
+
 def _check_is_elsewhere(ref: str, model: ModelSpec) -> None:
     """Raise ValueError for a model whose name is this page's own: its folder is none of a stranger's business."""
     if model.source and ref != model.source.ref:

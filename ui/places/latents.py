@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 import ddpm_core
 from ddpm_core import defaults, imaging
-from ddpm_core.model import Model, ModelSpec, check_pixels
+from ddpm_core.model import Model, ModelSpec
 from ddpm_core.timesteps import chain_length, quarters
 from ui import formats, pixels
 from ui.export import scripts
 from ui.fields import Choice, Picture, Request, Seed, Whole, Wholes, declare
 from ui.jobs import Work
-from ui.lab import Lab
-from ui.offered import named, short_name
-from ui.offers import estimate
-from ui.pictures import LOSSLESS, kept_steps
-from ui.place import Place, Run, Values
-from ui.rows import KINDS, Rows, sent, spread
-from ui.run_settings import CHECKPOINT, ETA, LABEL, STEPS, VARIANCE, Settings
+from ui.pace import Kind
+from ui.place import Place
+from ui.rows import Rows, sent, spread
+from ui.run_settings import CHECKPOINT, ETA, LABEL, STEPS, VARIANCE
 
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
@@ -71,19 +66,15 @@ class Latents(Request):
     eta: float = declare(ETA, 0.0)
 
     @property
-    def chain(self) -> Settings:
-        """The run of a row."""
-        own = {
-            name: getattr(self, name)
-            for name in ("checkpoint", "steps", "variance", "sampler", "label", "seed", "count")
-        }
-        return Settings(**own, eta=self.eta if self.sampler == "ddim" else 0.0)
-
-    @property
     def sources(self) -> tuple[tuple[int, str], ...]:
         """(seed, picture) of the first picture, and of the second where there is one."""
         both = ((self.seed, self.picture), (self.seed_b, self.picture_b))
         return both if self.mode == "interpolate" else both[:1]
+
+    @property
+    def seeds(self) -> range:
+        """Of the columns of a reconstruction."""
+        return range(self.seed, self.seed + self.count)
 
     @property
     def weights(self) -> list[float]:
@@ -94,7 +85,7 @@ class Latents(Request):
     def columns(self) -> list[str]:
         if self.mode == "interpolate":
             return [f"λ {weight:.2f}".rstrip("0").rstrip(".") for weight in self.weights]
-        return [f"seed {seed}" for seed in self.chain.seeds]
+        return [f"seed {seed}" for seed in self.seeds]
 
 
 class LatentsRun(Rows):
@@ -104,57 +95,31 @@ class LatentsRun(Rows):
     "row", when one is done.
     """
 
-    def __init__(self, lab: Lab, request: Latents):
-        super().__init__()
-        self.request = request
-        self.refs = (request.checkpoint,)
-        self.images = request.count
-        self.model: ModelSpec | None = None
-        self.times: tuple[int, ...] = ()
-        self.options: dict[str, Any] = {}  # of ddpm_core.reconstruct, after the seeds
-        self._lab = lab
-        self._evaluations = 0  # of the network on single pictures, all samples and rows together
+    times: tuple[int, ...] = ()
 
-    def prepare(self, models: Sequence[ModelSpec]) -> None:
+    @property
+    def what(self) -> str:
+        return self.request.mode
+
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
         from ddpm_core.latents import check_chains  # here for the start time: see ui/__init__.py
 
         (model,), request = models, self.request
-        check_pixels(model, "this part of the page")
+        self.take(model, "this part of the page", *(picture for _, picture in request.sources))
         T = model.schedule.T
-        self.model, self.times = model, request.times or tuple(quarters(model))
+        self.times = request.times or tuple(quarters(model))
         if max(self.times) > T:
             raise ValueError(f"Times go from 0 to {T} for this checkpoint, got {max(self.times)}")
-        arguments = request.chain.resolved(model).arguments(model)
-        self.options = {name: value for name, value in arguments.items() if name != "seeds"}
         check_chains(model, self.times, **self.options)
-        for _, picture in request.sources:
-            if picture:
-                pixels.from_text(picture, model)
         drawn = sum(not picture for _, picture in request.sources)
-        self._evaluations = (
-            drawn * request.steps + sum(chain_length(model, t, request.steps) for t in self.times) * request.count
-        )
-        self._lab.limits.check_run(self._evaluations, 1, self._lab.models.flop(request.checkpoint) or 0)
-
-    def left(self, done: int = 0) -> float | None:
-        pace = self._lab.pace.seconds(self.request.checkpoint, self.request.count)
-        return pace and pace / self.request.count * (self._evaluations - done)
+        steps = sum(chain_length(model, t, request.steps) for t in self.times)
+        return [(Kind(request.checkpoint, 1), drawn * request.steps), (Kind(request.checkpoint, request.count), steps)]
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
-        (model,), request = models, self.request
-        work.expect(self._evaluations)
-        work.give(
-            {
-                "kind": "plan",
-                "mode": request.mode,
-                "times": self.times,
-                "T": model.schedule.T,
-                "columns": request.columns,
-                "steps": [chain_length(model, t, request.steps) for t in self.times],
-                "size": model.image_size,
-                "pixelated": model.image_size <= LOSSLESS,
-            }
-        )
+        (lent,), request = models, self.request
+        model = self.counted(lent, work)
+        plan = self.plan(model, request.columns, [chain_length(model, t, request.steps) for t in self.times])
+        work.give(plan | {"mode": request.mode, "times": self.times, "T": model.schedule.T, "size": model.image_size})
         sources = [self._source(model, i, work) for i in range(len(request.sources))]
         latents = []
         for row, t in enumerate(self.times):
@@ -176,7 +141,6 @@ class LatentsRun(Rows):
             return picture
         x = None
         for step in ddpm_core.trajectory(model, [seed], **self.options):
-            work.count()
             final = step.s == 0
             x = imaging.to_uint8(step.x)
             if final or step.index % SAMPLES == 0:
@@ -192,97 +156,39 @@ class LatentsRun(Rows):
         if request.mode == "interpolate":
             start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seed] * columns
         else:
-            start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.chain.seeds)
-        steps, x = chain_length(model, t, request.steps), imaging.to_uint8(start)
-        if steps:
-            self.frames[row] = {}
-            kept = kept_steps(steps, model.image_size, columns * len(self.times), model.channels)
-            began, waited = time.perf_counter(), work.waited
-            for step in ddpm_core.trajectory(model, seeds, x_T=start, start=t, **{**self.options, "steps": steps}):
-                work.count(columns)
-                x = imaging.to_uint8(step.x)
-                if step.index in kept:
-                    guess = imaging.to_uint8(step.x0_hat) if step.s else x
-                    self.frames[row][step.index] = guess
-                    work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, "x0": sent(guess)})
-            seconds = time.perf_counter() - began - (work.waited - waited)
-            self._lab.pace.note(request.checkpoint, columns, seconds / steps)
+            start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
+        n = chain_length(model, t, request.steps)
+        if n:
+            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **{**self.options, "steps": n})
+            self.follow(model, row, steps, n, len(self.times), work)
         else:
+            self.rows[row] = x = imaging.to_uint8(start)
             work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
-        self.rows[row] = x
-        work.give({"kind": "row", "row": row, "spread": spread(x)})
+        work.give({"kind": "row", "row": row, "spread": spread(self.rows[row])})
 
-    def log(self) -> dict[str, Any]:
-        request = self.request
-        return {
-            "checkpoint": named(request.checkpoint),
-            "sampler": request.sampler,
-            "steps": request.steps,
-            "images": request.count,
-        }
-
-    # --- Files
-
-    def about(self) -> str:
-        """The settings as JSON. A picture of one's own is only said to be one."""
-        request = self.request
-        names = ("mode", "checkpoint", "steps", "variance", "sampler", "eta", "label", "seed", "seed_b", "count")
-        content: dict[str, Any] = {name: getattr(request, name) for name in names} | {"times": self.times}
-        content["pictures"] = ["own" if text else "sample" for _, text in request.sources]
-        return json.dumps(content, ensure_ascii=False)
+    def script(self) -> str:
+        request, model = self.request, self.model
+        assert model is not None
+        lines = scripts.rows_head(request.checkpoint, model, self.options)
+        if any(picture for _, picture in request.sources):
+            lines[:0] = ["import base64", "import zlib", ""]
+        for name, (seed, picture) in zip("ab", request.sources, strict=False):
+            if picture:
+                lines += scripts.picture(name, picture, (1, model.image_size, model.image_size, model.channels))
+            else:
+                lines += [f"{name} = ddpm_core.sample(model, [{seed}], **options)"]
+        lines += ["rows = []", f"for t in {list(self.times)}:  # of {model.schedule.T}"]
+        lines += [f"    x_t = ddpm_core.encode(model, a, t, [{request.seed}])"]
+        if request.mode == "interpolate":
+            lines += [f"    other = ddpm_core.encode(model, b, t, [{request.seed_b}])"]
+            lines += [f"    weights = np.linspace(0, 1, {request.count}).tolist()"]
+            made = f"interpolate(model, x_t, other, t, weights, {request.seed}, **options)"
+        else:
+            made = f"reconstruct(model, x_t, t, {request.seeds!r}, **options)"
+        lines += [f"    rows.append(ddpm_core.{made})", scripts.rows_saved(request.count, request.mode)]
+        return "\n".join(lines) + "\n"
 
 
 class LatentsPlace(Place):
     forms: ClassVar = {"latents": Latents}
-
-    def request(self, part: str, values: Values) -> LatentsRun:
-        return LatentsRun(self.lab, Latents.check(values))
-
-    def describe(self, computation: LatentsRun) -> Values:
-        """{estimate, seconds, auto, python}"""
-        model = self.lab.models.known(computation.request.checkpoint)
-        python = ""
-        if model:
-            computation.prepare([model])
-            python = scripts.copied(script, computation, model)
-        return estimate(self.lab, computation.refs, computation.left()) | {"python": python}
-
-    def save(self, run: Run, kind: str) -> tuple[str, bytes]:
-        request = run.computation.request
-        return run.computation.save(kind, f"{short_name(request.checkpoint)}-{request.mode}-seed-{request.seed}")
-
-    def initial(self) -> Values:
-        return {"kinds": KINDS}
-
-
-def script(run: LatentsRun, model: ModelSpec) -> str:
-    """A script that repeats the rows with ddpm_core, and saves them as the page does."""
-    request = run.request
-    options = {name: value for name, value in run.options.items() if value is not None}
-    lines = [
-        "import numpy as np",
-        "from PIL import Image",
-        "",
-        "import ddpm_core",
-        "from ddpm_core.imaging import grid",
-        "",
-        f"model = ddpm_core.load({scripts.reference(request.checkpoint, model)!r})",
-        f"options = {options!r}",
-    ]
-    if any(picture for _, picture in request.sources):
-        lines[:0] = ["import base64", "import zlib", ""]
-    for name, (seed, picture) in zip("ab", request.sources, strict=False):
-        if picture:
-            lines += scripts.picture(name, picture, (1, model.image_size, model.image_size, model.channels))
-        else:
-            lines += [f"{name} = ddpm_core.sample(model, [{seed}], **options)"]
-    lines += ["rows = []", f"for t in {list(run.times)}:  # of {model.schedule.T}"]
-    lines += [f"    x_t = ddpm_core.encode(model, a, t, [{request.seed}])"]
-    if request.mode == "interpolate":
-        lines += [f"    other = ddpm_core.encode(model, b, t, [{request.seed_b}])"]
-        lines += [f"    weights = np.linspace(0, 1, {request.count}).tolist()"]
-        lines += [f"    rows.append(ddpm_core.interpolate(model, x_t, other, t, weights, {request.seed}, **options))"]
-    else:
-        lines += [f"    rows.append(ddpm_core.reconstruct(model, x_t, t, {request.chain.seeds!r}, **options))"]
-    lines += [f'Image.fromarray(grid(np.concatenate(rows), {request.count}).squeeze()).save("{request.mode}.png")']
-    return "\n".join(lines) + "\n"
+    computation = LatentsRun

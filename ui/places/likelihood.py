@@ -7,7 +7,6 @@ compiled for each new size of a batch; and its short chains come before the whol
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -26,10 +25,10 @@ from ui import formats, pixels, study
 from ui.captions import HARD
 from ui.export import scripts
 from ui.fields import Choice, Picture, Request, Text, Whole, declare
-from ui.jobs import Work
+from ui.jobs import Computation, Work
 from ui.lab import Lab
-from ui.offered import named, short_name
-from ui.offers import estimate
+from ui.offered import short_name
+from ui.pace import Kind
 from ui.pictures import LOSSLESS, frame_format, uri
 from ui.place import Place, Values
 from ui.run_settings import CHECKPOINT, LABEL, Settings
@@ -102,40 +101,40 @@ class Likelihood(Request):
         return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
 
 
-class LikelihoodRun:
+class LikelihoodRun(Computation):
     """The bound of one picture after another. bound: of all that are done, with the first of `variances`.
 
     Its results, by "kind": "plan" once; "decoding" of the first picture; "early", its bits/dim with each of a few short
     chains; "decoding" of all that are shown; "bits" after every picture.
     """
 
-    images = BATCH
+    bound: BitsPerDim | None = None
 
     def __init__(self, lab: Lab, request: Likelihood):
-        self.request = request
-        self.refs = (request.checkpoint,)
-        self.bound: BitsPerDim | None = None
-        self._lab = lab
-        self._evaluations = 0  # of the network on single pictures
+        super().__init__(lab, request)
+        self.images = BATCH
+        pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
+        self.summary = f"{short_name(request.checkpoint)} · {pictures}"
 
-    def prepare(self, models: Sequence[ModelSpec]) -> None:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
         (model,) = models
         check_pixels(model, "the likelihood")
         self._pictures, self._labels = self.request.pictures(model)
+        self._model = model
         T, n = model.schedule.T, len(self._pictures)
         label_tensor(model, self._labels, n, None)
         chain(model, variances(model)[0], T, "linspace")  # a student has not learned it
-        self._evaluations = n * T + min(n, DECODED) * len(times_of(T)) + sum(lengths(model)[:EARLY])
-        self._lab.limits.check_run(self._evaluations, 1, self._lab.models.flop(self.request.checkpoint) or 0)
+        self._alone, self._together = (Kind(self.request.checkpoint, batch) for batch in (1, BATCH))
+        others = min(n, DECODED) - 1
+        evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])
+        return [(self._alone, len(times_of(T))), (self._together, evaluations / BATCH)]
 
-    def left(self, done: int = 0) -> float | None:
-        pace = self._lab.pace.seconds(self.request.checkpoint, BATCH)
-        return pace and pace / BATCH * (self._evaluations - done)
+    def about(self) -> Values:
+        return {"python": scripts.copied(script, self.request, self._model)}
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
         (model,), images = models, self._pictures
         T = model.schedule.T
-        work.expect(self._evaluations)
         work.give(
             {
                 "kind": "plan",
@@ -152,11 +151,8 @@ class LikelihoodRun:
         others = range(1, min(len(images), DECODED))
         if others:
             self._decode(model, others, len(EIGHTHS), work, rows)
-        began, waited = time.perf_counter(), work.waited
         for i in range(len(images)):
             self._measure(model, i, work)
-            seconds = time.perf_counter() - began - (work.waited - waited)
-            self._lab.pace.note(self.request.checkpoint, BATCH, seconds / (i + 1) / T * BATCH)
 
     def _some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
         """The pictures of these numbers, and their labels."""
@@ -176,7 +172,7 @@ class LikelihoodRun:
                 times[first : first + together],
                 labels,
                 noise=lambda index, x: noise(first + index, x),  # noqa: B023
-                progress=work.counter(),
+                progress=work.counter(self._alone if together == 1 else self._together),
             )
         columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
         format = frame_format(model.image_size, model.channels)
@@ -199,7 +195,7 @@ class LikelihoodRun:
                 "linspace",
                 labels=labels,
                 noise=lambda index, x: noise(T - pairs[index][0], x),  # noqa: B023
-                progress=work.counter(),
+                progress=work.counter(self._together),
             )
             work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
 
@@ -208,14 +204,11 @@ class LikelihoodRun:
         which = range(i, i + 1)
         image, labels = self._some(which)
         one = ddpm_core.bits_per_dim(
-            model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter()
+            model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(self._together)
         )
         self.bound = one if self.bound is None else self.bound.with_images(one)
         found = summary(self.bound, model, self._pictures[: i + 1])
         work.give({"kind": "bits", "done": i + 1, "looks": looks(model, found["chains"]), **found})
-
-    def log(self) -> dict[str, Any]:
-        return {"checkpoint": named(self.request.checkpoint), "images": self.request.count}
 
 
 def variances(model: ModelSpec) -> list[Variance]:
@@ -310,26 +303,11 @@ def _published() -> dict[str, Any]:
 
 class LikelihoodPlace(Place):
     forms: ClassVar = {"likelihood": Likelihood}
+    computation = LikelihoodRun
 
     def __init__(self, lab: Lab):
         super().__init__(lab)
         self.questions = {"study": self._study}
-
-    def request(self, part: str, values: Values) -> LikelihoodRun:
-        return LikelihoodRun(self.lab, Likelihood.check(values))
-
-    def describe(self, computation: LikelihoodRun) -> Values:
-        """{estimate, seconds, auto, summary, python}"""
-        request, python = computation.request, ""
-        pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
-        model = self.lab.models.known(request.checkpoint)
-        if model:
-            computation.prepare([model])
-            python = scripts.copied(script, request, model)
-        return estimate(self.lab, computation.refs, computation.left() if model else None) | {
-            "summary": f"{short_name(request.checkpoint)} · {pictures}",
-            "python": python,
-        }
 
     def initial(self) -> Values:
         return {"studies": not self.lab.public}

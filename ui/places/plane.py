@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -21,11 +21,10 @@ from ddpm_core.names import SHAPES
 from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
 from ui import formats
 from ui.fields import Choice, Field, Number, Picture, Request, Seed, Whole, declare, shown
-from ui.jobs import Work
+from ui.jobs import Computation, Work
 from ui.lab import Lab
-from ui.offers import estimate
-from ui.pace import Pace
-from ui.place import Place, Run, Values
+from ui.pace import Kind, Pace
+from ui.place import Place, Values
 from ui.run_settings import AUTO
 
 if TYPE_CHECKING:
@@ -48,9 +47,8 @@ EVERY = 25  # steps of a training between two chances to stop
 PREVIEW = (300, 20)  # points, and steps of DDIM, of a cloud that shows how far the training is
 PREVIEW_SECONDS = 0.4  # between two of these
 GUESSED = 20  # steps that are timed before the first run
-TRAINING = "plane-training"  # its pace, beside that of each kind of ε
+TRAINING = Kind("plane-training", 3 * 512)  # plane_network.BATCH; a step, forward and back, counts as three
 
-Item = TypeVar("Item")
 Points = tuple[tuple[float, float], ...]
 
 
@@ -213,52 +211,53 @@ class Networks:
                 self._kept.popitem(last=False)
 
 
-class Clouds:
+class Clouds(Computation):
     """Train a network where a lane needs one, then run both lanes together. clouds: x_0 of each lane that is done,
     float32 (cloud, 2).
 
     Its results, by "kind": "plan" once; "training" while a network is trained; "frame" of a lane, from x_T on.
     """
 
-    refs = ()  # its models are made, not loaded
+    kinds = ("csv",)
+    names: Sequence[str] = ()  # of the lanes, once it is prepared
 
     def __init__(self, lab: Lab, request: Plane, networks: Networks):
-        self.request = request
-        self.images = request.cloud
+        self.lab, self.request = lab, request
+        self.refs, self.images = (), request.cloud  # its models are made, not loaded
+        self.steps = {}
         self.clouds: dict[int, np.ndarray] = {}
-        self._lab, self._networks = lab, networks
-        self._work = (0, 0)  # evaluations of a network for single points: to train it, and of the lanes
+        self._networks = networks
 
-    def prepare(self, models: Sequence[ModelSpec]) -> None:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
         from ddpm_core.plane import exact_model
-        from ddpm_core.plane_network import BATCH
 
         request = self.request
         self.mixture = request.mixture()
         self.exact = exact_model(self.mixture)
         self.names = [request.name(lane, self.exact) for lane in request.lanes]
+        self._kinds = [Kind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes]
         to_train = request.trains and self._networks.get(request.network) is None
-        # A step of a training, forward and back, counts as three.
-        self._work = (
-            3 * BATCH * request.training * to_train,
-            request.cloud * sum(lane.steps for lane in request.lanes),
-        )
-        self._lab.limits.check_run(sum(self._work), 1, FLOP)
+        steps = [(kind, lane.steps) for kind, lane in zip(self._kinds, request.lanes, strict=True)]
+        return [(TRAINING, request.training * to_train), *steps]
 
-    def left(self, done: int = 0) -> float:
-        request, pace, (training, sampling) = self.request, self._lab.pace, self._work
-        to_train = request.training * (pace.seconds(TRAINING, 1) or 0) if training else 0
-        to_sample = sum(
-            (pace.seconds(f"plane-{lane.denoiser}", request.cloud) or 0) * lane.steps for lane in request.lanes
-        )
-        trained = min(done, training)
-        return to_train * (1 - trained / max(training, 1)) + to_sample * (1 - (done - trained) / sampling)
+    def flop(self, ref: str) -> float:
+        return FLOP
+
+    def about(self) -> Values:
+        """{estimate, summary, python, data, lanes: their names}"""
+        guess_paces(self.lab.pace)
+        return {
+            "estimate": formats.estimate(self.left({}), "CPU"),  # whatever pictures are computed on
+            "summary": " against ".join(self.names),
+            "python": script(self),
+            "data": self.data,
+            "lanes": self.names,
+        }
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
         from ddpm_core.plane import least_loss
 
         request, exact = self.request, self.exact
-        work.expect(sum(self._work))
         work.give(
             {
                 "kind": "plan",
@@ -279,19 +278,20 @@ class Clouds:
         self._run([exact if lane.denoiser == "exact" or not trained else trained.model for lane in request.lanes], work)
 
     def _train(self, lowest: float, work: Work) -> Trained:
-        from ddpm_core.plane_network import BATCH, training
+        from ddpm_core.plane_network import training
 
         steps, curve, done = self.request.training, [], 0
         reported = float("-inf")
-        reports = training(self.mixture, steps=steps, every=EVERY)
-        for now in timed(reports, self._lab.pace, TRAINING, 1, steps):
-            work.count(3 * BATCH * (now.step - done))
-            done = now.step
-            if done:
+        now = None
+        for now in training(self.mixture, steps=steps, every=EVERY):
+            if now.step:
+                work.count(TRAINING, now.step - done)
+                done = now.step
                 curve.append((done, now.loss))
             if time.perf_counter() - reported > PREVIEW_SECONDS:
                 self._report(curve, lowest, work, now.model)
                 reported = time.perf_counter()
+        assert now is not None
         trained = Trained(now.model, curve)
         self._networks.keep(self.request.network, trained)
         return trained
@@ -308,19 +308,19 @@ class Clouds:
         work.give({"kind": "training", "steps": self.request.training, "curve": list(curve), "least": lowest, "x": x})
 
     def _run(self, models: Sequence[Model], work: Work) -> None:
-        from ddpm_core.plane import cloud, start
+        from ddpm_core import plane
 
         request, lanes = self.request, self.request.lanes
-        x_T = start(request.seed, request.cloud)
+        x_T = plane.start(request.seed, request.cloud)
         for lane in range(len(lanes)):
             self._frame(lane, models[lane], T, x_T.flatten(1).numpy(), work)
         times = [set(request.times(lane, self.exact)) for lane in lanes]
-        runs = []
-        for lane, model in zip(lanes, models, strict=True):
-            steps = cloud(model, request.seed, request.cloud, **request.options(lane, self.exact))
-            runs.append(timed(steps, self._lab.pace, f"plane-{lane.denoiser}", request.cloud, lane.steps))
+        runs = [
+            plane.cloud(model, request.seed, request.cloud, **request.options(lane, self.exact))
+            for lane, model in zip(lanes, models, strict=True)
+        ]
         for lane, step in together(runs):
-            work.count(request.cloud)
+            work.count(self._kinds[lane])
             points = step.x.flatten(1).numpy()
             if step.s in times[lane]:
                 self._frame(lane, models[lane], step.s, points, work)
@@ -343,18 +343,23 @@ class Clouds:
             }
         )
 
-    def log(self) -> dict[str, Any]:
-        return {"checkpoint": "plane", "steps": sum(lane.steps for lane in self.request.lanes), "images": self.images}
-
     @property
     def data(self) -> dict[str, Any]:
         """The mixture as the page draws it."""
         centres = self.mixture.centres.flatten().tolist()
         return {"centres": [round(value, 4) for value in centres], "width": self.mixture.width}
 
+    def save(self, kind: str, about: object) -> tuple[str, bytes]:
+        """The points of both lanes at t = 0."""
+        if kind not in self.kinds or not self.clouds:
+            raise ValueError("There is no finished cloud yet: press Run")
+        rows = [f"{'AB'[lane]},{x!r},{y!r}" for lane, cloud in sorted(self.clouds.items()) for x, y in cloud.tolist()]
+        return f"{self.request.shape}-seed-{self.request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
+
 
 class PlanePlace(Place):
     forms: ClassVar = {"plane": Plane}
+    computation = Clouds
 
     def __init__(self, lab: Lab):
         super().__init__(lab)
@@ -363,37 +368,15 @@ class PlanePlace(Place):
     def request(self, part: str, values: Values) -> Clouds:
         return Clouds(self.lab, Plane.check(values), self._networks)
 
-    def describe(self, computation: Clouds) -> Values:
-        """{estimate, seconds, auto, summary, python, data, lanes: their names}"""
-        computation.prepare([])
-        guess_paces(self.lab.pace)
-        about = estimate(self.lab, (), computation.left())
-        return about | {
-            "estimate": formats.estimate(about["seconds"], "CPU"),  # whatever pictures are computed on
-            "summary": " against ".join(computation.names),
-            "python": script(computation),
-            "data": computation.data,
-            "lanes": computation.names,
-        }
-
-    def save(self, run: Run, kind: str) -> tuple[str, bytes]:
-        """The points of both lanes at t = 0."""
-        clouds: dict[int, np.ndarray] = run.computation.clouds
-        if kind != "csv" or not clouds:
-            raise ValueError("There is no finished cloud yet: press Run")
-        rows = [f"{'AB'[lane]},{x!r},{y!r}" for lane, cloud in sorted(clouds.items()) for x, y in cloud.tolist()]
-        request = run.computation.request
-        return f"{request.shape}-seed-{request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
-
     def initial(self) -> Values:
-        return {"kinds": ["csv"], "DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
+        return super().initial() | {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
 
 
 def guess_paces(pace: Pace) -> None:
     """Time a few steps of everything, once, so that the first visitor, too, is told how long a run takes."""
     from ddpm_core import plane, plane_network
 
-    if pace.seconds(TRAINING, 1) is not None:
+    if pace.seconds(TRAINING) is not None:
         return
     mixture = plane.shape("ring")
     reports = plane_network.training(mixture, steps=GUESSED, every=GUESSED // 2)
@@ -401,24 +384,12 @@ def guess_paces(pace: Pace) -> None:
         next(reports)  # the first half is slower, as torch prepares itself
     began = time.perf_counter()
     trained = next(reports).model
-    pace.note(TRAINING, 1, (time.perf_counter() - began) / (GUESSED // 2), guess=True)
+    pace.note(TRAINING, (time.perf_counter() - began) / (GUESSED // 2), guess=True)
     for denoiser, model in (("exact", plane.exact_model(mixture)), ("trained", trained)):
         for _ in range(2):
             began = time.perf_counter()
             list(plane.cloud(model, 0, 1000, steps=GUESSED // 2))
-        pace.note(f"plane-{denoiser}", 1000, (time.perf_counter() - began) / (GUESSED // 2), guess=True)
-
-
-def timed(items: Iterator[Item], pace: Pace, name: str, batch: int, steps: int) -> Iterator[Item]:
-    """The same items. Their pace is noted when they end: others may compute in between, which does not count."""
-    seconds = 0.0
-    while True:
-        began = time.perf_counter()
-        item = next(items, None)
-        seconds += time.perf_counter() - began
-        if item is None:
-            return pace.note(name, batch, seconds / steps)
-        yield item
+        pace.note(Kind(f"plane-{denoiser}", 1000), (time.perf_counter() - began) / (GUESSED // 2), guess=True)
 
 
 def together(runs: Sequence[Iterator[Step]]) -> Iterator[tuple[int, Step]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,18 +12,16 @@ import numpy as np
 
 import ddpm_core
 from ddpm_core import defaults, imaging
-from ddpm_core.model import Model, ModelSpec, check_pixels
+from ddpm_core.model import Model, ModelSpec
 from ui import pixels
 from ui.export import scripts
 from ui.fields import Choice, Picture, Request, Seed, Whole, declare
 from ui.jobs import Work
-from ui.lab import Lab
-from ui.offered import named, short_name
-from ui.offers import estimate
-from ui.pictures import LOSSLESS, kept_steps, uri
-from ui.place import Place, Run, Values
-from ui.rows import KINDS, Rows, sent, spread
-from ui.run_settings import CHECKPOINT, LABEL, SAMPLER, STEPS, Settings
+from ui.pace import Kind
+from ui.pictures import uri
+from ui.place import Place
+from ui.rows import GRADIENT, Rows, sent, spread
+from ui.run_settings import CHECKPOINT, LABEL, SAMPLER, STEPS
 
 if TYPE_CHECKING:
     from ddpm_core.restore import Measurement
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
 GRID = 32  # cells a side that the brush hides, whatever the model's size
 SHRUNK = 4  # times
 BLUR = 2  # pixels of standard deviation
-GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on a CPU
 TASKS = {"mask": "Erased", "downsample": "Small", "grey": "No colour", "blur": "Blurred"}
 METHODS = {"ddnm": "DDNM", "replacement": "Replacement", "repaint": "RePaint", "pigdm": "ΠGDM", "dps": "DPS"}
 MEANINGS = {
@@ -123,82 +118,38 @@ class Repair(Request):
         return restore.blur(restore.gaussian_kernel(BLUR, size), size)
 
 
-class Counted:
-    """A network that counts what it does as work."""
-
-    def __init__(self, network: Any, work: Work):
-        self._network, self._work, self.device = network, work, network.device
-
-    def __call__(self, x: Any, *conditions: Any) -> Any:
-        output = self._network(x, *conditions)
-        self._work.count(len(x))
-        return output
-
-    def with_gradients(self, x: Any, *conditions: Any) -> Any:
-        output = self._network.with_gradients(x, *conditions)
-        self._work.count(GRADIENT * len(x))
-        return output
-
-
 class RepairRun(Rows):
     """Its results, by "kind": "plan" once; "source", the picture and then what is left; "step" of a row, which is a
     method; "map" and "row", when one is done."""
 
-    def __init__(self, lab: Lab, request: Repair):
-        super().__init__()
-        self.request = request
-        self.refs = (request.checkpoint,)
-        self.images = request.count
-        self.options: dict[str, Any] = {}  # of ddpm_core.sample and restore, after the seeds
-        self._lab = lab
-        self._work = 0  # plain evaluations of single pictures
+    restores = True
 
-    def evaluations(self, method: str) -> int:
-        """Of each completion, as many plain ones as take the same time."""
-        from ddpm_core import restore
+    @property
+    def what(self) -> str:
+        return self.request.task
 
-        found = restore.METHODS[method]  # pyright: ignore[reportArgumentType]
-        return self.request.steps * (GRADIENT if method in GRADIENTS else getattr(found, "rounds", 1))
-
-    def prepare(self, models: Sequence[ModelSpec]) -> None:
-        from ddpm_core import restore
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+        from ddpm_core import restore  # here for the start time: see ui/__init__.py
         from ddpm_core.runs import SamplerSettings
 
         (model,), request = models, self.request
-        check_pixels(model, "restoration")
-        shared = ("checkpoint", "steps", "seed", "label", "sampler")
-        chain = Settings(variance="beta_tilde", **{name: getattr(request, name) for name in shared}).resolved(model)
+        chain = self.take(model, "restoration", request.picture)
         steps = SamplerSettings(**chain.sampling).chain(model)
-        self.options = {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
         task: Any = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
-        for method in request.methods:
-            restore.METHODS[method].check(task)  # pyright: ignore[reportArgumentType]
-        if request.picture:
-            pixels.from_text(request.picture, model)
-        self._work = sum(map(self.evaluations, request.methods)) * request.count
-        self._work += 0 if request.picture else request.steps
-        self._lab.limits.check_run(self._work, 1, self._lab.models.flop(request.checkpoint) or 0)
-
-    def left(self, done: int = 0) -> float | None:
-        pace = self._lab.pace.seconds(self.request.checkpoint, self.request.count)
-        return pace and pace / self.request.count * (self._work - done)
+        evaluations = 0  # of each completion, as many plain ones as take the same time
+        for name in request.methods:
+            method = restore.METHODS[name]
+            method.check(task)
+            evaluations += request.steps * (GRADIENT if name in GRADIENTS else getattr(method, "rounds", 1))
+        drawn = 0 if request.picture else request.steps
+        return [(Kind(request.checkpoint, 1), drawn), (Kind(request.checkpoint, request.count), evaluations)]
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
         (lent,), request = models, self.request
-        model = replace(lent, network=Counted(lent.network, work))
-        work.expect(self._work)
+        model = self.counted(lent, work)
         titles = [METHODS[method] for method in request.methods]
-        work.give(
-            {
-                "kind": "plan",
-                "titles": titles,
-                "sources": ["The picture", "What is left, y"],
-                "what": "completions",
-                "columns": [f"seed {seed}" for seed in request.seeds],
-                "steps": [request.steps] * len(titles),
-                "pixelated": model.image_size <= LOSSLESS,
-            }
-        )
+        plan = self.plan(model, [f"seed {seed}" for seed in request.seeds], [request.steps] * len(titles))
+        work.give(plan | {"titles": titles, "sources": ["The picture", "What is left, y"], "what": "completions"})
         if request.picture:
             picture = pixels.from_text(request.picture, model)
         else:
@@ -213,38 +164,40 @@ class RepairRun(Rows):
     def _row(self, model: Model, row: int, method: Any, y: Any, measurement: Measurement, work: Work) -> None:
         from ddpm_core.restore import restore
 
-        request, step = self.request, None
-        self.frames[row] = {}
-        kept = kept_steps(request.steps, model.image_size, request.count * len(request.methods), model.channels)
-        began, waited = time.perf_counter(), work.waited
-        for step in restore(model, y, measurement, method, request.seeds, **self.options):
-            if step.index in kept:
-                x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
-                self.frames[row][step.index] = guess if step.s else x
-                work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, "x": sent(x), "x0": sent(guess)})
-        assert step is not None  # there is at least one
-        seconds = time.perf_counter() - began - (work.waited - waited)
-        if method not in GRADIENTS:
-            self._lab.pace.note(request.checkpoint, request.count, seconds / self.evaluations(method))
-        self.rows[row] = images = imaging.to_uint8(step.x)
+        request = self.request
+        steps = restore(model, y, measurement, method, request.seeds, **self.options)
+        last = self.follow(model, row, steps, request.steps, len(request.methods), work)
+        images = self.rows[row]
         differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
         work.give({"kind": "map", "row": row, "x": [uri(differ[None, ..., None], "png")]})
-        gap = 127.5 * (measurement(step.x) - y).square().mean().sqrt().item()
+        gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
         work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
 
-    def log(self) -> dict[str, Any]:
-        request = self.request
-        about = {"checkpoint": named(request.checkpoint), "sampler": request.sampler}
-        return about | {"steps": request.steps, "images": request.count}
-
-    def about(self) -> str:
-        """The settings as JSON. A picture of one's own is only said to be one."""
-        request = self.request
-        names = ("checkpoint", "task", "steps", "sampler", "label", "seed", "count")
-        content = {name: getattr(request, name) for name in names} | {"methods": request.methods}
+    def script(self) -> str:
+        request, model = self.request, self.model
+        assert model is not None
+        size = model.image_size
+        lines = scripts.rows_head(request.checkpoint, model, self.options)
+        lines.insert(4, "from ddpm_core import restore")
+        if request.picture or request.task == "mask":
+            lines[:0] = ["import base64", "import zlib", ""]
+        if request.picture:
+            lines += scripts.picture("picture", request.picture, (1, size, size, model.channels))
+        else:
+            lines += [f"picture = ddpm_core.sample(model, [{request.seed}], **options)"]
         if request.task == "mask":
-            content["hidden"] = Repair.kinds()["hidden"].write(request.hidden)
-        return json.dumps(content | {"picture": "own" if request.picture else "sample"}, ensure_ascii=False)
+            lines += scripts.picture("known", pixels.to_text(request.known(size).astype(np.uint8)), (size, size))
+        made = {
+            "mask": "mask(known)",
+            "blur": f"blur(restore.gaussian_kernel({BLUR}, {size}), {size})",
+            "grey": f"grey(channels={model.channels})",
+            "downsample": f"downsample({SHRUNK})",
+        }
+        lines += [f"A = restore.{made[request.task]}", "y, rows = A(ddpm_core.from_uint8(picture)), []"]
+        lines += [f"for method in {request.methods!r}:"]
+        lines += [f"    *_, last = restore.restore(model, y, A, method, {request.seeds!r}, **options)"]
+        lines += ["    rows.append(ddpm_core.to_uint8(last.x))", scripts.rows_saved(request.count, request.task)]
+        return "\n".join(lines) + "\n"
 
 
 def _whole(y: np.ndarray, model: ModelSpec) -> np.ndarray:
@@ -255,52 +208,5 @@ def _whole(y: np.ndarray, model: ModelSpec) -> np.ndarray:
 
 
 class RepairPlace(Place):
-    forms: ClassVar[Mapping[str, type[Request]]] = {"repair": Repair}
-
-    def request(self, part: str, values: Values) -> RepairRun:
-        return RepairRun(self.lab, Repair.check(values))
-
-    def describe(self, computation: RepairRun) -> Values:
-        """{estimate, seconds, auto, python}"""
-        model, python = self.lab.models.known(computation.request.checkpoint), ""
-        if model:
-            computation.prepare([model])
-            python = scripts.copied(script, computation, model)
-        return estimate(self.lab, computation.refs, computation.left()) | {"python": python}
-
-    def save(self, run: Run, kind: str) -> tuple[str, bytes]:
-        request = run.computation.request
-        return run.computation.save(kind, f"{short_name(request.checkpoint)}-{request.task}-seed-{request.seed}")
-
-    def initial(self) -> Values:
-        return {"kinds": KINDS}
-
-
-def script(run: RepairRun, model: ModelSpec) -> str:
-    """A script that repeats the completions with ddpm_core, and saves them as the page does."""
-    request, size = run.request, model.image_size
-    options = {name: value for name, value in run.options.items() if value is not None}
-    lines = ["from PIL import Image", "", "import ddpm_core", "from ddpm_core import restore"]
-    lines += ["from ddpm_core.imaging import grid", ""]
-    lines += [f"model = ddpm_core.load({scripts.reference(request.checkpoint, model)!r})", f"options = {options!r}"]
-    imports = ["import numpy as np"]
-    if request.picture:
-        lines += scripts.picture("picture", request.picture, (1, size, size, model.channels))
-    else:
-        lines += [f"picture = ddpm_core.sample(model, [{request.seed}], **options)"]
-    if request.task == "mask":
-        lines += scripts.picture("known", pixels.to_text(request.known(size).astype(np.uint8)), (size, size))
-        lines += ["A = restore.mask(known)"]
-    elif request.task == "blur":
-        lines += [f"A = restore.blur(restore.gaussian_kernel({BLUR}, {size}), {size})"]
-    else:
-        lines += [
-            f"A = restore.{request.task}({SHRUNK if request.task == 'downsample' else f'channels={model.channels}'})"
-        ]
-    if request.picture or request.task == "mask":
-        imports = ["import base64", "import zlib", "", *imports]
-    lines += ["y, rows = A(ddpm_core.from_uint8(picture)), []", f"for method in {request.methods!r}:"]
-    lines += [f"    *_, last = restore.restore(model, y, A, method, {request.seeds!r}, **options)"]
-    lines += ["    rows.append(ddpm_core.to_uint8(last.x))"]
-    lines += [f'Image.fromarray(grid(np.concatenate(rows), {request.count}).squeeze()).save("{request.task}.png")']
-    return "\n".join([*imports, *lines]) + "\n"
+    forms: ClassVar = {"repair": Repair}
+    computation = RepairRun

@@ -5,7 +5,6 @@ Each is a request; `Sampling` resolves it once into a plan, and the plan is what
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,13 +19,12 @@ from ui import captions, zero
 from ui.captions import Row
 from ui.export import files, scripts
 from ui.fields import Choice, Switch, Whole, Wholes, declare
-from ui.jobs import Work
+from ui.jobs import Computation, Work
 from ui.lab import Lab
-from ui.offered import named
-from ui.offers import estimate, samplers, step_limits, variances
-from ui.pace import Stopwatch
+from ui.offers import samplers, step_limits, variances
+from ui.pace import Kind
 from ui.pictures import LOSSLESS, frame_format, kept_steps, uri
-from ui.place import Place, Run, Values
+from ui.place import Place, Values
 from ui.run_settings import CHECKPOINT, ETA, GUIDANCE, LANE, PROMPT, SAMPLER, SPACING, STEPS, VARIANCE, Settings
 
 if TYPE_CHECKING:
@@ -116,31 +114,34 @@ class Frame:
     attention: np.ndarray | None = None
 
 
-class Sampling:
+class Sampling(Computation):
     """The computation of a request. Once prepared, `lanes` are resolved and `steps` are theirs.
 
     frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
     words: of the prompt of one lane, with the numbers of their tokens, once it computes.
     """
 
+    kinds = tuple(files.KINDS)
+
     def __init__(self, lab: Lab, request: Settings):
-        self.request = request
+        super().__init__(lab, request)
         self.lanes = request.lanes()
         self.refs = tuple(dict.fromkeys(lane.checkpoint for lane in self.lanes))
         self.images = request.count * len(self.lanes)
         self.models: list[ModelSpec] = []  # of each lane
-        self.steps: list[list[Row]] = []
+        self.rows: list[list[Row]] = []  # the steps of each lane
         self.caption = ""
         self.words: list[tuple[str, tuple[int, ...]]] = []
         self.frames: list[dict[int, np.ndarray]] = []
         self.x_0: dict[int, np.ndarray] = {}
-        self._lab = lab
         self._attention = False
         self._arguments: list[dict[str, Any]] = []
-        self._done: list[int] = []
 
-    def prepare(self, models: Sequence[ModelSpec]) -> None:
-        """Resolve the lanes. Raises ValueError for what the models can't do, and Refused for too much work."""
+    @property
+    def summary(self) -> str:
+        return captions.summary(self.lanes)
+
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
         found = dict(zip(self.refs, models, strict=True))
         if isinstance(self.request, Grid):
             self.lanes = tuple(lane for lane in self.lanes if _has(found[lane.checkpoint], lane))
@@ -165,36 +166,26 @@ class Sampling:
                 steps.append(captions.rows(resolved[-1], own))
             except ValueError as error:
                 raise ValueError(f"Lane B: {error}" if number and len(self.lanes) == 2 else error) from None
-        self.lanes, self._arguments, self.steps = tuple(resolved), arguments, steps
+        self.lanes, self._arguments, self.rows = tuple(resolved), arguments, steps
         self.caption = captions.caption(self.lanes, self.models, steps)
-        total = sum(lane.steps for lane in self.lanes)
-        flop = sum(lane.steps * (self._lab.models.flop(lane.checkpoint) or 0) for lane in self.lanes) / total
-        self._attention = bool(getattr(self.request, "attention", False) and model.words)
-        self._lab.limits.check_run(total, max(map(self._batch, self.lanes)), flop)
-        self._done = [0] * len(self.lanes)
         self.frames = [{} for _ in self.lanes]
-
-    def _batch(self, lane: Settings) -> int:
-        """Images per step that the network evaluates."""
-        return lane.batch + (lane.count if self._attention else 0)
-
-    def left(self, done: int = 0) -> float | None:
-        """Lanes of one checkpoint share evaluations; those of two take their times one after the other."""
+        self._attention = bool(getattr(self.request, "attention", False) and model.words)
         refs = [lane.checkpoint for lane in self.lanes]
-        seconds = 0.0
-        for i, lane in enumerate(self.lanes):
-            pace = self._lab.pace.seconds(lane.checkpoint, self._batch(lane), refs.count(lane.checkpoint))
-            if pace is None:
-                return None
-            seconds += pace * (lane.steps - (self._done[i] if self._done else 0))
-        return seconds
+        more = self.request.count if self._attention else 0
+        self._kinds = [Kind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in self.lanes]
+        return [(kind, lane.steps) for kind, lane in zip(self._kinds, self.lanes, strict=True)]
+
+    def about(self) -> Values:
+        """{caption, spacing, python, diffusers, why}"""
+        found = {"caption": self.caption, "spacing": self.lanes[0].spacing or "its own"}
+        return found | scripts.for_run(self.lanes, self.models, self.rows)
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
         by_ref = dict(zip(self.refs, models, strict=True))
         loaded = [by_ref[lane.checkpoint] for lane in self.lanes]
         shared = {name: self._arguments[0][name] for name in ("seeds", "clip")}
         own = [{name: value for name, value in lane.items() if name not in shared} for lane in self._arguments]
-        flop = max(self._lab.models.flop(ref) or 0 for ref in self.refs) if zero.is_here() else 0.0
+        flop = max(map(self.flop, self.refs)) if zero.is_here() else 0.0
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in self.lanes]
@@ -202,15 +193,8 @@ class Sampling:
             self.words = loaded[0].text.words(self.lanes[0].prompt)
         if self._attention:
             shared["attention"] = True
-        work.expect(sum(lane.steps for lane in self.lanes))
         work.give(self)  # the plan
-        refs = [lane.checkpoint for lane in self.lanes]
-        watches = {
-            ref: Stopwatch(self._lab.pace, ref, self._batch(self.lanes[0]), refs.count(ref)) for ref in self.refs
-        }
-        before = time.perf_counter()
         for i, step in zero.side_by_side(loaded, own, shared, flop, work.notify):
-            self._done[i] = step.index + 1
             if step.index in kept[i]:
                 sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
                 frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=self._maps(step))
@@ -218,9 +202,7 @@ class Sampling:
                 work.give(frame)
             if step.s == 0:
                 self.x_0[i] = step.x.float().cpu().numpy()
-            watches[refs[i]].note(time.perf_counter() - before)
-            work.count()
-            before = time.perf_counter()  # others may have computed meanwhile
+            work.count(self._kinds[i])
 
     def _maps(self, step: Step) -> np.ndarray | None:
         """`Frame.attention`."""
@@ -231,27 +213,20 @@ class Sampling:
         return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
     def log(self) -> dict[str, Any]:
-        first = self.lanes[0]
-        steps = sum(lane.steps for lane in self.lanes)
-        return {
-            "checkpoint": named(first.checkpoint),
-            "sampler": first.sampler,
-            "steps": steps,
-            "images": first.count,
-            "lanes": len(self.lanes),
-        }
+        return super().log() | {"images": self.request.count, "lanes": len(self.lanes)}
 
     # --- For files, and for the page
 
     @property
     def bytes(self) -> int:
-        """Of memory, for what can be saved."""
         kept = [x for lane in list(self.frames) for x in list(lane.values())]
         return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
 
     def forget(self) -> None:
-        """Keep nothing to save."""
         self.frames, self.x_0 = [{} for _ in self.lanes], {}
+
+    def save(self, kind: str, about: files.About) -> tuple[str, bytes]:
+        return files.save(self, kind, about)
 
     def shown(self, result: Sampling | Frame) -> dict[str, Any]:
         """A result as the page gets it: kind "plan" once, then "frame"."""
@@ -271,7 +246,7 @@ class Sampling:
         model, lanes = self.models[0], self.lanes
         return {
             "kind": "plan",
-            "title": captions.summary(lanes),
+            "title": self.summary,
             "size": model.picture_size,
             "latent": model.image_size if model.latent else 0,
             "words": [word for word, _ in self.words],
@@ -281,7 +256,7 @@ class Sampling:
             "T": max(one.schedule.T for one in self.models),
             "lanes": [
                 {"name": name, "steps": steps, "settings": {key: getattr(lane, key) for key in LANE}}
-                for name, steps, lane in zip(captions.names(lanes), self.steps, lanes, strict=True)
+                for name, steps, lane in zip(captions.names(lanes), self.rows, lanes, strict=True)
             ],
             "caption": self.caption,
         }
@@ -315,29 +290,4 @@ class SamplingPlace(Place):
     """Watch, Compare and Grid."""
 
     forms = REQUESTS
-
-    def request(self, part: str, values: Values) -> Sampling:
-        return Sampling(self.lab, REQUESTS[part].check(values))
-
-    def describe(self, computation: Sampling) -> Values:
-        """{estimate, seconds, auto, summary}, and for models whose files are here {caption, spacing, python, diffusers,
-        why}.
-        """
-        known = [self.lab.models.known(ref) for ref in computation.refs]
-        specs = [spec for spec in known if spec]
-        about: Values = {"summary": captions.summary(computation.lanes)}
-        if len(specs) == len(known):
-            computation.prepare(specs)
-            lanes, models, steps = computation.lanes, computation.models, computation.steps
-            about |= {"caption": computation.caption, "spacing": lanes[0].spacing or "its own"}
-            about |= scripts.for_run(lanes, models, steps)
-        return about | estimate(self.lab, computation.refs, computation.left())
-
-    def shown(self, computation: Sampling, result: Sampling | Frame) -> Values:
-        return computation.shown(result)
-
-    def save(self, run: Run, kind: str) -> tuple[str, bytes]:
-        return files.save(run.computation, kind, run.about)
-
-    def initial(self) -> Values:
-        return {"kinds": list(files.KINDS)}
+    computation = Sampling
