@@ -110,7 +110,7 @@ TRAINING = ("ui.places.training", "ui.training")
 SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
 SERVER = ("gradio", "fastapi", "starlette", "ui.server", "ui.web", "ui.gate", "ui.listeners")
 SAMPLING = ("ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
-RUNS = ("ui.jobs", "ui.turns", "ui.forecast", "ui.counts", "ui.pace", "ui.limits", "ui.lent")
+RUNS = ("ui.jobs", "ui.turns", "ui.counts", "ui.pace", "ui.limits", "ui.lent")
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")

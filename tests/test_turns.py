@@ -3,10 +3,10 @@
 import math
 import threading
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
 
-from ui.forecast import Outlook, RemainingWork, forecast
 from ui.turns import SLICE, Full, Turns
 
 
@@ -256,52 +256,42 @@ def test_who_has_not_asked_for_a_turn_has_no_outlook():
 # --- Forecasts
 
 
-def anybody(active):
-    return lambda work, others: len(others) < active
+def outlooks(works, active):
+    """Of runs with so many seconds of work, of which the first one has its turn."""
+    line = Turns(active=active, clock=Clock())
+    with ExitStack() as stack:
+        places = [stack.enter_context(line.join(Holder())) for _ in works]
+        for place, work in zip(places, works, strict=True):
+            place.work = work
+            place.ask()
+        return [place.outlook() for place in places]
 
 
 def test_equal_shares_end_when_the_theory_says():
     """Processor sharing: of works 1, 2 and 4 the ends are 3, 5 and 7."""
-    works = [RemainingWork("a", 4.0, SLICE), RemainingWork("b", 1.0, SLICE), RemainingWork("c", 2.0, SLICE)]
-    assert forecast(works, [], anybody(3)) == [(0, 7), (0, 3), (0, 5)]
+    line = Turns(active=3, clock=Clock())
+    with line.join(Holder()) as a, line.join(Holder()) as b, line.join(Holder()) as c:
+        for place, work in ((a, 4.0), (b, 1.0), (c, 2.0)):
+            place.work = work
+            place.ask()
+        for place in (a, b):
+            line.clock.now += SLICE
+            place.ask()
+        assert [place.outlook().end for place in (a, b, c)] == [7, 3, 5]
 
 
 def test_a_place_that_comes_free_is_taken():
-    """One at a time: first come, first served."""
-    times = forecast(
-        [RemainingWork("a", 4.0, SLICE)], [RemainingWork("b", 2.0, SLICE), RemainingWork("c", 1.0, SLICE)], anybody(1)
-    )
-    assert times == [(0, 4), (4, 6), (6, 7)]
-
-
-def test_a_visitors_second_run_begins_when_the_first_has_ended():
-    times = forecast(
-        [RemainingWork("a", 4.0, SLICE)], [RemainingWork("a", 2.0, SLICE), RemainingWork("b", 1.0, SLICE)], anybody(2)
-    )
-    assert times == [(0, 5), (5, 7), (0, 2)]
+    """One at a time: first come, first served. Two at a time: 4 and 1 s share two, then 3 and 2 share four."""
+    assert [outlook.start for outlook in outlooks([4.0, 2.0, 1.0], 1)] == [0, 4, 6]
+    assert [outlook.start for outlook in outlooks([4.0, 1.0, 2.0, 9.0], 2)][2:] == [2, 6]
 
 
 def test_who_begins_at_once_waits_for_the_turns_before():
-    """For the rest of the turn under way, and of a run with long steps for a whole step."""
-    works = [RemainingWork("b", 9.0, 2.0), RemainingWork("c", 0.25, SLICE), RemainingWork("d", 9.0, SLICE)]
-    times = forecast([RemainingWork("a", 9.0, SLICE)], works, anybody(4), rest=0.125)
-    assert [start for start, _ in times] == [0, 0.125, 2.125, 2.375]
+    """For the rest of the turn under way, and of a run with little work for no more than that."""
+    assert [outlook.start for outlook in outlooks([9.0, 9.0, 0.25, 9.0], 4)] == [0, SLICE, 2 * SLICE, 2 * SLICE + 0.25]
 
 
 def test_what_is_not_known_makes_the_rest_unknown_only_where_it_matters():
-    times = forecast(
-        [RemainingWork("a", math.inf, SLICE), RemainingWork("b", 1.0, SLICE)],
-        [RemainingWork("c", 1.0, SLICE), RemainingWork("d", 1.0, SLICE)],
-        anybody(2),
-    )
-    assert times == [(0, math.inf), (0, 2), (2, 4), (4, 6)]
-    times = forecast([RemainingWork("a", math.inf, SLICE)], [RemainingWork("b", 1.0, SLICE)], anybody(1))
-    assert times == [(0, math.inf), (math.inf, math.inf)]
-
-
-def test_an_outlook_has_no_infinite_seconds():
-    line = Turns(active=1, clock=Clock())
-    with line.join(Holder()) as first, line.join(Holder()) as second:
-        first.take()
-        second.ask()
-        assert second.outlook() == Outlook(False, 0, 1, None, None, first.who)
+    assert [outlook.start for outlook in outlooks([math.inf, 1.0, 1.0, 1.0], 2)][2:] == [2, 4]
+    first, second = outlooks([math.inf, 1.0], 1)
+    assert (first.end, second.start) == (None, None)

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import formats
-from ui.forecast import Outlook
 from ui.lent import LentNetwork, lend
 from ui.limits import Refused
 from ui.models import Loading, revision
 from ui.offered import named, short_name
 from ui.pace import Kind, Stopwatch
-from ui.turns import Seat
+from ui.turns import Outlook, Seat
 
 if TYPE_CHECKING:
     from ddpm_core.model import Model, ModelSpec

@@ -7,17 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from ui.forecast import Outlook, RemainingWork, forecast
 from ui.limits import Refused
 
 SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
 ACTIVE = 8  # runs that take turns
 QUEUE = 44  # runs that wait for one of these to end
 SHORT = 10.0  # seconds of work: a quarter of the places is kept for runs that need no more than that
-REFRESH = 0.5  # seconds after which who waits looks whether it was stopped, and forecasts are made anew
+REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
 
 
 class Member(Protocol):
@@ -32,6 +32,23 @@ class Full(Refused):
 
     def __init__(self, sentence: str, line: Turns):
         super().__init__(f"{sentence} (limit: waiting_runs = {line.queue})", "waiting_runs")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run can expect, if nobody comes or leaves.
+
+    begun: whether it has had a turn. before: of a run that has not, how many begin before it. sharers: others that
+    have had one. start, end: seconds until its first turn, and of a run that has had one until its end, None where that
+    is not known. holder: whose turn it is.
+    """
+
+    begun: bool
+    before: int
+    sharers: int
+    start: float | None
+    end: float | None
+    holder: object | None
 
 
 class Seat:
@@ -107,7 +124,6 @@ class Turns:
         self._used: dict[Hashable, float] = {}  # seconds of each visitor
         self._level = 0.0  # the least that a visitor has used who takes turns; it only grows
         self._tickets = count()
-        self._forecast: tuple[float, dict[Seat, Outlook]] | None = None  # when it was made; of all that are ready
         self._changed = threading.Condition()
 
     @contextmanager
@@ -176,7 +192,6 @@ class Turns:
         with self._changed:
             self._end_turn(place)
             place.ready, place.ticket = True, next(self._tickets)
-            self._forecast = None
             self._give_turn()
 
     def _is_over(self, place: Seat) -> bool:
@@ -193,7 +208,6 @@ class Turns:
         with self._changed:
             self._end_turn(place)
             self._places.remove(place)
-            self._forecast = None
             self._raise_level()
             here = {other.visitor for other in self._places}
             self._used = {who: used for who, used in self._used.items() if who in here or used > self._level}
@@ -223,7 +237,7 @@ class Turns:
             return
         place.begun, place.ready, place.slice = True, False, SLICE
         place.since = place.charged = self.clock()
-        self._holder, self._forecast = place, None
+        self._holder = place
         place.wake()
 
     def _admit(self) -> None:
@@ -269,26 +283,32 @@ class Turns:
 
     def _outlook(self, place: Seat) -> Outlook | None:
         with self._changed:
-            now = self.clock()
-            if self._forecast is None or now - self._forecast[0] >= REFRESH:
-                self._forecast = now, self._make_forecast()
-            return self._forecast[1].get(place)
+            begun = [one for one in self._admitted() if one.begun]
+            coming = sorted((one for one in self._admitted() if not one.begun), key=self._order) + self._waiting()
+            if not place.begun and place not in coming:
+                return None
+            before = [] if place.begun else coming[: coming.index(place)]
+            sharers, holder = len(begun) - place.begun, self._holder and self._holder.who
+            if place.begun:  # processor sharing: each of the others computes as much meanwhile, or all that it needs
+                end = sum(min(one.work, place.work) for one in (begun + coming)[: self.active])
+                return Outlook(True, 0, sharers, 0.0, _finite(end), holder)
+            return Outlook(False, len(before), sharers, _finite(self._start(begun, before)), None, holder)
 
-    def _make_forecast(self) -> dict[Seat, Outlook]:
-        admitted = self._admitted()
-        begun = [place for place in admitted if place.begun]
-        coming = sorted((place for place in admitted if not place.begun), key=self._order) + self._waiting()
-        works = [[RemainingWork(p.visitor, p.work, max(SLICE, p.step)) for p in group] for group in (begun, coming)]
-        holder, rest = None, 0.0
-        if self._holder:
-            turn = min(self._holder.work, max(self._holder.slice, self._holder.step))
-            holder, rest = self._holder.who, max(0.0, turn - (self.clock() - self._holder.since))
-        times = forecast(*works, may_begin=self._may_begin, rest=rest)
-        outlooks = {}
-        for i, (place, (start, end)) in enumerate(zip(begun + coming, times, strict=True)):
-            before, sharers = max(0, i - len(begun)), len(begun) - place.begun
-            outlooks[place] = Outlook(place.begun, before, sharers, _finite(start), _finite(end), holder)
-        return outlooks
+    def _start(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
+        """Seconds until a run begins: after the first turns of those before it, or when a place comes free for it."""
+        if len(begun) + len(before) < self.active:
+            turns = sum(min(one.work, max(SLICE, one.step)) for one in before)
+            if self._holder:
+                turn = min(self._holder.work, max(self._holder.slice, self._holder.step))
+                turns += max(0.0, turn - (self.clock() - self._holder.since))
+            return turns
+        seconds, works = 0.0, [one.work for one in (*begun, *before)]
+        while len(works) >= self.active:
+            sharing, waiting = works[: self.active], works[self.active :]
+            least = min(sharing)
+            seconds += least * len(sharing)
+            works = [work - least for work in sharing if work > least] + waiting
+        return seconds
 
 
 def _finite(seconds: float) -> float | None:
