@@ -7,7 +7,6 @@ import pytest
 from browser import served
 from checkpoint_folders import SMALLEST, write
 from PIL import Image, ImageDraw
-from test_ui_likelihood import study_of, weights_of
 
 from ui import offers
 
@@ -313,19 +312,6 @@ def test_a_picture_of_one_pixel_is_measured(page, url, tmp_path):
         bits.append(float(page.inner_text(".likelihood .big").split()[0]))
         assert "1 picture;" in page.inner_text(".likelihood .totals caption")
     assert np.isfinite(bits).all() and bits[0] != bits[1]
-
-
-def test_a_results_folder_opens_and_its_cells_lead_to_watch(page, url, tmp_path):
-    open_part(page, url, "likelihood", mode="study", folder="/nowhere")
-    page.get_by_text("There is no folder").wait_for()
-    folder = field(page, "likelihood", "folder").locator("input")
-    folder.fill(study_of(tmp_path, weights_sha256=weights_of("cifar10-tiny")))
-    folder.press("Enter")
-    page.wait_for_selector(".likelihood .plots img")
-    assert page.get_attribute(".part-likelihood", "data-state") == "idle"  # it is no run
-    page.locator(".likelihood td a", has_text="931.37").click()
-    page.wait_for_selector(".part-watch [data-name=variance] input[value=beta]:checked")
-    page.wait_for_function("document.querySelector('.part-watch [data-name=steps] input[type=number]').value === '10'")
 
 
 # --- In the plane

@@ -219,9 +219,8 @@ def test_strangers_get_no_other_checkpoint_and_no_large_run(wrong, sentence, por
     assert sentence in str(refusal.value)
 
 
-def test_strangers_neither_train_nor_open_folders(port):
+def test_strangers_do_not_train(port):
     assert asked(port, "train", "look", {}) == {"error": "There is no such place on this page"}
-    assert "on your own computer" in asked(port, "likelihood", "study", {"folder": "/etc"})["error"]
 
 
 def test_health(port):

@@ -1,13 +1,9 @@
-"""What it costs in bits, without a browser: numbers are those of library and trainer; scripts; results folders."""
+"""What it costs in bits, without a browser: numbers are those of library and trainer; scripts."""
 
-import itertools
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs
 
-import checkpoint_folders
 import numpy as np
 import pytest
 import torch
@@ -15,15 +11,11 @@ from PIL import Image
 from toylab import Models, described, messages, results, toy_lab
 
 import ddpm_core
-from ddpm_core.checkpoint import refs
-from ddpm_core.files import sha256
 from ddpm_core.likelihood import rechain
 from ddpm_core.student import Student
 from ui import pixels, study
-from ui.models import Models as RealModels
 from ui.places import likelihood
 from ui.places.likelihood import Likelihood, LikelihoodPlace
-from ui.run_settings import Settings
 from ui.sets import PictureSet
 
 STUDY = Path(__file__).parents[1] / "docs/study"
@@ -233,96 +225,3 @@ def test_a_measurement_over_the_limit_is_refused(models, monkeypatch):
     place = LikelihoodPlace(toy_lab(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
     assert "estimate" in described(place, "likelihood", ASKED)
     assert "limit: run_tflop" in described(place, "likelihood", ASKED | {"count": 5})
-
-
-# --- A results folder
-
-
-def study_of(folder, name="cifar10-tiny", **identity):
-    """A copy of the project's study, said to be of this checkpoint."""
-    folder.mkdir(exist_ok=True)
-    content = json.loads((STUDY / "study.json").read_text())
-    content["identity"] |= {"checkpoint": name, **identity}
-    (folder / "study.json").write_text(json.dumps(content))
-    for file in ("bits.json", "terms.png"):
-        shutil.copy(STUDY / file, folder)
-    shutil.copytree(STUDY / "cells", folder / "cells", ignore=shutil.ignore_patterns("*.png"))
-    return str(folder)
-
-
-def linked(found):
-    """The checkpoints that the cells link to."""
-    cells = [cell for table in found["tables"] for row in table["rows"] for cell in row["cells"] if cell]
-    return {parse_qs(cell["link"][1:])["checkpoint"][0] for cell in cells if "link" in cell}
-
-
-def weights_of(ref):
-    return sha256(refs.parse(ref).folder / "diffusion_pytorch_model.safetensors")
-
-
-def test_cells_link_to_the_weights_that_were_measured_or_say_why_not(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    checkpoint_folders.write(tmp_path / "runs" / "model")
-    measured, numbers = weights_of("runs/model"), itertools.count()
-
-    def read(*known, **identity):
-        return study.read(study_of(tmp_path / str(next(numbers)), **identity), known)
-
-    found = read(name="mnist-tiny", weights_sha256=weights_of("mnist-tiny"))
-    assert linked(found) == {"mnist-tiny"} and found["unlinked"] == ""
-    assert linked(read(name="owner/name", revision="0123abc")) == {"owner/name@0123abc"}
-    others = ("owner/name", "nowhere", "mnist-tiny")
-    for given in ("runs/model", str(tmp_path / "runs/model")):
-        for name in ("model", "mnist-tiny"):  # a folder of an embedded checkpoint's name is not that checkpoint
-            assert linked(read(*others, given, name=name, weights_sha256=measured)) == {given}
-    for found, why in (
-        (read(*others, name="model", weights_sha256=measured), "Choose its folder as the model in Watch"),
-        (read("runs/model", name="model", weights_sha256="0" * 64), "Choose its folder as the model in Watch"),
-        (read(*others, name="mnist-tiny", weights_sha256=measured), "mnist-tiny has other weights now than those"),
-    ):
-        assert not linked(found) and why in found["unlinked"]
-
-
-def test_a_folder_that_the_app_was_given_is_found_again(tmp_path, monkeypatch):
-    checkpoint_folders.write(tmp_path / "model")
-    given, models = str(tmp_path / "model"), RealModels("cpu")
-    asked = {"folder": study_of(tmp_path / "study", "model", weights_sha256=weights_of(given))}
-    ask = LikelihoodPlace(toy_lab(models)).questions["study"]
-    assert not linked(ask(asked))
-    models.look(given)
-    assert linked(ask(asked)) == {given}
-
-
-def test_a_results_folder_is_shown_with_the_published_tables_and_links_to_watch(tmp_path):
-    found = study.read(study_of(tmp_path, weights_sha256=weights_of("cifar10-tiny")))
-    titles = [table["title"] for table in found["tables"]]
-    assert titles[0].startswith("Fréchet distance") and "Published FID" in titles and "Published bits/dim" in titles
-    (bits,) = [table for table in found["tables"] if table["title"].startswith("bits/dim")]
-    assert [row["name"] for row in bits["rows"]] == ["DDPM β̃", "DDPM β", "DDPM analytic"]
-    first = bits["rows"][0]["cells"][0]
-    assert first["text"] == "83.25 ± 1.49"
-    query = {name: values[0] for name, values in parse_qs(first["link"][1:]).items()}
-    assert query.pop("tab") == "watch"
-    expected = Settings("cifar10-tiny", steps=10, variance="beta_tilde", sampler="ddpm", spacing="linspace")
-    assert Settings.check(query) == expected and query.keys() <= Settings.kinds().keys()
-    assert "terms" in [plot["name"] for plot in found["plots"]]
-    assert all(plot["uri"].startswith("data:image/png;base64,") for plot in found["plots"])
-
-
-def test_a_folder_that_holds_no_study(tmp_path, place, models):
-    ask = place.questions["study"]
-    for folder in ("", "/nowhere", str(tmp_path), "~nouser/x", "a\0b", "a" * 5000):
-        with pytest.raises(ValueError, match="train evaluate"):
-            ask({"folder": folder})
-    (tmp_path / "study.json").write_text("{")
-    with pytest.raises(ValueError, match="damaged"):
-        ask({"folder": str(tmp_path)})
-    models.public = True
-    with pytest.raises(ValueError, match="app on your own computer"):
-        ask({"folder": str(STUDY)})
-    assert not place.initial()["studies"]
-
-
-def test_an_unknown_sampler_has_no_link():
-    assert study.link({"sampler": "magic"}) == {"why": "Watch has no sampler magic"}
-    assert parse_qs(study.link({"sampler": "ddim", "eta": 0.5})["link"][1:])["eta"] == ["0.5"]

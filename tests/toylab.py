@@ -51,9 +51,6 @@ class Models:
     def to_download(self, ref):
         return None
 
-    def references(self):
-        return []
-
 
 def toy_lab(models=None, turns=None, pace=None, **limits):
     limits = ServerLimits(**limits)

@@ -283,11 +283,6 @@ class Models:
     def _state(self, ref: str) -> hub.Status:
         return self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
 
-    def references(self) -> list[str]:
-        """What this app was asked for by now, as it was written, and what its page has of its own."""
-        with self._lock:
-            return list(dict.fromkeys([*self._status, *self._loaded, *self._own]))
-
     def offer(self, folder: Path, label: str, kind: str = "trained") -> str:
         """Offer the model of a folder; returns its reference, on a page of one's own the folder, else "KIND-1"."""
         for ref, (_, known) in self._own.items():

@@ -119,12 +119,7 @@ def sprite(images: np.ndarray, format: str) -> bytes:
 
 def uri(images: np.ndarray, format: str) -> str:
     """A `sprite` as a data-URI."""
-    return data_uri(sprite(images, format), format)
-
-
-def data_uri(picture: bytes, format: str) -> str:
-    """The content of a picture's file as a data-URI."""
-    return f"data:image/{format};base64,{base64.b64encode(picture).decode()}"
+    return f"data:image/{format};base64,{base64.b64encode(sprite(images, format)).decode()}"
 
 
 def frame_format(size: int, channels: int) -> str:

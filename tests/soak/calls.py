@@ -40,7 +40,7 @@ RUNS = ("sample", "trajectory")  # what scripts ask for
 ASKS = {
     "lab": ("models", "model", "stop", "run", "save", "room", "whole", "fit", "known", "x"),
     "forward": ("describe", "tables", "picture", "noise", "compare"),
-    "likelihood": ("describe", "study"),
+    "likelihood": ("describe",),
     "train": ("look", "start", "follow", "do", "use"),
 }
 NAMES = ("ref", "run", "kind", "page", "path", "left", "top", "side", "invert", "text", "checkpoint", "name", "size")

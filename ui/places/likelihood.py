@@ -1,4 +1,4 @@
-"""What it costs in bits: bits/dim, L_t, rate and distortion of pictures (Eq. 5), and results of `train evaluate`.
+"""What it costs in bits: bits/dim, L_t, rate and distortion of pictures (Eq. 5).
 
 Something is to be seen within a second: the first picture is decoded alone, one time after another, as a network is
 compiled for each new size of a batch; and its short chains come before the whole one.
@@ -21,10 +21,10 @@ from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import label_tensor
 from ddpm_core.timesteps import timestep_pairs
-from ui import formats, pixels, study
+from ui import formats, pixels
 from ui.captions import HARD
 from ui.export import scripts
-from ui.fields import Choice, Picture, Request, Text, Whole, declare
+from ui.fields import Choice, Picture, Request, Whole, declare
 from ui.jobs import Computation, Work
 from ui.lab import Lab
 from ui.offered import short_name
@@ -44,15 +44,9 @@ EARLY = 3  # of the first picture's short chains that are measured before its wh
 @dataclass(frozen=True)
 class Likelihood(Request):
     """picture: as `pixels.to_text` writes it, "" for the first `count` pictures of the shipped set, whose labels are
-    their own classes or none. A picture of one's own has the class `label`. folder: of results that are opened instead.
+    their own classes or none. A picture of one's own has the class `label`.
     """
 
-    mode: str = declare(
-        Choice(
-            "mode", "What to do", names=("measure", "study"), titles={"measure": "Measure", "study": "Open results"}
-        ),
-        "measure",
-    )
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
     picture: str = declare(Picture("picture"), "")
     count: int = declare(Whole("The number of pictures", "How many pictures", low=1, high=64), 8)
@@ -67,15 +61,6 @@ class Likelihood(Request):
         "classes",
     )
     label: str = declare(LABEL, "any")
-    folder: str = declare(
-        Text(
-            "folder",
-            "Results folder",
-            "What --out of train evaluate named, here",
-            placeholder="docs/study",
-        ),
-        "",
-    )
 
     def pictures(self, model: ModelSpec) -> tuple[np.ndarray, list[int] | None]:
         """uint8 (N, H, W, C), and the label of each; None for no labels, which is the null label where there is one.
@@ -304,19 +289,6 @@ def _published() -> dict[str, Any]:
 class LikelihoodPlace(Place):
     forms: ClassVar = {"likelihood": Likelihood}
     computation = LikelihoodRun
-
-    def __init__(self, lab: Lab):
-        super().__init__(lab)
-        self.questions = {"study": self._study}
-
-    def initial(self) -> Values:
-        return {"studies": not self.lab.public}
-
-    def _study(self, values: Values) -> Values:
-        """{folder} of `train evaluate`, on this machine -> `study.read`. Not on a public page."""
-        if self.lab.public:
-            raise ValueError("Only an app on your own computer opens folders")
-        return study.read(str(values.get("folder") or ""), self.lab.models.references())
 
 
 def script(request: Likelihood, model: ModelSpec) -> str:

@@ -1,9 +1,9 @@
-// What a picture costs in bits, measured live; and the results of `train evaluate`.
-import { all, el, find } from "../shared/dom.js";
+// What a picture costs in bits, measured live.
+import { el, find } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Source } from "../shared/source.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
-import { csv, early, plusMinus, rates, study, totals } from "./likelihood/tables.js";
+import { csv, early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { About } from "../shared/form.js" */
@@ -23,21 +23,14 @@ const STAGE = `
   <section class="rates"></section>
 </div>
 `;
-const STUDY = `
-<p class="wrong" role="alert" hidden></p>
-<div class="study"><p>Open a folder that <code>python -m train evaluate</code> has written: its tables and plots, beside the published ones.</p></div>
-`;
 
 /**
- * Its element has data-mode, and data-done: how many pictures are measured.
+ * Its element has data-done: how many pictures are measured.
  * @param {Lab} lab @param {string} part @returns {Part}
  */
 export function mount(lab, part) {
-  const { studies } = lab.given.initial.likelihood;
   const body = el("div", { class: "likelihood" });
   body.innerHTML = STAGE;
-  const results = el("div", { class: "likelihood", hidden: true });
-  results.innerHTML = STUDY;
   /** @type {Plan | null} */
   let plan = null;
   /** @type {Bits | null} */
@@ -47,7 +40,6 @@ export function mount(lab, part) {
   /** @type {About | null} */
   let about = null;
 
-  const mode = () => (studies ? panel.form.value("mode") : "measure");
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take,
@@ -59,8 +51,8 @@ export function mount(lab, part) {
       if (!got.set) source.prefer();
       render();
     },
-    extra: () => ({ mode: mode(), picture: source.text }),
-    missing: () => (mode() === "measure" ? source.missing : "Open a folder") || undefined,
+    extra: () => ({ picture: source.text }),
+    missing: () => source.missing || undefined,
   });
   const { element, form } = panel;
   const source = new Source(
@@ -70,10 +62,8 @@ export function mount(lab, part) {
     () => String(form.value("checkpoint")),
     () => panel.changed("picture", true),
   );
-  const open = el("button", { type: "button", class: "button primary open" }, "Open");
   form.place("checkpoint").after(source.root);
-  form.place("folder").append(open);
-  panel.stage.append(body, results);
+  panel.stage.append(body);
 
   // --- What a measurement sends
 
@@ -130,43 +120,12 @@ export function mount(lab, part) {
   // --- While the user chooses
 
   function render() {
-    const measures = mode() === "measure";
     const classes = Boolean(about?.labels.length);
     const own = source.isPicture;
-    element.dataset.mode = mode();
-    form.show("mode", studies);
-    form.show("folder", !measures);
-    for (const name of ["checkpoint", "count", "labels", "label"]) form.show(name, measures);
-    source.root.hidden = !measures;
-    if (measures) {
-      form.show("count", !own);
-      form.show("labels", !own && classes);
-      form.show("label", own && classes);
-    }
-    for (const node of [...all(panel.side, ".run-bar, .estimate", HTMLElement), panel.status, body])
-      node.hidden = !measures;
-    results.hidden = measures;
+    form.show("count", !own);
+    form.show("labels", !own && classes);
+    form.show("label", own && classes);
   }
-
-  async function openStudy() {
-    const wrong = find(results, ".wrong", HTMLElement);
-    const folder = String(form.value("folder"));
-    open.disabled = true;
-    const got = await lab.client.ask(part, "study", { folder });
-    open.disabled = false;
-    wrong.textContent = got.error ?? "";
-    wrong.hidden = !got.error;
-    if (got.error !== undefined) return;
-    find(results, ".study", HTMLElement).replaceChildren(...study(got));
-    lab.remember(part, panel.linked);
-  }
-
-  open.addEventListener("click", openStudy);
-  form.place("folder").addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.target === open) return;
-    event.stopPropagation(); // it starts no run
-    openStudy();
-  });
 
   /** @returns {Promise<string>} */
   async function saveNumbers() {
@@ -186,7 +145,6 @@ export function mount(lab, part) {
     async set(values, eager) {
       await panel.set(values, eager);
       if (values.picture) await source.restore(String(values.picture));
-      if (values.folder && mode() === "study") await openStudy();
     },
     items: () => [
       { title: "Numbers (CSV)", save: saveNumbers, disabled: bits && !panel.example ? "" : "Run first" },

@@ -30,27 +30,6 @@ import { number } from "../../shared/numbers.js";
 /** @typedef {{ kind: "early", steps: number, bits: number }} Early the first picture, by a short chain */
 /** @typedef {Plan | Bits | Decoding | Early} Result of ui/places/likelihood.py */
 
-/** @typedef {{ text: string, link?: string, why?: string } | null} Cell why: there is no link */
-
-/**
- * @typedef {object} StudyTable
- * @property {string} title
- * @property {string} note
- * @property {number[]} steps of the columns
- * @property {{ name: string, cells: Cell[] }[]} rows
- * @property {boolean} published
- */
-
-/**
- * A results folder of `train evaluate`: `read` of ui/study.py.
- * @typedef {object} Study
- * @property {string} title
- * @property {string} about
- * @property {string} unlinked why no cell has a link; "" where they have
- * @property {StudyTable[]} tables
- * @property {{ name: string, uri: string }[]} plots
- */
-
 /** @param {number} value @param {number | null} error */
 export function plusMinus(value, error) {
   const digits = value < 10 ? 3 : 2;
@@ -119,38 +98,4 @@ export function csv({ variances, T }, { chains, curves, rmse, times }) {
     lines.push([t, rmse[i], ...variances.flatMap(([, name]) => [curves[name].L[i], curves[name].rate[i]])].join());
   });
   return `${lines.join("\n")}\n`;
-}
-
-/** @param {Cell} cell */
-function shown(cell) {
-  if (!cell) return "";
-  if (cell.why) return el("span", { title: cell.why }, cell.text);
-  if (!cell.link) return cell.text;
-  const href = new URL(cell.link, document.baseURI).href;
-  return el("a", { href, title: "Open in Watch with these settings" }, cell.text);
-}
-
-/** @param {StudyTable} found */
-function studyTable({ title, note, steps, rows, published }) {
-  const lines = rows.map(({ name, cells }) => [name, ...cells.map(shown)]);
-  const node = table(note, ["steps", ...steps.map(String)], lines);
-  return el("section", { class: published ? "theirs" : "" }, el("h3", null, title), node);
-}
-
-/** A results folder. @param {Study} found */
-export function study({ title, about, unlinked, tables, plots }) {
-  const pictures = plots.map(({ name, uri }) => {
-    const image = el("img", { src: uri, alt: `Plot: ${name.replaceAll("-", " ")}`, loading: "lazy" });
-    return el("figure", null, image, el("figcaption", null, name.replaceAll("-", " ")));
-  });
-  return [
-    el(
-      "section",
-      null,
-      el("h3", { class: "big" }, title),
-      ...[about, unlinked].filter(Boolean).map((text) => el("p", { class: "info" }, text)),
-    ),
-    ...tables.map(studyTable),
-    el("div", { class: "plots" }, ...pictures),
-  ];
 }
