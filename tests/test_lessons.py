@@ -10,6 +10,8 @@ from browser import served
 from PIL import Image
 from toylab import described, toy_lab
 
+from ddpm_core.checkpoint import hub, refs, spec
+from ddpm_core.checkpoint.cost import network_cost
 from ui import few_steps
 from ui.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 from ui.models import Models
@@ -46,6 +48,28 @@ def test_every_card_has_a_picture_and_whole_html():
     lessons = course.CoursePlace(toy_lab()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5
     assert all(all(lesson.values()) for lesson in lessons)
+
+
+def table_of(name):
+    """The rows of a card's table, by their headings."""
+    page = ElementTree.fromstring(f"<body>{course.CARDS.read_text(encoding='utf-8')}</body>")
+    rows = page.findall(f".//article[@data-name='{name}']//tr")
+    return {row.findtext("th"): [cell.text for cell in row.findall("td")] for row in rows}
+
+
+def test_the_table_of_few_steps_has_the_recorded_numbers():
+    distance = json.loads(NUMBERS.read_text(encoding="utf-8"))["distance"]
+    rounded = {name: ["–" if d is None else str(round(d)) for d in distances] for name, distances in distance.items()}
+    assert table_of("few-steps") == {"steps": [str(n) for n in STEPS]} | rounded
+
+
+def test_the_table_of_the_smaller_space_has_what_is_counted():
+    if course.LATENT not in refs.embedded():
+        pytest.skip("the model is not here")
+    config = spec.read(hub.here(refs.parse(course.LATENT)))
+    on_pixels = config.unet | {"sample_size": config.spec.picture_size, "in_channels": 3, "out_channels": 3}
+    costs = [f"{network_cost(unet).flop / 1e9:,.1f}" for unet in (config.unet, on_pixels)]
+    assert table_of("smaller-space")["GFLOP of one evaluation"] == costs
 
 
 @pytest.mark.parametrize("name", LANES)

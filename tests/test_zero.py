@@ -1,4 +1,4 @@
-"""Runs on ZeroGPU, with a stand-in for the package `spaces`, and what the page says of a Space's hardware."""
+"""Runs on ZeroGPU, with a stand-in for the package `spaces`."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ import torch
 import toylab
 
 import ddpm_core
-from ui import hardware, zero
+from ui import zero
 from ui.jobs import Job
 from ui.models import Models
 from ui.run_settings import Settings
@@ -103,13 +103,3 @@ def _never_ends(*_):
     while True:
         yield 0, None
         time.sleep(0.1)
-
-
-def test_the_page_says_what_a_space_runs_on(monkeypatch):
-    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
-    assert hardware.space({}) == ""
-    monkeypatch.setattr(hardware, "_memory", lambda: 16 * 10**9)
-    monkeypatch.setattr(hardware, "_cores", lambda: 2)
-    assert hardware.space({"SPACE_ID": "owner/lab"}) == "Space with 2 CPU cores and 16 GB"
-    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
-    assert hardware.space({"SPACE_ID": "owner/lab"}) == "Space on ZeroGPU"

@@ -1,5 +1,6 @@
 """The figure of the course's card "One seed, from 1 step to 1000": teacher beside student, and how far each is from the
-end. `python -m ui.examples few-steps` draws it anew, after one of the two models has been trained again.
+end. `python -m ui.examples few-steps` draws it anew, after one of the two models has been trained again; the card's table
+in course.html has the numbers.
 """
 
 from __future__ import annotations
@@ -67,17 +68,3 @@ def _distance(x: np.ndarray | None, end: np.ndarray) -> float | None:
         return None
     squares = (x.astype(float) - end) ** 2
     return round(float(np.sqrt(squares.mean((1, 2, 3))).mean()), 1)
-
-
-def table() -> str:
-    """The distances as HTML; the picture stands above them."""
-    distance = json.loads(NUMBERS.read_text(encoding="utf-8"))["distance"]
-    rows = [("steps", STEPS), *((name, [round(d) if d is not None else "–" for d in distance[name]]) for name in LANES)]
-    cells = "\n".join(f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for name, row in rows)
-    first, last = SEEDS[0], SEEDS[-1]
-    caption = (
-        f"In the picture, x₀ of seed {first} and class 5 after so many steps: of the teacher with DDIM above, of its "
-        "student below. In the table, how far such pictures are from the teacher’s after 1000 steps, in grey levels "
-        f"of 255 (RMS over the pixels, mean of the seeds {first} to {last})."
-    )
-    return f"<table><caption>{caption}</caption>\n{cells}\n</table>\n"

@@ -27,7 +27,7 @@ from gradio.utils import get_upload_folder
 
 from ddpm_core import defaults, imaging
 from ddpm_core.checkpoint.refs import CheckpointError
-from ui import chooser, formats, hardware, temporary, web, zero
+from ui import chooser, formats, temporary, web, zero
 from ui.counts import Counts
 from ui.export.invitation import Served, invitation
 from ui.export.preview import preview
@@ -132,7 +132,7 @@ class App(gr.Server):
     def _device(self) -> dict[str, str]:
         """What computes, for the corner of the page."""
         models = self.lab.models
-        return {"note": " · ".join(filter(None, [hardware.space(), models.note])), "engine": models.engine}
+        return {"note": "Space on ZeroGPU" if zero.is_here() else models.note, "engine": models.engine}
 
     # --- What the page asks
 

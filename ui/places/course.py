@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ddpm_core import defaults
-from ddpm_core.checkpoint import hub, refs, spec
-from ui import few_steps
+from ddpm_core.checkpoint import refs
 from ui.lab import Lab
 from ui.place import Place, Values
 
@@ -134,27 +133,6 @@ def cards() -> list[Card]:
     return [card for card in read if card.values.get("checkpoint", defaults.CHECKPOINT) in refs.embedded()]
 
 
-def _smaller_space() -> str:
-    """What the network of emoji-tiny costs, and the same network would on pixels: counted, as HTML."""
-    from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
-
-    found = hub.here(refs.parse(LATENT))
-    assert found
-    config = spec.read(found)
-    model, unet = config.spec, config.unet
-    side = model.picture_size
-    on_pixels = unet | {"sample_size": side, "in_channels": 3, "out_channels": 3}
-    here, there = (network_cost(one).flop / 1e9 for one in (unet, on_pixels))
-    rows = (
-        ("", f"latents, {model.image_size}×{model.image_size}×{model.channels}", f"pixels, {side}×{side}×3"),
-        ("numbers", f"{model.image_size**2 * model.channels:,}", f"{side**2 * 3:,}"),
-        ("GFLOP of one evaluation", f"{here:,.1f}", f"{there:,.1f}"),
-    )
-    cells = "\n".join(f"<tr><th>{name}</th><td>{latent}</td><td>{pixels}</td></tr>" for name, latent, pixels in rows)
-    caption = "The network of this model, and the same network if it drew pixels: what it would have to compute."
-    return f"<table><caption>{caption}</caption>\n{cells}\n</table>\n"
-
-
 class CoursePlace(Place):
     def __init__(self, lab: Lab):
         super().__init__(lab)
@@ -168,7 +146,4 @@ class CoursePlace(Place):
         text, here = CARDS.read_text(encoding="utf-8"), {card.name for card in cards()}
         for name in {name for name, *_ in CARD.findall(text)} - here:
             text = re.sub(rf'<article data-name="{name}".*?</article>', "", text, flags=re.DOTALL)
-        text = text.replace("<!-- few-steps -->", few_steps.table())
-        if LATENT in refs.embedded():
-            text = text.replace("<!-- smaller-space -->", _smaller_space())
         return {"html": text}
