@@ -13,7 +13,7 @@ from toylab import Models, described, messages, results, toy_lab
 import ddpm_core
 from ddpm_core.likelihood import rechain
 from ddpm_core.student import Student
-from ui import pixels, study
+from ui import pixels
 from ui.places import likelihood
 from ui.places.likelihood import Likelihood, LikelihoodPlace
 from ui.sets import PictureSet

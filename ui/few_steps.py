@@ -1,6 +1,6 @@
 """The figure of the course's card "One seed, from 1 step to 1000": teacher beside student, and how far each is from the
-end. `python -m ui.examples few-steps` draws it anew, after one of the two models has been trained again; the card's table
-in course.html has the numbers.
+end. `python -m ui.examples few-steps` draws it anew, after one of the two models has been trained again. The card's
+table, in course.html, has the numbers.
 """
 
 from __future__ import annotations
