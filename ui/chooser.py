@@ -9,10 +9,16 @@ from PIL import Image
 
 from ddpm_core.model import ModelSpec, check_pixels
 from ui import pixels
+from ui.fields import Number
 from ui.lab import Lab
 from ui.pictures import uploaded, uri
 from ui.place import Values
 from ui.visitors import address
+
+SQUARE = {
+    name: Number(f"The {name} of the square", low=least, high=most)
+    for name, least, most in (("left", 0, 1e4), ("top", 0, 1e4), ("side", 1e-9, 1))
+}
 
 
 def questions(lab: Lab) -> dict[str, Callable[[Values], Values]]:
@@ -29,10 +35,12 @@ def questions(lab: Lab) -> dict[str, Callable[[Values], Values]]:
         return {"uri": uri(np.asarray(image)[None], "png"), "width": image.width, "height": image.height}
 
     def fit(values: Values) -> Values:
-        """{path, left, top, side, invert, checkpoint} -> {text, uri}: the square as the model sees it."""
+        """{path, left, top, side, invert, checkpoint} -> {text, uri}: the square as the model sees it. left, top and
+        side: in shares of the shorter side.
+        """
         model = _here(lab, values)
-        image = opened(values)
-        return pixels.shown(pixels.crop(image, *pixels.fractions(values), model, values.get("invert") is True))
+        left, top, side = (kind.check(values.get(name)) or 0.0 for name, kind in SQUARE.items())
+        return pixels.shown(pixels.crop(opened(values), left, top, side, model, values.get("invert") is True))
 
     def known(values: Values) -> Values:
         """{text, checkpoint}, from an address -> {text, uri}."""

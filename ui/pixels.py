@@ -7,7 +7,6 @@ import binascii
 import zlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -79,14 +78,3 @@ def _negative(image: Image.Image) -> Image.Image:
     negative = ImageOps.invert(image.convert(image.mode.removesuffix("A"))).convert(image.mode)
     negative.putalpha(alpha)
     return negative
-
-
-def fractions(asked: dict[str, Any]) -> tuple[float, float, float]:
-    """left, top and side of a crop that the page asks for. Raises ValueError for what is no square."""
-    try:
-        left, top, side = (float(asked[name]) for name in ("left", "top", "side"))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise ValueError("A crop is left, top and side, in shares of the shorter side") from None
-    if not (0 <= left <= 1e4 and 0 <= top <= 1e4 and 0 < side <= 1):
-        raise ValueError("A crop is left, top and side, in shares of the shorter side")
-    return left, top, side

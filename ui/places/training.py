@@ -11,14 +11,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from ui.lab import Lab
 from ui.place import Place, Values
 from ui.training.choices import Recipe
 from ui.training.process import ROOT
-from ui.training.visit import Visit
-from ui.training.visits import Visits
+from ui.training.visits import Visit, Visits
 
 
 class TrainingPlace(Place):
@@ -27,7 +27,7 @@ class TrainingPlace(Place):
     def __init__(self, lab: Lab):
         super().__init__(lab)
         self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw, limits=lab.limits)
-        self._compiling = Compiling()
+        self._compiling = threading.Thread(target=_compile, daemon=True, name="compile")
         questions = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
         self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
 
@@ -53,7 +53,8 @@ class TrainingPlace(Place):
 
     def _look(self, values: Values, visit: Visit) -> Values:
         """{number, version, points, grids: what the page has} -> the state, and what is new."""
-        self._compiling.begin()
+        with suppress(RuntimeError):  # it has begun
+            self._compiling.start()
         answer, run = visit.describe(), visit.run
         same = values.get("number") == visit.number
         known = [values.get(name) if same else None for name in ("version", "points", "grids")]
@@ -91,23 +92,11 @@ class TrainingPlace(Place):
         return quickest_flags(self.lab.models.device)
 
 
-class Compiling:
-    """Compiles the trainer's fast code in the background, once for a machine, if there is a compiler."""
+def _compile() -> None:
+    """Compile the trainer's fast code, once for a machine, if there is a compiler."""
+    from train.fit.fused import is_compiled  # here for the start time: see ui/__init__.py
 
-    def __init__(self) -> None:
-        self._began = False
-        self._lock = threading.Lock()
-
-    def begin(self) -> None:
-        with self._lock:
-            began, self._began = self._began, True
-        if not began:
-            threading.Thread(target=self._compile, daemon=True, name="compile").start()
-
-    def _compile(self) -> None:
-        from train.fit.fused import is_compiled  # here for the start time: see ui/__init__.py
-
-        if is_compiled() or not any(map(shutil.which, ("c++", "g++", "clang++"))):
-            return
-        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        subprocess.run([sys.executable, "-m", "train.fit.fused"], cwd=ROOT, check=False, **quiet)
+    if is_compiled() or not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        return
+    quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "train.fit.fused"], cwd=ROOT, check=False, **quiet)

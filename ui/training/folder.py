@@ -27,12 +27,11 @@ _LARGEST_NUMBER = sys.float_info.max  # whole numbers of JSON have no limit
 
 @dataclass(frozen=True)
 class SampleGrid:
-    """Samples of a step, with the moving average and with the raw weights; errors in grey levels, or None."""
+    """Samples of a step, with the moving average and with the raw weights. error: of the former, in grey levels."""
 
     step: int
     seconds: float
     error: float | None
-    error_raw: float | None
 
 
 class RunFolder:
@@ -142,10 +141,9 @@ class RunFolder:
             self._half = said
         elif said.get("samples") == "raw" and self._half and self._half.get("step") == said.get("step"):
             seconds = self._before + (_number(said.get("seconds")) or 0.0)
-            errors = _number(self._half.get("error")), _number(said.get("error"))
             step = _whole(said.get("step"))
             if not self.grids or self.grids[-1].step < step:  # a resumed run samples its first step once more
-                self.grids.append(SampleGrid(step, seconds, *errors))
+                self.grids.append(SampleGrid(step, seconds, _number(self._half.get("error"))))
             if len(self.grids) > MOST_GRIDS:
                 self.grids = self.grids[::2]
                 self.version += 1

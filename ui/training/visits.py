@@ -9,11 +9,11 @@ import re
 import shutil
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ddpm_core.files import sha256
 from ui import temporary
@@ -21,14 +21,75 @@ from ui.limits import ServerLimits
 from ui.training.choices import Recipe, flags
 from ui.training.folder import RunFolder
 from ui.training.process import Training
-from ui.training.visit import Visit
 
 ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
 FORGET = 900.0  # after which a stranger's run and its models are deleted
+FRESH = 120.0  # seconds: a followed run that has said something since is under way
 VISITS = 256  # remembered
 MODELS = 8  # of one stranger that can be used in Watch
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
+
+
+@dataclass
+class Visit:
+    """What one page has: its own training, or the folder of another that it follows; models: made of it."""
+
+    token: str
+    seen: float = field(default_factory=time.monotonic)
+    number: int = 0  # of the run, as the page counts
+    training: Training | None = None
+    followed: RunFolder | None = None
+    title: str = ""
+    models: list[Path] = field(default_factory=list)
+
+    @property
+    def run(self) -> RunFolder | None:
+        return self.training.run if self.training else self.followed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is lost when it is forgotten."""
+        return self.training is None and not self.models
+
+    def left(self) -> float | None:
+        """Seconds until the run is done, as far as is known."""
+        run = self.run
+        if run is None or not run.points or not run.total:
+            return None
+        speeds = [speed for _, _, speed, _ in run.points[-10:] if speed]
+        return (run.total - run.step) * run.batch / (sum(speeds) / len(speeds)) if speeds else None
+
+    def describe(self) -> dict[str, Any]:
+        """The state for the page."""
+        run, training = self.run, self.training
+        if run is None:
+            return {"state": "idle", "number": self.number}
+        run.read()
+        state, text = "running", ""
+        if training:
+            state = training.state
+            text = training.error
+            if state == "running" and not run.grids:
+                state = "waiting" if training.starved else "starting"
+                text = "making the first samples" if run.about else "loading the trainer takes some seconds"
+        else:
+            age = run.age()
+            if run.total and run.step >= run.total:
+                state = "finished"
+            elif age is None or age > FRESH:
+                state = "silent"
+        return {
+            "state": state,
+            "text": text,
+            "number": self.number,
+            "title": self.title,
+            "followed": str(self.followed.path) if self.followed else None,
+            "step": run.step,
+            "recipe": run.recipe(),
+            "left": self.left() if state == "running" else None,
+            "saved": any((run.path / "model").glob("config.json")),
+        }
 
 
 class Visits:
@@ -51,12 +112,12 @@ class Visits:
         self.public = public
         self._limits = limits or (ServerLimits.public() if public else ServerLimits())
         self._machine, self._dropped, self._keep = machine, dropped, keep
-        _OPEN.add(self)
+        atexit.register(self.close)
         self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._lock = threading.RLock()
         self._folder: Path | None = None
         self._closed = threading.Event()
-        self._watching: threading.Thread | None = None
+        self._watched = False
 
     # --- What a page asks for
 
@@ -155,7 +216,8 @@ class Visits:
     # --- The end
 
     def close(self, seconds: float = 5.0) -> None:
-        """End all runs, and delete what was made."""
+        """End all runs, within about so many seconds, and delete what was made."""
+        atexit.unregister(self.close)
         self._closed.set()
         with self._lock:
             trainings = [visit.training for visit in self._visits.values() if visit.training]
@@ -184,9 +246,9 @@ class Visits:
 
     def _watch(self) -> None:
         with self._lock:
-            if self._watching is None and not self._closed.is_set():
-                self._watching = threading.Thread(target=self._keep_watch, daemon=True, name="trainings")
-                self._watching.start()
+            if not self._watched and not self._closed.is_set():
+                self._watched = True
+                threading.Thread(target=self._keep_watch, daemon=True, name="trainings").start()
 
     def _keep_watch(self) -> None:
         while not self._closed.wait(1.0):
@@ -223,16 +285,6 @@ class Visits:
             if self._folder is None:
                 self._folder = temporary.make_folder("train")
             return self._folder
-
-
-_OPEN: weakref.WeakSet[Visits] = weakref.WeakSet()
-
-
-@atexit.register
-def close_all(seconds: float = 5.0) -> None:
-    """Close all visits of this process, within about so many seconds."""
-    for visits in list(_OPEN):
-        visits.close(seconds)
 
 
 def _copy(source: Path, target: Path) -> None:
