@@ -195,13 +195,12 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     for run in made:
         list(run.messages())
     one, three = made
-    assert (
-        one.computation.bytes == 2 * 8 * 8 * 3 + 4 * 8 * 8 * 3 and three.computation.bytes == 3 * one.computation.bytes
-    )  # of 2 pictures, and of x_0
-    monkeypatch.setattr(ui_place, "KEPT_BYTES", one.computation.bytes + three.computation.bytes)
+    small, large = (run.computation.bytes for run in made)
+    assert small == 2 * 8 * 8 * 3 + 4 * 8 * 8 * 3 and large == 3 * small  # of 2 pictures, and of x_0
+    monkeypatch.setattr(ui_place, "KEPT_BYTES", small + large)
     begun("c", 1)
     assert one.computation.bytes and three.computation.bytes
-    monkeypatch.setattr(ui_place, "KEPT_BYTES", three.computation.bytes)
+    monkeypatch.setattr(ui_place, "KEPT_BYTES", large)
     begun("d", 1)
     assert not one.computation.bytes and three.computation.bytes
     with pytest.raises(ValueError, match="no picture"):

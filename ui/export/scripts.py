@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint import latent_config, refs
-from ddpm_core.model import ModelSpec, Source
+from ddpm_core.model import ModelSpec
 from ui.captions import Row
-from ui.models import revision
 
 if TYPE_CHECKING:
     from ui.run_settings import Settings
@@ -85,7 +84,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
         raise ValueError("diffusers runs one lane: open one of them in Watch")
     run, model = lanes[0], models[0]
     times = _indices(run, model, steps[0])
-    _check_is_elsewhere(run.checkpoint, model)
+    reference(run.checkpoint, model)
     if run.sampler == "ddim" and (run.spacing != "trailing" or model.schedule.T % run.steps or run.eta):
         raise ValueError("diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only")
     if run.sampler == "consistency":
@@ -95,8 +94,12 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
     ways = {"ddpm": _ancestral, "ddim": _ddim}
-    sampler = ways.get(run.sampler, _solver)(run, model, times)
-    unet, _ = _diffusers_parts(_source(model))
+    unet = scheduler = _where(model)  # each may have a folder of its own
+    if model.source and model.source.file and model.source.file.startswith("unet/"):
+        unet += ", subfolder='unet'"
+    if (_folder(model) / "scheduler" / "scheduler_config.json").is_file():
+        scheduler += ", subfolder='scheduler'"
+    sampler = ways.get(run.sampler, _solver)(run, model, times, scheduler)
     size = model.image_size
     call, guided = _call(run, model)
     kind = "UNet2DConditionModel" if model.words else "UNet2DModel"
@@ -111,7 +114,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
             *latent.imports,
             "",
             f"seeds = {run.seeds!r}",
-            f"unet = {kind}.from_pretrained({', '.join(unet)})",
+            f"unet = {kind}.from_pretrained({unet})",
             *latent.load,
             *sampler.scheduler,
             "",
@@ -144,52 +147,47 @@ class _Sampler:
     network's call."""
 
     classes: list[str]
-    imports: list[str]
     scheduler: list[str]
-    before: list[str]
     step: list[str]
+    imports: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
 
 
-def _ancestral(run: Settings, model: ModelSpec, times: str) -> _Sampler:
+def _ancestral(run: Settings, model: ModelSpec, times: str, scheduler: str) -> _Sampler:
     """DDPM."""
-    _, scheduler = _diffusers_parts(_source(model))
     kind = {"beta": "fixed_large", "beta_tilde": "fixed_small"}[run.variance]
     return _Sampler(
         ["DDPMScheduler"],
-        ["from diffusers.schedulers import scheduling_ddpm"],
         [
-            f"scheduler = DDPMScheduler.from_pretrained({', '.join(scheduler)}, variance_type={kind!r},",
+            f"scheduler = DDPMScheduler.from_pretrained({scheduler}, variance_type={kind!r},",
             f"                                          clip_sample={run.clip})",
             f"scheduler.set_timesteps(timesteps={times})",
         ],
+        ["    x = scheduler.step(output, t, x).prev_sample"],
+        ["from diffusers.schedulers import scheduling_ddpm"],
         [
             "    last = i + 1 == len(scheduler.timesteps)",
             "    # diffusers draws its own noise, and with fixed_large may add some in the last step, too",
             "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
         ],
-        ["    x = scheduler.step(output, t, x).prev_sample"],
     )
 
 
-def _ddim(run: Settings, model: ModelSpec, times: str) -> _Sampler:
+def _ddim(run: Settings, model: ModelSpec, times: str, scheduler: str) -> _Sampler:
     """DDIM without noise, at times that diffusers visits by itself."""
-    _, scheduler = _diffusers_parts(_source(model))
     return _Sampler(
         ["DDIMScheduler"],
-        [],
         [
-            f"scheduler = DDIMScheduler.from_pretrained({', '.join(scheduler)}, clip_sample={run.clip},",
+            f"scheduler = DDIMScheduler.from_pretrained({scheduler}, clip_sample={run.clip},",
             "                                          set_alpha_to_one=True, timestep_spacing='trailing')",
             f"scheduler.set_timesteps({run.steps})",
         ],
-        [],
         ["    x = scheduler.step(output, t, x, use_clipped_model_output=True).prev_sample"],
     )
 
 
-def _solver(run: Settings, model: ModelSpec, times: str) -> _Sampler:
+def _solver(run: Settings, model: ModelSpec, times: str, scheduler: str) -> _Sampler:
     """DPM-Solver++ or UniPC. They are given x̂_0, as diffusers does not clip it for them, and our times."""
-    _, scheduler = _diffusers_parts(_source(model))
     name = SOLVERS[run.sampler]
     x_0 = {
         "epsilon": "(x - (1 - alpha_bar[t]).sqrt() * output) / alpha_bar[t].sqrt()",
@@ -198,9 +196,8 @@ def _solver(run: Settings, model: ModelSpec, times: str) -> _Sampler:
     }[model.prediction]
     return _Sampler(
         ["DDPMScheduler", name],
-        [],
         [
-            f"alpha_bar = DDPMScheduler.from_pretrained({', '.join(scheduler)}).alphas_cumprod",
+            f"alpha_bar = DDPMScheduler.from_pretrained({scheduler}).alphas_cumprod",
             f"times = {times}",
             f"scheduler = {name}(num_train_timesteps={model.schedule.T}, prediction_type='sample',",
             f"            {' ' * len(name)}final_sigmas_type='zero')",
@@ -208,7 +205,6 @@ def _solver(run: Settings, model: ModelSpec, times: str) -> _Sampler:
             "scheduler.timesteps = torch.tensor(times)  # in the place of its own",
             "scheduler.sigmas = torch.cat([((1 - alpha_bar) / alpha_bar).sqrt()[times], torch.zeros(1)])",
         ],
-        [],
         [
             f"    x_0 = {x_0}",
             *(["    x_0 = x_0.clamp(-1, 1)"] if run.clip else []),
@@ -221,22 +217,22 @@ def _solver(run: Settings, model: ModelSpec, times: str) -> _Sampler:
 class _Latent:
     """The lines of a script that a latent model needs besides. classes: of diffusers."""
 
-    classes: list[str]
-    imports: list[str]
-    load: list[str]
-    decode: list[str]
+    classes: list[str] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+    load: list[str] = field(default_factory=list)
+    decode: list[str] = field(default_factory=list)
 
 
 def _latent(model: ModelSpec) -> _Latent:
-    source = _source(model)
-    folder = next((name for name in ("vae", "vqvae") if model.latent and (_folder(source) / name).is_dir()), None)
-    if folder is None:
-        return _Latent([], [], [], [])
-    config = json.loads((_folder(source) / folder / "config.json").read_text(encoding="utf-8"))
+    folder, where = _folder(model), _where(model)
+    part = next((name for name in ("vae", "vqvae") if model.latent and (folder / name).is_dir()), None)
+    if part is None:
+        return _Latent()
+    config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
     scale, shift = latent_config.scaling(config)
     z = f"x / {scale:g}" + (f" + {shift:g}" if shift else "")
-    kind, where = config["_class_name"], ", ".join(_where(source))
-    load = [f"vae = {kind}.from_pretrained({where}, subfolder={folder!r})"]
+    kind = config["_class_name"]
+    load = [f"vae = {kind}.from_pretrained({where}, subfolder={part!r})"]
     decode = ["with torch.no_grad():", f"    x = vae.decode({z}).sample"]
     if not model.words:
         return _Latent([kind], [], load, decode)
@@ -279,9 +275,10 @@ def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
 
 def reference(ref: str, model: ModelSpec) -> str:
     """A checkpoint with the revision that was loaded. Raises ValueError for a model that only this page has."""
-    _check_is_elsewhere(ref, model)
-    commit = revision(model)
-    return f"{_repository(_source(model))}@{commit}" if commit else ref
+    source = model.source
+    if source and ref != source.ref:  # its folder is none of a stranger's business
+        raise ValueError("This model is on this page, and nowhere else")
+    return f"{source.ref.partition('@')[0]}@{source.revision}" if source and source.revision else ref
 
 
 def picture(name: str, text: str, shape: tuple[int, ...]) -> list[str]:
@@ -311,45 +308,19 @@ def rows_saved(columns: int, name: str) -> str:
     return f'Image.fromarray(grid(np.concatenate(rows), {columns}).squeeze()).save("{name}.png")'
 
 
-def _check_is_elsewhere(ref: str, model: ModelSpec) -> None:
-    """Raise ValueError for a model whose name is this page's own: its folder is none of a stranger's business."""
-    if model.source and ref != model.source.ref:
-        raise ValueError("This model is on this page, and nowhere else")
-
-
-def _source(model: ModelSpec) -> Source:
-    """Where a model comes from; every model of the page was loaded from somewhere."""
-    assert model.source is not None
-    return model.source
-
-
-def _repository(source: Source) -> str:
-    """The Hub id of a checkpoint from the Hub."""
-    return source.ref.partition("@")[0]
-
-
-def _diffusers_parts(source: Source) -> list[list[str]]:
-    """The arguments of `from_pretrained` for the network and for the scheduler: each may have a folder of its own."""
-    assert source.file is not None
-    where = _where(source)
-    inside = {
-        "unet": source.file.startswith("unet/"),
-        "scheduler": (_folder(source) / "scheduler" / "scheduler_config.json").is_file(),
-    }
-    return [[*where, f"subfolder={name!r}"] if inner else where for name, inner in inside.items()]
-
-
-def _folder(source: Source) -> Path:
+def _folder(model: ModelSpec) -> Path:
     """The root of a checkpoint; every model of the page has one."""
-    assert source.folder is not None
-    return source.folder
+    assert model.source is not None and model.source.folder is not None
+    return model.source.folder
 
 
-def _where(source: Source) -> list[str]:
+def _where(model: ModelSpec) -> str:
     """The arguments of `from_pretrained` that name a checkpoint."""
+    source = model.source
+    assert source is not None
     if source.revision:
-        return [repr(_repository(source)), f"revision={source.revision!r}"]
-    return [repr(f"checkpoints/{source.ref}" if source.ref in refs.embedded() else str(_folder(source)))]
+        return f"{source.ref.partition('@')[0]!r}, revision={source.revision!r}"
+    return repr(f"checkpoints/{source.ref}" if source.ref in refs.embedded() else str(_folder(model)))
 
 
 def _told(settings: Settings, model: ModelSpec) -> dict[str, Any]:
