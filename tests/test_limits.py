@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import ddpm_core
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.from_diffusers import Attention, UNet2DModel
 from ui.jobs import Job
-from ui.limits import Refused, ServerLimits, table
+from ui.limits import Refused, ServerLimits
 from ui.models import Models
 from ui.places.sampling import Frame
 from ui.run_settings import Settings
@@ -25,10 +26,10 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_a_public_page_allows_no_more_than_ones_own():
     own, public = ServerLimits(), ServerLimits.public()
     wider = ("free_disk_mb", "shutdown_seconds")  # what is kept free; how long one waits for others
-    for name, _, _, what in table():
-        assert what
-        if name not in wider:
-            assert getattr(public, name) <= getattr(own, name)
+    for limit in fields(ServerLimits):
+        assert limit.metadata["what"]
+        if limit.name not in wider:
+            assert getattr(public, limit.name) <= getattr(own, limit.name)
     assert public.free_disk_mb > own.free_disk_mb
 
 
@@ -87,8 +88,8 @@ def test_a_refusal_says_which_limit_it_is_and_its_value(check, within, beyond, s
 
 def test_the_documents_list_every_limit_with_its_defaults():
     text = (ROOT / "docs" / "online.md").read_text(encoding="utf-8")
-    for name, own, public, _ in table():
-        assert f"| `{name}` | {own:,} | {public:,} |" in text, name
+    for limit in fields(ServerLimits):
+        assert f"| `{limit.name}` | {limit.default:,} | {limit.metadata['public']:,} |" in text, limit.name
 
 
 # --- Where they hold

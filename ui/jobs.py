@@ -178,15 +178,15 @@ class Job:
         finally:
             self.stop()
             counts.leave()
-            outcome = _outcome(state, self.failure)
-            failure = self.failure if outcome in ("refused", "wrong", "failed") else None
+            failure = self.failure if state == "error" else None
+            outcome = _kind_of(failure) if failure else state if state in ENDED else "gone"
             counts.end(
                 outcome,
                 **self.computation.log(),
                 waited_s=round((began or time.monotonic()) - asked, 2),
                 computed_s=round(self.computed, 2),
-                limit=getattr(failure, "name", None) if outcome == "refused" else None,
-                error=type(failure).__name__ if outcome in ("wrong", "failed") else None,
+                limit=getattr(failure, "name", None),
+                error=type(failure).__name__ if failure and outcome != "refused" else None,
             )
 
     def _updates(self) -> Iterator[Update]:
@@ -236,7 +236,7 @@ class Job:
             return Update(said.state, said.text, said.progress, said.left, results)
         left, text = self.computation.left(self.done), "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
-            left, text = outlook.end, _shared(outlook.sharers)
+            left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
         progress = evaluations(self.done) / max(evaluations(self.computation.steps), 1)
         return Update("running", self._remark or text, progress, left, results)
 
@@ -247,7 +247,10 @@ class Job:
             return Update("loading", f"Loading {short_name(holder.ref)}")
         if alone and getattr(holder, "stopping", True):
             return Update("waiting", "Finishing the previous step")
-        return Update("queued", _queue(outlook.before, outlook.start))
+        text = f"Number {outlook.before + 1} in the queue"
+        if outlook.start is not None:
+            text += f" · starts in {'' if outlook.start < 1 else 'about '}{formats.duration(outlook.start)}"
+        return Update("queued", text)
 
     @property
     def _remark(self) -> str:
@@ -393,28 +396,11 @@ class Work:
         self._job.notice = sentence
 
 
-def _outcome(state: str, failure: Exception | None) -> str:
-    """What a job counts as, which ends in this state: one of counts.OUTCOMES."""
-    if state not in ENDED:
-        return "gone"
-    if state != "error":
-        return state
+def _kind_of(failure: Exception) -> str:
+    """What a job counts as that ended with this error: one of counts.OUTCOMES."""
     if isinstance(failure, Refused):
         return "refused"
     return "wrong" if isinstance(failure, (ValueError, CheckpointError)) else "failed"
-
-
-def _queue(before: int, seconds: float | None) -> str:
-    """The wait for the first turn. before: jobs that begin first; seconds: until then, where that is known."""
-    place = f"Number {before + 1} in the queue"
-    if seconds is None:
-        return place
-    return f"{place} · starts in {'' if seconds < 1 else 'about '}{formats.duration(seconds)}"
-
-
-def _shared(others: int) -> str:
-    """While others take turns with the job."""
-    return f"Running, shared with {others} other{'s' * (others > 1)}"
 
 
 def unforeseen(error: Exception, images: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +134,6 @@ class ServerLimits:
                 raise ValueError(f"--limit takes NAME=VALUE, got {text!r}: the names are {', '.join(sorted(names))}")
             changes.append((name, value))
         return replace(cls.public() if public else cls(), **{name: _number(name, value) for name, value in changes})
-
-
-def table() -> list[tuple[str, float, float, str]]:
-    """(name, default on one's own page, default on a public page, what it limits) of every limit, for the docs."""
-    own, public = asdict(ServerLimits()), asdict(ServerLimits.public())
-    return [(limit.name, own[limit.name], public[limit.name], limit.metadata["what"]) for limit in fields(ServerLimits)]
 
 
 def _variable(name: str) -> str:

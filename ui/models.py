@@ -16,7 +16,7 @@ import ddpm_core
 from ddpm_core.checkpoint import hub, refs, spec
 from ddpm_core.model import Model, ModelSpec
 from ui.limits import ServerLimits
-from ui.offered import EMBEDDED, HUB, OFFERED, READY, TRAINED, choice, short_name
+from ui.offered import EMBEDDED, GROUPS, OFFERED, TRAINED, choice, short_name
 from ui.pace import Pace
 from ui.turns import Turns
 
@@ -269,19 +269,13 @@ class Models:
 
     def choices(self) -> list[dict[str, Any]]:
         """`offered.choice` of each offered checkpoint, with what is known of it by now: those that are here first."""
-        known = [choice(ref, self._state(ref)) for ref in self.offered]
+        unknown = {ref: hub.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
+        known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
         trained = [
             {"ref": ref, "label": label, "about": "", "group": TRAINED, "ready": True, "picture": ""}
             for ref, (label, _) in self._own.items()
         ]
-        return [
-            *(one for one in known if one["group"] == READY),
-            *trained,
-            *(one for one in known if one["group"] == HUB),
-        ]
-
-    def _state(self, ref: str) -> hub.Status:
-        return self._status.get(ref) or hub.Status("embedded" if ref in refs.embedded() else "")
+        return sorted(known + trained, key=lambda one: GROUPS.index(one["group"]))
 
     def offer(self, folder: Path, label: str, kind: str = "trained") -> str:
         """Offer the model of a folder; returns its reference, on a page of one's own the folder, else "KIND-1"."""

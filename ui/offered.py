@@ -34,7 +34,7 @@ GIGABYTES = {  # about, of their files: for who has not asked the Hub
     "stable-diffusion-v1-5/stable-diffusion-v1-5": 4.3,
 }
 GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}  # as their cards advise
-READY, HUB, TRAINED = "Ready here", "Needs the Hub", "Trained here"  # groups of the list
+GROUPS = READY, TRAINED, HUB = "Ready here", "Trained here", "Needs the Hub"  # of the list
 _REASONS = {"offline": "not available offline", "missing": "not found"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import segno
 
@@ -31,50 +31,45 @@ def invitation(page: object, served: Served) -> dict[str, str]:
     looks at nothing that `page` names, and tells strangers nothing of this machine.
     """
     try:
-        scheme, host, port, path, query = _parts(page)
-        if _is_loopback(host) and served.share:
-            scheme, host, port, path, _ = _parts(served.share)
+        at = _parts(page)
+        query = at.query
+        if _is(at.hostname, "is_loopback") and served.share:
+            at = _parts(served.share)
     except ValueError:
         return {"why": NOWHERE}
-    if _is_loopback(host):
-        own = _own_address() if _is_everywhere(served.host) and not served.public else None
+    host, port = at.hostname or "", at.port
+    if _is(at.hostname, "is_loopback"):
+        own = _own_address() if _is(served.host, "is_unspecified") and not served.public else None
         if own is None:
             alone = "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can open it"
             return {"why": NOWHERE if served.public else alone}
         host, port = own, served.port
     place = f"[{host}]" if ":" in host else host
-    address = f"{scheme}://{place}{f':{port}' if port else ''}{path}"
+    address = f"{at.scheme}://{place}{f':{port}' if port else ''}{at.path}"
     if query and len(address) + len(query) < MAX_ADDRESS:
         address += f"?{query}"
     code = segno.make(address, micro=False).svg_data_uri(scale=4, border=2, light="white")
     return {"address": address, "code": code}
 
 
-def _parts(page: object) -> tuple[str, str, int | None, str, str]:
-    """(scheme, host, port, path, query) of a page's address. Raises ValueError for anything else."""
+def _parts(page: object) -> SplitResult:
+    """Those of a page's address. Raises ValueError for anything else."""
     text = str(page)
-    if len(text.partition("?")[0].partition("#")[0]) > MAX_ADDRESS:
-        raise ValueError("too long")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("not of a page")
     text.encode()  # half a surrogate pair is in no address
-    return parts.scheme, parts.hostname, parts.port, parts.path, parts.query
+    parts = urlsplit(text)
+    _ = parts.port  # raises ValueError for what is none
+    too_long = len(text.partition("?")[0].partition("#")[0]) > MAX_ADDRESS
+    if too_long or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not of a page")
+    return parts
 
 
-def _is_loopback(host: str) -> bool:
+def _is(host: str | None, what: str) -> bool:
+    """what: a property of IP addresses, such as is_loopback."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return getattr(ipaddress.ip_address((host or "").strip("[]")), what)
     except ValueError:
-        return host == "localhost"
-
-
-def _is_everywhere(host: str) -> bool:
-    """Whether a server that listens at this address can be reached from other machines by any address of this one."""
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
+        return host == "localhost" and what == "is_loopback"
 
 
 def _own_address() -> str | None:
