@@ -13,8 +13,7 @@ from PIL import Image, ImageDraw
 from ddpm_core import forward, image_files, imaging
 from ui import pictures
 from ui.jobs import Job
-from ui.lab import Lab
-from ui.place import Place
+from ui.place import Place, Values
 from ui.places.course import Card
 from ui.places.forward import SCHEDULES, Forward
 from ui.web import FILES
@@ -24,19 +23,24 @@ COLUMNS = 6
 CLOUD = 84  # pixels a side
 
 
-def picture(card: Card, place: Place, lab: Lab) -> Image.Image:
+def computed(place: Place, part: str, values: Values) -> tuple[Any, list[Any]]:
+    """A run, and its results."""
+    computation, results = place.request(part, values), []
+    for update in Job(computation, place.lab).updates():
+        results += update.results
+        if update.state == "error":
+            raise SystemExit(f"{part}: {update.text}")
+    return computation, results
+
+
+def picture(card: Card, place: Place) -> Image.Image:
     """What a card's part shows of its values, small."""
     if card.part == "forward":
         return _noised(Forward.check(card.values))
     if card.part == "train":
         (answer,) = json.loads((FILES / "examples" / "train.json").read_text(encoding="utf-8"))["results"]
         return _decoded(answer["grids"][-1]["ema"])
-    computation: Any = place.request(card.part, card.values)
-    results: list[Any] = []
-    for update in Job(computation, lab).updates():
-        results += update.results
-        if update.state == "error":
-            raise SystemExit(f"{card.name}: {update.text}")
+    computation, results = computed(place, card.part, card.values)
     if card.part == "watch":
         return _row([x[0] for x in _some(list(computation.frames[0].values()))])
     if card.part == "compare":

@@ -21,7 +21,6 @@ from ddpm_core import image_files, imaging, sample
 from ddpm_core.checkpoint import refs
 from ddpm_core.files import write_bytes
 from ui import course_pictures, few_steps
-from ui.jobs import Job
 from ui.place import Values
 from ui.places import course
 from ui.server import App, build
@@ -68,17 +67,13 @@ def record(parts: list[str]) -> None:
             for card in course.cards():
                 of_emoji = card.values.get("checkpoint") == course.LATENT
                 if card.name != "few-steps" and of_emoji == (part == "emoji"):
-                    image = course_pictures.picture(card, app.places[card.part], app.lab)
+                    image = course_pictures.picture(card, app.places[card.part])
                     packed: dict[str, Any] = {"lossless": True} if image.mode == "L" else {"quality": 75}
                     image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
             continue
-        place, values = app.places[part], EXAMPLES[part]
-        computation = place.request(part, values)
-        results = []
-        for update in Job(computation, app.lab).updates():
-            results += [computation.shown(result) for result in update.results]
-            if update.state == "error":
-                raise SystemExit(f"{part}: {update.text}")
+        values = EXAMPLES[part]
+        computation, found = course_pictures.computed(app.places[part], part, values)
+        results = [computation.shown(result) for result in found]
         if part == "grid":
             results = _finished(results)
         if part == "watch":

@@ -67,19 +67,11 @@ class App(gr.Server):
         self.warmup = Warmup(lab)
         self.sweeper: temporary.Sweeper | None = None
         self.training = training.TrainingPlace(lab) if lab.trains else None
-        sampler = sampling.SamplingPlace(lab)
-        self.places: dict[str, Place] = {
-            "watch": sampler,
-            "compare": sampler,
-            "grid": sampler,
-            "plane": plane.PlanePlace(lab),
-            "forward": forward.ForwardPlace(lab),
-            "latents": latents.LatentsPlace(lab),
-            "repair": repair.RepairPlace(lab),
-            "likelihood": likelihood.LikelihoodPlace(lab),
-            **({"train": self.training} if self.training else {}),
-            "course": course.CoursePlace(lab),
-        }
+        places: list[Place] = [sampling.SamplingPlace(lab), plane.PlanePlace(lab), forward.ForwardPlace(lab)]
+        places += [latents.LatentsPlace(lab), repair.RepairPlace(lab), likelihood.LikelihoodPlace(lab)]
+        places += [self.training] if self.training else []
+        self.places: dict[str, Place] = {part: place for place in places for part in place.forms}
+        self.places["course"] = course.CoursePlace(lab)
         self.runs = Runs(self.places)
         self.add_middleware(Gate, limits=lab.limits, counts=lab.counts)
         self.add_middleware(Streams)
