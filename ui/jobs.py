@@ -84,13 +84,14 @@ class Computation:
 
     def prepare(self, models: Sequence[ModelSpec]) -> None:
         """`resolve`. Raises Refused, too, for what would cost too much."""
-        self.steps = {}
+        found: dict[Kind, float] = {}
         for kind, steps in self.resolve(models):
             if steps:
-                self.steps[kind] = self.steps.get(kind, 0) + steps
-        if self.steps:
-            steps, images = sum(self.steps.values()), evaluations(self.steps)
-            flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in self.steps.items())
+                found[kind] = found.get(kind, 0) + steps
+        self.steps = found
+        if found:
+            steps, images = sum(found.values()), evaluations(found)
+            flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in found.items())
             self.lab.limits.check_run(steps, images / steps, flop / images)
 
     def flop(self, ref: str) -> float:
@@ -185,7 +186,7 @@ class Job:
                 **self.computation.log(),
                 waited_s=round((began or time.monotonic()) - asked, 2),
                 computed_s=round(self.computed, 2),
-                limit=getattr(failure, "name", None),
+                limit=failure.name if isinstance(failure, Refused) else None,
                 error=type(failure).__name__ if failure and outcome != "refused" else None,
             )
 
@@ -237,7 +238,8 @@ class Job:
         left, text = self.computation.left(self.done), "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
-        progress = evaluations(self.done) / max(evaluations(self.computation.steps), 1)
+        steps = self.computation.steps
+        progress = evaluations({kind: self.done.get(kind, 0) for kind in steps}) / max(evaluations(steps), 1)
         return Update("running", self._remark or text, progress, left, results)
 
     def _queued(self, outlook: Outlook) -> Update:
