@@ -50,7 +50,7 @@ class Rows(Computation):
     """
 
     kinds = ("png", "gif", "webp")
-    restores = False  # whether steps are shown with their x, too
+    shows_x = False  # whether steps are shown with their x, too
 
     def __init__(self, lab: Lab, request: Any):
         super().__init__(lab, request)
@@ -78,7 +78,7 @@ class Rows(Computation):
         """The model, whose network counts what it does."""
         return replace(model, network=Counted(self.refs[0], model.network, work))
 
-    def take(self, model: ModelSpec, what: str, *pictures: str) -> Settings:
+    def resolve_chain(self, model: ModelSpec, what: str, *pictures: str) -> Settings:
         """Resolve the chain of a row for this model. Raises ValueError for one that is not of pixels, as `what` needs,
         and for pictures, as `pixels.to_text` writes them, that are not of its size.
         """
@@ -105,7 +105,7 @@ class Rows(Computation):
             if step.index in kept:
                 x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
                 self.frames[row][step.index] = guess if step.s else x
-                both = {"x": sent(x), "x0": sent(guess)} if self.restores else {"x0": sent(guess if step.s else x)}
+                both = {"x": sent(x), "x0": sent(guess)} if self.shows_x else {"x0": sent(guess if step.s else x)}
                 work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, **both})
         assert step is not None  # there is at least one
         self.rows[row] = imaging.to_uint8(step.x)

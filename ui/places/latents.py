@@ -105,7 +105,7 @@ class LatentsRun(Rows):
         from ddpm_core.latents import check_chains  # here for the start time: see ui/__init__.py
 
         (model,), request = models, self.request
-        self.take(model, "this part of the page", *(picture for _, picture in request.sources))
+        self.resolve_chain(model, "this part of the page", *(picture for _, picture in request.sources))
         T = model.schedule.T
         self.times = request.times or tuple(quarters(model))
         if max(self.times) > T:

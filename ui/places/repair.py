@@ -122,7 +122,7 @@ class RepairRun(Rows):
     """Its results, by "kind": "plan" once; "source", the picture and then what is left; "step" of a row, which is a
     method; "map" and "row", when one is done."""
 
-    restores = True
+    shows_x = True
 
     @property
     def what(self) -> str:
@@ -133,7 +133,7 @@ class RepairRun(Rows):
         from ddpm_core.runs import SamplerSettings
 
         (model,), request = models, self.request
-        chain = self.take(model, "restoration", request.picture)
+        chain = self.resolve_chain(model, "restoration", request.picture)
         steps = SamplerSettings(**chain.sampling).chain(model)
         task: Any = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
         evaluations = 0  # of each completion, as many plain ones as take the same time
