@@ -19,6 +19,7 @@ from train.fit.trainer import Trainer
 from train.fit.words import learn_words, make_tokenizer
 
 pytest.importorskip("transformers", reason="needed for words only")
+pytestmark = pytest.mark.usefixtures("torch_engine")
 CAPTIONS = ["red square", "Green square", "a blue square", "grey square"]
 COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (99, 99, 99)]
 
