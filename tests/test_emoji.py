@@ -110,7 +110,7 @@ def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
         ("emoji-tiny", ["--steps", "0"], "--steps"),
     ],
 )
-def test_what_can_not_be_judged_is_said(model, flags, says, tmp_path, capsys, monkeypatch):
+def test_what_can_not_be_judged_is_said(model, flags, says, tmp_path, capsys, monkeypatch, torch_engine):
     monkeypatch.setattr(judge, "read_concepts", lambda folder: CONCEPTS)
     assert judge.main([str(tmp_path), str(tmp_path), model, str(tmp_path / "out"), *flags]) == 2
     assert says in capsys.readouterr().err
