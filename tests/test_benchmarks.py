@@ -143,6 +143,7 @@ def test_draws_of_the_posterior_fit_it_and_others_do_not():
     assert data["mean"] > 0.1 and data["covariance"] > 0.3 and data["weights"] > 0.05
 
 
+@pytest.mark.usefixtures("torch_engine")
 def test_restored_pictures_are_measured_and_what_is_done_is_not_done_again(classifier, tmp_path, monkeypatch):
     checkpoint = tmp_path / "tiny"
     checkpoint_folders.write(checkpoint, **checkpoint_folders.SMALLEST, in_channels=1, out_channels=1)
