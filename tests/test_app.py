@@ -535,7 +535,7 @@ def test_a_grid_fills_and_its_cells_open_in_watch(page, url):
     if lab.get_attribute(".part-grid", "data-state") == "idle":
         lab.click(".part-grid .run")
     state(lab, "grid", state="finished", cells=6)
-    lab.click(".cells-of-grid [role=cell]:nth-child(3) button >> nth=0")
+    lab.click(".cells-of-grid td:nth-child(3) button >> nth=0")
     lab.wait_for_selector(".part-watch[data-ready=true]")
     assert lab.input_value(".part-watch [data-name=steps] input[type=number]") == "4"
     assert lab.is_checked(".part-watch [data-name=variance] input[value=beta]")

@@ -30,11 +30,26 @@ class Forward(Request):
     """What is shown; the page computes it."""
 
     picture: str = declare(Choice("picture", names=pictures.DRAWINGS), "lighthouse")
-    schedule: str = declare(Choice("schedule", names=tuple(SCHEDULES)), "linear")
+    schedule: str = declare(
+        Choice(
+            "schedule",
+            help="How the variance βₜ of each small step grows",
+            names=tuple(SCHEDULES),
+            titles={name: name.capitalize() for name in SCHEDULES},
+            sentences={
+                "linear": "βₜ in a straight line, as in the paper",
+                "cosine": "ᾱₜ follows cos²: keeps the picture longer",
+                "quadratic": "√βₜ in a straight line: gentler start",
+            },
+        ),
+        "linear",
+    )
     t: int = declare(
         Whole("Time", "Time t", "How many of the 1000 small steps of noise", low=0, high=T, slider=True), 250
     )
-    seed: int = declare(Seed("The seed", help="Fixes the noise"), defaults.SEED)
+    seed: int = declare(
+        Seed("The seed", "Noise", "ε: a draw of N(0, 1) for each pixel and colour, fixed by its seed"), defaults.SEED
+    )
 
 
 class ForwardPlace(Place):

@@ -56,8 +56,10 @@ def page(given: dict[str, Any], preview: str) -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it.
     """
-    modules = [name for name in served() if name.endswith(".js") and name.startswith(FIRST)]
-    links = "\n".join(f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in modules)
+    modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(FIRST)]
+    styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
+    styles.sort(key=lambda style: style[1].startswith("places/"))  # they change what all share
+    links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
     return filled.replace("<!-- modules -->", links).replace('"GIVEN"', content)

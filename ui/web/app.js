@@ -1,6 +1,6 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Client } from "./shared/client.js";
-import { all, button, el, find, within } from "./shared/dom.js";
+import { all, button, el, find, onArrows, within } from "./shared/dom.js";
 import { linked, linkTo } from "./shared/link.js";
 import { ShareMenu } from "./shared/share.js";
 
@@ -34,42 +34,31 @@ import { ShareMenu } from "./shared/share.js";
  * @property {(event: KeyboardEvent) => boolean} [key] a key of the page was pressed; whether it is taken
  */
 
-/** @typedef {{ name: string, title: string, module: string }} PartPlan */
+/** parts: modules of places/, and what they are called beside others. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
 
-/** @type {{ name: string, title: string, parts: PartPlan[] }[]} */
+/** @type {Place[]} */
 const PLACES = [
-  { name: "watch", title: "Watch", parts: [{ name: "watch", title: "", module: "watch" }] },
-  {
-    name: "compare",
-    title: "Compare",
-    parts: [
-      { name: "compare", title: "A and B", module: "compare" },
-      { name: "grid", title: "Grid", module: "grid" },
-      { name: "plane", title: "In the plane", module: "plane" },
-    ],
-  },
+  { name: "watch", title: "Watch", parts: { watch: "" } },
+  { name: "compare", title: "Compare", parts: { compare: "A and B", grid: "Grid", plane: "In the plane" } },
   {
     name: "inside",
     title: "Look inside",
-    parts: [
-      { name: "forward", title: "What noise destroys", module: "forward" },
-      { name: "latents", title: "What a noisy picture remembers", module: "latents" },
-      { name: "repair", title: "What was erased", module: "repair" },
-      { name: "likelihood", title: "What it costs in bits", module: "likelihood" },
-    ],
+    parts: {
+      forward: "What noise destroys",
+      latents: "What a noisy picture remembers",
+      repair: "What was erased",
+      likelihood: "What it costs in bits",
+    },
   },
-  { name: "train", title: "Train", parts: [{ name: "train", title: "", module: "train" }] },
-  { name: "course", title: "Course", parts: [{ name: "course", title: "", module: "course" }] },
+  { name: "train", title: "Train", parts: { train: "" } },
+  { name: "course", title: "Course", parts: { course: "" } },
 ];
-
-/** Modules with a style of their own. */
-const STYLED = new Set(["compare", "grid", "plane", "forward", "latents", "repair", "likelihood", "train", "course"]);
 
 export class Lab {
   client = new Client();
   /** @type {Given} */
-  given = JSON.parse(find(document, "#given", HTMLElement).textContent ?? "");
-  share = new ShareMenu(find(document, "#share", HTMLElement));
+  given = JSON.parse(find(document, "#given").textContent ?? "");
+  share = new ShareMenu(find(document, "#share"));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
@@ -80,27 +69,21 @@ export class Lab {
   #parts = new Map();
   /** @type {Part | null} */
   #shown = null;
-  #place = find(document, "#place", HTMLElement);
+  #place = find(document, "#place");
   #lessonNow = el("small", null); // beside Course
-  #plans = PLACES.map((place) => ({ ...place, parts: place.parts.filter(({ name }) => this.has(name)) })).filter(
-    ({ parts }) => parts.length,
-  );
 
   constructor() {
     this.#showDevice();
-    const nav = find(document, "#places", HTMLElement);
-    for (const { name, title, parts } of this.#plans) {
-      const open = () => this.open(this.#last.get(name) ?? parts[0].name, null, { push: true });
+    const nav = find(document, "#places");
+    for (const { name, title, parts } of PLACES) {
+      const first = Object.keys(parts).find((part) => this.has(part));
+      if (!first) continue;
+      const open = () => this.open(this.#last.get(name) ?? first, null, { push: true });
       nav.append(button({ "data-place": name }, open, title, ...(name === "course" ? [this.#lessonNow] : [])));
     }
     addEventListener("popstate", () => this.follow({ back: true }));
     // Of a row of places only the one on screen is a stop of Tab; arrows go to its neighbours.
-    find(document, "#navs", HTMLElement).addEventListener("keydown", (event) => {
-      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      const row = all(within(event, "nav") ?? document, "button", HTMLButtonElement);
-      const at = row.indexOf(/** @type {HTMLButtonElement} */ (event.target));
-      if (by && at >= 0) row[(at + by + row.length) % row.length].focus();
-    });
+    for (const row of ["#places", "#parts"]) onArrows(find(document, row), "ArrowLeft", "ArrowRight");
     document.addEventListener("keydown", (event) => {
       const typing = within(event, "input:not([type=range]):not([type=checkbox]), textarea, select");
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -149,22 +132,22 @@ export class Lab {
    * run the values if that is quick; lesson: the one whose bar stands above it, null for none
    */
   async open(name, values, { push = false, eager = false, lesson = this.lesson } = {}) {
-    const place = this.#plans.find(({ parts }) => parts.some((part) => part.name === name)) ?? this.#plans[0];
-    const plan = place.parts.find((part) => part.name === name) ?? place.parts[0];
+    const place = PLACES.find(({ parts }) => name in parts && this.has(name)) ?? PLACES[0];
+    const shown = name in place.parts ? name : "watch";
     const before = this.#shown;
-    this.part = plan.name;
-    this.#last.set(place.name, plan.name);
-    this.#mark(place.name, plan.name, place.parts);
+    this.part = shown;
+    this.#last.set(place.name, shown);
+    this.#mark(place);
     this.#teach(lesson);
     if (push) {
-      const url = linkTo(location.href, plan.name, values ?? {}, this.given.forms[plan.name] ?? [], this.#names);
+      const url = linkTo(location.href, shown, values ?? {}, this.given.forms[shown] ?? [], this.#names);
       if (lesson) url.searchParams.set("lesson", lesson);
       else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
     }
-    const fresh = !this.#parts.has(plan.name);
-    const part = await this.#load(plan);
-    if (this.part !== plan.name) return;
+    const fresh = !this.#parts.has(shown);
+    const part = await this.#load(shown);
+    if (this.part !== shown) return;
     if (before !== part) {
       before?.hide?.();
       if (before) before.element.hidden = true;
@@ -174,38 +157,29 @@ export class Lab {
       part.show?.();
     }
     if (values || fresh) await part.set(values ?? {}, eager); // it learns of its model, too
-    document.title = `${plan.title || place.title} · DDPM Lab`;
+    document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
   }
 
-  /** @param {PartPlan} plan @returns {Promise<Part>} */
-  #load(plan) {
-    let part = this.#parts.get(plan.name);
+  /** @param {string} name @returns {Promise<Part>} */
+  #load(name) {
+    let part = this.#parts.get(name);
     if (!part) {
-      this.#style(plan.module);
-      part = import(`./places/${plan.module}.js`).then(({ mount }) => mount(this, plan.name));
-      this.#parts.set(plan.name, part);
+      part = import(`./places/${name}.js`).then(({ mount }) => mount(this, name));
+      this.#parts.set(name, part);
       part.then(
         ({ element }) => {
-          element.hidden = this.part !== plan.name;
+          element.hidden = this.part !== name;
           this.#withhold(element);
           this.#place.append(element);
         },
         (error) => {
           console.error(error);
-          this.#parts.delete(plan.name);
+          this.#parts.delete(name);
           this.say("This part of the page could not be loaded: try again.", true);
         },
       );
     }
     return part;
-  }
-
-  /** Load a module's style, once. @param {string} module */
-  #style(module) {
-    if (STYLED.delete(module))
-      document.head.append(
-        el("link", { rel: "stylesheet", href: new URL(`places/${module}.css`, import.meta.url).href }),
-      );
   }
 
   // --- The course
@@ -222,29 +196,25 @@ export class Lab {
     const lessons = this.given.initial.course.lessons;
     const at = lesson ? lessons.findIndex(({ name }) => name === lesson) : 0;
     this.#lessonNow.textContent = ` ${at + 1} of ${lessons.length} · ${lessons[at].minutes} min`;
-    const bar = find(document, "#course-bar", HTMLElement);
+    const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
     if (!lesson) return;
-    this.#style("course");
     const { draw } = await import("./places/course/bar.js");
     if (this.lesson === lesson) draw(this, bar, lesson);
   }
 
-  /** The controls of a part, by the names of their fields. @param {HTMLElement} element @returns {[string, HTMLElement][]} */
+  /** The controls of a part, by the names of their fields. @param {HTMLElement} element @returns {(readonly [string, HTMLElement])[]} */
   #controls(element) {
-    const names = this.#names;
-    const found = all(element, "[data-name]", HTMLElement);
-    return found.flatMap((control) => {
-      const { name = "" } = control.dataset;
-      return names.has(name) ? [/** @type {[string, HTMLElement]} */ ([name, control])] : [];
-    });
+    const found = all(element, "[data-name]").map(
+      (control) => /** @type {const} */ ([control.dataset.name ?? "", control]),
+    );
+    return found.filter(([name]) => this.#names.has(name));
   }
 
   /** Hide the controls that a teacher's link does not show. @param {HTMLElement} element of a part */
   #withhold(element) {
     const { only } = this;
     if (!only) return;
-    this.#style("course");
     for (const [name, control] of this.#controls(element)) control.classList.toggle("withheld", !only.includes(name));
   }
 
@@ -257,20 +227,23 @@ export class Lab {
     });
   }
 
-  /** @param {string} place @param {string} shown @param {PartPlan[]} parts */
-  #mark(place, shown, parts) {
-    for (const button of all(document, "#places > button", HTMLElement)) {
-      button.setAttribute("aria-current", String(button.dataset.place === place));
-      button.tabIndex = button.dataset.place === place ? 0 : -1;
-    }
-    document.querySelector("#parts")?.remove();
-    if (parts.length < 2) return;
-    const nav = el("nav", { id: "parts", "aria-label": "Parts of this place" });
-    for (const { name, title } of parts) {
-      const attributes = { "aria-current": name === shown, "data-part": name, tabindex: name === shown ? 0 : -1 };
-      nav.append(button(attributes, () => this.open(name, null, { push: true }), title));
-    }
-    find(document, "#places", HTMLElement).after(nav);
+  /** @param {Place} place */
+  #mark({ name, parts }) {
+    /** @param {HTMLElement} one @param {boolean} current */
+    const mark = (one, current) => {
+      one.setAttribute("aria-current", String(current));
+      one.tabIndex = current ? 0 : -1;
+    };
+    for (const one of all(document, "#places > button")) mark(one, one.dataset.place === name);
+    const shown = Object.entries(parts).filter(([part]) => this.has(part));
+    const buttons = shown.map(([part, title]) => {
+      const one = button({ "data-part": part }, () => this.open(part, null, { push: true }), title);
+      mark(one, part === this.part);
+      return one;
+    });
+    const row = find(document, "#parts");
+    row.hidden = buttons.length < 2; // there is nothing to choose
+    row.replaceChildren(...(row.hidden ? [] : buttons));
   }
 
   get #names() {
@@ -281,6 +254,12 @@ export class Lab {
   remember(part, values) {
     if (part === this.part)
       history.replaceState(null, "", linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names));
+  }
+
+  /** A recorded run of a part, examples/ has them: made by `python -m ui.examples`. @param {string} part @returns {Promise<any>} */
+  async example(part) {
+    const answer = await fetch(new URL(`examples/${part}.json`, import.meta.url)).catch(() => null);
+    return answer?.ok ? answer.json() : null;
   }
 
   /** Ask what is known of the models by now. */
@@ -294,7 +273,7 @@ export class Lab {
   }
 
   #showDevice() {
-    const device = find(document, "#device", HTMLElement);
+    const device = find(document, "#device");
     device.textContent = this.given.device.note;
     device.title = this.given.device.engine;
   }
@@ -306,7 +285,7 @@ export class Lab {
 
   /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */
   say(text, aloud = false) {
-    const said = find(document, "#said", HTMLElement);
+    const said = find(document, "#said");
     said.textContent = text;
     said.classList.toggle("shown", aloud && Boolean(text));
     if (aloud) setTimeout(() => said.classList.remove("shown"), 8000);

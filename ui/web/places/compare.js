@@ -1,6 +1,5 @@
 // Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
 import { Player } from "../player/player.js";
-import { Recording } from "../player/recording.js";
 import { swatch } from "../shared/chart.js";
 import { button, el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
@@ -8,7 +7,6 @@ import { OF_WORDS, PRESETS, TYPES } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Values } from "../shared/client.js" */
-/** @import { About } from "../shared/form.js" */
 /** @import { Result } from "../player/recording.js" */
 
 const LANE = ["checkpoint", "prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance"];
@@ -23,35 +21,17 @@ const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CI
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
   const player = new Player(lab.client);
-  let other = ""; // the model of lane B that is known
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take: (result) => player.take(result),
     renew: () => player.start(),
-    offer: (about) => {
-      if (form.value("checkpoint_b") === "same") form.offer(about, "_b");
-      offerPresets(about.prompts.length ? OF_WORDS : usual);
-    },
+    offer: ({ prompts }) => offerPresets(prompts.length ? OF_WORDS : usual),
     render() {
       player.active = panel.stream.active;
       for (const lane of ["", "_b"]) form.showOptions(lane);
-      const wanted = String(form.value("checkpoint_b"));
-      if (wanted !== other) chooseB(wanted);
     },
   });
   const { form } = panel;
-
-  /** What lane B's own model offers. @param {string} ref */
-  async function chooseB(ref) {
-    other = ref;
-    const known = ref === "same" ? String(form.value("checkpoint")) : ref;
-    /** @type {About & { error?: string }} */
-    const about = await lab.client.ask("lab", "model", { ref: known });
-    if (other !== ref || !about.here) return;
-    panel.revisions.checkpoint_b = about.revision;
-    form.offer(about, "_b");
-    panel.changed("", false);
-  }
 
   const card = (/** @type {string} */ title, /** @type {string} */ suffix) =>
     el(
@@ -77,17 +57,5 @@ export function mount(lab, part) {
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);
   panel.stage.append(presets, player.root, published);
-  panel.options.render();
-  panel.showExample((results) => {
-    const recording = new Recording();
-    for (const result of results) recording.take(result);
-    player.open(recording);
-  });
-  return {
-    element: panel.element,
-    set: (values, eager) => panel.set(values, eager),
-    hide: () => player.hide(),
-    items: () => panel.items(["png", "gif", "webp", "strip", "csv", "zip"], player.view.coming.count > 0),
-    key: (event) => player.key(event),
-  };
+  return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

@@ -15,28 +15,22 @@ export function mount(lab, part) {
     const open = button(null, () => begin(lab, lesson), ...words, el("small", null, `${lesson.minutes} min`));
     list.append(el("li", null, open));
   }
-  const cards = el("div", { class: "cards" });
-  const element = el(
-    "section",
-    { class: "course", "data-cards": 0 },
-    el("h2", null, `${lessons.length} lessons, ${minutes} minutes`),
-    el("p", { class: "info" }, "Each has something to do and a question; its bar stays while you do it."),
-    list,
-    el("h2", null, "Deeper"),
-    el(
-      "p",
-      { class: "info" },
-      "The ideas one by one, with the formulas, the published numbers and the pages of the paper.",
-    ),
-    cards,
-  );
+  const element = el("section", { class: "course", "data-cards": 0 });
+  element.innerHTML = `
+<h2>${lessons.length} lessons, ${minutes} minutes</h2>
+<p class="info">Each has something to do and a question; its bar stays while you do it.</p>
+<h2>Deeper</h2>
+<p class="info">The ideas one by one, with the formulas, the published numbers and the pages of the paper.</p>
+<div class="cards"></div>`;
+  find(element, ".info").after(list);
+  const cards = find(element, ".cards");
 
   /** A card folds: its picture and its title are what is seen of it. @param {HTMLElement} article */
   function card(article) {
     const { name, part: opened = "", values = "{}" } = article.dataset;
     const src = new URL(`../examples/course/${name}.webp`, import.meta.url).href;
     const picture = el("img", { src, alt: "", loading: "lazy" });
-    const title = find(article, "h3", HTMLElement);
+    const title = find(article, "h3");
     const open = find(article, "button", HTMLButtonElement);
     open.hidden = !lab.has(opened);
     open.addEventListener("click", () =>
@@ -52,7 +46,7 @@ export function mount(lab, part) {
     if (!html || cards.children.length) return;
     const body = el("div", null);
     body.innerHTML = html; // our own file, ui/places/course.html
-    cards.append(...all(body, "article", HTMLElement).map(card));
+    cards.append(...all(body, "article").map(card));
     element.dataset.cards = String(cards.children.length);
   }
 

@@ -1,5 +1,5 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { button, el } from "../shared/dom.js";
+import { button, el, table } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 
 /** @import { Lab, Part } from "../app.js" */
@@ -7,11 +7,7 @@ import { Panel } from "../shared/panel.js";
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const table = el("div", {
-    class: "cells-of-grid",
-    role: "table",
-    "aria-label": "Pictures by steps and kind of noise",
-  });
+  const box = el("div", { class: "cells-of-grid" });
   const lead = el(
     "p",
     null,
@@ -31,7 +27,7 @@ export function mount(lab, part) {
         images[result.lane].src = result.x;
       }
     },
-    renew: () => table.classList.add("dim"),
+    renew: () => box.classList.add("dim"),
     render() {
       const { form } = panel;
       const rows = form.value("rows");
@@ -48,52 +44,26 @@ export function mount(lab, part) {
   function build(plan) {
     const { lanes } = plan;
     const steps = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
-    const ways = [...new Set(lanes.map(({ name }) => name.split(",")[0]))];
     newest = lanes.map(() => -1);
     images = lanes.map(({ name }) => el("img", { alt: name }));
-    const cells = lanes.map(({ name, settings }, i) => {
+    /** @type {Record<string, Record<string, HTMLElement>>} */
+    const cells = {};
+    for (const [i, { name, settings }] of lanes.entries()) {
       const open = () => {
-        const { seed, label, negative } = panel.values;
+        const { seed, label, negative } = panel.form.values;
         lab.open("watch", { ...settings, seed, label, negative, count: plan.count }, { push: true, eager: true });
       };
-      const cell = button({ title: `Watch: ${name}` }, open, images[i]);
-      return { way: name.split(",")[0], steps: Number(settings.steps), cell };
-    });
-    const head = el(
-      "div",
-      { role: "row" },
-      el("span", { role: "columnheader" }, ""),
-      ...steps.map((n) => el("span", { role: "columnheader" }, `${n} steps`)),
-    );
-    const rows = ways.map((way) =>
-      el(
-        "div",
-        { role: "row" },
-        el("span", { role: "rowheader" }, way),
-        ...steps.map((n) =>
-          el("span", { role: "cell" }, cells.find((one) => one.way === way && one.steps === n)?.cell ?? ""),
-        ),
-      ),
-    );
-    table.style.setProperty("--columns", String(steps.length));
-    table.style.setProperty("--pictures", String(plan.count));
-    table.classList.toggle("pixelated", plan.pixelated);
-    table.classList.remove("dim");
-    table.replaceChildren(head, ...rows);
+      const [way] = name.split(",");
+      cells[way] ??= {};
+      cells[way][Number(settings.steps)] = button({ title: `Watch: ${name}` }, open, images[i]);
+    }
+    const rows = Object.entries(cells).map(([way, row]) => [way, ...steps.map((n) => row[n] ?? "")]);
+    box.style.setProperty("--pictures", String(plan.count));
+    box.classList.toggle("pixelated", plan.pixelated);
+    box.classList.remove("dim");
+    box.replaceChildren(table("", ["", ...steps.map((n) => `${n} steps`)], rows));
   }
 
-  panel.stage.append(lead, table);
-  panel.options.render();
-  panel.showExample((results) => {
-    for (const result of results) panel.options.take(result);
-  });
-  return {
-    element: panel.element,
-    set: (values, eager) => panel.set(values, eager),
-    items: () =>
-      panel.items(
-        ["png", "csv", "zip"],
-        newest.some((k) => k >= 0),
-      ),
-  };
+  panel.stage.append(lead, box);
+  return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0));
 }

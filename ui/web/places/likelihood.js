@@ -47,22 +47,14 @@ export function mount(lab, part) {
     render,
     offer: (got) => {
       about = got;
-      source.offer(got);
       if (!got.set) source.prefer();
       render();
     },
-    extra: () => ({ picture: source.text }),
-    missing: () => source.missing || undefined,
   });
   const { element, form } = panel;
-  const source = new Source(
-    lab,
-    "Pictures",
-    "Test set",
-    () => String(form.value("checkpoint")),
-    () => panel.changed("picture", true),
-  );
-  form.place("checkpoint").after(source.root);
+  const source = new Source(panel, "picture", "Pictures", "Test set");
+  form.adopt("picture", source);
+  form.place("checkpoint").after(source.element);
   panel.stage.append(body);
 
   // --- What a measurement sends
@@ -74,15 +66,15 @@ export function mount(lab, part) {
   }
 
   /** @param {string} selector @param {...(Node | string)} nodes */
-  const fill = (selector, ...nodes) => find(body, selector, HTMLElement).replaceChildren(...nodes);
+  const fill = (selector, ...nodes) => find(body, selector).replaceChildren(...nodes);
 
   /** @param {Result} result */
   function take(result) {
     if (result.kind === "plan") {
       plan = result;
       body.classList.toggle("pixelated", plan.pixelated);
-      find(body, ".found", HTMLElement).hidden = false;
-      find(body, ".decoding", HTMLElement).hidden = true;
+      find(body, ".found").hidden = false;
+      find(body, ".decoding").hidden = true;
       fill(".big", `Measuring all ${plan.T} steps of the first picture…`);
       for (const place of [".looks", ".totals", ".charts", ".rates"]) fill(place);
     } else if (result.kind === "decoding") showDecoding(result);
@@ -100,7 +92,7 @@ export function mount(lab, part) {
       return el("div", { style: `--columns: ${times.length + 1}` }, el("img", { src, alt }));
     });
     fill(".guesses", ...lines);
-    find(body, ".decoding", HTMLElement).hidden = false;
+    find(body, ".decoding").hidden = false;
   }
 
   /** @param {Bits} found */
@@ -136,19 +128,10 @@ export function mount(lab, part) {
     return "";
   }
 
-  render();
-  panel.showExample((found) => {
-    for (const result of found) take(result);
-  });
-  return {
-    element,
-    async set(values, eager) {
-      await panel.set(values, eager);
-      if (values.picture) await source.restore(String(values.picture));
-    },
+  return panel.mounted([], () => false, {
     items: () => [
       { title: "Numbers (CSV)", save: saveNumbers, disabled: bits && !panel.example ? "" : "Run first" },
       ...panel.items([], false),
     ],
-  };
+  });
 }

@@ -15,7 +15,7 @@ const OF_LANE = ["denoiser", "variance", "sampler", "steps"];
 
 const DRAW = `
 <p class="info" id="plane-draw-help">Draw with a finger or the mouse. On a keyboard: arrow keys move the cross, Space sets a point, Backspace takes the last one away.</p>
-<div class="board" tabindex="0" role="application" aria-label="Drawing board" aria-describedby="plane-draw-help"><canvas width="400" height="400" aria-hidden="true"></canvas></div>
+<div class="board" tabindex="0" role="application" aria-label="Drawing board" aria-describedby="plane-draw-help"></div>
 <div class="row"><span class="drawn grow" role="status"></span><button type="button" class="button undo">Undo</button><button type="button" class="button empty-board">Clear</button></div>
 `;
 const PANE = `<figcaption><span class="title"></span><span class="at"></span></figcaption><canvas width="720" height="720" role="img"></canvas><p class="verdict"></p>`;
@@ -58,13 +58,21 @@ export function mount(lab, part) {
       const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);
       stage.offer(data, lanes);
     },
-    extra: () => ({ drawing: shape() === "drawing" ? board.text : "" }),
-    missing: () => (shape() === "drawing" && !board.points.length ? emptied() : undefined),
     names: ["shape", "cloud", "seed", "width", "spacing", "training"],
   });
   const { element, form } = panel;
   const stage = new Stage(body, element, given);
   const board = new Board(draw, given.DRAWN, () => panel.changed("drawing", true));
+  form.adopt("drawing", {
+    element: draw,
+    input: null,
+    get: () => (draw.hidden ? "" : board.text),
+    set: (text) => {
+      if (text) board.points = fromText(text, given.DRAWN);
+      board.render();
+    },
+    missing: () => (board.points.length ? "" : "The drawing is empty: draw at least one point"),
+  });
   const lanes = LANES.map((lane) => {
     const fields = OF_LANE.map((name) => form.place(name + SUFFIXES[lane]));
     const title = el("legend", null, swatch(lane), lane.toUpperCase());
@@ -74,15 +82,10 @@ export function mount(lab, part) {
   panel.stage.append(body);
   let before = "";
 
-  /** There is nothing to show any more. */
-  function emptied() {
-    stage.offer(null, []);
-    return "The drawing is empty: draw at least one point";
-  }
-
   function render() {
     element.dataset.shape = shape();
-    draw.hidden = shape() !== "drawing";
+    form.show("drawing", shape() === "drawing");
+    if (form.missing) stage.offer(null, []); // there is nothing to show any more
     for (const suffix of Object.values(SUFFIXES))
       form.show(`variance${suffix}`, form.value(`sampler${suffix}`) === "ddpm");
     const { state, active } = panel.stream;
@@ -91,20 +94,8 @@ export function mount(lab, part) {
     if (state === "finished" && before !== state) lab.say(`Finished. ${stage.summary}`);
     before = state;
   }
-
-  render();
-  panel.showExample((results) => {
-    for (const result of results) stage.take(result);
-  });
-  return {
-    element,
-    set(values, eager) {
-      if (values.drawing) board.points = fromText(String(values.drawing), given.DRAWN);
-      board.render();
-      return panel.set(values, eager);
-    },
+  return panel.mounted(given.kinds, () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
-    items: () => panel.items(given.kinds, stage.ended),
     key: (event) => stage.scrubber.key(event),
-  };
+  });
 }

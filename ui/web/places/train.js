@@ -22,7 +22,7 @@ const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "sil
  */
 export function mount(lab, part) {
   const given = lab.given.initial[part];
-  const root = el("section", { class: "train", "aria-label": "Training" });
+  const root = el("section", { class: "part train", "aria-label": "Training" });
   root.innerHTML = MARKUP;
   const me = lab.client.session; // kept when the page is loaded again: then the training is still there
   /** @param {string} what @param {Record<string, unknown>} [values] */
@@ -34,8 +34,8 @@ export function mount(lab, part) {
   const names = form.fields.map(({ name }) => name).filter((name) => !given.public || !files.includes(name));
   find(root, ".choices", HTMLFormElement).append(form.layout(names));
   find(root, ".choices", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
-  const wrong = find(root, ".wrong", HTMLElement);
-  const said = find(root, ".kept", HTMLElement);
+  const wrong = find(root, ".wrong");
+  const said = find(root, ".kept");
   const button = (/** @type {string} */ name) => find(root, `.button.${name}`, HTMLButtonElement);
 
   function showPath() {
@@ -136,13 +136,11 @@ export function mount(lab, part) {
     if (!document.hidden) look();
   });
 
-  /** A recorded training plays until there is one of the visitor's: examples/train.json, made by `python -m ui.examples`. */
+  /** A recorded training plays until there is one of the visitor's. */
   async function showExample() {
-    const answer = await fetch(new URL("../examples/train.json", import.meta.url)).catch(() => null);
-    if (!answer?.ok) return;
-    const { results } = await answer.json();
     const example = new Run(0);
-    for (const result of results) example.take(result);
+    for (const result of (await lab.example(part))?.results ?? []) example.take(result);
+    if (!example.grids.length) return;
     history.example = example;
     if (history.answer.state === "idle") view.scrubber.toggle();
     render();

@@ -1,6 +1,5 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
 import { Player } from "../player/player.js";
-import { Recording } from "../player/recording.js";
 import { button, el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Past } from "../shared/past.js";
@@ -55,17 +54,5 @@ export function mount(lab, part) {
   }
   offerTries([]);
   panel.stage.append(panel.form.place("prompt"), tries, player.root, past.element);
-  panel.options.render();
-  panel.showExample((results) => {
-    const recording = new Recording();
-    for (const result of results) recording.take(result);
-    player.open(recording);
-  });
-  return {
-    element: panel.element,
-    set: (values, eager) => panel.set(values, eager),
-    hide: () => player.hide(),
-    items: () => panel.items(["png", "gif", "webp", "strip", "zip"], player.view.coming.count > 0),
-    key: (event) => player.key(event),
-  };
+  return panel.mounted(["png", "gif", "webp", "strip", "zip"], () => player.view.coming.count > 0, player.part);
 }

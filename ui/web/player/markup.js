@@ -3,19 +3,19 @@
 export const MARKUP = `
 <div class="choices">
   <div class="kinds" role="group" aria-label="Picture shown">
-    <button type="button" data-kind="x" aria-pressed="true">x<sub>t</sub> now</button>
-    <button type="button" data-kind="x0" aria-pressed="false">x̂<sub>0</sub> best guess</button>
+    <button type="button" name="kind" value="x" aria-pressed="true">x<sub>t</sub> now</button>
+    <button type="button" name="kind" value="x0" aria-pressed="false">x̂<sub>0</sub> best guess</button>
   </div>
   <div class="views" role="group" aria-label="Shown of a latent" hidden>
-    <button type="button" data-view="decoded" aria-pressed="true">decoded</button>
-    <button type="button" data-view="latent" aria-pressed="false" title="The latent itself: a linear map makes a colour of the numbers at each place">latent</button>
+    <button type="button" name="seenAs" value="decoded" aria-pressed="true">decoded</button>
+    <button type="button" name="seenAs" value="latent" aria-pressed="false" title="The latent itself: a linear map makes a colour of the numbers at each place">latent</button>
   </div>
   <p class="title"></p>
   <div class="gains" role="group" aria-label="Difference of the lanes, |A − B|" hidden>
     <span>|A − B|</span>
-    <button type="button" data-gain="0" aria-pressed="true">off</button>
-    <button type="button" data-gain="1" aria-pressed="false">×1</button>
-    <button type="button" data-gain="4" aria-pressed="false">×4</button>
+    <button type="button" name="chosenGain" value="0" aria-pressed="true">off</button>
+    <button type="button" name="chosenGain" value="1" aria-pressed="false">×1</button>
+    <button type="button" name="chosenGain" value="4" aria-pressed="false">×4</button>
   </div>
 </div>
 <div class="lanes"></div>

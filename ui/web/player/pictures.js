@@ -4,7 +4,7 @@ import { context2d } from "../shared/dom.js";
 import { difference } from "./pixels.js";
 
 /** @import { View } from "./view.js" */
-/** @import { Panes } from "./panes.js" */
+/** @import { Screen } from "./screen.js" */
 
 const REMEMBERED = 12; // decoded sprites
 const DARK = 0.75; // how much of the light a place loses that is not looked at
@@ -17,11 +17,11 @@ export class Pictures {
 
   /**
    * @param {View} view
-   * @param {Panes} panes
+   * @param {Screen} screen
    */
-  constructor(view, panes) {
+  constructor(view, screen) {
     this.view = view;
-    this.panes = panes;
+    this.screen = screen;
   }
 
   /** Other canvases are there now. */
@@ -56,13 +56,13 @@ export class Pictures {
         const uri = latent ? frame?.[which === "x" ? "z" : "z0"] : frame?.[which];
         const sprite = uri && (await this.#decode(uri).catch(() => null));
         if (this.view.shown !== shown) return "";
-        const { canvas } = this.panes.lanes[i][which];
+        const { canvas } = this.screen.lanes[i][which];
         if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
         if (!sprite) continue;
         blit(canvas, sprite, image);
         if (seen) light(canvas, seen, image, word, shown.plan?.words?.length ?? 1);
         if (i > 0 || which === "x") continue;
-        for (const [n, { canvas }] of this.panes.thumbs.entries()) blit(canvas, sprite, n);
+        for (const [n, { canvas }] of this.screen.thumbs.entries()) blit(canvas, sprite, n);
       }
     }
     if (gain) this.#paintDifference(kind, gain);
@@ -84,10 +84,12 @@ export class Pictures {
 
   /** @param {"x" | "x0"} kind @param {number} gain */
   #paintDifference(kind, gain) {
-    const canvas = this.panes.difference;
+    const canvas = this.screen.difference;
     if (!canvas) return;
     const { width, height } = canvas;
-    const [one, other] = this.panes.lanes.map((lane) => context2d(lane[kind].canvas).getImageData(0, 0, width, height));
+    const [one, other] = this.screen.lanes.map((lane) =>
+      context2d(lane[kind].canvas).getImageData(0, 0, width, height),
+    );
     difference(one.data, other.data, gain);
     context2d(canvas).putImageData(one, 0, 0);
   }

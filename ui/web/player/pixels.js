@@ -11,17 +11,6 @@ export function difference(a, b, gain) {
 }
 
 /**
- * Noise that is the same in every page; opaque.
- * @param {Uint8ClampedArray} pixels
- */
-export function fillWithNoise(pixels) {
-  for (let i = 0, state = 1; i < pixels.length; i++) {
-    state = (state * 48271) % 2147483647;
-    pixels[i] = i % 4 === 3 ? 255 : (state / 2147483647) * 255;
-  }
-}
-
-/**
  * σ of the noise in a picture, in grey levels: the median of its finest diagonal differences, which edges hardly change
  * (Donoho and Johnstone 1994).
  * @param {Uint8ClampedArray} pixels

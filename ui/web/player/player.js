@@ -1,15 +1,14 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, button, el, find, onScrub, within } from "../shared/dom.js";
+import { all, button, el, find, within } from "../shared/dom.js";
 import { calm, play, soon } from "../shared/motion.js";
 import { meaning, Transport } from "../shared/transport.js";
 import { MARKUP } from "./markup.js";
-import { Panes } from "./panes.js";
 import { drawn, Pictures } from "./pictures.js";
 import { Projector } from "./projector.js";
 import { Screen } from "./screen.js";
 import { View } from "./view.js";
 
-/** @import { Result, Recording } from "./recording.js" */
+/** @import { Result } from "./recording.js" */
 /** @import { Client } from "../shared/client.js" */
 
 export class Player {
@@ -30,13 +29,11 @@ export class Player {
       "aria-label": "Player. Space plays, left and right step, Home and End jump.",
     });
     this.root.innerHTML = MARKUP;
-    this.panes = new Panes(this.root, (n) => this.#do(() => Object.assign(this.view, { image: n })));
-    this.pictures = new Pictures(this.view, this.panes);
     const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
-    const transport = new Transport(find(this.root, ".transport", HTMLElement), "Step of the run", go, () =>
-      this.toggle(),
-    );
-    this.screen = new Screen(this.root, this.view, this.panes, transport);
+    const transport = new Transport(find(this.root, ".transport"), "Step of the run", go, () => this.toggle());
+    const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { image: n }));
+    this.screen = new Screen(this.root, this.view, transport, pick);
+    this.pictures = new Pictures(this.view, this.screen);
     this.projector = new Projector(this.root, client);
     this.#listen();
     this.render();
@@ -73,18 +70,10 @@ export class Player {
     this.#play();
   }
 
-  /** Show a recording, and play it from its start. @param {Recording} recording */
-  open(recording) {
-    this.view.open(recording);
-    this.#build();
-    this.#play();
-    this.render();
-  }
-
   #build() {
     const { plan } = this.view.shown;
     if (!plan) return;
-    this.panes.build(plan);
+    this.screen.build(plan);
     this.pictures.renew();
     this.#buildWords(plan.words ?? []);
   }
@@ -102,7 +91,7 @@ export class Player {
       };
       return button({ "aria-pressed": i === view.word }, press, word);
     });
-    const box = find(this.root, ".words", HTMLElement);
+    const box = find(this.root, ".words");
     box.hidden = !words.length;
     box.replaceChildren(el("span", null, "Attention to"), ...buttons);
   }
@@ -143,53 +132,44 @@ export class Player {
     return canvas;
   }
 
-  /** It is not on screen any more. */
-  hide() {
-    this.view.playing = false;
-    this.projector.show(false);
-  }
+  /** What the part of the page has that shows it. */
+  part = {
+    hide: () => {
+      this.view.playing = false;
+      this.projector.show(false);
+    },
+    key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+  };
 
   // --- What is pressed
 
   #listen() {
     const { root, view, screen } = this;
-    onScrub(screen.chart.area, (share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
+    screen.chart.onScrub((share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
     screen.live.addEventListener("click", () => this.#do(() => view.goLive()));
     const speed = find(root, ".speed", HTMLSelectElement);
     speed.addEventListener("change", () => {
       view.speed = Number(speed.value);
     });
-    this.#choice(".kinds", ({ kind }) => {
-      view.kind = kind === "x0" ? "x0" : "x";
-    });
-    this.#choice(".views", ({ view: chosen }) => {
-      view.asLatent = chosen === "latent";
-    });
-    this.#choice(".gains", ({ gain }) => {
-      view.chosenGain = Number(gain);
+    find(root, ".choices").addEventListener("click", (event) => {
+      const pressed = within(event, "button");
+      if (!(pressed instanceof HTMLButtonElement)) return;
+      for (const one of all(root, `.choices [name=${pressed.name}]`))
+        one.setAttribute("aria-pressed", String(one === pressed));
+      this.#do(() => Object.assign(view, { [pressed.name]: pressed.value }));
     });
     // Of two lanes, a tap on one gives it all the room, and another tap gives it back.
-    find(root, ".lanes", HTMLElement).addEventListener("click", (event) => {
+    find(root, ".lanes").addEventListener("click", (event) => {
       const frame = within(event, ".frame");
-      const lane = this.panes.lanes.findIndex(({ group }) => group.contains(frame));
-      if (lane < 0 || this.panes.lanes.length < 2) return;
+      const lane = this.screen.lanes.findIndex(({ group }) => group.contains(frame));
+      if (lane < 0 || this.screen.lanes.length < 2) return;
       if (root.dataset.large === String(lane)) delete root.dataset.large;
       else root.dataset.large = String(lane);
     });
   }
 
-  /** @param {string} group @param {(data: DOMStringMap) => void} take */
-  #choice(group, take) {
-    const buttons = all(this.root, `${group} button`, HTMLButtonElement);
-    for (const button of buttons)
-      button.addEventListener("click", () => {
-        for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
-        this.#do(() => take(button.dataset));
-      });
-  }
-
   /** A key of the page was pressed; returns whether it was for the player. @param {KeyboardEvent} event */
-  key(event) {
+  #key(event) {
     const { key } = event;
     const { view, projector } = this;
     const meant = meaning(event);
@@ -206,13 +186,13 @@ export class Player {
 
   /** A radio group has arrows, Home and End of its own. @param {string} key */
   #pickByKey(key) {
-    const { length } = this.panes.thumbs;
+    const { length } = this.screen.thumbs;
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];
     const end = { Home: 0, End: length - 1 }[key];
     const n = end ?? (by && (this.view.image + by + length) % length);
     if (n === undefined) return false;
-    this.#do(() => Object.assign(this.view, { image: n }));
-    this.panes.thumbs[n].thumb.focus();
+    this.screen.pick(n);
+    this.screen.thumbs[n].thumb.focus();
     return true;
   }
 }

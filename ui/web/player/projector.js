@@ -39,11 +39,11 @@ export class Projector {
 
   /** The QR code of this very link, for the people in the room. */
   async #showCode() {
-    const room = find(this.root, ".room", HTMLElement);
+    const room = find(this.root, ".room");
     const picture = find(room, "img", HTMLImageElement);
     const { address, code, why, error } = await this.client.ask("lab", "room", { page: location.href });
     picture.hidden = !code;
     if (code) picture.src = code;
-    find(room, "p", HTMLElement).textContent = address ?? why ?? error ?? "";
+    find(room, "p").textContent = address ?? why ?? error ?? "";
   }
 }

@@ -1,18 +1,29 @@
-// The page from the view: everything but the canvases is written here, whenever something has changed.
-
-import { key } from "../shared/chart.js";
-import { context2d, el, find } from "../shared/dom.js";
+// The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
+// shown, the rest whenever something has changed.
+import { key, swatch } from "../shared/chart.js";
+import { button, context2d, el, find } from "../shared/dom.js";
 import { RunChart } from "./chart.js";
 import { noise } from "./pixels.js";
-import { DECODED, ending, readouts, sentence } from "./words.js";
+import { DECODED, ending, LEGEND, readouts, sentence } from "./words.js";
 
-/** @import { Panes } from "./panes.js" */
-/** @import { Recording } from "./recording.js" */
+/** @import { Plan, Recording } from "./recording.js" */
 /** @import { Transport } from "../shared/transport.js" */
 /** @import { View } from "./view.js" */
+/** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */
+/** @typedef {{ group: HTMLElement, x: Pane, x0: Pane }} LanePanes */
+/** @typedef {{ thumb: HTMLButtonElement, canvas: HTMLCanvasElement }} Thumb */
+
+const LARGEST_THUMB = 128; // pixels
+const EMPTY = 32; // pixels of the panes before the first run
 
 export class Screen {
   chart = new RunChart();
+  /** @type {LanePanes[]} */
+  lanes = [];
+  /** @type {HTMLCanvasElement | null} of two lanes */
+  difference = null;
+  /** @type {Thumb[]} */
+  thumbs = [];
   #charted = ""; // what the chart shows
   /** @type {Recording | null} */
   #of = null;
@@ -20,22 +31,90 @@ export class Screen {
   /**
    * @param {HTMLElement} root
    * @param {View} view
-   * @param {Panes} panes
    * @param {Transport} transport
+   * @param {(n: number) => void} pick called when the n-th picture of the batch is chosen
    */
-  constructor(root, view, panes, transport) {
+  constructor(root, view, transport, pick) {
     this.root = root;
     this.view = view;
-    this.panes = panes;
     this.transport = transport;
+    this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
     this.#find(".chart").append(this.chart.node);
+    for (const [name, text] of Object.entries(LEGEND))
+      this.#find(".legend dl").append(el("dt", null, name), el("dd", null, text));
+    this.#buildLanes([""], EMPTY);
   }
 
   /** @param {string} selector */
   #find(selector) {
-    return find(this.root, selector, HTMLElement);
+    return find(this.root, selector);
   }
+
+  // --- What depends on a run's plan only
+
+  /** The panes of a run, and the pictures to choose from. @param {Plan} plan */
+  build(plan) {
+    const { root } = this;
+    const two = plan.lanes.length > 1;
+    root.classList.toggle("compare", two);
+    delete root.dataset.large;
+    this.#find(".views").hidden = !plan.latent;
+    this.#find(".gains").hidden = !two;
+    this.#find(".caption").hidden = !plan.caption;
+    this.#find(".caption").textContent = plan.caption ?? "";
+    this.#buildLanes(
+      plan.lanes.map(({ name }) => name),
+      plan.size,
+    );
+    this.#buildBatch(plan);
+  }
+
+  /** @param {string[]} names @param {number} size */
+  #buildLanes(names, size) {
+    const canvasOf = (/** @type {string} */ label) => {
+      const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
+      canvas.getContext("2d", { willReadFrequently: true }); // the noise in it is measured
+      return canvas;
+    };
+    this.lanes = names.map((name, i) => {
+      const group = el("div", { class: `lane lane-${i}` });
+      if (names.length > 1) group.append(el("h4", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
+      /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words */
+      const pane = (kind, letter, index, words) => {
+        const canvas = canvasOf("No picture yet");
+        const at = el("span", { class: "at" });
+        const caption = el("figcaption", null, el("span", null, letter, el("sub", null, index), words), at);
+        group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
+        return { canvas, at };
+      };
+      return { group, x: pane("x", "x", "t", " now"), x0: pane("x0", "x̂", "0", " best guess") };
+    });
+    const groups = this.lanes.map(({ group }) => group);
+    this.difference = names.length > 1 ? canvasOf("Difference of A and B") : null;
+    if (this.difference) {
+      const figure = el("figure", null, el("div", { class: "frame" }, this.difference));
+      groups.push(el("div", { class: "lane difference" }, el("h4", null, "|A − B|"), figure));
+    }
+    this.#find(".lanes").replaceChildren(...groups);
+  }
+
+  /** @param {Plan} plan */
+  #buildBatch({ seeds, size }) {
+    const side = Math.min(size, LARGEST_THUMB);
+    this.thumbs = seeds.map((seed, n) => {
+      const canvas = el("canvas", { width: side, height: side });
+      const label = `seed ${seed}`;
+      const short = el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed);
+      const attributes = { role: "radio", title: label, "aria-label": label };
+      return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
+    });
+    const batch = this.#find(".batch");
+    batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
+    batch.hidden = seeds.length < 2;
+  }
+
+  // --- What changes with the view
 
   render() {
     const { shown, tick, live, kind } = this.view;
@@ -68,7 +147,7 @@ export class Screen {
     const { shown, image, frames } = this.view;
     shown.lanes.forEach((lane, i) => {
       const frame = frames[i];
-      const { x, x0 } = this.panes.lanes[i];
+      const { x, x0 } = this.lanes[i];
       if (!frame) {
         x.at.textContent = x0.at.textContent = `still noise, t = ${lane.steps[0][0]}`;
         return;
@@ -111,7 +190,7 @@ export class Screen {
       this.#find(".sentence").textContent = DECODED;
       return;
     }
-    const measured = this.panes.lanes.map(({ x: { canvas } }) => {
+    const measured = this.lanes.map(({ x: { canvas } }) => {
       const { width, height } = canvas;
       return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
     });
@@ -119,7 +198,7 @@ export class Screen {
   }
 
   #renderBatch() {
-    this.panes.thumbs.forEach(({ thumb }, n) => {
+    this.thumbs.forEach(({ thumb }, n) => {
       const chosen = n === this.view.image;
       thumb.setAttribute("aria-checked", String(chosen));
       thumb.tabIndex = chosen ? 0 : -1;

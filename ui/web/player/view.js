@@ -23,16 +23,17 @@ export class View {
   /** @type {"x" | "x0"} where there is room for one of them only */
   kind = "x";
   word = -1; // of the prompt, whose attention lies over the pictures
-  asLatent = false; // a latent is shown as it is, and not what is decoded from it
-  chosenGain = 0; // of the difference of two lanes; 0: not shown
+  /** How a latent is shown. @type {"decoded" | "latent"} */
+  seenAs = "decoded";
+  chosenGain = "0"; // of the difference of two lanes; "0": not shown
   #due = 0; // ticks at the first showing, else frames, while playing
 
   get gain() {
-    return this.shown.lanes.length > 1 ? this.chosenGain : 0;
+    return this.shown.lanes.length > 1 ? Number(this.chosenGain) : 0;
   }
 
   get latent() {
-    return this.asLatent && Boolean(this.shown.plan?.latent);
+    return this.seenAs === "latent" && Boolean(this.shown.plan?.latent);
   }
 
   /** Whether the picture moves by itself. */
@@ -72,22 +73,6 @@ export class View {
       this.image = Math.min(this.image, (this.shown.plan?.count ?? 1) - 1);
     } else if (this.live && this.shown === this.coming) this.tick = this.shown.newest;
     return first;
-  }
-
-  /**
-   * Show a whole recording, from its start.
-   * @param {Recording} recording
-   */
-  open(recording) {
-    Object.assign(this, {
-      shown: recording,
-      coming: recording,
-      tick: recording.held[0] ?? 0,
-      live: false,
-      playing: true,
-    });
-    this.fresh = true;
-    this.#due = 0;
   }
 
   /**

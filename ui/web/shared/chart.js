@@ -1,6 +1,6 @@
 // Charts: curves stretched to their box by CSS, with labels, dots and markers as HTML placed in per cent, so that nothing
 // is drawn again when the page changes its size.
-import { el, svg } from "./dom.js";
+import { el, onDrag, svg } from "./dom.js";
 import { power, short } from "./numbers.js";
 
 /** @typedef {[x: number, y: number | null]} Point in per cent of the box, from its upper left; null breaks the curve */
@@ -93,6 +93,12 @@ export class Chart {
     const caption = el("figcaption", { title: explanation }, el("span", null, title), this.#at);
     caption.hidden = !title;
     this.node = el("figure", { class: "plot" }, caption, this.area, this.#axis);
+  }
+
+  /** Call take with the place of a pointer that is held down, 0 to 1. @param {(share: number) => void} take */
+  onScrub(take) {
+    this.area.classList.add("scrubbed");
+    onDrag(this.area, take);
   }
 
   /**

@@ -9,32 +9,21 @@ export const NO_ANSWER = "The server did not answer: try again.";
 /** Where the server has something, whatever path the page has. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
 
+/** What comes of reading or keeping something, or null in a browser that keeps nothing, or no more. @template T @param {() => T} act */
+export function attempt(act) {
+  try {
+    return act();
+  } catch {
+    return null;
+  }
+}
+
 /** What this window of the browser keeps while it is open, also when the page is loaded again. */
 export const kept = {
-  /** @param {string} name @returns {string | null} */
-  get(name) {
-    try {
-      return sessionStorage.getItem(`lab-${name}`);
-    } catch {
-      return null; // a browser that keeps nothing
-    }
-  },
-  /** @param {string} name @param {string} value */
-  set(name, value) {
-    try {
-      sessionStorage.setItem(`lab-${name}`, value);
-    } catch {
-      // it is asked for no more
-    }
-  },
-  /** @param {string} name */
-  remove(name) {
-    try {
-      sessionStorage.removeItem(`lab-${name}`);
-    } catch {
-      // nothing is kept
-    }
-  },
+  get: (/** @type {string} */ name) => attempt(() => sessionStorage.getItem(`lab-${name}`)),
+  set: (/** @type {string} */ name, /** @type {string} */ value) =>
+    attempt(() => sessionStorage.setItem(`lab-${name}`, value)),
+  remove: (/** @type {string} */ name) => attempt(() => sessionStorage.removeItem(`lab-${name}`)),
 };
 
 /** A name that nobody guesses. */

@@ -61,31 +61,27 @@ export function table(caption, heads, rows, ours = heads.length) {
 
 /**
  * The first element that fits a selector; throws where there is none.
- * @template {Element} T
+ * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root
  * @param {string} selector
- * @param {new () => T} type what it must be, as in `HTMLInputElement`
+ * @param {new () => T} [type] what it must be, as in `HTMLInputElement`
  * @returns {T}
  */
-export function find(root, selector, type) {
+export function find(root, selector, type = /** @type {any} */ (HTMLElement)) {
   const node = root.querySelector(selector);
   if (!(node instanceof type)) throw new Error(`there is no ${type.name} ${selector}`);
   return node;
 }
 
 /**
- * All elements that fit a selector.
- * @template {Element} T
+ * All elements of a type that fit a selector.
+ * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root
  * @param {string} selector
- * @param {new () => T} type
- * @returns {T[]}
+ * @param {new () => T} [type]
  */
-export function all(root, selector, type) {
-  /** @type {T[]} */
-  const found = [];
-  for (const node of root.querySelectorAll(selector)) if (node instanceof type) found.push(node);
-  return found;
+export function all(root, selector, type = /** @type {any} */ (HTMLElement)) {
+  return /** @type {T[]} */ ([...root.querySelectorAll(selector)].filter((node) => node instanceof type));
 }
 
 /**
@@ -107,23 +103,61 @@ export function context2d(canvas) {
   return context;
 }
 
+/** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */
+export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
+export function onArrows(element, back, on) {
+  element.addEventListener("keydown", (event) => {
+    const by = { [back]: -1, [on]: 1 }[event.key];
+    const buttons = all(element, "button:enabled", HTMLButtonElement);
+    const at = buttons.findIndex((one) => one.matches(":focus"));
+    if (!by || !buttons.length) return;
+    event.preventDefault();
+    buttons[(at + by + buttons.length) % buttons.length].focus();
+  });
+}
+
 /**
- * Call take(share of the width, 0 to 1) while a pointer is held down on an element.
+ * Call take with where a pointer is, in shares of an element's width and height, while it is held down on it.
  * @param {HTMLElement} area
- * @param {(share: number) => void} take
+ * @param {(x: number, y: number, first: boolean) => void} take
+ * @param {() => void} [done] it has been let go
  */
-export function onScrub(area, take) {
-  /** @param {PointerEvent} event */
-  const scrub = (event) => {
-    const { left, width } = area.getBoundingClientRect();
-    take((event.clientX - left) / width);
+export function onDrag(area, take, done) {
+  let held = false;
+  /** @param {PointerEvent} event @param {boolean} first */
+  const tell = ({ clientX, clientY }, first) => {
+    const { left, top, width, height } = area.getBoundingClientRect();
+    take((clientX - left) / width, (clientY - top) / height, first);
   };
-  area.classList.add("scrubbed");
   area.addEventListener("pointerdown", (event) => {
     area.setPointerCapture(event.pointerId);
-    scrub(event);
+    held = true;
+    tell(event, true);
   });
   area.addEventListener("pointermove", (event) => {
-    if (event.buttons) scrub(event);
+    if (held && event.buttons) tell(event, false);
+  });
+  for (const end of ["pointerup", "pointercancel"])
+    area.addEventListener(end, () => {
+      if (held) done?.();
+      held = false;
+    });
+}
+
+/** Call take with a file that is chosen with the input of an element, or dropped on it. @param {HTMLElement} root @param {(file: File) => void} take */
+export function onFile(root, take) {
+  const input = find(root, "input[type=file]", HTMLInputElement);
+  /** @param {FileList | null | undefined} files */
+  const first = (files) => files?.length && take(files[0]);
+  input.addEventListener("change", () => {
+    first(input.files);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  root.addEventListener("dragover", (event) => event.preventDefault());
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    first(event.dataTransfer?.files);
   });
 }

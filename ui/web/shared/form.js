@@ -63,6 +63,7 @@ import { button, el } from "./dom.js";
  * @property {(value: any) => void} set
  * @property {(about: About) => void} [offer]
  * @property {() => void} [list]
+ * @property {() => string} [missing] what has to be chosen first, or ""
  */
 
 const FEW = 5; // names of a choice that stand side by side
@@ -103,6 +104,18 @@ export class Form {
     }
   }
 
+  /** Take a control of the part's own, for a field that the form makes none for. @param {string} name @param {Control} control */
+  adopt(name, control) {
+    this.#controls.set(name, control);
+    this.#places.set(name, control.element);
+  }
+
+  /** What has to be chosen first, or "". */
+  get missing() {
+    const controls = [...this.#controls.values()].filter(({ element }) => !element.hidden);
+    return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
+  }
+
   /** The control of a field with its label. @param {string} name */
   place(name) {
     const place = this.#places.get(name);
@@ -122,7 +135,7 @@ export class Form {
 
   /** @returns {Values} */
   get values() {
-    return Object.fromEntries([...this.#controls].map(([name, { get }]) => [name, get()]));
+    return Object.fromEntries([...this.#controls].map(([name, control]) => [name, control.get()]));
   }
 
   /** @param {string} name */
@@ -143,7 +156,7 @@ export class Form {
   /** A model is known: offer what it has. `suffix`: of the lane whose model it is. @param {About} about */
   offer(about, suffix = "") {
     for (const { name } of this.fields) {
-      const own = suffix ? name.endsWith(suffix) : !name.endsWith("_b");
+      const own = suffix ? name.endsWith(suffix) : !name.endsWith("_b") || !this.#controls.has("checkpoint_b");
       if (own) this.#controls.get(name)?.offer?.(about);
     }
     if (about.prompts.length) this.#told.add(suffix);
@@ -262,9 +275,9 @@ export class Form {
 
   /** A number, as a slider with a box beside it. @param {FieldForm} field @returns {Control} */
   #slider(field) {
-    const { name, label, step = 1, high = 0, open = "" } = field;
+    const { name, label, step = 1, low = 0, high = 0, open = "" } = field;
     const { input: box, get } = this.#input(field, "number");
-    const logarithmic = high > 100;
+    const logarithmic = low > 0 && high > 100;
     const range = el("input", { type: "range", class: "slider", "aria-label": label, tabindex: -1 });
     /** The slider's own scale. @param {number} value */
     const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);

@@ -1,13 +1,14 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
 import { kept } from "./client.js";
-import { button, el, find, within } from "./dom.js";
+import { button, el, within } from "./dom.js";
 import { Form } from "./form.js";
 import { duration } from "./numbers.js";
 import { FILES } from "./share.js";
+import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
-/** @import { Lab } from "../app.js" */
+/** @import { Lab, Part } from "../app.js" */
 /** @import { Values } from "./client.js" */
 /** @import { About } from "./form.js" */
 
@@ -36,8 +37,6 @@ import { Stream } from "./stream.js";
  * @property {() => void} render the run stands differently, or a field has changed
  * @property {(about: About) => void} [offer] the model is known
  * @property {(about: Description) => void} [described]
- * @property {() => Values} [extra] values that no field of the form has, such as pictures
- * @property {() => string | undefined} [missing] a sentence where something is missing that only the page knows
  * @property {string[]} [names] fields that the side shows; all where it is left out
  */
 
@@ -93,8 +92,9 @@ export class Panel {
     if (dice instanceof HTMLElement)
       bar.append(button({ class: "button roll", "aria-label": "Another seed" }, () => dice.click(), "⚄")); // for phones
     this.side = el("div", { class: "side" }, this.summary, this.fields, bar);
-    this.status = statusLine();
-    this.stage = el("div", { class: "stage" }, this.status);
+    this.status = new Status("Progress of the run");
+    this.status.show(this.stream.words);
+    this.stage = el("div", { class: "stage" }, this.status.element);
     this.element = el(
       "section",
       { class: `part part-${part}`, "data-state": "idle", "data-ready": false },
@@ -111,15 +111,10 @@ export class Panel {
     });
   }
 
-  /** @returns {Values} what is asked for */
-  get values() {
-    return { ...this.form.values, ...this.options.extra?.() };
-  }
-
-  /** The same for an address: models of the Hub with the revisions that were loaded. */
+  /** What is asked for, for an address: models of the Hub with the revisions that were loaded. */
   get linked() {
-    const { values, revisions } = this;
-    for (const [name, revision] of Object.entries(revisions)) {
+    const { values } = this.form;
+    for (const [name, revision] of Object.entries(this.revisions)) {
       const ref = String(values[name] ?? "");
       if (revision && ref && ref !== "same" && !ref.includes("@")) values[name] = `${ref}@${revision}`;
     }
@@ -136,17 +131,16 @@ export class Panel {
     const unusual = (/** @type {import("./form.js").FieldForm} */ { name, more, default: usual }) =>
       more && name in values && String(values[name]) !== String(usual ?? "");
     if (more && this.form.fields.some(unusual)) more.open = true; // what a link changes is in sight
-    const ref = this.form.value("checkpoint");
-    if (ref !== undefined) return this.choose(String(ref));
+    if (this.form.value("checkpoint") !== undefined) return this.choose();
     this.element.dataset.ready = "true";
     this.changed("", false);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
   changed(name, done) {
-    if (name === "checkpoint") {
+    if (name.startsWith("checkpoint")) {
       this.#eager = true;
-      this.choose(String(this.form.value("checkpoint")));
+      this.choose();
       return;
     }
     this.#eager ||= done && name !== "";
@@ -157,19 +151,23 @@ export class Panel {
     this.#timer = setTimeout(() => this.#describe(), PAUSE);
   }
 
-  /** Choose a model, and offer what it has, unless another one is chosen meanwhile. @param {string} ref */
-  async choose(ref) {
+  /** The models of the lanes are chosen: offer what they have, unless others are chosen meanwhile. */
+  async choose() {
     const choice = ++this.#choices;
     this.element.dataset.ready = "false";
-    /** @type {About & { error?: string }} */
-    const about = await this.lab.client.ask("lab", "model", { ref });
+    /** @param {string} ref @returns {Promise<About & { error?: string }>} */
+    const ask = (ref) => this.lab.client.ask("lab", "model", { ref });
+    const [ref, other] = ["checkpoint", "checkpoint_b"].map((name) => this.form.value(name));
+    const [about, second] = await Promise.all([ask(ref), (other ?? "same") === "same" ? null : ask(other)]);
     if (choice !== this.#choices) return;
-    this.revisions.checkpoint = about.revision ?? "";
+    this.revisions = { checkpoint: about.revision ?? "", checkpoint_b: second?.revision ?? "" };
     if (about.here) {
       this.lab.model = about; // other parts begin with it
       this.form.offer(about);
       this.options.offer?.(about);
     }
+    const b = second ?? about;
+    if (other && b.here) this.form.offer(b, "_b");
     this.element.dataset.ready = "true";
     this.changed("", false);
   }
@@ -177,9 +175,9 @@ export class Panel {
   async #describe() {
     const ask = ++this.#asks;
     /** @type {Description | { error: string }} */
-    const got = await this.lab.client.ask(this.part, "describe", this.values);
+    const got = await this.lab.client.ask(this.part, "describe", this.form.values);
     if (ask !== this.#asks) return;
-    const sentence = this.options.missing?.() || got.error;
+    const sentence = this.form.missing || got.error;
     this.description = got.error === undefined ? got : null;
     this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
     this.estimate.classList.toggle("wrong", Boolean(sentence));
@@ -191,11 +189,11 @@ export class Panel {
     this.element.dataset.described = String(ask);
     const eager = this.#eager;
     this.#eager = false;
-    if (!eager || sentence || this.lab.part !== this.part) return this.#showOther(); // who has left wants no run
+    if (!eager || sentence || !this.run.checkVisibility()) return this.#showOther(); // who has left wants no run
     if (this.description?.auto === null && eager !== "now" && performance.now() < this.#since + PATIENCE) {
       this.#eager = eager;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
-    } else if (eager === "now" || (this.description?.auto && !this.#runs(this.values))) this.start();
+    } else if (eager === "now" || (this.description?.auto && !this.#runs(this.form.values))) this.start();
     else this.#showOther();
   }
 
@@ -206,8 +204,8 @@ export class Panel {
     this.stream.start();
     this.side.classList.remove("open");
     this.lab.remember(this.part, this.linked);
-    this.#ran = JSON.stringify(this.values);
-    this.#listen(this.values);
+    this.#ran = JSON.stringify(this.form.values);
+    this.#listen(this.form.values);
   }
 
   /** Whether a run of these values goes on or is shown, as after Back. @param {Values} values */
@@ -243,17 +241,8 @@ export class Panel {
     const before = element.dataset.state;
     element.dataset.state = stream.state;
     element.dataset.run = stream.run ?? "";
-    find(this.status, ".status-text", HTMLElement).textContent = stream.words;
-    find(this.status, ".tag", HTMLElement).hidden = true;
     const left = stream.active && stream.left !== null ? `${duration(stream.left)} left` : "";
-    find(this.status, ".status-left", HTMLElement).textContent = left;
-    const bar = find(this.status, ".progress", HTMLElement);
-    bar.hidden = !stream.active;
-    bar.classList.toggle("unknown", stream.progress === null);
-    const percent = 100 * (stream.progress ?? 0);
-    find(bar, "i", HTMLElement).style.width = `${percent}%`;
-    if (stream.progress === null) bar.removeAttribute("aria-valuenow");
-    else bar.setAttribute("aria-valuenow", String(Math.round(percent)));
+    this.status.show(stream.words, left, false, stream.active ? stream.progress : undefined);
     this.stop.disabled = !stream.active;
     if (before !== stream.state) {
       if (MILESTONES.includes(stream.state)) this.lab.say(stream.words);
@@ -267,24 +256,38 @@ export class Panel {
   }
 
   /**
-   * Show a recorded run while there is none of the visitor's: files in examples/, made by `python -m ui.examples`. Where
-   * another model is chosen, as by --checkpoint, that one runs instead, if it is quick.
-   * @param {(results: Result[]) => void} show
+   * The part of the page that it is, with an example in it at first.
+   * @param {string[]} kinds of files that can be saved @param {() => boolean} some whether there is something to save
+   * @param {Partial<Part>} [more]
+   * @returns {Part}
    */
-  async showExample(show) {
-    const answer = await fetch(new URL(`../examples/${this.part}.json`, import.meta.url)).catch(() => null);
-    if (!answer?.ok) return;
-    const { values, results } = await answer.json();
+  mounted(kinds, some, more) {
+    this.options.render();
+    this.#showExample();
+    return {
+      element: this.element,
+      set: (values, eager) => this.set(values, eager),
+      items: () => this.items(kinds, some()),
+      ...more,
+    };
+  }
+
+  /**
+   * Show a recorded run while there is none of the visitor's. Where another model is chosen, as by --checkpoint, that one runs instead, if it is quick.
+   */
+  async #showExample() {
+    const example = await this.lab.example(this.part);
+    if (!example) return;
+    const { values, results } = example;
     const chosen = this.form.value("checkpoint");
     const own = chosen === undefined || chosen === values.checkpoint;
     this.#showOther = () => {
       this.#showOther = () => {};
       if (this.stream.state !== "idle") return;
       this.example = true;
-      show(results);
-      const words = own ? "Change anything to run your own." : "Of another model: press Run for yours.";
-      find(this.status, ".status-text", HTMLElement).textContent = words;
-      find(this.status, ".tag", HTMLElement).hidden = false;
+      this.options.renew();
+      for (const result of results) this.options.take(result);
+      this.status.show(own ? "Change anything to run your own." : "Of another model: press Run for yours.", "", true);
       this.options.render();
     };
     if (own) return this.#showOther();
@@ -304,20 +307,11 @@ export class Panel {
       save: () => this.save(kind),
       disabled: some && !this.example ? "" : "Run first",
     }));
-    const script = {
-      title: "Copy Python",
-      copy: () => python ?? "",
-      what: "The script:",
-      disabled: python ? "" : unknown,
+    const script = (/** @type {string} */ title, text = "", wrong = "") => {
+      return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
     };
-    if (diffusers === undefined) return [...files, script];
-    const other = {
-      title: "Copy for diffusers",
-      copy: () => diffusers,
-      what: "The script:",
-      disabled: diffusers ? "" : why || unknown,
-    };
-    return [...files, script, other];
+    const other = diffusers === undefined ? [] : [script("Copy for diffusers", diffusers, why)];
+    return [...files, script("Copy Python", python), ...other];
   }
 
   /** Save a file of the run. @param {string} kind @returns {Promise<string>} a sentence where it could not be made, or "" */
@@ -327,26 +321,4 @@ export class Panel {
     el("a", { href: this.lab.client.file(got.path), download: got.name }).click();
     return "";
   }
-}
-
-/** How a run stands. */
-function statusLine() {
-  const bar = {
-    class: "progress",
-    role: "progressbar",
-    "aria-label": "Progress of the run",
-    "aria-valuemin": 0,
-    "aria-valuemax": 100,
-  };
-  const progress = el("div", bar, el("i", null));
-  progress.hidden = true;
-  return el(
-    "header",
-    { class: "status" },
-    el("span", { class: "dot" }),
-    el("b", { class: "tag", hidden: true }, "Example"),
-    el("span", { class: "status-text" }, "Ready"),
-    el("span", { class: "status-left" }),
-    progress,
-  );
 }

@@ -1,4 +1,5 @@
 // "Your last runs": small pictures of them with their settings, kept in the browser.
+import { attempt } from "./client.js";
 import { button, el } from "./dom.js";
 
 /** @import { Lab } from "../app.js" */
@@ -11,12 +12,8 @@ const NAME = "lab-runs";
 
 /** @returns {PastRun[]} */
 function read() {
-  try {
-    const runs = JSON.parse(localStorage.getItem(NAME) ?? "[]");
-    return Array.isArray(runs) ? runs : [];
-  } catch {
-    return [];
-  }
+  const runs = attempt(() => JSON.parse(localStorage.getItem(NAME) ?? "[]"));
+  return Array.isArray(runs) ? runs : [];
 }
 
 /** @param {HTMLCanvasElement} canvas */
@@ -40,11 +37,7 @@ export class Past {
   add(part, values, title, canvas) {
     const others = read().filter((run) => run.title !== title);
     const runs = [{ part, values, title, picture: small(canvas) }, ...others].slice(0, MOST);
-    try {
-      localStorage.setItem(NAME, JSON.stringify(runs));
-    } catch {
-      return; // a browser that keeps nothing, or no more
-    }
+    attempt(() => localStorage.setItem(NAME, JSON.stringify(runs)));
     this.#draw();
   }
 

@@ -21,6 +21,13 @@ import { Scrubber } from "./transport.js";
 /** @typedef {Plan | SourceResult | HeadResult | StepResult | RowResult} Result */
 /** @typedef {{ k: number, s: number, x0: string, x?: string }} Held */
 
+const MARKUP = `
+<p class="lead"></p>
+<div class="sources" hidden></div>
+<div class="rows"></div>
+<div class="transport" hidden><span class="at"></span></div>
+`;
+
 /**
  * Which frame of a row is shown at a share (0…1) of the way: the last one up to there.
  * @param {Held[]} frames by rising k
@@ -48,10 +55,11 @@ export class Rows {
   #images = [];
   #later = soon(() => this.render());
 
-  /** @param {HTMLElement} root */
-  constructor(root) {
-    this.root = root;
-    this.scrubber = new Scrubber(find(root, ".transport", HTMLElement), "Step of the chains", () => this.render());
+  /** @param {string} name of its class */
+  constructor(name) {
+    this.root = el("div", { class: `${name} chains` });
+    this.root.innerHTML = MARKUP;
+    this.scrubber = new Scrubber(find(this.root, ".transport"), "Step of the chains", () => this.render());
   }
 
   get done() {
@@ -86,12 +94,11 @@ export class Rows {
     this.plan = plan;
     const last = Math.max(1, ...plan.steps) - 1;
     this.scrubber.renew(last, last);
-    this.scrubber.reached = last;
     this.frames = plan.titles.map(() => []);
     this.ends = plan.titles.map(() => null);
     const { root } = this;
     root.classList.toggle("pixelated", plan.pixelated);
-    const place = find(root, ".sources", HTMLElement);
+    const place = find(root, ".sources");
     const sources = plan.sources.join();
     if (place.dataset.names !== sources)
       place.replaceChildren(
@@ -114,7 +121,7 @@ export class Rows {
       const cells = el("div", { class: "cells", style: `--columns: ${plan.columns.length}` }, image);
       return el("div", { class: "line" }, el("div", { class: "head" }, words), cells);
     });
-    find(root, ".rows", HTMLElement).replaceChildren(heads, ...lines);
+    find(root, ".rows").replaceChildren(heads, ...lines);
     this.render();
   }
 
@@ -122,7 +129,7 @@ export class Rows {
   #source(i, uri, final) {
     const figure = this.root.querySelectorAll(".sources figure")[i];
     find(figure, "img", HTMLImageElement).src = uri;
-    find(figure, ".at", HTMLElement).textContent = final ? "" : " is being drawn…";
+    find(figure, ".at").textContent = final ? "" : " is being drawn…";
   }
 
   /** @param {HeadResult} result */
@@ -161,7 +168,7 @@ export class Rows {
       image.alt = `${title}: ${plan.columns.length} ${plan.what}, ${frame.s ? `${seen} at time ${frame.s}` : "finished"}`;
     });
     const some = this.frames.some((frames) => frames.length > 1);
-    find(root, ".transport", HTMLElement).hidden = !some;
+    find(root, ".transport").hidden = !some;
     this.scrubber.render(`step ${at + 1} of ${last + 1}`);
     Object.assign(root.dataset, { rows: this.done, at });
   }

@@ -1,5 +1,5 @@
 // The menu of what can be taken away: the link, files, scripts.
-import { button, el } from "./dom.js";
+import { button, el, onArrows } from "./dom.js";
 
 /**
  * @typedef {object} Item
@@ -26,41 +26,24 @@ export class ShareMenu {
 
   /** @param {HTMLElement} root */
   constructor(root) {
-    this.list = el("div", { class: "menu", role: "menu", hidden: true });
-    const attributes = { class: "button", "aria-haspopup": "menu", "aria-expanded": false };
-    this.button = button(attributes, () => this.#toggle(Boolean(this.list.hidden)), "Share ▾");
+    this.list = el("div", { class: "menu", role: "menu", id: "share-menu", popover: "auto" });
     this.said = el("p", { class: "menu-said", role: "status" });
-    root.append(this.button, this.list);
-    document.addEventListener("click", (event) => {
-      if (event.target instanceof Node && !root.contains(event.target)) this.#toggle(false);
+    root.append(el("button", { type: "button", class: "button", popovertarget: "share-menu" }, "Share ▾"), this.list);
+    this.list.addEventListener("beforetoggle", ({ newState }) => {
+      if (newState === "open") this.#fill();
     });
-    document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !this.list.hidden) this.#toggle(false);
-    });
-    root.addEventListener("keydown", (event) => {
-      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      const buttons = [...this.list.querySelectorAll("button")];
-      const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-      if (!by || !buttons.length) return;
-      event.preventDefault();
-      buttons[(at + by + buttons.length) % buttons.length].focus();
-    });
+    onArrows(root, "ArrowUp", "ArrowDown");
   }
 
   /** What the menu has from now on. @param {() => Item[]} items */
   show(items) {
     this.#items = items;
-    this.#toggle(false);
+    this.list.hidePopover();
   }
 
-  /** @param {boolean} open */
-  #toggle(open) {
-    this.list.hidden = !open;
-    this.button.setAttribute("aria-expanded", String(open));
-    if (!open) return;
+  #fill() {
     this.said.textContent = "";
     this.list.replaceChildren(...this.#items().map((item) => this.#entry(item)), this.said);
-    this.list.querySelector("button")?.focus();
   }
 
   /** @param {Item} item */

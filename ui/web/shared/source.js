@@ -2,15 +2,14 @@
 // an upload, of which a square is chosen.
 import { NO_ANSWER } from "./client.js";
 import { inside, middle, resized } from "./crop.js";
-import { all, button, el, find } from "./dom.js";
+import { ARROWS, all, button, el, find, onDrag, onFile } from "./dom.js";
 
-/** @import { Lab } from "../app.js" */
 /** @import { About } from "./form.js" */
+/** @import { Panel } from "./panel.js" */
 /** @import { Square } from "./crop.js" */
 /** @typedef {{ text: string, uri: string, name?: string }} Picture of the model's size */
 
 const PATIENCE = 150; // ms after the last move of the square until it is fitted
-const KEYS = /** @type {const} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
 
 const MARKUP = `
 <legend></legend>
@@ -42,63 +41,65 @@ export class Source {
   #square = { left: 0, top: 0, side: 1 };
   #timer = 0;
   #asks = 0; // of fits and uploads: an answer to an older one is dropped
+  #wanted = ""; // the picture of an address, until the model is known
 
   /**
-   * Its element is a fieldset.
-   * @param {Lab} lab @param {string} title @param {string} sample what the part has itself
-   * @param {() => string} checkpoint
-   * @param {() => void} changed
+   * A control of a panel's form; its element is a fieldset.
+   * @param {Panel<any>} panel @param {string} name of its field @param {string} title
+   * @param {string} sample what the part has itself
    */
-  constructor(lab, title, sample, checkpoint, changed) {
-    this.lab = lab;
-    this.checkpoint = checkpoint;
-    this.changed = changed;
-    const root = el("fieldset", { class: "field source" });
-    root.innerHTML = MARKUP;
-    this.root = root;
-    find(root, "legend", HTMLElement).textContent = title;
-    find(root, ".kind span", HTMLElement).textContent = sample;
-    this.kinds = all(root, ".kind input", HTMLInputElement);
-    for (const kind of this.kinds) kind.name = `source-${title}`;
-    this.frame = find(root, ".square", HTMLElement);
-    this.side = find(root, ".side-slider", HTMLInputElement);
-    this.invert = find(root, ".invert input", HTMLInputElement);
-    for (const kind of this.kinds)
+  constructor(panel, name, title, sample) {
+    this.client = panel.lab.client;
+    this.most = panel.lab.given.limits.upload;
+    this.checkpoint = () => String(panel.form.value("checkpoint"));
+    this.changed = () => panel.changed(name, true);
+    this.input = null;
+    this.element = el("fieldset", { class: "field source" });
+    this.element.innerHTML = MARKUP;
+    this.#find("legend").textContent = title;
+    this.#find(".kind span").textContent = sample;
+    this.kinds = all(this.element, ".kind input", HTMLInputElement);
+    for (const kind of this.kinds) {
+      kind.name = `source-${name}`;
       kind.addEventListener("change", () => {
         this.#show();
         this.changed();
       });
-    const files = find(root, ".upload input", HTMLInputElement);
-    files.addEventListener("change", () => {
-      if (files.files?.length) this.open(files.files[0]);
-      files.value = ""; // so that the same file can be chosen again
-    });
-    root.addEventListener("dragover", (event) => event.preventDefault());
-    root.addEventListener("drop", (event) => {
-      event.preventDefault();
-      const file = event.dataTransfer?.files[0];
-      if (file) this.open(file);
-    });
+    }
+    this.frame = this.#find(".square");
+    this.side = find(this.element, ".side-slider", HTMLInputElement);
+    this.invert = find(this.element, ".invert input", HTMLInputElement);
+    onFile(this.element, (file) => this.open(file));
     this.#cropping();
+  }
+
+  /** @param {string} selector */
+  #find(selector) {
+    return find(this.element, selector);
   }
 
   get isPicture() {
     return this.kinds[1].checked;
   }
 
-  /** The picture as text, "" for what the tab has itself. */
-  get text() {
-    return this.isPicture ? (this.#chosen?.text ?? "") : "";
+  /** The picture as text, "" for what the part has itself, and where none is asked for. */
+  get() {
+    return this.isPicture && !this.element.hidden ? (this.#chosen?.text ?? "") : "";
   }
 
-  /** What is missing, or "". */
-  get missing() {
+  /** The picture of an address; it is asked for when the model is known. @param {string} text */
+  set(text) {
+    this.#wanted = text;
+  }
+
+  missing() {
     return this.isPicture && !this.#chosen ? "Choose a picture first" : "";
   }
 
   /** Another model: its pictures have another size. @param {About} about */
-  offer(about) {
-    const thumbs = about.examples.map((picture) => {
+  offer({ examples }) {
+    this.examples = examples;
+    const thumbs = examples.map((picture) => {
       const { name = "", uri } = picture;
       const take = () => {
         this.#whole = null;
@@ -106,11 +107,16 @@ export class Source {
       };
       return button({ "aria-label": name, title: name }, take, el("img", { src: uri, alt: "" }));
     });
-    this.examples = about.examples;
-    find(this.root, ".thumbs", HTMLElement).replaceChildren(...thumbs);
+    this.#find(".thumbs").replaceChildren(...thumbs);
+    const text = this.#wanted;
+    this.#wanted = "";
     this.#chosen = null;
-    if (this.#whole) this.#fit();
-    else if (about.examples.length) this.#chosen = about.examples[0];
+    if (text) {
+      this.#whole = null;
+      this.prefer();
+      this.#ask("known", { text });
+    } else if (this.#whole) this.#fit();
+    else this.#chosen = examples[0] ?? null;
     this.#show();
   }
 
@@ -120,55 +126,52 @@ export class Source {
     this.#show();
   }
 
-  /** The picture of an address. @param {string} text */
-  async restore(text) {
-    this.kinds[1].checked = true;
-    this.#whole = null;
-    const ask = ++this.#asks;
-    const got = await this.lab.client.ask("lab", "known", { text, checkpoint: this.checkpoint() });
-    if (ask !== this.#asks) return;
-    if (got.error !== undefined) this.#refuse(got.error);
-    else this.#take(got);
-  }
-
   /** @param {File} file */
   async open(file) {
     const ask = ++this.#asks;
-    this.kinds[1].checked = true;
-    const most = this.lab.given.limits.upload;
-    if (file.size > most) return this.#refuse(`This file is too large: up to ${most / 1e6} MB are read.`);
-    const whole = await this.lab.client
+    this.prefer();
+    if (file.size > this.most) return this.#say(`This file is too large: up to ${this.most / 1e6} MB are read.`);
+    const whole = await this.client
       .upload(file)
-      .then(async ({ path }) => ({ path, ...(await this.lab.client.ask("lab", "whole", { path })) }))
+      .then(async ({ path }) => ({ path, ...(await this.client.ask("lab", "whole", { path })) }))
       .catch(() => ({ error: NO_ANSWER }));
     if (ask !== this.#asks) return undefined;
-    if ("error" in whole && whole.error !== undefined) return this.#refuse(whole.error);
-    if (!("uri" in whole)) return undefined;
+    if (whole.error !== undefined) return this.#say(whole.error);
     this.#whole = whole;
     this.#square = middle(whole.width, whole.height);
     this.side.value = "100";
-    find(this.root, ".crop img", HTMLImageElement).src = whole.uri;
+    find(this.element, ".crop img", HTMLImageElement).src = whole.uri;
     return this.#fit();
+  }
+
+  /** Ask for a picture of the model's size. @param {string} what @param {Record<string, unknown>} values */
+  async #ask(what, values) {
+    const ask = ++this.#asks;
+    this.#show();
+    const got = await this.client.ask("lab", what, { ...values, checkpoint: this.checkpoint() });
+    if (ask !== this.#asks) return;
+    if (got.error !== undefined) this.#say(got.error);
+    else this.#take(got);
+  }
+
+  #fit() {
+    return this.#ask("fit", { path: this.#whole?.path, ...this.#square, invert: this.invert.checked });
   }
 
   // --- The square
 
   #cropping() {
-    const crop = find(this.root, ".crop", HTMLElement);
-    /** @type {{ x: number, y: number, square: Square } | null} */
-    let from = null;
-    crop.addEventListener("pointerdown", (event) => {
-      crop.setPointerCapture(event.pointerId);
-      from = { x: event.clientX, y: event.clientY, square: this.#square };
-      event.preventDefault();
-    });
-    crop.addEventListener("pointermove", (event) => {
-      if (!from || !event.buttons) return;
+    const crop = this.#find(".crop");
+    let from = { x: 0, y: 0, square: this.#square };
+    onDrag(crop, (x, y, first) => {
+      if (first) from = { x, y, square: this.#square };
       const short = Math.min(crop.clientWidth, crop.clientHeight);
-      this.#move(from.square, (event.clientX - from.x) / short, (event.clientY - from.y) / short);
+      const [right, down] = [(x - from.x) * crop.clientWidth, (y - from.y) * crop.clientHeight];
+      if (!first) this.#move(from.square, right / short, down / short);
     });
+    crop.addEventListener("pointerdown", (event) => event.preventDefault()); // pictures are dragged else
     this.frame.addEventListener("keydown", (event) => {
-      const by = KEYS[/** @type {keyof typeof KEYS} */ (event.key)];
+      const by = ARROWS[event.key];
       if (!by) return;
       event.preventDefault();
       this.#move(this.#square, 0.02 * by[0], 0.02 * by[1]);
@@ -196,59 +199,37 @@ export class Source {
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  async #fit() {
-    if (!this.#whole) return;
-    const ask = ++this.#asks;
-    this.#show();
-    const { path } = this.#whole;
-    const wanted = { path, ...this.#square, invert: this.invert.checked, checkpoint: this.checkpoint() };
-    const got = await this.lab.client.ask("lab", "fit", wanted);
-    if (ask !== this.#asks) return;
-    if (got.error !== undefined) this.#refuse(got.error);
-    else this.#take(got);
-  }
-
   /** @param {Picture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");
-    this.#show();
-    this.changed();
   }
 
-  /** A sentence instead of a new picture; the one before stays. @param {string} sentence */
-  #refuse(sentence) {
-    this.#say(sentence);
-    this.#show();
-    this.changed();
-  }
-
-  /** @param {string} sentence */
+  /** What is wrong with a new picture, where the one before stays, or "". @param {string} sentence */
   #say(sentence) {
-    const wrong = find(this.root, ".wrong", HTMLElement);
+    const wrong = this.#find(".wrong");
     wrong.textContent = sentence;
     wrong.hidden = !sentence;
+    this.#show();
+    this.changed();
   }
 
   #show() {
-    find(this.root, ".own", HTMLElement).hidden = !this.isPicture;
-    find(this.root, ".cropper", HTMLElement).hidden = !this.#whole;
-    this.root.dataset.picture = this.text.slice(-12);
-    const thumbs = all(this.root, ".thumbs button", HTMLButtonElement);
-    thumbs.forEach((button, i) => {
-      const pressed = !this.#whole && this.#chosen?.text === this.examples[i].text;
-      button.setAttribute("aria-pressed", String(pressed));
-    });
+    this.#find(".own").hidden = !this.isPicture;
+    this.#find(".cropper").hidden = !this.#whole;
+    this.element.dataset.picture = this.get().slice(-12);
+    for (const [i, thumb] of all(this.element, ".thumbs button", HTMLButtonElement).entries())
+      thumb.setAttribute("aria-pressed", String(!this.#whole && this.#chosen?.text === this.examples[i].text));
     if (!this.#whole) return;
     const { width, height } = this.#whole;
-    const short = Math.min(width, height);
     const { left, top, side } = this.#square;
+    const [across, down] = [width, height].map((length) => (100 * Math.min(width, height)) / length); // per cent
     Object.assign(this.frame.style, {
-      left: `${(100 * left * short) / width}%`,
-      top: `${(100 * top * short) / height}%`,
-      width: `${(100 * side * short) / width}%`,
-      height: `${(100 * side * short) / height}%`,
+      left: `${left * across}%`,
+      top: `${top * down}%`,
+      width: `${side * across}%`,
+      height: `${side * down}%`,
     });
-    if (this.#chosen) find(this.root, ".fitted img", HTMLImageElement).src = this.#chosen.uri;
+    if (this.#chosen) find(this.element, ".fitted img", HTMLImageElement).src = this.#chosen.uri;
   }
 }

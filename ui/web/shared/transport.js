@@ -76,10 +76,10 @@ export class Scrubber extends Transport {
     this.changed = changed;
   }
 
-  /** Other pictures. @param {number} last @param {number} at */
+  /** Other pictures, of which those up to `at` are there. @param {number} last @param {number} at */
   renew(last, at) {
     this.pause();
-    Object.assign(this, { last, at });
+    Object.assign(this, { last, at, reached: at });
   }
 
   /** @param {number} at */

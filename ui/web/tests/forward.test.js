@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noised, rms, sum, visibleGain, write } from "../places/forward/mix.js";
 import { Scene } from "../places/forward/scene.js";
-import { unpackEpsilon, unpackTables } from "../places/forward/server.js";
+import { unpackTables } from "../places/forward/server.js";
 import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../places/forward/words.js";
+import { numbersOf } from "../shared/bytes.js";
 import { NO_ANSWER } from "../shared/client.js";
 
 const base64 = (array) => Buffer.from(array.buffer).toString("base64");
@@ -17,7 +18,7 @@ const TABLE = Object.fromEntries(
 test("tables and ε arrive as they were sent", () => {
   const texts = Object.fromEntries(Object.entries(TABLE).map(([name, column]) => [name, base64(column)]));
   assert.deepEqual(unpackTables({ linear: texts }), { linear: TABLE });
-  assert.deepEqual([...unpackEpsilon(base64(Int16Array.of(4096, -2048)), 1 / 4096)], [1, -0.5]);
+  assert.deepEqual([...numbersOf(base64(Int16Array.of(4096, -2048)), 1 / 4096)], [1, -0.5]);
 });
 
 test("Eq. 4 and the pixels of it", () => {

@@ -24,7 +24,7 @@ import { copy } from "../../shared/share.js";
 export async function begin(lab, { name, part, values }, eager = false) {
   const changes = lab.lesson !== name;
   await lab.open(part, lab.whole(part, values), { push: true, lesson: name, eager });
-  if (changes) find(document, "#course-bar h2", HTMLElement).focus(); // Tab goes on here, and screen readers read it
+  if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
 }
 
 /** Draw the bar of a lesson. @param {Lab} lab @param {HTMLElement} bar @param {string} name */

@@ -1,47 +1,48 @@
 // The charts of the Forward tab: the schedules over t, and two histograms.
-import { Chart, path, scale, stairs } from "../../shared/chart.js";
-import { power, short } from "../../shared/numbers.js";
+import { Chart, halves, path, scale, stairs } from "../../shared/chart.js";
+import { fraction, power } from "../../shared/numbers.js";
 
 /** @import { Line, Point } from "../../shared/chart.js" */
+/** @import { Table } from "./server.js" */
 
 const FINE = 40; // up to this t every step is drawn, then every fourth
 const HIGHEST = 0.5; // of a density
 
-/**
- * @typedef {object} Quantity one of all schedules over t
- * @property {string} title
- * @property {number} low of the axis; powers of ten if `log`. What leaves it is cut off
- * @property {number} high
- * @property {boolean} [log]
- * @property {number[]} ticks
- * @property {Record<string, (t: number) => number>} values by schedule
- */
-
 /** One quantity of all schedules over t; that of the chosen one has a dot. */
 export class Plot extends Chart {
-  /** @param {Quantity} quantity @param {number} T */
-  constructor({ title, low, high, log = false, ticks, values }, T) {
+  /**
+   * @param {string} title @param {Record<string, Table>} tables by schedule
+   * @param {(table: Table, t: number) => number} value
+   * @param {{ low: number, high: number, ticks: number[] }} [log] powers of ten, where the axis is logarithmic; else it
+   * goes from 0 to 1. What leaves it is cut off.
+   */
+  constructor(title, tables, value, log) {
     super(title);
-    this.T = T;
-    this.values = values;
-    this.y = scale(low, high, log);
-    const curves = Object.entries(values).map(([name, value]) => {
+    this.value = (/** @type {string} */ name, /** @type {number} */ t) => value(tables[name], t);
+    this.y = log ? scale(log.low, log.high, true) : scale(0, 1);
+    this.T = Object.values(tables)[0].beta.length - 1;
+    const curves = Object.keys(tables).map((name) => {
       /** @type {Point[]} */
       const points = [];
-      for (let t = 1; t < T; t += t < FINE ? 1 : 4) points.push([(100 * t) / T, this.y(value(t))]);
-      return path(name, [...points, [100, this.y(value(T))]]);
+      for (let t = 1; t < this.T; t += t < FINE ? 1 : 4) points.push(this.#at(name, t));
+      return path(name, [...points, this.#at(name, this.T)]);
     });
-    const lines = ticks.map((tick) => /** @type {Line} */ ([scale(low, high)(tick), log ? power(tick) : short(tick)]));
+    const lines = log?.ticks.map((tick) => /** @type {Line} */ ([this.y(10 ** tick), power(tick)])) ?? halves(1);
     this.draw(lines, curves, [
       [0, "t 0"],
-      [100, `${T}`],
+      [100, `${this.T}`],
     ]);
   }
 
-  /** @param {number} t @param {string} chosen schedule @param {string} text the value there */
-  point(t, chosen, text) {
-    const x = (100 * t) / this.T;
-    this.mark(x, [[chosen, x, t > 0 ? this.y(this.values[chosen](t)) : null]], text);
+  /** @param {string} name @param {number} t @returns {[x: number, y: number]} */
+  #at(name, t) {
+    return [(100 * t) / this.T, this.y(this.value(name, t))];
+  }
+
+  /** @param {number} t @param {string} chosen schedule */
+  point(t, chosen) {
+    const [x, y] = this.#at(chosen, t);
+    this.mark(x, [[chosen, x, t ? y : null]], fraction(this.value(chosen, t)));
     for (const curve of this.area.querySelectorAll("path"))
       curve.classList.toggle("chosen", curve.classList.contains(chosen));
   }

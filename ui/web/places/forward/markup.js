@@ -2,24 +2,12 @@
 
 export const MARKUP = `
 <div class="side">
-  <fieldset class="pictures" data-name="picture">
+  <fieldset class="field pictures" data-name="picture">
     <legend>Picture</legend>
     <p class="info">x<sub>0</sub>: one of these, or your own</p>
-    <div class="thumbs"><!-- thumbs --></div>
+    <div class="thumbs" role="group" aria-label="Pictures that come with the page"></div>
     <label class="button upload"><input type="file" accept="image/*" aria-label="Upload a picture">Upload a picture</label>
     <p class="wrong" role="alert" hidden></p>
-  </fieldset>
-  <fieldset class="schedules" data-name="schedule">
-    <legend>Schedule</legend>
-    <p class="info">How the variance β<sub>t</sub> of each small step grows</p>
-    <label><input type="radio" name="forward-schedule" value="linear" checked><i class="swatch linear"></i><span>Linear<small>β<sub>t</sub> in a straight line, as in the paper</small></span></label>
-    <label><input type="radio" name="forward-schedule" value="cosine"><i class="swatch cosine"></i><span>Cosine<small>ᾱ<sub>t</sub> follows cos²: keeps the picture longer</small></span></label>
-    <label><input type="radio" name="forward-schedule" value="quadratic"><i class="swatch quadratic"></i><span>Quadratic<small>√β<sub>t</sub> in a straight line: gentler start</small></span></label>
-  </fieldset>
-  <fieldset class="draw" data-name="seed">
-    <legend>Noise</legend>
-    <p class="info">ε: a draw of N(0, 1) for each pixel and colour</p>
-    <div class="row"><button type="button" class="button new-noise">New noise</button><span class="seed"></span></div>
   </fieldset>
 </div>
 
@@ -30,11 +18,6 @@ export const MARKUP = `
     <figure class="eps"><figcaption><span>ε <span class="word">noise</span></span><span class="at"></span></figcaption><div class="frame"><canvas role="img" aria-label="The noise, epsilon"></canvas></div></figure>
     <span class="op is" aria-hidden="true">=</span>
     <figure class="xt"><figcaption><span>x<sub>t</sub> <span class="word">noised</span></span><span class="at">Eq. 4</span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
-  </div>
-  <div class="transport" data-name="t">
-    <span class="label" aria-hidden="true">t</span>
-    <input type="range" class="slider t-slider" min="0" max="1000" step="1" value="250" aria-label="Time t">
-    <input type="number" class="t" min="0" max="1000" step="1" value="250" aria-label="Time t, as a number">
   </div>
   <div class="facts">
     <p class="readouts"></p>

@@ -1,7 +1,6 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
-import { bytes } from "../../shared/bytes.js";
+import { bytes, numbersOf } from "../../shared/bytes.js";
 import { NO_ANSWER } from "../../shared/client.js";
-import { unpackEpsilon } from "./server.js";
 
 /** @import { Lab } from "../../app.js" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one to upload */
@@ -17,42 +16,30 @@ export class Scene {
   epsilon = new Float32Array();
   loaded = 0; // how many pictures have been
   ready = false; // nothing is on its way
-  /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
-  compared = null;
   problem = ""; // a sentence for the user
   changed = () => {}; // called with every change
   /** @type {Source | null} of the picture on screen */
   #source = null;
   /** @type {Wanted} by the newest request; older ones are dropped */
-  #wanted;
+  wanted;
 
   /** @param {Lab} lab @param {Source} source the first picture @param {number} seed */
   constructor(lab, source, seed) {
     this.lab = lab;
     this.seed = seed;
-    this.#wanted = { source, seed };
-    this.#bring(this.#wanted);
+    this.wanted = { source, seed };
+    this.#bring(this.wanted);
   }
 
   /** The name of a drawn picture, or null. */
   get picture() {
-    const source = this.#source ?? this.#wanted.source;
+    const source = this.#source ?? this.wanted.source;
     return "name" in source ? source.name : null;
-  }
-
-  /** What a comparison is of. */
-  get setting() {
-    return `${this.t} ${this.schedule} ${this.seed} ${this.loaded}`;
-  }
-
-  /** Whether the comparison on screen is of other settings. */
-  get stale() {
-    return this.compared !== null && this.compared.of !== this.setting;
   }
 
   /** Whether this drawn picture is shown, or on its way. @param {string} name */
   wants(name) {
-    const { source } = this.#wanted;
+    const { source } = this.wanted;
     return "name" in source && source.name === name;
   }
 
@@ -66,12 +53,12 @@ export class Scene {
 
   /** @param {Source} source */
   load(source) {
-    return this.#bring({ ...this.#wanted, source });
+    return this.#bring({ ...this.wanted, source });
   }
 
   /** Other noise. @param {number} seed */
   renew(seed) {
-    return this.#bring({ ...this.#wanted, seed });
+    return this.#bring({ ...this.wanted, seed });
   }
 
   /** @param {string} what @param {Record<string, unknown>} values */
@@ -86,11 +73,11 @@ export class Scene {
    * @returns {Promise<void>}
    */
   async #bring(wanted, before = "") {
-    this.#wanted = wanted;
+    this.wanted = wanted;
     this.ready = false;
     this.changed();
     const problem = await this.#fetch(wanted).catch(() => NO_ANSWER);
-    if (this.#wanted !== wanted) return;
+    if (this.wanted !== wanted) return;
     // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
     if (problem && this.#source && this.#source !== wanted.source)
       return this.#bring({ ...wanted, source: this.#source }, problem);
@@ -108,13 +95,13 @@ export class Scene {
     const isNew = source !== this.#source;
     const got = isNew ? await this.#picture(source) : { size: this.size, pixels: this.text };
     if (got.error !== undefined) return got.error;
-    if (this.#wanted !== wanted) return "";
+    if (this.wanted !== wanted) return "";
     if (isNew || seed !== this.seed) {
       const noise = await this.ask("noise", { size: got.size, seed });
       if (noise.error !== undefined) return noise.error;
-      if (this.#wanted !== wanted) return "";
+      if (this.wanted !== wanted) return "";
       this.seed = seed;
-      this.epsilon = unpackEpsilon(noise.epsilon, this.lab.given.initial.forward.EPSILON_UNIT);
+      this.epsilon = numbersOf(noise.epsilon, this.lab.given.initial.forward.EPSILON_UNIT);
     }
     if (isNew) {
       this.#source = source;

@@ -39,26 +39,9 @@ import { bytes } from "../../shared/bytes.js";
  * @returns {Record<string, Table>}
  */
 export function unpackTables(texts) {
-  /** @param {string} text */
-  const column = (text) => new Float32Array(bytes(text).buffer);
-  return Object.fromEntries(
-    Object.entries(texts).map(([name, { beta, signal, noise, of_x_0, of_x_t, beta_tilde }]) => [
-      name,
-      {
-        beta: column(beta),
-        signal: column(signal),
-        noise: column(noise),
-        of_x_0: column(of_x_0),
-        of_x_t: column(of_x_t),
-        beta_tilde: column(beta_tilde),
-      },
-    ]),
-  );
+  const unpacked = Object.entries(texts).map(([name, columns]) => {
+    const arrays = Object.entries(columns).map(([column, text]) => [column, new Float32Array(bytes(text).buffer)]);
+    return [name, Object.fromEntries(arrays)];
+  });
+  return Object.fromEntries(unpacked);
 }
-
-/**
- * ε from what the server sent.
- * @param {string} text
- * @param {number} unit
- */
-export const unpackEpsilon = (text, unit) => Float32Array.from(new Int16Array(bytes(text).buffer), (v) => v * unit);

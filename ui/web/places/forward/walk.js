@@ -8,6 +8,9 @@ import { steps, verdict } from "./words.js";
 /** @import { Comparison } from "./server.js" */
 
 export class Walk {
+  /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
+  #shown = null;
+
   /**
    * @param {HTMLElement} root
    * @param {Scene} scene
@@ -18,22 +21,31 @@ export class Walk {
     this.scene = scene;
     this.changed = changed;
     this.button = find(root, ".take", HTMLButtonElement);
-    this.note = find(root, ".walk .note", HTMLElement);
+    this.note = find(root, ".walk .note");
     this.button.addEventListener("click", () => this.take());
+  }
+
+  /** What a comparison is of. */
+  get #setting() {
+    const { t, schedule, seed, loaded } = this.scene;
+    return `${t} ${schedule} ${seed} ${loaded}`;
   }
 
   /** What belongs to the settings, beside the comparison on screen. */
   render() {
-    const { t, compared, stale } = this.scene;
-    find(this.root, ".steps .count", HTMLElement).textContent = steps(compared?.t ?? t);
+    const { t } = this.scene;
+    const shown = this.#shown;
+    const stale = shown !== null && shown.of !== this.#setting;
+    find(this.root, ".steps .count").textContent = steps(shown?.t ?? t);
     this.button.textContent = `Take ${steps(t)}`;
-    find(this.root, ".walk", HTMLElement).dataset.state = compared ? (stale ? "stale" : "done") : "none";
+    find(this.root, ".walk").dataset.state = shown ? (stale ? "stale" : "done") : "none";
     if (this.button.disabled) return;
-    this.note.textContent = compared && stale ? `shown: t = ${compared.t}, ${compared.schedule}` : "";
+    this.note.textContent = stale ? `shown: t = ${shown.t}, ${shown.schedule}` : "";
   }
 
   async take() {
-    const { t, schedule, seed, size, text: pixels, setting: of } = this.scene;
+    const { t, schedule, seed, size, text: pixels } = this.scene;
+    const of = this.#setting;
     if (!size) return;
     this.button.disabled = true;
     this.note.textContent = "Walking…";
@@ -42,7 +54,7 @@ export class Walk {
     this.button.disabled = false;
     this.note.textContent = got.error ?? "";
     if (got.error !== undefined) return;
-    this.scene.compared = { of, t, schedule };
+    this.#shown = { of, t, schedule };
     this.#show(got, t, 3 * size * size);
     this.changed();
   }
@@ -52,15 +64,15 @@ export class Walk {
     const [walked, jumped] = all(this.root, ".walk img", HTMLImageElement);
     Object.assign(walked, { src: got.walk, alt: `x_t after ${steps(t).replace(" ", " small ")}`, hidden: false });
     Object.assign(jumped, { src: got.jump, alt: `x_t after one jump to t = ${t}`, hidden: false });
-    find(this.root, ".result", HTMLElement).hidden = false;
-    find(this.root, ".histogram", HTMLElement).replaceChildren(histogram(got.edges, got.densities));
+    find(this.root, ".result").hidden = false;
+    find(this.root, ".histogram").replaceChildren(histogram(got.edges, got.densities));
     const rows = [
       ["mean", ...got.mean.map(signed), "0"],
       ["deviation", ...[...got.std, got.sigma].map((v) => fixed(v))],
       ["draws of ε", ...[t, 1].map((n) => (n * pixels).toLocaleString("en")), ""],
     ];
     const heads = ["", steps(t), "one jump", "Eq. 4"];
-    find(this.root, ".result .table", HTMLElement).replaceChildren(table("", heads, rows));
-    find(this.root, ".verdict", HTMLElement).textContent = verdict(t, got);
+    find(this.root, ".result .table").replaceChildren(table("", heads, rows));
+    find(this.root, ".verdict").textContent = verdict(t, got);
   }
 }

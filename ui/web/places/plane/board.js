@@ -1,10 +1,9 @@
 // One's own data: points drawn with a pointer or the keyboard, kept in hundredths.
-import { context2d, find } from "../../shared/dom.js";
+import { ARROWS, el, find, onDrag } from "../../shared/dom.js";
 
 /** @typedef {[x: number, y: number]} Point in hundredths, −100 to 100 */
 
 const APART = 4; // hundredths between the points of a line
-const KEYS = /** @type {const} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] });
 const STEP = 5; // of the cross, with Shift 1
 
 /** @param {number} v */
@@ -40,6 +39,9 @@ export function fromText(text, most) {
   });
 }
 
+/** @param {string} name @param {Point} at */
+const mark = (name, [x, y]) => el("i", { class: name, style: `left:${(x + 110) / 2.2}%;top:${(110 - y) / 2.2}%` });
+
 export class Board {
   /** @type {Point[]} */
   points = [];
@@ -50,113 +52,66 @@ export class Board {
   /**
    * @param {HTMLElement} root
    * @param {number} most points
-   * @param {(done: boolean) => void} changed done: not while a line is drawn
+   * @param {() => void} changed
    */
   constructor(root, most, changed) {
     this.root = root;
     this.most = most;
     this.changed = changed;
-    this.board = find(root, ".board", HTMLElement);
-    this.#pointer();
+    this.board = find(root, ".board");
+    /** @type {Point} the end of the line that is being drawn */
+    let last = [0, 0];
+    /** @param {number} x @param {number} y @param {boolean} first */
+    const draw = (x, y, first) => {
+      /** @type {Point} */
+      const at = [inside(220 * x - 110), inside(110 - 220 * y)];
+      const more = extended(this.points, first ? null : last, at, this.most);
+      if (more === this.points) return;
+      last = first ? at : (more.at(-1) ?? at);
+      this.set(more);
+    };
+    onDrag(this.board, draw);
     this.board.addEventListener("keydown", (event) => this.#key(event));
     this.board.addEventListener("blur", () => {
       this.#byKeys = false;
       this.render();
     });
-    find(root, ".undo", HTMLElement).addEventListener("click", () => this.set(this.points.slice(0, -1)));
-    find(root, ".empty-board", HTMLElement).addEventListener("click", () => this.set([]));
+    find(root, ".undo").addEventListener("click", () => this.set(this.points.slice(0, -1)));
+    find(root, ".empty-board").addEventListener("click", () => this.set([]));
   }
 
   get text() {
     return toText(this.points);
   }
 
-  /** @param {Point[]} points @param {boolean} [done] */
-  set(points, done = true) {
+  /** @param {Point[]} points */
+  set(points) {
     this.points = points;
     this.render();
-    this.changed(done);
-  }
-
-  #pointer() {
-    const { board } = this;
-    /** @type {Point | null} the end of the line that is being drawn */
-    let last = null;
-    /** @param {PointerEvent} event @returns {Point} */
-    const at = (event) => {
-      const { left, top, width, height } = board.getBoundingClientRect();
-      return [
-        inside((110 * (2 * (event.clientX - left))) / width - 110),
-        inside(110 - (110 * (2 * (event.clientY - top))) / height),
-      ];
-    };
-    board.addEventListener("pointerdown", (event) => {
-      board.setPointerCapture(event.pointerId);
-      last = at(event);
-      this.set(extended(this.points, null, last, this.most), false);
-    });
-    board.addEventListener("pointermove", (event) => {
-      if (!last || !event.buttons) return;
-      const more = extended(this.points, last, at(event), this.most);
-      if (more === this.points) return;
-      last = more.at(-1) ?? last;
-      this.set(more, false);
-    });
-    board.addEventListener("pointerup", () => {
-      if (last) this.changed(true);
-      last = null;
-    });
+    this.changed();
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const by = KEYS[/** @type {keyof typeof KEYS} */ (event.key)];
+    const by = ARROWS[event.key];
     const sets = event.key === " " || event.key === "Enter";
     if (!by && !sets && event.key !== "Backspace") return;
     event.preventDefault();
     this.#byKeys = true;
     const step = event.shiftKey ? 1 : STEP;
     if (by) {
-      this.#cross = [inside(this.#cross[0] + step * by[0]), inside(this.#cross[1] + step * by[1])];
+      this.#cross = [inside(this.#cross[0] + step * by[0]), inside(this.#cross[1] - step * by[1])];
       this.render();
     } else this.set(sets ? extended(this.points, null, this.#cross, this.most) : this.points.slice(0, -1));
   }
 
   render() {
     const { points, most } = this;
-    const canvas = find(this.board, "canvas", HTMLCanvasElement);
-    const context = context2d(canvas);
-    const style = getComputedStyle(canvas);
-    const side = canvas.width;
-    /** @param {Point} point */
-    const place = ([x, y]) => [(side * (x + 110)) / 220, (side * (110 - y)) / 220];
-    context.clearRect(0, 0, side, side);
-    context.strokeStyle = style.getPropertyValue("--line");
-    const [low, high] = [place([-100, 100])[0], place([100, -100])[0]];
-    context.strokeRect(low, low, high - low, high - low);
-    context.fillStyle = style.color;
-    for (const point of points) {
-      const [x, y] = place(point);
-      context.beginPath();
-      context.arc(x, y, 5, 0, 7);
-      context.fill();
-    }
-    if (this.#byKeys) {
-      const [x, y] = place(this.#cross);
-      context.strokeStyle = style.getPropertyValue("--accent");
-      context.lineWidth = 3;
-      context.beginPath();
-      context.moveTo(x - 14, y);
-      context.lineTo(x + 14, y);
-      context.moveTo(x, y - 14);
-      context.lineTo(x, y + 14);
-      context.stroke();
-      context.lineWidth = 1;
-    }
+    const marks = points.map((point) => mark("point", point));
+    this.board.replaceChildren(...marks, ...(this.#byKeys ? [mark("cross", this.#cross)] : []));
     const full = points.length >= most ? ", which is the most" : "";
     const where = this.#byKeys ? ` · cross at ${this.#cross[0] / 100}, ${this.#cross[1] / 100}` : "";
-    find(this.root, ".drawn", HTMLElement).textContent =
-      `${points.length} point${points.length === 1 ? "" : "s"}${full}${where}`;
+    find(this.root, ".drawn").textContent = `${points.length} point${points.length === 1 ? "" : "s"}${full}${where}`;
     for (const name of [".undo", ".empty-board"]) find(this.root, name, HTMLButtonElement).disabled = !points.length;
   }
 }

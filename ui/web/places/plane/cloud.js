@@ -1,5 +1,5 @@
 // Clouds of points: what the server sends, and what is measured of them.
-import { bytes } from "../../shared/bytes.js";
+import { bytes, numbersOf } from "../../shared/bytes.js";
 
 /** @typedef {{ centres: number[], width: number }} Data of ui/places/plane.py: x₁, x₂ of each centre in turn */
 
@@ -42,13 +42,10 @@ import { bytes } from "../../shared/bytes.js";
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
-/** @param {string} text @param {number} unit */
-export const coordinates = (text, unit) => Float32Array.from(new Int16Array(bytes(text).buffer), (v) => v * unit);
-
 /** @param {FrameResult} result @param {number} unit @param {number} arrowUnit @returns {Frame} */
 export function frame({ s, alpha_bar, reach, x, field }, unit, arrowUnit) {
   const arrows = field === null ? null : Float32Array.from(new Int8Array(bytes(field).buffer), (v) => v * arrowUnit);
-  return { s, alphaBar: alpha_bar, reach, points: coordinates(x, unit), field: arrows };
+  return { s, alphaBar: alpha_bar, reach, points: numbersOf(x, unit), field: arrows };
 }
 
 /**

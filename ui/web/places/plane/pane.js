@@ -4,7 +4,6 @@ import { cells } from "./mixture.js";
 
 /** @import { Frame } from "./cloud.js" */
 /** @import { Mixture } from "./mixture.js" */
-/** @typedef {{ density: boolean, arrows: boolean, paths: boolean }} Shown */
 
 /**
  * @typedef {object} Scene
@@ -25,7 +24,8 @@ const ROUND = 2 * Math.PI;
 
 /**
  * Draw a scene. The colours are those of the canvas's style: color, --lane, --line.
- * @param {HTMLCanvasElement} canvas @param {Scene} scene @param {Shown} shown
+ * @param {HTMLCanvasElement} canvas @param {Scene} scene
+ * @param {Set<string>} shown density, arrows, paths
  */
 export function paint(canvas, scene, shown) {
   const context = context2d(canvas);
@@ -43,10 +43,10 @@ export function paint(canvas, scene, shown) {
   const down = (y) => (side * (1 - y / scene.reach)) / 2;
 
   context.clearRect(0, 0, side, side);
-  if (scene.mixture && shown.density) shade(scene.mixture);
+  if (scene.mixture && shown.has("density")) shade(scene.mixture);
   grid();
-  if (scene.mixture && shown.arrows) field(scene.mixture);
-  if (shown.paths) paths();
+  if (scene.mixture && shown.has("arrows")) field(scene.mixture);
+  if (shown.has("paths")) paths();
   if (scene.points) dots(scene.points);
 
   /** @param {Mixture} mixture */

@@ -1,9 +1,10 @@
 // What a run has sent, at which time it is shown, and drawing it.
+import { numbersOf } from "../../shared/bytes.js";
 import { all, find } from "../../shared/dom.js";
 import { calm, soon } from "../../shared/motion.js";
 import { Scrubber } from "../../shared/transport.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
-import { coordinates, frame, frameAt, union } from "./cloud.js";
+import { frame, frameAt, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
 import { paint } from "./pane.js";
 
@@ -33,8 +34,8 @@ export class Stage {
     this.root = root;
     this.part = part;
     this.given = given;
-    this.scrubber = new Scrubber(find(root, ".transport", HTMLElement), "Time t", () => this.render());
-    this.panes = all(root, ".pane", HTMLElement);
+    this.scrubber = new Scrubber(find(root, ".transport"), "Time t", () => this.render());
+    this.panes = all(root, ".pane");
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }
 
@@ -62,7 +63,6 @@ export class Stage {
     this.frames = [[], []];
     this.#times = [];
     this.scrubber.renew(0, 0);
-    this.scrubber.reached = 0;
   }
 
   /** @param {Result} result */
@@ -102,7 +102,7 @@ export class Stage {
 
   render() {
     const { root, part, mixture, plan } = this;
-    find(root, ".panes", HTMLElement).classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
+    find(root, ".panes").classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
     const t = this.#times[this.scrubber.at] ?? 0;
     const shown = this.frames.map((frames) => (frames.length ? frameAt(frames, t) : null));
     const both = shown.filter((frame) => frame !== null);
@@ -124,12 +124,12 @@ export class Stage {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();
     const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
-    const points = shown?.points ?? (learning === null ? null : coordinates(learning, this.given.UNIT));
-    find(pane, ".title", HTMLElement).textContent = [letter, ...this.#names.slice(lane, lane + 1)].join(" · ");
+    const points = shown?.points ?? (learning === null ? null : numbersOf(learning, this.given.UNIT));
+    find(pane, ".title").textContent = [letter, ...this.#names.slice(lane, lane + 1)].join(" · ");
     const when = shown ? `t = ${shown.s}` : "";
-    find(pane, ".at", HTMLElement).textContent = learning === null ? when : "the network so far";
+    find(pane, ".at").textContent = learning === null ? when : "the network so far";
     const said = shown && mixture ? verdict(mixture, shown) : "";
-    find(pane, ".verdict", HTMLElement).textContent = said;
+    find(pane, ".verdict").textContent = said;
     const canvas = find(pane, "canvas", HTMLCanvasElement);
     const about = points
       ? `${points.length / 2} points at t = ${shown?.s ?? 0}. ${said}`
@@ -138,29 +138,16 @@ export class Stage {
         : "nothing yet";
     canvas.setAttribute("aria-label", `${letter}: ${about}`);
     const frames = this.frames[lane];
-    paint(
-      canvas,
-      {
-        mixture,
-        alphaBar: shown?.alphaBar ?? START.alphaBar,
-        reach,
-        frame: shown,
-        points,
-        trail: shown ? frames.slice(0, frames.indexOf(shown) + 1) : [],
-        arrows: this.given.ARROWS,
-      },
-      {
-        density: find(this.root, ".shown .density", HTMLInputElement).checked,
-        arrows: find(this.root, ".shown .arrows", HTMLInputElement).checked,
-        paths: find(this.root, ".shown .paths", HTMLInputElement).checked,
-      },
-    );
+    const trail = shown ? frames.slice(0, frames.indexOf(shown) + 1) : [];
+    const alphaBar = shown?.alphaBar ?? START.alphaBar;
+    const drawn = all(this.root, ".shown :checked").map(({ className }) => className);
+    paint(canvas, { mixture, alphaBar, reach, frame: shown, points, trail, arrows: this.given.ARROWS }, new Set(drawn));
   }
 
   /** @param {Mixture | null} mixture @param {Frame[]} shown of the lanes @param {number} reach */
   #below(mixture, shown, reach) {
     const { root, training } = this;
-    const places = ["marginals", "numbers", "loss"].map((name) => find(root, `.${name}`, HTMLElement));
+    const places = ["marginals", "numbers", "loss"].map((name) => find(root, `.${name}`));
     const [sides, table, learning] = places;
     sides.hidden = table.hidden = shown.length < 2;
     learning.hidden = !training;

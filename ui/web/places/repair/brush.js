@@ -1,9 +1,8 @@
 // What is erased of a picture: a grid of cells that a pointer or the keyboard paints over it.
-import { context2d, el } from "../../shared/dom.js";
+import { ARROWS, context2d, el, onDrag } from "../../shared/dom.js";
 
 const GRID = 32; // as in ui/places/repair.py
 const RADIUS = 2.3; // of the brush, in cells
-const KEYS = /** @type {const} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
 
 /** Whether each preset hides a cell. @type {Record<string, (x: number, y: number) => boolean>} */
 export const PRESETS = {
@@ -36,50 +35,39 @@ export function toText(cells) {
     .replaceAll("/", "_");
 }
 
+/** A control of a form. */
 export class Brush {
   /** @type {boolean[]} */
   cells = [];
   /** Whether it hides; else it brings back. */
   hides = true;
+  input = null;
   #at = [GRID / 2, GRID / 2];
 
   /** @param {string} text what is hidden @param {() => void} changed by a whole stroke, or a key */
   constructor(text, changed) {
     this.changed = changed;
-    this.canvas = el("canvas", {
+    this.element = el("canvas", {
       width: GRID,
       height: GRID,
       tabindex: 0,
       role: "application",
       "aria-label": "Brush over the picture: arrow keys move it, Space erases or brings back",
     });
-    const { canvas } = this;
-    /** @type {number[] | null} where the stroke is */
-    let last = null;
-    /** @param {PointerEvent} event */
-    const at = (event) => {
-      const { left, top, width, height } = canvas.getBoundingClientRect();
-      return [((event.clientX - left) / width) * GRID - 0.5, ((event.clientY - top) / height) * GRID - 0.5];
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      canvas.setPointerCapture(event.pointerId);
-      last = at(event);
-      this.#paint(last);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!last || !event.buttons) return;
-      const [from, to] = [last, at(event)];
-      const parts = Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1])) || 1;
-      for (let i = 1; i <= parts; i++) this.#paint(from.map((v, axis) => v + ((to[axis] - v) * i) / parts));
+    const canvas = this.element;
+    /** @type {number[]} where the stroke is */
+    let last = [];
+    /** @param {number} x @param {number} y @param {boolean} first */
+    const paint = (x, y, first) => {
+      const to = [x * GRID - 0.5, y * GRID - 0.5];
+      if (first) last = to;
+      const parts = Math.ceil(Math.hypot(to[0] - last[0], to[1] - last[1])) || 1;
+      for (let i = 1; i <= parts; i++) this.#paint(last.map((v, axis) => v + ((to[axis] - v) * i) / parts));
       last = to;
-    });
-    for (const end of ["pointerup", "pointercancel"])
-      canvas.addEventListener(end, () => {
-        if (last) this.changed();
-        last = null;
-      });
+    };
+    onDrag(canvas, paint, () => this.changed());
     canvas.addEventListener("keydown", (event) => {
-      const by = KEYS[/** @type {keyof typeof KEYS} */ (event.key)];
+      const by = ARROWS[event.key];
       if (!by && event.key !== " ") return;
       event.preventDefault();
       event.stopPropagation();
@@ -91,14 +79,15 @@ export class Brush {
       this.render(true);
     });
     canvas.addEventListener("blur", () => this.render());
-    this.text = text;
+    this.set(text);
   }
 
-  get text() {
+  get() {
     return toText(this.cells);
   }
 
-  set text(text) {
+  /** @param {string} text what is hidden */
+  set(text) {
     this.cells = fromText(text);
     this.render();
   }
@@ -120,14 +109,14 @@ export class Brush {
 
   /** @param {boolean} [byKeys] where the next key paints is shown, too */
   render(byKeys = false) {
-    const context = context2d(this.canvas);
+    const context = context2d(this.element);
     context.clearRect(0, 0, GRID, GRID);
-    context.fillStyle = getComputedStyle(this.canvas).color;
+    context.fillStyle = getComputedStyle(this.element).color;
     this.cells.forEach((hidden, i) => {
       if (hidden) context.fillRect(i % GRID, Math.floor(i / GRID), 1, 1);
     });
     if (!byKeys) return;
-    context.strokeStyle = getComputedStyle(this.canvas).outlineColor;
+    context.strokeStyle = getComputedStyle(this.element).outlineColor;
     context.strokeRect(this.#at[0] - 1.5, this.#at[1] - 1.5, 4, 4);
   }
 }

@@ -1,6 +1,7 @@
 // The elements of the part.
 
 export const MARKUP = `
+<div class="side">
 <div class="bar">
   <button type="button" class="button primary start">Train</button>
   <button type="button" class="button pause" hidden>Pause</button>
@@ -10,11 +11,14 @@ export const MARKUP = `
 
 <form class="choices" autocomplete="off"></form>
 
+<form class="follow" autocomplete="off">
+  <label for="train-follow">Follow a run of another terminal</label>
+  <p class="info">The <code>--out</code> folder of a <code>python -m train fit</code> on this computer</p>
+  <div class="row"><input type="text" id="train-follow" placeholder="runs/mnist-tiny" spellcheck="false"><button type="submit" class="button">Follow</button></div>
+</form>
+</div>
+
 <div class="stage">
-  <header class="status">
-    <p><b class="tag" hidden>Example</b><b class="status-text" role="status">Ready</b><span class="status-facts"></span></p>
-    <div class="progress" role="progressbar" aria-label="Images seen" aria-valuemin="0" aria-valuemax="100" hidden><i></i></div>
-  </header>
   <div class="shown" hidden>
     <figure class="ema"><figcaption><span>Moving average <span class="word">of the weights: what is kept</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
     <figure class="raw"><figcaption><span>Raw weights <span class="word">as the last step left them</span></span></figcaption><img class="samples" alt=""></figure>
@@ -33,10 +37,4 @@ export const MARKUP = `
   </div>
   <p class="welcome">A small U-Net with random weights is shown real digits with noise added, and learns to take the noise away (Algorithm 1 of the paper). Every few seconds it draws the same samples from the same noise (Algorithm 2): noise turns into strokes, and strokes into digits. Press <b>Train</b> and it happens on this machine; the page stays usable meanwhile.</p>
 </div>
-
-<form class="follow" autocomplete="off">
-  <label for="train-follow">Follow a run of another terminal</label>
-  <p class="info">The <code>--out</code> folder of a <code>python -m train fit</code> on this computer</p>
-  <div class="row"><input type="text" id="train-follow" placeholder="runs/mnist-tiny" spellcheck="false"><button type="submit" class="button">Follow</button></div>
-</form>
 `;

@@ -1,6 +1,8 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
-import { all, button, find, onScrub, svg } from "../../shared/dom.js";
+import { swatch } from "../../shared/chart.js";
+import { all, button, find } from "../../shared/dom.js";
 import { number } from "../../shared/numbers.js";
+import { Status } from "../../shared/status.js";
 import { Scrubber } from "../../shared/transport.js";
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
@@ -23,6 +25,7 @@ export class View {
   live = true;
   /** @type {Run | null} the earlier run whose samples are shown */
   chosen = null;
+  status = new Status("Images seen");
 
   /**
    * @param {HTMLElement} root
@@ -32,17 +35,19 @@ export class View {
   constructor(root, history, say) {
     this.root = root;
     this.history = history;
-    this.scrubber = new Scrubber(find(root, ".transport", HTMLElement), "Time of the training", () => {
+    this.say = say;
+    this.scrubber = new Scrubber(find(root, ".transport"), "Time of the training", () => {
       this.live = false;
       this.render();
     });
+    find(root, ".stage").prepend(this.status.element);
     this.errors = new Curves(ERROR, ERROR_SAYS, false);
     this.losses = new Curves("Loss (log)", LOSS_SAYS, true);
-    find(root, ".plots", HTMLElement).append(this.errors.node, this.losses.node);
+    find(root, ".plots").append(this.errors.node, this.losses.node);
     this.scrubber.slider.addEventListener("change", () => say(this.#where));
-    find(root, ".live", HTMLElement).addEventListener("click", () => this.follow());
-    for (const { area } of [this.errors, this.losses])
-      onScrub(area, (share) => {
+    find(root, ".live").addEventListener("click", () => this.follow());
+    for (const chart of [this.errors, this.losses])
+      chart.onScrub((share) => {
         const run = this.history.shown;
         const images = share * this.#right();
         const grid = run.gridAt(images);
@@ -63,7 +68,7 @@ export class View {
 
   /** @param {string} selector @param {string} text */
   #say(selector, text) {
-    const node = find(this.root, selector, HTMLElement);
+    const node = find(this.root, selector);
     if (node.textContent !== text) node.textContent = text;
   }
 
@@ -95,27 +100,23 @@ export class View {
     Object.assign(scrubber, { at, last, reached: last, seconds: Math.max(PLAY * last, WHOLE) });
     scrubber.render(this.#where);
     Object.assign(root.dataset, {
-      state: answer.state,
       run: run.number,
       grids: shown.grids.length,
       at: this.#grid?.step ?? "",
       live: this.live,
       example,
     });
-    this.#say(".status-text", status(answer, example));
-    this.#say(".status-facts", facts(answer, answer.state === "idle" ? shown : run).join(" · "));
-    find(root, ".tag", HTMLElement).hidden = !example;
-    const bar = find(root, ".progress", HTMLElement);
-    const done = run.total ? Math.round((100 * (answer.step ?? 0)) / run.total) : 0;
-    bar.hidden = !run.total;
-    bar.setAttribute("aria-valuenow", String(done));
-    find(bar, "i", HTMLElement).style.width = `${done}%`;
-    find(root, ".welcome", HTMLElement).hidden = Boolean(run.grids.length);
-    find(root, ".live", HTMLElement).hidden = example;
-    find(root, ".out", HTMLElement).hidden = example;
-    find(root, ".shown", HTMLElement).hidden = !shown.grids.length;
-    if (shown.grids.length) this.#samples();
-    if (shown.grids.length) this.#curves();
+    if (root.dataset.state !== answer.state) this.say(status(answer, example));
+    root.dataset.state = answer.state;
+    const more = facts(answer, answer.state === "idle" ? shown : run).join(" · ");
+    this.status.show(status(answer, example), more, example, run.total ? (answer.step ?? 0) / run.total : undefined);
+    find(root, ".welcome").hidden = Boolean(run.grids.length);
+    find(root, ".live").hidden = example;
+    find(root, ".out").hidden = example;
+    find(root, ".shown").hidden = !shown.grids.length;
+    if (!shown.grids.length) return;
+    this.#samples();
+    this.#curves();
   }
 
   #samples() {
@@ -127,13 +128,13 @@ export class View {
     this.#say(".ema .at", when);
     this.#say(".stage .sentence", sentence(grid.step, grid.error, run.grids[0].error));
     const then = this.chosen?.gridAt(run.images(grid.step));
-    find(this.root, ".then", HTMLElement).hidden = !then;
+    find(this.root, ".then").hidden = !then;
     if (this.chosen && then) {
       this.#picture(".then", then.ema, `Samples of an earlier run, ${this.chosen.title}`);
       this.#say(".then-title", this.chosen.title);
       this.#say(".then .at", moment(this.chosen, then.step, then.seconds));
     }
-    find(this.root, ".live", HTMLElement).setAttribute("aria-pressed", String(this.live));
+    find(this.root, ".live").setAttribute("aria-pressed", String(this.live));
   }
 
   /** @param {string} figure @param {string} source @param {string} text */
@@ -178,22 +179,20 @@ export class View {
 
   #legend() {
     const { earlier } = this.history;
-    const group = find(this.root, ".compared", HTMLElement);
+    const group = find(this.root, ".compared");
     group.hidden = !earlier.length;
     const key = earlier.map((r) => `${r.number} ${r === this.chosen}`).join();
     if (group.dataset.key === key) return;
     group.dataset.key = key;
     for (const old of all(group, "button", HTMLButtonElement)) old.remove();
     earlier.forEach((r, i) => {
-      const line = svg("path", { d: "M0 3H22", class: `earlier-${i}` });
       const title = `${r.title} · ${whole(r.images(r.grids.at(-1)?.step ?? 0))} images`;
       const choose = () => {
         this.chosen = r === this.chosen ? null : r;
         this.render();
       };
-      const key = svg("svg", { viewBox: "0 0 22 6", "aria-hidden": "true" }, line);
       const says = { "aria-pressed": r === this.chosen, title: "Show its samples beside this run's" };
-      group.append(button({ class: "button", ...says }, choose, key, title));
+      group.append(button({ class: "button", ...says }, choose, swatch(`earlier-${i}`), title));
     });
   }
 }
