@@ -49,7 +49,7 @@ def texts():
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside | docs:
                 yield node.value
     for path in (ROOT / "ui/web").rglob("*"):
-        if path.suffix in (".js", ".html") and not {"node_modules", "tests"} & set(path.parts):
+        if path.suffix in (".js", ".html") and not {"node_modules", "tests"} & set(path.relative_to(ROOT).parts):
             code = re.sub(r"^\s*(//|\*).*", "", path.read_text(encoding="utf-8"), flags=re.M)
             yield re.sub(r"\$\{[^}]*\}", ARGUMENTS, code)
 
