@@ -16,9 +16,8 @@ from ui.limits import ServerLimits
 from ui.pace import Pace
 from ui.place import Run
 from ui.places.sampling import Sampling
-from ui.quick import Quick
 from ui.run_settings import Settings
-from ui.turns import Turns
+from ui.turns import Quick, Turns
 
 
 class Models:

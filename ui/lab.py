@@ -8,8 +8,7 @@ from ui.counts import Counts
 from ui.limits import ServerLimits
 from ui.models import Models
 from ui.pace import Pace
-from ui.quick import Quick
-from ui.turns import Turns
+from ui.turns import Quick, Turns
 
 
 @dataclass(frozen=True)

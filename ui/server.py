@@ -41,8 +41,7 @@ from ui.offers import about_model, default_count
 from ui.pace import Pace
 from ui.place import Place, Runs, Values
 from ui.places import course, forward, latents, likelihood, plane, repair, sampling, training
-from ui.quick import Quick
-from ui.turns import Turns
+from ui.turns import Quick, Turns
 from ui.visitors import listener, visitor
 from ui.warmup import Warmup
 

@@ -17,6 +17,7 @@ SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
 ACTIVE = 8  # runs that take turns
 QUEUE = 44  # runs that wait for one of these to end
 SHORT = 10.0  # seconds of work: a quarter of the places is kept for runs that need no more than that
+PLACES = 16  # of `Quick`, half of them of one visitor
 REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
 
 
@@ -309,6 +310,33 @@ class Turns:
             seconds += least * len(sharing)
             works = [work - least for work in sharing if work > least] + waiting
         return seconds
+
+
+class Quick:
+    """Turns for work of a second at most, which needs no network: one at a time, so that it is bounded in threads and in
+    memory. It has a line of its own: it does not wait for runs, nor they for it.
+    """
+
+    def __init__(self) -> None:
+        self._line = Turns(active=PLACES // 2, queue=PLACES - PLACES // 2)
+
+    def __len__(self) -> int:
+        """How many compute or wait."""
+        return len(self._line)
+
+    def stop(self) -> None:
+        """As a member of its line: a second is waited for."""
+
+    @contextmanager
+    def turn(self, visitor: Hashable) -> Iterator[None]:
+        """Wait for a turn. Raises Refused, at once, where too many wait. visitor: None for nobody that is known."""
+        try:
+            with self._line.join(self, visitor) as place:
+                place.take()
+                yield
+        except Full:
+            limits = f"at most {PLACES}, {PLACES // 2} of one visitor"
+            raise Refused(f"Too many requests for this at once ({limits}): try again in a moment", "quick") from None
 
 
 def _finite(seconds: float) -> float | None:
