@@ -313,8 +313,8 @@ class Turns:
 
 
 class Quick:
-    """Turns for work of a second at most, which needs no network: one at a time, so that it is bounded in threads and in
-    memory. It has a line of its own: it does not wait for runs, nor they for it.
+    """Turns for work of a second at most, which needs no network: one at a time, so that it is bounded in threads and
+    in memory. It has a line of its own: it does not wait for runs, nor they for it.
     """
 
     def __init__(self) -> None:
