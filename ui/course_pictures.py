@@ -42,7 +42,7 @@ def picture(card: Card, place: Place) -> Image.Image:
         return _decoded(answer["grids"][-1]["ema"])
     computation, results = computed(place, card.part, card.values)
     if card.part == "watch":
-        return _row([x[0] for x in _some(list(computation.frames[0].values()))])
+        return _row([x[0] for x in imaging.thin(list(computation.frames[0].values()), COLUMNS)])
     if card.part == "compare":
         return _grid(np.concatenate([lane[max(lane)] for lane in computation.frames]), computation.request.count)
     if card.part == "repair":
@@ -58,11 +58,6 @@ def picture(card: Card, place: Place) -> Image.Image:
     side = sprites[0].shape[0]
     rows = [np.stack(np.split(row, row.shape[1] // side, axis=1)) for row in sprites[:2]]
     return _grid(np.concatenate(rows), len(rows[0]))
-
-
-def _some(items: list[Any]) -> list[Any]:
-    """COLUMNS of them, from the first to the last."""
-    return [items[round(i * (len(items) - 1) / (COLUMNS - 1))] for i in range(COLUMNS)]
 
 
 def _noised(asked: Forward) -> Image.Image:

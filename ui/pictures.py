@@ -138,7 +138,4 @@ def kept_steps(steps: int, size: int, count: int, channels: int = 3, most: int =
     """
     picture = {"bmp": size**2 * 4 + 400, "jpeg": size**2 * 1.2 + 1000, "png": size**2 * 1.4 * channels + 400}
     frame = 2 * count * picture[frame_format(size, channels)]
-    fit = max(2, min(most, int(FRAME_BYTES / frame)))
-    if steps <= fit:
-        return set(range(steps))
-    return {round(i * (steps - 1) / (fit - 1)) for i in range(fit)}
+    return set(imaging.thin(range(steps), max(2, min(most, int(FRAME_BYTES / frame)))))

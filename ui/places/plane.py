@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ddpm_core import defaults
+from ddpm_core import defaults, imaging
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.names import SHAPES
 from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
@@ -177,8 +177,7 @@ class Plane(Request):
         """The times at which a lane's cloud is shown, from T down to 0: all, or FRAMES evenly spaced steps."""
         options = self.options(lane, model)
         ends = [s for _, s in model_pairs(model, lane.steps, options["spacing"], options["sampler"])]
-        kept = sorted({round(i * (len(ends) - 1) / (FRAMES - 1)) for i in range(FRAMES)})
-        return [T, *(ends if len(ends) <= FRAMES else (ends[i] for i in kept))]
+        return [T, *imaging.thin(ends, FRAMES)]
 
 
 @dataclass(frozen=True)
