@@ -101,6 +101,13 @@ def test_the_first_pictures_come_before_the_first_row_is_done():
     assert len(results(messages, "step")) == 4 * 4
 
 
+def test_what_needs_no_network_is_known_to_be_quick():
+    asked = ASKED | {"times": "0", "mode": "interpolate", "picture": text(0)[0], "picture_b": text(1)[0]}
+    about = described(place(), asked)
+    assert about["seconds"] == 0 and about["auto"]
+    assert described(place(), ASKED)["auto"] is None  # nothing was timed
+
+
 def test_stop_keeps_the_rows_that_are_done():
     gate = Gate()
     made = place(gate)

@@ -54,6 +54,7 @@ class Computation:
         self.refs: tuple[str, ...] = (request.checkpoint,)
         self.images: int = request.count
         self.steps: dict[Kind, float] = {}
+        self.prepared = False
 
     def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
         """Resolve what is open, for these models, one for each of refs, whose files are here. Returns how many steps
@@ -88,7 +89,7 @@ class Computation:
         for kind, steps in self.resolve(models):
             if steps:
                 found[kind] = found.get(kind, 0) + steps
-        self.steps = found
+        self.steps, self.prepared = found, True
         if found:
             steps, images = sum(found.values()), evaluations(found)
             flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in found.items())
@@ -101,7 +102,7 @@ class Computation:
     def left(self, done: Mapping[Kind, float]) -> float | None:
         """Seconds of computing after so many steps; None where that is not known."""
         paces = {kind: self.lab.pace.seconds(kind) for kind in self.steps}
-        if not paces or None in paces.values():
+        if not self.prepared or None in paces.values():
             return None
         return sum((pace or 0) * (self.steps[kind] - done.get(kind, 0)) for kind, pace in paces.items())
 

@@ -223,7 +223,7 @@ class Clouds(Computation):
     def __init__(self, lab: Lab, request: Plane, networks: Networks):
         self.lab, self.request = lab, request
         self.refs, self.images = (), request.cloud  # its models are made, not loaded
-        self.steps = {}
+        self.steps, self.prepared = {}, False
         self.clouds: dict[int, np.ndarray] = {}
         self._networks = networks
 
