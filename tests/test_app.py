@@ -1,6 +1,7 @@
 """The app as its users meet it: through gradio_client, in a browser, and from the command line."""
 
 import gzip
+import itertools
 import json
 import os
 import re
@@ -321,8 +322,8 @@ QUICK = {"steps": 7, "count": 1}
 @pytest.fixture
 def quick(lab):
     """A run of the first model is known to be quick, however busy the machine was when it was timed."""
-    for count in (1, 4):
-        lab.pace.note(Kind("cifar10-tiny", count), 1e-3)
+    for count, lanes in itertools.product((1, 4), (1, 2)):
+        lab.pace.note(Kind("cifar10-tiny", count, lanes), 1e-3)
 
 
 def test_the_page_is_alive_before_anything_is_pressed(page, url, quick):

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from ddpm_core.checkpoint.refs import CheckpointError
-from ui.export import files
+from ddpm_core.image_files import open_picture
 from ui.jobs import Job
 from ui.place import Place
 
@@ -21,15 +21,15 @@ def preview(place: Place, part: str, values: dict[str, Any]) -> bytes | None:
     """A PNG file; None where there is no such run, or it may not start by itself: it takes long, or others compute."""
     with suppress(ValueError, CheckpointError):
         if place.describe(place.request(part, values))["auto"]:
-            run: Any = place.request(part, values)
+            run = place.request(part, values)
             job = Job(run, place.lab)
             if list(job.updates())[-1].state == "finished":
-                return _framed(files.save(run, "png", job.about)[1])
+                return _framed(run.save("png", job.about)[1])
     return None
 
 
 def _framed(png: bytes) -> bytes:
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture = open_picture(io.BytesIO(png)).convert("RGB")
     small = picture.width < SIZE[0] and picture.height < SIZE[1]
     file = io.BytesIO()
     method = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
