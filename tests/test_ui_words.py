@@ -9,6 +9,7 @@ import pipelines
 import pytest
 import toylab
 from browser import served
+from diffusers.schedulers import scheduling_ddpm
 from PIL import Image
 
 import ddpm_core
@@ -154,6 +155,7 @@ def test_a_script_repeats_the_pictures(place, stable, model, tmp_path, monkeypat
     way = {"steps": 4, "sampler": sampler, "spacing": "trailing"}
     text = place.describe(place.request("watch", {"checkpoint": str(stable), **values, **way}))[script]
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", scheduling_ddpm.randn_tensor)  # which the script replaces
     exec(text, {"__name__": "__main__"})
     told = {"prompts": values["prompt"], "negative": "fox", "guidance": float(guidance)}
     variance = {"variance": "beta_tilde"} if sampler == "ddpm" else {}
