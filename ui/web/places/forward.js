@@ -138,7 +138,7 @@ export async function mount(lab, part) {
     const gain = t ? visibleGain(rms(change)) : 1;
     paint(".mean", back, `Mean of the step from t = ${t} to ${Math.max(0, t - 1)}`);
     paint(".change", change, `What the mean takes away from x_t, ${gain} times enlarged`, gain);
-    say(".change .at", gain > 1 ? `× ${gain}, to be seen` : "");
+    say(".change .at", gain > 1 ? `shown × ${gain}` : "");
   }
 
   // --- Input
