@@ -194,7 +194,8 @@ export class Screen {
       const { width, height } = canvas;
       return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
     });
-    this.#find(".sentence").textContent = ending(measured);
+    const added = shown.lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
+    this.#find(".sentence").textContent = ending(measured, added);
   }
 
   #renderBatch() {

@@ -57,18 +57,20 @@ const NOISY = 4; // grey levels: grain that is seen
 
 /**
  * What the eye sees at the end, from what is measured: a few steps can leave noise that the last one could not remove.
+ * Where no step added as much noise as is seen, grain is the picture's own: fur, leaves.
  * @param {number[]} noise of each lane's picture, in grey levels
+ * @param {number[]} added by each lane's last step but one, in grey levels
  */
-export function ending(noise) {
+export function ending(noise, added) {
   const grain = noise.map((sigma) => `${number(sigma)} grey levels`);
+  const left = noise.map((sigma, i) => sigma >= NOISY && added[i] >= NOISY);
   if (noise.length < 2)
-    return noise[0] >= NOISY
+    return left[0]
       ? `The picture keeps noise that the last step could not remove (grain: ${grain[0]}).`
       : `The finished picture (grain: ${grain[0]}).`;
-  const [noisy, clean] = noise[0] > noise[1] ? [0, 1] : [1, 0];
-  const [a, b] = ["AB"[noisy], "AB"[clean]];
-  if (noise[noisy] < NOISY) return `Both pictures are clean (grain: A ${grain[0]}, B ${grain[1]}).`;
-  if (noise[clean] >= NOISY)
+  if (!left.includes(true)) return `Both pictures are clean (grain: A ${grain[0]}, B ${grain[1]}).`;
+  if (!left.includes(false))
     return `Both keep noise that their last step could not remove: A ${grain[0]}, B ${grain[1]}.`;
-  return `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${b} does not (${number(noise[clean])}).`;
+  const [noisy, clean] = left[0] ? [0, 1] : [1, 0];
+  return `${"AB"[noisy]} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${"AB"[clean]} does not (${number(noise[clean])}).`;
 }

@@ -154,10 +154,13 @@ test("readouts and sentence of a step", () => {
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0).at(-1)[0], "σ 0: no noise added");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null).length, 4);
   assert.equal(readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, false).at(-1)[0], "σ .14"); // of latents
-  assert.match(ending([12.34]), /keeps noise .* 12 grey/);
-  assert.match(ending([0]), /^The finished picture/);
-  assert.match(ending([0, 12.34]), /^B keeps noise .* 12 grey .* A does not/);
-  assert.match(ending([1, 2]), /^Both pictures are clean/);
+  assert.match(ending([12.34], [45]), /keeps noise .* 12 grey/);
+  assert.match(ending([0], [45]), /^The finished picture/);
+  assert.match(ending([12.34], [0]), /^The finished picture .*12 grey/); // no step added noise: it is fur
+  assert.match(ending([0, 12.34], [45, 45]), /^B keeps noise .* 12 grey .* A does not/);
+  assert.match(ending([30, 6], [45, 1.3]), /^A keeps noise .* 30 grey .* B does not \(6\.0\)/);
+  assert.match(ending([30, 6], [45, Infinity]), /^Both keep noise/);
+  assert.match(ending([1, 2], [45, 45]), /^Both pictures are clean/);
   assert.match(sentence([1000, 980, 0.0001, 0.1]), /^Almost pure noise/);
 });
 
