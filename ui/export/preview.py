@@ -22,7 +22,7 @@ def preview(place: Place, part: str, values: dict[str, Any]) -> bytes | None:
     with suppress(ValueError, CheckpointError):
         if place.describe(place.request(part, values))["auto"]:
             run = place.request(part, values)
-            job = Job(run, place.lab)
+            job = Job(run, place.lab, "previews")  # all of them have the share of one visitor
             if list(job.updates())[-1].state == "finished":
                 return _framed(run.save("png", job.about)[1])
     return None
