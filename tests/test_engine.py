@@ -491,6 +491,24 @@ def test_two_threads_may_convert_at_once(cache):
     assert torch.equal(*(network(*inputs(2)) for network in made))
 
 
+def test_two_processes_may_convert_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    model = openvino_engine._convert(smallest(25))
+    entry = tmp_path / "openvino" / "entry"
+    for _ in range(2):
+        openvino_engine._store(model, entry)
+    assert sorted(path.name for path in entry.iterdir()) == ["model.bin", "model.xml", "sha256"]
+    assert list(entry.parent.iterdir()) == [entry]
+
+
+def test_openvino_in_float32_only_rounds_on_trained_weights():
+    network = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch").network.unet
+    arguments = inputs(3, size=32, classes=10)
+    assert (
+        relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*arguments), truth(network, *arguments)) < 1e-5
+    )
+
+
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_bf16_where_the_image_is_not_read_by_the_first_convolution_alone(name):
     blocks = {"down_block_types": ("SkipDownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "SkipUpBlock2D")}

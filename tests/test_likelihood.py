@@ -391,3 +391,15 @@ def test_wrong_images_get_one_sentence():
     for images in (IMAGES[:, :2], IMAGES[:0], IMAGES.astype(np.float32), IMAGES[..., :1]):
         with pytest.raises(ValueError, match="uint8"):
             bits_per_dim(model(), images)
+
+
+def test_prior_of_the_papers_schedule_is_about_1e_minus_5_bits():
+    schedule = NoiseSchedule.linear()
+    zero = Model(network=lambda x, t, labels: torch.zeros_like(x), schedule=schedule, image_size=4)
+    prior = bits_per_dim(zero, IMAGES, steps=2).prior
+    alpha_bar = np.prod(1 - np.linspace(1e-4, 0.02, 1000))
+    x_0 = IMAGES / 127.5 - 1
+    nats = 0.5 * (alpha_bar * x_0**2 - alpha_bar - np.log1p(-alpha_bar))
+    np.testing.assert_allclose(prior.numpy(), nats.mean((1, 2, 3)) / np.log(2), rtol=1e-9)
+    # natural images have mean x_0² of about 0.25, uniform noise 0.33
+    assert 0.5e-5 < prior.mean() < 2e-5
