@@ -1,5 +1,6 @@
 """Hostile files, a part of what tests/soak tries: refused in one sentence, and never run."""
 
+import pickle
 import random
 
 import pytest
@@ -25,8 +26,11 @@ def tried(cases):
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_pickles_are_refused_and_not_run(checkpoint, tmp_path):
-    tried(checkpoints.pickle_cases(checkpoint, tmp_path, tmp_path / "executed"))
-    assert not (tmp_path / "executed").exists()
+    mark = tmp_path / "executed"
+    tried(checkpoints.pickle_cases(checkpoint, tmp_path, mark))
+    assert not mark.exists()
+    pickle.loads(pickle.dumps(checkpoints.Evil(mark)))
+    assert mark.exists()  # else this test could not fail
 
 
 def test_headers_that_lie_and_odd_archives_are_refused(checkpoint, tmp_path):
@@ -38,17 +42,13 @@ def test_weights_that_are_damaged_are_refused_or_read_as_they_are(checkpoint, tm
     tried(checkpoints.damaged_cases(checkpoint, tmp_path, 12, seed=1))
 
 
-def test_odd_values_in_any_field_are_one_sentence(checkpoint, tmp_path, monkeypatch):
-    """A few of them, as each is a folder."""
-    monkeypatch.setattr(checkpoints, "ODD_VALUES", random.Random(3).sample(checkpoints.ODD_VALUES, 1))
-    tried(case for case in checkpoints.json_cases(checkpoint, tmp_path) if "odd" in case.kind)
-
-
-def test_a_long_name_of_a_schedule_is_shortened(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "ODD_VALUES", ("x" * 10**6,))
-    cases = [case for case in checkpoints.json_cases(checkpoint, tmp_path) if "beta_schedule" in case.path.name]
-    tried(cases)
-    assert cases
+def test_odd_values_in_any_field_are_one_sentence(checkpoint, tmp_path):
+    """Of each field another one, as each is a folder; and a name that is too long to be repeated."""
+    some = random.Random(3)
+    cases = checkpoints.json_cases(checkpoint, tmp_path / "odd", lambda values: some.sample(values, 1))
+    tried(case for case in cases if "odd" in case.kind)
+    cases = checkpoints.json_cases(checkpoint, tmp_path / "long", lambda _: ["x" * 10**6])
+    tried(case for case in cases if "beta_schedule-" in case.path.name)
 
 
 def test_pictures_that_are_none_or_too_large_are_refused(tmp_path):

@@ -10,7 +10,7 @@ import random
 import shutil
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,15 @@ ODD_VALUES: tuple[Any, ...] = (
 )
 
 
-def json_cases(checkpoint: Path, folder: Path) -> Iterator[Case]:
-    """Every field of every JSON file with every odd value, and files that are no JSON."""
+def json_cases(
+    checkpoint: Path, folder: Path, chosen: Callable[[tuple[Any, ...]], Iterable[Any]] = tuple
+) -> Iterator[Case]:
+    """Every field of every JSON file with every odd value, and files that are no JSON. chosen: some of the values."""
     for name in ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"):
         good = json.loads((checkpoint / name).read_text())
         fields = {*good, *EXTRA_FIELDS.get(name, ())}
         for field in sorted(fields):
-            for number, value in enumerate(ODD_VALUES):
+            for number, value in enumerate(chosen(ODD_VALUES)):
                 here = variant(checkpoint, folder / f"{name}-{field}-{number}")
                 write_json(here / name, good | {field: value})
                 yield Case(f"{name}: odd values", here, may_load=True)
