@@ -66,12 +66,6 @@ def posterior_mean(x, t):
     return M + ab.sqrt() * S2 / (ab * S2 + 1 - ab) * (x - ab.sqrt() * M)
 
 
-def flow(x, t):
-    """Where the probability flow ODE of the data leads from x_t to at 0: a linear map of scale √(S2/Var x_t)."""
-    ab = torch.tensor(AB)[t].reshape(-1, 1, 1, 1)
-    return M + (S2 / (ab * S2 + 1 - ab)).sqrt() * (x - ab.sqrt() * M)
-
-
 def batch(times, n=6):
     """x_t of the data at times, float64, one for each image in turn."""
     generator = torch.Generator().manual_seed(1)
@@ -102,20 +96,12 @@ def test_one_step_with_the_progressive_target_is_the_exact_two_step_map(times):
         torch.testing.assert_close(ours, x, rtol=1e-10, atol=1e-10)
 
 
-def test_the_progressive_target_is_the_papers_formula_and_stays_within_what_was_clipped():
-    t, between, s = path(1000, 562, 250)
-    x_t, _ = batch([1000])
-
+def test_the_progressive_target_stays_within_what_was_clipped():
     def clipped(x, t):
         return posterior_mean(x, t).mul(8).clamp(-1, 1)
 
-    x_mid = ddim_step(LINEAR, x_t, clipped(x_t, t), t, between)
-    x_s = ddim_step(LINEAR, x_mid, clipped(x_mid, between), between, s)
-    ratio = math.sqrt((1 - AB[250]) / (1 - AB[1000]))
-    papers = (x_s - ratio * x_t) / (math.sqrt(AB[250]) - ratio * math.sqrt(AB[1000]))
-    ours = progressive_target(LINEAR, clipped, x_t, [t, between, s])
-    torch.testing.assert_close(ours, papers, rtol=1e-9, atol=1e-9)
-    assert ours.abs().max() <= 1
+    x_t, _ = batch([1000])
+    assert progressive_target(LINEAR, clipped, x_t, path(1000, 562, 250)).abs().max() <= 1
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -155,22 +141,6 @@ def test_the_progressive_loss_is_weighted_by_the_larger_of_snr_and_1_and_0_for_i
         off = progressive_loss(LINEAR, lambda x, t, y=target: y + 0.1, posterior_mean, x_t, steps)
         snr = AB[t] / (1 - AB[t])
         np.testing.assert_allclose(off, 0.01 * np.maximum(snr, 1), rtol=1e-9)
-
-
-def test_the_exact_flow_of_gaussian_data_is_a_fixed_point_of_the_consistency_loss():
-    """With fine steps of an exact teacher neither loss nor gradient is left, and with another student both are."""
-    fine = [*range(260, 250, -1), 250]
-    x_t, _ = batch([260])
-    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
-
-    def student(x, t):
-        return scale * flow(x, t)
-
-    loss = consistency_loss(LINEAR, student, posterior_mean, x_t, path(*fine)).mean()
-    (gradient,) = torch.autograd.grad(loss, scale)
-    assert loss < 1e-8 and abs(gradient) < 1e-4
-    other = consistency_loss(LINEAR, posterior_mean, posterior_mean, x_t, path(*fine)).mean()
-    assert other > 1e3 * loss.detach()
 
 
 def test_every_discrete_chain_has_the_consistency_loss_0_for_its_own_end():
@@ -234,27 +204,6 @@ def test_consistency_sampling_is_the_formula_with_the_seeded_noise():
     assert not torch.equal(seeded.x[0], seeded.x[1])
 
 
-@pytest.mark.parametrize("denoiser, steps", [(posterior_mean, 3), (flow, 1), (flow, 4)])
-def test_consistency_sampling_of_gaussian_data_has_the_moments_of_its_recursion(denoiser, steps):
-    """Each step maps x_t by a linear f and adds fresh noise: mean and variance follow from f's slope and offset."""
-    pixels = 20_000
-
-    def network(x, t_index, labels):
-        return denoiser(x.double(), t_index + 1).to(x.dtype)
-
-    model = Model(network=network, schedule=LINEAR, image_size=100, channels=2, prediction="x0")
-    *_, last = trajectory(model, [5], steps, sampler="consistency", spacing="trailing", clip=False)
-    mean, variance = 0.0, 1.0
-    for t, s in oracle.pairs(1000, steps, "trailing"):
-        marginal = AB[t] * S2 + 1 - AB[t]
-        slope = math.sqrt(AB[t]) * S2 / marginal if denoiser is posterior_mean else math.sqrt(S2 / marginal)
-        mean, variance = M + slope * (mean - math.sqrt(AB[t]) * M), slope**2 * variance
-        mean, variance = math.sqrt(AB[s]) * mean, AB[s] * variance + 1 - AB[s]
-    assert abs(last.x.mean().item() - mean) < 4.5 * math.sqrt(variance / pixels)
-    assert abs(last.x.var().item() / variance - 1) < 4.5 * math.sqrt(2 / pixels)
-    assert denoiser is posterior_mean or abs(variance / S2 - 1) < 1e-3  # the exact flow gives the data's
-
-
 # What a student was made for
 
 CONSISTENCY = Student("consistency", (1000, 562, 250, 62), "mnist-tiny")
@@ -278,15 +227,11 @@ def test_a_student_runs_as_it_was_made_unless_told_otherwise():
     "student, options, sentence",
     [
         (CONSISTENCY, {"sampler": "ddpm"}, "needs the sampler 'consistency', not 'ddpm'"),
-        (CONSISTENCY, {"sampler": "ddim"}, "needs the sampler 'consistency', not 'ddim'"),
         (CONSISTENCY, {"steps": 5}, "has learned 4 times: it takes 1 to 4 steps, not 5"),
-        (CONSISTENCY, {"steps": 0}, "it takes 1 to 4 steps, not 0"),
         (CONSISTENCY, {"steps": 2, "spacing": "linspace"}, "has not learned t = 1, only 1000, 562, 250, 62"),
         (PROGRESSIVE, {"sampler": "consistency"}, "needs the sampler 'ddim', not 'consistency'"),
-        (PROGRESSIVE, {"sampler": "unipc"}, "needs the sampler 'ddim', not 'unipc'"),
         (PROGRESSIVE, {"eta": 0.5}, "needs the sampler 'ddim' with eta 0"),
         (PROGRESSIVE, {"steps": 4}, "was made for 2 steps at t = 1000, 250: it can't take 4"),
-        (PROGRESSIVE, {"steps": 1, "spacing": "trailing"}, "it can't take 1"),
         (PROGRESSIVE, {"steps": 2, "spacing": "trailing"}, "has not learned t = 500, only 1000, 250"),
         (PROGRESSIVE, {"start": 500, "x_T": X_T[:1]}, "has not learned t = 500, only 1000, 250"),
         (PROGRESSIVE, {"start": 250, "x_T": X_T[:1]}, "at t = 1000, 250, 1 of them from t = 250: it can't take 2"),
@@ -325,7 +270,6 @@ def test_a_student_is_no_denoiser_at_other_times():
     "fields, sentence",
     [
         ({"method": "magic", "times": (1000,)}, "unknown method"),
-        ({"method": "progressive", "times": ()}, "times descend"),
         ({"method": "progressive", "times": (250, 1000)}, "times descend"),
         ({"method": "progressive", "times": (1000, 0)}, "times descend"),
         ({"method": "progressive", "times": (500, 100)}, "starts at t = T = 1000, got 500"),
@@ -502,7 +446,6 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 4, "student_steps": 4}, "Halving 4 steps does not lead to 4"),
         ({"method": "consistency", "teacher_steps": 8, "student_steps": 3}, "must divide --teacher-steps 8, got 3"),
         ({"teacher_steps": 64}, "more than the 40 times"),
-        ({"teacher_steps": 0}, "--teacher-steps must be 1 to"),
         ({"teacher_steps": 32}, "visit one time twice"),
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
         ({"method": "consistency", "teacher_steps": 4, "teacher_order": 2}, "2 goes with --method progressive"),

@@ -132,25 +132,6 @@ def test_gradients_of_a_convolution_in_bfloat16_are_exact(images, height, width,
         assert relative(found.double(), oracle) < bound
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"in_channels": 3},
-        {"stride": 2},
-        {"padding": 0},
-        {"dilation": 2},
-        {"kernel_size": 1},
-        {"groups": 4},
-        {"padding_mode": "circular"},
-        {"bias": False},
-    ],
-    ids=lambda fields: next(iter(fields)),
-)
-def test_other_convolutions_stay_torchs(fields):
-    conv = {"in_channels": 16, "out_channels": 16, "kernel_size": 3, "padding": 1, **fields}
-    assert not fused._has_weight_gradient(nn.Conv2d(**conv))
-
-
 PAPERS = {
     "act_fn": ["silu", "swish"],
     "mid_block_scale_factor": [1],

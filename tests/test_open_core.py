@@ -55,20 +55,6 @@ def test_a_function_is_taken_wherever_a_name_is(own, options):
     assert np.array_equal(reconstruct(model, x_t, 300, seeds, 5, sampler=own), ddpm_core.to_uint8(last.x))
 
 
-def test_heun_is_nearer_to_the_exact_end_than_euler():
-    """The data are N(.5, .3²): the exact flow takes x_T to .5 + .3 (x_T − √ᾱ .5)/√(.09 ᾱ + 1 − ᾱ)."""
-
-    def network(x, t_index, labels):
-        ab = LINEAR.alpha_bar[t_index + 1].reshape(-1, 1, 1, 1)
-        return (1 - ab).sqrt() * (x - ab.sqrt() * 0.5) / (0.09 * ab + 1 - ab)
-
-    model, ab = Model(network=network, schedule=LINEAR, image_size=4), LINEAR.alpha_bar[-1]
-    exact = 0.5 + 0.3 * (X_T - ab.sqrt() * 0.5) / (0.09 * ab + 1 - ab).sqrt()
-    ends = [run(model, 20, sampler=s, spacing="quadratic", clip=False, noise=None)[-1].x for s in (heun, "ddim")]
-    two, one = ((end - exact).abs().mean() for end in ends)
-    assert two < one / 3
-
-
 def test_the_table_holds_every_name():
     assert tuple(NAMED) == SAMPLERS
 
