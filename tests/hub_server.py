@@ -5,13 +5,12 @@
         hub.use(monkeypatch, tmp_path)      # this process; `env=hub.env(tmp_path)` for another one
 
 It answers what a download asks: the listing of a repository at a revision, and HEAD and GET of its files, with the
-Hub's headers and error codes. After `accept_uploads` it also takes new repositories and commits (through git LFS, not
-Xet). More endpoints are one method and one line in `routes`.
+Hub's headers and error codes. After `accept_uploads` it also makes new repositories; files come into their folders by
+other ways. More endpoints are one method and one line in `routes`.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -55,7 +54,7 @@ class HubServer:
         self.connections: set[socket.socket] = set()
         self.uploads: Path | None = None  # where repositories that are made here are kept
         self.token = ""  # who may write
-        self.objects: dict[str, bytes] = {}  # large files received, by sha256
+
         self._cut: int | None = None
         self._times = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
@@ -81,7 +80,7 @@ class HubServer:
         return repo.commit
 
     def accept_uploads(self, folder: Path, token: str) -> None:
-        """Let whoever has the token make repositories, kept under the folder, and commit to them."""
+        """Let whoever has the token make repositories, kept under the folder."""
         self.uploads, self.token = folder, token
 
     def cut_after(self, bytes: int | None, times: int = 10**9) -> None:
@@ -102,7 +101,6 @@ class HubServer:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # uploads go through git LFS
 
     def env(self, home: Path) -> dict[str, str]:
         """The environment of another process whose client shall talk to this Hub."""
@@ -149,11 +147,6 @@ class _Handler(BaseHTTPRequestHandler):
         ("HEAD", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "file"),
         ("GET", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "file"),
         ("POST", r"/api/repos/create", "create"),
-        ("POST", r"/api/validate-yaml", "validate_yaml"),
-        ("POST", r"/api/models/([^/]+/[^/]+)/preupload/main", "preupload"),
-        ("POST", r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", "lfs_batch"),
-        ("PUT", r"/lfs/(\w+)", "lfs_put"),
-        ("POST", r"/api/models/([^/]+/[^/]+)/commit/main", "commit"),
     )
 
     def setup(self) -> None:
@@ -168,11 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = parse_qs(url.query)
         self.hub.requests.append(Request(self.command, unquote(url.path), self.headers.get("Range")))
-        self.received = self.receive()
+        self.received = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.hub.status != 200:
             return self.error(self.hub.status, None)
-        writes = self.command == "POST" and "/validate-yaml" not in url.path
-        if writes and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
+        if self.command == "POST" and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
             return self.error(401, None, "Invalid username or password.")
         for method, pattern, name in self.routes:
             match = re.fullmatch(pattern, url.path)
@@ -180,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return getattr(self, name)(*(part and unquote(part) for part in match.groups()))
         self.error(404, None)
 
-    do_GET = do_HEAD = do_POST = do_PUT = answer
+    do_GET = do_HEAD = do_POST = answer
 
     def model_info(self, id: str, revision: str | None) -> None:
         repo = self.find(id, revision or "main")
@@ -224,57 +216,6 @@ class _Handler(BaseHTTPRequestHandler):
         folder.mkdir(parents=True)
         self.hub.add_repo(id, folder)
         self.json({"url": f"{self.hub.url}/{id}"})
-
-    def validate_yaml(self) -> None:
-        text = json.loads(self.received)["content"]
-        fine = re.match(r"---\n(.+\n)+---\n", text)
-        self.json({"errors": [] if fine else [{"message": "no metadata"}], "warnings": []})
-
-    def preupload(self, id: str) -> None:
-        large = (".safetensors", ".bin", ".png")
-        files = [
-            {"path": f["path"], "shouldIgnore": False, "uploadMode": "lfs" if f["path"].endswith(large) else "regular"}
-            for f in json.loads(self.received)["files"]
-        ]
-        self.json({"files": files})
-
-    def lfs_batch(self, id: str) -> None:
-        objects = json.loads(self.received)["objects"]
-        for large in objects:
-            large["actions"] = {"upload": {"href": f"{self.hub.url}/lfs/{large['oid']}"}}
-        self.json({"transfer": "basic", "objects": objects})
-
-    def lfs_put(self, oid: str) -> None:
-        if hashlib.sha256(self.received).hexdigest() != oid:
-            return self.error(422, None, "the content has another hash")
-        self.hub.objects[oid] = self.received
-        self.json({})
-
-    def commit(self, id: str) -> None:
-        repo = self.find(id, "main")
-        for line in self.received.splitlines() if repo else ():
-            item = json.loads(line)
-            if item["key"] == "file":
-                content = base64.b64decode(item["value"]["content"])
-            elif item["key"] == "lfsFile":
-                content = self.hub.objects[item["value"]["oid"]]
-            else:
-                continue
-            (repo.folder / item["value"]["path"]).write_bytes(content)
-        if repo:
-            oid = self.hub.add_repo(id, repo.folder)
-            self.json({"commitUrl": f"{self.hub.url}/{id}/commit/{oid}", "commitOid": oid})
-
-    def receive(self) -> bytes:
-        """The request's body, sent whole or in chunks."""
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
 
     def find(self, id: str, revision: str) -> Repo | None:
         """The repository, or None after answering as the Hub does when there is none."""

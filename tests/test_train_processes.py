@@ -5,7 +5,9 @@ DDPM_KILLS=20 sets how often the run of the kill test is killed (2 by default).
 
 import os
 import random
+import re
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -14,6 +16,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from hub_server import HubServer
+from huggingface_hub import HfApi
 from training import (
     assert_same,
     fit,
@@ -133,6 +136,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(folder, tmp_p
 
 
 def test_push_sends_the_model_and_it_loads_from_the_hub(folder, tmp_path, monkeypatch, capsys):
+    """The client's upload, which is not ours, is a copy into the repository's folder."""
     out = tmp_path / "run"
     fit(tiny(folder, out, steps=2, sample_every=2))
     (out / "model" / ".lock").touch()  # of a search for its optimised steps
@@ -145,6 +149,13 @@ def test_push_sends_the_model_and_it_loads_from_the_hub(folder, tmp_path, monkey
     with HubServer() as hub:
         hub.accept_uploads(tmp_path / "hub", token="hf_write")
         hub.use(monkeypatch, tmp_path / "cache")
+
+        def upload(_, repo_id, folder_path, ignore_patterns, commit_message):
+            ignored = shutil.ignore_patterns(*ignore_patterns)
+            sent = shutil.copytree(folder_path, tmp_path / "hub" / repo_id, ignore=ignored, dirs_exist_ok=True)
+            hub.add_repo(repo_id, sent)
+
+        monkeypatch.setattr(HfApi, "upload_folder", upload)
         monkeypatch.setenv("HF_TOKEN", "hf_read")
         assert "hf auth login" in error()
         monkeypatch.setenv("HF_TOKEN", "hf_write")
@@ -154,6 +165,7 @@ def test_push_sends_the_model_and_it_loads_from_the_hub(folder, tmp_path, monkey
         sent = {path.name: path.read_bytes() for path in (tmp_path / "hub" / "student" / "my-ddpm").iterdir()}
         made = {path.name: path.read_bytes() for path in (out / "model").iterdir()}
         assert sent == {name: content for name, content in made.items() if name != ".lock"}
+        assert re.match(rb"---\n(.+\n)+---\n", sent["README.md"])  # without it the Hub warns
         model = ddpm_core.load("student/my-ddpm", device="cpu")
         assert model.source.weights == "EMA" and model.image_size == 8
     assert "could not be reached" in error()
