@@ -1,13 +1,10 @@
-"""The app and the trainer killed as by `kill -9`, and started again."""
+"""The app killed as by `kill -9`, and started again."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import shutil
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -21,7 +18,7 @@ import numpy as np
 from hub_server import HubServer
 from PIL import Image
 
-from benchmarks._app import ROOT, Page, ServedApp
+from benchmarks._app import Page, ServedApp
 from ui.export.files import KINDS
 
 RUN = {"steps": 10, "count": 1, "seed": 5}
@@ -163,22 +160,6 @@ def _open(path: Path) -> None:
             for frame in range(getattr(image, "n_frames", 1)):
                 image.seek(frame)
                 image.load()
-
-
-def training(folder: Path, kills: int) -> Result:
-    """The trainer's own test: killed so often at random moments and resumed, equal parameters in the end."""
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "tests/test_train_processes.py", "-k", "kill_9"]
-    started = time.perf_counter()
-    env = {**os.environ, "DDPM_KILLS": str(kills)}
-    done = subprocess.run(
-        [*command, f"--basetemp={folder / 'pytest'}"], cwd=ROOT, env=env, capture_output=True, text=True
-    )
-    return {
-        "kills": kills,
-        "seconds": time.perf_counter() - started,
-        "passed": done.returncode == 0,
-        **({} if done.returncode == 0 else {"output": done.stdout[-2000:]}),
-    }
 
 
 def expected_picture(checkpoint: str) -> np.ndarray:

@@ -29,7 +29,7 @@ KILLS = {
     kill_training.live: {"kills": (5, 1)},
 }
 STRANGERS = {
-    kill.training: {"kills": (100, 1)},
+
     fuzz.storm: {"calls": (5000, 200)},
     hostile.every_file: {"flips": (500, 5)},
 }
