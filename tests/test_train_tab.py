@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from browser import served
 from PIL import Image
 from toylab import toy_lab, wait_for
@@ -20,6 +21,7 @@ import ui
 from train import TrainError
 from train.__main__ import main
 from train.data.sources import open_source
+from train.fit import attended
 from train.fit.config import PRESETS
 from train.fit.limits import check
 from train.fit.preview import DenoisingProbe, PreviewTimer
@@ -354,8 +356,20 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch, caplog):
 
 def test_a_kept_run_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path, monkeypatch, request):
     """The real trainer, but for its low priority: paused in its process, kept, and continued by the command line."""
-    code = "import sys; from train.fit.attended import fit; sys.exit(fit(sys.argv[1:]))"
-    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", code))
+    begin = subprocess.Popen
+
+    def forked(command, **options):
+        """In the place of a fresh Python, which would import for ten seconds."""
+
+        def instead():
+            os.closerange(3, 4096)  # with the pipe by which Python learns that a program has begun
+            sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
+            AcceleratorState._reset_state(reset_partial_state=True)
+            os._exit(attended.fit(command[3:]))
+
+        return begin(command, preexec_fn=instead, **options)
+
+    monkeypatch.setattr(process.subprocess, "Popen", forked)
     words = flags(data="digits", image_size=8, channels=1, conditional=True, steps=10_000, checkpoint_every=1000)
     run = Training(tmp_path / "run", ["--config", "cifar10", *words, "--sample-seconds", "0.2"])
     request.addfinalizer(run.end)
