@@ -11,7 +11,7 @@ from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.emoji import judge
 from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
-from train.emoji.make import HELD_OUT, HeldOut, draw_held_out, on_ground, read_held_out, write
+from train.emoji.make import HeldOut, on_ground, read_held_out, write
 from train.emoji.sets import SIZE, STYLES, Concept, cleaned, read_concepts
 
 
@@ -70,15 +70,6 @@ def test_grey_has_no_hue_and_two_colours_have_no_main_one():
     half = np.array(disc((250, 20, 20, 255)))
     half[:, 32:, :3] = (20, 20, 250)
     assert main_hue(half) is None
-
-
-def test_the_lists_have_what_they_promise():
-    lists = json.loads(HELD_OUT.read_text())
-    assert len(set(lists["names"])) == 100
-    assert len(lists["colours"]) == len({tuple(pair) for pair in lists["colours"]}) == 20
-    assert len(lists["pairs"]) == len(lists["moods"]) == 10
-    many = [concept(f"thing {'abcdefghij'[i % 10]} {i}", "animal-mammal", (250, 120, 20, 255)) for i in range(120)]
-    assert draw_held_out(many, 3) == draw_held_out(many, 3) != draw_held_out(many, 4)
 
 
 def test_names_are_plain_words_and_missing_packages_are_named(tmp_path):

@@ -13,14 +13,6 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
 
-def test_there_are_five_of_at_most_30_lines_and_the_docs_name_each():
-    page = (EXAMPLES[0].parent.parent / "docs" / "library.md").read_text(encoding="utf-8")
-    assert len(EXAMPLES) == 5
-    for path in EXAMPLES:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 30, path.name
-        assert f"(../examples/{path.name})" in page
-
-
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs(path, tmp_path, monkeypatch, capsys):
     """With few seeds and steps, where it draws digits."""

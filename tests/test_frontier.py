@@ -41,12 +41,6 @@ def contenders(cells):
     return known, {(cell.library, cell.checkpoint): known for cell in cells}
 
 
-def test_the_plan_has_every_way_of_ours_and_diffusers_as_it_comes(cells):
-    assert len(cells) == len({cell.name for cell in cells}) == 2 * 2 * 2 * 2 + 1
-    assert cells[-1] == Entry("diffusers", "teacher", "ddim", 50)
-    assert [cell.steps for cell in cells] == sorted(cell.steps for cell in cells)
-
-
 def test_scores_and_times_are_kept_and_a_second_run_adds_what_is_missing(cells, tmp_path):
     known, each = contenders(cells)
     first = Frontier(tmp_path, WHAT)
@@ -63,18 +57,6 @@ def test_scores_and_times_are_kept_and_a_second_run_adds_what_is_missing(cells, 
     assert len(known.timed) == 3 * len({cell.timed for cell in cells})  # once to warm up
     with pytest.raises(TrainError, match="another --out"):
         Frontier(tmp_path, {"samples": 61})
-
-
-def test_images_of_a_cell_that_was_interrupted_are_not_made_again(cells, tmp_path):
-    known, each = contenders(cells)
-
-    def interrupted(images):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        Frontier(tmp_path, WHAT).score(cells[:1], each, interrupted, 60)
-    Frontier(tmp_path, WHAT).score(cells[:1], each, darkness, 60)
-    assert known.sampled == [(cells[0], 0, 50), (cells[0], 50, 10)]
 
 
 def test_rows_say_times_ratios_and_what_no_quicker_one_beats(cells, tmp_path):
