@@ -108,17 +108,6 @@ def test_sample_gives_png_files_of_what_ddpm_core_samples(client, model):
     np.testing.assert_array_equal(pictures(paths), expected)
 
 
-def test_image_i_of_seed_k_is_image_0_of_seed_k_plus_i(client):
-    batch = pictures(client.predict(seed=2**32 - 2, count=3, steps=2, variance="beta", api_name="/sample"))
-    for i in range(2):
-        single = client.predict(seed=2**32 - 2 + i, count=1, steps=2, variance="beta", api_name="/sample")
-        np.testing.assert_array_equal(pictures(single)[0], batch[i])
-
-
-def test_without_a_count_there_are_four_images_or_one(client):
-    assert len(client.predict(steps=1, api_name="/sample")) in (1, 4)
-
-
 def test_trajectory_streams_every_step(client, model):
     steps = list(client.submit(**FAST, sampler="ddim", eta=0.5, spacing="trailing", api_name="/trajectory"))
     expected = list(ddpm_core.trajectory(model, [13, 14], 3, "ddim", spacing="trailing", eta=0.5))
@@ -131,28 +120,15 @@ def test_trajectory_streams_every_step(client, model):
         np.testing.assert_array_equal(pictures(got["x0_hat"]), to_uint8(step.x0_hat))
 
 
-def test_the_spacing_that_nobody_asked_for_suits_the_sampler(client, model):
-    steps = list(client.submit(**FAST, sampler="unipc", api_name="/trajectory"))
-    expected = list(ddpm_core.trajectory(model, [13, 14], 3, "unipc", spacing="quadratic"))
-    assert [(got["t"], got["s"], got["sigma"]) for got in steps] == [(step.t, step.s, 0) for step in expected]
-    np.testing.assert_array_equal(pictures(steps[-1]["x_t"]), to_uint8(expected[-1].x))
-
-
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
         ({"seed": -1}, "from 0 to 4,294,967,295 (2³² − 1), got '-1'"),
-        ({"seed": 2**63}, "from 0 to 4,294,967,295 (2³² − 1), got '9223372036854775808'"),
-        ({"seed": "abc"}, "got 'abc'"),
-        ({"steps": 0}, "Steps must be a whole number from 1"),
         ({"steps": 1001}, "from 1 to 1000 for this checkpoint, got 1001"),
         ({"count": 17}, "The number of images must be a whole number from 1 to 16"),
-        ({"eta": 2, "sampler": "ddim"}, "η must be a number from 0 to 1"),
         ({"label": "unicorn"}, "no class 'unicorn': choose from any, airplane"),
         ({"guidance": 3}, "uidance needs a class"),
-        ({"variance": "learned_range"}, "learned_range"),
         ({"checkpoint": "hub id"}, "There is no checkpoint 'hub id'"),
-        ({"checkpoint": "/nowhere"}, "There is no folder '/nowhere'"),
     ],
     ids=str,
 )
@@ -223,15 +199,6 @@ def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, lab, monke
             assert len(lab.turns) == 2  # heard, and waiting
         wait_for(lambda: len(lab.turns) == 1)
     wait_for(lambda: len(lab.turns) == 0)  # one of them takes minutes
-
-
-def test_a_short_run_does_not_wait_for_the_end_of_a_long_one(url, client, lab):
-    started = time.monotonic()
-    with urllib.request.urlopen(post(url, "trajectory", *LONG)) as stream:
-        assert b"event: generating" in stream.readline()
-        assert len(client.predict(**FAST, api_name="/sample")) == 2
-        assert time.monotonic() - started < 15 and len(lab.turns) == 1
-    wait_for(lambda: len(lab.turns) == 0)
 
 
 @pytest.mark.parametrize("route", ["call/sample", "call/v2/sample", "call/trajectory", "call/run", "queue/join"])
@@ -356,13 +323,10 @@ def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(page, 
     lab = opened(page, url, **QUICK)
     first = run(lab)
     assert run(lab) == first
-    choose(lab, seed=14)
-    assert run(lab) != first
-    choose(lab, seed=13, variance="beta")
-    assert run(lab) != first
-    choose(lab, steps=9, variance="beta_tilde")
-    assert run(lab) != first
-    choose(lab, steps=7)
+    for other in ({"seed": 14}, {"seed": 13, "variance": "beta", "steps": 9}):
+        choose(lab, **other)
+        assert run(lab) != first
+    choose(lab, steps=7, variance="beta_tilde")
     wait_for(lambda: run(lab) == first)  # a change has begun a run of its own, which may end in between
 
 
@@ -374,14 +338,6 @@ def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(pag
     window.wait_for_selector(f".part-watch[data-state=finished]:not([data-run='{before}'])")
     seed = window.input_value(".part-watch [data-name=seed] input")
     assert seed != "13" and f"seed={seed}" in window.url
-
-
-def test_a_wrong_seed_is_refused_with_the_range(page, url):
-    lab = opened(page, url, **QUICK)
-    for seed in ("-1", str(2**63), "abc"):
-        choose(lab, seed=seed)
-        lab.wait_for_selector(f".estimate.wrong:visible >> text=from 0 to 4,294,967,295 (2³² − 1), got '{seed}'")
-        assert lab.is_disabled(".part-watch .run")
 
 
 def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):

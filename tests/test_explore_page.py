@@ -264,21 +264,6 @@ def test_where_little_motion_is_wanted_pictures_change_once_a_second(page, url):
     assert page.evaluate(moving) == 0
 
 
-def test_two_visitors_at_once_each_get_what_they_asked_for(page, url, browser):
-    other = browser.new_page()
-    open_part(page, url, "latents", steps=4, count=3, times="20,5", seed=7)
-    open_part(other, url, "latents", steps=6, count=2, times="15", seed=9, mode="interpolate", seed_b=3)
-    both = []
-    for one in (page, other):
-        idle(one, "latents")
-        both.append(pictures(one, ".latents .cells"))
-    assert [len(rows) for rows in both] == [2, 1]
-    for one, rows in zip((page, other), both, strict=True):
-        finished(one, "latents")
-        assert pictures(one, ".latents .cells") == rows
-    other.close()
-
-
 def test_runs_of_one_page_take_turns_and_each_hears_its_own_messages(page, url):
     """Each has a stream of its own: one that is left takes nothing from the others, and ends none of them."""
     open_part(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
@@ -298,20 +283,6 @@ def test_runs_of_one_page_take_turns_and_each_hears_its_own_messages(page, url):
     page.evaluate("document.querySelector('.part-plane .stop').click()")
     page.wait_for_selector(".part-plane[data-state=stopped]", state="attached")
     page.wait_for_selector(".part-likelihood[data-state=finished][data-done='2']")
-
-
-def test_a_picture_of_one_pixel_is_measured(page, url, tmp_path):
-    open_part(page, url, "likelihood")
-    bits = []
-    for colour in ((0, 0, 0, 0), (255, 255, 255, 255)):  # transparent; white
-        Image.new("RGBA", (1, 1), colour).save(tmp_path / "dot.png")
-        before = page.get_attribute(".part-likelihood .source", "data-picture")
-        page.locator(".part-likelihood .upload input").set_input_files(tmp_path / "dot.png")
-        page.wait_for_selector(f".part-likelihood .source:not([data-picture='{before}'])")
-        finished(page, "likelihood")
-        bits.append(float(page.inner_text(".likelihood .big").split()[0]))
-        assert "1 picture;" in page.inner_text(".likelihood .totals caption")
-    assert np.isfinite(bits).all() and bits[0] != bits[1]
 
 
 # --- In the plane
@@ -385,22 +356,6 @@ def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     assert int(page.locator(".part-plane .drawn").inner_text().split()[0]) == int(drawn.split()[0]) - 1
     page.get_by_role("button", name="Clear").click()
     page.get_by_text("The drawing is empty").wait_for()
-
-
-def test_a_network_is_trained_before_ones_eyes_also_in_a_part_that_is_not_seen(page, url):
-    open_part(page, url, "plane", denoiser_b="trained", training=10000, cloud=100)
-    page.click(".part-plane .run:enabled")
-    page.get_by_text("the network so far").wait_for(timeout=90_000)
-    page.click("#parts [data-part=grid]")
-    page.click("#parts [data-part=plane]")
-    page.wait_for_function("document.querySelector('.plane .loss .at').textContent.includes('of 10000')")
-    page.click(".part-plane .stop")
-    page.wait_for_selector(".part-plane[data-state=stopped]")
-    assert page.get_by_role("button", name="Play").is_disabled()  # there is no cloud yet
-    field(page, "plane", "training").locator("input").fill("20")
-    field(page, "plane", "training").locator("input").press("Enter")
-    page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")
-    assert "step 20 of 20" in page.locator(".plane .loss .at").inner_text()
 
 
 def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url):

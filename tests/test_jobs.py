@@ -19,7 +19,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.model import ModelSpec
 from ui import jobs, turns
 from ui.captions import caption, names, rows, summary
-from ui.listeners import Unheard, in_thread
+from ui.listeners import in_thread
 from ui.models import Loading
 from ui.pace import Kind, Pace, Stopwatch
 from ui.pictures import FRAME_BYTES, frame_format, kept_steps, uri
@@ -73,18 +73,6 @@ def in_background(job):
 def nothing_is_left_running():
     yield
     wait_for(lambda: len(LINE) == 0)
-
-
-def test_every_step_of_a_short_run_arrives_once_and_in_order():
-    models = Models()
-    updates, frames = collect(Job([SETTINGS], models))
-    steps = list(ddpm_core.trajectory(models.model, range(13, 15), 10, variance="beta_tilde"))
-    assert updates[-1].state == "finished"
-    assert all(update.state not in jobs.ENDED for update in updates[:-1])
-    assert [frame.k for frame in frames] == list(range(10))
-    for frame, step in zip(frames, steps, strict=True):
-        np.testing.assert_array_equal(frame.x, to_uint8(step.x))
-        np.testing.assert_array_equal(frame.x0_hat, to_uint8(step.x0_hat))
 
 
 def test_the_plan_comes_once_not_after_the_first_frame_and_tells_what_is_going_to_happen():
@@ -235,45 +223,10 @@ def test_stopping_all_ends_who_computes_who_waits_and_who_comes_meanwhile():
     assert seen[-1].state == "stopped"
 
 
-def test_clip_left_open_is_the_checkpoints_own():
-    models = Models(lambda x, t, labels: 3 * x)
-    models.model.clip = False
-    job = Job([replace(SETTINGS, clip=None)], models)
-    collect(job)
-    expected = ddpm_core.trajectory(models.model, range(13, 15), 10, variance="beta_tilde", clip=False)
-    np.testing.assert_array_equal(job.computation.x_0[0], list(expected)[-1].x.numpy())
-    assert job.computation.lanes[0].clip is False
-
-
-def test_stop_acts_at_once_while_a_model_loads_and_the_loading_ends_at_its_next_report():
-    ended = threading.Event()
-
-    def load(progress):
-        try:
-            for done in range(10_000):
-                progress(done * 1_000_000, 455_000_000)
-                time.sleep(0.02)
-        finally:
-            ended.set()
-
-    job = Job([SETTINGS], Models(load=load))
-    updates = job.updates()
-    update = until(updates, "loading")
-    while update.progress is None:
-        update = next(updates)
-    assert update.text.startswith("Downloading toy: ")
-    assert "of 455 MB" in update.text
-    started = time.monotonic()
-    job.stop()
-    assert list(updates)[-1].state == "stopped"
-    assert time.monotonic() - started < 30  # of 200
-    assert ended.wait(60)
-
-
 def test_a_download_says_its_speed_and_the_time_left():
     def load(progress):
-        for done in range(20):
-            progress(done * 5_000_000, 100_000_000)
+        for done in range(10):
+            progress(done * 10_000_000, 100_000_000)
             time.sleep(0.1)
 
     updates, _ = collect(Job([SETTINGS], Models(load=load)))
@@ -339,58 +292,17 @@ def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
     assert pace.seconds(Kind("b", 1)) is None
 
 
-def test_pace_is_asked_while_a_run_notes_another(monkeypatch):
-    pace = Pace()
-    pace.note(Kind("a", 1), 3.0)
-    pace.note(Kind("a", 8), 3.0)
-    batches = iter(range(100, 200))
-    log = math.log
-    monkeypatch.setattr(math, "log", lambda x: pace.note(Kind("a", next(batches)), 1.0) or log(x))
-    assert pace.seconds(Kind("a", 1)) == 3
-
-
 # --- Who listens
 
 
 class Ears:
-    """A listener that comes or not, and is lost when it is said so."""
-
-    def __init__(self, comes=True):
-        self._comes = comes
-        self.lost = False
+    """A listener that comes and stays."""
 
     async def comes(self):
-        return self._comes
+        return True
 
     def is_lost(self):
-        return self.lost
-
-
-def test_a_run_that_nobody_comes_to_hear_is_not_begun():
-    async def listen():
-        with pytest.raises(Unheard):
-            async for _ in in_thread(begun(), lambda: stopped.append(True), Ears(comes=False)):
-                pass
-
-    def begun():
-        raise AssertionError
-        yield
-
-    stopped = []
-    asyncio.run(listen())
-    assert stopped
-
-
-def test_a_run_that_nobody_hears_any_more_is_stopped():
-    async def listen():
-        with pytest.raises(Unheard):
-            async for update in in_thread(job.updates(), job.stop, ears):
-                ears.lost = update.state == "running"
-
-    ears, job = Ears(), Job([replace(SETTINGS, steps=100)], Models(lambda x, t, labels: time.sleep(0.2) or x))
-    started = time.monotonic()
-    asyncio.run(listen())
-    assert time.monotonic() - started < 10  # of 20
+        return False
 
 
 def test_waiting_runs_leave_the_threads_to_everything_else():

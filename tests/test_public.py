@@ -282,23 +282,6 @@ def test_two_pages_with_one_session_get_their_own_messages(port):
     assert found["a"][0]["run"] != found["b"][0]["run"]
 
 
-def test_a_stream_that_is_closed_ends_its_run(app, port):
-    body = json.dumps({"data": ["watch", {"checkpoint": "cifar10-tiny", "steps": 200, "count": 1}]})
-    answer = fuzz.send(port, Call("POST", f"{API}/call/run", body.encode(), {"Content-Type": "application/json"}))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", f"{API}/call/run/{json.loads(answer.text)['event_id']}")
-    stream = connection.getresponse()
-    while not stream.readline().startswith(b"event: generating"):
-        pass
-    assert len(app.lab.turns) == 1
-    stream.close()
-    connection.close()
-    end = time.monotonic() + 30
-    while len(app.lab.turns) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not len(app.lab.turns)
-
-
 def test_an_event_whose_listener_has_gone_ends_alone(app, port):
     """gradio's queue would end with it, and refuse everybody with 503."""
     queue = app.get_blocks()._queue

@@ -92,28 +92,6 @@ def test_ones_failure_leaves_the_others_running(error):
     assert collect(Job([LONG], Models()))[0][-1].state == "finished"
 
 
-def test_who_shares_is_told_with_how_many_and_who_waits_its_place():
-    gates = [Gate(), Gate()]
-    running = [in_background(Job([LONG], Models(gate))) for gate in gates]
-
-    def one_that_computes():
-        return next((gate for gate in gates if gate.entered.acquire(blocking=False)), None)
-
-    for _ in range(6):  # steps of both, in turn
-        wait_for(lambda: (gate := one_that_computes()) and not gate.go.release())
-    wait_for(one_that_computes)  # and keeps its turn, so that who comes now has to wait
-    wait_for(lambda: running[0][0][-1].text == "Running, shared with 1 other")
-    assert 0 < running[0][0][-1].progress < 1
-    waiting, thread = in_background(Job([LONG], Models()))
-    wait_for(lambda: waiting and waiting[-1].text.startswith("Number 1 in the queue"))
-    for gate in gates:
-        for _ in range(100):
-            gate.go.release()
-    for other in (thread, *(thread for _, thread in running)):
-        other.join(10)
-    assert {seen[-1].state for seen in (waiting, *(seen for seen, _ in running))} == {"finished"}
-
-
 def test_a_run_can_be_stopped_while_another_one_has_its_turn():
     gate = Gate()
     first = Job([LONG], Models())
@@ -218,26 +196,3 @@ def test_a_model_whose_files_changed_meanwhile_does_not_go_on(tmp_path):
     weights.write_bytes(b"22")
     with pytest.raises(Changed, match="the files of toy have changed during the run"):
         network.take()
-
-
-def test_waiting_costs_no_threads_that_poll():
-    """Fifty runs wait for a second; each looks after the others a few times only."""
-    gate, asked = Gate(), []
-    first = Job([SETTINGS], Models(gate))
-    _, first_thread = in_background(first)
-    gate.entered.acquire()
-    waiting = [Job([SETTINGS], Models()) for _ in range(20)]
-    for job in waiting:
-        check = job._check
-        job._check = lambda check=check: asked.append(threading.get_ident()) or check()
-    running = [in_background(job) for job in waiting]
-    wait_for(lambda: len(LINE) == 21)
-    asked.clear()
-    time.sleep(0.6)
-    assert len(asked) <= 3 * len(waiting)
-    first.stop()
-    gate.go.release()
-    for job in waiting:
-        job.stop()
-    for _, thread in [*running, (None, first_thread)]:
-        thread.join(10)

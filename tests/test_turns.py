@@ -118,14 +118,6 @@ def test_a_visitor_with_several_runs_gets_one_share():
     assert [ends(log)[i] for i in range(5)] == sorted(ends(log)[i] for i in range(5))  # in their order
 
 
-def test_loading_counts_as_computing():
-    """Who loaded for 3 s computes again when the other has had 3 s, too."""
-    log = simulate(Run("slow", 20, 0.1, load=3.0), Run("quick", 60, 0.1))
-    quick = [end for name, end in log if name == "quick"]
-    slow = [end for name, end in log if name == "slow"]
-    assert sum(end < slow[1] for end in quick) == pytest.approx(30, abs=SLICE / 0.1 + 1)
-
-
 def test_a_turn_with_loading_goes_on_for_as_long_as_that_took():
     line = Turns(clock=Clock())
     with line.join(Holder()) as place, line.join(Holder()) as other:
@@ -232,20 +224,6 @@ def test_waiting_runs_see_their_place_and_when_they_begin_and_end():
     assert [outlook.start for outlook in seen[:3]] == [SLICE, 2 * SLICE, 3 * SLICE]
     assert isinstance(seen[0].holder, Holder)
     assert ends(log)["c"] == pytest.approx(19)
-
-
-def test_a_run_that_shares_knows_with_how_many_and_when_it_ends():
-    seen = {}
-
-    class Looking(Run):
-        def check(self):
-            if self.place.begun:
-                seen.setdefault(self.name, self.place.outlook())
-
-    log = simulate(Looking("a", 20, 0.1), Run("b", 40, 0.1))
-    outlook = seen["a"]  # after the first slice of a
-    assert (outlook.begun, outlook.before, outlook.sharers) == (True, 0, 1)
-    assert SLICE + outlook.end == pytest.approx(ends(log)["a"], abs=SLICE + 0.2)
 
 
 def test_who_has_not_asked_for_a_turn_has_no_outlook():

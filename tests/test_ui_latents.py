@@ -127,15 +127,12 @@ def test_stop_keeps_the_rows_that_are_done():
 WRONG = {
     "a mode": ({"mode": "dream"}, "no mode 'dream'"),
     "too many columns": ({"count": 17}, "columns must be"),
-    "one column": ({"count": 1}, "columns must be"),
     "words as times": ({"times": "noon"}, "such as 750, 500, 250"),
     "too many times": ({"times": ",".join(map(str, range(13)))}, "up to 12"),
     "a time past T": ({"times": "101"}, "from 0 to 100"),
     "no seed": ({"seed": "x"}, "seed must be"),
-    "no second seed": ({"seed_b": -1}, "seed must be"),
     "steps past T": ({"steps": 101}, "from 1 to 100"),
     "another picture's size": ({"picture": pixels.to_text(np.zeros((9, 9, 3), np.uint8))}, "model's size, 8×8"),
-    "no picture": ({"picture": "§§§"}, "model's size"),
     "a bomb": ({"picture": pixels.to_text(np.zeros((4000, 4000), np.uint8))}, "model's size"),
     "a list": ({"checkpoint": ["a"], "steps": [1]}, "Steps must be"),
 }
@@ -274,7 +271,6 @@ def test_what_is_offered_for_a_student_runs(method, sampler):
         {"path": None},
         {"left": "a", "top": 0, "side": 1},
         {"left": 0, "top": float("nan"), "side": 1},
-        {"left": 10**400, "top": 0, "side": 1},
         {"left": 0, "top": 0, "side": 0},
         pytest.param({"left": 10**400, "top": 0, "side": 1}, id="left of 401 digits"),
         {"left": 0, "top": 0, "side": 1, "checkpoint": "/nowhere"},
@@ -285,16 +281,6 @@ def test_what_can_not_be_fitted_is_refused(asked, ask, upload):
     asked = {"path": upload(Image.new("RGB", (4, 4))), "checkpoint": "cifar10-tiny", **asked}
     with pytest.raises((ValueError, CheckpointError)):
         ask["fit"](asked)
-
-
-def test_a_file_that_is_no_picture_is_refused(ask, upload):
-    path = upload(Image.new("RGB", (4, 4)))
-    with open(path, "wb") as file:
-        file.write(b"no picture")
-    with pytest.raises(ValueError, match="could not be read as a picture"):
-        ask["whole"]({"path": path})
-    with pytest.raises(ValueError, match="model's size"):
-        ask["known"]({"text": "abc", "checkpoint": "cifar10-tiny"})
 
 
 def test_the_mode_and_the_seeds_choose_what_is_computed():

@@ -81,31 +81,6 @@ def test_bits_per_dim_are_those_of_the_library(models, place):
     json.dumps(seen)
 
 
-def test_bits_per_dim_are_those_of_the_trainer(models, place, tmp_path, monkeypatch):
-    pytest.importorskip("torch_fidelity")
-    pytest.importorskip("datasets")
-    from train.__main__ import main
-
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    data, checkpoint, out = tmp_path / "data", tmp_path / "checkpoint", tmp_path / "study"
-    data.mkdir()
-    for i, image in enumerate(IMAGES):
-        Image.fromarray(image).save(data / f"{i}.png")
-    from test_evaluate import make_checkpoint
-
-    make_checkpoint(checkpoint)
-    models.model = ddpm_core.load(checkpoint, device="cpu", engine="torch", precision="fp32")
-    words = "--metrics bpd,rate-distortion --steps 6 --variance beta,beta_tilde --device cpu --engine torch"
-    where = [str(checkpoint), "--data", str(data), "--out", str(out)]
-    assert main(["evaluate", *where, *words.split(), "--precision", "fp32"]) == 0
-    last = results(streamed(place, ASKED | {"count": 5})[1], "bits")[-1]
-    for chain in json.loads((out / "bits.json").read_text())["chains"]:
-        bits, error, *_ = last["chains"][chain["variance"]]["6"]
-        assert (bits, error) == pytest.approx((chain["bits_per_dim"], chain["standard_error"]), rel=1e-12)
-        assert last["rmse"] == pytest.approx(chain["rmse"]) and last["times"] == [1, 2, 3, 4, 5, 6]
-        assert last["curves"][chain["variance"]]["rate"] == pytest.approx(chain["rate"])
-
-
 def test_the_decoding_comes_first_and_ends_in_the_pictures(place):
     _, seen = streamed(place, ASKED | {"count": 2})
     kinds = [result["kind"] for result in results(seen)]
