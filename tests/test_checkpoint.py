@@ -154,34 +154,25 @@ def test_classes(tmp_path):
     ("change", "sentence"),
     [
         ({"_class_name": "UNet2DConditionModel"}, "the network is a UNet2DConditionModel: only a UNet2DModel can"),
-        ({"_class_name": ...}, "a model without a class name: only a UNet2DModel can be loaded"),
         ({"sample_size": [32, 64]}, "sample_size must be one whole number"),
-        ({"sample_size": ...}, "sample_size must be one whole number"),
         ({"class_embed_type": "timestep"}, "class_embed_type 'timestep' is not supported"),
         ({"in_channels": 1}, "1 image channels"),
         ({"own": {"weights": "ema"}}, "unknown weights 'ema': allowed are EMA, not EMA, unknown"),
-        ({"own": {"prediction": "score"}}, "unknown prediction 'score'"),
         ({"own": {"null_label": 10}}, "null_label must be the last"),
         ({"own": {"class_names": ["a"]}}, "class_names must be a list of 0 names"),
         ({"own": ["EMA"]}, "ddpm_core.json must hold a JSON object"),
         ({"scheduler": {"prediction_type": "score"}}, "unknown prediction_type 'score'"),
-        ({"scheduler": {"variance_type": "huge"}}, "unknown variance_type 'huge'"),
         ({"scheduler": {"beta_schedule": "odd"}}, "unknown beta_schedule 'odd'"),
         ({"scheduler": {"beta_schedule": ["linear"]}}, "unknown beta_schedule ['linear']: choose from linear"),
-        ({"scheduler": {"beta_start": None}}, "beta_start must be a number from 0 to 1, got None"),
         ({"scheduler": {"num_train_timesteps": "many"}}, "must be a whole number from 1 to 100,000, got 'many'"),
-        ({"scheduler": {"num_train_timesteps": 10**9, "beta_schedule": "squaredcos_cap_v2"}}, "from 1 to 100,000"),
         ({"time_embedding_type": "learned", "num_train_timesteps": 999}, "1000 times, but config.json's num_train_t"),
         ({"scheduler": {"beta_end": float("nan")}}, "beta_end must be a number from 0 to 1, got nan"),
-        ({"scheduler": {"trained_betas": [0.1, 2]}}, "trained_betas must be a list of 1 to 100,000 numbers"),
         ({"scheduler": {"trained_betas": [0.1, 0]}}, "every beta must lie strictly between 0 and 1"),
         ({"scheduler": {"clip_sample": "no"}}, "clip_sample must be true or false, got 'no'"),
         ({"scheduler": {"clip_sample_range": 2.5}}, "clip_sample_range is 2.5: only 1"),
         ({"scheduler": {"thresholding": True}}, "thresholding (of x̂_0 at a quantile) is not supported"),
-        ({"own": {"null_label": True}, "num_class_embeds": 2}, "null_label must be the last"),
         ({"own": {"class_names": ["\ud800"]}, "num_class_embeds": 1}, "class_names must be a list of names"),
         ({"sample_size": 36}, "sample_size must be a multiple of 8 with 4 levels, got 36"),
-        ({"sample_size": 100_000}, "sample_size must be a whole number from 1 to 1,024, got 100000"),
         ({"scheduler": {"_class_name": "ScoreSdeVeScheduler", "beta_schedule": ...}}, "ScoreSdeVeScheduler is not a"),
     ],
 )
@@ -203,7 +194,6 @@ def test_latent_models_are_refused(tmp_path):
         (lambda w: w.update(other=torch.zeros(1)), "it has also other"),
         (lambda w: w.update({"conv_in.bias": torch.zeros(3)}), "conv_in.bias has shape (3,), not (8,)"),
         (lambda w: w["conv_in.bias"].fill_(float("nan")), "NaN or infinite numbers in conv_in.bias"),
-        (lambda w: w["conv_in.bias"].fill_(float("inf")), "NaN or infinite numbers in conv_in.bias"),
         (lambda w: w["time_embedding.linear_2.weight"].fill_(3e38), "3e+38 in time_embedding.linear_2.weight"),
     ],
 )
@@ -212,30 +202,6 @@ def test_wrong_weights(tmp_path, change, sentence):
     change(weights)
     save_file(weights, tmp_path / SAFETENSORS)
     assert sentence in refusal(tmp_path)
-
-
-@pytest.mark.parametrize("kind", ["safetensors", "bin"])
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"<html>"])
-def test_damaged_weights(tmp_path, kind, damage):
-    write(tmp_path, pickle=kind == "bin")
-    path = tmp_path / f"diffusion_pytorch_model.{kind}"
-    path.write_bytes(damage(path.read_bytes()))
-    assert "damaged" in refusal(tmp_path)
-
-
-def test_a_hostile_pickle_is_not_run(tmp_path):
-    class Hostile:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "executed"),)
-
-    write(tmp_path, pickle=True)
-    path = tmp_path / "diffusion_pytorch_model.bin"
-    for dump in (torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))):
-        dump({"conv_in.bias": Hostile()}, path)
-        assert "it was refused, and no code in it was run" in refusal(tmp_path)
-        assert not (tmp_path / "executed").exists()
-    pickle.loads(path.read_bytes())  # it is hostile indeed
-    assert (tmp_path / "executed").exists()
 
 
 FILES = ["config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"]
@@ -266,32 +232,22 @@ def test_a_configuration_that_cannot_be_built(tmp_path):
     ("field", "value"),
     [
         ("layers_per_block", 1_000_000),
-        ("block_out_channels", [10**6] * 4),
         ("block_out_channels", [8, [16], 16, 16]),
         ("block_out_channels", [8]),
-        ("block_out_channels", 8),
-        ("block_out_channels", [1, 16, 16, 16]),
         ("down_block_types", ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "NoSuchBlock"]),
-        ("down_block_types", [None] * 4),
         ("up_block_types", ["UpBlock2D"] * 3),
-        ("up_block_types", "UpBlock2D"),
         ("norm_num_groups", "4"),
-        ("norm_num_groups", True),
         ("norm_eps", -1e-6),
-        ("norm_eps", float("inf")),
         ("attention_head_dim", 0),
         ("mid_block_scale_factor", 0),
         ("mid_block_type", "UNetMidBlock3D"),
         ("downsample_padding", -1),
         ("act_fn", ["silu"]),
         ("time_embedding_type", "fourier"),
-        ("num_class_embeds", 0),
         ("num_class_embeds", 10**9),
         ("center_input_sample", "yes"),
         ("freq_shift", {"a": 1}),
         ("sample_size", 9 * 8 * 1024),
-        ("sample_size", [32, "32"]),
-        ("in_channels", [3]),
         ("out_channels", None),
     ],
 )

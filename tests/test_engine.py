@@ -221,13 +221,6 @@ def test_a_signal_after_the_networks_are_gone_is_survived():
     assert noticed
 
 
-def test_the_choice_is_described():
-    assert engine.wrap(smallest(0), "cpu", "fp32", "torch").description == "torch · cpu · fp32"
-    assert engine.wrap(smallest(0), "cpu", "bf16", "torch").description == "torch · cpu · bf16"
-    assert engine.wrap(smallest(0), "cpu", "fp32", "openvino").description == "OpenVINO · cpu · fp32"
-    assert engine.wrap(smallest(0), "cpu").description.startswith("OpenVINO · cpu · ")
-
-
 DEVICES = ["tpu", "hpu", "meta", "privateuseone", "mtia", "cuda:-1", "cuda:99999999999", "CPU"]
 
 
@@ -489,16 +482,6 @@ def test_two_threads_may_convert_at_once(cache):
         thread.join()
     assert all(network.description.startswith("OpenVINO") for network in made)
     assert torch.equal(*(network(*inputs(2)) for network in made))
-
-
-def test_two_processes_may_convert_at_once(monkeypatch, tmp_path):
-    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
-    model = openvino_engine._convert(smallest(25))
-    entry = tmp_path / "openvino" / "entry"
-    for _ in range(2):
-        openvino_engine._store(model, entry)
-    assert sorted(path.name for path in entry.iterdir()) == ["model.bin", "model.xml", "sha256"]
-    assert list(entry.parent.iterdir()) == [entry]
 
 
 def test_openvino_in_float32_only_rounds_on_trained_weights():

@@ -281,22 +281,16 @@ def test_a_grey_model_is_measured_on_grey_images(data, tmp_path):
         ImageSample(str(data), "train", SIZE, channels=5)
 
 
-@pytest.mark.parametrize(("channels", "metrics"), [(2, "fid"), (4, "fid,bpd")])
-def test_models_with_transparency_are_measured(data, tmp_path, channels, metrics):
-    """The extractor sees them over grey; the bound counts every channel."""
-    model = make_checkpoint(tmp_path / "model", channels=channels)
-    options = ("--metrics", metrics, "--steps", "2", "--sampler", "ddim", "--test-images", "2")
+def test_a_model_with_transparency_is_measured(data, tmp_path):
+    """The extractor sees its pictures over grey; the bound counts every channel."""
+    model = make_checkpoint(tmp_path / "model", channels=4)
+    options = ("--metrics", "fid,bpd", "--steps", "2", "--sampler", "ddim", "--test-images", "2")
     assert evaluate(model, data, tmp_path / "study", *options, "--variance", "beta") == 0
     images = sample(exact(model), range(10), 2, sampler="ddim").astype(float)
     colours, alpha = images[..., :-1], images[..., -1:] / 255
-    expected = np.broadcast_to(np.rint(alpha * colours + (1 - alpha) * 128), (10, SIZE, SIZE, 3))
-    seen = data if channels == 4 else tmp_path / "grey"  # the references of a grey model are grey
-    if channels == 2:
-        seen.mkdir()
-        for path in data.glob("*.png"):
-            Image.open(path).convert("L").convert("RGB").save(seen / path.name)
+    expected = np.rint(alpha * colours + (1 - alpha) * 128)
     (cell,) = results(tmp_path / "study")["cells"]
-    assert cell["scores"][0]["value"] == pytest.approx(frechet(expected, seen), rel=1e-4)
+    assert cell["scores"][0]["value"] == pytest.approx(frechet(expected, data), rel=1e-4)
 
 
 def test_labels_are_none_or_all_classes_in_turn(conditional, data, tmp_path, capsys):
@@ -519,23 +513,14 @@ def test_an_extractor_that_does_not_work_is_one_sentence_before_sampling(checkpo
     for name, kind, sentence in (
         ("failing", failing, "toy_extractor:failing failed (no weights here)"),
         ("short", lambda images: np.zeros((1, 6)), "must give 4 rows, but gave (1, 6)"),
-        ("flat", lambda images: np.zeros(4), "must give 4 rows, but gave (4,)"),
         ("empty", lambda images: np.zeros((len(images), 0)), "must give 4 rows, but gave (4, 0)"),
         ("nan", lambda images: np.full((len(images), 6), np.nan), "gave a feature that is not a finite number"),
-        ("large", lambda images: np.full((len(images), 6), 1e300), "gave a feature that is not a finite number"),
         ("words", lambda images: [["a"]] * len(images), "words failed (could not convert string"),
     ):
         setattr(sys.modules["toy_extractor"], name, kind)
         assert evaluate(checkpoint, data, tmp_path / "study", "--extractor", f"toy_extractor:{name}") == 2
         error = capsys.readouterr().err
         assert sentence in error and "Traceback" not in error and not (tmp_path / "study").exists()
-
-
-def test_a_module_that_fails_when_it_is_imported_is_one_sentence(tmp_path, monkeypatch):
-    (tmp_path / "broken_extractor.py").write_text("1 / 0")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(TrainError, match=r"can't be imported \(division by zero\)"):
-        open_extractor("broken_extractor:features", ["fid"], torch.device("cpu"))
 
 
 def test_one_reference_is_refused_before_sampling(checkpoint, data, tmp_path, capsys):
@@ -604,8 +589,6 @@ def test_a_sampler_of_ones_own_is_a_cell_beside_those_with_names(checkpoint, dat
 
 REFUSED = [
     (("--sampler", "nowhere:euler"), "can't be imported"),
-    (("--sampler", "math:euler"), "has no function 'euler'"),
-    (("--metrics", "fid,lpips"), "--metrics can't be 'lpips'"),
     (("--steps", "3,7"), "1 to 6"),
     (("--steps", "many"), "--steps takes numbers"),
     (("--spacing", "linspace,own"), "--spacing own is for students, and this model is none: choose another."),
@@ -616,16 +599,11 @@ REFUSED = [
     (("--extractor", "nothing"), "There is no feature extractor 'nothing'"),
     (("--metrics", "bpd", "--spacing", "trailing"), "visits t = 1"),
     (("--samples", "1"), "--samples must be 2 to 10,000,000, got 1"),
-    (("--samples", "1000000000000"), "--samples must be 2 to 10,000,000"),
-    (("--references", "1"), "--references must be 2 to"),
     (("--batch", "0"), "--batch must be 1 to 100,000, got 0"),
     (("--eta", "nan"), "--eta takes numbers"),
-    (("--eta", "0,inf"), "--eta takes numbers"),
     (("--eta", "1.5"), "eta must lie between 0 and 1"),
     (("--metrics", "is", "--samples", "9", "--extractor", "inception-v3-compat"), "--samples of at least 10"),
-    (("--extractor", ".relative:features"), "can't be imported"),
     (("--labels", "classes"), "this one has no classes"),
-    (("--test-images", "-1"), "--test-images must be 0 to"),
 ]
 
 

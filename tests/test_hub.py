@@ -2,8 +2,6 @@
 
 import errno
 import re
-import subprocess
-import sys
 import threading
 import time
 import types
@@ -99,21 +97,14 @@ def test_parse_folders(tmp_path, monkeypatch):
         ),
         ("cifar10-tiny@main", "there is no checkpoint 'cifar10-tiny@main'"),
         ("./nowhere", "there is no folder './nowhere'"),
-        ("/no/where", "there is no folder"),
         ("~nobody-of-this-name/x", "there is no folder"),
         ("/" + "x" * 5000, "there is no folder"),
-        ("/\0", "there is no folder"),
         ("a/b/c", "there is no folder 'a/b/c'"),
         ("https://huggingface.co/a/b", "give the repository id alone"),
         ("a/b@../../c", "is not a revision"),
-        ("a/b@", "is not a revision"),
-        ("a/b@-x", "is not a revision"),
         ("a--b/c", "is not a Hub id"),
-        ("a/.b", "is not a Hub id"),
-        ("a/b.git", "is not a Hub id"),
         ("a/" + "b" * 96, "is not a Hub id"),
         ("ä/b", "there is no checkpoint"),
-        ("a/b c", "there is no checkpoint"),
         (__file__, "is a file: give the folder"),
     ],
 )
@@ -356,21 +347,6 @@ def test_progress_counts_bytes(online, tmp_path):
     assert calls == []  # nothing to download
 
 
-def test_progress_cancels(online):
-    class Stop(Exception):
-        pass
-
-    def stop(done: int, total: int) -> None:
-        if done > 100_000:
-            raise Stop
-
-    online.bytes_per_second = 1_000_000
-    with pytest.raises(Stop):
-        ddpm_core.load(REF, progress=stop)
-    online.bytes_per_second = None
-    assert ddpm_core.load(REF).image_size == 32
-
-
 def test_a_stalled_download_can_be_cancelled(online):
     online.stalled.set()
     start = time.monotonic()
@@ -460,10 +436,8 @@ def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
     [
         (401, "has no repository google/ddpm-cifar10-32, or it is private"),
         (403, "refuses access to google/ddpm-cifar10-32 (HTTP 403)"),
-        (404, "has no repository google/ddpm-cifar10-32, or it is private"),
         (429, "takes no more requests from here for now (HTTP 429): try"),
         (500, "has an error of its own (HTTP 500): try"),
-        (504, "has an error of its own (HTTP 504): try"),
     ],
 )
 def test_an_answer_of_the_hub_is_one_sentence_and_the_next_try_works(online, status, sentence):
@@ -542,33 +516,3 @@ def test_a_disk_that_takes_no_more_leaves_nothing_broken(online, monkeypatch, er
     monkeypatch.setattr(file_download, "http_get", real)
     assert ddpm_core.load(REF).image_size == 32
     assert constants.HF_HUB_CACHE  # its own settings are back
-
-
-# Other processes, with nothing patched
-
-
-def test_environment_variables(server, tmp_path):
-    write(tmp_path / "repo")
-    commit = server.add_repo("owner/name", tmp_path / "repo")
-
-    def fetched(**extra: str) -> list[str]:
-        code = """
-from ddpm_core import CheckpointError
-from ddpm_core.checkpoint import hub, refs
-for ref in ("owner/name", "owner/none"):
-    try:
-        print(hub.fetch(refs.parse(ref), check=lambda _: None).commit)
-    except CheckpointError as error:
-        print(error)
-"""
-        environment = {**server.env(tmp_path / "home"), **extra}
-        root = Path(__file__).parent.parent
-        return subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=root, text=True).splitlines()
-
-    assert fetched() == [
-        commit,
-        "the Hub has no repository owner/none, or it is private: check the name, or log in with `hf auth login`",
-    ]
-    count = len(server.requests)
-    assert fetched(HF_HUB_OFFLINE="1")[0] == commit
-    assert len(server.requests) == count

@@ -151,7 +151,6 @@ def odd(here):
     """Files that should not be read or replaced."""
     (here / "a.txt").write_text("no picture")
     (here / "folder.png").mkdir()
-    (here / "folder.gif").mkdir()
     (here / "a.gif").write_bytes(b"")
     (here / "link.png").symlink_to(here / "a.gif")
     for name in ("own.png", "picture.png"):
@@ -165,26 +164,19 @@ def odd(here):
 RESTORE = ("restore", "--picture", "picture.png")
 WRONG = {
     "a folder as grid": (("sample", "--grid", "folder.png"), "is a folder"),
-    "no name": (("sample", "--grid", ""), "must end in .png"),
     "another suffix": (("sample", "--grid", "a.jpg"), "must end in .png"),
-    "a folder as gif": (("sample", "--gif", "folder.gif"), "is a folder"),
     "another suffix of the gif": (("sample", "--gif", "a.png"), "must end in .gif"),
     "a folder that is not there": (("sample", "--grid", "nowhere/a.png"), "does not exist"),
     "a name that is too long": (("sample", "--grid", "n" * 300 + ".png"), "File name too long"),
     "one file twice": (("sample", "--grid", "a.png", "--gif", "./a.png"), "name one file"),
     "one file twice by a link": (("sample", "--grid", "link.png", "--gif", "a.gif"), "name one file"),
     "eta too large, not heeded": (("sample", "--eta", "2"), "eta"),
-    "eta NaN": (("sample", "--eta", "nan", "--sampler", "unipc"), "eta"),
     "guidance too large for float32": (("sample", "--guidance", "1e39", "--label", "1"), "finite"),
     "guidance towards no class": (("sample", "--guidance", "3", "--label", "3"), "there is no class '3'"),
     "a seed too large": (("sample", "--seeds", "0-99999999999999999999999"), "2^63"),
-    "a seed of 5000 digits": (("sample", "--seeds", "9" * 5000), "2^63"),
-    "all seeds": (("sample", "--seeds", f"0-{2**63 - 1}"), "100,000"),
     "more than 100,000": (("sample", "--seeds", "0-50000,0-50000"), "100,000"),
     "no device": (("sample", "--device", "meta"), "not available here"),
     "a time past T": (("reconstruct", "--times", "21"), "0 to 20"),
-    "no times": (("reconstruct", "--times", ""), "0 to 20"),
-    "a grid of another suffix": (("reconstruct", "--grid", "a.jpg"), "must end in .png"),
     "its own picture": (("reconstruct", "--picture", "own.png", "--grid", "./own.png"), "would replace your picture"),
     "its second picture": (
         ("interpolate", "--pictures", "damaged.png", "own.png", "--grid", "own.png"),
@@ -196,7 +188,6 @@ WRONG = {
     "a damaged picture": (("reconstruct", "--picture", "damaged.png"), "damaged.png is damaged"),
     "no class": (("interpolate", "--label", "cow"), "there is no class 'cow'"),
     "nothing known": (RESTORE, "--mask, --downsample, --grey or --blur"),
-    "no such file": ((*RESTORE, "--mask", "nothing.png"), "nothing.png"),
     "no divisor": ((*RESTORE, "--downsample", "3"), "divisor of the 8 pixels"),
     "no blur": ((*RESTORE, "--blur", "-1"), "--blur"),
     "noise below 0": ((*RESTORE, "--grey", "--noise", "-1"), "at least 0"),
