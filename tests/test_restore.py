@@ -232,11 +232,3 @@ def test_what_cannot_be_restored_is_said_before_anything_is_computed(change, mat
 def test_wrong_measurements_and_methods_are_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
-
-
-def test_a_gradient_method_on_the_embedded_model():
-    model = ddpm_core.load("mnist-tiny", engine="torch", precision="fp32")
-    A = mask(torch.arange(28).expand(28, 28) < 14)
-    y = A(ddpm_core.from_uint8(np.zeros((1, 28, 28, 1), np.uint8)))
-    *_, last = restore(model, y, A, "pigdm", seeds=[1], steps=2, labels=3)
-    assert bool(last.x.isfinite().all())
