@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from benchmarks._contenders import Entry
 from benchmarks.frontier import Frontier, draw, plan, table
 from train import TrainError
 

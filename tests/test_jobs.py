@@ -1,7 +1,6 @@
 """Runs of the page: every kept frame arrives, Stop and closing the page end them, one computes at a time."""
 
 import asyncio
-import math
 import threading
 import time
 from dataclasses import replace

@@ -1,6 +1,5 @@
 """Restoration: measurements, and each method where the posterior is known."""
 
-import numpy as np
 import pytest
 import torch
 from toy import LINEAR, X_T, blur_model, toy_model, z

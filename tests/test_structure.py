@@ -109,7 +109,6 @@ TRAINER = ("train.fit", "train.data", "train.distill", "train.command_line")
 TRAINING = ("ui.places.training", "ui.training")
 SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
 SERVER = ("gradio", "fastapi", "starlette", "ui.server", "ui.web", "ui.gate", "ui.listeners")
-SAMPLING = ("ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
 RUNS = ("ui.jobs", "ui.turns", "ui.counts", "ui.pace", "ui.limits", "ui.lent")
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (

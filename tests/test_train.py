@@ -26,7 +26,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training import assert_same, fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
-from ddpm_core import files, held
 from ddpm_core.engines.choose import wrap
 from ddpm_core.from_diffusers import UNet2DModel
 from train import TrainError
@@ -41,7 +40,7 @@ from train.fit.limits import check
 from train.fit.progress import Window
 from train.fit.recipe import learning_rate, make_network
 from train.fit.start import parse_fit
-from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, save_checkpoint, step_of
+from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, step_of
 from train.fit.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("torch_engine")

@@ -29,20 +29,6 @@ def folder(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("images"), n=6)
 
 
-@pytest.fixture(scope="module")
-def trainer(folder, tmp_path_factory):
-    """Raises what setting up a run raises, without data or a network, which the checks must not come to."""
-
-    def check_only(words):
-        from train.fit.limits import check
-
-        config, _ = parse_fit(words)
-        check(config)
-        return config
-
-    return check_only
-
-
 def refused(capsys, *words) -> str:
     """What a command that is refused says."""
     assert main([str(word) for word in words]) == 2
