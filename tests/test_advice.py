@@ -20,6 +20,8 @@ COMMANDS = {
     "python -m ddpm_core": (core, ("sample", "reconstruct", "interpolate", "restore", "info", "export")),
     "python -m train": (train.main, ("fit", "autoencoder", "distill", "push", "gamma", "schedule", "evaluate")),
 }
+
+
 def texts():
     """Every text of the product but docstrings, as one line, with {} for what it is filled with."""
     for path in (ROOT / "app.py", *(p for room in ("ddpm_core", "train", "ui") for p in (ROOT / room).rglob("*.py"))):

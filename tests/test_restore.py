@@ -4,7 +4,6 @@ import pytest
 import torch
 from toy import LINEAR, X_T, blur_model, toy_model, z
 
-import ddpm_core
 from ddpm_core import Model, posterior, predict
 from ddpm_core.noise import gaussian, gaussian_batch
 from ddpm_core.restore import DPS, METHODS, Measurement, RePaint, blur, downsample, grey, mask, restore, then

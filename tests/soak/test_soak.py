@@ -29,7 +29,6 @@ KILLS = {
     kill_training.live: {"kills": (5, 1)},
 }
 STRANGERS = {
-
     fuzz.storm: {"calls": (5000, 200)},
     hostile.every_file: {"flips": (500, 5)},
 }
