@@ -505,8 +505,8 @@ def test_training_learns(tmp_path):
     """One grey image: ε is easily told from it, so the loss must fall far below that of a blind guess, 1."""
     (tmp_path / "data").mkdir()
     Image.new("RGB", (8, 8), (128, 128, 128)).save(tmp_path / "data" / "a.png")
-    config = tiny(tmp_path / "data", tmp_path / "run", steps=80, batch=8, lr=5e-3, dropout=0.0, log_every=20)
-    fit(replace(config, checkpoint_every=80))
+    config = tiny(tmp_path / "data", tmp_path / "run", steps=50, batch=8, lr=1e-2, dropout=0.0, log_every=10)
+    fit(replace(config, checkpoint_every=50))
     curves = EventAccumulator(str(tmp_path / "run" / "logs")).Reload()
     losses = [event.value for event in curves.Scalars("loss")]
     assert losses[0] > 0.4 and losses[-1] < 0.25
