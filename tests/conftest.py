@@ -1,10 +1,12 @@
 """For every test: one thread per worker, and random inputs that are the same in each run."""
 
+import gc
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+gc.disable()  # until everything is imported: see pytest_collection_finish
 pytest_plugins = ("browser",)  # its fixtures
 
 # Files that take longest, the longest first: one that began last would be waited for alone.
@@ -53,6 +55,12 @@ def pytest_sessionstart(session):
 def pytest_collection_modifyitems(items):
     place = {name: i for i, name in enumerate(SLOW)}
     items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))  # else in the order of their names
+
+
+def pytest_collection_finish():
+    """Python looks through all its objects from time to time: not those that stay, two million after these imports."""
+    gc.freeze()
+    gc.enable()
 
 
 @contextmanager
