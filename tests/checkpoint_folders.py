@@ -11,7 +11,7 @@ import torch
 from diffusers import UNet2DModel
 from safetensors.torch import save_file
 
-# The files of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but with narrow networks.
+# The files of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but of narrow and shallow networks.
 _GOOGLE = {
     "_class_name": "UNet2DModel",
     "_diffusers_version": "0.0.4",
@@ -24,7 +24,7 @@ _GOOGLE = {
     "flip_sin_to_cos": False,
     "freq_shift": 1,
     "in_channels": 3,
-    "layers_per_block": 2,
+    "layers_per_block": 1,
     "mid_block_scale_factor": 1,
     "norm_eps": 1e-06,
     "norm_num_groups": 4,

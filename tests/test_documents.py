@@ -55,6 +55,7 @@ def test_the_readme_is_short_and_tests_as_ci_does():
 def test_examples_run_one_after_the_other(name, capsys):
     names = {}
     for code in blocks(DOCUMENTS[name].partition(OWN_NETWORK)[0], "python"):
+        code = re.sub(r"steps=[12]0\b", "steps=4", code)  # a fifth of the work
         exec(compile(code, name, "exec"), names)
     assert names["images"].std() > 20
 

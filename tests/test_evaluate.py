@@ -36,7 +36,7 @@ from train.evaluate.results import read_arrays, read_bits, read_cells, read_stud
 from train.evaluate.tables import is_cifar10
 
 T, SIZE = 6, 8
-AUTO = ("--engine", "auto", "--precision", "auto")
+
 calls = []
 exact = partial(load, engine="torch", precision="fp32")
 
@@ -157,7 +157,7 @@ def test_a_study_in_full(checkpoint, data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(report, "draw_plots", draw_plots)
     monkeypatch.setattr("train.data.sample.DELAY", 0)
     out = tmp_path / "study"
-    options = ("--metrics", "fid,kid,bpd,rate-distortion", "--test-images", "3", *AUTO)
+    options = ("--metrics", "fid,kid,bpd,rate-distortion", "--test-images", "3")
     assert evaluate(checkpoint, data, out, *options) == 0
     told = capsys.readouterr().err
     for doing in ("reading images", "hashing images", "features of ref", "scoring", "progressive decoding", "plots"):

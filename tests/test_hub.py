@@ -12,7 +12,7 @@ import torch
 from checkpoint_folders import write, write_json
 from hub_server import HubServer
 from huggingface_hub import constants, file_download
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ddpm_core
@@ -123,6 +123,7 @@ def test_revision_keyword(tmp_path):
 
 
 @given(st.text(max_size=120) | st.from_regex(r"[\w./@-]{1,40}"))
+@settings(max_examples=40)
 def test_any_text_is_a_reference_or_a_sentence(text):
     try:
         parsed = refs.parse(text)
