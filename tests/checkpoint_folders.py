@@ -11,7 +11,7 @@ import torch
 from diffusers import UNet2DModel
 from safetensors.torch import save_file
 
-# The files of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but of narrow and shallow networks.
+# The files of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but small networks.
 _GOOGLE = {
     "_class_name": "UNet2DModel",
     "_diffusers_version": "0.0.4",
