@@ -33,12 +33,12 @@ CHURCH = "google/ddpm-ema-church-256"
 @pytest.mark.parametrize(
     ("status", "about", "group", "ready"),
     [
-        (Status(""), "large and slow · EMA", "Needs the Hub", True),
+        (Status(""), "large and slow · EMA · about 0.46 GB", "Needs the Hub", True),
         (Status("cached", 455_000_000), "large and slow · EMA", "Ready here", True),
         (Status("download", 455_000_000), "large and slow · EMA · 455 MB download", "Needs the Hub", True),
         (Status("download"), "large and slow · EMA · download", "Needs the Hub", True),
-        (Status("offline"), "large and slow · EMA · not available offline", "Needs the Hub", False),
-        (Status("missing"), "large and slow · EMA · not found", "Needs the Hub", False),
+        (Status("offline"), "large and slow · EMA · about 0.46 GB · not available offline", "Needs the Hub", False),
+        (Status("missing"), "large and slow · EMA · about 0.46 GB · not found", "Needs the Hub", False),
     ],
 )
 def test_the_list_says_what_it_takes_to_use_a_checkpoint(status, about, group, ready):

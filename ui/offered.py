@@ -28,7 +28,12 @@ EMBEDDED = {
     "mnist-tiny-2-steps": ("Digits student", "2 steps"),
     "cifar10-tiny-4-steps": ("CIFAR-10 student", "4 steps"),
 }
-GIGABYTES = {  # about, of their files: for who has not asked the Hub
+GIGABYTES = {  # about, of their files: for who has not asked the Hub, or can't
+    "google/ddpm-cifar10-32": 0.14,
+    "google/ddpm-ema-church-256": 0.46,
+    "google/ddpm-ema-bedroom-256": 0.46,
+    "google/ddpm-ema-cat-256": 0.46,
+    "google/ddpm-ema-celebahq-256": 0.46,
     "CompVis/ldm-celebahq-256": 1.3,
     "stabilityai/sd-turbo": 5.2,
     "stable-diffusion-v1-5/stable-diffusion-v1-5": 4.3,
