@@ -117,7 +117,8 @@ def test_beside_a_link_stands_what_its_run_ends_with(port):
     assert Image.open(io.BytesIO(run)).size == (1200, 630)
     assert run == linked("seed=5&steps=2&count=1&label=3") != linked("seed=6&steps=2&count=1&label=3")
     usual = (web.FILES / "icons/preview.png").read_bytes()
-    for query in ("", "seed=-1", "tab=plane&seed=5", "tab=nowhere&x=y", "checkpoint=nowhere", "steps=1000&count=16"):
+    others = ("", "seed=-1", "tab=plane&seed=5", "tab=nowhere&x=y", "checkpoint=nowhere", "steps=1000&count=16")
+    for query in (*others, "lesson=which-noise"):
         assert linked(query) == usual, query
 
 

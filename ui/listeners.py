@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 import anyio
@@ -58,41 +58,40 @@ async def in_thread(items: Iterator[Item], stop: Callable[[], None], listener: L
 
 
 class Streams:
-    """ASGI middleware that counts the open streams of events.
+    """The open streams of events, counted.
 
     gradio notices a listener that leaves, but not one that never came: a run that was requested with a POST alone would
     compute to its end, and all others would wait for it.
     """
 
-    installed = False  # in any app; without it everybody counts as listening
-    _open: ClassVar[Counter[str]] = Counter()
-    _lock = threading.Lock()
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-    def __init__(self, app: Callable[..., Awaitable[None]]):
-        self._app = app
-        Streams.installed = True
+    def counting(self, app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """ASGI middleware: the app, with its streams counted."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        name = _stream(scope)
-        if name is None:
-            return await self._app(scope, receive, send)
-        self._count(name, 1)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._count(name, -1)
+        async def counted(scope: Any, receive: Any, send: Any) -> None:
+            name = _stream(scope)
+            if name is None:
+                return await app(scope, receive, send)
+            self._count(name, 1)
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._count(name, -1)
 
-    @classmethod
-    def is_open(cls, name: str | None) -> bool:
+        return counted
+
+    def is_open(self, name: str | None) -> bool:
         """name: the id of an event, or the hash of a page's session."""
-        return cls._open[name] > 0 if name else False
+        return self._open[name] > 0 if name else False
 
-    @classmethod
-    def _count(cls, name: str, change: int) -> None:
-        with cls._lock:
-            cls._open[name] += change
-            if not cls._open[name]:
-                del cls._open[name]
+    def _count(self, name: str, change: int) -> None:
+        with self._lock:
+            self._open[name] += change
+            if not self._open[name]:
+                del self._open[name]
 
 
 def _stream(scope: Any) -> str | None:
@@ -107,8 +106,8 @@ def _stream(scope: Any) -> str | None:
 class StreamListener:
     """Whoever has one of these streams open: the id of an event, the hash of a page's session."""
 
-    def __init__(self, *names: str | None):
-        self._names = names
+    def __init__(self, streams: Streams, *names: str | None):
+        self._streams, self._names = streams, names
         self._heard = time.monotonic()
 
     def is_lost(self) -> bool:
@@ -126,4 +125,4 @@ class StreamListener:
         return True
 
     def _is_here(self) -> bool:
-        return not Streams.installed or any(map(Streams.is_open, self._names))
+        return any(map(self._streams.is_open, self._names))

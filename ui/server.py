@@ -63,6 +63,7 @@ class App(gr.Server):
     def __init__(self, lab: Lab):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
         self.lab = lab
+        self.streams = Streams()
         self.warmup = Warmup(lab)
         self.sweeper: temporary.Sweeper | None = None
         self.training = training.TrainingPlace(lab) if lab.trains else None
@@ -73,7 +74,7 @@ class App(gr.Server):
         self.places["course"] = course.CoursePlace(lab)
         self.runs = Runs(self.places)
         self.add_middleware(Gate, limits=lab.limits, counts=lab.counts)
-        self.add_middleware(Streams)
+        self.add_middleware(self.streams.counting)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
         # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
@@ -103,9 +104,10 @@ class App(gr.Server):
 
     def _preview(self, request: Request) -> Response:
         """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
-        values, sampler = {"checkpoint": self.lab.first, "tab": "watch", **request.query_params}, self.places["watch"]
-        asked = request.query_params and values["tab"] in sampler.forms and not self.auth
-        found = preview(sampler, values["tab"], values) if asked else None
+        asked, sampler = dict(request.query_params), self.places["watch"]
+        part = asked.get("tab", "" if "lesson" in asked else "watch")
+        shown = asked and part in sampler.forms and not self.auth
+        found = preview(sampler, part, {"checkpoint": self.lab.first, **asked}) if shown else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
@@ -208,7 +210,7 @@ class App(gr.Server):
         except ValueError:  # it is gone
             return
         with suppress(Unheard):  # then nobody is there to be told
-            async with aclosing(in_thread(run.messages(), lambda: None, listener())) as messages:
+            async with aclosing(in_thread(run.messages(), lambda: None, listener(self.streams))) as messages:
                 async for message in messages:
                     yield message
 
@@ -256,7 +258,7 @@ class App(gr.Server):
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(run, self.lab, visitor())
         try:
-            async with aclosing(in_thread(job.updates(), job.stop, listener())) as updates:
+            async with aclosing(in_thread(job.updates(), job.stop, listener(self.streams))) as updates:
                 async for update in updates:
                     if update.state in ("error", "stopped"):
                         raise gr.Error(update.text or "The run was stopped", print_exception=False)
@@ -284,8 +286,8 @@ async def _pictures(images: np.ndarray, name: str, run: sampling.Sampling) -> li
     return await anyio.to_thread.run_sync(write)
 
 
-# In the order in which scripts may pass them without names.
-PARAMETERS = (
+# The order in which scripts may pass values without their names; a new field of Settings comes behind these.
+ORDER = (
     "checkpoint",
     "sampler",
     "steps",
@@ -310,7 +312,7 @@ def _with_parameters(
 ) -> Callable[..., AsyncGenerator[Any, None]]:
     """The endpoint as a function with a parameter for each field of `Settings`, which is how gradio reads them."""
     usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
-    defaults: Values = {name: usual[name] for name in PARAMETERS}
+    defaults: Values = {name: usual[name] for name in (*ORDER, *usual)}
 
     async def called(*values: Any) -> AsyncGenerator[Any, None]:
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:

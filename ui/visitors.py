@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradio.context import LocalContext
 
-from ui.listeners import StreamListener
+from ui.listeners import StreamListener, Streams
 
 
 def visitor() -> str | None:
@@ -23,9 +23,9 @@ def address() -> str | None:
     return request.client.host if request and request.client else None
 
 
-def listener() -> StreamListener:
+def listener(streams: Streams) -> StreamListener:
     """Whoever listens to the event."""
-    return StreamListener(LocalContext.event_id.get(None), _session())
+    return StreamListener(streams, LocalContext.event_id.get(None), _session())
 
 
 def _session() -> str | None:

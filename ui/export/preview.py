@@ -20,8 +20,8 @@ PAPER = "#141417"  # of the dark page
 def preview(place: Place, part: str, values: dict[str, Any]) -> bytes | None:
     """A PNG file; None where there is no such run, or it may not start by itself: it takes long, or others compute."""
     with suppress(ValueError, CheckpointError):
-        if place.describe(place.request(part, values))["auto"]:
-            run = place.request(part, values)
+        run = place.request(part, values)
+        if place.describe(run)["auto"]:
             job = Job(run, place.lab, "previews")  # all of them have the share of one visitor
             if list(job.updates())[-1].state == "finished":
                 return _framed(run.save("png", job.about)[1])
