@@ -387,6 +387,9 @@ def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove()
     assert "βₜ, 20 steps adds σ = .182" in different and "β̃ₜ, 1000 steps adds σ = .007" in different
     assert "DDIM η 0 adds σ = 0 (0 grey levels)" in said(sampler="ddim")
     assert said_of([Settings()], model) == ""
+    single = Settings(steps=1)
+    for other in ({"variance": "beta"}, {"sampler": "ddim"}):  # no step adds any
+        assert said_of([single, replace(single, **other)], model) == "Both begin with the same noise and add none."
 
 
 def test_the_caption_of_lanes_without_noise_speaks_of_none():

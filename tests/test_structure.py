@@ -149,9 +149,7 @@ FORBIDDEN = {
             found.imported,
             "ui.places",
             "ui.run_settings",
-            "ddpm_core.samplers",
-            "ddpm_core.runs",
-            "ddpm_core.process",
+            *SAMPLING,
             *SERVER,
         )
     ),

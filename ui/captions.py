@@ -77,7 +77,7 @@ def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seque
     """
     if len(lanes) != 2:
         return ""
-    noisy = [lane.adds_noise for lane in lanes]
+    noisy = [any(sigma != 0 for *_, sigma in lane) for lane in steps]
     told = _told(lanes)
     if not any(noisy):
         way = _way_on(lanes) or (f"Only {told} differ." if told else "")
@@ -114,7 +114,7 @@ def _count(steps: int) -> str:
 
 def _way_on(lanes: Sequence[Settings]) -> str:
     """How samplers without noise differ in their way from x_t to x_s."""
-    if _one("sampler", lanes):
+    if _one("sampler", lanes) or not all(lane.sampler in _USES for lane in lanes):
         return ""
     one, other = (f"{formats.SAMPLER[lane.sampler]} uses {_USES[lane.sampler]}" for lane in lanes)
     return f"To get xₛ, {one}; {other}."

@@ -103,11 +103,6 @@ class Settings(Request):
         return self.count * (1 if self.guidance in (None, 1) else 2)
 
     @property
-    def adds_noise(self) -> bool:
-        """Whether any step adds noise."""
-        return self.sampler in ("ddpm", "consistency") or (self.sampler == "ddim" and self.eta > 0)
-
-    @property
     def sampling(self) -> dict[str, Any]:
         """The fields of `ddpm_core.runs.SamplerSettings`, without those that this sampler does not have."""
         own = {"ddpm": {"variance": self.variance}, "ddim": {"eta": self.eta}}.get(self.sampler, {})
