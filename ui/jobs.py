@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -49,10 +49,9 @@ class Computation:
     summary = ""
     bytes = 0  # of memory, for what can be saved
 
-    def __init__(self, lab: Lab, request: Any):
+    def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):
         self.lab, self.request = lab, request
-        self.refs: tuple[str, ...] = (request.checkpoint,)
-        self.images: int = request.count
+        self.refs, self.images = tuple(refs), images
         self.steps: dict[Kind, float] = {}
         self.prepared = False
 

@@ -53,7 +53,7 @@ class Rows(Computation):
     shows_x = False  # whether steps are shown with their x, too
 
     def __init__(self, lab: Lab, request: Any):
-        super().__init__(lab, request)
+        super().__init__(lab, request, [request.checkpoint], request.count)
         self.rows: dict[int, np.ndarray] = {}
         self.frames: dict[int, dict[int, np.ndarray]] = {}
         self.options: dict[str, Any] = {}

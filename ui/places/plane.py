@@ -221,9 +221,7 @@ class Clouds(Computation):
     names: Sequence[str] = ()  # of the lanes, once it is prepared
 
     def __init__(self, lab: Lab, request: Plane, networks: Networks):
-        self.lab, self.request = lab, request
-        self.refs, self.images = (), request.cloud  # its models are made, not loaded
-        self.steps, self.prepared = {}, False
+        super().__init__(lab, request, [], request.cloud)  # its models are made, not loaded
         self.clouds: dict[int, np.ndarray] = {}
         self._networks = networks
 

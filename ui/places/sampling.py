@@ -124,10 +124,9 @@ class Sampling(Computation):
     kinds = tuple(files.KINDS)
 
     def __init__(self, lab: Lab, request: Settings):
-        super().__init__(lab, request)
         self.lanes = request.lanes()
-        self.refs = tuple(dict.fromkeys(lane.checkpoint for lane in self.lanes))
-        self.images = request.count * len(self.lanes)
+        refs = dict.fromkeys(lane.checkpoint for lane in self.lanes)
+        super().__init__(lab, request, refs, request.count * len(self.lanes))
         self.models: list[ModelSpec] = []  # of each lane
         self.rows: list[list[Row]] = []  # the steps of each lane
         self.caption = ""
