@@ -180,6 +180,9 @@ def test_an_upload_is_cropped_in_view_and_interpolated(page, url, tmp_path):
     page.goto(link)
     images = "[...document.querySelectorAll('.latents .sources img')].map((image) => image.src).join()"
     page.wait_for_function(f"(kept) => {images} === kept", arg=",".join(kept))
+    page.evaluate("lab.open('latents', lab.whole('latents', { checkpoint: lab.model.ref }))")  # as a lesson does
+    page.wait_for_selector(".part-latents[data-mode=reconstruct]")
+    assert a.get_by_label("Sample of the seed").is_checked()
 
 
 def test_bits_are_measured_stopped_and_measured_again(page, url, tmp_path):

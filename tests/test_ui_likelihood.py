@@ -1,5 +1,6 @@
 """What it costs in bits, without a browser: numbers are those of library and trainer; scripts."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,13 @@ def test_bits_per_dim_are_those_of_the_library(models, place):
             assert last["rmse"][i] == pytest.approx(bound.distortion(t).mean().item())
     short = ddpm_core.bits_per_dim(models.model, IMAGES[:3], "beta", steps=10)
     assert last["chains"]["beta"]["10"][0] == pytest.approx(short.total.mean().item(), rel=0.05)  # other draws of x_t
+    chains, curves = run.save("csv")[1].decode().split("\n\n")
+    rows = {(row["variance"], row["steps"]): row for row in csv.DictReader(chains.splitlines())}
+    assert [steps for name, steps in rows if name == "beta"] == ["10", "20", "50", "100"]
+    assert float(rows["beta", "10"]["bits_per_dim"]) == last["chains"]["beta"]["10"][0]
+    rows = list(csv.DictReader(curves.splitlines()))
+    assert [int(row["t (of 100)"]) for row in rows] == last["times"]
+    assert [float(row["rate analytic"]) for row in rows] == last["curves"]["analytic"]["rate"]
     exact = rechain(full, models.model, IMAGES[:3], "beta", 10, "linspace")
     assert last["chains"]["beta"]["10"][:2] == pytest.approx(value(exact), rel=1e-12)
     assert found[0]["chains"]["beta"]["10"][1] is None  # of one picture there is no error

@@ -7,7 +7,7 @@ compiled for each new size of a batch; and its short chains come before the whol
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -93,11 +93,12 @@ class LikelihoodRun(Computation):
     chains; "decoding" of all that are shown; "bits" after every picture.
     """
 
+    kinds = ("csv",)
     bound: BitsPerDim | None = None
+    found: Mapping[str, Any] | None = None  # its `summary`
 
     def __init__(self, lab: Lab, request: Likelihood):
-        super().__init__(lab, request)
-        self.images = BATCH
+        super().__init__(lab, request, [request.checkpoint], BATCH)
         pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
         self.summary = f"{short_name(request.checkpoint)} · {pictures}"
 
@@ -192,8 +193,14 @@ class LikelihoodRun(Computation):
             model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(self._together)
         )
         self.bound = one if self.bound is None else self.bound.with_images(one)
-        found = summary(self.bound, model, self._pictures[: i + 1])
-        work.give({"kind": "bits", "done": i + 1, "looks": looks(model, found["chains"]), **found})
+        self.found = summary(self.bound, model, self._pictures[: i + 1])
+        work.give({"kind": "bits", "done": i + 1, "looks": looks(model, self.found["chains"]), **self.found})
+
+    def save(self, kind: str, about: object) -> tuple[str, bytes]:
+        if kind not in self.kinds or self.found is None:
+            raise ValueError("There are no numbers yet: press Run")
+        name = f"{short_name(self.request.checkpoint)} bits per dim.csv".replace(" ", "-")
+        return name, table(self.found, self._model.schedule.T).encode()
 
 
 def variances(model: ModelSpec) -> list[Variance]:
@@ -246,6 +253,18 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str,
             curves[name] = {"L": bound.terms.mean(0)[at].tolist(), "rate": rates.mean(0)[at].clamp(min=0).tolist()}
     rmse = 127.5 * full.mse.sqrt().mean(0)[at]
     return {"chains": chains, "curves": curves, "rmse": rmse.tolist(), "times": times}
+
+
+def table(found: Mapping[str, Any], T: int) -> str:
+    """A `summary` as CSV: a row for each chain, then one for each time."""
+    lines = ["variance,steps,bits_per_dim,standard_error,L_T,L_0"]
+    for name, chains in found["chains"].items():
+        for steps in sorted(chains, key=int):
+            lines.append(",".join([name, steps, *("" if value is None else repr(value) for value in chains[steps])]))
+    columns = {f"{what} {name}": curve[what] for name, curve in found["curves"].items() for what in ("L", "rate")}
+    lines += ["", ",".join([f"t (of {T})", "rmse", *columns])]
+    lines += [",".join(map(repr, row)) for row in zip(found["times"], found["rmse"], *columns.values(), strict=True)]
+    return "\n".join([*lines, ""])
 
 
 def looks(model: ModelSpec, chains: dict[str, dict[str, list[float | None]]]) -> str:

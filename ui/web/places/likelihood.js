@@ -3,7 +3,7 @@ import { el, find } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Source } from "../shared/source.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
-import { csv, early, plusMinus, rates, totals } from "./likelihood/tables.js";
+import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { About } from "../shared/form.js" */
@@ -119,19 +119,5 @@ export function mount(lab, part) {
     form.show("label", own && classes);
   }
 
-  /** @returns {Promise<string>} */
-  async function saveNumbers() {
-    if (!plan || !bits) return "There are no numbers yet: press Run";
-    const href = URL.createObjectURL(new Blob([csv(plan, bits)], { type: "text/csv" }));
-    el("a", { href, download: "likelihood.csv" }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 10_000);
-    return "";
-  }
-
-  return panel.mounted([], () => false, {
-    items: () => [
-      { title: "Numbers (CSV)", save: saveNumbers, disabled: bits && !panel.example ? "" : "Run first" },
-      ...panel.items([], false),
-    ],
-  });
+  return panel.mounted(lab.given.initial.likelihood.kinds, () => bits !== null);
 }

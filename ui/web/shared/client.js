@@ -9,6 +9,9 @@ export const NO_ANSWER = "The server did not answer: try again.";
 /** Where the server has something, whatever path the page has. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
 
+/** @param {Error} error @returns {Refusal} */
+const refusal = ({ message }) => ({ error: message });
+
 /** What comes of reading or keeping something, or null in a browser that keeps nothing, or no more. @template T @param {() => T} act */
 export function attempt(act) {
   try {
@@ -49,13 +52,22 @@ export class Client {
     addEventListener("pageshow", take);
   }
 
-  /** @param {string} path @param {unknown[]} data @param {string} [session] of gradio's */
-  async #post(path, data, session = this.session) {
+  /**
+   * The answer to a POST. Throws an Error with a sentence where there is none.
+   * @param {string} path @param {RequestInit} request @returns {Promise<any>}
+   */
+  async #post(path, request) {
+    const answer = await fetch(at(path), { method: "POST", ...request }).catch(() => null);
+    if (answer?.status === 401) location.reload(); // the login has ended
+    const content = await answer?.json().catch(() => null);
+    if (answer?.ok && content) return content;
+    throw new Error(typeof content?.detail === "string" ? content.detail : NO_ANSWER);
+  }
+
+  /** @param {string} path of an endpoint @param {unknown[]} data @param {string} [session] of gradio's */
+  #call(path, data, session = this.session) {
     const body = JSON.stringify({ data, session_hash: session });
-    const answer = await fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body });
-    if (answer.status === 401) location.reload(); // the login has ended
-    if (!answer.ok) throw new Error(String(answer.status));
-    return answer.json();
+    return this.#post(path, { headers: { "content-type": "application/json" }, body });
   }
 
   /**
@@ -64,11 +76,7 @@ export class Client {
    * @returns {Promise<any>}
    */
   async ask(part, what, values = {}) {
-    try {
-      return (await this.#post("gradio_api/run/ask", [part, what, values])).data[0];
-    } catch {
-      return { error: NO_ANSWER };
-    }
+    return this.#call("gradio_api/run/ask", [part, what, values]).then(({ data }) => data[0], refusal);
   }
 
   /**
@@ -93,7 +101,7 @@ export class Client {
     };
     // Streams of one session would take each other's messages: see ui/visitors.py.
     const session = `${this.session}.${token()}`;
-    this.#post("gradio_api/call/run", [part, values], session).then(({ event_id }) => {
+    this.#call("gradio_api/call/run", [part, values], session).then(({ event_id }) => {
       if (over) return;
       source = new EventSource(at(`gradio_api/call/run/${event_id}`));
       /** @param {MessageEvent} event */
@@ -111,14 +119,11 @@ export class Client {
     return end;
   }
 
-  /** @param {File} file @returns {Promise<{ path: string }>} */
+  /** {path}, or a Refusal. @param {File} file @returns {Promise<any>} */
   async upload(file) {
     const body = new FormData();
     body.append("files", file);
-    const answer = await fetch(at("gradio_api/upload"), { method: "POST", body });
-    if (!answer.ok) throw new Error(String(answer.status));
-    const [path] = await answer.json();
-    return { path };
+    return this.#post("gradio_api/upload", { body }).then(([path]) => ({ path }), refusal);
   }
 
   /** The address of a file that the server has made. @param {string} path */

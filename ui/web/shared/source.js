@@ -1,6 +1,5 @@
 // Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
 // an upload, of which a square is chosen.
-import { NO_ANSWER } from "./client.js";
 import { inside, middle, resized } from "./crop.js";
 import { ARROWS, all, button, el, find, onDrag, onFile } from "./dom.js";
 
@@ -87,9 +86,10 @@ export class Source {
     return this.isPicture && !this.element.hidden ? (this.#chosen?.text ?? "") : "";
   }
 
-  /** The picture of an address; it is asked for when the model is known. @param {string} text */
+  /** The picture of an address, "" for what the part has itself; it is asked for when the model is known. @param {string} text */
   set(text) {
     this.#wanted = text;
+    this.kinds[text ? 1 : 0].checked = true;
   }
 
   missing() {
@@ -113,7 +113,6 @@ export class Source {
     this.#chosen = null;
     if (text) {
       this.#whole = null;
-      this.prefer();
       this.#ask("known", { text });
     } else if (this.#whole) this.#fit();
     else this.#chosen = examples[0] ?? null;
@@ -131,10 +130,8 @@ export class Source {
     const ask = ++this.#asks;
     this.prefer();
     if (file.size > this.most) return this.#say(`This file is too large: up to ${this.most / 1e6} MB are read.`);
-    const whole = await this.client
-      .upload(file)
-      .then(async ({ path }) => ({ path, ...(await this.client.ask("lab", "whole", { path })) }))
-      .catch(() => ({ error: NO_ANSWER }));
+    const sent = await this.client.upload(file);
+    const whole = sent.error === undefined ? { ...sent, ...(await this.client.ask("lab", "whole", sent)) } : sent;
     if (ask !== this.#asks) return undefined;
     if (whole.error !== undefined) return this.#say(whole.error);
     this.#whole = whole;

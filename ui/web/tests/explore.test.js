@@ -1,8 +1,9 @@
 // What the form, the link, the stream and the parts of Look inside compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { csv, plusMinus } from "../places/likelihood/tables.js";
+import { plusMinus } from "../places/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../places/repair/brush.js";
+import { Client, NO_ANSWER } from "../shared/client.js";
 import { inside, middle, resized } from "../shared/crop.js";
 import { linked, linkTo } from "../shared/link.js";
 import { frameAt } from "../shared/rows.js";
@@ -16,6 +17,23 @@ test("a square stays inside its picture, whatever is wanted", () => {
   const smaller = resized({ left: 1, top: 0, side: 1 }, 0.5, 300, 100);
   assert.deepEqual(smaller, { left: 1.25, top: 0.25, side: 0.5 }); // the centre stays
   assert.deepEqual(resized(smaller, 1, 300, 100), { left: 1, top: 0, side: 1 });
+});
+
+test("what the server refuses has its sentence, and no answer has one", async () => {
+  const away = () => Promise.reject(new TypeError("Failed to fetch"));
+  const full = () => new Response('{"detail": "The disk is full"}', { status: 507 });
+  const odd = () => new Response('{"detail": [{"loc": ["body"]}]}', { status: 422 });
+  const answers = [full, odd, away, () => new Response("<html>"), () => new Response('{"data": [{"b": 1}]}')];
+  Object.assign(globalThis, { addEventListener() {}, document: { baseURI: "http://lab/" } });
+  const client = new Client();
+  const said = [];
+  for (const answer of answers) {
+    globalThis.fetch = async () => answer();
+    said.push((await client.ask("lab", "a")).error);
+  }
+  assert.deepEqual(said, ["The disk is full", NO_ANSWER, NO_ANSWER, NO_ANSWER, undefined]);
+  globalThis.fetch = async () => full();
+  assert.deepEqual(await client.upload(new File([], "a.png")), { error: "The disk is full" });
 });
 
 test("a link brings back what is in it, and pictures go where no server sees them", () => {
@@ -128,29 +146,4 @@ test("numbers have the digits that count", () => {
   assert.equal(plusMinus(3.20468, 0.01923), "3.205 ± 0.019");
   assert.equal(plusMinus(83.247, 1.494), "83.25 ± 1.49");
   assert.equal(plusMinus(3.2, null), "3.200");
-});
-
-test("the CSV has every chain and every time", () => {
-  const plan = {
-    kind: "plan",
-    T: 2,
-    count: 1,
-    pixelated: true,
-    variances: [["β", "beta"]],
-    lengths: [1, 2],
-    published: null,
-  };
-  const bits = {
-    kind: "bits",
-    done: 1,
-    looks: "",
-    chains: { beta: { 1: [5, null, 0.5, 1], 2: [4, null, 0.25, 1] } },
-    curves: { beta: { L: [1, 2], rate: [3, 0.5] } },
-    rmse: [1.5, 60],
-    times: [1, 2],
-  };
-  assert.equal(
-    csv(/** @type {any} */ (plan), /** @type {any} */ (bits)),
-    "variance,steps,bits_per_dim,standard_error,L_T,L_0\nbeta,1,5,,0.5,1\nbeta,2,4,,0.25,1\n\nt (of 2),rmse,L beta,rate beta\n1,1.5,1,3\n2,60,2,0.5\n",
-  );
 });

@@ -1,6 +1,5 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
 import { bytes, numbersOf } from "../../shared/bytes.js";
-import { NO_ANSWER } from "../../shared/client.js";
 
 /** @import { Lab } from "../../app.js" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one to upload */
@@ -76,7 +75,7 @@ export class Scene {
     this.wanted = wanted;
     this.ready = false;
     this.changed();
-    const problem = await this.#fetch(wanted).catch(() => NO_ANSWER);
+    const problem = await this.#fetch(wanted);
     if (this.wanted !== wanted) return;
     // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
     if (problem && this.#source && this.#source !== wanted.source)
@@ -116,7 +115,7 @@ export class Scene {
   /** @param {Source} source */
   async #picture(source) {
     if ("name" in source) return this.ask("picture", source);
-    const { path } = await this.lab.client.upload(source.file);
-    return this.ask("picture", { path });
+    const sent = await this.lab.client.upload(source.file);
+    return sent.error === undefined ? this.ask("picture", sent) : sent;
   }
 }

@@ -1,4 +1,4 @@
-// What a measurement sends, as tables and as CSV, and the tables of an evaluation.
+// What a measurement sends, as tables.
 import { el, table } from "../../shared/dom.js";
 import { number } from "../../shared/numbers.js";
 
@@ -85,17 +85,4 @@ export function rates({ variances, T, published }, { curves, rmse, times }) {
     rows,
     own.length,
   );
-}
-
-/** Everything as CSV. @param {Plan} plan @param {Bits} bits */
-export function csv({ variances, T }, { chains, curves, rmse, times }) {
-  const lines = ["variance,steps,bits_per_dim,standard_error,L_T,L_0"];
-  for (const [, name] of variances)
-    for (const [steps, values] of Object.entries(chains[name]))
-      lines.push([name, steps, ...values.map((v) => v ?? "")].join());
-  lines.push("", `t (of ${T}),rmse,${variances.flatMap(([, name]) => [`L ${name}`, `rate ${name}`]).join()}`);
-  times.forEach((t, i) => {
-    lines.push([t, rmse[i], ...variances.flatMap(([, name]) => [curves[name].L[i], curves[name].rate[i]])].join());
-  });
-  return `${lines.join("\n")}\n`;
 }
