@@ -487,15 +487,36 @@ def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the
     assert "seed=123" in page.evaluate("location.search") and page.is_visible(".course")
 
 
+# A field that is changed without a run, as where that would take long.
+CHANGED = "document.querySelector('.part-{} [data-name=seed] input').value = '77'"
+
+
+def test_the_last_runs_open_with_the_settings_that_they_had(page, url):
+    window = opened(page, url, "compare", checkpoint="mnist-tiny", seed=9, steps=3, steps_b=3, count=1)
+    for _ in range(2):
+        window.evaluate("document.querySelector('.part-compare .run').click(); " + CHANGED.format("compare"))
+        state(window, "compare", state="finished")
+        choose(window, "compare", seed=9)
+    window.click("#places [data-place=watch]")
+    window.click(".part-watch .past button >> nth=0")
+    window.wait_for_selector(".part-compare:visible")
+    assert window.input_value(".part-compare [data-name=seed] input") == "9"
+    kept = json.loads(window.evaluate("localStorage['lab-runs']"))
+    assert [run["values"]["seed"] for run in kept if run["part"] == "compare"] == ["9"]
+
+
 def test_a_grid_fills_and_its_cells_open_in_watch(page, url):
-    lab = opened(page, url, "grid", columns="2, 4")
+    lab = opened(page, url, "grid", columns="2, 4", clip="false")
     if lab.get_attribute(".part-grid", "data-state") == "idle":
         lab.click(".part-grid .run")
     state(lab, "grid", state="finished", cells=6)
+    lab.evaluate(CHANGED.format("grid"))
     lab.click(".cells-of-grid td:nth-child(3) button >> nth=0")
     lab.wait_for_selector(".part-watch[data-ready=true]")
     assert lab.input_value(".part-watch [data-name=steps] input[type=number]") == "4"
     assert lab.is_checked(".part-watch [data-name=variance] input[value=beta]")
+    assert lab.input_value(".part-watch [data-name=seed] input") == "13"
+    assert not lab.is_checked(".part-watch [data-name=clip] input")
 
 
 @pytest.mark.parametrize("part", ["watch", "compare"])

@@ -120,8 +120,7 @@ export class Lab {
   /** All fields of a part: as on a new page, but for these values. @param {string} part @param {Values} values @returns {Values} */
   whole(part, values) {
     const fields = this.given.forms[part] ?? [];
-    const usual = Object.fromEntries(fields.map((field) => [field.name, field.default ?? ""]));
-    return { ...usual, ...values };
+    return Object.fromEntries(fields.map(({ name, default: usual }) => [name, values[name] ?? usual ?? ""]));
   }
 
   /**

@@ -3,6 +3,7 @@ import { Player } from "../player/player.js";
 import { swatch } from "../shared/chart.js";
 import { button, el } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
+import { Past } from "../shared/past.js";
 import { OF_WORDS, PRESETS, TYPES } from "../shared/presets.js";
 
 /** @import { Lab, Part } from "../app.js" */
@@ -21,10 +22,12 @@ const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CI
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
   const player = new Player(lab.client);
+  const past = new Past(lab, player);
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take: (result) => player.take(result),
     renew: () => player.start(),
+    finished: (values) => past.add(part, values),
     offer: ({ prompts }) => offerPresets(prompts.length ? OF_WORDS : usual),
     render() {
       player.active = panel.stream.active;
@@ -56,6 +59,6 @@ export function mount(lab, part) {
   panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);
-  panel.stage.append(presets, player.root, published);
+  panel.stage.append(presets, player.root, past.element, published);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

@@ -49,10 +49,8 @@ export function mount(lab, part) {
     /** @type {Record<string, Record<string, HTMLElement>>} */
     const cells = {};
     for (const [i, { name, settings }] of lanes.entries()) {
-      const open = () => {
-        const { seed, label, negative } = panel.form.values;
-        lab.open("watch", { ...settings, seed, label, negative, count: plan.count }, { push: true, eager: true });
-      };
+      const run = { ...panel.ran, ...settings, count: plan.count };
+      const open = () => lab.open("watch", lab.whole("watch", run), { push: true, eager: true });
       const [way] = name.split(",");
       cells[way] ??= {};
       cells[way][Number(settings.steps)] = button({ title: `Watch: ${name}` }, open, images[i]);

@@ -22,20 +22,14 @@ const TRIES = [
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
   const player = new Player(lab.client, () => panel.set({ attention: true }, "now"));
-  const past = new Past(lab);
-  /** @type {string | null} the run that is among the last ones already */
-  let noted = null;
+  const past = new Past(lab, player);
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take: (result) => player.take(result),
     renew: () => player.start(),
+    finished: (values) => past.add(part, values),
     render() {
       player.active = panel.stream.active;
-      if (panel.stream.state === "finished" && panel.stream.run !== noted) {
-        noted = panel.stream.run;
-        const { plan } = player.view.coming;
-        player.painted().then((canvas) => plan && past.add(part, panel.linked, plan.title, canvas));
-      }
       panel.form.showOptions();
     },
     names: lab.given.forms[part].map(({ name }) => name).filter((name) => name !== "prompt"),

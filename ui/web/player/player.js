@@ -1,5 +1,5 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, button, el, find, within } from "../shared/dom.js";
+import { all, button, context2d, el, find, within } from "../shared/dom.js";
 import { calm, play, soon } from "../shared/motion.js";
 import { meaning, Transport } from "../shared/transport.js";
 import { MARKUP } from "./markup.js";
@@ -123,13 +123,17 @@ export class Player {
     if (this.view.playing) this.#play();
   }
 
-  /** The finished picture, drawn apart from what is on screen. */
+  /** The finished picture of each lane, side by side, drawn apart from what is on screen. */
   async painted() {
-    const { coming, image } = this.view;
-    const canvas = el("canvas", { width: coming.plan?.size ?? 1, height: coming.plan?.size ?? 1 });
-    const last = coming.lanes[0]?.frames.at(-1);
-    if (last) await drawn(canvas, last.x, image);
-    return canvas;
+    const { lanes, plan } = this.view.coming;
+    const size = plan?.size ?? 1;
+    const whole = el("canvas", { width: size * Math.max(1, lanes.length), height: size });
+    for (const [i, { frames }] of lanes.entries()) {
+      const [lane, last] = [el("canvas", { width: size, height: size }), frames.at(-1)];
+      if (last) await drawn(lane, last.x, this.view.image);
+      context2d(whole).drawImage(lane, i * size, 0);
+    }
+    return whole;
   }
 
   /** What the part of the page has that shows it. */

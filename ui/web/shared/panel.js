@@ -34,6 +34,7 @@ import { Stream } from "./stream.js";
  * @typedef {object} Options
  * @property {(result: Result) => void} take one result of the current run
  * @property {() => void} renew another run begins
+ * @property {(values: Values) => void} [finished] a run has ended well; its values
  * @property {() => void} render the run stands differently, or a field has changed
  * @property {(about: About) => void} [offer] the model is known
  * @property {(about: Description) => void} [described]
@@ -53,7 +54,8 @@ export class Panel {
   #choices = 0;
   /** Run as soon as the settings are described, if that is quick. @type {Eager} */
   #eager = false;
-  #ran = ""; // the values of the last run
+  /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
+  #ran = null;
   #forget = () => {};
   /** @type {Description | null} */
   description = null;
@@ -169,6 +171,7 @@ export class Panel {
     const b = second ?? about;
     if (other && b.here) this.form.offer(b, "_b");
     this.element.dataset.ready = "true";
+    this.#ran ??= this.ran;
     this.changed("", false);
   }
 
@@ -193,7 +196,7 @@ export class Panel {
     if (this.description?.auto === null && eager !== "now" && performance.now() < this.#since + PATIENCE) {
       this.#eager = eager;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
-    } else if (eager === "now" || (this.description?.auto && !this.#runs(this.form.values))) this.start();
+    } else if (eager === "now" || (this.description?.auto && !this.#isRun)) this.start();
     else this.#showOther();
   }
 
@@ -203,14 +206,20 @@ export class Panel {
     this.#eager = this.example = false;
     this.stream.start();
     this.side.classList.remove("open");
-    this.lab.remember(this.part, this.linked);
-    this.#ran = JSON.stringify(this.form.values);
+    this.#ran = this.linked;
+    this.lab.remember(this.part, this.#ran);
     this.#listen(this.form.values);
   }
 
-  /** Whether a run of these values goes on or is shown, as after Back. @param {Values} values */
-  #runs(values) {
-    return (this.stream.active || this.stream.state === "finished") && JSON.stringify(values) === this.#ran;
+  /** The values of what is shown, or those of the form where nothing is. */
+  get ran() {
+    return this.#ran ?? this.linked;
+  }
+
+  /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
+  get #isRun() {
+    const same = JSON.stringify(this.linked) === JSON.stringify(this.#ran);
+    return same && (this.stream.active || this.stream.state === "finished");
   }
 
   /** A run that went on while the page was loaded again. Returns whether there is one. */
@@ -218,6 +227,7 @@ export class Panel {
     const run = kept.get(`run-${this.part}`);
     if (!run || (await this.lab.client.ask("lab", "run", { run })).error !== undefined) return false;
     this.example = false;
+    this.#ran = null;
     this.stream.start();
     this.#listen({ resume: run });
     return true;
@@ -251,6 +261,7 @@ export class Panel {
         this.changed("", false); // the pace is known better now
         this.lab.refresh(); // and a model may be here now
       }
+      if (stream.state === "finished") this.options.finished?.(this.ran);
     }
     this.options.render();
   }
@@ -285,6 +296,7 @@ export class Panel {
       this.#showOther = () => {};
       if (this.stream.state !== "idle") return;
       this.example = true;
+      this.#ran = this.lab.whole(this.part, values);
       this.options.renew();
       for (const result of results) this.options.take(result);
       this.status.show(own ? "Change anything to run your own." : "Of another model: press Run for yours.", "", true);

@@ -1,13 +1,14 @@
 // "Your last runs": small pictures of them with their settings, kept in the browser.
 import { attempt } from "./client.js";
-import { button, el } from "./dom.js";
+import { button, context2d, el } from "./dom.js";
 
 /** @import { Lab } from "../app.js" */
+/** @import { Player } from "../player/player.js" */
 /** @import { Values } from "./client.js" */
 /** @typedef {{ part: string, values: Values, title: string, picture: string }} PastRun */
 
 const MOST = 12;
-const SIDE = 64; // pixels of a picture
+const SIDE = 64; // pixels of a picture, in height
 const NAME = "lab-runs";
 
 /** @returns {PastRun[]} */
@@ -18,27 +19,33 @@ function read() {
 
 /** @param {HTMLCanvasElement} canvas */
 function small(canvas) {
-  const copy = el("canvas", { width: SIDE, height: SIDE });
-  const context = copy.getContext("2d");
-  if (context) context.imageSmoothingEnabled = canvas.width > SIDE;
-  context?.drawImage(canvas, 0, 0, SIDE, SIDE);
+  const width = (SIDE * canvas.width) / canvas.height;
+  const copy = el("canvas", { width, height: SIDE });
+  const context = context2d(copy);
+  context.imageSmoothingEnabled = canvas.height > SIDE;
+  context.drawImage(canvas, 0, 0, width, SIDE);
   return copy.toDataURL("image/webp", 0.8);
 }
 
 export class Past {
-  /** @param {Lab} lab */
-  constructor(lab) {
+  /** @param {Lab} lab @param {Player} player */
+  constructor(lab, player) {
     this.lab = lab;
+    this.player = player;
     this.element = el("div", { class: "past" });
+    addEventListener("runs", () => this.#draw());
     this.#draw();
   }
 
-  /** A run has finished. @param {string} part @param {Values} values @param {string} title @param {HTMLCanvasElement} canvas */
-  add(part, values, title, canvas) {
-    const others = read().filter((run) => run.title !== title);
-    const runs = [{ part, values, title, picture: small(canvas) }, ...others].slice(0, MOST);
+  /** The player's run has finished. @param {string} part @param {Values} values of it */
+  async add(part, values) {
+    const { plan } = this.player.view.coming;
+    const picture = small(await this.player.painted());
+    const same = JSON.stringify([part, values]);
+    const others = read().filter((run) => JSON.stringify([run.part, run.values]) !== same);
+    const runs = [{ part, values, title: plan?.title ?? "", picture }, ...others].slice(0, MOST);
     attempt(() => localStorage.setItem(NAME, JSON.stringify(runs)));
-    this.#draw();
+    dispatchEvent(new CustomEvent("runs"));
   }
 
   #draw() {
