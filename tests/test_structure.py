@@ -149,7 +149,9 @@ FORBIDDEN = {
             found.imported,
             "ui.places",
             "ui.run_settings",
-            *SAMPLING,
+            "ddpm_core.samplers",
+            "ddpm_core.runs",
+            "ddpm_core.process",
             *SERVER,
         )
     ),
