@@ -2,6 +2,8 @@
 
 import copy
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,49 +264,74 @@ def test_the_raw_weights_of_a_fused_run_are_sampled_by_an_ordinary_network(tmp_p
 
 @pytest.fixture
 def forgotten():
-    """As in a new process: nothing is compiled or imported yet."""
-    fused._extension.cache_clear()
+    """As in a new process: nothing is compiled or loaded yet."""
+    fused._library.cache_clear()
     yield
-    fused._extension.cache_clear()
+    fused._library.cache_clear()
 
 
-def test_without_a_compiler_it_is_one_sentence(monkeypatch, tmp_path, forgotten):
-    def broken(*_, **__):
-        raise RuntimeError("Ninja is required to load C++ extensions\nand a stack trace")
-
+@pytest.mark.parametrize(("command", "why"), [("no-such-compiler", "No such file"), ("false", "false has failed")])
+def test_without_a_compiler_it_is_one_sentence(monkeypatch, tmp_path, forgotten, command, why):
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
-    monkeypatch.setattr("torch.utils.cpp_extension.load", broken)
-    with pytest.raises(TrainError, match=r"--fused needs a C\+\+ compiler and ninja.*Ninja is required") as error:
+    monkeypatch.setenv("CXX", command)
+    with pytest.raises(TrainError, match=rf"--fused needs a C\+\+ compiler: .*{why}") as error:
         fuse(make_network(replace(PRESETS["cifar10-tiny"], widths=(8, 16), norm_groups=8, attention=()), 0))
     assert "\n" not in str(error.value)
 
 
 def test_it_is_compiled_once_and_not_held_up_by_a_compilation_that_was_killed(monkeypatch, tmp_path, forgotten):
-    fused._extension()
-    library = forgotten_extension().__file__  # where it is kept, also after a first run that compiled it elsewhere
-    seen = []
+    library, seen = fused._library()._name, []
 
-    def compile(name, sources, build_directory, **_):
-        folder = Path(build_directory)
-        seen.append(sorted(path.name for path in folder.iterdir()))
-        (folder / "lock").touch()  # as torch does, which then waits for a lock that it finds
+    def compile(command, **_):
+        made = Path(command[-1])
+        seen.append(sorted(made.parent.iterdir()))
+        made.write_bytes(b"cut off")
         if len(seen) == 1:
             raise KeyboardInterrupt
-        shutil.copy(library, folder)
-        return "compiled"
+        shutil.copy(library, made)
+        return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr("torch.utils.cpp_extension.load", compile)
+    monkeypatch.setattr("subprocess.run", compile)
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        forgotten_extension()
-    assert forgotten_extension() == "compiled" and seen == [[], []]
-    assert forgotten_extension().forward and len(seen) == 2
+        in_a_new_process()
+    assert not fused.is_compiled()
+    for _ in range(2):
+        in_a_new_process()
+    assert seen == [[], []] and fused.is_compiled()
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "other"))
     (kept,) = (tmp_path / "fused").iterdir()
-    next(kept.glob("*.so")).unlink()
-    next(kept.iterdir()).with_name("damaged.so").write_bytes(b"cut off")
-    assert forgotten_extension() == "compiled" and seen == [[], [], []]
+    damaged = tmp_path / "other" / "fused" / kept.name / "fused.so"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"cut off")
+    in_a_new_process()
+    assert seen == [[], [], []] and fused.is_compiled()
 
 
-def forgotten_extension():
-    fused._extension.cache_clear()
-    return fused._extension()
+def in_a_new_process():
+    fused._library.cache_clear()
+    assert fused._library().norm_silu
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_torchs_own_threads_share_the_work(forgotten):
+    """Not a second set of them, which would wait for the first one's processors; and not one alone."""
+    code = """
+import os, time, torch
+from train.fit.fused import FusedNorm
+torch.set_num_threads(3)
+torch.randn(64, 256, 256).exp().sum()
+tasks = lambda: {int(task): sum(map(int, open(f"/proc/self/task/{task}/stat").read().rsplit(")", 1)[1].split()[11:13]))
+                 for task in os.listdir("/proc/self/task")}
+x = torch.randn(48, 64, 64, 64).contiguous(memory_format=torch.channels_last)
+norm = FusedNorm(8, 64)
+norm(x)
+before = tasks()
+for _ in range(20):
+    norm(x)
+after = tasks()
+assert before.keys() == after.keys(), (before, after)
+print(sum(after[task] > before[task] for task in after))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(found.stdout) == 3

@@ -151,7 +151,7 @@ class Config:
     """Compile the network with torch.compile (needs a C++ compiler; some minutes at the start)."""
     fused: bool = False
     """On a CPU, in fp32 or bf16: normalise and activate in one pass, in code compiled at the first start (needs a C++
-    compiler and ninja). Goes with --channels-last."""
+    compiler). Goes with --channels-last."""
     threads: int | None = None
     """CPU threads. None: torch's choice. Resumed runs repeat exactly only with the same number."""
 

@@ -4,11 +4,10 @@
 // x is read twice and the result written once; everything between stays in registers. An image is one thread's work
 // from end to end, so that results don't depend on the number of threads.
 
-#include <torch/extension.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 #include <vector>
@@ -168,69 +167,7 @@ void backward_image(const Shape& s, const T* dy, const T* x, const float* shift,
     for (int64_t c = 0; c < C; ++c) dshift[c] = scale[c] * a[c] + m[c] * e[c] + n[c] * s.pixels;
 }
 
-Shape shape_of(const at::Tensor& x, int64_t groups) {
-  TORCH_CHECK(x.is_contiguous(at::MemoryFormat::ChannelsLast), "expected channels innermost in memory");
-  return {x.size(0), x.size(1), x.size(2) * x.size(3), groups};
-}
-
-const float* row(const at::Tensor& rows, int64_t i) {
-  return rows.defined() ? rows.data_ptr<float>() + i * rows.size(1) : nullptr;
-}
-
-template <typename Call> void by_type(const at::Tensor& x, const Call& call) {
-  if (x.scalar_type() == at::kBFloat16)
-    call(uint16_t{});
-  else
-    call(float{});
-}
-
-// x: (N, C, H, W), float32 or bfloat16; shift: (N, C) or none; gamma, beta: (C); float32 all three.
-std::vector<at::Tensor> forward(const at::Tensor& x, const c10::optional<at::Tensor>& shift_, const at::Tensor& gamma,
-                                const at::Tensor& beta, int64_t groups, double eps) {
-  const Shape s = shape_of(x, groups);
-  const at::Tensor shift = shift_.value_or(at::Tensor());
-  at::Tensor y = at::empty_like(x), mean = at::empty({s.images, groups}, gamma.options()), rstd = at::empty_like(mean);
-  by_type(x, [&](auto zero) {
-    using T = decltype(zero);
-    auto in = static_cast<const T*>(x.data_ptr());
-    auto out = static_cast<T*>(y.data_ptr());
-    at::parallel_for(0, s.images, 1, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        int64_t at = i * s.channels * s.pixels;
-        forward_image<T>(s, in + at, row(shift, i), gamma.data_ptr<float>(), beta.data_ptr<float>(), eps, out + at,
-                         mean.data_ptr<float>() + i * groups, rstd.data_ptr<float>() + i * groups);
-      }
-    });
-  });
-  return {y, mean, rstd};
-}
-
-// dx, and one row an image of dshift, dgamma and dbeta, whose sums over the images are the gradients of the last two.
-std::vector<at::Tensor> backward(const at::Tensor& dy, const at::Tensor& x, const c10::optional<at::Tensor>& shift_,
-                                 const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& mean,
-                                 const at::Tensor& rstd) {
-  const Shape s = shape_of(x, mean.size(1));
-  shape_of(dy, mean.size(1));
-  const at::Tensor shift = shift_.value_or(at::Tensor());
-  at::Tensor dx = at::empty_like(x), dgamma = at::empty({s.images, s.channels}, gamma.options());
-  at::Tensor dbeta = at::empty_like(dgamma), dshift = shift.defined() ? at::empty_like(dgamma) : at::Tensor();
-  by_type(x, [&](auto zero) {
-    using T = decltype(zero);
-    auto in = static_cast<const T*>(x.data_ptr());
-    auto out = static_cast<const T*>(dy.data_ptr());
-    auto gradient = static_cast<T*>(dx.data_ptr());
-    at::parallel_for(0, s.images, 1, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        int64_t at = i * s.channels * s.pixels, channel = i * s.channels;
-        backward_image<T>(s, out + at, in + at, row(shift, i), gamma.data_ptr<float>(), beta.data_ptr<float>(),
-                          row(mean, i), row(rstd, i), gradient + at,
-                          dshift.defined() ? dshift.data_ptr<float>() + channel : nullptr,
-                          dgamma.data_ptr<float>() + channel, dbeta.data_ptr<float>() + channel);
-      }
-    });
-  });
-  return {dx, dshift, dgamma, dbeta};
-}
+const float* row(const float* rows, int64_t i, int64_t width) { return rows ? rows + i * width : nullptr; }
 
 #ifdef HAS_AMX
 // The weight gradient of a 3×3 convolution, stride 1, padding 1, in bfloat16 with sums in float32:
@@ -316,17 +253,24 @@ AMX void add_product(const uint16_t* a, const uint16_t* b, int64_t half, int64_t
   _tile_stored(3, lower + 16, row * 4);
 }
 
-// Adds what the groups from first to last give to dw: (O, 3, 3, I) and db: (O), O and I multiples of 32.
-AMX void add_weight_gradient(const at::Tensor& dy, const at::Tensor& x, const Group& group, int64_t first, int64_t last,
-                             const at::Tensor& dw, const at::Tensor& db) {
-  const int64_t images = x.size(0), inputs = x.size(1), height = x.size(2), width = x.size(3), outputs = dy.size(1);
+struct Memory {  // aligned to a line of the cache, not initialised
+  uint16_t* at;
+  explicit Memory(int64_t size) : at(static_cast<uint16_t*>(std::aligned_alloc(64, (2 * size + 63) / 64 * 64))) {}
+  ~Memory() { std::free(at); }
+};
+
+int64_t padded(int64_t channels) { return (channels + 31) / 32 * 32; }
+
+// Adds what the groups from first to last give to dw: (O, 3, 3, I) and db: (O), O and I padded.
+AMX void add_weight_gradient(int64_t images, int64_t outputs, int64_t inputs, int64_t height, int64_t width,
+                             const uint16_t* dy, const uint16_t* x, const Group& group, int64_t first, int64_t last,
+                             float* dw, float* db) {
   const int64_t half = group.tiles * kTile, count = group.images * width / 32, line = 32 * count + 32;
-  const int64_t padded = dw.size(3), row = dw.stride(0);
-  auto buffer = [](int64_t size) { return at::empty({size}, at::kBFloat16); };
-  const at::Tensor buffers[] = {buffer(6 * half), buffer(padded / 16 * half), buffer(33 * line)};
-  auto a = static_cast<uint16_t*>(buffers[0].data_ptr());  // dY, transposed, [column shift][half of 32 outputs][tile]
-  auto b = static_cast<uint16_t*>(buffers[1].data_ptr());  // X, [16 inputs][tile]
-  auto lines = static_cast<uint16_t*>(buffers[2].data_ptr()) + 32;  // a row of dY, [output][position], and a margin
+  const int64_t row = 9 * padded(inputs);
+  const Memory shifted(6 * half), pairs(padded(inputs) / 16 * half), margins(33 * line);
+  uint16_t* const a = shifted.at;             // dY, transposed, [column shift][half of 32 outputs][tile]
+  uint16_t* const b = pairs.at;               // X, [16 inputs][tile]
+  uint16_t* const lines = margins.at + 32;    // a row of dY, [output][position], and a margin
   std::vector<int64_t> position(32 * count);
   std::vector<uint32_t> inside(3 * count);  // where an image has a pixel in the column that a shift takes
   for (int64_t p = 0; p < 32 * count; ++p) {
@@ -346,23 +290,23 @@ AMX void add_weight_gradient(const at::Tensor& dy, const at::Tensor& x, const Gr
   __m512i low[16], high[16];
   for (int64_t image = first * group.images; image < std::min(images, last * group.images); image += group.images) {
     const int64_t valid = std::min(group.images, images - image) * width;
-    auto from = [&](const at::Tensor& t, int64_t y, int64_t channel) {
-      return static_cast<const uint16_t*>(t.data_ptr()) + (image * height + y) * width * t.size(1) + channel;
+    auto from = [&](const uint16_t* t, int64_t channels, int64_t y, int64_t channel) {
+      return t + (image * height + y) * width * channels + channel;
     };
     for (int64_t i = 0; i < inputs; i += 32)
       for (int64_t y = 0; y < height; ++y)
         for (int64_t k = 0; k < count; ++k) {
-          load_pairs(from(x, y, i), inputs, inputs - i, &position[32 * k], valid - 32 * k, low, high);
+          load_pairs(from(x, inputs, y, i), inputs, inputs - i, &position[32 * k], valid - 32 * k, low, high);
           uint16_t* to = b + i / 16 * half + group.tile(y, k) * kTile;
           std::memcpy(to, low, sizeof low);
           std::memcpy(to + half, high, sizeof high);
         }
     for (int64_t o = 0; o < outputs; o += 32) {
-      float* sums = db.data_ptr<float>() + o;
+      float* sums = db + o;
       __m512 low_sum = _mm512_loadu_ps(sums), high_sum = _mm512_loadu_ps(sums + 16);
       for (int64_t y = 0; y < height; ++y) {
         for (int64_t k = 0; k < 32 * count; k += 32) {
-          load_pairs(from(dy, y, o), outputs, outputs - o, &position[k], valid - k, low, high);
+          load_pairs(from(dy, outputs, y, o), outputs, outputs - o, &position[k], valid - k, low, high);
           for (int j = 0; j < 16; ++j) {
             low_sum = _mm512_dpbf16_ps(low_sum, (__m512bh)low[j], ones);
             high_sum = _mm512_dpbf16_ps(high_sum, (__m512bh)high[j], ones);
@@ -396,37 +340,68 @@ AMX void add_weight_gradient(const at::Tensor& dy, const at::Tensor& x, const Gr
                 if (begin < end)
                   add_product(a + 2 * s * half + (stack + begin - rows) * kTile,
                               b + i / 16 * half + (stack + begin) * kTile, half, end - begin,
-                              dw.data_ptr<float>() + o * row + (r * 3 + s) * padded + i, row);
+                              dw + o * row + (r * 3 + s) * padded(inputs) + i, row);
               }
     }
   }
   _tile_release();
 }
 
-// dy: (N, O, H, W), x: (N, I, H, W), bfloat16; the gradients of weight, (O, I, 3, 3), and bias, (O), in float32.
-std::vector<at::Tensor> weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
-  shape_of(dy, 1);
-  shape_of(x, 1);
-  const int64_t O = dy.size(1), I = x.size(1), O32 = (O + 31) / 32 * 32, I32 = (I + 31) / 32 * 32;
-  const Group group(x.size(0), x.size(2), x.size(3));
-  const int64_t groups = (x.size(0) + group.images - 1) / group.images;
-  const int64_t shares = std::min<int64_t>(at::get_num_threads(), groups);
-  at::Tensor dw = at::zeros({shares, O32, 3, 3, I32}, at::kFloat), db = at::zeros({shares, O32}, at::kFloat);
-  at::parallel_for(0, groups, 1, [&](int64_t first, int64_t last) {
-    const int64_t share = at::get_thread_num();
-    add_weight_gradient(dy, x, group, first, last, dw[share], db[share]);
-  });
-  dw = shares == 1 ? dw[0] : dw.sum(0);
-  return {dw.narrow(0, 0, O).narrow(3, 0, I).permute({0, 3, 1, 2}), db.sum(0).narrow(0, 0, O)};
-}
 #endif
 
 }  // namespace
 
-PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
-  module.def("forward", &forward);
-  module.def("backward", &backward);
+// What Python calls, by ctypes. Images are (N, H, W, C) in memory, float32 or, where `bfloat16` is not 0, of that type; all else
+// is float32. threads: of the OpenMP that torch uses, so that both share them.
+extern "C" {
+
+// shift: (N, C) or null; gamma, beta: (C). Fills y, and mean and rstd: (N, groups).
+void norm_silu(int64_t bfloat16, int64_t threads, int64_t images, int64_t channels, int64_t pixels, int64_t groups, double eps,
+               const void* x, const float* shift, const float* gamma, const float* beta, void* y, float* mean,
+               float* rstd) {
+  const Shape s{images, channels, pixels, groups};
+  auto run = [&](auto zero) {
+    using T = decltype(zero);
+#pragma omp parallel for num_threads(threads)
+    for (int64_t i = 0; i < images; ++i) {
+      const int64_t at = i * channels * pixels;
+      forward_image<T>(s, static_cast<const T*>(x) + at, row(shift, i, channels), gamma, beta, eps,
+                       static_cast<T*>(y) + at, mean + i * groups, rstd + i * groups);
+    }
+  };
+  bfloat16 ? run(uint16_t{}) : run(float{});
+}
+
+// Fills dx, and one row an image of dshift (or null), dgamma and dbeta, whose sums over the images are the gradients of
+// the last two.
+void norm_silu_gradient(int64_t bfloat16, int64_t threads, int64_t images, int64_t channels, int64_t pixels, int64_t groups,
+                        const void* dy, const void* x, const float* shift, const float* gamma, const float* beta,
+                        const float* mean, const float* rstd, void* dx, float* dshift, float* dgamma, float* dbeta) {
+  const Shape s{images, channels, pixels, groups};
+  auto run = [&](auto zero) {
+    using T = decltype(zero);
+#pragma omp parallel for num_threads(threads)
+    for (int64_t i = 0; i < images; ++i) {
+      const int64_t at = i * channels * pixels, c = i * channels;
+      backward_image<T>(s, static_cast<const T*>(dy) + at, static_cast<const T*>(x) + at, row(shift, i, channels),
+                        gamma, beta, mean + i * groups, rstd + i * groups, static_cast<T*>(dx) + at,
+                        dshift ? dshift + c : nullptr, dgamma + c, dbeta + c);
+    }
+  };
+  bfloat16 ? run(uint16_t{}) : run(float{});
+}
+
 #ifdef HAS_AMX
-  module.def("weight_gradient", &weight_gradient);
+// dy: (N, H, W, O), x: (N, H, W, I), bfloat16. Adds to dw: (threads, O, 3, 3, I), db: (threads, O), channels padded to
+// multiples of 32; their sums over the threads are the gradients.
+void weight_gradient(int64_t threads, int64_t images, int64_t outputs, int64_t inputs, int64_t height, int64_t width,
+                     const uint16_t* dy, const uint16_t* x, float* dw, float* db) {
+  const Group group(images, height, width);
+  const int64_t groups = (images + group.images - 1) / group.images, O = padded(outputs), I = padded(inputs);
+#pragma omp parallel for num_threads(threads)
+  for (int64_t share = 0; share < threads; ++share)
+    add_weight_gradient(images, outputs, inputs, height, width, dy, x, group, share * groups / threads,
+                        (share + 1) * groups / threads, dw + share * O * 9 * I, db + share * O);
+}
 #endif
 }

@@ -8,17 +8,18 @@ channels-last. Parameters, their names and what is computed stay the same.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
-import importlib.util
 import os
 import platform
+import shlex
 import shutil
+import subprocess
 import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ from ddpm_core.engines.common import announced
 from ddpm_core.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
 from train import TrainError, first_line
 
+SOURCE = Path(__file__).with_name("fused.cpp")
+_LIBRARY = "fused.so"
 # Compiler flags by torch's name of the instruction set. Not -march=native: several machines may share a home folder.
 _VECTORS = {
     "AVX2": ["-mavx2", "-mfma"],
@@ -58,7 +61,7 @@ def _oddity(block: ResnetBlock2D) -> str | None:
 def fuse(network: UNet2DModel) -> None:
     """Change a network in place. Raises TrainError as `check_fusable`, and when the compiled code can't be made."""
     check_fusable(network)
-    _extension()
+    _library()
     for module in network.modules():
         if type(module) is ResnetBlock2D:
             module.__class__ = FusedBlock
@@ -110,7 +113,7 @@ def _has_weight_gradient(conv: nn.Conv2d) -> bool:
     shape = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
     ordinary = shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros") and conv.bias is not None
     many = conv.in_channels >= 16  # torch's is faster for a network's first convolution
-    return ordinary and many and hasattr(_extension(), "weight_gradient") and torch.cpu._init_amx()
+    return ordinary and many and hasattr(_library(), "weight_gradient") and torch.cpu._init_amx()
 
 
 class _Convolution(torch.autograd.Function):
@@ -127,7 +130,18 @@ class _Convolution(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             one, zero, alone = (1, 1), (0, 0), (True, False, False)
             dx = torch.ops.aten.convolution_backward(dy, x, weight, None, one, one, one, False, zero, 1, alone)[0]
-        return dx, *_extension().weight_gradient(dy, x)
+        return dx, *_weight_gradient(dy, x)
+
+
+def _weight_gradient(dy: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """dy: (N, O, H, W), x: (N, I, H, W), bfloat16 -> gradients of the weight, (O, I, 3, 3), and bias, (O), float32."""
+    images, outputs, height, width = dy.shape
+    inputs, threads = x.shape[1], torch.get_num_threads()
+    rows, columns = (-(-channels // 32) * 32 for channels in (outputs, inputs))
+    dw, db = torch.zeros(threads, rows, 3, 3, columns), torch.zeros(threads, rows)
+    _call("weight_gradient", threads, images, outputs, inputs, height, width, dy, x, dw, db)
+    dw = dw[0] if threads == 1 else dw.sum(0)
+    return dw[:outputs, ..., :inputs].permute(0, 3, 1, 2), db.sum(0)[:outputs]
 
 
 class _NormSiLU(torch.autograd.Function):
@@ -137,15 +151,27 @@ class _NormSiLU(torch.autograd.Function):
     ) -> Tensor:
         ctx.shift_dtype = None if shift is None else shift.dtype
         shift = None if shift is None else shift.float().contiguous()
-        y, mean, rstd = _extension().forward(x, shift, weight, bias, groups, eps)
+        y, mean = torch.empty_like(x), torch.empty(len(x), groups)
+        rstd = torch.empty_like(mean)
+        _call("norm_silu", *_sizes(x, groups), ctypes.c_double(eps), x, shift, weight, bias, y, mean, rstd)
         ctx.save_for_backward(x, shift, weight, bias, mean, rstd)
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        dx, dshift, dweight, dbias = _extension().backward(_channels_last(dy), *ctx.saved_tensors)
+        x, shift, weight, bias, mean, rstd = ctx.saved_tensors
+        dx, dweight, dbias = torch.empty_like(x), *torch.empty(2, len(x), x.shape[1])
+        dshift = None if shift is None else torch.empty_like(shift)
+        sizes, images = _sizes(x, mean.shape[1]), (_channels_last(dy), x)
+        _call("norm_silu_gradient", *sizes, *images, shift, weight, bias, mean, rstd, dx, dshift, dweight, dbias)
         dshift = None if dshift is None else dshift.to(ctx.shift_dtype)
         return dx, dshift, dweight.sum(0), dbias.sum(0), None, None
+
+
+def _sizes(x: Tensor, groups: int) -> tuple[int, ...]:
+    assert x.dtype in (torch.float32, torch.bfloat16)
+    images, channels, height, width = x.shape
+    return x.dtype == torch.bfloat16, torch.get_num_threads(), images, channels, height * width, groups
 
 
 def _norm_silu(norm: nn.GroupNorm, x: Tensor, shift: Tensor | None = None) -> Tensor:
@@ -156,65 +182,63 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def _call(name: str, *arguments: Any) -> None:
+    """Call a function of fused.cpp. Tensors are passed by their addresses, numbers as int64_t."""
+    converted = [
+        ctypes.c_void_p(one.data_ptr())
+        if isinstance(one, Tensor)
+        else ctypes.c_int64(one)
+        if isinstance(one, int)
+        else one
+        for one in arguments
+    ]
+    _library()[name](*converted)
+
+
 def is_compiled() -> bool:
     """Whether `fuse` finds its compiled code, and needs no compiler."""
-    from torch.utils import cpp_extension
-
-    for library in _place()[2].glob(f"*{cpp_extension.LIB_EXT}"):
-        with suppress(ImportError):
-            _imported(library)
-            return True
+    with suppress(OSError):
+        return bool(ctypes.CDLL(str(_place()[1] / _LIBRARY)))
     return False
 
 
-def _place() -> tuple[Path, list[str], Path]:
-    """The source, the compiler's flags, and the folder for what is made of both on this kind of machine."""
-    vectors = torch.backends.cpu.get_cpu_capability()
-    flags = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *_VECTORS.get(vectors, [])]
-    source = Path(__file__).with_name("fused.cpp")
-    depends_on = (source.read_text(encoding="utf-8"), flags, torch.__version__, sys.implementation.cache_tag)
+def compiler() -> list[str]:
+    """The command of a C++ compiler: $CXX, or the first that is found; [] where there is none."""
+    given = shlex.split(os.environ.get("CXX", ""))
+    return given or next(([name] for name in ("c++", "g++", "clang++") if shutil.which(name)), [])
+
+
+def _place() -> tuple[list[str], Path]:
+    """What compiles the source, and the folder for what it makes of it for this kind of machine."""
+    vectors = _VECTORS.get(torch.backends.cpu.get_cpu_capability(), [])
+    openmp = ["-fopenmp"] if sys.platform == "linux" else []
+    fast = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+    words = ["-std=c++17", "-shared", "-fPIC", *openmp, *fast, *vectors, str(SOURCE)]
     machine = (platform.machine(), platform.libc_ver())  # several machines may share a home folder
-    key = hashlib.sha256(f"{depends_on} {machine}".encode()).hexdigest()
-    return source, flags, files.cache_folder("fused", key)
+    key = hashlib.sha256(f"{SOURCE.read_text(encoding='utf-8')} {words[:-1]} {machine}".encode()).hexdigest()
+    return words, files.cache_folder("fused", key)
 
 
 @cache
-def _extension() -> ModuleType:
-    """The compiled code, made once for each version of it, of torch and of Python, and for each kind of processor."""
-    from torch.utils import cpp_extension
-
-    source, flags, kept = _place()
-    for library in kept.glob(f"*{cpp_extension.LIB_EXT}"):
-        with suppress(ImportError):
-            return _imported(library)
+def _library() -> ctypes.CDLL:
+    """The compiled code, made once for each version of it and each kind of machine."""
+    words, kept = _place()
+    with suppress(OSError):
+        return ctypes.CDLL(str(kept / _LIBRARY))
     shutil.rmtree(kept, ignore_errors=True)  # damaged
-    # Finds pip's ninja in a virtual environment that is not activated.
-    os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)
     try:
-        # In torch's own folder a killed compilation leaves a lock, and every later one waits for ever.
         with (
-            announced(
-                "Compiling the fused normalisation (about 20 s, once)", lambda text: print(text, file=sys.stderr)
-            ),
+            announced("Compiling the fused normalisation (once)", lambda text: print(text, file=sys.stderr)),
             files.new_folder(kept) as folder,
         ):
-            name = f"ddpm_lab_fused_{torch.backends.cpu.get_cpu_capability().lower()}"
-            return cast(
-                ModuleType,
-                cpp_extension.load(name, [str(source)], extra_cflags=flags, build_directory=str(folder)),
-            )
-    except Exception as error:  # no compiler, no ninja, no headers, or unknown flags
-        raise TrainError(f"--fused needs a C++ compiler and ninja (pip install ninja): {first_line(error)}") from error
-
-
-def _imported(library: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(library.stem, library)
-    if spec is None or spec.loader is None:
-        raise ImportError(library)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+            command = [*(compiler() or ["c++"]), *words, "-o", str(folder / _LIBRARY)]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            if done.returncode:
+                raise OSError(done.stderr.strip() or f"{command[0]} has failed")
+        return ctypes.CDLL(str(kept / _LIBRARY))
+    except OSError as error:  # no compiler, or unknown flags
+        raise TrainError(f"--fused needs a C++ compiler: {first_line(error)}") from error
 
 
 if __name__ == "__main__":  # compiles, so that later runs need not wait for it
-    _extension()
+    _library()

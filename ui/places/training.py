@@ -6,7 +6,6 @@ following a run of another terminal is the same. Each question has {visitor: the
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -94,9 +93,9 @@ class TrainingPlace(Place):
 
 def _compile() -> None:
     """Compile the trainer's fast code, once for a machine, if there is a compiler."""
-    from train.fit.fused import is_compiled  # here for the start time: see ui/__init__.py
+    from train.fit import fused  # here for the start time: see ui/__init__.py
 
-    if is_compiled() or not any(map(shutil.which, ("c++", "g++", "clang++"))):
+    if fused.is_compiled() or not fused.compiler():
         return
     quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     subprocess.run([sys.executable, "-m", "train.fit.fused"], cwd=ROOT, check=False, **quiet)
