@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -69,11 +70,14 @@ def serve(flags: Flags) -> None:
     space = "SPACE_ID" in os.environ
 
     # They take 5 s, which neither --help nor a wrong flag has to wait for.
+    gc.disable()  # it would look through all that they bring again and again: a tenth of that time
     import ui
     from ddpm_core.checkpoint.refs import CheckpointError
     from ui import counts, temporary
     from ui.limits import ServerLimits
 
+    gc.freeze()
+    gc.enable()
     public = flags.share or space
     if flags.log_json:
         counts.log_as_json()

@@ -23,7 +23,8 @@ def spy(event, arguments):
 sys.addaudithook(spy)
 """
 CODE = """
-import importlib, os, sys, threading
+import gc, importlib, os, sys, threading
+gc.disable()  # a fifth of the time
 from ddpm_core import timesteps
 from ddpm_core.checkpoint import hub, refs
 failed = [*{{"torch", "diffusers"}} & set(sys.modules)]
