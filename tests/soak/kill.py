@@ -5,21 +5,15 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-import threading
 import time
-import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 from hub_server import HubServer
-from PIL import Image
 
-from benchmarks._app import Page, ServedApp
-from ui.export.files import KINDS
+from benchmarks._app import ServedApp
 
 RUN = {"steps": 10, "count": 1, "seed": 5}
 
@@ -106,60 +100,6 @@ def download(folder: Path, checkpoint: str, kills: int) -> Result:
         "errors": app.errors(),
         "passed": np.array_equal(picture, expected) and bool(whole) and all(whole) and not app.errors(),
     }
-
-
-def export(folder: Path, checkpoint: str, kills: int) -> Result:
-    """Killed while it makes files of a run: pictures, animations, ZIP; then the same files must be made again."""
-    rng = random.Random(0)
-    during = 0
-    for _ in range(kills):
-        with ServedApp(folder, checkpoint) as app:
-            page, run = _finished(app)
-            saving = threading.Thread(target=_try_to_save, args=(page, run, rng.choice(list(KINDS))))
-            saving.start()
-            time.sleep(rng.uniform(0, 0.15))
-            app.kill()
-            during += saving.is_alive()
-            saving.join()
-    with ServedApp(folder, checkpoint) as app:
-        page, run = _finished(app)
-        files = [Path(page.ask("lab", "save", run=run, kind=kind)["path"]) for kind in KINDS]
-        for path in files:  # the app deletes them when it ends
-            _open(path)
-    return {
-        "kills": kills,
-        "before_the_end_of_the_export": during,
-        "files": [path.suffix for path in files],
-        "errors": app.errors(),
-        "passed": len(files) == len(KINDS) and not app.errors(),
-    }
-
-
-def _finished(app: ServedApp) -> tuple[Page, str]:
-    """A page and its run, which is over."""
-    page = Page(app)
-    *_, last = page.run("watch", checkpoint=app.checkpoint, steps=50)
-    assert last["state"] == "finished", last["text"]
-    return page, last["run"]
-
-
-def _try_to_save(page: Page, run: str, kind: str) -> None:
-    with suppress(httpx.HTTPError):
-        page.ask("lab", "save", run=run, kind=kind)
-
-
-def _open(path: Path) -> None:
-    """Read all of a picture, an animation, a table or an archive; an error is raised."""
-    if path.suffix == ".csv":
-        assert path.read_text(encoding="utf-8").count("\n") == 51
-    elif path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            assert archive.testzip() is None
-    else:
-        with Image.open(path) as image:
-            for frame in range(getattr(image, "n_frames", 1)):
-                image.seek(frame)
-                image.load()
 
 
 def expected_picture(checkpoint: str) -> np.ndarray:

@@ -25,7 +25,6 @@ LOADS = {
 KILLS = {
     kill.conversion: {"kills": (5, 1)},
     kill.download: {"kills": (5, 1)},
-    kill.export: {"kills": (8, 1)},
     kill_training.live: {"kills": (5, 1)},
 }
 STRANGERS = {
