@@ -6,7 +6,7 @@ The files of a checkpoint give the specification in no time; the network takes s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from shlex import quote
 from typing import Protocol
@@ -173,6 +173,11 @@ class Model(ModelSpec):
     network: Network
     decoder: Decoder | None = None
     text: Text | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The same without the network and its other parts, which take memory."""
+        return ModelSpec(**{row.name: getattr(self, row.name) for row in fields(ModelSpec)})
 
     def pictures(self, x: Tensor) -> np.ndarray:
         """Pictures of a state: its pixels, or what the decoder makes of it.

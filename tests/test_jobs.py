@@ -1,8 +1,10 @@
 """Runs of the page: every kept frame arrives, Stop and closing the page end them, one computes at a time."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 import anyio.to_thread
@@ -482,3 +484,39 @@ def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_other
         watch.note(seconds)
         paces.append(pace.seconds(Kind("toy", SETTINGS.batch, 2)))
     assert paces == [9, 9, 2, 3]
+
+
+def test_a_job_that_failed_keeps_nothing_of_what_it_computed_with():
+    """Its page can ask for it for hours."""
+
+    class Large:
+        pass
+
+    kept = []
+
+    def network(x, t, labels):
+        large = Large()
+        kept.append(weakref.ref(large))
+        raise ValueError("it is broken")
+
+    job = Job([SETTINGS], Models(network))
+    *_, last = job.updates()
+    assert (last.state, last.text) == ("error", "It is broken")
+    wait_for(lambda: gc.collect() is not None and not kept[0]())
+
+
+def test_a_job_that_does_other_work_than_it_planned_can_be_stopped():
+    class Odd(jobs.Computation):
+        def resolve(self, models):
+            return [(Kind("toy", 2), 3)]
+
+        def compute(self, models, work):
+            for i in range(100):
+                if i == 10:
+                    job.stop()
+                work.count(Kind("toy", 5))
+
+    lab = toylab.toy_lab(Models(), LINE, PACE)
+    job = jobs.Job(Odd(lab, SETTINGS), lab)
+    *_, last = job.updates()
+    assert last.state == "stopped"

@@ -165,13 +165,26 @@ class Forgetful(Models):
         return model
 
 
+class Part:
+    """A decoder and a text encoder."""
+
+    def decode(self, x):
+        return 2 * x
+
+    def __call__(self, prompts):
+        return list(prompts)
+
+
 def test_a_run_that_waits_keeps_no_model_in_memory():
     models = Forgetful()
+    models._spec |= {"decoder": Part(), "text": Part()}
     model, network = lend(models, "toy")
-    assert network.device is None and models.loaded("toy") is None
-    assert model.image_size == 8
+    assert network.device is None and model.image_size == 8
+    assert model.decoder.decode(3) == 6 and model.text("ab") == ["a", "b"]
     network.give_back()
+    assert models.loaded("toy") is None  # with all its parts
     assert network.take() and models.loads == 2
+    assert model.decoder.decode(3) == 6
 
 
 def test_a_model_that_made_room_is_loaded_again_and_the_pictures_are_the_same():

@@ -1,8 +1,10 @@
 """The checkpoints that the page offers: labels, what a public page refuses, what stays in memory, downloads."""
 
+import gc
 import shutil
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -174,6 +176,29 @@ def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first
     assert loads == [f"o/{ref}" for ref in ("a", "small", "b", "small", "huge")]
 
 
+def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
+    """Computations keep it, for as long as their pictures can be saved."""
+
+    def load(ref, **_):
+        return ddpm_core.Model(network=Network(8), schedule=ddpm_core.NoiseSchedule.linear(10), image_size=8)
+
+    monkeypatch.setattr(ddpm_core, "load", load, raising=False)
+    models = Models(limits=ServerLimits(model_memory_mb=12e-6))
+    network = weakref.ref(models.get("o/a").network)
+    known = models.known("o/a")
+    assert known and known.schedule.T == 10 and network()
+    models.get("o/b")
+    gc.collect()
+    assert not network()
+
+
+def test_a_model_that_goes_while_it_is_loaded_is_no_error(monkeypatch):
+    """Its files change in that moment, and another question notices."""
+    models = Models()
+    monkeypatch.setattr(models, "_load", lambda ref: parts(Network(1)))
+    assert models.get("mnist-tiny").network.memory == 1
+
+
 def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
     """An engine compiles more shapes as runs need them."""
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))
@@ -198,7 +223,7 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     models = Models(pace=pace)
     first = models.get(ref)
     pace.note(Kind(ref, 1), 2.0)
-    assert models.get(ref) is first and models.known(ref) is first
+    assert models.get(ref) is first
     shutil.rmtree(folder)
     assert models.get(ref) is first  # as good as ever; and a folder that is being replaced can be away for a moment
     write(folder, seed=1)

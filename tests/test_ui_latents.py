@@ -287,3 +287,13 @@ def test_the_mode_and_the_seeds_choose_what_is_computed():
     request = Latents.check(ASKED | {"mode": "interpolate", "picture": "x"})
     assert request.sources == ((7, "x"), (9, "")) and request.weights == [0, 0.5, 1]
     assert request.columns == ["λ 0", "λ 0.5", "λ 1"]
+
+
+def test_what_can_be_saved_is_counted_and_can_be_forgotten():
+    run, _ = streamed(place(), ASKED)
+    computation = run.computation
+    assert computation.bytes == (3 + 4 + 4) * 3 * 8 * 8 * 3  # the ends of three rows, and the steps of two
+    computation.forget()
+    assert not computation.bytes
+    with pytest.raises(ValueError, match="no finished row"):
+        run.save("png")

@@ -98,12 +98,16 @@ class Computation:
         """Of one evaluation for one image, 0 where it is not known."""
         return self.lab.models.flop(ref) or 0.0
 
+    def rest(self, done: Mapping[Kind, float]) -> dict[Kind, float]:
+        """The steps that are left after so many, by their kinds."""
+        return {kind: max(0.0, n - done.get(kind, 0.0)) for kind, n in self.steps.items()}
+
     def left(self, done: Mapping[Kind, float]) -> float | None:
         """Seconds of computing after so many steps; None where that is not known."""
         paces = {kind: self.lab.pace.seconds(kind) for kind in self.steps}
         if not self.prepared or None in paces.values():
             return None
-        return sum((pace or 0) * (self.steps[kind] - done.get(kind, 0)) for kind, pace in paces.items())
+        return sum((paces[kind] or 0) * n for kind, n in self.rest(done).items())
 
     def log(self) -> dict[str, Any]:
         """What a line of the log says of it, nothing personal."""
@@ -147,7 +151,7 @@ class Job:
         self.loaded = False  # whether it had to load a model
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
-        self.failure: Exception | None = None  # why it ended with an error
+        self.failure: dict[str, str] = {}  # what is logged of why it ended with an error
         self._lab = lab
         self._place: Seat | None = None  # in the line
         self._results: deque[Any] = deque()  # not yet in an update
@@ -179,15 +183,12 @@ class Job:
         finally:
             self.stop()
             counts.leave()
-            failure = self.failure if state == "error" else None
-            outcome = _kind_of(failure) if failure else state if state in ENDED else "gone"
+            ended = {"outcome": state if state in ENDED else "gone"} | (self.failure if state == "error" else {})
             counts.end(
-                outcome,
                 **self.computation.log(),
+                **ended,
                 waited_s=round((began or time.monotonic()) - asked, 2),
                 computed_s=round(self.computed, 2),
-                limit=failure.name if isinstance(failure, Refused) else None,
-                error=type(failure).__name__ if failure and outcome != "refused" else None,
             )
 
     def _updates(self) -> Iterator[Update]:
@@ -278,10 +279,10 @@ class Job:
         except Stopped:
             self._say("stopped", self._remark)
         except (ValueError, CheckpointError) as error:
-            self.failure = error
+            self.failure = _logged(error)
             self._say("error", formats.sentence(error))
         except Exception as error:
-            self.failure = error
+            self.failure = _logged(error)
             log.exception("a run failed")
             self._say("error", unforeseen(error, self.computation.images))
 
@@ -329,7 +330,7 @@ class Job:
     def _note_work(self) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""
         left = self.computation.left(self.done)
-        steps = sum(self.computation.steps.values()) - sum(self.done.values())
+        steps = sum(self.computation.rest(self.done).values())
         if self._place and left is not None:
             self._place.work, self._place.step = left, left / max(1, steps)
         return steps
@@ -398,11 +399,15 @@ class Work:
         self._job.notice = sentence
 
 
-def _kind_of(failure: Exception) -> str:
-    """What a job counts as that ended with this error: one of counts.OUTCOMES."""
+def _logged(failure: Exception) -> dict[str, str]:
+    """What is counted and logged of a job that ended with this error.
+
+    The error itself is not kept: its traceback holds whatever the run had in memory, models too.
+    """
     if isinstance(failure, Refused):
-        return "refused"
-    return "wrong" if isinstance(failure, (ValueError, CheckpointError)) else "failed"
+        return {"outcome": "refused", "limit": failure.name}
+    wrong = isinstance(failure, (ValueError, CheckpointError))
+    return {"outcome": "wrong" if wrong else "failed", "error": type(failure).__name__}
 
 
 def unforeseen(error: Exception, images: int) -> str:

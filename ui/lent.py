@@ -1,4 +1,4 @@
-"""The network of a model, which a run holds only while it has its turn."""
+"""The network of a model, and its decoder and text encoder, which a run holds only while it has its turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import weakref
 from dataclasses import replace
 from typing import Any
 
-from ddpm_core.model import Model, Network
+from ddpm_core.model import Model
 from ddpm_core.prediction import network_device
 from ui.models import Models
 
@@ -29,24 +29,28 @@ class LentNetwork:
         self._ref = ref
         self._files = _files(model)
         self._model = weakref.ref(model)
-        self._network: Network | None = model.network
+        self._held: Model | None = model
+
+    @property
+    def held(self) -> Any:
+        """The model, in the run's turn."""
+        assert self._held is not None
+        return self._held
 
     def __call__(self, *inputs: Any) -> Any:
-        assert self._network is not None
-        return self._network(*inputs)
+        return self.held.network(*inputs)
 
     def with_gradients(self, *inputs: Any) -> Any:
         """The same with gradients with respect to x."""
-        return getattr(self._network, "with_gradients", self)(*inputs)
+        return getattr(self.held.network, "with_gradients", self)(*inputs)
 
     def attention(self, *inputs: Any) -> Any:
         """How much each place looks at each word."""
-        network: Any = self._network
-        return network.attention(*inputs)
+        return self.held.network.attention(*inputs)
 
     def give_back(self) -> None:
-        """Let go of the network, until `take`."""
-        self._network = None
+        """Let go of the model, until `take`."""
+        self._held = None
 
     def take(self) -> bool:
         """Hold the network again; returns whether it had to be loaded. To be called in the run's turn.
@@ -61,15 +65,31 @@ class LentNetwork:
             if _files(model) != self._files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
-        self._network = model.network
+        self._held = model
         return not here
+
+
+class LentPart:
+    """The decoder or the text encoder of the model whose network is lent."""
+
+    def __init__(self, network: LentNetwork, name: str):
+        self._network, self._name = network, name
+
+    def __call__(self, *inputs: Any) -> Any:
+        return getattr(self._network.held, self._name)(*inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(self._network.held, self._name), name)
 
 
 def lend(models: Models, ref: str) -> tuple[Model, LentNetwork]:
     """The model of a reference, with a network that is lent, and that network. To be called in the run's turn."""
     model = models.get(ref)
     network = LentNetwork(models, ref, model)
-    return replace(model, network=network), network
+    parts: dict[str, Any] = {
+        name: LentPart(network, name) for name in ("decoder", "text") if getattr(model, name) is not None
+    }
+    return replace(model, network=network, **parts), network
 
 
 def _files(model: Model) -> object:

@@ -160,7 +160,7 @@ class Models:
             if here := hub.here(self.parse(ref)):
                 self._check_memory(here)
             model = self._load(ref)
-        self._make_room()
+        self._make_room(ref)
         return model
 
     def _check_memory(self, checkpoint: refs.LocalCheckpoint) -> None:
@@ -183,18 +183,18 @@ class Models:
             self._loaded[ref] = Loaded(model, where, stamp)
         return model
 
-    def _make_room(self) -> None:
+    def _make_room(self, ref: str) -> None:
         """Drop the least recently used models until the rest, with the memory they take now, is within the limit.
 
-        Raises Refused, and drops that one, where the newest alone takes more.
+        Raises Refused, and drops that one, where the model of ref, which was used last, alone takes more.
         """
         most = self.limits.model_memory_mb * 1e6
         with self._lock:
-            newest = next(reversed(self._loaded))
+            newest = self._loaded.get(ref)  # None where its files have changed in this moment
             try:
-                self.limits.check_model(short_name(newest), _memory(self._loaded[newest].model))
+                self.limits.check_model(short_name(ref), _memory(newest.model) if newest else 0)
             except ValueError:
-                del self._loaded[newest]
+                del self._loaded[ref]
                 raise
             while sum(_memory(one.model) for one in self._loaded.values()) > most:
                 self._loaded.popitem(last=False)
@@ -227,8 +227,9 @@ class Models:
         return spec.read(found).spec if found else None
 
     def known(self, ref: str) -> ModelSpec | None:
-        """The model if it is in memory, else what `peek` returns."""
-        return self.loaded(ref) or self.peek(ref)
+        """What is known of a model: of the one in memory, else what `peek` returns. It keeps no network in memory."""
+        model = self.loaded(ref)
+        return model.spec if model else self.peek(ref)
 
     def look(self, ref: str) -> bool:
         """Find out what loading a checkpoint takes. Returns whether its files are here. Raises CheckpointError."""

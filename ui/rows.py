@@ -111,6 +111,14 @@ class Rows(Computation):
         self.rows[row] = imaging.to_uint8(step.x)
         return step
 
+    @property
+    def bytes(self) -> int:
+        kept = [x for row in list(self.frames.values()) for x in list(row.values())]
+        return sum(x.nbytes for x in (*kept, *list(self.rows.values())))
+
+    def forget(self) -> None:
+        self.rows, self.frames = {}, {}
+
     def grid(self) -> np.ndarray:
         return imaging.grid(np.concatenate([row for _, row in sorted(dict(self.rows).items())]), self.images)
 
