@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -120,7 +120,7 @@ def save_gif(
     seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
     scale: whole-number enlargement without smoothing. about: the file's comment.
     """
-    pictures, options = animation(frames, seconds, hold, scale)
+    pictures, options = _animation(frames, seconds, hold, scale)
     _save(path, [picture.quantize(256) for picture in pictures], "GIF", comment=about.encode(), **options)
 
 
@@ -136,25 +136,25 @@ def save_webp(
 
     Arguments as for `save_gif`; about is in the file's EXIF data, as ImageDescription.
     """
-    pictures, options = animation(frames, seconds, hold, scale)
+    pictures, options = _animation(frames, seconds, hold, scale)
     exif = Image.Exif()
     if about:
         exif[ExifTags.Base.ImageDescription] = about.encode()  # of a text Pillow would keep ASCII only
     _save(path, [picture.convert("RGB") for picture in pictures], "WEBP", lossless=True, exif=exif, **options)
 
 
-def animation(
+def _animation(
     frames: Sequence[np.ndarray], seconds: float, hold: float, scale: int
-) -> tuple[list[Image.Image], dict[str, Any]]:
-    """The pictures of an animation, and how Pillow is told for how long, in ms, each is shown ("duration").
+) -> tuple[Iterator[Image.Image], dict[str, Any]]:
+    """The pictures of an animation, one after another, and how Pillow is told for how long, in ms, each is shown.
 
     Arguments as for `save_gif`. A picture is shown for a multiple of 10 ms, for 20 ms at least.
     """
-    frames = thin(frames, max(int(seconds * 50), 1))
-    pictures = [_opaque(frame.repeat(scale, 0).repeat(scale, 1)) for frame in frames]
+    shown = thin(range(len(frames)), max(int(seconds * 50), 1))
+    pictures = (_opaque(frames[i].repeat(scale, 0).repeat(scale, 1)) for i in shown)
     # GIF counts in hundredths of a second, and browsers show no frame for less than two of them.
-    duration = max(round(1000 * seconds / len(pictures), -1), 20)
-    return pictures, {"duration": [duration] * (len(pictures) - 1) + [round(1000 * hold)], "loop": 0}
+    duration = max(round(1000 * seconds / len(shown), -1), 20)
+    return pictures, {"duration": [duration] * (len(shown) - 1) + [round(1000 * hold)], "loop": 0}
 
 
 def _save(path: str | Path | BinaryIO, pictures: list[Image.Image], format: str, **options: Any) -> None:

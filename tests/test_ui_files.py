@@ -169,6 +169,46 @@ def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
         assert "x_T.npy" in content.namelist() and "x_0.npy" not in content.namelist()
 
 
+def test_a_lane_that_has_not_begun_is_not_in_the_files_of_a_stopped_run():
+    """Quadratic times begin at about .8 T: till then there are pictures of B alone."""
+    gate = Gate()
+    place, stopped = SamplingPlace(toylab.toy_lab(Models(gate))), []
+    for _ in range(4):
+        gate.go.release()
+
+    def look(run, message):
+        if run.computation.frames and len(run.computation.frames[1]) == 4 and not stopped:
+            stopped.append(run.stop())
+            gate.go.release()
+
+    asked = {"sampler": "dpm++", "steps": 10, "steps_b": 50, "count": 1}
+    run, _ = messages(place, "compare", ONE | asked, look)
+    a, b = run.computation.frames
+    assert not a and len(b) == 5
+    strip, scale = picture(run.save("strip")[1]), 25  # that makes five pictures of 8 pixels as wide as half a slide
+    np.testing.assert_array_equal(strip[-8 * scale :: scale, -8 * scale :: scale], b[4][0])
+    assert strip.shape[1] > 5 * 8 * scale + 4 * files.GAP  # there is a margin, with the lane's letter
+    webp = Image.open(io.BytesIO(run.save("webp")[1]))
+    shown = []
+    for moment in range(webp.n_frames):
+        webp.seek(moment)
+        shown.append(np.asarray(webp.convert("RGB"))[-8 * 125 :: 125, -8 * 125 :: 125])
+    np.testing.assert_array_equal(shown, [b[k][0] for k in range(5)])
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_film_draws_no_more_pictures_than_it_has(kind, monkeypatch):
+    """Those of a run of 1000 steps would take gigabytes."""
+    monkeypatch.setattr(files, "SLIDE", 16)
+    drawn, labelled = [], files._labelled
+    monkeypatch.setattr(files, "_labelled", lambda *arguments: drawn.append(1) or labelled(*arguments))
+    place = SamplingPlace(toylab.toy_lab(Models(T=300)))
+    run, _ = messages(place, "watch", ONE | {"steps": 300, "count": 1})
+    assert len(run.computation.frames[0]) == 300
+    film = Image.open(io.BytesIO(run.save(kind)[1]))
+    assert film.n_frames <= 200 and len(drawn) <= 201
+
+
 @pytest.mark.parametrize(
     ("values", "kind", "sentence"),
     [

@@ -92,29 +92,38 @@ def _picture(run: Saved, frames: Frames, about: str) -> bytes:
 def _strip(run: Saved, frames: Frames, about: str) -> bytes:
     """Up to STRIP moments from noise to x_0, a row for each image of each lane, with t above and the lane beside it."""
     moments = imaging.thin(_moments(run, frames), STRIP)
-    count, lanes = run.request.count, len(moments[0][1])
-    tiles = [pictures[lane][n] for n in range(count) for lane in range(lanes) for _, pictures in moments]
+    rows = [(n, lane) for n in range(run.request.count) for lane in moments[0][1]]
+    tiles = [pictures[lane][n] for n, lane in rows for _, pictures in moments]
     scale = math.ceil(SLIDE / (len(moments) * tiles[0].shape[0]))
     image = imaging.grid(np.stack([_enlarged(tile, scale) for tile in tiles]), len(moments), GAP)
     side = tiles[0].shape[0] * scale + GAP
-    names = ["AB"[lane] for _ in range(count) for lane in range(lanes)] if lanes == 2 else []
+    names = ["AB"[lane] for _, lane in rows] if len(run.lanes) == 2 else []
     return imaging.png(_labelled(image, [f"t = {t}" for t, _ in moments], names, side), about=about)
 
 
-def _film(run: Saved, frames: Frames) -> list[np.ndarray]:
-    """The x_t at every moment, large enough for a slide, two lanes side by side, with t and the lanes' names."""
-    moments = _moments(run, frames)
-    wide = sum(imaging.grid(lane).shape[1] for lane in moments[0][1])
-    scale, names = math.ceil(SLIDE / wide), captions.names(run.lanes)
-    film = []
-    for t, pictures in moments:
+class _Film(Sequence[np.ndarray]):
+    """The x_t at every moment, large enough for a slide, two lanes side by side, with t and the lanes' names.
+
+    A picture is drawn when it is asked for: those of a thousand steps take gigabytes, and a film has fewer.
+    """
+
+    def __init__(self, run: Saved, frames: Frames):
+        self._moments = _moments(run, frames)
+        wide = sum(imaging.grid(lane).shape[1] for lane in self._moments[0][1].values())
+        self._scale = math.ceil(SLIDE / wide)
+        letters = ("A: ", "B: ") if len(run.lanes) == 2 else [""] * len(run.lanes)
+        self._titles = [letter + name for letter, name in zip(letters, captions.names(run.lanes), strict=True)]
+
+    def __len__(self) -> int:
+        return len(self._moments)
+
+    def __getitem__(self, i: Any) -> Any:
+        t, pictures = self._moments[i]
         parts = []
-        for number, lane in enumerate(pictures):
-            image = _enlarged(imaging.grid(lane), scale)
-            title = f"{'AB'[number]}: {names[number]}   t = {t}" if len(pictures) == 2 else f"{names[number]}   t = {t}"
-            parts.append(_labelled(image, [title], [], image.shape[1]))
-        film.append(imaging.grid(np.stack(parts), gap=4 * GAP))
-    return film
+        for number, lane in pictures.items():
+            image = _enlarged(imaging.grid(lane), self._scale)
+            parts.append(_labelled(image, [f"{self._titles[number]}   t = {t}"], [], image.shape[1]))
+        return imaging.grid(np.stack(parts), gap=4 * GAP)
 
 
 def animation(film: Sequence[np.ndarray], kind: str, about: str) -> bytes:
@@ -126,7 +135,7 @@ def animation(film: Sequence[np.ndarray], kind: str, about: str) -> bytes:
 
 
 def _animated(kind: str) -> Callable[[Saved, Frames, str], bytes]:
-    return lambda run, frames, about: animation(_film(run, frames), kind, about)
+    return lambda run, frames, about: animation(_Film(run, frames), kind, about)
 
 
 def _csv(run: Saved, frames: Frames, about: str) -> bytes:
@@ -169,17 +178,17 @@ KINDS = {
 }
 
 
-def _moments(run: Saved, frames: Frames) -> list[tuple[int, list[np.ndarray]]]:
-    """(s, the x of every lane at that time) of each time of which any lane has a picture, from noise to x_0.
+def _moments(run: Saved, frames: Frames) -> list[tuple[int, dict[int, np.ndarray]]]:
+    """(s, the x at that time by the lane's number) of each time of which any lane has a picture, from noise to x_0.
 
-    A lane without a picture of that time shows its previous one, or its first one where there is none.
+    A lane without a picture of that time shows its previous one, or its first one where there is none. Lanes that have
+    not begun are not there.
     """
     times = [(run.rows[number][k][1], number, x) for number, lane in enumerate(frames) for k, x in lane.items()]
-    now = [lane[min(lane)] for lane in frames if lane]
-    moments: dict[int, list[np.ndarray]] = {}
+    now = {number: lane[min(lane)] for number, lane in enumerate(frames) if lane}
+    moments: dict[int, dict[int, np.ndarray]] = {}
     for s, number, x in sorted(times, key=lambda time: -time[0]):
-        now = [x if i == number else before for i, before in enumerate(now)]
-        moments[s] = now
+        moments[s] = now = {**now, number: x}
     return list(moments.items())
 
 
