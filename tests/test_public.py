@@ -6,9 +6,11 @@ import io
 import json
 import os
 import re
+import shutil
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,8 +23,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from soak import fuzz
 from soak.calls import VALUES, Call, Fuzz, json_call, page_data
+from toylab import wait_for
 
 from ui import server, web
+from ui.export import preview
 from ui.limits import ServerLimits
 
 LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
@@ -105,7 +109,7 @@ def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base
     page_data(text)
 
 
-def test_beside_a_link_stands_what_its_run_ends_with(port):
+def test_beside_a_link_stands_what_its_run_ends_with(port, monkeypatch):
     def linked(query):
         tag = re.search(r'og:image" content="([^"]*)"', got(port, f"/?{query}")[2])
         assert tag
@@ -118,8 +122,39 @@ def test_beside_a_link_stands_what_its_run_ends_with(port):
     assert run == linked("seed=5&steps=2&count=1&label=3") != linked("seed=6&steps=2&count=1&label=3")
     usual = (web.FILES / "icons/preview.png").read_bytes()
     others = ("", "seed=-1", "tab=plane&seed=5", "tab=nowhere&x=y", "checkpoint=nowhere", "steps=1000&count=16")
-    for query in (*others, "lesson=which-noise"):
+    for query in (*others, "lesson=which-noise&steps=1&count=1"):
         assert linked(query) == usual, query
+    monkeypatch.setattr(preview, "PATIENCE", 0.0)
+    assert linked("tab=watch&seed=5&steps=2&count=1&label=3") == usual
+
+
+def test_files_are_made_one_at_a_time_and_not_for_all_who_ask(app, monkeypatch):
+    """A film takes some seconds, and a few hundred megabytes."""
+    now, most, go = [], [], threading.Event()
+
+    def save(kind):
+        now.append(kind)
+        most.append(len(now))
+        go.wait(60)
+        now.pop()
+        return "film.gif", b""
+
+    monkeypatch.setattr(app.runs, "find", lambda id: SimpleNamespace(save=save))
+    with ThreadPoolExecutor(40) as pool:
+        answers = [pool.submit(app._ask, "lab", "save", {"kind": "gif"}) for _ in range(40)]
+        wait_for(lambda: sum(answer.done() for answer in answers) == 40 - 16)
+        go.set()
+    found = [answer.result() for answer in answers]
+    assert max(most) == 1 and sum("path" in one for one in found) == 16
+    assert {one["error"][:38] for one in found if "error" in one} == {"Too many requests for this at once (at"}
+
+
+def test_an_error_without_a_reason_names_no_folder(app, monkeypatch):
+    def refused(values):
+        raise shutil.Error([("/secret/a", "/secret/b", "[Errno 5] Input/output error")])
+
+    monkeypatch.setitem(app.places["forward"].questions, "tables", refused)
+    assert app._ask("forward", "tables", {}) == {"error": "The system refused it: Error"}
 
 
 def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):

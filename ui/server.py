@@ -73,6 +73,7 @@ class App(gr.Server):
         self.places: dict[str, Place] = {part: place for place in places for part in place.forms}
         self.places["course"] = course.CoursePlace(lab)
         self.runs = Runs(self.places)
+        self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.add_middleware(Gate, limits=lab.limits, counts=lab.counts)
         self.add_middleware(self.streams.counting)
         web.routes(self, self._page)
@@ -137,7 +138,8 @@ class App(gr.Server):
             return {"error": formats.sentence(error)}
         except OSError as error:
             full = temporary.FULL if temporary.is_full(error) else ""
-            return {"error": full or f"The system refused it: {error.strerror or error}"}
+            # Without a reason of the system's the error may name folders of this machine.
+            return {"error": full or f"The system refused it: {error.strerror or type(error).__name__}"}
 
     def _answer(self, part: str, what: str, values: Values) -> Values:
         own = {
@@ -186,7 +188,8 @@ class App(gr.Server):
     def _save(self, values: Values) -> Values:
         """{run, kind} -> {path, name} of a file, which is kept for an hour."""
         run = self.runs.find(values.get("run"))
-        name, content = run.save(str(values.get("kind")))
+        with self.saving.turn(visitor()):
+            name, content = run.save(str(values.get("kind")))
         return {"path": save_bytes_to_cache(content, name, get_upload_folder()), "name": name}
 
     def _room(self, values: Values) -> Values:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+import time
+from contextlib import closing, suppress
 from typing import Any
 
 from PIL import Image, ImageOps
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.image_files import open_picture
-from ui.jobs import Job
+from ui.jobs import ENDED, Job
 from ui.place import Place
 
 SIZE = 1200, 630  # pixels, which such pictures usually have
 PAPER = "#141417"  # of the dark page
+PATIENCE = 10.0  # seconds: who shows a link waits no longer
 
 
 def preview(place: Place, part: str, values: dict[str, Any]) -> bytes | None:
@@ -23,7 +25,10 @@ def preview(place: Place, part: str, values: dict[str, Any]) -> bytes | None:
         run = place.request(part, values)
         if place.describe(run)["auto"]:
             job = Job(run, place.lab, "previews")  # all of them have the share of one visitor
-            if list(job.updates())[-1].state == "finished":
+            end = time.monotonic() + PATIENCE
+            with closing(job.updates()) as updates:
+                last = next(one for one in updates if one.state in ENDED or time.monotonic() > end)
+            if last.state == "finished":
                 return _framed(run.save("png", job.about)[1])
     return None
 
