@@ -415,6 +415,16 @@ def test_two_visitors_share_what_the_machine_can_bear(room):
     wait_for(lambda: not folder.exists())
 
 
+def test_a_visitor_whom_a_crowd_has_pushed_out_trains_nothing(room):
+    """Nobody would count, pause or end it."""
+    visit = room.visit(ME)
+    for i in range(visits.VISITS):
+        room.visit(f"{i:016x}")
+    with pytest.raises(ValueError, match="too many visitors"):
+        room.start(visit, Recipe())
+    assert visit.training is None
+
+
 def test_calls_at_once_of_one_visitor_are_one_trainer_at_a_time(place, room, monkeypatch):
     start_process, made = subprocess.Popen, []
 

@@ -255,6 +255,8 @@ class Visits:
             self.look_after()
 
     def _check_room(self, visit: Visit) -> None:
+        if self._visits.get(visit.token) is not visit:  # its training would be nobody's, and never end
+            raise ValueError("There are too many visitors now: try again in a moment")
         others = [v for v in self._visits.values() if v is not visit and v.training and v.training.computes]
         self._limits.check_trainings([other.left() for other in others])
 
