@@ -9,7 +9,7 @@ from training import assert_same, make_folder, process_restored, weights  # noqa
 
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
-from train.autoencoder.start import parse_autoencoder
+from train.autoencoder.start import autoencoder, parse_autoencoder
 from train.autoencoder.trainer import AutoencoderTrainer
 from train.fit.state import load_latest
 
@@ -60,6 +60,15 @@ def test_sizes_that_latents_cannot_have_are_refused(config):
     for changes in ({"image_size": 20}, {"crop": 12}, {"crop": 24}):
         with pytest.raises(TrainError, match="multiples of 8"):
             AutoencoderTrainer(replace(config, **changes))
+
+
+def test_a_model_that_is_not_its_own_is_not_replaced(config, tmp_path):
+    model = tmp_path / "run" / "model"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text('{"_class_name": "UNet2DModel"}')
+    words = ["--data", config.data, "--out", config.out, "--image-size", "16", "--crop", "8", "--steps", "1"]
+    with pytest.raises(TrainError, match="holds a model, which this run would replace"):
+        autoencoder([*words, "--device", "cpu", "--no-flip"])
 
 
 def test_the_command_reads_its_flags_and_resumes(config, tmp_path):

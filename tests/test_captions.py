@@ -1,6 +1,7 @@
 """`train fit` on captions, in latents: from a folder of pictures with words to a pipeline that draws them."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -145,6 +146,21 @@ def test_latents_are_computed_once_and_again_for_other_weights(config, decoder, 
     other.save_pretrained(tmp_path / "other")
     again = Trainer(replace(config, decoder=str(tmp_path / "other")))
     assert not torch.equal(again.images.latents, first.images.latents)
+    fit(replace(config, steps=1))  # in the same folder, with the first weights
+    kept = path.read_bytes()
+    with pytest.raises(TrainError, match=r"--decoder is not what this run was started with: .* other weights"):
+        Trainer(replace(config, decoder=str(tmp_path / "other")))
+    assert path.read_bytes() == kept
+
+
+def test_a_run_does_not_go_on_with_other_captions(config, pictures, tmp_path):
+    data = shutil.copytree(pictures, tmp_path / "data")
+    fit(replace(config, data=str(data), steps=1))
+    state = load_latest(tmp_path / "run" / "checkpoints")[0]
+    lines = (data / "metadata.jsonl").read_text()
+    (data / "metadata.jsonl").write_text(lines.replace("red square", "red circle"))
+    with pytest.raises(TrainError, match="the images have other captions"):
+        Trainer(replace(config, data=str(data)), state)
 
 
 def test_latents_without_words_become_an_ldm(config, tmp_path):

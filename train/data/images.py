@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -149,13 +150,14 @@ class Images:
 
     @cached_property
     def digests(self) -> dict[str, str | None]:
-        """SHA-256 that identify the images: of "files" (names or sizes), and "pixels" and "labels" or None."""
+        """SHA-256 that identify the images: of "files" (names or sizes), "pixels", "labels" and "captions" or None."""
         files = hashlib.sha256()
         for i in self.index.tolist():
             files.update(self._source.mark(i).encode("utf-8", "surrogateescape") + b"\n")
         tensors = {"pixels": self.pixels, "labels": self.labels}
         of = {name: None if x is None else hashlib.sha256(x.numpy().data).hexdigest() for name, x in tensors.items()}
-        return {"files": files.hexdigest(), **of}
+        captions = None if self.captions is None else hashlib.sha256(json.dumps(self.captions).encode()).hexdigest()
+        return {"files": files.hexdigest(), "captions": captions, **of}
 
     def _decode(self, count: int, quiet: bool) -> None:
         pixels = np.empty((count, self._size, self._size, self.channels), np.uint8)

@@ -30,8 +30,9 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
                 "left out when images are kept in memory, and counted when they are read from disk."
             )
         raise TrainError(f"--data is not what this run was started with: {changed}.")
-    if _differs("labels", before, now):
-        raise TrainError("--data is not what this run was started with: the images have other labels.")
+    for told in ("labels", "captions"):
+        if _differs(told, before, now):
+            raise TrainError(f"--data is not what this run was started with: the images have other {told}.")
     decisive = "files" if None in (before.get("pixels"), now["pixels"]) else "pixels"
     if not _differs(decisive, before, now):
         return

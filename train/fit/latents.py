@@ -22,6 +22,7 @@ from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.command_line import user_path
 from train.data.images import Images
+from train.fit.state import find_checkpoints
 
 LATENTS = "latents.safetensors"
 
@@ -41,24 +42,31 @@ def open_decoder(folder: str, device: torch.device) -> LatentDecoder:
 
 
 def encoded(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> Tensor:
-    """The latents of all images, float32 (N, C, H, W): those in OUT if they are of these images and weights."""
+    """The latents of all images, float32 (N, C, H, W): those in OUT if they are of these images and weights.
+
+    Raises TrainError where OUT has a run that was started with other weights.
+    """
     if images.pixels is None:
         raise TrainError("--decoder needs the images in memory: raise --memory.")
     weights = hashlib.sha256()
     for name, value in decoder.autoencoder.state_dict().items():
         weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    made_of = json.dumps({"images": images.digests["pixels"], "autoencoder": weights.hexdigest()})
+    made_of = {"images": images.digests["pixels"], "autoencoder": weights.hexdigest()}
     path = out / LATENTS
     try:
         kept = load_file(path)
-        if bytes(kept["made_of"].tolist()).decode() == made_of:
+        before = json.loads(bytes(kept["made_of"].tolist()))
+        if before == made_of:
             return kept["latents"]
-    except (OSError, SafetensorError, KeyError, ValueError):
-        pass  # not there yet, or of others
+        is_other = before["autoencoder"] != made_of["autoencoder"]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        is_other = False  # not there yet, or damaged
+    if is_other and find_checkpoints(out / "checkpoints"):
+        raise TrainError("--decoder is not what this run was started with: the autoencoder has other weights.")
     parts = tqdm(images.pixels.split(64), "encoding images", unit="×64", leave=False, disable=quiet)
     latents = torch.cat([decoder.encode(from_uint8(part)) for part in parts]).contiguous()
     if not quiet:
-        label = torch.tensor(list(made_of.encode()), dtype=torch.uint8)
+        label = torch.tensor(list(json.dumps(made_of).encode()), dtype=torch.uint8)
         out.mkdir(parents=True, exist_ok=True)
         with files.replacing(path) as file:
             file.write(save({"latents": latents, "made_of": label}))

@@ -51,6 +51,7 @@ def run(
     if HELP & set(arguments):
         parse(arguments)  # shows it and leaves
     # Imported here: torch and accelerate take seconds, and --help does without them.
+    from train.fit.export import check_new
     from train.fit.state import find_checkpoints
     from train.lock import locked
 
@@ -58,6 +59,8 @@ def run(
         config, state = parse(arguments)
         if state is None and find_checkpoints(out / "checkpoints"):
             raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
+        if state is None:
+            check_new(out, config)
         with enough_memory(ADVICE):
             trainer = make(config, state)
             try:
@@ -73,11 +76,8 @@ def run(
 
 
 def _trainer(config: Config, state: dict[str, Any] | None) -> Trainer:
-    from train.fit.export import check_new
     from train.fit.trainer import Trainer
 
-    if state is None:
-        check_new(user_path(config.out), config)
     return Trainer(config, state)
 
 
