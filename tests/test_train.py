@@ -421,12 +421,12 @@ def test_a_run_leaves_a_model_that_loads_with_its_card_curves_and_grids(folder, 
 
 
 def test_the_card_shows_samples_of_its_own_weights(folder, tmp_path):
-    config = tiny(folder, tmp_path / "run", sample_every=2, steps=4)
+    config = tiny(folder, tmp_path / "run", sample_every=1, steps=2)
     fit(config)
     shown = (tmp_path / "run" / "model" / "samples.png").read_bytes()
-    assert shown == (tmp_path / "run" / "samples" / "step-000000004-ema.png").read_bytes()
+    assert shown == (tmp_path / "run" / "samples" / "step-000000002-ema.png").read_bytes()
     state, _ = load_latest(tmp_path / "run" / "checkpoints")
-    fit(replace(config, steps=5, sample_every=0), state)
+    fit(replace(config, steps=3, sample_every=0), state)
     assert not (tmp_path / "run" / "model" / "samples.png").exists()
 
 
@@ -462,7 +462,7 @@ def test_a_step_that_overflowed_is_left_out_of_the_mean_norm():
     assert window.mean_norm() == 2 and window.bad_step == -1
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("channels", [1, 4])
 def test_any_number_of_channels_trains_samples_and_runs_in_diffusers(folder, tmp_path, channels):
     """28 pixels have a level of odd size."""
     from diffusers import DDPMPipeline
