@@ -326,7 +326,7 @@ def data(tmp_path_factory):
 
 
 def words(teacher, data, out, **changes):
-    run = {"batch": 4, "steps": 4, "checkpoint_every": 2, "threads": 1, "device": "cpu", "log_every": 2, **changes}
+    run = {"batch": 4, "steps": 4, "checkpoint_every": 4, "threads": 1, "device": "cpu", "log_every": 2, **changes}
     options = [word for name, value in run.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     return ["distill", str(teacher), "--data", str(data), "--out", str(out), *options]
 

@@ -109,6 +109,7 @@ TRAINER = ("train.fit", "train.data", "train.distill", "train.command_line")
 TRAINING = ("ui.places.training", "ui.training")
 SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
 SERVER = ("gradio", "fastapi", "starlette", "ui.server", "ui.web", "ui.gate", "ui.listeners")
+SAMPLING = ("ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
 RUNS = ("ui.jobs", "ui.turns", "ui.counts", "ui.pace", "ui.limits", "ui.lent")
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
@@ -144,16 +145,7 @@ FORBIDDEN = {
     ),
     "a place knows no server": lambda found: under(found.importer, "ui.places") and under(found.imported, *SERVER),
     "a job knows no place, no sampler and no server": lambda found: (
-        found.importer in RUNS
-        and under(
-            found.imported,
-            "ui.places",
-            "ui.run_settings",
-            "ddpm_core.samplers",
-            "ddpm_core.runs",
-            "ddpm_core.process",
-            *SERVER,
-        )
+        found.importer in RUNS and under(found.imported, "ui.places", "ui.run_settings", *SAMPLING, *SERVER)
     ),
     "what places share knows none of them": lambda found: (
         under(found.importer, "ui")
