@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-gc.disable()  # until everything is imported: see pytest_collection_finish
 pytest_plugins = ("browser",)  # its fixtures
 
 # Files that take longest, the longest first: one that began last would be waited for alone.
@@ -39,6 +38,7 @@ def pytest_configure(config):
 def pytest_sessionstart(session):
     if session.config.pluginmanager.hasplugin("dsession"):
         return  # the process that hands the tests out, which all workers wait for: it needs none of these libraries
+    gc.disable()  # until everything is imported: see pytest_collection_finish
     import torch
     from hypothesis import settings
 

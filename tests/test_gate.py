@@ -5,7 +5,6 @@ import errno
 import json
 import logging
 import os
-import stat
 import subprocess
 import sys
 import time
@@ -245,11 +244,6 @@ def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
     folder, mode, other = said.stdout.split()
     assert Path(folder).parent == Path(other).parent == tmp_path and mode == "700", said.stderr
     assert list(tmp_path.iterdir()) == []  # nor what a killed process left
-
-
-def test_the_tests_own_folder_is_private():
-    folder = Path(os.environ["GRADIO_TEMP_DIR"])
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp_path):

@@ -302,21 +302,6 @@ def test_there_need_not_be_some_for_each_sampler(checkpoint):
     assert load(checkpoint, engine="torch").optimised == {"ddim": STEPS["ddim"], "unipc": STEPS["unipc"]}
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_a_copy_of_the_weights_keeps_them(half, checkpoint, tmp_path):
-    path = optimised_file.write(load(checkpoint, engine="torch"), FOUND, engine="torch")
-    model = load(checkpoint, engine="torch", precision="fp32")
-    save(model, tmp_path / "copy", half=half)
-    assert load(tmp_path / "copy", engine="torch").optimised == STEPS
-    before, after = (json.loads((folder / path.name).read_text()) for folder in (checkpoint, tmp_path / "copy"))
-    assert all(after[name] == value for name, value in before.items() if name != "weights_sha256")
-    assert ("weights" in after) == half
-
-    model.source, model.optimised = None, {name: {2: (8, 2)} for name in STEPS}  # given by hand
-    save(model, tmp_path / "copy")
-    assert load(tmp_path / "copy", engine="torch").optimised == model.optimised
-
-
 def test_what_was_searched_on_this_machine_changes_no_picture_that_did_not_ask_for_it(
     checkpoint, tmp_path, monkeypatch
 ):
