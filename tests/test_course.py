@@ -16,6 +16,7 @@ import ddpm_core
 from course import check, grade
 from course.check.exercise import NOT_FILLED_IN, OUTSIDE
 
+SLERP = "(torch.sin((1 - weight) * angle) * a + torch.sin(weight * angle) * b) / torch.sin(angle)"
 # The mistakes as students write them: the solution with one text replaced, and words of the sentence that they get.
 MISTAKES = {
     "alpha_bar": [
@@ -237,19 +238,11 @@ MISTAKES = {
         ("eps_none + w * (eps_class - eps_none)", "eps_class", "w does nothing"),
     ],
     "interpolate": [
-        (
-            "(torch.sin((1 - weight) * angle) * a + torch.sin(weight * angle) * b) / torch.sin(angle)",
-            "(1 - weight) * a + weight * b",
-            "a straight line",
-        ),
+        (SLERP, "(1 - weight) * a + weight * b", "a straight line"),
         ("(1 - weight) * angle) * a + torch.sin(weight", "weight * angle) * a + torch.sin((1 - weight)", "ends"),
         (" / torch.sin(angle)", "", "sine of the whole angle"),
         ("torch.acos((a * b).sum() / (a.norm() * b.norm()))", "torch.tensor(torch.pi / 2)", "right angle"),
-        (
-            "(torch.sin((1 - weight) * angle) * a + torch.sin(weight * angle) * b) / torch.sin(angle)",
-            "(1 - weight) ** 0.5 * a + weight**0.5 * b",
-            "keeps the variance",
-        ),
+        (SLERP, "(1 - weight) ** 0.5 * a + weight**0.5 * b", "keeps the variance"),
         ("torch.acos", "", "torch.acos is missing"),
     ],
     "gaussian_kl": [
