@@ -276,7 +276,7 @@ def test_without_a_compiler_it_is_one_sentence(monkeypatch, tmp_path, forgotten,
     monkeypatch.setenv("CXX", command)
     with pytest.raises(TrainError, match=rf"--fused needs a C\+\+ compiler: .*{why}") as error:
         fuse(make_network(replace(PRESETS["cifar10-tiny"], widths=(8, 16), norm_groups=8, attention=()), 0))
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and not fused.is_available()
 
 
 def test_it_is_compiled_once_and_not_held_up_by_a_compilation_that_was_killed(monkeypatch, tmp_path, forgotten):
@@ -295,17 +295,16 @@ def test_it_is_compiled_once_and_not_held_up_by_a_compilation_that_was_killed(mo
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         in_a_new_process()
-    assert not fused.is_compiled()
     for _ in range(2):
         in_a_new_process()
-    assert seen == [[], []] and fused.is_compiled()
+    assert seen == [[], []]
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "other"))
     (kept,) = (tmp_path / "fused").iterdir()
     damaged = tmp_path / "other" / "fused" / kept.name / "fused.so"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"cut off")
     in_a_new_process()
-    assert seen == [[], [], []] and fused.is_compiled()
+    assert seen == [[], [], []]
 
 
 def in_a_new_process():

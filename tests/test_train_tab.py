@@ -30,7 +30,6 @@ from ui import examples
 from ui.export import scripts
 from ui.limits import Refused, ServerLimits
 from ui.models import Models
-from ui.places import training
 from ui.places.sampling import Settings
 from ui.places.training import TrainingPlace
 from ui.training import choices, process, visits
@@ -41,15 +40,6 @@ from ui.training.visits import Visit, Visits
 
 STUB = Path(__file__).with_name("stub_trainer.py")
 ME, YOU = "a" * 32, "b" * 32
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compilations():
-    """What is compiled in the background, by nobody here: it would take both cores half a minute."""
-    asked = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_compile", lambda: asked.append(True))
-        yield asked
 
 
 @pytest.fixture(scope="session")
@@ -522,14 +512,6 @@ def test_the_page_is_answered_whatever_it_asks(place):
     huge = {name: answer[name] for name in ("number", "version")} | {"points": 10**400, "grids": -(10**400)}
     assert look({"visitor": ME, **huge})["from"] == [0, 0]
     json.dumps(again, allow_nan=False)
-
-
-def test_the_fast_code_is_compiled_once_by_who_looks_first(place, compilations):
-    compilations.clear()
-    for visitor in (ME, YOU, ME):
-        place.questions["look"]({"visitor": visitor})
-    wait_for(lambda: compilations)
-    assert len(compilations) == 1
 
 
 def test_a_run_of_another_terminal_is_followed_and_used(place, tmp_path, small_model):

@@ -195,21 +195,16 @@ def _call(name: str, *arguments: Any) -> None:
     _library()[name](*converted)
 
 
-def is_compiled() -> bool:
-    """Whether `fuse` finds its compiled code, and needs no compiler."""
-    with suppress(OSError):
-        return bool(ctypes.CDLL(str(_place()[1] / _LIBRARY)))
-    return False
-
-
-def compiler() -> list[str]:
-    """The command of a C++ compiler: $CXX, or the first that is found; [] where there is none."""
-    given = shlex.split(os.environ.get("CXX", ""))
-    return given or next(([name] for name in ("c++", "g++", "clang++") if shutil.which(name)), [])
+def is_available() -> bool:
+    """Whether `fuse` can be used here. The first time on a machine, its code is compiled, which takes some seconds."""
+    try:
+        return bool(_library())
+    except TrainError:
+        return False
 
 
 def _place() -> tuple[list[str], Path]:
-    """What compiles the source, and the folder for what it makes of it for this kind of machine."""
+    """The words that compile the source, and the folder for what they make of it for this kind of machine."""
     vectors = _VECTORS.get(torch.backends.cpu.get_cpu_capability(), [])
     openmp = ["-fopenmp"] if sys.platform == "linux" else []
     fast = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
@@ -223,22 +218,21 @@ def _place() -> tuple[list[str], Path]:
 def _library() -> ctypes.CDLL:
     """The compiled code, made once for each version of it and each kind of machine."""
     words, kept = _place()
-    with suppress(OSError):
-        return ctypes.CDLL(str(kept / _LIBRARY))
-    shutil.rmtree(kept, ignore_errors=True)  # damaged
+    if kept.exists():
+        with suppress(OSError):
+            return ctypes.CDLL(str(kept / _LIBRARY))
+        shutil.rmtree(kept, ignore_errors=True)  # damaged
     try:
         with (
             announced("Compiling the fused normalisation (once)", lambda text: print(text, file=sys.stderr)),
             files.new_folder(kept) as folder,
         ):
-            command = [*(compiler() or ["c++"]), *words, "-o", str(folder / _LIBRARY)]
+            found = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
+            compiler = shlex.split(os.environ.get("CXX", "")) or [*found, "c++"][:1]
+            command = [*compiler, *words, "-o", str(folder / _LIBRARY)]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
             if done.returncode:
                 raise OSError(done.stderr.strip() or f"{command[0]} has failed")
         return ctypes.CDLL(str(kept / _LIBRARY))
     except OSError as error:  # no compiler, or unknown flags
         raise TrainError(f"--fused needs a C++ compiler: {first_line(error)}") from error
-
-
-if __name__ == "__main__":  # compiles, so that later runs need not wait for it
-    _library()

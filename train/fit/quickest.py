@@ -9,7 +9,7 @@ import torch
 
 from ddpm_core.engines.choose import choose_device, torch_precision
 from train.fit.config import Config
-from train.fit.fused import is_compiled
+from train.fit.fused import is_available
 
 Kind = TypeVar("Kind", bound=Config)
 
@@ -26,7 +26,7 @@ def quickest_flags(device: str) -> list[str]:
         return []
     words = ["--device", "cpu", "--threads", str(max(1, min(THREADS, torch.get_num_threads())))]
     words += ["--precision", torch_precision("auto", chosen), "--channels-last"]
-    return [*words, "--fused"] if is_compiled() else words
+    return [*words, "--fused"] if is_available() else words
 
 
 def on_device(config: Kind, device: torch.device) -> Kind:

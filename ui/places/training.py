@@ -6,17 +6,12 @@ following a run of another terminal is the same. Each question has {visitor: the
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ui.lab import Lab
 from ui.place import Place, Values
 from ui.training.choices import Recipe
-from ui.training.process import ROOT
 from ui.training.visits import Visit, Visits
 
 
@@ -26,7 +21,6 @@ class TrainingPlace(Place):
     def __init__(self, lab: Lab):
         super().__init__(lab)
         self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw, limits=lab.limits)
-        self._compiling = threading.Thread(target=_compile, daemon=True, name="compile")
         questions = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
         self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
 
@@ -52,8 +46,6 @@ class TrainingPlace(Place):
 
     def _look(self, values: Values, visit: Visit) -> Values:
         """{number, version, points, grids: what the page has} -> the state, and what is new."""
-        with suppress(RuntimeError):  # it has begun
-            self._compiling.start()
         answer, run = visit.describe(), visit.run
         same = values.get("number") == visit.number
         known = [values.get(name) if same else None for name in ("version", "points", "grids")]
@@ -89,13 +81,3 @@ class TrainingPlace(Place):
         from train.fit.quickest import quickest_flags  # here for the start time: see ui/__init__.py
 
         return quickest_flags(self.lab.models.device)
-
-
-def _compile() -> None:
-    """Compile the trainer's fast code, once for a machine, if there is a compiler."""
-    from train.fit import fused  # here for the start time: see ui/__init__.py
-
-    if fused.is_compiled() or not fused.compiler():
-        return
-    quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    subprocess.run([sys.executable, "-m", "train.fit.fused"], cwd=ROOT, check=False, **quiet)
