@@ -532,6 +532,9 @@ def test_on_a_wall_the_pictures_take_the_room(page, url, part):
         for box in boxes:
             assert box["height"] >= min(0.7 * height, 0.47 * width), (width, height)
             assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] + box["height"] <= height
+        for _ in range(6):  # Tab does not go to what lies behind
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.matches('body, .projector *')")
         page.keyboard.press("Escape")
         page.wait_for_selector(".ddpm-player:not(.projector)")
 
@@ -559,7 +562,7 @@ def test_the_first_page_is_light(url):
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):
     phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
     opened(phone, url)
-    assert not phone.is_visible(".part-watch [data-name=steps]")
+    assert not phone.is_visible(".part-watch [data-name=steps]") and phone.is_visible("#tagline")
     phone.tap(".part-watch .summary")
     choose(phone, steps=2)
     phone.tap(".part-watch .run")

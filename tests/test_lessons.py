@@ -94,6 +94,26 @@ def url(torch_page):
         yield app.local_url
 
 
+# What a first-year student need not know, as pages have it.
+WORDS = (
+    *("ᾱ", "snr", "σ", "ε", "β", "β̃", "μ̃", "q(", "grey levels", "seed", "ddpm", "ddim", "unipc", "eq.", "fig."),
+    *("latent", "bits/dim", "rmse", "linspace", "l₀", "±", "score", "spread", "marginal", "u-net"),
+)
+
+
+def test_every_hard_word_of_a_part_is_explained_in_it(page, url):
+    page.goto(url)
+    for part in (part for place in PLACES for part in place.forms):
+        page.wait_for_function("window.lab")
+        page.evaluate("(part) => lab.open(part, null)", part)
+        page.locator(".part:visible .legend > summary").wait_for()
+        said = page.locator(".part:visible .stage").inner_text().lower()
+        page.locator(".part:visible .legend > summary").click()
+        assert page.locator(".part:visible .legend dl").is_visible()
+        explained = " ".join(page.locator(".part:visible .legend dt").all_inner_texts()).lower()
+        assert [word for word in WORDS if word in said and word not in explained] == [], part
+
+
 def test_the_course_from_its_first_to_its_last_click(page, url):
     def at(lesson, part):
         page.wait_for_function("(name) => document.querySelector('#course-bar').dataset.lesson === name", arg=lesson)

@@ -600,7 +600,7 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.wait_for_selector(".train[data-state=idle][data-example=true]:not([data-at='0'])")  # it plays
     assert page.get_by_text("Example", exact=True).is_visible()
     assert page.get_by_label(".008").is_checked()
-    page.get_by_label("ε, the noise").check()
+    page.get_by_label("the noise, ε").check()
     assert "As in the paper" in page.inner_text(".train .choices")
     page.click(".train .start")
     page.wait_for_selector(".train[data-state=running][data-example=false]:not([data-grids='0'])")

@@ -37,14 +37,27 @@ CHECKPOINT = Reference("checkpoint", "Model")
 SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=formats.SAMPLER, more=True)
 STEPS = Whole(
     "Steps",
-    help="Network calls from pure noise to the picture",
+    help="Each step asks the network once",
     low=1,
     high=1_000_000,
     allowed="1 to the model's T (1000 for most)",
     presets=(10, 50, 1000),
     slider=True,
 )
-SPACING = Choice("spacing", help="Which times t the steps visit", names=(AUTO, *SPACINGS), more=True)
+SPACING = Choice(
+    "spacing",
+    help="Which times t the steps visit",
+    names=(AUTO, *SPACINGS),
+    sentences={
+        AUTO: "Whichever suits the sampler",
+        "linspace": "Evenly spaced, from T down to 1",
+        "leading": "Evenly spaced, down to 1; begins a little below T",
+        "trailing": "Evenly spaced, from T; ends a little above 1",
+        "quadratic": "The closer together, the less noise is left",
+        "optimised": "Found by a search for this model and sampler",
+    },
+    more=True,
+)
 VARIANCE = Choice(
     "variance",
     "Noise of each step",
@@ -57,7 +70,7 @@ LABEL = ClassName("class", help="What to draw; any: the model chooses")
 PROMPT = Prompt("The prompt", help="What to draw, in words", placeholder="a red apple")
 GUIDANCE = Number(
     "Guidance",
-    help="ε = ε_∅ + w (ε_c − ε_∅): 1 is none. Needs a class or words",
+    help="How closely the picture follows the class or the words, w: 1 is as learned, more is closer",
     more=True,
     low=0,
     high=10,
@@ -74,7 +87,7 @@ class Settings(Request):
     prompt: str = declare(PROMPT, "")
     steps: int = declare(STEPS, 50)
     variance: Variance = declare(VARIANCE, "beta_tilde")
-    seed: int = declare(Seed("The seed", help="Fixes all the noise"), defaults.SEED)
+    seed: int = declare(Seed("The seed", help="The same seed gives the same noise"), defaults.SEED)
     label: str = declare(LABEL, ANY)
     sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times
@@ -86,11 +99,11 @@ class Settings(Request):
         Prompt("The negative prompt", "", "Words that guidance leads away from", True, "blurred"), ""
     )
     count: int = declare(
-        Whole("The number of images", "Pictures", "Picture i has the seed + i", True, 1, 16, slider=True), 4
+        Whole("The number of images", "Pictures", "Each next one has the next seed", True, 1, 16, slider=True), 4
     )
     # None is the checkpoint's own
     clip: bool | None = declare(
-        Switch("Clip x̂_0", "Clip x̂₀", "Keeps the guessed picture in the range of pixels", True), None
+        Switch("Clip x̂_0", "Clip the guess, x̂₀", "Keeps the guessed picture in the range of pixels", True), None
     )
 
     @property

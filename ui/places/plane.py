@@ -25,7 +25,7 @@ from ui.jobs import Computation, Work
 from ui.lab import Lab
 from ui.pace import Kind, Pace
 from ui.place import Place, Values
-from ui.run_settings import AUTO
+from ui.run_settings import AUTO, SPACING
 
 if TYPE_CHECKING:
     from ddpm_core.plane import Mixture
@@ -85,7 +85,7 @@ SAMPLER = Choice(
     titles={name: formats.SAMPLER[name] for name in ("ddpm", "ddim", "dpm++", "unipc")},
 )
 STEPS = Whole("Steps", low=1, high=T, presets=(10, 50, T), slider=True)
-VARIANCE = Choice("variance", "Noise", names=("beta", "beta_tilde"), titles=formats.VARIANCE)
+VARIANCE = Choice("variance", "Noise", names=("beta", "beta_tilde"), titles=formats.VARIANCE_CHOICE)
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,11 @@ class Plane(Request):
     sampler_b: str = declare(_of_lane(SAMPLER, "B"), "ddpm")
     steps_b: int = declare(_of_lane(STEPS, "B"), 10)
     cloud: int = declare(Whole("The number of points", "Points", low=10, high=2000, more=True), 1000)
-    seed: int = declare(Seed("The seed", help="Fixes x_T and all the noise, for both", more=True), defaults.SEED)
+    seed: int = declare(Seed("The seed", help="The same seed gives the same noise, in both", more=True), defaults.SEED)
     width: float = declare(
         Number("The width", "Width of the data", "Around each of its centres", True, low=0.02, high=0.6), 0.06
     )
-    spacing: str = declare(
-        Choice("spacing", help="Which times t the steps visit", more=True, names=(AUTO, *FORMULAS)), AUTO
-    )
+    spacing: str = declare(replace(SPACING, names=(AUTO, *FORMULAS)), AUTO)
     training: int = declare(
         Whole("The steps of the training", "Training steps", "Of a trained ε", True, low=1, high=10_000), 3000
     )

@@ -32,11 +32,11 @@ BLUR = 2  # pixels of standard deviation
 TASKS = {"mask": "Erased", "downsample": "Small", "grey": "No colour", "blur": "Blurred"}
 METHODS = {"ddnm": "DDNM", "replacement": "Replacement", "repaint": "RePaint", "pigdm": "ΠGDM", "dps": "DPS"}
 MEANINGS = {
-    "ddnm": "Corrects each guess so that it fits what is left. Quick",
-    "replacement": "Puts what is left, noised to each step's level, into that step. The rest may not fit it",
-    "repaint": "Replacement that repeats each part of the chain ten times, so that the rest fits. Ten times as long",
-    "pigdm": "Follows the gradient of how well each guess fits. Slow on a CPU",
-    "dps": "As ΠGDM, with a simpler rule that fits less closely. Slow on a CPU",
+    "ddnm": "Corrects each guess so that it fits what is left: quick",
+    "replacement": "Puts what is left, noised to each step's level, into that step: the rest may not fit it",
+    "repaint": "Replacement that repeats each part of the chain ten times, so that the rest fits: ten times as long",
+    "pigdm": "Follows the gradient of how well each guess fits: slow on a CPU",
+    "dps": "As ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
 }
 GRADIENTS = ("pigdm", "dps")
 METHOD = Choice("method", names=tuple(METHODS), titles=METHODS, sentences=MEANINGS)

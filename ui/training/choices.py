@@ -45,13 +45,13 @@ OPTIONS: dict[str, dict[str, Option]] = {
     },
     "prediction": {
         "v": Option(
-            "v",
-            "A mix of noise and picture, √ᾱ ε − √(1−ᾱ) x₀, that is about equally hard to predict at every t.",
+            "a mix, v",
+            "Of noise and picture, √ᾱ ε − √(1−ᾱ) x₀, which is about equally hard to predict at every t.",
             ("--prediction", "v"),
             "v",
         ),
         "epsilon": Option(
-            "ε, the noise",
+            "the noise, ε",
             "As in the paper. At large t, a small error in ε is a large error in x̂₀.",
             ("--prediction", "epsilon"),
             "ε",
@@ -60,25 +60,25 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "objective": {
         "lognormal": Option(
             "Plain, t where shapes form",
-            "L_simple. log σₜ is drawn from a normal distribution (Karras et al. 2022).",
+            "The squared error, mostly at levels of noise where shapes are decided (Karras et al. 2022).",
             ("--loss", "simple", "--times", "lognormal"),
             "lognormal t",
         ),
         "uniform": Option(
             "Plain, every t alike",
-            "L_simple as in the paper (Eq. 14). At half of the t there is almost only noise.",
+            "The squared error, as in the paper (Eq. 14). At half of the t there is almost only noise.",
             ("--loss", "simple", "--times", "uniform"),
             "uniform t",
         ),
         "min_snr": Option(
             "Weighted, every t alike",
-            "L_simple, with the error of x₀ weighted by the signal-to-noise ratio up to 5 (Hang et al. 2023).",
+            "The squared error of x̂₀, weighted by the signal-to-noise ratio, up to 5 (Hang et al. 2023).",
             ("--loss", "simple", "--times", "uniform", "--min-snr", "5"),
             "min-SNR",
         ),
         "vlb": Option(
             "The bound, every t alike",
-            "L (Eq. 5), for the likelihood. Small t counts most, where details are; shapes come later.",
+            "The bound of the likelihood, L (Eq. 5). Small t count most, where details are; shapes come later.",
             ("--loss", "vlb", "--times", "uniform"),
             "bound",
         ),

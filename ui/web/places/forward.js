@@ -3,6 +3,7 @@
 import { key } from "../shared/chart.js";
 import { all, button, context2d, el, find, onFile } from "../shared/dom.js";
 import { Form } from "../shared/form.js";
+import { meanings } from "../shared/meanings.js";
 import { fraction } from "../shared/numbers.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
@@ -49,6 +50,7 @@ export async function mount(lab, part) {
     },
   });
   find(root, ".side").append(form.place("schedule"), form.place("seed"));
+  find(root, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
   find(root, ".equation").after(form.place("t"));
   const tables = unpackTables(await scene.ask("tables")); // the picture is on its way meanwhile
   const walk = new Walk(root, scene, render);

@@ -1,5 +1,6 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
 import { button, el, table } from "../shared/dom.js";
+import { meanings, WAYS } from "../shared/meanings.js";
 import { Panel } from "../shared/panel.js";
 
 /** @import { Lab, Part } from "../app.js" */
@@ -62,6 +63,6 @@ export function mount(lab, part) {
     box.replaceChildren(table("", ["", ...steps.map((n) => `${n} steps`)], rows));
   }
 
-  panel.stage.append(lead, box);
+  panel.stage.append(lead, meanings(...WAYS), box);
   return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0));
 }

@@ -1,5 +1,6 @@
 // What a picture costs in bits, measured live.
 import { el, find } from "../shared/dom.js";
+import { meanings } from "../shared/meanings.js";
 import { Panel } from "../shared/panel.js";
 import { Source } from "../shared/source.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
@@ -31,6 +32,8 @@ const STAGE = `
 export function mount(lab, part) {
   const body = el("div", { class: "likelihood" });
   body.innerHTML = STAGE;
+  const words = /** @type {const} */ (["bits/dim", "rate", "RMSE", "L₀, L_T", "linspace", "±"]);
+  find(body, "p").after(meanings(...words, "βₜ", "β̃ₜ", "analytic"));
   /** @type {Plan | null} */
   let plan = null;
   /** @type {Bits | null} */

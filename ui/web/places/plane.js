@@ -1,6 +1,7 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
 import { swatch } from "../shared/chart.js";
-import { el } from "../shared/dom.js";
+import { el, find } from "../shared/dom.js";
+import { meanings, WAYS } from "../shared/meanings.js";
 import { Panel } from "../shared/panel.js";
 import { Board, fromText } from "./plane/board.js";
 import { LANES } from "./plane/charts.js";
@@ -46,6 +47,7 @@ export function mount(lab, part) {
   const given = lab.given.initial.plane;
   const body = el("div", { class: "plane" });
   body.innerHTML = STAGE;
+  find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
   const draw = el("div", { class: "draw" });
   draw.innerHTML = DRAW;
   const shape = () => panel.form.value("shape");

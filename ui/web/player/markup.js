@@ -38,10 +38,6 @@ export const MARKUP = `
   <div class="readouts"></div>
   <p class="sentence"></p>
   <p class="caption" hidden></p>
-  <details class="legend">
-    <summary>What do these mean?</summary>
-    <dl></dl>
-  </details>
 </div>
 
 <div class="batch" role="radiogroup" aria-label="Image shown, by seed" hidden></div>

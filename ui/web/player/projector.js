@@ -1,5 +1,5 @@
 // The projector view: the player over the whole page, as large as it goes. What is not a picture comes with a key.
-import { find } from "../shared/dom.js";
+import { all, find } from "../shared/dom.js";
 
 /** @import { Client } from "../shared/client.js" */
 
@@ -25,6 +25,9 @@ export class Projector {
     this.root.classList.toggle("projector", on);
     this.button.setAttribute("aria-pressed", String(on));
     document.documentElement.classList.toggle("projecting", on);
+    // What lies behind is no stop of Tab.
+    for (let at = this.root; at !== document.body && at.parentElement; at = at.parentElement)
+      for (const other of all(at.parentElement, ":scope > :not(#said)")) if (other !== at) other.inert = on;
     if (on) this.root.focus();
   }
 

@@ -2,9 +2,10 @@
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/chart.js";
 import { button, context2d, el, find } from "../shared/dom.js";
+import { meanings, WAYS } from "../shared/meanings.js";
 import { RunChart } from "./chart.js";
 import { noise } from "./pixels.js";
-import { DECODED, ending, LEGEND, readouts, sentence } from "./words.js";
+import { DECODED, ending, readouts, sentence } from "./words.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
 /** @import { Transport } from "../shared/transport.js" */
@@ -41,8 +42,7 @@ export class Screen {
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
     this.#find(".chart").append(this.chart.node);
-    for (const [name, text] of Object.entries(LEGEND))
-      this.#find(".legend dl").append(el("dt", null, name), el("dd", null, text));
+    this.#find(".facts").append(meanings("step", "ᾱ", "SNR", "σ", "grain", ...WAYS));
     this.#buildLanes([""], EMPTY);
   }
 

@@ -1,18 +1,8 @@
 // The player's words for a step.
+import { MEANINGS } from "../shared/meanings.js";
 import { fraction, number } from "../shared/numbers.js";
 
 /** @import { Step } from "./recording.js" */
-
-/** What each readout means. */
-export const LEGEND = {
-  xₜ: "the picture as it is now: what the next step starts from",
-  "x̂₀": "the finished picture as the network guesses it from xₜ (Eq. 15)",
-  step: "which reverse step made this picture, of how many",
-  t: "the step's noise levels, before → after: T is pure noise, 0 the finished picture",
-  ᾱ: "share of the picture's variance still in xₜ: xₜ = √ᾱ·x₀ + √(1 − ᾱ)·ε (Eq. 4)",
-  SNR: "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise are equally strong",
-  σ: "standard deviation of the fresh noise this step adds; σ · 127.5 in grey levels of 0…255",
-};
 
 /**
  * What is said of one step: [text, explanation] each.
@@ -26,14 +16,14 @@ export const LEGEND = {
 export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
   /** @type {[string, string][]} */
   const items = [
-    [`step ${k + 1}/${n}`, LEGEND.step],
-    [`t ${t}→${s}`, LEGEND.t],
-    [`ᾱ ${fraction(alphaBar)}`, LEGEND.ᾱ],
-    [`SNR ${number(alphaBar / (1 - alphaBar))}`, LEGEND.SNR],
+    [`step ${k + 1}/${n}`, MEANINGS.step],
+    [`t ${t}→${s}`, MEANINGS.t],
+    [`ᾱ ${fraction(alphaBar)}`, MEANINGS.ᾱ],
+    [`SNR ${number(alphaBar / (1 - alphaBar))}`, MEANINGS.SNR],
   ];
-  if (sigma === 0) items.push(["σ 0: no noise added", LEGEND.σ]);
+  if (sigma === 0) items.push(["σ 0: no noise added", MEANINGS.σ]);
   else if (sigma !== null)
-    items.push([`σ ${number(sigma)}${pixels ? ` (${number(sigma * 127.5)} grey levels)` : ""}`, LEGEND.σ]);
+    items.push([`σ ${number(sigma)}${pixels ? ` (${number(sigma * 127.5)} grey levels)` : ""}`, MEANINGS.σ]);
   return items;
 }
 

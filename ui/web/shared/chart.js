@@ -88,9 +88,9 @@ export class Chart {
   #axis = el("div", { class: "axis", "aria-hidden": "true" });
   #marks = el("div", null);
 
-  /** @param {string} [title] @param {string} [explanation] */
-  constructor(title = "", explanation = "") {
-    const caption = el("figcaption", { title: explanation }, el("span", null, title), this.#at);
+  /** @param {string} [title] */
+  constructor(title = "") {
+    const caption = el("figcaption", null, el("span", null, title), this.#at);
     caption.hidden = !title;
     this.node = el("figure", { class: "plot" }, caption, this.area, this.#axis);
   }

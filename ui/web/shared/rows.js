@@ -1,5 +1,6 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
 import { el, find } from "./dom.js";
+import { meanings } from "./meanings.js";
 import { soon } from "./motion.js";
 import { Scrubber } from "./transport.js";
 
@@ -59,6 +60,7 @@ export class Rows {
   constructor(name) {
     this.root = el("div", { class: `${name} chains` });
     this.root.innerHTML = MARKUP;
+    find(this.root, ".lead").after(meanings("latent", "y", "apart"));
     this.scrubber = new Scrubber(find(this.root, ".transport"), "Step of the chains", () => this.render());
   }
 
@@ -137,7 +139,6 @@ export class Rows {
     const title = this.plan?.titles[row];
     const what = kind === "map" ? `Where the pictures of ${title} differ` : `Latent x_t at ${title}`;
     const images = x.map((src, i) => el("img", { src, alt: `${what}${i ? ", second picture" : ""}` }));
-    if (kind === "map") images[0].title = "Brighter: they differ more there";
     this.root.querySelectorAll(".head")[row].prepend(...images);
   }
 
@@ -149,7 +150,6 @@ export class Rows {
     const apart = end.spread < 0.05 ? "all the same" : `${levels(end.spread)} grey levels apart`;
     const fits = (end.gap ?? 0) < 0.05 ? "all fit y" : `${levels(end.gap ?? 0)} from y`;
     small.textContent = end.gap === undefined ? apart : `${apart}; ${fits}`;
-    small.title = "Standard deviation of the pictures of this row, over all pixels";
   }
 
   render() {

@@ -1,4 +1,5 @@
 // The Forward tab's words.
+import { MEANINGS } from "../../shared/meanings.js";
 import { fixed, fraction, number } from "../../shared/numbers.js";
 
 /** @import { Comparison, Table } from "./server.js" */
@@ -15,12 +16,9 @@ export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
 export function readouts(table, t, T) {
   return [
     [`t ${t} of ${T}`, "how many small steps of noise have been added"],
-    [`β ${t ? number(table.beta[t]) : "0"}`, "variance that step t adds (Eq. 2)"],
-    [`ᾱ ${fraction(table.signal[t] ** 2)}`, "share of the picture's variance left: the product of all 1 − β so far"],
-    [
-      `SNR ${t ? number(snr(table, t)) : "∞"}`,
-      "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise are equally strong",
-    ],
+    [`β ${t ? number(table.beta[t]) : "0"}`, MEANINGS.βₜ],
+    [`ᾱ ${fraction(table.signal[t] ** 2)}`, MEANINGS.ᾱ],
+    [`SNR ${t ? number(snr(table, t)) : "∞"}`, MEANINGS.SNR],
     [
       `noise ${number(table.noise[t] * 127.5)} grey levels`,
       "standard deviation √(1 − ᾱ) of the noise in xₜ, on the scale 0 to 255",

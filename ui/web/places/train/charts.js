@@ -8,9 +8,9 @@ const thousands = (n) => (n >= 1000 ? `${Math.round(n / 1000)}k` : String(n));
 
 /** A chart that is drawn again with other curves. */
 export class Curves extends Chart {
-  /** @param {string} title @param {string} explanation @param {boolean} log */
-  constructor(title, explanation, log) {
-    super(title, explanation);
+  /** @param {string} title @param {boolean} log */
+  constructor(title, log) {
+    super(title);
     this.log = log;
   }
 

@@ -1,6 +1,7 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
 import { swatch } from "../../shared/chart.js";
 import { all, button, find } from "../../shared/dom.js";
+import { meanings } from "../../shared/meanings.js";
 import { number } from "../../shared/numbers.js";
 import { Status } from "../../shared/status.js";
 import { Scrubber } from "../../shared/transport.js";
@@ -14,12 +15,6 @@ import { facts, moment, sentence, status, whole } from "./words.js";
 const PLAY = 0.25; // seconds a picture, at least
 const WHOLE = 6; // of all pictures, at least
 const WIDE = 2; // samples at least so many times as wide as high take the whole width
-
-const ERROR = "Error of the guess x̂₀";
-const ERROR_SAYS =
-  "Root mean square of x̂₀ − x₀ with the moving average, on the same 64 noised pictures, in grey levels of 255. The same for every recipe, so runs can be compared.";
-const LOSS_SAYS =
-  "What the training makes smaller. Recipes with another prediction, weighting or choice of t have another loss: only earlier runs with the same one are shown.";
 
 export class View {
   live = true;
@@ -41,9 +36,11 @@ export class View {
       this.render();
     });
     find(root, ".stage").prepend(this.status.element);
-    this.errors = new Curves(ERROR, ERROR_SAYS, false);
-    this.losses = new Curves("Loss (log)", LOSS_SAYS, true);
+    this.errors = new Curves("Error of the guess x̂₀", false);
+    this.losses = new Curves("Loss (log)", true);
     find(root, ".plots").append(this.errors.node, this.losses.node);
+    const words = /** @type {const} */ (["U-Net", "weights", "moving average", "error of the guess", "loss", "SNR"]);
+    find(root, ".plots").after(meanings(...words));
     this.scrubber.slider.addEventListener("change", () => say(this.#where));
     find(root, ".live").addEventListener("click", () => this.follow());
     for (const chart of [this.errors, this.losses])

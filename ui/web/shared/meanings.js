@@ -1,0 +1,58 @@
+// What symbols and words mean, for whoever meets them here first: a line under what uses them opens it.
+import { el } from "./dom.js";
+
+export const MEANINGS = {
+  "x₀": "a clean picture: for each pixel and colour a number from −1, dark, to 1, bright",
+  xₜ: "the picture at time t, with noise in it: what the next step starts from. x_T is noise alone",
+  "x̂₀": "the finished picture as the network guesses it from xₜ (Eq. 15)",
+  y: "what is left of the picture",
+  seed: "a number that fixes all the noise: the same seed gives the same noise",
+  step: "which reverse step made this picture, of how many",
+  t: "time, the level of noise: T (1000 for most models) is pure noise, 0 the clean picture. a → b: before and after a step",
+  ε: "noise: a draw of the bell curve N(0, 1), with mean 0 and deviation 1, for each pixel and colour",
+  βₜ: "variance of the noise of one small step (Eq. 2). As the noise of a step back it is the most that makes sense",
+  β̃ₜ: "variance of the step back where x₀ is known (Eq. 7): the least that makes sense, 0 at the last step",
+  analytic: "the noise between βₜ and β̃ₜ that is best for this network, computed from how large its errors are",
+  ᾱ: "share of the picture's variance still in xₜ: xₜ = √ᾱ·x₀ + √(1 − ᾱ)·ε (Eq. 4)",
+  SNR: "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise are equally strong",
+  σ: "standard deviation of the fresh noise this step adds; σ · 127.5 in grey levels of 0…255",
+  μ̃ₜ: "the mean of the step back: where xₜ₋₁ is on average, if x₀ and xₜ are known",
+  "q( )": "how likely each value is when noise is added; q(a | b): if b is known",
+  "grey levels": "units of brightness: 0 is black, 255 white",
+  grain: "the noise that is left in the finished picture, measured in it",
+  apart: "how much the pictures of a row differ: the standard deviation over all of them and their pixels",
+  DDPM: "the paper's sampler: a step goes to the mean of what may come before xₜ, and adds fresh noise",
+  DDIM: "a sampler that adds no fresh noise (η = 0): one path leads from x_T to x₀, and fewer steps do",
+  "DPM++, UniPC": "like DDIM, but a step also looks at the guess before, so that still fewer steps do",
+  latent: "xₜ taken as a code of the picture, which the chain decodes",
+  "bits/dim": "bits for each colour of each pixel: 8 without any model, and the fewer the better it knows pictures",
+  "L₀, L_T": "what the last step costs, for the finest details; and what x_T costs, which is almost noise alone",
+  rate: "bits/dim that are sent until the receiver has xₜ",
+  RMSE: "root mean square error: how far a guess is from the picture, in grey levels",
+  linspace: "steps at evenly spaced times",
+  "±": "standard error: how far chance may have moved a mean of so few",
+  "exact ε": "the best possible guess of the noise, which a formula gives here; a trained ε is a small network's",
+  score: "∇ log q(xₜ): the direction in which the points become denser, longer where they do so faster",
+  spread: "how far the points lie from their mean: the sum of both variances, the trace of the covariance",
+  marginal: "how often each value of one of the two coordinates occurs",
+  "U-Net":
+    "the network: it makes the picture smaller and larger again in many layers, and says a number for each pixel",
+  weights: "the numbers of the network that training changes",
+  "moving average":
+    "of the weights over the last steps (EMA): single steps go too far here and there, their mean does not",
+  "error of the guess":
+    "root mean square of x̂₀ − x₀ with the moving average, on the same 64 noised pictures: the same for every recipe, so runs can be compared",
+  loss: "what the training makes smaller. Recipes with another prediction, weighting or choice of t have another one: only earlier runs with the same one are shown",
+  "Eq., Fig.": "of the paper that all this is from: Ho, Jain & Abbeel 2020",
+};
+
+/** Ways of making a step. */
+export const WAYS = /** @type {const} */ (["DDPM", "DDIM", "DPM++, UniPC", "βₜ", "β̃ₜ", "analytic"]);
+
+const EVERYWHERE = /** @type {const} */ (["t", "x₀", "xₜ", "x̂₀", "ε", "seed", "grey levels", "Eq., Fig."]);
+
+/** A line that opens: what these mean, and what stands everywhere. @param {...keyof typeof MEANINGS} names */
+export function meanings(...names) {
+  const rows = [...EVERYWHERE, ...names].flatMap((name) => [el("dt", null, name), el("dd", null, MEANINGS[name])]);
+  return el("details", { class: "legend" }, el("summary", null, "What do these mean?"), el("dl", null, ...rows));
+}
