@@ -534,7 +534,7 @@ def test_on_a_wall_the_pictures_take_the_room(page, url, part):
             assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] + box["height"] <= height
         for _ in range(6):  # Tab does not go to what lies behind
             page.keyboard.press("Tab")
-            assert page.evaluate("document.activeElement.matches('body, .projector *')")
+            assert page.evaluate("document.activeElement.matches('body, .projector, .projector *')")
         page.keyboard.press("Escape")
         page.wait_for_selector(".ddpm-player:not(.projector)")
 

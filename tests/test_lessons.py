@@ -130,7 +130,11 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
         assert page.get_by_text(lesson.answer).is_visible()
         if lesson is not course.LESSONS[-1]:
             page.get_by_label("Next lesson").click()
-    assert page.get_by_label("Next lesson").is_disabled()
+    page.get_by_role("button", name="Deeper").click()
+    page.wait_for_selector(".course:visible")
+    assert page.locator("#course-bar").is_hidden()
+    page.go_back()
+    at("two-steps", "compare")
 
     # Back and Forward go through the lessons, with their values.
     page.go_back()
@@ -140,8 +144,12 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     at("two-steps", "compare")
 
     # The button of a lesson runs it, and what it has set is in the link, which opens in a fresh profile.
+    page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#course-bar .do button").click()
     page.wait_for_selector(".part-compare[data-state=finished]")
+    pictures = page.locator(".part-compare .frame").first.bounding_box()
+    assert pictures["y"] >= 0 and pictures["y"] + pictures["height"] <= 700  # in sight, also below the bar of a phone
+    page.set_viewport_size({"width": 1280, "height": 720})
     link = page.url
     asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     assert asked["lesson"] == "two-steps" and asked["sampler_b"] == "consistency" and asked["label"] == "5"

@@ -36,17 +36,21 @@ export function draw(lab, bar, name) {
   bar.dataset.lesson = name;
   const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
     button({ class: "button", ...(title && { "aria-label": title }) }, act, text);
-  /** @param {number} by */
-  const move = (by) => {
-    const to = action(by < 0 ? "◂" : "▸", by < 0 ? "Previous lesson" : "Next lesson", () =>
-      begin(lab, lessons[at + by]),
-    );
-    to.disabled = !lessons[at + by];
-    return to;
-  };
-  const steps = el("nav", { "aria-label": "Lessons" }, move(-1), `${at + 1} of ${lessons.length}`, move(1));
-  const end = action("×", "End the course", () => lab.open(lab.part, null, { push: true, lesson: null }));
-  const doing = action(lesson.button, "", () => begin(lab, lesson, "now"));
+  const leave = (/** @type {string} */ part) => lab.open(part, null, { push: true, lesson: null });
+  const back = action("◂", "Previous lesson", () => begin(lab, lessons[at - 1]));
+  back.disabled = at === 0;
+  const next = lessons[at + 1];
+  const on = next
+    ? action("Next ▸", "Next lesson", () => begin(lab, next))
+    : action("Deeper ▸", "", () => leave("course"));
+  const steps = el("nav", { "aria-label": "Lessons" }, back, `${at + 1} of ${lessons.length}`, on);
+  const end = action("×", "End the course", () => leave(lab.part));
+  const doing = action(lesson.button, "", async () => {
+    await begin(lab, lesson, "now");
+    document
+      .querySelector(`.part:not([hidden]) :is(.transport, [data-name="t"])`)
+      ?.scrollIntoView({ block: "nearest" });
+  });
   doing.classList.add("primary");
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
   bar.replaceChildren(
