@@ -91,9 +91,9 @@ def test_computes_the_network_for_any_batch_and_size_and_keeps_the_dtype(name, c
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_an_image_alone_is_the_image_in_a_batch(name):
     wrapped = engine.wrap(small(), "cpu", "auto", name)
-    x, t_index = inputs(31)  # in chunks of 16, 8, 4, 2 and 1
+    x, t_index = inputs(15)  # in chunks of 8, 4, 2 and 1
     batch = wrapped(x, t_index)
-    for i in (0, 15, 16, 23, 24, 27, 28, 29, 30):  # at the ends of each
+    for i in (0, 7, 8, 11, 12, 13, 14):  # at the ends of each
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
@@ -117,8 +117,6 @@ def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_
         addition_embed_type="text",
         addition_embed_type_num_heads=2,
     ).eval()
-    one = torch.randn(1, 4, 6, 6), torch.tensor([7]), torch.randn(1, 77, 16)
-    assert relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*one), truth(network, *one)) < 1e-5
     wrapped = engine.wrap(network, "cpu")
     assert wrapped.description.startswith("OpenVINO")
     for tokens in (77, 5):
@@ -366,10 +364,6 @@ def test_weights_stay_exact_when_openvino_fails_after_all(failing, monkeypatch):
     assert all(after[name].dtype == torch.float32 and torch.equal(after[name], before[name]) for name in before)
 
 
-def truncate(path):
-    os.truncate(path, path.stat().st_size // 2)
-
-
 def flip_a_bit(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 1
@@ -386,8 +380,7 @@ def test_an_entry_that_is_damaged_or_another_networks_is_converted_again(monkeyp
     engine.wrap(network, "cpu", "fp32", "openvino")
     (entry,) = (tmp_path / "mine" / "openvino").iterdir()
     for file, damage in (
-        ("model.xml", flip_a_bit),
-        ("model.bin", truncate),
+        ("model.bin", flip_a_bit),
         ("model.xml", lambda path: shutil.copytree(other, path.parent, dirs_exist_ok=True)),
     ):
         damage(entry / file)
@@ -423,11 +416,11 @@ def test_networks_that_compute_otherwise_do_not_share_an_entry():
         def forward(self, x):
             return -super().forward(x)
 
-    plain, doubled, part, constant = (smallest(30, norm_eps=1e-6) for _ in range(4))
+    plain, doubled, part, constant = (smallest(30) for _ in range(4))
     doubled.__class__ = Doubled
     part.conv_act = Mirrored()
     constant.register_buffer("scale", torch.ones(2), persistent=False)
-    changed = smallest(30, norm_eps=1e-6)
+    changed = smallest(30)
     changed.register_buffer("scale", torch.zeros(2), persistent=False)
     networks = [plain, doubled, part, constant, changed]
     assert len({openvino_engine._key(network, network.config) for network in networks}) == 5
@@ -484,11 +477,11 @@ def test_two_threads_may_convert_at_once(cache):
 
 
 def test_openvino_in_float32_only_rounds_on_trained_weights():
-    network = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch").network.unet
-    arguments = inputs(3, size=32, classes=10)
-    assert (
-        relative_error(engine.wrap(network, "cpu", "fp32", "openvino")(*arguments), truth(network, *arguments)) < 1e-5
-    )
+    network = ddpm_core.load("mnist-tiny", device="cpu", precision="fp32", engine="torch").network.unet
+    x, *conditions = inputs(3, size=28, classes=10)
+    arguments = x[:, :1], *conditions
+    found = engine.wrap(network, "cpu", "fp32", "openvino")(*arguments)
+    assert relative_error(found, truth(network, *arguments)) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])

@@ -392,7 +392,7 @@ NUMBERS = st.integers() | st.integers(-2, 100) | st.floats()
 VALUES = st.none() | st.booleans() | NUMBERS | st.text() | st.lists(NUMBERS | st.text(), max_size=5)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_an_odd_value_in_any_configuration_is_refused_in_one_sentence_or_does_no_harm(stable, data, tmp_path_factory):
     odd = tmp_path_factory.mktemp("odd") / "model"
