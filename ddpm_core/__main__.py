@@ -13,7 +13,7 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core import defaults
-from ddpm_core.commands import allow_any_text
+from ddpm_core.commands import allow_any_text, said
 from ddpm_core.commands.chain import ChainFlags, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 from ddpm_core.commands.restore import Restore
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         command.run()
     except (ValueError, CheckpointError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
-        sys.exit(f"error: {(str(error).splitlines() or [type(error).__name__])[0]}")
+        sys.exit(f"error: {said(error)}")
     except KeyboardInterrupt:
         sys.exit("stopped")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from ddpm_core import CheckpointError
-from ddpm_core.commands import allow_any_text
+from ddpm_core.commands import allow_any_text, said
 from train import TrainError
 from train.command_line import HELP, parse, user_path
 from train.memory import enough_memory
@@ -118,12 +118,8 @@ def main(arguments: list[str]) -> int:
         return 0 if asked else 2
     try:
         return commands[arguments[0]](arguments[1:])
-    except (TrainError, CheckpointError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+    except (TrainError, CheckpointError, ValueError, OSError) as error:
+        print(f"error: {said(error)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is missing: pip install -r requirements-dev.txt", file=sys.stderr)

@@ -4,6 +4,13 @@ import io
 import sys
 
 
+def said(error: Exception) -> str:
+    """An error in one line, for whoever has typed the command."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def allow_any_text() -> None:
     """Let standard output show "?" for what its encoding does not have: not every terminal has an ε."""
     if isinstance(sys.stdout, io.TextIOWrapper):
