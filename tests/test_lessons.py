@@ -166,12 +166,14 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     fresh.locator("summary", has_text="For teachers").click()
     for name in ("steps", "seed"):
         fresh.locator(f".teacher input[value={name}]").check()
+    fresh.locator(".part-compare [data-name=steps] input[type=number]").fill("1000")  # long: it is not run
     fresh.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
     fresh.get_by_text("Copy the link for my class").click()
     link = fresh.evaluate("window.copied")
     fresh.goto(f"{url}?lesson=two-steps&steps=4&only=steps,seed")  # the shortest one
     fresh.wait_for_selector(".part-compare[data-ready=true]")
-    assert parse_qs(urlsplit(link).query)["only"] == ["steps,seed"]
+    of_class = parse_qs(urlsplit(link).query)
+    assert of_class["only"] == ["steps,seed"] and of_class["steps"] == ["1000"]
     shown = fresh.locator(".part-compare [data-name]:visible")
     assert shown.evaluate_all("(all) => all.map((one) => one.dataset.name)") == ["steps", "seed"]
     assert fresh.locator(".part-compare [data-name=steps] input[type=number]").input_value() == "4"

@@ -30,6 +30,7 @@ import { ShareMenu } from "./shared/share.js";
  * @property {(values: Values, eager: Eager) => unknown} set values from a link, a lesson or a preset; eager: run them
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
+ * @property {() => Values} [values] what is chosen, where the address has it only after a run
  * @property {() => Item[]} [items] what can be taken away
  * @property {(event: KeyboardEvent) => boolean} [key] a key of the page was pressed; whether it is taken
  */
@@ -253,6 +254,13 @@ export class Lab {
   remember(part, values) {
     if (part === this.part)
       history.replaceState(null, "", linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names));
+  }
+
+  /** The address of the part on screen with what is chosen, run or not. */
+  get chosen() {
+    const values = this.#shown?.values?.();
+    const fields = this.given.forms[this.part] ?? [];
+    return values ? linkTo(location.href, this.part, values, fields, this.#names) : new URL(location.href);
   }
 
   /** A recorded run of a part, examples/ has them: made by `python -m ui.examples`. @param {string} part @returns {Promise<any>} */

@@ -155,6 +155,7 @@ export function mount(lab, part) {
       form.set(values);
       showPath();
     },
+    values: () => form.values,
     show: look,
   };
 }

@@ -278,6 +278,7 @@ export class Panel {
     return {
       element: this.element,
       set: (values, eager) => this.set(values, eager),
+      values: () => this.linked,
       items: () => this.items(kinds, some()),
       ...more,
     };

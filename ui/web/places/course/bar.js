@@ -72,7 +72,7 @@ function teacher(lab) {
   const box = el("div", { class: "controls" });
   const said = el("span", { class: "info", role: "status" });
   const copyLink = async () => {
-    const url = new URL(location.href);
+    const url = lab.chosen;
     const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
     url.searchParams.set("only", ticked.join(","));
     said.textContent = (await copy(url.href, "The link:")) ? "Copied." : "";
