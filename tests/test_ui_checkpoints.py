@@ -5,12 +5,16 @@ import shutil
 import threading
 import time
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from checkpoint_folders import write
+from diffusers.schedulers import scheduling_ddpm
 from hub_server import HubServer
+from PIL import Image
 from toylab import described, messages, results, toy_lab
 
 import ddpm_core
@@ -29,6 +33,7 @@ from ui.warmup import Warmup
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
+ROOT = Path(__file__).parents[1]
 CHURCH = "google/ddpm-ema-church-256"
 
 
@@ -273,6 +278,39 @@ def test_a_model_that_is_chosen_is_timed_once():
     assert lab.pace.seconds(Kind("mnist-tiny", 1)) > 0
     warmup.look("mnist-tiny")
     assert not under_way()
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        ("watch", {"variance": "beta", "label": "3", "guidance": 2}),
+        ("watch", {"sampler": "ddim", "spacing": "trailing"}),
+        ("watch", {"sampler": "dpm++", "clip": False}),
+        ("watch", {"sampler": "unipc"}),
+        ("compare", {"checkpoint_b": "mnist-tiny-2-steps", "sampler_b": "ddim", "steps_b": 2, "label": "3"}),
+    ],
+)
+def test_scripts_repeat_the_pictures(part, values, tmp_path, monkeypatch):
+    place = SamplingPlace(toy_lab(Models("cpu")))
+    asked = {"checkpoint": "mnist-tiny", "count": 1, "steps": 4, **values}
+    found = place.describe(place.request(part, asked))
+    run, _ = messages(place, part, asked)
+    (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", scheduling_ddpm.randn_tensor)  # which the script replaces
+    for script, apart in (("python", 0), ("diffusers", 1)):
+        exec(found[script], {"__name__": "__main__"})
+        for lane, frames in enumerate(run.computation.frames):
+            file = Path("seed-13.png" if part == "watch" else f"lane-{lane}-seed-13.png")
+            assert found[script] == "" or np.ptp([Image.open(file), frames[max(frames)][0, ..., 0]], 0).max() <= apart
+            file.unlink(missing_ok=True)
+
+
+def test_a_sampler_that_diffusers_lacks_is_no_reason_to_have_no_other_script():
+    model = ddpm_core.load("mnist-tiny", device="cpu")
+    lane = Settings(sampler="a new one", spacing="linspace", steps=1).resolved(model)  # pyright: ignore[reportArgumentType]
+    found = scripts.for_run([lane], [model], [[(1000, 0, 0.0, 0.0)]])
+    assert "sampler='a new one'" in found["python"] and found["why"] == "diffusers does not have this sampler"
 
 
 def test_peek_reads_classes_without_the_weights():

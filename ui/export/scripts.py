@@ -87,19 +87,19 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     reference(run.checkpoint, model)
     if run.sampler == "ddim" and (run.spacing != "trailing" or model.schedule.T % run.steps or run.eta):
         raise ValueError("diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only")
-    if run.sampler == "consistency":
-        raise ValueError("diffusers has no sampler for students of this kind")
+    ways = {"ddpm": _ancestral, "ddim": _ddim, **dict.fromkeys(SOLVERS, _solver)}
+    if run.sampler not in ways:
+        raise ValueError("diffusers does not have this sampler")
     if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
-    ways = {"ddpm": _ancestral, "ddim": _ddim}
     unet = scheduler = _where(model)  # each may have a folder of its own
     if model.source and model.source.file and model.source.file.startswith("unet/"):
         unet += ", subfolder='unet'"
     if (_folder(model) / "scheduler" / "scheduler_config.json").is_file():
         scheduler += ", subfolder='scheduler'"
-    sampler = ways.get(run.sampler, _solver)(run, model, times, scheduler)
+    sampler = ways[run.sampler](run, model, times, scheduler)
     size = model.image_size
     call, guided = _call(run, model)
     kind = "UNet2DConditionModel" if model.words else "UNet2DModel"
