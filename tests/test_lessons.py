@@ -128,6 +128,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
         assert page.get_by_text(lesson.question).is_visible() and not page.get_by_text(lesson.answer).is_visible()
         page.locator("#course-bar summary", has_text="Answer").click()
         assert page.get_by_text(lesson.answer).is_visible()
+        assert page.get_by_role("banner").count() == 1  # the page's: the bar is a part of its own
         if lesson is not course.LESSONS[-1]:
             page.get_by_label("Next lesson").click()
     page.get_by_role("button", name="Deeper").click()

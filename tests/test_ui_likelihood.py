@@ -124,6 +124,16 @@ def test_one_sentence_says_why_what_costs_more_bits_looks_better():
     assert likelihood.looks(Models(T=10).model, chains) == ""
 
 
+def test_the_recorded_example_says_it_as_a_run_of_today_does():
+    from ui import models
+    from ui.web import FILES
+
+    recorded = json.loads((FILES / "examples/likelihood.json").read_text(encoding="utf-8"))
+    model = models.Models("cpu").known(recorded["values"]["checkpoint"])
+    for found in (one for one in recorded["results"] if one["kind"] == "bits"):
+        assert found["looks"] == likelihood.looks(model, found["chains"])
+
+
 def test_the_papers_table_4_is_beside_cifar10_alone(models):
     of_paper, asked = Models(T=1000).model, Likelihood.check(ASKED)
     assert asked.is_cifar10(of_paper)
