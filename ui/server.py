@@ -269,7 +269,7 @@ class App(gr.Server):
                     for result in update.results:
                         if isinstance(result, sampling.Frame):
                             yield run, result
-        except (Unheard, ValueError) as error:
+        except Unheard as error:
             raise gr.Error(str(error), print_exception=False) from None
 
 
