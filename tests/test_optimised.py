@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -391,8 +392,11 @@ def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
             assert main(["schedule", str(place)]) == 2
             name = place if place == "owner/toy" else "toy"
             assert f"python -m ddpm_core export {name} FOLDER" in capsys.readouterr().err
-    monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture(student=Student("consistency", (1000, 5))))
-    assert main(["schedule", str(checkpoint)]) == 2
+    monkeypatch.setattr("train.schedule.open_checkpoint", None)  # what is refused is not loaded
+    shutil.copytree(checkpoint, checkpoint.parent / "student")
+    own = {"student": {"method": "consistency", "times": [1000, 5], "teacher": "toy"}}
+    (checkpoint.parent / "student" / "ddpm_core.json").write_text(json.dumps(own))
+    assert main(["schedule", str(checkpoint.parent / "student")]) == 2
     assert "is a student, which has learned its own steps" in capsys.readouterr().err
     monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture())
     for words, told in (

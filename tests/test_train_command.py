@@ -177,7 +177,8 @@ def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):
     assert step_of(find_checkpoints(tmp_path / "after" / "checkpoints")[0]) == 2
 
 
-def test_a_student_has_no_table(capsys, folder, torch_engine):
+def test_a_student_has_no_table(capsys, folder, monkeypatch):
+    monkeypatch.setattr("train.gamma.open_checkpoint", None)  # not even loaded
     told = refused(capsys, "gamma", "mnist-tiny-2-steps", "--data", folder)
     assert "is a student, which has learned few times" in told
 

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     options = parse(GammaOptions, arguments, prog="python -m train gamma")
     check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
-    from ddpm_core.checkpoint import gamma_file, refs
+    from ddpm_core.checkpoint import gamma_file, hub, refs, spec
     from train.data.sample import ImageSample
 
     ref = refs.parse(options.checkpoint)
@@ -43,9 +43,10 @@ def main(arguments: list[str]) -> int:
             f"{name} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
-    model = open_checkpoint(options.checkpoint, options.where)
-    if model.student is not None:
+    here = hub.here(ref)
+    if here and spec.check(here).spec.student:  # one that is still to be downloaded is refused by the first evaluation
         raise TrainError(f"{ref} is a student, which has learned few times: the table of Γ_t needs all of them.")
+    model = open_checkpoint(options.checkpoint, options.where)
     gamma_file.place(model)  # raises, before anything is computed, where the result can't be kept
     sample = ImageSample(options.data, options.split, model.image_size, options.images, model.channels)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.

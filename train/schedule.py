@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
     check_range(options, {"images": (1, 10**5), "points": (2, 1000), "detail": (0, 2), "samples": (2, 10**6)})
     steps = None if options.steps is None else numbers(options.steps, "steps", int)
     samplers = names(options.samplers, "samplers", OPTIMISED_FOR)
-    from ddpm_core.checkpoint import optimised_file, refs
+    from ddpm_core.checkpoint import hub, optimised_file, refs, spec
 
     ref = refs.parse(options.checkpoint)
     name = refs.shipped(ref) or (str(ref) if ref.kind == "hub" else None)
@@ -65,9 +65,10 @@ def main(arguments: list[str]) -> int:
             f"{name} is the same for everybody, and stays so: copy it with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
-    model = open_checkpoint(options.checkpoint, options.where)
-    if model.student is not None:
+    here = hub.here(ref)
+    if here and spec.check(here).spec.student:
         raise TrainError(f"{ref} is a student, which has learned its own steps and takes no others.")
+    model = open_checkpoint(options.checkpoint, options.where)
     optimised_file.place(model)  # raises, before anything is computed, where the result can't be kept
     judged = _extractor_and_data(options, model) if options.data else None
     found = _search(model, steps, samplers, options)

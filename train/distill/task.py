@@ -27,7 +27,7 @@ from train.data.images import Images
 from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, progressive_loss
 from train.distill.teacher import chain_of, check_same_teacher, name_of, open_teacher
-from train.fit.card import ModelCard
+from train.fit.card import ModelCard, public
 from train.fit.config import Config
 from train.fit.fused import fuse
 from train.fit.task import TrainingTask
@@ -131,7 +131,7 @@ class Distilling(TrainingTask):
         return replace(self._teacher, network=network, student=student, source=Source(weights=weights), **own)
 
     def card(self) -> ModelCard:
-        config, student = self._config, self._student
+        config, student = public(self._config), self._student
         n, times = len(student.times), ", ".join(map(str, student.times))
         one_of = f"1 to {n} steps" if student.method == "consistency" else _steps(n)
         chain = "DDIM steps" if config.teacher_order == 1 else "evaluations, two a step of DPM-Solver++(2S)"

@@ -12,9 +12,9 @@ from pathlib import Path
 from ddpm_core import Model
 from ddpm_core.engines.torch import TorchNetwork
 from train import TrainError
-from train.command_line import flag
+from train.command_line import flag, user_path
 from train.data.images import Images
-from train.fit.config import Config
+from train.fit.config import Config, Kind
 
 SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
 
@@ -45,6 +45,21 @@ def command(config: Config) -> str:
         else:
             words += [name, *map(str, value if isinstance(value, tuple) else [value])]
     return shlex.join(words)
+
+
+_PLACES = ("data", "data_cache", "decoder", "init", "out", "teacher", "text")
+
+
+def public(config: Kind) -> Kind:
+    """The configuration as a card may show it: of an absolute path the end, as the rest is of this machine."""
+    texts = {name: getattr(config, name, None) for name in _PLACES}
+    paths = {name: user_path(text) for name, text in texts.items() if text}
+    return dataclasses.replace(config, **{name: _end(path) for name, path in paths.items() if path.is_absolute()})
+
+
+def _end(path: Path) -> str:
+    """The name of a file or folder; after that of the run, where it is a run's model or one stage of it."""
+    return str(Path(*path.parts[-2:])) if path.name.endswith(("model", "-steps")) else path.name
 
 
 def describe(
@@ -79,7 +94,7 @@ def describe(
         lines += ["![samples](samples.png)", "", f"{caption}.", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
     lines += _scores(out / SCORES)
-    lines += ["The command:", "", "```", command(config), "```", ""]
+    lines += ["The command:", "", "```", command(public(config)), "```", ""]
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from ddpm_core.objective import LOSSES, min_snr_weight
 from ddpm_core.process import to_device
 from train.command_line import user_path
 from train.data.images import Images
-from train.fit.card import ModelCard
+from train.fit.card import ModelCard, public
 from train.fit.config import Config
 from train.fit.latents import encoded, open_decoder
 from train.fit.recipe import (
@@ -148,7 +148,7 @@ class Denoising(TrainingTask):
         return replace(model, latent=True, factor=factor, words=config.captions, clip=False, offset=1)
 
     def card(self) -> ModelCard:
-        config = self._config
+        config = public(self._config)
         return ModelCard(
             title=config.config,
             summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
@@ -167,7 +167,7 @@ class Denoising(TrainingTask):
         """Rows of the card's table, of a latent model."""
         if self._decoder is None:
             return {}
-        config, channels = self._config, self._images.shape[0]
+        config, channels = public(self._config), self._images.shape[0]
         facts = {"Latents": f"{channels} channels, {config.image_size}×{config.image_size}"}
         if config.captions:
             sizes = f"{config.text_layers} layers of {config.text_width}"
