@@ -5,13 +5,15 @@
 Writes a page with a table for each question: do pictures and ε agree with the CPU's, is a picture the same in any
 batch, does anything wait, how fast are sampling and training in which precision and engine, does a run go from the GPU
 to the CPU and back, does `evaluate` work in two processes, how large a batch fits at 256×256. A part that fails leaves
-its error in the page, and one that would begin after --minutes is left out. --quick asks the same of tiny networks: CI
-runs that on a pretend device (tests/pretend.py), so that the day is not lost to a slip in here.
+its error in the page, and what would begin after --minutes is left out; the page is written row by row, and what
+compiles for minutes comes last. --quick asks the same of tiny networks: CI runs that on a pretend device
+(tests/pretend.py), so that the day is not lost to a slip in here.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import subprocess
 import sys
 import tempfile
@@ -28,17 +30,15 @@ from accelerate.state import AcceleratorState
 
 import ddpm_core
 from benchmarks._measure import describe, synchronize
-from benchmarks.training import ours, pictures
+from benchmarks.training import ours, pictures, seconds
 from ddpm_core.engines.choose import choose_device, wrap
 from ddpm_core.names import Engine, Precision
 from ddpm_core.network import unet
-from train import TrainError
 from train.__main__ import main as train
 from train.fit.config import PRESETS, Config
-from train.memory import enough_memory
 
 Rows = Iterator[dict[str, Any]]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+BATCHES = (1, 16, 100, 256)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Day:
         if not data.exists():
             data.mkdir()
             pictures(data, 256)
-        small = {"widths": (8, 16), "attention": (16,), "norm_groups": 4, "blocks": 1, "batch": 4} if self.quick else {}
+        small = {"image_size": 8, "widths": (8,), "attention": (), "norm_groups": 4, "blocks": 1, "batch": 2}
+        small = small if self.quick else {}
         run = {"data": str(data), "out": str(self.folder / "run"), "steps": 10**6, "sample_every": 0}
         return replace(PRESETS["cifar10"], **{**run, **small, **changes})
 
@@ -80,8 +81,9 @@ def agreement(day: Day) -> Rows:
     x = torch.randn(4, cpu.channels, cpu.image_size, cpu.image_size, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(4)
     images = ddpm_core.sample(cpu, range(4), 1 if day.quick else 50, sampler="ddim", labels=labels.tolist())
-    for name in ("TF32", "bf16") if day.quick else ("fp32", "TF32", *PRECISIONS[1:]):
-        precision = "fp32" if name == "TF32" else name
+    precisions: dict[str, Precision] = {"fp32": "fp32", "TF32": "fp32", "fp16": "fp16", "bf16": "bf16"}
+    for name in ("TF32", "bf16") if day.quick else precisions:
+        precision = precisions[name]
         try:
             model = day.model(precision)
         except ValueError as error:  # a GPU without bf16
@@ -118,18 +120,20 @@ def two_compiled(day: Day) -> Rows:
     for number in (1,) if day.quick else (1, 2):
         started = time.perf_counter()
         model = day.model("fp32", "compile")
-        seconds = time.perf_counter() - started
+        took = time.perf_counter() - started
         away = np.abs(ddpm_core.sample(model, [0], 3, labels=0) - eager).max()
         yield {
             "model": number,
             "engine": getattr(model.network, "description", ""),
-            "seconds to compile": round(seconds, 1),
+            "seconds to compile": round(took, 1),
             "most levels away": int(away),
         }
 
 
 def waits(day: Day) -> Rows:
     """What CUDA itself says of operations that make the CPU wait: none is expected."""
+    if day.device.type != "cuda":
+        return
     run = ddpm_core.trajectory(day.model(), range(1 if day.quick else 4), 3 if day.quick else 6, labels=0)
     step = ours(day.config())
     for name, start, rest in (("sampling", lambda: next(run), lambda: list(run)), ("training", step, step)):
@@ -141,56 +145,79 @@ def waits(day: Day) -> Rows:
                 rest()
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-        where = {f"{Path(one.filename).name}:{one.lineno}" for one in said if "synchroniz" in str(one.message)}
-        yield {"what": name, "waits": len(where), "where": ", ".join(sorted(where))}
+        told = [one for one in said if "called a synchronizing" in str(one.message)]
+        where = {f"{Path(one.filename).name}:{one.lineno}" for one in told}
+        yield {"what": name, "places that wait": len(where), "where": ", ".join(sorted(where))}
 
 
 def sampling(day: Day) -> Rows:
     """Milliseconds a DDIM step, by engine and batch."""
-    engines: tuple[Engine, ...] = ("graph", "torch", "compile")
+    engines: tuple[Engine, ...] = ("graph", "torch")
     for engine in engines[:1] if day.quick else engines:
         model = day.model("auto", engine)
-        row: dict[str, Any] = {"engine": getattr(model.network, "description", engine)}
-        for n in (1,) if day.quick else (1, 16, 100, 256):
-            steps = 2 if day.quick else 30
-            run = ddpm_core.trajectory(model, range(n), steps, sampler="ddim", labels=0)
-            next(run)  # compiles, or chooses kernels
-            synchronize(day.device)
-            started = time.perf_counter()
-            for _ in run:
-                pass
-            synchronize(day.device)
-            row[f"batch {n}"] = f"{1000 * (time.perf_counter() - started) / (steps - 1):.2f}"
-        yield row
+        speeds = {f"batch {n}": _milliseconds(day, model, n) for n in (BATCHES[:1] if day.quick else BATCHES)}
+        yield {"engine": getattr(model.network, "description", engine), **speeds}
+
+
+def _milliseconds(day: Day, model: ddpm_core.Model, n: int) -> str:
+    """Of a DDIM step for n images."""
+    steps = 2 if day.quick else 30
+    run = ddpm_core.trajectory(model, range(n), steps, sampler="ddim", labels=0)
+    next(run)  # compiles, or chooses kernels
+    synchronize(day.device)
+    started = time.perf_counter()
+    for _ in run:
+        pass
+    synchronize(day.device)
+    return f"{1000 * (time.perf_counter() - started) / (steps - 1):.2f}"
 
 
 def training(day: Day) -> Rows:
     """Images per second, and the share of the time in which the GPU computes."""
-    for changes in ({},) if day.quick else ({"precision": "fp32"}, {}, {"compile": True}):
-        AcceleratorState._reset_state(reset_partial_state=True)
-        config = day.config(**changes)
-        step = ours(config)
-        for _ in range(1 if day.quick else 5):
-            step()
-        synchronize(day.device)
-        with torch.profiler.profile(activities=list(torch.profiler.supported_activities())) as profile:
-            started, n = time.perf_counter(), 1 if day.quick else 20
-            for _ in range(n):
-                step()
-            synchronize(day.device)
-            seconds = time.perf_counter() - started
-        kernels = [event for event in profile.events() or () if event.device_type == torch.profiler.DeviceType.CUDA]
-        busy = sum(event.time_range.elapsed_us() for event in kernels) / 1e6 / seconds
-        name = ", ".join(f"--{key} {value}" for key, value in changes.items()) or "auto"
-        yield {"flags": name, "images/s": f"{n * config.batch / seconds:.1f}", "busy": f"{100 * busy:.0f} %"}
+    yield _trained(day)
+    if not day.quick:
+        yield _trained(day, precision="fp32")
+
+
+def _trained(day: Day, **flags: Any) -> dict[str, Any]:
+    AcceleratorState._reset_state(reset_partial_state=True)
+    config, n = day.config(**flags), 1 if day.quick else 20
+    step = ours(config)
+    seconds(step, 1 if day.quick else 5, day.device)
+    took = seconds(step, n, day.device)
+    with torch.profiler.profile(activities=list(torch.profiler.supported_activities())) as profile:  # slows the CPU
+        seconds(step, n, day.device)
+    kernels = [
+        event.time_range.elapsed_us()
+        for event in profile.events() or ()
+        if event.device_type == torch.profiler.DeviceType.CUDA and not getattr(event, "is_user_annotation", False)
+    ]
+    name = ", ".join(f"--{key} {value}" for key, value in flags.items()) or "auto"
+    busy = sum(kernels) / 1e6 / n / took
+    return {"flags": name, "images/s": f"{config.batch / took:.1f}", "busy": f"{100 * busy:.0f} %"}
 
 
 def there_and_back(day: Day) -> Rows:
     """A run in fp16 on the GPU that goes on on the CPU, and on the GPU again."""
     out = str(day.folder / "resumed")
     data = day.config().data
-    shape = ["--widths", "8", "16", "--attention", "16", "--norm-groups", "4", "--blocks", "1", "--sample-every", "0"]
-    start = ["fit", "--data", data, "--out", out, "--precision", "fp16", "--steps", "2", "--batch", "4", *shape]
+    shape = ["--image-size", "8", "--widths", "8", "16", "--attention", "4", "--norm-groups", "4", "--blocks", "1"]
+    start = [
+        "fit",
+        "--data",
+        data,
+        "--out",
+        out,
+        "--precision",
+        "fp16",
+        "--steps",
+        "2",
+        "--batch",
+        "4",
+        "--sample-every",
+        "0",
+        *shape,
+    ]
     again = ["fit", "--resume", "--out", out]
     runs = [
         ("GPU, fp16", start),
@@ -230,26 +257,54 @@ def colours(images: np.ndarray) -> np.ndarray:
 
 
 def largest_batch(day: Day) -> Rows:
-    """The largest batch of 256×256 that the paper's network samples in fp16, of 1, 2, 4, ..."""
+    """The largest batch of 256×256 that the paper's network for it samples in fp16, and trains, of 1, 2, 4, ..."""
     size = {"sample_size": 16, "block_out_channels": (32, 32)} if day.quick else {}
     kinds = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2} if day.quick else {}
-    network = wrap(unet("256", **size, **kinds), str(day.device), "fp16", "torch")
-    n, side = 1, 16 if day.quick else 256
-    try:
-        while n < (4 if day.quick else 1024):
-            x = torch.zeros(2 * n, 3, side, side, device=day.device)
-            with enough_memory("a smaller batch"), torch.no_grad():
-                network.unet(x, x[:, 0, 0, 0])
-                synchronize(day.device)
-            n *= 2
-    except TrainError:  # that there is not enough
-        torch.cuda.empty_cache()
-    yield {"side": side, "batch": n}
+    network, side = wrap(unet("256", **size, **kinds), str(day.device), "fp16", "torch").unet, 16 if day.quick else 256
+    preset = PRESETS["lsun-bedroom-256"]
+    shape = {} if day.quick else {"image_size": side, "widths": preset.widths, "attention": preset.attention}
+
+    def evaluate(n: int) -> None:
+        with torch.no_grad():
+            network(torch.zeros(n, 3, side, side, device=day.device), torch.zeros(n, device=day.device))
+
+    def learn(n: int) -> None:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        ours(day.config(batch=n, **shape))()
+
+    tried: list[tuple[str, Callable[[int], None]]] = [("sampling", evaluate), ("training", learn)]
+    for what, attempt in tried:
+        yield {"what": what, "side": side, **_most(day, attempt)}
+
+
+def _most(day: Day, attempt: Callable[[int], None]) -> dict[str, Any]:
+    """The largest batch with which an attempt does not fail, and why a larger one does."""
+    n, limit = 0, 2 if day.quick else 1024
+    while 2 * n <= limit:
+        try:
+            attempt(max(1, 2 * n))
+            synchronize(day.device)
+        except RuntimeError as error:  # out of memory, or more numbers than a kernel can count
+            return {"batch": n, "a larger one": str(error).splitlines()[0].partition(". ")[0]}
+        finally:
+            gc.collect()
+            torch.cuda.empty_cache()
+        n = max(1, 2 * n)
+    return {"batch": n}
+
+
+def compiled(day: Day) -> Rows:
+    """Training and sampling with torch.compile, as above; each row takes a minute or so to compile."""
+    yield _trained(day, compile=True)
+    model = day.model("auto", "compile")
+    for n in BATCHES[:1] if day.quick else BATCHES:
+        speed = _milliseconds(day, model, n)
+        yield {"engine": getattr(model.network, "description", ""), "batch": n, "ms a step": speed}
 
 
 PARTS: tuple[Callable[[Day], Rows], ...] = (
     *(versions, agreement, independence, waits, sampling, training, there_and_back, evaluating, largest_batch),
-    two_compiled,  # last: compiling takes minutes
+    *(two_compiled, compiled),
 )
 
 
@@ -267,7 +322,7 @@ def main(arguments: list[str]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path("first_gpu.md"), help="the page")
-    parser.add_argument("--minutes", type=float, default=10, help="no part begins later than this")
+    parser.add_argument("--minutes", type=float, default=8, help="nothing begins later than this")
     parser.add_argument("--quick", action="store_true", help="tiny networks, to try the script itself")
     options = parser.parse_args(arguments)
     device = choose_device("auto")
@@ -277,16 +332,27 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         day = Day(device, Path(folder), options.quick)
         for part in PARTS:
-            page += [f"## {part.__name__.replace('_', ' ').capitalize()}", "", part.__doc__ or "", ""]
+            title = [f"## {part.__name__.replace('_', ' ').capitalize()}", "", part.__doc__ or "", ""]
+            print(*title, sep="\n", flush=True)
             rows: list[dict[str, Any]] = []
-            if time.monotonic() - began > 60 * options.minutes:
-                page += ["Left out: the time was over.", ""]
-                continue
+            told = [*page, *title]
+            for row in _until(part(day), began + 60 * options.minutes):
+                rows.append(row)
+                print(row, flush=True)
+                after = f"{time.monotonic() - began:.0f} s after the start."
+                told = [*page, *title, *table(rows), "", after, ""]
+                options.out.write_text("\n".join(told), encoding="utf-8")  # what there is, whatever comes
+            page = told
+
+
+def _until(rows: Rows, end: float) -> Rows:
+    """The rows of a part that begin before the end; and, in place of the others, why they are missing."""
+    try:
+        while time.monotonic() < end:
             try:
-                for row in part(day):
-                    rows.append(row)
-            except Exception as error:  # the other parts are wanted all the same
-                rows.append({"failed": f"{type(error).__name__}: {error}".splitlines()[0]})
-            page += [*table(rows), "", f"{time.monotonic() - began:.0f} s after the start.", ""]
-            options.out.write_text("\n".join(page), encoding="utf-8")  # what there is, whatever comes
-            print("\n".join(page[-len(rows) - 8 :]), flush=True)
+                yield next(rows)
+            except StopIteration:
+                return
+        yield {"left out": "the time was over"}
+    except Exception as error:  # the other parts are wanted all the same
+        yield {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}

@@ -36,7 +36,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._measure import describe, matmul_peak, spread, synchronize
 from ddpm_core import files
-from train.data.batches import batches
 from train.fit.config import PRESETS, Config
 from train.fit.progress import Window
 from train.fit.recipe import make_network
@@ -56,8 +55,7 @@ def pictures(folder: Path, n: int = 256) -> Path:
 def ours(config: Config) -> Step:
     """This project's trainer."""
     trainer = Trainer(config)
-    window = Window(trainer.device)
-    rounds = batches(trainer.config, trainer.images, trainer.task.times, 0, 0, 1)
+    window, rounds = Window(trainer.device), trainer.rounds()
     return lambda: trainer.train_step(rounds, window)
 
 

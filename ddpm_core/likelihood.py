@@ -19,7 +19,8 @@ from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample,
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, timestep_pairs
 
-BATCH = 32  # images × times evaluated at once
+BATCH = 32  # images × times evaluated at once on a CPU
+_ON_GPU, _PIXELS = 256, 2**19  # the same on a GPU, and at most so many pixels there
 HALF_BIN = 1 / 255  # 256 grey levels in [−1, 1] are 2/255 apart
 FLOOR = 1e-12  # smaller probabilities count as this one, as in the paper's code
 
@@ -258,26 +259,33 @@ def evaluations(
     """
     n, total = len(x_0), len(x_0) * len(pairs)
     label_ids = label_tensor(model, labels, n, None)
-    times = torch.tensor(pairs)
-    per_group = max(1, BATCH // n)  # steps whose noise is in memory together
+    label_ids = None if label_ids is None else label_ids.to(x_0.device)
+    times, batch = torch.tensor(pairs), _batch(model, x_0)
+    per_group = max(1, batch // n)  # steps whose noise is in memory together
     starts = [*range(0, len(pairs) - 1, per_group), len(pairs) - 1]
     for first, end in zip(starts, [*starts[1:], len(pairs)], strict=True):
         eps = torch.cat([_noise(noise, index, x_0) for index in range(first, end)])
-        for rows in torch.arange(len(eps)).split(BATCH):
+        for rows in torch.arange(len(eps)).split(batch):
             t, s = times[first + rows // n].unbind(1)
-            image = (rows % n).to(x_0.device)
+            image = to_device(rows % n, x_0.device)
             x_0_part = x_0[image]
-            x_t = q_sample(model.schedule, x_0_part, t, eps[rows.to(eps.device)])
-            part_labels = None if label_ids is None else label_ids.to(x_0.device)[image]
+            x_t = q_sample(model.schedule, x_0_part, t, eps[rows[0] : rows[-1] + 1])
+            part_labels = None if label_ids is None else label_ids[image]
             yield predict(model, x_t, t, part_labels, clip=clip), x_0_part, x_t, t, s
             if progress:
                 progress(first * n + int(rows[-1]) + 1, total)
 
 
+def _batch(model: Model, x_0: Tensor) -> int:
+    """How many evaluations fill the device of a model, of images like x_0."""
+    if (network_device(model.network) or x_0.device).type == "cpu":
+        return BATCH
+    return max(BATCH, min(_ON_GPU, _PIXELS // x_0[0, 0].numel()))
+
+
 def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
-    if noise is not None:
-        return noise(index, x_0).to(x_0)
-    return gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]).to(x_0)
+    drawn = gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]) if noise is None else noise(index, x_0)
+    return to_device(drawn, x_0.device, x_0.dtype)
 
 
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:

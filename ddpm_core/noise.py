@@ -61,19 +61,19 @@ def seeded_noise(seeds: Sequence[int], first: int = 1) -> Noise:
     ahead: dict[tuple, Future[Tensor]] = {}
     threads: list[ThreadPoolExecutor] = []  # one, which ends with this run
 
-    def draw(index: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        return gaussian_batch(seeds, first + index, shape[1:]).to(dtype)
+    def draw(index: int, x: Tensor) -> Tensor:
+        drawn = gaussian_batch(seeds, first + index, x.shape[1:]).to(x.dtype)
+        return drawn.pin_memory() if x.device.type == "cuda" else drawn  # from where a copy waits for nothing
 
     def noise(index: int, x: Tensor) -> Tensor:
-        wanted = index, x.shape, x.dtype
         if x.device.type == "cpu":
-            return draw(*wanted)
+            return draw(index, x)
         if not threads:
             threads.append(ThreadPoolExecutor(1, "ddpm-noise"))
-        drawn = ahead.pop(wanted, None)
+        drawn = ahead.pop((index, x.shape, x.dtype), None)
         ahead.clear()
-        ahead[index + 1, x.shape, x.dtype] = threads[0].submit(draw, index + 1, x.shape, x.dtype)
-        return to_device(draw(*wanted) if drawn is None else drawn.result(), x.device)
+        ahead[index + 1, x.shape, x.dtype] = threads[0].submit(draw, index + 1, x)
+        return to_device(draw(index, x) if drawn is None else drawn.result(), x.device)
 
     return noise
 

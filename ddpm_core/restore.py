@@ -22,7 +22,7 @@ from ddpm_core.model import Model, check_pixels
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, network_device
-from ddpm_core.process import posterior_mean, q_sample, to_x0_eps
+from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
 from ddpm_core.runs import Chain, SamplerSettings, follow
 from ddpm_core.samplers import Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
@@ -117,7 +117,7 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
         raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
 
     def forward(x: Tensor) -> Tensor:
-        return x * keep.to(x)
+        return x * to_device(keep, x.device, x.dtype)
 
     return Measurement(forward, forward, sigma, "mask", _scalar(1.0))
 
@@ -176,8 +176,8 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
         """x -> L (M ∘ Rᵀ x R) Lᵀ."""
 
         def apply(x: Tensor) -> Tensor:
-            inner = right.T.to(x) @ x @ right.to(x)
-            return left.to(x) @ (middle.to(x) * inner) @ left.T.to(x)
+            L, M, R = (to_device(matrix, x.device, x.dtype) for matrix in (left, middle, right))
+            return L @ (M * (R.mT @ x @ R)) @ L.mT
 
         return apply
 
@@ -221,7 +221,7 @@ def then(first: Measurement, second: Measurement) -> Measurement:
 
 def _scalar(value: float) -> Callable[[Linear, Tensor], Tensor]:
     """f(A Aᵀ) where A Aᵀ is this multiple of the identity."""
-    return lambda f, y: f(torch.tensor(value, dtype=torch.float64)).to(y) * y
+    return lambda f, y: f(torch.tensor(value, dtype=torch.float64)).item() * y
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

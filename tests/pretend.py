@@ -14,6 +14,7 @@ from it, reading a number. Results are the CPU's, bit for bit. It knows no kerne
 import collections
 import contextlib
 import sys
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -260,7 +261,7 @@ def _recording(graph, **_):
 def _cuda(accelerator):
     return {
         **dict.fromkeys(("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"), _nothing),
-        "set_sync_debug_mode": _nothing,
+        "set_sync_debug_mode": lambda *_: warnings.warn("may not detect all synchronizing operations", stacklevel=2),
         "_lazy_init": _nothing,
         "is_available": lambda: True,
         "is_initialized": lambda: True,
@@ -274,7 +275,7 @@ def _cuda(accelerator):
         "CUDAGraph": _Graph,
         "graph": _recording,
         **dict.fromkeys(("Stream", "current_stream"), lambda *_: mock.Mock()),
-        "stream": contextlib.nullcontext,
+        **dict.fromkeys(("stream", "device"), contextlib.nullcontext),
     }
 
 

@@ -1,7 +1,11 @@
 """Sampling, training, distilling and evaluating on a pretend CUDA device, an older one and Apple's, against the CPU."""
 
+import contextlib
 import json
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,19 +16,25 @@ import pretend
 import pytest
 import torch
 from accelerate.state import AcceleratorState, PartialState
+from diffusers import AutoencoderTiny
 from test_distill import METHODS, make_teacher, words
-from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
+from training import fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
 from benchmarks.first_gpu import colours
-from ddpm_core import Model, NoiseSchedule, trajectory
+from ddpm_core import Model, NoiseSchedule, bits_per_dim, latents, optimise_timesteps, restore, seeded_noise, trajectory
+from ddpm_core.analytic import estimate_gamma
 from ddpm_core.engines.choose import wrap
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import chunks
 from ddpm_core.imaging import to_uint8
 from ddpm_core.network import unet
+from ddpm_core.noise import gaussian_batch
 from ddpm_core.student import Student
+from train import TrainError
 from train.__main__ import main
-from train.data.batches import batches
+from train.autoencoder.config import AutoencoderConfig
+from train.autoencoder.trainer import AutoencoderTrainer
 from train.distill.start import parse_distill, stages
 from train.distill.task import Distilling
 from train.distill.teacher import prepared
@@ -131,6 +141,29 @@ def test_a_graph_is_recorded_once_for_each_size_and_gives_the_same_pictures():
         assert wrap(small_unet(), "cpu", "fp32", "graph").description.startswith("torch")
 
 
+def test_a_graph_is_recorded_on_the_gpu_of_its_network_one_at_a_time(monkeypatch):
+    """torch records on one stream of the current device: two at once fail, and one for another GPU is empty."""
+    at_once, most, devices = [], [], []
+
+    @contextlib.contextmanager
+    def recording(*_, **__):
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.05)
+        yield
+        at_once.pop()
+
+    with pretend.accelerator("cuda"):
+        monkeypatch.setattr(torch.cuda, "graph", recording)
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: None))
+        entered = lambda device: devices.append(str(device)) or contextlib.nullcontext()  # noqa: E731
+        monkeypatch.setattr(torch.cuda, "device", entered)
+        networks = [small_unet(), small_unet()]
+        with ThreadPoolExecutor(2) as pool:
+            assert len(list(pool.map(lambda network: wrap(network, "cuda:0", "fp32", "graph"), networks))) == 2
+    assert most == [1, 1] and set(devices) == {"cuda:0"}
+
+
 @pytest.mark.parametrize("n", [1, 5, 8, 9, 36, 100, 700])
 def test_chunks_hold_all_images_and_are_at_least_half_full(n):
     taken = chunks(n, (256, 64, 8, 1))
@@ -150,7 +183,7 @@ BUDGET = {"unipc": 22}  # waits, of diffusers' own code, which makes its small m
         {"labels": [0, 1], "guidance": 2.0},
         {"x_T": torch.zeros(2, 3, 8, 8, dtype=torch.float16)},
     ],
-    ids=str,
+    ids=lambda options: "-".join(f"{name}={getattr(value, 'dtype', value)}" for name, value in options.items()),
 )
 def test_sampling_never_waits_after_its_first_step(options):
     with pretend.accelerator("cuda") as waits:
@@ -175,6 +208,76 @@ def test_a_consistency_student_and_a_learned_variance_never_wait():
             next(run)
             waits.clear()
             assert len(list(run)) == n - 1 and not waits, waits
+
+
+def test_noise_is_drawn_and_pinned_while_the_gpu_computes(monkeypatch):
+    x, threads = torch.zeros(2, 3, 8, 8), []
+    with pretend.accelerator("cuda"):
+        pin = torch.Tensor.pin_memory
+        name = lambda: threading.current_thread().name.partition("_")[0]  # noqa: E731
+        monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self, *_: threads.append(name()) or pin(self))
+        noise, near = seeded_noise([1, 2]), x.to("cuda")
+        got = [noise(index, near).cpu() for index in range(3)]
+    assert all(torch.equal(z, gaussian_batch([1, 2], index + 1, (3, 8, 8))) for index, z in enumerate(got))
+    assert threads[:1] == ["MainThread"] and set(threads[1:]) == {"ddpm-noise"}
+
+
+MEASUREMENTS = {
+    "mask": lambda: restore.mask(torch.eye(8)),
+    "blur": lambda: restore.blur(restore.gaussian_kernel(1.0, 8), 8),
+    "grey": lambda: restore.grey(0.1),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "device"),
+    [(restore.RePaint(1, 2), "mask", DEVICES[0]), ("ddnm", "grey", DEVICES[2]), ("pigdm", "blur", DEVICES[2])],
+    ids=["repaint", "ddnm", "pigdm"],
+    indirect=["device"],
+)
+def test_a_restoration_is_that_of_the_cpu(method, name, device):
+    found = []
+    for place in ("cpu", "auto"):
+        A = MEASUREMENTS[name]()
+        y = A.observe(torch.zeros(1, 3, 8, 8), [0])
+        *_, last = restore.restore(small_model(place), y, A, method, seeds=[1, 2], steps=2)
+        found.append(last.x.cpu())
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_a_restoration_never_waits_after_its_first_step(name):
+    with pretend.accelerator("cuda") as waits:
+        A, model = MEASUREMENTS[name](), small_model("cuda")
+        for method in ("ddnm", "pigdm"):
+            run = restore.restore(model, A.observe(torch.zeros(1, 3, 8, 8), [0]), A, method, seeds=[1, 2], steps=3)
+            next(run)
+            waits.clear()
+            assert len(list(run)) == 2 and not waits, waits
+
+
+@TWO
+def test_latents_likelihood_and_steps_are_those_of_the_cpu(device):
+    images, found = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8), []
+    for place in ("cpu", "auto"):
+        model = small_model(place)
+        x_t = latents.encode(model, images, 20, [1, 2])
+        best = optimise_timesteps(model, [1], [1], 3, samplers=["unipc"])
+        pictures = latents.reconstruct(model, x_t, 20, [1, 2], 1)
+        bits, gamma = bits_per_dim(model, images, steps=2), estimate_gamma(model, images, [1, 20])
+        found.append([best.times, pictures.tolist(), bits.total.tolist(), gamma.gamma.tolist()])
+    assert found[0][:2] == found[1][:2]
+    assert found[1][2] == pytest.approx(found[0][2]) and found[1][3] == pytest.approx(found[0][3])
+
+
+def test_a_likelihood_fills_the_device():
+    """32 evaluations at once would be computed as 64."""
+    images = np.zeros((16, 8, 8, 3), np.uint8)
+    with pretend.accelerator("cuda"):
+        model, batches = small_model("cuda"), []
+        model.network.unet.register_forward_pre_hook(lambda _, arguments: batches.append(len(arguments[0])))
+        bits_per_dim(model, images, steps=33, spacing="linspace")
+    assert batches == [256, 256, 8, 8]
 
 
 def test_pixels_leave_the_device_as_bytes():
@@ -214,10 +317,22 @@ def test_a_gpu_that_has_no_bf16_refuses_it():
 def test_fp32_is_no_tf32(monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     with pretend.accelerator("cuda"):
-        small_model("cuda", "fp16")
+        half = wrap(small_unet(), "cuda", "fp16", exact=small_unet)
         assert torch.backends.cudnn.allow_tf32
-        small_model("cuda", "fp32")
+        half.with_gradients(torch.zeros(1, 3, 8, 8), torch.zeros(1, dtype=torch.int64))
         assert not torch.backends.cudnn.allow_tf32
+        for exact in (lambda: small_model("cuda", "fp32"), lambda: LatentDecoder(torch.nn.Linear(1, 1), half.device)):
+            monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+            exact()
+            assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)
+def test_channels_are_innermost_but_on_apples_gpus(device):
+    """Where kernels for that give wrong numbers."""
+    weight = small_model("auto").network.unet.conv_in.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == (device == "cuda")
+    assert weight.is_contiguous() == (device == "mps")
 
 
 @pytest.mark.parametrize(
@@ -291,12 +406,82 @@ def test_a_run_in_auto_precision_goes_on_on_the_cpu(data, tmp_path):
 def test_training_never_waits_between_two_logs(changes, capability, budget, data, tmp_path):
     with pretend.accelerator("cuda", capability) as waits:
         trainer = Trainer(tiny(data, tmp_path, **{**RUN, **changes}, device="auto"))
-        config = trainer.config
-        rounds, window = batches(config, trainer.images, trainer.task.times, 0, 0, 1), Window(trainer.device)
+        rounds, window = trainer.rounds(), Window(trainer.device)
         trainer.train_step(rounds, window)
         waits.clear()
         trainer.train_step(rounds, window)
         assert waits.total() <= budget, waits
+
+
+def test_autoencoders_and_captions_never_wait_either(tmp_path):
+    pytest.importorskip("transformers", reason="needed for words only")
+    pictures = make_folder(tmp_path / "pictures", 4, (), (16, 16))
+    lines = [json.dumps({"file_name": path.name, "text": "noise"}) for path in pictures.iterdir()]
+    (pictures / "metadata.jsonl").write_text("\n".join(lines))
+    AutoencoderTiny(
+        **{f"{half}coder_block_out_channels": (8, 8) for half in ("en", "de")},
+        **{f"num_{half}coder_blocks": (1, 1) for half in ("en", "de")},
+    ).save_pretrained(tmp_path / "decoder")
+    told = {"captions": True, "decoder": str(tmp_path / "decoder"), "flip": False, "attention": (8,), "image_size": 16}
+    told |= {"text_width": 16, "text_layers": 1, "text_length": 8, "optimizer": "muon", "batch": 4, "device": "auto"}
+    small = {"latent_channels": 4, "width": 8, "crop": 8, "image_size": 16, "batch": 4, "flip": False}
+    makers = (
+        lambda: Trainer(tiny(pictures, tmp_path / "words", **told)),
+        lambda: AutoencoderTrainer(AutoencoderConfig(**small, data=str(pictures), out=str(tmp_path / "run"))),
+    )
+    for make in makers:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        with pretend.accelerator("cuda") as waits:
+            trainer = make()
+            rounds, window = trainer.rounds(), Window(trainer.device)
+            trainer.train_step(rounds, window)
+            waits.clear()
+            trainer.train_step(rounds, window)
+            assert not waits, waits
+
+
+def test_a_run_goes_on_while_its_checkpoints_are_written(data, tmp_path, monkeypatch):
+    """And a full disk ends it in a sentence."""
+    far, written = threading.Event(), []
+
+    def save(state, folder, step):
+        written.append(step)
+        if step == 2:
+            assert far.wait(60)  # until the run is beyond it
+            kept.append(float(state["optimizer"]["state"][0]["step"]))
+        elif step == 6:
+            raise TrainError("The disk is full.")
+
+    monkeypatch.setattr("train.fit.trainer.save_checkpoint", save)
+    kept = []
+    with pretend.accelerator("cuda"):
+        trainer = Trainer(tiny(data, tmp_path, device="auto", checkpoint_every=2))
+        step = trainer.train_step
+        monkeypatch.setattr(trainer, "train_step", lambda *given: step(*given) or (trainer.step < 3 or far.set()))
+        with pytest.raises(TrainError, match="The disk is full"):
+            trainer.fit()
+    assert written == [0, 2, 4, 6] and kept == [2.0]
+
+
+def test_grids_are_drawn_in_the_precision_of_the_run(data, tmp_path, monkeypatch):
+    asked, snapshot = [], Trainer.snapshot
+
+    def noted(self, network, weights, engine="auto"):
+        asked.append(engine)
+        return snapshot(self, network, weights, engine)
+
+    monkeypatch.setattr(Trainer, "snapshot", noted)
+    with pretend.accelerator("cuda"):
+        fit(tiny(data, tmp_path, **RUN, device="auto", sample_every=3))
+    assert set(asked) == {"torch"}  # for the model in float32, which is not run
+    assert len(list((tmp_path / "samples").iterdir())) == 2
+
+
+def test_a_mac_has_no_float64(data, tmp_path, capsys):
+    words = flags(data=data, precision="fp64", device="auto")
+    with pretend.accelerator("mps"):
+        assert main(["fit", *words, "--out", str(tmp_path / "run")]) == 2
+    assert "Apple's GPUs have no float64" in capsys.readouterr().err
 
 
 def test_distilling_never_waits_either(teacher, data, tmp_path):
@@ -305,7 +490,7 @@ def test_distilling_never_waits_either(teacher, data, tmp_path):
             flags = words(teacher, data, tmp_path / method, **{**options, "student_steps": 2})
             config = next(stages(prepared(replace(parse_distill(flags[1:]), device="auto"))))
             trainer = Trainer(config, None, Distilling)
-            rounds, window = batches(config, trainer.images, trainer.task.times, 0, 0, 1), Window(trainer.device)
+            rounds, window = trainer.rounds(), Window(trainer.device)
             trainer.train_step(rounds, window)
             waits.clear()
             trainer.train_step(rounds, window)
@@ -354,7 +539,11 @@ def test_scores_are_computed_where_the_model_is():
     network = SimpleNamespace(device="cuda:1")
     model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8)
     process = SimpleNamespace(device=torch.device("cuda:0"))
-    assert Study(Options(checkpoint="", data="", out=Path("study")), model, process).device == torch.device("cuda:1")
+    options = Options(checkpoint="", data="", out=Path("study"))
+    study = Study(options, model, process)
+    assert (study.device, study.batch) == (torch.device("cuda:1"), 256)  # which are computed at once
+    network.device = "cpu"
+    assert Study(options, model, process).batch == 100
 
 
 @pytest.mark.parametrize("device", DEVICES[2:], ids=["mps"], indirect=True)  # benchmarks.first_gpu evaluates on CUDA

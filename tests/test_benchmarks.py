@@ -107,10 +107,33 @@ def test_the_first_day_on_a_gpu_runs_to_its_end_on_a_pretend_one(tmp_path, monke
     with pretend.accelerator("cuda", (7, 5)):
         first_gpu.main(["--quick", "--out", str(page)])
     told = page.read_text()
-    assert "failed" not in told and "Left out" not in told, told
+    assert "failed" not in told and "left out" not in told, told
     assert all(f"## {part.__name__.replace('_', ' ').capitalize()}\n" in told for part in first_gpu.PARTS)
     assert told.count("| 0 |") >= 4  # exit statuses, and a compiled model's levels
+    assert "| sampling | 0 |" in told and "| training | 0 |" in told  # what torch says of its debug mode is no wait
     assert "has no bf16" in told  # one part of a table is not the end of it
+
+
+def test_a_part_of_the_first_day_that_fails_or_is_late_says_so_and_keeps_its_first_rows(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+
+    def fails(day):
+        yield {"row": "first"}
+        raise RuntimeError("CUDA error: an illegal memory access\nand a stack trace")
+
+    def late(day):
+        """It takes too long."""
+        monkeypatch.setattr(first_gpu.time, "monotonic", lambda: 1e9)
+        assert "an illegal memory access" in page.read_text()  # is there, whatever comes
+        yield {"row": "in time"}
+        yield {"row": "too late"}
+
+    monkeypatch.setattr(first_gpu, "PARTS", (fails, late))
+    with pretend.accelerator("cuda"):
+        first_gpu.main(["--out", str(page)])
+    told = page.read_text()
+    assert "| first |" in told and "RuntimeError: CUDA error" in told and "stack trace" not in told
+    assert "| in time |" in told and "the time was over" in told and "too late" not in told
 
 
 ROW = torch.tensor([0.5, 0.3]).double()

@@ -150,17 +150,22 @@ def test_torch_compile_in_chunks(monkeypatch):
         assert torch.equal(got[:1], alone)
 
 
-def test_one_thread_evaluates_all_compiled_networks(monkeypatch):
-    """torch before 2.13 knows the CUDA graphs of one thread only: a second network would not be compiled."""
-    threads = set()
+def test_one_thread_evaluates_all_compiled_networks_and_each_has_code_of_its_own(monkeypatch):
+    """torch before 2.13 knows the CUDA graphs of one thread only: a second network would not be compiled.
+
+    And any compiles one code for eight shapes, of all networks together.
+    """
+    threads, codes = set(), []
 
     def compile(forward, **_):
+        codes.append(forward.__func__.__code__)
         return lambda *inputs: threads.add(threading.get_ident()) or forward(*inputs)
 
     monkeypatch.setattr(torch, "compile", compile)
     for seed in range(2):
         engine.wrap(smallest(seed), "cpu", "fp32", "compile")(*inputs(1))
     assert len(threads) == 1 and threading.get_ident() not in threads
+    assert codes[0] is not codes[1] and codes[0] == codes[1]
 
 
 def test_torch_says_what_its_weights_take():

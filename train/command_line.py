@@ -80,8 +80,8 @@ def numbers(text: str, field: str, kind: type[Number]) -> list[Number]:
 
 
 def check_range(options: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Raise TrainError for a field of `options` that is outside its limits, both of which are allowed."""
+    """Raise TrainError for a field of `options` that is outside its limits, both of which are allowed; None is none."""
     for field, (least, most) in limits.items():
         value = getattr(options, field)
-        if not least <= value <= most:
+        if value is not None and not least <= value <= most:
             raise TrainError(f"{flag(field)} must be {least:,} to {most:,}, got {value}.")

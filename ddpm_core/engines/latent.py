@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.engines.common import weight_bytes
+from ddpm_core.engines.common import forbid_tf32, weight_bytes
 from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.process import to_device
 
@@ -37,6 +37,7 @@ class LatentDecoder:
     """
 
     def __init__(self, autoencoder: Autoencoder, device: torch.device, scale: float = 1.0, shift: float = 0.0):
+        forbid_tf32()
         nn.Module.to(autoencoder, device, torch.float32)
         self.autoencoder = self._decoding = autoencoder.eval().requires_grad_(False)
         self.device, self.scale, self.shift = device, scale, shift

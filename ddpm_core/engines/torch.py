@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -92,7 +93,12 @@ def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: 
     if n < size:
         conditions = tuple(_padded(part, size) for part in conditions)
         x = _padded(x, size)
-    return evaluate(x.contiguous(memory_format=torch.channels_last), *conditions)[:n]
+    return evaluate(x.contiguous(memory_format=_layout(x.device)), *conditions)[:n]
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    """Channels innermost, but for Apple's GPUs, some of whose kernels get that wrong (pytorch#174345, #180984)."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 class ExactNetwork:
@@ -142,6 +148,7 @@ class ExactNetwork:
             raise ValueError(
                 "gradients and attention need the exact weights, and here they are rounded: load with precision='fp32'"
             )
+        forbid_tf32()
         nn.Module.to(found, self._device)
         return found.eval().requires_grad_(False)
 
@@ -169,7 +176,7 @@ class TorchNetwork:
             forbid_tf32()
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
-        moved(unet, device, DTYPES[precision], memory_format=torch.channels_last)
+        moved(unet, device, DTYPES[precision], memory_format=_layout(device))
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.with_gradients = ExactNetwork(unet, device, exact)
@@ -226,7 +233,9 @@ class CompiledNetwork(TorchNetwork):
 
     def _prepare(self) -> None:
         mode = "reduce-overhead" if self.device.type == "cuda" else None
-        self._compiled = torch.compile(super()._forward, mode=mode, dynamic=False)
+        # torch compiles a function for eight shapes at most, those of all networks that share its code: this is a copy.
+        own = FunctionType(_output.__code__.replace(), _output.__globals__)
+        self._compiled = torch.compile(MethodType(own, self.unet), mode=mode, dynamic=False)
         self(*example_inputs(self.unet))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
@@ -236,6 +245,9 @@ class CompiledNetwork(TorchNetwork):
     def _replay(self, *inputs: Tensor) -> Tensor:
         # The next replay of a CUDA graph overwrites its output: hand out a copy.
         return self._compiled(*inputs).clone()
+
+
+_RECORDING = threading.Lock()  # a process records one CUDA graph at a time, on one stream
 
 
 class GraphNetwork(TorchNetwork):
@@ -250,7 +262,7 @@ class GraphNetwork(TorchNetwork):
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         shapes = tuple((part.shape, part.dtype) for part in inputs)
-        with self._lock:
+        with self._lock, torch.cuda.device(self.device):  # else what runs on another GPU would not be recorded
             if shapes not in self._recorded:
                 self._recorded[shapes] = self._record(inputs)
             graph, places, output = self._recorded[shapes]
@@ -268,6 +280,6 @@ class GraphNetwork(TorchNetwork):
                 super()._forward(*places)
         torch.cuda.current_stream(self.device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads go on meanwhile
+        with _RECORDING, torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads compute meanwhile
             output = super()._forward(*places)
         return graph, places, output

@@ -16,6 +16,7 @@ from ddpm_core.from_diffusers import AutoencoderTiny
 from ddpm_core.imaging import from_uint8
 from ddpm_core.model import Network
 from ddpm_core.names import Averaging
+from ddpm_core.process import to_device
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
 from train.data.images import Images
@@ -94,7 +95,7 @@ class Autoencoding(TrainingTask):
             y, x = (4 * torch.randint((config.image_size - config.crop) // 4 + 1, (2,))).tolist()
             x_0 = x_0[:, :, y : y + config.crop, x : x + config.crop]
         shape = (len(x_0), config.latent_channels, x_0.shape[2] // FACTOR, x_0.shape[3] // FACTOR)
-        return network(x_0, torch.randn(shape).to(x_0), None).mean().expand(n)
+        return network(x_0, to_device(torch.randn(shape), x_0.device, x_0.dtype), None).mean().expand(n)
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         raise NotImplementedError("an autoencoder is no diffusion model")

@@ -16,7 +16,7 @@ from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
 from train.autoencoder.task import Autoencoding, Reconstruction, distance
 from train.files import write_bytes
-from train.fit.card import command
+from train.fit.card import command, public
 from train.fit.progress import Progress
 from train.fit.signals import StopSignals
 from train.fit.trainer import Trainer
@@ -35,7 +35,7 @@ class AutoencoderTrainer(Trainer):
         if folder.exists() and not (folder / CONFIG).is_file():
             raise TrainError(f"{folder} holds something else than an autoencoder: choose another --out.")
 
-    def _sample(self, progress: Progress, signals: StopSignals, model: Any) -> None:
+    def _sample(self, progress: Progress, signals: StopSignals, quick: bool = False) -> None:
         """Pictures of the data, and below each what becomes of it."""
         assert self.images.pixels is not None
         count = min(self.config.sample_count, len(self.images))
@@ -55,7 +55,8 @@ class AutoencoderTrainer(Trainer):
         """The moving average to OUT/model, as diffusers' from_pretrained reads it."""
         if not self.accelerator.is_main_process:
             return
-        text = [f"# {self.task.card().title}", "", self.task.card().summary, "", "```", command(self.config), "```", ""]
+        text = [f"# {self.task.card().title}", "", self.task.card().summary, "", "```"]
+        text += [command(public(self.config)), "```", ""]
         with files.replacing_folder(self.out / "model", ours={CONFIG, WEIGHTS, "README.md"}) as new:
             _plain(self.ema.network).save_pretrained(new)
             (new / "README.md").write_text("\n".join(text), encoding="utf-8")

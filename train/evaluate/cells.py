@@ -155,7 +155,7 @@ class Cells:
 
     def _batches(self, cell: Cell) -> list[tuple[Path, range]]:
         """The file of features and the seeds of each batch."""
-        starts = range(0, cell.samples, self._study.options.batch)
+        starts = range(0, cell.samples, self._study.batch)
         kind = "features-logits" if "is" in self._scores else "features"
         return [
             (self._folder(cell) / f"{kind}-{first:06d}.npz", range(first, min(first + starts.step, cell.samples)))

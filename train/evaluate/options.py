@@ -59,8 +59,8 @@ class Options:
     labels: LabelMode | None = None
     """for a class-conditional model: no label, or every image's class (samples: all classes in turn); left out: no
     label where the model can do without"""
-    batch: int = 100
-    """images sampled at once"""
+    batch: int | None = None
+    """images sampled at once; default: 100, on a GPU 256"""
     keep_images: bool = False
     """keep the generated images of the cells still to be sampled"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)

@@ -6,7 +6,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,15 @@ Batch = tuple[Path, range]  # the file of a batch, and which images or seeds it 
 class Study:
     """options: of the command; model: what is measured; process: this one of those that share the work.
 
-    device: where the model is. labels: whether samples and test images have classes. bar: counts evaluations of the
-    network. Raises TrainError for labels and steps that the model can't have.
+    device: where the model is. batch: images sampled at once. labels: whether samples and test images have classes.
+    bar: counts evaluations of the network. Raises TrainError for labels and steps that the model can't have.
     """
 
     def __init__(self, options: Options, model: Model, process: PartialState):
-        self.options, self.model, self.process = options.for_model(model), model, process
+        self.model, self.process = model, process
         self.device = network_device(model.network) or torch.device("cpu")
+        self.batch = options.batch or (100 if self.device.type == "cpu" else 256)
+        self.options = replace(options.for_model(model), batch=self.batch)
         self.out = user_path(options.out)
         self.labels = _label_mode(options.labels, model)
         self.bar = tqdm(disable=True)
@@ -97,7 +99,7 @@ class Study:
             "weights_sha256": sha256(source.folder / source.file),
             "engine": getattr(self.model.network, "description", ""),
             "labels": self.labels,
-            "batch": self.options.batch,
+            "batch": self.batch,
         }
 
     def describe(self, identity: dict[str, Any], data: str, earlier_runs: list[Any]) -> None:

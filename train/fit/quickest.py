@@ -32,8 +32,10 @@ def quickest_flags(device: str) -> list[str]:
 def on_device(config: Kind, device: torch.device) -> Kind:
     """The configuration with what --precision auto stands for on a device, and with half precision's layout on CUDA.
 
-    Raises ValueError for bf16 on a GPU that would emulate it.
+    Raises ValueError for bf16 on a GPU that would emulate it, and for fp64 on one of Apple's, which have none.
     """
+    if device.type == "mps" and config.precision == "fp64":
+        raise ValueError("Apple's GPUs have no float64: use --precision fp32, or --device cpu")
     if device.type != "cuda" or config.precision == "fp64":
         return config
     precision = torch_precision(config.precision, device)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,44 @@ def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
         raise TrainError(f"{_why(error)}: the checkpoint of step {step} was not written. {_kept(folder)}") from error
     _drop_old(folder, step)
     return path
+
+
+def copied(value: Any) -> Any:
+    """A state, or a part of one, with tensors of its own in the memory of the CPU."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: copied(part) for key, part in value.items()}
+    return [copied(part) for part in value] if isinstance(value, list) else value
+
+
+class Writer:
+    """Writes one thing after the other: in a thread while a GPU computes. On a CPU none is free for that."""
+
+    MOST = 2  # of what waits, such as a checkpoint and the model: each takes memory
+
+    def __init__(self, device: torch.device):
+        self._thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "train-writer")
+        self._pending: deque[Future[object]] = deque()
+
+    def __call__(self, write: Callable[[], object]) -> None:
+        """Call write(). What that raises comes out of this or a later call, or of `wait`."""
+        if self._thread is None:
+            write()
+            return
+        self._pending.append(self._thread.submit(write))
+        while self._pending and (len(self._pending) > self.MOST or self._pending[0].done()):
+            self._pending.popleft().result()
+
+    def wait(self) -> None:
+        """Until all is written. Raises what that raised."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def close(self) -> None:
+        """Wait, whatever happens to what is written."""
+        if self._thread is not None:
+            self._thread.shutdown()
 
 
 def _drop_old(folder: Path, step: int) -> None:

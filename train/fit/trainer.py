@@ -7,6 +7,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ from train.fit.processes import accelerated, largest, should_stop, total
 from train.fit.progress import Progress, Window
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
-from train.fit.state import fitting, last_good_checkpoint, save_checkpoint
+from train.fit.state import Writer, copied, fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
 from train.fit.words import unet_of
 
@@ -101,6 +102,7 @@ class Trainer:
             self.unet.compile()
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
         self._timer, self._previewed = PreviewTimer(config.sample_seconds), None
+        self._write = Writer(self.device)
         self.step = 0
         if state is not None:
             with fitting(state):
@@ -125,13 +127,12 @@ class Trainer:
         self._check_result()
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
+            self._write.wait()
         accelerator, progress = self.accelerator, None
         if accelerator.is_main_process:
             progress = Progress(self.config, self.out, self.step, self.images)
             self._say = progress.say
-        share = accelerator.process_index, accelerator.num_processes, self.device.type == "cuda"
-        rounds = ahead(batches(self.config, self.images, self.task.times, self.step, *share), self.device)
-        window = Window(self.device)  # last, as its time runs from here
+        rounds, window = self.rounds(), Window(self.device)  # the window last, as its time runs from here
         try:
             with StopSignals() as signals:
                 self._preview(window, progress, signals)
@@ -143,8 +144,10 @@ class Trainer:
                     self._check_finite(window)
                     self._save()
                 self._export()
+                self._write.wait()
                 return stopped
         finally:
+            self._write.close()
             if progress:
                 progress.close()
 
@@ -161,6 +164,11 @@ class Trainer:
         del self.model
         self.accelerator.free_memory()
         self.accelerator.end_training()
+
+    def rounds(self) -> Iterator[dict[str, Tensor]]:
+        """This process's share of each round from this step on, for `train_step`."""
+        share = self.accelerator.process_index, self.accelerator.num_processes, self.device.type == "cuda"
+        return ahead(batches(self.config, self.images, self.task.times, self.step, *share), self.device)
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
         """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
@@ -227,7 +235,7 @@ class Trainer:
             if checkpoint or last:
                 self._save()
             if progress and (sample or (last and config.sample_every)):
-                self._sample(progress, signals, self.snapshot)
+                self._sample(progress, signals)
             if (checkpoint or sample) and not last and signals.received is None:
                 self._export()
         self._preview(window, progress, signals)
@@ -237,6 +245,7 @@ class Trainer:
     def _check_finite(self, window: Window) -> None:
         step = int(largest(self.accelerator, window.bad_step))
         if step >= 0:
+            self._write.wait()
             last = last_good_checkpoint(self.out / "checkpoints")
             raise TrainError(
                 f"The loss or its gradient stopped being finite at step {step}, learning rate "
@@ -277,7 +286,8 @@ class Trainer:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            save_checkpoint(self.state(), self.out / "checkpoints", self.step)
+            state = self.state() if self.device.type == "cpu" else copied(self.state())
+            self._write(partial(save_checkpoint, state, self.out / "checkpoints", self.step))
         self.accelerator.wait_for_everyone()
 
     def snapshot(self, network: UNet2DModel, weights: Averaging, engine: Engine = "auto") -> Model:
@@ -288,10 +298,15 @@ class Trainer:
         model = self.task.model(wrapped, weights, finished=self.step == self.config.steps)
         return replace(model, **self.task.parts(plain))
 
-    def _sample(
-        self, progress: Progress, signals: StopSignals, model: Callable[[UNet2DModel, Averaging], Model]
-    ) -> None:
-        """Samples of the moving average and of the weights themselves. model: makes a model of a network."""
+    def _sample(self, progress: Progress, signals: StopSignals, quick: bool = False) -> None:
+        """Samples of the moving average and of the weights themselves. quick: by what is ready at once.
+
+        On a GPU they are computed as the network is trained, in half precision.
+        """
+        model = self.snapshot
+        if quick or self.device.type != "cpu":
+            self._previewed = self._previewed or Preview(self.ema.network, self.config, self.device)
+            model = self._previewed.model(self.task)
         networks: tuple[tuple[UNet2DModel, Averaging, str], ...]
         networks = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
         for network, weights, name in networks:
@@ -303,9 +318,7 @@ class Trainer:
         if progress is None or signals.received is not None or not (self._timer.is_due() or last):
             return
         with window.paused(), self._timer.taken():
-            if self._previewed is None:
-                self._previewed = Preview(self.ema.network, self.config, self.device)
-            self._sample(progress, signals, self._previewed.model(self.task))
+            self._sample(progress, signals, quick=True)
             if signals.received is None and self.step < self.config.steps:
                 self._export()
 
@@ -314,7 +327,8 @@ class Trainer:
         if self.accelerator.is_main_process:
             for name, average in self.averages.named.items():
                 model = self.snapshot(average.network, "EMA", engine="torch")  # not to be run
-                export(model, self.out, self.config, self.step, self.images, self.task.card(), name)
+                about = self.out, self.config, self.step, self.images, self.task.card(), name
+                self._write(partial(export, model, *about))
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
