@@ -180,11 +180,12 @@ def evenly(captions: Sequence[str], count: int) -> list[str]:
 
 def _image(tag: str, file: bytes, picture: np.ndarray) -> Any:
     """A picture (H, W, C) for TensorBoard, with its PNG file, which `add_image` would make a second time."""
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto import summary_pb2
 
+    kind: Any = summary_pb2  # its classes are made while it is imported
     height, width, channels = picture.shape
-    image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=file)
-    return Summary(value=[Summary.Value(tag=tag, image=image)])
+    image = kind.Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=file)
+    return kind.Summary(value=[kind.Summary.Value(tag=tag, image=image)])
 
 
 def _tensorboard(folder: Path, purge_step: int | None) -> Any:
