@@ -1,6 +1,6 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
 import { Player } from "../player/player.js";
-import { button, el } from "../shared/dom.js";
+import { button, el, find } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Past } from "../shared/past.js";
 import { PRESETS, TYPED, TYPES } from "../shared/presets.js";
@@ -16,8 +16,18 @@ const TRIES = [
   ],
   ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, true)],
   ["Draw what I type", (_, panel) => panel.set({ checkpoint: TYPES, prompt: "red apple", ...TYPED }, "now")],
-  ["My own picture", (lab) => lab.open("latents", null, { push: true })],
+  ["My own picture", ownPicture],
 ];
+
+/** Where one's own picture is chosen. @param {Lab} lab */
+async function ownPicture(lab) {
+  await lab.open("latents", null, { push: true });
+  const side = find(document, ".part-latents .side");
+  const summary = find(side, ".summary[aria-expanded]");
+  if (summary.checkVisibility() && summary.ariaExpanded === "false") summary.click(); // on a phone
+  find(side, ".kind [value=picture]").click();
+  find(side, ".upload input").focus();
+}
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {

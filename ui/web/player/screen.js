@@ -42,7 +42,7 @@ export class Screen {
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
     this.#find(".chart").append(this.chart.node);
-    this.#find(".facts").append(meanings("step", "ᾱ", "SNR", "σ", "grain", ...WAYS));
+    this.#find(".facts").append(meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS));
     this.#buildLanes([""], EMPTY);
   }
 

@@ -104,13 +104,16 @@ export class Panel {
       this.stage,
     );
     addEventListener("models", () => this.form.list(lab.given.models));
-    this.summary.addEventListener("click", () => {
-      const open = this.side.classList.toggle("open");
-      this.summary.setAttribute("aria-expanded", String(open));
-    });
+    this.summary.addEventListener("click", () => this.#unfold(!this.side.classList.contains("open")));
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && within(event, ".field input:not([type=radio])")) this.start();
     });
+  }
+
+  /** The fields of a phone. @param {boolean} open */
+  #unfold(open) {
+    this.side.classList.toggle("open", open);
+    this.summary.setAttribute("aria-expanded", String(open));
   }
 
   /** What is asked for, for an address: models of the Hub with the revisions that were loaded. */
@@ -205,7 +208,7 @@ export class Panel {
     this.#forget();
     this.#eager = this.example = false;
     this.stream.start();
-    this.side.classList.remove("open");
+    this.#unfold(false);
     this.#ran = this.linked;
     this.lab.remember(this.part, this.#ran);
     this.#listen(this.form.values);
