@@ -327,7 +327,7 @@ export class Panel {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
     };
     const other = diffusers === undefined ? [] : [script("Copy for diffusers", diffusers, why)];
-    return [...files, script("Copy Python", python), ...other];
+    return [...files, script("Copy Python", python, why), ...other];
   }
 
   /** Save a file of the run. @param {string} kind @returns {Promise<string>} a sentence where it could not be made, or "" */
