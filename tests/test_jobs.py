@@ -517,6 +517,6 @@ def test_a_job_that_does_other_work_than_it_planned_can_be_stopped():
                 work.count(Kind("toy", 5))
 
     lab = toylab.toy_lab(Models(), LINE, PACE)
-    job = jobs.Job(Odd(lab, SETTINGS), lab)
+    job = jobs.Job(Odd(lab, SETTINGS, ("toy",), 2), lab)
     *_, last = job.updates()
     assert last.state == "stopped"
