@@ -493,6 +493,7 @@ CHANGED = "document.querySelector('.part-{} [data-name=seed] input').value = '77
 
 def test_the_last_runs_open_with_the_settings_that_they_had(page, url):
     window = opened(page, url, "compare", checkpoint="mnist-tiny", seed=9, steps=3, steps_b=3, count=1)
+    assert window.is_visible(".part-compare [data-name=count]") and not window.is_visible("[data-name=sampler]")
     for _ in range(2):
         window.evaluate("document.querySelector('.part-compare .run').click(); " + CHANGED.format("compare"))
         state(window, "compare", state="finished")

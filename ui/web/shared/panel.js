@@ -132,10 +132,10 @@ export class Panel {
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
     if (!back) this.#eager = eager === "now" ? eager : this.#eager || eager;
-    const more = this.fields.querySelector("details");
-    const unusual = (/** @type {import("./form.js").FieldForm} */ { name, more, default: usual }) =>
-      more && name in values && String(values[name]) !== String(usual ?? "");
-    if (more && this.form.fields.some(unusual)) more.open = true; // what a link changes is in sight
+    for (const { name, more, default: usual } of this.form.fields) {
+      const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
+      if (unusual) this.form.place(name).closest("details")?.setAttribute("open", ""); // what a link changes is in sight
+    }
     if (this.form.value("checkpoint") !== undefined) return this.choose();
     this.element.dataset.ready = "true";
     this.changed("", false);
