@@ -35,7 +35,7 @@ class Place:
     """
 
     forms: ClassVar[Mapping[str, type[Request]]] = {}  # of each part, by its name
-    computation: ClassVar[type[Computation] | None] = None  # of these requests
+    computation: ClassVar[Any] = None  # the class of what is computed, made of the lab and such a request
 
     def __init__(self, lab: Lab):
         self.lab = lab
