@@ -204,14 +204,15 @@ def _labelled(image: np.ndarray, above: Sequence[str], beside: Sequence[str], si
     height, width, channels = image.shape
     paper = np.full((top + height, left + width, channels), PAPER, np.uint8)
     paper[top:, left:] = image
-    ink = Image.new("L", (left + width, top + height), 0)
-    draw, font = ImageDraw.Draw(ink), ImageFont.load_default(size)
+    if channels not in (1, 3):
+        return paper
+    picture, ink = Image.fromarray(paper.squeeze()), (INK,) * channels
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size)
     for i, text in enumerate(above):
-        draw.text((left + i * side, size // 2), text, 255, font)
+        draw.text((left + i * side, size // 2), text, ink, font)
     for i, text in enumerate(beside):
-        draw.text((size // 2, top + i * side + side // 2 - size), text, 255, font)
-    share = np.asarray(ink)[..., None] / 255
-    return (paper * (1 - share) + INK * share).round().astype(np.uint8) if channels in (1, 3) else paper
+        draw.text((size // 2, top + i * side + side // 2 - size), text, ink, font)
+    return np.asarray(picture).reshape(paper.shape)
 
 
 def _npy(array: np.ndarray) -> bytes:
