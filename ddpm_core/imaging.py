@@ -121,7 +121,8 @@ def save_gif(
     scale: whole-number enlargement without smoothing. about: the file's comment.
     """
     pictures, options = _animation(frames, seconds, hold, scale)
-    _save(path, [picture.quantize(256) for picture in pictures], "GIF", comment=about.encode(), **options)
+    indexed = [picture if picture.mode == "L" else picture.quantize(256) for picture in pictures]
+    _save(path, indexed, "GIF", comment=about.encode(), **options)
 
 
 def save_webp(
