@@ -692,15 +692,15 @@ def test_images_per_second_are_of_the_steps_alone(folder, tmp_path, monkeypatch)
     def takes(owner, name, seconds):
         function = getattr(owner, name)
 
-        def timed(*arguments):
+        def timed(*arguments, **options):
             now[0] += seconds
-            return function(*arguments)
+            return function(*arguments, **options)
 
         monkeypatch.setattr(owner, name, timed)
 
     takes(trainer, "train_step", 1)
     for name in ("_save", "_sample", "_export"):
-        monkeypatch.setattr(trainer, name, lambda *_: None)
+        monkeypatch.setattr(trainer, name, lambda *_, **__: None)
         takes(trainer, name, 100)
     for name in ("Progress", "Preview"):
         takes(trainer_module, name, 100)
