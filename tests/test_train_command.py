@@ -200,7 +200,7 @@ FULL = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to al
         (["distill", "nowhere"], "train.distill.start._run", MemoryError(), "a smaller --batch"),
         (["evaluate", "nowhere"], "train.evaluate.run.Study", FULL, "a smaller --batch"),
         (["gamma", "nowhere/a"], "train.gamma.open_checkpoint", MemoryError(), "fewer --images"),
-        (["schedule", "."], "train.schedule.spec.check", FULL, "fewer --images"),
+        (["schedule", "."], "ddpm_core.checkpoint.hub.here", FULL, "fewer --images"),
     ],
 )
 def test_a_full_memory_is_one_sentence(capsys, tmp_path, folder, monkeypatch, words, place, error, advice):
