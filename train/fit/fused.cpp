@@ -268,9 +268,9 @@ AMX void add_weight_gradient(int64_t images, int64_t outputs, int64_t inputs, in
   const int64_t half = group.tiles * kTile, count = group.images * width / 32, line = 32 * count + 32;
   const int64_t row = 9 * padded(inputs);
   const Memory shifted(6 * half), pairs(padded(inputs) / 16 * half), margins(33 * line);
-  uint16_t* const a = shifted.at;             // dY, transposed, [column shift][half of 32 outputs][tile]
-  uint16_t* const b = pairs.at;               // X, [16 inputs][tile]
-  uint16_t* const lines = margins.at + 32;    // a row of dY, [output][position], and a margin
+  uint16_t* const a = shifted.at;           // dY, transposed, [column shift][half of 32 outputs][tile]
+  uint16_t* const b = pairs.at;             // X, [16 inputs][tile]
+  uint16_t* const lines = margins.at + 32;  // a row of dY, [output][position], and a margin
   std::vector<int64_t> position(32 * count);
   std::vector<uint32_t> inside(3 * count);  // where an image has a pixel in the column that a shift takes
   for (int64_t p = 0; p < 32 * count; ++p) {
@@ -351,14 +351,14 @@ AMX void add_weight_gradient(int64_t images, int64_t outputs, int64_t inputs, in
 
 }  // namespace
 
-// What Python calls, by ctypes. Images are (N, H, W, C) in memory, float32 or, where `bfloat16` is not 0, of that type; all else
-// is float32. threads: of the OpenMP that torch uses, so that both share them.
+// What Python calls, by ctypes. Images are (N, H, W, C) in memory, float32 or, where `bfloat16` is not 0, of that type;
+// all else is float32. threads: of the OpenMP that torch uses, so that both share them.
 extern "C" {
 
 // shift: (N, C) or null; gamma, beta: (C). Fills y, and mean and rstd: (N, groups).
-void norm_silu(int64_t bfloat16, int64_t threads, int64_t images, int64_t channels, int64_t pixels, int64_t groups, double eps,
-               const void* x, const float* shift, const float* gamma, const float* beta, void* y, float* mean,
-               float* rstd) {
+void norm_silu(int64_t bfloat16, int64_t threads, int64_t images, int64_t channels, int64_t pixels, int64_t groups,
+               double eps, const void* x, const float* shift, const float* gamma, const float* beta, void* y,
+               float* mean, float* rstd) {
   const Shape s{images, channels, pixels, groups};
   auto run = [&](auto zero) {
     using T = decltype(zero);
@@ -374,9 +374,10 @@ void norm_silu(int64_t bfloat16, int64_t threads, int64_t images, int64_t channe
 
 // Fills dx, and one row an image of dshift (or null), dgamma and dbeta, whose sums over the images are the gradients of
 // the last two.
-void norm_silu_gradient(int64_t bfloat16, int64_t threads, int64_t images, int64_t channels, int64_t pixels, int64_t groups,
-                        const void* dy, const void* x, const float* shift, const float* gamma, const float* beta,
-                        const float* mean, const float* rstd, void* dx, float* dshift, float* dgamma, float* dbeta) {
+void norm_silu_gradient(int64_t bfloat16, int64_t threads, int64_t images, int64_t channels, int64_t pixels,
+                        int64_t groups, const void* dy, const void* x, const float* shift, const float* gamma,
+                        const float* beta, const float* mean, const float* rstd, void* dx, float* dshift,
+                        float* dgamma, float* dbeta) {
   const Shape s{images, channels, pixels, groups};
   auto run = [&](auto zero) {
     using T = decltype(zero);

@@ -141,11 +141,10 @@ class Progress:
         self.bar.set_postfix_str(before or "")
         columns = model.num_classes if 1 < model.num_classes <= 16 else None
         picture = imaging.grid(model.pictures(x_0), columns=columns)
-        file = imaging.png(picture)
-        write_bytes(self._out / "samples" / f"step-{step:09d}-{weights}.png", file)
+        write_bytes(self._out / "samples" / f"step-{step:09d}-{weights}.png", imaging.png(picture))
         self._note(step=step, samples=weights, error=self._error(model))
         if self._writer:
-            self._writer.file_writer.add_summary(_image(f"samples/{weights}", file, picture), step)
+            self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
 
     def _error(self, model: Model) -> float | None:
         # A student's x̂_0 are of its own steps, at its own times, and those of latents are no grey levels.
@@ -176,16 +175,6 @@ class Progress:
 def evenly(captions: Sequence[str], count: int) -> list[str]:
     """So many captions, spread over all."""
     return [captions[int(i)] for i in np.linspace(0, len(captions) - 1, count).round()]
-
-
-def _image(tag: str, file: bytes, picture: np.ndarray) -> Any:
-    """A picture (H, W, C) for TensorBoard, with its PNG file, which `add_image` would make a second time."""
-    from tensorboard.compat.proto import summary_pb2
-
-    kind: Any = summary_pb2  # its classes are made while it is imported
-    height, width, channels = picture.shape
-    image = kind.Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=file)
-    return kind.Summary(value=[kind.Summary.Value(tag=tag, image=image)])
 
 
 def _tensorboard(folder: Path, purge_step: int | None) -> Any:
