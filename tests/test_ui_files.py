@@ -11,7 +11,7 @@ import pytest
 import toylab
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageDraw, ImageFont
 from test_jobs import Gate
 from toylab import Models, decoded, messages, results
 
@@ -99,6 +99,24 @@ def test_two_lanes():
     assert 10 < Image.open(io.BytesIO(gif)).n_frames <= len(times)
     one = finished("watch", ONE)[0]
     assert picture(save("strip")[1]).shape[0] > 1.8 * picture(one("strip")[1]).shape[0]  # for each image each lane
+
+
+@pytest.mark.parametrize(
+    ("lanes", "titles"),
+    [
+        (TWO, ("A: DDPM beta, 10 steps", "B: DDPM beta tilde, 6 steps")),
+        (TWO | {"sampler": "ddim", "eta": 0.5}, ("A: DDIM eta 0.5, 10 steps", "B: DDPM beta tilde, 6 steps")),
+    ],
+)
+def test_labels_have_only_letters_that_their_font_has(lanes, titles):
+    film = Image.open(io.BytesIO(finished("compare", lanes)[0]("webp")[1]))
+    film.seek(film.n_frames - 1)
+    frame = np.asarray(film.convert("L"))
+    for lane, title in enumerate(titles):
+        written = Image.new("L", (400, 40), 255)
+        ImageDraw.Draw(written).text((0, 14), f"{title}   t = 0", 32, ImageFont.load_default(28))
+        left = lane * (frame.shape[1] + 8) // 2
+        np.testing.assert_array_equal(frame[:40, left : left + 400], np.asarray(written))
 
 
 def test_a_grid_is_one_picture_with_a_row_for_each_kind_and_a_table_of_all_steps():

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+import unicodedata
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ SLIDE = 1000  # pixels: the least width of an animation or a film strip, so that
 STRIP = 10  # pictures in a row of a film strip
 GAP = 2  # pixels between pictures
 INK, PAPER = 32, 255  # of labels
+SPELLED = {"β̃ₜ": "beta tilde", "βₜ": "beta", "η": "eta", "“": '"', "”": '"'}  # what Pillow's font lacks
 
 About = Sequence[Mapping[str, Any]]  # of each checkpoint: revision, engine
 Frames = Sequence[Mapping[int, np.ndarray]]  # of each lane: the kept x by step, uint8 (N, H, W, C)
@@ -209,10 +211,18 @@ def _labelled(image: np.ndarray, above: Sequence[str], beside: Sequence[str], si
     picture, ink = Image.fromarray(paper.squeeze()), (INK,) * channels
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size)
     for i, text in enumerate(above):
-        draw.text((left + i * side, size // 2), text, ink, font)
+        draw.text((left + i * side, size // 2), _spelled(text), ink, font)
     for i, text in enumerate(beside):
         draw.text((size // 2, top + i * side + side // 2 - size), text, ink, font)
     return np.asarray(picture).reshape(paper.shape)
+
+
+def _spelled(text: str) -> str:
+    """In the letters of Pillow's own font, which are ASCII's: symbols as words, é as e, any other as ?."""
+    for symbol, word in SPELLED.items():
+        text = text.replace(symbol, word)
+    letters = (one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return "".join(one if one.isascii() else "?" for one in letters)
 
 
 def _npy(array: np.ndarray) -> bytes:
