@@ -11,7 +11,7 @@ import app
 import ddpm_core.__main__
 import train.__main__
 from ddpm_core.checkpoint.refs import FILES
-from ui.offered import GIGABYTES, OFFERED
+from ui.models.catalogue import GIGABYTES, OFFERED
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_core import files, held
+from ddpm_core.disk import files, held
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,9 +8,10 @@ import oracle
 import pytest
 import torch
 
-from ddpm_core import NoiseSchedule, plane, plane_network, posterior
+from ddpm_core import NoiseSchedule, plane, posterior
 from ddpm_core.names import SHAPES
-from ui.places import course
+from ddpm_core.plane import plane_network
+from ui.parts import course
 
 AB = oracle.alpha_bar(oracle.linear_betas())
 

@@ -47,7 +47,7 @@ from train.__main__ import main
 assert main({words!r}) == 0
 
 import ui
-from ui.limits import ServerLimits
+from ui.machine.limits import ServerLimits
 demo = ui.build("mnist-tiny", "cpu", False, ServerLimits.choose(False, []), False, False)
 ui.launch(demo, server_name="127.0.0.1", server_port=None, prevent_thread_lock=True)
 ui.close(demo, 1)
