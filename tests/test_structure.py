@@ -200,7 +200,7 @@ def folders() -> Iterator[Path]:
         yield from (path.parent for path in (ROOT / package).rglob("__init__.py"))
 
 
-@pytest.mark.parametrize("folder", folders(), ids=lambda folder: str(folder.relative_to(ROOT)))
+@pytest.mark.parametrize("folder", list(folders()), ids=lambda folder: str(folder.relative_to(ROOT)))
 def test_a_folder_has_few_entries_and_says_what_belongs_into_it(folder):
     entries = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
     entries = [path for path in entries if not path.stem.startswith("__")]

@@ -1,1 +1,1 @@
-"""What every command needs: flags, whole files, locks, what the machine is, a full memory. Nothing of one command."""
+"""What several commands need: the settings of a run, flags, whole files, locks, the machine, a full memory."""

@@ -1,1 +1,1 @@
-"""The flags of a run: their values, limits and presets, and which of them suit a machine."""
+"""Which values a run's flags can have, which suit a machine, and the flags of a run that Train on the page starts."""
