@@ -34,7 +34,6 @@ class Sample(ChainFlags):
     def run(self) -> None:
         from ddpm_core import imaging, trajectory
         from ddpm_core.disk import files
-        from ddpm_core.runs import SamplerSettings
 
         seeds = parse_seeds(self.seeds)
         if self.gif and os.path.realpath(self.grid) == os.path.realpath(self.gif):
@@ -45,7 +44,7 @@ class Sample(ChainFlags):
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.picture_channels)
         run = trajectory(model, seeds, **self.options(model))
-        steps = SamplerSettings(self.steps).resolved(model).steps
+        steps = self.settings().resolved(model).steps
         frames = []
         for step in tqdm(run, total=steps, unit="step"):
             if self.gif or step.s == 0:

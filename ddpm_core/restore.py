@@ -23,7 +23,7 @@ from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import Chain, SamplerSettings, follow
+from ddpm_core.runs import Chain, Condition, SamplerSettings, follow
 from ddpm_core.samplers import Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs
@@ -498,14 +498,15 @@ def restore(
     unknown = options.keys() - {"labels", "guidance", "x_T", "noise", "stop"}
     if unknown:
         raise ValueError(f"restore has no argument {min(unknown)!r}")
-    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, options.get("guidance"))
+    told = Condition(options.pop("labels", None), guidance=options.pop("guidance", None))
+    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, told.guidance)
     x_T = options.get("x_T")
     n = len(check_seeds(seeds or ())) if seeds is not None or x_T is None else len(x_T)
     y = _checked(model, measurement, y, n, torch.float32 if x_T is None else x_T.dtype)
     task = Task(measurement, y, chain, model.clip if clip is None else clip)
     chosen.check(task)
     own = Chain(chain.name, chain.pairs, chosen.sampler(task), chain.sigmas, memory=True, own=True)
-    return follow(model, own, seeds, clip, **options)
+    return follow(model, own, told, seeds, clip, **options)
 
 
 def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: torch.dtype) -> Tensor:

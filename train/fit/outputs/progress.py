@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core import Model, imaging, trajectory
+from ddpm_core import Model, imaging
 from ddpm_core.process import to_device
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import Condition, SamplerSettings, follow
 from train.common.config import Config, to_dict
 from train.common.files import write_bytes
 from train.data.images import Images
@@ -125,16 +125,15 @@ class Progress:
         config, labels = self._config, None
         if model.num_classes:
             labels = [i % model.num_classes for i in range(config.sample_count)]
-        told: dict[str, Any] = {"labels": labels}
+        told = Condition(labels)
         if model.words and self._images is not None and self._images.captions:
-            told = {"prompts": evenly(self._images.captions, config.sample_count), "guidance": GUIDANCE}
-        chosen = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
-        steps = SamplerSettings(**chosen).resolved(model).steps
-        chain = trajectory(model, seeds=range(config.sample_count), **told, **chosen)
+            told = Condition(prompts=evenly(self._images.captions, config.sample_count), guidance=GUIDANCE)
+        settings = SamplerSettings() if model.student else SamplerSettings(config.sample_steps, "ddim")
+        chain = settings.chain(model, told.guidance)
         before, x_0 = self.bar.postfix, None
-        for number, step_of_chain in enumerate(chain, 1):
+        for number, step_of_chain in enumerate(follow(model, chain, told, range(config.sample_count)), 1):
             x_0 = step_of_chain.x
-            self.bar.set_postfix_str(f"samples ({weights}): {number} of {steps} steps")
+            self.bar.set_postfix_str(f"samples ({weights}): {number} of {len(chain.pairs)} steps")
             if stopped():
                 return
         assert x_0 is not None  # there is at least one step
