@@ -149,7 +149,7 @@ def test_ddnm_with_noise_takes_the_papers_steps():
         mean, _ = posterior(LINEAR, found.reshape(x.shape), x, step.t, step.s)
         noise = (z(step.index).reshape(2, 3, 16) @ vt.T * left.clamp(min=0).sqrt()) @ vt
         x = mean + noise.reshape(x.shape)
-        torch.testing.assert_close(step.x, x, rtol=0, atol=1e-8)
+        torch.testing.assert_close(step.x, x, rtol=0, atol=5e-8)  # √φ near 0 has half the digits: √2⁻⁵² |z|
         torch.testing.assert_close(step.x0_hat, found.reshape(x.shape), rtol=0, atol=1e-8)
         x = step.x
         shares.append(share[kept].min().item())
