@@ -16,6 +16,7 @@ from ddpm_core.commands import allow_any_text, defaults, said
 from ddpm_core.commands.chain import ChainFlags, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 from ddpm_core.commands.restore import Restore
+from ddpm_core.errors import UserError
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
 
@@ -111,11 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = tyro.extras.subcommand_cli_from_dict(
         commands, prog="python -m ddpm_core", description=__doc__, args=arguments
     )
-    from ddpm_core import CheckpointError
-
     try:
         command.run()
-    except (ValueError, CheckpointError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
+    except (ValueError, UserError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
         sys.exit(f"error: {said(error)}")
     except KeyboardInterrupt:
         sys.exit("stopped")

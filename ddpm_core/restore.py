@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ddpm_core.errors import first_line
 from ddpm_core.model import Model, check_pixels
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
@@ -519,8 +520,7 @@ def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: t
         expected = measurement(x)
         again, doubled = measurement(measurement.pseudoinverse(expected)), measurement(2 * x)
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: {reason}") from None
+        raise ValueError(f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: {first_line(error)}") from None
     tolerance = 1e-3 * expected.abs().max().item() + 1e-9
     if not torch.allclose(doubled, 2 * expected, atol=tolerance) or bool(measurement(0 * x).abs().max() > tolerance):
         raise ValueError(f"{measurement} is not linear: A(2x) is not 2 A(x)")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ddpm_core.disk import files
+from ddpm_core.errors import UserError
 
 WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
 OWN = "ddpm_core.json"  # what the Hub's layout has no field for
@@ -30,8 +31,8 @@ FILES = (
 )
 
 
-class CheckpointError(Exception):
-    """A checkpoint cannot be used; str(error) is one sentence for the user: what is wrong and what to do."""
+class CheckpointError(UserError):
+    """A checkpoint cannot be used."""
 
 
 @dataclass(frozen=True)

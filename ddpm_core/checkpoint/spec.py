@@ -25,6 +25,7 @@ from ddpm_core.checkpoint.config.fields import (
 )
 from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref, shipped
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
+from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import (
     AVERAGINGS,
@@ -111,7 +112,7 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
             )
         return config, weights
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
-        raise CheckpointError(f"{checkpoint.ref}: {str(error).splitlines()[0]}") from None
+        raise CheckpointError(f"{checkpoint.ref}: {first_line(error)}") from None
 
 
 def _from_contents(

@@ -27,7 +27,8 @@ from torch.nn import functional as F
 from ddpm_core.disk import files
 from ddpm_core.engines.common import announced
 from ddpm_core.engines.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
-from train import TrainError, first_line
+from ddpm_core.errors import first_line
+from train import TrainError
 
 SOURCE = Path(__file__).with_name("fused.cpp")
 _LIBRARY = "fused.so"

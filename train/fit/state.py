@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from ddpm_core.disk import files
-from train import TrainError, first_line
+from ddpm_core.errors import first_line
+from train import TrainError
 
 KEPT = 2
 # The parts of a checkpoint that can be checked without the run. "ema2" and "scaler" may be missing or None.
