@@ -360,26 +360,33 @@ class DDNM:
                 one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
                 a = posterior_mean(schedule, one, 0 * one, t, s).item()
                 found = predict(x, t)
-                share = partial(_share, a=a, sigma=sigma, sigma_y=sigma_y)
-                x_0 = found.x0_hat + A.adjoint(A.gram(share, y - A(found.x0_hat)), x)
+                step = dict(a=a, sigma=sigma, sigma_y=sigma_y)
+                x_0 = found.x0_hat + A.adjoint(A.gram(partial(_share, **step), y - A(found.x0_hat)), x)
                 x = posterior_mean(schedule, x_0, x, t, s)
                 if s > 0:
                     z = noise(k, x)
-                    x = x + sigma * z + A.adjoint(A.gram(partial(_less, a=a, sigma=sigma, sigma_y=sigma_y), A(z)), z)
+                    x = x + sigma * z + A.adjoint(A.gram(partial(_less, **step), A(z)), z)
                 yield Step(k, t, s, x, x_0, sigma)
 
         return noisy if sigma_y else exact
 
 
-def _share(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
-    """λ/ς² for the eigenvalues ς² of A Aᵀ."""
-    return (sigma * values.sqrt() / (a * sigma_y)).clamp(max=1) / values
+def _lambda(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
+    """λ for the eigenvalues ς² of A Aᵀ."""
+    return (sigma * values.sqrt() / (a * sigma_y)).clamp(max=1)
+
+
+def _share(values: Tensor, **step: float) -> Tensor:
+    """λ/ς² for them."""
+    return _lambda(values, **step) / values
 
 
 def _less(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
     """(√φ − σ)/ς² for them: with Aᵀ and A around it, what the step's noise σ z lacks of Φ^½ z."""
-    taken = a * _share(values, a, sigma, sigma_y) * values.sqrt() * sigma_y
-    return ((sigma**2 - taken**2).clamp(min=0).sqrt() - sigma) / values
+    share = _lambda(values, a, sigma, sigma_y)
+    taken = a * (share / values) * values.sqrt() * sigma_y
+    left = (sigma**2 - taken**2).clamp(min=0).sqrt()
+    return (torch.where(share < 1, 0, left) - sigma) / values  # φ is 0 there, and √ would make 1e-8 of its rounding
 
 
 @dataclass(frozen=True)
