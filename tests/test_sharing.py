@@ -1,6 +1,5 @@
 """Runs that take turns: the same pictures as alone, one's failure is not another's, and what they are told."""
 
-import time
 import weakref
 from dataclasses import replace
 from itertools import pairwise

@@ -3,7 +3,6 @@
 import gc
 import shutil
 import threading
-import time
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
