@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ddpm_core import Model
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network, Source
@@ -30,6 +31,7 @@ from train.distill.teacher import chain_of, check_same_teacher, name_of, open_te
 from train.fit.card import ModelCard, public
 from train.fit.config import Config
 from train.fit.fused import fuse
+from train.fit.latents import encode
 from train.fit.task import TrainingTask
 
 PAPERS = {
@@ -47,6 +49,11 @@ class Distilling(TrainingTask):
         ref, steps = config.teacher, config.student_steps
         first = open_teacher(ref)
         check_same_teacher(first, config)
+        if first.latent and config.decoder is None:
+            raise TrainError(
+                "This run was started by a version that did not encode the images of a latent teacher: start it anew "
+                "in another --out."
+            )
         chain = chain_of(first, config)
         self._is_first = 2 * config.stage in (0, config.teacher_steps)  # whose teacher is the user's
         if config.stage:
@@ -70,6 +77,15 @@ class Distilling(TrainingTask):
         drawn[np.array(self._student.times) - 1] = 1 / steps
         self.times = drawn.cumsum()
         self._check_classes(images)
+        if self._teacher.decoder is not None:
+            self._encode(self._teacher.decoder, images)
+
+    def _encode(self, decoder: LatentDecoder, images: Images) -> None:
+        """Give the images their latents, which all stages of a run share."""
+        own = user_path(self._config.out)
+        near = LatentDecoder(decoder.autoencoder, self._accelerator.device, decoder.scale, decoder.shift)
+        self._teacher = replace(self._teacher, decoder=near)
+        encode(images, near, own.parent if self._config.stage else own, not self._accelerator.is_main_process)
 
     def _check_classes(self, images: Images) -> None:
         teacher = self._teacher

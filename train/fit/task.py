@@ -24,7 +24,7 @@ from train.command_line import user_path
 from train.data.images import Images
 from train.fit.card import ModelCard, public
 from train.fit.config import Config
-from train.fit.latents import encoded, open_decoder
+from train.fit.latents import encode, latent_shape, open_decoder
 from train.fit.recipe import (
     architecture,
     make_model,
@@ -47,6 +47,13 @@ class TrainingTask(ABC):
 
     schedule: NoiseSchedule
     times: np.ndarray | None
+
+    @abstractmethod
+    def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Raise TrainError, before the images are read, for a configuration that no such run can have."""
 
     @abstractmethod
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
@@ -80,6 +87,11 @@ class TrainingTask(ABC):
 class Denoising(TrainingTask):
     """A network that learns from data to denoise, Algorithm 1 of the paper."""
 
+    @classmethod
+    def check(cls, config: Config) -> None:
+        if config.decoder is not None:
+            of_latents(config, *latent_shape(config))
+
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         self._asked, self._config, self._images = config, config, images
         self._device = accelerator.device
@@ -88,7 +100,7 @@ class Denoising(TrainingTask):
         if config.decoder is not None:
             self._decoder = open_decoder(config.decoder, accelerator.device)
             quiet = not accelerator.is_main_process
-            images.encode(encoded(images, self._decoder, user_path(config.out), quiet))
+            encode(images, self._decoder, user_path(config.out), quiet)
             channels, side, _ = images.shape
             self._config = of_latents(config, channels, side)
         self.schedule = make_schedule(config)
@@ -158,20 +170,17 @@ class Denoising(TrainingTask):
                 "Times": "each t alike"
                 if config.times == "uniform"
                 else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
-                **self._latent_facts(),
+                **self._about_words(),
                 "Start": f"the weights of {config.init}" if config.init else "random weights",
             },
         )
 
-    def _latent_facts(self) -> dict[str, str]:
-        """Rows of the card's table, of a latent model."""
-        if self._decoder is None:
+    def _about_words(self) -> dict[str, str]:
+        """A row of the card's table, of a model that is told words."""
+        config = public(self._config)
+        if not config.captions:
             return {}
-        config, channels = public(self._config), self._images.shape[0]
-        facts = {"Latents": f"{channels} channels, {config.image_size}×{config.image_size}"}
-        if config.captions:
-            sizes = f"{config.text_layers} layers of {config.text_width}"
-            own = f"a text encoder as CLIP's, {sizes}, trained with the network"
-            text = f"the text encoder of {config.text}" if config.text else own
-            facts["Words"] = f"{text}; {len(self._tokenizer or ()):,} tokens"
-        return facts
+        sizes = f"{config.text_layers} layers of {config.text_width}"
+        own = f"a text encoder as CLIP's, {sizes}, trained with the network"
+        text = f"the text encoder of {config.text}" if config.text else own
+        return {"Words": f"{text}; {len(self._tokenizer or ()):,} tokens"}

@@ -49,10 +49,11 @@ class Trainer:
         self,
         config: Config,
         state: dict[str, Any] | None = None,
-        task: Callable[[Config, Accelerator, Images], TrainingTask] = Denoising,
+        task: type[TrainingTask] = Denoising,
     ):
-        """state: the checkpoint to continue from, as `state.load_latest` gives it. task: makes what the run trains."""
+        """state: the checkpoint to continue from, as `state.load_latest` gives it. task: what the run trains."""
         check(config)
+        task.check(config)
         if state is not None:
             stored = from_dict(state["config"], type(config))
             config = replace(config, channels=config.channels or stored.channels)
