@@ -105,6 +105,11 @@ def test_a_text_encoder_of_a_checkpoint_stays_as_it_is(config, tmp_path, optimiz
     fit(replace(new, optimizer=optimizer, steps=4), load_latest(tmp_path / "new" / "checkpoints")[0])
     assert torch.equal(load(tmp_path / "new" / "model", device="cpu").text(["red"]), before(["red"]))
     assert not torch.equal(weights(tmp_path / "new", 4, "model")["unet.conv_in.weight"], first)
+    state = load_latest(tmp_path / "new" / "checkpoints")[0]
+    again = replace(new, optimizer=optimizer, steps=4)
+    Trainer(replace(again, text=str(tmp_path / "new" / "model")), state)  # the same weights
+    with pytest.raises(TrainError, match="the text encoder has other weights"):
+        Trainer(replace(again, text="emoji-tiny"), state)
 
 
 def test_a_text_encoder_needs_captions_and_words(config):

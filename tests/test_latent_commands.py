@@ -1,15 +1,14 @@
 """Every command of the trainer on a latent model: its pictures and its state have other sizes and channels."""
 
-import json
 import shutil
 import sys
 import types
+from typing import Any
 
 import numpy as np
 import pipelines
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 from training import make_folder, process_restored  # noqa: F401
 
@@ -43,8 +42,9 @@ def apart(tmp_path, monkeypatch):
     """No home folder and no plots; an extractor that notes what it sees."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(report, "draw_plots", lambda *_: None)
-    monkeypatch.setitem(sys.modules, "noting", types.ModuleType("noting"))
-    sys.modules["noting"].features = features
+    module: Any = types.ModuleType("noting")
+    module.features = features
+    monkeypatch.setitem(sys.modules, "noting", module)
     seen.clear()
 
 
@@ -115,10 +115,15 @@ def test_distill_learns_from_the_latents_of_the_data(folder, data, tmp_path, met
     assert "--no-flip" in refused(capsys, *words, "--flip")
     run(*words)
     model = exact(folder)
+    assert model.decoder is not None
     kept = load_file(tmp_path / "student" / "latents.safetensors")["latents"]
     assert torch.equal(kept, model.decoder.encode(from_uint8(pictures_of(data))))
     student = exact(next((tmp_path / "student").rglob("model_index.json")).parent)
-    assert student.student is not None and (student.latent, student.channels) == (True, model.channels)
+    assert (
+        student.student is not None
+        and student.decoder is not None
+        and (student.latent, student.channels) == (True, model.channels)
+    )
     assert sample(student, [1]).shape == (1, 16, 16, 3)
     x = torch.randn(1, model.channels, 8, 8)
     assert torch.equal(student.decoder.decode(x), model.decoder.decode(x))
@@ -148,3 +153,36 @@ def test_models_of_words_are_refused_by_what_has_no_words(data, tmp_path, capsys
     assert "emoji-tiny is told in words what to draw" in refusal
     refusal = refused(capsys, "fit", "--init", "emoji-tiny", "--data", data, *FIT, "--out", tmp_path / "run")
     assert "emoji-tiny is told in words what to draw" in refusal
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_run_with_relative_folders_goes_on_from_another_one(folder, data, tmp_path, monkeypatch, moved, capsys):
+    """What was given by a relative path is found where the run was started; and of what was moved, by its weights."""
+    home, other = tmp_path, tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(home)
+    fit = ["fit", "--data", data, *FIT, *SHAPE, "--attention", "4", "--out", "run"]
+    run(*fit, "--decoder", "model/vqvae")
+    made = ["--method", "consistency", "--teacher-steps", "4", "--student-steps", "2", "--out", "student"]
+    run("distill", "model", "--data", data, *FIT, *made)
+    new = ["--decoder", home / "moved" / "vqvae"], [home / "moved"]
+    if moved:
+        (home / "model").rename(home / "moved")
+    monkeypatch.chdir(other)
+    resumed = ["--resume", "--steps", "3", "--out"]
+    for command, out, given in ("fit", "run", new[0]), ("distill", "student", new[1]):
+        run(command, *(given if moved else []), *resumed, home / out)
+        checkpoint = torch.load(home / out / "checkpoints" / "step-000000003.pt", weights_only=True)
+        assert checkpoint["started_in"] == str(other)
+    strange = pipelines.latent(tmp_path / "strange", exact(home / "run" / "model").channels, scaling=2.0)
+    line = refused(capsys, "fit", "--decoder", strange / "vqvae", *resumed[:1], "--steps", "4", "--out", home / "run")
+    assert "scales latents otherwise" in line
+    line = refused(capsys, "distill", strange, *resumed[:1], "--steps", "4", "--out", home / "student")
+    assert "has other weights than when this run was started" in line
+
+
+def test_a_run_of_pixels_does_not_go_on_in_latents(data, made, tmp_path, capsys):
+    shape = [word for word in SHAPE if word not in ("--prediction", "v")]
+    run("fit", "--data", data, *FIT, *shape, "--attention", "8", "--out", tmp_path / "run")
+    words = ["fit", "--resume", "--steps", "3", "--out", tmp_path / "run", "--decoder", made / "vqvae"]
+    assert "--decoder can't change when a run is resumed" in refused(capsys, *words)

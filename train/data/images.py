@@ -52,8 +52,8 @@ class Images:
 
     classes: names, or None; channels: config's, or what the images have; pixels: uint8 (N, H, W, channels) when they
     are kept in memory, else None; captions: of each image, or None; latents, encoder: see `encode`; broken: what could
-    not be read so far, by name. Raises TrainError when there is nothing to train on, no labels for a conditional run and no
-    captions for one with --captions, or where the run would write among its images.
+    not be read so far, by name. Raises TrainError when there is nothing to train on, no labels for a conditional run
+    and no captions for one with --captions, or where the run would write among its images.
     """
 
     def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):

@@ -43,6 +43,10 @@ PAPERS = {
 class Distilling(TrainingTask):
     """A student that learns from a teacher. One step of it is `width` steps of the teacher's chain."""
 
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """What the teacher decides is checked once, by `teacher.prepared`."""
+
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
         self._config, self._accelerator = config, accelerator
@@ -77,7 +81,7 @@ class Distilling(TrainingTask):
         drawn[np.array(self._student.times) - 1] = 1 / steps
         self.times = drawn.cumsum()
         self._check_classes(images)
-        if self._teacher.decoder is not None:
+        if isinstance(self._teacher.decoder, LatentDecoder):
             self._encode(self._teacher.decoder, images)
 
     def _encode(self, decoder: LatentDecoder, images: Images) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ddpm_core import CheckpointError, Model, load
 from ddpm_core.checkpoint import fields, refs
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.names import LEARNED
 from train import TrainError
@@ -84,7 +85,8 @@ def digest(teacher: Model) -> str:
     path = teacher.source and teacher.source.weights_path
     if path is None:
         return ""
-    autoencoder = "" if teacher.decoder is None else json.dumps(identity_of(teacher.decoder))
+    decoder = teacher.decoder
+    autoencoder = json.dumps(identity_of(decoder)) if isinstance(decoder, LatentDecoder) else ""
     return hashlib.sha256(path.read_bytes() + autoencoder.encode()).hexdigest()
 
 

@@ -89,7 +89,9 @@ class Study:
         source, gamma = self.model.source, self.model.gamma
         if source is None or source.folder is None or source.file is None:
             raise TrainError("Only a model that was loaded from files can be measured.")
-        estimate: dict[str, Any] = {} if gamma is None else {"gamma_sha256": hashlib.sha256(gamma.numpy().tobytes()).hexdigest()}
+        estimate: dict[str, Any] = (
+            {} if gamma is None else {"gamma_sha256": hashlib.sha256(gamma.numpy().tobytes()).hexdigest()}
+        )
         if "optimised" in self.options.spacing_list():
             times = repr({name: sorted(chains.items()) for name, chains in (self.model.optimised or {}).items()})
             estimate["optimised_sha256"] = hashlib.sha256(times.encode()).hexdigest()

@@ -35,7 +35,15 @@ from train.fit.recipe import (
     warm_start,
 )
 from train.fit.state import fitting
-from train.fit.words import PromptedUNet, learn_words, make_prompted, make_tokenizer, open_text, text_of
+from train.fit.words import (
+    PromptedUNet,
+    check_same_text,
+    learn_words,
+    make_prompted,
+    make_tokenizer,
+    open_text,
+    text_of,
+)
 
 
 class TrainingTask(ABC):
@@ -52,6 +60,7 @@ class TrainingTask(ABC):
     def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...
 
     @classmethod
+    @abstractmethod
     def check(cls, config: Config) -> None:
         """Raise TrainError, before the images are read, for a configuration that no such run can have."""
 
@@ -110,22 +119,24 @@ class Denoising(TrainingTask):
         config, num_classes = self._config, self._images.num_classes
         if config.captions:
             with fitting(state or {"step": 0}):
-                return self._prompted(None if state is None else state["network"])
+                return self._prompted(state)
         if state is not None:
             with fitting(state):
                 return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
         return warm_start(config, num_classes) if config.init else make_network(config, num_classes)
 
-    def _prompted(self, kept: Mapping[str, Any] | None) -> PromptedUNet:
-        """A network that is told words, and the images' captions as its tokens. kept: a checkpoint's `architecture`."""
+    def _prompted(self, state: Mapping[str, Any] | None) -> PromptedUNet:
+        """A network that is told words, and the images' captions as its tokens. state: as for `network`."""
         config, images = self._config, self._images
         assert images.captions is not None
         given = None
         if config.text is not None:
             given = open_text(config.text, self._device)
+            if state is not None:
+                check_same_text(given, state["model"])
             self._tokenizer = given.tokenizer
         else:
-            self._words = learn_words(images.captions) if kept is None else kept["words"]
+            self._words = learn_words(images.captions) if state is None else state["network"]["words"]
             self._tokenizer = make_tokenizer(self._words, config.text_length)
         encoder = given and given.encoder
         network = make_prompted(config, images.shape[0], config.image_size, self._tokenizer, encoder)

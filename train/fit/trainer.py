@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -274,6 +274,7 @@ class Trainer:
         scaler = self.accelerator.scaler
         return {
             "config": to_dict(replace(self._asked, channels=self.config.channels)),
+            "started_in": os.getcwd(),
             "step": self.step,
             "network": self.task.architecture(self.unet),
             "model": self.unet.state_dict(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +61,14 @@ def open_text(name: str, device: torch.device) -> ClipText:
         return read_text(config, checkpoint, device)
     except CheckpointError as error:
         raise TrainError(f"--text {name}: {error}.") from error
+
+
+def check_same_text(text: ClipText, weights: Mapping[str, Tensor]) -> None:
+    """Raise TrainError where a run was started with another text encoder. weights: those of its `PromptedUNet`."""
+    before = {name.removeprefix("text."): value for name, value in weights.items() if name.startswith("text.")}
+    now = text.encoder.state_dict()
+    if before.keys() != now.keys() or not all(value.equal(now[name].to(value)) for name, value in before.items()):
+        raise TrainError("--text is not what this run was started with: the text encoder has other weights.")
 
 
 def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text: Any = None) -> PromptedUNet:
