@@ -256,7 +256,7 @@ def test_a_measurement_of_another_shape_is_found_before_anything_is_computed(cha
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("A", [downsample(4), blur(KERNEL, 8), mask(HALF)], ids=["downsample", "blur", "mask"])
 def test_half_precision_is_the_same_picture_about(A, method, dtype):
-    """To the rounding of the state: some 10 units of half precision; and A⁺ of the blur makes them up to 30 times larger."""
+    """To the rounding of the state: some 10 units of half precision, up to 30 times as much behind A⁺ of the blur."""
     model = replace(blur_model(), image_size=8)
     y = A.observe(pictures(1).clamp(-1, 1).float())
     x_T = gaussian_batch([1], 0, (3, 8, 8)).to(dtype)
