@@ -91,6 +91,15 @@ def test_words_are_learned_from_captions_and_some_are_dropped(config):
     assert np.array_equal(images.label(0, dropped=True), text.tokens([""])[0].numpy())
 
 
+@pytest.mark.parametrize("text", [None, "emoji-tiny"])
+def test_words_are_learned_in_double_precision_too(config, tmp_path, text):
+    """The moving average as well: it is copied where a text encoder is evaluated in float32."""
+    trainer = fit(replace(config, precision="fp64", sample_every=6, sample_seconds=1e-3, text=text))
+    assert {p.dtype for part in (trainer.unet, trainer.ema.network) for p in part.parameters()} == {torch.float64}
+    assert {value.dtype for value in weights(tmp_path / "run", 6, "ema").values()} == {torch.float64}
+    assert sample(load(tmp_path / "run" / "model", device="cpu"), [1], 2, prompts="red").shape == (1, 16, 16, 3)
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_a_text_encoder_of_a_checkpoint_stays_as_it_is(config, tmp_path, optimizer):
     fit(replace(config, steps=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -140,7 +139,7 @@ class Denoising(TrainingTask):
             self._tokenizer = make_tokenizer(self._words, config.text_length)
         encoder = given and given.encoder
         network = make_prompted(config, images.shape[0], config.image_size, self._tokenizer, encoder)
-        text = text_of(self._tokenizer, copy.deepcopy(network), self._device)
+        text = text_of(self._tokenizer, network, self._device)
         images.tokenize(text.tokens(images.captions), text.tokens([""])[0])
         return network
 

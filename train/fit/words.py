@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter, defaultdict
@@ -177,5 +178,5 @@ def make_tokenizer(words: str, length: int) -> Any:
 
 
 def text_of(tokenizer: Any, network: PromptedUNet, device: torch.device) -> ClipText:
-    """The text encoder of a network that is not trained on, such as a moving average."""
-    return ClipText(tokenizer, network.text, device)
+    """The text encoder of a network, a copy of its own: it is evaluated in float32, whatever the network is in."""
+    return ClipText(tokenizer, copy.deepcopy(network.text), device)
