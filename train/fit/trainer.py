@@ -235,10 +235,12 @@ class Trainer:
         with window.paused():
             if checkpoint or last:
                 self._save()
+                if not last or config.sample_every or config.sample_seconds:
+                    self._export()  # before the samples, which can take minutes; after the last ones `fit` does
             if progress and (sample or (last and config.sample_every)):
                 self._sample(progress, signals)
-            if (checkpoint or sample) and not last and signals.received is None:
-                self._export()
+                if not last and signals.received is None:
+                    self._export()  # with the samples
         self._preview(window, progress, signals)
         if progress:
             progress.bar.update()
@@ -312,6 +314,8 @@ class Trainer:
         networks: tuple[tuple[UNet2DModel, Averaging, str], ...]
         networks = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
         for network, weights, name in networks:
+            if signals.received is not None:
+                return
             progress.grid(model(network, weights), name, self.step, stopped=lambda: signals.received is not None)
 
     def _preview(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:
