@@ -123,7 +123,7 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
         raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
 
     def forward(x: Tensor) -> Tensor:
-        if x.shape[-keep.ndim :] != keep.shape:
+        if x.shape[-2:] != keep.shape[-2:] or (keep.ndim == 3 and len(keep) not in (1, x.shape[1])):
             raise ValueError(f"a mask of {tuple(keep.shape)} doesn't fit pictures of {tuple(x.shape[1:])}")
         return x * to_device(keep, x.device, x.dtype)
 
