@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from ddpm_core import CheckpointError, Model, load
-from ddpm_core.checkpoint import fields, refs
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.config import fields
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.names import LEARNED
 from train import TrainError
-from train.command_line import check_range
+from train.common.command_line import check_range
+from train.common.config import Config
 from train.distill.config import DistillConfig
-from train.fit.card import command
-from train.fit.config import Config
 from train.fit.fused import check_fusable
-from train.fit.latents import identity_of
+from train.fit.inputs.latents import identity_of
+from train.fit.outputs.card import command
 from train.fit.recipe import architecture, continued, of_latents
 
 CONSISTENCY_TIMES = 8  # that a consistency student learns, unless told otherwise

@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
-from ddpm_core import files
 from ddpm_core.checkpoint import refs
+from ddpm_core.disk import files
 from train import TrainError, first_line
-from train.command_line import user_path
-from train.fit.config import Kind, from_dict
-from train.fit.limits import PLACES
+from train.common.command_line import user_path
+from train.common.config import Kind, from_dict
+from train.fit.flags.limits import PLACES
 
 KEPT = 2
 # The parts of a checkpoint that can be checked without the run. "ema2" and "scaler" may be missing or None.
