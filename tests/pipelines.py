@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ddpm_core.network import unet
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
@@ -21,6 +20,7 @@ from diffusers import (
 from ddpm_core import Model, NoiseSchedule, save
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.engines.network import unet
 
 WORDS = ["red", "apple", "green", "heart", "a", "photo", "of", "the", "fox"]
 
