@@ -183,7 +183,7 @@ def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
     return {
         "image_size": teacher.picture_size,
         "channels": teacher.picture_channels,
-        "decoder": config.teacher if teacher.latent else None,  # what it is of is all that counts here
+        "decoder": config.teacher if teacher.latent else None,  # not None says that the run is in its latents
         "conditional": teacher.num_classes > 0,
         "label_dropout": 0.1 if teacher.null_label is not None else 0.0,
         "widths": tuple(shape["block_out_channels"]),
