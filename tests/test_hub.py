@@ -1,12 +1,14 @@
 """References, and downloads with the real huggingface_hub client from a Hub on the loopback."""
 
 import errno
+import json
 import re
 import threading
 import time
 import types
 from pathlib import Path
 
+import pipelines
 import pytest
 import torch
 from checkpoint_folders import write, write_json
@@ -301,6 +303,38 @@ def test_repositories_of_other_models(online, tmp_path):
     online.add_repo("owner/sd", tmp_path / "sd")
     assert "the network is a UNet2DConditionModel" in refusal("owner/sd")
     assert f"unet/{WEIGHTS}" not in online.downloads  # refused before the large file
+
+
+@pytest.mark.parametrize("layout", ["tokenizer.json", "vocab.json and merges.txt"])
+def test_a_tokenizer_from_the_hub_is_that_of_the_whole_repository(server, tmp_path, monkeypatch, layout):
+    """What pads, and tokens that were added, stand in small files of their own in older repositories."""
+    transformers = pytest.importorskip("transformers")
+    server.use(monkeypatch, tmp_path / "home")
+    pipelines.stable_diffusion(tmp_path / "sd")
+    folder = tmp_path / "sd" / "tokenizer"
+    whole = json.loads((folder / "tokenizer.json").read_text())
+    ends = {
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+        "pad_token": "q",
+    }
+    write_json(folder / "tokenizer_config.json", {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer"})
+    write_json(folder / "special_tokens_map.json", ends)
+    if layout == "vocab.json and merges.txt":
+        (folder / "tokenizer.json").unlink()
+        write_json(folder / "vocab.json", whole["model"]["vocab"])
+        merges = [" ".join(pair) for pair in whole["model"]["merges"]]
+        (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
+        write_json(folder / "added_tokens.json", {"foxglove": whole["model"]["vocab"]["fox</w>"]})
+    server.add_repo("owner/sd", tmp_path / "sd")
+    found = ddpm_core.load("owner/sd", device="cpu", precision="fp32").text
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    prompts = ["a red fox", "foxglove", "a q"]
+    expected = theirs(prompts, padding="max_length", max_length=77, truncation=True)["input_ids"]
+    assert found.tokens(prompts).tolist() == expected and expected[0][-1] == theirs.convert_tokens_to_ids("q")
+    here = snapshots.here(refs.parse("owner/sd"))
+    assert here is not None and not here.layout.unknown  # what the repository lacks is known
 
 
 def test_a_model_too_large_for_the_page_is_refused_before_its_weights_are_downloaded(online):

@@ -26,6 +26,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training import AFTER_ADAM, assert_same, fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
+from ddpm_core import Model, NoiseSchedule, imaging
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from train import TrainError
@@ -37,7 +38,7 @@ from train.data.sources import open_source
 from train.fit import trainer as trainer_module
 from train.fit.ema import EMA
 from train.fit.flags.limits import check
-from train.fit.outputs.progress import Window
+from train.fit.outputs.progress import Progress, Window
 from train.fit.recipe import learning_rate, make_network
 from train.fit.start import parse_fit
 from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, step_of
@@ -444,6 +445,38 @@ def test_a_request_to_stop_does_not_wait_for_samples(folder, tmp_path, monkeypat
     assert trainer.fit() == signal.SIGTERM
     assert not list((tmp_path / "run").glob("samples/*"))
     assert load_latest(tmp_path / "run" / "checkpoints")[0]["step"] == 2
+
+
+def test_a_request_to_stop_waits_for_one_step_of_a_few_samples(folder, tmp_path):
+    evaluated = []
+
+    def network(x, t_index, labels):
+        evaluated.append(len(x))
+        return x
+
+    config = tiny(folder, tmp_path, sample_count=20)
+    model = Model(network=network, schedule=NoiseSchedule.linear(20), image_size=8)
+    progress = Progress(config, tmp_path, 0)
+    progress.grid(model, "ema", 1, stopped=lambda: bool(evaluated))
+    assert len(evaluated) == 1 and evaluated[0] <= 8 and not (tmp_path / "samples").exists()
+    progress.grid(model, "ema", 1, stopped=lambda: False)
+    progress.close()
+    shown = np.asarray(Image.open(tmp_path / "samples" / "step-000000001-ema.png"))
+    whole = ddpm_core.sample(model, range(20), config.sample_steps, sampler="ddim")
+    assert np.array_equal(shown, imaging.grid(whole))  # as if drawn at once
+
+
+def test_the_model_of_the_last_checkpoint_is_there_before_its_samples_are_drawn(folder, tmp_path, monkeypatch):
+    trainer = Trainer(tiny(folder, tmp_path / "run", sample_every=4, steps=6))
+    seen = []
+
+    def sample(*_, **__):
+        card = (tmp_path / "run" / "model" / "README.md").read_text()
+        seen.append((trainer.step, re.search(r"Trained \| (\d+)", card)[1]))
+
+    monkeypatch.setattr(trainer, "_sample", sample)
+    trainer.fit()
+    assert seen == [(4, "3"), (6, "6")]
 
 
 def test_without_label_dropout_there_is_no_null_label(folder, tmp_path):
