@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,9 +19,10 @@ from test_files import held_elsewhere
 
 import app as command
 import ui
+from ddpm_core import held
 from ui import jobs, server, temporary
 from ui.counts import Counts, Lines
-from ui.gate import MAX_REQUEST, Gate
+from ui.gate import MAX_REQUEST, Door, Gate
 from ui.limits import ServerLimits
 from ui.turns import Turns
 
@@ -42,7 +44,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
-    asyncio.run(Gate(app or inside, ServerLimits(upload_mb=2), Counts())(scope, receive, send))
+    asyncio.run(Gate(app or inside, Door(ServerLimits(upload_mb=2), Counts()))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -222,6 +224,35 @@ def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
         assert left == expected
 
 
+def test_with_log_json_everything_on_stderr_is_json():
+    """Also what gradio and uvicorn print, warnings, and the error of a thread."""
+    code = """
+import logging, sys, threading, traceback, types, warnings
+sys.modules["ui"] = m = types.ModuleType("ui"); m.__path__ = ["ui"]
+from ui import counts
+counts.log_as_json()
+from uvicorn import Config
+Config(None, log_level="warning")
+counts.log_no_other_way()
+logging.getLogger("uvicorn.error").error("an error")
+warnings.warn("a warning")
+print("half a ", end="", file=sys.stderr); print("line", file=sys.stderr)
+try:
+    1 / 0
+except ZeroDivisionError:
+    traceback.print_exc()
+thread = threading.Thread(target=lambda: {}["gone"]); thread.start(); thread.join()
+counts.note("started", public=True)
+"""
+    root = Path(temporary.__file__).parents[1]
+    said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    lines = [json.loads(line) for line in said.stderr.splitlines()]
+    text = " ".join(line.get("message", "") for line in lines)
+    for part in ("an error", "a warning", "half a line", "ZeroDivisionError", "KeyError: 'gone'"):
+        assert part in text, said.stderr
+    assert lines[-1]["event"] == "started" and said.returncode == 0
+
+
 # --- Temporary files
 
 
@@ -254,14 +285,48 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
         path.write_bytes(bytes(100 if number == 1 else 4096))  # a file takes whole blocks
         os.utime(path, (time.time() - age,) * 2)
         demo.temp_file_sets[0].add(str(path))
-    for name, age in (("tmp-broken-off", 2 * temporary.UNFINISHED), ("tmp-under-way", 1)):  # uploads
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
     left = temporary.Sweeper(demo, 10_000).sweep()
-    assert (tmp_path / "tmp-under-way").exists() and not (tmp_path / "tmp-broken-off").exists()
     assert left == 8192
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
     assert not demo.temp_file_sets[0]
+
+
+def test_a_file_that_can_not_be_written_leaves_nothing_and_room_is_made_before(tmp_path, monkeypatch):
+    """So the next, smaller one finds the disk as it was."""
+    sweeper = temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(tmp_path), temp_file_sets=[]), 10_000)
+    first = sweeper.keep(bytes(4096), "x.png")
+    os.utime(first, (time.time() - 100,) * 2)
+    second, third = (sweeper.keep(bytes([n]) * 4096, "x.png") for n in (1, 2))
+    assert not first.exists() and second.exists() and third.exists()
+    assert third.read_bytes() == bytes([2]) * 4096
+
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    before = set(tmp_path.rglob("*.png"))
+    with pytest.raises(OSError, match="No space"):
+        sweeper.keep(b"x" * 2000, "x.png")
+    assert set(tmp_path.rglob("*.png")) <= before
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_folder_that_somebody_has_deleted_is_private_and_held_again(back):
+    """Also where it is there again, as gradio makes it: for all to read, and to be taken for left behind."""
+    folder = temporary.make_folder("test")
+    sweeper = temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9)
+    shutil.rmtree(folder)
+    if back:
+        folder.mkdir(mode=0o755)
+    assert sweeper.keep(b"x", "x.png").read_bytes() == b"x"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    with held.left_behind(folder) as is_left:
+        assert not is_left
+    shutil.rmtree(folder)
+    sweeper.sweep()
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
