@@ -55,8 +55,10 @@ class ServedApp:
         return self.ordered(name, list((self._defaults | values).values()))
 
     def ordered(self, name: str, data: list[Any], session: str | None = None) -> str:
-        """As `order`, of any endpoint and as a page."""
+        """As `order`, of any endpoint and as a page. Raises Failed where the app takes no more."""
         answer = self.http.post(f"{self.url}/call/{name}", json={"data": data, "session_hash": session})
+        if answer.status_code == 503:
+            raise Failed(answer.json()["detail"])
         answer.raise_for_status()
         return f"{self.url}/call/{name}/{answer.json()['event_id']}"
 

@@ -95,17 +95,19 @@ def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(
     port, app = public
     monkeypatch.setattr(listeners, "PATIENCE", 300.0)
     loud, other = next(ADDRESSES), next(ADDRESSES)
-    answers = [ordered(port, address=loud) for _ in range(30)]
+    tries = gradio_faults.UNHEARD_OF_ONE + 10
+    answers = [ordered(port, address=loud) for _ in range(tries)]
     taken = [answer for answer in answers if answer[0] == 200]
     refused = [answer for answer in answers if answer[0] == 503]
-    assert len(taken) == gradio_faults.UNHEARD_OF_ONE and len(taken) + len(refused) == 30
-    assert "to which nobody listens (at most 32, 8 of one address): try again" in detail(refused[0])
+    assert len(taken) == gradio_faults.UNHEARD_OF_ONE and len(refused) == 10
+    assert "to which nobody listens (at most 128, 64 of one address): try again" in detail(refused[0])
     assert heard(port, ordered(port, address=other), address=other)[-1]["state"] == "finished"
     assert len(app.get_blocks()._queue.event_ids_to_events) >= gradio_faults.UNHEARD_OF_ONE
 
 
 def test_they_are_few_in_all(public, monkeypatch):
     port, app = public
+    monkeypatch.setattr(gradio_faults, "UNHEARD", 20)
     monkeypatch.setattr(listeners, "PATIENCE", 2.0)
     wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
     statuses = [ordered(port, address=next(ADDRESSES))[0] for _ in range(gradio_faults.UNHEARD + 5)]
@@ -114,13 +116,23 @@ def test_they_are_few_in_all(public, monkeypatch):
     assert ordered(port, address=next(ADDRESSES))[0] == 200
 
 
-def test_a_run_that_is_over_does_not_count(public):
+def test_a_run_that_is_over_does_not_count(public, monkeypatch):
     port, app = public
+    monkeypatch.setattr(gradio_faults, "UNHEARD_OF_ONE", 3)
     wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
     address = next(ADDRESSES)
     for _ in range(gradio_faults.UNHEARD_OF_ONE + 2):
         wrong = QUICK | {"checkpoint": "owner/none"}
         assert heard(port, ordered(port, values=wrong, address=address), address=address)[-1]["state"] == "error"
+
+
+def test_the_page_shows_why_a_run_was_not_taken(page, public, monkeypatch):
+    port, _ = public
+    monkeypatch.setattr(gradio_faults, "UNHEARD", 0)
+    page.goto(f"http://127.0.0.1:{port}/?tab=watch&steps=2&count=1")
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.click(".part-watch .run")
+    page.wait_for_selector(".part-watch[data-state=error] :text('to which nobody listens')")
 
 
 # --- Other websites
@@ -213,7 +225,12 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
             for kind in ("application/json", "text/plain"):  # the second one is sent without asking
                 assert page.evaluate(ask, [f"{here}{API}/call/run", kind, body]) is None
         assert len(app.events) == 0 and app.lab.counts.read()["here"] == before["here"]
+        picture = (
+            "(src) => new Promise((done) => Object.assign(new Image(), { onload: done, onerror: () => done(0), src }))"
+        )
+        assert page.evaluate(picture, f"http://localhost:{port}/preview.png") == 0
         page.goto(f"http://localhost:{port}/")
+        assert page.evaluate(picture, f"http://localhost:{port}/preview.png") != 0
         assert "event_id" in page.evaluate(ask, [f"http://localhost:{port}{API}/call/run", "application/json", body])
     finally:
         site.shutdown()

@@ -81,7 +81,8 @@ NOTHING = Turned(404, "There is nothing at this address")
 
 @dataclass
 class Door:
-    """What the gate asks the app. any_site: other sites may show the page in theirs, as Spaces are shown.
+    """What the gate asks the app. any_site: other sites may show the page in theirs, as Spaces are shown; and
+    logs_in_there: with its login.
 
     is_locked: whether there is a login. knows: whether these cookies come from one. is_here: whether there is an event
     or a session of this name.
@@ -91,6 +92,7 @@ class Door:
     counts: Counts
     origins: Origins = field(default_factory=lambda: Origins(any_host=True))
     any_site: bool = True
+    logs_in_there: bool = True
     is_locked: Callable[[], bool] = lambda: False
     knows: Callable[[Mapping[str, str]], bool] = lambda cookies: True
     is_here: Callable[[str], bool] = lambda name: True
@@ -202,7 +204,7 @@ class Gate:
 
     def _cookie(self, value: bytes) -> bytes:
         """A cookie of gradio's login, which other sites' requests bear only where they may show the page."""
-        if self._door.any_site:
+        if self._door.logs_in_there:
             return value
         kept = [part for part in value.split(b";") if not part.strip().lower().startswith(b"samesite")]
         return b";".join([*kept, b" SameSite=lax"])

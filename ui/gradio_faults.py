@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from ui.listeners import Streams
 from ui.visitors import neighbourhood
 
-UNHEARD, UNHEARD_OF_ONE = 32, 8  # events under way that nobody listens to, in all and of one address
+UNHEARD, UNHEARD_OF_ONE = 128, 64  # events under way that nobody listens to, in all and of one address
 GRACE = 10.0  # seconds for which an event that is over can still be listened to
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ _info: ContextVar[Any] = ContextVar("info", default=None)
 
 
 class OwnInfo:
-    """The attribute `api_info` of gradio's app. gradio keeps the answer to the first /info for all, with the address that
-    the asker said that the app has. Here each request has its own. It can go when gradio keeps none; elsewhere it has
+    """The attribute `api_info` of gradio's app. gradio keeps the answer to the first /info for all, with the address
+    that the asker said that the app has. Here each request has its own. It can go when gradio keeps none; elsewhere it has
     not kept that address since its pull request #7374.
     """
 

@@ -18,6 +18,9 @@ from ui.limits import Refused
 USUAL = {"http": 80, "https": 443, "": None}
 
 
+FOREIGN = Refused("Only the app's own page may ask this, and scripts: this request comes from another site", "origin")
+
+
 class Origins:
     """any_host: whether the page is for strangers, who reach it under whatever name, and get no more by it."""
 
@@ -47,10 +50,13 @@ class Origins:
         host = headers.get(b"host", b"").decode("latin-1")
         name, port = _split(f"//{host}")
         if not self._any_host and not self._is_own(name):
-            advice = f"start the app with --root-path https://{name} if a proxy serves it there"
+            advice = f"if it is meant to be, start the app with --root-path https://{name}, its whole address there"
             raise Refused(f"This page is not served as {name or 'a page without a name'}: {advice}", "host")
         origin = headers.get(b"origin")
         if origin is None:
+            embeds = headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+            if embeds and headers.get(b"sec-fetch-mode") != b"navigate" and not self._any_host:
+                raise FOREIGN  # a picture or a script of the app in another site
             return
         page = _split(origin.decode("latin-1"))
         # None of these headers can be set by a foreign page without being asked for permission, which it does not get.
@@ -58,7 +64,7 @@ class Origins:
         near = {(name, port), _split(f"//{forwarded}"), *self._pages}
         if page[0] and any(page[0] == host and port in (page[1], None) for host, port in near):
             return
-        raise Refused("Only the app's own page may ask this, and scripts: this request comes from another site", "host")
+        raise FOREIGN
 
     def _is_own(self, name: str) -> bool:
         """An address can't be made to lead elsewhere, and a name without a dot is nobody's on the internet."""

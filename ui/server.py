@@ -7,6 +7,7 @@ gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lis
 from __future__ import annotations
 
 import inspect
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
@@ -98,6 +99,7 @@ class App(gr.Server):
             self.lab.counts,
             self.origins,
             any_site=self.lab.public,
+            logs_in_there="SPACE_ID" in os.environ,
             is_locked=lambda: self.auth is not None,
             knows=self._knows,
             is_here=self.events.is_here,
