@@ -30,7 +30,7 @@ _info: ContextVar[Any] = ContextVar("info", default=None)
 
 class OwnInfo:
     """The attribute `api_info` of gradio's app. gradio keeps the answer to the first /info for all, with the address
-    that the asker said that the app has. Here each request has its own. It can go when gradio keeps none; elsewhere it has
+    that its asker gave to the app. Here each request has its own. It can go when gradio keeps none; elsewhere it has
     not kept that address since its pull request #7374.
     """
 
