@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
+from unittest import mock
+
+import uvicorn
 
 from ui.visitors import is_here, neighbourhood
 
 HEAD = 10.0  # seconds until the head of a request has to be there
 OF_ONE = 256  # connections of one address; a browser opens six
-MOST = 4096  # in all, if the system allows so many files
-KEPT = 200  # files for everything else: models, temporary files, downloads
+MOST = 4096  # in all, if the system allows twice as many files
+AT_ONCE = 128  # that are accepted before the first of them can be counted; uvicorn's own number is 2048
 FILES = 65_536  # that the app asks the system for
 
 log = logging.getLogger(__name__)
 
 
 def raise_file_limit() -> int:
-    """Let this process open as many files as it may; returns how many connections leave enough for all else."""
+    """Let this process open as many files as it may; returns how many connections leave enough for all else, and for
+    those that are just being accepted or closed.
+    """
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -35,7 +43,14 @@ def raise_file_limit() -> int:
             soft = wanted
         except (OSError, ValueError):  # macOS allows less than it says
             log.info("the limit of open files stays at %s", soft)
-    return MOST if soft == resource.RLIM_INFINITY else max(KEPT, min(MOST, soft - KEPT))
+    return MOST if soft == resource.RLIM_INFINITY else min(MOST, soft // 2)
+
+
+@contextmanager
+def few_at_once() -> Iterator[None]:
+    """Whatever makes a uvicorn server in this block, as gradio does, has it accept AT_ONCE connections at once."""
+    with mock.patch("uvicorn.Config", partial(uvicorn.Config, backlog=AT_ONCE)):
+        yield
 
 
 class Connections:

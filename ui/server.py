@@ -31,7 +31,7 @@ from starlette.middleware import Middleware
 from ddpm_core import defaults, imaging
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import chooser, formats, gradio_faults, temporary, web, zero
-from ui.connections import Connections, raise_file_limit
+from ui.connections import Connections, few_at_once, raise_file_limit
 from ui.counts import Counts, log_no_other_way
 from ui.export.invitation import Served, invitation
 from ui.export.preview import preview
@@ -425,7 +425,8 @@ def launch(app: App, **options: Any) -> None:
     gradio_faults.log_tracebacks()
     app.origins.serve_this_machine()
     app.origins.serve(options.get("server_name"))
-    _, app.local_url, app.share_url = app.launch(**safe, **options)
+    with few_at_once():
+        _, app.local_url, app.share_url = app.launch(**safe, **options)
     log_no_other_way()
     app.origins.serve(app.share_url, app.root_path)
     app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it

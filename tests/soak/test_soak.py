@@ -28,7 +28,7 @@ KILLS = {
     kill_training.live: {"kills": (5, 1)},
 }
 PAGES = {
-    strangers.unheard: {"seconds": (30.0, 3.0), "rate": (16.0, 16.0)},
+    strangers.unheard: {"seconds": (30.0, 3.0), "rate": (32.0, 16.0)},
     strangers.half_heads: {"connections": (1100, 30), "streams": (500, 10)},
     strangers.remembered: {"runs": (10_000, 50)},
     strangers.foreign: {},
