@@ -20,10 +20,11 @@ from test_files import held_elsewhere
 import app as command
 import ui
 from ddpm_core import held
-from ui import jobs, server, temporary
+from ui import connections, gate, jobs, server, temporary, visitors
 from ui.counts import Counts, Lines
 from ui.gate import MAX_REQUEST, Door, Gate
-from ui.limits import ServerLimits
+from ui.limits import Refused, ServerLimits
+from ui.origins import Origins
 from ui.turns import Turns
 
 
@@ -343,3 +344,90 @@ def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
         assert not elsewhere.exists()
     finally:
         users.rmdir()
+
+
+# --- Addresses and names
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as", "here"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("198.51.100.7", "198.51.100.7", False),
+        ("::ffff:198.51.100.7", "198.51.100.7", False),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", False),
+        ("testclient", "testclient", False),
+        ("", "", True),
+    ],
+)
+def test_what_counts_as_one_address(address, counts_as, here):
+    assert visitors.neighbourhood(address) == counts_as and visitors.is_here(counts_as) is here
+
+
+def test_on_a_space_its_page_may_ask(monkeypatch):
+    """It is shown inside huggingface.co, which may not ask itself."""
+    monkeypatch.setenv("SPACE_HOST", "owner-space.hf.space")
+    space = Origins(any_host=True)
+    space.serve_this_machine()
+    inside = {b"host": b"10.16.1.2:7860", b"sec-fetch-site": b"cross-site", b"sec-fetch-mode": b"navigate"}
+    space.check(inside)
+    space.check({b"host": b"10.16.1.2:7860", b"origin": b"https://owner-space.hf.space"})
+    with pytest.raises(Refused, match="another site"):
+        space.check({b"host": b"10.16.1.2:7860", b"origin": b"https://huggingface.co"})
+
+
+def test_a_body_that_comes_steadily_but_slowly_ends():
+    now = [0.0]
+
+    async def receive():
+        now[0] += 5
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+
+    with pytest.raises(gate.Turned, match="too slowly") as turned:
+        asyncio.run(gate._whole(receive, 10**6, lambda: now[0]))
+    assert turned.value.status == 408 and now[0] == 15
+
+
+class Protocol:
+    """In the place of uvicorn's."""
+
+    cycle, loop = None, SimpleNamespace(call_later=lambda *_: SimpleNamespace(cancel=lambda: None))
+
+    def __init__(self, address, proxies=()):
+        self.client, self.config = (address, 1), SimpleNamespace(loaded_app=SimpleNamespace(trusted_hosts=proxies))
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def connection_lost(self, exc):
+        pass
+
+
+class Transport:
+    aborted = False
+
+    def abort(self):
+        self.aborted = True
+
+    def is_closing(self):
+        return self.aborted
+
+
+def test_an_address_has_so_many_connections_but_a_proxy_as_many_as_it_needs(monkeypatch):
+    monkeypatch.setattr(connections, "OF_ONE", 3)
+    all = connections.Connections(100)
+    made = connections.patient(Protocol, all)
+
+    def opened(count, *about):
+        transports = [Transport() for _ in range(count)]
+        for transport in transports:
+            protocol = made(*about)
+            protocol.connection_made(transport)
+            if transport.aborted:
+                protocol.connection_lost(None)
+        return sum(not transport.aborted for transport in transports)
+
+    assert opened(5, "198.51.100.1") == 3 and opened(2, "198.51.100.2") == 2
+    assert opened(5, "127.0.0.1") == 5 and opened(5, "10.0.0.1", ["10.0.0.1"]) == 5
+    assert all.of.total() == 15

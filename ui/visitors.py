@@ -37,7 +37,7 @@ def neighbourhood(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if found.version == 4:
+    if found.version == 4 or found.is_loopback:
         return address
     mapped = found.ipv4_mapped
     return str(mapped) if mapped else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
