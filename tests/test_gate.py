@@ -19,13 +19,15 @@ from test_files import held_elsewhere
 
 import app as command
 import ui
-from ddpm_core import held
-from ui import connections, gate, jobs, server, temporary, visitors
-from ui.counts import Counts, Lines
-from ui.gate import MAX_REQUEST, Door, Gate
-from ui.limits import Refused, ServerLimits
-from ui.origins import Origins
-from ui.turns import Turns
+from ddpm_core.disk import held
+from ui.machine import temporary_files
+from ui.machine.event_log import Counts, Lines
+from ui.machine.limits import Refused, ServerLimits
+from ui.machine.turns import Turns
+from ui.runs import jobs, visitors
+from ui.serving import connections, gate, server
+from ui.serving.gate import MAX_REQUEST, Door, Gate
+from ui.serving.origins import Origins
 
 
 def asked(method, path, body=b"", app=None, root_path=""):
@@ -130,7 +132,7 @@ def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
 
     for path in ("upload", "run/ask"):
         status, content = asked("POST", f"/gradio_api/{path}", app=full)
-        assert status == 507 and json.loads(content) == {"detail": temporary.FULL}
+        assert status == 507 and json.loads(content) == {"detail": temporary_files.FULL}
     assert not any(record.exc_info for record in caplog.records)
 
 
@@ -217,7 +219,7 @@ def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
     monkeypatch.setattr(command.time, "sleep", interrupted)
     monkeypatch.setattr(ui, "build", lambda *_: app)
     monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
-    monkeypatch.setattr(temporary, "remove_folder", lambda: left.append("removed"))
+    monkeypatch.setattr(temporary_files, "remove_folder", lambda: left.append("removed"))
     monkeypatch.setattr(command.os, "_exit", left.append)
     for stopped, expected in ((True, []), (False, ["removed", 0])):
         monkeypatch.setattr(ui, "close", lambda *_, stopped=stopped, **__: stopped)
@@ -230,7 +232,7 @@ def test_with_log_json_everything_on_stderr_is_json():
     code = """
 import logging, sys, threading, traceback, types, warnings
 sys.modules["ui"] = m = types.ModuleType("ui"); m.__path__ = ["ui"]
-from ui import counts
+from ui.machine import event_log as counts
 counts.log_as_json()
 from uvicorn import Config
 Config(None, log_level="warning")
@@ -245,7 +247,7 @@ except ZeroDivisionError:
 thread = threading.Thread(target=lambda: {}["gone"]); thread.start(); thread.join()
 counts.note("started", public=True)
 """
-    root = Path(temporary.__file__).parents[1]
+    root = Path(temporary_files.__file__).parents[2]
     said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     lines = [json.loads(line) for line in said.stderr.splitlines()]
     text = " ".join(line.get("message", "") for line in lines)
@@ -258,11 +260,11 @@ counts.note("started", public=True)
 
 
 def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
-    begin = "from ui import temporary; import os; f = temporary.use_private_folder(); "
-    begin += "other = temporary.make_folder('train'); "
+    begin = "from ui.machine import temporary_files; import os; f = temporary_files.use_private_folder(); "
+    begin += "other = temporary_files.make_folder('train'); "
     code = begin + "print(f, oct(f.stat().st_mode)[-3:], other)"
     killed = begin + "os.kill(os.getpid(), 9)"
-    root = Path(temporary.__file__).parents[1]
+    root = Path(temporary_files.__file__).parents[2]
     stub = "import sys, types; sys.modules['ui'] = m = types.ModuleType('ui'); m.__path__ = ['ui'];"  # without gradio
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)}
 
@@ -280,13 +282,13 @@ def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
 
 def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp_path):
     demo = SimpleNamespace(GRADIO_CACHE=str(tmp_path), temp_file_sets=[set()])
-    for number, age in enumerate((2 * temporary.AGE, 300, 200, 100)):
+    for number, age in enumerate((2 * temporary_files.AGE, 300, 200, 100)):
         path = tmp_path / str(number) / "x.png"
         path.parent.mkdir()
         path.write_bytes(bytes(100 if number == 1 else 4096))  # a file takes whole blocks
         os.utime(path, (time.time() - age,) * 2)
         demo.temp_file_sets[0].add(str(path))
-    left = temporary.Sweeper(demo, 10_000).sweep()
+    left = temporary_files.Sweeper(demo, 10_000).sweep()
     assert left == 8192
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
     assert not demo.temp_file_sets[0]
@@ -294,7 +296,7 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
 
 def test_a_file_that_can_not_be_written_leaves_nothing_and_room_is_made_before(tmp_path, monkeypatch):
     """So the next, smaller one finds the disk as it was."""
-    sweeper = temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(tmp_path), temp_file_sets=[]), 10_000)
+    sweeper = temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(tmp_path), temp_file_sets=[]), 10_000)
     first = sweeper.keep(bytes(4096), "x.png")
     os.utime(first, (time.time() - 100,) * 2)
     second, third = (sweeper.keep(bytes([n]) * 4096, "x.png") for n in (1, 2))
@@ -316,8 +318,8 @@ def test_a_file_that_can_not_be_written_leaves_nothing_and_room_is_made_before(t
 @pytest.mark.parametrize("back", [False, True])
 def test_a_folder_that_somebody_has_deleted_is_private_and_held_again(back):
     """Also where it is there again, as gradio makes it: for all to read, and to be taken for left behind."""
-    folder = temporary.make_folder("test")
-    sweeper = temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9)
+    folder = temporary_files.make_folder("test")
+    sweeper = temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9)
     shutil.rmtree(folder)
     if back:
         folder.mkdir(mode=0o755)
@@ -332,15 +334,15 @@ def test_a_folder_that_somebody_has_deleted_is_private_and_held_again(back):
 
 def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
     folder = Path(os.environ["GRADIO_TEMP_DIR"])
-    training, users = temporary.make_folder("train"), folder.parent / "ddpm-lab-tmp-mine"
+    training, users = temporary_files.make_folder("train"), folder.parent / "ddpm-lab-tmp-mine"
     dead, elsewhere = (training.with_name(training.name[:-2] + end) for end in ("d0", "e0"))
     for one in (dead, elsewhere, users):
         one.mkdir(exist_ok=True)
     try:
         with held_elsewhere(elsewhere):  # an app in another container that shares the folder
-            temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+            temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
             assert all(one.is_dir() for one in (folder, training, users, elsewhere)) and not dead.exists()
-        temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+        temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
         assert not elsewhere.exists()
     finally:
         users.rmdir()

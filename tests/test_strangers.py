@@ -21,8 +21,9 @@ from browser import served
 from gradio_client import Client
 from toylab import wait_for
 
-from ui import connections, gate, gradio_faults, listeners
-from ui.limits import ServerLimits
+from ui.machine.limits import ServerLimits
+from ui.runs import listeners
+from ui.serving import connections, gate, gradio_faults
 
 API = "/gradio_api"
 ADDRESSES = (f"198.51.100.{n}" for n in count(1))  # of nobody (RFC 5737): each test takes new ones
