@@ -154,6 +154,20 @@ def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path):
 
 # --- What the page may ask for
 
+
+def test_a_very_long_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    for size, taken in (((2, 200), True), ((200, 2), True), ((2, 203), False), ((24_000_000, 1), False)):
+        path = tmp_path / "long.png"
+        Image.new("L", size).save(path)
+        if taken:
+            assert uploads.read(path).shape == (32, 32, 3)
+            continue
+        monkeypatch.setattr(Image.Image, "load", None)
+        with pytest.raises(Refused, match=r"times as long as wide: up to 100 times is taken"):
+            uploads.read(path)
+        monkeypatch.undo()
+
+
 RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
 
 

@@ -554,3 +554,40 @@ def test_a_disk_that_takes_no_more_leaves_nothing_broken(online, monkeypatch, er
     monkeypatch.setattr(file_download, "http_get", real)
     assert ddpm_core.load(REF).image_size == 32
     assert constants.HF_HUB_CACHE  # its own settings are back
+
+
+# --- What strangers name
+
+
+def test_what_strangers_name_is_read_without_the_owners_token(online, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_owner")
+    write(tmp_path / "other")
+    online.add_repo("owner/other", tmp_path / "other")
+    models = Models("cpu", public=True, allow_hub=True, first=REF)
+    models.look("owner/other")
+    models.fetch("owner/other")
+    assert models.known("owner/other") is not None and models.get("owner/other").image_size
+    assert {request.authorization for request in online.requests} == {None}
+    models.fetch(REF)  # of the list: its owner has chosen it
+    assert online.requests[-1].authorization == "Bearer hf_owner"
+
+
+def test_the_cache_of_the_owner_is_not_lent_to_strangers(online, tmp_path, monkeypatch):
+    """A private or gated repository that the owner has downloaded, by its id and by its commit."""
+    write(tmp_path / "own")
+    commit = online.add_repo("owner/own", tmp_path / "own")
+    ddpm_core.load("owner/own", device="cpu")
+    models = Models("cpu", public=True, allow_hub=True)
+    for ref in ("owner/own", f"owner/own@{commit}"):
+        assert models.known(ref) is None and models.flop(ref) is None
+    online.repos = {key: repo for key, repo in online.repos.items() if key[0] != "owner/own"}
+    for ref in ("owner/own", f"owner/own@{commit}"):
+        with pytest.raises(CheckpointError, match="no repository owner/own"):
+            models.fetch(ref)
+    online.add_repo("owner/own", tmp_path / "own", gated=True)
+    with pytest.raises(CheckpointError, match="not open to everybody"):
+        models.fetch("owner/own")
+    assert models.known("owner/own") is None
+    online.status = 503
+    with pytest.raises(CheckpointError):
+        models.fetch("owner/own")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -539,14 +540,20 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         assert "on your own computer" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
         assert asks["start"]({"visitor": ME, "data": "own", "path": "/etc"}) == {}
         wait_for(lambda: asks["look"]({"visitor": ME}).get("saved"))
-        assert asks["use"]({"visitor": ME}) == {"ref": "trained-1"} and models.known("trained-1").image_size == 8
-        run, model = Settings(checkpoint="trained-1", steps=2), models.known("trained-1")
+        ref = asks["use"]({"visitor": ME})["ref"]
+        assert models.known(ref).image_size == 8 and re.fullmatch("trained-[0-9a-f]{16}", ref)
+        assert [ref in [model["ref"] for model in models.choices(who)] for who in (ME, "f" * 32, None)] == [
+            True,
+            False,
+            False,
+        ]
+        run, model = Settings(checkpoint=ref, steps=2), models.known(ref)
         with pytest.raises(ValueError, match="nowhere else"):
             scripts.python([run], [model])
         room._forget(room.visit(ME))
-        assert "trained-1" not in [model["ref"] for model in models.choices()]
+        assert ref not in [model["ref"] for model in models.choices(ME)]
         with pytest.raises(ddpm_core.CheckpointError):
-            models.known("trained-1")
+            models.known(ref)
     finally:
         room.close()
 

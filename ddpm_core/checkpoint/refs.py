@@ -39,12 +39,17 @@ class CheckpointError(Exception):
 
 @dataclass(frozen=True)
 class Ref:
-    """What a checkpoint reference names. name: the embedded name, the path or the repository id."""
+    """What a checkpoint reference names. name: the embedded name, the path or the repository id.
+
+    open: only what the Hub gives to everybody counts, since a stranger named it: neither what this machine's user may
+    read, nor what the cache has of that.
+    """
 
     kind: Literal["embedded", "folder", "hub"]
     name: str
     folder: Path | None = None  # None for the Hub
     revision: str | None = None  # Hub only: branch, tag or commit; None is the default branch
+    open: bool = False
 
     def __str__(self) -> str:
         return self.name if self.revision is None else f"{self.name}@{self.revision}"

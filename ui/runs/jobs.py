@@ -142,12 +142,12 @@ class Update:
 class Job:
     """`updates` starts it and yields its state; `stop` ends it at the next `count` of its computation.
 
-    visitor: whose it is, who shares the machine with others; None is nobody else's.
+    visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
     """
 
-    def __init__(self, computation: Computation, lab: Lab, visitor: Hashable = None):
+    def __init__(self, computation: Computation, lab: Lab, visitor: Hashable = None, address: str | None = None):
         self.computation = computation
-        self.visitor = visitor
+        self.visitor, self.address = visitor, address
         self.loaded = False  # whether it had to load a model
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
@@ -265,7 +265,7 @@ class Job:
     def _run(self) -> None:
         try:
             self._check()
-            with self._lab.turns.join(self, self.visitor) as place:
+            with self._lab.turns.join(self, self.visitor, self.address) as place:
                 self._place = place
                 for ref in self.computation.refs:
                     self._fetch(ref)

@@ -171,11 +171,11 @@ class Runs:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._current: dict[tuple[str, str], str] = {}  # (page, part) -> id
 
-    def begin(self, part: str, values: Values, page: str) -> Run:
-        """A new run of a page, which replaces its last one of this part."""
+    def begin(self, part: str, values: Values, page: str, address: str | None = None) -> Run:
+        """A new run of a page, which replaces its last one of this part. address: where the page is, if known."""
         place = self._places[part]
         try:
-            run = Run(Job(place.request(part, values), place.lab, page))
+            run = Run(Job(place.request(part, values), place.lab, page, address))
         except ValueError as error:
             run = Run(None, units.sentence(error))
         last = self._runs.get(self._current.get((page, part), ""))
