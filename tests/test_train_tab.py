@@ -576,14 +576,18 @@ def test_the_recorded_training_is_small_and_says_how_long_it_was():
     assert answer["grids"][-1]["error"] < 0.5 * answer["grids"][0]["error"]
 
 
-def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "WINDOW", 0.2)
-    for code, waits in (("import os; os.read(0, 1)", True), ("while True: pass", False)):
-        monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", code))
-        monkeypatch.setattr(process, "STARVED", 0.02)  # this machine may be busy
-        visit = Visit(ME, training=Training(tmp_path / str(waits), []))
-        wait_for(lambda: (visit.describe()["state"] == "waiting") == waits and len(visit.training._times) > 2)  # noqa: B023
-        visit.training.discard()
+@pytest.mark.parametrize(("share", "waits"), [(0.0, True), (0.29, True), (0.31, False), (1.0, False)])
+def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch, share, waits):
+    now = [0.0]
+    monkeypatch.setattr(process, "clock", lambda: now[0])
+    monkeypatch.setattr(process, "_processor_time", lambda pid: share * now[0])
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "import os; os.read(0, 1)"))
+    visit = Visit(ME, training=Training(tmp_path / "run", []))
+    states = []
+    for now[0] in range(8):
+        states.append(visit.describe()["state"])
+    visit.training.discard()
+    assert [state == "waiting" for state in states] == [False] * 5 + [waits] * 3  # process.WINDOW is 5 seconds
 
 
 @pytest.fixture(scope="module")

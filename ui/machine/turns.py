@@ -146,7 +146,7 @@ class Turns:
     gradio's queue limits are not enough: cancelling an event frees its slot while the current step still computes.
     """
 
-    def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.perf_counter):
         self.active, self.queue = active, queue
         self.clock = clock
         self._places: list[Seat] = []  # in the order in which they came

@@ -296,7 +296,7 @@ class Job:
 
         def progress(done: int, total: int) -> None:
             self._check()
-            now = time.monotonic()
+            now = self._lab.turns.clock()
             reports.append((now, done))
             since, before = reports[0]
             seconds = now - since
@@ -354,7 +354,8 @@ class Work:
     def __init__(self, job: Job, place: Seat, networks: Sequence[LentNetwork]):
         self._job, self._place, self._networks = job, place, networks
         self._watches: dict[Kind, Stopwatch] = {}
-        self._since = time.perf_counter()  # when the step under way began
+        self._clock = job._lab.turns.clock
+        self._since = self._clock()  # when the step under way began
 
     def give(self, result: Any) -> None:
         """Send a result to the caller, with the next update."""
@@ -371,7 +372,7 @@ class Work:
         job.done[kind] += steps
         if timed:
             watch = self._watches.setdefault(kind, Stopwatch(job._lab.pace, kind))
-            watch.note(time.perf_counter() - self._since, steps)
+            watch.note(self._clock() - self._since, steps)
         if job._note_work() > 1e-6:  # else it is over, and its result counts
             job._check()
             job._lab.limits.check_time(job.computed)
@@ -381,7 +382,7 @@ class Work:
                 self._place.take(job._check)
                 if any([network.take() for network in self._networks]):  # a list: each is taken
                     self._place.loaded()
-        self._since = time.perf_counter()
+        self._since = self._clock()
 
     def counter(self, kind: Kind) -> Callable[[int, int], None]:
         """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""

@@ -20,7 +20,6 @@ from ddpm_core.checkpoint.config.fields import MAX_JSON
 from ddpm_core.checkpoint.hub.errors import explained, is_unreachable
 from ddpm_core.checkpoint.hub.transfer import check_hash, interruptible, plain_http
 from ddpm_core.checkpoint.refs import (
-    EXTRA,
     FILES,
     CheckpointError,
     Layout,
@@ -149,14 +148,16 @@ def _cached(ref: Ref) -> LocalCheckpoint | None:
         path = try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=ref.revision)
         if isinstance(path, str):
             found[name] = Path(path)
-        elif path is None and name in EXTRA:
+        elif path is None:
             unknown.append(name)
     try:
         chosen = layout(found, str(ref))
     except CheckpointError:
         return None
     folder = found[chosen.config].parents[chosen.config.count("/")]
-    return LocalCheckpoint(ref, folder, replace(chosen, unknown=tuple(unknown)), folder.name)
+    return LocalCheckpoint(
+        ref, folder, replace(chosen, unknown=tuple(name for name in unknown if name in chosen.optional)), folder.name
+    )
 
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
@@ -225,7 +226,7 @@ def _download(
             check(checkpoint)
             for name in chosen.large:
                 get(name)
-            for name in set(EXTRA) - set(chosen.extra):
+            for name in chosen.optional - set(chosen.small):
                 note_absence(name)
             if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
                 get(chosen.config, ref.revision)
