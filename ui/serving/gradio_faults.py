@@ -56,7 +56,7 @@ def log_tracebacks() -> None:
     """
 
     def print_exc(*_: object, **__: object) -> None:
-        frame, _ = list(traceback.walk_tb(sys.exc_info()[2]))[-1]
+        frame = list(traceback.walk_tb(sys.exc_info()[2]))[-1][0]
         is_gradios = frame.f_globals.get("__name__", "").startswith("gradio")
         log.log(logging.INFO if is_gradios else logging.ERROR, "an event failed", exc_info=True)
 
