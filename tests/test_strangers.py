@@ -448,6 +448,17 @@ def test_a_run_that_is_not_known_is_one_sentence_and_nothing_in_the_log(public, 
     assert not [record for record in caplog.records if record.exc_info and record.levelname != "INFO"]
 
 
+def test_an_error_of_our_own_is_in_the_log(public, caplog, monkeypatch):
+    port, app = public
+
+    def broken(values):
+        raise KeyError("gone")
+
+    monkeypatch.setitem(app.places["forward"].questions, "tables", broken)
+    assert got(port, "POST", f"{API}/run/ask", {"data": ["forward", "tables", {}]})[0] == 400
+    assert "KeyError: 'gone'" in caplog.text
+
+
 def test_what_one_says_of_the_address_is_not_told_to_others(public):
     port, app = public
     for headers in (

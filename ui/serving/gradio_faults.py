@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -49,9 +51,16 @@ def without_cors(middleware: Sequence[Middleware]) -> list[Middleware]:
 
 
 def log_tracebacks() -> None:
-    """gradio prints a traceback to stderr for each request that is none. Log it where somebody wants to know."""
-    quiet = SimpleNamespace(print_exc=lambda *_, **__: log.info("gradio could not do it", exc_info=True))
-    gradio.routes.traceback = gradio.queueing.traceback = quiet
+    """gradio prints a traceback to stderr for each request that is none. An error that it raises itself is such a
+    request; any other is ours, and is logged as that.
+    """
+
+    def print_exc(*_: object, **__: object) -> None:
+        frame = list(traceback.walk_tb(sys.exc_info()[2]))[-1][0]
+        is_gradios = frame.f_globals.get("__name__", "").startswith("gradio")
+        log.log(logging.INFO if is_gradios else logging.ERROR, "an event failed", exc_info=True)
+
+    gradio.routes.traceback = gradio.queueing.traceback = SimpleNamespace(print_exc=print_exc)
 
 
 @dataclass(eq=False)
