@@ -208,7 +208,7 @@ def is_number(value: Any, least: float, most: float = math.inf) -> bool:
 
 def is_whole(value: Any, least: int, most: float = math.inf) -> bool:
     """Whether it is a whole number from least to most; True and 2.0 are none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and least <= value <= most
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(least <= value <= most)
 
 
 def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> None:

@@ -507,7 +507,7 @@ def restore(
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method
-    if not hasattr(chosen, "sampler"):
+    if chosen is None or not hasattr(chosen, "sampler"):
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}, or give an instance of one")
     if not isinstance(measurement, Measurement):
         raise ValueError(f"measurement is what `mask` and its like make, got a {type(measurement).__name__}")

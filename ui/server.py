@@ -26,7 +26,7 @@ from gradio.route_utils import get_root_url
 from gradio.utils import get_upload_folder
 
 from ddpm_core import defaults, imaging
-from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.refs import CheckpointError, typed
 from ui import chooser, formats, temporary, web, zero
 from ui.counts import Counts
 from ui.export.invitation import Served, invitation
@@ -170,7 +170,7 @@ class App(gr.Server):
 
     def _model(self, values: Values) -> Values:
         """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
-        ref = str(values.get("ref") or "").strip()
+        ref = typed(str(values.get("ref") or ""))
         about = about_model(self.lab, ref)
         self.warmup.look(ref)
         return about
