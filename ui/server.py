@@ -7,9 +7,10 @@ gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lis
 from __future__ import annotations
 
 import inspect
+import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any
 
 from ui import environment  # noqa: F401, before gradio
@@ -20,6 +21,7 @@ import gradio as gr
 import numpy as np
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
+from gradio import networking
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.route_utils import get_root_url
@@ -49,6 +51,9 @@ from ui.warmup import Warmup
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
 # than the runs that can be here at once.
 SESSIONS = 64
+ATTEMPTS = 10  # to reach the server that was just started, three seconds each
+
+log = logging.getLogger(__name__)
 
 
 class App(gr.Server):
@@ -368,17 +373,48 @@ def build(
 
 
 def launch(app: App, **options: Any) -> None:
-    """Serve the app; options are those of gradio's `launch`."""
+    """Serve the app; options are those of gradio's `launch`. Raises OSError where it can't be served."""
     limits = app.lab.limits
     app.lab.counts.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
-    _, app.local_url, app.share_url = app.launch(**safe, **options)
+    try:
+        with _patient():
+            _, app.local_url, app.share_url = app.launch(**safe, **options)
+    except ValueError as error:
+        if "localhost is not accessible" not in str(error):
+            raise
+        close(app)
+        raise OSError(
+            "the page's own server did not answer: this machine is too busy (try again later), or a proxy stands "
+            "before localhost (set NO_PROXY=localhost,127.0.0.1)"
+        ) from None
     app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
     _keep_going(app.get_blocks()._queue)
     app.sweeper = temporary.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """gradio's `launch` asks its own server for an answer, and gives up after three seconds, which a machine under
+    heavy load needs: here it asks ATTEMPTS times.
+    """
+    once = networking.url_ok
+
+    def ask(url: str) -> bool:
+        networking.url_ok = once  # a share link is asked in gradio's own way
+        if once(url):
+            return True
+        log.warning("this machine is busy: waiting for the page's own server to answer")
+        return any(once(url) for _ in range(ATTEMPTS - 1))
+
+    networking.url_ok = ask
+    try:
+        yield
+    finally:
+        networking.url_ok = once
 
 
 def _keep_going(queue: Any) -> None:
