@@ -80,6 +80,8 @@ def optimise_timesteps(
     Raises:
         ValueError: before anything is computed, for values outside these.
     """
+    if model.student is not None:
+        raise ValueError("a student has learned its own times, and takes no others: search those of its teacher")
     seeds = check_seeds(seeds)
     if not is_number(detail, 0, MOST_DETAIL):
         raise ValueError(f"detail must be a number from 0 to {MOST_DETAIL}, got {detail!r}")
