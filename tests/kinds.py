@@ -1,4 +1,4 @@
-"""Every kind of model: a row of KINDS writes a tiny checkpoint of it, and `Twin` computes what it should, independently.
+"""Every kind of model: a row of KINDS writes a tiny checkpoint of it, and `Twin` computes independently what it should.
 
 A twin evaluates the networks with diffusers and transformers alone, and everything else in float64 NumPy with the
 formulas of `oracle`. It shares no code with ddpm_core.
@@ -30,8 +30,8 @@ from diffusers import (
     VQModel,
 )
 
-T = 10
-BETAS = {"beta_start": 0.02, "beta_end": 0.5, "num_train_timesteps": T}  # ᾱ_T is .05
+T = 6
+BETAS = {"beta_start": 0.02, "beta_end": 0.6, "num_train_timesteps": T}  # ᾱ_T is .08
 CLASSES = ("cat", "dog", "fox")
 
 
@@ -106,13 +106,13 @@ KINDS: dict[str, Kind] = {
     "v": Kind(partial(pixels, **V)),
     "x_0": Kind(partial(pixels, prediction_type="sample")),
     "μ̃": Kind(partial(pixels, own={"prediction": "mu"})),
-    "consistency student": Kind(partial(pixels, own=_student("consistency", (T, 6, 3)), **V), run={}),
-    "progressive student": Kind(partial(pixels, own=_student("progressive", (T, 5)), **V), run={}),
+    "consistency student": Kind(partial(pixels, own=_student("consistency", (T, 4, 2)), **V), run={}),
+    "progressive student": Kind(partial(pixels, own=_student("progressive", (T, 3)), **V), run={}),
     "latents, VQModel of 3 channels": Kind(partial(latents, decoder=VQModel, channels=3)),
     "latents, AutoencoderKL of 4 channels, v": Kind(partial(latents, decoder=AutoencoderKL, channels=4, **V)),
     "latents, AutoencoderTiny of 1 channel, v": Kind(partial(latents, decoder=AutoencoderTiny, channels=1, **V)),
     "student of latents": Kind(
-        partial(latents, decoder=AutoencoderTiny, channels=4, own=_student("progressive", (T, 5)), **V), run={}
+        partial(latents, decoder=AutoencoderTiny, channels=4, own=_student("progressive", (T, 3)), **V), run={}
     ),
     "words": Kind(partial(latents, decoder=AutoencoderKL, channels=4, words=True), {"prompts": "red apple"}),
     "words, v": Kind(partial(latents, decoder=AutoencoderTiny, channels=4, words=True, **V), {"prompts": "the fox"}),
@@ -136,7 +136,7 @@ class Twin:
 
         scheduler = config("scheduler/scheduler_config.json", "scheduler_config.json")
         own, index = config("ddpm_core.json"), config("model_index.json")
-        self.own, self.told, self.ab = own, dict(told), oracle.alpha_bar(oracle.linear_betas(T, 0.02, 0.5))
+        self.own, self.told, self.ab = own, dict(told), oracle.alpha_bar(oracle.linear_betas(T, 0.02, 0.6))
         names = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"}
         self.prediction = own.get("prediction") or names[scheduler.get("prediction_type", "epsilon")]
         fixed = {"fixed_large": "beta", "fixed_small": "beta_tilde"}
@@ -293,14 +293,24 @@ class Twin:
         return levels(self.decoded(self.run(self.x_T(seeds), self.pairs(steps), seeds, **options)))
 
     def bits(
-        self, pictures: np.ndarray, pairs: list[tuple[int, int]], told: Any = ..., variance: str | None = None
+        self,
+        pictures: np.ndarray,
+        pairs: list[tuple[int, int]],
+        told: Any = ...,
+        variance: str | None = None,
+        whole: bool = False,
     ) -> Any:
-        """Bits per dimension of each picture, Eq. 5, with the noise of seeds 0, 1, …"""
+        """Bits per dimension of each picture, Eq. 5, with the noise of seeds 0, 1, …
+
+        whole: of a time it is that of the whole chain, as for a bound that follows from that.
+        """
         kind, ab = variance or self.variance, self.ab
         x_0 = self.encoded(pictures)
         found = (0.5 * (ab[pairs[0][0]] * (x_0**2 - 1) - np.log1p(-ab[pairs[0][0]]))).mean((1, 2, 3))
         for k, (t, s) in enumerate(pairs):
-            x_t = ab[t] ** 0.5 * x_0 + (1 - ab[t]) ** 0.5 * draw(range(len(x_0)), k + 1, self.shape)
+            x_t = ab[t] ** 0.5 * x_0 + (1 - ab[t]) ** 0.5 * draw(
+                range(len(x_0)), T - t + 1 if whole else k + 1, self.shape
+            )
             guess, _, _, v = self.denoised(x_t, t, told)
             mean, true = (oracle.mean(ab, one, x_t, t, s) for one in (guess, x_0))
             pair = (2, 1) if s == 0 and kind != "learned" else (t, s)  # β̃ of (1, 0) is 0

@@ -46,6 +46,7 @@ from train.evaluate.results import read_arrays
 from ui import pixels
 from ui.models import Models
 from ui.offers import about_model
+from ui.place import Place
 from ui.places.latents import LatentsPlace
 from ui.places.likelihood import LikelihoodPlace
 from ui.places.repair import RepairPlace
@@ -56,7 +57,16 @@ MARKS = "<!-- kinds: written by tests/test_every_kind.py -->", "<!-- kinds end -
 SEEDS = [5, 6]
 
 # Cells that wait for the branch that mends latent models in `train`: (words of the kind, use) -> the point of issue 38.
-WAITING: dict[tuple[str, str], int] = {}
+WAITING: dict[tuple[str, str], int] = {
+    ("latents, AutoencoderKL", "`distill`"): 4,
+    ("latents, AutoencoderTiny", "`distill`"): 4,
+    ("student of latents", "`distill`"): 4,
+    ("words", "`distill`"): 10,
+    ("latents", "`evaluate`, scores"): 4,
+    ("words", "`evaluate`, scores"): 4,
+    ("latents, ", "`schedule`"): 4,
+    ("words", "`schedule`"): 4,
+}
 
 
 class Refused(Exception):
@@ -185,25 +195,21 @@ class Case:
             self.counter.refuse(end.removeprefix("error: "), before)
         return out.getvalue()
 
-    def page(self, place: type, part: str, **values: Any) -> tuple[Any, list[Any]]:
-        """A run of a part of the page with what the page offers for the model: (the run, its results)."""
-        lab, before = toylab.toy_lab(Models(device="cpu")), self.counter.evaluations
-        about = about_model(lab, str(self.folder))
-        known = place.forms[part].kinds()
+    def values(self, place: Place, part: str) -> dict[str, Any]:
+        """What the page asks of a part for the model: what it offers, and few steps."""
+        about = about_model(place.lab, str(self.folder))
         usual = {"steps": self.steps or about["steps"][2], "sampler": about["samplers"][0][1], "count": 2, "seed": 5}
-        usual |= {"steps_b": usual["steps"], "sampler_b": usual["sampler"]}
-        usual |= {
-            "variance": self.twin.variance,
-            "variance_b": self.twin.variance,
-            "spacing": "auto" if self.twin.student else "linspace",
-        }
+        usual |= {"variance": self.twin.variance, "spacing": "auto" if self.twin.student else "linspace"}
+        usual |= {f"{name}_b": usual[name] for name in ("steps", "sampler", "variance")}
         usual |= {"label": CLASSES[1]} if self.twin.embeddings else {}
         usual |= {"prompt": self.told["prompts"], "guidance": 1} if self.twin.words else {}
-        asked = {name: value for name, value in usual.items() if name in known}
-        made = place(lab)
-        self.values = {"checkpoint": str(self.folder), **asked, **values}
-        self.place = made
-        run, seen = toylab.messages(made, part, self.values)
+        known = place.forms[part].kinds()
+        return {"checkpoint": str(self.folder)} | {name: value for name, value in usual.items() if name in known}
+
+    def page(self, kind: type[Place], part: str, **values: Any) -> tuple[Any, list[Any]]:
+        """A run of a part of the page: (the run, its results)."""
+        place, before = kind(toylab.toy_lab(Models(device="cpu"))), self.counter.evaluations
+        run, seen = toylab.messages(place, part, self.values(place, part) | values)
         if seen[-1]["state"] == "error":
             self.counter.refuse(seen[-1]["text"], before)
         assert seen[-1]["state"] == "finished", seen[-1]
@@ -215,7 +221,13 @@ def cases(tmp_path_factory, torch_page):
     """kind -> its Case."""
     root = tmp_path_factory.mktemp("kinds")
     extractor = types.ModuleType("kinds_extractor")
-    extractor.features = lambda images: images.reshape(len(images), -1)[:, :6].astype(np.float32)
+    extractor.seen = []
+
+    def features(images):
+        extractor.seen.append(images)
+        return images.reshape(len(images), -1)[:, :6].astype(np.float32)
+
+    extractor.features = features
     with pytest.MonkeyPatch.context() as patch:
         counter = Counter(patch)
         patch.setenv("DDPM_CACHE", str(root / "cache"))
@@ -370,20 +382,22 @@ def _(case):
     found = case.ask(optimise_timesteps, case.model, [2], SEEDS, **options)
     told = None if case.twin.words else ...
 
-    def error(times):
-        ends = [
-            case.twin.run(x, pairs(chain), SEEDS, name, told=told)
-            for chain, name in ((times, "ddim"), ([T, 5, 1], "dpm++"))
-        ]
-        return ((ends[0] - ends[1]) ** 2).mean((1, 2, 3)).__pow__(0.5).mean()
+    x = case.twin.x_T(SEEDS)
 
     def pairs(times):
         return list(zip(times, [*times[1:], 0], strict=True))
 
-    x = case.twin.x_T(SEEDS)
+    def ends(times, sampler):
+        return case.twin.run(x, pairs(times), SEEDS, sampler, told=told)
+
+    teacher = ends((T, T // 2, 1), "dpm++")
+
+    def error(times):
+        return np.sqrt(((ends(times, "ddim") - teacher) ** 2).mean((1, 2, 3))).mean()
+
     chain = found.times["ddim"][2]
     close(found.errors["ddim"][2], error(chain))
-    assert error(chain) <= min(error((T, 5)), error((9, 1)), error((T, 1))) + 1e-3
+    assert error(chain) <= min(error((T, T // 2)), error((T - 1, 1))) + 1e-3
 
 
 @use("library", "`save` and `load`")
@@ -440,13 +454,32 @@ def _(case):
         close(kept["gamma"][k], (ours - slope * (true - 1)).mean() / (1 - twin.ab[t]))
 
 
+def _judged(case):
+    """The features were those of pictures, but for the first ones, by which an extractor is known."""
+    _, *seen = sys.modules["kinds_extractor"].seen
+    assert seen and {images.shape[1] for images in seen} == {case.twin.picture[1]}
+
+
 @use("commands", "`schedule`")
 def _(case):
     copy = case.new("schedule")
+    sys.modules["kinds_extractor"].seen.clear()
     ddpm_core.save(case.model, copy)
     words = ("--steps", "2", "--images", 2, "--points", 3, "--detail", 0, "--samplers", "ddim")
-    case.command(trainer, "schedule", copy, *words, "--data", case.data(), "--samples", 2, "--extractor",
-                 "kinds_extractor:features", *WHERE)  # fmt: skip
+    case.command(
+        trainer,
+        "schedule",
+        copy,
+        *words,
+        "--data",
+        case.data(),
+        "--samples",
+        2,
+        "--extractor",
+        "kinds_extractor:features",
+        *WHERE,
+    )
+    _judged(case)
     kept = json.loads((copy / "optimised_steps.json").read_text())
     assert kept["images"] == 2 and "distances" in kept
     again = ddpm_core.load(copy, device="cpu", precision="fp32", engine="torch")
@@ -473,7 +506,21 @@ def _learned_on(case, states):
             assert min(np.abs(one - own).max() for own in expected) < 1e-3
 
 
-TINY = ("--steps", 1, "--batch", 2, "--device", "cpu", "--threads", 1, "--no-flip", "--log-every", 1)
+TINY = (
+    "--steps",
+    1,
+    "--batch",
+    2,
+    "--device",
+    "cpu",
+    "--threads",
+    1,
+    "--no-flip",
+    "--log-every",
+    1,
+    "--sample-every",
+    0,
+)
 
 
 @use("commands", "`distill`")
@@ -499,7 +546,7 @@ def _(case):
     twin, out = case.twin, case.new("init")
     of = twin.unet.config
     words = ["--widths", *of.block_out_channels, "--norm-groups", of.norm_num_groups, "--blocks", of.layers_per_block]
-    words += ["--image-size", twin.picture[1], "--T", T, "--beta-start", 0.02, "--beta-end", 0.5, "--sample-steps", 2]
+    words += ["--image-size", twin.picture[1], "--T", T, "--beta-start", 0.02, "--beta-end", 0.6, "--sample-steps", 2]
     words += ["--prediction", twin.prediction, "--variance", twin.variance, "--attention"]
     words += ["--loss", "hybrid"] if twin.variance.startswith("learned") else []
     words += ["--channels", twin.shape[0]] if not twin.latent else []
@@ -538,8 +585,9 @@ def _(case):
 def _(case):
     out = case.new("bits")
     _evaluate(case, out, "--metrics", "bpd", "--test-images", 3)
+    whole = not case.twin.variance.startswith("learned") and case.twin.prediction != "mu"
     for row in json.loads((out / "results.json").read_text())["bits"]["chains"]:
-        expected = case.twin.bits(case.pictures, oracle.pairs(T, row["steps"]), case.classes)
+        expected = case.twin.bits(case.pictures, oracle.pairs(T, row["steps"]), case.classes, whole=whole)
         close(row["bits_per_dim"], expected.mean())
 
 
@@ -616,11 +664,11 @@ def _there(folder: Path):
         scheduling_ddpm.randn_tensor = drawn
 
 
-def _script(case, name, **values):
-    case.page(SamplingPlace, "watch", **values)
-    scripts = case.place.describe(case.place.request("watch", case.values))
+def _script(case, name):
+    place, before = SamplingPlace(toylab.toy_lab(Models(device="cpu"))), case.counter.evaluations
+    scripts = case.ask(lambda: place.describe(place.request("watch", case.values(place, "watch"))))
     if not scripts[name]:
-        case.counter.refuse(scripts["why"], case.counter.evaluations)
+        case.counter.refuse(scripts["why"], before)
     folder = case.new("script")
     folder.mkdir()
     with _there(folder):
@@ -711,6 +759,4 @@ def test_the_document_has_this_table(found):
     if os.environ.get("DDPM_WRITE_TABLE"):
         DOCUMENT.write_text(f"{before}{MARKS[0]}{now}{MARKS[1]}{after}", encoding="utf-8")
         return
-    assert table == now, (
-        "run DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/test_every_kind.py, and look at what changed"
-    )
+    assert table == now, "run DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/test_every_kind.py, see what is new"
