@@ -22,8 +22,8 @@ from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.model import Source
 from ddpm_core.student import Student
-from ui.models import Models
-from ui.run_settings import CHECKPOINT as CHECKPOINT_FIELD
+from ui.models.loaded import Models
+from ui.runs.settings import CHECKPOINT as CHECKPOINT_FIELD
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
@@ -481,7 +481,7 @@ def test_a_checkpoint_survives_a_failed_renaming(tmp_path, monkeypatch, error, f
         patch.setattr(os, "rename", rename)
         with pytest.raises((CheckpointError, KeyboardInterrupt)):
             ddpm_core.save(model, tmp_path / "a")
-    monkeypatch.setattr("ddpm_core.files._PATIENCE", 0)
+    monkeypatch.setattr("ddpm_core.disk.files._PATIENCE", 0)
     assert same(ddpm_core.load(tmp_path / "a"), weights)
     ddpm_core.save(model, tmp_path / "a")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -36,21 +36,21 @@ import ddpm_core
 from ddpm_core import CheckpointError, predict, sample, side_by_side, trajectory
 from ddpm_core.__main__ import main as library
 from ddpm_core.checkpoint import load as loading
-from ddpm_core.optimised import optimise_timesteps
+from ddpm_core.few_steps.optimised import optimise_timesteps
 from ddpm_core.restore import mask, restore
 from train import TrainError
 from train.__main__ import main as trainer
 from train.distill.task import Distilling
 from train.evaluate import report
 from train.evaluate.results import read_arrays
-from ui import pixels
-from ui.models import Models
-from ui.offers import about_model
-from ui.place import Place
-from ui.places.latents import LatentsPlace
-from ui.places.likelihood import LikelihoodPlace
-from ui.places.repair import RepairPlace
-from ui.places.sampling import SamplingPlace
+from ui.models.form_options import about_model
+from ui.models.loaded import Models
+from ui.parts.latents import LatentsPlace
+from ui.parts.likelihood import LikelihoodPlace
+from ui.parts.repair import RepairPlace
+from ui.parts.sampling import SamplingPlace
+from ui.pictures import as_text
+from ui.runs.log import Place
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "library.md"
 MARKS = "<!-- kinds: written by tests/test_every_kind.py -->", "<!-- kinds end -->"
@@ -620,7 +620,7 @@ def _(case):
 
 @use("page", "Latents")
 def _(case):
-    text = pixels.to_text(case.pictures[0])
+    text = as_text.to_text(case.pictures[0])
     _, found = case.page(LatentsPlace, "latents", picture=text, times=str(case.t))
     shown = [one for one in found if one["kind"] == "step" and one["s"] == 0][-1]["x0"]
     x_t = np.repeat(_x_t(case)[:1], 2, 0)
@@ -630,7 +630,7 @@ def _(case):
 
 @use("page", "Repair")
 def _(case):
-    run, found = case.page(RepairPlace, "repair", picture=pixels.to_text(case.pictures[0]))
+    run, found = case.page(RepairPlace, "repair", picture=as_text.to_text(case.pictures[0]))
     known = run.computation.request.known(case.twin.shape[1])
     y = case.twin.encoded(case.pictures[:1])
     seeds = [6, 7]
@@ -646,7 +646,7 @@ def _(case):
 
 @use("page", "Likelihood")
 def _(case):
-    run, _ = case.page(LikelihoodPlace, "likelihood", picture=pixels.to_text(case.pictures[0]))
+    run, _ = case.page(LikelihoodPlace, "likelihood", picture=as_text.to_text(case.pictures[0]))
     found = run.computation.bound
     variance = None if case.twin.variance.startswith("learned") or case.twin.prediction == "mu" else "beta_tilde"
     close(found.total, case.twin.bits(case.pictures[:1], oracle.pairs(T, T), variance=variance))
