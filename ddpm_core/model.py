@@ -248,8 +248,11 @@ def check_variance(
         raise ValueError(
             f"variance {variance!r} needs a network that was trained with it; this one has {model.variance!r}"
         )
-    if variance == "learned" and len(pairs) < model.schedule.T:
-        raise ValueError(f"variance 'learned' needs the whole chain: use {model.schedule.T} steps, or another variance")
+    if variance == "learned" and any(t - s > 1 for t, s in pairs):
+        raise ValueError(
+            "variance 'learned' needs the whole chain: use as many steps as there are times "
+            f"(from T, {model.schedule.T}), or another variance"
+        )
     if variance == "analytic" and model.gamma is None:
         ref = quote(model.source.ref) if model.source else "CHECKPOINT"
         raise ValueError(

@@ -66,6 +66,8 @@ WAITING: dict[tuple[str, str], int] = {
     ("words", "`evaluate`, scores"): 4,
     ("latents, ", "`schedule`"): 4,
     ("words", "`schedule`"): 4,
+    ("latents, ", "`gamma`"): 4,
+    ("words", "`gamma`"): 4,
 }
 
 
@@ -113,6 +115,7 @@ class Counter:
 
     def refuse(self, sentence: str, before: int) -> None:
         assert self.evaluations == before, f"refused after {self.evaluations - before} evaluations: {sentence}"
+        assert "images must be" not in sentence, f"pictures of the model's size are refused: {sentence}"
         words = re.sub(r"python -m train .*", "COMMAND", sentence)  # which some end with
         assert words and "\n" not in sentence and len(words) < 400, f"no sentence: {sentence!r}"
         assert not re.search(r"Error\b|object has no|unexpected keyword|not supported between", sentence), sentence
@@ -183,7 +186,8 @@ class Case:
         """Run a command; what it prints."""
         before, said, out = self.counter.evaluations, io.StringIO(), io.StringIO()
         files = {path: path.stat().st_mtime_ns for path in self.folder.rglob("*")}
-        with redirect_stderr(said), redirect_stdout(out):
+        with redirect_stderr(said), redirect_stdout(out), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DDPM_CACHE", str(self.new("cache")))  # whose features are those of other kinds' pictures, too
             try:
                 status, end = main([str(word) for word in words]), ""
             except SystemExit as error:
@@ -230,7 +234,6 @@ def cases(tmp_path_factory, torch_page):
     extractor.features = features
     with pytest.MonkeyPatch.context() as patch:
         counter = Counter(patch)
-        patch.setenv("DDPM_CACHE", str(root / "cache"))
         patch.setattr(report, "draw_plots", lambda *_: None)
         patch.setitem(sys.modules, "kinds_extractor", extractor)
 
@@ -709,8 +712,9 @@ def found(cases):
         try:
             ALL[group, title](case)
         except Refused as refused:
-            sentence = str(refused).replace(str(case.folder), "MODEL").replace(case.folder.name, "MODEL").rstrip(".")
-            return re.sub(r"python -m train fit .*", "(the command)", sentence).replace(str(case.scratch), "FOLDER")
+            folders = rf"{case.folder}|{case.scratch}/[\w-]*|{case.folder.name}"
+            sentence = re.sub(folders, "MODEL", str(refused).rstrip("."))
+            return sentence[:1].upper() + re.sub(r"python -m train fit .*", "(the command)", sentence[1:])
         return ""
 
     return cell
