@@ -131,5 +131,6 @@ def interpolate(
     Raises:
         ValueError: for values outside these.
     """
-    check_state(model, x_t, "x_t"), check_state(model, other, "other")
+    check_state(model, x_t, "x_t")
+    check_state(model, other, "other")
     return reconstruct(model, mix(x_t, other, weights), t, [seed] * len(weights), steps, **options)

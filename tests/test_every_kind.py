@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,11 @@ class Case:
         channels, side = self.twin.picture
         return np.random.default_rng(1).integers(0, 256, (3, side, side, channels), dtype=np.uint8)
 
+    @cached_property
+    def expected(self) -> np.ndarray:
+        """The pictures of a run with SEEDS and `options`."""
+        return self.twin.pictures(SEEDS, self.steps)
+
     @property
     def classes(self) -> list[int] | None:
         """What the trainer's measurements tell a model of the three: their classes, if it does not do without."""
@@ -277,7 +282,7 @@ def close(found: Any, expected: Any) -> None:
 
 @use("library", "`sample`")
 def _(case):
-    same(case.ask(sample, case.model, SEEDS, **case.options), case.twin.pictures(SEEDS, case.steps))
+    same(case.ask(sample, case.model, SEEDS, **case.options), case.expected)
 
 
 @use("library", "guidance")
@@ -437,7 +442,7 @@ def _(case):
 def _(case):
     folder = case.new("export")
     case.command(library, "export", case.folder, folder)
-    same(Twin(folder, case.told).pictures(SEEDS, case.steps), case.twin.pictures(SEEDS, case.steps))
+    same(Twin(folder, case.told).pictures(SEEDS, case.steps), case.expected)
 
 
 @use("commands", "`gamma`")
@@ -468,7 +473,7 @@ def _(case):
     copy = case.new("schedule")
     sys.modules["kinds_extractor"].seen.clear()
     ddpm_core.save(case.model, copy)
-    words = ("--steps", "2", "--images", 2, "--points", 3, "--detail", 0, "--samplers", "ddim")
+    words = ("--steps", "2", "--images", 1, "--points", 3, "--detail", 0, "--samplers", "ddim")
     case.command(
         trainer,
         "schedule",
@@ -484,7 +489,7 @@ def _(case):
     )
     _judged(case)
     kept = json.loads((copy / "optimised_steps.json").read_text())
-    assert kept["images"] == 2 and "distances" in kept
+    assert kept["images"] == 1 and "distances" in kept
     again = ddpm_core.load(copy, device="cpu", precision="fp32", engine="torch")
     told = {} if case.twin.words else case.told
     found = sample(again, SEEDS, 2, sampler="ddim", spacing="optimised", **told)
@@ -601,7 +606,7 @@ def _(case):
 def _(case):
     _, found = case.page(SamplingPlace, "watch")
     shown = toylab.decoded([one for one in found if one["kind"] == "frame"][-1]["x"], case.twin.picture[1])
-    same(shown, _rgb(case.twin.pictures(SEEDS, case.steps)))
+    same(shown, _rgb(case.expected))
 
 
 @use("page", "Compare")
@@ -609,15 +614,17 @@ def _(case):
     _, found = case.page(SamplingPlace, "compare")
     for lane in (0, 1):
         frame = [one for one in found if one["kind"] == "frame" and one["lane"] == lane][-1]
-        same(toylab.decoded(frame["x"], case.twin.picture[1]), _rgb(case.twin.pictures(SEEDS, case.steps)))
+        same(toylab.decoded(frame["x"], case.twin.picture[1]), _rgb(case.expected))
 
 
 @use("page", "Grid")
 def _(case):
-    run, found = case.page(SamplingPlace, "grid", columns=str(case.steps or len(case.twin.pairs(None))), rows="sampler")
+    run, found = case.page(
+        SamplingPlace, "grid", columns=str(case.steps or len(case.twin.pairs(None))), rows="sampler", count=1
+    )
     for number, lane in enumerate(run.computation.lanes):
         frame = [one for one in found if one["kind"] == "frame" and one["lane"] == number][-1]
-        expected = case.twin.pictures(SEEDS, lane.steps, sampler=lane.sampler)
+        expected = case.twin.pictures(SEEDS[:1], lane.steps, sampler=lane.sampler)
         same(toylab.decoded(frame["x"], case.twin.picture[1]), _rgb(expected))
 
 
@@ -677,7 +684,7 @@ def _script(case, name):
     with _there(folder):
         exec(compile(scripts[name], name, "exec"), {"__name__": "__main__"})
     found = [np.asarray(Image.open(folder / f"seed-{seed}.png")) for seed in SEEDS]
-    expected = case.twin.pictures(SEEDS, case.steps)
+    expected = case.expected
     same(np.stack(found).reshape(expected.shape), expected)
 
 
