@@ -56,20 +56,6 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "library.md"
 MARKS = "<!-- kinds: written by tests/test_every_kind.py -->", "<!-- kinds end -->"
 SEEDS = [5, 6]
 
-# Cells that wait for the branch that mends latent models in `train`: (words of the kind, use) -> the point of issue 38.
-WAITING: dict[tuple[str, str], int] = {
-    ("latents, AutoencoderKL", "`distill`"): 4,
-    ("latents, AutoencoderTiny", "`distill`"): 4,
-    ("student of latents", "`distill`"): 4,
-    ("words", "`distill`"): 10,
-    ("latents", "`evaluate`, scores"): 4,
-    ("words", "`evaluate`, scores"): 4,
-    ("latents, ", "`schedule`"): 4,
-    ("words", "`schedule`"): 4,
-    ("latents, ", "`gamma`"): 4,
-    ("words", "`gamma`"): 4,
-}
-
 
 class Refused(Exception):
     """One sentence, before any work."""
@@ -727,16 +713,9 @@ def found(cases):
     return cell
 
 
-def _waits(kind: str, group: str, title: str) -> int | None:
-    return next((point for (word, its), point in WAITING.items() if word in kind and its == title), None)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("group", "title"), ALL, ids=lambda part: part.replace("`", ""))
-def test_a_kind_of_model_in_what_takes_a_model(found, request, kind, group, title):
-    point = _waits(kind, group, title)
-    if point:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=f"waits for point {point}"))
+def test_a_kind_of_model_in_what_takes_a_model(found, kind, group, title):
     found(kind, group, title)
 
 
@@ -749,9 +728,6 @@ def written(found: Callable[[str, str, str], str]) -> str:
         for kind in KINDS:
             cells = []
             for title in USES[group]:
-                if point := _waits(kind, group, title):
-                    cells.append(f"waits ({point})")
-                    continue
                 sentence = found(kind, group, title)
                 cells.append(f"{reasons.setdefault(sentence, len(reasons) + 1)}" if sentence else "✓")
             lines.append(f"| {kind} | {' | '.join(cells)} |")
