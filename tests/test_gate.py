@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 import test_jobs
 import toylab
+from gradio import networking
 from test_files import held_elsewhere
 
 import app as command
@@ -225,6 +226,31 @@ def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
         monkeypatch.setattr(ui, "close", lambda *_, stopped=stopped, **__: stopped)
         command.main(["--port", "0"])
         assert left == expected
+
+
+@pytest.mark.parametrize("failures", [0, 3, 99])
+def test_a_server_that_answers_late_is_waited_for(failures, monkeypatch, caplog):
+    """As on a machine under heavy load. gradio asks once, and then wants a share link."""
+    asked, closed = [], []
+
+    class Busy:
+        def launch(self, **options):
+            if not networking.url_ok("http://127.0.0.1:7860/"):
+                raise ValueError("When localhost is not accessible, a shareable link must be created.")
+            raise KeyboardInterrupt  # here it goes on
+
+    def slow(url):
+        asked.append(url)
+        return len(asked) > failures
+
+    monkeypatch.setattr(networking, "url_ok", slow)
+    monkeypatch.setattr(server, "close", closed.append)
+    app = Busy()
+    with pytest.raises(OSError if failures == 99 else KeyboardInterrupt) as error:
+        server._serve(app)
+    assert len(asked) == min(failures + 1, server.ATTEMPTS) and networking.url_ok is slow
+    assert ("this machine is busy" in caplog.text) == bool(failures)
+    assert failures < 99 or ("too busy" in str(error.value) and closed == [app])
 
 
 def test_with_log_json_everything_on_stderr_is_json():

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pipelines
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -529,6 +530,16 @@ def test_a_run_of_another_terminal_is_followed_and_used(place, tmp_path, small_m
         ref
     ] == "Trained here · v, lognormal t · 8 images"
     assert models.known(ref).image_size == 8 and ddpm_core.load(ref, device="cpu").channels == 1
+
+
+def test_a_latent_model_of_another_terminal_is_used_too(place, tmp_path):
+    say(tmp_path, {"start": 0, "config": {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}})
+    say(tmp_path, *({"step": 4, "samples": kind} for kind in ("ema", "raw")))
+    pipelines.ldm(tmp_path / "model")
+    asks = place.questions
+    assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
+    assert asks["look"]({"visitor": ME})["saved"]
+    assert place.lab.models.known(asks["use"]({"visitor": ME})["ref"]).latent
 
 
 def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp_path):

@@ -122,7 +122,7 @@ class Models:
 
         A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
         """
-        text = ref.strip()
+        text = ref.strip() if self.public else refs.typed(ref)
         if text in self._own:
             return refs.parse(str(self._own[text].folder))
         if not self.public:

@@ -7,10 +7,11 @@ gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lis
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
+from gradio import networking
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
@@ -29,7 +31,7 @@ from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 
 from ddpm_core import imaging
-from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.refs import CheckpointError, typed
 from ddpm_core.commands import defaults
 from ui import web
 from ui.export.invitation import Served, invitation
@@ -58,6 +60,9 @@ from ui.serving.origins import Origins
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
 # than the runs that can be here at once.
 SESSIONS = 64
+ATTEMPTS = 10  # to reach the server that was just started, three seconds each
+
+log = logging.getLogger(__name__)
 
 
 class App(gr.Server):
@@ -222,7 +227,7 @@ class App(gr.Server):
 
     def _model(self, values: Values) -> Values:
         """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
-        ref = str(values.get("ref") or "").strip()
+        ref = typed(str(values.get("ref") or ""))
         about = about_model(self.lab, ref)
         self.warmup.look(ref)
         return about
@@ -419,7 +424,7 @@ def build(
 
 
 def launch(app: App, **options: Any) -> None:
-    """Serve the app; options are those of gradio's `launch`."""
+    """Serve the app; options are those of gradio's `launch`. Raises OSError where it can't be served."""
     limits = app.lab.limits
     app.lab.counts.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
@@ -430,7 +435,7 @@ def launch(app: App, **options: Any) -> None:
     app.origins.serve_this_machine()
     app.origins.serve(options.get("server_name"))
     with few_at_once():
-        _, app.local_url, app.share_url = app.launch(**safe, **options)
+        _serve(app, **safe, **options)
     log_no_other_way()
     app.origins.serve(app.share_url, app.root_path)
     app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
@@ -438,6 +443,42 @@ def launch(app: App, **options: Any) -> None:
     connections.protect(app.get_blocks().server)
     app.sweeper = temporary_files.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
+
+
+def _serve(app: App, **options: Any) -> None:
+    """gradio's `launch`. Raises OSError where its server does not answer."""
+    try:
+        with _patient():
+            _, app.local_url, app.share_url = app.launch(**options)
+    except ValueError as error:
+        if "localhost is not accessible" not in str(error):
+            raise
+        close(app)
+        raise OSError(
+            "the page's own server did not answer: this machine is too busy (try again later), or a proxy stands "
+            "before localhost (set NO_PROXY=localhost,127.0.0.1)"
+        ) from None
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """gradio's `launch` asks its own server for an answer, and gives up after three seconds, which a machine under
+    heavy load needs: here it asks ATTEMPTS times.
+    """
+    once = networking.url_ok
+
+    def ask(url: str) -> bool:
+        networking.url_ok = once  # a share link is asked in gradio's own way
+        if once(url):
+            return True
+        log.warning("this machine is busy: waiting for the page's own server to answer")
+        return any(once(url) for _ in range(ATTEMPTS - 1))
+
+    networking.url_ok = ask
+    try:
+        yield
+    finally:
+        networking.url_ok = once
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
