@@ -221,7 +221,7 @@ def follow(
     if on_step is not None:
         chain.check_no_memory()
     look = _look(model, attention)
-    seeds, x, label_ids = _start(model, told, seeds, x_T, noise)
+    seeds, x, label_ids = _checked_start(model, told, seeds, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=told.guidance, clip=clip)
     draw = seeded_noise(seeds) if noise is None else partial(_own, noise)
 
@@ -367,7 +367,7 @@ def side_by_side(
 
     runs = []
     for i, lane in enumerate(lanes):
-        checked, x, ids = _start(models[i], told[i], seeds, x_T)
+        checked, x, ids = _checked_start(models[i], told[i], seeds, x_T)
         own = SamplerSettings(**{name: lane[name] for name in settings if name in lane})
         chains.append(own.chain(models[i], told[i].guidance))
         runs.append(chains[i].steps(partial(evaluate, i), models[i].schedule, x, seeded_noise(checked)))
@@ -393,7 +393,7 @@ def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
         raise ValueError(f"a chain that starts at t = {start} needs its state there: give it as x_T")
 
 
-def _start(
+def _checked_start(
     model: Model, told: Condition, seeds: Sequence[int] | None, x_T: Tensor | None, noise: Noise | None = None
 ) -> tuple[list[int], Tensor, Tensor | None]:
     """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""

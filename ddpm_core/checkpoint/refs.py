@@ -13,10 +13,10 @@ from ddpm_core.disk import files
 from ddpm_core.errors import UserError
 
 WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
-OWN = "ddpm_core.json"  # what the Hub's layout has no field for
+FACTS = "ddpm_core.json"  # facts about the model for which the Hub's layout has no field
 ANALYTIC = "analytic_variance.json"  # see gamma_file
 OPTIMISED = "optimised_steps.json"  # see optimised_file
-EXTRA = ("model_index.json", OWN, ANALYTIC, OPTIMISED)
+EXTRA = ("model_index.json", FACTS, ANALYTIC, OPTIMISED)
 DECODERS = ("vae/", "vqvae/")
 TEXT, TOKENIZER = "text_encoder/", "tokenizer/"
 TEXT_WEIGHTS = ("model.safetensors", "pytorch_model.bin")

@@ -87,7 +87,7 @@ def describe(
         "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
         "Weights": f"exponential moving average, decay {decay:g}, float32",
     }
-    kind = "text-to-image" if model.words else "unconditional-image-generation"
+    kind = "text-to-image" if model.takes_words else "unconditional-image-generation"
     lines = ["---", "library_name: diffusers", f"pipeline_tag: {kind}", "tags:"]
     lines += ["- ddpm", "- diffusers", "---", "", f"# {card.title}", "", card.summary, ""]
     if grid:

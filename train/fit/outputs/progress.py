@@ -125,7 +125,7 @@ class Progress:
         Given up when stopped() becomes true, after a step of a few of them.
         """
         config, captions = self._config, None
-        if model.words and self._images is not None and self._images.captions:
+        if model.takes_words and self._images is not None and self._images.captions:
             captions = evenly(self._images.captions, config.sample_count)
         settings = SamplerSettings() if model.student else SamplerSettings(config.sample_steps, "ddim")
         before, pictures = self.bar.postfix, []
