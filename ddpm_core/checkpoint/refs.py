@@ -98,7 +98,7 @@ class Layout:
 class LocalCheckpoint:
     """A checkpoint whose files are on this machine.
 
-    folder: the root of its layout. commit: the one on the Hub that the files are of, None for other references.
+    folder: the root of its layout. commit: the Hub's, None for a checkpoint that is not from the Hub.
     """
 
     ref: Ref

@@ -69,9 +69,9 @@ class CheckpointConfig:
 
 
 def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """What JSON files say that a model can be made of, but for its source, Γ and optimised steps. Needs no weights.
+    """What the JSON files say, without source, Γ and optimised steps. Needs no weights.
 
-    Raises CheckpointError.
+    Raises CheckpointError where no model can be made of it.
     """
     return _read_json_files(checkpoint)[0]
 
