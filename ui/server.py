@@ -90,7 +90,13 @@ class App(gr.Server):
         """The page, or its login where there is one."""
         if self.auth is not None and not self._knows(request):
             return HTMLResponse(web.text("login.html"))
-        given = {
+        preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
+        return HTMLResponse(web.page(self.given(), preview))
+
+    def given(self) -> dict[str, Any]:
+        """What the page has from the beginning: `Given` of web/app.js."""
+        return {
+            "client": "server/client.js",
             "first": self.lab.first,
             "public": self.lab.public,
             "takesAny": self.lab.models.takes_any,
@@ -100,8 +106,6 @@ class App(gr.Server):
             "forms": self._forms(),
             "initial": {name: place.initial() for name, place in self.places.items()},
         }
-        preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
-        return HTMLResponse(web.page(given, preview))
 
     def _preview(self, request: Request) -> Response:
         """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""

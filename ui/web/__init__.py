@@ -56,7 +56,8 @@ def page(given: dict[str, Any], preview: str) -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it.
     """
-    modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(FIRST)]
+    first = (*FIRST, given["client"])
+    modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(first)]
     styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
     styles.sort(key=lambda style: style[1].startswith("places/"))  # they change what all share
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)

@@ -1,0 +1,190 @@
+// What the translated modules of Python know as the server's lab, in the worker: models and their files, how long a step
+// takes, and stand-ins for the modules that are not translated.
+import { load } from "./network/model.js";
+import { chain } from "./process/runs.js";
+import { schedule } from "./process/schedule.js";
+import { $, Dict, plain, python, ValueError } from "./python.js";
+import { Files } from "./store.js";
+
+/** @import { Model } from "./network/model.js" */
+
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, scheduler: any, sidecars: Record<string, any>, files: Record<string, number> }} Known */
+/** @typedef {{ models: Record<string, Known>, answers: Record<string, any> }} Knowledge */
+/** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
+
+const WEIGHED = 0.2; // of the newest step, in how long one takes
+
+export class Lab {
+  /** Seconds of one evaluation for one image. @type {Map<string, number>} */
+  #paces = new Map();
+  /** @type {Map<string, Spec>} */
+  #specs = new Map();
+  /** @type {Map<string, Promise<Model>>} */
+  #loaded = new Map();
+  public = false;
+  turns = [];
+  limits = { check_run() {} };
+
+  /** @param {Knowledge} knowledge @param {Files} files */
+  constructor(knowledge, files) {
+    this.knowledge = knowledge;
+    this.files = files;
+    this.pace = {
+      seconds: ({ ref, batch }) => (this.#paces.has(ref) ? (this.#paces.get(ref) ?? 0) * batch : null),
+    };
+    this.models = {
+      kind: "CPU",
+      known: (/** @type {string} */ ref) => this.spec(ref),
+      to_download: (/** @type {string} */ ref) => this.#missing(ref),
+    };
+  }
+
+  /** @param {string} ref @param {number} seconds that so many evaluations of one image took */
+  note(ref, seconds, images = 1) {
+    const before = this.#paces.get(ref) ?? seconds / images;
+    this.#paces.set(ref, before + WEIGHED * (seconds / images - before));
+  }
+
+  /** @param {string} ref @returns {Known} */
+  known(ref) {
+    const known = this.knowledge.models[ref];
+    if (!known) throw new ValueError(`There is no model ${ref} on this page`);
+    return known;
+  }
+
+  /** @param {string} ref @returns {Spec} */
+  spec(ref) {
+    const found = this.#specs.get(ref);
+    if (found) return found;
+    const { spec, scheduler, sidecars } = this.known(ref);
+    const { ModelSpec, Source } = $.module("ddpm_core.model");
+    const { Student } = $.module("ddpm_core.student");
+    const table = schedule(scheduler);
+    const named = (/** @type {any} */ values) => $.named(python(values).items());
+    const tuples = (/** @type {any} */ x) => (Array.isArray(x) ? $.tuple(x) : x);
+    const made = new ModelSpec(
+      named({
+        ...spec,
+        schedule: { ...table, alpha_bar: Object.assign(table.alphaBar, { tolist: () => [...table.alphaBar] }) },
+      }),
+    );
+    made.schedule = { T: table.T, alpha_bar: { tolist: () => [...table.alphaBar] } };
+    made.class_names = tuples(made.class_names);
+    made.source = new Source(named(spec.source));
+    made.student = spec.student && new Student($.named(Object.entries({ ...spec.student, times: $.tuple(spec.student.times) })));
+    made.optimised = spec.optimised && times(spec.optimised);
+    made.process = {
+      ...table,
+      ...{ prediction: spec.prediction, variance: spec.variance, clip: spec.clip, channels: spec.channels },
+      ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.offset },
+      ...{ student: spec.student, gamma: sidecars.gamma, optimised: sidecars.optimised, fixed: spec.source.fixed },
+    };
+    this.#specs.set(ref, made);
+    return made;
+  }
+
+  /** Bytes that a model still needs from the network, 0 where it is in memory or small. @param {string} ref */
+  #missing(ref) {
+    const bytes = Object.values(this.known(ref).files).reduce((a, b) => a + b, 0);
+    return this.#loaded.has(ref) || bytes < 3e6 ? 0 : bytes;
+  }
+
+  /** @param {string} ref */
+  isLoaded(ref) {
+    return this.#loaded.has(ref);
+  }
+
+  /** Load a model before it is asked for, and time it, so that the first visitor, too, is told how long a run takes. @param {string} ref */
+  async warm(ref) {
+    if (this.#paces.has(ref)) return;
+    const model = await this.model(ref).catch(() => null); // whoever runs it is told why
+    if (!model || this.#paces.has(ref)) return;
+    const x = new Float32Array(model.channels * model.size ** 2);
+    for (let i = 0; i < 2; i++) {
+      const began = performance.now();
+      model.network(x, 0, model.words ? model.words("") : model.nullLabel);
+      if (i) this.note(ref, (performance.now() - began) / 1000);
+    }
+  }
+
+  /**
+   * A model that can compute.
+   * @param {string} ref @param {(done: number, total: number) => void} [progress] bytes
+   * @returns {Promise<Model>}
+   */
+  model(ref, progress = () => {}) {
+    const found = this.#loaded.get(ref);
+    if (found) return found;
+    const { files } = this.known(ref);
+    const total = Object.values(files).reduce((a, b) => a + b, 0);
+    /** @type {Map<string, number>} */
+    const done = new Map();
+    const read = (/** @type {string} */ path) =>
+      this.files.read(ref, path, files[path], (bytes) => {
+        done.set(path, bytes);
+        progress([...done.values()].reduce((a, b) => a + b, 0), total);
+      });
+    const loading = load(read, ref).then((model) => Object.assign(model, this.spec(ref).process, { words: model.words }));
+    this.#loaded.set(ref, loading);
+    loading.catch(() => this.#loaded.delete(ref));
+    return loading;
+  }
+}
+
+/** @param {Record<string, Record<string, number[]>>} found */
+const times = (found) =>
+  new Dict(
+    Object.entries(found).map(([sampler, byLength]) => [
+      sampler,
+      new Dict(Object.entries(byLength).map(([n, all]) => [Number(n), $.tuple(all)])),
+    ]),
+  );
+
+/** ddpm_core.runs.SamplerSettings, of which captions need the chain. */
+class SamplerSettings {
+  /** @param {{ values: Record<string, any> }} named */
+  constructor({ values }) {
+    this.asked = values;
+  }
+
+  /** @param {Spec} model */
+  chain(model) {
+    const { model_pairs } = $.module("ddpm_core.timesteps");
+    const { check_variance } = $.module("ddpm_core.model");
+    const { steps, sampler, spacing, variance, eta } = this.asked;
+    const pairs = model_pairs(model, steps, spacing, sampler, null);
+    model.student?.check(sampler, pairs, eta ?? 0);
+    if (sampler === "ddpm") check_variance(model, variance, pairs, null);
+    const { sigmas } = chain(model.process, settingsOf(this.asked));
+    return { pairs, sigmas: sigmas.map((sigma) => (sigma === null ? null : $.float(sigma))) };
+  }
+}
+
+/** The settings of a run as the process takes them, from the arguments of `ddpm_core.trajectory`. @param {any} given */
+export function settingsOf(given) {
+  const { labels, ...rest } = plain(given instanceof Dict ? given : new Dict(Object.entries(given)));
+  return { ...rest, label: labels ?? null };
+}
+
+/** Take the stand-ins of what is not translated. */
+export function natives() {
+  $.native("ddpm_core.runs", { SamplerSettings });
+  $.native("itertools", {
+    pairwise: (/** @type {any[]} */ x) => x.slice(1).map((one, i) => $.tuple([x[i], one])),
+  });
+  $.native("shlex", { quote: (/** @type {string} */ x) => (/^[\w@%+=:,./-]+$/.test(x) ? x : `'${x}'`) });
+  const thin = (/** @type {number[]} */ frames, /** @type {number} */ limit) => {
+    const n = Math.min(frames.length, limit);
+    const last = frames.length - 1;
+    const at = Array.from({ length: n }, (_, i) => (n === 1 ? last : evenly(last, n, i)));
+    return at.reverse().map((i) => frames[i]);
+  };
+  $.native("ddpm_core.imaging", { thin });
+  $.native("ddpm_core", { imaging: $.module("ddpm_core.imaging") });
+}
+
+/** np.linspace(last, 0, n)[i], rounded. @param {number} last @param {number} n @param {number} i */
+function evenly(last, n, i) {
+  const value = i === n - 1 ? 0 : last + i * (-last / (n - 1));
+  return $.builtins.round(value);
+}

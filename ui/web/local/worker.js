@@ -1,0 +1,83 @@
+// What computes in the browser: answers the client's questions with the translated modules of Python, and runs.
+import { Run } from "./jobs.js";
+import { Lab, natives } from "./lab.js";
+import { parts } from "./parts/index.js";
+import { $, plain, python } from "./python.js";
+import { Files } from "./store.js";
+
+/** @typedef {(values: any) => any} Answer */
+
+/** @type {Map<string, Run>} the newest ones */
+const runs = new Map();
+const KEPT = 8;
+
+/** Everything else waits for this. @type {Promise<{ lab: Lab, places: Record<string, any> }>} */
+let ready;
+
+/** @param {string} folder of what Python has written @param {string} base of the page */
+async function begin(folder, base) {
+  const [knowledge, { translated }] = await Promise.all([
+    fetch(`${folder}/knowledge.json`).then((answer) => answer.json()),
+    import(`${folder}/translated.js`),
+  ]);
+  natives();
+  translated($);
+  const lab = new Lab(knowledge, new Files(base));
+  return { lab, places: parts(lab) };
+}
+
+/** @param {unknown} error */
+function refusal(error) {
+  if (error instanceof TypeError || error instanceof RangeError) console.error(error);
+  return { error: $.module("ui.formats").sentence(error) };
+}
+
+/** @param {Lab} lab @returns {Record<string, Answer>} */
+const questions = (lab) => ({
+  models: () => ({ ...lab.knowledge.answers.models, known: true }),
+  model({ ref }) {
+    const { about } = lab.known(String(ref ?? ""));
+    if (!lab.models.to_download(ref)) lab.warm(ref);
+    return about;
+  },
+  run({ run }) {
+    throw new Error($.module("ui.place").GONE + (runs.has(run) ? "" : ""));
+  },
+  stop({ run }) {
+    runs.get(run)?.stop();
+    return {};
+  },
+  async save({ run, kind }) {
+    const made = runs.get(run)?.computation;
+    if (!made) throw new Error($.module("ui.place").GONE);
+    const [name, content] = await made.save(kind, made.refs.map(() => $.dict([["revision", null], ["engine", "browser · fp32"]])));
+    return { path: URL.createObjectURL(new Blob([content])), name };
+  },
+  room: () => ({ why: "Others open the same link: this page needs no server." }),
+});
+
+/** @param {{ verb: string, part: string, what: string, values: any, file: File }} question */
+async function answer({ verb, part, what, values, file }) {
+  const { lab, places } = await ready;
+  if (verb === "upload") return places.lab.upload(file);
+  if (part === "lab") return ({ ...questions(lab), ...places.lab.questions })[what](values);
+  const place = places[part];
+  if (what === "describe") return plain(place.describe(place.request(part, python(values))));
+  return place.questions[what](values);
+}
+
+addEventListener("message", async ({ data }) => {
+  const { id, verb, part, values } = data;
+  const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
+  if (verb === "begin") {
+    ready = begin(data.folder, data.base);
+    return ready.then(() => send({}), (error) => send(refusal(error)));
+  }
+  if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
+  const { lab, places } = await ready;
+  for (const old of runs.values()) if (old.part === part) old.stop();
+  const run = new Run(lab, part, send);
+  runs.set(run.id, run);
+  for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
+  return run.run(() => places[part].request(part, python(values)));
+});
