@@ -15,8 +15,10 @@ import pytest
 import torch
 
 import ddpm_core
-from ddpm_core import Model, NoiseSchedule, forward
+from ddpm_core import Model, NoiseSchedule, forward, plane, restore
 from ddpm_core.analytic import Gamma
+from ddpm_core.latents import encode, mix
+from ddpm_core.names import SHAPES
 from ddpm_core.noise import gaussian
 from ddpm_core.runs import SamplerSettings
 from ddpm_core.student import Student
@@ -45,7 +47,8 @@ SEEDS = [0, 1, 13, 2**31, 2**53 + 1, 2**63 - 1]
 STREAMS = [0, 1, 50, 2**20, 30 * 2**20 + 999, 2**32]
 PROGRESSIVE = {"method": "progressive", "times": [1000, 750, 500, 250]}
 CONSISTENCY = {"method": "consistency", "times": [1000, 562, 250, 62]}
-SIZE, CHANNELS = 6, 2
+SIZE, CHANNELS = 8, 3
+LEVELS = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, CHANNELS), np.uint8)
 
 
 def unpacked(value):
@@ -62,7 +65,7 @@ def formula(model):
     def network(x, t_index, labels):
         shift = 0.125 + t_index / 1024 + (0 if labels is None else labels / 16)
         first = 0.25 * x + shift.to(x).reshape(-1, 1, 1, 1)
-        return torch.cat([first, 0.5 * x], 1) if model.get("variance", "").startswith("learned") else first
+        return torch.cat([first, x / 16], 1) if model.get("variance", "").startswith("learned") else first
 
     return network
 
@@ -194,6 +197,49 @@ LEARNED = [
 ROWS = [("rows", {"model": model, "settings": settings}) for model, settings in _RUNS[:40]]
 _LANES = [{"model": 0, "steps": 4}, {"model": 1, "steps": 6, "sampler": "ddim"}, {"model": 0, "steps": 3, **WAYS[1]}]
 LANES = [("lanes", {"models": [described(LINEAR), described(COSINE)], "seeds": ["3", "8"], "lanes": _LANES})]
+_PICTURE = {"model": described(LINEAR), "levels": LEVELS[0].ravel().tolist()}
+PICTURES = [("levels", {"levels": list(range(252)), "channels": 3})]
+PICTURES += [("encode", {**_PICTURE, "t": t, "seed": "4"}) for t in (0, 1, 500, 1000)]
+BETWEEN = [
+    (
+        "between",
+        {
+            **{"model": model, "levels": LEVELS.reshape(2, -1).tolist(), "t": t, "seeds": ["4", "5"]},
+            **{"weight": weight, "settings": {"seed": "6", **settings}},
+        },
+    )
+    for weight in (0, 0.3)
+    for model, t, settings in [
+        (described(LINEAR), 500, {"steps": 4}),
+        (described(LINEAR), 3, {"steps": 10, "sampler": "ddim", "eta": 0.5}),
+        (described(COSINE), 1000, {"steps": 4, **WAYS[1]}),
+        (described(COSINE), 0, {}),
+        (described(LINEAR, student=CONSISTENCY), 562, {}),
+    ]
+]
+_KNOWN = (np.arange(SIZE * SIZE) % 5 < 2).astype(int).reshape(SIZE, SIZE)
+MEASUREMENTS = {
+    "mask": (restore.mask(_KNOWN), [_KNOWN.ravel().tolist()]),
+    "downsample": (restore.downsample(4), [4, SIZE]),
+    "grey": (restore.grey(), [CHANNELS]),
+    "blur": (restore.blur(restore.gaussian_kernel(2, SIZE), SIZE), [2, SIZE]),
+}
+RESTORED = [
+    (
+        "restore",
+        {**_PICTURE, "measurement": [name, *details], "method": method, "settings": {"seed": "9", **settings}},
+    )
+    for name, (_, details) in MEASUREMENTS.items()
+    for method, settings in [
+        ("ddnm", {"steps": 6}),
+        ("ddnm", {"steps": 6, "sampler": "unipc"}),
+        ("replacement", {"steps": 6, "sampler": "ddim", "eta": 0.5}),
+        ("repaint", {"steps": 12}),
+    ]
+]
+_CLOUD = {"data": {"centres": plane.shape("moons").centres.flatten().tolist(), "width": 0.06}, "points": 40}
+PLANE = [("shape", {"name": name, "width": 0.06}) for name in SHAPES]
+PLANE += [("plane", {**_CLOUD, "settings": {"seed": "13", "steps": 20, **way}}) for way in (WAYS[0], WAYS[3], WAYS[7])]
 REFUSED = [
     ("noise", {"seed": 7, "stream": 0, "n": 1}),
     ("noise", {"seed": str(2**63), "stream": 0, "n": 1}),
@@ -224,7 +270,24 @@ REFUSED = [
     ),
 ]
 QUESTIONS = [
-    *(NOISE + TABLES + GAMMAS + PAIRS + TIMES + SUITED + OF_STUDENTS + RUNS + LEARNED + ROWS + LANES + REFUSED),
+    *(
+        NOISE
+        + TABLES
+        + GAMMAS
+        + PAIRS
+        + TIMES
+        + SUITED
+        + OF_STUDENTS
+        + RUNS
+        + LEARNED
+        + ROWS
+        + LANES
+        + PICTURES
+        + BETWEEN
+        + RESTORED
+        + PLANE
+        + REFUSED
+    ),
 ]
 
 
@@ -339,6 +402,64 @@ def test_lanes_come_in_the_servers_order(answer):
             assert (one["lane"], one["image"], one["step"]["t"]) == (lane, image, step.t)
             same_bits(one["step"]["x"], step.x[image], lane)
     assert next(found, None) is None
+
+
+def test_pictures_and_latents_agree_in_every_bit(answer):
+    x, levels = answer(PICTURES[0])
+    of_all = np.arange(252, dtype=np.uint8).reshape(1, -1, 1, 3)
+    same_bits(x, ddpm_core.from_uint8(of_all), "levels")
+    assert np.array_equal(levels, of_all.ravel())
+    for question in PICTURES[1:]:
+        asked = question[1]
+        same_bits(answer(question), encode(python_model(asked["model"]), LEVELS[:1], asked["t"], [4]), asked)
+    for question in BETWEEN:
+        asked = question[1]
+        model, t, settings = python_model(asked["model"]), asked["t"], asked["settings"]
+        x_t = mix(*(encode(model, LEVELS[i : i + 1], t, [4 + i]) for i in range(2)), [asked["weight"]])
+        found = answer(question)
+        if t == 0:
+            assert found == []
+            continue
+        n = chain_length(model, t, settings.get("steps", 2))
+        expected = python_run(asked["model"], {**settings, "steps": n, "start": t, "xT": x_t})
+        assert len(found) == len(expected) == n
+        same_bits(found[-1]["x"], expected[-1].x, asked)
+
+
+def test_restorations_agree(answer):
+    """In every bit, but for a blur: its matrices are of cosines here, and products of float32 of an SVD there, whose
+    errors, some 1e-6, A⁺ makes up to 100 times as large."""
+    for question in RESTORED:
+        asked = question[1]
+        name, A = asked["measurement"][0], MEASUREMENTS[asked["measurement"][0]][0]
+        y = A(ddpm_core.from_uint8(LEVELS[:1]))
+        options = {**asked["settings"], "seeds": [9]}
+        del options["seed"]
+        steps = list(restore.restore(python_model(asked["model"]), y, A, asked["method"], **options))
+        found = answer(question)
+        pairs = [(found["y"], y), (found["back"], A.pseudoinverse(y))]
+        pairs += [(one["x"], step.x) for one, step in zip(found["steps"], steps, strict=True)]
+        for mine, expected in pairs:
+            if name == "blur":
+                np.testing.assert_allclose(mine, expected.flatten(), rtol=0, atol=5e-4)
+            else:
+                same_bits(mine, expected, asked)
+
+
+def test_the_plane_has_the_same_shapes_and_clouds(answer):
+    """Exact ε is a float64 of exp and sums in another order, rounded: single bits of float32 may differ."""
+    for question in PLANE[: len(SHAPES)]:
+        expected = plane.shape(question[1]["name"]).centres.flatten()
+        np.testing.assert_allclose(answer(question)["centres"], expected, atol=1e-12)
+    for question in PLANE[len(SHAPES) :]:
+        settings = {**question[1]["settings"]}
+        del settings["seed"]
+        for one, step in zip(answer(question), plane.cloud(_exact(), 13, 40, **settings), strict=True):
+            np.testing.assert_allclose(one["x"], step.x.flatten(), rtol=0, atol=1e-5)
+
+
+def _exact():
+    return plane.exact_model(plane.shape("moons"))
 
 
 def test_what_is_unknown_gets_a_sentence(answer):

@@ -3,7 +3,7 @@
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
 import { SAMPLERS } from "./samplers.js";
-import { checkStudent, modelPairs, ofStudent } from "./times.js";
+import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Condition, Denoised, Process } from "./predict.js" */
@@ -38,7 +38,7 @@ const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"]
  * @returns {Chain}
  */
 export function chain(model, { steps, sampler, variance, spacing, eta = 0, start, guidance }) {
-  const [own, length] = model.student ? ofStudent(model.student) : ["ddpm", 50];
+  const [own, length] = ownRun(model);
   const name = sampler ?? own;
   if (!Object.hasOwn(SAMPLERS, name))
     throw new Error(`unknown sampler ${name}: choose from ${Object.keys(SAMPLERS).join(", ")}`);

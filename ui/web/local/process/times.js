@@ -101,11 +101,16 @@ export function quarters({ T, student }, which = [4, 3, 2, 1]) {
  * @property {number[]} times
  */
 
-/** The sampler and the number of steps of a student's runs. @param {Student} student @returns {[string, number]} */
-export const ofStudent = ({ method, times }) => [
-  OF_STUDENT[method],
-  method === "progressive" ? times.length : Math.min(2, times.length),
-];
+/**
+ * The sampler and the number of steps of a run where none are given.
+ * @param {Process} model
+ * @returns {[sampler: string, steps: number]}
+ */
+export function ownRun({ student }) {
+  if (!student) return ["ddpm", 50];
+  const { method, times } = student;
+  return [OF_STUDENT[method], method === "progressive" ? times.length : Math.min(2, times.length)];
+}
 
 /** @param {Student} student @param {number} start */
 function timesFrom({ times }, start) {
