@@ -347,12 +347,14 @@ def build(
     limits: ServerLimits | None = None,
     allow_hub: bool = False,
     allow_training: bool = False,
+    warm: bool = True,
 ) -> App:
     """The app, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
     public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub, and
-    trains only with allow_training. limits: those of a public page, or of one's own, where none are given.
+    trains only with allow_training. limits: those of a public page, or of one's own, where none are given. warm: load
+    and time the first model in the background, and ask the Hub what is there.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if zero.is_here():
@@ -367,7 +369,8 @@ def build(
     models.peek(models.first)
     lab = Lab(models, turns, Quick(), limits, pace, Counts(), models.first, trains=allow_training or not public)
     app = App(lab)
-    app.warmup.start()
+    if warm:
+        app.warmup.start()
     return app
 
 

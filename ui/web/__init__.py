@@ -23,6 +23,7 @@ TYPES = {
     ".webp": "image/webp",
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
 }
 FIRST = ("app.js", "shared", "player", "places/watch.js")  # modules that every page needs: fetched at once
 

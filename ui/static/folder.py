@@ -1,0 +1,135 @@
+"""The folder: the page, what Python knows for it, the files of its models, licences, and what makes it an app."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.model import ModelSpec
+from ui import formats, offered, web
+from ui.offers import about_model
+from ui.server import App, build
+from ui.static.translate import translated
+
+NOTE = "In your browser"
+ENGINE = "WebAssembly · one thread · fp32"
+# What is translated for the worker: what a visitor reads, and what decides it.
+MODULES = (
+    *("ddpm_core.student", "ddpm_core.timesteps", "ddpm_core.model"),
+    *("ui.formats", "ui.fields", "ui.offered", "ui.pace", "ui.run_settings", "ui.captions", "ui.offers", "ui.jobs"),
+    *("ui.place", "ui.pictures", "ui.export.scripts", "ui.export.files", "ui.rows"),
+    *("ui.places.sampling", "ui.places.latents", "ui.places.repair", "ui.places.plane", "ui.places.forward"),
+)
+FREE = 3_000_000  # bytes: larger models say their size in the list
+
+
+def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
+    """Write the folder, which must not be there or be an older one of these. Returns a sentence for each checkpoint
+    that it can't have. Raises CheckpointError for one that there is not.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / "index.html").is_file():
+        raise CheckpointError(f"{out} has other files in it: give a new folder")
+    app = build(checkpoints[0], device="cpu", warm=False)
+    models, refused = {}, []
+    for ref in checkpoints:
+        try:
+            models[ref] = _known(app, ref)
+        except CheckpointError as error:
+            refused.append(formats.sentence(error))
+    if not models:
+        raise CheckpointError(" ".join(refused))
+    shutil.rmtree(out, ignore_errors=True)
+    for ref, (folder, known) in models.items():
+        for name in known["files"]:
+            _copy(folder / name, out / "checkpoints" / ref / name)
+    given = _given(app, {ref: known for ref, (_, known) in models.items()})
+    knowledge = {"models": {ref: known for ref, (_, known) in models.items()}, "answers": _answers(app, given)}
+    made = {
+        "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
+        "translated.js": translated([importlib.import_module(name) for name in MODULES]),
+    }
+    given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
+    for name, text in made.items():
+        _write(out / given["knowledge"] / name, text)
+    for name, file in web.served().items():
+        _copy(file, out / "web" / web.version() / name)
+    _write(out / "index.html", web.page(given, f"web/{web.version()}/icons/preview.png"))
+    _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
+    return refused
+
+
+def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of a checkpoint, and what the page is told of it."""
+    here = app.lab.models.parse(ref)
+    model = app.lab.models.known(ref)
+    if here.folder is None or model is None:
+        raise CheckpointError(f"{ref} is not on this machine: save it to a folder with `python -m ddpm_core export`")
+    layout = refs.layout(refs.names_in(here.folder), here.name)
+    pickles = [name for name in layout.files if name.endswith(".bin")]
+    if pickles:
+        raise CheckpointError(f"{ref} has its weights in {pickles[0]}, which a browser can't read: save it anew")
+    read = {name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")}
+    known = {
+        "about": about_model(app.lab, ref),
+        "spec": _spec(model),
+        "scheduler": read[layout.scheduler],
+        "sidecars": {
+            "gamma": read.get(refs.ANALYTIC) if model.gamma is not None else None,
+            "optimised": read.get(refs.OPTIMISED) if model.optimised is not None else None,
+        },
+        "files": {name: (here.folder / name).stat().st_size for name in layout.files},
+    }
+    return here.folder, known
+
+
+def _spec(model: ModelSpec) -> dict[str, Any]:
+    """The fields of a model's specification that are plain data."""
+    own = {row.name: getattr(model, row.name) for row in fields(ModelSpec) if row.name != "schedule"}
+    source = asdict(model.source) if model.source else {}
+    return own | {
+        "gamma": True if model.gamma is not None else None,
+        "optimised": {name: dict(found) for name, found in model.optimised.items()} if model.optimised else None,
+        "student": asdict(model.student) if model.student else None,
+        "source": {name: source.get(name) for name in ("ref", "name", "revision", "weights", "file", "fixed")},
+    }
+
+
+def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
+    """What the page is given, with another client."""
+    choices = []
+    for ref, known in models.items():
+        choice = offered.choice(ref, offered.hub.Status("embedded"))
+        size = sum(known["files"].values())
+        if size > FREE:
+            choice["about"] = " · ".join(filter(None, [choice["about"], formats.megabytes(size)]))
+        choices.append(choice)
+    given = app.given() | {"client": "local/client.js", "models": choices, "takesAny": False}
+    return given | {"device": {"note": NOTE, "engine": ENGINE}}
+
+
+def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
+    """What Python answers once for all."""
+    forward, course = app.places["forward"].questions, app.places["course"].questions
+    return {
+        "models": {"models": given["models"], "device": given["device"]},
+        "cards": course["cards"]({}),
+        "tables": forward["tables"]({}),
+    }
+
+
+def _copy(file: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, to)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
