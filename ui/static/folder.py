@@ -15,6 +15,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.model import ModelSpec
 from ui import formats, offered, web
+from ui.export.home import home
 from ui.offers import about_model
 from ui.server import App, build
 from ui.static.translate import translated
@@ -80,6 +81,7 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
     known = {
         "about": about_model(app.lab, ref),
         "spec": _spec(model),
+        "home": asdict(home(model)),
         "scheduler": read[layout.scheduler],
         "sidecars": {
             "gamma": read.get(refs.ANALYTIC) if model.gamma is not None else None,

@@ -3,12 +3,13 @@
 import { load } from "./network/model.js";
 import { chain } from "./process/runs.js";
 import { schedule } from "./process/schedule.js";
-import { $, Dict, plain, python, ValueError } from "./python.js";
+import { timestepPairs } from "./process/times.js";
+import { $, Dict, plain, ValueError } from "./python.js";
 import { Files } from "./store.js";
 
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, scheduler: any, sidecars: Record<string, any>, files: Record<string, number> }} Known */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, scheduler: any, sidecars: Record<string, any>, files: Record<string, number> }} Known */
 /** @typedef {{ models: Record<string, Known>, answers: Record<string, any> }} Knowledge */
 /** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
 
@@ -34,6 +35,7 @@ export class Lab {
     };
     this.models = {
       kind: "CPU",
+      flop: () => 0, // nobody else waits for this machine
       known: (/** @type {string} */ ref) => this.spec(ref),
       to_download: (/** @type {string} */ ref) => this.#missing(ref),
     };
@@ -56,23 +58,22 @@ export class Lab {
   spec(ref) {
     const found = this.#specs.get(ref);
     if (found) return found;
-    const { spec, scheduler, sidecars } = this.known(ref);
+    const { spec, scheduler, sidecars, home } = this.known(ref);
     const { ModelSpec, Source } = $.module("ddpm_core.model");
     const { Student } = $.module("ddpm_core.student");
     const table = schedule(scheduler);
-    const named = (/** @type {any} */ values) => $.named(python(values).items());
-    const tuples = (/** @type {any} */ x) => (Array.isArray(x) ? $.tuple(x) : x);
+    const { class_names: names, student, optimised, source } = spec;
     const made = new ModelSpec(
       named({
         ...spec,
-        schedule: { ...table, alpha_bar: Object.assign(table.alphaBar, { tolist: () => [...table.alphaBar] }) },
+        schedule: { T: table.T, alpha_bar: { tolist: () => [...table.alphaBar] } },
+        source: new Source(named(source)),
+        class_names: names && $.tuple([...names]),
+        student: student && new Student(named({ ...student, times: $.tuple([...student.times]) })),
+        optimised: optimised && times(optimised),
       }),
     );
-    made.schedule = { T: table.T, alpha_bar: { tolist: () => [...table.alphaBar] } };
-    made.class_names = tuples(made.class_names);
-    made.source = new Source(named(spec.source));
-    made.student = spec.student && new Student($.named(Object.entries({ ...spec.student, times: $.tuple(spec.student.times) })));
-    made.optimised = spec.optimised && times(spec.optimised);
+    made.home = home;
     made.process = {
       ...table,
       ...{ prediction: spec.prediction, variance: spec.variance, clip: spec.clip, channels: spec.channels },
@@ -131,6 +132,9 @@ export class Lab {
   }
 }
 
+/** @param {Record<string, any>} values */
+const named = (values) => $.named(Object.entries(values));
+
 /** @param {Record<string, Record<string, number[]>>} found */
 const times = (found) =>
   new Dict(
@@ -166,9 +170,13 @@ export function settingsOf(given) {
   return { ...rest, label: labels ?? null };
 }
 
-/** Take the stand-ins of what is not translated. */
+/** Take the stand-ins of what is not translated, once the rest is. */
 export function natives() {
   $.native("ddpm_core.runs", { SamplerSettings });
+  const { _TIMES } = $.module("ddpm_core.timesteps");
+  for (const spacing of _TIMES.keys())
+    _TIMES.set(spacing, (/** @type {number} */ T, /** @type {number} */ n) => timestepPairs(T, n, spacing).map(([t]) => t).reverse());
+  $.native("ui.export.home", { home: (/** @type {Spec} */ model) => model.home });
   $.native("itertools", {
     pairwise: (/** @type {any[]} */ x) => x.slice(1).map((one, i) => $.tuple([x[i], one])),
   });

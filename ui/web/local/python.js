@@ -241,6 +241,8 @@ const builtins = {
   Exception: Error,
 };
 
+builtins.dict.fromkeys = (/** @type {any} */ keys, value = null) => new Dict([...iter(keys)].map((key) => [key, value]));
+
 /** @param {any} x @param {any} kind @returns {boolean} */
 function isinstance(x, kind) {
   if (Array.isArray(kind)) return kind.some((one) => isinstance(x, one));

@@ -20,8 +20,8 @@ async function begin(folder, base) {
     fetch(`${folder}/knowledge.json`).then((answer) => answer.json()),
     import(`${folder}/translated.js`),
   ]);
-  natives();
   translated($);
+  natives();
   const lab = new Lab(knowledge, new Files(base));
   return { lab, places: parts(lab) };
 }

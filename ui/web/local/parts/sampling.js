@@ -32,7 +32,7 @@ export function sampling() {
       const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) => told(loaded[i], this._arguments[i]));
       if (loaded[0].words && lanes.length === 1) this.words = [];
       work.give(this);
-      const seeds = [...this.request.seeds];
+      const seeds = Array.from(this.request.seeds, BigInt);
       /** @type {Picture[][]} */
       let both = [];
       for (const { lane, image, step } of sideBySide(seeds, settings)) {
