@@ -274,6 +274,7 @@ const OF_TEXT = {
   },
   join: (x, parts) => [...iter(parts)].join(x),
   replace: (x, from, to) => x.replaceAll(from, to),
+  format: (x, ...given) => x.replace(/\{\}/g, () => text(given.shift())),
   lower: (x) => x.toLowerCase(),
   upper: (x) => x.toUpperCase(),
   capitalize: (x) => x.slice(0, 1).toUpperCase() + x.slice(1).toLowerCase(),
