@@ -4,6 +4,7 @@ import { combine, minus } from "./floats.js";
 import { fitted, qSample } from "./predict.js";
 import { begin, chain, walk } from "./runs.js";
 
+/** @import { Term } from "./floats.js" */
 /** @import { Process } from "./predict.js" */
 /** @import { Settings, Step } from "./runs.js" */
 /** @typedef {(x: Float32Array) => Float32Array} Linear */
@@ -144,7 +145,7 @@ export function restore(model, y, measurement, method, settings) {
           const index = first + i;
           const found = evaluate(state, t);
           const [next, sigma] = advance(index, found, state, (k) => extra(k, 0));
-          /** @type {[number, Float32Array][]} */
+          /** @type {[Term, ...Term[]]} */
           const wanted = [[Math.sqrt(model.alphaBar[s]), y]];
           if (s) wanted.push([Math.sqrt(1 - model.alphaBar[s]), forward(extra(index, 1))]);
           state = toFit(next, combine(...wanted));
