@@ -117,8 +117,11 @@ def python_run(model, settings):
 NOISE = [("noise", {"seed": str(seed), "stream": k, "n": 20_000}) for seed in SEEDS for k in STREAMS]
 TABLES = [("schedule", {"config": config}) for config in SCHEDULES] + [("tables", {"config": LINEAR})]
 GAMMAS = [("gamma", {"config": config, "estimate": GAMMA}) for config in (LINEAR, COSINE, ZERO_SNR)]
-PAIRS = [("pairs", {"T": T, "spacing": name}) for T in (1, 2, 37, 400, 1000) for name in FORMULAS]
-PAIRS += [("pairs", {"T": 1000, "spacing": name, "start": start}) for start in (1, 250) for name in FORMULAS]
+PAIRS = [
+    ("pairs", {"T": T, "spacing": name, "start": start, "every": every})
+    for T, start, every in [(1, None, 1), (2, None, 1), (100, None, 1), (1000, None, 3), (1000, 1, 1), (1000, 250, 3)]
+    for name in FORMULAS
+]
 
 _OF_MODEL = described(LINEAR, optimised=OPTIMISED, offset=1)
 TIMES = [
@@ -200,6 +203,7 @@ LANES = [("lanes", {"models": [described(LINEAR), described(COSINE)], "seeds": [
 _PICTURE = {"model": described(LINEAR), "levels": LEVELS[0].ravel().tolist()}
 PICTURES = [("levels", {"levels": list(range(252)), "channels": 3})]
 PICTURES += [("encode", {**_PICTURE, "t": t, "seed": "4"}) for t in (0, 1, 500, 1000)]
+COMPARED = [("compare", {"config": COSINE, "levels": _PICTURE["levels"], "t": t, "seed": "4"}) for t in (0, 1, 90)]
 BETWEEN = [
     (
         "between",
@@ -269,26 +273,8 @@ REFUSED = [
         ]
     ),
 ]
-QUESTIONS = [
-    *(
-        NOISE
-        + TABLES
-        + GAMMAS
-        + PAIRS
-        + TIMES
-        + SUITED
-        + OF_STUDENTS
-        + RUNS
-        + LEARNED
-        + ROWS
-        + LANES
-        + PICTURES
-        + BETWEEN
-        + RESTORED
-        + PLANE
-        + REFUSED
-    ),
-]
+QUESTIONS = NOISE + TABLES + GAMMAS + PAIRS + TIMES + SUITED + OF_STUDENTS + RUNS + LEARNED + ROWS + LANES + PICTURES
+QUESTIONS += COMPARED + BETWEEN + RESTORED + PLANE + REFUSED
 
 
 @pytest.fixture(scope="module")
@@ -298,8 +284,8 @@ def answer(tmp_path_factory):
     asked, answered = folder / "asked.json", folder / "answered.json"
     asked.write_text(json.dumps(QUESTIONS))
     subprocess.run(["node", SCRIPT, asked, answered], check=True, timeout=60)
-    answers = json.loads(answered.read_text())
-    return lambda question: unpacked(answers[QUESTIONS.index(question)])
+    found = dict(zip(map(id, QUESTIONS), json.loads(answered.read_text()), strict=True))
+    return lambda question: unpacked(found[id(question)])
 
 
 def same_bits(found, expected, about):
@@ -331,11 +317,11 @@ def test_schedules_and_what_follows_from_them(answer):
         close(answer(question)[1:], table(GAMMA, NoiseSchedule.from_config(question[1]["config"]))[1:])
 
 
-def test_every_n_of_every_spacing_has_the_same_pairs(answer):
+def test_every_spacing_has_the_same_pairs(answer):
     for question in PAIRS:
         asked = question[1]
-        T, start = asked["T"], asked.get("start")
-        pairs = (timestep_pairs(T, n, asked["spacing"], start) for n in range(1, (start or T) + 1))
+        T, start = asked["T"], asked["start"]
+        pairs = (timestep_pairs(T, n, asked["spacing"], start) for n in range(1, (start or T) + 1, asked["every"]))
         times = itertools.chain.from_iterable(itertools.chain.from_iterable(pairs))
         assert np.array_equal(answer(question), np.fromiter(times, np.int16)), asked
 
@@ -424,6 +410,20 @@ def test_pictures_and_latents_agree_in_every_bit(answer):
         expected = python_run(asked["model"], {**settings, "steps": n, "start": t, "xT": x_t})
         assert len(found) == len(expected) == n
         same_bits(found[-1]["x"], expected[-1].x, asked)
+
+
+def test_a_walk_and_a_jump_add_the_same(answer):
+    for question in COMPARED:
+        found, t = answer(question), question[1]["t"]
+        schedule = NoiseSchedule.from_config(COSINE)
+        expected = forward.compare(schedule, LEVELS[0], t, 4)
+        same_bits(found["walk"], forward.walk(schedule, ddpm_core.from_uint8(LEVELS[:1]), t, 4), t)
+        assert np.array_equal(
+            ddpm_core.to_uint8(torch.tensor(found["jump"]).reshape(1, 3, SIZE, SIZE))[0], expected.jump
+        )
+        for name in ("mean", "std", "sigma", "edges", "gap", "chance"):
+            np.testing.assert_allclose(found[name], getattr(expected, name), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found["densities"], [expected.walk_density, expected.jump_density], atol=1e-12)
 
 
 def test_restorations_agree(answer):
