@@ -18,9 +18,10 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, forward, plane, restore
 from ddpm_core.analytic import Gamma
 from ddpm_core.latents import encode, mix
-from ddpm_core.names import SHAPES
+from ddpm_core.names import PREDICTIONS, SAMPLERS, SHAPES, VARIANCES
 from ddpm_core.noise import gaussian
 from ddpm_core.runs import SamplerSettings
+from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, chain_length, model_pairs, quarters, suited_spacing, timestep_pairs
 
@@ -294,6 +295,15 @@ def same_bits(found, expected, about):
     assert not differ, f"{differ} of {expected.size} numbers differ, by {np.abs(found - expected).max()}: {about}"
 
 
+def test_every_name_is_asked_about():
+    assert {config.get("beta_schedule", "linear") for config in SCHEDULES} == _BETAS.keys()
+    settings = [question[1]["settings"] for question in RUNS]
+    assert {run.get("sampler", "ddpm") for run in settings} == set(SAMPLERS)
+    variances = {run.get("variance") for run in settings} | {run["model"]["variance"] for _, run in LEARNED}
+    assert variances == {None, *VARIANCES}
+    assert {question[1]["model"]["prediction"] for question in RUNS} == set(PREDICTIONS)
+
+
 def test_noise_is_numpys(answer):
     for question in NOISE:
         _, asked = question
@@ -438,7 +448,8 @@ def test_restorations_agree(answer):
         steps = list(restore.restore(python_model(asked["model"]), y, A, asked["method"], **options))
         found = answer(question)
         pairs = [(found["y"], y), (found["back"], A.pseudoinverse(y))]
-        pairs += [(one["x"], step.x) for one, step in zip(found["steps"], steps, strict=True)]
+        for one, step in zip(found["steps"], steps, strict=True):
+            pairs += [(one["x"], step.x), (one["x0"], step.x0_hat)]
         for mine, expected in pairs:
             if name == "blur":
                 np.testing.assert_allclose(mine, expected.flatten(), rtol=0, atol=5e-4)

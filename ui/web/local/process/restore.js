@@ -121,7 +121,7 @@ export function restore(model, y, measurement, method, settings) {
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {
     if (way.memory) throw new Error(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
-    return repaint();
+    return repaint(repeats);
   }
   const guess = (/** @type {Float32Array} */ x, /** @type {number} */ t) => {
     const found = evaluate(x, t);
@@ -129,9 +129,8 @@ export function restore(model, y, measurement, method, settings) {
   };
   return walk(way, guess, x, noise);
 
-  /** @returns {Generator<Step | null>} */
-  function* repaint() {
-    const { jump, rounds } = /** @type {{ jump: number, rounds: number }} */ (repeats);
+  /** @param {{ jump: number, rounds: number }} repeats @returns {Generator<Step | null>} */
+  function* repaint({ jump, rounds }) {
     const { pairs } = way;
     const advance = way.start();
     let state = x;
