@@ -18,9 +18,10 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, forward, plane, restore
 from ddpm_core.analytic import Gamma
 from ddpm_core.latents import encode, mix
-from ddpm_core.names import SHAPES
+from ddpm_core.names import PREDICTIONS, SAMPLERS, SHAPES, VARIANCES
 from ddpm_core.noise import gaussian
 from ddpm_core.runs import SamplerSettings
+from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, chain_length, model_pairs, quarters, suited_spacing, timestep_pairs
 
@@ -117,8 +118,11 @@ def python_run(model, settings):
 NOISE = [("noise", {"seed": str(seed), "stream": k, "n": 20_000}) for seed in SEEDS for k in STREAMS]
 TABLES = [("schedule", {"config": config}) for config in SCHEDULES] + [("tables", {"config": LINEAR})]
 GAMMAS = [("gamma", {"config": config, "estimate": GAMMA}) for config in (LINEAR, COSINE, ZERO_SNR)]
-PAIRS = [("pairs", {"T": T, "spacing": name}) for T in (1, 2, 37, 400, 1000) for name in FORMULAS]
-PAIRS += [("pairs", {"T": 1000, "spacing": name, "start": start}) for start in (1, 250) for name in FORMULAS]
+PAIRS = [
+    ("pairs", {"T": T, "spacing": name, "start": start, "every": every})
+    for T, start, every in [(1, None, 1), (2, None, 1), (100, None, 1), (1000, None, 3), (1000, 1, 1), (1000, 250, 3)]
+    for name in FORMULAS
+]
 
 _OF_MODEL = described(LINEAR, optimised=OPTIMISED, offset=1)
 TIMES = [
@@ -200,6 +204,7 @@ LANES = [("lanes", {"models": [described(LINEAR), described(COSINE)], "seeds": [
 _PICTURE = {"model": described(LINEAR), "levels": LEVELS[0].ravel().tolist()}
 PICTURES = [("levels", {"levels": list(range(252)), "channels": 3})]
 PICTURES += [("encode", {**_PICTURE, "t": t, "seed": "4"}) for t in (0, 1, 500, 1000)]
+COMPARED = [("compare", {"config": COSINE, "levels": _PICTURE["levels"], "t": t, "seed": "4"}) for t in (0, 1, 90)]
 BETWEEN = [
     (
         "between",
@@ -269,26 +274,8 @@ REFUSED = [
         ]
     ),
 ]
-QUESTIONS = [
-    *(
-        NOISE
-        + TABLES
-        + GAMMAS
-        + PAIRS
-        + TIMES
-        + SUITED
-        + OF_STUDENTS
-        + RUNS
-        + LEARNED
-        + ROWS
-        + LANES
-        + PICTURES
-        + BETWEEN
-        + RESTORED
-        + PLANE
-        + REFUSED
-    ),
-]
+QUESTIONS = NOISE + TABLES + GAMMAS + PAIRS + TIMES + SUITED + OF_STUDENTS + RUNS + LEARNED + ROWS + LANES + PICTURES
+QUESTIONS += COMPARED + BETWEEN + RESTORED + PLANE + REFUSED
 
 
 @pytest.fixture(scope="module")
@@ -298,14 +285,23 @@ def answer(tmp_path_factory):
     asked, answered = folder / "asked.json", folder / "answered.json"
     asked.write_text(json.dumps(QUESTIONS))
     subprocess.run(["node", SCRIPT, asked, answered], check=True, timeout=60)
-    answers = json.loads(answered.read_text())
-    return lambda question: unpacked(answers[QUESTIONS.index(question)])
+    found = dict(zip(map(id, QUESTIONS), json.loads(answered.read_text()), strict=True))
+    return lambda question: unpacked(found[id(question)])
 
 
 def same_bits(found, expected, about):
     expected = np.asarray(expected, np.float32).ravel()
     differ = int((found.view(np.uint32) != expected.view(np.uint32)).sum())
     assert not differ, f"{differ} of {expected.size} numbers differ, by {np.abs(found - expected).max()}: {about}"
+
+
+def test_every_name_is_asked_about():
+    assert {config.get("beta_schedule", "linear") for config in SCHEDULES} == _BETAS.keys()
+    settings = [question[1]["settings"] for question in RUNS]
+    assert {run.get("sampler", "ddpm") for run in settings} == set(SAMPLERS)
+    variances = {run.get("variance") for run in settings} | {run["model"]["variance"] for _, run in LEARNED}
+    assert variances == {None, *VARIANCES}
+    assert {question[1]["model"]["prediction"] for question in RUNS} == set(PREDICTIONS)
 
 
 def test_noise_is_numpys(answer):
@@ -331,11 +327,11 @@ def test_schedules_and_what_follows_from_them(answer):
         close(answer(question)[1:], table(GAMMA, NoiseSchedule.from_config(question[1]["config"]))[1:])
 
 
-def test_every_n_of_every_spacing_has_the_same_pairs(answer):
+def test_every_spacing_has_the_same_pairs(answer):
     for question in PAIRS:
         asked = question[1]
-        T, start = asked["T"], asked.get("start")
-        pairs = (timestep_pairs(T, n, asked["spacing"], start) for n in range(1, (start or T) + 1))
+        T, start = asked["T"], asked["start"]
+        pairs = (timestep_pairs(T, n, asked["spacing"], start) for n in range(1, (start or T) + 1, asked["every"]))
         times = itertools.chain.from_iterable(itertools.chain.from_iterable(pairs))
         assert np.array_equal(answer(question), np.fromiter(times, np.int16)), asked
 
@@ -426,6 +422,20 @@ def test_pictures_and_latents_agree_in_every_bit(answer):
         same_bits(found[-1]["x"], expected[-1].x, asked)
 
 
+def test_a_walk_and_a_jump_add_the_same(answer):
+    for question in COMPARED:
+        found, t = answer(question), question[1]["t"]
+        schedule = NoiseSchedule.from_config(COSINE)
+        expected = forward.compare(schedule, LEVELS[0], t, 4)
+        same_bits(found["walk"], forward.walk(schedule, ddpm_core.from_uint8(LEVELS[:1]), t, 4), t)
+        assert np.array_equal(
+            ddpm_core.to_uint8(torch.tensor(found["jump"]).reshape(1, 3, SIZE, SIZE))[0], expected.jump
+        )
+        for name in ("mean", "std", "sigma", "edges", "gap", "chance"):
+            np.testing.assert_allclose(found[name], getattr(expected, name), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found["densities"], [expected.walk_density, expected.jump_density], atol=1e-12)
+
+
 def test_restorations_agree(answer):
     """In every bit, but for a blur: its matrices are of cosines here, and products of float32 of an SVD there, whose
     errors, some 1e-6, A⁺ makes up to 100 times as large."""
@@ -438,7 +448,8 @@ def test_restorations_agree(answer):
         steps = list(restore.restore(python_model(asked["model"]), y, A, asked["method"], **options))
         found = answer(question)
         pairs = [(found["y"], y), (found["back"], A.pseudoinverse(y))]
-        pairs += [(one["x"], step.x) for one, step in zip(found["steps"], steps, strict=True)]
+        for one, step in zip(found["steps"], steps, strict=True):
+            pairs += [(one["x"], step.x), (one["x0"], step.x0_hat)]
         for mine, expected in pairs:
             if name == "blur":
                 np.testing.assert_allclose(mine, expected.flatten(), rtol=0, atol=5e-4)

@@ -2,18 +2,20 @@
 
 const f32 = Math.fround;
 
+/** @typedef {[weight: number, array: Float32Array]} Term */
+
 /**
  * The sum of coefficients × arrays, from the left. Coefficients are float64, and rounded once.
- * @param {[number, Float32Array][]} terms
+ * @param {Term} term @param {Term[]} rest
  */
-export function combine(...terms) {
-  const arrays = terms.map(([, array]) => array);
-  const weights = Float32Array.from(terms, ([weight]) => weight);
-  return arrays[0].map((value, i) => {
-    let sum = f32(weights[0] * value);
-    for (let k = 1; k < arrays.length; k++) sum = f32(sum + f32(weights[k] * arrays[k][i]));
-    return sum;
-  });
+export function combine(term, ...rest) {
+  const first = f32(term[0]);
+  const sum = term[1].map((value) => first * value);
+  for (const [weight, array] of rest) {
+    const rounded = f32(weight);
+    for (let i = 0; i < sum.length; i++) sum[i] += f32(rounded * array[i]);
+  }
+  return sum;
 }
 
 /** @param {Float32Array} a @param {Float32Array} b */

@@ -4,6 +4,7 @@ import { combine, minus } from "./floats.js";
 import { fitted, qSample } from "./predict.js";
 import { begin, chain, walk } from "./runs.js";
 
+/** @import { Term } from "./floats.js" */
 /** @import { Process } from "./predict.js" */
 /** @import { Settings, Step } from "./runs.js" */
 /** @typedef {(x: Float32Array) => Float32Array} Linear */
@@ -120,7 +121,7 @@ export function restore(model, y, measurement, method, settings) {
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {
     if (way.memory) throw new Error(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
-    return repaint();
+    return repaint(repeats);
   }
   const guess = (/** @type {Float32Array} */ x, /** @type {number} */ t) => {
     const found = evaluate(x, t);
@@ -128,9 +129,8 @@ export function restore(model, y, measurement, method, settings) {
   };
   return walk(way, guess, x, noise);
 
-  /** @returns {Generator<Step | null>} */
-  function* repaint() {
-    const { jump, rounds } = /** @type {{ jump: number, rounds: number }} */ (repeats);
+  /** @param {{ jump: number, rounds: number }} repeats @returns {Generator<Step | null>} */
+  function* repaint({ jump, rounds }) {
     const { pairs } = way;
     const advance = way.start();
     let state = x;
@@ -144,7 +144,7 @@ export function restore(model, y, measurement, method, settings) {
           const index = first + i;
           const found = evaluate(state, t);
           const [next, sigma] = advance(index, found, state, (k) => extra(k, 0));
-          /** @type {[number, Float32Array][]} */
+          /** @type {[Term, ...Term[]]} */
           const wanted = [[Math.sqrt(model.alphaBar[s]), y]];
           if (s) wanted.push([Math.sqrt(1 - model.alphaBar[s]), forward(extra(index, 1))]);
           state = toFit(next, combine(...wanted));

@@ -3,6 +3,7 @@
 import { combine, minus, over } from "./floats.js";
 import { gammaTable, step } from "./schedule.js";
 
+/** @import { Term } from "./floats.js" */
 /** @import { Denoised, Process } from "./predict.js" */
 /** @import { Pair } from "./times.js" */
 /** @typedef {number | Float32Array} Sigma of the noise that was added */
@@ -125,7 +126,7 @@ const dpm = {
       const [from, to] = [point(model, t), point(model, s)];
       const h = to.lambda - from.lambda;
       const c = to.alpha * (Math.exp(-h) - 1);
-      /** @type {[number, Float32Array][]} */
+      /** @type {[Term, ...Term[]]} */
       const terms = [
         [to.sigma / from.sigma, x],
         [-c, x0],

@@ -1,6 +1,7 @@
 // Answers to tests/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fromUint8, toUint8 } from "../../local/process/floats.js";
+import { compare } from "../../local/process/forward.js";
 import { encode, mix, reconstruct } from "../../local/process/latents.js";
 import { gaussian } from "../../local/process/noise.js";
 import { exactModel, shape } from "../../local/process/plane.js";
@@ -29,8 +30,9 @@ const ASKED = {
   schedule: ({ config }) => schedule(config),
   tables: ({ config }) => tables(schedule(config)),
   gamma: ({ config, estimate }) => gammaTable(schedule(config), estimate),
-  pairs({ T, spacing, start }) {
-    const all = Array.from({ length: start ?? T }, (_, i) => timestepPairs(T, i + 1, spacing, start));
+  pairs({ T, spacing, start, every }) {
+    const all = [];
+    for (let n = 1; n <= (start ?? T); n += every) all.push(timestepPairs(T, n, spacing, start));
     return Int16Array.from(all.flat(2));
   },
   times: ({ model, n, spacing, sampler, start }) => modelPairs(made(model), n, spacing, sampler, start),
@@ -50,6 +52,7 @@ const ASKED = {
 const measured = { mask, downsample, grey, blur };
 Object.assign(ASKED, {
   levels: ({ levels, channels }) => [fromUint8(levels, channels), toUint8(fromUint8(levels, channels), channels)],
+  compare: ({ config, levels, t, seed }) => compare(schedule(config), fromUint8(levels, 3), t, seed),
   encode: ({ model, levels, t, seed }) => encode(made(model), fromUint8(levels, model.channels), t, seed),
   between({ model, levels, t, seeds, weight, settings }) {
     const ends = seeds.map((seed, i) => encode(made(model), fromUint8(levels[i], model.channels), t, seed));
