@@ -17,6 +17,7 @@ from ddpm_core.model import ModelSpec
 from ui import formats, offered, web
 from ui.export.home import home
 from ui.offers import about_model
+from ui.pictures import DRAWINGS
 from ui.server import App, build
 from ui.static.translate import translated
 
@@ -26,9 +27,17 @@ ENGINE = "WebAssembly · one thread · fp32"
 MODULES = (
     *("ddpm_core.student", "ddpm_core.timesteps", "ddpm_core.model"),
     *("ui.formats", "ui.fields", "ui.offered", "ui.pace", "ui.run_settings", "ui.captions", "ui.offers", "ui.jobs"),
-    *("ui.place", "ui.pictures", "ui.export.scripts", "ui.export.files", "ui.rows"),
+    *("ui.place", "ui.pictures", "ui.pixels", "ui.export.scripts", "ui.export.files", "ui.rows"),
     *("ui.places.sampling", "ui.places.latents", "ui.places.repair", "ui.places.plane", "ui.places.forward"),
 )
+INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
+INSTALLED = {
+    "train": "Only the installed lab trains networks on your machine, also on pictures of your own; this is a recorded training.",
+    "likelihood": "Only the installed lab measures bits per dimension; this is a recorded measurement.",
+    "trained": "Only the installed lab trains a network in the plane: choose the exact ε for both, here.",
+    "gradients": "ΠGDM and DPS need gradients of the network, which only the installed lab computes: choose another method here.",
+}
+ROOM = "Everybody in the room can open this page's own address: nothing computes on a server."
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
@@ -119,11 +128,13 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
 
 def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
     """What Python answers once for all."""
-    forward, course = app.places["forward"].questions, app.places["course"].questions
+    picture = app.places["forward"].questions["picture"]
     return {
         "models": {"models": given["models"], "device": given["device"]},
-        "cards": course["cards"]({}),
-        "tables": forward["tables"]({}),
+        "cards": app.places["course"].questions["cards"]({}),
+        "pictures": {name: picture({"name": name}) for name in DRAWINGS},
+        "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
+        "room": ROOM,
     }
 
 

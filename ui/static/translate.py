@@ -254,7 +254,12 @@ class Translation:
             return f"{_name(target.id)} = {value};"
         if isinstance(target, ast.Attribute):
             return f"{self._expr(target.value)}.{target.attr} = {value};"
-        if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Slice):
+        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
+            start, end = [self._expr(one) if one else "0" for one in (target.slice.lower, target.slice.upper)]
+            if target.slice.upper is None or target.slice.step:
+                raise Unknown("such a slice")
+            return f"{self._expr(target.value)}.splice({start}, {end} - {start}, ...$.iter({value}));"
+        if isinstance(target, ast.Subscript):
             return f"$.set({self._expr(target.value)}, {self._expr(target.slice)}, {value});"
         if isinstance(target, (ast.Tuple, ast.List)):
             stars = [i for i, one in enumerate(target.elts) if isinstance(one, ast.Starred)]

@@ -125,7 +125,7 @@ export class Lab {
         done.set(path, bytes);
         progress([...done.values()].reduce((a, b) => a + b, 0), total);
       });
-    const loading = load(read, ref).then((model) => Object.assign(model, this.spec(ref).process, { words: model.words }));
+    const loading = load(read, ref).then((model) => Object.assign(model, this.spec(ref).process));
     this.#loaded.set(ref, loading);
     loading.catch(() => this.#loaded.delete(ref));
     return loading;
@@ -159,8 +159,8 @@ class SamplerSettings {
     const pairs = model_pairs(model, steps, spacing, sampler, null);
     model.student?.check(sampler, pairs, eta ?? 0);
     if (sampler === "ddpm") check_variance(model, variance, pairs, null);
-    const { sigmas } = chain(model.process, settingsOf(this.asked));
-    return { pairs, sigmas: sigmas.map((sigma) => (sigma === null ? null : $.float(sigma))) };
+    const { sigmas, name, memory } = chain(model.process, settingsOf(this.asked));
+    return { name, memory, pairs, sigmas: sigmas.map((sigma) => (sigma === null ? null : $.float(sigma))) };
   }
 }
 

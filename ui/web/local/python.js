@@ -196,6 +196,8 @@ const builtins = {
     if (!isNumber(found) && typeof found !== "string") throw new ValueError("not a number");
     return new Float(String(found).replace(/inf(inity)?$/i, "Infinity"));
   },
+  bytes: (/** @type {number} */ n) => new Uint8Array(n),
+  bytearray: (/** @type {any} */ x) => x,
   list: (/** @type {any} */ x = []) => [...iter(x)],
   tuple: (/** @type {any} */ x = []) => tuple([...iter(x)]),
   set: (/** @type {any} */ x = []) => $.set_(x),
@@ -369,6 +371,7 @@ export const $ = {
   call(/** @type {any} */ x, /** @type {string} */ name, /** @type {any[]} */ ...given) {
     const own = typeof x === "string" ? OF_TEXT : Array.isArray(x) ? OF_LIST : isNumber(x) ? OF_NUMBER : {};
     if (own[name]) return own[name](x, ...given);
+    if (typeof x?.[name] !== "function" && x?.constructor?.[name]) return x.constructor[name](...given); // a classmethod
     if (typeof x?.[name] !== "function") bad(`${name} of ${x?.constructor?.name ?? x}`);
     return /^class\b/.test(Function.prototype.toString.call(x[name])) ? new x[name](...given) : x[name](...given);
   },

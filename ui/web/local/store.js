@@ -9,11 +9,12 @@ export class Files {
   }
 
   /**
-   * @param {string} ref @param {string} path in its folder @param {number} size bytes that it has
+   * @param {string} ref @param {string} path in its folder @param {number | undefined} size bytes that it has
    * @param {(done: number) => void} progress
-   * @returns {Promise<ArrayBuffer>}
+   * @returns {Promise<ArrayBuffer | null>}
    */
   async read(ref, path, size, progress) {
+    if (size === undefined) return null; // it has no such file
     const address = new URL(`checkpoints/${ref}/${path}`, this.base).href;
     const answer = await fetch(address).catch(() => null);
     if (!answer?.ok || !answer.body) throw new Error(`${ref} could not be loaded: there is no network, or its file ${path} is missing`);

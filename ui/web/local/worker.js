@@ -4,6 +4,7 @@ import { Lab, natives } from "./lab.js";
 import { parts } from "./parts/index.js";
 import { $, plain, python } from "./python.js";
 import { Files } from "./store.js";
+import { unpack } from "./uploads.js";
 
 /** @typedef {(values: any) => any} Answer */
 
@@ -40,8 +41,8 @@ const questions = (lab) => ({
     if (!lab.models.to_download(ref)) lab.warm(ref);
     return about;
   },
-  run({ run }) {
-    throw new Error($.module("ui.place").GONE + (runs.has(run) ? "" : ""));
+  run() {
+    throw new Error($.module("ui.place").GONE); // with the worker of the page before
   },
   stop({ run }) {
     runs.get(run)?.stop();
@@ -53,7 +54,7 @@ const questions = (lab) => ({
     const [name, content] = await made.save(kind, made.refs.map(() => $.dict([["revision", null], ["engine", "browser · fp32"]])));
     return { path: URL.createObjectURL(new Blob([content])), name };
   },
-  room: () => ({ why: "Others open the same link: this page needs no server." }),
+  room: () => ({ why: lab.knowledge.answers.room }),
 });
 
 /** @param {{ verb: string, part: string, what: string, values: any, file: File }} question */
@@ -62,9 +63,13 @@ async function answer({ verb, part, what, values, file }) {
   if (verb === "upload") return places.lab.upload(file);
   if (part === "lab") return ({ ...questions(lab), ...places.lab.questions })[what](values);
   const place = places[part];
+  await unpacked(values);
   if (what === "describe") return plain(place.describe(place.request(part, python(values))));
   return place.questions[what](values);
 }
+
+/** Pictures as text among values are wanted at once. @param {any} values */
+const unpacked = ({ picture, picture_b }) => Promise.all([picture, picture_b].map(unpack));
 
 addEventListener("message", async ({ data }) => {
   const { id, verb, part, values } = data;
@@ -79,5 +84,6 @@ addEventListener("message", async ({ data }) => {
   const run = new Run(lab, part, send);
   runs.set(run.id, run);
   for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
+  await unpacked(values);
   return run.run(() => places[part].request(part, python(values)));
 });

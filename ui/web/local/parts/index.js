@@ -1,13 +1,73 @@
 // The parts of the page in the worker: Python's places, whose computations are computed here.
-import { $ } from "../python.js";
+import { checkChains } from "../process/latents.js";
+import { blur, downsample, grey, mask } from "../process/restore.js";
+import { settingsOf } from "../lab.js";
+import { $, ValueError } from "../python.js";
+import { pixelNatives, Uploads } from "../uploads.js";
+import { forward, forwardNatives } from "./forward.js";
+import { latents } from "./latents.js";
+import { plane, planeNatives } from "./plane.js";
+import { repair } from "./repair.js";
 import { sampling } from "./sampling.js";
 
 /** @import { Lab } from "../lab.js" */
+/** @typedef {any} Place describe, request, and `questions`; `before` prepares its values */
 
-/** @param {Lab} lab @returns {Record<string, any>} each by the name of its part; "lab" has what belongs to none */
+/** What the parts' translated modules take from ddpm_core. @param {Lab} lab */
+function natives(lab) {
+  pixelNatives();
+  planeNatives();
+  forwardNatives();
+  $.native("ddpm_core.latents", {
+    check_chains(/** @type {any} */ model, /** @type {number[]} */ times, /** @type {any} */ named) {
+      checkChains(model.process, [...times], settingsOf(named.values));
+    },
+  });
+  const method = (rounds = 1) => ({ rounds, check({ steps }) {
+    if (rounds > 1 && steps.memory) throw new ValueError(`${steps.name} remembers earlier steps: use ddpm, ddim or consistency`);
+  } });
+  const Clouds = plane();
+  const { Plane } = $.module("ui.places.plane");
+  const absent = { check() { throw new ValueError(lab.knowledge.answers.installed.gradients); } };
+  $.native("ddpm_core.restore", {
+    Task: class { constructor(measurement, y, steps) { this.steps = steps; } },
+    METHODS: $.dict([["ddnm", method()], ["replacement", { ...method(2), rounds: 1 }], ["repaint", method(10)], ["pigdm", absent], ["dps", absent]]),
+    mask: (/** @type {any} */ known) => () => mask(known.data),
+    grey: (/** @type {any} */ { values }) => () => grey(values.channels),
+    downsample: (/** @type {number} */ factor) => (/** @type {number} */ size) => downsample(factor, size),
+    gaussian_kernel: (/** @type {number} */ deviation) => deviation,
+    blur: (/** @type {number} */ deviation) => (/** @type {number} */ size) => blur(deviation, size),
+  });
+}
+
+/** @param {Lab} lab @returns {Record<string, Place>} each by the name of its part; "lab" has what belongs to none */
 export function parts(lab) {
-  const { SamplingPlace } = $.module("ui.places.sampling");
-  SamplingPlace.prototype.computation = sampling();
-  const watch = new SamplingPlace(lab);
-  return { watch, compare: watch, grid: watch, lab: { questions: {} } };
+  natives(lab);
+  const uploads = new Uploads(lab);
+  const made = (/** @type {string} */ name, /** @type {string} */ place, /** @type {any} */ computation) => {
+    const Made = $.module(name)[place];
+    Made.prototype.computation = computation;
+    return new Made(lab);
+  };
+  const watch = made("ui.places.sampling", "SamplingPlace", sampling());
+  const { installed, cards } = lab.knowledge.answers;
+  const Clouds = plane();
+  const { Plane } = $.module("ui.places.plane");
+  const absent = (/** @type {string} */ sentence) => ({
+    describe() { throw new ValueError(sentence); },
+    request() { throw new ValueError(sentence); },
+  });
+  return {
+    ...{ watch, compare: watch, grid: watch },
+    latents: made("ui.places.latents", "LatentsPlace", latents()),
+    repair: made("ui.places.repair", "RepairPlace", repair()),
+    plane: Object.assign(made("ui.places.plane", "PlanePlace", Clouds), {
+      request: (/** @type {string} */ _, /** @type {any} */ values) => new Clouds(lab, Plane.check(values), null),
+    }),
+    forward: { questions: forward(lab, uploads) },
+    likelihood: absent(installed.likelihood),
+    train: { ...absent(installed.train), questions: { look: () => ({ state: "idle", number: 0 }), start() { throw new ValueError(installed.train); } } },
+    course: { questions: { cards: () => cards } },
+    lab: { questions: uploads.questions, upload: (/** @type {File} */ file) => uploads.add(file) },
+  };
 }
