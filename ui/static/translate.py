@@ -319,9 +319,14 @@ class Translation:
         return f"$.set_([{self._items(node.elts)}])"
 
     def _items(self, nodes: Sequence[ast.expr]) -> str:
-        return ", ".join(
-            f"...$.iter({self._expr(one.value)})" if isinstance(one, ast.Starred) else self._expr(one) for one in nodes
-        )
+        return ", ".join(map(self._item, nodes))
+
+    def _item(self, node: ast.expr) -> str:
+        if isinstance(node, ast.Starred):
+            return f"...$.iter({self._expr(node.value)})"
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self":  # it may be a method
+            return f"$.attribute(self, {json.dumps(node.attr)})"
+        return self._expr(node)
 
     def _dict_value(self, node: ast.Dict) -> str:
         items = [

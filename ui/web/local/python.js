@@ -375,6 +375,7 @@ export const $ = {
     if (typeof x?.[name] !== "function") bad(`${name} of ${x?.constructor?.name ?? x}`);
     return /^class\b/.test(Function.prototype.toString.call(x[name])) ? new x[name](...given) : x[name](...given);
   },
+  attribute: (/** @type {any} */ x, /** @type {string} */ name) => (typeof x[name] === "function" ? x[name].bind(x) : x[name]),
   /** The values of a function's parameters. */
   bound(
     /** @type {any[]} */ all,

@@ -8,8 +8,7 @@ import { ACTIVATIONS, layers } from "./layers.js";
 /**
  * @typedef {object} Style of a network's blocks
  * @property {number} groups of its normalisations @property {number} eps
- * @property {string} act @property {number} factor that the sums of its middle block are divided by
- * @property {number} wide numbers of the time's embedding; 0 for a network without time
+ * @property {string} act @property {number} wide numbers of the time's embedding; 0 for a network without time
  * @property {boolean} scaled whether the time scales, too, what it shifts
  * @param {Memory} m @param {Weights} weights @param {Style} style
  */
@@ -63,10 +62,16 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }) {
     const inner = heads * Math.floor(c / heads);
     const square = flat ? 0 : 1;
     const norm = L.norm(`${name}.norm`, c, groups, 1e-6);
-    const [enter, leave] = [L.linear(`${name}.proj_in`, c, inner, { square }), L.linear(`${name}.proj_out`, inner, c, { square })];
+    const [enter, leave] = [
+      L.linear(`${name}.proj_in`, c, inner, { square }),
+      L.linear(`${name}.proj_out`, inner, c, { square }),
+    ];
     const norms = [1, 2, 3].map((i) => L.layerNorm(`${inside}.norm${i}`, inner));
     const [self, cross] = [inner, seen].map((from, i) => maps(`${inside}.attn${i + 1}`, inner, inner, from, false));
-    const forward = [L.linear(`${inside}.ff.net.0.proj`, inner, 8 * inner), L.linear(`${inside}.ff.net.2`, 4 * inner, inner)];
+    const forward = [
+      L.linear(`${inside}.ff.net.0.proj`, inner, 8 * inner),
+      L.linear(`${inside}.ff.net.2`, 4 * inner, inner),
+    ];
     return (/** @type {Image} */ x, /** @type {Image} */ states) =>
       into(image(c, x.h, x.w), (out) => {
         let y = enter(L.dense(x, norm(x)));

@@ -6,7 +6,9 @@ export const compile = (code) => (WebAssembly.validate(code) ? WebAssembly.compi
 const f32 = Math.fround;
 const POWERS = Float32Array.from({ length: 256 }, (_, i) => 2 ** (i - 127));
 // of e^x on |x| < ln 2 / 2, from x⁷ to x²
-const SERIES = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1].map(f32);
+const SERIES = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1].map(
+  f32,
+);
 const [PER_LN2, LN2_HIGH, LN2_LOW] = [Math.LOG2E, 0.693359375, -2.1219444e-4].map(f32);
 
 /** e^x with float32's operations. @param {number} x */
@@ -73,7 +75,10 @@ const plain = (numbers, wholes) => ({
       let top = f[x];
       let sum = 0;
       for (let at = x; at < end; at += apart / 4) top = Math.max(top, f[at]);
-      for (let at = x; at < end; at += apart / 4) sum = f32(sum + (f[at] = exp(f32(f32(f[at] - top) * f32(scale)))));
+      for (let at = x; at < end; at += apart / 4) {
+        f[at] = exp(f32(f32(f[at] - top) * f32(scale)));
+        sum = f32(sum + f[at]);
+      }
       for (let at = x; at < end; at += apart / 4) f[at] /= sum;
     }
   },
@@ -90,7 +95,12 @@ export class Memory {
   constructor(kernel) {
     const env = { memory: this.#memory, abort() {} };
     /** @type {ReturnType<typeof plain>} */
-    this.run = kernel ? /** @type {any} */ (new WebAssembly.Instance(kernel, { env }).exports) : plain(() => this.f, () => this.u);
+    this.run = kernel
+      ? /** @type {any} */ (new WebAssembly.Instance(kernel, { env }).exports)
+      : plain(
+          () => this.f,
+          () => this.u,
+        );
   }
 
   /** The place of `count` more numbers, whatever they are. @param {number} count */

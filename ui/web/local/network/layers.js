@@ -8,6 +8,7 @@
  * @typedef {{ out?: Image, add?: Image | null }} Into where a layer's image goes, and an image that is added to it
  * @typedef {Into & { scales?: number | null, act?: string | null, shift?: Image | null }} Around
  *   a convolution: what comes before it, as for `affine`, and a number more for each of its channels
+ * @typedef {(x: number) => number} Activation
  */
 
 const up = (/** @type {number} */ n, /** @type {number} */ step) => Math.ceil(n / step) * step;
@@ -18,7 +19,10 @@ function erf(x) {
   const t = Math.max(-4, Math.min(4, x));
   const s = t * t;
   const over = [-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5];
-  const upper = [...over, -7.3499063032656e-4, -2.9545998085403e-3, -1.60960333262415e-2].reduce((y, c) => y * s + c, 0);
+  const upper = [...over, -7.3499063032656e-4, -2.9545998085403e-3, -1.60960333262415e-2].reduce(
+    (y, c) => y * s + c,
+    0,
+  );
   const under = [-1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3];
   return (t * upper) / [...under, -1.42647390514189e-2].reduce((y, c) => y * s + c, 0);
 }
@@ -135,7 +139,9 @@ export function layers(m, weights) {
         const shifts = m.take(12);
         for (let i = 0; i < 9; i++) m.u[shifts + i] = 4 * (Math.floor(i / 3) * a.row + (i % 3));
         const { shift, add } = around;
-        const own = shift ? put(Float32Array.from({ length: to }, (_, i) => m.f[b + i] + m.f[shift.at + i * shift.plane])) : b;
+        const own = shift
+          ? put(Float32Array.from({ length: to }, (_, i) => m.f[b + i] + m.f[shift.at + i * shift.plane]))
+          : b;
         const pair = x.w % 8 && x.w % 4 === 0 ? a.row : 4;
         m.run.conv(
           ...[a.at * 4, a.plane * 4, a.row * 4, pair * 4, from, shifts * 4, 9, k * 4, 16, from * 144, own * 4],
@@ -152,7 +158,11 @@ export function layers(m, weights) {
       into(image(c, Math.floor((x.h + before) / 2), Math.floor((x.w + before) / 2)), (out) => {
         const taps = image(9 * c, out.h, out.w);
         for (let i = 0; i < taps.c; i++) {
-          const [dy, dx, from] = [Math.floor((i % 9) / 3) - before, (i % 3) - before, x.at + Math.floor(i / 9) * x.plane];
+          const [dy, dx, from] = [
+            Math.floor((i % 9) / 3) - before,
+            (i % 3) - before,
+            x.at + Math.floor(i / 9) * x.plane,
+          ];
           for (let y = 0, to = taps.at + i * taps.plane; y < out.h; y++)
             for (let u = 0, row = 2 * y + dy; u < out.w; u++, to++) {
               const inside = row >= 0 && row < x.h && 2 * u + dx >= 0 && 2 * u + dx < x.w;
@@ -197,7 +207,11 @@ export function layers(m, weights) {
     const out = image(x.c, 2 * x.h, 2 * x.w);
     for (let c = 0; c < x.c; c++)
       for (let y = 0; y < out.h; y++)
-        for (let u = 0, to = out.at + c * out.plane + y * out.w, from = x.at + c * x.plane + (y >> 1) * x.w; u < out.w; u++)
+        for (
+          let u = 0, to = out.at + c * out.plane + y * out.w, from = x.at + c * x.plane + (y >> 1) * x.w;
+          u < out.w;
+          u++
+        )
           m.f[to + u] = m.f[from + (u >> 1)];
     return out;
   }
@@ -276,7 +290,8 @@ export function layers(m, weights) {
    */
   function attend(q, k, v, heads, causal = false) {
     const [queries, keys, d] = [q.h * q.w, k.h * k.w, q.c / heads];
-    return into(image(q.c + 4, q.h, q.w), (out) => { // as the kernel writes four at once
+    return into(image(q.c + 4, q.h, q.w), (out) => {
+      // as the kernel writes four at once
       const bias = put(new Float32Array(up(Math.max(keys, d), 4)));
       const turned = m.take((keys + 1) * up(v.c, 4));
       for (let c = 0; c < v.c; c++)
@@ -287,7 +302,12 @@ export function layers(m, weights) {
           const w = Math.min(64, queries - i);
           const part = { ...q, at: q.at + head * d * q.plane + i, c: d, h: 1, w };
           product(part, scores, { k: k.at + head * d * k.plane, bias, step: k.plane, group: 4 });
-          for (let j = 0; causal && j < keys; j++) m.f.fill(-3e38, scores.at + j * scores.plane, scores.at + j * scores.plane + Math.max(0, Math.min(j - i, w)));
+          for (let j = 0; causal && j < keys; j++)
+            m.f.fill(
+              -3e38,
+              scores.at + j * scores.plane,
+              scores.at + j * scores.plane + Math.max(0, Math.min(j - i, w)),
+            );
           m.run.softmax(scores.at * 4, keys, up(w, 4), scores.plane * 4, 1 / Math.sqrt(d));
           const found = { ...out, at: out.at + head * d * out.plane + i, c: d };
           product({ ...scores, w }, found, { k: turned + head * d, bias, step: up(v.c, 4), group: 4 });
@@ -296,5 +316,23 @@ export function layers(m, weights) {
     });
   }
 
-  return { image, into, given, taken, turned, settled, put, dense, linear, conv, downsample, enlarged, joined, norm, layerNorm, attend, each };
+  return {
+    image,
+    into,
+    given,
+    taken,
+    turned,
+    settled,
+    put,
+    dense,
+    linear,
+    conv,
+    downsample,
+    enlarged,
+    joined,
+    norm,
+    layerNorm,
+    attend,
+    each,
+  };
 }

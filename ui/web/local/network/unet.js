@@ -74,30 +74,32 @@ export function unet(m, weights, config) {
   const rows = learned ? weights.take("time_proj.weight", config.num_train_timesteps, first) : null;
   const embed = [L.linear("time_embedding.linear_1", first, wide), L.linear("time_embedding.linear_2", wide, wide)];
   const labels = config.num_class_embeds ? weights.take("class_embedding.weight", config.num_class_embeds, wide) : null;
-  const pooled = config.addition_embed_type ? L.pooled("add_embedding", seen, config.addition_embed_type_num_heads) : null;
+  const pooled = config.addition_embed_type
+    ? L.pooled("add_embedding", seen, config.addition_embed_type_num_heads)
+    : null;
   const skips = [first]; // their channels
   let c = first;
-  /** @type {{ layers: Layer[], resample: ((x: Image) => Image) | null }[]} */
-  const down = config.down_block_types.map((/** @type {string} */ type, /** @type {number} */ level) => {
-    const layers = Array.from({ length: count }, (_, i) => {
-      const made = layer(`down_blocks.${level}`, i, type, c, level);
-      skips.push((c = widths[level]));
-      return made;
+  /** @type {Layer[]} */
+  const down = widths.flatMap((/** @type {number} */ width, /** @type {number} */ level) => {
+    const block = `down_blocks.${level}`;
+    const found = Array.from({ length: count }, (_, i) => {
+      const from = i ? width : c;
+      skips.push(width);
+      return layer(block, i, config.down_block_types[level], from, level);
     });
-    if (level === deepest) return { layers, resample: null };
+    c = width;
+    if (level === deepest) return found;
     skips.push(c);
-    return { layers, resample: L.downsample(`down_blocks.${level}.downsamplers.0.conv`, c, config.downsample_padding) };
+    return [...found, L.downsample(`${block}.downsamplers.0.conv`, c, config.downsample_padding)];
   });
   const between = config.mid_block_type ? middle() : null;
-  /** @type {typeof down} */
-  const up = config.up_block_types.map((/** @type {string} */ type, /** @type {number} */ i) => {
-    const level = deepest - i;
-    const layers = Array.from({ length: count + 1 }, (_, j) => {
-      const made = layer(`up_blocks.${i}`, j, type, c + Number(skips.pop()), level);
-      c = widths[level];
-      return made;
-    });
-    return { layers, resample: level ? L.conv(`up_blocks.${i}.upsamplers.0.conv`, c, c) : null };
+  const up = widths.map((/** @type {number} */ _, /** @type {number} */ i) => {
+    const [block, level, from] = [`up_blocks.${i}`, deepest - i, c];
+    c = widths[level];
+    const layers = Array.from({ length: count + 1 }, (_, j) =>
+      layer(block, j, config.up_block_types[i], (j ? c : from) + Number(skips.pop()), level),
+    );
+    return { layers, enlarge: level ? L.conv(`${block}.upsamplers.0.conv`, c, c) : null };
   });
   const norm = L.norm("conv_norm_out", first, config.norm_num_groups, config.norm_eps);
   const exit = L.conv("conv_out", first, config.out_channels);
@@ -109,7 +111,11 @@ export function unet(m, weights, config) {
     const z = embed[1](L.dense(embed[0](L.given(wave, first, 1, 1)), null, "silu"));
     const more = pooled && states && pooled(states);
     for (let i = 0; i < wide; i++)
-      m.f[z.at + i * z.plane] += labels ? labels[Number(condition) * wide + i] : more ? m.f[more.at + i * more.plane] : 0;
+      m.f[z.at + i * z.plane] += labels
+        ? labels[Number(condition) * wide + i]
+        : more
+          ? m.f[more.at + i * more.plane]
+          : 0;
     return L.dense(z, null, act);
   }
 
@@ -119,17 +125,17 @@ export function unet(m, weights, config) {
     const time = told(t, condition, states);
     let x = entry(L.given(config.center_input_sample ? picture.map((v) => 2 * v - 1) : picture, inputs, side, side));
     const kept = [x];
-    for (const { layers, resample } of down) {
-      for (const one of layers) kept.push((x = one(x, time, states)));
-      if (resample) kept.push((x = resample(x)));
+    for (const one of down) {
+      x = one(x, time, states);
+      kept.push(x);
     }
     if (between) x = between(x, time, states);
-    for (const { layers, resample } of up) {
+    for (const { layers, enlarge } of up) {
       for (const one of layers) {
         const skip = /** @type {Image} */ (kept.pop());
         x = L.settled(one(L.joined(x, skip), time, states), skip.at);
       }
-      if (resample) x = L.settled(resample(L.enlarged(x)), x.at);
+      if (enlarge) x = L.settled(enlarge(L.enlarged(x)), x.at);
     }
     const out = L.taken(exit(x, { scales: norm(x), act: words ? act : "silu" }));
     m.top = top;

@@ -19,7 +19,10 @@ function half(bits) {
 /** @type {Record<string, { bytes: number, read: (bytes: ArrayBuffer) => Float32Array }>} */
 const KINDS = {
   F32: { bytes: 4, read: (bytes) => new Float32Array(bytes) },
-  BF16: { bytes: 2, read: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), (b) => b << 16).buffer) },
+  BF16: {
+    bytes: 2,
+    read: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), (b) => b << 16).buffer),
+  },
   F16: {
     bytes: 2,
     read(bytes) {
@@ -35,6 +38,7 @@ const KINDS = {
 export class Weights {
   /** @type {Map<string, { shape: number[], kind: string, from: number, to: number }>} */
   #left = new Map();
+  count = 0; // numbers that were taken
   #file;
   #where;
 
@@ -74,6 +78,7 @@ export class Weights {
     if (`${found.shape}` !== `${shape}`)
       throw new Error(`${this.#where} does not fit config.json: ${name} has shape ${found.shape}, not ${shape}`);
     this.#left.delete(name);
+    this.count += shape.reduce((a, b) => a * b, 1);
     const numbers = KINDS[found.kind].read(this.#file.slice(found.from, found.to));
     if (!numbers.every((value) => Math.abs(value) < LARGEST))
       throw new Error(`${this.#where} holds NaN or numbers too large for trained weights in ${name}`);

@@ -40,7 +40,6 @@ export function conv(
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function keep(o: usize, second: usize, p: v128, q: v128, add: usize, more: usize): void {
   if (add) {
@@ -52,7 +51,6 @@ function keep(o: usize, second: usize, p: v128, q: v128, add: usize, more: usize
 }
 
 // e^x for -87 < x < 88, within 1 unit of the last place (Cephes): 2^n times a polynomial of x - n ln 2.
-// @ts-ignore: decorator
 @inline
 function exp(x: v128): v128 {
   x = f32x4.max(f32x4.min(x, f32x4.splat(88)), f32x4.splat(-87));
