@@ -24,6 +24,7 @@ from ddpm_core.runs import SamplerSettings
 from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, chain_length, model_pairs, quarters, suited_spacing, timestep_pairs
+from ui import captions
 
 SCRIPT = Path(__file__).parents[1] / "ui/web/tests/local/process.mjs"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -198,7 +199,11 @@ LEARNED = [
         },
     ),
 ]
-ROWS = [("rows", {"model": model, "settings": settings}) for model, settings in _RUNS[:40]]
+ROWS = [
+    ("rows", {"model": model, "settings": settings})
+    for model, settings in [*_RUNS[:40], (described(LINEAR), {"steps": 1})]
+]
+ROWS += [("rows", {"model": described(LINEAR, variance="learned_range"), "settings": {"steps": 5}})]
 _LANES = [{"model": 0, "steps": 4}, {"model": 1, "steps": 6, "sampler": "ddim"}, {"model": 0, "steps": 3, **WAYS[1]}]
 LANES = [("lanes", {"models": [described(LINEAR), described(COSINE)], "seeds": ["3", "8"], "lanes": _LANES})]
 _PICTURE = {"model": described(LINEAR), "levels": LEVELS[0].ravel().tolist()}
@@ -376,14 +381,17 @@ def test_chains_of_learned_variances_agree_to_single_precision(answer):
 
 def test_what_a_caption_is_told(answer):
     for question in ROWS:
-        model = python_model(question[1]["model"])
-        chain = SamplerSettings(**question[1]["settings"]).chain(model)
+        model, settings = question[1]["model"], question[1]["settings"]
+        chain = SamplerSettings(**settings).chain(python_model(model))
+        alpha_bar = NoiseSchedule.from_config(model["config"]).alpha_bar.tolist()
+        expected = [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(chain.pairs, chain.sigmas, strict=True)]
         found = answer(question)
-        assert [(row["t"], row["s"]) for row in found] == list(chain.pairs)
-        assert [row["sigma"] for row in found] == pytest.approx(list(chain.sigmas), rel=1e-9)
-        assert [row["alphaBar"] for row in found] == pytest.approx(
-            [model.schedule.alpha_bar[t].item() for t, _ in chain.pairs], rel=1e-12
-        )
+        rows = [[row["t"], row["s"], row["alphaBar"], row["sigma"]] for row in found["steps"]]
+        np.testing.assert_allclose(np.array(rows, float), np.array(expected, float), rtol=1e-9)  # NaN for no σ
+        left = captions._noise_left([expected])
+        assert (found["left"] is None) == (left is None)
+        if left:
+            assert tuple(found["left"].values()) == pytest.approx(left[0], rel=1e-9)
 
 
 def test_lanes_come_in_the_servers_order(answer):

@@ -56,7 +56,7 @@ export function schedule(config) {
 /** @param {number[]} betas β_1..β_T @returns {Schedule} */
 function tabulated(betas) {
   const T = betas.length;
-  const beta = Float64Array.of(0, ...betas);
+  const beta = Float64Array.from([0, ...betas]);
   if (!betas.every((b, i) => b > 0 && (b < 1 || (b === 1 && i === T - 1))))
     throw new Error("every beta must lie strictly between 0 and 1 (the last one may be 1)");
   const alphaBar = new Float64Array(T + 1).fill(1);

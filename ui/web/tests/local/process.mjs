@@ -6,7 +6,7 @@ import { encode, mix, reconstruct } from "../../local/process/latents.js";
 import { gaussian } from "../../local/process/noise.js";
 import { exactModel, shape } from "../../local/process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
-import { rows, sideBySide, trajectory } from "../../local/process/runs.js";
+import { noiseLeft, rows, sideBySide, trajectory } from "../../local/process/runs.js";
 import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
 import { chainLength, modelPairs, quarters, suitedSpacing, timestepPairs } from "../../local/process/times.js";
 
@@ -40,7 +40,10 @@ const ASKED = {
   quarters: ({ model }) => quarters(made(model)),
   length: ({ model, t, n }) => chainLength(made(model), t, n),
   run: ({ model, settings }) => [...trajectory(made(model), settings)],
-  rows: ({ model, settings }) => rows(made(model), settings),
+  rows({ model, settings }) {
+    const steps = rows(made(model), settings);
+    return { steps, left: noiseLeft(steps) };
+  },
   lanes: ({ models, seeds, lanes }) => [
     ...sideBySide(
       seeds,
