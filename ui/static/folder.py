@@ -23,13 +23,34 @@ from ui.static.translate import translated
 
 NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
-# What is translated for the worker: what a visitor reads, and what decides it.
-MODULES = (
-    *("ddpm_core.student", "ddpm_core.timesteps", "ddpm_core.model"),
-    *("ui.formats", "ui.fields", "ui.offered", "ui.pace", "ui.run_settings", "ui.captions", "ui.offers", "ui.jobs"),
-    *("ui.place", "ui.pictures", "ui.pixels", "ui.export.scripts", "ui.export.files", "ui.rows"),
-    *("ui.places.sampling", "ui.places.latents", "ui.places.repair", "ui.places.plane", "ui.places.forward"),
-)
+# What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names.
+MODULES: dict[str, tuple[str, ...]] = {
+    "ddpm_core.student": (),
+    "ddpm_core.timesteps": (),
+    "ddpm_core.model": (),
+    "ddpm_core.prediction": ("class_index",),
+    "ddpm_core.runs": ("SamplerSettings", "Chain"),
+    "ddpm_core.latents": ("check_chains", "_chain"),
+    "ui.formats": (),
+    "ui.fields": (),
+    "ui.offered": (),
+    "ui.pace": ("Kind",),
+    "ui.run_settings": (),
+    "ui.captions": (),
+    "ui.offers": (),
+    "ui.jobs": ("Computation", "evaluations"),
+    "ui.place": ("Place",),
+    "ui.pictures": ("frame_format", "kept_steps"),
+    "ui.pixels": ("to_text", "from_text"),
+    "ui.export.scripts": (),
+    "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
+    "ui.rows": ("Rows",),
+    "ui.places.sampling": (),
+    "ui.places.latents": (),
+    "ui.places.repair": (),
+    "ui.places.plane": ("Drawing", "_of_lane", "Lane", "Plane", "Clouds", "script"),
+    "ui.places.forward": ("Forward",),
+}
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 INSTALLED = {
     "train": "Only the installed lab trains networks on your machine, also on pictures of your own; this is a recorded training.",
@@ -64,7 +85,7 @@ def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
     knowledge = {"models": {ref: known for ref, (_, known) in models.items()}, "answers": _answers(app, given)}
     made = {
         "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
-        "translated.js": translated([importlib.import_module(name) for name in MODULES]),
+        "translated.js": translated({importlib.import_module(name): only for name, only in MODULES.items()}),
     }
     given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
     for name, text in made.items():

@@ -14,7 +14,7 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, get_origin
 
@@ -36,10 +36,13 @@ class Unknown(Exception):
     """There is no JavaScript for this."""
 
 
-def translated(modules: Sequence[ModuleType]) -> str:
-    """A JavaScript module, whose `translated($)` defines all of these for a runtime."""
+def translated(modules: Mapping[ModuleType, Collection[str]]) -> str:
+    """A JavaScript module, whose `translated($)` defines all of these for a runtime.
+
+    modules: each with the names of those functions and classes that are wanted, none for all.
+    """
     known = {module.__name__ for module in modules}
-    parts = [Translation(module, known).text() for module in modules]
+    parts = [Translation(module, known).text(only) for module, only in modules.items()]
     words = set(re.findall(r"\w+", "\n".join(parts)))
     used = [name for name in dir(builtins) if name in words and not name.startswith("_") and name not in RESERVED | {"True", "False", "None"}]
     head = ["export function translated($) {", f"const {{ {', '.join(used)} }} = $.builtins;"]
@@ -52,10 +55,15 @@ class Translation:
     def __init__(self, module: ModuleType, known: Collection[str]):
         self.module, self.known = module, known
 
-    def text(self) -> str:
-        tree = ast.parse(inspect.getsource(self.module))
-        lines = [line for node in tree.body for line in self._top(node)]
-        names = sorted(_stored(tree.body) | {node.name for node in tree.body if hasattr(node, "name")})  # pyright: ignore
+    def text(self, only: Collection[str] = ()) -> str:
+        body = ast.parse(inspect.getsource(self.module)).body
+        wanted = [
+            node
+            for node in body
+            if not only or not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or node.name in only
+        ]
+        lines = [line for node in wanted for line in self._top(node)]
+        names = sorted(_stored(body) | {node.name for node in body if isinstance(node, ast.ClassDef)})
         given = ", ".join(f"{json.dumps(name)}: {_name(name)}" for name in names)
         head = [f"$.define({json.dumps(self.module.__name__)}, () => {{", f"let {', '.join(map(_name, names))};"]
         return "\n".join([*head, *lines, f"return {{ {given} }};", "});", ""])

@@ -1,7 +1,8 @@
 // What the translated modules of Python know as the server's lab, in the worker: models and their files, how long a step
 // takes, and stand-ins for the modules that are not translated.
 import { load } from "./network/model.js";
-import { chain } from "./process/runs.js";
+import { checkSignal } from "./process/predict.js";
+import { SAMPLERS } from "./process/samplers.js";
 import { schedule } from "./process/schedule.js";
 import { timestepPairs } from "./process/times.js";
 import { $, Dict, plain, ValueError } from "./python.js";
@@ -66,7 +67,7 @@ export class Lab {
     const made = new ModelSpec(
       named({
         ...spec,
-        schedule: { T: table.T, alpha_bar: { tolist: () => [...table.alphaBar] } },
+        schedule: scheduled(table),
         source: new Source(named(source)),
         class_names: names && $.tuple([...names]),
         student: student && new Student(named({ ...student, times: $.tuple([...student.times]) })),
@@ -132,6 +133,11 @@ export class Lab {
   }
 }
 
+/** A schedule as Python's code reads it. @param {import("./process/schedule.js").Schedule} table */
+export const scheduled = ({ T, alphaBar }) => {
+  return { T, alpha_bar: Object.assign(alphaBar.slice(), { tolist: () => [...alphaBar] }) };
+};
+
 /** @param {Record<string, any>} values */
 const named = (values) => $.named(Object.entries(values));
 
@@ -144,25 +150,23 @@ const times = (found) =>
     ]),
   );
 
-/** ddpm_core.runs.SamplerSettings, of which captions need the chain. */
-class SamplerSettings {
-  /** @param {{ values: Record<string, any> }} named */
-  constructor({ values }) {
-    this.asked = values;
-  }
-
-  /** @param {Spec} model */
-  chain(model) {
-    const { model_pairs } = $.module("ddpm_core.timesteps");
-    const { check_variance } = $.module("ddpm_core.model");
-    const { steps, sampler, spacing, variance, eta } = this.asked;
-    const pairs = model_pairs(model, steps, spacing, sampler, null);
-    model.student?.check(sampler, pairs, eta ?? 0);
-    if (sampler === "ddpm") check_variance(model, variance, pairs, null);
-    const { sigmas, name, memory } = chain(model.process, settingsOf(this.asked));
-    return { name, memory, pairs, sigmas: sigmas.map((sigma) => (sigma === null ? null : $.float(sigma))) };
-  }
-}
+/** ddpm_core.samplers.NAMED: what the settings of a run are checked with. */
+const samplers = () =>
+  Object.entries(SAMPLERS).map(([name, { option = "", memory = false, sigmas }]) => {
+    const named = {
+      ...{ option, memory, function: null },
+      own(/** @type {Spec} */ model, /** @type {any} */ pairs, /** @type {any} */ variance, /** @type {any} */ eta, /** @type {any} */ guidance) {
+        const { check_variance } = $.module("ddpm_core.model");
+        const kind = option === "variance" ? check_variance(model, variance, pairs, guidance) : "";
+        return $.dict([["model", model], ["variance", kind], ["eta", Number(eta)]]);
+      },
+      sigmas(/** @type {any} */ _, /** @type {any} */ pairs, /** @type {{ values: any }} */ { values }) {
+        const found = sigmas(values.model.process, pairs, values);
+        return found.map((sigma) => (sigma === null ? null : $.float(sigma)));
+      },
+    };
+    return /** @type {[string, any]} */ ([name, named]);
+  });
 
 /** The settings of a run as the process takes them, from the arguments of `ddpm_core.trajectory`. @param {any} given */
 export function settingsOf(given) {
@@ -172,10 +176,13 @@ export function settingsOf(given) {
 
 /** Take the stand-ins of what is not translated, once the rest is. */
 export function natives() {
-  $.native("ddpm_core.runs", { SamplerSettings });
-  const { _TIMES } = $.module("ddpm_core.timesteps");
-  for (const spacing of _TIMES.keys())
-    _TIMES.set(spacing, (/** @type {number} */ T, /** @type {number} */ n) => timestepPairs(T, n, spacing).map(([t]) => t).reverse());
+  $.native("ddpm_core.samplers", { NAMED: $.dict(samplers()) });
+  $.native("ddpm_core.process", {
+    check_signal(/** @type {string} */ prediction, /** @type {number} */ alphaBar) {
+      checkSignal({ prediction, alphaBar: [alphaBar] }, 0);
+    },
+  });
+  $.native("functools", { partial: () => null });
   $.native("ui.export.home", { home: (/** @type {Spec} */ model) => model.home });
   $.native("itertools", {
     pairwise: (/** @type {any[]} */ x) => x.slice(1).map((one, i) => $.tuple([x[i], one])),
@@ -189,6 +196,9 @@ export function natives() {
   };
   $.native("ddpm_core.imaging", { thin });
   $.native("ddpm_core", { imaging: $.module("ddpm_core.imaging") });
+  const { _TIMES } = $.module("ddpm_core.timesteps");
+  for (const spacing of _TIMES.keys())
+    _TIMES.set(spacing, (/** @type {number} */ T, /** @type {number} */ n) => timestepPairs(T, n, spacing).map(([t]) => t).reverse());
 }
 
 /** np.linspace(last, 0, n)[i], rounded. @param {number} last @param {number} n @param {number} i */

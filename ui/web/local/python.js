@@ -3,7 +3,12 @@
 
 /** @typedef {(...given: any[]) => any} Any */
 
-export class ValueError extends Error {}
+/** @param {unknown} what a sentence, or an error that has it */
+export class ValueError extends Error {
+  constructor(what = "") {
+    super(what instanceof Error ? what.message : String(what));
+  }
+}
 class KeyError extends Error {}
 
 /** What all translated classes extend: `new` calls `__init__`. */
@@ -233,6 +238,7 @@ const builtins = {
   isinstance: (/** @type {any} */ x, /** @type {any} */ kind) => isinstance(x, kind),
   getattr: (/** @type {any} */ x, /** @type {string} */ name, /** @type {any} */ usual = null) => x[name] ?? usual,
   hasattr: (/** @type {any} */ x, /** @type {string} */ name) => x[name] !== undefined,
+  callable: (/** @type {any} */ x) => typeof x === "function",
   type: (/** @type {any} */ x) => x.constructor,
   ValueError,
   TypeError: class extends Error {},
@@ -287,6 +293,7 @@ const OF_TEXT = {
   removesuffix: (x, what) => (x.endsWith(what) ? x.slice(0, x.length - what.length) : x),
   partition: (x, by) => tuple(x.includes(by) ? [x.slice(0, x.indexOf(by)), by, x.slice(x.indexOf(by) + by.length)] : [x, "", ""]),
   isascii: (x) => /^[\0-\x7f]*$/.test(x),
+  isdigit: (x) => /^\d+$/.test(x),
   isalpha: (x) => /^\p{L}+$/u.test(x),
   encode: (x) => ({ decode: () => x.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "") }),
 };
@@ -464,12 +471,18 @@ $.native("dataclasses", {
 $.module("dataclasses").dataclasses = $.module("dataclasses");
 $.native("math", { ceil: Math.ceil, floor: Math.floor, sqrt: Math.sqrt, nan: new Float(Number.NaN), inf: Infinity, prod: (/** @type {number[]} */ x) => x.reduce((a, b) => a * b, 1) });
 $.native("json", { dumps: (/** @type {any[]} */ ...given) => jsonText(split(given)[0][0]) });
+/** @param {string} value */
+const compiled = (value) => ({
+  fullmatch: (/** @type {string} */ x) => new RegExp(`^(?:${value})$`).exec(x),
+  split: (/** @type {string} */ x) => x.split(new RegExp(value, "u")),
+  sub: (/** @type {string} */ by, /** @type {string} */ x) => x.replace(new RegExp(pattern(value), "gu"), by),
+});
 $.native("re", {
   ASCII: "a",
-  compile: (/** @type {string} */ value) => value,
-  fullmatch: (/** @type {string} */ value, /** @type {string} */ x) => new RegExp(`^(?:${value})$`).exec(x),
-  split: (/** @type {string} */ value, /** @type {string} */ x) => x.split(new RegExp(value, "u")),
-  sub: (/** @type {string} */ value, /** @type {string} */ by, /** @type {string} */ x) => x.replace(new RegExp(pattern(value), "gu"), by),
+  compile: compiled,
+  fullmatch: (/** @type {string} */ value, /** @type {string} */ x) => compiled(value).fullmatch(x),
+  split: (/** @type {string} */ value, /** @type {string} */ x) => compiled(value).split(x),
+  sub: (/** @type {string} */ value, /** @type {string} */ by, /** @type {string} */ x) => compiled(value).sub(by, x),
 });
 
 /** JSON as Python writes it. @param {any} x @returns {string} */

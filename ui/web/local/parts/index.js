@@ -1,7 +1,5 @@
 // The parts of the page in the worker: Python's places, whose computations are computed here.
-import { checkChains } from "../process/latents.js";
 import { blur, downsample, grey, mask } from "../process/restore.js";
-import { settingsOf } from "../lab.js";
 import { $, ValueError } from "../python.js";
 import { pixelNatives, Uploads } from "../uploads.js";
 import { forward, forwardNatives } from "./forward.js";
@@ -18,20 +16,16 @@ function natives(lab) {
   pixelNatives();
   planeNatives();
   forwardNatives();
-  $.native("ddpm_core.latents", {
-    check_chains(/** @type {any} */ model, /** @type {number[]} */ times, /** @type {any} */ named) {
-      checkChains(model.process, [...times], settingsOf(named.values));
-    },
-  });
-  const method = (rounds = 1) => ({ rounds, check({ steps }) {
-    if (rounds > 1 && steps.memory) throw new ValueError(`${steps.name} remembers earlier steps: use ddpm, ddim or consistency`);
-  } });
+  const method = (/** @type {number} */ rounds, changes = true) => {
+    return { rounds, check: (/** @type {any} */ { steps }) => changes && steps.check_no_memory() };
+  };
   const Clouds = plane();
   const { Plane } = $.module("ui.places.plane");
+  const { Place } = $.module("ui.place");
   const absent = { check() { throw new ValueError(lab.knowledge.answers.installed.gradients); } };
   $.native("ddpm_core.restore", {
     Task: class { constructor(measurement, y, steps) { this.steps = steps; } },
-    METHODS: $.dict([["ddnm", method()], ["replacement", { ...method(2), rounds: 1 }], ["repaint", method(10)], ["pigdm", absent], ["dps", absent]]),
+    METHODS: $.dict([["ddnm", method(1, false)], ["replacement", method(1)], ["repaint", method(10)], ["pigdm", absent], ["dps", absent]]),
     mask: (/** @type {any} */ known) => () => mask(known.data),
     grey: (/** @type {any} */ { values }) => () => grey(values.channels),
     downsample: (/** @type {number} */ factor) => (/** @type {number} */ size) => downsample(factor, size),
@@ -53,6 +47,7 @@ export function parts(lab) {
   const { installed, cards } = lab.knowledge.answers;
   const Clouds = plane();
   const { Plane } = $.module("ui.places.plane");
+  const { Place } = $.module("ui.place");
   const absent = (/** @type {string} */ sentence) => ({
     describe() { throw new ValueError(sentence); },
     request() { throw new ValueError(sentence); },
@@ -61,7 +56,7 @@ export function parts(lab) {
     ...{ watch, compare: watch, grid: watch },
     latents: made("ui.places.latents", "LatentsPlace", latents()),
     repair: made("ui.places.repair", "RepairPlace", repair()),
-    plane: Object.assign(made("ui.places.plane", "PlanePlace", Clouds), {
+    plane: Object.assign(new Place(lab), {
       request: (/** @type {string} */ _, /** @type {any} */ values) => new Clouds(lab, Plane.check(values), null),
     }),
     forward: { questions: forward(lab, uploads) },

@@ -1,20 +1,18 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
+import { scheduled } from "../lab.js";
 import { base64 } from "../pictures.js";
 import { exactModel, shape } from "../process/plane.js";
 import { gaussian } from "../process/noise.js";
 import { trajectory } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
-import { $, Dict, plain, ValueError } from "../python.js";
+import { $, plain, ValueError } from "../python.js";
 
 /** @import { Run } from "../jobs.js" */
 
 /** What Python's mixtures and models of the plane are for the translated module. */
 export function planeNatives() {
-  const table = schedule({});
-  const spec = { schedule: { T: table.T, alpha_bar: { tolist: () => [...table.alphaBar] } }, student: null, optimised: null, offset: 0, source: null };
+  const spec = { schedule: scheduled(schedule({})), student: null, optimised: null, offset: 0, source: null };
   const mixture = (/** @type {{ centres: number[], width: any }} */ data) => ({ ...data, centres: { flatten: () => ({ tolist: () => data.centres }) } });
-  $.native("threading", { Lock: class {} });
-  $.native("collections", { OrderedDict: Dict });
   $.native("ddpm_core.plane", {
     exact_model: () => spec,
     shape: (/** @type {string} */ name, /** @type {any} */ width) => mixture({ ...shape(name, Number(width)), width }),
