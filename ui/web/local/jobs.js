@@ -72,7 +72,8 @@ export class Run {
     const model = await this.lab.model(ref, (done, total) => {
       const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
       if (performance.now() - this.#said < INTERVAL) return;
-      const text = done < total ? `Downloading ${short_name(ref)}: ${download(done, total, speed)}` : `Loading ${short_name(ref)}`;
+      const text =
+        done < total ? `Downloading ${short_name(ref)}: ${download(done, total, speed)}` : `Loading ${short_name(ref)}`;
       this.#say("loading", text, done / total, (total - done) / speed);
     });
     this.#check();
@@ -120,7 +121,15 @@ export class Run {
     const results = this.#results;
     this.#results = [];
     const final = ENDED.includes(state);
-    this.send({ run: this.id, seq: this.#seq, state, text, progress: final ? null : progress, left: final ? null : left, results });
+    this.send({
+      run: this.id,
+      seq: this.#seq,
+      state,
+      text,
+      progress: final ? null : progress,
+      left: final ? null : left,
+      results,
+    });
     return undefined;
   }
 }

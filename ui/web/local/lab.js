@@ -124,7 +124,10 @@ export class Lab {
     const read = (/** @type {string} */ path) =>
       this.files.read(ref, path, files[path], (bytes) => {
         done.set(path, bytes);
-        progress([...done.values()].reduce((a, b) => a + b, 0), total);
+        progress(
+          [...done.values()].reduce((a, b) => a + b, 0),
+          total,
+        );
       });
     const loading = load(read, ref).then((model) => Object.assign(model, this.spec(ref).process));
     this.#loaded.set(ref, loading);
@@ -155,10 +158,20 @@ const samplers = () =>
   Object.entries(SAMPLERS).map(([name, { option = "", memory = false, sigmas }]) => {
     const named = {
       ...{ option, memory, function: null },
-      own(/** @type {Spec} */ model, /** @type {any} */ pairs, /** @type {any} */ variance, /** @type {any} */ eta, /** @type {any} */ guidance) {
+      own(
+        /** @type {Spec} */ model,
+        /** @type {any} */ pairs,
+        /** @type {any} */ variance,
+        /** @type {any} */ eta,
+        /** @type {any} */ guidance,
+      ) {
         const { check_variance } = $.module("ddpm_core.model");
         const kind = option === "variance" ? check_variance(model, variance, pairs, guidance) : "";
-        return $.dict([["model", model], ["variance", kind], ["eta", Number(eta)]]);
+        return $.dict([
+          ["model", model],
+          ["variance", kind],
+          ["eta", Number(eta)],
+        ]);
       },
       sigmas(/** @type {any} */ _, /** @type {any} */ pairs, /** @type {{ values: any }} */ { values }) {
         const found = sigmas(values.model.process, pairs, values);
@@ -198,7 +211,11 @@ export function natives() {
   $.native("ddpm_core", { imaging: $.module("ddpm_core.imaging") });
   const { _TIMES } = $.module("ddpm_core.timesteps");
   for (const spacing of _TIMES.keys())
-    _TIMES.set(spacing, (/** @type {number} */ T, /** @type {number} */ n) => timestepPairs(T, n, spacing).map(([t]) => t).reverse());
+    _TIMES.set(spacing, (/** @type {number} */ T, /** @type {number} */ n) =>
+      timestepPairs(T, n, spacing)
+        .map(([t]) => t)
+        .reverse(),
+    );
 }
 
 /** np.linspace(last, 0, n)[i], rounded. @param {number} last @param {number} n @param {number} i */

@@ -21,7 +21,10 @@ export function grid(pictures, columns, gap = 2) {
   for (const [i, { data }] of pictures.entries()) {
     const [left, top] = [(i % across) * (width + gap), Math.floor(i / across) * (height + gap)];
     for (let y = 0; y < height; y++)
-      whole.data.set(data.subarray(y * width * channels, (y + 1) * width * channels), ((top + y) * whole.width + left) * channels);
+      whole.data.set(
+        data.subarray(y * width * channels, (y + 1) * width * channels),
+        ((top + y) * whole.width + left) * channels,
+      );
   }
   return whole;
 }
@@ -34,7 +37,8 @@ export function base64(bytes) {
 }
 
 /** @param {string} text base64 or base64url */
-export const bytesOf = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
+export const bytesOf = (text) =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
 
 /** Pictures side by side, as a data-URI that takes no time to write. @param {Picture[]} pictures */
 export function uri(pictures) {
@@ -43,7 +47,14 @@ export function uri(pictures) {
   const file = new Uint8Array(54 + row * height);
   const view = new DataView(file.buffer);
   file.set([66, 77]);
-  for (const [at, value] of [[2, file.length], [10, 54], [14, 40], [18, width], [22, height], [34, row * height]])
+  for (const [at, value] of [
+    [2, file.length],
+    [10, 54],
+    [14, 40],
+    [18, width],
+    [22, height],
+    [34, row * height],
+  ])
     view.setUint32(at, value, true);
   view.setUint16(26, 1, true);
   view.setUint16(28, 24, true);
@@ -137,7 +148,9 @@ export function gif(pictures, count, about) {
     }
     i += 1;
     const wait = little(i === count ? each + 150 : each);
-    parts.push(Uint8Array.of(0x21, 0xf9, 4, 0, ...wait, 0, 0, 0x2c, 0, 0, 0, 0, ...little(width), ...little(height), 0, 8));
+    parts.push(
+      Uint8Array.of(0x21, 0xf9, 4, 0, ...wait, 0, 0, 0x2c, 0, 0, 0, 0, ...little(width), ...little(height), 0, 8),
+    );
     parts.push(blocks(lzw(indexed(picture))));
   }
   return joined([...parts, Uint8Array.of(0x3b)]);
@@ -217,7 +230,9 @@ export function labelled(picture, scale, above, beside = []) {
   const size = Math.max(14, Math.min(Math.round(width / above.length / 8), 28));
   const [left, top] = [beside.length ? 2 * size : 0, 2 * size];
   const canvas = new OffscreenCanvas(left + width, top + height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
   const small = new OffscreenCanvas(picture.width, picture.height);
   const { data, channels } = picture;
   const image = new ImageData(picture.width, picture.height);
@@ -232,7 +247,8 @@ export function labelled(picture, scale, above, beside = []) {
   context.font = `${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";
   for (const [i, text] of above.entries()) context.fillText(text, left + (i * width) / above.length, size);
-  for (const [i, text] of beside.entries()) context.fillText(text, size / 2, top + ((i + 0.5) * height) / beside.length);
+  for (const [i, text] of beside.entries())
+    context.fillText(text, size / 2, top + ((i + 0.5) * height) / beside.length);
   const drawn = context.getImageData(0, 0, canvas.width, canvas.height).data;
   const out = blank(canvas.width, canvas.height, channels);
   for (let i = 0; i < out.data.length; i++)

@@ -84,8 +84,7 @@ function floatText(x) {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e16))
-    return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
@@ -110,7 +109,11 @@ function repr(x) {
   if (x instanceof Tuple) return x.length === 1 ? `(${repr(x[0])},)` : `(${[...x].map(repr).join(", ")})`;
   if (Array.isArray(x)) return `[${x.map(repr).join(", ")}]`;
   if (x instanceof Set_) return `{${x.keys().map(repr).join(", ")}}`;
-  if (x instanceof Dict) return `{${x.items().map(([key, value]) => `${repr(key)}: ${repr(value)}`).join(", ")}}`;
+  if (x instanceof Dict)
+    return `{${x
+      .items()
+      .map(([key, value]) => `${repr(key)}: ${repr(value)}`)
+      .join(", ")}}`;
   return x == null || typeof x === "boolean" ? text(x) : String(x);
 }
 
@@ -125,7 +128,8 @@ function fixed(x, digits) {
 /** @param {any} value @param {string} spec @returns {string} */
 function format(value, spec) {
   if (!spec) return text(value);
-  const [, zero, width, comma, digits, kind] = /^(0?)(\d*)(,?)(?:\.(\d+))?([gf]?)$/.exec(spec) ?? bad(`the format ${spec}`);
+  const [, zero, width, comma, digits, kind] =
+    /^(0?)(\d*)(,?)(?:\.(\d+))?([gf]?)$/.exec(spec) ?? bad(`the format ${spec}`);
   const x = Number(value);
   let said = text(value);
   if (kind === "f") said = fixed(x, Number(digits));
@@ -133,7 +137,10 @@ function format(value, spec) {
     const [, mantissa, sign, power] = /^(.*)e([+-])(\d+)$/.exec(x.toExponential(5)) ?? ["", "", "", ""];
     const exponent = Number(sign + power);
     const shorter = (/** @type {string} */ one) => (one.includes(".") ? one.replace(/\.?0+$/, "") : one);
-    said = exponent < -4 || exponent >= 6 ? `${shorter(mantissa)}e${sign}${power.padStart(2, "0")}` : shorter(fixed(x, Math.max(0, 5 - exponent)));
+    said =
+      exponent < -4 || exponent >= 6
+        ? `${shorter(mantissa)}e${sign}${power.padStart(2, "0")}`
+        : shorter(fixed(x, Math.max(0, 5 - exponent)));
   }
   if (comma) said = said.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
   return said.padStart(Number(width), zero || " ");
@@ -197,7 +204,8 @@ const builtins = {
   bool: truth,
   float(/** @type {any} */ x) {
     const found = typeof x === "string" ? x.trim().replaceAll("_", "") : x;
-    if (typeof found === "string" && !/^[+-]?(inf(inity)?|nan|(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$/i.test(found)) throw new ValueError(`not a number`);
+    if (typeof found === "string" && !/^[+-]?(inf(inity)?|nan|(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$/i.test(found))
+      throw new ValueError(`not a number`);
     if (!isNumber(found) && typeof found !== "string") throw new ValueError("not a number");
     return new Float(String(found).replace(/inf(inity)?$/i, "Infinity"));
   },
@@ -212,7 +220,10 @@ const builtins = {
   },
   range(/** @type {number} */ a, /** @type {number | undefined} */ b = undefined) {
     const [low, high] = b === undefined ? [0, a] : [a, b];
-    return Object.setPrototypeOf(Array.from({ length: Math.max(0, high - low) }, (_, i) => low + i), Range.prototype);
+    return Object.setPrototypeOf(
+      Array.from({ length: Math.max(0, high - low) }, (_, i) => low + i),
+      Range.prototype,
+    );
   },
   zip(/** @type {any[]} */ ...given) {
     const all = split(given)[0].map((one) => [...iter(one)]);
@@ -249,7 +260,8 @@ const builtins = {
   Exception: Error,
 };
 
-builtins.dict.fromkeys = (/** @type {any} */ keys, value = null) => new Dict([...iter(keys)].map((key) => [key, value]));
+builtins.dict.fromkeys = (/** @type {any} */ keys, value = null) =>
+  new Dict([...iter(keys)].map((key) => [key, value]));
 
 /** @param {any} x @param {any} kind @returns {boolean} */
 function isinstance(x, kind) {
@@ -269,7 +281,8 @@ function isinstance(x, kind) {
 /** What Python's types have of their own, first for strings. @type {Record<string, Any>} */
 const OF_TEXT = {
   strip: (x, letters) => (letters ? OF_TEXT.rstrip(OF_TEXT.lstrip(x, letters), letters) : x.trim()),
-  lstrip: (x, letters) => (letters === undefined ? x.trimStart() : [...x].slice([...x].findIndex((one) => !letters.includes(one))).join("")),
+  lstrip: (x, letters) =>
+    letters === undefined ? x.trimStart() : [...x].slice([...x].findIndex((one) => !letters.includes(one))).join(""),
   rstrip(x, letters = " \n\t\r") {
     let end = x.length;
     while (end && letters.includes(x[end - 1])) end -= 1;
@@ -278,7 +291,9 @@ const OF_TEXT = {
   split: (x, by, most) => {
     if (by === undefined) return x.trim() ? x.trim().split(/\s+/) : [];
     const parts = x.split(by);
-    return most === undefined ? parts : [...parts.slice(0, most), ...(parts.length > most ? [parts.slice(most).join(by)] : [])];
+    return most === undefined
+      ? parts
+      : [...parts.slice(0, most), ...(parts.length > most ? [parts.slice(most).join(by)] : [])];
   },
   join: (x, parts) => [...iter(parts)].join(x),
   replace: (x, from, to) => x.replaceAll(from, to),
@@ -291,11 +306,14 @@ const OF_TEXT = {
   endswith: (x, what) => [what].flat().some((one) => x.endsWith(one)),
   removeprefix: (x, what) => (x.startsWith(what) ? x.slice(what.length) : x),
   removesuffix: (x, what) => (x.endsWith(what) ? x.slice(0, x.length - what.length) : x),
-  partition: (x, by) => tuple(x.includes(by) ? [x.slice(0, x.indexOf(by)), by, x.slice(x.indexOf(by) + by.length)] : [x, "", ""]),
+  partition: (x, by) =>
+    tuple(x.includes(by) ? [x.slice(0, x.indexOf(by)), by, x.slice(x.indexOf(by) + by.length)] : [x, "", ""]),
   isascii: (x) => /^[\0-\x7f]*$/.test(x),
   isdigit: (x) => /^\d+$/.test(x),
   isalpha: (x) => /^\p{L}+$/u.test(x),
-  encode: (x) => ({ decode: () => x.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "") }),
+  encode: (x) => ({
+    decode: () => x.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, ""),
+  }),
 };
 /** @type {Record<string, Any>} */
 const OF_LIST = {
@@ -373,7 +391,13 @@ export const $ = {
   spread(/** @type {any} */ value, /** @type {number} */ n, /** @type {number} */ star) {
     const all = [...iter(value)];
     if (star < 0 && all.length !== n) throw new ValueError(`${all.length} values for ${n} names`);
-    return star < 0 ? all : [...all.slice(0, star), all.slice(star, all.length - (n - star - 1)), ...all.slice(all.length - (n - star - 1))];
+    return star < 0
+      ? all
+      : [
+          ...all.slice(0, star),
+          all.slice(star, all.length - (n - star - 1)),
+          ...all.slice(all.length - (n - star - 1)),
+        ];
   },
   call(/** @type {any} */ x, /** @type {string} */ name, /** @type {any[]} */ ...given) {
     const own = typeof x === "string" ? OF_TEXT : Array.isArray(x) ? OF_LIST : isNumber(x) ? OF_NUMBER : {};
@@ -382,7 +406,8 @@ export const $ = {
     if (typeof x?.[name] !== "function") bad(`${name} of ${x?.constructor?.name ?? x}`);
     return /^class\b/.test(Function.prototype.toString.call(x[name])) ? new x[name](...given) : x[name](...given);
   },
-  attribute: (/** @type {any} */ x, /** @type {string} */ name) => (typeof x[name] === "function" ? x[name].bind(x) : x[name]),
+  attribute: (/** @type {any} */ x, /** @type {string} */ name) =>
+    typeof x[name] === "function" ? x[name].bind(x) : x[name],
   /** The values of a function's parameters. */
   bound(
     /** @type {any[]} */ all,
@@ -409,14 +434,24 @@ export const $ = {
     const rows = new Map(before.map((/** @type {Row} */ row) => [row.name, row]));
     for (const [name, value] of own) {
       const made = value?.();
-      const row = made instanceof Declared ? { name, ...made.about } : { name, default: value ? made : undefined, metadata: new Dict() };
+      const row =
+        made instanceof Declared
+          ? { name, ...made.about }
+          : { name, default: value ? made : undefined, metadata: new Dict() };
       rows.set(name, row);
       if (row.default !== undefined) Object.defineProperty(kind, name, { value: row.default });
     }
     kind.$rows = [...rows.values()];
     kind.prototype.__init__ = function (/** @type {any[]} */ ...given) {
       const { $rows } = kind;
-      const values = $.bound(given, $rows.map((/** @type {Row} */ { name }) => name), $rows.length, {}, false, false);
+      const values = $.bound(
+        given,
+        $rows.map((/** @type {Row} */ { name }) => name),
+        $rows.length,
+        {},
+        false,
+        false,
+      );
       for (const [i, row] of $rows.entries()) {
         const value = values[i] === undefined ? (row.default_factory?.() ?? row.default) : values[i];
         if (value === undefined) throw new Error(`${kind.name} needs ${row.name}`);
@@ -459,7 +494,8 @@ class Declared {
 
 const fields = (/** @type {any} */ x) => x.$rows ?? x.constructor.$rows;
 $.native("dataclasses", {
-  field: (/** @type {any[]} */ ...given) => new Declared(/** @type {any} */ ({ metadata: new Dict(), ...split(given)[1] })),
+  field: (/** @type {any[]} */ ...given) =>
+    new Declared(/** @type {any} */ ({ metadata: new Dict(), ...split(given)[1] })),
   fields,
   replace(/** @type {any[]} */ ...given) {
     const [[x], named] = split(given);
@@ -469,7 +505,14 @@ $.native("dataclasses", {
   asdict: (/** @type {any} */ x) => new Dict(fields(x).map((/** @type {Row} */ { name }) => [name, x[name]])),
 });
 $.module("dataclasses").dataclasses = $.module("dataclasses");
-$.native("math", { ceil: Math.ceil, floor: Math.floor, sqrt: Math.sqrt, nan: new Float(Number.NaN), inf: Infinity, prod: (/** @type {number[]} */ x) => x.reduce((a, b) => a * b, 1) });
+$.native("math", {
+  ceil: Math.ceil,
+  floor: Math.floor,
+  sqrt: Math.sqrt,
+  nan: new Float(Number.NaN),
+  inf: Infinity,
+  prod: (/** @type {number[]} */ x) => x.reduce((a, b) => a * b, 1),
+});
 $.native("json", { dumps: (/** @type {any[]} */ ...given) => jsonText(split(given)[0][0]) });
 /** @param {string} value */
 const compiled = (value) => ({
@@ -491,7 +534,11 @@ export function jsonText(x) {
   if (isFloat(x)) return floatText(x);
   if (isNumber(x)) return String(Number(x));
   if (Array.isArray(x)) return `[${[...x].map(jsonText).join(", ")}]`;
-  if (x instanceof Dict) return `{${x.items().map(([key, value]) => `${JSON.stringify(String(key))}: ${jsonText(value)}`).join(", ")}}`;
+  if (x instanceof Dict)
+    return `{${x
+      .items()
+      .map(([key, value]) => `${JSON.stringify(String(key))}: ${jsonText(value)}`)
+      .join(", ")}}`;
   return JSON.stringify(x);
 }
 

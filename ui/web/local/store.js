@@ -17,7 +17,8 @@ export class Files {
     if (size === undefined) return null; // it has no such file
     const address = new URL(`checkpoints/${ref}/${path}`, this.base).href;
     const answer = await fetch(address).catch(() => null);
-    if (!answer?.ok || !answer.body) throw new Error(`${ref} could not be loaded: there is no network, or its file ${path} is missing`);
+    if (!answer?.ok || !answer.body)
+      throw new Error(`${ref} could not be loaded: there is no network, or its file ${path} is missing`);
     const whole = new Uint8Array(size);
     let done = 0;
     for (const reader = answer.body.getReader(); ; ) {

@@ -14,7 +14,10 @@ const unpacked = new Map();
 /** Unpack a picture as text beforehand: `from_text` of ui/pixels.py is asked for it at once. @param {unknown} text */
 export async function unpack(text) {
   if (!text || unpacked.has(String(text))) return;
-  const bytes = await Promise.resolve(String(text)).then(bytesOf).then((packed_) => packed("deflate", packed_, true)).catch(() => new Uint8Array());
+  const bytes = await Promise.resolve(String(text))
+    .then(bytesOf)
+    .then((packed_) => packed("deflate", packed_, true))
+    .catch(() => new Uint8Array());
   unpacked.set(String(text), bytes);
 }
 
@@ -34,7 +37,9 @@ export function pixelNatives() {
         throw new ValueError("not base64");
       }
     },
-    urlsafe_b64encode: (/** @type {Uint8Array} */ bytes) => ({ decode: () => base64(bytes).replaceAll("+", "-").replaceAll("/", "_") }),
+    urlsafe_b64encode: (/** @type {Uint8Array} */ bytes) => ({
+      decode: () => base64(bytes).replaceAll("+", "-").replaceAll("/", "_"),
+    }),
   });
   $.native("ui.pixels", { uncovered });
   $.native("numpy", {
@@ -43,7 +48,8 @@ export function pixelNatives() {
       reshape: ([, height, width, channels]) => ({ width, height, channels, data }),
     }),
     linspace: (/** @type {number} */ low, /** @type {number} */ high, /** @type {number} */ n) => ({
-      tolist: () => Array.from({ length: n }, (_, i) => $.float(i === n - 1 ? high : low + i * ((high - low) / (n - 1)))),
+      tolist: () =>
+        Array.from({ length: n }, (_, i) => $.float(i === n - 1 ? high : low + i * ((high - low) / (n - 1)))),
     }),
     ascontiguousarray: (/** @type {any} */ x) => ({ tobytes: () => x.data }),
   });
@@ -89,7 +95,10 @@ export class Uploads {
     const image = await createImageBitmap(file).catch(() => null);
     if (!image) throw new ValueError($.module("ui.pictures").UNREADABLE);
     const path = crypto.randomUUID();
-    this.#kept.set(path, drawn(image, { side: 1 }, image.width, image.height, Math.min(1, LONGEST / Math.max(image.width, image.height))));
+    this.#kept.set(
+      path,
+      drawn(image, { side: 1 }, image.width, image.height, Math.min(1, LONGEST / Math.max(image.width, image.height))),
+    );
     return { path };
   }
 
@@ -175,7 +184,12 @@ function cut(whole, { left, top, side }, size) {
 
 /** The pixels of a canvas in 1 or 3 channels. @param {OffscreenCanvas} canvas @param {number} channels */
 function rgb(canvas, channels) {
-  const { data } = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, canvas.width, canvas.height);
+  const { data } = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(
+    0,
+    0,
+    canvas.width,
+    canvas.height,
+  );
   return Uint8Array.from({ length: (data.length / 4) * channels }, (_, i) => {
     const at = 4 * Math.floor(i / channels);
     if (channels === 3) return data[at + (i % 3)];

@@ -51,7 +51,15 @@ const questions = (lab) => ({
   async save({ run, kind }) {
     const made = runs.get(run)?.computation;
     if (!made) throw new Error($.module("ui.place").GONE);
-    const [name, content] = await made.save(kind, made.refs.map(() => $.dict([["revision", null], ["engine", "browser · fp32"]])));
+    const [name, content] = await made.save(
+      kind,
+      made.refs.map(() =>
+        $.dict([
+          ["revision", null],
+          ["engine", "browser · fp32"],
+        ]),
+      ),
+    );
     return { path: URL.createObjectURL(new Blob([content])), name };
   },
   room: () => ({ why: lab.knowledge.answers.room }),
@@ -61,7 +69,7 @@ const questions = (lab) => ({
 async function answer({ verb, part, what, values, file }) {
   const { lab, places } = await ready;
   if (verb === "upload") return places.lab.upload(file);
-  if (part === "lab") return ({ ...questions(lab), ...places.lab.questions })[what](values);
+  if (part === "lab") return { ...questions(lab), ...places.lab.questions }[what](values);
   const place = places[part];
   await unpacked(values);
   if (what === "describe") return plain(place.describe(place.request(part, python(values))));
@@ -76,7 +84,10 @@ addEventListener("message", async ({ data }) => {
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
     ready = begin(data.folder, data.base);
-    return ready.then(() => send({}), (error) => send(refusal(error)));
+    return ready.then(
+      () => send({}),
+      (error) => send(refusal(error)),
+    );
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
   const { lab, places } = await ready;

@@ -14,7 +14,9 @@ const NAMES = { linear: "linear", cosine: "squaredcos_cap_v2", quadratic: "scale
 
 /** What the part's translated module takes from ddpm_core. */
 export function forwardNatives() {
-  const made = Object.entries(NAMES).map(([name, beta_schedule]) => /** @type {[string, any]} */ ([name, () => schedule({ beta_schedule })]));
+  const made = Object.entries(NAMES).map(
+    ([name, beta_schedule]) => /** @type {[string, any]} */ ([name, () => schedule({ beta_schedule })]),
+  );
   $.native("ddpm_core.forward", { SCHEDULES: $.dict(made) });
   $.native("ddpm_core", { forward: $.module("ddpm_core.forward") });
 }
@@ -46,7 +48,12 @@ export function forward(lab, uploads) {
       const { schedule, t, seed } = values;
       const asked = Forward.check(python({ schedule, t, seed }));
       const n = SIZE.check(size);
-      const found = compare(SCHEDULES.get(asked.schedule), fromUint8(bytesOf(String(pixels)), 3), asked.t, BigInt(asked.seed));
+      const found = compare(
+        SCHEDULES.get(asked.schedule),
+        fromUint8(bytesOf(String(pixels)), 3),
+        asked.t,
+        BigInt(asked.seed),
+      );
       const shown = (/** @type {Float32Array} */ x) => uri([{ width: n, height: n, channels: 3, data: toUint8(x, 3) }]);
       return plain({ ...found, walk: shown(found.walk), jump: shown(found.jump) });
     },

@@ -22,12 +22,29 @@ function natives(lab) {
   const Clouds = plane();
   const { Plane } = $.module("ui.places.plane");
   const { Place } = $.module("ui.place");
-  const absent = { check() { throw new ValueError(lab.knowledge.answers.installed.gradients); } };
+  const absent = {
+    check() {
+      throw new ValueError(lab.knowledge.answers.installed.gradients);
+    },
+  };
   $.native("ddpm_core.restore", {
-    Task: class { constructor(measurement, y, steps) { this.steps = steps; } },
-    METHODS: $.dict([["ddnm", method(1, false)], ["replacement", method(1)], ["repaint", method(10)], ["pigdm", absent], ["dps", absent]]),
+    Task: class {
+      constructor(measurement, y, steps) {
+        this.steps = steps;
+      }
+    },
+    METHODS: $.dict([
+      ["ddnm", method(1, false)],
+      ["replacement", method(1)],
+      ["repaint", method(10)],
+      ["pigdm", absent],
+      ["dps", absent],
+    ]),
     mask: (/** @type {any} */ known) => () => mask(known.data),
-    grey: (/** @type {any} */ { values }) => () => grey(values.channels),
+    grey:
+      (/** @type {any} */ { values }) =>
+      () =>
+        grey(values.channels),
     downsample: (/** @type {number} */ factor) => (/** @type {number} */ size) => downsample(factor, size),
     gaussian_kernel: (/** @type {number} */ deviation) => deviation,
     blur: (/** @type {number} */ deviation) => (/** @type {number} */ size) => blur(deviation, size),
@@ -49,8 +66,12 @@ export function parts(lab) {
   const { Plane } = $.module("ui.places.plane");
   const { Place } = $.module("ui.place");
   const absent = (/** @type {string} */ sentence) => ({
-    describe() { throw new ValueError(sentence); },
-    request() { throw new ValueError(sentence); },
+    describe() {
+      throw new ValueError(sentence);
+    },
+    request() {
+      throw new ValueError(sentence);
+    },
   });
   return {
     ...{ watch, compare: watch, grid: watch },
@@ -61,7 +82,15 @@ export function parts(lab) {
     }),
     forward: { questions: forward(lab, uploads) },
     likelihood: absent(installed.likelihood),
-    train: { ...absent(installed.train), questions: { look: () => ({ state: "idle", number: 0 }), start() { throw new ValueError(installed.train); } } },
+    train: {
+      ...absent(installed.train),
+      questions: {
+        look: () => ({ state: "idle", number: 0 }),
+        start() {
+          throw new ValueError(installed.train);
+        },
+      },
+    },
     course: { questions: { cards: () => cards } },
     lab: { questions: uploads.questions, upload: (/** @type {File} */ file) => uploads.add(file) },
   };

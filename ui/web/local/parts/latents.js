@@ -20,14 +20,28 @@ export function latents() {
       const spec = this.model;
       const lengths = times.map((/** @type {number} */ t) => chain_length(spec, t, request.steps));
       const plan = this.plan(spec, request.columns, lengths);
-      work.give($.bitor(plan, $.dict([["mode", request.mode], ["times", times], ["T", model.T], ["size", model.size]])));
+      work.give(
+        $.bitor(
+          plan,
+          $.dict([
+            ["mode", request.mode],
+            ["times", times],
+            ["T", model.T],
+            ["size", model.size],
+          ]),
+        ),
+      );
       const sources = [];
       for (const i of request.sources.keys()) sources.push(await this.#source(model, i, work));
       const states = times.map((/** @type {number} */ t) =>
         sources.map((x0, i) => encode(model, x0, t, BigInt(request.sources[i][0]))),
       );
       for (const [row, x] of states.entries())
-        work.give({ kind: "latent", row, x: x.map((/** @type {Float32Array} */ one) => uri([this.picture(model, one)])) });
+        work.give({
+          kind: "latent",
+          row,
+          x: x.map((/** @type {Float32Array} */ one) => uri([this.picture(model, one)])),
+        });
       for (const [row, t] of times.entries()) await this.#row(model, row, t, states[row], lengths[row], work);
     }
 

@@ -1,8 +1,8 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 import { scheduled } from "../lab.js";
 import { base64 } from "../pictures.js";
-import { exactModel, shape } from "../process/plane.js";
 import { gaussian } from "../process/noise.js";
+import { exactModel, shape } from "../process/plane.js";
 import { trajectory } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
 import { $, plain, ValueError } from "../python.js";
@@ -12,11 +12,15 @@ import { $, plain, ValueError } from "../python.js";
 /** What Python's mixtures and models of the plane are for the translated module. */
 export function planeNatives() {
   const spec = { schedule: scheduled(schedule({})), student: null, optimised: null, offset: 0, source: null };
-  const mixture = (/** @type {{ centres: number[], width: any }} */ data) => ({ ...data, centres: { flatten: () => ({ tolist: () => data.centres }) } });
+  const mixture = (/** @type {{ centres: number[], width: any }} */ data) => ({
+    ...data,
+    centres: { flatten: () => ({ tolist: () => data.centres }) },
+  });
   $.native("ddpm_core.plane", {
     exact_model: () => spec,
     shape: (/** @type {string} */ name, /** @type {any} */ width) => mixture({ ...shape(name, Number(width)), width }),
-    drawing: (/** @type {any} */ points, /** @type {any} */ width) => mixture({ centres: [...points].flatMap((point) => [...point]).map(Number), width }),
+    drawing: (/** @type {any} */ points, /** @type {any} */ width) =>
+      mixture({ centres: [...points].flatMap((point) => [...point]).map(Number), width }),
   });
 }
 
@@ -58,7 +62,10 @@ export function plane() {
         ...{ kind: "plan", T, count, data },
         lanes: lanes.map(({ denoiser }, i) => ({ name: names[i], denoiser, times: [...times[i]] })),
       });
-      const model = exactModel({ centres: this.mixture.centres.flatten().tolist(), width: Number(request.width) }, count);
+      const model = exactModel(
+        { centres: this.mixture.centres.flatten().tolist(), width: Number(request.width) },
+        count,
+      );
       const seed = BigInt(request.seed);
       /** @param {number} lane @param {number} s @param {Float32Array} x */
       const frame = (lane, s, x) => {
@@ -83,9 +90,11 @@ export function plane() {
     /** @returns {Promise<[string, string]>} */
     async save() {
       if (!this.clouds.keys().length) throw new Error("There is no finished cloud yet: press Run");
-      const rows = this.clouds.items().flatMap(([lane, x]) =>
-        Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
-      );
+      const rows = this.clouds
+        .items()
+        .flatMap(([lane, x]) =>
+          Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
+        );
       return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
     }
   };

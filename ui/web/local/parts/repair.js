@@ -21,7 +21,11 @@ export function repair() {
       const { request } = this;
       const titles = request.methods.map((/** @type {string} */ method) => METHODS.get(method));
       const columns = [...request.seeds].map((seed) => `seed ${seed}`);
-      const plan = this.plan(this.model, columns, titles.map(() => request.steps));
+      const plan = this.plan(
+        this.model,
+        columns,
+        titles.map(() => request.steps),
+      );
       const more = { titles, sources: ["The picture", "What is left, y"], what: "completions" };
       work.give($.bitor(plan, $.dict(Object.entries(more))));
       const own = request.picture ? from_text(request.picture, this.model) : await this.#sample(model, work);
@@ -53,7 +57,9 @@ export function repair() {
       const last = await this.take(model, row, chains, request.steps, request.methods.length, work, kind);
       const pictures = $.item(this.rows, row);
       work.give({ kind: "map", row, x: [uri([differing(pictures)])] });
-      const gaps = last.flatMap((/** @type {Float32Array} */ x) => Array.from(measurement.forward(x), (value, i) => (value - y[i]) ** 2));
+      const gaps = last.flatMap((/** @type {Float32Array} */ x) =>
+        Array.from(measurement.forward(x), (value, i) => (value - y[i]) ** 2),
+      );
       const gap = 127.5 * Math.sqrt(gaps.reduce((a, b) => a + b, 0) / gaps.length);
       work.give({ kind: "row", row, spread: spread(pictures), gap });
     }

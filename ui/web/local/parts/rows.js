@@ -67,8 +67,16 @@ export const withRows = (Base) =>
       const about = this.settings();
       const all = rows.map(([, pictures]) => pictures);
       if (kind === "png") return [name, /** @type {any} */ (await png(whole(all), about))];
-      const frames = this.frames.items().filter(([row]) => this.rows.has(row)).sort(([a], [b]) => a - b);
-      const films = frames.map(([, shown]) => shown.keys().sort((a, b) => a - b).map((k) => shown.get(k)));
+      const frames = this.frames
+        .items()
+        .filter(([row]) => this.rows.has(row))
+        .sort(([a], [b]) => a - b);
+      const films = frames.map(([, shown]) =>
+        shown
+          .keys()
+          .sort((a, b) => a - b)
+          .map((k) => shown.get(k)),
+      );
       const moments = Math.max(1, ...films.map(({ length }) => length));
       const film = (function* () {
         for (let i = 0; i < moments; i++) {

@@ -15,7 +15,9 @@ export const picture = (x, channels, size) => {
 
 /** What a model shows of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
 const shown = (model, x) =>
-  model.decode ? picture(model.decode(x), model.pictureChannels, model.pictureSize) : picture(x, model.channels, model.size);
+  model.decode
+    ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
+    : picture(x, model.channels, model.size);
 
 /** Python's Sampling, computed here. */
 export function sampling() {
@@ -25,11 +27,15 @@ export function sampling() {
     /** @param {Model[]} models @param {import("../jobs.js").Run} work */
     async compute(models, work) {
       const { refs, lanes, images } = this;
-      const loaded = lanes.map((/** @type {any} */ lane) => models[refs.findIndex((/** @type {string} */ ref) => ref === lane.checkpoint)]);
+      const loaded = lanes.map(
+        (/** @type {any} */ lane) => models[refs.findIndex((/** @type {string} */ ref) => ref === lane.checkpoint)],
+      );
       const { decode, pictureSize: size, pictureChannels: channels } = loaded[0];
       const most = decode ? MOMENTS : 1e6;
       const kept = lanes.map((/** @type {any} */ { steps }) => kept_steps(steps, size, images, channels, most));
-      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) => told(loaded[i], this._arguments[i]));
+      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) =>
+        told(loaded[i], this._arguments[i]),
+      );
       if (loaded[0].words && lanes.length === 1) this.words = [];
       work.give(this);
       const seeds = Array.from(this.request.seeds, BigInt);
@@ -88,17 +94,28 @@ export function sampling() {
       const tiles = rows.flatMap(([n, lane]) => few.map(({ lanes }) => lanes.find(([one]) => one === lane)[1][n]));
       const scale = Math.ceil(1000 / (few.length * tiles[0].width));
       const names = this.lanes.length === 2 ? rows.map(([, lane]) => "AB"[lane]) : [];
-      return labelled(grid(tiles, few.length, 0), scale, few.map(({ t }) => `t = ${t}`), names);
+      return labelled(
+        grid(tiles, few.length, 0),
+        scale,
+        few.map(({ t }) => `t = ${t}`),
+        names,
+      );
     }
 
     *#film(moments) {
       const { names } = $.module("ui.captions");
       const letters = this.lanes.length === 2 ? ["A: ", "B: "] : [""];
-      const titles = names(this.lanes).map((/** @type {string} */ name, /** @type {number} */ i) => `${letters[i] ?? ""}${name}`);
+      const titles = names(this.lanes).map(
+        (/** @type {string} */ name, /** @type {number} */ i) => `${letters[i] ?? ""}${name}`,
+      );
       for (const { t, lanes } of moments) {
         const grids = lanes.map(([, pictures]) => grid(pictures, Math.ceil(Math.sqrt(pictures.length))));
         const whole = grid(grids, grids.length, 4);
-        yield labelled(whole, Math.ceil(1000 / whole.width), lanes.map(([lane]) => `${titles[lane]}   t = ${t}`));
+        yield labelled(
+          whole,
+          Math.ceil(1000 / whole.width),
+          lanes.map(([lane]) => `${titles[lane]}   t = ${t}`),
+        );
       }
     }
   };
