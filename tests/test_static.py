@@ -1,17 +1,26 @@
 """The page without a server: what `python -m ui.static` writes, in node and in a browser whose other connections are cut."""
 
 import base64
+import functools
+import http.server
+import io
 import json
 import random
 import re
 import shutil
 import subprocess
+import threading
+import urllib.parse
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from browser import _missing
+import ddpm_core
+from browser import _missing, browser, page  # noqa: F401, fixtures
+from ddpm_core import imaging
 from ui.formats import sentence
 from ui.server import build
 from ui.static.folder import write
@@ -108,3 +117,129 @@ def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
     answers = node("texts.mjs", folder, tmp_path / "asked.json")
     for (part, values), answer in zip(asked, answers, strict=True):
         assert normal(answer) == normal(said(app, part, values)), (part, values)
+
+
+# --- In a browser
+
+
+class Site:
+    """The folder on a plain file server, under a sub-path."""
+
+    def __init__(self, folder):
+        handler = functools.partial(Quiet, directory=folder.parents[1])
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/a/lab/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(folder):
+    site = Site(folder)
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def fresh(browser, site):  # noqa: F811
+    """open(query) opens a page in a profile of its own, which reaches nothing but the site."""
+    contexts = []
+
+    def open_page(query="", at=site, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(60_000)
+        context.route(lambda url: not url.startswith(at.address), lambda route: route.abort())
+        new = context.new_page()
+        new.errors = []
+        new.on("pageerror", lambda error: new.errors.append(str(error)))
+        new.goto(at.address + query)
+        new.wait_for_selector("html[data-ready=true]")
+        return new
+
+    yield open_page
+    errors = [error for context in contexts for one in context.pages for error in getattr(one, "errors", [])]
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def link(part, values):
+    return "?" + urllib.parse.urlencode({"tab": part, **values})
+
+
+def finished(page, part):  # noqa: F811
+    """Run what the link says, unless it runs by itself, and wait for its end."""
+    place = page.locator(f".part-{part}")
+    page.wait_for_function(
+        f"""() => {{
+            const part = document.querySelector(".part-{part}");
+            if (part.dataset.state === "idle" && part.dataset.described > 0) part.querySelector(".run").click();
+            return ["finished", "error"].includes(part.dataset.state);
+        }}""",
+        polling=200,
+    )
+    assert place.get_attribute("data-state") == "finished", place.inner_text()[:300]
+
+
+def saved(page, title):  # noqa: F811
+    """The bytes of a file of the Share menu."""
+    page.get_by_role("button", name="Share").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name=title).click()
+    return Path(download.value.path()).read_bytes()
+
+
+def pixels(png):
+    image = np.asarray(Image.open(io.BytesIO(png)))
+    return image if image.ndim == 3 else image[..., None]
+
+
+def run_of(draw):
+    """A random run of Watch as a link has it, and the same for ddpm_core."""
+    ref = draw.choice(["mnist-tiny", "mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency"])
+    student = ref.endswith("consistency")
+    sampler = "consistency" if student else draw.choice(["ddpm", "ddim", "dpm++", "unipc"])
+    values = {"checkpoint": ref, "sampler": sampler, "seed": draw.randrange(2**32), "count": draw.choice([1, 2])}
+    values["steps"] = draw.choice([1, 2, 3] if student else [2, 4, 7])
+    same = {"steps": values["steps"], "sampler": sampler}
+    if sampler == "ddpm":
+        values["variance"] = same["variance"] = draw.choice(["beta", "beta_tilde", "analytic"])
+    if sampler == "ddim":
+        values["eta"] = same["eta"] = draw.choice([0.0, 0.5, 1.0])
+    if not student:
+        values["spacing"] = same["spacing"] = draw.choice(["linspace", "leading", "trailing", "quadratic"])
+    if same.get("variance") != "analytic":
+        values["label"] = draw.choice(["any", "3"])
+        if values["label"] == "3":
+            same["labels"] = 3
+            values["guidance"] = same["guidance"] = draw.choice([1.0, 2.0])
+    return values, same
+
+
+@functools.cache
+def loaded(ref):
+    return ddpm_core.load(ref, device="cpu", engine="torch", precision="fp32")
+
+
+def close(one, other):
+    """The same picture: rounding may move a level by one, in one pixel of a thousand."""
+    differ = np.abs(one.astype(int) - other.astype(int))
+    return one.shape == other.shape and differ.max() <= 1 and (differ > 0).mean() <= 2e-3
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_link_shows_the_pictures_of_the_library(fresh, number):
+    values, same = run_of(random.Random(number))
+    images = ddpm_core.sample(loaded(values["checkpoint"]), range(values["seed"], values["seed"] + values["count"]), **same)
+    opened = fresh(link("watch", values))
+    finished(opened, "watch")
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(images)), values

@@ -21,6 +21,7 @@ from ui.pictures import DRAWINGS
 from ui.server import App, build
 from ui.static.translate import translated
 
+ROOT = Path(__file__).resolve().parents[2]
 NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
 # What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names.
@@ -94,6 +95,12 @@ def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
         _copy(file, out / "web" / web.version() / name)
     _write(out / "index.html", web.page(given, f"web/{web.version()}/icons/preview.png"))
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
+    _copy(ROOT / "LICENSE", out / "LICENSE")
+    files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
+    of_page = [name for name in files if name.startswith(("web/", given["knowledge"]))]
+    version = hashlib.sha256(b"".join((out / name).read_bytes() for name in files)).hexdigest()[:12]
+    service = web.text("local/service.js").replace('"VERSION"', f'"{version}"').replace('"FILES"', json.dumps(["./", "app.webmanifest", *of_page]))
+    _write(out / "sw.js", service)
     return refused
 
 
@@ -117,9 +124,14 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
             "gamma": read.get(refs.ANALYTIC) if model.gamma is not None else None,
             "optimised": read.get(refs.OPTIMISED) if model.optimised is not None else None,
         },
-        "files": {name: (here.folder / name).stat().st_size for name in layout.files},
+        "files": {name: _entry((here.folder / name).read_bytes()) for name in layout.files},
     }
     return here.folder, known
+
+
+def _entry(content: bytes) -> tuple[int, str]:
+    """A file's bytes, and a mark that changes with them: it is part of the address that browsers keep it under."""
+    return len(content), hashlib.sha256(content).hexdigest()[:12]
 
 
 def _spec(model: ModelSpec) -> dict[str, Any]:
@@ -139,11 +151,13 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
     choices = []
     for ref, known in models.items():
         choice = offered.choice(ref, offered.hub.Status("embedded"))
-        size = sum(known["files"].values())
+        size = sum(size for size, _ in known["files"].values())
         if size > FREE:
             choice["about"] = " · ".join(filter(None, [choice["about"], formats.megabytes(size)]))
         choices.append(choice)
-    given = app.given() | {"client": "local/client.js", "models": choices, "takesAny": False}
+    given = app.given()
+    given["initial"]["train"] = {"public": True}
+    given |= {"client": "local/client.js", "models": choices, "takesAny": False}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
 

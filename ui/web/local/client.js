@@ -31,6 +31,7 @@ export function connect({ knowledge }) {
     for (const take of waiting.values()) take({ error: BROKEN });
   });
   send({ verb: "begin", folder: new URL(knowledge ?? "", document.baseURI).href, base: document.baseURI }, () => {});
+  navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {}); // then there is no page offline
   return {
     session: token(),
     ask: (part, what, values = {}) => ask({ verb: "ask", part, what, values }),

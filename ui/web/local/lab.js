@@ -10,7 +10,7 @@ import { Files } from "./store.js";
 
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, scheduler: any, sidecars: Record<string, any>, files: Record<string, number> }} Known */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, scheduler: any, sidecars: Record<string, any>, files: Record<string, import("./store.js").Entry> }} Known */
 /** @typedef {{ models: Record<string, Known>, answers: Record<string, any> }} Knowledge */
 /** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
 
@@ -31,15 +31,19 @@ export class Lab {
   constructor(knowledge, files) {
     this.knowledge = knowledge;
     this.files = files;
-    this.pace = {
-      seconds: ({ ref, batch }) => (this.#paces.has(ref) ? (this.#paces.get(ref) ?? 0) * batch : null),
-    };
+    this.pace = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
     this.models = {
       kind: "CPU",
       flop: () => 0, // nobody else waits for this machine
       known: (/** @type {string} */ ref) => this.spec(ref),
       to_download: (/** @type {string} */ ref) => this.#missing(ref),
     };
+  }
+
+  /** What a step takes for so many images, null where that is not known. @param {string} ref */
+  seconds(ref, images = 1) {
+    const one = this.#paces.get(ref);
+    return one === undefined ? null : one * images;
   }
 
   /** @param {string} ref @param {number} seconds that so many evaluations of one image took */
@@ -87,7 +91,7 @@ export class Lab {
 
   /** Bytes that a model still needs from the network, 0 where it is in memory or small. @param {string} ref */
   #missing(ref) {
-    const bytes = Object.values(this.known(ref).files).reduce((a, b) => a + b, 0);
+    const bytes = sizes(this.known(ref));
     return this.#loaded.has(ref) || bytes < 3e6 ? 0 : bytes;
   }
 
@@ -118,7 +122,7 @@ export class Lab {
     const found = this.#loaded.get(ref);
     if (found) return found;
     const { files } = this.known(ref);
-    const total = Object.values(files).reduce((a, b) => a + b, 0);
+    const total = sizes(this.known(ref));
     /** @type {Map<string, number>} */
     const done = new Map();
     const read = (/** @type {string} */ path) =>
@@ -135,6 +139,9 @@ export class Lab {
     return loading;
   }
 }
+
+/** Bytes of all files of a checkpoint. @param {Known} known */
+const sizes = ({ files }) => Object.values(files).reduce((sum, [size]) => sum + size, 0);
 
 /** A schedule as Python's code reads it. @param {import("./process/schedule.js").Schedule} table */
 export const scheduled = ({ T, alphaBar }) => {

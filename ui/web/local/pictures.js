@@ -4,12 +4,13 @@
 /** 8 bits in each of 1 or 3 channels, row by row. @typedef {{ width: number, height: number, channels: number, data: Uint8Array }} Picture */
 
 const PAPER = 255;
+const GAP = 128; // the grey level between pictures
 const LEVELS = [6, 7, 6]; // of red, green and blue in a GIF's palette
 const BAYER = [0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5]; // thresholds of 4 × 4 pixels, in 16ths
 
 /** @param {number} width @param {number} height @param {number} channels @returns {Picture} */
-const blank = (width, height, channels) => {
-  return { width, height, channels, data: new Uint8Array(width * height * channels).fill(PAPER) };
+const blank = (width, height, channels, level = PAPER) => {
+  return { width, height, channels, data: new Uint8Array(width * height * channels).fill(level) };
 };
 
 /** Pictures of one size as one, row by row. @param {Picture[]} pictures @param {number} columns @param {number} [gap] pixels */
@@ -17,7 +18,7 @@ export function grid(pictures, columns, gap = 2) {
   const [{ width, height, channels }] = pictures;
   const across = Math.min(columns, pictures.length);
   const down = Math.ceil(pictures.length / across);
-  const whole = blank(across * (width + gap) - gap, down * (height + gap) - gap, channels);
+  const whole = blank(across * (width + gap) - gap, down * (height + gap) - gap, channels, GAP);
   for (const [i, { data }] of pictures.entries()) {
     const [left, top] = [(i % across) * (width + gap), Math.floor(i / across) * (height + gap)];
     for (let y = 0; y < height; y++)

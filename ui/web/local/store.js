@@ -2,6 +2,8 @@
 
 const KEPT = "lab-models"; // the name of the cache
 
+/** A file of a checkpoint: its bytes, and letters that change with what is in it. @typedef {[size: number, mark: string]} Entry */
+
 export class Files {
   /** @param {string} base where the page is */
   constructor(base) {
@@ -9,26 +11,32 @@ export class Files {
   }
 
   /**
-   * @param {string} ref @param {string} path in its folder @param {number | undefined} size bytes that it has
+   * @param {string} ref @param {string} path in its folder @param {Entry | undefined} entry none for a file that there is not
    * @param {(done: number) => void} progress
    * @returns {Promise<ArrayBuffer | null>}
    */
-  async read(ref, path, size, progress) {
-    if (size === undefined) return null; // it has no such file
-    const address = new URL(`checkpoints/${ref}/${path}`, this.base).href;
-    const answer = await fetch(address).catch(() => null);
-    if (!answer?.ok || !answer.body)
-      throw new Error(`${ref} could not be loaded: there is no network, or its file ${path} is missing`);
+  async read(ref, path, entry, progress) {
+    if (!entry) return null;
+    const [size, mark] = entry;
+    const address = new URL(`checkpoints/${ref}/${path}?${mark}`, this.base).href;
+    const cache = await globalThis.caches?.open(KEPT).catch(() => null);
+    const kept = await cache?.match(address);
+    const answer = kept ?? (await fetch(address).catch(() => null));
+    if (!answer?.ok || !answer.body) throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
     const whole = new Uint8Array(size);
     let done = 0;
     for (const reader = answer.body.getReader(); ; ) {
-      const { value, done: over } = await reader.read().catch(() => ({ value: undefined, done: true }));
-      if (over || !value) break;
+      const { value } = await reader.read().catch(() => ({ value: undefined }));
+      if (!value) break;
       if (done + value.length <= size) whole.set(value, done);
       done += value.length;
       progress(done);
     }
-    if (done !== size) throw new Error(`${ref} came incomplete, ${done} of ${size} bytes of ${path}: try again`);
+    if (done !== size) {
+      await cache?.delete(address);
+      throw new Error(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`);
+    }
+    if (!kept) cache?.put(address, new Response(whole)).catch(() => {}); // a full one: it is loaded again next time
     return whole.buffer;
   }
 }

@@ -29,7 +29,7 @@ function natives(lab) {
   };
   $.native("ddpm_core.restore", {
     Task: class {
-      constructor(measurement, y, steps) {
+      constructor(/** @type {unknown} */ _measurement, /** @type {unknown} */ _y, /** @type {any} */ steps) {
         this.steps = steps;
       }
     },
@@ -82,15 +82,7 @@ export function parts(lab) {
     }),
     forward: { questions: forward(lab, uploads) },
     likelihood: absent(installed.likelihood),
-    train: {
-      ...absent(installed.train),
-      questions: {
-        look: () => ({ state: "idle", number: 0 }),
-        start() {
-          throw new ValueError(installed.train);
-        },
-      },
-    },
+    train: { ...absent(installed.train), questions: { look: absent(installed.train).request, start: absent(installed.train).request } },
     course: { questions: { cards: () => cards } },
     lab: { questions: uploads.questions, upload: (/** @type {File} */ file) => uploads.add(file) },
   };

@@ -68,7 +68,7 @@ export function sampling() {
 
     /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
     async save(kind, about) {
-      const { settings, _stem, _csv, _moments, KINDS } = $.module("ui.export.files");
+      const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
       const frames = [...this.frames];
       const shots = frames.filter((lane) => lane.map.size);
       if (!shots.length) throw new Error("There is no picture yet: press Run");

@@ -14,8 +14,8 @@ export async function opened(folder) {
   natives();
   const knowledge = JSON.parse(readFileSync(`${folder}/${given.knowledge}/knowledge.json`, "utf8"));
   globalThis.fetch = async (address) => new Response(readFileSync(new URL(address)));
-  const read = async (ref, path, size) => {
-    if (size === undefined) return null;
+  const read = async (ref, path, entry) => {
+    if (!entry) return null;
     const bytes = readFileSync(`${folder}/checkpoints/${ref}/${path}`);
     return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   };
