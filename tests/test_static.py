@@ -218,8 +218,8 @@ def run_of(draw):
     if not student:
         values["spacing"] = same["spacing"] = draw.choice(["linspace", "leading", "trailing", "quadratic"])
     if same.get("variance") != "analytic":
-        values["label"] = draw.choice(["any", "3"])
-        if values["label"] == "3":
+        values["label"] = draw.choice(["any", "cat" if ref == "cifar10-tiny" else "3"])
+        if values["label"] != "any":
             same["labels"] = 3
             values["guidance"] = same["guidance"] = draw.choice([1.0, 2.0])
     return values, same
