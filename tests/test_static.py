@@ -21,8 +21,8 @@ from PIL import Image
 import ddpm_core
 from browser import _missing, browser, page  # noqa: F401, fixtures
 from ddpm_core import imaging
-from ui.formats import sentence
-from ui.server import build
+from ui.forms.units import sentence
+from ui.serving.server import build
 from ui.static.folder import write
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]

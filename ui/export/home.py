@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from ddpm_core.checkpoint import latent_config, refs
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.config import latent_config
 from ddpm_core.model import ModelSpec
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ddpm_core.checkpoint.refs import CheckpointError, embedded
-from ui.offered import EMBEDDED
+from ui.models.catalogue import EMBEDDED
 from ui.static.folder import write
 
 

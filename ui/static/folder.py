@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.model import ModelSpec
-from ui import formats, offered, web
+from ui import web
 from ui.export.home import home
-from ui.offers import about_model
-from ui.pictures import DRAWINGS
-from ui.server import App, build
+from ui.forms import units
+from ui.models import catalogue
+from ui.models.form_options import about_model
+from ui.pictures.uploads import DRAWINGS
+from ui.serving.server import App, build
 from ui.static.translate import translated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,25 +35,25 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ddpm_core.prediction": ("class_index",),
     "ddpm_core.runs": ("SamplerSettings", "Chain"),
     "ddpm_core.latents": ("check_chains", "_chain"),
-    "ui.formats": (),
-    "ui.fields": (),
-    "ui.offered": (),
-    "ui.pace": ("Kind",),
-    "ui.run_settings": (),
-    "ui.captions": (),
-    "ui.offers": (),
-    "ui.jobs": ("Computation", "evaluations"),
-    "ui.place": ("Place",),
-    "ui.pictures": ("frame_format", "kept_steps"),
-    "ui.pixels": ("to_text", "from_text"),
+    "ui.forms.units": (),
+    "ui.forms.fields": (),
+    "ui.models.catalogue": (),
+    "ui.machine.step_times": ("Kind",),
+    "ui.runs.settings": (),
+    "ui.runs.captions": (),
+    "ui.models.form_options": (),
+    "ui.runs.jobs": ("Computation", "evaluations"),
+    "ui.runs.log": ("Place",),
+    "ui.pictures.uploads": ("frame_format", "kept_steps"),
+    "ui.pictures.as_text": ("to_text", "from_text"),
     "ui.export.scripts": (),
     "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
-    "ui.rows": ("Rows",),
-    "ui.places.sampling": (),
-    "ui.places.latents": (),
-    "ui.places.repair": (),
-    "ui.places.plane": ("Drawing", "_of_lane", "Lane", "Plane", "Clouds", "script"),
-    "ui.places.forward": ("Forward",),
+    "ui.parts.picture_rows": ("Rows",),
+    "ui.parts.sampling": (),
+    "ui.parts.latents": (),
+    "ui.parts.repair": (),
+    "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "Clouds", "script"),
+    "ui.parts.forward": ("Forward",),
 }
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 INSTALLED = {
@@ -75,7 +78,7 @@ def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
         try:
             models[ref] = _known(app, ref)
         except CheckpointError as error:
-            refused.append(formats.sentence(error))
+            refused.append(units.sentence(error))
     if not models:
         raise CheckpointError(" ".join(refused))
     shutil.rmtree(out, ignore_errors=True)
@@ -150,10 +153,10 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
     """What the page is given, with another client."""
     choices = []
     for ref, known in models.items():
-        choice = offered.choice(ref, offered.hub.Status("embedded"))
+        choice = catalogue.choice(ref, snapshots.Status("embedded"))
         size = sum(size for size, _ in known["files"].values())
         if size > FREE:
-            choice["about"] = " · ".join(filter(None, [choice["about"], formats.megabytes(size)]))
+            choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
         choices.append(choice)
     given = app.given()
     given["initial"]["train"] = {"public": True}

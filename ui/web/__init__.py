@@ -25,7 +25,7 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
 }
-FIRST = ("app.js", "shared", "player", "places/watch.js")  # modules that every page needs: fetched at once
+FIRST = ("app.js", "shared", "player", "parts/watch.js")  # modules that every page needs: fetched at once
 
 
 def text(name: str) -> str:
@@ -60,7 +60,7 @@ def page(given: dict[str, Any], preview: str) -> str:
     first = (*FIRST, given["client"])
     modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(first)]
     styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
-    styles.sort(key=lambda style: style[1].startswith("places/"))  # they change what all share
+    styles.sort(key=lambda style: style[1].startswith("parts/"))  # they change what all share
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))

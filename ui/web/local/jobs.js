@@ -1,4 +1,4 @@
-// A run in the worker: its messages, as ui/place.py numbers them, and how it is stopped between two steps.
+// A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
 import { $, plain } from "./python.js";
 
 /** @import { Lab } from "./lab.js" */
@@ -56,7 +56,7 @@ export class Run {
       await this.computation.compute(models, this);
       this.#say("finished");
     } catch (error) {
-      const { sentence } = $.module("ui.formats");
+      const { sentence } = $.module("ui.forms.units");
       if (error instanceof Stopped) return this.#say("stopped");
       if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) console.error(error);
       this.#say("error", sentence(error));
@@ -65,8 +65,8 @@ export class Run {
 
   /** @param {string} ref */
   async #load(ref) {
-    const { short_name } = $.module("ui.offered");
-    const { download } = $.module("ui.formats");
+    const { short_name } = $.module("ui.models.catalogue");
+    const { download } = $.module("ui.forms.units");
     const began = performance.now();
     if (!this.lab.isLoaded(ref)) this.#say("loading", `Loading ${short_name(ref)}`);
     const model = await this.lab.model(ref, (done, total) => {
@@ -107,7 +107,7 @@ export class Run {
   }
 
   #running() {
-    const { evaluations } = $.module("ui.jobs");
+    const { evaluations } = $.module("ui.runs.jobs");
     const { steps } = this.computation;
     const progress = evaluations(this.#done) / Math.max(1, evaluations(steps));
     this.#say("running", "", Math.min(1, progress), plain(this.computation.left(this.#done)));

@@ -215,7 +215,6 @@ export function natives() {
     return at.reverse().map((i) => frames[i]);
   };
   $.native("ddpm_core.imaging", { thin });
-  $.native("ddpm_core", { imaging: $.module("ddpm_core.imaging") });
   const { _TIMES } = $.module("ddpm_core.timesteps");
   for (const spacing of _TIMES.keys())
     _TIMES.set(spacing, (/** @type {number} */ T, /** @type {number} */ n) =>

@@ -1,4 +1,4 @@
-// Pictures of one's own, which stay in the worker: a square of them, fitted to a model, as ui/pixels.py has it.
+// Pictures of one's own, which stay in the worker: a square of them, fitted to a model, as ui/pictures/as_text.py has it.
 import { base64, bytesOf, packed, png } from "./pictures.js";
 import { $, ValueError } from "./python.js";
 
@@ -11,7 +11,7 @@ const GREY = "#808080"; // what transparent parts lie on
 /** The bytes of pictures as text, by their text. @type {Map<string, Uint8Array>} */
 const unpacked = new Map();
 
-/** Unpack a picture as text beforehand: `from_text` of ui/pixels.py is asked for it at once. @param {unknown} text */
+/** Unpack a picture as text beforehand: `from_text` of ui/pictures/as_text.py is asked for it at once. @param {unknown} text */
 export async function unpack(text) {
   if (!text || unpacked.has(String(text))) return;
   const bytes = await Promise.resolve(String(text))
@@ -21,7 +21,7 @@ export async function unpack(text) {
   unpacked.set(String(text), bytes);
 }
 
-/** What the translated ui/pixels.py needs. */
+/** What the translated ui/pictures/as_text.py needs. */
 export function pixelNatives() {
   const error = class extends Error {};
   $.native("zlib", {
@@ -41,7 +41,7 @@ export function pixelNatives() {
       decode: () => base64(bytes).replaceAll("+", "-").replaceAll("/", "_"),
     }),
   });
-  $.native("ui.pixels", { uncovered });
+  $.native("ui.pictures.as_text", { uncovered });
   $.native("numpy", {
     prod: (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b, 1),
     frombuffer: (/** @type {Uint8Array} */ data) => ({
@@ -93,7 +93,7 @@ export class Uploads {
   /** @param {File} file @returns {Promise<{ path: string }>} */
   async add(file) {
     const image = await createImageBitmap(file).catch(() => null);
-    if (!image) throw new ValueError($.module("ui.pictures").UNREADABLE);
+    if (!image) throw new ValueError($.module("ui.pictures.uploads").UNREADABLE);
     const path = crypto.randomUUID();
     this.#kept.set(
       path,
@@ -111,7 +111,7 @@ export class Uploads {
 
   /** The middle of one, for Forward: {size, pixels}. @param {string} path */
   square(path) {
-    const { SMALLEST, SIZE } = $.module("ui.pictures");
+    const { SMALLEST, SIZE } = $.module("ui.pictures.uploads");
     const whole = this.#find(path);
     const short = Math.min(whole.width, whole.height);
     const side = Math.min(Math.max(short, SMALLEST), SIZE);
@@ -145,7 +145,7 @@ export class Uploads {
       },
       known: async ({ text, checkpoint }) => {
         await unpack(text);
-        return shown($.module("ui.pixels").from_text(text, here(checkpoint)));
+        return shown($.module("ui.pictures.as_text").from_text(text, here(checkpoint)));
       },
     };
   }

@@ -30,7 +30,7 @@ async function begin(folder, base) {
 /** @param {unknown} error */
 function refusal(error) {
   if (error instanceof TypeError || error instanceof RangeError) console.error(error);
-  return { error: $.module("ui.formats").sentence(error) };
+  return { error: $.module("ui.forms.units").sentence(error) };
 }
 
 /** @param {Lab} lab @returns {Record<string, Answer>} */
@@ -42,7 +42,7 @@ const questions = (lab) => ({
     return about;
   },
   run() {
-    throw new Error($.module("ui.place").GONE); // with the worker of the page before
+    throw new Error($.module("ui.runs.log").GONE); // with the worker of the page before
   },
   stop({ run }) {
     runs.get(run)?.stop();
@@ -50,7 +50,7 @@ const questions = (lab) => ({
   },
   async save({ run, kind }) {
     const made = runs.get(run)?.computation;
-    if (!made) throw new Error($.module("ui.place").GONE);
+    if (!made) throw new Error($.module("ui.runs.log").GONE);
     const [name, content] = await made.save(
       kind,
       made.refs.map(() =>

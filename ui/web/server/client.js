@@ -1,4 +1,4 @@
-// The client of ui/server.py: the models compute on the server's machine.
+// The client of ui/serving/server.py: the models compute on the server's machine.
 import { kept, NO_ANSWER, token } from "../shared/client.js";
 
 /** @import { Refusal, Values } from "../shared/client.js" */
@@ -76,7 +76,7 @@ export class Server {
       end();
       lost();
     };
-    // Streams of one session would take each other's messages: see ui/visitors.py.
+    // Streams of one session would take each other's messages: see ui/runs/visitors.py.
     const session = `${this.session}.${token()}`;
     this.#call("gradio_api/call/run", [part, values], session).then(({ event_id }) => {
       if (over) return;

@@ -17,8 +17,7 @@ export function forwardNatives() {
   const made = Object.entries(NAMES).map(
     ([name, beta_schedule]) => /** @type {[string, any]} */ ([name, () => schedule({ beta_schedule })]),
   );
-  $.native("ddpm_core.forward", { SCHEDULES: $.dict(made) });
-  $.native("ddpm_core", { forward: $.module("ddpm_core.forward") });
+  $.native("ddpm_core.plane.forward", { SCHEDULES: $.dict(made) });
 }
 
 /** The same names with what is made of their values. @template A, B @param {Record<string, A>} values @param {(value: A) => B} make */
@@ -26,7 +25,7 @@ const each = (values, make) => Object.fromEntries(Object.entries(values).map(([n
 
 /** @param {Lab} lab @param {Uploads} uploads */
 export function forward(lab, uploads) {
-  const { Forward, SIZE, EPSILON_UNIT, SCHEDULES } = $.module("ui.places.forward");
+  const { Forward, SIZE, EPSILON_UNIT, SCHEDULES } = $.module("ui.parts.forward");
   const { pictures } = lab.knowledge.answers;
   const column = (/** @type {Float64Array} */ values) => base64(new Uint8Array(Float32Array.from(values).buffer));
   const seedOf = (/** @type {unknown} */ seed) => BigInt(Forward.kinds().get("seed").check(seed));

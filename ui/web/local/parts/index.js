@@ -20,8 +20,8 @@ function natives(lab) {
     return { rounds, check: (/** @type {any} */ { steps }) => changes && steps.check_no_memory() };
   };
   const Clouds = plane();
-  const { Plane } = $.module("ui.places.plane");
-  const { Place } = $.module("ui.place");
+  const { Plane } = $.module("ui.parts.plane");
+  const { Place } = $.module("ui.runs.log");
   const absent = {
     check() {
       throw new ValueError(lab.knowledge.answers.installed.gradients);
@@ -60,11 +60,11 @@ export function parts(lab) {
     Made.prototype.computation = computation;
     return new Made(lab);
   };
-  const watch = made("ui.places.sampling", "SamplingPlace", sampling());
+  const watch = made("ui.parts.sampling", "SamplingPlace", sampling());
   const { installed, cards } = lab.knowledge.answers;
   const Clouds = plane();
-  const { Plane } = $.module("ui.places.plane");
-  const { Place } = $.module("ui.place");
+  const { Plane } = $.module("ui.parts.plane");
+  const { Place } = $.module("ui.runs.log");
   const absent = (/** @type {string} */ sentence) => ({
     describe() {
       throw new ValueError(sentence);
@@ -75,8 +75,8 @@ export function parts(lab) {
   });
   return {
     ...{ watch, compare: watch, grid: watch },
-    latents: made("ui.places.latents", "LatentsPlace", latents()),
-    repair: made("ui.places.repair", "RepairPlace", repair()),
+    latents: made("ui.parts.latents", "LatentsPlace", latents()),
+    repair: made("ui.parts.repair", "RepairPlace", repair()),
     plane: Object.assign(new Place(lab), {
       request: (/** @type {string} */ _, /** @type {any} */ values) => new Clouds(lab, Plane.check(values), null),
     }),

@@ -10,9 +10,9 @@ import { spread, withRows } from "./rows.js";
 /** @import { Model } from "../network/model.js" */
 
 export function latents() {
-  const { LatentsRun, SAMPLES } = $.module("ui.places.latents");
+  const { LatentsRun, SAMPLES } = $.module("ui.parts.latents");
   const { chain_length } = $.module("ddpm_core.timesteps");
-  const { from_text } = $.module("ui.pixels");
+  const { from_text } = $.module("ui.pictures.as_text");
   return class extends withRows(LatentsRun) {
     /** @param {Model[]} models @param {Run} work */
     async compute([model], work) {
@@ -65,7 +65,7 @@ export function latents() {
     }
 
     /** @param {number} batch */
-    kind = (batch) => new ($.module("ui.pace").Kind)(this.refs[0], batch);
+    kind = (batch) => new ($.module("ui.machine.step_times").Kind)(this.refs[0], batch);
 
     /** @param {Model} model @param {number} row @param {number} t @param {Float32Array[]} x @param {number} n @param {Run} work */
     async #row(model, row, t, x, n, work) {

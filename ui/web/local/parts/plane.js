@@ -35,7 +35,7 @@ export function planeNatives() {
 }
 
 export function plane() {
-  const { Clouds, T, UNIT, NEAR, FAR } = $.module("ui.places.plane");
+  const { Clouds, T, UNIT, NEAR, FAR } = $.module("ui.parts.plane");
 
   const packed = (/** @type {Float32Array} */ x) => {
     const whole = Int16Array.from(x, (value) => Math.max(-32767, Math.min(32767, $.builtins.round(value / UNIT) || 0)));
@@ -51,8 +51,8 @@ export function plane() {
 
     about() {
       if (this.lab.seconds(EXACT) === null) this.lab.note(EXACT, timed(), TIMED);
-      const { estimate } = $.module("ui.formats");
-      const { script } = $.module("ui.places.plane");
+      const { estimate } = $.module("ui.forms.units");
+      const { script } = $.module("ui.parts.plane");
       return $.dict([
         ["estimate", estimate(this.left($.dict([])), "CPU")],
         ["summary", this.names.join(" against ")],

@@ -12,9 +12,9 @@ import { spread, withRows } from "./rows.js";
 /** @import { Measurement } from "../process/restore.js" */
 
 export function repair() {
-  const { RepairRun, METHODS } = $.module("ui.places.repair");
-  const { from_text } = $.module("ui.pixels");
-  const { Kind } = $.module("ui.pace");
+  const { RepairRun, METHODS } = $.module("ui.parts.repair");
+  const { from_text } = $.module("ui.pictures.as_text");
+  const { Kind } = $.module("ui.machine.step_times");
   return class extends withRows(RepairRun) {
     /** @param {Model[]} models @param {Run} work */
     async compute([model], work) {

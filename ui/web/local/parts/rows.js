@@ -1,4 +1,4 @@
-// Rows of pictures that chains end in: what Latents and Repair share, as ui/rows.py.
+// Rows of pictures that chains end in: what Latents and Repair share, as ui/parts/picture_rows.py.
 import { settingsOf } from "../lab.js";
 import { gif, grid, labelled, png, uri } from "../pictures.js";
 import { $ } from "../python.js";
@@ -27,7 +27,7 @@ export const withRows = (Base) =>
      * @returns {Promise<Float32Array[]>} the last states
      */
     async take(model, row, chains, n, rows, work, kind) {
-      const { kept_steps } = $.module("ui.pictures");
+      const { kept_steps } = $.module("ui.pictures.uploads");
       const kept = kept_steps(n, model.size, this.images * rows, model.channels);
       $.set(this.frames, row, $.dict([]));
       /** @type {Step[]} */
@@ -58,7 +58,7 @@ export const withRows = (Base) =>
 
     /** @param {string} kind @returns {Promise<[string, BlobPart]>} */
     async save(kind) {
-      const { short_name } = $.module("ui.offered");
+      const { short_name } = $.module("ui.models.catalogue");
       const rows = this.rows.items().sort(([a], [b]) => a - b);
       if (!rows.length) throw new Error("There is no finished row of pictures yet: press Run");
       const { checkpoint, seed } = this.request;

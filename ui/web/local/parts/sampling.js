@@ -21,8 +21,8 @@ const shown = (model, x) =>
 
 /** Python's Sampling, computed here. */
 export function sampling() {
-  const { Sampling, MOMENTS } = $.module("ui.places.sampling");
-  const { kept_steps } = $.module("ui.pictures");
+  const { Sampling, MOMENTS } = $.module("ui.parts.sampling");
+  const { kept_steps } = $.module("ui.pictures.uploads");
   return class extends Sampling {
     /** @param {Model[]} models @param {import("../jobs.js").Run} work */
     async compute(models, work) {
@@ -103,7 +103,7 @@ export function sampling() {
     }
 
     *#film(moments) {
-      const { names } = $.module("ui.captions");
+      const { names } = $.module("ui.runs.captions");
       const letters = this.lanes.length === 2 ? ["A: ", "B: "] : [""];
       const titles = names(this.lanes).map(
         (/** @type {string} */ name, /** @type {number} */ i) => `${letters[i] ?? ""}${name}`,

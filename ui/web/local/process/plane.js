@@ -1,10 +1,10 @@
 // Data in the plane, whose best network is known in closed form: see ddpm_core/plane.py. A whole cloud of points is one
 // image, x₁ and x₂ of each point: so a run of `exactModel` has the noise of the library's `cloud`.
 
-import { Mixture } from "../../places/plane/mixture.js";
+import { Mixture } from "../../parts/plane/mixture.js";
 import { schedule } from "./schedule.js";
 
-/** @import { Data } from "../../places/plane/cloud.js" */
+/** @import { Data } from "../../parts/plane/cloud.js" */
 /** @import { Process } from "./predict.js" */
 
 const CENTRES = 120;

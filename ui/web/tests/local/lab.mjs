@@ -28,7 +28,7 @@ export async function opened(folder) {
         return plain(places[part].describe(places[part].request(part, python(values))));
       } catch (error) {
         if (error.constructor === TypeError || error.constructor === ReferenceError) throw error;
-        return { error: $.module("ui.formats").sentence(error) };
+        return { error: $.module("ui.forms.units").sentence(error) };
       }
     },
     async run(part, values) {
