@@ -13,16 +13,15 @@ import torch
 from checkpoint_folders import SCHEDULER
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel, UNet2DModel, VQModel
 from safetensors.torch import load_file, save_file
-
-import ddpm_core
+from transformers import CLIPTextModel, CLIPTokenizer
 
 WEB = Path(__file__).parents[1] / "ui/web"
 SCRIPT = WEB / "tests/local/network.mjs"
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 
-# Of the largest number. Two orders of summation in float32 differ by some 2⁻²⁴ √n for sums of n numbers: 6e-7 for the
-# 100 that count of a few thousand, in each layer; PyTorch's own float32 is as far from its float64.
+# Of the largest number, from float64's: a sum of n numbers in float32 loses some 2⁻²⁴ √n, which is 1e-6 for the few
+# hundred that count, in each layer. PyTorch's own float32 lies between 4e-7 and 3e-6 from it.
 CLOSE = 2e-6
 PIXELS = ("mnist-tiny", "mnist-tiny-2-steps", "mnist-tiny-consistency", "cifar10-tiny", "cifar10-tiny-4-steps")
 PROMPTS = ["", "a red heart", "Grinning face, with 2 BIG eyes & it's smiling! <|endoftext|> é中🙂 " * 3]
@@ -108,60 +107,66 @@ def write(folder, network, scheduler=SCHEDULER):
 
 
 class Question:
-    """A case for network.mjs, and what PyTorch answers to it."""
+    """A case for network.mjs, and what PyTorch answers to it in float64."""
 
     def __init__(self, folder, plain=False):
         self.case = {"folder": str(folder), "plain": plain, "evaluations": [], "latents": [], "prompts": []}
         self.outputs, self.decoded, self.states = [], [], []
 
     @torch.no_grad()
-    def evaluate(self, network, x, t, told=None, **condition):
-        given = () if told is None else (told,)
-        self.outputs.append(network(x, torch.tensor([t]), *given))
+    def evaluate(self, network, x, t, *told, **condition):
+        self.outputs.append(network(x.double(), torch.tensor([t]), *told, return_dict=False)[0])
         self.case["evaluations"].append({"x": packed(x), "t": t, **condition})
 
     @torch.no_grad()
-    def decode(self, decode, z):
-        self.decoded.append(decode(z))
+    def decode(self, autoencoder, z):
+        scaled = z.double() / autoencoder.config.scaling_factor
+        self.decoded.append(autoencoder.double().decode(scaled, return_dict=False)[0])
         self.case["latents"].append(packed(z))
 
     def check(self, answer):
         assert "error" not in answer, answer["error"]
         for name in ("outputs", "decoded", "states"):
             for ours, theirs in zip(answer[name], getattr(self, name), strict=True):
-                expected = theirs.numpy().ravel()
-                largest = np.abs(expected).max()
-                assert np.abs(numbers(ours) - expected).max() <= CLOSE * largest, name
+                exact = theirs.numpy().ravel()
+                assert np.abs(numbers(ours) - exact).max() <= CLOSE * np.abs(exact).max(), name
 
 
 def embedded(name, plain=False):
     """The questions about an embedded model of pixels."""
-    model = ddpm_core.load(name, device="cpu", precision="fp32", engine="torch")
+    network = UNet2DModel.from_pretrained(CHECKPOINTS / name).eval().double()
+    config = network.config
     question = Question(CHECKPOINTS / name, plain)
-    for x, t, label in zip(pictures(3, model.channels, model.image_size).split(1), (0, 412, 999), (0, 3, 10)):
-        question.evaluate(model.network, x, t, torch.tensor([label]), label=label)
+    for x, t, label in zip(pictures(3, config.in_channels, config.sample_size).split(1), (0, 412, 999), (0, 3, 10), strict=True):
+        question.evaluate(network, x, t, torch.tensor([label]), label=label)
     return question
 
 
-def pixels(folder, change):
+def pixels(folder, change, plain=False):
     config = SMALL | change
     network = randomised(UNet2DModel(**config))
-    question = Question(write(folder, network))
+    question = Question(write(folder, network), plain)
+    network.double()
     label = {"label": 2} if config.get("num_class_embeds") else {}
-    for x, t in zip(pictures(2, config["in_channels"], config["sample_size"]).split(1), (3, 801)):
-        told = torch.tensor([2]) if label else None
-        question.evaluate(lambda *inputs: network(*inputs).sample, x, t, told, **label)
+    for x, t in zip(pictures(2, config["in_channels"], config["sample_size"]).split(1), (3, 801), strict=True):
+        question.evaluate(network, x, t, *(torch.tensor([value]) for value in label.values()), **label)
     return question
 
 
+@torch.no_grad()
 def emoji():
-    model = ddpm_core.load("emoji-tiny", device="cpu", precision="fp32", engine="torch")
-    question = Question(CHECKPOINTS / "emoji-tiny")
-    for x, t, prompt in zip(pictures(3, 16, 8).split(1), (0, 412, 999), PROMPTS):
-        question.evaluate(model.network, x, t, model.text([prompt]), prompt=prompt)
-    question.decode(model.decoder.decode, pictures(1, 16, 8))
+    folder = CHECKPOINTS / "emoji-tiny"
+    network = UNet2DConditionModel.from_pretrained(folder / "unet").eval().double()
+    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval().double()
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    question = Question(folder)
     question.case["prompts"] = PROMPTS
-    question.states = [*model.text(PROMPTS)]
+    for prompt in PROMPTS:
+        tokens = tokenizer(prompt, padding="max_length", truncation=True, max_length=20, return_tensors="pt")
+        question.states.append(encoder(tokens["input_ids"]).last_hidden_state)
+    for x, t, prompt, states in zip(pictures(3, 16, 8).split(1), (0, 412, 999), PROMPTS, question.states, strict=True):
+        question.evaluate(network, x, t, states, prompt=prompt)
+    question.decode(AutoencoderTiny.from_pretrained(folder / "vae").eval(), pictures(1, 16, 8))
     return question
 
 

@@ -11,7 +11,7 @@
  * @typedef {(x: number) => number} Activation
  */
 
-const PART = 16; // channels of a 3 × 3 convolution that are summed in a row
+const PART = 8; // channels of a 3 × 3 convolution that are summed in a row
 const up = (/** @type {number} */ n, /** @type {number} */ step) => Math.ceil(n / step) * step;
 const sigmoid = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
