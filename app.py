@@ -73,14 +73,14 @@ def serve(flags: Flags) -> None:
     gc.disable()  # it would look through all that they bring again and again: a tenth of that time
     import ui
     from ddpm_core.checkpoint.refs import CheckpointError
-    from ui import counts, temporary
-    from ui.limits import ServerLimits
+    from ui.machine import event_log, temporary_files
+    from ui.machine.limits import ServerLimits
 
     gc.freeze()
     gc.enable()
     public = flags.share or space
     if flags.log_json:
-        counts.log_as_json()
+        event_log.log_as_json()
     try:
         limits = ServerLimits.choose(public, flags.limit)
         demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, flags.allow_training)
@@ -106,16 +106,16 @@ def serve(flags: Flags) -> None:
             print(f"Public address: {demo.share_url}", flush=True)
         else:
             print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
-    counts.note("started", public=public)
+    event_log.note("started", public=public)
     patience = limits.shutdown_seconds if _wait() else 0
-    counts.note("stopping", patience_s=patience)
+    event_log.note("stopping", patience_s=patience)
     try:
         stopped = ui.close(demo, patience)
     except KeyboardInterrupt:  # once more: at once
         stopped = ui.close(demo, seconds=1)
-    counts.note("stopped")
+    event_log.note("stopped")
     if not stopped:
-        temporary.remove_folder()
+        temporary_files.remove_folder()
         os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from train.machine import machine, package_version
+from train.common.machine import machine, package_version
 
 PACKAGES = ("torch", "diffusers", "openvino", "denoising-diffusion-pytorch", "accelerate")
 

@@ -23,11 +23,12 @@ import torch
 
 import ddpm_core
 from benchmarks._measure import describe, spread
-from ddpm_core import defaults, files
+from ddpm_core.commands import defaults
+from ddpm_core.disk import files
 from ui import build
-from ui.jobs import Job
-from ui.lab import Lab
-from ui.places.sampling import Sampling, Watch
+from ui.models.lab import Lab
+from ui.parts.sampling import Sampling, Watch
+from ui.runs.jobs import Job
 
 if TYPE_CHECKING:  # not everybody has it: the page is then not measured
     from playwright.sync_api import Browser

@@ -26,8 +26,9 @@ from tqdm import tqdm
 
 import ddpm_core
 from benchmarks._measure import describe
-from ddpm_core import files, imaging
-from ddpm_core.image_files import over_grey
+from ddpm_core import imaging
+from ddpm_core.disk import files
+from ddpm_core.imaging.image_files import over_grey
 from ddpm_core.runs import SamplerSettings
 from train.data.sample import ImageSample
 from train.evaluate.features import Extractor, Reference, reference, score

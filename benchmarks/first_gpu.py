@@ -32,10 +32,10 @@ import ddpm_core
 from benchmarks._measure import describe, synchronize
 from benchmarks.training import ours, pictures, seconds
 from ddpm_core.engines.choose import choose_device, wrap
+from ddpm_core.engines.network import unet
 from ddpm_core.names import Engine, Precision
-from ddpm_core.network import unet
 from train.__main__ import main as train
-from train.fit.config import PRESETS, Config
+from train.common.config import PRESETS, Config
 
 Rows = Iterator[dict[str, Any]]
 BATCHES = (1, 16, 100, 256)

@@ -26,7 +26,7 @@ from tqdm import tqdm
 import ddpm_core
 from benchmarks._contenders import DIFFUSERS, Contender, Entry, processes
 from benchmarks._measure import describe, spread
-from ddpm_core import files
+from ddpm_core.disk import files
 from ddpm_core.names import SAMPLERS, SPACINGS
 from train import TrainError
 from train.data.sample import ImageSample

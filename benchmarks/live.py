@@ -28,7 +28,7 @@ from benchmarks import digits
 from benchmarks._app import ServedApp
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
-from ddpm_core import files
+from ddpm_core.disk import files
 from ui.training.choices import OPTIONS
 
 GAP = 2  # pixels between the digits of a grid

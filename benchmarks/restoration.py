@@ -24,7 +24,8 @@ from torch import Tensor
 import ddpm_core
 from benchmarks._measure import describe
 from benchmarks.digits import DIGITS, judge, load_classifier, ready_classifier
-from ddpm_core import files, plane, restore
+from ddpm_core import plane, restore
+from ddpm_core.disk import files
 from ddpm_core.noise import gaussian
 from ddpm_core.restore import DDNM, DPS, Measurement, Method, PiGDM, RePaint
 from train.data.sample import ImageSample

@@ -23,11 +23,11 @@ from torch import nn
 
 import ddpm_core
 from benchmarks._measure import describe, matmul_peak, peak_resident, synchronize
-from ddpm_core import files
 from ddpm_core.checkpoint.cost import network_cost
+from ddpm_core.disk import files
 from ddpm_core.engines.choose import choose_device, torch_precision, wrap
 from ddpm_core.engines.common import DTYPES
-from ddpm_core.network import unet as paper_unet
+from ddpm_core.engines.network import unet as paper_unet
 
 # configuration: network, batch. "tiny" is the embedded model, class-conditional.
 CONFIGURATIONS = {

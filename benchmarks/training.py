@@ -35,9 +35,9 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._measure import describe, matmul_peak, spread, synchronize
-from ddpm_core import files
-from train.fit.config import PRESETS, Config
-from train.fit.progress import Window
+from ddpm_core.disk import files
+from train.common.config import PRESETS, Config
+from train.fit.outputs.progress import Window
 from train.fit.recipe import make_network
 from train.fit.trainer import Trainer
 

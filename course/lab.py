@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 import ddpm_core
 from ddpm_core import imaging
-from ddpm_core.from_diffusers import UNet2DModel
-from ddpm_core.network import unet
+from ddpm_core.engines.from_diffusers import UNet2DModel
+from ddpm_core.engines.network import unet
 from ddpm_core.prediction import label_tensor, predict
 from train.data.sources import SHIPPED
 

@@ -7,6 +7,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
+    from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.imaging import from_uint8 as from_uint8
     from ddpm_core.imaging import to_uint8 as to_uint8
     from ddpm_core.latents import encode as encode
@@ -16,7 +17,6 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.model import Model as Model
     from ddpm_core.noise import seeded_noise as seeded_noise
     from ddpm_core.objective import l_simple as l_simple
-    from ddpm_core.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.prediction import Denoised as Denoised
     from ddpm_core.prediction import predict as predict
     from ddpm_core.process import posterior as posterior
@@ -42,7 +42,7 @@ _HOME = {
     "interpolate": "latents",
     "l_simple": "objective",
     "load": "checkpoint.load",
-    "optimise_timesteps": "optimised",
+    "optimise_timesteps": "few_steps.optimised",
     "posterior": "process",
     "predict": "prediction",
     "q_sample": "process",

@@ -12,8 +12,7 @@ from typing import Annotated, Protocol
 import tyro
 from tqdm import tqdm
 
-from ddpm_core import defaults
-from ddpm_core.commands import allow_any_text, said
+from ddpm_core.commands import allow_any_text, defaults, said
 from ddpm_core.commands.chain import ChainFlags, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 from ddpm_core.commands.restore import Restore
@@ -33,7 +32,8 @@ class Sample(ChainFlags):
     """GIF of the trajectory: a file name that ends in .gif"""
 
     def run(self) -> None:
-        from ddpm_core import files, imaging, trajectory
+        from ddpm_core import imaging, trajectory
+        from ddpm_core.disk import files
         from ddpm_core.runs import SamplerSettings
 
         seeds = parse_seeds(self.seeds)

@@ -6,16 +6,18 @@ Both are deterministic, of order two, and work with x̂_0, so clipping it acts a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ddpm_core.from_diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from ddpm_core.names import Sampler
 from ddpm_core.schedule import NoiseSchedule
 
-SOLVERS: dict[Sampler, Any] = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
+# Names of diffusers' classes.
+SOLVERS: dict[Sampler, str] = {
+    "dpm++": "DPMSolverMultistepScheduler",
+    "unipc": "UniPCMultistepScheduler",
+}
 Advance = Callable[[Tensor, int, Tensor], Tensor]  # (x̂_0, t, x_t) -> x_s
 
 
@@ -30,9 +32,12 @@ def solver(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, in
 
     name: one of SOLVERS. Raises what `check_start` does.
     """
+    from ddpm_core.engines import from_diffusers  # nothing else of a run waits for diffusers: its import takes seconds
+
     check_start(name, schedule, pairs)
+    kind = getattr(from_diffusers, SOLVERS[name])
     # By default order two, first order where the last step reaches s = 0.
-    scheduler = SOLVERS[name](num_train_timesteps=schedule.T, prediction_type="sample", final_sigmas_type="zero")
+    scheduler = kind(num_train_timesteps=schedule.T, prediction_type="sample", final_sigmas_type="zero")
     scheduler.set_timesteps(len(pairs))
     # Replaced by our times and by √((1 − ᾱ)/ᾱ) in float64, which the scheduler derives everything else from.
     times = [t for t, _ in pairs]

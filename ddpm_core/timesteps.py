@@ -83,9 +83,9 @@ def model_pairs(
     """`timestep_pairs`, and what depends on the model: its optimised steps, and a student's own.
 
     spacing: None is a student's own steps, and "linspace" for other models. "optimised" is those that were found for
-    this model and sampler (ddpm_core.optimised); samplers that add noise take those of DDIM, which is of first order
-    too. start: as for `timestep_pairs`; optimised steps are there for whole chains only, a student's from each of its
-    times. Raises ValueError, which says what to do, where there are none for n steps.
+    this model and sampler (ddpm_core.few_steps.optimised); samplers that add noise take those of DDIM, which is of
+    first order too. start: as for `timestep_pairs`; optimised steps are there for whole chains only, a student's from
+    each of its times. Raises ValueError, which says what to do, where there are none for n steps.
     """
     if spacing is None and model.student is not None:
         return model.student.pairs(n, start)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import ddpm_core
-from ddpm_core.files import write_bytes
+from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import grid, png
 
 

@@ -1,7 +1,7 @@
 """RePaint by hand (Lugmayr et al. 2022): down a part of the chain, up, and down once more."""
 
 import ddpm_core
-from ddpm_core.files import write_bytes
+from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import grid, png
 
 JUMP, ROUNDS = 5, 4

@@ -3,7 +3,7 @@
 import torch
 
 import ddpm_core
-from ddpm_core.files import write_bytes
+from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import grid, png
 
 model = ddpm_core.load("mnist-tiny")

@@ -4,7 +4,7 @@ On the command line: PYTHONPATH=examples python -m ddpm_core sample --sampler ow
 """
 
 import ddpm_core
-from ddpm_core.files import write_bytes
+from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import grid, png
 
 

@@ -18,7 +18,7 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 def served(*arguments, launch=(), **options):
     """An app that is served, and asks no Hub. arguments, options: of `ui.build`; launch: of `ui.launch`."""
     import ui
-    from ui.models import Models
+    from ui.models.loaded import Models
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)

@@ -1,4 +1,4 @@
-"""Stands in for `python -m train.fit.attended` in tests of the Train tab: it says what a run says, and learns nothing.
+"""Stands in for `python -m train.fit.flags.attended` in tests of Train: it says what a run says, and learns nothing.
 
 It takes the same flags and ends as that does: when its standard input ends it saves, and returns 130.
 """

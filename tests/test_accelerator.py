@@ -26,24 +26,24 @@ from ddpm_core import Model, NoiseSchedule, bits_per_dim, latents, optimise_time
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.engines.network import unet
 from ddpm_core.engines.torch import chunks
 from ddpm_core.imaging import to_uint8
-from ddpm_core.network import unet
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.student import Student
 from train import TrainError
 from train.__main__ import main
 from train.autoencoder.config import AutoencoderConfig
 from train.autoencoder.trainer import AutoencoderTrainer
+from train.common.config import PRESETS
 from train.distill.start import parse_distill, stages
 from train.distill.task import Distilling
 from train.distill.teacher import prepared
 from train.evaluate.options import Options
 from train.evaluate.study import Study
-from train.fit import processes
-from train.fit.config import PRESETS
-from train.fit.progress import Window
-from train.fit.quickest import on_device
+from train.fit.flags.quickest import on_device
+from train.fit.inputs import processes
+from train.fit.outputs.progress import Window
 from train.fit.trainer import Trainer
 
 T4 = (7, 5)

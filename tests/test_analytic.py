@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import (
-    CheckpointError,
-    Model,
-    NoiseSchedule,
-    bits_per_dim,
-    load,
-    network,
-    reverse_variance,
-    save,
-    trajectory,
-)
+from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load, reverse_variance, save, trajectory
 from ddpm_core.analytic import Gamma, default_times, estimate_gamma
-from ddpm_core.checkpoint import gamma_file
+from ddpm_core.checkpoint.sidecars import gamma_file
+from ddpm_core.engines import network
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian
 

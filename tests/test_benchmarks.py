@@ -10,7 +10,7 @@ from training import process_restored  # noqa: F401
 
 from benchmarks import digits, first_gpu, restoration, training
 from ddpm_core import plane
-from train.fit.config import Config
+from train.common.config import Config
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from training import assert_same, fit, process_restored, tiny, weights  # noqa: 
 from ddpm_core import load, sample, trajectory
 from train import TrainError
 from train.data.sources import open_source
-from train.fit.export import check_new
+from train.fit.inputs.words import learn_words, make_tokenizer
+from train.fit.outputs.export import check_new
 from train.fit.state import load_latest
 from train.fit.trainer import Trainer
-from train.fit.words import learn_words, make_tokenizer
 
 pytest.importorskip("transformers", reason="needed for words only")
 pytestmark = pytest.mark.usefixtures("torch_engine")

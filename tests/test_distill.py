@@ -39,9 +39,9 @@ from ddpm_core import (
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.engines.choose import wrap
+from ddpm_core.engines.network import unet
 from ddpm_core.imaging import to_uint8
 from ddpm_core.names import OPTIMISED_FOR
-from ddpm_core.network import unet
 from ddpm_core.process import q_sample
 from ddpm_core.student import Student
 from ddpm_core.timesteps import quarters
@@ -52,7 +52,7 @@ from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
 from train.distill.start import parse_distill, stages
 from train.distill.teacher import open_teacher, prepared
-from train.fit.limits import check
+from train.fit.flags.limits import check
 from train.fit.recipe import warm_start
 from train.fit.start import parse_fit
 from train.fit.trainer import Trainer

@@ -11,7 +11,7 @@ import app
 import ddpm_core.__main__
 import train.__main__
 from ddpm_core.checkpoint.refs import FILES
-from ui.offered import GIGABYTES, OFFERED
+from ui.models.catalogue import GIGABYTES, OFFERED
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = {
@@ -101,19 +101,18 @@ def test_commands_have_the_flags_that_the_documents_give_them(words, capsys):
     assert commands()[words] - known == set()
 
 
-def test_the_map_names_every_module_and_contributing_only_files_that_exist():
+def test_contributing_names_only_files_that_exist():
+    text = CONTRIBUTING.split("## Tests")[1].split("## What is packaged")[0]
+    named = re.findall(r"`((?:ddpm_core|train|ui|tests|course)/[\w/.]+)`", text)
+    assert len(named) > 60
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_map_names_every_room():
     table = CONTRIBUTING.split("## Map of the files")[1].split("\n## ")[0]
-    rows = [re.findall(r"`([^`]+)`", row) for row in re.findall(r"^\| (`.*?) \|", table, re.M)]
-    # the first with its folder, where the others are too
-    files = [[ROOT / names[0], *((ROOT / names[0]).parent / name for name in names[1:])] for names in rows]
-    assert len(files) > 10
-    named = {str(file.relative_to(ROOT)).rstrip("/") for row in files for file in row}
-    modules = [path for room in ("ddpm_core", "train", "train/fit", "ui") for path in (ROOT / room).glob("[!_]*")]
-    every = {str(path.relative_to(ROOT)) for path in modules if path.suffix == ".py" or (path / "__init__.py").exists()}
-    assert every - named == {"train/fit"}  # whose files are named
-    advice = CONTRIBUTING.split("## Tests")[1].split("## What is packaged")[0]
-    files.append([ROOT / name for name in re.findall(r"`((?:ddpm_core|train|ui|tests)/[\w/.]+)`", advice)])
-    assert [str(file) for row in files for file in row if not file.exists()] == []
+    for house in ("ddpm_core", "train", "ui"):
+        rooms = [path.parent.name for path in (ROOT / house).glob("*/__init__.py")]
+        assert [room for room in rooms if f"`{room}/`" not in table] == []
 
 
 # Before a name, in Python and in JavaScript

@@ -17,8 +17,8 @@ from ddpm_core.engines import choose as engine
 from ddpm_core.engines import common
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.engines import torch as torch_engine
-from ddpm_core.from_diffusers import UNet2DConditionModel
-from ddpm_core.network import unet
+from ddpm_core.engines.from_diffusers import UNet2DConditionModel
+from ddpm_core.engines.network import unet
 
 openvino = pytest.importorskip("openvino")
 

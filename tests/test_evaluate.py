@@ -23,7 +23,8 @@ from training import in_two_processes, process_restored  # noqa: F401
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
 
-from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, network, sample, save
+from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, sample, save
+from ddpm_core.engines import network
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.student import Student
@@ -413,7 +414,7 @@ def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path
                 raise KeyboardInterrupt  # the file is there, but not under its name
 
         with monkeypatch.context() as patch:
-            patch.setattr("train.files.np.savez", dying)
+            patch.setattr("train.common.files.np.savez", dying)
             assert evaluate(checkpoint, data, cut, *options) == 130
     calls.clear()
     assert evaluate(checkpoint, data, cut, *options) == 0
@@ -698,7 +699,7 @@ def test_an_out_that_cannot_be_written_is_one_sentence(checkpoint, data, tmp_pat
 
     options = ("--steps", "2", "--sampler", "ddim")
     with monkeypatch.context() as patch:
-        patch.setattr("train.files.np.savez", full)
+        patch.setattr("train.common.files.np.savez", full)
         assert evaluate(checkpoint, data, tmp_path / "study", *options) == 2
     error = capsys.readouterr().err
     assert "can't be written (No space left on device)" in error and "Traceback" not in error
@@ -742,5 +743,5 @@ def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, c
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     model = exact(checkpoint)
     model.source = replace(model.source, name="some/model", revision="abc123")  # one of the Hub's
-    monkeypatch.setattr("train.gamma.open_checkpoint", lambda *_: model)
+    monkeypatch.setattr("train.tuning.gamma.open_checkpoint", lambda *_: model)
     refused(checkpoint, "cannot write")

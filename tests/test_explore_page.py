@@ -8,7 +8,7 @@ from browser import served
 from checkpoint_folders import SMALLEST, write
 from PIL import Image, ImageDraw
 
-from ui import offers
+from ui.models import form_options
 
 SIZE = 28
 PARTS = ("latents", "repair", "likelihood", "plane")
@@ -21,7 +21,7 @@ def url(tmp_path_factory, torch_page):
     small = {**SMALLEST, "sample_size": SIZE, "in_channels": 1, "out_channels": 1}
     write(folder, scheduler={"num_train_timesteps": 20}, **small)
     with pytest.MonkeyPatch.context() as patch, served(str(folder)) as app:
-        patch.setattr(offers, "QUICK", 15.0)  # for a busy machine: what is quick begins by itself
+        patch.setattr(form_options, "QUICK", 15.0)  # for a busy machine: what is quick begins by itself
         assert app.warmup.ready.wait(120)  # so that runs are known to be quick
         yield f"{app.local_url}?{urlencode({'checkpoint': str(folder)})}"
 

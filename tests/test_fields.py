@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
-from ui.places.sampling import REQUESTS, Pair
-from ui.run_settings import Settings
+from ui.parts.sampling import REQUESTS, Pair
+from ui.runs.settings import Settings
 
 MAX_SEED = 2**32 - 1
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_core import files, held
+from ddpm_core.disk import files, held
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -158,7 +158,7 @@ def test_a_file_survives_an_error(tmp_path, monkeypatch, function, kind):
 @contextmanager
 def held_elsewhere(*paths):
     """Another process holds these. It is seen from a container of its own: there is no such process id here."""
-    code = "import sys; from pathlib import Path; from ddpm_core import held; "
+    code = "import sys; from pathlib import Path; from ddpm_core.disk import held; "
     code += "holds = [held.hold(Path(path)) for path in sys.argv[1:]]; print('held', flush=True); sys.stdin.read()"
     words, pipe = [sys.executable, "-c", code, *map(str, paths)], subprocess.PIPE
     with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:

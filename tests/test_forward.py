@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from toylab import wait_for
 
-from ddpm_core import forward, process
-from ui import pictures
-from ui.limits import Refused, ServerLimits
-from ui.places import forward as place
-from ui.places.forward import EPSILON_UNIT, SCHEDULES, ForwardPlace
+from ddpm_core import process
+from ddpm_core.plane import forward
+from ui.machine.limits import Refused, ServerLimits
+from ui.parts import forward as place
+from ui.parts.forward import EPSILON_UNIT, SCHEDULES, ForwardPlace
+from ui.pictures import uploads
 
 
 @pytest.mark.parametrize("name", forward.SCHEDULES)
@@ -95,16 +96,16 @@ def near(pixel, colour, tolerance=3):
     return np.abs(pixel.astype(int) - colour).max() <= tolerance
 
 
-@pytest.mark.parametrize("name", pictures.DRAWINGS)
+@pytest.mark.parametrize("name", uploads.DRAWINGS)
 def test_drawn_pictures_have_shapes_and_colours(name):
-    image = pictures.drawn(name)
+    image = uploads.drawn(name)
     assert image.shape == (128, 128, 3) and image.dtype == np.uint8
     assert image.std() > 30 and len(np.unique(image.reshape(-1, 3), axis=0)) > 500
 
 
 @pytest.mark.parametrize(("size", "side"), [((1, 1), 32), ((300, 40), 40), ((150, 200), 128)])
 def test_an_upload_becomes_a_square_of_32_to_128_pixels(tmp_path, size, side):
-    image = pictures.read(saved(tmp_path, Image.new("RGB", size, (10, 200, 30))))
+    image = uploads.read(saved(tmp_path, Image.new("RGB", size, (10, 200, 30))))
     assert image.shape == (side, side, 3) and (image == (10, 200, 30)).all()
 
 
@@ -132,7 +133,7 @@ def test_a_large_picture_is_understood_before_it_is_made_small(tmp_path, kind):
     name, content, options, usual = LARGE[kind]
     path = saved(tmp_path, Image.fromarray(content), name, **options)
     looks = saved(tmp_path, Image.fromarray(usual.astype(np.uint8)), "usual.png")
-    for read in (pictures.read, lambda path: np.asarray(pictures.read_whole(path, 512))):
+    for read in (uploads.read, lambda path: np.asarray(uploads.read_whole(path, 512))):
         mine, theirs = (read(each).astype(int) for each in (path, looks))
         if mine.shape[2] == 4:
             assert np.abs(mine[..., 3] - theirs[..., 3]).max() <= 1
@@ -144,11 +145,11 @@ def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path):
     """With the limit a hundred times lower, for speed: 1 megapixel stands for 100."""
     limits = ServerLimits(upload_megapixels=0.5)
     image = Image.new("RGB", (1250, 800), (30, 60, 90))
-    assert near(pictures.read(saved(tmp_path, image, "x.jpg"), limits)[64, 64], (30, 60, 90))
+    assert near(uploads.read(saved(tmp_path, image, "x.jpg"), limits)[64, 64], (30, 60, 90))
     with pytest.raises(Refused, match=r"This picture has 1 megapixels: .* \(limit: upload_megapixels = 0.5\)"):
-        pictures.read(saved(tmp_path, image), limits)
+        uploads.read(saved(tmp_path, image), limits)
     with pytest.raises(Refused, match=r"This picture has 1.6 megapixels"):
-        pictures.read(saved(tmp_path, image.resize((1600, 1000)), "x.jpg"), limits)
+        uploads.read(saved(tmp_path, image.resize((1600, 1000)), "x.jpg"), limits)
 
 
 # --- What the page may ask for

@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from train import TrainError
+from train.common.config import PRESETS
 from train.fit import fused
-from train.fit.config import PRESETS
 from train.fit.fused import FusedConv, FusedNorm, fuse
 from train.fit.recipe import make_network
 from train.fit.trainer import Trainer

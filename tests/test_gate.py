@@ -18,11 +18,13 @@ from test_files import held_elsewhere
 
 import app as command
 import ui
-from ui import jobs, server, temporary
-from ui.counts import Counts, Lines
-from ui.gate import MAX_REQUEST, Gate
-from ui.limits import ServerLimits
-from ui.turns import Turns
+from ui.machine import temporary_files
+from ui.machine.event_log import Counts, Lines
+from ui.machine.limits import ServerLimits
+from ui.machine.turns import Turns
+from ui.runs import jobs
+from ui.serving import server
+from ui.serving.gate import MAX_REQUEST, Gate
 
 
 def asked(method, path, body=b"", app=None, root_path=""):
@@ -127,7 +129,7 @@ def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
 
     for path in ("upload", "run/ask"):
         status, content = asked("POST", f"/gradio_api/{path}", app=full)
-        assert status == 507 and json.loads(content) == {"detail": temporary.FULL}
+        assert status == 507 and json.loads(content) == {"detail": temporary_files.FULL}
     assert not any(record.exc_info for record in caplog.records)
 
 
@@ -214,7 +216,7 @@ def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
     monkeypatch.setattr(command.time, "sleep", interrupted)
     monkeypatch.setattr(ui, "build", lambda *_: app)
     monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
-    monkeypatch.setattr(temporary, "remove_folder", lambda: left.append("removed"))
+    monkeypatch.setattr(temporary_files, "remove_folder", lambda: left.append("removed"))
     monkeypatch.setattr(command.os, "_exit", left.append)
     for stopped, expected in ((True, []), (False, ["removed", 0])):
         monkeypatch.setattr(ui, "close", lambda *_, stopped=stopped, **__: stopped)
@@ -226,11 +228,11 @@ def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
 
 
 def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
-    begin = "from ui import temporary; import os; f = temporary.use_private_folder(); "
+    begin = "from ui.machine import temporary_files as temporary; import os; f = temporary.use_private_folder(); "
     begin += "other = temporary.make_folder('train'); "
     code = begin + "print(f, oct(f.stat().st_mode)[-3:], other)"
     killed = begin + "os.kill(os.getpid(), 9)"
-    root = Path(temporary.__file__).parents[1]
+    root = Path(temporary_files.__file__).parents[2]
     stub = "import sys, types; sys.modules['ui'] = m = types.ModuleType('ui'); m.__path__ = ['ui'];"  # without gradio
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)}
 
@@ -248,16 +250,16 @@ def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
 
 def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp_path):
     demo = SimpleNamespace(GRADIO_CACHE=str(tmp_path), temp_file_sets=[set()])
-    for number, age in enumerate((2 * temporary.AGE, 300, 200, 100)):
+    for number, age in enumerate((2 * temporary_files.AGE, 300, 200, 100)):
         path = tmp_path / str(number) / "x.png"
         path.parent.mkdir()
         path.write_bytes(bytes(100 if number == 1 else 4096))  # a file takes whole blocks
         os.utime(path, (time.time() - age,) * 2)
         demo.temp_file_sets[0].add(str(path))
-    for name, age in (("tmp-broken-off", 2 * temporary.UNFINISHED), ("tmp-under-way", 1)):  # uploads
+    for name, age in (("tmp-broken-off", 2 * temporary_files.UNFINISHED), ("tmp-under-way", 1)):  # uploads
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    left = temporary.Sweeper(demo, 10_000).sweep()
+    left = temporary_files.Sweeper(demo, 10_000).sweep()
     assert (tmp_path / "tmp-under-way").exists() and not (tmp_path / "tmp-broken-off").exists()
     assert left == 8192
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
@@ -266,15 +268,15 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
 
 def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
     folder = Path(os.environ["GRADIO_TEMP_DIR"])
-    training, users = temporary.make_folder("train"), folder.parent / "ddpm-lab-tmp-mine"
+    training, users = temporary_files.make_folder("train"), folder.parent / "ddpm-lab-tmp-mine"
     dead, elsewhere = (training.with_name(training.name[:-2] + end) for end in ("d0", "e0"))
     for one in (dead, elsewhere, users):
         one.mkdir(exist_ok=True)
     try:
         with held_elsewhere(elsewhere):  # an app in another container that shares the folder
-            temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+            temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
             assert all(one.is_dir() for one in (folder, training, users, elsewhere)) and not dead.exists()
-        temporary.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
+        temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9).sweep()
         assert not elsewhere.exists()
     finally:
         users.rmdir()

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 import ddpm_core
 from ddpm_core import CheckpointError
-from ddpm_core.checkpoint import hub, refs
-from ui.limits import Refused, ServerLimits
-from ui.models import Models
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.hub import snapshots
+from ui.machine.limits import Refused, ServerLimits
+from ui.models.loaded import Models
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 OURS = "ddpm_core.json"
@@ -231,21 +232,23 @@ def filled_by_diffusers(online, tmp_path, **unet):
 def test_a_cache_that_diffusers_filled_gets_the_file_that_is_ours(online, tmp_path, pinned):
     commit = filled_by_diffusers(online, tmp_path, num_class_embeds=11, own=OWN)
     ref = refs.parse("owner/ours", commit if pinned else None)
-    assert hub.here(ref) is None
-    assert hub.status("owner/ours", ref.revision) == hub.Status("download", (tmp_path / "ours" / OURS).stat().st_size)
+    assert snapshots.here(ref) is None
+    assert snapshots.status("owner/ours", ref.revision) == snapshots.Status(
+        "download", (tmp_path / "ours" / OURS).stat().st_size
+    )
     model = ddpm_core.load("owner/ours", revision=ref.revision)
     assert (model.num_classes, model.null_label, model.class_names) == (10, 10, tuple("abcdefghij"))
     assert online.downloads[-1] == OURS
-    assert hub.here(ref).layout.extra == ("model_index.json", OURS)
+    assert snapshots.here(ref).layout.extra == ("model_index.json", OURS)
 
 
 def test_a_cache_that_diffusers_filled_is_whole_once_the_hub_was_asked(online, tmp_path, recwarn):
     commit = filled_by_diffusers(online, tmp_path)
-    assert hub.status("owner/ours").state == "cached"
+    assert snapshots.status("owner/ours").state == "cached"
     ddpm_core.load("owner/ours", revision=commit)
     online.stop()
     assert ddpm_core.load("owner/ours").source.revision == commit
-    assert hub.here(refs.parse("owner/ours", commit)) is not None
+    assert snapshots.here(refs.parse("owner/ours", commit)) is not None
     assert not [warning for warning in recwarn if "not in the local cache" in str(warning.message)]
 
 
@@ -254,7 +257,7 @@ def test_a_cache_that_diffusers_filled_offline(online, tmp_path):
     filled_by_diffusers(online, tmp_path, num_class_embeds=11, own=OWN)
     online.status = 503
     assert "ddpm_core.json, which describes this network's classes, is not in the local cache" in refusal("owner/ours")
-    assert hub.status("owner/ours").state == "cached"
+    assert snapshots.status("owner/ours").state == "cached"
     online.status = 200
     filled_by_diffusers(online, tmp_path)
     online.stop()
@@ -273,13 +276,13 @@ def test_offline_without_cache(online, monkeypatch):
     online.stop()
     start = time.monotonic()
     assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist-tiny" in refusal(REF)
-    assert time.monotonic() - start < hub.LISTING_TIMEOUT
+    assert time.monotonic() - start < snapshots.LISTING_TIMEOUT
 
 
 def test_a_mute_hub_counts_as_unreachable(online, monkeypatch):
     ddpm_core.load(REF)
-    monkeypatch.setattr(hub, "LISTING_TIMEOUT", 0.3)
-    monkeypatch.setattr(hub, "_listing", lambda ref: time.sleep(60))
+    monkeypatch.setattr(snapshots, "LISTING_TIMEOUT", 0.3)
+    monkeypatch.setattr(snapshots, "_listing", lambda ref: time.sleep(60))
     start = time.monotonic()
     assert ddpm_core.load(REF).image_size == 32
     assert "cannot be reached" in refusal("owner/name")
@@ -310,14 +313,14 @@ def test_a_model_too_large_for_the_page_is_refused_before_its_weights_are_downlo
 
 
 def test_a_file_that_vanishes(online, tmp_path, monkeypatch):
-    listing = hub._listing
+    listing = snapshots._listing
 
     def list_and_delete(ref):
         found = listing(ref)
         (tmp_path / "repo" / WEIGHTS).unlink()
         return found
 
-    monkeypatch.setattr(hub, "_listing", list_and_delete)
+    monkeypatch.setattr(snapshots, "_listing", list_and_delete)
     assert "a file of google/ddpm-cifar10-32 has vanished" in refusal(REF)
 
 
@@ -399,33 +402,38 @@ def test_a_damaged_file_in_the_cache_can_be_replaced(online):
 
 def test_status(online, tmp_path, monkeypatch):
     weights = (refs.embedded()["cifar10-tiny"] / WEIGHTS).stat().st_size
-    assert hub.status("cifar10-tiny").state == "embedded" and hub.status("cifar10-tiny").bytes > weights
+    assert snapshots.status("cifar10-tiny").state == "embedded" and snapshots.status("cifar10-tiny").bytes > weights
     size = sum((tmp_path / "repo" / name).stat().st_size for name in (*SMALL, WEIGHTS))
-    assert hub.status(tmp_path / "repo") == hub.Status("local", size)
-    assert hub.status(REF) == hub.Status("download", size)
+    assert snapshots.status(tmp_path / "repo") == snapshots.Status("local", size)
+    assert snapshots.status(REF) == snapshots.Status("download", size)
     assert online.downloads == []
-    assert hub.status("owner/none").state == hub.status("a--b/c").state == hub.status("nothing").state == "missing"
+    assert (
+        snapshots.status("owner/none").state
+        == snapshots.status("a--b/c").state
+        == snapshots.status("nothing").state
+        == "missing"
+    )
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert hub.status(REF).state == "offline"
+    assert snapshots.status(REF).state == "offline"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     ddpm_core.load(REF)
     online.stop()
-    assert hub.status(REF) == hub.Status("cached", size)
-    assert hub.status("owner/other").state == "offline"
+    assert snapshots.status(REF) == snapshots.Status("cached", size)
+    assert snapshots.status("owner/other").state == "offline"
 
 
 def test_status_of_a_branch_whose_commit_is_cached_by_its_hash(online):
     """The cache knows of no branch then, and lacks nothing."""
-    commit, _ = hub._listing(refs.parse(REF))
+    commit, _ = snapshots._listing(refs.parse(REF))
     ddpm_core.load(f"{REF}@{commit}")
-    assert hub.status(REF) == hub.status(f"{REF}@{commit}")
-    assert hub.status(REF).state == "cached"
+    assert snapshots.status(REF) == snapshots.status(f"{REF}@{commit}")
+    assert snapshots.status(REF).state == "cached"
 
 
 def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
-    monkeypatch.setattr(hub, "_listing", lambda ref, timeout: time.sleep(60))
+    monkeypatch.setattr(snapshots, "_listing", lambda ref, timeout: time.sleep(60))
     start = time.monotonic()
-    assert hub.status("owner/name", timeout=0.3).state == "offline"
+    assert snapshots.status("owner/name", timeout=0.3).state == "offline"
     assert time.monotonic() - start < 30
 
 

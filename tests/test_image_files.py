@@ -12,7 +12,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from ddpm_core.commands.chain import read_picture
-from ddpm_core.image_files import (
+from ddpm_core.imaging.image_files import (
     BACKGROUND,
     FORMATS,
     KINDS,
@@ -24,7 +24,7 @@ from ddpm_core.image_files import (
     to_8_bits,
 )
 from train.data.sources import open_source
-from ui import pictures
+from ui.pictures import uploads
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -186,8 +186,8 @@ def test_the_middle_is_kept():
 READERS = {
     "library": open_picture,
     "command line": lambda path: read_picture(path, 8, 3),
-    "page": pictures.read,
-    "page, a part of it": lambda path: pictures.read_whole(path, 64),
+    "page": uploads.read,
+    "page, a part of it": lambda path: uploads.read_whole(path, 64),
     "trainer": lambda path: open_source(str(path.parent)).picture(0).load(),
 }
 

@@ -18,15 +18,16 @@ from toylab import Models, wait_for
 import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import ModelSpec
-from ui import jobs, turns
-from ui.captions import caption, names, rows, summary
-from ui.listeners import in_thread
-from ui.models import Loading
-from ui.pace import Kind, Pace, Stopwatch
-from ui.pictures import FRAME_BYTES, frame_format, kept_steps, uri
-from ui.places.sampling import Frame, SamplingPlace
-from ui.run_settings import Settings
-from ui.turns import ACTIVE, QUEUE, Turns
+from ui.machine import turns
+from ui.machine.step_times import Kind, Pace, Stopwatch
+from ui.machine.turns import ACTIVE, QUEUE, Turns
+from ui.models.loaded import Loading
+from ui.parts.sampling import Frame, SamplingPlace
+from ui.pictures.uploads import FRAME_BYTES, frame_format, kept_steps, uri
+from ui.runs import jobs
+from ui.runs.captions import caption, names, rows, summary
+from ui.runs.listeners import in_thread
+from ui.runs.settings import Settings
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
 LINE, PACE = Turns(), Pace()

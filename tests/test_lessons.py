@@ -10,12 +10,13 @@ from browser import served
 from PIL import Image
 from toylab import described, toy_lab
 
-from ddpm_core.checkpoint import hub, refs, spec
+from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.cost import network_cost
-from ui import few_steps
-from ui.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
-from ui.models import Models
-from ui.places import course, forward, latents, likelihood, plane, repair, sampling, training
+from ddpm_core.checkpoint.hub import snapshots
+from ui.models.loaded import Models
+from ui.parts import course, forward, latents, likelihood, plane, repair, sampling, training
+from ui.recorded import few_steps
+from ui.recorded.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 
 PLACES = (
     *(sampling.SamplingPlace, plane.PlanePlace, forward.ForwardPlace),
@@ -44,7 +45,7 @@ def test_every_card_has_a_picture_and_whole_html():
     for card in cards:
         assert (f'data-name="{card.get("data-name")}"' in shown) == (card.get("data-name") in here)
     for card in [card for card in cards if card.get("data-name") in here]:
-        assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.examples course"
+        assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.recorded course"
     lessons = course.CoursePlace(toy_lab()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5
     assert all(all(lesson.values()) for lesson in lessons)
@@ -66,7 +67,7 @@ def test_the_table_of_few_steps_has_the_recorded_numbers():
 def test_the_table_of_the_smaller_space_has_what_is_counted():
     if course.LATENT not in refs.embedded():
         pytest.skip("the model is not here")
-    config = spec.read(hub.here(refs.parse(course.LATENT)))
+    config = spec.read(snapshots.here(refs.parse(course.LATENT)))
     on_pixels = config.unet | {"sample_size": config.spec.picture_size, "in_channels": 3, "out_channels": 3}
     costs = [f"{network_cost(unet).flop / 1e9:,.1f}" for unet in (config.unet, on_pixels)]
     assert table_of("smaller-space")["GFLOP of one evaluation"] == costs
@@ -75,7 +76,7 @@ def test_the_table_of_the_smaller_space_has_what_is_counted():
 @pytest.mark.parametrize("name", LANES)
 def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name, torch_engine):
     numbers = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    assert numbers["weights"][name] == few_steps.weights(name), "models have changed: python -m ui.examples few-steps"
+    assert numbers["weights"][name] == few_steps.weights(name), "models have changed: python -m ui.recorded few-steps"
     row = np.split(np.asarray(Image.open(PICTURE).convert("L")).astype(int), len(LANES))[list(LANES).index(name)]
     for steps, picture in zip(STEPS[:4], np.split(row, len(STEPS), axis=1), strict=False):
         drawn = few_steps.draw(name, steps, SEEDS[:1])

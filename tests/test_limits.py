@@ -13,12 +13,12 @@ from torch import nn
 
 import ddpm_core
 from ddpm_core.checkpoint.cost import network_cost
-from ddpm_core.from_diffusers import Attention, UNet2DModel
-from ui.jobs import Job
-from ui.limits import Refused, ServerLimits
-from ui.models import Models
-from ui.places.sampling import Frame
-from ui.run_settings import Settings
+from ddpm_core.engines.from_diffusers import Attention, UNet2DModel
+from ui.machine.limits import Refused, ServerLimits
+from ui.models.loaded import Models
+from ui.parts.sampling import Frame
+from ui.runs.jobs import Job
+from ui.runs.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -12,7 +12,7 @@ from toy import LINEAR, X_T, blur_model, run, toy_model
 import ddpm_core
 from ddpm_core import Model, NoiseSchedule, Step, predict, sample, seeded_noise, side_by_side, trajectory
 from ddpm_core.engines.choose import wrap
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.latents import reconstruct
 from ddpm_core.names import PREDICTIONS, SAMPLERS
 from ddpm_core.process import q_sample

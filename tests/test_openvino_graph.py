@@ -7,7 +7,7 @@ from test_engine import inputs, relative_error, small, truth
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.engines import openvino_graph
 from ddpm_core.engines.common import in_two_parts
-from ddpm_core.network import unet
+from ddpm_core.engines.network import unet
 
 pytest.importorskip("openvino")
 

@@ -24,17 +24,18 @@ from ddpm_core import (
     save,
     trajectory,
 )
-from ddpm_core.checkpoint import optimised_file, refs
+from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.describe import describe
+from ddpm_core.checkpoint.sidecars import optimised_file
+from ddpm_core.few_steps.optimised import OptimisedSteps, sharpen
+from ddpm_core.few_steps.step_search import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.model import Source
 from ddpm_core.names import OPTIMISED_FOR, SAMPLERS
-from ddpm_core.optimised import OptimisedSteps, sharpen
 from ddpm_core.solvers import solver
-from ddpm_core.step_search import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, suited_spacing, timestep_pairs
 from train.__main__ import main
-from train.command_line import parse
+from train.common.command_line import parse
 
 LINEAR = NoiseSchedule.linear()
 SIZE = 4
@@ -365,7 +366,7 @@ def test_searches_at_the_same_time_write_one_after_another(checkpoint, monkeypat
 
     monkeypatch.setattr(optimised_file, "write", slow)
     monkeypatch.setattr(
-        "train.schedule._search",
+        "train.tuning.schedule._search",
         lambda model, steps, *_: OptimisedSteps({"unipc": {n: tuple(range(n, 0, -1)) for n in steps}}, {}, 1),
     )
     numbers, parsing = range(2, 6), threading.Lock()
@@ -374,7 +375,7 @@ def test_searches_at_the_same_time_write_one_after_another(checkpoint, monkeypat
         with parsing:  # tyro is for one thread, and a command has no other
             return parse(*arguments, **about)
 
-    monkeypatch.setattr("train.schedule.parse", parsed)
+    monkeypatch.setattr("train.tuning.schedule.parse", parsed)
 
     def search(n):
         return main(["schedule", str(checkpoint), "--steps", str(n), "--device", "cpu", "--engine", "torch"])
@@ -392,13 +393,13 @@ def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
             assert main(["schedule", str(place)]) == 2
             name = place if place == "owner/toy" else "toy"
             assert f"python -m ddpm_core export {name} FOLDER" in capsys.readouterr().err
-    monkeypatch.setattr("train.schedule.open_checkpoint", None)  # what is refused is not loaded
+    monkeypatch.setattr("train.tuning.schedule.open_checkpoint", None)  # what is refused is not loaded
     shutil.copytree(checkpoint, checkpoint.parent / "student")
     own = {"student": {"method": "consistency", "times": [1000, 5], "teacher": "toy"}}
     (checkpoint.parent / "student" / "ddpm_core.json").write_text(json.dumps(own))
     assert main(["schedule", str(checkpoint.parent / "student")]) == 2
     assert "is a student, which has learned its own steps" in capsys.readouterr().err
-    monkeypatch.setattr("train.schedule.open_checkpoint", lambda *_: mixture())
+    monkeypatch.setattr("train.tuning.schedule.open_checkpoint", lambda *_: mixture())
     for words, told in (
         (["nowhere"], "there is no checkpoint 'nowhere'"),
         ([str(checkpoint), "--steps", "a"], "--steps takes numbers"),

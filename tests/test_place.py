@@ -8,10 +8,10 @@ import toylab
 from test_jobs import Gate
 from toylab import Models, wait_for
 
-from ui import listeners
-from ui.place import KEPT, REMEMBERED, Runs
-from ui.places.sampling import Sampling, SamplingPlace
-from ui.run_settings import Settings
+from ui.parts.sampling import Sampling, SamplingPlace
+from ui.runs import listeners
+from ui.runs.log import KEPT, REMEMBERED, Runs
+from ui.runs.settings import Settings
 
 ASKED = {"checkpoint": "toy", "steps": 5, "count": 1}
 WRONG = {"steps": 0}

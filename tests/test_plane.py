@@ -8,9 +8,11 @@ import oracle
 import pytest
 import torch
 
-from ddpm_core import NoiseSchedule, plane, plane_network, posterior
+from ddpm_core import NoiseSchedule, plane, posterior
 from ddpm_core.names import SHAPES
-from ui.places import course
+from ddpm_core.noise import gaussian
+from ddpm_core.plane import plane_network
+from ui.parts import course
 
 AB = oracle.alpha_bar(oracle.linear_betas())
 
@@ -156,7 +158,7 @@ def test_clouds_share_their_start_and_noise_whatever_the_model():
         for step in steps:
             mean, _ = posterior(model.schedule, step.x0_hat, x, step.t, step.s)
             z = (step.x - mean) / step.sigma if step.s else step.x - mean
-            expected = plane.gaussian(5, step.index + 1, x.shape) if step.s else torch.zeros_like(x)
+            expected = gaussian(5, step.index + 1, x.shape) if step.s else torch.zeros_like(x)
             np.testing.assert_allclose(z, expected, atol=2e-3)
             x = step.x
     assert torch.equal(plane.start(5, 3), x_T[:3])

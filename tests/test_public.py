@@ -25,9 +25,10 @@ from soak import fuzz
 from soak.calls import VALUES, Call, Fuzz, json_call, page_data
 from toylab import wait_for
 
-from ui import server, web
-from ui.export import preview
-from ui.limits import ServerLimits
+from ui import web
+from ui.export import link_preview
+from ui.machine.limits import ServerLimits
+from ui.serving import server
 
 LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
 API = "/gradio_api"
@@ -124,7 +125,7 @@ def test_beside_a_link_stands_what_its_run_ends_with(port, monkeypatch):
     others = ("", "seed=-1", "tab=plane&seed=5", "tab=nowhere&x=y", "checkpoint=nowhere", "steps=1000&count=16")
     for query in (*others, "lesson=which-noise&steps=1&count=1"):
         assert linked(query) == usual, query
-    monkeypatch.setattr(preview, "PATIENCE", 0.0)
+    monkeypatch.setattr(link_preview, "PATIENCE", 0.0)
     assert linked("tab=watch&seed=5&steps=2&count=1&label=3") == usual
 
 
@@ -164,7 +165,7 @@ def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):
     for path in named:
         status, headers, _ = got(port, f"/{path}")
         assert status == 200 and headers["cache-control"] == "public, max-age=31536000, immutable", path
-    assert {name for name in web.served() if name.endswith(".js")} >= {"app.js", "places/watch.js"}
+    assert {name for name in web.served() if name.endswith(".js")} >= {"app.js", "parts/watch.js"}
     _, headers, _ = got(port, "/web/0123456789ab/app.js")  # of a page that was loaded before an update
     assert headers["cache-control"] == "no-store"
 

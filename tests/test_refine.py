@@ -18,7 +18,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics
 from ddpm_core import NoiseSchedule, load, sample
 from train.__main__ import main
 from train.evaluate.features import Extractor, Reference
-from train.refine import SEEDS_FROM, Judge, most_chains, refine
+from train.tuning.refine import SEEDS_FROM, Judge, most_chains, refine
 
 LINEAR = NoiseSchedule.linear()
 

@@ -12,10 +12,11 @@ from test_jobs import LINE, PACE, SETTINGS, Gate, Job, collect, in_background
 from toylab import Models, wait_for
 
 import ddpm_core
-from ui import jobs, turns
-from ui.lent import Changed, lend
-from ui.pace import Kind
-from ui.places.sampling import Frame
+from ui.machine import turns
+from ui.machine.step_times import Kind
+from ui.parts.sampling import Frame
+from ui.runs import jobs
+from ui.runs.borrowed import Changed, lend
 
 LONG = replace(SETTINGS, steps=40)
 

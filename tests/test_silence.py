@@ -26,14 +26,15 @@ CODE = """
 import gc, importlib, os, sys, threading
 gc.disable()  # a fifth of the time
 from ddpm_core import timesteps
-from ddpm_core.checkpoint import hub, refs
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.hub import snapshots
 failed = [*{{"torch", "diffusers"}} & set(sys.modules)]
 def use(name):
     try:
         importlib.import_module(name)
     except ImportError as error:
         failed.append(error)
-names = [f"ddpm_core.{{name}}" for name in ("network", "engines.choose", "solvers")]
+names = [f"ddpm_core.{{name}}" for name in ("engines.network", "engines.choose", "runs")]
 threads = [threading.Thread(target=use, args=[name]) for name in names]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
@@ -47,7 +48,7 @@ from train.__main__ import main
 assert main({words!r}) == 0
 
 import ui
-from ui.limits import ServerLimits
+from ui.machine.limits import ServerLimits
 demo = ui.build("mnist-tiny", "cpu", False, ServerLimits.choose(False, []), False, False)
 ui.launch(demo, server_name="127.0.0.1", server_port=None, prevent_thread_lock=True)
 ui.close(demo, 1)

@@ -105,12 +105,30 @@ def test_no_modules_import_each_other_in_a_circle(imports):
 
 
 PAPER = {name for name in sources() if name.count(".") == 1 and under(name, "ddpm_core")} - {"ddpm_core.__main__"}
-TRAINER = ("train.fit", "train.data", "train.distill", "train.command_line")
-TRAINING = ("ui.places.training", "ui.training")
+TRAINER = ("train.fit", "train.data", "train.distill", "train.common")
+TRAINING = ("ui.parts.training", "ui.training")
 SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
-SERVER = ("gradio", "fastapi", "starlette", "ui.server", "ui.web", "ui.gate", "ui.listeners")
-SAMPLING = ("ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
-RUNS = ("ui.jobs", "ui.turns", "ui.counts", "ui.pace", "ui.limits", "ui.lent")
+# Rooms of a house, from the top floor down: a room may import from those below it, and none from those above.
+FLOORS = {
+    "ui": [
+        "recorded",
+        "serving",
+        "parts",
+        "export",
+        "runs",
+        "models",
+        "pictures",
+        "training",
+        "forms",
+        "machine",
+        "web",
+    ],
+    "train": ["emoji", "tuning", "evaluate", "distill", "autoencoder", "fit", "data", "common"],
+    "train.fit": ["outputs", "inputs", "flags"],
+    "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "imaging", "disk"],
+    "ddpm_core.checkpoint": ["hub", "sidecars", "config"],
+}
+MOST = 12  # entries of a folder
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -120,10 +138,9 @@ FORBIDDEN = {
         or (under(found.importer, "course") and under(found.imported, "gradio", "ui", "app"))
     ),
     "the paper's modules know no files and no engines": lambda found: (
-        found.importer in PAPER and under(found.imported, "ddpm_core.checkpoint", "ddpm_core.engines")
-    ),
-    "engines know no checkpoints": lambda found: (
-        under(found.importer, "ddpm_core.engines") and under(found.imported, "ddpm_core.checkpoint")
+        found.importer in PAPER
+        and under(found.imported, "ddpm_core.checkpoint", "ddpm_core.engines", "ddpm_core.commands")
+        and found != Import("ddpm_core.solvers", "ddpm_core.engines.from_diffusers", False)
     ),
     "the trainer knows nothing of the app": lambda found: (
         under(found.importer, "train") and under(found.imported, "gradio", "ui", "app")
@@ -134,30 +151,66 @@ FORBIDDEN = {
     "besides it only Likelihood knows train: what was published": lambda found: (
         under(found.importer, "ui", "app")
         and under(found.imported, "train")
-        and not under(found.importer, *TRAINING, "ui.places.likelihood")
+        and not under(found.importer, *TRAINING, "ui.parts.likelihood")
     ),
     "the app leaves tensors and networks to the library": lambda found: (
         under(found.importer, "ui", "app")
         and (under(found.imported, "torch") or (not found.for_types and under(found.imported, *SLOW)))
     ),
-    "no place imports another": lambda found: (
-        found.importer != "ui.places" and under(found.importer, "ui.places") and under(found.imported, "ui.places")
+    "no part imports another": lambda found: (
+        found.importer != "ui.parts"
+        and under(found.importer, "ui.parts")
+        and under(found.imported, "ui.parts")
+        and found.imported not in SHARED
     ),
-    "a place knows no server": lambda found: under(found.importer, "ui.places") and under(found.imported, *SERVER),
-    "a job knows no place, no sampler and no server": lambda found: (
-        found.importer in RUNS and under(found.imported, "ui.places", "ui.run_settings", *SAMPLING, *SERVER)
-    ),
-    "what places share knows none of them": lambda found: (
+    "only the server knows gradio, and who asks and uploads": lambda found: (
         under(found.importer, "ui")
-        and under(found.imported, "ui.places")
-        and not under(found.importer, "ui.server", "ui.examples", "ui.course_pictures")
+        and under(found.imported, "gradio", "fastapi", "starlette")
+        and not under(found.importer, "ui.serving", "ui.web", "ui.runs.visitors", "ui.pictures.uploads")
+    ),
+    "a job knows no sampler": lambda found: (
+        found.importer in ("ui.runs.jobs", "ui.runs.log")
+        and under(found.imported, "ui.runs.settings", "ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
     ),
 }
+SHARED = ("ui.parts.picture_rows", "ui.parts.picture_chooser", "ui.parts.part")  # by several parts
 
 
 @pytest.mark.parametrize("rule", FORBIDDEN)
 def test_imports_go_one_way(rule, imports):
     assert [str(found) for found in imports if FORBIDDEN[rule](found)] == []
+
+
+def floor(module: str, house: str) -> int | None:
+    """Of a room that a module is in; None for one in no room of the house."""
+    return next((n for n, room in enumerate(FLOORS[house]) if under(module, f"{house}.{room}")), None)
+
+
+@pytest.mark.parametrize("house", FLOORS)
+def test_rooms_know_only_those_below_them(house, imports):
+    floors = [(floor(found.importer, house), floor(found.imported, house), found) for found in imports]
+    assert [str(found) for above, below, found in floors if None not in (above, below) and above > below] == []
+    rooms = {path.name for path in (ROOT / house.replace(".", "/")).iterdir() if (path / "__init__.py").is_file()}
+    assert rooms == set(FLOORS[house])
+
+
+def folders() -> Iterator[Path]:
+    """Every package of the project, by its folder."""
+    for package in PACKAGES:
+        yield from (path.parent for path in (ROOT / package).rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", list(folders()), ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_a_folder_has_few_entries_and_says_what_belongs_into_it(folder):
+    entries = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    entries = [path for path in entries if not path.stem.startswith("__")]
+    files = [path for path in entries if path.is_file()]
+    if folder.name == "ddpm_core":  # the paper, flat and in sight
+        assert len(files) <= 16 and len(entries) - len(files) <= MOST
+    else:
+        assert len(entries) <= MOST
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert said and "." in said
 
 
 def imported_with(start: str, imports: list[Import]) -> set[str]:
@@ -179,16 +232,16 @@ def imported_with(start: str, imports: list[Import]) -> set[str]:
 def test_the_page_starts_without_the_slow_libraries(imports):
     """They take seconds, and the warm-up imports them in the background."""
     assert "torch" in imported_with("ui", imports)
-    assert "diffusers" in imported_with("ddpm_core.runs", imports)
+    assert "diffusers" in imported_with("ddpm_core.engines.choose", imports)
     assert not imported_with("ui", imports) & set(SLOW)
 
 
 def test_on_zerogpu_the_package_spaces_comes_before_torch(imports):
-    """It changes torch while that is imported. ui.server imports ui.environment first, which calls `zero.prepare`."""
-    for importer, expected in (("ui", "ui.server"), ("ui.server", "ui.environment")):
+    """It changes torch while that is imported. The server first imports ui.serving.before_gradio, which prepares it."""
+    for importer, expected in (("ui", "ui.serving.server"), ("ui.serving.server", "ui.serving.before_gradio")):
         (first, *_) = [
             found.imported for found in imports if found.importer == importer and under(found.imported, "ui")
         ]
         assert first == expected
     before = [found for found in imports if found.importer != "ui"]  # whose other imports come later
-    assert "ui.zero" in imported_with(expected, before) and "torch" not in imported_with(expected, before)
+    assert "ui.machine.zero_gpu" in imported_with(expected, before) and "torch" not in imported_with(expected, before)

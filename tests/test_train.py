@@ -27,17 +27,17 @@ from training import assert_same, fit, flags, make_folder, process_restored, tin
 
 import ddpm_core
 from ddpm_core.engines.choose import wrap
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from train import TrainError
 from train.__main__ import main
+from train.common.config import PRESETS, Config, from_dict, to_dict
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
 from train.data.sources import open_source
 from train.fit import trainer as trainer_module
-from train.fit.config import PRESETS, Config, from_dict, to_dict
 from train.fit.ema import EMA
-from train.fit.limits import check
-from train.fit.progress import Window
+from train.fit.flags.limits import check
+from train.fit.outputs.progress import Window
 from train.fit.recipe import learning_rate, make_network
 from train.fit.start import parse_fit
 from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, step_of
@@ -685,7 +685,7 @@ def test_images_per_second_are_of_the_steps_alone(folder, tmp_path, monkeypatch)
     """A clock on which a step takes a second, and a checkpoint, a sample grid, an export and getting ready for each
     a hundred."""
     now = [0.0]
-    monkeypatch.setattr("train.fit.progress.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("train.fit.outputs.progress.time", SimpleNamespace(perf_counter=lambda: now[0]))
     every = {"checkpoint_every": 1, "sample_every": 1, "sample_seconds": 1e-9, "log_every": 2}
     trainer = Trainer(tiny(folder, tmp_path, steps=4, **every))
 

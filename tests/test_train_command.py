@@ -16,12 +16,12 @@ from ddpm_core.__main__ import main as core_main
 from ddpm_core.checkpoint import refs
 from train import TrainError
 from train.__main__ import main
-from train.command_line import numbers
-from train.fit.config import PRESETS, Config
-from train.fit.limits import check
+from train.common.command_line import numbers
+from train.common.config import PRESETS, Config
+from train.common.lock import locked
+from train.fit.flags.limits import check
 from train.fit.start import parse_fit
 from train.fit.state import find_checkpoints, step_of
-from train.lock import locked
 
 
 @pytest.fixture(scope="module")
@@ -178,13 +178,13 @@ def test_a_run_that_was_moved_goes_on_where_it_is_now(folder, tmp_path):
 
 
 def test_a_student_has_no_table(capsys, folder, monkeypatch):
-    monkeypatch.setattr("train.gamma.open_checkpoint", None)  # not even loaded
+    monkeypatch.setattr("train.tuning.gamma.open_checkpoint", None)  # not even loaded
     told = refused(capsys, "gamma", "mnist-tiny-2-steps", "--data", folder)
     assert "is a student, which has learned few times" in told
 
 
 def test_the_table_of_an_embedded_checkpoint_stays(capsys, folder, monkeypatch):
-    monkeypatch.setattr("train.gamma.open_checkpoint", None)  # not even loaded
+    monkeypatch.setattr("train.tuning.gamma.open_checkpoint", None)  # not even loaded
     for place in ("cifar10-tiny", refs.embedded()["cifar10-tiny"]):  # also where its folder is named
         told = refused(capsys, "gamma", place, "--data", folder)
         assert "python -m ddpm_core export cifar10-tiny FOLDER" in told
@@ -199,8 +199,8 @@ FULL = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to al
         (["fit"], "train.fit.trainer.Trainer", FULL, "a smaller --batch"),
         (["distill", "nowhere"], "train.distill.start._run", MemoryError(), "a smaller --batch"),
         (["evaluate", "nowhere"], "train.evaluate.run.Study", FULL, "a smaller --batch"),
-        (["gamma", "nowhere/a"], "train.gamma.open_checkpoint", MemoryError(), "fewer --images"),
-        (["schedule", "."], "ddpm_core.checkpoint.hub.here", FULL, "fewer --images"),
+        (["gamma", "nowhere/a"], "train.tuning.gamma.open_checkpoint", MemoryError(), "fewer --images"),
+        (["schedule", "."], "ddpm_core.checkpoint.hub.snapshots.here", FULL, "fewer --images"),
     ],
 )
 def test_a_full_memory_is_one_sentence(capsys, tmp_path, folder, monkeypatch, words, place, error, advice):

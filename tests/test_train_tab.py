@@ -20,18 +20,18 @@ import ddpm_core
 import ui
 from train import TrainError
 from train.__main__ import main
+from train.common.config import PRESETS
 from train.data.sources import open_source
-from train.fit import attended
-from train.fit.config import PRESETS
-from train.fit.limits import check
-from train.fit.preview import DenoisingProbe, PreviewTimer
+from train.fit.flags import attended
+from train.fit.flags.limits import check
+from train.fit.outputs.preview import DenoisingProbe, PreviewTimer
 from train.fit.start import parse_fit
-from ui import examples
 from ui.export import scripts
-from ui.limits import Refused, ServerLimits
-from ui.models import Models
-from ui.places.sampling import Settings
-from ui.places.training import TrainingPlace
+from ui.machine.limits import Refused, ServerLimits
+from ui.models.loaded import Models
+from ui.parts.sampling import Settings
+from ui.parts.training import TrainingPlace
+from ui.recorded import __main__
 from ui.training import choices, process, visits
 from ui.training.choices import Recipe
 from ui.training.folder import RunFolder
@@ -156,7 +156,7 @@ def test_a_run_tells_its_folder_how_it_goes_and_previews_change_nothing(tmp_path
 
 def test_previews_take_at_most_a_tenth_of_the_time(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("train.fit.preview.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("train.fit.outputs.preview.time.perf_counter", lambda: now[0])
     pace = PreviewTimer(4.0)
     taken = 0.0
     while now[0] < 200:
@@ -561,7 +561,7 @@ def test_a_public_page_trains_only_where_it_is_allowed():
 
 
 def test_the_recorded_training_is_small_and_says_how_long_it_was():
-    file = examples.FOLDER / "train.json"
+    file = __main__.FOLDER / "train.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     (answer,) = content["results"]
     assert file.stat().st_size < 250_000 and answer["title"] == Recipe().title

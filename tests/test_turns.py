@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from ui.turns import SLICE, Full, Turns
+from ui.machine.turns import SLICE, Full, Turns
 
 
 class Clock:

@@ -18,18 +18,18 @@ from PIL import Image
 from toylab import described, messages, results, toy_lab
 
 import ddpm_core
-from ddpm_core.checkpoint import hub
-from ddpm_core.checkpoint.hub import Status
+from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.checkpoint.hub.snapshots import Status
 from ui.export import scripts
-from ui.limits import Refused, ServerLimits
-from ui.models import Loading, Models
-from ui.offered import choice, short_name
-from ui.offers import about_model
-from ui.pace import Kind, Pace
-from ui.places.sampling import SamplingPlace
-from ui.run_settings import Settings
-from ui.turns import Turns
-from ui.warmup import Warmup
+from ui.machine.limits import Refused, ServerLimits
+from ui.machine.step_times import Kind, Pace
+from ui.machine.turns import Turns
+from ui.models.catalogue import choice, short_name
+from ui.models.form_options import about_model
+from ui.models.loaded import Loading, Models
+from ui.models.warmup import Warmup
+from ui.parts.sampling import SamplingPlace
+from ui.runs.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -58,7 +58,7 @@ def test_the_list_begins_with_what_is_here(monkeypatch):
         cached = where.kind != "hub" or where.name == "google/ddpm-cifar10-32"
         return Status("cached" if cached else "offline", 143_000_000)
 
-    monkeypatch.setattr(hub, "status", status)
+    monkeypatch.setattr(snapshots, "status", status)
     models = Models()
     models.refresh()
     listed = models.choices()
@@ -241,7 +241,7 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
 
 
 def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
-    monkeypatch.setattr(hub, "status", lambda where: Status("download", 10**6))
+    monkeypatch.setattr(snapshots, "status", lambda where: Status("download", 10**6))
     models = Models()
     models.refresh()
     for number in range(300):
@@ -252,7 +252,7 @@ def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
 
 def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
     loads, turns = [], Turns()
-    monkeypatch.setattr(hub, "status", lambda where: Status("cached"))
+    monkeypatch.setattr(snapshots, "status", lambda where: Status("cached"))
     monkeypatch.setattr(Models, "peek", lambda self, ref: ref)
     monkeypatch.setattr(Models, "get", lambda self, ref: loads.append((ref, len(turns))))
     warmup = Warmup(toy_lab(Models(turns=turns), turns))

@@ -18,11 +18,11 @@ from toylab import Models, decoded, messages, results
 import ddpm_core
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
-from ui import place as ui_place
 from ui.export import files
-from ui.pictures import kept_steps
-from ui.place import Runs
-from ui.places.sampling import SamplingPlace
+from ui.parts.sampling import SamplingPlace
+from ui.pictures.uploads import kept_steps
+from ui.runs import log as ui_place
+from ui.runs.log import Runs
 
 ONE = {"checkpoint": "toy", "steps": 10, "count": 2}
 TWO = ONE | {"variance": "beta", "steps_b": 6, "variance_b": "beta_tilde"}

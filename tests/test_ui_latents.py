@@ -17,11 +17,12 @@ from toylab import decoded, results
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.student import Student
-from ui import chooser, pixels, sets
-from ui.models import Models
-from ui.offers import about_model
-from ui.places.latents import Latents, LatentsPlace
-from ui.rows import spread
+from ui.models.form_options import about_model
+from ui.models.loaded import Models
+from ui.parts import picture_chooser
+from ui.parts.latents import Latents, LatentsPlace
+from ui.parts.picture_rows import spread
+from ui.pictures import as_text, test_sets
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "times": "100, 20, 0", "seed": "7", "seed_b": "9"}
 BOTH = ({"mode": "reconstruct"}, {"mode": "interpolate"})
@@ -41,7 +42,7 @@ def described(made, asked):
 
 def text(seed=0, size=8):
     image = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    return pixels.to_text(image), image
+    return as_text.to_text(image), image
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -132,8 +133,8 @@ WRONG = {
     "a time past T": ({"times": "101"}, "from 0 to 100"),
     "no seed": ({"seed": "x"}, "seed must be"),
     "steps past T": ({"steps": 101}, "from 1 to 100"),
-    "another picture's size": ({"picture": pixels.to_text(np.zeros((9, 9, 3), np.uint8))}, "model's size, 8×8"),
-    "a bomb": ({"picture": pixels.to_text(np.zeros((4000, 4000), np.uint8))}, "model's size"),
+    "another picture's size": ({"picture": as_text.to_text(np.zeros((9, 9, 3), np.uint8))}, "model's size, 8×8"),
+    "a bomb": ({"picture": as_text.to_text(np.zeros((4000, 4000), np.uint8))}, "model's size"),
     "a list": ({"checkpoint": ["a"], "steps": [1]}, "Steps must be"),
 }
 
@@ -150,7 +151,7 @@ def test_a_picture_stays_the_same_as_text():
     for channels in (1, 3):
         model = SimpleNamespace(image_size=5, channels=channels)
         image = np.random.default_rng(0).integers(0, 256, (5, 5, channels), dtype=np.uint8)
-        np.testing.assert_array_equal(pixels.from_text(pixels.to_text(image), model)[0], image)
+        np.testing.assert_array_equal(as_text.from_text(as_text.to_text(image), model)[0], image)
 
 
 # --- The model and its pictures
@@ -159,7 +160,7 @@ def test_a_picture_stays_the_same_as_text():
 @pytest.fixture(scope="module")
 def ask():
     """The questions of a page, by their names."""
-    return chooser.questions(toylab.toy_lab(Models()))
+    return picture_chooser.questions(toylab.toy_lab(Models()))
 
 
 @pytest.fixture
@@ -185,18 +186,18 @@ def test_a_model_says_what_the_controls_offer():
     assert about["times"] == [1000, 750, 500, 250] and "cat" in about["labels"]
     assert "beta_tilde" in [name for _, name in about["variances"]]
     assert about["set"]["count"] == 40 and [picture["name"] for picture in about["examples"]][:2] == list(
-        sets.CIFAR10[:2]
+        test_sets.CIFAR10[:2]
     )
     with pytest.raises(CheckpointError):
         about_model(lab, "/nowhere")
 
 
 def test_the_shipped_pictures_belong_to_their_classes():
-    for found in sets.sets():
+    for found in test_sets.sets():
         assert len(found.images) == len(found.labels) >= 30 and found.images.dtype == np.uint8
         assert {*found.labels} == {*range(10)}
         assert len(np.unique(found.images.reshape(len(found.images), -1), axis=0)) == len(found.images)
-    mnist = sets.sets()[1].images[:, :, :, 0].astype(float)
+    mnist = test_sets.sets()[1].images[:, :, :, 0].astype(float)
     assert mnist[1::10].mean() < mnist[0::10].mean()  # a 1 has less ink than a 0
 
 

@@ -14,16 +14,16 @@ from toylab import Models, described, messages, results, toy_lab
 import ddpm_core
 from ddpm_core.likelihood import rechain
 from ddpm_core.student import Student
-from ui import pixels
-from ui.places import likelihood
-from ui.places.likelihood import Likelihood, LikelihoodPlace
-from ui.sets import PictureSet
+from ui.parts import likelihood
+from ui.parts.likelihood import Likelihood, LikelihoodPlace
+from ui.pictures import as_text
+from ui.pictures.test_sets import PictureSet
 
 STUDY = Path(__file__).parents[1] / "docs/study"
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 SET = PictureSet("cifar10", "a few", IMAGES, (0, 1, 2, 0, 1), ("a", "b", "c"))
 ASKED = {"checkpoint": "toy", "count": 3}
-OWN = pixels.to_text(IMAGES[0])
+OWN = as_text.to_text(IMAGES[0])
 
 
 @pytest.fixture(autouse=True)
@@ -125,11 +125,11 @@ def test_one_sentence_says_why_what_costs_more_bits_looks_better():
 
 
 def test_the_recorded_example_says_it_as_a_run_of_today_does():
-    from ui import models
+    from ui.models import loaded
     from ui.web import FILES
 
     recorded = json.loads((FILES / "examples/likelihood.json").read_text(encoding="utf-8"))
-    model = models.Models("cpu").known(recorded["values"]["checkpoint"])
+    model = loaded.Models("cpu").known(recorded["values"]["checkpoint"])
     for found in (one for one in recorded["results"] if one["kind"] == "bits"):
         assert found["looks"] == likelihood.looks(model, found["chains"])
 
@@ -166,7 +166,7 @@ def test_the_script_reads_the_shipped_pictures(monkeypatch):
     script = likelihood.script(asked, model)
     start, end = script.index("grid = "), script.index("full = ")
     names = {"np": np, "Image": Image}
-    exec(script[start:end].replace("ui/sets", str(STUDY.parents[1] / "ui/sets")), names)
+    exec(script[start:end].replace("ui/pictures/test_sets", str(STUDY.parents[1] / "ui/pictures/test_sets")), names)
     np.testing.assert_array_equal(names["images"], asked.pictures(model)[0])
 
 
@@ -193,7 +193,7 @@ WRONG = {
     "words": ({"count": "all"}, "pictures must be"),
     "other labels": ({"labels": "mine"}, "no kind of labels"),
     "a class": ({"picture": OWN, "label": "cow"}, "no classes"),
-    "another size": ({"picture": pixels.to_text(IMAGES[0, :7])}, "model's size"),
+    "another size": ({"picture": as_text.to_text(IMAGES[0, :7])}, "model's size"),
 }
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from toylab import described, messages, results, toy_lab
 
-from ddpm_core import plane, plane_network
+from ddpm_core import plane
 from ddpm_core.names import SHAPES
-from ui.limits import ServerLimits
-from ui.places.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, Plane, PlanePlace, T, Trained
+from ddpm_core.plane import plane_network
+from ui.machine.limits import ServerLimits
+from ui.parts.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, Plane, PlanePlace, T, Trained
 
 ASKED = {"shape": "moons", "cloud": "50", "seed": "7", "steps": "4", "steps_b": 6, "sampler_b": "ddim"}
 TRAINED = {"denoiser_b": "trained", "training": 30}
@@ -80,7 +81,7 @@ def test_lanes_go_down_together_and_a_long_one_shows_some_of_its_steps(place):
 
 
 def test_a_training_is_seen_and_its_network_kept(place, monkeypatch):
-    monkeypatch.setattr("ui.places.plane.PREVIEW_SECONDS", 0.0)
+    monkeypatch.setattr("ui.parts.plane.PREVIEW_SECONDS", 0.0)
     asked = ASKED | TRAINED | {"training": 60}
     _, seen = streamed(place, asked)
     assert [result["kind"] for result in results(seen)][:3] == ["plan", "training", "training"]

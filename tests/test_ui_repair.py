@@ -11,12 +11,12 @@ from toylab import Models, decoded, results
 
 import ddpm_core
 from ddpm_core import restore
-from ui import pixels
-from ui.places.repair import GRID, METHODS, TASKS, Repair, RepairPlace
+from ui.parts.repair import GRID, METHODS, TASKS, Repair, RepairPlace
+from ui.pictures import as_text
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "seed": 7}
 IMAGE = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-OWN = pixels.to_text(IMAGE)
+OWN = as_text.to_text(IMAGE)
 
 
 def place(**options):

@@ -14,13 +14,13 @@ from PIL import Image
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
-from ui.chooser import questions
-from ui.models import Models
-from ui.places.latents import LatentsPlace
-from ui.places.likelihood import LikelihoodPlace
-from ui.places.repair import RepairPlace
-from ui.places.sampling import SamplingPlace
-from ui.run_settings import Settings
+from ui.models.loaded import Models
+from ui.parts.latents import LatentsPlace
+from ui.parts.likelihood import LikelihoodPlace
+from ui.parts.picture_chooser import questions
+from ui.parts.repair import RepairPlace
+from ui.parts.sampling import SamplingPlace
+from ui.runs.settings import Settings
 
 pytest.importorskip("transformers", reason="needed for words only")
 
@@ -72,7 +72,7 @@ def test_frames_are_decoded_and_the_latents_are_sent_beside_them(place, stable, 
 
 
 def test_large_pictures_are_previewed_until_the_last_step(place, stable, model, monkeypatch):
-    from ui.places import sampling
+    from ui.parts import sampling
 
     monkeypatch.setattr(sampling, "DECODED", 32)
     saved, (_, *frames) = run(place, "watch", WORDS, stable)

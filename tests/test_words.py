@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 import ddpm_core
 from ddpm_core import CheckpointError, load, sample, save, side_by_side, trajectory
-from ddpm_core.checkpoint import hub, refs, spec
+from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.cost import model_cost, network_cost
+from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.noise import gaussian_batch
-from ui.limits import Refused, ServerLimits
-from ui.models import Models
+from ui.machine.limits import Refused, ServerLimits
+from ui.models.loaded import Models
 
 pytest.importorskip("transformers", reason="needed for words only")
 
@@ -239,7 +240,7 @@ def test_openvino_decodes_what_torch_decodes_and_one_picture_like_many(name, req
 @pytest.mark.parametrize("name", ["unconditional", "stable", "turbo"])
 def test_what_a_model_takes_is_known_before_its_weights_are_read(name, request):
     _, model = request.getfixturevalue(name)
-    checkpoint = hub.here(refs.parse(str(model.source.folder)))
+    checkpoint = snapshots.here(refs.parse(str(model.source.folder)))
     cost = model_cost(spec.check(checkpoint))
     parts = [part for part in (model.network, model.decoder, model.text) if part is not None]
     assert 0 <= sum(part.memory for part in parts) - cost.memory < 1e4  # buffers

@@ -8,10 +8,10 @@ import torch
 import toylab
 
 import ddpm_core
-from ui import zero
-from ui.jobs import Job
-from ui.models import Models
-from ui.run_settings import Settings
+from ui.machine import zero_gpu
+from ui.models.loaded import Models
+from ui.runs.jobs import Job
+from ui.runs.settings import Settings
 
 SHARED = {"seeds": range(7, 9), "clip": True}
 LANES = [{"steps": 3, "sampler": "ddpm", "variance": "beta", "spacing": "linspace", "eta": 0.0}]
@@ -21,13 +21,13 @@ LANES = [{"steps": 3, "sampler": "ddpm", "variance": "beta", "spacing": "linspac
 def spaces(monkeypatch):
     import spaces
 
-    monkeypatch.setattr(zero, "_on_gpu", None)
+    monkeypatch.setattr(zero_gpu, "_on_gpu", None)
     monkeypatch.setitem(sys.modules, "spaces", spaces)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setattr(spaces, "quota", 1000.0)
     monkeypatch.setattr(spaces, "asked", [])
     monkeypatch.setattr(spaces, "decorated", [])
-    zero.prepare()
+    zero_gpu.prepare()
     return spaces
 
 
@@ -39,15 +39,15 @@ def model():
 def test_elsewhere_nothing_needs_the_package(monkeypatch, model):
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     monkeypatch.setitem(sys.modules, "spaces", None)  # an import of it fails
-    zero.prepare()
-    steps = list(zero.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
+    zero_gpu.prepare()
+    steps = list(zero_gpu.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
     assert [step.s for _, step in steps][-1] == 0
 
 
 def test_a_run_in_the_process_with_the_gpu_gives_the_same_steps(spaces, model):
     assert len(spaces.decorated) == 1  # declared before the page is served
     torch.zeros(1 << 20).sum()  # this process has used torch's threads
-    steps = list(zero.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
+    steps = list(zero_gpu.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
     alone = list(ddpm_core.side_by_side(model, lanes=LANES, **SHARED))
     assert len(steps) == len(alone) == 3
     for (lane, step), (_, expected) in zip(steps, alone, strict=True):
@@ -59,11 +59,11 @@ def test_a_run_in_the_process_with_the_gpu_gives_the_same_steps(spaces, model):
 def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most():
     def asked(steps, images, flop, guidance=None):
         shared = SHARED | {"seeds": range(images)}
-        return zero.seconds(["x"], [{"steps": steps, "guidance": guidance}], shared, flop)
+        return zero_gpu.seconds(["x"], [{"steps": steps, "guidance": guidance}], shared, flop)
 
     assert asked(10, 1, 2e9) < asked(1000, 1, 2e9) < asked(1000, 16, 2e9) < asked(1000, 16, 2e9, guidance=2.0)
     assert asked(100, 1, 5e11) > asked(100, 1, 2e9)
-    assert asked(1000, 16, 5e11) == zero.MOST <= 120 / 1.5  # a second of a Blackwell counts 1.5
+    assert asked(1000, 16, 5e11) == zero_gpu.MOST <= 120 / 1.5  # a second of a Blackwell counts 1.5
 
 
 def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_engine, monkeypatch):
@@ -77,9 +77,9 @@ def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_e
 
 
 def test_a_gpu_that_is_taken_away_ends_the_run_with_one_sentence(spaces, model, monkeypatch):
-    monkeypatch.setattr(zero, "_on_gpu", spaces.GPU(_never_ends, duration=1))
-    with pytest.raises(zero.Interrupted, match="time of the GPU for this run was used up: take fewer steps"):
-        list(zero.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
+    monkeypatch.setattr(zero_gpu, "_on_gpu", spaces.GPU(_never_ends, duration=1))
+    with pytest.raises(zero_gpu.Interrupted, match="time of the GPU for this run was used up: take fewer steps"):
+        list(zero_gpu.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
 
 
 @pytest.mark.parametrize("done", [0, 1])
@@ -89,10 +89,10 @@ def test_an_error_on_the_gpu_is_not_told_as_used_up_time(spaces, model, monkeypa
         raise RuntimeError("CUDA error: out of memory")
 
     told = []
-    monkeypatch.setattr(zero, "_on_gpu", spaces.GPU(fails, duration=9))
-    run = zero.side_by_side([model], LANES, SHARED, 2e9, told.append)
+    monkeypatch.setattr(zero_gpu, "_on_gpu", spaces.GPU(fails, duration=9))
+    run = zero_gpu.side_by_side([model], LANES, SHARED, 2e9, told.append)
     if done:
-        with pytest.raises(zero.Interrupted, match=r"The GPU failed in this run \(RuntimeError\): start it again"):
+        with pytest.raises(zero_gpu.Interrupted, match=r"The GPU failed in this run \(RuntimeError\): start it again"):
             list(run)
     else:
         assert len(list(run)) == 3

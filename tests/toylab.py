@@ -9,19 +9,19 @@ import numpy as np
 from PIL import Image
 
 import ddpm_core
-from ui.counts import Counts
-from ui.jobs import Job
-from ui.lab import Lab
-from ui.limits import ServerLimits
-from ui.pace import Pace
-from ui.place import Run
-from ui.places.sampling import Sampling
-from ui.run_settings import Settings
-from ui.turns import Quick, Turns
+from ui.machine.event_log import Counts
+from ui.machine.limits import ServerLimits
+from ui.machine.step_times import Pace
+from ui.machine.turns import Quick, Turns
+from ui.models.lab import Lab
+from ui.parts.sampling import Sampling
+from ui.runs.jobs import Job
+from ui.runs.log import Run
+from ui.runs.settings import Settings
 
 
 class Models:
-    """In the place of ui.models.Models: one model, loaded the first time it is asked for."""
+    """In the place of ui.models.loaded.Models: one model, loaded the first time it is asked for."""
 
     kind = "CPU"
 

@@ -16,7 +16,7 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 
 from train.__main__ import main
-from train.fit.config import PRESETS
+from train.common.config import PRESETS
 from train.fit.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,8 +11,8 @@ import tyro
 from ddpm_core import CheckpointError
 from ddpm_core.commands import allow_any_text, said
 from train import TrainError
-from train.command_line import HELP, parse, user_path
-from train.memory import enough_memory
+from train.common.command_line import HELP, parse, user_path
+from train.common.memory import enough_memory
 
 USAGE = """usage: python -m train COMMAND [--help]
 
@@ -66,7 +66,7 @@ def distill(arguments: list[str]) -> int:
 def push(arguments: list[str]) -> int:
     """Send the model of a run to the Hub, and print its address."""
     options = parse(Push, arguments, prog="python -m train push")
-    from train.fit import export
+    from train.fit.outputs import export
 
     print(export.push(user_path(options.out), options.repo, options.private))
     return 0
@@ -74,7 +74,7 @@ def push(arguments: list[str]) -> int:
 
 def gamma(arguments: list[str]) -> int:
     """Estimate Γ_t of a checkpoint."""
-    from train import gamma
+    from train.tuning import gamma
 
     with enough_memory("fewer --images"):
         return gamma.main(arguments)
@@ -82,7 +82,7 @@ def gamma(arguments: list[str]) -> int:
 
 def schedule(arguments: list[str]) -> int:
     """Find a checkpoint's optimised time steps."""
-    from train import schedule
+    from train.tuning import schedule
 
     with enough_memory("fewer --images"):
         return schedule.main(arguments)

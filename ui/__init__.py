@@ -7,6 +7,6 @@
 
 from __future__ import annotations
 
-from ui.server import build, close, launch
+from ui.serving.server import build, close, launch
 
 __all__ = ["build", "close", "launch"]

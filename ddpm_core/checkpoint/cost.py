@@ -12,12 +12,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.latent_parts import make_decoder, make_text
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.spec import CheckpointConfig
-from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.engines.common import example_inputs
-from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
 
 
 @dataclass(frozen=True)

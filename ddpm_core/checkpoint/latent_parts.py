@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ddpm_core.checkpoint import latent_config
+from ddpm_core.checkpoint.config import latent_config
 from ddpm_core.checkpoint.refs import (
     DECODERS,
     TEXT,
@@ -24,8 +24,8 @@ from ddpm_core.checkpoint.refs import (
     LocalCheckpoint,
 )
 from ddpm_core.checkpoint.weights import build
+from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.engines.latent import ClipText, LatentDecoder
-from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.model import ModelSpec
 
 _KINDS = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderTiny, VQModel)}

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ddpm_core.checkpoint import hub, refs, spec
+from ddpm_core.checkpoint import refs, spec
+from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.latent_parts import read_decoder, read_text
 from ddpm_core.checkpoint.weights import build_network, check_evaluation
 from ddpm_core.engines.choose import wrap, wrap_decoder
@@ -23,7 +24,7 @@ def load(
     device: str = "auto",
     precision: Precision = "auto",
     engine: Engine = "auto",
-    progress: hub.Progress | None = None,
+    progress: snapshots.Progress | None = None,
 ) -> Model:
     """Load a checkpoint.
 
@@ -40,7 +41,7 @@ def load(
         CheckpointError: whose text is one sentence for the user, for what can't be loaded.
         ValueError: for a device, precision or engine that does not exist.
     """
-    checkpoint = hub.fetch(refs.parse(ref, revision), spec.check, progress)
+    checkpoint = snapshots.fetch(refs.parse(ref, revision), spec.check, progress)
     found, layout = spec.read(checkpoint), checkpoint.layout
     if layout.unknown:
         missing = " and ".join(layout.unknown) + (" is" if len(layout.unknown) == 1 else " are")

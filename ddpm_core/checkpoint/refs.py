@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ddpm_core import files
+from ddpm_core.disk import files
 
 WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
 OWN = "ddpm_core.json"  # what the Hub's layout has no field for

@@ -16,12 +16,13 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ddpm_core import files
-from ddpm_core.checkpoint import gamma_file, latent_parts, optimised_file, refs, spec
+from ddpm_core.checkpoint import latent_parts, refs, spec
+from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import OWN, CheckpointError
-from ddpm_core.checkpoint.unet_config import count_parameters
+from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 from ddpm_core.checkpoint.weights import read_tensors
-from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.disk import files
+from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ddpm_core.checkpoint import gamma_file, latent_config, optimised_file, unet_config
-from ddpm_core.checkpoint.fields import (
+from ddpm_core.checkpoint.config import latent_config, unet_config
+from ddpm_core.checkpoint.config.fields import (
     LIMITS,
     choice,
     flag,
@@ -24,6 +24,7 @@ from ddpm_core.checkpoint.fields import (
     whole,
 )
 from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref, shipped
+from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import (
     AVERAGINGS,
@@ -159,7 +160,7 @@ def json_files(
 
     unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse.
     """
-    from ddpm_core import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
+    from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
     version = {"_diffusers_version": from_diffusers.__version__}
     theirs = {ours: name for name, ours in _PREDICTIONS.items()}

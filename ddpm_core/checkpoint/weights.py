@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ddpm_core.checkpoint.fields import MAX_WEIGHT
+from ddpm_core.checkpoint.config.fields import MAX_WEIGHT
+from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import CheckpointError
-from ddpm_core.checkpoint.unet_config import count_parameters
 from ddpm_core.engines.common import example_inputs
-from ddpm_core.from_diffusers import KDownsample2D, KUpsample2D, UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, UNet2DConditionModel, UNet2DModel
 
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}

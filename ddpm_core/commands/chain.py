@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from ddpm_core import defaults
+from ddpm_core.commands import defaults
 from ddpm_core.names import Engine, Precision, Spacing, Variance
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
     """The middle of a picture's file as uint8 (1, size, size, channels). Raises ValueError or OSError."""
     from PIL import Image
 
-    from ddpm_core.image_files import open_picture, square, to_8_bits
+    from ddpm_core.imaging.image_files import open_picture, square, to_8_bits
 
     try:
         with open_picture(path) as image:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from ddpm_core import defaults
+from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class LatentFlags(ChainFlags):
 
     def write(self, rows: Iterator[np.ndarray], n: int) -> None:
         """Save n rows of pictures, uint8 (columns, H, W, C), as they come."""
-        from ddpm_core import files, imaging
+        from ddpm_core import imaging
+        from ddpm_core.disk import files
 
         pictures = list(tqdm(rows, total=n, unit="row"))
         files.write_bytes(self.grid, imaging.png(imaging.grid(np.concatenate(pictures), len(pictures[0]))))

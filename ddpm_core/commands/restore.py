@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from tqdm import tqdm
 
-from ddpm_core import defaults
+from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Restore(ChainFlags):
     """PNG of the pictures: a file name that ends in .png"""
 
     def run(self) -> None:
-        from ddpm_core import files, from_uint8, imaging, sample, to_uint8
+        from ddpm_core import from_uint8, imaging, sample, to_uint8
+        from ddpm_core.disk import files
         from ddpm_core.model import check_pixels
         from ddpm_core.restore import restore
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ddpm_core.from_diffusers import Attention, UNet2DConditionModel
+from ddpm_core.engines.from_diffusers import Attention, UNet2DConditionModel
 
 
 class CrossAttention:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import CompiledNetwork, GraphNetwork, TorchNetwork, stays_finite
-from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
 
 

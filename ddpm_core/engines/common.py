@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
 
 log = logging.getLogger(__name__)
 

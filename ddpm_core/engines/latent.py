@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core.engines.common import forbid_tf32, weight_bytes
-from ddpm_core.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
+from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.process import to_device
 
 Autoencoder = AutoencoderKL | AutoencoderTiny | VQModel

@@ -27,11 +27,11 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
-from ddpm_core import files, from_diffusers
-from ddpm_core.engines import common
+from ddpm_core.disk import files
+from ddpm_core.engines import common, from_diffusers
+from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.engines.torch import ExactNetwork
-from ddpm_core.from_diffusers import UNet2DConditionModel, UNet2DModel
 from ddpm_core.names import Arithmetic, Precision
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}

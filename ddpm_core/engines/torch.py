@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ddpm_core.engines.attention import CrossAttention
 from ddpm_core.engines.common import DTYPES, example_inputs, forbid_tf32, in_two_parts, weight_bytes
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
 

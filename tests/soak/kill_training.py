@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._app import Page, ServedApp
-from ddpm_core.held import left_behind
+from ddpm_core.disk.held import left_behind
 from soak.kill import RUN, Result, expected_picture, kept_are_whole, until
 
 
@@ -90,7 +90,7 @@ class Visitor:
 def _trainers(pid: int) -> list[int]:
     """The processes of an app that train."""
     children = [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
-    return [one for one in children if b"train.fit.attended" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [one for one in children if b"train.fit.flags.attended" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def _is_alive(pid: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._app import Failed, ServedApp
-from ui.turns import SLICE
+from ui.machine.turns import SLICE
 
 VARY = 0.05  # that memory and open files may differ by at the end
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from tyro.conf import Suppress
 
-from train.fit.derived import Derived
+from train.common.derived import Derived
 
 
 @dataclass(frozen=True)

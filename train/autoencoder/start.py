@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from train.autoencoder.config import AutoencoderConfig
-from train.command_line import HELP, check_arguments, user_path
+from train.common.command_line import HELP, check_arguments, user_path
 from train.fit.start import parse_run, run
 
 if TYPE_CHECKING:

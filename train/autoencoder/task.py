@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddpm_core import Model, NoiseSchedule
-from ddpm_core.from_diffusers import AutoencoderTiny
+from ddpm_core.engines.from_diffusers import AutoencoderTiny
 from ddpm_core.imaging import from_uint8
 from ddpm_core.model import Network
 from ddpm_core.names import Averaging
 from ddpm_core.process import to_device
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
+from train.common.config import Config
 from train.data.images import Images
-from train.fit.card import ModelCard
-from train.fit.config import Config
+from train.fit.outputs.card import ModelCard
 from train.fit.task import TrainingTask
 
 FACTOR = 8  # pixels a side for each latent

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from ddpm_core import files, imaging
-from ddpm_core.from_diffusers import AutoencoderTiny
+from ddpm_core import imaging
+from ddpm_core.disk import files
+from ddpm_core.engines.from_diffusers import AutoencoderTiny
 from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
 from train.autoencoder.task import Autoencoding, Reconstruction, distance
-from train.files import write_bytes
-from train.fit.card import command, public
-from train.fit.progress import Progress
+from train.common.files import write_bytes
+from train.fit.outputs.card import command, public
+from train.fit.outputs.progress import Progress
 from train.fit.signals import StopSignals
 from train.fit.trainer import Trainer
 

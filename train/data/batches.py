@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from train.common.config import Config
 from train.data.images import Images
-from train.fit.config import Config
 
 # Draws for different purposes are independent: the purpose is the high word of Philox's counter.
 _ORDER, _EXAMPLE, _STEP = 1, 2, 3

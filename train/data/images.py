@@ -14,11 +14,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core.image_files import KINDS, is_grey, square, to_8_bits
+from ddpm_core.imaging.image_files import KINDS, is_grey, square, to_8_bits
 from train import TrainError
-from train.command_line import user_path
+from train.common.command_line import user_path
+from train.common.config import Config
 from train.data.sources import CaptionedFolder, ImageFolder, ImageSource, open_source
-from train.fit.config import Config
 
 COUNTED = 1000  # images whose channels are looked at
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from ddpm_core.image_files import MODES
+from ddpm_core.imaging.image_files import MODES
 from train import TrainError
 from train.data.images import prepare
 from train.data.sources import open_source

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ddpm_core.files import cache_folder
-from ddpm_core.image_files import SUFFIXES, open_picture
+from ddpm_core.disk.files import cache_folder
+from ddpm_core.imaging.image_files import SUFFIXES, open_picture
 from train import TrainError, first_line
-from train.command_line import user_path
-from train.lock import in_turn
+from train.common.command_line import user_path
+from train.common.lock import in_turn
 
 TORCHVISION = ("cifar10", "mnist")
 SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST

@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import Suppress
 
 from ddpm_core.names import Distillation, Prediction
-from train.fit.derived import Derived
+from train.common.derived import Derived
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from train import TrainError
-from train.command_line import HELP, check_arguments, user_path
+from train.common.command_line import HELP, check_arguments, user_path
+from train.common.config import from_dict
+from train.common.memory import enough_memory
 from train.distill.config import DistillConfig
-from train.fit.config import from_dict
 from train.fit.start import ADVICE
-from train.memory import enough_memory
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -38,7 +38,7 @@ def distill(arguments: list[str]) -> int:
         parse_distill(arguments)  # shows it and leaves
     out = user_path(_parse_start(arguments).out)
     # Imported here: torch and accelerate take seconds, and --help does without them.
-    from train.lock import locked
+    from train.common.lock import locked
 
     with locked(out):
         config = parse_distill(arguments)
@@ -71,7 +71,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
     description = "Make a student of few steps out of a model. With --resume the defaults are those of the run."
     config = tyro.cli(DistillConfig, args=arguments, default=default, prog=PROGRAM, description=description)
     if config.resume:
-        from train.fit.limits import check_resume
+        from train.fit.flags.limits import check_resume
 
         check_resume(default, config, step=0)  # other stages than those of the run would begin anew
     return config
@@ -92,7 +92,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     """Train stage by stage what is not finished. Returns the last trainer, and the signal that stopped it, if any."""
     from train.distill.task import Distilling
     from train.distill.teacher import prepared
-    from train.fit.export import check_exportable, check_new
+    from train.fit.outputs.export import check_exportable, check_new
     from train.fit.trainer import Trainer
 
     begun = _begun(out)

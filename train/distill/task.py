@@ -14,22 +14,22 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ddpm_core import Model
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.torch import TorchNetwork
-from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network, Source
 from ddpm_core.names import Averaging
 from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample, to_device, to_x0_eps
 from ddpm_core.student import Student
 from train import TrainError
-from train.command_line import user_path
+from train.common.command_line import user_path
+from train.common.config import Config
 from train.data.images import Images
 from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, progressive_loss
 from train.distill.teacher import chain_of, check_same_teacher, name_of, open_teacher
-from train.fit.card import ModelCard, public
-from train.fit.config import Config
 from train.fit.fused import fuse
+from train.fit.outputs.card import ModelCard, public
 from train.fit.task import TrainingTask
 
 PAPERS = {

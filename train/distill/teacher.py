@@ -9,15 +9,15 @@ import os
 from typing import Any
 
 from ddpm_core import CheckpointError, Model, load
-from ddpm_core.checkpoint import fields
+from ddpm_core.checkpoint.config import fields
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.names import LEARNED
 from train import TrainError
-from train.command_line import check_range
+from train.common.command_line import check_range
+from train.common.config import Config
 from train.distill.config import DistillConfig
-from train.fit.card import command
-from train.fit.config import Config
 from train.fit.fused import check_fusable
+from train.fit.outputs.card import command
 from train.fit.recipe import architecture, continued
 
 CONSISTENCY_TIMES = 8  # that a consistency student learns, unless told otherwise

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from train import TrainError
-from train.command_line import parse
+from train.common.command_line import parse
 from train.emoji.make import read_held_out, write
 from train.emoji.sets import read_concepts
 

@@ -24,11 +24,11 @@ from torch.nn import functional as F
 from tqdm import trange
 
 from ddpm_core import CheckpointError, Model, load, sample
-from ddpm_core.image_files import open_picture
 from ddpm_core.imaging import from_uint8
+from ddpm_core.imaging.image_files import open_picture
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
-from train.command_line import check_range, parse
+from train.common.command_line import check_range, parse
 from train.emoji.make import HeldOut, on_ground, read_held_out
 from train.emoji.sets import SIZE, Concept, read_concepts
 

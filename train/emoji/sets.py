@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from ddpm_core.image_files import open_picture
+from ddpm_core.imaging.image_files import open_picture
 from train import TrainError
 
 SIZE = 64

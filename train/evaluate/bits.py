@@ -16,10 +16,10 @@ from ddpm_core import bits_per_dim, imaging, likelihood
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
 from ddpm_core.names import LEARNED, Spacing, Variance
 from ddpm_core.noise import gaussian_batch
+from train.common.files import save_arrays, write_bytes, write_json
 from train.data.sample import ImageSample
 from train.evaluate.results import Bound, read_arrays, read_bits
 from train.evaluate.study import Study
-from train.files import save_arrays, write_bytes, write_json
 
 BATCH = 16  # images whose terms are stored in one file
 DECODED = 8  # images shown in the progressive decoding

@@ -15,12 +15,12 @@ from ddpm_core import imaging, trajectory
 from ddpm_core.names import Variance
 from ddpm_core.samplers import find
 from train import TrainError
+from train.common.files import save_arrays, write_bytes, write_json
 from train.data.sample import ImageSample
 from train.evaluate.features import IS_SPLITS, open_extractor, reference, score, shorten
 from train.evaluate.results import CellSpacing, read_arrays, read_cell
 from train.evaluate.study import Batch, Study
 from train.evaluate.tables import shortest
-from train.files import save_arrays, write_bytes, write_json
 
 GRID = 64  # images in a cell's grid
 REFERENCES = 1000  # images whose features are in one file while all are computed

@@ -22,15 +22,15 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
+from ddpm_core.disk.files import cache_folder
 from ddpm_core.engines.common import forbid_tf32
-from ddpm_core.files import cache_folder
-from ddpm_core.image_files import over_grey
+from ddpm_core.imaging.image_files import over_grey
 from train import TrainError, first_line
+from train.common.files import save_arrays
+from train.common.lock import in_turn
 from train.data.sample import ImageSample
 from train.evaluate.metrics import SCORE_METRICS, ScoreName
 from train.evaluate.results import read_arrays
-from train.files import save_arrays
-from train.lock import in_turn
 
 INCEPTION = "inception-v3-compat"
 BATCH = 100  # images that an extractor sees at once

@@ -12,7 +12,7 @@ from ddpm_core.commands.chain import Where
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, VARIANCES, Variance
 from train import TrainError
-from train.command_line import check_range, names, numbers
+from train.common.command_line import check_range, names, numbers
 from train.evaluate.metrics import METRICS, SCORES, BoundName, ScoreName
 from train.evaluate.results import CELL_SPACINGS, CellSpacing
 

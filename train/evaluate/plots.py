@@ -16,12 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from ddpm_core.image_files import open_picture, to_8_bits
+from ddpm_core.imaging.image_files import open_picture, to_8_bits
+from train.common.files import write_bytes
 from train.evaluate import published
 from train.evaluate.published import PublishedTable
 from train.evaluate.results import Bound, StoredCell
 from train.evaluate.tables import ScoreTable, method, published_beside, symbol
-from train.files import write_bytes
 
 COLORS = {"DDPM β": "C3", "DDPM β̃": "C0", "DDPM analytic": "C2", "DDIM η=0": "C1", "DPM++": "C4", "UNIPC": "C5"}
 OTHERS = ("C6", "C8", "C9", "C7")

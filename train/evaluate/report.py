@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from train import TrainError
+from train.common.files import write_json, write_text
 from train.evaluate import published
 from train.evaluate.metrics import FID
 from train.evaluate.plots import draw_plots
@@ -24,7 +25,6 @@ from train.evaluate.tables import (
     score_tables,
     symbol,
 )
-from train.files import write_json, write_text
 
 Entry = TypeVar("Entry")
 

@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from ddpm_core.commands.chain import open_checkpoint
 from train import TrainError
-from train.command_line import user_path
+from train.common.command_line import user_path
+from train.common.files import check_folder
+from train.common.lock import locked
 from train.evaluate.bits import Bits, plan_chains
 from train.evaluate.cells import Cells, plan_cells
 from train.evaluate.features import same_probe
@@ -22,8 +24,6 @@ from train.evaluate.options import Options
 from train.evaluate.report import write_report
 from train.evaluate.results import StudyFile, read_bits, read_cells, read_study
 from train.evaluate.study import Study
-from train.files import check_folder
-from train.lock import locked
 
 
 def run(options: Options) -> None:

@@ -16,13 +16,13 @@ from accelerate import PartialState
 from tqdm import tqdm
 
 from ddpm_core import Model
-from ddpm_core.files import sha256
+from ddpm_core.disk.files import sha256
 from ddpm_core.prediction import network_device
 from train import TrainError
-from train.command_line import user_path
+from train.common.command_line import user_path
+from train.common.files import write_json
+from train.common.machine import machine, package_version
 from train.evaluate.options import LabelMode, Options
-from train.files import write_json
-from train.machine import machine, package_version
 
 PACKAGES = (
     "torch",

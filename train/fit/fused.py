@@ -25,9 +25,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ddpm_core import files
+from ddpm_core.disk import files
 from ddpm_core.engines.common import announced
-from ddpm_core.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
+from ddpm_core.engines.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
 from train import TrainError, first_line
 
 SOURCE = Path(__file__).with_name("fused.cpp")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from ddpm_core.engines.choose import torch_precision
-from train.fit.config import Config
+from train.common.config import Config
 
 NONE: Mapping[str, float] = MappingProxyType({})
 

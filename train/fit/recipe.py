@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from ddpm_core import CheckpointError, Model, NoiseSchedule, load
+from ddpm_core.engines.from_diffusers import UNet2DModel
+from ddpm_core.engines.network import unet
 from ddpm_core.engines.torch import TorchNetwork
-from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
-from ddpm_core.network import unet
 from ddpm_core.objective import lognormal_times
 from train import TrainError
-from train.fit.config import Config
+from train.common.config import Config
 
 
 def make_schedule(config: Config) -> NoiseSchedule:

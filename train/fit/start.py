@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from train import TrainError
-from train.command_line import HELP, check_arguments, user_path
-from train.fit.config import PRESETS, Config, Kind, PresetName, from_dict
-from train.memory import enough_memory
+from train.common.command_line import HELP, check_arguments, user_path
+from train.common.config import PRESETS, Config, Kind, PresetName, from_dict
+from train.common.memory import enough_memory
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -51,9 +51,9 @@ def run(
     if HELP & set(arguments):
         parse(arguments)  # shows it and leaves
     # Imported here: torch and accelerate take seconds, and --help does without them.
-    from train.fit.export import check_new
+    from train.common.lock import locked
+    from train.fit.outputs.export import check_new
     from train.fit.state import find_checkpoints
-    from train.lock import locked
 
     with locked(out):
         config, state = parse(arguments)

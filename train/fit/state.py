@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ddpm_core import files
+from ddpm_core.disk import files
 from train import TrainError, first_line
 
 KEPT = 2

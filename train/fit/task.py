@@ -14,17 +14,18 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ddpm_core import Model, NoiseSchedule
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.latent import LatentDecoder
-from ddpm_core.from_diffusers import UNet2DModel
 from ddpm_core.model import Network
 from ddpm_core.names import Averaging
 from ddpm_core.objective import LOSSES, min_snr_weight
 from ddpm_core.process import to_device
-from train.command_line import user_path
+from train.common.command_line import user_path
+from train.common.config import Config
 from train.data.images import Images
-from train.fit.card import ModelCard, public
-from train.fit.config import Config
-from train.fit.latents import encoded, open_decoder
+from train.fit.inputs.latents import encoded, open_decoder
+from train.fit.inputs.words import PromptedUNet, learn_words, make_prompted, make_tokenizer, open_text, text_of
+from train.fit.outputs.card import ModelCard, public
 from train.fit.recipe import (
     architecture,
     make_model,
@@ -35,7 +36,6 @@ from train.fit.recipe import (
     warm_start,
 )
 from train.fit.state import fitting
-from train.fit.words import PromptedUNet, learn_words, make_prompted, make_tokenizer, open_text, text_of
 
 
 class TrainingTask(ABC):

@@ -17,29 +17,29 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ddpm_core import Model
 from ddpm_core.engines.choose import wrap
-from ddpm_core.from_diffusers import UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.imaging import from_uint8
 from ddpm_core.names import Averaging, Engine
 from ddpm_core.process import to_device
 from train import TrainError
-from train.command_line import user_path
+from train.common.command_line import user_path
+from train.common.config import Config, from_dict, to_dict
 from train.data.batches import ahead, batches, torch_seed
 from train.data.images import Images
-from train.fit.config import Config, from_dict, to_dict
 from train.fit.ema import EMA, Averages
-from train.fit.export import check_exportable, check_loadable, export
+from train.fit.flags.limits import check, check_resume
 from train.fit.fused import fuse
-from train.fit.identity import check_same, identity
-from train.fit.limits import check, check_resume
+from train.fit.inputs.identity import check_same, identity
+from train.fit.inputs.processes import accelerated, largest, should_stop, total
+from train.fit.inputs.words import unet_of
 from train.fit.optimisers import make_optimizer, restore_optimizer
-from train.fit.preview import Preview, PreviewTimer
-from train.fit.processes import accelerated, largest, should_stop, total
-from train.fit.progress import Progress, Window
+from train.fit.outputs.export import check_exportable, check_loadable, export
+from train.fit.outputs.preview import Preview, PreviewTimer
+from train.fit.outputs.progress import Progress, Window
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import Writer, copied, fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
-from train.fit.words import unet_of
 
 
 class Trainer:

@@ -21,10 +21,10 @@ from PIL import Image, ImageDraw, ImageFont
 from ddpm_core import imaging
 from ddpm_core.model import ModelSpec
 from ddpm_core.noise import gaussian_batch
-from ui import captions
-from ui.fields import ANY
-from ui.offered import short_name
-from ui.run_settings import LANE, Settings
+from ui.forms.fields import ANY
+from ui.models.catalogue import short_name
+from ui.runs import captions
+from ui.runs.settings import LANE, Settings
 
 SLIDE = 1000  # pixels: the least width of an animation or a film strip, so that it fills half of a slide
 STRIP = 10  # pictures in a row of a film strip
@@ -37,7 +37,7 @@ Frames = Sequence[Mapping[int, np.ndarray]]  # of each lane: the kept x by step,
 
 
 class Saved(Protocol):
-    """What is saved of a run: see `ui.places.sampling.Sampling`."""
+    """What is saved of a run: see `ui.parts.sampling.Sampling`."""
 
     @property
     def request(self) -> Settings: ...

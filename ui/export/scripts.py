@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm_core.checkpoint import latent_config, refs
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.config import latent_config
 from ddpm_core.model import ModelSpec
-from ui.captions import Row
+from ddpm_core.solvers import SOLVERS
+from ui.runs.captions import Row
 
 if TYPE_CHECKING:
-    from ui.run_settings import Settings
-
-SOLVERS = {"dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler"}  # diffusers' names
+    from ui.runs.settings import Settings
 
 
 def for_run(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> dict[str, str]:
@@ -282,7 +282,7 @@ def reference(ref: str, model: ModelSpec) -> str:
 
 
 def picture(name: str, text: str, shape: tuple[int, ...]) -> list[str]:
-    """The lines that make a uint8 array of a picture as text (`ui.pixels`); they need base64, zlib and np."""
+    """The lines that make a uint8 array of a picture as text (`ui.pictures.as_text`); they need base64, zlib and np."""
     return [
         f'pixels = bytearray(zlib.decompress(base64.urlsafe_b64decode("{text}")))',
         f"{name} = np.frombuffer(pixels, np.uint8).reshape{shape}",

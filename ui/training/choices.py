@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train import TrainError
-from train.command_line import user_path
+from train.common.command_line import user_path
 from train.data.sources import ImageSource, open_source
-from ui.fields import Choice, Request, Text, declare
+from ui.forms.fields import Choice, Request, Text, declare
 
 PRESET = "mnist-tiny"
 BATCH = 64  # images a step, as in the preset

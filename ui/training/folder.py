@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from ddpm_core.image_files import open_picture
+from ddpm_core.imaging.image_files import open_picture
 
 PROGRESS = "progress.jsonl"
 MOST_POINTS = 4000  # of a curve; of a longer one every second point is left out, and so on

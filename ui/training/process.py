@@ -1,4 +1,4 @@
-"""A training in a process of its own: `python -m train.fit.attended`, started, paused, continued and ended.
+"""A training in a process of its own: `python -m train.fit.flags.attended`, started, paused, continued and ended.
 
 Paused is the same as stopped: the process saves its checkpoint and ends, so that it takes no memory and no place, and
 the run goes on with --resume to the weights that it would have had.
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]  # where `python -m train` works
 PATIENCE = 30.0  # seconds that a process has to save and end
 LOG = "train.log"
 _UNDER_WAY: dict[Wanted, State] = {"running": "running", "paused": "pausing", "stopped": "stopping"}
-COMMAND = (sys.executable, "-m", "train.fit.attended")
+COMMAND = (sys.executable, "-m", "train.fit.flags.attended")
 WINDOW = 5.0  # seconds over which is measured how much of a processor the process gets
 STARVED = 0.3  # of one processor, at most, is what a process gets that waits for one while it starts
 

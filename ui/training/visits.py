@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ddpm_core.files import sha256
-from ui import temporary
-from ui.limits import ServerLimits
+from ddpm_core.disk.files import sha256
+from ui.machine import temporary_files
+from ui.machine.limits import ServerLimits
 from ui.training.choices import Recipe, flags
 from ui.training.folder import RunFolder
 from ui.training.process import Training
@@ -285,7 +285,7 @@ class Visits:
             if self._closed.is_set():
                 raise ValueError("The app is being closed")
             if self._folder is None:
-                self._folder = temporary.make_folder("train")
+                self._folder = temporary_files.make_folder("train")
             return self._folder
 
 

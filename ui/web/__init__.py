@@ -24,7 +24,7 @@ TYPES = {
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
 }
-FIRST = ("app.js", "shared", "player", "places/watch.js")  # modules that every page needs: fetched at once
+FIRST = ("app.js", "shared", "player", "parts/watch.js")  # modules that every page needs: fetched at once
 
 
 def text(name: str) -> str:
@@ -58,7 +58,7 @@ def page(given: dict[str, Any], preview: str) -> str:
     """
     modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(FIRST)]
     styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
-    styles.sort(key=lambda style: style[1].startswith("places/"))  # they change what all share
+    styles.sort(key=lambda style: style[1].startswith("parts/"))  # they change what all share
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))

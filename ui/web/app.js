@@ -8,10 +8,10 @@ import { ShareMenu } from "./shared/share.js";
 /** @import { About, FieldForm, ModelChoice } from "./shared/form.js" */
 /** @import { Eager } from "./shared/panel.js" */
 /** @import { Item } from "./shared/share.js" */
-/** @import { Lesson } from "./places/course/bar.js" */
+/** @import { Lesson } from "./parts/course/bar.js" */
 
 /**
- * What the server gives the page: `App._page` of ui/server.py.
+ * What the server gives the page: `App._page` of ui/serving/server.py.
  * @typedef {object} Given
  * @property {string} first checkpoint
  * @property {boolean} public
@@ -35,7 +35,7 @@ import { ShareMenu } from "./shared/share.js";
  * @property {(event: KeyboardEvent) => boolean} [key] a key of the page was pressed; whether it is taken
  */
 
-/** parts: modules of places/, and what they are called beside others. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
+/** parts: modules of parts/, and what they are called beside others. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
 
 /** @type {Place[]} */
 const PLACES = [
@@ -164,7 +164,7 @@ export class Lab {
   #load(name) {
     let part = this.#parts.get(name);
     if (!part) {
-      part = import(`./places/${name}.js`).then(({ mount }) => mount(this, name));
+      part = import(`./parts/${name}.js`).then(({ mount }) => mount(this, name));
       this.#parts.set(name, part);
       part.then(
         ({ element }) => {
@@ -199,7 +199,7 @@ export class Lab {
     const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
     if (!lesson) return;
-    const { draw } = await import("./places/course/bar.js");
+    const { draw } = await import("./parts/course/bar.js");
     if (this.lesson === lesson) draw(this, bar, lesson);
   }
 
@@ -263,7 +263,7 @@ export class Lab {
     return values ? linkTo(location.href, this.part, values, fields, this.#names) : new URL(location.href);
   }
 
-  /** A recorded run of a part, examples/ has them: made by `python -m ui.examples`. @param {string} part @returns {Promise<any>} */
+  /** A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. @param {string} part @returns {Promise<any>} */
   async example(part) {
     const answer = await fetch(new URL(`examples/${part}.json`, import.meta.url)).catch(() => null);
     return answer?.ok ? answer.json() : null;

@@ -23,9 +23,9 @@ def read(case: Case) -> str:
     """Read it as the page does: "" or the sentence with which it is refused. Other errors come out."""
     import ddpm_core
     from ddpm_core import CheckpointError
-    from ui import pictures
-    from ui.limits import ServerLimits
-    from ui.models import Models
+    from ui.machine.limits import ServerLimits
+    from ui.models.loaded import Models
+    from ui.pictures import uploads
 
     try:
         if case.path.is_dir():
@@ -34,7 +34,7 @@ def read(case: Case) -> str:
             models.flop(str(case.path))
             ddpm_core.load(case.path, engine="torch", device="cpu")
         else:
-            pictures.read(case.path, ServerLimits.public())
+            uploads.read(case.path, ServerLimits.public())
     except (CheckpointError, ValueError) as refusal:
         return str(refusal)
     return ""
@@ -44,7 +44,7 @@ def serve(pipe: Any) -> None:
     """The child process: reads what it is sent."""
     import ddpm_core.checkpoint.cost
     import ddpm_core.checkpoint.load  # noqa: F401
-    import ui.pictures  # noqa: F401, the time of these imports is not a file's
+    import ui.pictures.uploads  # noqa: F401, the time of these imports is not a file's
     from benchmarks._measure import peak_resident
 
     pipe.send("ready")

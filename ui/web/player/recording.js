@@ -1,4 +1,4 @@
-// What a run has shown: its plan and its frames. ui/places/sampling.py sends both.
+// What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
 /**
  * What a run is going to do.

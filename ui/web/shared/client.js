@@ -1,4 +1,4 @@
-// How the page speaks with the server (ui/server.py): questions, runs and their messages, uploads, files.
+// How the page speaks with the server (ui/serving/server.py): questions, runs and their messages, uploads, files.
 
 /** @typedef {{ error: string }} Refusal a sentence for the user */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
@@ -99,7 +99,7 @@ export class Client {
       end();
       lost();
     };
-    // Streams of one session would take each other's messages: see ui/visitors.py.
+    // Streams of one session would take each other's messages: see ui/runs/visitors.py.
     const session = `${this.session}.${token()}`;
     this.#call("gradio_api/call/run", [part, values], session).then(({ event_id }) => {
       if (over) return;

@@ -1,11 +1,11 @@
-// The form of a part, from what ui/fields.py says of its fields: a control for each, its value as the server wants it, and
+// The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it, and
 // what a model changes about it.
 import { button, el } from "./dom.js";
 
 /** @import { Values } from "./client.js" */
 
 /**
- * A field as `Field.form` of ui/fields.py describes it.
+ * A field as `Field.form` of ui/forms/fields.py describes it.
  * @typedef {object} FieldForm
  * @property {string} name
  * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "picture"} kind
@@ -29,7 +29,7 @@ import { button, el } from "./dom.js";
 /** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, picture?: string }} ModelChoice */
 
 /**
- * What a form offers for a model: `about_model` of ui/offers.py. Without `here` its files are not on the server's machine,
+ * What a form offers for a model: `about_model` of ui/models/form_options.py. Without `here` its files are not on the server's machine,
  * and the rest is not known.
  * @typedef {object} About
  * @property {string} ref

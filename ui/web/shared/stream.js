@@ -1,4 +1,4 @@
-// The messages of a run as ui/place.py numbers them: old ones, and those of a run that was left, are dropped.
+// The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 
 /** @typedef {"queued" | "loading" | "waiting" | "running" | "stopping" | "stopped" | "finished" | "error"} State */
 

@@ -1,8 +1,8 @@
 // What the form, the link, the stream and the parts of Look inside compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { plusMinus } from "../places/likelihood/tables.js";
-import { fromText, PRESETS, toText } from "../places/repair/brush.js";
+import { plusMinus } from "../parts/likelihood/tables.js";
+import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
 import { Client, NO_ANSWER } from "../shared/client.js";
 import { inside, middle, resized } from "../shared/crop.js";
 import { linked, linkTo } from "../shared/link.js";

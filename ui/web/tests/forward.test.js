@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noised, rms, sum, visibleGain, write } from "../places/forward/mix.js";
-import { Scene } from "../places/forward/scene.js";
-import { unpackTables } from "../places/forward/server.js";
-import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../places/forward/words.js";
+import { noised, rms, sum, visibleGain, write } from "../parts/forward/mix.js";
+import { Scene } from "../parts/forward/scene.js";
+import { unpackTables } from "../parts/forward/server.js";
+import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../parts/forward/words.js";
 import { numbersOf } from "../shared/bytes.js";
 import { NO_ANSWER } from "../shared/client.js";
 

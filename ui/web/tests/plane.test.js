@@ -1,10 +1,10 @@
 // What the Plane tab computes without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { extended, fromText, toText } from "../places/plane/board.js";
-import { verdict } from "../places/plane/charts.js";
-import { frame, frameAt, histogram, moments, union } from "../places/plane/cloud.js";
-import { cells, Mixture } from "../places/plane/mixture.js";
+import { extended, fromText, toText } from "../parts/plane/board.js";
+import { verdict } from "../parts/plane/charts.js";
+import { frame, frameAt, histogram, moments, union } from "../parts/plane/cloud.js";
+import { cells, Mixture } from "../parts/plane/mixture.js";
 
 /** @param {number} a @param {number} b @param {number} [within] */
 const close = (a, b, within = 1e-9) => assert.ok(Math.abs(a - b) <= within, `${a} is not ${b}`);

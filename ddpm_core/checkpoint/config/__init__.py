@@ -1,0 +1,1 @@
+"""What the configuration files of a checkpoint may say, and the sentence for what they may not. No weights."""

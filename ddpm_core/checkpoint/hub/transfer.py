@@ -1,0 +1,96 @@
+"""How files come from the Hub: in a background thread that can be given up, in pieces that show progress, and whole."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import constants
+
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.disk import files
+
+Result = TypeVar("Result")
+POLL = 0.1  # seconds between two reports of a download
+
+
+def interruptible(
+    work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout: float | None = None
+) -> Result:
+    """work() in a background thread, so that neither a dead name server nor a stalled peer blocks the caller.
+
+    report() runs in this thread every POLL seconds and may raise. Raises TimeoutError after timeout seconds.
+    """
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    end = time.monotonic() + (timeout or float("inf"))
+    while not future.done():
+        report()
+        if time.monotonic() > end:
+            raise TimeoutError(f"no answer within {timeout} s")
+        wait([future], POLL)
+    report()
+    return future.result()
+
+
+def check_hash(path: Path, where: str) -> None:
+    """Compare a file of the Hub's cache with its hash, which is its blob's name; the client compares only sizes.
+
+    Raises CheckpointError for another one, and deletes it, so that the next download is a new one.
+    """
+    blob = path.resolve()
+    if blob == path.absolute() or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name):
+        return  # a system without links, or a server without hashes
+    actual = files.sha256(blob) if len(blob.name) == 64 else _git_hash(blob)
+    if actual != blob.name:
+        path.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+        raise CheckpointError(f"{where}: {path.name} arrived damaged, and was deleted: try again")
+
+
+def _git_hash(path: Path) -> str:
+    """The hash by which git, and so the Hub, knows a small file."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+_users_of_plain_http = 0
+_previous: dict[str, object] = {}  # the constants' values before
+_lock = threading.Lock()
+
+
+@contextmanager
+def plain_http() -> Iterator[None]:
+    """Make the client download over HTTP in small pieces.
+
+    Its Xet transfer cannot be stopped, and with pieces of 10 MB a slow download seems to stand still. The client has no
+    arguments for these, only constants.
+    """
+    global _users_of_plain_http
+    with _lock:
+        if not _users_of_plain_http:
+            _previous.update({name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")})
+        _users_of_plain_http += 1
+        constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE = True, 1 << 16
+    try:
+        yield
+    finally:
+        with _lock:
+            _users_of_plain_http -= 1
+            if not _users_of_plain_http:
+                for name, value in _previous.items():
+                    setattr(constants, name, value)

@@ -1,0 +1,82 @@
+"""The file that keeps Γ_t of the analytic variance, beside the weights that it was estimated for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddpm_core.analytic import Gamma
+from ddpm_core.checkpoint.config.fields import is_whole
+from ddpm_core.checkpoint.refs import ANALYTIC
+from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, copied
+from ddpm_core.model import Model, Source
+from ddpm_core.schedule import NoiseSchedule
+
+
+def place(model: Model) -> Path:
+    """The file that `write` writes. Raises what sidecar.Sidecar.place does."""
+    return _sidecar(model.schedule).place(model.source)
+
+
+def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
+    """Keep an estimate beside the weights, for a checkpoint from the Hub in the user's cache. Returns the file's path.
+
+    about: anything worth keeping with it, such as the data set's name. Raises what `place` does, and CheckpointError
+    when the disk refuses.
+    """
+    content = {
+        "about": "Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)), for the variance 'analytic'",
+        **about,
+        "images": estimate.images,
+        "times": estimate.times,
+        "gamma": [float(f"{value:.9g}") for value in estimate.gamma],
+        "standard_error": [float(f"{value:.3g}") for value in estimate.standard_error],
+    }
+    return _sidecar(model.schedule).write(model.source, content)
+
+
+def beside(model: Model, weights: Path, rounded: bool) -> dict:
+    """The content of the file of Γ that belongs beside a copy of the weights of a model that has Γ.
+
+    weights: the copy's file. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less than can be measured.
+    Raises ValueError for a model without Γ.
+    """
+    gamma = model.gamma
+    if gamma is None:
+        raise ValueError("this model has no Γ to keep")
+    return _sidecar(model.schedule).beside(model.source, gamma.equal, weights, rounded) or copied(weights, rounded) | {
+        "about": "Γ_t as it was given to the model: how it was estimated is not known",
+        "images": None,
+        "times": list(range(1, model.schedule.T + 1)),
+        "gamma": gamma[1:].tolist(),
+        "standard_error": [],
+    }
+
+
+def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
+    """The table of Γ kept with a checkpoint, or None where there is none that was made for these very weights.
+
+    Raises CheckpointError for a file that is not such a table.
+    """
+    return _sidecar(schedule).read(source)
+
+
+def _sidecar(schedule: NoiseSchedule) -> Sidecar[Tensor]:
+    def table(content: dict[str, Any]) -> Tensor:
+        times = content["times"]
+        if not all(is_whole(t) and 0 < t <= schedule.T for t in times) or times != sorted(set(times)):
+            raise ValueError("no times")
+        found = _estimate(content).table(schedule)
+        if not bool((found.isfinite() & (found >= 0)).all()):
+            raise ValueError("no numbers")
+        return found
+
+    return Sidecar(ANALYTIC, "a table of Γ_t", table, in_cache=True)
+
+
+def _estimate(content: dict) -> Gamma:
+    gamma, standard_error = (torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error"))
+    return Gamma(tuple(content["times"]), gamma, standard_error, content["images"])

@@ -1,0 +1,120 @@
+"""What is computed for a checkpoint's weights and kept beside them, each thing in a JSON file of its own.
+
+The file says the SHA-256 of the weights that it was made for, and counts for no others.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.config.fields import read_json
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.disk import files
+from ddpm_core.disk.files import sha256
+from ddpm_core.model import Source
+
+Value = TypeVar("Value")
+_WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Sidecar(Generic[Value]):
+    """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG.
+
+    in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
+    """
+
+    file: str
+    title: str
+    parse: Callable[[dict[str, Any]], Value]
+    in_cache: bool
+
+    def place(self, source: Source | None) -> Path:
+        """The file that `write` writes: beside the weights, or in the user's cache. Makes its folder.
+
+        Raises ValueError for a model that was not loaded, and CheckpointError where nothing can be written.
+        """
+        places = self._places(source)
+        if not places:
+            raise ValueError(f"{self.title} can be saved only for a model loaded from a checkpoint")
+        path = places[-1]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
+        return path
+
+    def write(self, source: Source | None, content: dict[str, Any]) -> Path:
+        """Keep a content. Returns the file's path. Raises what `place` does, also when the disk refuses."""
+        path = self.place(source)
+        try:
+            files.write_json(path, {"weights_sha256": _weights_sha256(source), **content})
+        except OSError as error:
+            raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
+        return path
+
+    def beside(
+        self, source: Source | None, is_it: Callable[[Value], bool], weights: Path, rounded: bool
+    ) -> dict | None:
+        """The content for a copy of the weights, from the file whose value `is_it`; None where no file has that.
+
+        weights: the copy's file. rounded: to float16, which changes the network's output by some 1e-4.
+        """
+        for path in filter(Path.is_file, self._places(source)):
+            with suppress(OSError, *_WRONG):  # not the file that was loaded
+                content = json.loads(path.read_text(encoding="utf-8"))
+                if is_it(self.parse(content)):
+                    return content | copied(weights, rounded)
+        return None
+
+    def read(self, source: Source) -> Value | None:
+        """The value kept with a checkpoint, or None where there is none that was made for these very weights.
+
+        Raises CheckpointError for a file that holds something else.
+        """
+        for path in filter(Path.is_file, self._places(source)):
+            actual = _weights_sha256(source)
+            try:
+                content = read_json(path)
+                value = self.parse(content)
+                if content["weights_sha256"] == actual:
+                    return value
+            except _WRONG:
+                raise CheckpointError(f"{path} is not {self.title}: delete it, or make it again") from None
+        return None
+
+    def _places(self, source: Source | None) -> list[Path]:
+        """Where the file may lie, the last one being where it is written; empty for a model that was not loaded."""
+        if source is None or source.folder is None:
+            return []
+        beside = source.folder / self.file
+        if not self.in_cache:
+            return [beside]
+        if source.revision is not None:
+            return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, self.file)]
+        if source.folder == refs.embedded().get(source.ref):  # may be where only an administrator can write
+            return [beside, files.cache_folder("embedded", source.ref, self.file)]
+        return [beside]
+
+
+def copied(weights: Path, rounded: bool) -> dict[str, str]:
+    """What a file says of the copy of the weights that it lies beside."""
+    return {"weights_sha256": sha256(weights)} | ({"weights": "rounded to float16 afterwards"} if rounded else {})
+
+
+def _weights_sha256(source: Source | None) -> str:
+    """The SHA-256 of the weights that a model was loaded from. Raises CheckpointError where they cannot be read."""
+    if source is None or source.weights_path is None:
+        raise ValueError("only a checkpoint that was loaded has a file of weights")
+    try:
+        return sha256(source.weights_path)
+    except OSError as error:
+        raise CheckpointError(f"{source.ref}: {source.file} cannot be read: {error.strerror}") from None

@@ -1,0 +1,260 @@
+"""Optimised time steps: where few steps of a deterministic sampler serve a model best, found once for its weights.
+
+A fine teacher draws a few images. Dynamic programming (step_search) proposes times for each sampler and step count.
+The proposals, and the named spacings that are good with few steps, are tried on the same images; and the best is
+refined: each time in turn is moved a third of the way to its neighbours, and stays where x_0 comes nearer to the
+teacher's.
+
+Distances are those of sharpened pictures, see `sharpen`: by plain ones, a chain that leaves out the details of a
+photograph wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.few_steps.step_search import best_chains, first_order_errors, second_order_errors, start_errors
+from ddpm_core.model import Model, OptimisedTimes
+from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
+from ddpm_core.noise import check_seeds, gaussian_batch
+from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
+from ddpm_core.samplers import ddim, solve
+from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.timesteps import timestep_pairs
+
+STEPS = (4, 5, 6, 8, 10, 15, 20)
+SEEDS = range(16)
+POINTS = 60  # times of the teacher, whose own error is far below that of 20 steps
+REFINED = 10  # steps of the longest chain that is refined: the work grows with their square, and the gain falls
+GROWTHS = (1.0, 1.15**2)  # for step_search.best_chains; the paper's is 1.15 for distances, here they are squared
+NAMED: tuple[Spacing, ...] = ("quadratic", "trailing")
+REACH = 1 / 3
+CURVE = 1.3  # the teacher's times lie closer together at small t: t ~ k^1.3
+BATCH = 32  # images evaluated at once
+MOST_DETAIL = 2
+MEMORY = 2**28  # bytes that the teacher's states of a batch may take
+
+Times = tuple[int, ...]  # times t, descending
+
+
+@dataclass(frozen=True)
+class OptimisedSteps:
+    """times: for each sampler and number of steps n, the n times t, descending. errors: the mean distance of their x_0
+    from the teacher's, root mean square over a sharpened image. images: how many it was measured on.
+    """
+
+    times: OptimisedTimes
+    errors: dict[Sampler, dict[int, float]]
+    images: int
+
+
+def optimise_timesteps(
+    model: Model,
+    steps: Sequence[int] | None = None,
+    seeds: Sequence[int] = SEEDS,
+    points: int = POINTS,
+    labels: int | Sequence[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    detail: float = 1.0,
+    samplers: Sequence[Sampler] = OPTIMISED_FOR,
+) -> OptimisedSteps:
+    """The best times for each number of steps, for the samplers without noise.
+
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        steps: any of 1..points, None for those of STEPS that are.
+        seeds: of the images that the teacher draws.
+        points: how many times it visits.
+        labels: a class for all images or one for each; None means all classes in turn.
+        progress: progress(done, total) counts evaluations of the network; what it raises ends the work.
+        detail: 0..2, how much the details of a picture count, see `sharpen`: 1 for photographs, less for drawings and
+            digits.
+        samplers: any of names.OPTIMISED_FOR.
+
+    Raises:
+        ValueError: before anything is computed, for values outside these.
+    """
+    seeds = check_seeds(seeds)
+    if not 0 <= detail <= MOST_DETAIL:
+        raise ValueError(f"detail must be a number from 0 to {MOST_DETAIL}, got {detail!r}")
+    if not samplers or not set(samplers) <= set(OPTIMISED_FOR):
+        raise ValueError(f"samplers must be some of {', '.join(OPTIMISED_FOR)}, got {', '.join(samplers) or 'none'}")
+    times = teacher_times(model.schedule, points)
+    wanted = _checked([n for n in STEPS if n <= len(times)] or [1] if steps is None else steps, len(times))
+    if labels is None and model.num_classes:
+        labels = [seed % model.num_classes for seed in seeds]
+    total = len(times) + len(samplers) * sum(map(_evaluations, wanted))  # of one image
+
+    def report(done: int) -> None:
+        if progress:
+            progress(done * len(seeds), total * len(seeds))
+
+    trial = _Trial(model, seeds, label_tensor(model, labels, len(seeds), None), detail, report)
+    products = trial.teach(times)
+    start, first = start_errors(products), first_order_errors(model.schedule, times, products)
+    second = second_order_errors(model.schedule, times, products)
+    found: dict[Sampler, dict[int, tuple[Times, float]]] = {}
+    for sampler in samplers:
+        jump = np.broadcast_to(first, second.shape) if sampler == "ddim" else second  # DDIM's has no past
+        proposed = [best_chains(start, first, jump, max(wanted), growth) for growth in GROWTHS]
+        found[sampler] = {}
+        for n in wanted:
+            chains = [tuple(times[i] for i in one[n]) for one in proposed]
+            found[sampler][n] = trial.best(sampler, [*chains, *named_chains(model.schedule, n)])
+    return OptimisedSteps(
+        {sampler: {n: chain for n, (chain, _) in chains.items()} for sampler, chains in found.items()},
+        {sampler: {n: error for n, (_, error) in chains.items()} for sampler, chains in found.items()},
+        len(seeds),
+    )
+
+
+def teacher_times(schedule: NoiseSchedule, points: int = POINTS) -> list[int]:
+    """The teacher's times, at most `points`, descending from T to 1; from T − 1 where no solver starts, at ᾱ_T = 0.
+
+    Raises ValueError for fewer than two points, or a process that has only one time to start from.
+    """
+    T = schedule.T if schedule.alpha_bar[schedule.T] > 0 else schedule.T - 1
+    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 2:
+        raise ValueError(f"points must be a whole number of at least 2, got {points!r}")
+    if T < 2:
+        raise ValueError("a process of so few steps leaves nothing to choose")
+    share = np.linspace(0, 1, points) ** CURVE
+    return np.unique((1 + share * (T - 1)).round().astype(int))[::-1].tolist()
+
+
+def sharpen(images: Tensor, detail: float = 1.0) -> Tensor:
+    """Images (..., H, W), the amplitude at spatial frequency f, in cycles per image, × (1 + f²)^(detail/2).
+
+    All of it is scaled so that white noise keeps its mean square.
+    The power of photographs falls with about 1/f² (Field 1987, "Relations between the statistics of natural images and
+    the response properties of cortical cells"): with detail 1 all frequencies count about alike, with 0 as they are.
+    """
+    height, width = images.shape[-2:]
+    squares = 1 + (torch.fft.fftfreq(height) * height)[:, None] ** 2 + (torch.fft.fftfreq(width) * width) ** 2
+    power = squares**detail
+    gain = (power / power.mean()).sqrt()[:, : width // 2 + 1].to(images.device)
+    return torch.fft.irfft2(torch.fft.rfft2(images.float()) * gain, s=(height, width))
+
+
+def _checked(steps: Sequence[int], most: int) -> list[int]:
+    wrong = [n for n in steps if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= most]
+    if wrong or not len(steps):
+        raise ValueError(f"steps must be whole numbers from 1 to {most}, got {wrong[0] if wrong else 'none'}")
+    return sorted({int(n) for n in steps})
+
+
+def named_chains(schedule: NoiseSchedule, n: int) -> list[Times]:
+    """The chains of n steps of the named spacings, but for those that start where no solver can."""
+    chains = [tuple(t for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in NAMED]
+    return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
+
+
+def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[Times]:
+    """The chain with its time i a share `reach` of the way nearer to the time before it, and to the one after it."""
+    t, earlier, later = chain[i], chain[i - 1] if i else schedule.T + 1, [*chain, 0][i + 1]
+    times = t + round(reach * (earlier - t)), t - round(reach * (t - later))
+    possible = [time for time in times if later < time < earlier and time != t and schedule.alpha_bar[time] > 0]
+    return [(*chain[:i], time, *chain[i + 1 :]) for time in possible]
+
+
+def _evaluations(n: int) -> int:
+    """At most so many evaluations of an image go into a chain of n steps: see `_Trial.best`."""
+    return n * (len(GROWTHS) + len(NAMED)) + (n * (n + 1) if n <= REFINED else 0)
+
+
+class _Trial:
+    """Tries chains on some images. report(evaluations done, of one image)"""
+
+    def __init__(
+        self,
+        model: Model,
+        seeds: Sequence[int],
+        labels: Tensor | None,
+        detail: float,
+        report: Callable[[int], None],
+    ):
+        self._model, self._detail = model, detail
+        shape = (model.channels, model.image_size, model.image_size)
+        x_T = gaussian_batch(seeds, 0, shape)
+        self._x_T = x_T.to(network_device(model.network) or x_T.device)
+        self._labels = None if labels is None else labels.to(self._x_T.device)
+        self._report, self._done = report, 0.0
+        self._exact = torch.empty(0)  # the teacher's x_0
+
+    def teach(self, times: Sequence[int]) -> np.ndarray:
+        """Run the teacher, and return its products: see step_search."""
+        images, states = len(self._x_T), 2 * len(times) + 1
+        values = self._x_T[0].numel()
+        products, exact = torch.zeros(states, states, dtype=torch.float64), []
+        rows = torch.arange(images).split(max(1, min(BATCH, MEMORY // (4 * values * states))))
+        for part in rows:
+            x, guesses = [self._x_T[part].cpu()], []
+            for step, prediction in self._run("dpm++", times, part):
+                x.append(step.cpu())
+                guesses.append(prediction.x0.cpu())
+            for image in torch.stack([*x, *guesses], 1):
+                flat = sharpen(image, self._detail).flatten(1).double()
+                products += flat @ flat.T
+            exact.append(x[-1])
+        self._exact = torch.cat(exact)
+        return (products / (values * images)).numpy()
+
+    def best(self, sampler: Sampler, chains: Sequence[Times]) -> tuple[Times, float]:
+        """The best of several chains of n steps, refined, and its error."""
+        n, before = len(chains[0]), self._done
+        tried = [(*self._error(sampler, chain), chain) for chain in chains]
+        error, predictions, chain = min(tried, key=lambda one: one[0])
+        for i in range(n if n <= REFINED else 0):
+            for moved in moves(self._model.schedule, chain, i, REACH):
+                found, its_predictions = self._error(sampler, moved, predictions[:i])
+                if found < error:
+                    error, predictions, chain = found, its_predictions, moved
+        self._count(before + _evaluations(n) - self._done)
+        return chain, error
+
+    def _error(self, sampler: Sampler, chain: Times, known: Sequence[Denoised] = ()) -> tuple[float, list[Denoised]]:
+        """The mean distance of x_0 from the teacher's, and the predictions on the way. known: the first of them."""
+        steps = list(self._run(sampler, chain, torch.arange(len(self._x_T)), known))
+        difference = sharpen(steps[-1][0].cpu() - self._exact, self._detail)
+        error = difference.double().square().flatten(1).mean(1).sqrt().mean().item()
+        return error, [prediction for _, prediction in steps]
+
+    def _run(
+        self, sampler: Sampler, chain: Sequence[int], rows: Tensor, known: Sequence[Denoised] = ()
+    ) -> Iterable[tuple[Tensor, Denoised]]:
+        """x_s and the prediction of each step."""
+        schedule, predictions = self._model.schedule, []
+
+        def evaluate(x: Tensor, t: int, **_: Any) -> Denoised:
+            i = len(predictions)
+            predictions.append(known[i] if i < len(known) else self._predict(x, t, rows))
+            return predictions[-1]
+
+        pairs = list(zip(chain, [*chain[1:], 0], strict=True))
+        x_T = self._x_T[rows.to(self._x_T.device)]
+        if sampler == "ddim":
+            steps = ddim(evaluate, schedule, pairs, x_T, noise=lambda _, x: x, eta=0.0)
+        else:
+            steps = solve(evaluate, schedule, pairs, x_T, name=sampler)
+        for step in steps:
+            yield step.x, predictions[-1]
+
+    def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:
+        parts = []
+        for x_part, row_part in zip(x.split(BATCH), rows.split(BATCH), strict=True):
+            labels = None if self._labels is None else self._labels[row_part.to(x.device)]
+            parts.append(predict(self._model, x_part, t, labels))
+            self._count(len(x_part) / len(self._x_T))
+        x0, eps, x0_hat, _ = (None if part[0] is None else torch.cat(part) for part in zip(*parts, strict=True))
+        assert x0 is not None and eps is not None and x0_hat is not None
+        return Denoised(x0, eps, x0_hat, None)
+
+    def _count(self, evaluations: float) -> None:
+        self._done += evaluations
+        self._report(round(self._done))

@@ -1,0 +1,187 @@
+"""Converts between [−1, 1] and uint8; grids; files of pictures and animations."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from ddpm_core.disk import files
+from ddpm_core.imaging.image_files import BACKGROUND, MODES, WITH_ALPHA, opaque
+
+T = TypeVar("T")
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """Pixels of 256 levels, rounded to the nearest.
+
+    Arguments:
+        x: (N, C, H, W) in [−1, 1], clipped there.
+
+    Returns:
+        uint8 (N, H, W, C).
+    """
+    if x.device.type != "cpu":  # a byte for each number leaves the device, not four
+        levels = x.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
+        return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    # numpy, as the pictures of a running chain are small and torch takes twice as long to start its operations.
+    levels = x.detach().float().numpy().clip(-1, 1)
+    levels += 1
+    levels *= 127.5
+    return np.rint(levels, out=levels).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """x/127.5 − 1, as the paper scales its data.
+
+    Arguments:
+        images: uint8 (N, H, W, C).
+        dtype: of the result.
+
+    Returns:
+        (N, C, H, W) in [−1, 1].
+
+    Raises:
+        ValueError: for another dtype or number of axes.
+    """
+    images = torch.as_tensor(images)
+    if images.dtype != torch.uint8 or images.ndim != 4:
+        raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")
+    return images.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1
+
+
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = BACKGROUND) -> np.ndarray:
+    """uint8 (N, H, W, C) as one picture (H', W', C), row by row, nearly square unless columns is given.
+
+    gap: pixels between images, filled with the background's grey level, opaque.
+    """
+    n, height, width, channels = images.shape
+    columns = min(columns or math.ceil(math.sqrt(n)), n)
+    rows = math.ceil(n / columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
+    out = np.full(shape, background, np.uint8)
+    if channels in WITH_ALPHA:
+        out[..., -1] = 255
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        out[top : top + height, left : left + width] = image
+    return out
+
+
+def check_channels(channels: int) -> None:
+    """ValueError for images that no file can hold: a picture has 1 to 4 channels."""
+    if channels not in MODES:
+        raise ValueError(f"an image of {channels} channels can't be saved as a picture: it needs 1 to 4")
+
+
+def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
+    """A uint8 (H, W, C) picture as a PNG file. C is 1 to 4; compress_level: 0 (fast) to 9 (small).
+
+    about: kept in the file's metadata, under "Description".
+    """
+    info = PngInfo()
+    if about:
+        info.add_itxt("Description", about)
+    return _encode(_picture(image), "PNG", compress_level=compress_level, pnginfo=info)
+
+
+def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
+    """A uint8 (H, W, C) picture as a JPEG file, which holds no alpha. C is 1 to 4; quality: 1 to 95."""
+    return _encode(_opaque(image), "JPEG", quality=quality)
+
+
+def bmp(image: np.ndarray) -> bytes:
+    """A uint8 (H, W, C) picture as a BMP file: not compressed, so fast to write and read. It holds no alpha.
+
+    C is 1 to 4.
+    """
+    return _encode(_opaque(image), "BMP")
+
+
+def save_gif(
+    path: str | Path | BinaryIO,
+    frames: Sequence[np.ndarray],
+    seconds: float = 4.0,
+    hold: float = 1.5,
+    scale: int = 1,
+    about: str = "",
+) -> None:
+    """uint8 (H, W, C) frames of one size as an endless GIF, which holds no alpha. C is 1 to 4.
+
+    seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
+    scale: whole-number enlargement without smoothing. about: the file's comment.
+    """
+    pictures, options = _animation(frames, seconds, hold, scale)
+    indexed = [picture if picture.mode == "L" else picture.quantize(256) for picture in pictures]
+    _save(path, indexed, "GIF", comment=about.encode(), **options)
+
+
+def save_webp(
+    path: str | Path | BinaryIO,
+    frames: Sequence[np.ndarray],
+    seconds: float = 4.0,
+    hold: float = 1.5,
+    scale: int = 1,
+    about: str = "",
+) -> None:
+    """The same as an endless WebP: all colours without loss, in a file of about half the size.
+
+    Arguments as for `save_gif`; about is in the file's EXIF data, as ImageDescription.
+    """
+    pictures, options = _animation(frames, seconds, hold, scale)
+    exif = Image.Exif()
+    if about:
+        exif[ExifTags.Base.ImageDescription] = about.encode()  # of a text Pillow would keep ASCII only
+    _save(path, [picture.convert("RGB") for picture in pictures], "WEBP", lossless=True, exif=exif, **options)
+
+
+def _animation(
+    frames: Sequence[np.ndarray], seconds: float, hold: float, scale: int
+) -> tuple[Iterator[Image.Image], dict[str, Any]]:
+    """The pictures of an animation, one after another, and how Pillow is told for how long, in ms, each is shown.
+
+    Arguments as for `save_gif`. A picture is shown for a multiple of 10 ms, for 20 ms at least.
+    """
+    shown = thin(range(len(frames)), max(int(seconds * 50), 1))
+    pictures = (_opaque(frames[i].repeat(scale, 0).repeat(scale, 1)) for i in shown)
+    # GIF counts in hundredths of a second, and browsers show no frame for less than two of them.
+    duration = max(round(1000 * seconds / len(shown), -1), 20)
+    return pictures, {"duration": [duration] * (len(shown) - 1) + [round(1000 * hold)], "loop": 0}
+
+
+def _save(path: str | Path | BinaryIO, pictures: list[Image.Image], format: str, **options: Any) -> None:
+    with files.replacing(path) if isinstance(path, (str, Path)) else nullcontext(path) as file:
+        pictures[0].save(file, format, save_all=True, append_images=pictures[1:], **options)
+
+
+def thin(frames: Sequence[T], limit: int) -> list[T]:
+    """At most `limit` of the frames, evenly, always with the last one."""
+    kept = np.linspace(len(frames) - 1, 0, min(len(frames), limit)).round().astype(int)
+    return [frames[i] for i in kept[::-1]]
+
+
+def _picture(image: np.ndarray) -> Image.Image:
+    """A uint8 (H, W, C) picture as one of Pillow's. Raises what `check_channels` does."""
+    check_channels(image.shape[-1])
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def _opaque(image: np.ndarray) -> Image.Image:
+    """The same without alpha: its transparent parts lie over grey."""
+    picture = _picture(image)
+    return opaque(picture) if image.shape[-1] in WITH_ALPHA else picture
+
+
+def _encode(picture: Image.Image, format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()

@@ -1,0 +1,50 @@
+"""`python -m train.fit.flags.attended FLAGS`: `train fit` for a program that starts it, such as the page.
+
+It has the lowest priority, and when its standard input ends, which happens when the program closes it or ends itself,
+the run saves and stops as after Ctrl-C. This works alike on Linux, macOS and Windows, whose signals differ.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from train.__main__ import main
+
+GRACE = 60.0  # seconds to save and stop
+
+
+def _stop_at_the_end_of_input() -> None:
+    while os.read(0, 4096):  # not sys.stdin, whose lock a thread may not hold when Python ends
+        pass
+    _thread.interrupt_main()
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+def _lower_the_priority() -> None:
+    """On Windows the program that starts this sets the priority."""
+    if not hasattr(os, "nice"):
+        return
+    os.nice(19)
+    # Linux on a desktop shares the processor among sessions first, whatever the priorities inside each; a run that the
+    # app has started is a session of its own.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text("19")
+
+
+def fit(flags: list[str]) -> int:
+    """`train fit` until it is done or the standard input ends; returns the exit status."""
+    threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
+    return main(["fit", *flags])
+
+
+if __name__ == "__main__":
+    _lower_the_priority()
+    sys.exit(fit(sys.argv[1:]))

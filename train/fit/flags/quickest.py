@@ -1,0 +1,44 @@
+"""What makes a run quick where it runs: what "auto" stands for, and the flags of Train on the page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+
+from ddpm_core.engines.choose import choose_device, torch_precision
+from train.common.config import Config
+from train.fit.fused import is_available
+
+Kind = TypeVar("Kind", bound=Config)
+
+THREADS = 4  # at most: the page has other visitors to serve
+
+
+def quickest_flags(device: str) -> list[str]:
+    """Words for `train fit`. device: as for `ddpm_core.load`; only a CPU needs any, see `on_device` for a GPU.
+
+    Raises ValueError as `load` does.
+    """
+    chosen = choose_device(device)
+    if chosen.type != "cpu":
+        return []
+    words = ["--device", "cpu", "--threads", str(max(1, min(THREADS, torch.get_num_threads())))]
+    words += ["--precision", torch_precision("auto", chosen), "--channels-last"]
+    return [*words, "--fused"] if is_available() else words
+
+
+def on_device(config: Kind, device: torch.device) -> Kind:
+    """The configuration with what --precision auto stands for on a device, and with half precision's layout on CUDA.
+
+    Raises ValueError for bf16 on a GPU that would emulate it, and for fp64 on one of Apple's, which have none.
+    """
+    if device.type == "mps" and config.precision == "fp64":
+        raise ValueError("Apple's GPUs have no float64: use --precision fp32, or --device cpu")
+    if device.type != "cuda" or config.precision == "fp64":
+        return config
+    precision = torch_precision(config.precision, device)
+    if config.precision == "auto" and precision != "bf16":
+        precision = "fp16"  # the gradients' scale follows overflows
+    return replace(config, precision=precision, channels_last=config.channels_last or precision != "fp32")

@@ -1,0 +1,56 @@
+"""What the processes of a run have to agree on, when several share its batches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from torch import Tensor
+
+from ddpm_core.engines.common import forbid_tf32
+from train.fit.flags.quickest import Kind, on_device
+from train.fit.signals import StopSignals
+
+PATIENCE = timedelta(hours=12)  # while the first one draws samples or writes; torchrun notices one that has died
+STOP_CHECK = 10  # they agree on whether to stop every so many steps
+
+
+def accelerated(config: Kind) -> tuple[Kind, Accelerator]:
+    """The configuration as it is on this process's device, and what shares the work with the others, if there are any.
+
+    Raises ValueError for a precision that the device lacks.
+    """
+    device = PartialState(cpu=config.device == "cpu", timeout=PATIENCE).device
+    assert device is not None
+    config = on_device(config, device)
+    if config.precision == "fp32":
+        forbid_tf32()
+    half = config.precision if config.precision in ("bf16", "fp16") else "no"
+    sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
+    return config, Accelerator(mixed_precision=half, cpu=config.device == "cpu", kwargs_handlers=[sharing])
+
+
+def largest(accelerator: Accelerator, value: Tensor) -> Tensor:
+    """The largest of one number from each process."""
+    gathered = accelerator.gather(value.reshape(1))
+    assert isinstance(gathered, Tensor)
+    return gathered.max()
+
+
+def total(accelerator: Accelerator, values: Tensor) -> Tensor:
+    """The sum of the processes' tensors of one shape."""
+    reduced = accelerator.reduce(values, "sum")
+    assert isinstance(reduced, Tensor)
+    return reduced
+
+
+def should_stop(accelerator: Accelerator, step: int, signals: StopSignals) -> bool:
+    """Whether any process was asked to stop: all must leave the loop at the same step."""
+    if accelerator.num_processes == 1:
+        return signals.received is not None
+    if step % STOP_CHECK:
+        return False
+    asked = torch.tensor(float(signals.received or 0), device=accelerator.device)
+    signals.received = int(largest(accelerator, asked)) or None
+    return signals.received is not None

@@ -1,0 +1,174 @@
+"""Networks that are told in words what to draw: a U-Net and a text encoder that are trained together."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ddpm_core import CheckpointError
+from ddpm_core.checkpoint import refs, spec
+from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.checkpoint.latent_parts import read_text
+from ddpm_core.engines.from_diffusers import UNet2DConditionModel
+from ddpm_core.engines.latent import ClipText
+from ddpm_core.engines.network import initialise
+from train import TrainError
+from train.common.config import Config
+from train.fit.flags.limits import HEADS
+
+VOCABULARY = 6000  # tokens at most, made of single bytes and of what is often side by side
+_START, _END, _STOP = "<|startoftext|>", "<|endoftext|>", "</w>"
+_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # as CLIP's tokenizer cuts a text
+
+
+class PromptedUNet(nn.Module):
+    """unet: a UNet2DConditionModel. text: a CLIPTextModel, whose last hidden states it is told."""
+
+    ends = ("unet.conv_in.", "unet.conv_out.")
+
+    def __init__(self, unet: UNet2DConditionModel, text: nn.Module):
+        super().__init__()
+        self.unet, self.text = unet, text
+
+    def forward(
+        self, x: Tensor, t_index: Tensor, class_labels: Tensor, return_dict: bool = False
+    ) -> tuple[Tensor, ...]:
+        """class_labels: tokens, int64 (N, L), or the hidden states of such ones, (N, L, D)."""
+        states = class_labels
+        if not states.is_floating_point():
+            states = self.text(class_labels, return_dict=False)[0]
+        return self.unet(x, t_index, states, return_dict=False)
+
+
+def unet_of(network: nn.Module) -> Any:
+    """The U-Net of a network that is trained."""
+    return network.unet if isinstance(network, PromptedUNet) else network
+
+
+def open_text(name: str, device: torch.device) -> ClipText:
+    """The text encoder of --text with its tokenizer. Raises TrainError."""
+    try:
+        checkpoint = snapshots.fetch(refs.parse(name), spec.check)
+        config = spec.read(checkpoint).text
+        if config is None:
+            raise TrainError(f"--text {name} takes no words: give a checkpoint with a text_encoder.")
+        return read_text(config, checkpoint, device)
+    except CheckpointError as error:
+        raise TrainError(f"--text {name}: {error}.") from error
+
+
+def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text: Any = None) -> PromptedUNet:
+    """A freshly initialised network for latents of so many channels and numbers a side. text: see --text; or new."""
+    text = make_text(config, tokenizer) if text is None else text
+    here = [side >> level in config.attention for level in range(len(config.widths))]
+    unet: Any = UNet2DConditionModel(
+        sample_size=side,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=config.widths,
+        down_block_types=tuple("CrossAttnDownBlock2D" if attend else "DownBlock2D" for attend in here),
+        up_block_types=tuple("CrossAttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(here)),
+        layers_per_block=config.blocks,
+        norm_num_groups=config.norm_groups,
+        dropout=config.dropout,
+        cross_attention_dim=text.config.hidden_size,
+        attention_head_dim=HEADS,  # diffusers' name for the number of heads
+        addition_embed_type="text",
+        addition_embed_type_num_heads=HEADS,
+    )
+    initialise(unet)
+    return PromptedUNet(unet, text)
+
+
+def make_text(config: Config, tokenizer: Any) -> Any:
+    """A freshly initialised text encoder."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    text: Any = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.text_width,
+            intermediate_size=4 * config.text_width,
+            num_hidden_layers=config.text_layers,
+            num_attention_heads=HEADS,
+            max_position_embeddings=config.text_length,
+            projection_dim=config.text_width,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    nn.init.normal_(text.get_input_embeddings().weight, std=0.05)
+    return text
+
+
+def learn_words(captions: Sequence[str]) -> str:
+    """A vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}.
+
+    The same captions give the same one; the trainer of tokenizers numbers its tokens differently each time.
+    """
+    try:
+        from tokenizers.pre_tokenizers import ByteLevel
+    except ImportError as error:
+        raise TrainError("--captions needs one more package: pip install transformers.") from error
+    letters = sorted(ByteLevel.alphabet())
+    spell = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
+    times = Counter(word for caption in captions for word in _WORD.findall(caption.lower()))
+    spelled: dict[str, tuple[str, ...]] = {
+        word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)
+    }
+    counts: Counter[tuple[str, str]] = Counter()  # of two tokens side by side
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words that have them
+
+    def count(word: str, n: int) -> None:
+        for pair in pairwise(spelled[word]):
+            counts[pair] += n
+            if n > 0:
+                users[pair].add(word)
+            elif not counts[pair]:
+                del counts[pair]
+
+    for word, n in times.items():
+        count(word, n)
+    merges: list[tuple[str, str]] = []
+    while counts and len(merges) < VOCABULARY - 2 * len(letters) - 2:
+        pair = max(counts, key=lambda pair: (counts[pair], pair))
+        merges.append(pair)
+        for word in sorted(users.pop(pair)):
+            count(word, -times[word])
+            spelled[word] = _merged(spelled[word], pair)
+            count(word, times[word])
+    tokens = [*letters, *(letter + _STOP for letter in letters), *dict.fromkeys(map("".join, merges)), _START, _END]
+    return json.dumps({"vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges})
+
+
+def _merged(tokens: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
+    """Tokens in which a pair, wherever it occurs, is one."""
+    found: list[str] = []
+    i = 0
+    while i < len(tokens):
+        together = tuple(tokens[i : i + 2]) == pair
+        found.append("".join(pair) if together else tokens[i])
+        i += 2 if together else 1
+    return tuple(found)
+
+
+def make_tokenizer(words: str, length: int) -> Any:
+    """transformers' CLIPTokenizer of what `learn_words` gives. length: of a prompt in tokens."""
+    from transformers import CLIPTokenizer
+
+    found = json.loads(words)
+    merges: Any = [tuple(pair) for pair in found["merges"]]  # what its type says is not what it takes
+    return CLIPTokenizer(vocab=found["vocab"], merges=merges, model_max_length=length)
+
+
+def text_of(tokenizer: Any, network: PromptedUNet, device: torch.device) -> ClipText:
+    """The text encoder of a network that is not trained on, such as a moving average."""
+    return ClipText(tokenizer, network.text, device)

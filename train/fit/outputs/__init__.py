@@ -1,0 +1,1 @@
+"""What a run writes: its progress, previews, the model and its card."""

@@ -1,0 +1,114 @@
+"""The model card of a run: what was trained, how, and the command that repeats it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddpm_core import Model
+from ddpm_core.engines.torch import TorchNetwork
+from train import TrainError
+from train.common.command_line import flag, user_path
+from train.common.config import Config, Kind
+from train.data.images import Images
+
+SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the card of a run says besides what all runs have.
+
+    title, summary: its first lines. caption: how the samples were drawn. facts: rows of its table.
+    """
+
+    title: str
+    summary: str
+    caption: str
+    facts: Mapping[str, str]
+
+
+def command(config: Config) -> str:
+    """The command line that repeats the run, with every flag that differs from the command's defaults."""
+    first, preset = config.origin()
+    words = ["python", "-m", "train", *first]
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), flag(field.name)
+        if value == getattr(preset, field.name) or field.name == "resume":
+            continue
+        if isinstance(value, bool):
+            words.append(name if value else f"--no-{name[2:]}")
+        else:
+            words += [name, *map(str, value if isinstance(value, tuple) else [value])]
+    return shlex.join(words)
+
+
+_PLACES = ("data", "data_cache", "decoder", "init", "out", "teacher", "text")
+
+
+def public(config: Kind) -> Kind:
+    """The configuration as a card may show it: of an absolute path the end, as the rest is of this machine."""
+    texts = {name: getattr(config, name, None) for name in _PLACES}
+    paths = {name: user_path(text) for name, text in texts.items() if text}
+    return dataclasses.replace(config, **{name: _end(path) for name, path in paths.items() if path.is_absolute()})
+
+
+def _end(path: Path) -> str:
+    """The name of a file or folder; after that of the run, where it is a run's model or one stage of it."""
+    return str(Path(*path.parts[-2:])) if path.name.endswith(("model", "-steps")) else path.name
+
+
+def describe(
+    model: Model, out: Path, config: Config, step: int, images: Images, card: ModelCard, grid: bool, decay: float
+) -> str:
+    """The model card, Markdown. grid: whether there are samples to show; decay: of the moving average."""
+    assert isinstance(model.network, TorchNetwork)
+    parameters = sum(p.numel() for p in model.network.unet.parameters())
+    classes = "none"
+    if model.num_classes:
+        null = "always needed" if model.null_label is None else f"{model.null_label} means no label"
+        classes = f"{', '.join(model.class_names or ())}; label {null}"
+    facts = {
+        "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}, "
+        f"{model.picture_channels} channel{'s' if model.picture_channels > 1 else ''}",
+        "Classes": classes,
+        "Network": f"{type(model.network.unet).__name__}, {parameters:,} parameters, widths {config.widths}, "
+        f"attention at {config.attention}",
+        "Process": f"T = {model.schedule.T}, {model.schedule.name} schedule, variance {model.variance}",
+        "Prediction": model.prediction,
+        **card.facts,
+        "Optimiser": f"{config.optimizer}, learning rate {config.lr:g}, warm-up {config.warmup} steps, "
+        f"decay {config.lr_decay}, gradient clip {config.clip:g}",
+        "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
+        "Weights": f"exponential moving average, decay {decay:g}, float32",
+    }
+    kind = "text-to-image" if model.words else "unconditional-image-generation"
+    lines = ["---", "library_name: diffusers", f"pipeline_tag: {kind}", "tags:"]
+    lines += ["- ddpm", "- diffusers", "---", "", f"# {card.title}", "", card.summary, ""]
+    if grid:
+        caption = f"{card.caption}, seeds 0 to {config.sample_count - 1}, not selected"
+        lines += ["![samples](samples.png)", "", f"{caption}.", ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
+    lines += _scores(out / SCORES)
+    lines += ["The command:", "", "```", command(public(config)), "```", ""]
+    return "\n".join(lines)
+
+
+def _scores(path: Path) -> list[str]:
+    """The measured scores as a Markdown table with a column for each key. Raises TrainError for a damaged file."""
+    if not path.is_file():
+        return []
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("there is something else in a line")
+    except (ValueError, RecursionError) as error:
+        raise TrainError(f"{path} must hold one JSON object a line ({error}).") from error
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(str(row.get(column, '')) for column in columns)} |" for row in rows]
+    return ["Measured:", "", *lines, ""]

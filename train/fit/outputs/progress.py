@@ -1,0 +1,186 @@
+"""The progress of a run: its bar, TensorBoard curves, sample grids, and OUT/progress.jsonl for other programs.
+
+progress.jsonl holds one JSON object a line. Each start of the run, the first and every resumed one, begins with
+{"start": steps done, "config": {...}, "images": in the data set, "classes": [...]}; what earlier starts said of steps
+beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves, and {"step",
+"samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
+preview.DenoisingProbe, null for a student, and in latents. All have "seconds", since this start.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ddpm_core import Model, imaging, trajectory
+from ddpm_core.process import to_device
+from ddpm_core.runs import SamplerSettings
+from train.common.config import Config, to_dict
+from train.common.files import write_bytes
+from train.data.images import Images
+from train.fit.outputs.preview import DenoisingProbe
+
+QUARTERS = 4
+GUIDANCE = 3.0  # of samples that are told words
+PROGRESS = "progress.jsonl"
+
+
+class Window:
+    """Sums over the steps since the last point of the curves. They stay on the device, so that no step waits for them.
+
+    bad_step: the first step whose loss or gradient was not finite, or −1.
+    """
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self.bad_step = torch.tensor(-1, device=device)
+        self.reset()
+
+    def reset(self) -> None:
+        """Set all sums to 0."""
+        self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
+        self.count = torch.zeros_like(self.loss)
+        self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones
+        self.steps = 0
+        self._started = time.perf_counter()
+
+    def _is_cpu(self) -> bool:
+        return self._device.type == "cpu"
+
+    def add(self, loss: Tensor, t: Tensor, T: int) -> None:
+        """loss (N,) of the images at t (N,)."""
+        quarter = to_device((t - 1) * QUARTERS // T, self._device)
+        self.loss.index_add_(0, quarter, loss.detach().to(self.loss.dtype))
+        self.count.index_add_(0, quarter, torch.ones_like(loss, dtype=self.count.dtype))
+
+    def finish_step(self, step: int, loss: Tensor, norm: Tensor, overflow_expected: bool) -> None:
+        """Note the gradient's norm, and whether the step went wrong. fp16 skips steps whose gradient overflows."""
+        finite = torch.isfinite(norm)
+        self.norm += torch.stack([norm.where(finite, 0), finite.to(norm)]).to(self.norm)
+        self.steps += 1
+        fine = torch.isfinite(loss) if overflow_expected else torch.isfinite(loss) & finite
+        self.bad_step = torch.where((self.bad_step < 0) & ~fine, step, self.bad_step)
+
+    def seconds(self) -> float:
+        """How long the steps since the last point took."""
+        return time.perf_counter() - self._started
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the time inside, such as that of writing a checkpoint, out of the steps' time."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._started += time.perf_counter() - began
+
+    def mean_norm(self) -> float:
+        """Mean of the gradient's norm over the steps where it was finite, NaN without any."""
+        total, count = self.norm.tolist()
+        return total / count if count else math.nan
+
+
+class Progress:
+    """What the main process shows of a run. Nothing here changes the run."""
+
+    def __init__(self, config: Config, out: Path, start: int, images: Images | None = None):
+        """images: those of the run, without which no error is measured."""
+        self._config, self._out, self._images = config, out, images
+        self._began = time.perf_counter()
+        self._probe: DenoisingProbe | None = None
+        # After a resume the points past the checkpoint are drawn anew: TensorBoard hides the old ones.
+        self._writer = _tensorboard(out / "logs", purge_step=start + 1 if start else None)
+        about = {"images": len(images), "classes": images.classes} if images else {}
+        self._note(start=start, config=to_dict(config), **about)
+        interval = 0.1 if sys.stderr.isatty() else 30
+        self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
+
+    def point(self, step: int, loss: np.ndarray, count: np.ndarray, norm: float, lr: float, speed: float) -> None:
+        """One point of every curve. loss and count: sums and numbers of images by quarter of t; speed: images/s."""
+        scalars = {"loss": loss.sum() / count.sum(), "gradient norm": norm, "learning rate": lr, "images per s": speed}
+        for quarter in np.flatnonzero(count):
+            scalars[f"loss by t/quarter {quarter + 1}"] = loss[quarter] / count[quarter]
+        self._note(step=step, loss=float(scalars["loss"]), lr=lr, images_per_s=speed)
+        for name, value in scalars.items() if self._writer else ():
+            self._writer.add_scalar(name, value, step)
+        self.bar.set_postfix_str(f"loss {scalars['loss']:.4f}, {speed:.1f} images/s")
+
+    def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
+        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard, with the
+        error on the probe.
+
+        Given up when stopped() becomes true: who has asked a run to stop does not wait for samples.
+        """
+        config, labels = self._config, None
+        if model.num_classes:
+            labels = [i % model.num_classes for i in range(config.sample_count)]
+        told: dict[str, Any] = {"labels": labels}
+        if model.words and self._images is not None and self._images.captions:
+            told = {"prompts": evenly(self._images.captions, config.sample_count), "guidance": GUIDANCE}
+        chosen = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
+        steps = SamplerSettings(**chosen).resolved(model).steps
+        chain = trajectory(model, seeds=range(config.sample_count), **told, **chosen)
+        before, x_0 = self.bar.postfix, None
+        for number, step_of_chain in enumerate(chain, 1):
+            x_0 = step_of_chain.x
+            self.bar.set_postfix_str(f"samples ({weights}): {number} of {steps} steps")
+            if stopped():
+                return
+        assert x_0 is not None  # there is at least one step
+        self.bar.set_postfix_str(before or "")
+        columns = model.num_classes if 1 < model.num_classes <= 16 else None
+        picture = imaging.grid(model.pictures(x_0), columns=columns)
+        write_bytes(self._out / "samples" / f"step-{step:09d}-{weights}.png", imaging.png(picture))
+        self._note(step=step, samples=weights, error=self._error(model))
+        if self._writer:
+            self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
+
+    def _error(self, model: Model) -> float | None:
+        # A student's x̂_0 are of its own steps, at its own times, and those of latents are no grey levels.
+        if self._images is None or model.student is not None or model.latent:
+            return None
+        if self._probe is None:
+            self._probe = DenoisingProbe(self._images, model)
+        return self._probe.error(model)
+
+    def _note(self, **what: Any) -> None:
+        """A line of progress.jsonl. A full disk costs the line, not the run."""
+        line = json.dumps(what | {"seconds": round(time.perf_counter() - self._began, 3)}, ensure_ascii=False)
+        with suppress(OSError), open(self._out / PROGRESS, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self.bar.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the bar on the screen, and write what TensorBoard has not got yet."""
+        self.bar.close()
+        with suppress(OSError):  # a full disk: another message says why the run ends
+            if self._writer:
+                self._writer.close()
+
+
+def evenly(captions: Sequence[str], count: int) -> list[str]:
+    """So many captions, spread over all."""
+    return [captions[int(i)] for i in np.linspace(0, len(captions) - 1, count).round()]
+
+
+def _tensorboard(folder: Path, purge_step: int | None) -> Any:
+    """The writer of TensorBoard's files, or None where tensorboard is not installed: the app goes without it."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=purge_step)

@@ -1,0 +1,247 @@
+"""Kinds of fields of a request: what a value from the page, a script or an address may be, and how the page shows it.
+
+A place's request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one
+line follow the check of its values, its control in the form of the page, its key in an address, its parameter in the
+API and its default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+ANY = "any"  # no class in particular
+
+
+@dataclass(frozen=True)
+class Field:
+    """title: what it is called in a sentence. label: above its control, where that differs. help: below the label.
+
+    more: it stands behind "More" in a form, as few need it.
+    """
+
+    title: str
+    label: str = ""
+    help: str = ""
+    more: bool = False
+
+    def check(self, value: object) -> Any:
+        """The value as the computation needs it. Raises ValueError, with one sentence that says what is allowed."""
+        raise NotImplementedError
+
+    def write(self, value: Any) -> Any:
+        """A checked value as the page and an address have it."""
+        return value
+
+    def form(self) -> dict[str, Any]:
+        """What the page needs for a control: kind, label, help, more, and what the kind has besides."""
+        label = self.label or self.title.removeprefix("The ")
+        if label[:1].isascii():  # a Greek letter is a symbol
+            label = label[:1].upper() + label[1:]
+        return dataclasses.asdict(self) | {"kind": type(self).__name__.lower(), "label": label}
+
+
+@dataclass(frozen=True)
+class Reference(Field):
+    """What a checkpoint is loaded by. Whether there is such a one is found out later."""
+
+    def check(self, value: object) -> str:
+        text = str(value or "").strip()
+        if not text or len(text) > 300:
+            raise ValueError(f"Choose a {self.title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
+        return text
+
+
+@dataclass(frozen=True)
+class Choice(Field):
+    """One of a list of names. titles: of those that the page calls otherwise. sentences: what each one means."""
+
+    names: tuple[str, ...] = ()
+    titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sentences: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def check(self, value: object) -> str:
+        if value not in self.names:
+            raise ValueError(f"There is no {self.title} {shown(value)}: choose from {', '.join(self.names)}")
+        return str(value)
+
+
+@dataclass(frozen=True)
+class ClassName(Field):
+    """A class by its name or number. Whether the model has it is found out later."""
+
+    def check(self, value: object) -> str:
+        return str(value if value not in (None, "") else ANY).strip()
+
+
+@dataclass(frozen=True)
+class Switch(Field):
+    """True or false, or None where that is left to the checkpoint."""
+
+    def check(self, value: object) -> bool | None:
+        value = {"true": True, "false": False, "": None}.get(value, value) if isinstance(value, str) else value
+        if not isinstance(value, bool | None):
+            raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {shown(value)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Whole(Field):
+    """A whole number from low to high, in any spelling. allowed: how the limits are said, where that is not enough.
+
+    presets: values that have a button of their own. slider: whether it is chosen with a slider.
+    """
+
+    low: int = 0
+    high: int = 0
+    allowed: str = ""
+    presets: tuple[int, ...] = ()
+    slider: bool = False
+
+    def check(self, value: object) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        text = str(value).strip()
+        is_whole = not isinstance(value, bool) and re.fullmatch(r"-?\d{1,30}", text, re.ASCII)
+        if not is_whole or not self.low <= int(text) <= self.high:
+            allowed = self.allowed or f"{self.low} to {self.high}"
+            raise ValueError(f"{self.title} must be a whole number from {allowed}, got {shown(value)}")
+        return int(text)
+
+
+@dataclass(frozen=True)
+class Seed(Whole):
+    """Fixes all the noise. Its control has a dice, which draws a short one."""
+
+    high: int = 2**32 - 1
+    allowed: str = "0 to 4,294,967,295 (2³² − 1)"
+
+
+@dataclass(frozen=True)
+class Number(Field):
+    """A number from low to high. step: of its slider. open: what no number means, "" where there must be one."""
+
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 0.01
+    open: str = ""
+
+    def check(self, value: Any) -> float | None:
+        if self.open and value in (None, ""):
+            return None
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not self.low <= number <= self.high:
+            raise ValueError(f"{self.title} must be a number from {self.low:g} to {self.high:g}, got {shown(value)}")
+        return number
+
+
+@dataclass(frozen=True)
+class Text(Field):
+    """A short text. placeholder: what stands there while it is empty."""
+
+    placeholder: str = ""
+
+    def check(self, value: object) -> str:
+        return str(value or "").strip()
+
+
+@dataclass(frozen=True)
+class Prompt(Text):
+    """Words that say what to draw, in one line of at most `most` characters. Whether the model takes any is found out
+    later.
+    """
+
+    most: int = 300
+
+    def check(self, value: object) -> str:
+        text = " ".join(str(value or "").encode(errors="ignore").decode().split())  # half a surrogate pair is no text
+        if len(text) > self.most:
+            raise ValueError(f"{self.title} has at most {self.most} characters, got {len(text):,}")
+        return text
+
+
+@dataclass(frozen=True)
+class Wholes(Text):
+    """Up to `most` whole numbers from 0 on, each once, in any order; none where `may_be_empty`."""
+
+    most: int = 12
+    example: str = ""
+    may_be_empty: bool = False
+
+    def check(self, value: object) -> tuple[int, ...]:
+        text = (
+            value if isinstance(value, str) else ",".join(map(str, value)) if isinstance(value, (list, tuple)) else ""
+        )
+        parts = [part for part in re.split(r"[\s,;]+", text.strip()) if part]
+        numbers = all(re.fullmatch(r"\d{1,6}", part, re.ASCII) for part in parts)
+        if not numbers or len(parts) > self.most or not (parts or self.may_be_empty):
+            allowed = f"up to {self.most} whole numbers such as {self.example}"
+            raise ValueError(f"{self.title} are {allowed}, got {shown(value)}")
+        return tuple(dict.fromkeys(map(int, parts)))
+
+    def write(self, value: Any) -> str:
+        return ", ".join(map(str, value))
+
+
+@dataclass(frozen=True)
+class Picture(Text):
+    """A picture of the model's size as text (`ui.pictures.as_text`), "" for none. Long: after the # of an address."""
+
+
+def declare(kind: Field, default: Any) -> Any:
+    """A field of a request, of this kind."""
+    return dataclasses.field(default=default, metadata={"kind": kind})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a place can be asked for; the fields of subclasses are declared with `declare`."""
+
+    @classmethod
+    def kinds(cls) -> dict[str, Field]:
+        """The kind of each field, by its name."""
+        return {row.name: row.metadata["kind"] for row in dataclasses.fields(cls)}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        return {row.name: row.default for row in dataclasses.fields(cls)}
+
+    @classmethod
+    def check(cls, values: Mapping[str, object]) -> Self:
+        """The request of these values from a page or a script, by their names; others have their defaults.
+
+        Raises ValueError, with one sentence that says what is allowed, for the first value outside its limits.
+        """
+        kinds = cls.kinds()
+        return cls(**{name: kinds[name].check(value) for name, value in values.items() if name in kinds})
+
+    def written(self) -> dict[str, Any]:
+        """The values as the page and an address have them."""
+        return {name: kind.write(getattr(self, name)) for name, kind in self.kinds().items()}
+
+    @classmethod
+    def form(cls) -> list[dict[str, Any]]:
+        """The fields for the page, in their order: `Field.form` with name and default."""
+        defaults = cls.defaults()
+        return [
+            kind.form() | {"name": name, "default": kind.write(defaults[name])} for name, kind in cls.kinds().items()
+        ]
+
+
+def shown(value: object) -> str:
+    """A wrong value as part of a sentence."""
+    text = str(value).strip() if value is not None else ""
+    if not text:
+        return "nothing"
+    return f"'{text}'" if len(text) <= 40 else f"'{text[:37]}…'"

@@ -1,0 +1,160 @@
+"""What one visitor may ask of the machine that serves the page: the limits that its owner can change.
+
+A page for its own user is generous; a public one (`--share`, a Space) is safe for strangers. `--limit NAME=VALUE` of
+app.py changes one, and so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more.
+docs/online.md explains each. Limits that are the same on every page stand where they are checked.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ddpm_core.disk.files import free_bytes
+
+PREFIX = "DDPM_LIMIT_"
+DAY = 86_400
+MOST = 1_000_000_000  # of any limit: far more than a machine has, and no number that follows from it overflows
+
+
+class Refused(ValueError):
+    """A request over a limit; str(refused) is one sentence with the limit and its value. name: the limit's."""
+
+    def __init__(self, sentence: str, name: str):
+        super().__init__(sentence)
+        self.name = name
+
+
+def _limit(local: float, public: float, what: str) -> Any:
+    return field(default=local, metadata={"public": public, "what": what})
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """The defaults of the fields are those of a page for its own user."""
+
+    run_tflop: float = _limit(100_000, 500, "steps × images × TFLOP of one evaluation of the network, of a run")
+    run_seconds: float = _limit(
+        DAY, 900, "time in which a run has its turns: loading and computing, not waiting for others"
+    )
+    concurrent_runs: int = _limit(8, 8, "runs that take turns with the network")
+    waiting_runs: int = _limit(44, 32, "runs that wait for a turn")
+    concurrent_trainings: int = _limit(2, 1, "trainings at once")
+    upload_mb: float = _limit(64, 16, "size of an uploaded file, in MB")
+    upload_megapixels: float = _limit(50, 25, "size of an uploaded picture, in megapixels")
+    repository_mb: float = _limit(20_000, 2_000, "files of a checkpoint to download from the Hub, in MB")
+    free_disk_mb: float = _limit(1_000, 5_000, "free disk that a download must leave, in MB")
+    model_memory_mb: float = _limit(8_000, 2_000, "memory of all loaded models, in MB")
+    temporary_mb: float = _limit(4_000, 1_000, "temporary files, in MB; the oldest are deleted first")
+    shutdown_seconds: float = _limit(5, 10, "time that runs have to finish when the app is told to stop")
+
+    # --- Where requests are accepted. Each raises Refused.
+
+    def check_trainings(self, others: Sequence[float | None]) -> None:
+        """others: seconds that the trainings of other visitors still take, as far as they are known."""
+        if len(others) < self.concurrent_trainings:
+            return
+        who = "Another visitor trains" if len(others) == 1 else f"{len(others)} other visitors train"
+        left = min(filter(None, others), default=None)
+        wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
+        self._refuse("concurrent_trainings", f"{who} on this machine now", f"try again {wait}")
+
+    def check_run(self, steps: float, images: float, flop: float) -> None:
+        """images: per step. flop: of one evaluation for one image."""
+        total = steps * images * flop / 1e12
+        if total > self.run_tflop:
+            parts = f"{steps:,.0f} steps × {images:,.3g} images × {flop / 1e9:,.3g} GFLOP"
+            self._refuse("run_tflop", f"This run needs {_amount(total)} TFLOP ({parts})", "take fewer steps or images")
+
+    def check_time(self, seconds: float) -> None:
+        """seconds: of the run's turns."""
+        if seconds > self.run_seconds:
+            self._refuse(
+                "run_seconds", f"The run was stopped after {seconds:,.0f} s of computing", "take fewer steps or images"
+            )
+
+    def check_download(self, name: str, size: int, folder: Path) -> None:
+        """size: bytes to download from the repository of that name into the folder."""
+        if size > self.repository_mb * 1e6:
+            self._refuse("repository_mb", f"{name} is {_amount(size / 1e6)} MB", "choose a smaller one")
+        free = free_bytes(folder)
+        if free - size < self.free_disk_mb * 1e6:
+            after = f"{name} needs {_amount(size / 1e6)} MB of the {_amount(free / 1e6)} MB of free disk"
+            self._refuse("free_disk_mb", after, "so much has to stay free")
+
+    def check_model(self, name: str, size: int) -> None:
+        """size: bytes of a model in memory."""
+        if size > self.model_memory_mb * 1e6:
+            needs = f"{name} takes {_amount(size / 1e6)} MB of memory"
+            self._refuse("model_memory_mb", needs, "choose a smaller one")
+
+    def check_upload(self, size: int) -> None:
+        """size: bytes of an uploaded file."""
+        if size > self.upload_mb * 1e6:
+            self._refuse("upload_mb", f"This file has {_amount(size / 1e6)} MB", "choose a smaller one")
+
+    def check_picture(self, pixels: int, once_shrunk: int) -> None:
+        """pixels: those that the file says it has. once_shrunk: those that have to be decoded, for a JPEG fewer.
+
+        A decoder of progressive files may hold all pixels of a JPEG, so three times the limit is the end for those.
+        """
+        if once_shrunk > self.upload_megapixels * 1e6 or pixels > 3 * self.upload_megapixels * 1e6:
+            has = f"This picture has {_amount(pixels / 1e6)} megapixels"
+            self._refuse("upload_megapixels", has, "choose a smaller one")
+
+    def _refuse(self, name: str, what: str, advice: str) -> None:
+        raise Refused(f"{what}: {advice} (limit: {name} = {_amount(getattr(self, name))})", name)
+
+    # --- How they are chosen
+
+    @classmethod
+    def public(cls) -> ServerLimits:
+        """The defaults of a page for strangers."""
+        return cls(**{limit.name: limit.metadata["public"] for limit in fields(cls)})
+
+    @classmethod
+    def choose(
+        cls, public: bool, given: Iterable[str] = (), environment: Mapping[str, str] = os.environ
+    ) -> ServerLimits:
+        """The defaults with what the environment and `given`, texts NAME=VALUE, change.
+
+        Raises ValueError, one sentence, for a limit that does not exist, and for a value that is no number above
+        0, or more than MOST.
+        """
+        names = {limit.name for limit in fields(cls)}
+        changes = [(name, environment[_variable(name)]) for name in sorted(names) if _variable(name) in environment]
+        for text in given:
+            name, equals, value = text.partition("=")
+            name = name.strip().replace("-", "_")
+            if not equals or name not in names:
+                raise ValueError(f"--limit takes NAME=VALUE, got {text!r}: the names are {', '.join(sorted(names))}")
+            changes.append((name, value))
+        return replace(cls.public() if public else cls(), **{name: _number(name, value) for name, value in changes})
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _number(name: str, text: str) -> float:
+    """A value above 0, up to MOST; a whole one for a limit that counts."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    counts = name.startswith(("concurrent_", "waiting_"))
+    if value > MOST:
+        raise ValueError(f"The limit {name} can be at most {MOST:,}, got {text!r}")
+    if not value > 0 or (counts and value != int(value)):
+        kind = "whole number" if counts else "number"
+        raise ValueError(f"The limit {name} must be a {kind} above 0, got {text!r}")
+    return int(value) if counts else value
+
+
+def _amount(value: float) -> str:
+    """A number in a sentence: "500", "1,200", "0.25"."""
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.2g}"

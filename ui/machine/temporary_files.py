@@ -1,0 +1,161 @@
+"""The folder of temporary files: private, within a limit, and deleted at the end.
+
+gradio keeps uploads and the files of runs in the folder that GRADIO_TEMP_DIR names when it is imported. Without that
+they are in a folder that all users of the machine share.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import logging
+import math
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ddpm_core.disk import held
+
+AGE = 3600.0  # seconds that a file is kept
+UNFINISHED = 120.0  # seconds without news of an upload, after which it was broken off
+EVERY = 30.0  # seconds between two looks at the folder
+BLOCK = 4096  # bytes that the smallest file takes
+_NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")
+
+FULL = "The disk for temporary files is full: try again in a few minutes"
+
+log = logging.getLogger(__name__)
+
+_own: dict[str, int | None] = {}  # names of the folders of this process, and its holds of them
+
+
+def use_private_folder() -> Path:
+    """Make the folder, readable by this user only, and tell gradio of it. To be called before gradio is imported."""
+    base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    base.mkdir(parents=True, exist_ok=True)
+    if _NAME.fullmatch(base.name):  # from a former call, of this process or of the one that has started it
+        return base
+    _remove_left_behind(base)
+    folder = _make(base, "")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+def make_folder(purpose: str) -> Path:
+    """Another private folder, for files that no `Sweeper` may delete. It goes at the end of the process, too."""
+    return _make(Path(os.environ["GRADIO_TEMP_DIR"]).parent, f"{purpose}-")
+
+
+def _make(base: Path, purpose: str) -> Path:
+    folder = base / f"ddpm-lab-tmp-{purpose}{secrets.token_hex(8)}"
+    _own[folder.name] = held.make(folder, lambda: folder.mkdir(mode=0o700))
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def remove_folder() -> None:
+    """Delete the folder now, for an end that skips Python's own."""
+    _remove(Path(os.environ.get("GRADIO_TEMP_DIR", "")), os.getpid())
+
+
+def _remove(folder: Path, pid: int) -> None:
+    if folder.name in _own and pid == os.getpid():  # not in a fork
+        shutil.rmtree(folder, ignore_errors=True)
+        held.release(_own.pop(folder.name))
+
+
+def _remove_left_behind(base: Path) -> None:
+    """Delete the folders of processes that were killed."""
+    for folder in base.glob("ddpm-lab-tmp-*"):
+        with suppress(OSError):
+            if _NAME.fullmatch(folder.name) and folder.name not in _own and not folder.is_symlink():
+                with held.left_behind(folder) as is_left:
+                    if is_left:
+                        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it comes from, is a disk without room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class Sweeper:
+    """Deletes files that are older than AGE, and the oldest ones while all are larger than `most` bytes."""
+
+    def __init__(self, demo: Any, most: float):
+        self._demo = demo
+        self._folder = Path(demo.GRADIO_CACHE)
+        self._most = most
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._work, daemon=True, name="sweeper").start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _work(self) -> None:
+        while not self._stop.wait(EVERY):
+            try:
+                self.sweep()
+            except Exception:
+                log.exception("temporary files")
+
+    def sweep(self) -> int:
+        """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left."""
+        base = self._folder.parent
+        for name in _own:  # where nothing can be held, other apps see by this that they are in use
+            with suppress(OSError):
+                os.utime(base / name)
+        _remove_left_behind(base)  # the training of a killed app may still have been writing when this one began
+        now, size = time.time(), 0
+        for path, written, bytes in self._files():  # none is remembered here: there may be a hundred thousand
+            unfinished = os.path.dirname(path) == str(self._folder)  # gradio gives what is whole a folder of its own
+            if now - written < (UNFINISHED if unfinished else AGE):
+                size += bytes
+            else:
+                _unlink(path)
+        if size > self._most:
+            for _, bytes, path in sorted((written, bytes, path) for path, written, bytes in self._files()):
+                size -= bytes if _unlink(path) else 0
+                if size <= self._most:
+                    break
+        for place, folders, _ in os.walk(self._folder, topdown=False):
+            for folder in (os.path.join(place, name) for name in folders):
+                with suppress(OSError):  # not empty
+                    if now - os.stat(folder).st_mtime > EVERY:  # else somebody may be about to write into it
+                        os.rmdir(folder)
+        for files in self._demo.temp_file_sets:  # gradio remembers all names, to delete the files at its end, as we do
+            files.clear()
+        return size
+
+    def _files(self) -> Iterator[tuple[str, float, int]]:
+        """Path, time of writing, and bytes of the disk, of each file."""
+        for folder, _, names in os.walk(self._folder):
+            for path in (os.path.join(folder, name) for name in names):
+                with suppress(OSError):
+                    state = os.lstat(path)
+                    if stat.S_ISREG(state.st_mode):
+                        yield path, state.st_mtime, math.ceil(state.st_size / BLOCK) * BLOCK
+
+
+def _unlink(path: str) -> bool:
+    """Delete a file; returns whether it is gone."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,343 @@
+"""Who uses the network when: one run computes at a time, and visitors take turns."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+
+from ui.machine.limits import Refused
+
+SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
+ACTIVE = 8  # runs that take turns
+QUEUE = 44  # runs that wait for one of these to end
+SHORT = 10.0  # seconds of work: a quarter of the places is kept for runs that need no more than that
+PLACES = 16  # of `Quick`, half of them of one visitor
+REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
+
+
+class Member(Protocol):
+    """Something that uses the network or waits for it."""
+
+    def stop(self) -> None:
+        """Leave the line as soon as possible."""
+
+
+class Full(Refused):
+    """There is no room for another run."""
+
+    def __init__(self, sentence: str, line: Turns):
+        super().__init__(f"{sentence} (limit: waiting_runs = {line.queue})", "waiting_runs")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run can expect, if nobody comes or leaves.
+
+    begun: whether it has had a turn. before: of a run that has not, how many begin before it. sharers: others that
+    have had one. start, end: seconds until its first turn, and of a run that has had one until its end, None where that
+    is not known. holder: whose turn it is.
+    """
+
+    begun: bool
+    before: int
+    sharers: int
+    start: float | None
+    end: float | None
+    holder: object | None
+
+
+class Seat:
+    """A member's place in the line. Its owner keeps two fields up to date. work: seconds of computing that it still
+    needs, infinite where that is not known. step: seconds between two chances to give way.
+    """
+
+    def __init__(self, line: Turns, who: Member, visitor: Hashable):
+        self.who = who
+        self.visitor = visitor
+        self.work, self.step = math.inf, 0.0
+        self.admitted = False  # takes turns
+        self.begun = False  # has had one
+        self.ready = False  # wants a turn
+        self.ticket = 0  # in which order those who want one came
+        self.since = self.charged = 0.0  # when its turn began; until when its time is counted
+        self.slice = SLICE  # seconds of its turn
+        self.used = 0.0  # seconds of all its turns, as far as they are counted: see `seconds`
+        self._line = line
+        self._look = threading.Event()
+
+    def take(self, check: Callable[[], None] = lambda: None) -> None:
+        """Wait for a turn. check() is called now and then meanwhile, and may raise."""
+        self.ask()
+        while not self._line.has_turn(self):
+            check()
+            self._look.wait(REFRESH)
+            self._look.clear()
+
+    def ask(self) -> None:
+        """Want a turn, and end the one that it has. `take` does this, too."""
+        self._line._ask(self)
+
+    def loaded(self) -> None:
+        """The turn so far was spent on loading: it goes on for as long as that took, so that half of it computes."""
+        now = self._line.clock()
+        self.slice, self.since = max(SLICE, now - self.since), now
+
+    def must_yield(self) -> bool:
+        """Whether its turn is over: it has computed for a slice, and the next turn is another one's."""
+        return self._line._is_over(self)
+
+    def seconds(self) -> float:
+        """How long it has had turns so far: loading and computing, not waiting while others had theirs."""
+        return self.used + (self._line.clock() - self.charged if self._line.has_turn(self) else 0.0)
+
+    def wake(self) -> None:
+        """Make `take` call check() at once."""
+        self._look.set()
+
+    def outlook(self) -> Outlook | None:
+        """None before it has asked for a turn."""
+        return self._line._outlook(self)
+
+
+class Turns:
+    """Shares the network among visitors: a lock whose holder gives way between two steps.
+
+    The next turn is that of the visitor who has computed least, so each gets the same time, whatever a step of theirs
+    takes. A visitor's own runs are computed one after another. A newcomer starts at the lowest used time; a visitor who
+    returns before the others have caught up keeps a surplus. Loading a model counts as computing.
+
+    At most `active` runs take turns, and at most `queue` more may wait, in the order in which they came.
+
+    gradio's queue limits are not enough: cancelling an event frees its slot while the current step still computes.
+    """
+
+    def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.monotonic):
+        self.active, self.queue = active, queue
+        self.clock = clock
+        self._places: list[Seat] = []  # in the order in which they came
+        self._holder: Seat | None = None
+        self._used: dict[Hashable, float] = {}  # seconds of each visitor
+        self._level = 0.0  # the least that a visitor has used who takes turns; it only grows
+        self._tickets = count()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def join(self, who: Member, visitor: Hashable = None) -> Iterator[Seat]:
+        """A place in the line, for its `take`. visitor: whoever shares the turns with other runs of theirs, None for
+        nobody else's. Leaving the block ends the turn.
+
+        Raises Full where there is none, or half of all are the visitor's already.
+        """
+        with self._changed:
+            self._check_room(visitor)
+            place = self._add(who, visitor)
+        try:
+            yield place
+        finally:
+            self._leave(place)
+
+    @contextmanager
+    def turn(self, who: Member) -> Iterator[None]:
+        """Take a turn that does not give way, for work of the app itself. It is not refused."""
+        with self._changed:
+            place = self._add(who, None)
+        try:
+            place.take()
+            yield
+        finally:
+            self._leave(place)
+
+    def stop_all(self, seconds: float) -> bool:
+        """Stop all members, new ones included; returns whether the line was empty within so many seconds."""
+        end = time.monotonic() + seconds
+        while True:
+            with self._changed:
+                places = list(self._places)
+            if not places or time.monotonic() > end:
+                return not places
+            for place in places:
+                place.who.stop()
+                place.wake()
+            with self._changed:
+                self._changed.wait_for(lambda: not self._places, timeout=0.1)
+
+    def __len__(self) -> int:
+        """How many compute, wait or download."""
+        return len(self._places)
+
+    def has_turn(self, place: Seat) -> bool:
+        return self._holder is place
+
+    # --- For places
+
+    def _check_room(self, visitor: Hashable) -> None:
+        room, own = self.active + self.queue, sum(place.visitor == visitor for place in self._places)
+        if len(self._places) >= room:
+            limits = f"at most {self.active} take turns and {self.queue} wait"
+            raise Full(f"There are too many runs now ({limits}): try again in a few minutes", self)
+        if own >= max(1, room // 2):
+            raise Full(f"You have {own} runs here, and a visitor may have {room // 2}: wait until one ends", self)
+
+    def _add(self, who: Member, visitor: Hashable) -> Seat:
+        place = Seat(self, who, object() if visitor is None else visitor)
+        self._places.append(place)
+        return place
+
+    def _ask(self, place: Seat) -> None:
+        with self._changed:
+            self._end_turn(place)
+            place.ready, place.ticket = True, next(self._tickets)
+            self._give_turn()
+
+    def _is_over(self, place: Seat) -> bool:
+        with self._changed:
+            if len(self._places) == 1 or self.clock() - place.since < place.slice:
+                return False
+            self._charge(place)
+            place.ready, place.ticket = True, next(self._tickets)  # as if it had asked
+            other = self._next() is not place
+            place.ready = False
+            return other
+
+    def _leave(self, place: Seat) -> None:
+        with self._changed:
+            self._end_turn(place)
+            self._places.remove(place)
+            self._raise_level()
+            here = {other.visitor for other in self._places}
+            self._used = {who: used for who, used in self._used.items() if who in here or used > self._level}
+            if not self._places:
+                self._used, self._level = {}, 0.0
+            self._give_turn()
+            self._changed.notify_all()
+
+    # --- Under the lock
+
+    def _end_turn(self, place: Seat) -> None:
+        if self._holder is place:
+            self._charge(place)
+            self._holder = None
+
+    def _charge(self, place: Seat) -> None:
+        """Count its time until now. Its turn goes on."""
+        now = self.clock()
+        self._used[place.visitor] += now - place.charged
+        place.used += now - place.charged
+        place.charged = now
+
+    def _give_turn(self) -> None:
+        self._admit()
+        place = self._next()
+        if self._holder is not None or place is None:
+            return
+        place.begun, place.ready, place.slice = True, False, SLICE
+        place.since = place.charged = self.clock()
+        self._holder = place
+        place.wake()
+
+    def _admit(self) -> None:
+        """Let those who wait take turns, as many as may. They start at the lowest used time of the others."""
+        self._raise_level()
+        admitted = self._admitted()
+        for place in self._waiting():
+            works = [other.work for other in admitted]
+            if self._may_begin(place.work, works) and all(other.visitor != place.visitor for other in admitted):
+                place.admitted = True
+                self._used[place.visitor] = self._standing(place)
+                admitted.append(place)
+
+    def _next(self) -> Seat | None:
+        """Whose turn it is: of those who want one, the visitor who has used least; then who has waited longest."""
+        ready = [place for place in self._places if place.admitted and place.ready]
+        return min(ready, key=self._order, default=None)
+
+    def _admitted(self) -> list[Seat]:
+        return [place for place in self._places if place.admitted]
+
+    def _waiting(self) -> list[Seat]:
+        """Those who want to take turns and do not yet, in the order in which they will."""
+        return sorted((place for place in self._places if place.ready and not place.admitted), key=self._order)
+
+    def _order(self, place: Seat) -> tuple[float, int]:
+        return self._standing(place), place.ticket
+
+    def _standing(self, place: Seat) -> float:
+        """The seconds that count as used by its visitor."""
+        used = self._used.get(place.visitor, 0.0)
+        return used if place.admitted else max(used, self._level)
+
+    def _raise_level(self) -> None:
+        used = [self._used[place.visitor] for place in self._admitted()]
+        self._level = max(self._level, min(used, default=0.0))
+
+    def _may_begin(self, work: float, others: Sequence[float]) -> bool:
+        """Whether a run of so much work may begin to take turns with those others."""
+        if len(others) >= self.active:
+            return False
+        return work <= SHORT or sum(other > SHORT for other in others) < self.active - self.active // 4
+
+    def _outlook(self, place: Seat) -> Outlook | None:
+        with self._changed:
+            begun = [one for one in self._admitted() if one.begun]
+            coming = sorted((one for one in self._admitted() if not one.begun), key=self._order) + self._waiting()
+            if not place.begun and place not in coming:
+                return None
+            before = [] if place.begun else coming[: coming.index(place)]
+            sharers, holder = len(begun) - place.begun, self._holder and self._holder.who
+            if place.begun:  # processor sharing: each of the others computes as much meanwhile, or all that it needs
+                end = sum(min(one.work, place.work) for one in (begun + coming)[: self.active])
+                return Outlook(True, 0, sharers, 0.0, _finite(end), holder)
+            return Outlook(False, len(before), sharers, _finite(self._start(begun, before)), None, holder)
+
+    def _start(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
+        """Seconds until a run begins: after the first turns of those before it, or when a place comes free for it."""
+        if len(begun) + len(before) < self.active:
+            turns = sum(min(one.work, max(SLICE, one.step)) for one in before)
+            if self._holder:
+                turn = min(self._holder.work, max(self._holder.slice, self._holder.step))
+                turns += max(0.0, turn - (self.clock() - self._holder.since))
+            return turns
+        seconds, works = 0.0, [one.work for one in (*begun, *before)]
+        while len(works) >= self.active:
+            sharing, waiting = works[: self.active], works[self.active :]
+            least = min(sharing)
+            seconds += least * len(sharing)
+            works = [work - least for work in sharing if work > least] + waiting
+        return seconds
+
+
+class Quick:
+    """Turns for work of a second at most, which needs no network: one at a time, so that it is bounded in threads and
+    in memory. It has a line of its own: it does not wait for runs, nor they for it.
+    """
+
+    def __init__(self) -> None:
+        self._line = Turns(active=PLACES // 2, queue=PLACES - PLACES // 2)
+
+    def __len__(self) -> int:
+        """How many compute or wait."""
+        return len(self._line)
+
+    def stop(self) -> None:
+        """As a member of its line: a second is waited for."""
+
+    @contextmanager
+    def turn(self, visitor: Hashable) -> Iterator[None]:
+        """Wait for a turn. Raises Refused, at once, where too many wait. visitor: None for nobody that is known."""
+        try:
+            with self._line.join(self, visitor) as place:
+                place.take()
+                yield
+        except Full:
+            limits = f"at most {PLACES}, {PLACES // 2} of one visitor"
+            raise Refused(f"Too many requests for this at once ({limits}): try again in a moment", "quick") from None
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None

@@ -1,0 +1,1 @@
+"""The models of a page: which there are, what is loaded, what a form offers for one."""

@@ -1,0 +1,293 @@
+"""The models in memory, and what is known of checkpoints that are not loaded."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ddpm_core
+from ddpm_core.checkpoint import refs, spec
+from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.model import Model, ModelSpec
+from ui.machine.limits import ServerLimits
+from ui.machine.step_times import Pace
+from ui.machine.turns import Turns
+from ui.models.catalogue import EMBEDDED, GROUPS, OFFERED, TRAINED, choice, short_name
+
+Stamp = tuple | None
+
+STATES = 64  # checkpoints typed by users whose hub.Status is remembered
+
+
+def revision(model: ModelSpec | None) -> str | None:
+    """The commit of a model from the Hub."""
+    return model.source.revision if model and model.source else None
+
+
+def _is_hub_id(text: str) -> bool:
+    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", text, re.ASCII))
+
+
+def _memory(model: Model) -> int:
+    """Bytes that a model takes now, as its parts say."""
+    return sum(getattr(part, "memory", 0) for part in (model.network, model.decoder, model.text))
+
+
+def _stamp(where: refs.Ref) -> Stamp:
+    """Changes when the files of a folder do; None for the Hub's checkpoints, and when there are no files."""
+    if where.folder is None:
+        return None
+    try:
+        files = refs.layout(refs.names_in(where.folder), where.name).files
+        states = [(name, (where.folder / name).stat()) for name in files]
+    except (OSError, refs.CheckpointError):
+        return None
+    return tuple((name, state.st_mtime_ns, state.st_size, state.st_ino) for name, state in states)
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A member of the line that loads a model which no run has asked for yet."""
+
+    ref: str
+
+    def stop(self) -> None:
+        """Loading takes seconds and cannot be stopped."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory. where, stamp: the files it was loaded from."""
+
+    model: Model
+    where: refs.Ref
+    stamp: Stamp
+
+
+class Models:
+    """Loads models within the limits, and keeps them; knows which of the offered ones are here.
+
+    device: as for `ddpm_core.load`. public: strangers use the page, so only the offered checkpoints are accepted, and
+    any Hub id where allow_hub says so. limits: those of such a page where none are given. first: the checkpoint that
+    the page starts with, which is offered too; a public page offers a folder under a name that does not tell its
+    path, and `first` is then that name. Raises CheckpointError for one that names nothing.
+    """
+
+    def __init__(
+        self,
+        device: str = "auto",
+        public: bool = False,
+        limits: ServerLimits | None = None,
+        allow_hub: bool = False,
+        first: str = "",
+        turns: Turns | None = None,
+        pace: Pace | None = None,
+    ):
+        self._turns = Turns() if turns is None else turns  # an empty one is false
+        self._pace = pace or Pace()
+        self.device = device
+        self.public = public
+        self.limits = limits or (ServerLimits.public() if public else ServerLimits())
+        self.takes_any = not public or allow_hub  # any Hub id
+        folder = refs.parse(first).folder if public and first not in refs.embedded() and first else None
+        hub_id = [first] if _is_hub_id(first) and folder is None else []
+        shipped = refs.embedded()
+        first_ones = [ref for ref in EMBEDDED if ref in shipped]
+        self.offered = tuple(dict.fromkeys([*first_ones, *shipped, *OFFERED, *hub_id]))
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._lock = threading.Lock()
+        self._status: OrderedDict[str, snapshots.Status] = OrderedDict()
+        self._own: dict[str, tuple[str, Path]] = {}  # label and folder, by the name that this page has for it
+        self._numbers = itertools.count(1)
+        self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
+        self._device_type = "cpu"  # torch's name for the kind of device
+        self.first = first if folder is None else self.offer(folder.resolve(), folder.resolve().name, "folder")
+
+    def parse(self, ref: str) -> refs.Ref:
+        """What a reference names. Raises CheckpointError.
+
+        A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
+        """
+        text = ref.strip()
+        if text in self._own:
+            return refs.parse(str(self._own[text][1]))
+        if not self.public:
+            return refs.parse(text)
+        name, at, _ = text.partition("@")
+        if not self.takes_any:
+            if name not in self.offered:
+                raise refs.CheckpointError("This page takes the checkpoints of its list only: choose one of them")
+            where = refs.parse(text, local=False)
+            # Anybody can put a revision into a repository, as a pull request: only what the page has itself is taken.
+            if at and text not in self.offered and snapshots.here(where) is None:
+                raise refs.CheckpointError(f"This page has no other revision of {name} than its own: leave out the @")
+            return where
+        if text not in refs.embedded() and not _is_hub_id(text):
+            raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
+        return refs.parse(text, local=False)
+
+    def flop(self, ref: str) -> float | None:
+        """What one evaluation of a checkpoint's network costs; None where its files are not here."""
+        from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
+
+        found = snapshots.here(self.parse(ref))
+        return network_cost(spec.check(found).unet).flop if found else None
+
+    def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
+        """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
+
+        Raises CheckpointError, and Refused for a repository or a model that is too large.
+        """
+
+        def allow(size: int, folder: Path) -> None:
+            self.limits.check_download(short_name(ref), size, folder)
+
+        snapshots.fetch(self.parse(ref), self._check_memory, progress, allow)
+
+    def get(self, ref: str) -> Model:
+        """The model of a reference, loaded if it is not in memory, or its files have changed.
+
+        To be called while holding a turn. Raises CheckpointError, and Refused for a model that is too large.
+        """
+        model = self.loaded(ref)
+        if model is None:
+            if here := snapshots.here(self.parse(ref)):
+                self._check_memory(here)
+            model = self._load(ref)
+        self._make_room(ref)
+        return model
+
+    def _check_memory(self, checkpoint: refs.LocalCheckpoint) -> None:
+        """Refuse a model whose weights alone are more than all may take, before they are downloaded or loaded."""
+        from ddpm_core.checkpoint.cost import model_cost
+
+        self.limits.check_model(short_name(str(checkpoint.ref)), model_cost(spec.check(checkpoint)).memory)
+
+    def _load(self, ref: str) -> Model:
+        where = self.parse(ref)
+        stamp = _stamp(where)
+        here = snapshots.here(where) if where.kind == "hub" else None
+        exact = replace(where, revision=here.commit) if here else where  # then the Hub is not asked
+        model = ddpm_core.load(exact, device=self.device)
+        if exact is not where and model.source:
+            model.source = replace(model.source, ref=str(where))
+        self.engine = getattr(model.network, "description", "")
+        self._device_type = getattr(getattr(model.network, "device", None), "type", "cpu")
+        with self._lock:
+            self._loaded[ref] = Loaded(model, where, stamp)
+        return model
+
+    def _make_room(self, ref: str) -> None:
+        """Drop the least recently used models until the rest, with the memory they take now, is within the limit.
+
+        Raises Refused, and drops that one, where the model of ref, which was used last, alone takes more.
+        """
+        most = self.limits.model_memory_mb * 1e6
+        with self._lock:
+            newest = self._loaded.get(ref)  # None where its files have changed in this moment
+            try:
+                self.limits.check_model(short_name(ref), _memory(newest.model) if newest else 0)
+            except ValueError:
+                del self._loaded[ref]
+                raise
+            while sum(_memory(one.model) for one in self._loaded.values()) > most:
+                self._loaded.popitem(last=False)
+
+    def preload(self, ref: str) -> None:
+        """Load a model before a run asks for it. Raises CheckpointError."""
+        with self._turns.turn(Loading(ref)):
+            self.get(ref)
+
+    def loaded(self, ref: str) -> Model | None:
+        """The model if it is in memory and its files are still those it was loaded from, else None."""
+        with self._lock:
+            one = self._loaded.get(ref)
+            if one is not None:
+                self._loaded.move_to_end(ref)
+        if one is None or one.stamp is None or _stamp(one.where) in (one.stamp, None):  # asks the disk: not locked
+            return one and one.model
+        with self._lock:
+            if self._loaded.get(ref) is one:
+                del self._loaded[ref]
+        self._pace.forget(ref)
+        return None
+
+    def peek(self, ref: str) -> ModelSpec | None:
+        """What a checkpoint's JSON files say of its model, without its weights; None if they are not on this machine.
+
+        Raises CheckpointError for a reference that names nothing, or nothing that loads.
+        """
+        found = snapshots.here(self.parse(ref))
+        return spec.read(found).spec if found else None
+
+    def known(self, ref: str) -> ModelSpec | None:
+        """What is known of a model: of the one in memory, else what `peek` returns. It keeps no network in memory."""
+        model = self.loaded(ref)
+        return model.spec if model else self.peek(ref)
+
+    def look(self, ref: str) -> bool:
+        """Find out what loading a checkpoint takes. Returns whether its files are here. Raises CheckpointError."""
+        status = snapshots.status(self.parse(ref))
+        self._note({ref: status})
+        return status.state in ("embedded", "local", "cached")
+
+    def refresh(self) -> None:
+        """Look up which of the offered checkpoints are here. It takes some seconds when the Hub does not answer."""
+        with ThreadPoolExecutor(len(self.offered)) as pool:
+            states = pool.map(lambda ref: snapshots.status(self.parse(ref)), self.offered)
+            self._note(dict(zip(self.offered, states, strict=True)))
+
+    def _note(self, states: dict[str, snapshots.Status]) -> None:
+        """Remember the state of all that is offered, and of the last STATES that users typed."""
+        with self._lock:
+            for ref, status in states.items():
+                self._status[ref] = status
+                self._status.move_to_end(ref)
+            typed = [ref for ref in self._status if ref not in self.offered]
+            for ref in typed[:-STATES]:
+                del self._status[ref]
+
+    @property
+    def kind(self) -> str:
+        """What computes: "CPU" or "GPU"."""
+        return "CPU" if self._device_type == "cpu" else "GPU"
+
+    @property
+    def note(self) -> str:
+        """What computes, and in which precision: "CPU · fp32"."""
+        return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
+
+    def to_download(self, ref: str) -> int | None:
+        """Bytes that have to be downloaded before loading, where that is known."""
+        status = self._status.get(ref)
+        return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
+
+    def choices(self) -> list[dict[str, Any]]:
+        """`offered.choice` of each offered checkpoint, with what is known of it by now: those that are here first."""
+        unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
+        known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
+        trained = [
+            {"ref": ref, "label": label, "about": "", "group": TRAINED, "ready": True, "picture": ""}
+            for ref, (label, _) in self._own.items()
+        ]
+        return sorted(known + trained, key=lambda one: GROUPS.index(one["group"]))
+
+    def offer(self, folder: Path, label: str, kind: str = "trained") -> str:
+        """Offer the model of a folder; returns its reference, on a page of one's own the folder, else "KIND-1"."""
+        for ref, (_, known) in self._own.items():
+            if known == folder:
+                return ref
+        ref = f"{kind}-{next(self._numbers)}" if self.public else str(folder)
+        self._own = {**self._own, ref: (label, folder)}
+        return ref
+
+    def withdraw(self, folder: Path) -> None:
+        """No longer offer the model of a folder, which is gone."""
+        self._own = {ref: (label, known) for ref, (label, known) in self._own.items() if known != folder}

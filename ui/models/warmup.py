@@ -1,0 +1,79 @@
+"""Background work: load the models that are chosen and time their steps, and ask the Hub what is there."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import ddpm_core
+from ui.machine.step_times import Kind
+from ui.models.lab import Lab
+
+STEPS = 5  # of the measurement
+
+log = logging.getLogger(__name__)
+
+
+class Warmup:
+    """Loads models and times their steps, and looks up the offered checkpoints, in a background thread each.
+
+    ready, known: set when the first model is timed and the offered ones are looked up, also when that failed.
+    """
+
+    def __init__(self, lab: Lab):
+        self.ready = threading.Event()
+        self.known = threading.Event()
+        self._stop = threading.Event()
+        self._lab = lab
+
+    def stop(self) -> None:
+        """End the measurement after the current step."""
+        self._stop.set()
+
+    def start(self) -> None:
+        self._begin(partial(self._measure, self._lab.first), self.ready)
+        self._begin(self._lab.models.refresh, self.known)
+
+    def look(self, ref: str) -> None:
+        """A checkpoint was chosen: load it and time its steps if its files are here. Raises CheckpointError.
+
+        Not while others compute, as they would wait for it: a run loads what it needs.
+        """
+        here = self._lab.models.look(ref)
+        if here and not len(self._lab.turns) and not self._is_timed(ref):
+            self._begin(partial(self._measure, ref), threading.Event())
+
+    def _is_timed(self, ref: str) -> bool:
+        return self._lab.models.loaded(ref) is not None and self._lab.pace.seconds(Kind(ref, 1)) is not None
+
+    def _begin(self, work: Callable[[], None], done: threading.Event) -> None:
+        threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up").start()
+
+    def _run(self, work: Callable[[], None], done: threading.Event) -> None:
+        try:
+            work()
+        except Exception as error:  # a run reports it where it matters
+            log.info("warming up: %s", error)
+        done.set()
+
+    def _measure(self, ref: str) -> None:
+        models, turns = self._lab.models, self._lab.turns
+        if models.peek(ref) is None:
+            return
+        models.preload(ref)
+        seconds = []
+        with turns.turn(self):
+            model = models.loaded(ref)
+            if model is None or self._is_timed(ref):  # another one has replaced it, or another question was quicker
+                return
+            for _ in ddpm_core.trajectory(model, [0], steps=model.student.steps if model.student else STEPS):
+                if len(turns) > 1 or self._stop.is_set():  # a run waits
+                    return
+                seconds.append(time.perf_counter())
+        if len(seconds) > 1:
+            pace = min(now - before for before, now in itertools.pairwise(seconds))
+            self._lab.pace.note(Kind(ref, 1), pace, guess=True)

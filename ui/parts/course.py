@@ -1,0 +1,149 @@
+"""Course: five lessons, whose bar stays above what they open, and cards that go deeper.
+
+A lesson is all here; the cards are in course.html, as they have formulas. Whatever a lesson or a card does not set has
+its default.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ddpm_core.checkpoint import refs
+from ddpm_core.commands import defaults
+from ui.models.lab import Lab
+from ui.runs.log import Place, Values
+
+CARDS = Path(__file__).with_name("course.html")
+CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
+DIGITS = {"checkpoint": "mnist-tiny"}
+LATENT = "emoji-tiny"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """name: in an address. part, values: what it opens. goal, todo, question, answer: a sentence or two each.
+
+    button: opens it again, and runs it.
+    """
+
+    name: str
+    title: str
+    minutes: int
+    part: str
+    values: dict[str, Any]
+    goal: str
+    todo: str
+    button: str
+    question: str
+    answer: str
+
+
+LESSONS = (
+    Lesson(
+        "noise-to-picture",
+        "From noise to a picture",
+        3,
+        "watch",
+        DIGITS | {"steps": 50, "variance": "beta_tilde", "seed": 13, "count": 4},
+        "See what a diffusion model does: it begins with pure noise, and takes a little of it away in each step.",
+        "Run the 50 steps. Then drag the slider under the pictures back and forth.",
+        "Run 50 steps",
+        "From which step on can you tell the four digits: in the picture now, and in the network's best guess?",
+        "In the picture from about step 30, in the guess from about step 20. At step 10 the guess is a blur: the "
+        "average of all digits that are still possible. It may change its mind on the way. First the large shapes "
+        "are settled, then the details.",
+    ),
+    Lesson(
+        "noising",
+        "What noise destroys",
+        3,
+        "forward",
+        {"picture": "lighthouse", "schedule": "linear", "t": 250, "seed": 13},
+        "See the path that the model will learn to go back: noise is added to a picture, in 1000 small steps. "
+        "Nothing is learned here.",
+        "Drag t from 0 to 1000, slowly.",
+        "Start at t = 250",
+        "From t = 260 on there is more noise than picture. Why can you still see the lighthouse at t = 400?",
+        "Each pixel is mostly noise, but your eye averages over many pixels: noise cancels, a large shape does not. "
+        "So details are lost first and large shapes last. On the way back the order is reversed.",
+    ),
+    Lesson(
+        "memory",
+        "What a noisy picture remembers",
+        3,
+        "latents",
+        DIGITS | {"mode": "reconstruct", "seed": 13, "count": 8, "steps": 20},
+        "Find out when it is decided what a picture shows.",
+        "One digit is noised up to four times t. Each result is denoised eight times, with different noise each time.",
+        "Noise and denoise",
+        "In which row do all eight show the same digit, and why not in the others?",
+        "In the last one, t = 250: there the noisy picture still knows its digit, and only details are made up. At "
+        "t = 500 most agree, but not all. At t = 750 and 1000 it has forgotten, and each chain draws a digit of its "
+        "own. So the digit is decided in between.",
+    ),
+    Lesson(
+        "which-noise",
+        "Which noise is right?",
+        4,
+        "compare",
+        DIGITS | {"steps": 10, "variance": "beta", "steps_b": 10, "variance_b": "beta_tilde", "seed": 13, "count": 4},
+        "Each step also adds a little fresh noise. How much is right? There are two answers, β and β̃.",
+        "Run 10 large steps with each, from the same noise. Then choose 1000 steps for both.",
+        "Run 10 steps of both",
+        "Which lane is cleaner? Why? And with 1000 steps?",
+        "B. With 10 steps β adds more noise than the next step can take away again, and what is left at the end stays "
+        "in the picture. β̃ is smaller, and goes to 0 at the end. With 1000 small steps the two are almost the same, "
+        "and it hardly matters.",
+    ),
+    Lesson(
+        "two-steps",
+        "A picture in two steps",
+        3,
+        "compare",
+        DIGITS
+        | {"label": "5", "steps": 2, "sampler": "ddim", "seed": 13, "count": 4}
+        | {"checkpoint_b": "mnist-tiny-consistency", "steps_b": 2, "sampler_b": "consistency"},
+        "Fifty steps are slow. A student network learns from its teacher to need only two.",
+        "Let the teacher (A) and its student (B) draw the digit 5 in two steps, from the same noise.",
+        "Run 2 steps of both",
+        "What has the teacher drawn? Then give it 10 steps: does it need the student?",
+        "From pure noise its best guess is the average of all fives, a blur, and two steps are too few to correct "
+        "it. The student was trained to give the end result at once. With 10 steps the teacher draws good fives, "
+        "too: the student saves time.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    name: str
+    part: str
+    values: dict[str, Any]
+
+
+def cards() -> list[Card]:
+    """What the cards of course.html open, but for those whose model is not here."""
+    found = CARD.findall(CARDS.read_text(encoding="utf-8"))
+    read = [Card(name, part, json.loads(html.unescape(values))) for name, part, values in found]
+    return [card for card in read if card.values.get("checkpoint", defaults.CHECKPOINT) in refs.embedded()]
+
+
+class CoursePlace(Place):
+    def __init__(self, lab: Lab):
+        super().__init__(lab)
+        self.questions = {"cards": self._cards}
+
+    def initial(self) -> Values:
+        return {"lessons": [asdict(lesson) for lesson in LESSONS]}
+
+    def _cards(self, values: Values) -> Values:
+        """{} -> {html} of the cards."""
+        text, here = CARDS.read_text(encoding="utf-8"), {card.name for card in cards()}
+        for name in {name for name, *_ in CARD.findall(text)} - here:
+            text = re.sub(rf'<article data-name="{name}".*?</article>', "", text, flags=re.DOTALL)
+        return {"html": text}

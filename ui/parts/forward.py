@@ -1,0 +1,127 @@
+"""What noise destroys: a picture noised by Eq. 4, the schedules, the posterior, and t small steps against one jump.
+
+The page mixes x_0 and ε itself with the weights of `ddpm_core.plane.forward.tables`, so dragging t needs no server.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ddpm_core.commands import defaults
+from ddpm_core.plane import forward
+from ddpm_core.schedule import NoiseSchedule
+from ui.forms.fields import Choice, Request, Seed, Whole, declare
+from ui.models.lab import Lab
+from ui.pictures import uploads
+from ui.pictures.uploads import uri
+from ui.runs.log import Place, Values
+from ui.runs.visitors import address
+
+T = 1000
+EPSILON_UNIT = 1 / 4096  # ε goes to the page as 16-bit whole numbers: ±8 in steps of .03 grey levels
+SCHEDULES = {name: make(T=T) for name, make in forward.SCHEDULES.items()}
+
+
+@dataclass(frozen=True)
+class Forward(Request):
+    """What is shown; the page computes it."""
+
+    picture: str = declare(Choice("picture", names=uploads.DRAWINGS), "lighthouse")
+    schedule: str = declare(
+        Choice(
+            "schedule",
+            help="How the variance βₜ of each small step grows",
+            names=tuple(SCHEDULES),
+            titles={name: name.capitalize() for name in SCHEDULES},
+            sentences={
+                "linear": "βₜ in a straight line, as in the paper",
+                "cosine": "ᾱₜ follows cos²: keeps the picture longer",
+                "quadratic": "√βₜ in a straight line: gentler start",
+            },
+        ),
+        "linear",
+    )
+    t: int = declare(
+        Whole("Time", "Time t", "How many of the 1000 small steps of noise", low=0, high=T, slider=True), 250
+    )
+    seed: int = declare(
+        Seed("The seed", "Noise", "ε: a draw of N(0, 1) for each pixel and colour, fixed by its seed"), defaults.SEED
+    )
+
+
+class ForwardPlace(Place):
+    forms: ClassVar = {"forward": Forward}
+
+    def __init__(self, lab: Lab):
+        super().__init__(lab)
+        self.questions = {
+            "tables": self._tables,
+            "picture": self._picture,
+            "noise": self._noise,
+            "compare": self._compare,
+        }
+
+    def initial(self) -> Values:
+        thumbs = {name: uri(uploads.drawn(name)[None, ::2, ::2], "png") for name in uploads.DRAWINGS}
+        return {"T": T, "EPSILON_UNIT": EPSILON_UNIT, "thumbs": thumbs}
+
+    def _tables(self, values: Values) -> Values:
+        """{} -> the tables of all schedules. The page asks when the part is opened, as they are large."""
+        return {name: _columns(schedule) for name, schedule in SCHEDULES.items()}
+
+    def _picture(self, values: Values) -> Values:
+        """{name} of a drawn picture or {path} of an upload -> {size, pixels}."""
+        if "name" in values:
+            image = uploads.drawn(Choice("picture", names=uploads.DRAWINGS).check(values["name"]))
+        else:
+            path = uploads.uploaded(values.get("path"))
+            with self.lab.quick.turn(address()):  # one large picture in memory at a time
+                image = uploads.read(path, self.lab.limits)
+        return {"size": len(image), "pixels": _text(image)}
+
+    def _noise(self, values: Values) -> Values:
+        """{size, seed} -> {epsilon}: the ε of Eq. 4 for a picture of that size, in units of EPSILON_UNIT."""
+        size = SIZE.check(values.get("size"))
+        epsilon = forward.epsilon(Forward.kinds()["seed"].check(values.get("seed")), (size, size, 3))
+        return {"epsilon": _text((epsilon / EPSILON_UNIT).round().clip(-32768, 32767).astype("<i2"))}
+
+    def _compare(self, values: Values) -> Values:
+        """{size, pixels, schedule, t, seed} -> `forward.Comparison` for the page."""
+        asked = Forward.check({name: values.get(name) for name in ("schedule", "t", "seed")})
+        size = SIZE.check(values.get("size"))
+        try:
+            pixels = base64.b64decode(str(values.get("pixels")), validate=True)
+        except ValueError:
+            pixels = b""
+        if len(pixels) != 3 * size * size:
+            raise ValueError("The picture and its size do not agree")
+        image = np.frombuffer(bytearray(pixels), np.uint8).reshape(size, size, 3)
+        with self.lab.quick.turn(address()):  # a walk uses a core for up to a second
+            result = forward.compare(SCHEDULES[asked.schedule], image, asked.t, asked.seed)
+        return {
+            "walk": uri(result.walk[None], "png"),
+            "jump": uri(result.jump[None], "png"),
+            "mean": result.mean,
+            "std": result.std,
+            "sigma": result.sigma,
+            "edges": result.edges.tolist(),
+            "densities": [result.walk_density.tolist(), result.jump_density.tolist()],
+            "gap": result.gap,
+            "chance": result.chance,
+        }
+
+
+SIZE = Whole("The size", low=1, high=uploads.SIZE)
+
+
+def _columns(schedule: NoiseSchedule) -> dict[str, str]:
+    """The schedule's tables as base64 of float32, which is enough: columns are near 0 where their digits matter."""
+    return {name: _text(column.astype("<f4")) for name, column in forward.tables(schedule).items()}
+
+
+def _text(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()

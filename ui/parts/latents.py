@@ -1,0 +1,193 @@
+"""What a noisy picture remembers: noised up to t and decoded again (Fig. 7), or two mixed on the way (Figs. 8, 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+import ddpm_core
+from ddpm_core import imaging
+from ddpm_core.commands import defaults
+from ddpm_core.latents import check_chains, mix
+from ddpm_core.model import Model, ModelSpec
+from ddpm_core.timesteps import chain_length, quarters
+from ui.export import scripts
+from ui.forms import units
+from ui.forms.fields import Choice, Picture, Request, Seed, Whole, Wholes, declare
+from ui.machine.step_times import Kind
+from ui.parts.picture_rows import Rows, sent, spread
+from ui.pictures import as_text
+from ui.runs.jobs import Work
+from ui.runs.log import Place
+from ui.runs.settings import CHECKPOINT, ETA, LABEL, STEPS, VARIANCE
+
+if TYPE_CHECKING:
+    from ddpm_core.latents import Latent
+
+Mode = Literal["reconstruct", "interpolate"]
+SAMPLERS = ("ddpm", "ddim", "consistency")  # the last one is of students
+SAMPLES = 4  # every so many steps of a sample's way are shown
+TITLES = {"reconstruct": "Reconstruct", "interpolate": "Interpolate"}
+
+
+@dataclass(frozen=True)
+class Latents(Request):
+    """Rows of pictures, one for each time t. reconstruct: one latent x_t, decoded with several seeds. interpolate: two
+    latents mixed, from the first one to the second one.
+
+    seed, seed_b: encode the first and the second picture. count: columns. times: of the rows, empty for quarters of T.
+    picture, picture_b: as `pixels.to_text` writes them, "" for the sample of the seed.
+    """
+
+    mode: Mode = declare(
+        Choice("mode", "What to do", names=("reconstruct", "interpolate"), titles=TITLES), "reconstruct"
+    )
+    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
+    picture: str = declare(Picture("picture"), "")
+    seed: int = declare(Seed("The seed", help="Of the first picture, and of its noise"), defaults.SEED)
+    picture_b: str = declare(Picture("picture"), "")
+    seed_b: int = declare(Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1)
+    times: tuple[int, ...] = declare(
+        Wholes(
+            "Times",
+            "Times t",
+            "A row for each: at T only noise is left, at 0 the picture",
+            placeholder="1000, 750, 500, 250",
+            example="750, 500, 250",
+            may_be_empty=True,
+        ),
+        (),
+    )
+    label: str = declare(LABEL, "any")
+    count: int = declare(Whole("The number of columns", "Columns", more=True, low=2, high=16), 8)
+    steps: int = declare(replace(STEPS, more=True), 50)
+    sampler: str = declare(Choice("sampler", more=True, names=SAMPLERS, titles=units.SAMPLER), "ddpm")
+    variance: str = declare(replace(VARIANCE, more=True), "beta_tilde")
+    eta: float = declare(ETA, 0.0)
+
+    @property
+    def sources(self) -> tuple[tuple[int, str], ...]:
+        """(seed, picture) of the first picture, and of the second where there is one."""
+        both = ((self.seed, self.picture), (self.seed_b, self.picture_b))
+        return both if self.mode == "interpolate" else both[:1]
+
+    @property
+    def seeds(self) -> range:
+        """Of the columns of a reconstruction."""
+        return range(self.seed, self.seed + self.count)
+
+    @property
+    def weights(self) -> list[float]:
+        """λ of each column of an interpolation."""
+        return np.linspace(0, 1, self.count).tolist()
+
+    @property
+    def columns(self) -> list[str]:
+        if self.mode == "interpolate":
+            return [f"λ {weight:.2f}".rstrip("0").rstrip(".") for weight in self.weights]
+        return [f"seed {seed}" for seed in self.seeds]
+
+
+class LatentsRun(Rows):
+    """times: of the rows.
+
+    Its results, by "kind": "plan" once; "source", a picture on its way or final; "latent" of each row; "step" of a row;
+    "row", when one is done.
+    """
+
+    times: tuple[int, ...] = ()
+
+    @property
+    def what(self) -> str:
+        return self.request.mode
+
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+        (model,), request = models, self.request
+        self.resolve_chain(model, "this part of the page", *(picture for _, picture in request.sources))
+        T = model.schedule.T
+        self.times = request.times or tuple(quarters(model))
+        if max(self.times) > T:
+            raise ValueError(f"Times go from 0 to {T} for this checkpoint, got {max(self.times)}")
+        check_chains(model, self.times, **self.options)
+        drawn = sum(not picture for _, picture in request.sources)
+        steps = sum(chain_length(model, t, request.steps) for t in self.times)
+        return [(Kind(request.checkpoint, 1), drawn * request.steps), (Kind(request.checkpoint, request.count), steps)]
+
+    def compute(self, models: Sequence[Model], work: Work) -> None:
+        (lent,), request = models, self.request
+        model = self.counted(lent, work)
+        plan = self.plan(model, request.columns, [chain_length(model, t, request.steps) for t in self.times])
+        work.give(plan | {"mode": request.mode, "times": self.times, "T": model.schedule.T, "size": model.image_size})
+        sources = [self._source(model, i, work) for i in range(len(request.sources))]
+        latents = []
+        for row, t in enumerate(self.times):
+            x_t = [
+                ddpm_core.encode(model, source, t, [seed])
+                for source, (seed, _) in zip(sources, request.sources, strict=True)
+            ]
+            latents.append(x_t)
+            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(one)) for one in x_t]})
+        for row, t in enumerate(self.times):
+            self._row(model, row, t, latents[row], work)
+
+    def _source(self, model: Model, i: int, work: Work) -> np.ndarray:
+        """The i-th picture, uint8 (1, H, W, C)."""
+        seed, text = self.request.sources[i]
+        if text:
+            picture = as_text.from_text(text, model)
+            work.give({"kind": "source", "i": i, "x": sent(picture), "final": True})
+            return picture
+        x = None
+        for step in ddpm_core.trajectory(model, [seed], **self.options):
+            final = step.s == 0
+            x = imaging.to_uint8(step.x)
+            if final or step.index % SAMPLES == 0:
+                shown = x if final else imaging.to_uint8(step.x0_hat)
+                work.give({"kind": "source", "i": i, "x": sent(shown), "final": final})
+        assert x is not None
+        return x
+
+    def _row(self, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
+        request, columns = self.request, self.request.count
+        if request.mode == "interpolate":
+            start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seed] * columns
+        else:
+            start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
+        n = chain_length(model, t, request.steps)
+        if n:
+            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **{**self.options, "steps": n})
+            self.follow(model, row, steps, n, len(self.times), work)
+        else:
+            self.rows[row] = x = imaging.to_uint8(start)
+            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
+        work.give({"kind": "row", "row": row, "spread": spread(self.rows[row])})
+
+    def script(self) -> str:
+        request, model = self.request, self.model
+        assert model is not None
+        lines = scripts.rows_head(request.checkpoint, model, self.options)
+        if any(picture for _, picture in request.sources):
+            lines[:0] = ["import base64", "import zlib", ""]
+        for name, (seed, picture) in zip("ab", request.sources, strict=False):
+            if picture:
+                lines += scripts.picture(name, picture, (1, model.image_size, model.image_size, model.channels))
+            else:
+                lines += [f"{name} = ddpm_core.sample(model, [{seed}], **options)"]
+        lines += ["rows = []", f"for t in {list(self.times)}:  # of {model.schedule.T}"]
+        lines += [f"    x_t = ddpm_core.encode(model, a, t, [{request.seed}])"]
+        if request.mode == "interpolate":
+            lines += [f"    other = ddpm_core.encode(model, b, t, [{request.seed_b}])"]
+            lines += [f"    weights = np.linspace(0, 1, {request.count}).tolist()"]
+            made = f"interpolate(model, x_t, other, t, weights, {request.seed}, **options)"
+        else:
+            made = f"reconstruct(model, x_t, t, {request.seeds!r}, **options)"
+        lines += [f"    rows.append(ddpm_core.{made})", scripts.rows_saved(request.count, request.mode)]
+        return "\n".join(lines) + "\n"
+
+
+class LatentsPlace(Place):
+    forms: ClassVar = {"latents": Latents}
+    computation = LatentsRun

@@ -1,0 +1,341 @@
+"""What it costs in bits: bits/dim, L_t, rate and distortion of pictures (Eq. 5).
+
+Something is to be seen within a second: the first picture is decoded alone, one time after another, as a network is
+compiled for each new size of a batch; and its short chains come before the whole one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+import ddpm_core
+from ddpm_core import imaging
+from ddpm_core.commands import defaults
+from ddpm_core.likelihood import BATCH, BitsPerDim, chain, progressive_decoding, rechain
+from ddpm_core.model import Model, ModelSpec, check_pixels
+from ddpm_core.names import LEARNED, Variance
+from ddpm_core.noise import Noise, gaussian_batch
+from ddpm_core.prediction import label_tensor
+from ddpm_core.runs import SamplerSettings
+from ddpm_core.timesteps import timestep_pairs
+from ui.export import scripts
+from ui.forms import units
+from ui.forms.fields import Choice, Picture, Request, Whole, declare
+from ui.machine.step_times import Kind
+from ui.models.catalogue import short_name
+from ui.models.lab import Lab
+from ui.pictures import as_text
+from ui.pictures.test_sets import PictureSet, set_for
+from ui.pictures.uploads import LOSSLESS, frame_format, uri
+from ui.runs.captions import HARD
+from ui.runs.jobs import Computation, Work
+from ui.runs.log import Place, Values
+from ui.runs.settings import CHECKPOINT, LABEL, Settings
+
+STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the full one
+DECODED = 6  # pictures whose decoding is shown
+EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
+POINTS = 160  # of a curve over t
+EARLY = 3  # of the first picture's short chains that are measured before its whole one
+
+
+@dataclass(frozen=True)
+class Likelihood(Request):
+    """picture: as `pixels.to_text` writes it, "" for the first `count` pictures of the shipped set, whose labels are
+    their own classes or none. A picture of one's own has the class `label`.
+    """
+
+    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
+    picture: str = declare(Picture("picture"), "")
+    count: int = declare(Whole("The number of pictures", "How many pictures", low=1, high=64), 8)
+    labels: str = declare(
+        Choice(
+            "kind of labels",
+            "Classes",
+            "What the model is told of each picture",
+            names=("classes", "none"),
+            titles={"classes": "their own", "none": "none"},
+        ),
+        "classes",
+    )
+    label: str = declare(LABEL, "any")
+
+    def pictures(self, model: ModelSpec) -> tuple[np.ndarray, list[int] | None]:
+        """uint8 (N, H, W, C), and the label of each; None for no labels, which is the null label where there is one.
+
+        Raises ValueError where there are none for this model.
+        """
+        label = Settings(checkpoint=self.checkpoint, label=self.label, steps=1).arguments(model)["labels"]
+        if self.picture:
+            return as_text.from_text(self.picture, model), None if label is None else [label]
+        found = self.set(model)
+        labels = found.labels_for(model) if self.labels == "classes" else None
+        return found.images[: self.count], None if labels is None else list(labels[: self.count])
+
+    def set(self, model: ModelSpec) -> PictureSet:
+        found = set_for(model)
+        if found is None:
+            size = f"{model.image_size}×{model.image_size} pixels in {model.channels} channels"
+            raise ValueError(f"No pictures of {size} come with the page: choose one of your own")
+        return found
+
+    def is_cifar10(self, model: ModelSpec) -> bool:
+        """Whether the paper's numbers for CIFAR-10 belong beside this."""
+        return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
+
+
+class LikelihoodRun(Computation):
+    """The bound of one picture after another. bound: of all that are done, with the first of `variances`.
+
+    Its results, by "kind": "plan" once; "decoding" of the first picture; "early", its bits/dim with each of a few short
+    chains; "decoding" of all that are shown; "bits" after every picture.
+    """
+
+    kinds = ("csv",)
+    bound: BitsPerDim | None = None
+    found: Mapping[str, Any] | None = None  # its `summary`
+
+    def __init__(self, lab: Lab, request: Likelihood):
+        super().__init__(lab, request, [request.checkpoint], BATCH)
+        pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
+        self.summary = f"{short_name(request.checkpoint)} · {pictures}"
+
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+        (model,) = models
+        check_pixels(model, "the likelihood")
+        self._pictures, self._labels = self.request.pictures(model)
+        self._model = model
+        T, n = model.schedule.T, len(self._pictures)
+        label_tensor(model, self._labels, n, None)
+        chain(model, variances(model)[0], T, "linspace")  # a student has not learned it
+        self._alone, self._together = (Kind(self.request.checkpoint, batch) for batch in (1, BATCH))
+        others = min(n, DECODED) - 1
+        evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])
+        return [(self._alone, len(times_of(T))), (self._together, evaluations / BATCH)]
+
+    def about(self) -> Values:
+        return {"python": scripts.copied(script, self.request, self._model)}
+
+    def compute(self, models: Sequence[Model], work: Work) -> None:
+        (model,), images = models, self._pictures
+        T = model.schedule.T
+        work.give(
+            {
+                "kind": "plan",
+                "T": T,
+                "count": len(images),
+                "pixelated": model.image_size <= LOSSLESS,
+                "variances": [[units.VARIANCE[name], name] for name in variances(model)],
+                "lengths": [*lengths(model), T],
+                "published": _published() if self.request.is_cifar10(model) else None,
+            }
+        )
+        rows = self._decode(model, range(1), 1, work)
+        self._measure_early(model, work)
+        others = range(1, min(len(images), DECODED))
+        if others:
+            self._decode(model, others, len(EIGHTHS), work, rows)
+        for i in range(len(images)):
+            self._measure(model, i, work)
+
+    def _some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
+        """The pictures of these numbers, and their labels."""
+        labels = None if self._labels is None else self._labels[which.start : which.stop]
+        return self._pictures[which.start : which.stop], labels
+
+    def _decode(self, model: Model, which: range, together: int, work: Work, before: Sequence[str] = ()) -> list[str]:
+        """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
+        after those from before.
+        """
+        times, noise, guesses = times_of(model.schedule.T), _noise(which), []
+        images, labels = self._some(which)
+        for first in range(0, len(times), together):
+            guesses += progressive_decoding(
+                model,
+                images,
+                times[first : first + together],
+                labels,
+                noise=lambda index, x: noise(first + index, x),  # noqa: B023
+                progress=work.counter(self._alone if together == 1 else self._together),
+            )
+        columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
+        format = frame_format(model.image_size, model.channels)
+        # np.stack gives (pictures, times and x_0, H, W, C)
+        rows = [*before, *(uri(row, format) for row in np.stack(columns, 1))]
+        work.give({"kind": "decoding", "times": times, "rows": rows})
+        return rows
+
+    def _measure_early(self, model: Model, work: Work) -> None:
+        """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
+        T, noise = model.schedule.T, _noise(range(1))
+        images, labels = self._some(range(1))
+        for steps in lengths(model)[:EARLY]:
+            pairs = timestep_pairs(T, steps, "linspace")
+            bound = ddpm_core.bits_per_dim(
+                model,
+                images,
+                variances(model)[0],
+                steps,
+                "linspace",
+                labels=labels,
+                noise=lambda index, x: noise(T - pairs[index][0], x),  # noqa: B023
+                progress=work.counter(self._together),
+            )
+            work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
+
+    def _measure(self, model: Model, i: int, work: Work) -> None:
+        """The bound of picture i, and what follows for all so far."""
+        which = range(i, i + 1)
+        image, labels = self._some(which)
+        one = ddpm_core.bits_per_dim(
+            model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(self._together)
+        )
+        self.bound = one if self.bound is None else self.bound.with_images(one)
+        self.found = summary(self.bound, model, self._pictures[: i + 1])
+        work.give({"kind": "bits", "done": i + 1, "looks": looks(model, self.found["chains"]), **self.found})
+
+    def save(self, kind: str, about: object) -> tuple[str, bytes]:
+        if kind not in self.kinds or self.found is None:
+            raise ValueError("There are no numbers yet: press Run")
+        name = f"{short_name(self.request.checkpoint)} bits per dim.csv".replace(" ", "-")
+        return name, table(self.found, self._model.schedule.T).encode()
+
+
+def variances(model: ModelSpec) -> list[Variance]:
+    """Those whose bound is measured, the one that the network is evaluated for first.
+
+    With a learned variance or μ̃-prediction each would need evaluations of its own (likelihood.rechain).
+    """
+    if model.variance in LEARNED or model.prediction == "mu":
+        return [model.variance]
+    return ["beta_tilde", "beta", *(["analytic"] if model.gamma is not None else [])]
+
+
+def lengths(model: ModelSpec) -> list[int]:
+    """Steps of the chains that follow from the full one, without it."""
+    return [n for n in STEPS if n < model.schedule.T] if len(variances(model)) > 1 else []
+
+
+def times_of(T: int) -> list[int]:
+    """The times of the decoding."""
+    return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
+
+
+def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, Any]:
+    """What the page shows of a bound: means over the pictures, ± the standard error where there are several.
+
+    full: the whole chain with the first of `variances`. Returns {chains: {variance: {steps: [bits/dim, error, L_T,
+    L_0]}}, curves: {variance: {L, rate}}, rmse, times}, the curves at these times.
+    """
+    first, *others = variances(model)
+    T = len(full.times)
+    bounds: dict[tuple[Variance, int], BitsPerDim] = {(first, T): full}
+    for name in (first, *others):
+        for steps in (*lengths(model), T):
+            if (name, steps) not in bounds:
+                bounds[name, steps] = rechain(full, model, images, name, steps, "linspace")  # pyright: ignore[reportArgumentType]
+    times = sorted({int(t) for t in np.geomspace(1, T, POINTS).round()} | set(range(1, T + 1, max(1, T // 20))))
+    at = [t - 1 for t in times]
+    chains: dict[str, dict[str, list[float | None]]] = {name: {} for name in (first, *others)}
+    curves = {}
+    for (name, steps), bound in bounds.items():
+        error = bound.total.std().item() / len(images) ** 0.5 if len(images) > 1 else None
+        chains[name][str(steps)] = [
+            bound.total.mean().item(),
+            error,
+            bound.prior.mean().item(),
+            bound.terms[:, 0].mean().item(),
+        ]
+        if steps == T:
+            rates = bound.prior[:, None] + bound.terms.sum(1, keepdim=True) - bound.terms.cumsum(1)
+            curves[name] = {"L": bound.terms.mean(0)[at].tolist(), "rate": rates.mean(0)[at].clamp(min=0).tolist()}
+    rmse = 127.5 * full.mse.sqrt().mean(0)[at]
+    return {"chains": chains, "curves": curves, "rmse": rmse.tolist(), "times": times}
+
+
+def table(found: Mapping[str, Any], T: int) -> str:
+    """A `summary` as CSV: a row for each chain, then one for each time."""
+    lines = ["variance,steps,bits_per_dim,standard_error,L_T,L_0"]
+    for name, chains in found["chains"].items():
+        for steps in sorted(chains, key=int):
+            lines.append(",".join([name, steps, *("" if value is None else repr(value) for value in chains[steps])]))
+    columns = {f"{what} {name}": curve[what] for name, curve in found["curves"].items() for what in ("L", "rate")}
+    lines += ["", ",".join([f"t (of {T})", "rmse", *columns])]
+    lines += [",".join(map(repr, row)) for row in zip(found["times"], found["rmse"], *columns.values(), strict=True)]
+    return "\n".join([*lines, ""])
+
+
+def looks(model: ModelSpec, chains: dict[str, dict[str, list[float | None]]]) -> str:
+    """Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so.
+
+    chains: of `summary`. What is seen is the noise of the last step that adds any: the final step can hardly remove
+    what is far more than it was trained to find.
+    """
+    if not {"beta", "beta_tilde"} <= chains.keys() or not lengths(model):
+        return ""
+    steps = lengths(model)[0]
+    more, less = (chains[name][str(steps)][0] for name in ("beta_tilde", "beta"))
+    ways = (SamplerSettings(steps, "ddpm", name, "linspace") for name in ("beta_tilde", "beta"))
+    clean, noisy = (way.chain(model).sigmas[-2] for way in ways)
+    expected = math.sqrt(1 - model.schedule.alpha_bar[1].item())  # the final step of a linspace chain begins at t = 1
+    if more is None or less is None or clean is None or noisy is None:
+        return ""
+    if more <= less or not clean <= HARD * expected < noisy:
+        return ""
+    return (
+        f"At {steps} steps β̃ₜ looks better but costs more bits. Its last noise is {units.grey(clean)} grey levels, "
+        f"that of βₜ {units.grey(noisy)}. But it takes {more:.4g} bits/dim, and βₜ {less:.4g}: β̃ₜ is too "
+        "small for the errors that so few steps make."
+    )
+
+
+def _noise(rows: range) -> Noise:
+    """Noise that depends on the picture, not on what it is measured with: as `train evaluate` has it."""
+    return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
+
+
+def _published() -> dict[str, Any]:
+    """The paper's Table 4, by t."""
+    from train.evaluate.published import RATE_DISTORTION, RATE_DISTORTION_SOURCE
+
+    return {"source": RATE_DISTORTION_SOURCE, "rows": [[t, *values] for t, values in sorted(RATE_DISTORTION.items())]}
+
+
+class LikelihoodPlace(Place):
+    forms: ClassVar = {"likelihood": Likelihood}
+    computation = LikelihoodRun
+
+
+def script(request: Likelihood, model: ModelSpec) -> str:
+    """A script that measures the same with ddpm_core."""
+    images, labels = request.pictures(model)
+    first, *others = variances(model)
+    T = model.schedule.T
+    chains: Sequence[tuple[Variance, int]] = [(name, T) for name in others]
+    chains = [*chains, *((name, n) for name in (first, *others) for n in lengths(model))]
+    lines = ["import base64", "import zlib", ""] if request.picture else []
+    lines += ["import numpy as np"] + ([] if request.picture else ["from PIL import Image"]) + ["", "import ddpm_core"]
+    lines += ["from ddpm_core.likelihood import rechain"] if chains else []
+    lines += ["", f"model = ddpm_core.load({scripts.reference(request.checkpoint, model)!r})"]
+    if request.picture:
+        lines += scripts.picture("images", request.picture, images.shape)
+    else:
+        size, channels = images.shape[1], images.shape[3]
+        lines += [
+            "# in a checkout of DDPM Lab:",
+            f'grid = np.asarray(Image.open("ui/pictures/test_sets/{request.set(model).name}.png"))',
+            f"rows = grid.reshape(-1, {size}, 10, {size}, {channels}).swapaxes(1, 2)",
+            f"images = rows.reshape(-1, {size}, {size}, {channels})[:{len(images)}]",
+        ]
+    lines += [f"full = ddpm_core.bits_per_dim(model, images, {first!r}, labels={labels!r})"]
+    lines += [f"print({first!r}, {T}, *full.total.tolist())"]
+    if chains:
+        lines += [f"for variance, steps in {chains!r}:"]
+        lines += ['    bound = rechain(full, model, images, variance, steps, "linspace")']
+        lines += ["    print(variance, steps, *bound.total.tolist())"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,83 @@
+"""Train: a network learns digits, or other pictures, while the visitor watches.
+
+The training is `train fit` in a process of its own (ui/training); the page asks once a second what its folder tells, so
+following a run of another terminal is the same. Each question has {visitor: the page's token, ...}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from ui.models.lab import Lab
+from ui.runs.log import Place, Values
+from ui.training.choices import Recipe
+from ui.training.visits import Visit, Visits
+
+
+class TrainingPlace(Place):
+    forms: ClassVar = {"train": Recipe}
+
+    def __init__(self, lab: Lab):
+        super().__init__(lab)
+        self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw, limits=lab.limits)
+        questions = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
+        self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
+
+    def initial(self) -> Values:
+        return {"public": self.lab.public}
+
+    def close(self, seconds: float = 5.0) -> None:
+        """End all trainings, within about so many seconds."""
+        self.visits.close(seconds)
+
+    def _of_visit(self, answer: Callable[[Values, Visit], Values]) -> Callable[[Values], Values]:
+        def answered(values: Values) -> Values:
+            from train import TrainError
+
+            try:
+                return answer(values, self.visits.visit(values.get("visitor")))
+            except TrainError as error:
+                raise ValueError(str(error)) from None
+            except ModuleNotFoundError as error:
+                raise ValueError(f"{error.name} is missing: pip install -r requirements-dev.txt") from None
+
+        return answered
+
+    def _look(self, values: Values, visit: Visit) -> Values:
+        """{number, version, points, grids: what the page has} -> the state, and what is new."""
+        answer, run = visit.describe(), visit.run
+        same = values.get("number") == visit.number
+        known = [values.get(name) if same else None for name in ("version", "points", "grids")]
+        return answer | run.news(*known) if run else answer
+
+    def _start(self, values: Values, visit: Visit) -> Values:
+        """{the fields of a Recipe} -> {}"""
+        self.visits.start(visit, Recipe.check(values))
+        return {}
+
+    def _follow(self, values: Values, visit: Visit) -> Values:
+        """{path} -> {}"""
+        self.visits.follow(visit, values.get("path"))
+        return {}
+
+    def _do(self, values: Values, visit: Visit) -> Values:
+        """{what: pause, resume, stop or keep} -> {}, and for keep {kept: the folder}"""
+        what = values.get("what")
+        if what == "keep":
+            return {"kept": str(self.visits.keep(visit))}
+        if what == "resume":
+            self.visits.resume(visit)
+        elif visit.training and what in ("pause", "stop"):
+            (visit.training.pause if what == "pause" else visit.training.stop)()
+        return {}
+
+    def _use(self, values: Values, visit: Visit) -> Values:
+        """{} -> {ref} of the visitor's model, which is in the list of models now"""
+        return {"ref": self.lab.models.offer(*self.visits.use(visit))}
+
+    def machine_flags(self) -> list[str]:
+        """The flags of `train fit` that make it fast on this machine."""
+        from train.fit.flags.quickest import quickest_flags  # here for the start time: see ui/__init__.py
+
+        return quickest_flags(self.lab.models.device)

@@ -1,0 +1,160 @@
+"""The recorded runs that the page shows before a visitor's own, and other pictures of it: `python -m ui.recorded` makes
+them anew.
+
+Each part's computation runs once with the embedded models, and its results are written as the page would get them, with
+pictures as lossless WebP. `python -m ui.recorded train` trains digits with the choices of a new page, some minutes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ddpm_core import imaging, sample
+from ddpm_core.checkpoint import refs
+from ddpm_core.disk.files import write_bytes
+from ddpm_core.imaging import image_files
+from ui.parts import course
+from ui.recorded import course_pictures, few_steps
+from ui.runs.log import Values
+from ui.serving.server import App, build
+from ui.training.choices import Recipe, flags
+from ui.training.folder import RunFolder
+from ui.training.process import Training
+from ui.web import FILES
+
+FOLDER = FILES / "examples"
+DIGITS = {"checkpoint": "mnist-tiny", "seed": 13}
+EXAMPLES: dict[str, Values] = {
+    "watch": DIGITS | {"steps": 50, "variance": "beta_tilde", "count": 4},
+    "compare": DIGITS | {"steps": 10, "variance": "beta", "steps_b": 10, "variance_b": "beta_tilde", "count": 4},
+    "grid": DIGITS | {"columns": "5, 10, 20, 50, 200", "count": 1},
+    "latents": DIGITS | {"mode": "reconstruct", "count": 8, "steps": 20},
+    "repair": DIGITS,
+    "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
+    "plane": {},
+}
+EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
+TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
+TRAIN_POINTS = 120  # of its curve
+TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
+
+
+def record(parts: list[str]) -> None:
+    """Write examples/PART.json for each part. The same weights on the same machine give the same files."""
+    FOLDER.mkdir(exist_ok=True)
+    app = build(DIGITS["checkpoint"])
+    app.warmup.ready.wait()
+    for part in parts:
+        if part == "train":
+            with tempfile.TemporaryDirectory() as folder:
+                _write(part, recorded(_train(Path(folder), app)))
+            continue
+        if part == "few-steps":
+            few_steps.record()
+            continue
+        if part == "emoji":
+            model = app.lab.models.get(course.LATENT)
+            row = sample(model, [1, 2, 3], 20, sampler="ddim", spacing="trailing", prompts=EMOJI, guidance=3.0)
+            write_bytes(FILES / "models" / f"{course.LATENT}.png", imaging.png(imaging.grid(row, 3, gap=0)))
+        if part in ("course", "emoji"):  # apart: their weights are made anew more often
+            for card in course.cards():
+                of_emoji = card.values.get("checkpoint") == course.LATENT
+                if card.name != "few-steps" and of_emoji == (part == "emoji"):
+                    image = course_pictures.picture(card, app.places[card.part])
+                    packed: dict[str, Any] = {"lossless": True} if image.mode == "L" else {"quality": 75}
+                    image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
+            continue
+        values = EXAMPLES[part]
+        computation, found = course_pictures.computed(app.places[part], part, values)
+        results = [computation.shown(result) for result in found]
+        if part == "grid":
+            results = _finished(results)
+        if part == "watch":
+            results = _thinned(results)
+        if part == "repair":  # its x_t are noise, which can't be packed
+            results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
+        _write(part, {"values": values, "results": _light(results)})
+
+
+def _write(part: str, content: Values) -> None:
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    (FOLDER / f"{part}.json").write_text(text, encoding="utf-8")
+    print(f"{part}: {len(text) / 1e3:.0f} kB")
+
+
+def _train(folder: Path, app: App) -> RunFolder:
+    """A whole training in this folder."""
+    assert app.training
+    training = Training(folder, [*flags(Recipe()), *app.training.machine_flags()])
+    while training.computes:
+        time.sleep(2)
+        training.run.read()
+        print(f"train: {training.run.step} of {training.run.total} steps", end="\r")
+    if training.error:
+        raise SystemExit(f"train: {training.error}")
+    return training.run
+
+
+def recorded(run: RunFolder) -> Values:
+    """A training as the page gets it, without its times, which are those of the machine that made it."""
+    run.read()
+    news = run.news(None, 0, 0)
+    grids = list(news["grids"])
+    while len(grids) < len(run.grids):
+        grids += run.news(run.version, 0, len(grids))["grids"]
+    kept = sorted({round((len(grids) - 1) * (i / (TRAIN_GRIDS - 1)) ** 2) for i in range(TRAIN_GRIDS)})
+    end = grids[-1]["step"]
+    points = [(step, loss, None, 0) for step, loss, *_ in run.points if step <= end]
+    answer = news | {
+        "title": run.title(),
+        "recipe": run.recipe(),
+        "total": end,
+        "points": points[:: -(-len(points) // TRAIN_POINTS)],
+        "grids": [grids[i] | {"seconds": 0} for i in kept],
+    }
+    return {"images": end * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
+
+
+def _finished(results: list[Values]) -> list[Values]:
+    """Only the last frame of each lane, and only its x."""
+    plan, *frames = results
+    last = {frame["lane"]: frame | {"x0": frame["x"]} for frame in frames}
+    return [plan, *last.values()]
+
+
+def _thinned(results: list[Values]) -> list[Values]:
+    """Every second frame, the last one among them: the first page is to be light."""
+    plan, *frames = results
+    return [plan, *frames[::-2][::-1]]
+
+
+def _light(content: Any, quality: int | None = None) -> Any:
+    """The same with lighter pictures and shorter numbers. quality: of pictures that may lose something."""
+    if isinstance(content, dict):
+        return {name: _light(value, quality) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_light(value, quality) for value in content]
+    if isinstance(content, float):
+        return float(f"{content:.5g}")
+    found = isinstance(content, str) and re.match(r"data:image/\w+;base64,", content)
+    if not found:
+        return content
+    file = io.BytesIO()
+    picture = image_files.open_picture(io.BytesIO(base64.b64decode(content[found.end() :])))
+    picture.save(file, "WEBP", lossless=quality is None, quality=quality or 100, method=6)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+if __name__ == "__main__":
+    record(
+        sys.argv[1:]
+        or [*EXAMPLES, "train", "few-steps", *(["emoji"] if course.LATENT in refs.embedded() else []), "course"]
+    )

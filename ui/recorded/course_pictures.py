@@ -1,0 +1,97 @@
+"""The pictures of the course's cards, from what their parts compute: `python -m ui.recorded course` makes them anew."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ddpm_core import imaging
+from ddpm_core.imaging import image_files
+from ddpm_core.plane import forward
+from ui.parts.course import Card
+from ui.parts.forward import SCHEDULES, Forward
+from ui.pictures import uploads
+from ui.runs.jobs import Job
+from ui.runs.log import Place, Values
+from ui.web import FILES
+
+FOLDER = FILES / "examples" / "course"
+COLUMNS = 6
+CLOUD = 84  # pixels a side
+
+
+def computed(place: Place, part: str, values: Values) -> tuple[Any, list[Any]]:
+    """A run, and its results."""
+    computation, results = place.request(part, values), []
+    for update in Job(computation, place.lab).updates():
+        results += update.results
+        if update.state == "error":
+            raise SystemExit(f"{part}: {update.text}")
+    return computation, results
+
+
+def picture(card: Card, place: Place) -> Image.Image:
+    """What a card's part shows of its values, small."""
+    if card.part == "forward":
+        return _noised(Forward.check(card.values))
+    if card.part == "train":
+        (answer,) = json.loads((FILES / "examples" / "train.json").read_text(encoding="utf-8"))["results"]
+        return _decoded(answer["grids"][-1]["ema"])
+    computation, results = computed(place, card.part, card.values)
+    if card.part == "watch":
+        return _row([x[0] for x in imaging.thin(list(computation.frames[0].values()), COLUMNS)])
+    if card.part == "compare":
+        return _grid(np.concatenate([lane[max(lane)] for lane in computation.frames]), computation.request.count)
+    if card.part == "repair":
+        left = [result for result in results if result["kind"] == "source"][-1]
+        shown = np.asarray(_decoded(left["x"]).convert("L"))[None, ..., None]
+        return _grid(np.concatenate([shown, computation.rows[0][: COLUMNS - 1]]), COLUMNS)
+    if card.part == "latents":
+        return _grid(np.concatenate([computation.rows[row][:COLUMNS] for row in sorted(computation.rows)]), COLUMNS)
+    if card.part == "plane":
+        return _clouds([np.asarray(computation.clouds[lane]) for lane in (0, 1)])
+    decoding = [result for result in results if result["kind"] == "decoding"][-1]
+    sprites = [np.asarray(_decoded(row).convert("RGB")) for row in decoding["rows"]]
+    side = sprites[0].shape[0]
+    rows = [np.stack(np.split(row, row.shape[1] // side, axis=1)) for row in sprites[:2]]
+    return _grid(np.concatenate(rows), len(rows[0]))
+
+
+def _noised(asked: Forward) -> Image.Image:
+    """A picture on its way to noise, with t in the middle."""
+    size = 64
+    drawn = Image.fromarray(uploads.drawn(asked.picture)).resize((size, size), Image.Resampling.BOX)
+    x_0, epsilon = np.asarray(drawn) / 127.5 - 1, forward.epsilon(asked.seed, (size, size, 3))
+    table = forward.tables(SCHEDULES[asked.schedule])
+    times = (0, asked.t // 2, asked.t, 1000)
+    noised = [table["signal"][t] * x_0 + table["noise"][t] * epsilon for t in times]
+    return _row([((x.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8) for x in noised])
+
+
+def _clouds(clouds: list[np.ndarray]) -> Image.Image:
+    image = Image.new("L", (2 * CLOUD + 2, CLOUD), 128)
+    draw = ImageDraw.Draw(image)
+    for lane, cloud in enumerate(clouds):
+        left = lane * (CLOUD + 2)
+        draw.rectangle((left, 0, left + CLOUD - 1, CLOUD - 1), fill=0)
+        for x, y in (cloud[:500] / 1.2 + 1) * CLOUD / 2:
+            if 0 <= x < CLOUD and 0 <= y < CLOUD:
+                draw.point((left + x, CLOUD - 1 - y), fill=255)
+    return image
+
+
+def _row(images: list[np.ndarray]) -> Image.Image:
+    return _grid(np.stack(images), len(images))
+
+
+def _grid(images: np.ndarray, columns: int | None) -> Image.Image:
+    return Image.fromarray(imaging.grid(images, columns, gap=1).squeeze())
+
+
+def _decoded(uri: str) -> Image.Image:
+    return image_files.open_picture(io.BytesIO(base64.b64decode(uri.partition(",")[2])))

@@ -1,0 +1,177 @@
+"""The settings of one run of the reverse chain, which several places share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from ddpm_core.commands import defaults
+from ddpm_core.model import ModelSpec
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
+from ddpm_core.prediction import class_index
+from ddpm_core.timesteps import suited_spacing
+from ui.forms import units
+from ui.forms.fields import (
+    ANY,
+    Choice,
+    ClassName,
+    Number,
+    Prompt,
+    Reference,
+    Request,
+    Seed,
+    Switch,
+    Whole,
+    declare,
+    shown,
+)
+from ui.models.catalogue import usual_guidance
+from ui.models.form_options import class_names
+
+AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
+
+# What a second lane has of its own.
+LANE = ("checkpoint", "prompt", "sampler", "steps", "spacing", "variance", "eta", "guidance")
+
+CHECKPOINT = Reference("checkpoint", "Model")
+SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=units.SAMPLER, more=True)
+STEPS = Whole(
+    "Steps",
+    help="Each step asks the network once",
+    low=1,
+    high=1_000_000,
+    allowed="1 to the model's T (1000 for most)",
+    presets=(10, 50, 1000),
+    slider=True,
+)
+SPACING = Choice(
+    "spacing",
+    help="Which times t the steps visit",
+    names=(AUTO, *SPACINGS),
+    sentences={
+        AUTO: "Whichever suits the sampler",
+        "linspace": "Evenly spaced, from T down to 1",
+        "leading": "Evenly spaced, down to 1; begins a little below T",
+        "trailing": "Evenly spaced, from T; ends a little above 1",
+        "quadratic": "The closer together, the less noise is left",
+        "optimised": "Found by a search for this model and sampler",
+    },
+    more=True,
+)
+VARIANCE = Choice(
+    "variance",
+    "Noise of each step",
+    help="Fresh noise that a step adds, of variance σ²",
+    names=VARIANCES,
+    titles=units.VARIANCE_CHOICE,
+)
+ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
+LABEL = ClassName("class", help="What to draw; any: the model chooses")
+PROMPT = Prompt("The prompt", help="What to draw, in words", placeholder="a red apple")
+GUIDANCE = Number(
+    "Guidance",
+    help="How closely the picture follows the class or the words, w: 1 is as learned, more is closer",
+    more=True,
+    low=0,
+    high=10,
+    step=0.1,
+    open="its own",
+)
+
+
+@dataclass(frozen=True)
+class Settings(Request):
+    """One run, checked as far as possible without its model. Image i has seed + i."""
+
+    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
+    prompt: str = declare(PROMPT, "")
+    steps: int = declare(STEPS, 50)
+    variance: Variance = declare(VARIANCE, "beta_tilde")
+    seed: int = declare(Seed("The seed", help="The same seed gives the same noise"), defaults.SEED)
+    label: str = declare(LABEL, ANY)
+    sampler: Sampler = declare(SAMPLER, "ddpm")
+    # None, once resolved: a student's own times
+    spacing: Spacing | Literal["auto"] | None = declare(SPACING, AUTO)
+    eta: float = declare(ETA, 0.0)
+    # None, until it is resolved: what suits the model
+    guidance: float | None = declare(GUIDANCE, None)
+    negative: str = declare(
+        Prompt("The negative prompt", "", "Words that guidance leads away from", True, "blurred"), ""
+    )
+    count: int = declare(
+        Whole("The number of images", "Pictures", "Each next one has the next seed", True, 1, 16, slider=True), 4
+    )
+    # None is the checkpoint's own
+    clip: bool | None = declare(
+        Switch("Clip x̂_0", "Clip the guess, x̂₀", "Keeps the guessed picture in the range of pixels", True), None
+    )
+
+    @property
+    def seeds(self) -> range:
+        return range(self.seed, self.seed + self.count)
+
+    @property
+    def batch(self) -> int:
+        """Images per step that the network evaluates: guidance evaluates each with and without its label."""
+        return self.count * (1 if self.guidance in (None, 1) else 2)
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The fields of `ddpm_core.runs.SamplerSettings`, without those that this sampler does not have."""
+        own = {"ddpm": {"variance": self.variance}, "ddim": {"eta": self.eta}}.get(self.sampler, {})
+        return {"steps": self.steps, "sampler": self.sampler, "spacing": self.spacing, **own}
+
+    def lanes(self) -> tuple[Settings, ...]:
+        """The runs that are asked for."""
+        return (self,)
+
+    def plain(self) -> Settings:
+        """One run without what does nothing: guidance without class or words, η of other samplers than DDIM."""
+        one = {row.name: getattr(self, row.name) for row in fields(Settings)}
+        if self.label == ANY and not self.prompt and not self.negative:
+            one["guidance"] = Settings.guidance
+        if self.sampler != "ddim":
+            one["eta"] = Settings.eta
+        return Settings(**one)
+
+    def resolved(self, model: ModelSpec) -> Settings:
+        """The same, with what suits the model and the sampler for everything that was left open."""
+        spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
+        asked = self.prompt or self.negative
+        usual = usual_guidance(self.checkpoint) if model.words and asked else 1.0
+        guidance = usual if self.guidance is None else self.guidance
+        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing, guidance=guidance)
+
+    def arguments(self, model: ModelSpec) -> dict[str, Any]:
+        """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model
+        does not have.
+        """
+        T = model.schedule.T
+        if self.steps > T:
+            raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {self.steps}")
+        return {
+            "seeds": self.seeds,
+            **self.sampling,
+            "clip": self.clip,
+            "labels": self._class(model),
+            "guidance": None if self.guidance == 1 else self.guidance,
+            **self._words(model),
+        }
+
+    def _words(self, model: ModelSpec) -> dict[str, str]:
+        if model.words:
+            return {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
+        if self.prompt or self.negative:
+            raise ValueError("This checkpoint is not told in words what to draw: leave out the prompt")
+        return {}
+
+    def _class(self, model: ModelSpec) -> int | None:
+        if self.label == ANY:
+            return None
+        if not model.num_classes:
+            raise ValueError(f"This checkpoint has no classes: leave the class at {ANY!r}")
+        try:
+            return class_index(model, self.label)
+        except ValueError:
+            names = ", ".join(class_names(model))
+            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None

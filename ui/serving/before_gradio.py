@@ -1,0 +1,30 @@
+"""What has to be done before gradio is imported. Importing this module does it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+from unittest import mock
+
+from ui.machine import temporary_files, zero_gpu
+
+# Without this gradio sends usage statistics, already when it is imported.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# gradio sums up its last 10,000 events after each one, for an address that is closed here (/monitoring).
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(1 << 62))
+temporary_files.use_private_folder()
+zero_gpu.prepare()
+
+
+def _file(thing: Any, getfile: Any = inspect.getfile) -> str:
+    if isinstance(thing, type) and thing.__module__.startswith("gradio."):
+        raise OSError("no file")
+    return getfile(thing)
+
+
+# gradio parses the source of each of its components when it is imported, and writes a stub of it for editors, which is
+# half of the time. It leaves out classes that are of no file.
+with mock.patch("inspect.getfile", _file):
+    import gradio as gradio

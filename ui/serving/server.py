@@ -1,0 +1,422 @@
+"""The app: one page of our own, served by gradio, whose queue, streams, uploads, login and share link it uses.
+
+The page asks through three endpoints: `ask` for quick questions, `run` for a computation, whose results it streams, and
+gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lists.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from typing import Any
+
+from ui.serving import before_gradio  # noqa: F401, before gradio
+
+# isort: split
+import anyio.to_thread
+import gradio as gr
+import numpy as np
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from gradio.data_classes import FileData
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.route_utils import get_root_url
+from gradio.utils import get_upload_folder
+
+from ddpm_core import imaging
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.commands import defaults
+from ui import web
+from ui.export.invitation import Served, invitation
+from ui.export.link_preview import preview
+from ui.forms import units
+from ui.machine import temporary_files, zero_gpu
+from ui.machine.event_log import Counts
+from ui.machine.limits import ServerLimits
+from ui.machine.step_times import Pace
+from ui.machine.turns import Quick, Turns
+from ui.models.form_options import about_model, default_count
+from ui.models.lab import Lab
+from ui.models.loaded import Models
+from ui.models.warmup import Warmup
+from ui.parts import course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
+from ui.runs.jobs import Job
+from ui.runs.listeners import Streams, Unheard, in_thread
+from ui.runs.log import Place, Runs, Values
+from ui.runs.visitors import listener, visitor
+from ui.serving.gate import Gate
+
+# Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
+# counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
+# than the runs that can be here at once.
+SESSIONS = 64
+
+
+class App(gr.Server):
+    """The page's server; `ui.build` makes it, `ui.launch` serves it, `ui.close` ends it.
+
+    local_url, share_url: where it is served.
+    """
+
+    local_url = ""
+    share_url: str | None = None
+
+    def __init__(self, lab: Lab):
+        super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
+        self.lab = lab
+        self.streams = Streams()
+        self.warmup = Warmup(lab)
+        self.sweeper: temporary_files.Sweeper | None = None
+        self.training = training.TrainingPlace(lab) if lab.trains else None
+        places: list[Place] = [sampling.SamplingPlace(lab), plane.PlanePlace(lab), forward.ForwardPlace(lab)]
+        places += [latents.LatentsPlace(lab), repair.RepairPlace(lab), likelihood.LikelihoodPlace(lab)]
+        places += [self.training] if self.training else []
+        self.places: dict[str, Place] = {part: place for place in places for part in place.forms}
+        self.places["course"] = course.CoursePlace(lab)
+        self.runs = Runs(self.places)
+        self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
+        self.add_middleware(Gate, limits=lab.limits, counts=lab.counts)
+        self.add_middleware(self.streams.counting)
+        web.routes(self, self._page)
+        self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
+        # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
+        self.api(self._ask, name="ask", queue=False, api_visibility="private")
+        self.api(self._run, name="run", concurrency_limit=None, api_visibility="private")
+        for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
+            self.api(_with_parameters(endpoint, lab.first, result), name=endpoint.__name__[1:], concurrency_limit=None)
+
+    # --- The page
+
+    def _page(self, request: Request) -> Response:
+        """The page, or its login where there is one."""
+        if self.auth is not None and not self._knows(request):
+            return HTMLResponse(web.text("login.html"))
+        given = {
+            "first": self.lab.first,
+            "public": self.lab.public,
+            "takesAny": self.lab.models.takes_any,
+            "limits": {"upload": int(self.lab.limits.upload_mb * 1e6)},
+            "models": self.lab.models.choices(),
+            "device": self._device(),
+            "forms": self._forms(),
+            "initial": {name: place.initial() for name, place in self.places.items()},
+        }
+        preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
+        return HTMLResponse(web.page(given, preview))
+
+    def _preview(self, request: Request) -> Response:
+        """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
+        asked, sampler = dict(request.query_params), self.places["watch"]
+        part = asked.get("tab", "" if "lesson" in asked else "watch")
+        shown = asked and part in sampler.forms and not self.auth
+        found = preview(sampler, part, {"checkpoint": self.lab.first, **asked}) if shown else None
+        return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
+
+    def _forms(self) -> dict[str, list[dict[str, Any]]]:
+        """The fields of each part; all begin with the app's first checkpoint."""
+        forms = {name: form.form() for place in self.places.values() for name, form in place.forms.items()}
+        for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
+            field["default"] = self.lab.first
+        return forms
+
+    def _knows(self, request: Request) -> bool:
+        """Whether a visitor has entered the password: gradio's login gives out these cookies."""
+        names = (f"access-token-{self.cookie_id}", f"access-token-unsecure-{self.cookie_id}")
+        return any(self.tokens.get(request.cookies.get(name)) for name in names)
+
+    def _device(self) -> dict[str, str]:
+        """What computes, for the corner of the page."""
+        models = self.lab.models
+        return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
+
+    # --- What the page asks
+
+    def _ask(self, part: str, what: str, values: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a question of the page; {error}, a sentence, where it can't be answered."""
+        try:
+            return self._answer(str(part), str(what), values if isinstance(values, dict) else {})
+        except (ValueError, CheckpointError) as error:
+            return {"error": units.sentence(error)}
+        except OSError as error:
+            full = temporary_files.FULL if temporary_files.is_full(error) else ""
+            # Without a reason of the system's the error may name folders of this machine.
+            return {"error": full or f"The system refused it: {error.strerror or type(error).__name__}"}
+
+    def _answer(self, part: str, what: str, values: Values) -> Values:
+        own = {
+            "models": self._models,
+            "model": self._model,
+            "stop": self._stop,
+            "run": self._has_run,
+            "save": self._save,
+            "room": self._room,
+            **picture_chooser.questions(self.lab),
+        }
+        if part == "lab":
+            if what not in own:
+                raise ValueError("The page can't ask this")
+            return own[what](values)
+        place = self.places.get(part)
+        if place is None:
+            raise ValueError("There is no such place on this page")
+        if what == "describe":
+            return place.describe(place.request(part, values))
+        if what not in place.questions:
+            raise ValueError("The page can't ask this")
+        return place.questions[what](values)
+
+    def _models(self, values: Values) -> Values:
+        """{} -> the choices of models with what is known of them by now, and what computes."""
+        return {"models": self.lab.models.choices(), "device": self._device(), "known": self.warmup.known.is_set()}
+
+    def _model(self, values: Values) -> Values:
+        """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
+        ref = str(values.get("ref") or "").strip()
+        about = about_model(self.lab, ref)
+        self.warmup.look(ref)
+        return about
+
+    def _has_run(self, values: Values) -> Values:
+        """{run} -> {}, where its messages can still be had."""
+        self.runs.resumed(values.get("run"))
+        return {}
+
+    def _stop(self, values: Values) -> Values:
+        """{run}"""
+        self.runs.find(values.get("run")).stop()
+        return {}
+
+    def _save(self, values: Values) -> Values:
+        """{run, kind} -> {path, name} of a file, which is kept for an hour."""
+        run = self.runs.find(values.get("run"))
+        with self.saving.turn(visitor()):
+            name, content = run.save(str(values.get("kind")))
+        return {"path": save_bytes_to_cache(content, name, get_upload_folder()), "name": name}
+
+    def _room(self, values: Values) -> Values:
+        """{page} -> `invitation`: where others in the room can open it."""
+        blocks = self.get_blocks()
+        served = Served(blocks.server_name, blocks.server_port, self.lab.public, self.share_url)
+        return invitation(values.get("page"), served)
+
+    async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """The messages of a new run, which replaces the page's run of this part; or of one that is here,
+        {resume: run}.
+        """
+        if str(part) not in self.places or not isinstance(values, dict):
+            return
+        try:
+            run = (
+                self.runs.resumed(values["resume"])
+                if "resume" in values
+                else self.runs.begin(part, values, visitor() or "")
+            )
+        except ValueError:  # it is gone
+            return
+        with suppress(Unheard):  # then nobody is there to be told
+            async with aclosing(in_thread(run.messages(), lambda: None, listener(self.streams))) as messages:
+                async for message in messages:
+                    yield message
+
+    # --- What scripts ask
+
+    async def _sample(self, values: Values) -> AsyncGenerator[list[dict], None]:
+        """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
+        last = None
+        async with aclosing(self._frames(values)) as frames:
+            async for run, frame in frames:
+                last = (run, frame) if frame else last
+                yield []  # here it is noticed when the caller has gone away
+        assert last and last[1]
+        yield await _pictures(last[1].x, "x_0", last[0])
+
+    async def _trajectory(self, values: Values) -> AsyncGenerator[dict, None]:
+        """Every kept step of a run as it is done: index (from 0), steps, t, s, alpha_bar (of t), sigma (of the noise
+        added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
+        """
+        async with aclosing(self._frames(values)) as frames:
+            async for run, frame in frames:
+                if frame is None:
+                    continue
+                t, s, alpha_bar, _ = run.rows[0][frame.k]
+                yield {
+                    "index": frame.k,
+                    "steps": len(run.rows[0]),
+                    "t": t,
+                    "s": s,
+                    "alpha_bar": alpha_bar,
+                    "sigma": frame.sigma,
+                    "x_t": await _pictures(frame.x, f"x_{s}", run),
+                    "x0_hat": await _pictures(frame.x0_hat, f"x0_hat_{t}", run),
+                }
+
+    async def _frames(self, values: Values) -> AsyncGenerator[tuple[sampling.Sampling, sampling.Frame | None], None]:
+        """The kept steps of a run while somebody listens, None now and then. Raises gr.Error for one that fails or is
+        stopped.
+        """
+        if values["count"] is None:
+            values = values | {"count": default_count(str(values["checkpoint"]), self.lab.pace)}
+        try:
+            run = sampling.Sampling(self.lab, sampling.Settings.check(values))
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        job = Job(run, self.lab, visitor())
+        try:
+            async with aclosing(in_thread(job.updates(), job.stop, listener(self.streams))) as updates:
+                async for update in updates:
+                    if update.state in ("error", "stopped"):
+                        raise gr.Error(update.text or "The run was stopped", print_exception=False)
+                    yield run, None
+                    for result in update.results:
+                        if isinstance(result, sampling.Frame):
+                            yield run, result
+        except Unheard as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+
+async def _pictures(images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:
+    def write() -> list[dict]:
+        files = []
+        for image, seed in zip(images, run.request.seeds, strict=True):
+            try:
+                path = save_bytes_to_cache(imaging.png(image), f"{name}-seed-{seed}.png", get_upload_folder())
+            except OSError as error:
+                if temporary_files.is_full(error):
+                    raise gr.Error(temporary_files.FULL, print_exception=False) from error
+                raise
+            files.append(FileData(path=path, mime_type="image/png").model_dump())
+        return files
+
+    return await anyio.to_thread.run_sync(write)
+
+
+# The order in which scripts may pass values without their names; a new field of Settings comes behind these.
+ORDER = (
+    "checkpoint",
+    "sampler",
+    "steps",
+    "spacing",
+    "variance",
+    "eta",
+    "clip",
+    "seed",
+    "count",
+    "label",
+    "guidance",
+    "prompt",
+    "negative",
+)
+# Left to the checkpoint: its own clipping and guidance, and as many images as the page starts with, 4 or 1 where 4 take
+# over 5 s.
+OPEN = {"clip": bool | None, "count": int | None, "guidance": float | None}
+
+
+def _with_parameters(
+    endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
+) -> Callable[..., AsyncGenerator[Any, None]]:
+    """The endpoint as a function with a parameter for each field of `Settings`, which is how gradio reads them."""
+    usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
+    defaults: Values = {name: usual[name] for name in (*ORDER, *usual)}
+
+    async def called(*values: Any) -> AsyncGenerator[Any, None]:
+        async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
+            async for item in items:
+                yield item
+
+    types = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [
+        inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
+    ]
+    called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore[reportFunctionMemberAccess]
+    called.__annotations__ = types | {"return": result}
+    called.__name__, called.__doc__ = endpoint.__name__[1:], endpoint.__doc__
+    return called
+
+
+# --- Start and end
+
+
+def build(
+    checkpoint: str = defaults.CHECKPOINT,
+    device: str = "auto",
+    public: bool = False,
+    limits: ServerLimits | None = None,
+    allow_hub: bool = False,
+    allow_training: bool = False,
+) -> App:
+    """The app, to be served by `launch`.
+
+    checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
+    public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub, and
+    trains only with allow_training. limits: those of a public page, or of one's own, where none are given.
+    Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
+    """
+    if zero_gpu.is_here():
+        device = "cpu"  # the GPU is in other processes
+    if device != "auto":
+        from ddpm_core.engines.choose import choose_device
+
+        choose_device(device)
+    limits = limits or (ServerLimits.public() if public else ServerLimits())
+    turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), Pace()
+    models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
+    models.peek(models.first)
+    lab = Lab(models, turns, Quick(), limits, pace, Counts(), models.first, trains=allow_training or not public)
+    app = App(lab)
+    app.warmup.start()
+    return app
+
+
+def launch(app: App, **options: Any) -> None:
+    """Serve the app; options are those of gradio's `launch`."""
+    limits = app.lab.limits
+    app.lab.counts.closing = ""
+    # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
+    safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
+    safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
+    _, app.local_url, app.share_url = app.launch(**safe, **options)
+    app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
+    _keep_going(app.get_blocks()._queue)
+    app.sweeper = temporary_files.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
+    app.sweeper.start()
+
+
+def _keep_going(queue: Any) -> None:
+    """gradio's queue ends, for everybody and for good, at an event that waits in it when its listener has gone. From
+    here on that event alone ends.
+    """
+    send = queue.send_message
+
+    def send_message(event: Any, message: Any) -> None:
+        try:
+            send(event, message)
+        except KeyError:
+            event.alive = False
+
+    queue.send_message = send_message
+
+
+def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
+    """End all runs and trainings and close the app. Returns whether no run computes any more.
+
+    patience: seconds that runs have to finish; new ones are refused. seconds: that the rest has to stop then.
+    Python aborts when the program ends while one of its threads computes.
+    """
+    lab = app.lab
+    lab.counts.close(patience)
+    end = time.monotonic() + patience
+    while lab.counts.here and time.monotonic() < end:
+        time.sleep(0.05)
+    if app.training:
+        app.training.close(seconds)
+    stopped = lab.turns.stop_all(seconds)
+    end = time.monotonic() + 1
+    while lab.counts.here and time.monotonic() < end:  # its last message is on its way
+        time.sleep(0.05)
+    if app.sweeper:
+        app.sweeper.stop()
+    app.get_blocks().close(verbose=False)
+    return stopped

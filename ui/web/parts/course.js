@@ -1,0 +1,54 @@
+// Course: the lessons to begin, and cards that go deeper.
+import { all, button, el, find } from "../shared/dom.js";
+import { begin } from "./course/bar.js";
+
+/** @import { Lab, Part } from "../app.js" */
+/** @import { Lesson } from "./course/bar.js" */
+
+/** Its element has data-cards: how many there are. @param {Lab} lab @param {string} part @returns {Part} */
+export function mount(lab, part) {
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.initial[part]);
+  const minutes = lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
+  const list = el("ol", { class: "lessons" });
+  for (const lesson of lessons) {
+    const words = [el("b", null, lesson.title), el("span", null, lesson.goal)];
+    const open = button(null, () => begin(lab, lesson), ...words, el("small", null, `${lesson.minutes} min`));
+    list.append(el("li", null, open));
+  }
+  const element = el("section", { class: "course", "data-cards": 0 });
+  element.innerHTML = `
+<h2>${lessons.length} lessons, ${minutes} minutes</h2>
+<p class="info">Each has something to do and a question; its bar stays while you do it.</p>
+<h2>Deeper</h2>
+<p class="info">The ideas one by one, with the formulas, the published numbers and the pages of the paper.</p>
+<div class="cards"></div>`;
+  find(element, ".info").after(list);
+  const cards = find(element, ".cards");
+
+  /** A card folds: its picture and its title are what is seen of it. @param {HTMLElement} article */
+  function card(article) {
+    const { name, part: opened = "", values = "{}" } = article.dataset;
+    const src = new URL(`../examples/course/${name}.webp`, import.meta.url).href;
+    const picture = el("img", { src, alt: "", loading: "lazy" });
+    const title = find(article, "h3");
+    const open = find(article, "button", HTMLButtonElement);
+    open.hidden = !lab.has(opened);
+    open.addEventListener("click", () =>
+      lab.open(opened, lab.whole(opened, JSON.parse(values)), { push: true, eager: true }),
+    );
+    return el("details", { class: "card", "data-name": name ?? "" }, el("summary", null, picture, title), article);
+  }
+
+  async function load() {
+    if (cards.children.length) return;
+    const { html, error } = await lab.client.ask(part, "cards");
+    if (error) lab.say(error, true);
+    if (!html || cards.children.length) return;
+    const body = el("div", null);
+    body.innerHTML = html; // our own file, ui/parts/course.html
+    cards.append(...all(body, "article").map(card));
+    element.dataset.cards = String(cards.children.length);
+  }
+
+  return { element, set: () => {}, show: load };
+}

@@ -1,0 +1,100 @@
+// The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
+import { button, el, find } from "../../shared/dom.js";
+import { copy } from "../../shared/share.js";
+
+/** @import { Lab } from "../../app.js" */
+/** @import { Values } from "../../shared/client.js" */
+
+/**
+ * A lesson as ui/parts/course.py has it.
+ * @typedef {object} Lesson
+ * @property {string} name in an address
+ * @property {string} title
+ * @property {number} minutes
+ * @property {string} part
+ * @property {Values} values
+ * @property {string} goal
+ * @property {string} todo
+ * @property {string} button
+ * @property {string} question
+ * @property {string} answer
+ */
+
+/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/panel.js").Eager} [eager] */
+export async function begin(lab, { name, part, values }, eager = false) {
+  const changes = lab.lesson !== name;
+  await lab.open(part, lab.whole(part, values), { push: true, lesson: name, eager });
+  if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
+}
+
+/** Draw the bar of a lesson. @param {Lab} lab @param {HTMLElement} bar @param {string} name */
+export function draw(lab, bar, name) {
+  if (bar.dataset.lesson === name) return;
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.initial.course);
+  const at = lessons.findIndex((one) => one.name === name);
+  const lesson = lessons[at];
+  bar.dataset.lesson = name;
+  const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
+    button({ class: "button", ...(title && { "aria-label": title }) }, act, text);
+  const leave = (/** @type {string} */ part) => lab.open(part, null, { push: true, lesson: null });
+  const back = action("◂", "Previous lesson", () => begin(lab, lessons[at - 1]));
+  back.disabled = at === 0;
+  const next = lessons[at + 1];
+  const on = next
+    ? action("Next ▸", "Next lesson", () => begin(lab, next))
+    : action("Deeper ▸", "", () => leave("course"));
+  const steps = el("nav", { "aria-label": "Lessons" }, back, `${at + 1} of ${lessons.length}`, on);
+  const end = action("×", "End the course", () => leave(lab.part));
+  const doing = action(lesson.button, "", async () => {
+    await begin(lab, lesson, "now");
+    document
+      .querySelector(`.part:not([hidden]) :is(.transport, [data-name="t"])`)
+      ?.scrollIntoView({ block: "nearest" });
+  });
+  doing.classList.add("primary");
+  const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
+  bar.replaceChildren(
+    el(
+      "header",
+      null,
+      el("h2", { tabindex: -1 }, lesson.title),
+      el("span", { class: "info" }, `${lesson.minutes} min`),
+      steps,
+      end,
+    ),
+    el("div", { class: "do" }, el("p", null, lesson.goal), el("p", null, lesson.todo), doing),
+    el("div", { class: "ask" }, el("p", null, lesson.question), answer, ...(lab.only ? [] : [teacher(lab)])),
+  );
+}
+
+/** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Lab} lab */
+function teacher(lab) {
+  const box = el("div", { class: "controls" });
+  const said = el("span", { class: "info", role: "status" });
+  const copyLink = async () => {
+    const url = lab.chosen;
+    const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
+    url.searchParams.set("only", ticked.join(","));
+    said.textContent = (await copy(url.href, "The link:")) ? "Copied." : "";
+  };
+  const details = el(
+    "details",
+    { class: "teacher" },
+    el("summary", null, "For teachers"),
+    el(
+      "p",
+      { class: "info" },
+      "Set up the page as your class should find it, and tick the controls that students may use.",
+    ),
+    box,
+    el("div", { class: "row" }, button({ class: "button" }, copyLink, "Copy the link for my class"), said),
+  );
+  details.addEventListener("toggle", () => {
+    const ticks = lab.controls.map(([name, title]) => {
+      const input = el("input", { type: "checkbox", value: name });
+      return el("label", { class: "row" }, input, title);
+    });
+    box.replaceChildren(...ticks);
+  });
+  return details;
+}

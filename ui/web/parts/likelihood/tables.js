@@ -1,0 +1,88 @@
+// What a measurement sends, as tables.
+import { el, table } from "../../shared/dom.js";
+import { number } from "../../shared/numbers.js";
+
+/**
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {number} T
+ * @property {number} count pictures
+ * @property {boolean} pixelated
+ * @property {[label: string, name: string][]} variances
+ * @property {number[]} lengths steps of the chains, the full one last
+ * @property {{ source: string, rows: [t: number, rate: number, rmse: number][] } | null} published the paper's Table 4
+ */
+
+/**
+ * Means over the pictures so far.
+ * @typedef {object} Bits
+ * @property {"bits"} kind
+ * @property {number} done pictures
+ * @property {string} looks why what costs more bits looks better, where it does
+ * @property {Record<string, Record<string, [bits: number, error: number | null, prior: number, L0: number]>>} chains
+ * by variance and steps
+ * @property {Record<string, { L: number[], rate: number[] }>} curves by variance, at the times
+ * @property {number[]} rmse at the times, on the scale 0 to 255
+ * @property {number[]} times ascending
+ */
+
+/** @typedef {{ kind: "decoding", times: number[], rows: string[] }} Decoding a sprite for each picture */
+/** @typedef {{ kind: "early", steps: number, bits: number }} Early the first picture, by a short chain */
+/** @typedef {Plan | Bits | Decoding | Early} Result of ui/parts/likelihood.py */
+
+/** @param {number} value @param {number | null} error */
+export function plusMinus(value, error) {
+  const digits = value < 10 ? 3 : 2;
+  return error === null ? value.toFixed(digits) : `${value.toFixed(digits)} ± ${error.toFixed(digits)}`;
+}
+
+/** Of the first picture alone, while its whole chain is measured. @param {Plan} plan @param {Early[]} found */
+export function early({ variances: [[label]] }, found) {
+  const heads = ["bits/dim", ...found.map(({ steps }) => `${steps} steps`)];
+  const row = [label, ...found.map(({ bits }) => plusMinus(bits, null))];
+  return table("The first picture by shorter chains, which cost more", heads, [row]);
+}
+
+/** Bits/dim by variance and steps. @param {Plan} plan @param {Bits} bits */
+export function totals({ variances, lengths, T, count }, { chains, done }) {
+  const pictures = done < count ? `${done} of ${count} pictures so far` : `${count} picture${count > 1 ? "s" : ""}`;
+  const spread = done > 1 ? ", ± standard error over them" : "";
+  const rows = variances.map(([label, name]) => {
+    const [, , prior, L0] = chains[name][T];
+    return [
+      label,
+      ...lengths.map((n) => plusMinus(chains[name][n][0], chains[name][n][1])),
+      L0.toFixed(3),
+      prior < 0.00095 ? number(prior) : prior.toFixed(3),
+    ];
+  });
+  const heads = [
+    "bits/dim",
+    ...lengths.map((n) => (n === T ? `all ${n} steps` : `${n} steps`)),
+    "of which L₀",
+    el("span", null, "L", el("sub", null, "T")),
+  ];
+  return table(`${pictures}${spread}; linspace steps`, heads, rows);
+}
+
+/** Rate and distortion at the times of the paper's Table 4, beside it where it applies. @param {Plan} plan @param {Bits} bits */
+export function rates({ variances, T, published }, { curves, rmse, times }) {
+  const wanted = Array.from({ length: 10 }, (_, i) => Math.min(T, 1 + Math.round((T * i) / 10)));
+  const rows = [...new Set(wanted)].flatMap((t) => {
+    const i = times.indexOf(t);
+    if (i < 0) return [];
+    const own = variances.map(([, name]) => curves[name].rate[i].toFixed(5));
+    const row = [String(t), ...own, rmse[i].toFixed(2)];
+    const theirs = published?.rows.find(([time]) => time === t);
+    return [published ? [...row, theirs ? theirs[1].toFixed(5) : "", theirs ? theirs[2].toFixed(2) : ""] : row];
+  });
+  const own = ["t", ...variances.map(([label]) => `rate, ${label}`), "RMSE"];
+  const heads = published ? [...own, "rate, paper", "RMSE, paper"] : own;
+  const beside = published ? `. Beside it ${published.source}: the paper’s network, all test pictures` : "";
+  return table(
+    `Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255${beside}`,
+    heads,
+    rows,
+    own.length,
+  );
+}

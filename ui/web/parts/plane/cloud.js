@@ -1,0 +1,107 @@
+// Clouds of points: what the server sends, and what is measured of them.
+import { bytes, numbersOf } from "../../shared/bytes.js";
+
+/** @typedef {{ centres: number[], width: number }} Data of ui/parts/plane.py: x₁, x₂ of each centre in turn */
+
+/**
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {number} T
+ * @property {number} count
+ * @property {Data} data
+ * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: s of the frames that are to come, from T down to 0
+ */
+
+/**
+ * How a training goes.
+ * @typedef {object} Training
+ * @property {"training"} kind
+ * @property {number} steps
+ * @property {[step: number, loss: number][]} curve
+ * @property {number} least the loss of the exact ε
+ * @property {string | null} x a small cloud of the network as it is, int16; null when the training is done
+ */
+
+/**
+ * A cloud.
+ * @typedef {object} FrameResult
+ * @property {"frame"} kind
+ * @property {number} lane
+ * @property {number} s
+ * @property {number} alpha_bar of s
+ * @property {number} reach how far the plane is seen at s
+ * @property {string} x int16
+ * @property {string | null} field the network's score, int8; null for the exact one
+ */
+
+/** @typedef {Plan | Training | FrameResult} Result */
+
+/**
+ * A cloud at time s. points: x₁, x₂ of each in turn. field: arrows of the network, right and up of each in turn, rows
+ * from the top; null for the exact score.
+ * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
+ */
+
+/** @param {FrameResult} result @param {number} unit @param {number} arrowUnit @returns {Frame} */
+export function frame({ s, alpha_bar, reach, x, field }, unit, arrowUnit) {
+  const arrows = field === null ? null : Float32Array.from(new Int8Array(bytes(field).buffer), (v) => v * arrowUnit);
+  return { s, alphaBar: alpha_bar, reach, points: numbersOf(x, unit), field: arrows };
+}
+
+/**
+ * Means of both coordinates and the trace of the covariance, each with its standard error.
+ * @param {Float32Array} points
+ * @returns {{ mean: [number, number], meanError: [number, number], trace: number, traceError: number }}
+ */
+export function moments(points) {
+  const n = points.length / 2;
+  /** @type {[number, number]} */
+  const mean = [0, 0];
+  points.forEach((v, i) => {
+    mean[i % 2] += v / n;
+  });
+  /** @type {[number, number]} */
+  const variance = [0, 0];
+  const squares = new Float64Array(n); // distances from the mean
+  points.forEach((v, i) => {
+    const square = (v - mean[i % 2]) ** 2;
+    variance[i % 2] += square / (n - 1);
+    squares[i >> 1] += square;
+  });
+  const trace = variance[0] + variance[1];
+  const around = squares.reduce((sum, v) => sum + (v - trace) ** 2, 0) / (n - 1);
+  return {
+    mean,
+    meanError: [Math.sqrt(variance[0] / n), Math.sqrt(variance[1] / n)],
+    trace,
+    traceError: Math.sqrt(around / n),
+  };
+}
+
+/**
+ * The density of one coordinate in n bins inside ±reach; what lies outside counts, but is not shown.
+ * @param {Float32Array} points @param {0 | 1} axis @param {number} n @param {number} reach
+ */
+export function histogram(points, axis, n, reach) {
+  const width = (2 * reach) / n;
+  const share = 1 / ((points.length / 2) * width);
+  const bins = new Array(n).fill(0);
+  for (let i = axis; i < points.length; i += 2) {
+    const bin = Math.floor((points[i] + reach) / width);
+    if (bin >= 0 && bin < n) bins[bin] += share;
+  }
+  return bins;
+}
+
+/**
+ * The frame of a lane at time t: the last one that is not below t.
+ * @param {Frame[]} frames by falling s
+ * @param {number} t
+ */
+export const frameAt = (frames, t) => frames.findLast(({ s }) => s >= t) ?? frames[0];
+
+/**
+ * Every time at which some lane has a frame, falling.
+ * @param {number[][]} times of each lane
+ */
+export const union = (times) => [...new Set(times.flat())].sort((a, b) => b - a);
