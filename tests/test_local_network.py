@@ -1,28 +1,32 @@
 """The page's own networks (ui/web/local/network) compute what PyTorch does: one run of node answers all questions."""
 
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pipelines
 import pytest
 import torch
-from checkpoint_folders import SCHEDULER
-from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel, UNet2DModel, VQModel
+from checkpoint_folders import LEGACY, SCHEDULER, write_json
+from diffusers import AutoencoderTiny, UNet2DConditionModel, UNet2DModel
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel, CLIPTokenizer
 
-import ddpm_core
+from ddpm_core.checkpoint.hub.snapshots import fetch
+from ddpm_core.checkpoint.refs import parse
+from ddpm_core.checkpoint.spec import check, read
 
 WEB = Path(__file__).parents[1] / "ui/web"
 SCRIPT = WEB / "tests/local/network.mjs"
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 
-# Of the largest number. Two orders of summation in float32 differ by some 2⁻²⁴ √n for sums of n numbers: 6e-7 for the
-# 100 that count of a few thousand, in each layer; PyTorch's own float32 is as far from its float64.
+# Of the largest number, from float64's: a sum of n numbers in float32 loses some 2⁻²⁴ √n, which is 1e-6 for the few
+# hundred that count, in each layer. PyTorch's own float32 lies between 4e-7 and 3e-6 from it.
 CLOSE = 2e-6
 PIXELS = ("mnist-tiny", "mnist-tiny-2-steps", "mnist-tiny-consistency", "cifar10-tiny", "cifar10-tiny-4-steps")
 PROMPTS = ["", "a red heart", "Grinning face, with 2 BIG eyes & it's smiling! <|endoftext|> é中🙂 " * 3]
@@ -49,7 +53,11 @@ PIXEL_NETWORKS = {
     "classes": {"num_class_embeds": 5},
     "scale and shift": {"resnet_time_scale_shift": "scale_shift"},
     "scale and shift, groups": {"resnet_time_scale_shift": "scale_shift", "attn_norm_num_groups": 2},
-    "no attention": {"add_attention": False, "down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2},
+    "no attention": {
+        "add_attention": False,
+        "down_block_types": ("DownBlock2D",) * 2,
+        "up_block_types": ("UpBlock2D",) * 2,
+    },
     "no middle": {"mid_block_type": None},
     "a scaled middle": {"mid_block_scale_factor": 1.5},
     "learned times": {"time_embedding_type": "learned", "num_train_timesteps": 1000},
@@ -66,7 +74,11 @@ PIXEL_NETWORKS = {
         "up_block_types": ("AttnUpBlock2D",),
     },
     "odd widths": {"block_out_channels": (6, 9), "norm_num_groups": 3, "layers_per_block": 2},
-    "many pixels attend": {"sample_size": 16, "down_block_types": ("AttnDownBlock2D",) * 2, "up_block_types": ("AttnUpBlock2D",) * 2},
+    "many pixels attend": {
+        "sample_size": 16,
+        "down_block_types": ("AttnDownBlock2D",) * 2,
+        "up_block_types": ("AttnUpBlock2D",) * 2,
+    },
 }
 
 
@@ -108,60 +120,124 @@ def write(folder, network, scheduler=SCHEDULER):
 
 
 class Question:
-    """A case for network.mjs, and what PyTorch answers to it."""
+    """A case for network.mjs, and what PyTorch answers to it in float64."""
 
-    def __init__(self, folder, plain=False):
+    def __init__(self, folder, plain=False, close=CLOSE):
+        self.close = close
         self.case = {"folder": str(folder), "plain": plain, "evaluations": [], "latents": [], "prompts": []}
         self.outputs, self.decoded, self.states = [], [], []
 
     @torch.no_grad()
-    def evaluate(self, network, x, t, told=None, **condition):
-        given = () if told is None else (told,)
-        self.outputs.append(network(x, torch.tensor([t]), *given))
+    def evaluate(self, network, x, t, *told, **condition):
+        self.outputs.append(network(x.double(), torch.tensor([t]), *told, return_dict=False)[0])
         self.case["evaluations"].append({"x": packed(x), "t": t, **condition})
 
     @torch.no_grad()
-    def decode(self, decode, z):
-        self.decoded.append(decode(z))
+    def decode(self, autoencoder, z):
+        scaled = z.double() / autoencoder.config.scaling_factor
+        self.decoded.append(autoencoder.double().decode(scaled, return_dict=False)[0])
         self.case["latents"].append(packed(z))
 
     def check(self, answer):
         assert "error" not in answer, answer["error"]
         for name in ("outputs", "decoded", "states"):
             for ours, theirs in zip(answer[name], getattr(self, name), strict=True):
-                expected = theirs.numpy().ravel()
-                largest = np.abs(expected).max()
-                assert np.abs(numbers(ours) - expected).max() <= CLOSE * largest, name
+                exact = theirs.numpy().ravel()
+                assert np.abs(numbers(ours) - exact).max() <= self.close * np.abs(exact).max(), name
 
 
 def embedded(name, plain=False):
     """The questions about an embedded model of pixels."""
-    model = ddpm_core.load(name, device="cpu", precision="fp32", engine="torch")
+    network = UNet2DModel.from_pretrained(CHECKPOINTS / name).eval().double()
+    config = network.config
     question = Question(CHECKPOINTS / name, plain)
-    for x, t, label in zip(pictures(3, model.channels, model.image_size).split(1), (0, 412, 999), (0, 3, 10)):
-        question.evaluate(model.network, x, t, torch.tensor([label]), label=label)
+    inputs = pictures(3, config.in_channels, config.sample_size).split(1)
+    for x, t, label in zip(inputs, (0, 412, 999), (0, 3, 10), strict=True):
+        question.evaluate(network, x, t, torch.tensor([label]), label=label)
     return question
 
 
-def pixels(folder, change):
+def pixels(folder, change, plain=False):
     config = SMALL | change
+    torch.manual_seed(0)
     network = randomised(UNet2DModel(**config))
-    question = Question(write(folder, network))
+    question = Question(write(folder, network), plain)
+    network.double()
     label = {"label": 2} if config.get("num_class_embeds") else {}
-    for x, t in zip(pictures(2, config["in_channels"], config["sample_size"]).split(1), (3, 801)):
-        told = torch.tensor([2]) if label else None
-        question.evaluate(lambda *inputs: network(*inputs).sample, x, t, told, **label)
+    for x, t in zip(pictures(2, config["in_channels"], config["sample_size"]).split(1), (3, 801), strict=True):
+        question.evaluate(network, x, t, *(torch.tensor([value]) for value in label.values()), **label)
     return question
 
 
+@torch.no_grad()
 def emoji():
-    model = ddpm_core.load("emoji-tiny", device="cpu", precision="fp32", engine="torch")
-    question = Question(CHECKPOINTS / "emoji-tiny")
-    for x, t, prompt in zip(pictures(3, 16, 8).split(1), (0, 412, 999), PROMPTS):
-        question.evaluate(model.network, x, t, model.text([prompt]), prompt=prompt)
-    question.decode(model.decoder.decode, pictures(1, 16, 8))
+    folder = CHECKPOINTS / "emoji-tiny"
+    network = UNet2DConditionModel.from_pretrained(folder / "unet").eval().double()
+    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval().double()
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    question = Question(folder)
     question.case["prompts"] = PROMPTS
-    question.states = [*model.text(PROMPTS)]
+    for prompt in PROMPTS:
+        tokens = tokenizer(prompt, padding="max_length", truncation=True, max_length=20, return_tensors="pt")
+        question.states.append(encoder(tokens["input_ids"]).last_hidden_state)
+    for x, t, prompt, states in zip(pictures(3, 16, 8).split(1), (0, 412, 999), PROMPTS, question.states, strict=True):
+        question.evaluate(network, x, t, states, prompt=prompt)
+    question.decode(AutoencoderTiny.from_pretrained(folder / "vae").eval(), pictures(1, 16, 8))
+    return question
+
+
+@torch.no_grad()
+def pipeline(folder, make, **options):
+    """The questions about a pipeline of latents, as diffusers writes it."""
+    pipe = make(folder, **options)
+    # VQModel's random codes are so alike that the first normalisation magnifies what is lost before it.
+    question = Question(folder, close=CLOSE if hasattr(pipe, "vae") else 2 * CLOSE)
+    network, words = pipe.unet.eval().double(), {}
+    if (tokenizer := getattr(pipe, "tokenizer", None)) is not None:
+        tokens = tokenizer("a red fox of the photo", padding="max_length", max_length=77, return_tensors="pt")
+        question.states.append(pipe.text_encoder.eval().double()(tokens["input_ids"]).last_hidden_state)
+        question.case["prompts"] = ["a red fox of the photo"]
+        words = {"prompt": "A red  fox of the photo"}
+    x = pictures(1, network.config.in_channels, 8)
+    question.evaluate(network, x, 700, *question.states, **words)
+    question.decode(getattr(pipe, "vae", None) or pipe.vqvae, x)
+    return question
+
+
+PIPELINES = {
+    "ldm": (pipelines.ldm, {}),
+    "stable diffusion": (pipelines.stable_diffusion, {}),
+    "turbo": (pipelines.stable_diffusion, {"turbo": True}),
+    "tiny decoder": (pipelines.stable_diffusion, {"tiny": True}),
+}
+
+
+def of_the_hub(folder, network, dtype=torch.float32, old=False, layout=""):
+    """A network's file in other forms: of another dtype, with attention as it was named before diffusers 0.12."""
+    (folder / layout).mkdir(parents=True, exist_ok=True)
+    weights = {key: value.to(dtype) for key, value in network.state_dict().items()}
+    names = LEGACY if old else {}
+    for new, legacy in names.items():
+        weights = {key.replace(new, legacy): value for key, value in weights.items()}
+    save_file(weights, folder / layout / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+    write_json(folder / layout / "config.json", {"_class_name": "UNet2DModel", **network.config})
+    (folder / "scheduler").mkdir(exist_ok=True)
+    write_json(folder / "scheduler/scheduler_config.json" if layout else folder / "scheduler_config.json", SCHEDULER)
+
+
+FORMS = {
+    "half": {"dtype": torch.float16},
+    "bfloat": {"dtype": torch.bfloat16},
+    "old names": {"old": True},
+    "folders": {"layout": "unet"},
+}
+
+
+def form(folder, options):
+    network = randomised(UNet2DModel(**SMALL)).to(options.get("dtype", torch.float32)).float()
+    of_the_hub(folder, network, **options)
+    question = Question(folder)
+    question.evaluate(network.double(), pictures(1, 3, 8), 500)
     return question
 
 
@@ -173,11 +249,166 @@ def answers(tmp_path_factory):
     asked["emoji-tiny"] = emoji()
     for i, (name, change) in enumerate(PIXEL_NETWORKS.items()):
         asked[name] = pixels(folder / str(i), change)
+    asked |= {name: pipeline(folder / name, make, **options) for name, (make, options) in PIPELINES.items()}
+    asked |= {name: form(folder / name, options) for name, options in FORMS.items()}
+    asked["plain"] = embedded("mnist-tiny", plain=True)
+    asked["plain, odd widths"] = pixels(folder / "odd", PIXEL_NETWORKS["odd widths"], plain=True)
     found = ask(folder, [question.case for question in asked.values()])
     return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
 
 
-@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS])
+@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "plain"])
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]
     question.check(answer)
+
+
+def test_plain_javascript_gives_the_same_bits_as_the_kernel(answers):
+    for name, same in (("mnist-tiny", "plain"), ("odd widths", "plain, odd widths")):
+        assert answers[name][1]["outputs"] == answers[same][1]["outputs"]
+
+
+@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny"])
+def test_a_model_is_described_as_ddpm_core_describes_it(answers, name):
+    model = read(fetch(parse(name), check)).spec
+    spec = answers[name][1]["spec"]
+    assert (spec["T"], spec["prediction"], spec["variance"], spec["clip"]) == (
+        *(model.schedule.T, model.prediction, model.variance, model.clip),
+    )
+    assert spec["last"] == pytest.approx([model.schedule.beta[-1].item(), model.schedule.alpha_bar[-1].item()])
+    assert (spec["channels"], spec["size"], spec["offset"]) == (model.channels, model.image_size, model.offset)
+    assert (spec["pictureChannels"], spec["pictureSize"]) == (model.picture_channels, model.picture_size)
+    assert (spec["classes"], spec["nullLabel"]) == (model.num_classes, model.null_label)
+    assert spec["classNames"] == list(model.class_names or ())
+    assert (spec["student"] or {}).get("times") == (list(model.student.times) if model.student else None)
+    assert (spec["gamma"] is None) == (model.gamma is None)
+    times = (spec["optimised"] or {}).get("times", {})
+    found = {
+        sampler: {int(n): tuple(map(int, text.split())) for n, text in of.items()} for sampler, of in times.items()
+    }
+    assert found == (model.optimised or {})
+
+
+# What is wrong with a checkpoint, and what the sentence must say. "unet", "scheduler" and "own" change JSON files,
+# "weights" the tensors, "write" whole files.
+REFUSED = {
+    "no class": (
+        {"unet": {"_class_name": ...}},
+        "the network is a model without a class name: only a UNet2DModel can be",
+    ),
+    "another class": ({"unet": {"_class_name": "UNet1DModel"}}, "the network is a UNet1DModel"),
+    "words alone": (
+        {"unet": {"_class_name": "UNet2DConditionModel"}},
+        "only a UNet2DModel can be loaded without a text",
+    ),
+    "blocks": (
+        {"unet": {"down_block_types": ["KDownBlock2D", "DownBlock2D"]}},
+        "down_block_types must be a list of 1 to 8",
+    ),
+    "resampling": ({"unet": {"downsample_type": "resnet"}}, 'downsample_type must be conv, got "resnet"'),
+    "middle": ({"unet": {"mid_block_type": "Other"}}, "mid_block_type must be UNetMidBlock2D or null"),
+    "times": ({"unet": {"time_embedding_type": "fourier"}}, "time_embedding_type must be positional or learned"),
+    "learned times": ({"unet": {"time_embedding_type": "learned"}}, "the schedule has 1000 times, but config.json's"),
+    "class embeddings": ({"unet": {"class_embed_type": "timestep"}}, 'class_embed_type must be null, got "timestep"'),
+    "activation": ({"unet": {"act_fn": "snake"}}, "act_fn must be silu or swish or mish or gelu or relu"),
+    "shift": ({"unet": {"resnet_time_scale_shift": "ada_group"}}, "resnet_time_scale_shift must be default or"),
+    "unknown field": ({"unet": {"rotary": True}}, "rotary true is not supported in a UNet2DModel"),
+    "no size": ({"unet": {"sample_size": None}}, "sample_size must be a whole number from 1 to 1024, got null"),
+    "oblong": ({"unet": {"sample_size": [8, 16]}}, "sample_size must be a whole number from 1 to 1024, got [8,16]"),
+    "odd size": ({"unet": {"sample_size": 9}}, "sample_size must be a multiple of 2 with 2 levels, got 9"),
+    "levels": ({"unet": {"block_out_channels": [8]}}, "down_block_types has 2 entries, but block_out_channels 1"),
+    "many levels": ({"unet": {"block_out_channels": [8] * 9}}, "block_out_channels must be a list of 1 to 8"),
+    "narrow": ({"unet": {"block_out_channels": [2, 4], "freq_shift": 1}}, "too few for the time embedding"),
+    "groups": ({"unet": {"norm_num_groups": 3}}, "norm_num_groups is 3: 8 channels can't be parted into so many"),
+    "half a layer": ({"unet": {"layers_per_block": 1.5}}, "layers_per_block must be a whole number from 1 to 16"),
+    "channels": (
+        {"unet": {"out_channels": 6}},
+        "the network gives 6 channels, which does not fit 3 with variance beta",
+    ),
+    "schedule": ({"scheduler": {"beta_schedule": "exponential"}}, 'unknown beta_schedule "exponential"'),
+    "no schedule": ({"scheduler": {"beta_schedule": ...}}, "DDPMScheduler is not a DDPM or DDIM scheduler"),
+    "beta": ({"scheduler": {"beta_end": 2}}, "beta_end must be a number from 0 to 1, got 2"),
+    "prediction": ({"scheduler": {"prediction_type": "flow"}}, "prediction_type must be null or epsilon or sample or"),
+    "own prediction": ({"own": {"prediction": "flow"}}, 'unknown prediction "flow"'),
+    "variance": ({"scheduler": {"variance_type": "wide"}}, "variance_type must be null or fixed_small"),
+    "learned variance": (
+        {"scheduler": {"variance_type": "learned_range"}},
+        "gives 3 channels, which does not fit 3 with",
+    ),
+    "thresholding": ({"scheduler": {"thresholding": True}}, "thresholding must be false, got true"),
+    "clipping": ({"scheduler": {"clip_sample_range": 2}}, "clip_sample_range is 2: only 1, or clip_sample false"),
+    "null label": ({"own": {"null_label": 3}}, "null_label must be the last of the 0 class embeddings, got 3"),
+    "class names": ({"own": {"class_names": ["cat"]}}, 'class_names must be a list of 0 names, got ["cat"]'),
+    "student": ({"own": {"student": {"method": "magic", "times": [1000]}}}, 'unknown method "magic" of a student'),
+    "student's times": (
+        {"own": {"student": {"method": "consistency", "times": [500]}}},
+        "times descend from 1000 to 1",
+    ),
+    "pipeline": ({"index": {"image_encoder": ["transformers", "CLIP"]}}, "the pipeline also needs image_encoder"),
+    "no config": ({"remove": "config.json"}, "it is not a UNet2DModel checkpoint: there is no config.json"),
+    "no scheduler": ({"remove": "scheduler_config.json"}, "it has no scheduler_config.json"),
+    "JSON": ({"write": {"config.json": b"{"}}, "config.json cannot be read as JSON"),
+    "a list": ({"write": {"config.json": b"[]"}}, "config.json must hold a JSON object"),
+    "a pickle": ({"remove": "diffusion_pytorch_model.safetensors"}, "such as .bin, which are pickles, are not read"),
+    "empty": ({"write": {"diffusion_pytorch_model.safetensors": b""}}, "is damaged or cut off: load it again"),
+    "no header": ({"write": {"diffusion_pytorch_model.safetensors": b"\x00" * 64}}, "is damaged or cut off"),
+    "cut off": ({"cut": 1000}, "is damaged or cut off"),
+    "lacks": ({"weights": {"conv_in.bias": None}}, "does not fit config.json: it lacks conv_in.bias"),
+    "has also": ({"weights": {"more": torch.zeros(1)}}, "does not fit config.json: it has also more"),
+    "shape": ({"weights": {"conv_in.bias": torch.zeros(9)}}, "conv_in.bias has shape 9, not 8"),
+    "NaN": ({"weights": {"conv_in.bias": torch.full((8,), torch.nan)}}, "holds NaN or numbers too large"),
+    "integers": ({"weights": {"conv_in.bias": torch.zeros(8, dtype=torch.int32)}}, "conv_in.bias as I32: F32, F16 and"),
+    "gamma": ({"write": {"analytic_variance.json": b'{"times": [5, 1], "gamma": [1, 2]}'}}, "is not a table of"),
+    "steps": ({"write": {"optimised_steps.json": b'{"times": {"ddim": {"2": "1 5"}}}'}}, "is not a list of optimised"),
+}
+FILES = {
+    "unet": "config.json",
+    "scheduler": "scheduler_config.json",
+    "own": "ddpm_core.json",
+    "index": "model_index.json",
+}
+
+
+def damaged(folder, network, wrong):
+    write(folder, network)
+    for part, name in FILES.items():
+        path = folder / name
+        content = json.loads(path.read_text()) if path.exists() else {}
+        changed = {key: value for key, value in (content | wrong.get(part, {})).items() if value is not ...}
+        write_json(path, changed)
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    if "weights" in wrong:
+        tensors = load_file(weights) | wrong["weights"]
+        save_file({name: value for name, value in tensors.items() if value is not None}, weights)
+    if "cut" in wrong:
+        weights.write_bytes(weights.read_bytes()[: wrong["cut"]])
+    if "remove" in wrong:
+        (folder / wrong["remove"]).unlink()
+    for name, content in wrong.get("write", {}).items():
+        if name.endswith("s.json") or name.startswith("analytic"):  # of these very weights
+            own = {"weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+            content = json.dumps(json.loads(content) | own).encode()
+        (folder / name).write_bytes(content)
+    return {"folder": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory):
+    folder, network = tmp_path_factory.mktemp("damaged"), randomised(UNet2DModel(**SMALL))
+    cases = [damaged(folder / str(i), network, wrong) for i, (wrong, _) in enumerate(REFUSED.values())]
+    return dict(zip(REFUSED, ask(folder, cases), strict=True))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_computed_gets_a_sentence(refusals, name):
+    answer = refusals[name]
+    assert REFUSED[name][1] in answer.get("error", "loaded")
+    assert answer["error"].startswith("here: ")
+
+
+def test_weights_decide_whether_what_lies_beside_them_counts(tmp_path):
+    network = randomised(UNet2DModel(**SMALL))
+    case = damaged(tmp_path, network, {})
+    write_json(tmp_path / "optimised_steps.json", {"weights_sha256": "0" * 64, "times": {"ddim": {"2": "900 5"}}})
+    (answer,) = ask(tmp_path, [case])
+    assert answer["spec"]["optimised"] is None

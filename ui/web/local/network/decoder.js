@@ -62,9 +62,9 @@ function tiny(config, L) {
 function full(m, weights, config, L) {
   const { block_out_channels: widths, layers_per_block: count, latent_channels: latent } = config;
   const c = widths[widths.length - 1];
-  const codes = config._class_name === "VQModel" ? nearest(m, weights, config) : (/** @type {Image} */ z) => z;
+  const codes = config._class_name === "VQModel" ? nearest(m, weights, config) : as;
   const own = config._class_name === "VQModel" ? (config.vq_embed_dim ?? latent) : latent;
-  const before = config.use_post_quant_conv ? L.linear("post_quant_conv", own, latent, { square: 1 }) : codes;
+  const before = config.use_post_quant_conv === false ? as : L.linear("post_quant_conv", own, latent, { square: 1 });
   const [entry, middle] = [L.conv("decoder.conv_in", latent, c), "decoder.mid_block"];
   /** @type {Layer[]} */
   const layers = [L.resnet(`${middle}.resnets.0`, c, c)];
@@ -84,6 +84,8 @@ function full(m, weights, config, L) {
     return exit(x, { scales: norm(x), act: "silu" });
   };
 }
+
+const as = (/** @type {Image} */ z) => z;
 
 /** Latents as the codes that are nearest to them. @param {Memory} m @param {Weights} weights @param {Config} config @returns {Layer} */
 function nearest(m, weights, { num_vq_embeddings: count, latent_channels: latent, vq_embed_dim: own }) {

@@ -29,7 +29,7 @@ const plain = (numbers, wholes) => ({
     const shifts = Int32Array.from(wholes().subarray(offsets / 4, offsets / 4 + taps), (bytes) => bytes / 4);
     const [next, far, plane4] = [step / 4, outPlane / 4, plane / 4];
     for (let m = 0; m < outputs; m += 4) {
-      const b = bias / 4 + m;
+      const b = bias ? bias / 4 + m : 0;
       for (let i = 0; i < h * w; i++) {
         let [p0, p1, p2, p3] = [f[b], f[b + 1], f[b + 2], f[b + 3]];
         let s = (k + (m / 4) * group) / 4;
@@ -86,7 +86,7 @@ const plain = (numbers, wholes) => ({
 
 /** A stack of float32 numbers: `f` from 0 to `top`. Places in it are indices, and the kernel's are bytes. */
 export class Memory {
-  top = 8; // no number lies at 0, which is the kernel's word for nothing
+  top = 8; // the first are 0 for ever: the kernel's word for nothing
   #memory = new WebAssembly.Memory({ initial: 1 });
   f = new Float32Array(this.#memory.buffer);
   u = new Uint32Array(this.#memory.buffer);

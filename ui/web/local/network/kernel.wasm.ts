@@ -4,7 +4,7 @@
 
 /**
  * Sums of weights times shifted planes: convolutions, linear maps, products of matrices. Output m at row y, column x is
- * bias[m] + the sum over channels c, then taps o, of k[m][c][o] · a[c · plane + y · row + x + offsets[o]], + add's number.
+ * bias[m] (none at 0) + the sum over channels c, then taps o, of k[m][c][o] · a[c · plane + y · row + x + offsets[o]], + add's number.
  * Weights lie as [m / 4][c][taps][4], `step` apart, `group` from four outputs to the next four. A turn makes four outputs
  * of eight places: 2 × 4, the second four `pair` behind the first in a: beside them, or a row below where `pair` is `row`.
  */
@@ -15,7 +15,7 @@ export function conv(
 ): void {
   const below = pair == row, second = below ? <usize>w * 4 : 16, end = offsets + taps * 4;
   const more = add - out;
-  for (let m = 0; m < outputs; m += 4, k += group, bias += 16, out += outPlane * 4) {
+  for (let m = 0; m < outputs; m += 4, k += group, bias += bias ? 16 : 0, out += outPlane * 4) {
     for (let y = 0; y < h; y += below ? 2 : 1) for (let x = 0; x < w; x += below ? 4 : 8) {
       let p0 = v128.load32_splat(bias), p1 = v128.load32_splat(bias, 4);
       let p2 = v128.load32_splat(bias, 8), p3 = v128.load32_splat(bias, 12);

@@ -11,6 +11,7 @@
  * @typedef {(x: number) => number} Activation
  */
 
+const PART = 8; // channels of a 3 × 3 convolution that are summed in a row
 const up = (/** @type {number} */ n, /** @type {number} */ step) => Math.ceil(n / step) * step;
 const sigmoid = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
@@ -107,20 +108,41 @@ export function layers(m, weights) {
   }
 
   /**
-   * A linear map of the channels, the same at each place. @param {Image} x @param {Image} out
-   * @param {{ k: number, bias: number, add?: Image | null, step?: number, group?: number }} weights
+   * The kernel's sums, of so many channels at a time: in long sums float32 loses digits.
+   * @param {{ at: number, plane: number, c: number, row?: number }} a @param {Image} out @param {number} h @param {number} w
+   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number, shifts?: number, pair?: number }} weights
    */
-  function product(x, out, { k, bias, add = null, step = 4, group = 4 * x.c }) {
-    m.run.conv(
-      ...[x.at * 4, x.plane * 4, 0, 16, x.c, 0, 1, k * 4, step * 4, group * 4, bias * 4, add ? add.at * 4 : 0],
-      ...[out.at * 4, out.plane * 4, out.c, 1, x.h * x.w],
-    );
+  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 0, shifts = 0, pair = 4 }) {
+    const taps = shifts ? 9 : 1;
+    const most = shifts ? PART : 8 * PART;
+    const { top } = m;
+    const places = [out.at, a.c > most ? m.take(up(out.c, 4) * out.plane) : 0]; // in turn, and the last is out's
+    let turn = Math.floor((a.c - 1) / most) % 2;
+    for (let c = 0; c < a.c; c += most, turn = 1 - turn)
+      m.run.conv(
+        ...[
+          (a.at + c * a.plane) * 4,
+          a.plane * 4,
+          (a.row ?? 0) * 4,
+          pair * 4,
+          Math.min(most, a.c - c),
+          shifts * 4,
+          taps,
+        ],
+        ...[(k + c * taps * step) * 4, step * 4, 4 * (group || taps * a.c * 4), c ? 0 : bias * 4],
+        ...[(c ? places[1 - turn] : (add?.at ?? 0)) * 4, places[turn] * 4, out.plane * 4, out.c, h, w],
+      );
+    m.top = top;
+    return out;
   }
+
+  /** A linear map of the channels, the same at each place. @param {Image} x @param {Image} out @param {Parameters<typeof sums>[4]} weights */
+  const product = (x, out, weights) => sums(x, out, 1, x.h * x.w, weights);
 
   /** @param {string} name @param {number} from channels @param {number} to @param {{ bias?: boolean, square?: number }} options */
   function linear(name, from, to, { bias = true, square = 0 } = {}) {
     const k = packed(weights.take(`${name}.weight`, to, from, ...(square ? [square, square] : [])), to);
-    const b = put(bias ? weights.take(`${name}.bias`, to) : new Float32Array(to));
+    const b = bias ? put(weights.take(`${name}.bias`, to)) : 0;
     /** @param {Image} x @param {Into} options */
     return (x, { out = image(to, x.h, x.w), add = null } = {}) => {
       product(x, out, { k, bias: b, add });
@@ -131,7 +153,7 @@ export function layers(m, weights) {
   /** A 3 × 3 convolution. @param {string} name @param {number} from @param {number} to @param {boolean} bias */
   function conv(name, from, to, bias = true) {
     const k = packed(weights.take(`${name}.weight`, to, from, 3, 3), to);
-    const b = put(bias ? weights.take(`${name}.bias`, to) : new Float32Array(to));
+    const b = bias ? put(weights.take(`${name}.bias`, to)) : 0;
     /** @param {Image} x @param {Around} around */
     return (x, around = {}) =>
       into(around.out ?? image(to, x.h, x.w), (out) => {
@@ -143,10 +165,7 @@ export function layers(m, weights) {
           ? put(Float32Array.from({ length: to }, (_, i) => m.f[b + i] + m.f[shift.at + i * shift.plane]))
           : b;
         const pair = x.w % 8 && x.w % 4 === 0 ? a.row : 4;
-        m.run.conv(
-          ...[a.at * 4, a.plane * 4, a.row * 4, pair * 4, from, shifts * 4, 9, k * 4, 16, from * 144, own * 4],
-          ...[add ? add.at * 4 : 0, out.at * 4, out.plane * 4, to, x.h, x.w],
-        );
+        sums(a, out, x.h, x.w, { k, bias: own, add, shifts, pair });
       });
   }
 
@@ -292,7 +311,6 @@ export function layers(m, weights) {
     const [queries, keys, d] = [q.h * q.w, k.h * k.w, q.c / heads];
     return into(image(q.c + 4, q.h, q.w), (out) => {
       // as the kernel writes four at once
-      const bias = put(new Float32Array(up(Math.max(keys, d), 4)));
       const turned = m.take((keys + 1) * up(v.c, 4));
       for (let c = 0; c < v.c; c++)
         for (let j = 0; j < keys; j++) m.f[turned + j * up(v.c, 4) + c] = m.f[v.at + c * v.plane + j];
@@ -301,7 +319,7 @@ export function layers(m, weights) {
         for (let i = 0; i < queries; i += 64) {
           const w = Math.min(64, queries - i);
           const part = { ...q, at: q.at + head * d * q.plane + i, c: d, h: 1, w };
-          product(part, scores, { k: k.at + head * d * k.plane, bias, step: k.plane, group: 4 });
+          product(part, scores, { k: k.at + head * d * k.plane, step: k.plane, group: 4 });
           for (let j = 0; causal && j < keys; j++)
             m.f.fill(
               -3e38,
@@ -310,7 +328,7 @@ export function layers(m, weights) {
             );
           m.run.softmax(scores.at * 4, keys, up(w, 4), scores.plane * 4, 1 / Math.sqrt(d));
           const found = { ...out, at: out.at + head * d * out.plane + i, c: d };
-          product({ ...scores, w }, found, { k: turned + head * d, bias, step: up(v.c, 4), group: 4 });
+          product({ ...scores, w }, found, { k: turned + head * d, step: up(v.c, 4), group: 4 });
         }
       out.c = q.c;
     });
