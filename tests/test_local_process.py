@@ -23,8 +23,7 @@ from ddpm_core.noise import gaussian
 from ddpm_core.runs import SamplerSettings
 from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
-from ddpm_core.timesteps import FORMULAS, chain_length, model_pairs, quarters, suited_spacing, timestep_pairs
-from ui import captions
+from ddpm_core.timesteps import FORMULAS, chain_length, model_pairs, timestep_pairs
 
 SCRIPT = Path(__file__).parents[1] / "ui/web/tests/local/process.mjs"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -87,7 +86,6 @@ def python_model(model):
         num_classes=model.get("classes", 0),
         null_label=model.get("nullLabel"),
         offset=model.get("offset", 0),
-        source=ddpm_core.model.Source(fixed=True),
         student=student and Student(student["method"], tuple(student["times"])),
         gamma=gamma and table(gamma, schedule),
         optimised=optimised
@@ -145,16 +143,10 @@ TIMES += [
         (CONSISTENCY, 2, 562),
     ]
 ]
-SUITED = [
-    ("suited", {"model": model, "sampler": sampler, "n": n})
-    for model in (_OF_MODEL, described(LINEAR, student=CONSISTENCY))
-    for sampler in ("ddpm", "ddim", "dpm++", "unipc")
-    for n in (3, 4, 20, 21, 1000)
-]
-OF_STUDENTS = [
-    question
+LENGTHS = [
+    ("length", {"model": model, "t": t, "n": 3})
     for model in (_OF_MODEL, described(LINEAR, student=CONSISTENCY), described(LINEAR, student=PROGRESSIVE))
-    for question in [("quarters", {"model": model}), *(("length", {"model": model, "t": t, "n": 3}) for t in (2, 600))]
+    for t in (2, 600)
 ]
 
 WAYS = [
@@ -199,11 +191,11 @@ LEARNED = [
         },
     ),
 ]
-ROWS = [
-    ("rows", {"model": model, "settings": settings})
+CHAINS = [
+    ("chain", {"model": model, "settings": settings})
     for model, settings in [*_RUNS[:40], (described(LINEAR), {"steps": 1})]
 ]
-ROWS += [("rows", {"model": described(LINEAR, variance="learned_range"), "settings": {"steps": 5}})]
+CHAINS += [("chain", {"model": described(LINEAR, variance="learned_range"), "settings": {"steps": 5}})]
 _LANES = [{"model": 0, "steps": 4}, {"model": 1, "steps": 6, "sampler": "ddim"}, {"model": 0, "steps": 3, **WAYS[1]}]
 LANES = [("lanes", {"models": [described(LINEAR), described(COSINE)], "seeds": ["3", "8"], "lanes": _LANES})]
 _PICTURE = {"model": described(LINEAR), "levels": LEVELS[0].ravel().tolist()}
@@ -279,7 +271,7 @@ REFUSED = [
         ]
     ),
 ]
-QUESTIONS = NOISE + TABLES + GAMMAS + PAIRS + TIMES + SUITED + OF_STUDENTS + RUNS + LEARNED + ROWS + LANES + PICTURES
+QUESTIONS = NOISE + TABLES + GAMMAS + PAIRS + TIMES + LENGTHS + RUNS + LEARNED + CHAINS + LANES + PICTURES
 QUESTIONS += COMPARED + BETWEEN + RESTORED + PLANE + REFUSED
 
 
@@ -347,13 +339,9 @@ def test_times_of_a_model_and_of_students(answer):
         model = python_model(asked["model"])
         expected = model_pairs(model, asked["n"], asked["spacing"], asked["sampler"], asked["start"])
         assert [tuple(pair) for pair in answer(question)] == expected, asked
-    for question in SUITED:
+    for question in LENGTHS:
         asked = question[1]
-        assert answer(question) == suited_spacing(python_model(asked["model"]), asked["sampler"], asked["n"]), asked
-    for question in OF_STUDENTS:
-        what, asked = question
-        model = python_model(asked["model"])
-        assert answer(question) == (quarters(model) if what == "quarters" else chain_length(model, asked["t"], 3))
+        assert answer(question) == chain_length(python_model(asked["model"]), asked["t"], asked["n"])
 
 
 def test_chains_agree_in_every_bit(answer):
@@ -379,19 +367,13 @@ def test_chains_of_learned_variances_agree_to_single_precision(answer):
         assert found[-1]["sigma"] == 0
 
 
-def test_what_a_caption_is_told(answer):
-    for question in ROWS:
-        model, settings = question[1]["model"], question[1]["settings"]
-        chain = SamplerSettings(**settings).chain(python_model(model))
-        alpha_bar = NoiseSchedule.from_config(model["config"]).alpha_bar.tolist()
-        expected = [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(chain.pairs, chain.sigmas, strict=True)]
+def test_steps_and_sigmas_are_known_before_a_run(answer):
+    for question in CHAINS:
+        chain = SamplerSettings(**question[1]["settings"]).chain(python_model(question[1]["model"]))
         found = answer(question)
-        rows = [[row["t"], row["s"], row["alphaBar"], row["sigma"]] for row in found["steps"]]
-        np.testing.assert_allclose(np.array(rows, float), np.array(expected, float), rtol=1e-9)  # NaN for no σ
-        left = captions._noise_left([expected])
-        assert (found["left"] is None) == (left is None)
-        if left:
-            assert tuple(found["left"].values()) == pytest.approx(left[0], rel=1e-9)
+        assert [tuple(pair) for pair in found["pairs"]] == list(chain.pairs)
+        sigmas = (np.array(values, float) for values in (found["sigmas"], chain.sigmas))  # NaN for None
+        np.testing.assert_allclose(*sigmas, rtol=1e-9)
 
 
 def test_lanes_come_in_the_servers_order(answer):

@@ -11,7 +11,7 @@ import { step } from "./schedule.js";
  * What a run needs of a model: one image's network, channels outermost, with tIndex = t − 1.
  * @typedef {Schedule & {
  *   prediction: string, variance: string, clip: boolean, channels: number, size: number,
- *   classes: number, nullLabel: number | null, student: Student | null, offset?: number, fixed?: boolean,
+ *   classes: number, nullLabel: number | null, student: Student | null, offset?: number,
  *   gamma: { times: number[], gamma: number[] } | null,
  *   optimised: { times: Record<string, Record<string, string>> } | null,
  *   network: (x: Float32Array, tIndex: number, condition: Condition) => Float32Array,

@@ -138,21 +138,3 @@ export function sideBySide(seeds, lanes) {
     }
   })();
 }
-
-// --- What captions and charts need
-
-/** t, s, ᾱ_t and σ of every step of a run. @param {Process} model @param {Omit<Settings, "seed">} settings */
-export function rows(model, settings) {
-  const { pairs, sigmas } = chain(model, settings);
-  return pairs.map(([t, s], i) => ({ t, s, alphaBar: model.alphaBar[t], sigma: sigmas[i] }));
-}
-
-/**
- * σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it; null where a run has
- * no such step, or only the network knows its σ.
- * @param {ReturnType<typeof rows>} steps
- */
-export function noiseLeft(steps) {
-  const sigma = steps.at(-2)?.sigma ?? null;
-  return sigma === null ? null : { sigma, expected: Math.sqrt(1 - steps[steps.length - 1].alphaBar) };
-}

@@ -5,8 +5,7 @@ import { round } from "./floats.js";
 /** @import { Process } from "./predict.js" */
 /** @typedef {[t: number, s: number]} Pair */
 
-const FEW = 20; // steps: with these the solvers have spacings that suit them
-const SOLVERS = ["dpm++", "unipc"];
+const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // the others take the steps of ddim
 /** @type {Record<string, string>} the sampler that each kind of student is made for */
 const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
 
@@ -62,35 +61,15 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
   }
   if (!whole) throw new Error("optimised steps start at T: choose another spacing");
   if (student) throw new Error("a student has no optimised steps: leave its own to it (auto on the page)");
-  const own = ["ddim", ...SOLVERS].includes(sampler) ? sampler : "ddim";
+  const own = OPTIMISED_FOR.includes(sampler) ? sampler : "ddim";
   const times = model.optimised?.times[own]?.[n];
   if (!times) throw new Error(`there are no optimised steps of ${own} for ${n} steps: choose another spacing`);
   return pairs(times.split(" ").map(Number));
 }
 
-/**
- * The spacing at so many steps where nobody has chosen one; null is a student's own.
- * @param {Process} model @param {string} sampler @param {number} steps
- */
-export function suitedSpacing(model, sampler, steps) {
-  if (model.student) return null;
-  if (steps > FEW || steps >= model.T || !SOLVERS.includes(sampler)) return "linspace";
-  return model.fixed && model.optimised?.times[sampler]?.[steps] ? "optimised" : "quadratic";
-}
-
 /** How many steps a chain from t has where `steps` are wanted. @param {Process} model @param {number} t @param {number} steps */
 export const chainLength = ({ student }, t, steps) =>
   Math.min(steps, student ? student.times.filter((own) => own <= t).length : t);
-
-/**
- * These quarters of T, each time once; for a student those of its own times that are nearest to them.
- * @param {Process} model
- */
-export function quarters({ T, student }, which = [4, 3, 2, 1]) {
-  const nearest = (/** @type {number} */ t) =>
-    student?.times.reduce((best, own) => (Math.abs(own - t) < Math.abs(best - t) ? own : best)) ?? t;
-  return [...new Set(which.map((quarter) => nearest(Math.floor((T * quarter) / 4))))];
-}
 
 // --- Students
 

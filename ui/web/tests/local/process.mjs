@@ -6,9 +6,9 @@ import { encode, mix, reconstruct } from "../../local/process/latents.js";
 import { gaussian } from "../../local/process/noise.js";
 import { exactModel, shape } from "../../local/process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
-import { noiseLeft, rows, sideBySide, trajectory } from "../../local/process/runs.js";
+import { chain, sideBySide, trajectory } from "../../local/process/runs.js";
 import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
-import { chainLength, modelPairs, quarters, suitedSpacing, timestepPairs } from "../../local/process/times.js";
+import { chainLength, modelPairs, timestepPairs } from "../../local/process/times.js";
 
 const f32 = Math.fround;
 
@@ -19,7 +19,7 @@ const formula = (learned) => (x, tIndex, condition) => {
   return learned ? Float32Array.of(...first, ...x.map((value) => value / 16)) : first;
 };
 const made = ({ config, ...rest }) => ({
-  ...{ classes: 0, nullLabel: null, student: null, gamma: null, optimised: null, fixed: true, clip: true },
+  ...{ classes: 0, nullLabel: null, student: null, gamma: null, optimised: null, clip: true },
   ...schedule(config),
   ...rest,
   network: formula(rest.variance?.startsWith("learned")),
@@ -36,13 +36,11 @@ const ASKED = {
     return Int16Array.from(all.flat(2));
   },
   times: ({ model, n, spacing, sampler, start }) => modelPairs(made(model), n, spacing, sampler, start),
-  suited: ({ model, sampler, n }) => suitedSpacing(made(model), sampler, n),
-  quarters: ({ model }) => quarters(made(model)),
   length: ({ model, t, n }) => chainLength(made(model), t, n),
   run: ({ model, settings }) => [...trajectory(made(model), settings)],
-  rows({ model, settings }) {
-    const steps = rows(made(model), settings);
-    return { steps, left: noiseLeft(steps) };
+  chain({ model, settings }) {
+    const { pairs, sigmas } = chain(made(model), settings);
+    return { pairs, sigmas };
   },
   lanes: ({ models, seeds, lanes }) => [
     ...sideBySide(
