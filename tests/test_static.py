@@ -62,7 +62,7 @@ def settings(draw):
         "seed": draw.choice([0, 13, 2**32 - 1, -1, "7"]),
         "label": draw.choice(["any", "any", "3", "cat", "red"]),
         "guidance": draw.choice(["", None, 1, 2.5, "3", 11]),
-        "prompt": draw.choice(["", "", "red apple", "l'été \"x\"  y"]),
+        "prompt": draw.choice(["", "", "red apple", 'l\'été "x"  y']),
         "negative": draw.choice(["", "", "blurred"]),
         "count": draw.choice([1, 2, 4, 16, 17]),
         "clip": draw.choice([None, True, False]),
@@ -239,7 +239,9 @@ def close(one, other):
 @pytest.mark.parametrize("number", range(8))
 def test_a_link_shows_the_pictures_of_the_library(fresh, number):
     values, same = run_of(random.Random(number))
-    images = ddpm_core.sample(loaded(values["checkpoint"]), range(values["seed"], values["seed"] + values["count"]), **same)
+    images = ddpm_core.sample(
+        loaded(values["checkpoint"]), range(values["seed"], values["seed"] + values["count"]), **same
+    )
     opened = fresh(link("watch", values))
     finished(opened, "watch")
     assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(images)), values

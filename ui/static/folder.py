@@ -102,7 +102,11 @@ def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
     of_page = [name for name in files if name.startswith(("web/", given["knowledge"]))]
     version = hashlib.sha256(b"".join((out / name).read_bytes() for name in files)).hexdigest()[:12]
-    service = web.text("local/service.js").replace('"VERSION"', f'"{version}"').replace('"FILES"', json.dumps(["./", "app.webmanifest", *of_page]))
+    service = (
+        web.text("local/service.js")
+        .replace('"VERSION"', f'"{version}"')
+        .replace('"FILES"', json.dumps(["./", "app.webmanifest", *of_page]))
+    )
     _write(out / "sw.js", service)
     return refused
 
@@ -117,7 +121,9 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
     pickles = [name for name in layout.files if name.endswith(".bin")]
     if pickles:
         raise CheckpointError(f"{ref} has its weights in {pickles[0]}, which a browser can't read: save it anew")
-    read = {name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")}
+    read = {
+        name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
+    }
     known = {
         "about": about_model(app.lab, ref),
         "spec": _spec(model),

@@ -44,7 +44,11 @@ def translated(modules: Mapping[ModuleType, Collection[str]]) -> str:
     known = {module.__name__ for module in modules}
     parts = [Translation(module, known).text(only) for module, only in modules.items()]
     words = set(re.findall(r"\w+", "\n".join(parts)))
-    used = [name for name in dir(builtins) if name in words and not name.startswith("_") and name not in RESERVED | {"True", "False", "None"}]
+    used = [
+        name
+        for name in dir(builtins)
+        if name in words and not name.startswith("_") and name not in RESERVED | {"True", "False", "None"}
+    ]
     head = ["export function translated($) {", f"const {{ {', '.join(used)} }} = $.builtins;"]
     return "\n".join([*head, *parts, "}", ""])
 
@@ -111,7 +115,9 @@ class Translation:
     def _importfrom_statement(self, node: ast.ImportFrom) -> list[str]:
         if node.module == "__future__":
             return []
-        return [f"const {_name(one.asname or one.name)} = {_imported(node.module or '', one.name)};" for one in node.names]
+        return [
+            f"const {_name(one.asname or one.name)} = {_imported(node.module or '', one.name)};" for one in node.names
+        ]
 
     def _expr_statement(self, node: ast.Expr) -> list[str]:
         if isinstance(node.value, ast.Constant):
@@ -209,9 +215,7 @@ class Translation:
         usual = ", ".join(f"{json.dumps(name)}: () => {self._expr(value)}" for name, value in defaults.items())
         taken = ", ".join(map(_name, [*names, *extra]))
         rest = f"{json.dumps(args.vararg is not None)}, {json.dumps(args.kwarg is not None)}"
-        return [
-            f"let [{taken}] = $.bound($given, {json.dumps(names)}, {len(parameters)}, {{ {usual} }}, {rest});"
-        ]
+        return [f"let [{taken}] = $.bound($given, {json.dumps(names)}, {len(parameters)}, {{ {usual} }}, {rest});"]
 
     def _classdef_statement(self, node: ast.ClassDef) -> list[str]:
         live = getattr(self.module, node.name)
@@ -393,7 +397,9 @@ class Translation:
 
     def _subscript_value(self, node: ast.Subscript) -> str:
         if isinstance(node.slice, ast.Slice):
-            parts = [self._expr(one) if one else "null" for one in (node.slice.lower, node.slice.upper, node.slice.step)]
+            parts = [
+                self._expr(one) if one else "null" for one in (node.slice.lower, node.slice.upper, node.slice.step)
+            ]
             return f"$.slice({self._expr(node.value)}, {', '.join(parts)})"
         return f"$.item({self._expr(node.value)}, {self._expr(node.slice)})"
 

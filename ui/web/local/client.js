@@ -3,7 +3,6 @@ import { token } from "../shared/client.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../shared/client.js" */
-/** @import { Message } from "../shared/stream.js" */
 
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
 

@@ -113,7 +113,7 @@ export class Run {
     this.#say("running", "", Math.min(1, progress), plain(this.computation.left(this.#done)));
   }
 
-  /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left */
+  /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */
   #say(state, text = "", progress = null, left = null) {
     if (this.#stop && state === "running") return this.#say("stopping", "", progress, left);
     this.#seq += 1;
@@ -130,6 +130,5 @@ export class Run {
       left: final ? null : left,
       results,
     });
-    return undefined;
   }
 }

@@ -12,6 +12,7 @@ import { Files } from "./store.js";
 
 /** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, scheduler: any, sidecars: Record<string, any>, files: Record<string, import("./store.js").Entry> }} Known */
 /** @typedef {{ models: Record<string, Known>, answers: Record<string, any> }} Knowledge */
+/** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process} Loaded */
 /** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
 
 const WEIGHED = 0.2; // of the newest step, in how long one takes
@@ -21,9 +22,10 @@ export class Lab {
   #paces = new Map();
   /** @type {Map<string, Spec>} */
   #specs = new Map();
-  /** @type {Map<string, Promise<Model>>} */
+  /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
   public = false;
+  /** @type {unknown[]} */
   turns = [];
   limits = { check_run() {} };
 
@@ -116,7 +118,7 @@ export class Lab {
   /**
    * A model that can compute.
    * @param {string} ref @param {(done: number, total: number) => void} [progress] bytes
-   * @returns {Promise<Model>}
+   * @returns {Promise<Loaded>}
    */
   model(ref, progress = () => {}) {
     const found = this.#loaded.get(ref);
@@ -199,7 +201,7 @@ export function natives() {
   $.native("ddpm_core.samplers", { NAMED: $.dict(samplers()) });
   $.native("ddpm_core.process", {
     check_signal(/** @type {string} */ prediction, /** @type {number} */ alphaBar) {
-      checkSignal({ prediction, alphaBar: [alphaBar] }, 0);
+      checkSignal(/** @type {any} */ ({ prediction, alphaBar: [alphaBar] }), 0);
     },
   });
   $.native("functools", { partial: () => null });

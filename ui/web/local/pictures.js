@@ -1,8 +1,11 @@
 // Pictures in the worker: rows of pixels, on their way to the page as BMP, and in files as PNG and GIF, which carry the
 // settings of their run as ui/export/files.py writes them.
+import { $ } from "./python.js";
 
 /** 8 bits in each of 1 or 3 channels, row by row. @typedef {{ width: number, height: number, channels: number, data: Uint8Array }} Picture */
 
+export const SLIDE = 1000; // pixels: the least width of a film or a strip, so that it fills half of a slide
+const STRIP = 10; // moments of a strip
 const PAPER = 255;
 const GAP = 128; // the grey level between pictures
 const LEVELS = [6, 7, 6]; // of red, green and blue in a GIF's palette
@@ -81,7 +84,7 @@ const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** @param {Uint8Array[]} parts */
+/** @param {Uint8Array[]} parts @returns {Uint8Array<ArrayBuffer>} */
 const joined = (parts) => {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -255,4 +258,28 @@ export function labelled(picture, scale, above, beside = []) {
   for (let i = 0; i < out.data.length; i++)
     out.data[i] = channels === 1 ? drawn[4 * i] : drawn[4 * Math.floor(i / 3) + (i % 3)];
   return out;
+}
+
+/** What is to be seen at a time: the pictures of each lane, by its number. @typedef {{ t: number, lanes: [number, Picture[]][] }} Moment */
+
+/** Some moments from noise to x_0, a row for each image of each lane. @param {Moment[]} moments @param {string} names letters of the lanes */
+export function strip(moments, names) {
+  /** @type {Moment[]} */
+  const few = $.module("ddpm_core.imaging").thin(moments, STRIP);
+  const [{ lanes }] = few;
+  const rows = lanes[0][1].flatMap((_, n) => lanes.map(([lane]) => ({ n, lane })));
+  const tiles = rows.flatMap(({ n, lane }) => few.map((one) => new Map(one.lanes).get(lane)?.[n] ?? lanes[0][1][n]));
+  const beside = names ? rows.map(({ lane }) => names[lane]) : [];
+  const above = few.map(({ t }) => `t = ${t}`);
+  return labelled(grid(tiles, few.length, 0), Math.ceil(SLIDE / (few.length * tiles[0].width)), above, beside);
+}
+
+/** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes */
+export function* film(moments, titles) {
+  for (const { t, lanes } of moments) {
+    const grids = lanes.map(([, pictures]) => grid(pictures, Math.ceil(Math.sqrt(pictures.length))));
+    const whole = grid(grids, grids.length, 4);
+    const above = lanes.map(([lane]) => `${titles[lane]}   t = ${t}`);
+    yield labelled(whole, Math.ceil(SLIDE / whole.width), above);
+  }
 }

@@ -3,8 +3,8 @@
 
 /** @typedef {(...given: any[]) => any} Any */
 
-/** @param {unknown} what a sentence, or an error that has it */
 export class ValueError extends Error {
+  /** @param {unknown} what a sentence, or an error that has it */
   constructor(what = "") {
     super(what instanceof Error ? what.message : String(what));
   }
@@ -368,7 +368,7 @@ export const $ = {
   bitor(/** @type {any} */ a, /** @type {any} */ b) {
     if (a instanceof Set_) return $.set_([...a, ...b]);
     if (a instanceof Dict) return new Dict([...a.items(), ...(b instanceof Dict ? b.items() : Object.entries(b))]);
-    return isNumber(a) && isNumber(b) ? a | b : [a, b].flat();
+    return isNumber(a) && isNumber(b) ? Number(a) | Number(b) : [a, b].flat();
   },
   bitand: (/** @type {any} */ a, /** @type {any} */ b) => $.set_([...a].filter((one) => $.has(b, one))),
   item(/** @type {any} */ x, /** @type {any} */ key) {
@@ -436,7 +436,7 @@ export const $ = {
       const made = value?.();
       const row =
         made instanceof Declared
-          ? { name, ...made.about }
+          ? { ...made.about, name }
           : { name, default: value ? made : undefined, metadata: new Dict() };
       rows.set(name, row);
       if (row.default !== undefined) Object.defineProperty(kind, name, { value: row.default });

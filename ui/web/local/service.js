@@ -18,7 +18,9 @@ async function install() {
 
 async function activate() {
   const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith("lab-page-") && name !== CACHE).map((name) => caches.delete(name)));
+  await Promise.all(
+    names.filter((name) => name.startsWith("lab-page-") && name !== CACHE).map((name) => caches.delete(name)),
+  );
   await worker.clients.claim();
 }
 
@@ -35,5 +37,6 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   const { method, mode, url } = event.request;
   const here = new URL("./", worker.location.href);
   const isPage = url.split(/[?#]/)[0] === here.href || url.split(/[?#]/)[0] === `${here.href}index.html`;
-  if (method === "GET" && url.startsWith(here.href) && (mode !== "navigate" || isPage)) event.respondWith(answer(event.request));
+  if (method === "GET" && url.startsWith(here.href) && (mode !== "navigate" || isPage))
+    event.respondWith(answer(event.request));
 });

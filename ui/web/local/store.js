@@ -22,7 +22,8 @@ export class Files {
     const cache = await globalThis.caches?.open(KEPT).catch(() => null);
     const kept = await cache?.match(address);
     const answer = kept ?? (await fetch(address).catch(() => null));
-    if (!answer?.ok || !answer.body) throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
+    if (!answer?.ok || !answer.body)
+      throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
     const whole = new Uint8Array(size);
     let done = 0;
     for (const reader = answer.body.getReader(); ; ) {

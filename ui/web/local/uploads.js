@@ -45,7 +45,7 @@ export function pixelNatives() {
   $.native("numpy", {
     prod: (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b, 1),
     frombuffer: (/** @type {Uint8Array} */ data) => ({
-      reshape: ([, height, width, channels]) => ({ width, height, channels, data }),
+      reshape: (/** @type {number[]} */ [, height, width, channels]) => ({ width, height, channels, data }),
     }),
     linspace: (/** @type {number} */ low, /** @type {number} */ high, /** @type {number} */ n) => ({
       tolist: () =>

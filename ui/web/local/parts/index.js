@@ -19,9 +19,6 @@ function natives(lab) {
   const method = (/** @type {number} */ rounds, changes = true) => {
     return { rounds, check: (/** @type {any} */ { steps }) => changes && steps.check_no_memory() };
   };
-  const Clouds = plane();
-  const { Plane } = $.module("ui.parts.plane");
-  const { Place } = $.module("ui.runs.log");
   const absent = {
     check() {
       throw new ValueError(lab.knowledge.answers.installed.gradients);
@@ -78,11 +75,15 @@ export function parts(lab) {
     latents: made("ui.parts.latents", "LatentsPlace", latents()),
     repair: made("ui.parts.repair", "RepairPlace", repair()),
     plane: Object.assign(new Place(lab), {
-      request: (/** @type {string} */ _, /** @type {any} */ values) => new Clouds(lab, Plane.check(values), null),
+      request: (/** @type {string} */ _, /** @type {any} */ values) =>
+        new /** @type {any} */ (Clouds)(lab, Plane.check(values), null),
     }),
     forward: { questions: forward(lab, uploads) },
     likelihood: absent(installed.likelihood),
-    train: { ...absent(installed.train), questions: { look: absent(installed.train).request, start: absent(installed.train).request } },
+    train: {
+      ...absent(installed.train),
+      questions: { look: absent(installed.train).request, start: absent(installed.train).request },
+    },
     course: { questions: { cards: () => cards } },
     lab: { questions: uploads.questions, upload: (/** @type {File} */ file) => uploads.add(file) },
   };

@@ -7,7 +7,7 @@ import { $ } from "../python.js";
 import { spread, withRows } from "./rows.js";
 
 /** @import { Run } from "../jobs.js" */
-/** @import { Model } from "../network/model.js" */
+/** @import { Loaded as Model } from "../lab.js" */
 
 export function latents() {
   const { LatentsRun, SAMPLES } = $.module("ui.parts.latents");
@@ -31,6 +31,7 @@ export function latents() {
           ]),
         ),
       );
+      /** @type {Float32Array[]} */
       const sources = [];
       for (const i of request.sources.keys()) sources.push(await this.#source(model, i, work));
       const states = times.map((/** @type {number} */ t) =>
@@ -53,6 +54,7 @@ export function latents() {
         work.give({ kind: "source", i, x: uri([own]), final: true });
         return fromUint8(own.data, model.channels);
       }
+      /** @type {Float32Array} */
       let x = new Float32Array();
       for (const step of trajectory(model, { ...this.settings_of(model), seed: BigInt(seed) })) {
         const final = step.s === 0;

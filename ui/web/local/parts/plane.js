@@ -101,11 +101,11 @@ export function plane() {
     /** @returns {Promise<[string, string]>} */
     async save() {
       if (!this.clouds.keys().length) throw new Error("There is no finished cloud yet: press Run");
-      const rows = this.clouds
-        .items()
-        .flatMap(([lane, x]) =>
-          Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
-        );
+      /** @type {[number, Float32Array][]} */
+      const clouds = this.clouds.items();
+      const rows = clouds.flatMap(([lane, x]) =>
+        Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
+      );
       return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
     }
   };

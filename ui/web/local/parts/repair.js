@@ -7,7 +7,7 @@ import { $ } from "../python.js";
 import { spread, withRows } from "./rows.js";
 
 /** @import { Run } from "../jobs.js" */
-/** @import { Model } from "../network/model.js" */
+/** @import { Loaded as Model } from "../lab.js" */
 /** @import { Picture } from "../pictures.js" */
 /** @import { Measurement } from "../process/restore.js" */
 
@@ -38,6 +38,7 @@ export function repair() {
 
     /** @param {Model} model @param {Run} work @returns {Promise<Picture>} */
     async #sample(model, work) {
+      /** @type {Float32Array} */
       let x = new Float32Array();
       for (const step of trajectory(model, { ...this.settings_of(model), seed: BigInt(this.request.seed) })) {
         x = step.x;
@@ -60,7 +61,8 @@ export function repair() {
       const gaps = last.flatMap((/** @type {Float32Array} */ x) =>
         Array.from(measurement.forward(x), (value, i) => (value - y[i]) ** 2),
       );
-      const gap = 127.5 * Math.sqrt(gaps.reduce((a, b) => a + b, 0) / gaps.length);
+      const gap =
+        127.5 * Math.sqrt(gaps.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0) / gaps.length);
       work.give({ kind: "row", row, spread: spread(pictures), gap });
     }
   };

@@ -1,15 +1,13 @@
 // Rows of pictures that chains end in: what Latents and Repair share, as ui/parts/picture_rows.py.
 import { settingsOf } from "../lab.js";
-import { gif, grid, labelled, png, uri } from "../pictures.js";
+import { gif, grid, labelled, png, SLIDE, uri } from "../pictures.js";
 import { $ } from "../python.js";
 import { picture } from "./sampling.js";
 
 /** @import { Run } from "../jobs.js" */
-/** @import { Model } from "../network/model.js" */
+/** @import { Loaded as Model } from "../lab.js" */
 /** @import { Picture } from "../pictures.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
-
-const SLIDE = 1000; // pixels: the least width of a film
 
 /** A translated class of rows, with what they show and save. @param {any} Base @returns {any} */
 export const withRows = (Base) =>
@@ -59,35 +57,38 @@ export const withRows = (Base) =>
     /** @param {string} kind @returns {Promise<[string, BlobPart]>} */
     async save(kind) {
       const { short_name } = $.module("ui.models.catalogue");
-      const rows = this.rows.items().sort(([a], [b]) => a - b);
+      /** @type {[number, Picture[]][]} */
+      const rows = this.rows.items().sort(order);
       if (!rows.length) throw new Error("There is no finished row of pictures yet: press Run");
       const { checkpoint, seed } = this.request;
       const name = `${short_name(checkpoint)}-${this.what}-seed-${seed}.${kind}`.replaceAll(" ", "-");
-      const whole = (/** @type {Picture[][]} */ shown) => grid(shown.flat(), this.images);
       const about = this.settings();
       const all = rows.map(([, pictures]) => pictures);
-      if (kind === "png") return [name, /** @type {any} */ (await png(whole(all), about))];
-      const frames = this.frames
-        .items()
+      if (kind === "png") return [name, await png(grid(all.flat(), this.images), about)];
+      /** @type {[number, any][]} */
+      const frames = this.frames.items().sort(order);
+      /** @type {Picture[][][]} */
+      const films = frames
         .filter(([row]) => this.rows.has(row))
-        .sort(([a], [b]) => a - b);
-      const films = frames.map(([, shown]) =>
-        shown
-          .keys()
-          .sort((a, b) => a - b)
-          .map((k) => shown.get(k)),
-      );
+        .map(([, shown]) =>
+          shown
+            .items()
+            .sort(order)
+            .map((/** @type {[number, Picture[]]} */ [, pictures]) => pictures),
+        );
       const moments = Math.max(1, ...films.map(({ length }) => length));
-      const film = (function* () {
-        for (let i = 0; i < moments; i++) {
-          const at = (/** @type {any[]} */ one) => one[Math.round((i * (one.length - 1)) / Math.max(moments - 1, 1))];
-          const shown = whole(films.length ? films.map(at) : all);
-          yield labelled(shown, Math.ceil(SLIDE / shown.width), []);
-        }
-      })();
-      return [name, /** @type {any} */ (gif(film, moments, about))];
+      const shots = Array.from({ length: moments }, (_, i) => {
+        const at = (/** @type {Picture[][]} */ one) =>
+          one[Math.round((i * (one.length - 1)) / Math.max(moments - 1, 1))];
+        return grid((films.length ? films.map(at) : all).flat(), this.images);
+      });
+      const large = (/** @type {Picture} */ shot) => labelled(shot, Math.ceil(SLIDE / shot.width), []);
+      return [name, gif(shots.map(large), moments, about)];
     }
   };
+
+/** @param {[number, unknown]} a @param {[number, unknown]} b */
+const order = ([a], [b]) => a - b;
 
 /** The standard deviation of pictures from their mean, in grey levels, over all pixels. @param {Picture[]} pictures */
 export function spread(pictures) {
