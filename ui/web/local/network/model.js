@@ -39,7 +39,6 @@ const WEIGHTS = "diffusion_pytorch_model.safetensors";
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
 /** @type {Record<string, string>} */
 const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
-const AUTOENCODERS = ["AutoencoderTiny", "AutoencoderKL", "VQModel"];
 
 /** @type {Promise<WebAssembly.Module | null> | undefined} */
 let kernel;
@@ -72,229 +71,184 @@ async function opened(read, memory) {
   async function json(path) {
     const bytes = await read(path);
     if (!bytes) return null;
-    let content;
     try {
-      content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    } catch {
-      throw new Error(`${path} cannot be read as JSON`);
-    }
-    if (typeof content !== "object" || !content || Array.isArray(content))
-      throw new Error(`${path} must hold a JSON object`);
-    return content;
+      const content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      if (content instanceof Object && !Array.isArray(content)) return content;
+    } catch {} // the same sentence
+    throw new Error(`${path} cannot be read as a JSON object`);
   }
   /** @param {string} path */
   async function weights(path) {
     const file = await read(path);
-    if (file) return { file, tensors: new Weights(file, path) };
-    throw new Error(
-      `it has no ${path}: weights in other files, such as .bin, which are pickles, are not read in the browser`,
-    );
+    if (file) return new Weights(file, path);
+    throw new Error(`it has no ${path}: weights in a .bin, which is a pickle, or in parts are not read in the browser`);
   }
 
   const [inFolder, atRoot] = await Promise.all([json("unet/config.json"), json("config.json")]);
   const [folder, config] = inFolder ? ["unet/", inFolder] : ["", atRoot];
   if (!config) throw new Error("it is not a UNet2DModel checkpoint: there is no config.json at its root or in unet/");
-  const small = ["scheduler/scheduler_config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"];
-  const [near, far, index, own] = await Promise.all(small.map(json));
+  const paths = ["scheduler/scheduler_config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"];
+  const [near, far, index, own] = await Promise.all(paths.map(json));
   const scheduler = near ?? far;
   if (!scheduler) throw new Error("it has no scheduler_config.json, at its root or in scheduler/");
-  const [vae, vqvae, clip] = await Promise.all(
-    folder ? ["vae", "vqvae", "text_encoder"].map((part) => json(`${part}/config.json`)) : [],
-  );
-  const [place, autoencoder] = vae ? ["vae", vae] : ["vqvae", vqvae ?? null];
-  const text = autoencoder && clip ? checked(clip, "CLIPTextModel") : null;
+  const parts = folder ? ["vae/config.json", "vqvae/config.json", "text_encoder/config.json"] : [];
+  const [vae = null, vqvae = null, clip = null] = await Promise.all(parts.map(json));
+  const autoencoder = vae ?? vqvae;
+  checkKinds(config, index ?? {}, autoencoder, autoencoder && clip);
 
-  checkKind(config, index ?? {}, autoencoder, text);
   const net = checkedUnet(config, config._class_name);
+  const latent = autoencoder && checked(autoencoder, "AutoencoderTiny");
+  const text = latent && clip && checked(clip, "CLIPTextModel");
   const { sample_size: size, in_channels: channels } = net;
-  const drawn = process(scheduler, own ?? {}, autoencoder === null);
-  if (net.out_channels !== channels * (drawn.variance.startsWith("learned") ? 2 : 1))
-    throw new Error(
-      `the network gives ${net.out_channels} channels, which does not fit ${channels} with variance ${drawn.variance}`,
-    );
-  if (net.time_embedding_type === "learned" && !(net.num_train_timesteps >= drawn.T))
-    throw new Error(
-      `the schedule has ${drawn.T} times, but config.json's num_train_timesteps is ${net.num_train_timesteps}`,
-    );
-  const told = classes(net.num_class_embeds ?? 0, own ?? {});
-  const student = studentOf(own ?? {}, drawn.T);
-  const latent = autoencoder && checked(autoencoder, autoencoder._class_name);
-  if (latent) checkLatent(latent, net, text);
+  const process = processOf(scheduler, own ?? {}, !latent);
+  const told = classesOf(net.num_class_embeds ?? 0, own ?? {});
+  const student = studentOf(own?.student ?? null, process.T);
+  checkFit(net, process, latent, text);
+
   const words = text && (await wordsOf(text, json, read, weights, memory));
-  const decode = latent && decoder(memory, (await weights(`${place}/${WEIGHTS}`)).tensors, latent);
-  const { file, tensors } = await weights(folder + WEIGHTS);
-  const network = unet(memory, tensors, net);
+  const decode = latent && decoder(memory, await weights(`vae/${WEIGHTS}`), latent);
+  const tensors = await weights(folder + WEIGHTS);
   const sidecars = await Promise.all(["analytic_variance.json", "optimised_steps.json"].map(json));
-  const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, file)));
-  const levels = latent ? (latent.decoder_block_out_channels ?? latent.block_out_channels).length - 1 : 0;
+  const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, tensors.file)));
+  if (gamma && !isGamma(gamma, process.T)) throw new Error("analytic_variance.json is not a table of Γ_t");
+  if (optimised && !areChains(optimised.times ?? {}, process.T))
+    throw new Error("optimised_steps.json is not a list of optimised steps");
+  const network = unet(memory, tensors, net);
+  const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
-    ...drawn,
-    ...told,
-    ...{ channels, size, pictureChannels: latent ? 3 : channels, pictureSize: size * 2 ** levels },
+    ...{ ...process, ...told, student, gamma, optimised, words, decode: decode && ((z) => decode(z, size)) },
     ...{
-      student,
-      gamma: gammaOf(gamma, drawn.T),
-      optimised: optimisedOf(optimised, drawn.T),
+      channels,
+      size,
+      pictureChannels: latent ? 3 : channels,
+      pictureSize: size * factor,
       parameters: tensors.count,
     },
     network: (x, tIndex, condition) => network(x, tIndex, condition ?? told.nullLabel),
-    decode:
-      decode &&
-      latent &&
-      ((z) =>
-        decode(
-          z.map((value) => Math.fround(value / latent.scaling_factor) + (latent.shift_factor ?? 0)),
-          size,
-        )),
-    words,
   };
 }
 
 /** @param {Json} config @param {Json} index @param {Json | null} autoencoder @param {Json | null} text */
-function checkKind(config, index, autoencoder, text) {
+function checkKinds({ _class_name: kind = "model without a class name" }, index, autoencoder, text) {
   const expected = text ? "UNet2DConditionModel" : "UNet2DModel";
-  const kind = config._class_name;
   if (kind !== expected)
     throw new Error(
-      `the network is a ${kind ?? "model without a class name"}: only a ${expected} can be loaded ${text ? "beside" : "without"} a text encoder`,
+      `the network is a ${kind}: only a ${expected} can be loaded ${text ? "beside" : "without"} a text encoder`,
     );
-  if (autoencoder && !AUTOENCODERS.includes(autoencoder._class_name))
-    throw new Error(`the autoencoder is a ${autoencoder._class_name}: ${AUTOENCODERS.join(", ")} are supported`);
-  const known = ["unet", "scheduler", "safety_checker", "feature_extractor"];
-  if (autoencoder) known.push("vae", "vqvae");
+  if (autoencoder && autoencoder._class_name !== "AutoencoderTiny")
+    throw new Error(
+      `the autoencoder is a ${autoencoder._class_name}: in the browser only an AutoencoderTiny is supported`,
+    );
+  const known = ["unet", "scheduler", "safety_checker", "feature_extractor", ...(autoencoder ? ["vae", "vqvae"] : [])];
   if (text) known.push("text_encoder", "tokenizer");
-  const others = Object.keys(index).filter(
-    (key) => Array.isArray(index[key]) && index[key].some(Boolean) && !known.includes(key),
-  );
-  if (others.length)
-    throw new Error(`the pipeline also needs ${others.slice(0, 5).join(", ")}: only one U-Net can be loaded`);
+  const needed = Object.keys(index).filter((key) => Array.isArray(index[key]) && index[key].some(Boolean));
+  const others = needed.filter((key) => !known.includes(key));
+  if (others.length) throw new Error(`the pipeline also needs ${others.join(", ")}: only one U-Net can be loaded`);
 }
 
-/** @param {Json} latent @param {Json} net @param {Json | null} text */
-function checkLatent(latent, net, text) {
-  if (latent.latent_channels !== net.in_channels)
-    throw new Error(
-      `the network draws ${net.in_channels} channels, and the autoencoder's latents have ${latent.latent_channels}`,
-    );
-  if (text && text.hidden_size !== net.cross_attention_dim)
-    throw new Error(
-      `the text encoder gives ${text.hidden_size} numbers a token, and the network takes ${net.cross_attention_dim}`,
-    );
-  const widths = latent.decoder_block_out_channels ?? latent.block_out_channels;
-  for (const key of ["num_decoder_blocks", "up_block_types"])
-    if (latent[key] && latent[key].length !== widths.length)
-      throw new Error(`${key} must have ${widths.length} entries`);
+/** @param {Json} net @param {Json} process @param {Json | null} latent @param {Json | null} text */
+function checkFit(net, { T, variance }, latent, text) {
+  const { in_channels: channels, out_channels: given, num_train_timesteps: rows, cross_attention_dim: read } = net;
+  if (given !== channels * (variance.startsWith("learned") ? 2 : 1))
+    throw new Error(`the network gives ${given} channels, which does not fit ${channels} with variance ${variance}`);
+  if (net.time_embedding_type === "learned" && !(rows >= T))
+    throw new Error(`the schedule has ${T} times, but config.json's num_train_timesteps is ${rows}`);
+  if (latent && latent.latent_channels !== channels)
+    throw new Error(`the network draws ${channels} channels, and the latents have ${latent.latent_channels}`);
+  if (latent && latent.num_decoder_blocks.length !== latent.decoder_block_out_channels.length)
+    throw new Error(`num_decoder_blocks must be ${latent.decoder_block_out_channels.length} numbers`);
+  if (text && text.hidden_size !== read)
+    throw new Error(`the text encoder gives ${text.hidden_size} numbers a token, and the network takes ${read}`);
 }
 
 /** Schedule, prediction, variance and clip. @param {Json} config @param {Json} own @param {boolean} pixels */
-function process(config, own, pixels) {
+function processOf(config, own, pixels) {
   if (config.beta_schedule === undefined && !config.trained_betas)
     throw new Error(
       `${config._class_name ?? "the scheduler"} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule`,
     );
   const found = checked(config, "scheduler");
-  const clip = found.clip_sample ?? pixels;
-  if (clip && found.clip_sample_range !== 1)
-    throw new Error(`clip_sample_range is ${found.clip_sample_range}: only 1, or clip_sample false, is supported`);
-  const kind = found.prediction_type ?? (found.predict_epsilon ? "epsilon" : "sample");
-  if (own.prediction !== undefined && !Object.values(PREDICTIONS).includes(own.prediction))
-    throw new Error(`unknown prediction ${JSON.stringify(own.prediction)}`);
+  const { clip_sample_range: reach, clip_sample: clip = null, steps_offset: offset } = found;
+  if ((clip ?? pixels) && reach !== 1)
+    throw new Error(`clip_sample_range is ${reach}: only 1, or clip_sample false, is supported`);
+  const kind = PREDICTIONS[found.prediction_type ?? (found.predict_epsilon ? "epsilon" : "sample")];
+  const prediction = /** @type {Model["prediction"]} */ (own.prediction ?? kind);
+  if (!Object.values(PREDICTIONS).includes(prediction))
+    throw new Error(`unknown prediction ${JSON.stringify(prediction)}`);
   const variance = (found.variance_type ?? "fixed_small").replace("_log", "");
-  /** @type {Model["prediction"]} */
-  const prediction = own.prediction ?? PREDICTIONS[kind];
-  return {
-    ...schedule(config),
-    prediction,
-    variance: VARIANCES[variance] ?? variance,
-    clip,
-    offset: pixels ? 0 : found.steps_offset,
-  };
+  const rest = { clip: clip ?? pixels, offset: pixels ? 0 : offset };
+  return { ...schedule(config), prediction, variance: VARIANCES[variance] ?? variance, ...rest };
 }
 
 /** @param {number} embeddings @param {Json} own */
-function classes(embeddings, { null_label: nullLabel = null, class_names: classNames = null }) {
-  const count = embeddings - (nullLabel === null ? 0 : 1);
-  if (nullLabel !== null && (nullLabel !== count || count < 1))
+function classesOf(embeddings, { null_label: nullLabel = null, class_names: names = null }) {
+  const classes = embeddings - (nullLabel === null ? 0 : 1);
+  if (nullLabel !== null && (nullLabel !== classes || classes < 1))
     throw new Error(
       `null_label must be the last of the ${embeddings} class embeddings, got ${JSON.stringify(nullLabel)}`,
     );
-  const named = Array.isArray(classNames) && classNames.every((one) => typeof one === "string");
-  if (classNames !== null && !(named && classNames.length === count))
-    throw new Error(`class_names must be a list of ${count} names, got ${JSON.stringify(classNames)}`);
-  return { classes: count, nullLabel, classNames: classNames ?? Array.from({ length: count }, (_, i) => `${i}`) };
+  const named = Array.isArray(names) && names.length === classes && names.every((one) => typeof one === "string");
+  if (names !== null && !named)
+    throw new Error(`class_names must be a list of ${classes} names, got ${JSON.stringify(names)}`);
+  return { classes, nullLabel, classNames: /** @type {string[]} */ (names ?? []) };
 }
 
-/** Whether times descend from `first`, or from T at most. @param {unknown} times @param {number} T @param {number} [first] */
-const descend = (times, T, first) =>
+/** Whether these are times that descend, from T at most. @param {unknown} times @param {number} T */
+const descend = (times, T) =>
   Array.isArray(times) &&
   times.length > 0 &&
-  times.every((t, i) => Number.isInteger(t) && t >= 1 && t < (times[i - 1] ?? T + 1)) &&
-  times[0] === (first ?? times[0]);
+  times.every((t, i) => Number.isInteger(t) && t > 0 && t < (times[i - 1] ?? T + 1));
 
-/** @param {Json} own @param {number} T @returns {Json | null} */
-function studentOf({ student = null }, T) {
-  if (student === null) return null;
-  if (!["consistency", "progressive"].includes(student.method))
+/** @param {Json | null} student @param {number} T */
+function studentOf(student, T) {
+  if (student && !["consistency", "progressive"].includes(student.method))
     throw new Error(`unknown method ${JSON.stringify(student.method)} of a student`);
-  if (!descend(student.times, T, T))
+  if (student && !(descend(student.times, T) && student.times[0] === T))
     throw new Error(`a student's times descend from ${T} to 1 or later, got ${JSON.stringify(student.times)}`);
   return student;
 }
 
-/** What is kept beside weights, if it is of these weights. @param {Json | null} content @param {ArrayBuffer} file */
+/** What is kept beside weights, if it is of these. @param {Json | null} content @param {ArrayBuffer} file */
 async function ofWeights(content, file) {
-  if (!content || !globalThis.crypto?.subtle) return content; // there is none without https: then the folder is believed
+  if (!content || !globalThis.crypto?.subtle) return content; // without https there is no digest: the folder is believed
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", file));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return content.weights_sha256 === hex ? content : null;
 }
 
-/** @param {Json | null} content @param {number} T */
-function gammaOf(content, T) {
-  const { times, gamma } = content ?? {};
-  if (
-    content &&
-    !(
-      descend([...(times ?? [])].reverse(), T) &&
-      gamma?.length === times.length &&
-      gamma.every((/** @type {unknown} */ g) => Number(g) >= 0)
-    )
-  )
-    throw new Error("analytic_variance.json is not a table of Γ_t");
-  return content;
-}
+/** @param {Json} content @param {number} T */
+const isGamma = ({ times, gamma }, T) =>
+  Array.isArray(times) &&
+  Array.isArray(gamma) &&
+  descend([...times].reverse(), T) &&
+  gamma.length === times.length &&
+  gamma.every((g) => g >= 0);
 
-/** @param {Json | null} content @param {number} T */
-function optimisedOf(content, T) {
-  for (const chains of Object.values(content?.times ?? {}))
-    for (const [n, text] of Object.entries(chains)) {
+/** @param {Json} chains @param {number} T */
+const areChains = (chains, T) =>
+  Object.values(chains).every((of) =>
+    Object.entries(of).every(([n, text]) => {
       const times = `${text}`.split(" ").map(Number);
-      if (times.length !== Number(n) || !descend(times, T))
-        throw new Error("optimised_steps.json is not a list of optimised steps");
-    }
-  return content;
-}
+      return times.length === Number(n) && descend(times, T);
+    }),
+  );
 
-/** @param {Json} text @param {(path: string) => Promise<Json | null>} json @param {Read} read @param {(path: string) => Promise<{ tensors: Weights }>} weights @param {Memory} memory */
+/**
+ * @param {Json} text @param {(path: string) => Promise<Json | null>} json @param {Read} read
+ * @param {(path: string) => Promise<Weights>} weights @param {Memory} memory
+ */
 async function wordsOf(text, json, read, weights, memory) {
-  const [whole, options, vocabulary, merges] = await Promise.all([
-    json("tokenizer/tokenizer.json"),
-    json("tokenizer/tokenizer_config.json"),
-    json("tokenizer/vocab.json"),
-    read("tokenizer/merges.txt"),
-  ]);
-  const lines = merges
-    ? new TextDecoder()
-        .decode(merges)
-        .split("\n")
-        .filter((line) => line && !line.startsWith("#version"))
-    : [];
+  const [whole, options, vocabulary] = await Promise.all(
+    ["tokenizer.json", "tokenizer_config.json", "vocab.json"].map((name) => json(`tokenizer/${name}`)),
+  );
+  const lines = whole ? [] : new TextDecoder().decode((await read("tokenizer/merges.txt")) ?? undefined).split("\n");
+  const merges = whole?.model?.merges ?? lines.filter((line) => line && !line.startsWith("#version"));
   const known = whole?.model?.vocab ?? vocabulary ?? {};
-  const pad = options?.pad_token?.content ?? options?.pad_token ?? "<|endoftext|>";
-  const length = Math.min(options?.model_max_length ?? Number.POSITIVE_INFINITY, text.max_position_embeddings);
-  const tokens = tokenizer(known, whole?.model?.merges ?? lines, pad, length);
   if (Object.keys(known).length > text.vocab_size)
     throw new Error("the tokenizer has more tokens than the text encoder");
-  const encode = textEncoder(memory, (await weights("text_encoder/model.safetensors")).tensors, text);
+  const pad = options?.pad_token?.content ?? options?.pad_token ?? "<|endoftext|>";
+  const length = Math.min(options?.model_max_length ?? Number.POSITIVE_INFINITY, text.max_position_embeddings);
+  const tokens = tokenizer(known, merges, pad, length);
+  const encode = textEncoder(memory, await weights("text_encoder/model.safetensors"), text);
   return (/** @type {string} */ prompt) => encode(tokens(prompt));
 }

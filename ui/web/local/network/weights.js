@@ -39,13 +39,12 @@ export class Weights {
   /** @type {Map<string, { shape: number[], kind: string, from: number, to: number }>} */
   #left = new Map();
   count = 0; // numbers that were taken
-  #file;
   #where;
 
   /** @param {ArrayBuffer} file @param {string} where it lies, for sentences */
   constructor(file, where) {
     const broken = new Error(`${where} is damaged or cut off: load it again`);
-    this.#file = file;
+    this.file = file;
     this.#where = where;
     const start = file.byteLength < 8 ? Number.NaN : 8 + Number(new DataView(file).getBigUint64(0, true));
     if (!(start <= file.byteLength)) throw broken;
@@ -79,15 +78,16 @@ export class Weights {
       throw new Error(`${this.#where} does not fit config.json: ${name} has shape ${found.shape}, not ${shape}`);
     this.#left.delete(name);
     this.count += shape.reduce((a, b) => a * b, 1);
-    const numbers = KINDS[found.kind].read(this.#file.slice(found.from, found.to));
+    const numbers = KINDS[found.kind].read(this.file.slice(found.from, found.to));
     if (!numbers.every((value) => Math.abs(value) < LARGEST))
       throw new Error(`${this.#where} holds NaN or numbers too large for trained weights in ${name}`);
     return numbers;
   }
 
-  /** All was taken, or there is a sentence of what was not. @param {(name: string) => boolean} [ignored] */
+  /** To be called when all was taken; a sentence where something was not. @param {(name: string) => boolean} [ignored] */
   finish(ignored = () => false) {
     const [name] = [...this.#left.keys()].filter((key) => !ignored(key));
     if (name) throw new Error(`${this.#where} does not fit config.json: it has also ${name}`);
+    this.file = new ArrayBuffer(0); // the memory has it all
   }
 }
