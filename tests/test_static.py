@@ -1,4 +1,4 @@
-"""The page without a server: what `python -m ui.static` writes, in node and in a browser whose other connections are cut."""
+"""What `python -m ui.static` writes: in node, and in a browser whose other connections are cut."""
 
 import base64
 import functools
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import _missing, browser, page  # noqa: F401, fixtures
 from PIL import Image
 
 import ddpm_core
-from browser import _missing, browser, page  # noqa: F401, fixtures
-from ddpm_core import imaging
+from ddpm_core import imaging, restore
 from ui.forms.units import sentence
 from ui.serving.server import build
 from ui.static.folder import write
@@ -182,8 +182,8 @@ def finished(page, part):  # noqa: F811
     page.wait_for_function(
         f"""() => {{
             const part = document.querySelector(".part-{part}");
-            if (part.dataset.state === "idle" && part.dataset.described > 0) part.querySelector(".run").click();
-            return ["finished", "error"].includes(part.dataset.state);
+            if (part?.dataset.state === "idle" && part.dataset.described > 0) part.querySelector(".run").click();
+            return ["finished", "error"].includes(part?.dataset.state);
         }}""",
         polling=200,
     )
@@ -192,7 +192,8 @@ def finished(page, part):  # noqa: F811
 
 def saved(page, title):  # noqa: F811
     """The bytes of a file of the Share menu."""
-    page.get_by_role("button", name="Share").click()
+    if not page.locator("#share-menu").is_visible():
+        page.get_by_role("button", name="Share").click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name=title).click()
     return Path(download.value.path()).read_bytes()
@@ -245,3 +246,126 @@ def test_a_link_shows_the_pictures_of_the_library(fresh, number):
     opened = fresh(link("watch", values))
     finished(opened, "watch")
     assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(images)), values
+
+
+def test_two_lanes_and_rows_are_those_of_the_library(fresh):
+    model = loaded("mnist-tiny")
+    opened = fresh(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
+    finished(opened, "compare")
+    lanes = [{"steps": 3, "variance": "beta"}, {"steps": 4, "variance": "beta_tilde"}]
+    both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(both, 2))
+
+    opened = fresh(link("latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"}))
+    finished(opened, "latents")
+    x_0 = ddpm_core.sample(model, [7], steps=4, variance="beta_tilde")
+    rows = [
+        ddpm_core.reconstruct(model, ddpm_core.encode(model, x_0, t, [7]), t, [7, 8], steps=4, variance="beta_tilde")
+        for t in (600, 0)
+    ]
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
+
+    opened = fresh(link("repair", {"seed": 7, "steps": 4, "count": 2, "method_b": "repaint", "task": "downsample"}))
+    finished(opened, "repair")
+    A = restore.downsample(4)
+    y = A(ddpm_core.from_uint8(x_0))
+    rows = []
+    for method in ("ddnm", "repaint"):
+        *_, last = restore.restore(model, y, A, method, [8, 9], steps=4, variance="beta_tilde")
+        rows.append(ddpm_core.to_uint8(last.x))
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
+
+
+def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
+    opened = fresh(link("grid", {"columns": "2, 3", "seed": 5}))
+    finished(opened, "grid")
+    assert opened.locator(".part-grid").get_attribute("data-cells") == "6"
+    assert opened.locator(".part-grid .cells-of-grid button").count() == 6
+
+    opened.goto(opened.url.split("?")[0] + link("plane", {"cloud": 50, "steps": 4, "steps_b": 5}))
+    finished(opened, "plane")
+
+    opened.goto(opened.url.split("?")[0] + link("forward", {"picture": "cat", "t": 30}))
+    opened.get_by_text("30 small steps").first.or_(opened.locator(".part.forward, .part-forward").first).wait_for()
+
+    for part in ("train", "likelihood"):
+        opened.goto(opened.url.split("?")[0] + link(part, {}))
+        opened.get_by_text("python app.py").first.wait_for()
+        opened.get_by_text("Example", exact=True).first.wait_for()
+        opened.goto(opened.url.split("?")[0])
+
+    opened.goto(opened.url.split("?")[0] + link("course", {}))
+    opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
+
+
+def test_films_and_strips_hold_their_settings(fresh):
+    opened = fresh(link("compare", {"seed": 7, "steps": 3, "steps_b": 3, "count": 1}))
+    finished(opened, "compare")
+    film = Image.open(io.BytesIO(saved(opened, "GIF")))
+    assert film.n_frames == 3
+    assert film.width >= 1000
+    strip = Image.open(io.BytesIO(saved(opened, "Film strip (PNG)")))
+    for about in (film.info["comment"].decode(), strip.text["Description"]):
+        assert [lane["variance"] for lane in json.loads(about)["lanes"]] == ["beta", "beta_tilde"]
+    film.seek(2)  # the colours of a GIF of digits are their own
+    assert np.asarray(film.convert("L")).max() > 200
+
+
+def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder):  # noqa: F811
+    site = Site(folder)
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    opened = context.new_page()
+    try:
+        opened.goto(site.address + link("watch", {"steps": 2, "seed": 3}))
+        finished(opened, "watch")
+        opened.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        before = saved(opened, "Picture (PNG)")
+        site.stop()
+        opened.reload()
+        finished(opened, "watch")
+        assert saved(opened, "Picture (PNG)") == before
+        opened.get_by_role("button", name="Course").click()  # modules that were not loaded before
+        opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
+        opened.goto(site.address + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
+        opened.locator(".part-watch[data-described]").wait_for()
+        opened.locator(".part-watch .run").click()
+        opened.locator(".part-watch[data-state=error]").wait_for()
+        assert "is there a network?" in opened.locator(".part-watch").inner_text()
+    finally:
+        context.close()
+
+
+def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
+    opened = fresh(link("watch", {"steps": 1000, "seed": 3, "count": 4}), viewport={"width": 390, "height": 844})
+    part = opened.locator(".part-watch")
+    opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    part.locator(".run").click()
+    opened.wait_for_selector(".part-watch[data-state=running]")
+    other = opened.context.new_page()
+    other.goto(opened.url.split("?")[0] + link("watch", {"steps": 2, "seed": 4, "count": 1}))
+    finished(other, "watch")  # while the first one computes
+    other.close()
+    part.locator(".stop").click()
+    opened.wait_for_selector(".part-watch[data-state=stopped]")
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    opened.get_by_role("button", name="Compare").click()
+    opened.wait_for_selector(".part-compare")
+    opened.go_back()
+    opened.wait_for_function("document.querySelector('.part-watch').checkVisibility()")
+
+    wide = fresh(link("watch", {"steps": 3, "seed": 3, "count": 1}))
+    finished(wide, "watch")
+    seed = wide.get_by_label("Seed", exact=True)
+    seed.focus()
+    seed.press("ArrowUp")
+    seed.press("Enter")
+    wide.wait_for_function("location.search.includes('seed=4')")
+    finished(wide, "watch")
+    player = wide.locator(".part-watch .ddpm-player")
+    player.focus()
+    player.press("Home")
+    assert player.get_attribute("data-k") == "0"
+    player.press("ArrowRight")
+    assert player.get_attribute("data-k") == "1"

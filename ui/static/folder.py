@@ -11,6 +11,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import ddpm_core
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -57,10 +60,10 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 INSTALLED = {
-    "train": "Only the installed lab trains networks on your machine, also on pictures of your own; this is a recorded training.",
+    "train": "Only the installed lab trains networks, also on pictures of your own; this is a recorded training.",
     "likelihood": "Only the installed lab measures bits per dimension; this is a recorded measurement.",
     "trained": "Only the installed lab trains a network in the plane: choose the exact ε for both, here.",
-    "gradients": "ΠGDM and DPS need gradients of the network, which only the installed lab computes: choose another method here.",
+    "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
 }
 ROOM = "Everybody in the room can open this page's own address: nothing computes on a server."
 FREE = 3_000_000  # bytes: larger models say their size in the list
@@ -87,8 +90,10 @@ def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
             _copy(folder / name, out / "checkpoints" / ref / name)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
     knowledge = {"models": {ref: known for ref, (_, known) in models.items()}, "answers": _answers(app, given)}
+    drawn = app.places["forward"].questions["picture"]
     made = {
         "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
+        "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
         "translated.js": translated({importlib.import_module(name): only for name, only in MODULES.items()}),
     }
     given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
@@ -128,6 +133,7 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
         "about": about_model(app.lab, ref),
         "spec": _spec(model),
         "home": asdict(home(model)),
+        "colours": _colours(ref) if model.latent else None,
         "scheduler": read[layout.scheduler],
         "sidecars": {
             "gamma": read.get(refs.ANALYTIC) if model.gamma is not None else None,
@@ -136,6 +142,15 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
         "files": {name: _entry((here.folder / name).read_bytes()) for name in layout.files},
     }
     return here.folder, known
+
+
+def _colours(ref: str) -> list[list[float]]:
+    """What the preview of a latent adds for each of its channels, and at last what it begins with: (C + 1, 3)."""
+    decoder = ddpm_core.load(ref, device="cpu", engine="torch").decoder
+    assert decoder is not None
+    channels = decoder.encode(torch.zeros(1, 3, 64, 64)).shape[1]
+    first, *others = decoder.preview(torch.eye(channels + 1, channels).roll(1, 0)[:, :, None, None])[..., 0, 0].tolist()
+    return [[a - b for a, b in zip(one, first, strict=True)] for one in others] + [first]
 
 
 def _entry(content: bytes) -> tuple[int, str]:
@@ -172,11 +187,9 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
 
 def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
     """What Python answers once for all."""
-    picture = app.places["forward"].questions["picture"]
     return {
         "models": {"models": given["models"], "device": given["device"]},
         "cards": app.places["course"].questions["cards"]({}),
-        "pictures": {name: picture({"name": name}) for name in DRAWINGS},
         "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
         "room": ROOM,
     }

@@ -18,11 +18,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, get_origin
 
-RESERVED = set(
-    "arguments await break case catch class const continue debugger default delete do else enum eval export extends "
-    "false finally for function if implements import in instanceof interface let new null package private protected "
-    "public return static super switch this throw true try typeof var void while with yield undefined".split()
-)
+RESERVED = {  # words of JavaScript
+    *("arguments", "await", "break", "case", "catch", "class", "const", "continue", "debugger", "default"),
+    *("delete", "do", "else", "enum", "eval", "export", "extends", "false", "finally", "for", "function", "if"),
+    *("implements", "import", "in", "instanceof", "interface", "let", "new", "null", "package", "private"),
+    *("protected", "public", "return", "static", "super", "switch", "this", "throw", "true", "try", "typeof"),
+    *("undefined", "var", "void", "while", "with", "yield"),
+}
 COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 OPERATORS = {
     **{ast.Add: "$.add({}, {})", ast.Sub: "({} - {})", ast.Mult: "$.mul({}, {})", ast.Div: "({} / {})"},

@@ -10,9 +10,9 @@ import { Files } from "./store.js";
 
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, scheduler: any, sidecars: Record<string, any>, files: Record<string, import("./store.js").Entry> }} Known */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, files: Record<string, import("./store.js").Entry> }} Known */
 /** @typedef {{ models: Record<string, Known>, answers: Record<string, any> }} Knowledge */
-/** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process} Loaded */
+/** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
 /** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
 
 const WEIGHED = 0.2; // of the newest step, in how long one takes
@@ -29,9 +29,10 @@ export class Lab {
   turns = [];
   limits = { check_run() {} };
 
-  /** @param {Knowledge} knowledge @param {Files} files */
-  constructor(knowledge, files) {
+  /** @param {Knowledge} knowledge @param {Files} files @param {() => Promise<any>} drawings what Forward begins with */
+  constructor(knowledge, files, drawings) {
     this.knowledge = knowledge;
+    this.drawings = drawings;
     this.files = files;
     this.pace = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
     this.models = {
@@ -65,7 +66,7 @@ export class Lab {
   spec(ref) {
     const found = this.#specs.get(ref);
     if (found) return found;
-    const { spec, scheduler, sidecars, home } = this.known(ref);
+    const { spec, scheduler, sidecars, home, colours } = this.known(ref);
     const { ModelSpec, Source } = $.module("ddpm_core.model");
     const { Student } = $.module("ddpm_core.student");
     const table = schedule(scheduler);
@@ -83,7 +84,7 @@ export class Lab {
     made.home = home;
     made.process = {
       ...table,
-      ...{ prediction: spec.prediction, variance: spec.variance, clip: spec.clip, channels: spec.channels },
+      ...{ colours, prediction: spec.prediction, variance: spec.variance, clip: spec.clip, channels: spec.channels },
       ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.offset },
       ...{ student: spec.student, gamma: sidecars.gamma, optimised: sidecars.optimised, fixed: spec.source.fixed },
     };

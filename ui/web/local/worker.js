@@ -17,13 +17,14 @@ let ready;
 
 /** @param {string} folder of what Python has written @param {string} base of the page */
 async function begin(folder, base) {
+  const json = (/** @type {string} */ name) => fetch(`${folder}/${name}`).then((answer) => answer.json());
   const [knowledge, { translated }] = await Promise.all([
-    fetch(`${folder}/knowledge.json`).then((answer) => answer.json()),
+    json("knowledge.json"),
     import(`${folder}/translated.js`),
   ]);
   translated($);
   natives();
-  const lab = new Lab(knowledge, new Files(base));
+  const lab = new Lab(knowledge, new Files(base), () => json("pictures.json"));
   return { lab, places: parts(lab) };
 }
 

@@ -26,13 +26,14 @@ const each = (values, make) => Object.fromEntries(Object.entries(values).map(([n
 /** @param {Lab} lab @param {Uploads} uploads */
 export function forward(lab, uploads) {
   const { Forward, SIZE, EPSILON_UNIT, SCHEDULES } = $.module("ui.parts.forward");
-  const { pictures } = lab.knowledge.answers;
   const column = (/** @type {Float64Array} */ values) => base64(new Uint8Array(Float32Array.from(values).buffer));
   const seedOf = (/** @type {unknown} */ seed) => BigInt(Forward.kinds().get("seed").check(seed));
   return {
     tables: () => each(Object.fromEntries(SCHEDULES.items()), (one) => each(tables(one), column)),
     async picture(/** @type {any} */ { name, path }) {
-      return path ? uploads.square(path) : pictures[Forward.kinds().get("picture").check(name)];
+      if (path) return uploads.square(path);
+      const known = Forward.kinds().get("picture").check(name);
+      return (await lab.drawings())[known];
     },
     noise(/** @type {any} */ { size, seed }) {
       const n = SIZE.check(size);

@@ -19,6 +19,17 @@ const shown = (model, x) =>
     ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
     : picture(x, model.channels, model.size);
 
+/** What a model's decoder makes of a latent, about: a pixel for each number a side. @param {Model} model @param {Float32Array} z @returns {Picture} */
+function preview({ colours, size, channels }, z) {
+  const [first, ...others] = (colours ?? []).toReversed();
+  const n = size * size;
+  const seen = Float32Array.from({ length: 3 * n }, (_, i) => {
+    const colour = Math.floor(i / n);
+    return others.reduce((sum, one, at) => sum + one[colour] * z[(channels - 1 - at) * n + (i % n)], first[colour]);
+  });
+  return picture(seen, 3, size);
+}
+
 /** Python's Sampling, computed here. */
 export function sampling() {
   const { Sampling, MOMENTS } = $.module("ui.parts.sampling");
@@ -40,11 +51,13 @@ export function sampling() {
       /** @type {Picture[][]} */
       let both = [];
       for (const { lane, image, step } of sideBySide(seeds, settings)) {
-        if (!image) both = [[], []];
+        if (!image) both = [[], [], [], []];
         const { index, s, x, x0, sigma } = step;
         if ($.has(kept[lane], index)) {
           both[0].push(shown(loaded[lane], x));
           both[1].push(s ? shown(loaded[lane], x0) : both[0][image]);
+          if (decode) both[2].push(preview(loaded[lane], x));
+          if (decode) both[3].push(preview(loaded[lane], x0));
         }
         if (image < seeds.length - 1) {
           await work.count(this._kinds[lane], 1 / seeds.length);
@@ -53,7 +66,9 @@ export function sampling() {
         if (both[0].length) {
           $.set(this.frames[lane], index, both[0]);
           const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
-          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(both[0]), x0: uri(both[1]) });
+          const [pictures, guesses, latents, previews] = both;
+          const seen = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
+          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...seen });
         }
         await work.count(this._kinds[lane], 1 / seeds.length);
       }
