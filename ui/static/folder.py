@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ui.export.home import home
 from ui.forms import units
 from ui.models import catalogue
 from ui.models.form_options import about_model
-from ui.pictures.uploads import DRAWINGS
+from ui.pictures.uploads import DRAWINGS, SETS
 from ui.serving.server import App, build
 from ui.static.translate import translated
 
@@ -66,6 +66,27 @@ INSTALLED = {
     "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
 }
 ROOM = "Everybody in the room can open this page's own address: nothing computes on a server."
+README = """---
+title: DDPM Lab
+emoji: 🌫️
+colorFrom: gray
+colorTo: indigo
+sdk: static
+app_file: index.html
+short_description: Watch a diffusion model turn noise into an image
+license: mit
+---
+
+# DDPM Lab, in the browser alone
+
+Any web server can send this folder, under any path. `python -m ui.static` of DDPM Lab wrote it.
+
+## Licences
+
+- The page: MIT, [LICENSE](LICENSE)
+- Pictures of the page: [PICTURES.md](PICTURES.md)
+"""
+FILES = ("png", "gif", "strip", "csv")  # kinds that the worker makes
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
@@ -103,7 +124,8 @@ def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
         _copy(file, out / "web" / web.version() / name)
     _write(out / "index.html", web.page(given, f"web/{web.version()}/icons/preview.png"))
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
-    _copy(ROOT / "LICENSE", out / "LICENSE")
+    _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
+    _licences(out, {ref: folder for ref, (folder, _) in models.items()})
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
     of_page = [name for name in files if name.startswith(("web/", given["knowledge"]))]
     version = hashlib.sha256(b"".join((out / name).read_bytes() for name in files)).hexdigest()[:12]
@@ -181,6 +203,10 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         choices.append(choice)
     given = app.given()
     given["initial"]["train"] = {"public": True}
+    for part in given["initial"].values():
+        if "kinds" in part:
+            part["kinds"] = [kind for kind in part["kinds"] if kind in FILES]
+    given["forms"]["watch"] = [field for field in given["forms"]["watch"] if field["name"] != "attention"]
     given |= {"client": "local/client.js", "models": choices, "takesAny": False}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
@@ -193,6 +219,17 @@ def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
         "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
         "room": ROOM,
     }
+
+
+def _licences(out: Path, folders: Mapping[str, Path]) -> None:
+    """The licences of all that is in the folder, and a README.md whose head a Space reads."""
+    _copy(ROOT / "LICENSE", out / "LICENSE")
+    _copy(SETS / "README.md", out / "PICTURES.md")
+    cards = [ref for ref, folder in folders.items() if (folder / "README.md").is_file()]
+    for ref in cards:
+        _copy(folders[ref] / "README.md", out / "checkpoints" / ref / "README.md")
+    rows = [f"- `checkpoints/{ref}`: its [card](checkpoints/{ref}/README.md)" for ref in cards]
+    _write(out / "README.md", README + "\n".join([*rows, ""]))
 
 
 def _copy(file: Path, to: Path) -> None:
