@@ -369,3 +369,44 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
     assert player.get_attribute("data-k") == "0"
     player.press("ArrowRight")
     assert player.get_attribute("data-k") == "1"
+
+
+def test_words_draw_what_the_library_draws(fresh):
+    opened = fresh(
+        link("watch", {"checkpoint": "emoji-tiny", "prompt": "red apple", "steps": 4, "seed": 5, "count": 1})
+    )
+    finished(opened, "watch")
+    options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
+    images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
+    assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
+
+
+def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
+    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+
+    def hub(route):
+        _, _, asked = route.request.url.partition("huggingface.co/")
+        open_to_all = {"access-control-allow-origin": "*"}
+        if asked.startswith("api/models/owner/digits/revision/main"):
+            siblings = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
+            body = json.dumps({"sha": "c0ffee", "siblings": siblings}).encode()
+        elif asked.startswith("api/models/owner/pickles/"):
+            body = json.dumps(
+                {"sha": "1", "siblings": [{"rfilename": "diffusion_pytorch_model.bin", "size": 9}]}
+            ).encode()
+        elif asked.startswith("owner/digits/resolve/c0ffee/"):
+            body = files[asked.split("/")[-1].partition("?")[0]]
+        else:
+            return route.fulfill(status=404, headers=open_to_all)
+        return route.fulfill(body=body, headers=open_to_all)
+
+    opened = fresh()
+    opened.context.route("https://huggingface.co/**", hub)
+    site = opened.url.split("?")[0]
+    opened.goto(site + link("watch", {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}))
+    finished(opened, "watch")
+    images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
+    assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
+    for ref, said_so in (("owner/pickles", ".bin"), ("owner/none", "no open model"), ("nothing", "Hub id such as")):
+        opened.goto(site + link("watch", {"checkpoint": ref, "steps": 2}))
+        opened.locator(".estimate.wrong", has_text=said_so).wait_for()

@@ -28,6 +28,7 @@ from ui.serving.server import App, build
 from ui.static.translate import translated
 
 ROOT = Path(__file__).resolve().parents[2]
+HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
 NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
 # What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names.
@@ -90,9 +91,9 @@ FILES = ("png", "gif", "strip", "csv")  # kinds that the worker makes
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
-def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
+def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
     """Write the folder, which must not be there or be an older one of these. Returns a sentence for each checkpoint
-    that it can't have. Raises CheckpointError for one that there is not.
+    that it can't have. hub: whose files the page may fetch. Raises CheckpointError for one that there is not.
     """
     if out.exists() and any(out.iterdir()) and not (out / "index.html").is_file():
         raise CheckpointError(f"{out} has other files in it: give a new folder")
@@ -110,11 +111,13 @@ def write(out: Path, checkpoints: Sequence[str]) -> list[str]:
         for name in known["files"]:
             _copy(folder / name, out / "checkpoints" / ref / name)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
-    knowledge = {"models": {ref: known for ref, (_, known) in models.items()}, "answers": _answers(app, given)}
+    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}}
     drawn = app.places["forward"].questions["picture"]
     made = {
         "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
         "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
+        "cards.json": json.dumps(app.places["course"].questions["cards"]({})),
+        **{f"models/{i}.json": json.dumps(known) for i, (_, known) in enumerate(models.values())},
         "translated.js": translated({importlib.import_module(name): only for name, only in MODULES.items()}),
     }
     given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
@@ -207,7 +210,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         if "kinds" in part:
             part["kinds"] = [kind for kind in part["kinds"] if kind in FILES]
     given["forms"]["watch"] = [field for field in given["forms"]["watch"] if field["name"] != "attention"]
-    given |= {"client": "local/client.js", "models": choices, "takesAny": False}
+    given |= {"client": "local/client.js", "models": choices, "takesAny": True}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
 
@@ -215,7 +218,6 @@ def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
     """What Python answers once for all."""
     return {
         "models": {"models": given["models"], "device": given["device"]},
-        "cards": app.places["course"].questions["cards"]({}),
         "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
         "room": ROOM,
     }

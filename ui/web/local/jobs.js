@@ -17,6 +17,7 @@ export class Run {
   id = crypto.randomUUID();
   #seq = 0;
   #stop = false;
+  #leave = new AbortController(); // of what is being fetched
   /** @type {any[]} */
   #results = [];
   #said = 0; // when, as performance.now()
@@ -37,19 +38,23 @@ export class Run {
 
   stop() {
     this.#stop = true;
+    this.#leave.abort();
     this.#say("stopping");
   }
 
-  /** @param {() => any} make the computation; it throws for wrong values */
-  async run(make) {
+  /** @param {() => Promise<unknown>} before what has to be known @param {() => any} make the computation; both throw a sentence */
+  async run(before, make) {
     try {
       this.#say("queued");
+      await before();
       this.computation = make();
-      const { refs } = this.computation;
-      const specs = refs.map((/** @type {string} */ ref) => this.lab.spec(ref));
-      this.computation.prepare(specs);
+      /** @type {string[]} */
+      const refs = this.computation.refs;
+      const specs = () => refs.map((ref) => this.lab.spec(ref));
+      if (specs().every(Boolean)) this.computation.prepare(specs());
       const models = [];
       for (const ref of refs) models.push(await this.#load(ref));
+      if (!this.computation.prepared) this.computation.prepare(specs());
       this.#say("running", "Running: the first step");
       await breath();
       this.#heard = this.#since = performance.now();
@@ -69,12 +74,16 @@ export class Run {
     const { download } = $.module("ui.forms.units");
     const began = performance.now();
     if (!this.lab.isLoaded(ref)) this.#say("loading", `Loading ${short_name(ref)}`);
-    const model = await this.lab.model(ref, (done, total) => {
+    const progress = (/** @type {number} */ done, /** @type {number} */ total) => {
       const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
       if (performance.now() - this.#said < INTERVAL) return;
       const text =
         done < total ? `Downloading ${short_name(ref)}: ${download(done, total, speed)}` : `Loading ${short_name(ref)}`;
       this.#say("loading", text, done / total, (total - done) / speed);
+    };
+    const model = await this.lab.model(ref, progress, this.#leave.signal).catch((error) => {
+      this.#check();
+      throw error;
     });
     this.#check();
     return model;

@@ -1,5 +1,7 @@
 // What the translated modules of Python know as the server's lab, in the worker: models and their files, how long a step
 // takes, and stand-ins for the modules that are not translated.
+
+import { onHub, told } from "./hub.js";
 import { load } from "./network/model.js";
 import { checkSignal } from "./process/predict.js";
 import { SAMPLERS } from "./process/samplers.js";
@@ -10,8 +12,9 @@ import { Files } from "./store.js";
 
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, files: Record<string, import("./store.js").Entry> }} Known */
-/** @typedef {{ models: Record<string, Known>, answers: Record<string, any> }} Knowledge */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./store.js").Entry> }} Known */
+/** @typedef {{ models: string[], answers: Record<string, any> }} Knowledge */
+/** A file of ui/static's knowledge. @typedef {(name: string) => Promise<any>} Json */
 /** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
 /** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
 
@@ -29,10 +32,13 @@ export class Lab {
   turns = [];
   limits = { check_run() {} };
 
-  /** @param {Knowledge} knowledge @param {Files} files @param {() => Promise<any>} drawings what Forward begins with */
-  constructor(knowledge, files, drawings) {
+  /** @type {Map<string, Known>} */
+  #known = new Map();
+
+  /** @param {Knowledge} knowledge @param {Files} files @param {Json} json */
+  constructor(knowledge, files, json) {
     this.knowledge = knowledge;
-    this.drawings = drawings;
+    this.json = json;
     this.files = files;
     this.pace = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
     this.models = {
@@ -55,21 +61,38 @@ export class Lab {
     this.#paces.set(ref, before + WEIGHED * (seconds / images - before));
   }
 
-  /** @param {string} ref @returns {Known} */
+  /** Find out what there is to know of a checkpoint, on this page or on the Hub. @param {unknown} text a reference */
+  async learn(text) {
+    const ref = String(text ?? "").trim();
+    if (!ref || ref === "same" || this.#known.has(ref)) return;
+    const here = this.knowledge.models.includes(ref);
+    const known = here
+      ? await this.json(`models/${this.knowledge.models.indexOf(ref)}.json`)
+      : await onHub(ref, this.knowledge.answers.hub);
+    this.#known.set(ref, known);
+  }
+
+  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */
   known(ref) {
-    const known = this.knowledge.models[ref];
+    const known = this.#known.get(ref);
     if (!known) throw new ValueError(`There is no model ${ref} on this page`);
     return known;
   }
 
-  /** @param {string} ref @returns {Spec} */
+  /** What a form offers for it: `about_model` of ui/models/form_options.py. @param {string} ref */
+  about(ref) {
+    return this.known(ref).about ?? plain($.module("ui.models.form_options").about_model(this, ref));
+  }
+
+  /** What Python calls a model's specification, null for one of the Hub that is not loaded yet. @param {string} ref @returns {Spec | null} */
   spec(ref) {
     const found = this.#specs.get(ref);
     if (found) return found;
     const { spec, scheduler, sidecars, home, colours } = this.known(ref);
+    if (!spec) return null;
     const { ModelSpec, Source } = $.module("ddpm_core.model");
     const { Student } = $.module("ddpm_core.student");
-    const table = schedule(scheduler);
+    const table = scheduler.alphaBar ? scheduler : schedule(scheduler);
     const { class_names: names, student, optimised, source } = spec;
     const made = new ModelSpec(
       named({
@@ -118,25 +141,35 @@ export class Lab {
 
   /**
    * A model that can compute.
-   * @param {string} ref @param {(done: number, total: number) => void} [progress] bytes
+   * @param {string} ref @param {(done: number, total: number) => void} [progress] bytes @param {AbortSignal} [leave]
    * @returns {Promise<Loaded>}
    */
-  model(ref, progress = () => {}) {
+  model(ref, progress = () => {}, leave = undefined) {
     const found = this.#loaded.get(ref);
     if (found) return found;
-    const { files } = this.known(ref);
-    const total = sizes(this.known(ref));
+    const known = this.known(ref);
+    const { files } = known;
+    const total = sizes(known);
     /** @type {Map<string, number>} */
     const done = new Map();
     const read = (/** @type {string} */ path) =>
-      this.files.read(ref, path, files[path], (bytes) => {
-        done.set(path, bytes);
-        progress(
-          [...done.values()].reduce((a, b) => a + b, 0),
-          total,
-        );
-      });
-    const loading = load(read, ref).then((model) => Object.assign(model, this.spec(ref).process));
+      this.files.read(
+        known.root ?? `checkpoints/${ref}`,
+        path,
+        files[path],
+        (bytes) => {
+          done.set(path, bytes);
+          progress(
+            [...done.values()].reduce((a, b) => a + b, 0),
+            total,
+          );
+        },
+        leave,
+      );
+    const loading = load(read, ref).then((model) => {
+      if (!known.spec) Object.assign(known, told(model, ref, known));
+      return Object.assign(model, this.spec(ref)?.process);
+    });
     this.#loaded.set(ref, loading);
     loading.catch(() => this.#loaded.delete(ref));
     return loading;
@@ -205,6 +238,9 @@ export function natives() {
       checkSignal(/** @type {any} */ ({ prediction, alphaBar: [alphaBar] }), 0);
     },
   });
+  $.native("ui.pictures.test_sets", { set_for: () => null }); // of models that are not on this page
+  $.native("ddpm_core.checkpoint.refs", { embedded: () => [] });
+  $.native("ui.models.loaded", { revision: (/** @type {Spec} */ { source }) => source.revision });
   $.native("functools", { partial: () => null });
   $.native("ui.export.home", { home: (/** @type {Spec} */ model) => model.home });
   $.native("itertools", {

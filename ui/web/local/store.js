@@ -11,17 +11,17 @@ export class Files {
   }
 
   /**
-   * @param {string} ref @param {string} path in its folder @param {Entry | undefined} entry none for a file that there is not
-   * @param {(done: number) => void} progress
+   * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry none for a file that there is not
+   * @param {(done: number) => void} progress @param {AbortSignal} [leave]
    * @returns {Promise<ArrayBuffer | null>}
    */
-  async read(ref, path, entry, progress) {
+  async read(root, path, entry, progress, leave) {
     if (!entry) return null;
     const [size, mark] = entry;
-    const address = new URL(`checkpoints/${ref}/${path}?${mark}`, this.base).href;
+    const address = new URL(`${root}/${path}?${mark}`, this.base).href;
     const cache = await globalThis.caches?.open(KEPT).catch(() => null);
     const kept = await cache?.match(address);
-    const answer = kept ?? (await fetch(address).catch(() => null));
+    const answer = kept ?? (await fetch(address, { signal: leave }).catch(() => null));
     if (!answer?.ok || !answer.body)
       throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
     const whole = new Uint8Array(size);

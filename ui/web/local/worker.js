@@ -18,13 +18,10 @@ let ready;
 /** @param {string} folder of what Python has written @param {string} base of the page */
 async function begin(folder, base) {
   const json = (/** @type {string} */ name) => fetch(`${folder}/${name}`).then((answer) => answer.json());
-  const [knowledge, { translated }] = await Promise.all([
-    json("knowledge.json"),
-    import(`${folder}/translated.js`),
-  ]);
+  const [knowledge, { translated }] = await Promise.all([json("knowledge.json"), import(`${folder}/translated.js`)]);
   translated($);
   natives();
-  const lab = new Lab(knowledge, new Files(base), () => json("pictures.json"));
+  const lab = new Lab(knowledge, new Files(base), json);
   return { lab, places: parts(lab) };
 }
 
@@ -37,10 +34,10 @@ function refusal(error) {
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
   models: () => ({ ...lab.knowledge.answers.models, known: true }),
-  model({ ref }) {
-    const { about } = lab.known(String(ref ?? ""));
+  async model({ ref }) {
+    await lab.learn(ref);
     if (!lab.models.to_download(ref)) lab.warm(ref);
-    return about;
+    return lab.about(ref);
   },
   run() {
     throw new Error($.module("ui.runs.log").GONE); // with the worker of the page before
@@ -72,13 +69,14 @@ async function answer({ verb, part, what, values, file }) {
   if (verb === "upload") return places.lab.upload(file);
   if (part === "lab") return { ...questions(lab), ...places.lab.questions }[what](values);
   const place = places[part];
-  await unpacked(values);
+  await prepared(lab, values);
   if (what === "describe") return plain(place.describe(place.request(part, python(values))));
   return place.questions[what](values);
 }
 
-/** Pictures as text among values are wanted at once. @param {any} values */
-const unpacked = ({ picture, picture_b }) => Promise.all([picture, picture_b].map(unpack));
+/** What Python's code wants at once: pictures as text, and what there is to know of models. @param {Lab} lab @param {any} values */
+const prepared = (lab, { picture, picture_b, checkpoint, checkpoint_b }) =>
+  Promise.all([unpack(picture), unpack(picture_b), lab.learn(checkpoint), lab.learn(checkpoint_b)]);
 
 addEventListener("message", async ({ data }) => {
   const { id, verb, part, values } = data;
@@ -96,6 +94,8 @@ addEventListener("message", async ({ data }) => {
   const run = new Run(lab, part, send);
   runs.set(run.id, run);
   for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
-  await unpacked(values);
-  return run.run(() => places[part].request(part, python(values)));
+  return run.run(
+    () => prepared(lab, values),
+    () => places[part].request(part, python(values)),
+  );
 });

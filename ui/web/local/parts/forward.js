@@ -33,7 +33,7 @@ export function forward(lab, uploads) {
     async picture(/** @type {any} */ { name, path }) {
       if (path) return uploads.square(path);
       const known = Forward.kinds().get("picture").check(name);
-      return (await lab.drawings())[known];
+      return (await lab.json("pictures.json"))[known];
     },
     noise(/** @type {any} */ { size, seed }) {
       const n = SIZE.check(size);

@@ -58,7 +58,7 @@ export function parts(lab) {
     return new Made(lab);
   };
   const watch = made("ui.parts.sampling", "SamplingPlace", sampling());
-  const { installed, cards } = lab.knowledge.answers;
+  const { installed } = lab.knowledge.answers;
   const Clouds = plane();
   const { Plane } = $.module("ui.parts.plane");
   const { Place } = $.module("ui.runs.log");
@@ -84,7 +84,7 @@ export function parts(lab) {
       ...absent(installed.train),
       questions: { look: absent(installed.train).request, start: absent(installed.train).request },
     },
-    course: { questions: { cards: () => cards } },
+    course: { questions: { cards: () => lab.json("cards.json") } },
     lab: { questions: uploads.questions, upload: (/** @type {File} */ file) => uploads.add(file) },
   };
 }

@@ -14,12 +14,14 @@ export async function opened(folder) {
   natives();
   const knowledge = JSON.parse(readFileSync(`${folder}/${given.knowledge}/knowledge.json`, "utf8"));
   globalThis.fetch = async (address) => new Response(readFileSync(new URL(address)));
-  const read = async (ref, path, entry) => {
+  const read = async (root, path, entry) => {
     if (!entry) return null;
-    const bytes = readFileSync(`${folder}/checkpoints/${ref}/${path}`);
+    const bytes = readFileSync(`${folder}/${root}/${path}`);
     return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   };
-  const lab = new Lab(knowledge, { read });
+  const json = (name) => JSON.parse(readFileSync(`${folder}/${given.knowledge}/${name}`, "utf8"));
+  const lab = new Lab(knowledge, { read }, json);
+  for (const ref of knowledge.models) await lab.learn(ref);
   const places = parts(lab);
   return {
     lab,
@@ -34,7 +36,10 @@ export async function opened(folder) {
     async run(part, values) {
       const messages = [];
       const run = new Run(lab, part, (message) => messages.push(message));
-      await run.run(() => places[part].request(part, python(values)));
+      await run.run(
+        async () => {},
+        () => places[part].request(part, python(values)),
+      );
       return { messages, run };
     },
   };
