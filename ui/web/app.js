@@ -288,7 +288,7 @@ export class Lab {
 
   /** @returns {Item[]} what every part has */
   #items() {
-    return [{ title: "Copy link", copy: () => location.href, what: "The link:" }];
+    return [{ title: "Copy link", copy: () => location.href, what: "The link:" }, ...this.client.items];
   }
 
   /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */

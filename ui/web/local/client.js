@@ -1,10 +1,17 @@
 // The client of a page without a server: the models compute in a worker of this browser.
 import { token } from "../shared/client.js";
+import { KEPT } from "./store.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../shared/client.js" */
 
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
+
+/** Let the browser forget the models that it keeps. */
+async function forget() {
+  await globalThis.caches?.delete(KEPT);
+  return "The cache is empty: models are loaded anew.";
+}
 
 /** @param {Given} given @returns {Client} */
 export function connect({ knowledge }) {
@@ -40,5 +47,6 @@ export function connect({ knowledge }) {
     },
     upload: (file) => ask({ verb: "upload", file }),
     file: (path) => path, // of a blob
+    items: [{ title: "Empty the cache of models", save: forget }],
   };
 }

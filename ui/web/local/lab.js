@@ -65,11 +65,11 @@ export class Lab {
   async learn(text) {
     const ref = String(text ?? "").trim();
     if (!ref || ref === "same" || this.#known.has(ref)) return;
-    const here = this.knowledge.models.includes(ref);
-    const known = here
-      ? await this.json(`models/${this.knowledge.models.indexOf(ref)}.json`)
-      : await onHub(ref, this.knowledge.answers.hub);
-    this.#known.set(ref, known);
+    const { models, answers } = this.knowledge;
+    const known = await (models.includes(ref)
+      ? this.json(`models/${models.indexOf(ref)}.json`)
+      : onHub(ref, answers.hub));
+    if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */

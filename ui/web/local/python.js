@@ -295,6 +295,10 @@ const OF_TEXT = {
       ? parts
       : [...parts.slice(0, most), ...(parts.length > most ? [parts.slice(most).join(by)] : [])];
   },
+  rsplit: (x, by, most) => {
+    const parts = x.split(by);
+    return parts.length > most + 1 ? [parts.slice(0, -most).join(by), ...parts.slice(-most)] : parts;
+  },
   join: (x, parts) => [...iter(parts)].join(x),
   replace: (x, from, to) => x.replaceAll(from, to),
   format: (x, ...given) => x.replace(/\{\}/g, () => text(given.shift())),

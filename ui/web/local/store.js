@@ -1,6 +1,6 @@
 // The files of models: fetched with their progress, and kept in the browser's cache where it keeps anything.
 
-const KEPT = "lab-models"; // the name of the cache
+export const KEPT = "lab-models"; // the name of the cache
 
 /** A file of a checkpoint: its bytes, and letters that change with what is in it. @typedef {[size: number, mark: string]} Entry */
 

@@ -103,6 +103,9 @@ export class Server {
     return this.#post("gradio_api/upload", { body }).then(([path]) => ({ path }), refusal);
   }
 
+  /** @type {import("../shared/share.js").Item[]} */
+  items = [];
+
   /** The address of a file that the server has made. @param {string} path */
   file = (path) => at(`gradio_api/file=${encodeURIComponent(path)}`);
 }

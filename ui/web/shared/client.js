@@ -15,6 +15,7 @@
  * begin a run, whose messages come one after another; lost: the connection is broken. Returns what stops listening
  * @property {(file: File) => Promise<any>} upload {path}, or a Refusal
  * @property {(path: string) => string} file the address of a file that was made
+ * @property {import("./share.js").Item[]} items what the menu has because of it
  */
 
 export const NO_ANSWER = "The server did not answer: try again.";
