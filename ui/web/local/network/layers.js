@@ -113,19 +113,31 @@ export function layers(m, weights) {
   /**
    * The kernel's sums, of so many channels at a time: in long sums float32 loses digits.
    * @param {{ at: number, plane: number, c: number, row?: number }} a @param {Image} out @param {number} h @param {number} w
-   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number, shifts?: number, pair?: number }} weights
+   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number, side?: number }} weights
+   *   side: 3 or 2 of a convolution, which a is padded for
    */
-  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 0, shifts = 0, pair = 4 }) {
-    const taps = shifts ? 9 : 1;
-    const most = shifts ? PART : 8 * PART;
+  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 4 * a.c, side = 0 }) {
+    const taps = side ** 2;
+    const most = side ? PART : 8 * PART;
     const { top } = m;
+    // What the kernel takes for taps: those of a convolution, or the channels themselves, which is quicker for one tap.
+    const moves = m.take(most + taps);
+    for (let i = 0; i < (taps || most); i++)
+      m.u[moves + i] = side ? Math.floor(i / side) * Number(a.row) + (i % side) : i * a.plane;
     const places = [out.at, a.c > most ? m.take(up(out.c, 4) * out.plane) : 0]; // in turn, and the last is out's
-    const far = group || taps * a.c * 4;
+    const [row, pair] = [a.row ?? 0, side && w % 8 && w % 4 === 0 ? Number(a.row) : 4];
     let turn = Math.floor((a.c - 1) / most) % 2;
     for (let c = 0; c < a.c; c += most, turn = 1 - turn) {
-      const from = [a.at + c * a.plane, a.plane, a.row ?? 0, pair, Math.min(most, a.c - c), shifts, taps];
-      const before = c ? places[1 - turn] : (add?.at ?? 0);
-      m.run.conv(...from, k + c * taps * step, step, far, c ? 0 : bias, before, places[turn], out.plane, out.c, h, w);
+      const count = Math.min(most, a.c - c);
+      const from = [a.at + c * a.plane, a.plane, row, pair, side ? count : 1, moves, taps || count];
+      const by = [
+        k + c * (taps || 1) * step,
+        step,
+        group * (taps || 1),
+        c ? 0 : bias,
+        c ? places[1 - turn] : (add?.at ?? 0),
+      ];
+      m.run.conv(...from, ...by, places[turn], out.plane, out.c, h, w);
     }
     m.top = top;
     return out;
@@ -150,42 +162,57 @@ export function layers(m, weights) {
     return (x, around = {}) =>
       into(around.out ?? image(to, x.h, x.w), (out) => {
         const a = padded(x, around);
-        const shifts = m.take(12);
-        for (let i = 0; i < 9; i++) m.u[shifts + i] = Math.floor(i / 3) * a.row + (i % 3);
         const { shift, add } = around;
         const own = shift
           ? put(Float32Array.from({ length: to }, (_, i) => m.f[b + i] + m.f[shift.at + i * shift.plane]))
           : b;
-        const pair = x.w % 8 && x.w % 4 === 0 ? a.row : 4;
-        sums(a, out, x.h, x.w, { k, bias: own, add, shifts, pair });
+        sums(a, out, x.h, x.w, { k, bias: own, add, side: 3 });
       });
   }
-
-  /** The rows and columns of an image that `pick` says. @param {Image} x @param {number} h @param {number} w @param {(i: number) => number} pick */
-  function picked(x, h, w, pick) {
-    const out = image(x.c, h, w);
-    const columns = Array.from({ length: w }, (_, i) => pick(i));
-    for (let i = 0; i < x.c * h; i++) {
-      const from = x.at + Math.floor(i / h) * x.plane + pick(i % h) * x.w;
-      const to = out.at + Math.floor(i / h) * out.plane + (i % h) * w;
-      for (let u = 0; u < w; u++) m.f[to + u] = m.f[from + columns[u]];
-    }
-    return out;
-  }
-
-  /** Each pixel as four. @param {Image} x */
-  const enlarged = (x) => picked(x, 2 * x.h, 2 * x.w, (i) => i >> 1);
 
   /** A convolution with a stride of 2: a part of what one without gives. @param {string} name @param {number} c @param {number} before zeros above */
   function downsample(name, c, before) {
     const all = conv(name, c, c);
-    return (/** @type {Image} */ x) => {
-      const { top } = m;
-      return settled(
-        picked(all(x), x.h / 2, x.w / 2, (i) => 2 * i + 1 - before),
-        top,
-      );
-    };
+    return (/** @type {Image} */ x) =>
+      into(image(c, x.h / 2, x.w / 2), (out) => {
+        const y = all(x);
+        y.at += (1 - before) * (x.w + 1);
+        for (let i = 0; i < c * out.h; i++) {
+          const [from, to] = [y, out].map(({ at, plane }) => at + Math.floor(i / out.h) * plane);
+          for (let u = 0, row = i % out.h; u < out.w; u++)
+            m.f[to + row * out.w + u] = m.f[from + 2 * row * x.w + 2 * u];
+        }
+      });
+  }
+
+  /**
+   * A convolution of an image with each pixel as four: each of the four sees 2 × 2 pixels, by sums of the weights.
+   * @param {string} name @param {number} c @param {boolean} bias
+   */
+  function upsample(name, c, bias = true) {
+    const whole = weights.take(`${name}.weight`, c, c, 3, 3);
+    const b = bias ? put(weights.take(`${name}.bias`, c)) : 0;
+    const corners = [0, 1, 2, 3].map((i) => ({ below: i >> 1, right: i & 1 }));
+    const kernels = corners.map(({ below, right }) => {
+      const k = new Float32Array(4 * c * c);
+      for (let i = 0; i < whole.length; i++) {
+        const [y, x] = [(Math.floor(i / 3) % 3) + 1 - below, (i % 3) + 1 - right];
+        k[4 * Math.floor(i / 9) + 2 * (y >> 1) + (x >> 1)] += whole[i];
+      }
+      return packed(k, c);
+    });
+    return (/** @type {Image} */ x) =>
+      into(image(c, 2 * x.h, 2 * x.w), (out) => {
+        const [a, part] = [padded(x, {}), image(c, x.h, x.w)];
+        for (const [n, { below, right }] of corners.entries()) {
+          sums({ ...a, at: a.at + below * a.row + right }, part, x.h, x.w, { k: kernels[n], bias: b, side: 2 });
+          for (let i = 0; i < c * x.h; i++) {
+            const from = part.at + Math.floor(i / x.h) * part.plane + (i % x.h) * x.w;
+            const to = out.at + Math.floor(i / x.h) * out.plane + (2 * (i % x.h) + below) * out.w + right;
+            for (let u = 0; u < x.w; u++) m.f[to + 2 * u] = m.f[from + u];
+          }
+        }
+      });
   }
 
   /** An image of numbers that are given. @param {Float32Array} numbers @param {number} c @param {number} h @param {number} w */
@@ -303,6 +330,6 @@ export function layers(m, weights) {
     });
   }
 
-  const shapes = { image, into, given, taken, turned, settled, joined, enlarged };
-  return { ...shapes, each, dense, linear, conv, downsample, norm, layerNorm, attend };
+  const shapes = { image, into, given, taken, turned, settled, joined };
+  return { ...shapes, each, dense, linear, conv, downsample, upsample, norm, layerNorm, attend };
 }
