@@ -406,7 +406,7 @@ LATENT_REFUSED = {
     "vae/config.json  ": ({"num_decoder_blocks": [2]}, "num_decoder_blocks must be 4 numbers"),
     "text_encoder/config.json": (
         {"hidden_size": 32},
-        "the text encoder gives 32 numbers a token, and the network takes",
+        "the text encoder gives 32 numbers a token, and the",
     ),
     "text_encoder/config.json ": ({"vocab_size": 99}, "the tokenizer has more tokens than the text encoder"),
     "text_encoder/config.json  ": ({"model_type": "t5"}, 'model_type must be clip_text_model, got "t5"'),

@@ -26,8 +26,7 @@ export function decoder(m, weights, config) {
       steps.push((x) => each(d(b(a(x), { act }), { act, add: x }), ACTIVATIONS.relu));
     }
     if (i < last) index++; // the enlargement
-    const conv = L.conv(name(), c, i < last ? c : 3, i === last);
-    steps.push((x) => conv(i < last ? L.enlarged(x) : x));
+    steps.push(i < last ? L.upsample(name(), c, false) : L.conv(name(), c, 3));
   }
   weights.finish((unused) => unused.startsWith("encoder."));
   return (/** @type {Float32Array} */ x, /** @type {number} */ side) => {

@@ -24,67 +24,62 @@ function exp(x) {
 /** The functions of kernel.ts, one number at a time. @param {() => Float32Array} numbers @param {() => Uint32Array} wholes */
 const plain = (numbers, wholes) => ({
   /** @type {(...sizes: number[]) => void} */
-  conv(a, plane, row, _, channels, offsets, taps, k, step, group, bias, add, out, outPlane, outputs, h, w) {
+  conv(a, plane, row, _, channels, shifts, taps, k, step, group, bias, add, out, far, outputs, h, w) {
     const f = numbers();
-    const shifts = Int32Array.from(wholes().subarray(offsets / 4, offsets / 4 + taps), (bytes) => bytes / 4);
-    const [next, far, plane4] = [step / 4, outPlane / 4, plane / 4];
-    for (let m = 0; m < outputs; m += 4) {
-      const b = bias ? bias / 4 + m : 0;
+    const moves = Int32Array.from(wholes().subarray(shifts, shifts + taps));
+    for (let m = 0; m < outputs; m += 4)
       for (let i = 0; i < h * w; i++) {
-        let [p0, p1, p2, p3] = [f[b], f[b + 1], f[b + 2], f[b + 3]];
-        let s = (k + (m / 4) * group) / 4;
-        let r = (a + Math.floor(i / w) * row) / 4 + (i % w);
-        for (let c = 0; c < channels; c++, r += plane4) {
-          for (let t = 0; t < taps; t++, s += next) {
-            const u = f[r + shifts[t]];
+        const b = bias ? bias + m : 0;
+        let p0 = f[b]; // not a list of four, which would be made anew for each place
+        let p1 = f[b + 1];
+        let p2 = f[b + 2];
+        let p3 = f[b + 3];
+        let s = k + (m / 4) * group;
+        let r = a + Math.floor(i / w) * row + (i % w);
+        for (let c = 0; c < channels; c++, r += plane)
+          for (let t = 0; t < taps; t++, s += step) {
+            const u = f[r + moves[t]];
             p0 = f32(p0 + f32(f[s] * u));
             p1 = f32(p1 + f32(f[s + 1] * u));
             p2 = f32(p2 + f32(f[s + 2] * u));
             p3 = f32(p3 + f32(f[s + 3] * u));
           }
-        }
-        const o = out / 4 + m * far + i;
-        const more = add / 4 + m * far + i;
-        f[o] = p0 + (add ? f[more] : 0);
-        f[o + far] = p1 + (add ? f[more + far] : 0);
-        f[o + 2 * far] = p2 + (add ? f[more + 2 * far] : 0);
-        f[o + 3 * far] = p3 + (add ? f[more + 3 * far] : 0);
+        const o = out + m * far + i;
+        const more = add && add + m * far + i;
+        f[o] = p0 + (more && f[more]);
+        f[o + far] = p1 + (more && f[more + far]);
+        f[o + 2 * far] = p2 + (more && f[more + 2 * far]);
+        f[o + 3 * far] = p3 + (more && f[more + 3 * far]);
       }
-    }
   },
   /** @type {(...sizes: number[]) => void} */
   spread(a, plane, channels, h, w, scales, silu, out, outPlane, row) {
     const f = numbers();
     for (let c = 0; c < channels; c++) {
-      const [scale, shift] = f.subarray(scales / 4 + 2 * c);
-      for (let y = 0; y < h; y++) {
-        const from = (a + c * plane) / 4 + y * w;
-        const to = (out + c * outPlane + y * row) / 4;
-        for (let x = 0; x < w; x++) {
-          const z = f32(f32(scale * f[from + x]) + shift);
-          f[to + x] = silu ? z / f32(1 + exp(-z)) : z;
-        }
+      const [scale, shift] = f.subarray(scales + 2 * c);
+      for (let i = 0; i < h * w; i++) {
+        const z = f32(f32(scale * f[a + c * plane + i]) + shift);
+        f[out + c * outPlane + Math.floor(i / w) * row + (i % w)] = silu ? z / f32(1 + exp(-z)) : z;
       }
     }
   },
   /** @type {(...sizes: number[]) => void} */
   softmax(a, rows, columns, apart, scale) {
     const f = numbers();
-    for (let x = a / 4; x < a / 4 + columns; x++) {
-      const end = x + (rows * apart) / 4;
-      let top = f[x];
-      let sum = 0;
-      for (let at = x; at < end; at += apart / 4) top = Math.max(top, f[at]);
-      for (let at = x; at < end; at += apart / 4) {
+    for (let x = a; x < a + columns; x++) {
+      const end = x + rows * apart;
+      let [top, sum] = [f[x], 0];
+      for (let at = x; at < end; at += apart) top = Math.max(top, f[at]);
+      for (let at = x; at < end; at += apart) {
         f[at] = exp(f32(f32(f[at] - top) * f32(scale)));
         sum = f32(sum + f[at]);
       }
-      for (let at = x; at < end; at += apart / 4) f[at] /= sum;
+      for (let at = x; at < end; at += apart) f[at] /= sum;
     }
   },
 });
 
-/** A stack of float32 numbers: `f` from 0 to `top`. Places in it are indices, and the kernel's are bytes. */
+/** A stack of float32 numbers: `f` from 0 to `top`. Places are indices. */
 export class Memory {
   top = 8; // the first are 0 for ever: the kernel's word for nothing
   #memory = new WebAssembly.Memory({ initial: 1 });

@@ -1,27 +1,29 @@
 // The inner loops of the networks, four float32 at a time: AssemblyScript, from which `npm run kernel` makes kernel.wasm.
 // kernel.js has the same functions in plain JavaScript, which give the same bits: every product and sum is rounded on its
-// own (no relaxed SIMD), in an order that the shapes alone decide. Pointers and distances are in bytes, counts in numbers.
+// own (no relaxed SIMD), in an order that the shapes alone decide. Places and distances count numbers, not bytes.
 
 /**
  * Sums of weights times shifted planes: convolutions, linear maps, products of matrices. Output m at row y, column x is
- * bias[m] (none at 0) + the sum over channels c, then taps o, of k[m][c][o] · a[c · plane + y · row + x + offsets[o]], + add's number.
+ * bias[m] (none at 0) + the sum over channels c, then taps o, of k[m][c][o] · a[c · plane + y · row + x + shifts[o]], + add's number.
  * Weights lie as [m / 4][c][taps][4], `step` apart, `group` from four outputs to the next four. A turn makes four outputs
  * of eight places: 2 × 4, the second four `pair` behind the first in a: beside them, or a row below where `pair` is `row`.
  */
 export function conv(
-  a: usize, plane: usize, row: usize, pair: usize, channels: i32, offsets: usize, taps: usize,
+  a: usize, plane: usize, row: usize, pair: usize, channels: i32, shifts: usize, taps: usize,
   k: usize, step: usize, group: usize, bias: usize, add: usize,
   out: usize, outPlane: usize, outputs: i32, h: i32, w: i32,
 ): void {
-  const below = pair == row, second = below ? <usize>w * 4 : 16, end = offsets + taps * 4;
+  a <<= 2; plane <<= 2; row <<= 2; pair <<= 2; shifts <<= 2; k <<= 2; step <<= 2; group <<= 2;
+  bias <<= 2; add <<= 2; out <<= 2; outPlane <<= 2;
+  const below = pair == row, second = below ? <usize>w * 4 : 16, end = shifts + taps * 4;
   const more = add - out;
   for (let m = 0; m < outputs; m += 4, k += group, bias += bias ? 16 : 0, out += outPlane * 4) {
     for (let y = 0; y < h; y += below ? 2 : 1) for (let x = 0; x < w; x += below ? 4 : 8) {
       let p0 = v128.load32_splat(bias), p1 = v128.load32_splat(bias, 4);
       let p2 = v128.load32_splat(bias, 8), p3 = v128.load32_splat(bias, 12);
       let q0 = p0, q1 = p1, q2 = p2, q3 = p3, r = a + <usize>y * row + <usize>x * 4, s = k;
-      for (let c = 0; c < channels; c++, r += plane) for (let t = offsets; t < end; t += 4, s += step) {
-        const at = r + load<u32>(t), u = v128.load(at), v = v128.load(at + pair);
+      for (let c = 0; c < channels; c++, r += plane) for (let t = shifts; t < end; t += 4, s += step) {
+        const at = r + (load<u32>(t) << 2), u = v128.load(at), v = v128.load(at + pair);
         let z = v128.load32_splat(s);
         p0 = f32x4.add(p0, f32x4.mul(z, u)); q0 = f32x4.add(q0, f32x4.mul(z, v));
         z = v128.load32_splat(s, 4);
@@ -75,6 +77,7 @@ function exp(x: v128): v128 {
 export function spread(
   a: usize, plane: usize, channels: i32, h: i32, w: i32, scales: usize, silu: i32, out: usize, outPlane: usize, row: usize,
 ): void {
+  a <<= 2; plane <<= 2; scales <<= 2; out <<= 2; outPlane <<= 2; row <<= 2;
   const rest = w & 3;
   for (let c = 0; c < channels; c++, scales += 8, a += plane, out += outPlane) {
     const scale = v128.load32_splat(scales), shift = v128.load32_splat(scales, 4);
@@ -97,6 +100,7 @@ export function spread(
 
 /** The softmax of each column of `scale` times a matrix, in place; columns are a multiple of 4, and `apart` its rows. */
 export function softmax(a: usize, rows: usize, columns: usize, apart: usize, scale: f32): void {
+  a <<= 2; apart <<= 2;
   for (let x: usize = 0; x < columns; x += 4, a += 16) {
     let top = v128.load(a), sum = f32x4.splat(0);
     const end = a + rows * apart;

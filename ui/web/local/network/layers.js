@@ -15,17 +15,21 @@ const PART = 8; // channels of a 3 × 3 convolution that are summed in a row
 const up = (/** @type {number} */ n, /** @type {number} */ step) => Math.ceil(n / step) * step;
 const sigmoid = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
-/** erf in float32's accuracy, by the rational function that Eigen and XLA use. @param {number} x */
+/** By the rational function that Eigen and XLA use, in float32's accuracy. From the highest power of x² down. */
+const ERF = [
+  [-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5],
+  [-7.3499063032656e-4, -2.9545998085403e-3, -1.60960333262415e-2],
+].flat();
+const UNDER = [
+  -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2,
+];
+/** @param {number} x */
 function erf(x) {
   const t = Math.max(-4, Math.min(4, x));
-  const s = t * t;
-  const over = [-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5];
-  const upper = [...over, -7.3499063032656e-4, -2.9545998085403e-3, -1.60960333262415e-2].reduce(
-    (y, c) => y * s + c,
-    0,
-  );
-  const under = [-1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3];
-  return (t * upper) / [...under, -1.42647390514189e-2].reduce((y, c) => y * s + c, 0);
+  let [over, under] = [0, 0];
+  for (const factor of ERF) over = over * t * t + factor;
+  for (const factor of UNDER) under = under * t * t + factor;
+  return (t * over) / under;
 }
 
 /** silu, too, which the kernel computes where it can. @type {Record<string, Activation>} */
@@ -96,8 +100,7 @@ export function layers(m, weights) {
   /** @param {Image} x @param {number | null} scales @param {string | null} act @param {Image} out @param {number} row */
   function affine(x, scales, act, out, row) {
     const pairs = scales ?? put(Array.from({ length: 2 * x.c }, (_, i) => 1 - (i % 2)));
-    const silu = Number(fused(act));
-    m.run.spread(x.at * 4, x.plane * 4, x.c, x.h, x.w, pairs * 4, silu, out.at * 4, out.plane * 4, row * 4);
+    m.run.spread(x.at, x.plane, x.c, x.h, x.w, pairs, Number(fused(act)), out.at, out.plane, row);
   }
 
   /** The activation of scales · x + shifts. @param {Image} x @param {number | null} scales @param {string | null} act */
@@ -110,28 +113,32 @@ export function layers(m, weights) {
   /**
    * The kernel's sums, of so many channels at a time: in long sums float32 loses digits.
    * @param {{ at: number, plane: number, c: number, row?: number }} a @param {Image} out @param {number} h @param {number} w
-   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number, shifts?: number, pair?: number }} weights
+   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number, side?: number }} weights
+   *   side: 3 or 2 of a convolution, which a is padded for
    */
-  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 0, shifts = 0, pair = 4 }) {
-    const taps = shifts ? 9 : 1;
-    const most = shifts ? PART : 8 * PART;
+  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 4 * a.c, side = 0 }) {
+    const taps = side ** 2;
+    const most = side ? PART : 8 * PART;
     const { top } = m;
+    // What the kernel takes for taps: those of a convolution, or the channels themselves, which is quicker for one tap.
+    const moves = m.take(most + taps);
+    for (let i = 0; i < (taps || most); i++)
+      m.u[moves + i] = side ? Math.floor(i / side) * Number(a.row) + (i % side) : i * a.plane;
     const places = [out.at, a.c > most ? m.take(up(out.c, 4) * out.plane) : 0]; // in turn, and the last is out's
+    const [row, pair] = [a.row ?? 0, side && w % 8 && w % 4 === 0 ? Number(a.row) : 4];
     let turn = Math.floor((a.c - 1) / most) % 2;
-    for (let c = 0; c < a.c; c += most, turn = 1 - turn)
-      m.run.conv(
-        ...[
-          (a.at + c * a.plane) * 4,
-          a.plane * 4,
-          (a.row ?? 0) * 4,
-          pair * 4,
-          Math.min(most, a.c - c),
-          shifts * 4,
-          taps,
-        ],
-        ...[(k + c * taps * step) * 4, step * 4, 4 * (group || taps * a.c * 4), c ? 0 : bias * 4],
-        ...[(c ? places[1 - turn] : (add?.at ?? 0)) * 4, places[turn] * 4, out.plane * 4, out.c, h, w],
-      );
+    for (let c = 0; c < a.c; c += most, turn = 1 - turn) {
+      const count = Math.min(most, a.c - c);
+      const from = [a.at + c * a.plane, a.plane, row, pair, side ? count : 1, moves, taps || count];
+      const by = [
+        k + c * (taps || 1) * step,
+        step,
+        group * (taps || 1),
+        c ? 0 : bias,
+        c ? places[1 - turn] : (add?.at ?? 0),
+      ];
+      m.run.conv(...from, ...by, places[turn], out.plane, out.c, h, w);
+    }
     m.top = top;
     return out;
   }
@@ -144,10 +151,7 @@ export function layers(m, weights) {
     const k = packed(weights.take(`${name}.weight`, to, from, ...(square ? [square, square] : [])), to);
     const b = bias ? put(weights.take(`${name}.bias`, to)) : 0;
     /** @param {Image} x @param {Into} options */
-    return (x, { out = image(to, x.h, x.w), add = null } = {}) => {
-      product(x, out, { k, bias: b, add });
-      return out;
-    };
+    return (x, { out = image(to, x.h, x.w), add = null } = {}) => product(x, out, { k, bias: b, add });
   }
 
   /** A 3 × 3 convolution. @param {string} name @param {number} from @param {number} to @param {boolean} bias */
@@ -158,37 +162,56 @@ export function layers(m, weights) {
     return (x, around = {}) =>
       into(around.out ?? image(to, x.h, x.w), (out) => {
         const a = padded(x, around);
-        const shifts = m.take(12);
-        for (let i = 0; i < 9; i++) m.u[shifts + i] = 4 * (Math.floor(i / 3) * a.row + (i % 3));
         const { shift, add } = around;
         const own = shift
           ? put(Float32Array.from({ length: to }, (_, i) => m.f[b + i] + m.f[shift.at + i * shift.plane]))
           : b;
-        const pair = x.w % 8 && x.w % 4 === 0 ? a.row : 4;
-        sums(a, out, x.h, x.w, { k, bias: own, add, shifts, pair });
+        sums(a, out, x.h, x.w, { k, bias: own, add, side: 3 });
       });
   }
 
-  /** The same with a stride of 2, as a product. @param {string} name @param {number} c @param {number} before zeros left and above */
+  /** A convolution with a stride of 2: a part of what one without gives. @param {string} name @param {number} c @param {number} before zeros above */
   function downsample(name, c, before) {
-    const k = packed(weights.take(`${name}.weight`, c, c, 3, 3), c);
-    const bias = put(weights.take(`${name}.bias`, c));
+    const all = conv(name, c, c);
     return (/** @type {Image} */ x) =>
-      into(image(c, Math.floor((x.h + before) / 2), Math.floor((x.w + before) / 2)), (out) => {
-        const taps = image(9 * c, out.h, out.w);
-        for (let i = 0; i < taps.c; i++) {
-          const [dy, dx, from] = [
-            Math.floor((i % 9) / 3) - before,
-            (i % 3) - before,
-            x.at + Math.floor(i / 9) * x.plane,
-          ];
-          for (let y = 0, to = taps.at + i * taps.plane; y < out.h; y++)
-            for (let u = 0, row = 2 * y + dy; u < out.w; u++, to++) {
-              const inside = row >= 0 && row < x.h && 2 * u + dx >= 0 && 2 * u + dx < x.w;
-              m.f[to] = inside ? m.f[from + row * x.w + 2 * u + dx] : 0;
-            }
+      into(image(c, x.h / 2, x.w / 2), (out) => {
+        const y = all(x);
+        y.at += (1 - before) * (x.w + 1);
+        for (let i = 0; i < c * out.h; i++) {
+          const [from, to] = [y, out].map(({ at, plane }) => at + Math.floor(i / out.h) * plane);
+          for (let u = 0, row = i % out.h; u < out.w; u++)
+            m.f[to + row * out.w + u] = m.f[from + 2 * row * x.w + 2 * u];
         }
-        product(taps, out, { k, bias });
+      });
+  }
+
+  /**
+   * A convolution of an image with each pixel as four: each of the four sees 2 × 2 pixels, by sums of the weights.
+   * @param {string} name @param {number} c @param {boolean} bias
+   */
+  function upsample(name, c, bias = true) {
+    const whole = weights.take(`${name}.weight`, c, c, 3, 3);
+    const b = bias ? put(weights.take(`${name}.bias`, c)) : 0;
+    const corners = [0, 1, 2, 3].map((i) => ({ below: i >> 1, right: i & 1 }));
+    const kernels = corners.map(({ below, right }) => {
+      const k = new Float32Array(4 * c * c);
+      for (let i = 0; i < whole.length; i++) {
+        const [y, x] = [(Math.floor(i / 3) % 3) + 1 - below, (i % 3) + 1 - right];
+        k[4 * Math.floor(i / 9) + 2 * (y >> 1) + (x >> 1)] += whole[i];
+      }
+      return packed(k, c);
+    });
+    return (/** @type {Image} */ x) =>
+      into(image(c, 2 * x.h, 2 * x.w), (out) => {
+        const [a, part] = [padded(x, {}), image(c, x.h, x.w)];
+        for (const [n, { below, right }] of corners.entries()) {
+          sums({ ...a, at: a.at + below * a.row + right }, part, x.h, x.w, { k: kernels[n], bias: b, side: 2 });
+          for (let i = 0; i < c * x.h; i++) {
+            const from = part.at + Math.floor(i / x.h) * part.plane + (i % x.h) * x.w;
+            const to = out.at + Math.floor(i / x.h) * out.plane + (2 * (i % x.h) + below) * out.w + right;
+            for (let u = 0; u < x.w; u++) m.f[to + 2 * u] = m.f[from + u];
+          }
+        }
       });
   }
 
@@ -221,20 +244,6 @@ export function layers(m, weights) {
     return { ...x, at };
   }
 
-  /** Each pixel as four. @param {Image} x */
-  function enlarged(x) {
-    const out = image(x.c, 2 * x.h, 2 * x.w);
-    for (let c = 0; c < x.c; c++)
-      for (let y = 0; y < out.h; y++)
-        for (
-          let u = 0, to = out.at + c * out.plane + y * out.w, from = x.at + c * x.plane + (y >> 1) * x.w;
-          u < out.w;
-          u++
-        )
-          m.f[to + u] = m.f[from + (u >> 1)];
-    return out;
-  }
-
   /** The channels of both. @param {Image} a @param {Image} b */
   function joined(a, b) {
     const out = image(a.c + b.c, a.h, a.w);
@@ -253,26 +262,17 @@ export function layers(m, weights) {
     return (/** @type {Image} */ x, /** @type {Image | null} */ over = null) => {
       const pairs = m.take(2 * c);
       const { f } = m;
-      const [n, each] = [x.h * x.w, c / groups];
-      for (let g = 0; g < c; g += each) {
-        let [even, odd, evenSquares, oddSquares] = [0, 0, 0, 0]; // two sums at a time are twice as fast
-        for (let k = g; k < g + each; k++) {
-          const end = x.at + k * x.plane + n;
-          let i = end - n;
-          for (; i < end - 1; i += 2) {
-            even += f[i];
-            odd += f[i + 1];
-            evenSquares += f[i] * f[i];
-            oddSquares += f[i + 1] * f[i + 1];
+      const [n, size] = [x.h * x.w, c / groups];
+      for (let g = 0; g < c; g += size) {
+        let [sum, squares] = [0, 0];
+        for (let k = g; k < g + size; k++)
+          for (let i = x.at + k * x.plane, end = i + n; i < end; i++) {
+            sum += f[i];
+            squares += f[i] * f[i];
           }
-          if (i < end) {
-            even += f[i];
-            evenSquares += f[i] * f[i];
-          }
-        }
-        const mean = (even + odd) / (n * each);
-        const inverse = 1 / Math.sqrt((evenSquares + oddSquares) / (n * each) - mean * mean + eps);
-        for (let k = g; k < g + each; k++) {
+        const mean = sum / (n * size);
+        const inverse = 1 / Math.sqrt(squares / (n * size) - mean * mean + eps);
+        for (let k = g; k < g + size; k++) {
           const [scale, shift] = [inverse * weight[k], bias[k] - mean * inverse * weight[k]];
           const more = over ? 1 + f[over.at + k * over.plane] : 1;
           f[pairs + 2 * k] = scale * more;
@@ -320,13 +320,9 @@ export function layers(m, weights) {
           const w = Math.min(64, queries - i);
           const part = { ...q, at: q.at + head * d * q.plane + i, c: d, h: 1, w };
           product(part, scores, { k: k.at + head * d * k.plane, step: k.plane, group: 4 });
-          for (let j = 0; causal && j < keys; j++)
-            m.f.fill(
-              -3e38,
-              scores.at + j * scores.plane,
-              scores.at + j * scores.plane + Math.max(0, Math.min(j - i, w)),
-            );
-          m.run.softmax(scores.at * 4, keys, up(w, 4), scores.plane * 4, 1 / Math.sqrt(d));
+          for (let [j, row] = [i + 1, scores.at + (i + 1) * scores.plane]; causal && j < keys; j++, row += scores.plane)
+            m.f.fill(-3e38, row, row + Math.min(j - i, w));
+          m.run.softmax(scores.at, keys, up(w, 4), scores.plane, 1 / Math.sqrt(d));
           const found = { ...out, at: out.at + head * d * out.plane + i, c: d };
           product({ ...scores, w }, found, { k: turned + head * d, step: up(v.c, 4), group: 4 });
         }
@@ -334,23 +330,6 @@ export function layers(m, weights) {
     });
   }
 
-  return {
-    image,
-    into,
-    given,
-    taken,
-    turned,
-    settled,
-    put,
-    dense,
-    linear,
-    conv,
-    downsample,
-    enlarged,
-    joined,
-    norm,
-    layerNorm,
-    attend,
-    each,
-  };
+  const shapes = { image, into, given, taken, turned, settled, joined };
+  return { ...shapes, each, dense, linear, conv, downsample, upsample, norm, layerNorm, attend };
 }

@@ -99,7 +99,7 @@ export function unet(m, weights, config) {
     const layers = Array.from({ length: count + 1 }, (_, j) =>
       layer(block, j, config.up_block_types[i], (j ? c : from) + Number(skips.pop()), level),
     );
-    return { layers, enlarge: level ? L.conv(`${block}.upsamplers.0.conv`, c, c) : null };
+    return { layers, enlarge: level ? L.upsample(`${block}.upsamplers.0.conv`, c) : null };
   });
   const norm = L.norm("conv_norm_out", first, config.norm_num_groups, config.norm_eps);
   const exit = L.conv("conv_out", first, config.out_channels);
@@ -135,7 +135,7 @@ export function unet(m, weights, config) {
         const skip = /** @type {Image} */ (kept.pop());
         x = L.settled(one(L.joined(x, skip), time, states), skip.at);
       }
-      if (enlarge) x = L.settled(enlarge(L.enlarged(x)), x.at);
+      if (enlarge) x = L.settled(enlarge(x), x.at);
     }
     const out = L.taken(exit(x, { scales: norm(x), act: words ? act : "silu" }));
     m.top = top;
