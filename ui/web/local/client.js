@@ -42,7 +42,7 @@ export function connect({ knowledge }) {
     session: token(),
     ask: (part, what, values = {}) => ask({ verb: "ask", part, what, values }),
     run(part, values, take, lost) {
-      const heard = send({ verb: "run", part, values }, (answer) => (answer.error ? lost() : take(answer)));
+      const heard = send({ verb: "run", part, values }, (answer) => (answer.error ? lost(answer.error) : take(answer)));
       return () => waiting.delete(heard);
     },
     upload: (file) => ask({ verb: "upload", file }),

@@ -11,8 +11,8 @@
  * @property {string} session who this page is: a visitor's runs share one turn, and each replaces the one before it
  * @property {(part: string, what: string, values?: Values) => Promise<any>} ask the answer to a question of a part of
  * the page, or of "lab"; a Refusal where there is none
- * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: () => void) => () => void} run
- * begin a run, whose messages come one after another; lost: the connection is broken. Returns what stops listening
+ * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
+ * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
  * @property {(file: File) => Promise<any>} upload {path}, or a Refusal
  * @property {(path: string) => string} file the address of a file that was made
  * @property {import("./share.js").Item[]} items what the menu has because of it
