@@ -11,8 +11,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import ddpm_core
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.hub import snapshots
@@ -158,7 +156,7 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
         "about": about_model(app.lab, ref),
         "spec": _spec(model),
         "home": asdict(home(model)),
-        "colours": _colours(ref) if model.latent else None,
+        "colours": _colours(ref, model.channels) if model.latent else None,
         "scheduler": read[layout.scheduler],
         "sidecars": {
             "gamma": read.get(refs.ANALYTIC) if model.gamma is not None else None,
@@ -169,13 +167,10 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
     return here.folder, known
 
 
-def _colours(ref: str) -> list[list[float]]:
-    """What the preview of a latent adds for each of its channels, and at last what it begins with: (C + 1, 3)."""
-    decoder = ddpm_core.load(ref, device="cpu", engine="torch").decoder
-    assert decoder is not None
-    channels = decoder.encode(torch.zeros(1, 3, 64, 64)).shape[1]
-    first, *others = decoder.preview(torch.eye(channels + 1, channels).roll(1, 0)[:, :, None, None])[..., 0, 0].tolist()
-    return [[a - b for a, b in zip(one, first, strict=True)] for one in others] + [first]
+def _colours(ref: str, channels: int) -> list[list[float]]:
+    """Of the preview of a latent: see ddpm_core/engines/latent.py."""
+    decoder: Any = ddpm_core.load(ref, device="cpu", engine="torch").decoder
+    return decoder.colours(channels).tolist()
 
 
 def _entry(content: bytes) -> tuple[int, str]:
