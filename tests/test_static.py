@@ -21,12 +21,14 @@ from PIL import Image
 
 import ddpm_core
 from ddpm_core import imaging, restore
+from ddpm_core.checkpoint.refs import CheckpointError
 from ui.forms.units import sentence
 from ui.serving.server import build
 from ui.static.folder import write
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
-LOCAL = Path(__file__).parents[1] / "ui/web/tests/local"
+ROOT = Path(__file__).parents[1]
+LOCAL = ROOT / "ui/web/tests/local"
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,24 @@ def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
     answers = node("texts.mjs", folder, tmp_path / "asked.json")
     for (part, values), answer in zip(asked, answers, strict=True):
         assert normal(answer) == normal(said(app, part, values)), (part, values)
+
+
+def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
+    own = tmp_path / "my secret" / "model"
+    shutil.copytree(ROOT / "checkpoints/mnist-tiny", own)
+    pickle = tmp_path / "pickled"
+    shutil.copytree(own, pickle)
+    (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
+    (refused,) = write(tmp_path / "out", [str(own), str(pickle)])
+    assert "which a browser can't read" in refused
+    texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
+    texts += [(tmp_path / "out/index.html").read_text("utf-8")]
+    assert not [text for text in texts if "secret" in text]
+    (tmp_path / "asked.json").write_text(json.dumps([["watch", {"checkpoint": "model"}]]))
+    (answer,) = node("texts.mjs", tmp_path / "out", tmp_path / "asked.json")
+    assert answer["python"] == "# This model is on this page, and nowhere else\n"
+    with pytest.raises(CheckpointError, match="other files"):
+        write(tmp_path, ["mnist-tiny"])
 
 
 # --- In a browser

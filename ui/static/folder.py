@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -97,9 +98,12 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
         raise CheckpointError(f"{out} has other files in it: give a new folder")
     app = build(checkpoints[0], device="cpu", warm=False)
     models, refused = {}, []
-    for ref in checkpoints:
+    for ref in dict.fromkeys(checkpoints):
         try:
-            models[ref] = _known(app, ref)
+            name = _name(ref)
+            if name in models:
+                raise CheckpointError(f"two checkpoints are called {name}: rename the folder of one")
+            models[name] = _known(app, ref, name)
         except CheckpointError as error:
             refused.append(units.sentence(error))
     if not models:
@@ -139,7 +143,16 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
     return refused
 
 
-def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
+def _name(ref: str) -> str:
+    """What the page calls a checkpoint: a folder's path is none of a stranger's business."""
+    return (
+        ref
+        if ref in refs.embedded()
+        else re.sub(r"[^A-Za-z0-9.-]+", "-", Path(ref).resolve().name).strip("-.") or "own"
+    )
+
+
+def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     """The folder of a checkpoint, and what the page is told of it."""
     here = app.lab.models.parse(ref)
     model = app.lab.models.known(ref)
@@ -152,10 +165,14 @@ def _known(app: App, ref: str) -> tuple[Path, dict[str, Any]]:
     read = {
         name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
     }
+    spec, place = _spec(model), asdict(home(model))
+    if name != ref:
+        spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
+        place["where"] = repr(name)
     known = {
-        "about": about_model(app.lab, ref),
-        "spec": _spec(model),
-        "home": asdict(home(model)),
+        "about": about_model(app.lab, ref) | {"ref": name, "name": catalogue.short_name(name)},
+        "spec": spec,
+        "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,
         "scheduler": read[layout.scheduler],
         "sidecars": {
@@ -199,7 +216,9 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         if size > FREE:
             choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
         choices.append(choice)
-    given = app.given()
+    given = app.given() | {"first": next(iter(models))}
+    for field in (field for form in given["forms"].values() for field in form if field["name"] == "checkpoint"):
+        field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
     for part in given["initial"].values():
         if "kinds" in part:

@@ -181,8 +181,11 @@ function order(a, b) {
 /** Arguments without the keywords, and these. @param {any[]} given @returns {[any[], Record<string, any>]} */
 const split = (given) => (given.at(-1) instanceof Named ? [given.slice(0, -1), given.at(-1).values] : [given, {}]);
 
-/** @param {any} f @param {any[]} given */
-const run = (f, ...given) => (/^class\b/.test(Function.prototype.toString.call(f)) ? new f(...given) : f(...given));
+/** @param {any} f @param {any[]} given @returns {any} */
+const run = (f, ...given) => {
+  if (typeof f !== "function") bad("function that is called here");
+  return /^class\b/.test(Function.prototype.toString.call(f)) ? new f(...given) : f(...given);
+};
 
 /** @param {any} what @param {number} sign */
 const extreme = (what, sign) => {
@@ -232,6 +235,7 @@ const builtins = {
   enumerate: (/** @type {any} */ x, start = 0) => [...iter(x)].map((one, i) => tuple([i + start, one])),
   map: (/** @type {Any} */ f, /** @type {any} */ x) => [...iter(x)].map((one) => run(f, one)),
   filter: (/** @type {Any} */ f, /** @type {any} */ x) => [...iter(x)].filter((one) => truth(f ? f(one) : one)),
+  next: (/** @type {any} */ x, usual = null) => [...iter(x)][0] ?? usual,
   any: (/** @type {any} */ x) => [...iter(x)].some(truth),
   all: (/** @type {any} */ x) => [...iter(x)].every(truth),
   sum: (/** @type {any} */ x) => [...iter(x)].reduce((a, b) => a + Number(b), 0),
