@@ -16,6 +16,7 @@ from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Variance
 from ui.export import files, scripts
+from ui.forms import units
 from ui.forms.fields import Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
 from ui.machine.step_times import Kind
@@ -144,7 +145,12 @@ class Sampling(Computation):
     def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
         found = dict(zip(self.refs, models, strict=True))
         if isinstance(self.request, Grid):
-            self.lanes = tuple(lane for lane in self.lanes if _has(found[lane.checkpoint], lane))
+            asked = self.lanes
+            self.lanes = tuple(lane for lane in asked if _has(found[lane.checkpoint], lane))
+            student = next((model.student for model in found.values() if model.student), None)
+            if not self.lanes and student and student.sampler not in {lane.sampler for lane in asked}:
+                title = units.SAMPLER[student.sampler]
+                raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
             if not self.lanes:
                 raise ValueError("No cell of this grid is possible with this model: choose other steps")
         self.models = [found[lane.checkpoint] for lane in self.lanes]
