@@ -244,6 +244,8 @@ def answers(tmp_path_factory):
     asked |= {name: form(folder / name, options) for name, options in FORMS.items()}
     asked["plain"] = embedded("mnist-tiny", plain=True)
     asked["plain, odd widths"] = pixels(folder / "odd", PIXEL_NETWORKS["odd widths"], plain=True)
+    asked["again"] = embedded("mnist-tiny")
+    asked["again"].case["evaluations"] *= 2
     found = ask(folder, [question.case for question in asked.values()])
     return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
 
@@ -257,6 +259,11 @@ def test_networks_give_the_numbers_of_pytorch(answers, name):
 def test_plain_javascript_gives_the_same_bits_as_the_kernel(answers):
     for name, same in (("mnist-tiny", "plain"), ("odd widths", "plain, odd widths")):
         assert answers[name][1]["outputs"] == answers[same][1]["outputs"]
+
+
+def test_an_evaluation_does_not_depend_on_those_before_it(answers):
+    outputs = answers["again"][1]["outputs"]
+    assert outputs[:3] == outputs[3:]
 
 
 @pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny"])
@@ -411,6 +418,7 @@ LATENT_REFUSED = {
     "text_encoder/config.json ": ({"vocab_size": 99}, "the tokenizer has more tokens than the text encoder"),
     "text_encoder/config.json  ": ({"model_type": "t5"}, 'model_type must be clip_text_model, got "t5"'),
     "tokenizer/tokenizer.json": ({"model": {}}, "the files in tokenizer/ are no tokenizer of CLIP"),
+    "tokenizer/tokenizer.json ": ({"model": {"vocab": {}, "merges": 3}}, "its files are not those of a model that is"),
     "unet/config.json": ({"addition_embed_type": "text_time"}, "addition_embed_type must be null or text, got"),
     "unet/config.json ": ({"class_embed_type": "projection"}, "class_embed_type must be null"),
     "unet/config.json  ": ({"dual_cross_attention": True}, "dual_cross_attention true is not supported"),

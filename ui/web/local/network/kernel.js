@@ -107,7 +107,7 @@ export class Memory {
       try {
         this.#memory.grow(Math.ceil(lack / 16384) + 64);
       } catch {
-        throw new Error("This model needs more memory than the browser gives to a page.");
+        throw new Error("the model needs more memory than the browser gives to a page");
       }
       this.f = new Float32Array(this.#memory.buffer);
       this.u = new Uint32Array(this.#memory.buffer);

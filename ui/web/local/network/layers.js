@@ -5,6 +5,8 @@
 /**
  * Planes of h rows of w numbers, `plane` apart; behind each are some that mean nothing, as the kernel writes eight at once.
  * @typedef {{ at: number, c: number, h: number, w: number, plane: number }} Image
+ * @typedef {{ at: number, c: number, plane: number, row?: number, side?: number, move?: (tap: number) => number }} Seen
+ *   planes that a convolution sees, with `side` taps in a row; `row` is from one row of its outputs to the next
  * @typedef {{ out?: Image, add?: Image | null }} Into where a layer's image goes, and an image that is added to it
  * @typedef {Into & { scales?: number | null, act?: string | null, shift?: Image | null }} Around
  *   a convolution: what comes before it, as for `affine`, and a number more for each of its channels
@@ -90,7 +92,7 @@ export function layers(m, weights) {
   function padded(x, { scales = null, act = null }) {
     const row = (x.w % 4 ? up(x.w, 8) : x.w) + 2;
     const plane = (x.h + 2) * row;
-    const out = { at: m.take(x.c * plane), c: x.c, h: x.h, w: x.w, plane, row };
+    const out = { at: m.take(x.c * plane), c: x.c, h: x.h, w: x.w, plane, row, side: 3 };
     m.f.fill(0, out.at, m.top);
     affine(x, scales, act, { ...out, at: out.at + row + 1 }, row);
     if (act && !fused(act)) each(out, x.c * plane, ACTIVATIONS[act]); // 0 stays 0
@@ -112,32 +114,26 @@ export function layers(m, weights) {
 
   /**
    * The kernel's sums, of so many channels at a time: in long sums float32 loses digits.
-   * @param {{ at: number, plane: number, c: number, row?: number }} a @param {Image} out @param {number} h @param {number} w
-   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number, side?: number }} weights
-   *   side: 3 or 2 of a convolution, which a is padded for
+   * @param {Seen} a @param {Image} out @param {number} h @param {number} w
+   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number }} weights
    */
-  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 4 * a.c, side = 0 }) {
+  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 4 * a.c }) {
+    const { row = 0, side = 0, move = (i) => (side ? Math.floor(i / side) * row + (i % side) : i * a.plane) } = a;
     const taps = side ** 2;
     const most = side ? PART : 8 * PART;
     const { top } = m;
     // What the kernel takes for taps: those of a convolution, or the channels themselves, which is quicker for one tap.
     const moves = m.take(most + taps);
-    for (let i = 0; i < (taps || most); i++)
-      m.u[moves + i] = side ? Math.floor(i / side) * Number(a.row) + (i % side) : i * a.plane;
+    for (let i = 0; i < (taps || most); i++) m.u[moves + i] = move(i);
     const places = [out.at, a.c > most ? m.take(up(out.c, 4) * out.plane) : 0]; // in turn, and the last is out's
-    const [row, pair] = [a.row ?? 0, side && w % 8 && w % 4 === 0 ? Number(a.row) : 4];
+    const pair = side && w % 8 && w % 4 === 0 ? row : 4;
     let turn = Math.floor((a.c - 1) / most) % 2;
     for (let c = 0; c < a.c; c += most, turn = 1 - turn) {
       const count = Math.min(most, a.c - c);
       const from = [a.at + c * a.plane, a.plane, row, pair, side ? count : 1, moves, taps || count];
-      const by = [
-        k + c * (taps || 1) * step,
-        step,
-        group * (taps || 1),
-        c ? 0 : bias,
-        c ? places[1 - turn] : (add?.at ?? 0),
-      ];
-      m.run.conv(...from, ...by, places[turn], out.plane, out.c, h, w);
+      const by = [k + c * (taps || 1) * step, step, group * (taps || 1), c ? 0 : bias];
+      const before = c ? places[1 - turn] : (add?.at ?? 0);
+      m.run.conv(...from, ...by, before, places[turn], out.plane, out.c, h, w);
     }
     m.top = top;
     return out;
@@ -166,22 +162,26 @@ export function layers(m, weights) {
         const own = shift
           ? put(Float32Array.from({ length: to }, (_, i) => m.f[b + i] + m.f[shift.at + i * shift.plane]))
           : b;
-        sums(a, out, x.h, x.w, { k, bias: own, add, side: 3 });
+        sums(a, out, x.h, x.w, { k, bias: own, add });
       });
   }
 
-  /** A convolution with a stride of 2: a part of what one without gives. @param {string} name @param {number} c @param {number} before zeros above */
+  /** A 3 × 3 convolution with a stride of 2. @param {string} name @param {number} c @param {number} before zeros left and above */
   function downsample(name, c, before) {
-    const all = conv(name, c, c);
+    const k = packed(weights.take(`${name}.weight`, c, c, 3, 3), c);
+    const bias = put(weights.take(`${name}.bias`, c));
     return (/** @type {Image} */ x) =>
       into(image(c, x.h / 2, x.w / 2), (out) => {
-        const y = all(x);
-        y.at += (1 - before) * (x.w + 1);
-        for (let i = 0; i < c * out.h; i++) {
-          const [from, to] = [y, out].map(({ at, plane }) => at + Math.floor(i / out.h) * plane);
-          for (let u = 0, row = i % out.h; u < out.w; u++)
-            m.f[to + row * out.w + u] = m.f[from + 2 * row * x.w + 2 * u];
+        const half = up(out.w, 8) + 2; // rows of the even columns, and behind them of the odd ones
+        const a = { at: m.take(2 * c * (x.h + 2) * half), c, plane: 2 * (x.h + 2) * half, row: 4 * half };
+        m.f.fill(0, a.at, m.top);
+        for (let i = 0; i < c * x.h; i++) {
+          const from = x.at + Math.floor(i / x.h) * x.plane + (i % x.h) * x.w;
+          const to = a.at + Math.floor(i / x.h) * a.plane + ((i % x.h) + before) * 2 * half;
+          for (let u = 0; u < x.w; u++) m.f[to + ((u + before) & 1) * half + ((u + before) >> 1)] = m.f[from + u];
         }
+        const move = (/** @type {number} */ i) => Math.floor(i / 3) * 2 * half + ((i % 3) & 1) * half + ((i % 3) >> 1);
+        sums({ ...a, side: 3, move }, out, out.h, out.w, { k, bias });
       });
   }
 
@@ -205,7 +205,7 @@ export function layers(m, weights) {
       into(image(c, 2 * x.h, 2 * x.w), (out) => {
         const [a, part] = [padded(x, {}), image(c, x.h, x.w)];
         for (const [n, { below, right }] of corners.entries()) {
-          sums({ ...a, at: a.at + below * a.row + right }, part, x.h, x.w, { k: kernels[n], bias: b, side: 2 });
+          sums({ ...a, at: a.at + below * a.row + right, side: 2 }, part, x.h, x.w, { k: kernels[n], bias: b });
           for (let i = 0; i < c * x.h; i++) {
             const from = part.at + Math.floor(i / x.h) * part.plane + (i % x.h) * x.w;
             const to = out.at + Math.floor(i / x.h) * out.plane + (2 * (i % x.h) + below) * out.w + right;

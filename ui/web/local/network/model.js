@@ -43,10 +43,12 @@ const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
 /** @type {Promise<WebAssembly.Module | null> | undefined} */
 let kernel;
 function fetched() {
-  kernel ??= fetch(new URL("kernel.wasm", import.meta.url)).then(async (answer) => {
-    if (answer.ok) return compile(await answer.arrayBuffer());
-    throw new Error("a file of the page could not be loaded: load the page again");
-  });
+  kernel ??= fetch(new URL("kernel.wasm", import.meta.url))
+    .catch(() => null)
+    .then(async (answer) => {
+      if (answer?.ok) return compile(await answer.arrayBuffer());
+      throw new Error("a file of the page could not be loaded: load the page again");
+    });
   return kernel;
 }
 
@@ -60,8 +62,10 @@ export async function load(read, name, code) {
   try {
     return await opened(read, new Memory(code === undefined ? await fetched() : code));
   } catch (error) {
-    kernel = undefined;
-    throw new Error(`${name}: ${/** @type {Error} */ (error).message}`);
+    kernel = undefined; // to be fetched again
+    const odd = error instanceof TypeError || error instanceof RangeError; // a file's value that nothing here expects
+    const said = odd ? "its files are not those of a model that is supported" : /** @type {Error} */ (error).message;
+    throw new Error(`${name}: ${said}`, { cause: error });
   }
 }
 
