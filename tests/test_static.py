@@ -20,8 +20,9 @@ from browser import _missing, browser, page  # noqa: F401, fixtures
 from PIL import Image
 
 import ddpm_core
-from ddpm_core import imaging, restore
+from ddpm_core import NoiseSchedule, imaging, restore
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.plane import forward
 from ui.forms.units import sentence
 from ui.serving.server import build
 from ui.static.folder import write
@@ -306,7 +307,21 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
     finished(opened, "plane")
 
     opened.goto(opened.url.split("?")[0] + link("forward", {"picture": "cat", "t": 30}))
-    opened.get_by_text("30 small steps").first.or_(opened.locator(".part.forward, .part-forward").first).wait_for()
+    opened.get_by_text("√ᾱ").first.wait_for()
+    walked = opened.evaluate(
+        """async () => {
+            const ask = (what, values) => lab.client.ask("forward", what, values);
+            const { size, pixels } = await ask("picture", { name: "cat" });
+            return { pixels, ...(await ask("compare", { size, pixels, schedule: "cosine", t: 30, seed: 3 })) };
+        }"""
+    )
+    image = np.frombuffer(base64.b64decode(walked["pixels"]), np.uint8).reshape(128, 128, 3)
+    same = forward.compare(NoiseSchedule.cosine(), image, 30, 3)
+    for name in ("walk", "jump"):
+        packed = walked[name].partition("base64,")[2]
+        assert close(pixels(base64.b64decode(packed)), getattr(same, name))
+    assert walked["gap"] == pytest.approx(same.gap)
+    assert walked["std"] == pytest.approx(list(same.std))
 
     for part in ("train", "likelihood"):
         opened.goto(opened.url.split("?")[0] + link(part, {}))
@@ -430,3 +445,43 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     for ref, said_so in (("owner/pickles", ".bin"), ("owner/none", "no open model"), ("nothing", "Hub id such as")):
         opened.goto(site + link("watch", {"checkpoint": ref, "steps": 2}))
         opened.locator(".estimate.wrong", has_text=said_so).wait_for()
+
+
+def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, tmp_path):
+    image = np.zeros((56, 84), np.uint8)
+    image[10:40, 30:50] = 255
+    Image.fromarray(image).save(tmp_path / "own.png")
+    (tmp_path / "no.png").write_text("no picture")
+    opened = fresh(link("latents", {"steps": 2, "count": 2, "times": "100", "seed": 3}))
+    finished(opened, "latents")
+    part = opened.locator(".part-latents")
+    part.get_by_label("A picture").first.check()
+    upload = part.locator(".source input[type=file]").first
+    upload.set_input_files(tmp_path / "no.png")
+    part.locator(".source .wrong", has_text="could not be read as a picture").first.wait_for()
+    before = part.get_attribute("data-run")
+    upload.set_input_files(tmp_path / "own.png")
+    opened.wait_for_function("location.hash.includes('picture=')")
+    opened.wait_for_function(f"document.querySelector('.part-latents').dataset.run !== '{before}'")
+    finished(opened, "latents")
+    row = pixels(saved(opened, "Picture (PNG)"))
+    assert row[12, 14] > 150 > 100 > row[2, 2]  # what is white and what is black in it stays so at t = 100
+    again = fresh(opened.url.partition("/lab/")[2])  # the picture is in the link
+    finished(again, "latents")
+    assert close(pixels(saved(again, "Picture (PNG)")), row)
+
+
+def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
+    opened = fresh()
+    weights = folder / "checkpoints/cifar10-tiny/diffusion_pytorch_model.safetensors"
+    cut = {"body": weights.read_bytes()[:1000]}
+    opened.context.route("**/cifar10-tiny/*.safetensors*", lambda route: route.fulfill(**cut))
+    opened.goto(opened.url.split("?")[0] + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
+    part = opened.locator(".part-watch")
+    opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    part.locator(".run").click()
+    opened.wait_for_selector(".part-watch[data-state=error]")
+    assert "came incomplete" in part.inner_text()
+    cut["body"] = weights.read_bytes()
+    part.locator(".run").click()
+    opened.wait_for_selector(".part-watch[data-state=finished]")
