@@ -485,3 +485,37 @@ def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
     cut["body"] = weights.read_bytes()
     part.locator(".run").click()
     opened.wait_for_selector(".part-watch[data-state=finished]")
+
+
+def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_path):  # noqa: F811
+    own = tmp_path / "a" / "lab"
+    shutil.copytree(folder, own, ignore=shutil.ignore_patterns("checkpoints"))
+    site = Site(own)
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    try:
+        opened = context.new_page()
+        opened.goto(site.address + "?tab=course")
+        opened.wait_for_function("navigator.serviceWorker.controller")
+        (own / "index.html").write_text(
+            (own / "index.html").read_text("utf-8").replace("</main>", "</main><i id=new></i>")
+        )
+        (own / "sw.js").write_text(re.sub(r'VERSION = "\w+"', 'VERSION = "new"', (own / "sw.js").read_text("utf-8")))
+        opened.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update()).then(() => true)")
+        opened.wait_for_function("navigator.serviceWorker.getRegistration().then((one) => Boolean(one.waiting))")
+        opened.reload()
+        opened.wait_for_selector("html[data-ready=true]")
+        assert opened.locator("#new").count() == 0
+        opened.goto("about:blank")
+        for _ in range(50):  # the new one begins when nobody has the old one any more
+            opened.goto(site.address + "?tab=course")
+            opened.wait_for_selector("html[data-ready=true]")
+            if opened.locator("#new").count():
+                break
+            opened.goto("about:blank")
+            opened.wait_for_timeout(100)
+        assert opened.locator("#new").count()
+        assert opened.evaluate("caches.keys()") == ["lab-page-new"]
+    finally:
+        context.close()
+        site.stop()

@@ -10,6 +10,17 @@ const ENDED = ["stopped", "finished", "error"];
 
 class Stopped extends Error {}
 
+/** What went wrong, for the visitor. @param {unknown} error @returns {string} */
+export function sentence(error) {
+  const { name, message } = /** @type {Error} */ (error);
+  const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
+  if (own) return $.module("ui.forms.units").sentence(error);
+  console.error(error);
+  if (/memory|allocation/i.test(message))
+    return "There is not enough memory for this: try fewer pictures or a smaller model";
+  return `This failed unexpectedly (${name}): load the page again, or choose other settings`;
+}
+
 /** The end of this turn of the worker. */
 const breath = () => new Promise((resolve) => setTimeout(resolve));
 
@@ -61,9 +72,7 @@ export class Run {
       await this.computation.compute(models, this);
       this.#say("finished");
     } catch (error) {
-      const { sentence } = $.module("ui.forms.units");
       if (error instanceof Stopped) return this.#say("stopped");
-      if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) console.error(error);
       this.#say("error", sentence(error));
     }
   }

@@ -1,6 +1,7 @@
 // The files of models: fetched with their progress, and kept in the browser's cache where it keeps anything.
 
 export const KEPT = "lab-models"; // the name of the cache
+const MARK = 12; // letters of a mark
 
 /** A file of a checkpoint: its bytes, and letters that change with what is in it. @typedef {[size: number, mark: string]} Entry */
 
@@ -37,7 +38,18 @@ export class Files {
       await cache?.delete(address);
       throw new Error(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`);
     }
+    if (!(await isMarked(whole, mark)))
+      throw new Error(`${path} is of another version of this page: load the page again`);
     if (!kept) cache?.put(address, new Response(whole)).catch(() => {}); // a full one: it is loaded again next time
     return whole.buffer;
   }
+}
+
+/** Whether bytes are those that a mark of ui/static is of; a commit of the Hub names its files for good. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
+async function isMarked(bytes, mark) {
+  if (!globalThis.crypto?.subtle || mark.length !== MARK) return true; // there is none without https
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0"))
+    .join("")
+    .startsWith(mark);
 }

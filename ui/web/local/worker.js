@@ -1,5 +1,5 @@
 // What computes in the browser: answers the client's questions with the translated modules of Python, and runs.
-import { Run } from "./jobs.js";
+import { Run, sentence } from "./jobs.js";
 import { Lab, natives } from "./lab.js";
 import { parts } from "./parts/index.js";
 import { $, plain, python } from "./python.js";
@@ -26,10 +26,7 @@ async function begin(folder, base) {
 }
 
 /** @param {unknown} error */
-function refusal(error) {
-  if (error instanceof TypeError || error instanceof RangeError) console.error(error);
-  return { error: $.module("ui.forms.units").sentence(error) };
-}
+const refusal = (error) => ({ error: sentence(error) });
 
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
