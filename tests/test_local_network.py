@@ -232,6 +232,18 @@ def form(folder, options):
     return question
 
 
+def latents(folder):
+    """A model of latents without words, as the trainer writes it."""
+    autoencoder = randomised(AutoencoderTiny(latent_channels=4, num_decoder_blocks=(1, 1, 1, 1), scaling_factor=1.3))
+    autoencoder.save_pretrained(folder / "vqvae")
+    network = randomised(UNet2DModel(**SMALL | {"in_channels": 4, "out_channels": 4}))
+    of_the_hub(folder, network, layout="unet")
+    question, x = Question(folder), pictures(1, 4, 8)
+    question.evaluate(network.double(), x, 500)
+    question.decode(autoencoder, x)
+    return question
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     """For each name the question and its answer."""
@@ -242,6 +254,7 @@ def answers(tmp_path_factory):
         asked[name] = pixels(folder / str(i), change)
     asked |= {name: pipeline(folder / name, **options) for name, options in PIPELINES.items()}
     asked |= {name: form(folder / name, options) for name, options in FORMS.items()}
+    asked["latents"] = latents(folder / "latents")
     asked["plain"] = embedded("mnist-tiny", plain=True)
     asked["plain, odd widths"] = pixels(folder / "odd", PIXEL_NETWORKS["odd widths"], plain=True)
     asked["again"] = embedded("mnist-tiny")
@@ -250,7 +263,7 @@ def answers(tmp_path_factory):
     return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
 
 
-@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "plain"])
+@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "latents", "plain"])
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]
     question.check(answer)

@@ -8,7 +8,7 @@ import { ACTIVATIONS, layers } from "./layers.js";
 /**
  * @typedef {object} Style of a network's blocks
  * @property {number} groups of its normalisations @property {number} eps
- * @property {string} act @property {number} wide numbers of the time's embedding; 0 for a network without time
+ * @property {string} act @property {number} wide numbers of the time's embedding
  * @property {boolean} scaled whether the time scales, too, what it shifts
  * @param {Memory} m @param {Weights} weights @param {Style} style
  */
@@ -23,11 +23,11 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }) {
   function resnet(name, from, to, factor = 1) {
     const norms = [L.norm(`${name}.norm1`, from, groups, eps), L.norm(`${name}.norm2`, to, groups, eps)];
     const convs = [L.conv(`${name}.conv1`, from, to), L.conv(`${name}.conv2`, to, to)];
-    const project = wide ? L.linear(`${name}.time_emb_proj`, wide, scaled ? 2 * to : to) : null;
+    const project = L.linear(`${name}.time_emb_proj`, wide, scaled ? 2 * to : to);
     const shortcut = from === to ? null : L.linear(`${name}.conv_shortcut`, from, to, { square: 1 });
-    return (/** @type {Image} */ x, /** @type {Image | null} */ time = null) =>
+    return (/** @type {Image} */ x, /** @type {Image} */ time) =>
       into(image(to, x.h, x.w), (out) => {
-        const told = project && time && project(time);
+        const told = project(time);
         const middle = convs[0](x, { scales: norms[0](x), act, shift: scaled ? null : told });
         const scales = norms[1](middle, scaled ? told : null);
         convs[1](middle, { scales, act, add: shortcut ? shortcut(x) : x, out });

@@ -110,7 +110,7 @@ async function opened(read, memory) {
   checkFit(net, process, latent, text);
 
   const words = text && (await wordsOf(text, json, read, weights, memory));
-  const decode = latent && decoder(memory, await weights(`vae/${WEIGHTS}`), latent);
+  const decode = latent && decoder(memory, await weights(`${vae ? "vae" : "vqvae"}/${WEIGHTS}`), latent);
   const tensors = await weights(folder + WEIGHTS);
   const sidecars = await Promise.all(["analytic_variance.json", "optimised_steps.json"].map(json));
   const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, tensors.file)));

@@ -1,6 +1,5 @@
 // CLIP's tokenizer and text encoder: what a network is told of words.
-import { blocks } from "./blocks.js";
-import { ACTIVATIONS } from "./layers.js";
+import { ACTIVATIONS, layers as made } from "./layers.js";
 
 /** @import { Memory } from "./kernel.js" */
 /** @import { Config } from "./unet.js" */
@@ -55,7 +54,7 @@ export function tokenizer(vocabulary, merges, pad, length) {
 /** encode(tokens): the last states, one after the other. @param {Memory} m @param {Weights} weights @param {Config} config */
 export function textEncoder(m, weights, config) {
   const { hidden_size: c, intermediate_size: wide, num_attention_heads: heads, layer_norm_eps: eps } = config;
-  const L = blocks(m, weights, { groups: 1, eps, act: "silu", wide: 0, scaled: false });
+  const L = made(m, weights);
   const words = weights.take("embeddings.token_embedding.weight", config.vocab_size, c);
   const places = weights.take("embeddings.position_embedding.weight", config.max_position_embeddings, c);
   const layers = Array.from({ length: config.num_hidden_layers }, (_, i) => {

@@ -107,6 +107,7 @@ export function unet(m, weights, config) {
 
   /** What all residual blocks are told. @param {number} t @param {Condition} condition @param {Image | null} states */
   function told(t, condition, states) {
+    if (labels && condition === null) throw new Error("this model needs a class label");
     const wave = rows ? rows.subarray(t * first, (t + 1) * first) : waves(config, first, t);
     const z = embed[1](L.dense(embed[0](L.given(wave, first, 1, 1)), null, "silu"));
     const more = pooled && states && pooled(states);
