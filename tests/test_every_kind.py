@@ -45,12 +45,12 @@ from train.evaluate import report
 from train.evaluate.results import read_arrays
 from ui.models.form_options import about_model
 from ui.models.loaded import Models
-from ui.parts.latents import LatentsPlace
-from ui.parts.likelihood import LikelihoodPlace
-from ui.parts.repair import RepairPlace
-from ui.parts.sampling import SamplingPlace
+from ui.parts.latents import LatentsPart
+from ui.parts.likelihood import LikelihoodPart
+from ui.parts.part import Part
+from ui.parts.repair import RepairPart
+from ui.parts.sampling import SamplingPart
 from ui.pictures import as_text
-from ui.runs.log import Place
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "library.md"
 MARKS = "<!-- kinds: written by tests/test_every_kind.py -->", "<!-- kinds end -->"
@@ -190,21 +190,21 @@ class Case:
             self.counter.refuse(end.removeprefix("error: "), before)
         return out.getvalue()
 
-    def values(self, place: Place, part: str) -> dict[str, Any]:
+    def values(self, part: Part, name: str) -> dict[str, Any]:
         """What the page asks of a part for the model: what it offers, and few steps."""
-        about = about_model(place.lab, str(self.folder))
+        about = about_model(part.lab, str(self.folder))
         usual = {"steps": self.steps or about["steps"][2], "sampler": about["samplers"][0][1], "count": 2, "seed": 5}
         usual |= {"variance": self.twin.variance, "spacing": "auto" if self.twin.student else "linspace"}
         usual |= {f"{name}_b": usual[name] for name in ("steps", "sampler", "variance")}
         usual |= {"label": CLASSES[1]} if self.twin.embeddings else {}
         usual |= {"prompt": self.told["prompts"], "guidance": 1} if self.twin.words else {}
-        known = place.forms[part].kinds()
+        known = part.forms[name].kinds()
         return {"checkpoint": str(self.folder)} | {name: value for name, value in usual.items() if name in known}
 
-    def page(self, kind: type[Place], part: str, **values: Any) -> tuple[Any, list[Any]]:
+    def page(self, kind: type[Part], name: str, **values: Any) -> tuple[Any, list[Any]]:
         """A run of a part of the page: (the run, its results)."""
-        place, before = kind(toylab.toy_lab(Models(device="cpu"))), self.counter.evaluations
-        run, seen = toylab.messages(place, part, self.values(place, part) | values)
+        part, before = kind(toylab.toy_lab(Models(device="cpu"))), self.counter.evaluations
+        run, seen = toylab.messages(part, name, self.values(part, name) | values)
         if seen[-1]["state"] == "error":
             self.counter.refuse(seen[-1]["text"], before)
         assert seen[-1]["state"] == "finished", seen[-1]
@@ -590,14 +590,14 @@ def _(case):
 
 @use("page", "Watch")
 def _(case):
-    _, found = case.page(SamplingPlace, "watch")
+    _, found = case.page(SamplingPart, "watch")
     shown = toylab.decoded([one for one in found if one["kind"] == "frame"][-1]["x"], case.twin.picture[1])
     same(shown, _rgb(case.expected))
 
 
 @use("page", "Compare")
 def _(case):
-    _, found = case.page(SamplingPlace, "compare")
+    _, found = case.page(SamplingPart, "compare")
     for lane in (0, 1):
         frame = [one for one in found if one["kind"] == "frame" and one["lane"] == lane][-1]
         same(toylab.decoded(frame["x"], case.twin.picture[1]), _rgb(case.expected))
@@ -606,7 +606,7 @@ def _(case):
 @use("page", "Grid")
 def _(case):
     run, found = case.page(
-        SamplingPlace, "grid", columns=str(case.steps or len(case.twin.pairs(None))), rows="sampler", count=1
+        SamplingPart, "grid", columns=str(case.steps or len(case.twin.pairs(None))), rows="sampler", count=1
     )
     for number, lane in enumerate(run.computation.lanes):
         frame = [one for one in found if one["kind"] == "frame" and one["lane"] == number][-1]
@@ -617,7 +617,7 @@ def _(case):
 @use("page", "Latents")
 def _(case):
     text = as_text.to_text(case.pictures[0])
-    _, found = case.page(LatentsPlace, "latents", picture=text, times=str(case.t))
+    _, found = case.page(LatentsPart, "latents", picture=text, times=str(case.t))
     shown = [one for one in found if one["kind"] == "step" and one["s"] == 0][-1]["x0"]
     x_t = np.repeat(_x_t(case)[:1], 2, 0)
     expected = case.twin.run(x_t, case.twin.pairs(case.steps, case.t), SEEDS)
@@ -626,7 +626,7 @@ def _(case):
 
 @use("page", "Repair")
 def _(case):
-    run, found = case.page(RepairPlace, "repair", picture=as_text.to_text(case.pictures[0]))
+    run, found = case.page(RepairPart, "repair", picture=as_text.to_text(case.pictures[0]))
     known = run.computation.request.known(case.twin.shape[1])
     y = case.twin.encoded(case.pictures[:1])
     seeds = [6, 7]
@@ -642,7 +642,7 @@ def _(case):
 
 @use("page", "Likelihood")
 def _(case):
-    run, _ = case.page(LikelihoodPlace, "likelihood", picture=as_text.to_text(case.pictures[0]))
+    run, _ = case.page(LikelihoodPart, "likelihood", picture=as_text.to_text(case.pictures[0]))
     found = run.computation.bound
     variance = None if case.twin.variance.startswith("learned") or case.twin.prediction == "mu" else "beta_tilde"
     close(found.total, case.twin.bits(case.pictures[:1], oracle.pairs(T, T), variance=variance))
@@ -661,7 +661,7 @@ def _there(folder: Path):
 
 
 def _script(case, name):
-    place, before = SamplingPlace(toylab.toy_lab(Models(device="cpu"))), case.counter.evaluations
+    place, before = SamplingPart(toylab.toy_lab(Models(device="cpu"))), case.counter.evaluations
     scripts = case.ask(lambda: place.describe(place.request("watch", case.values(place, "watch"))))
     if not scripts[name]:
         case.counter.refuse(scripts["why"], before)

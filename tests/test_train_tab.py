@@ -32,7 +32,7 @@ from ui.export import scripts
 from ui.machine.limits import Refused, ServerLimits
 from ui.models.loaded import Models
 from ui.parts.sampling import Settings
-from ui.parts.training import TrainingPlace
+from ui.parts.training import TrainingPart
 from ui.recorded import __main__
 from ui.training import choices, process, visits
 from ui.training.choices import Recipe
@@ -73,7 +73,7 @@ def place(room):
 
 
 def placed(room, models):
-    place = TrainingPlace(toy_lab(models))
+    place = TrainingPart(toy_lab(models))
     place.visits = room
     return place
 
@@ -573,9 +573,9 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
 
 
 def test_a_public_page_trains_only_where_it_is_allowed():
-    assert "train" not in ui.build(public=True).places
-    assert "train" in ui.build(public=True, allow_training=True).places
-    assert "train" in ui.build().places
+    assert "train" not in ui.build(public=True).parts
+    assert "train" in ui.build(public=True, allow_training=True).parts
+    assert "train" in ui.build().parts
 
 
 def test_the_recorded_training_is_small_and_says_how_long_it_was():

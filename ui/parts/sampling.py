@@ -19,14 +19,15 @@ from ui.export import files, scripts
 from ui.forms import units
 from ui.forms.fields import Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.lab import Lab
+from ui.parts.part import Part
 from ui.pictures.uploads import LOSSLESS, frame_format, kept_steps, uri
 from ui.runs import captions
 from ui.runs.captions import Row
 from ui.runs.jobs import Computation, Work
-from ui.runs.log import Place, Values
+from ui.runs.log import Values
 from ui.runs.settings import CHECKPOINT, ETA, GUIDANCE, LANE, PROMPT, SAMPLER, SPACING, STEPS, VARIANCE, Settings
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Sampling(Computation):
     def summary(self) -> str:
         return captions.summary(self.lanes)
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
         found = dict(zip(self.refs, models, strict=True))
         if isinstance(self.request, Grid):
             asked = self.lanes
@@ -169,7 +170,7 @@ class Sampling(Computation):
             try:
                 resolved.append(replace(lane, clip=clip).resolved(own))
                 arguments.append(resolved[-1].arguments(own))
-                steps.append(captions.rows(resolved[-1], own))
+                steps.append(captions.step_table(resolved[-1], own))
             except ValueError as error:
                 raise ValueError(f"Lane B: {error}" if number and len(self.lanes) == 2 else error) from None
         self.lanes, self._arguments, self.rows = tuple(resolved), arguments, steps
@@ -178,7 +179,7 @@ class Sampling(Computation):
         self._attention = bool(getattr(self.request, "attention", False) and model.words)
         refs = [lane.checkpoint for lane in self.lanes]
         more = self.request.count if self._attention else 0
-        self._kinds = [Kind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in self.lanes]
+        self._kinds = [StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in self.lanes]
         return [(kind, lane.steps) for kind, lane in zip(self._kinds, self.lanes, strict=True)]
 
     def about(self) -> Values:
@@ -292,7 +293,7 @@ def _has(model: ModelSpec, lane: Settings) -> bool:
     )
 
 
-class SamplingPlace(Place):
+class SamplingPart(Part):
     """Watch, Compare and Grid."""
 
     forms = REQUESTS

@@ -38,18 +38,19 @@ from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
 from ui.forms import units
 from ui.machine import temporary_files, zero_gpu
-from ui.machine.event_log import Counts, log_no_other_way
+from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
-from ui.machine.step_times import Pace
+from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
 from ui.models.form_options import about_model, default_count
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
 from ui.parts import course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
+from ui.parts.part import Part
 from ui.runs.jobs import Job
-from ui.runs.listeners import Streams, Unheard, in_thread
-from ui.runs.log import Place, Runs, Values
+from ui.runs.listeners import NobodyListens, Streams, in_thread
+from ui.runs.log import Runs, Values
 from ui.runs.visitors import far_address, listener, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
@@ -81,13 +82,13 @@ class App(gr.Server):
         self.streams = Streams()
         self.warmup = Warmup(lab)
         self.sweeper: temporary_files.Sweeper | None = None
-        self.training = training.TrainingPlace(lab) if lab.trains else None
-        places: list[Place] = [sampling.SamplingPlace(lab), plane.PlanePlace(lab), forward.ForwardPlace(lab)]
-        places += [latents.LatentsPlace(lab), repair.RepairPlace(lab), likelihood.LikelihoodPlace(lab)]
-        places += [self.training] if self.training else []
-        self.places: dict[str, Place] = {part: place for place in places for part in place.forms}
-        self.places["course"] = course.CoursePlace(lab)
-        self.runs = Runs(self.places)
+        self.training = training.TrainingPart(lab) if lab.trains else None
+        parts: list[Part] = [sampling.SamplingPart(lab), plane.PlanePart(lab), forward.ForwardPart(lab)]
+        parts += [latents.LatentsPart(lab), repair.RepairPart(lab), likelihood.LikelihoodPart(lab)]
+        parts += [self.training] if self.training else []
+        self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
+        self.parts["course"] = course.CoursePart(lab)
+        self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
         self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.origins = Origins(any_host=lab.public)
         self.events = gradio_faults.Events(self.streams)
@@ -105,7 +106,7 @@ class App(gr.Server):
         """The gate is before everything else, gradio's own middleware too."""
         door = Door(
             self.lab.limits,
-            self.lab.counts,
+            self.lab.events,
             self.origins,
             any_site=self.lab.public,
             logs_in_there="SPACE_ID" in os.environ,
@@ -136,20 +137,22 @@ class App(gr.Server):
             "models": self.lab.models.choices(),
             "device": self._device(),
             "forms": self._forms(),
-            "initial": {name: place.initial() for name, place in self.places.items()},
+            "initial": {name: part.initial() for name, part in self.parts.items()},
         }
 
     def _preview(self, request: Request) -> Response:
         """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
-        asked, sampler = dict(request.query_params), self.places["watch"]
-        part = asked.get("tab", "" if "lesson" in asked else "watch")
-        shown = asked and part in sampler.forms and not self.auth
-        found = preview(sampler, part, {"checkpoint": self.lab.first, **asked}) if shown else None
+        asked, part, found = dict(request.query_params), self.parts["watch"], None
+        name = asked.get("tab", "" if "lesson" in asked else "watch")
+        if asked and name in part.forms and not self.auth:
+            with suppress(ValueError, CheckpointError):
+                run = part.request(name, {"checkpoint": self.lab.first, **asked})
+                found = preview(run, self.lab) if part.describe(run)["auto"] else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
         """The fields of each part; all begin with the app's first checkpoint."""
-        forms = {name: form.form() for place in self.places.values() for name, form in place.forms.items()}
+        forms = {name: form.form() for part in self.parts.values() for name, form in part.forms.items()}
         for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
             field["default"] = self.lab.first
         return forms
@@ -212,14 +215,14 @@ class App(gr.Server):
             if what not in own:
                 raise ValueError("The page can't ask this")
             return own[what](values)
-        place = self.places.get(part)
-        if place is None:
-            raise ValueError("There is no such place on this page")
+        asked = self.parts.get(part)
+        if asked is None:
+            raise ValueError("There is no such part on this page")
         if what == "describe":
-            return place.describe(place.request(part, values))
-        if what not in place.questions:
+            return asked.describe(asked.request(part, values))
+        if what not in asked.questions:
             raise ValueError("The page can't ask this")
-        return place.questions[what](values)
+        return asked.questions[what](values)
 
     def _models(self, values: Values) -> Values:
         """{} -> the choices of models with what is known of them by now, and what computes."""
@@ -263,7 +266,7 @@ class App(gr.Server):
         """The messages of a new run, which replaces the page's run of this part; or of one that is here,
         {resume: run}.
         """
-        if str(part) not in self.places or not isinstance(values, dict):
+        if str(part) not in self.parts or not isinstance(values, dict):
             return
         try:
             run = (
@@ -273,7 +276,7 @@ class App(gr.Server):
             )
         except ValueError:  # it is gone
             return
-        with suppress(Unheard):  # then nobody is there to be told
+        with suppress(NobodyListens):  # then nobody is there to be told
             async with aclosing(in_thread(run.messages(), lambda: None, listener(self.streams))) as messages:
                 async for message in messages:
                     yield message
@@ -315,7 +318,7 @@ class App(gr.Server):
         stopped.
         """
         if values["count"] is None:
-            values = values | {"count": default_count(str(values["checkpoint"]), self.lab.pace)}
+            values = values | {"count": default_count(str(values["checkpoint"]), self.lab.step_times)}
         try:
             run = sampling.Sampling(self.lab, sampling.Settings.check(values))
         except ValueError as error:
@@ -330,7 +333,7 @@ class App(gr.Server):
                     for result in update.results:
                         if isinstance(result, sampling.Frame):
                             yield run, result
-        except Unheard as error:
+        except NobodyListens as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     async def _pictures(self, images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:
@@ -420,10 +423,10 @@ def build(
 
         choose_device(device)
     limits = limits or (ServerLimits.public() if public else ServerLimits())
-    turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), Pace()
+    turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    lab = Lab(models, turns, Quick(), limits, pace, Counts(), models.first, trains=allow_training or not public)
+    lab = Lab(models, turns, Quick(), limits, pace, EventLog(), models.first, trains=allow_training or not public)
     app = App(lab)
     if warm:
         app.warmup.start()
@@ -433,7 +436,7 @@ def build(
 def launch(app: App, **options: Any) -> None:
     """Serve the app; options are those of gradio's `launch`. Raises OSError where it can't be served."""
     limits = app.lab.limits
-    app.lab.counts.closing = ""
+    app.lab.events.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
@@ -495,15 +498,15 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     Python aborts when the program ends while one of its threads computes.
     """
     lab = app.lab
-    lab.counts.close(patience)
+    lab.events.close(patience)
     end = time.monotonic() + patience
-    while lab.counts.here and time.monotonic() < end:
+    while lab.events.here and time.monotonic() < end:
         time.sleep(0.05)
     if app.training:
         app.training.close(seconds)
     stopped = lab.turns.stop_all(seconds)
     end = time.monotonic() + 1
-    while lab.counts.here and time.monotonic() < end:  # its last message is on its way
+    while lab.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()
