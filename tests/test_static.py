@@ -115,7 +115,7 @@ def normal(answer):
 def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
     draw = random.Random(4)
     asked = [("watch", {}), ("compare", {}), ("grid", {}), ("latents", {}), ("repair", {}), ("plane", {})]
-    asked += [settings(draw) for _ in range(300)]
+    asked += [settings(draw) for _ in range(150)]
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     answers = node("texts.mjs", folder, tmp_path / "asked.json")
     for (part, values), answer in zip(asked, answers, strict=True):
@@ -315,7 +315,7 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
             return { pixels, ...(await ask("compare", { size, pixels, schedule: "cosine", t: 30, seed: 3 })) };
         }"""
     )
-    image = np.frombuffer(base64.b64decode(walked["pixels"]), np.uint8).reshape(128, 128, 3)
+    image = np.frombuffer(bytearray(base64.b64decode(walked["pixels"])), np.uint8).reshape(128, 128, 3)
     same = forward.compare(NoiseSchedule.cosine(), image, 30, 3)
     for name in ("walk", "jump"):
         packed = walked[name].partition("base64,")[2]
