@@ -96,8 +96,8 @@ PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
 
 def said(app, part, values):
     try:
-        place = app.places[part]
-        return place.describe(place.request(part, values))
+        own = app.parts[part]
+        return own.describe(own.request(part, values))
     except Exception as error:
         return {"error": sentence(error)}
 

@@ -41,12 +41,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.forms.units": (),
     "ui.forms.fields": (),
     "ui.models.catalogue": (),
-    "ui.machine.step_times": ("Kind",),
+    "ui.machine.step_times": ("StepKind",),
     "ui.runs.settings": (),
     "ui.runs.captions": (),
     "ui.models.form_options": (),
     "ui.runs.jobs": ("Computation", "evaluations"),
-    "ui.runs.log": ("Place",),
+    "ui.runs.log": ("GONE",),
+    "ui.parts.part": ("Part",),
     "ui.pictures.uploads": ("frame_format", "kept_steps"),
     "ui.pictures.as_text": ("to_text", "from_text"),
     "ui.export.scripts": (),
@@ -114,11 +115,11 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
             _copy(folder / name, out / "checkpoints" / ref / name)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
     knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}}
-    drawn = app.places["forward"].questions["picture"]
+    drawn = app.parts["forward"].questions["picture"]
     made = {
         "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
         "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
-        "cards.json": json.dumps(app.places["course"].questions["cards"]({})),
+        "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
         **{f"models/{i}.json": json.dumps(known) for i, (_, known) in enumerate(models.values())},
         "translated.js": translated({importlib.import_module(name): only for name, only in MODULES.items()}),
     }

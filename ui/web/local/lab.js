@@ -40,7 +40,7 @@ export class Lab {
     this.knowledge = knowledge;
     this.json = json;
     this.files = files;
-    this.pace = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
+    this.step_times = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
     this.models = {
       kind: "CPU",
       flop: () => 0, // nobody else waits for this machine

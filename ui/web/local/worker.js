@@ -12,7 +12,7 @@ import { unpack } from "./uploads.js";
 const runs = new Map();
 const KEPT = 8;
 
-/** Everything else waits for this. @type {Promise<{ lab: Lab, places: Record<string, any> }>} */
+/** Everything else waits for this. @type {Promise<{ lab: Lab, own: Record<string, any> }>} */
 let ready;
 
 /** @param {string} folder of what Python has written @param {string} base of the page */
@@ -22,7 +22,7 @@ async function begin(folder, base) {
   translated($);
   natives();
   const lab = new Lab(knowledge, new Files(base), json);
-  return { lab, places: parts(lab) };
+  return { lab, own: parts(lab) };
 }
 
 /** @param {unknown} error */
@@ -62,13 +62,13 @@ const questions = (lab) => ({
 
 /** @param {{ verb: string, part: string, what: string, values: any, file: File }} question */
 async function answer({ verb, part, what, values, file }) {
-  const { lab, places } = await ready;
-  if (verb === "upload") return places.lab.upload(file);
-  if (part === "lab") return { ...questions(lab), ...places.lab.questions }[what](values);
-  const place = places[part];
+  const { lab, own } = await ready;
+  if (verb === "upload") return own.lab.upload(file);
+  if (part === "lab") return { ...questions(lab), ...own.lab.questions }[what](values);
+  const its = own[part];
   await prepared(lab, values);
-  if (what === "describe") return plain(place.describe(place.request(part, python(values))));
-  return place.questions[what](values);
+  if (what === "describe") return plain(its.describe(its.request(part, python(values))));
+  return its.questions[what](values);
 }
 
 /** What Python's code wants at once: pictures as text, and what there is to know of models. @param {Lab} lab @param {any} values */
@@ -86,13 +86,13 @@ addEventListener("message", async ({ data }) => {
     );
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
-  const { lab, places } = await ready;
+  const { lab, own } = await ready;
   for (const old of runs.values()) if (old.part === part) old.stop();
   const run = new Run(lab, part, send);
   runs.set(run.id, run);
   for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
   return run.run(
     () => prepared(lab, values),
-    () => places[part].request(part, python(values)),
+    () => own[part].request(part, python(values)),
   );
 });

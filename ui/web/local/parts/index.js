@@ -1,4 +1,4 @@
-// The parts of the page in the worker: Python's places, whose computations are computed here.
+// The parts of the page in the worker: Python's parts, whose computations are computed here.
 import { blur, downsample, grey, mask } from "../process/restore.js";
 import { $, ValueError } from "../python.js";
 import { pixelNatives, Uploads } from "../uploads.js";
@@ -9,7 +9,7 @@ import { repair } from "./repair.js";
 import { sampling } from "./sampling.js";
 
 /** @import { Lab } from "../lab.js" */
-/** @typedef {any} Place describe, request, and `questions`; `before` prepares its values */
+/** @typedef {any} Part describe, request, and `questions`; `before` prepares its values */
 
 /** What the parts' translated modules take from ddpm_core. @param {Lab} lab */
 function natives(lab) {
@@ -48,20 +48,20 @@ function natives(lab) {
   });
 }
 
-/** @param {Lab} lab @returns {Record<string, Place>} each by the name of its part; "lab" has what belongs to none */
+/** @param {Lab} lab @returns {Record<string, Part>} each by the name of its part; "lab" has what belongs to none */
 export function parts(lab) {
   natives(lab);
   const uploads = new Uploads(lab);
-  const made = (/** @type {string} */ name, /** @type {string} */ place, /** @type {any} */ computation) => {
-    const Made = $.module(name)[place];
+  const made = (/** @type {string} */ name, /** @type {string} */ part, /** @type {any} */ computation) => {
+    const Made = $.module(name)[part];
     Made.prototype.computation = computation;
     return new Made(lab);
   };
-  const watch = made("ui.parts.sampling", "SamplingPlace", sampling());
+  const watch = made("ui.parts.sampling", "SamplingPart", sampling());
   const { installed } = lab.knowledge.answers;
   const Clouds = plane();
   const { Plane } = $.module("ui.parts.plane");
-  const { Place } = $.module("ui.runs.log");
+  const { Part } = $.module("ui.parts.part");
   const absent = (/** @type {string} */ sentence) => ({
     describe() {
       throw new ValueError(sentence);
@@ -72,9 +72,9 @@ export function parts(lab) {
   });
   return {
     ...{ watch, compare: watch, grid: watch },
-    latents: made("ui.parts.latents", "LatentsPlace", latents()),
-    repair: made("ui.parts.repair", "RepairPlace", repair()),
-    plane: Object.assign(new Place(lab), {
+    latents: made("ui.parts.latents", "LatentsPart", latents()),
+    repair: made("ui.parts.repair", "RepairPart", repair()),
+    plane: Object.assign(new Part(lab), {
       request: (/** @type {string} */ _, /** @type {any} */ values) =>
         new /** @type {any} */ (Clouds)(lab, Plane.check(values), null),
     }),

@@ -67,7 +67,7 @@ export function latents() {
     }
 
     /** @param {number} batch */
-    kind = (batch) => new ($.module("ui.machine.step_times").Kind)(this.refs[0], batch);
+    kind = (batch) => new ($.module("ui.machine.step_times").StepKind)(this.refs[0], batch);
 
     /** @param {Model} model @param {number} row @param {number} t @param {Float32Array[]} x @param {number} n @param {Run} work */
     async #row(model, row, t, x, n, work) {

@@ -14,7 +14,7 @@ import { spread, withRows } from "./rows.js";
 export function repair() {
   const { RepairRun, METHODS } = $.module("ui.parts.repair");
   const { from_text } = $.module("ui.pictures.as_text");
-  const { Kind } = $.module("ui.machine.step_times");
+  const { StepKind } = $.module("ui.machine.step_times");
   return class extends withRows(RepairRun) {
     /** @param {Model[]} models @param {Run} work */
     async compute([model], work) {
@@ -42,7 +42,7 @@ export function repair() {
       let x = new Float32Array();
       for (const step of trajectory(model, { ...this.settings_of(model), seed: BigInt(this.request.seed) })) {
         x = step.x;
-        await work.count(new Kind(this.refs[0], 1));
+        await work.count(new StepKind(this.refs[0], 1));
       }
       return this.picture(model, x);
     }
@@ -54,7 +54,7 @@ export function repair() {
       const chains = [...request.seeds].map((seed) =>
         restore(model, y, measurement, method, { ...this.settings_of(model), seed: BigInt(seed) }),
       );
-      const kind = new Kind(this.refs[0], request.count);
+      const kind = new StepKind(this.refs[0], request.count);
       const last = await this.take(model, row, chains, request.steps, request.methods.length, work, kind);
       const pictures = $.item(this.rows, row);
       work.give({ kind: "map", row, x: [uri([differing(pictures)])] });

@@ -22,12 +22,12 @@ export async function opened(folder) {
   const json = (name) => JSON.parse(readFileSync(`${folder}/${given.knowledge}/${name}`, "utf8"));
   const lab = new Lab(knowledge, { read }, json);
   for (const ref of knowledge.models) await lab.learn(ref);
-  const places = parts(lab);
+  const own = parts(lab);
   return {
     lab,
     describe(part, values) {
       try {
-        return plain(places[part].describe(places[part].request(part, python(values))));
+        return plain(own[part].describe(own[part].request(part, python(values))));
       } catch (error) {
         if (error.constructor === TypeError || error.constructor === ReferenceError) throw error;
         return { error: $.module("ui.forms.units").sentence(error) };
@@ -38,7 +38,7 @@ export async function opened(folder) {
       const run = new Run(lab, part, (message) => messages.push(message));
       await run.run(
         async () => {},
-        () => places[part].request(part, python(values)),
+        () => own[part].request(part, python(values)),
       );
       return { messages, run };
     },
