@@ -95,7 +95,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
     """Write the folder, which must not be there or be an older one of these. Returns a sentence for each checkpoint
     that it can't have. hub: whose files the page may fetch. Raises CheckpointError for one that there is not.
     """
-    if out.exists() and any(out.iterdir()) and not (out / "index.html").is_file():
+    if out.exists() and any(out.iterdir()) and not ((out / "sw.js").is_file() and (out / "knowledge").is_dir()):
         raise CheckpointError(f"{out} has other files in it: give a new folder")
     app = build(checkpoints[0], device="cpu", warm=False)
     models, refused = {}, []
