@@ -149,6 +149,7 @@ class Site:
     def __init__(self, folder):
         handler = functools.partial(Quiet, directory=folder.parents[1])
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.handle_error = lambda *_: None  # a page that is closed breaks its connections
         self.address = f"http://127.0.0.1:{self.server.server_port}/a/lab/"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -217,7 +217,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         if size > FREE:
             choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
         choices.append(choice)
-    given = app.given() | {"first": next(iter(models))}
+    given: dict[str, Any] = app.given() | {"first": next(iter(models))}
     for field in (field for form in given["forms"].values() for field in form if field["name"] == "checkpoint"):
         field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
