@@ -6,7 +6,7 @@ import { ShareMenu } from "./shared/share.js";
 
 /** @import { Values } from "./shared/client.js" */
 /** @import { About, FieldForm, ModelChoice } from "./shared/form.js" */
-/** @import { Eager } from "./shared/panel.js" */
+/** @import { Cause } from "./shared/panel.js" */
 /** @import { Item } from "./shared/share.js" */
 /** @import { Lesson } from "./parts/course/bar.js" */
 
@@ -27,7 +27,7 @@ import { ShareMenu } from "./shared/share.js";
  * A part of the page, made by `mount(lab, part)` of its module.
  * @typedef {object} Part
  * @property {HTMLElement} element
- * @property {(values: Values, eager: Eager) => unknown} set values from a link, a lesson or a preset; eager: run them
+ * @property {(values: Values, cause: Cause) => unknown} set values from a link, a lesson or a preset
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
  * @property {() => Values} [values] what is chosen, where the address has it only after a run
@@ -111,9 +111,9 @@ export class Lab {
     const lesson = this.given.initial.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
     const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");
     const wanted = part ? values : { ...lesson?.values, ...values };
-    const eager = Boolean(part) && Object.keys(values).some((field) => this.#names.has(field));
+    const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      eager,
+      cause: asked ? (back || this.given.public ? "change" : "link") : "",
       lesson: lesson ? name : null,
     });
   }
@@ -128,10 +128,9 @@ export class Lab {
    * Show a part.
    * @param {string} name
    * @param {Values | null} values for its fields; null leaves them as they are
-   * @param {{ push?: boolean, eager?: Eager, lesson?: string | null }} [how] push: a step of the browser's history; eager:
-   * run the values if that is quick; lesson: the one whose bar stands above it, null for none
+   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null }} [how] push: a step of the browser's history; lesson: the one whose bar stands above it, null for none
    */
-  async open(name, values, { push = false, eager = false, lesson = this.lesson } = {}) {
+  async open(name, values, { push = false, cause = "", lesson = this.lesson } = {}) {
     const place = PLACES.find(({ parts }) => name in parts && this.has(name)) ?? PLACES[0];
     const shown = name in place.parts ? name : "watch";
     const before = this.#shown;
@@ -156,7 +155,7 @@ export class Lab {
       this.share.show(() => [...this.#items(), ...(part.items?.() ?? [])]);
       part.show?.();
     }
-    if (values || fresh) await part.set(values ?? {}, eager); // it learns of its model, too
+    if (values || fresh) await part.set(values ?? {}, cause); // it learns of its model, too
     document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
   }
 

@@ -51,7 +51,7 @@ export function mount(lab, part) {
   function offerPresets(offered) {
     presets.replaceChildren(
       ...Object.entries(offered).map(([title, values]) =>
-        button({ class: "button" }, () => panel.set(values, true), title),
+        button({ class: "button" }, () => panel.set(values, "press"), title),
       ),
     );
   }

@@ -118,7 +118,7 @@ export function mount(lab, part) {
     const { ref } = await then(ask("use"));
     if (!ref) return;
     await lab.refresh();
-    lab.open("watch", { checkpoint: ref, label: "any" }, { push: true, eager: true });
+    lab.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
   });
   button("keep").addEventListener("click", async () => {
     const { kept: folder } = await command("keep");

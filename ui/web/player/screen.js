@@ -121,7 +121,6 @@ export class Screen {
     const { classList, dataset } = this.root;
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     classList.toggle("differing", this.view.gain > 0);
-    classList.toggle("dim", this.view.outdated);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
     title.textContent = title.title = shown.plan?.title ?? "";

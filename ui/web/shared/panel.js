@@ -1,7 +1,7 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
 import { kept } from "./client.js";
-import { button, el, within } from "./dom.js";
+import { all, button, el, within } from "./dom.js";
 import { Form } from "./form.js";
 import { duration } from "./numbers.js";
 import { FILES } from "./share.js";
@@ -26,11 +26,15 @@ import { Stream } from "./stream.js";
  * @property {undefined} [error]
  */
 
-/** Whether to run by itself: if that is quick, or "now", where a button says so. @typedef {boolean | "now"} Eager */
+/**
+ * What has set the values: a "press" runs them, and so does a "link", which also opens what it changes; a "change" by hand does
+ * where that is quick.
+ * @typedef {"" | "change" | "link" | "press"} Cause
+ */
 
 /**
  * What a part adds.
- * @template Result
+ * @template {{ kind: string }} Result
  * @typedef {object} Options
  * @property {(result: Result) => void} take one result of the current run
  * @property {() => void} renew another run begins
@@ -46,14 +50,16 @@ const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
 const PATIENCE = 20_000; // and after the last change until it is asked no more
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
-/** @template Result */
+/** @template {{ kind: string }} Result */
 export class Panel {
   #timer = 0;
   #since = 0; // the last change, as performance.now()
   #asks = 0;
   #choices = 0;
-  /** Run as soon as the settings are described, if that is quick. @type {Eager} */
-  #eager = false;
+  /** Why to run as soon as the settings are described. @type {Cause} */
+  #cause = "";
+  #changed = false; // since what is shown was begun
+  #came = false; // pictures of the run that goes on
   /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
   #ran = null;
   #forget = () => {};
@@ -61,7 +67,7 @@ export class Panel {
   description = null;
   /** Of the models that are known, by the names of their fields. @type {Record<string, string>} */
   revisions = {};
-  example = false; // what is shown is a recorded run
+  example = ""; // what is said of a recorded run, while one is shown
   /** Show the example although it is of another model than the chosen one, if nothing runs. */
   #showOther = () => {};
 
@@ -77,8 +83,14 @@ export class Panel {
     this.form = new Form(lab.given.forms[part], lab.given, (name, done) => this.changed(name, done));
     this.stream = new Stream(
       () => this.#renderStatus(),
-      (/** @type {Result} */ result) => options.take(result),
-      () => options.renew(),
+      (/** @type {Result} */ result) => {
+        this.#came ||= result.kind !== "plan";
+        options.take(result);
+      },
+      () => {
+        this.#came = false;
+        options.renew();
+      },
     );
     const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
     if (lab.model && has("checkpoint") && (has("prompt") || !lab.model.latent))
@@ -126,13 +138,14 @@ export class Panel {
     return values;
   }
 
-  /** Values from a link, a lesson or a preset. @param {Values} values @param {Eager} eager */
-  async set(values, eager) {
+  /** Values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
+  async set(values, cause) {
     this.form.set(values);
+    this.#changed ||= Object.keys(values).length > 0;
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
-    if (!back) this.#eager = eager === "now" ? eager : this.#eager || eager;
-    for (const { name, more, default: usual } of this.form.fields) {
+    if (!back) this.#cause = cause || this.#cause;
+    for (const { name, more, default: usual } of cause === "press" ? [] : this.form.fields) {
       const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
       if (unusual) this.form.place(name).closest("details")?.setAttribute("open", ""); // what a link changes is in sight
     }
@@ -143,14 +156,15 @@ export class Panel {
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
   changed(name, done) {
+    this.#changed ||= name !== "";
     if (name.startsWith("checkpoint")) {
-      this.#eager = true;
+      this.#cause = "press";
       this.choose();
       return;
     }
-    this.#eager ||= done && name !== "";
+    if (done && name) this.#cause ||= "change";
     this.#since = performance.now();
-    this.options.render();
+    this.#renderStatus();
     clearTimeout(this.#timer);
     this.#asks += 1; // an answer that is under way is of other values
     this.#timer = setTimeout(() => this.#describe(), PAUSE);
@@ -189,29 +203,35 @@ export class Panel {
     this.estimate.classList.toggle("wrong", Boolean(sentence));
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
-    this.run.textContent = slow >= 3 ? `Run · ${duration(slow)}` : "Run";
+    this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
     this.summary.textContent = this.description?.summary ?? "Settings";
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
-    const eager = this.#eager;
-    this.#eager = false;
-    if (!eager || sentence || !this.run.checkVisibility()) return this.#showOther(); // who has left wants no run
-    if (this.description?.auto === null && eager !== "now" && performance.now() < this.#since + PATIENCE) {
-      this.#eager = eager;
+    this.#renderStatus();
+    const cause = this.#cause;
+    this.#cause = "";
+    if (!cause || sentence || !this.run.checkVisibility()) return this.#showOther(); // who has left wants no run
+    if (cause !== "change") this.start();
+    else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
+      this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
-    } else if (eager === "now" || (this.description?.auto && !this.#isRun)) this.start();
+    } else if (this.description?.auto && !this.#isRun) this.start(false);
     else this.#showOther();
   }
 
-  start() {
+  /** @param {boolean} [pressed] so that the pictures are to come into sight */
+  start(pressed = true) {
     if (this.run.disabled) return;
     this.#forget();
-    this.#eager = this.example = false;
+    this.#cause = this.example = "";
+    this.#changed = false;
     this.stream.start();
     this.#unfold(false);
     this.#ran = this.linked;
     this.lab.remember(this.part, this.#ran);
     this.#listen(this.form.values);
+    for (const seen of pressed ? all(this.stage, ".status, :is(.ddpm-player, .plane) .transport") : [])
+      seen.scrollIntoView({ block: "nearest" });
   }
 
   /** The values of what is shown, or those of the form where nothing is. */
@@ -219,17 +239,28 @@ export class Panel {
     return this.#ran ?? this.linked;
   }
 
+  /** Whether what is shown has the values that are chosen. */
+  get #isSame() {
+    const { linked, ran } = this;
+    return this.form.fields.every(({ name }) => String(linked[name] ?? "") === String(ran[name] ?? ""));
+  }
+
   /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
   get #isRun() {
-    const same = JSON.stringify(this.linked) === JSON.stringify(this.#ran);
-    return same && (this.stream.active || this.stream.state === "finished");
+    return this.#isSame && !this.example && (this.stream.active || this.stream.state === "finished");
+  }
+
+  /** Whether what is shown is not what the form says, or the run that goes on. */
+  get #outdated() {
+    if (this.stream.active) return !this.#came;
+    return this.#changed && (Boolean(this.example) || this.stream.state !== "idle") && !this.#isSame;
   }
 
   /** A run that went on while the page was loaded again. Returns whether there is one. */
   async resume() {
     const run = kept.get(`run-${this.part}`);
     if (!run || (await this.lab.client.ask("lab", "run", { run })).error !== undefined) return false;
-    this.example = false;
+    this.example = "";
     this.#ran = null;
     this.stream.start();
     this.#listen({ resume: run });
@@ -254,8 +285,13 @@ export class Panel {
     const before = element.dataset.state;
     element.dataset.state = stream.state;
     element.dataset.run = stream.run ?? "";
-    const left = stream.active && stream.left !== null ? `${duration(stream.left)} left` : "";
-    this.status.show(stream.words, left, false, stream.active ? stream.progress : undefined);
+    const [active, outdated] = [stream.active, this.#outdated];
+    element.dataset.outdated = String(outdated);
+    const left = active && stream.left !== null ? `${duration(stream.left)} left` : "";
+    const example = Boolean(this.example);
+    if (active || !outdated)
+      this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
+    else this.status.show("Settings changed", this.run.disabled ? "" : this.run.textContent, example);
     this.stop.disabled = !stream.active;
     if (before !== stream.state) {
       if (MILESTONES.includes(stream.state)) this.lab.say(stream.words);
@@ -280,7 +316,7 @@ export class Panel {
     this.#showExample();
     return {
       element: this.element,
-      set: (values, eager) => this.set(values, eager),
+      set: (values, cause) => this.set(values, cause),
       values: () => this.linked,
       items: () => this.items(kinds, some()),
       ...more,
@@ -299,15 +335,14 @@ export class Panel {
     this.#showOther = () => {
       this.#showOther = () => {};
       if (this.stream.state !== "idle") return;
-      this.example = true;
+      this.example = own ? "Change anything to run your own." : "Of another model: press Run for yours.";
       this.#ran = this.lab.whole(this.part, values);
       this.options.renew();
       for (const result of results) this.options.take(result);
-      this.status.show(own ? "Change anything to run your own." : "Of another model: press Run for yours.", "", true);
-      this.options.render();
+      this.#renderStatus();
     };
     if (own) return this.#showOther();
-    this.#eager ||= true;
+    this.#cause ||= "change";
     this.changed("", false);
   }
 

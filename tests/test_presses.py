@@ -1,0 +1,111 @@
+"""Every press answers: all that can be pressed on the page, on a machine whose pace is said to be slow.
+
+No run computes here: another visitor has the turn. So what changes is the press's own answer, and not a run's result.
+"""
+
+from types import SimpleNamespace
+
+import pytest
+from browser import served
+
+from ui.machine.step_times import Pace
+from ui.parts import course
+
+PARTS = ("watch", "compare", "grid", "plane", "forward", "latents", "repair", "likelihood", "course")
+# What is shown: words, values, what is chosen, what is open or dimmed, where the caret and the page are.
+SHOWN = """
+() => {
+  const seen = [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility());
+  const of = (one) => [one.value, one.checked, one.open, one.className, one.ariaPressed, one.ariaCurrent, one.ariaChecked,
+    one.ariaExpanded, one.src, getComputedStyle(one).opacity, one.disabled, one.style?.cssText];
+  return JSON.stringify([document.body.innerText, location.href, seen.indexOf(document.activeElement), window.opened,
+    window.copied, seen.map(of)]);
+}
+"""
+# All that can be pressed and is not chosen already, by a name; what leads away or takes a file is looked at elsewhere.
+TO_PRESS = """
+(root) => [...document.querySelectorAll(`${root} :is(button, summary, .choice label, a)`)]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && !one.inert)
+  .filter((one) => one.ariaPressed !== "true" && one.ariaCurrent !== "true" && one.ariaChecked !== "true" && !one.querySelector(":checked"))
+  .map((one) => {
+    const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
+    one.dataset.press = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
+    return one.dataset.press;
+  })
+"""
+QUIET = """
+window.asking = 0; window.opened = 0; window.copied = 0;
+const fetch = window.fetch;
+window.fetch = (...all) => { window.asking += 1; return fetch(...all).finally(() => { window.asking -= 1; }); };
+const click = HTMLInputElement.prototype.click;
+addEventListener("click", ({ target }) => { if (target.type === "file") window.opened += 1; }, true);
+window.prompt = () => { window.copied += 1; };
+"""
+
+
+@pytest.fixture(scope="module")
+def app(torch_page):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pace, "seconds", lambda self, kind: 9.0)
+        with served("mnist-tiny") as app:
+            assert app.warmup.ready.wait(120)
+            with app.lab.turns.join(SimpleNamespace(stop=lambda: None), "another") as seat:
+                seat.take()
+                yield app
+
+
+@pytest.fixture
+def quiet(page):
+    page.add_init_script(QUIET)
+    page.emulate_media(reduced_motion="reduce")
+    page.set_default_timeout(20_000)
+    return page
+
+
+def settled(page):
+    """Wait until nothing is asked for and nothing changes by itself; returns what is shown."""
+    before = None
+    while True:
+        page.wait_for_function("!window.asking && document.documentElement.dataset.ready")
+        page.wait_for_timeout(160)
+        now = page.evaluate(SHOWN)
+        if now == before:
+            return now
+        before = now
+
+
+def opened(page, url, query):
+    page.goto(f"{url}?{query}")
+    page.wait_for_function("document.documentElement.dataset.ready")
+    for slider in page.locator(".scrubber:enabled:visible").all():
+        slider.press("End")  # a recorded run plays no more
+
+
+def silent(page, url, query, root):
+    """What can be pressed and does not answer."""
+    opened(page, url, query)
+    part, done, wrong = page.evaluate("lab.part"), set(), []
+    while True:
+        settled(page)
+        left = [name for name in page.evaluate(TO_PRESS, root) if name not in done]
+        if not left:
+            return wrong
+        name = left[0]
+        done.add(name)
+        before = page.evaluate(SHOWN)
+        one = page.locator(f'[data-press="{name}"]:visible').first
+        if one.evaluate("(one) => one.tagName === 'A'"):
+            wrong += [] if one.get_attribute("href") else [name]
+            continue
+        one.evaluate("(one) => one.click()")
+        try:
+            page.wait_for_function(f"(before) => ({SHOWN})() !== before", arg=before, timeout=10_000)
+        except Exception:
+            wrong.append(name)
+        if page.evaluate("lab.part") != part or page.locator(".projector").count():
+            opened(page, url, query)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_press_of_a_part_answers(quiet, app, part):
+    assert silent(quiet, app.local_url, f"tab={part}", "main") == []
