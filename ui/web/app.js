@@ -193,8 +193,8 @@ export class Lab {
     this.lesson = lesson;
     /** @type {Lesson[]} */
     const lessons = this.given.initial.course.lessons;
-    const at = lesson ? lessons.findIndex(({ name }) => name === lesson) : 0;
-    this.#lessonNow.textContent = ` ${at + 1} of ${lessons.length} · ${lessons[at].minutes} min`;
+    const at = lessons.findIndex(({ name }) => name === lesson);
+    this.#lessonNow.textContent = lesson ? ` ${at + 1} of ${lessons.length}` : "";
     const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
     if (!lesson) return;

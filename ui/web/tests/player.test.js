@@ -160,7 +160,7 @@ test("readouts and sentence of a step", () => {
   assert.match(ending([0, 12.34], [45, 45]), /^B keeps noise .* 12 grey .* A does not/);
   assert.match(ending([30, 6], [45, 1.3]), /^A keeps noise .* 30 grey .* B does not \(6\.0\)/);
   assert.match(ending([30, 6], [45, Infinity]), /^Both keep noise/);
-  assert.match(ending([1, 2], [45, 45]), /^Both pictures are clean/);
+  assert.match(ending([1, 2], [45, 45]), /^No noise is left in either/);
   assert.match(sentence([1000, 980, 0.0001, 0.1]), /^Almost pure noise/);
 });
 
