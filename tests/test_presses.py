@@ -9,15 +9,14 @@ import pytest
 from browser import served
 
 from ui.machine.step_times import Pace
-from ui.parts import course
 
-PARTS = ("watch", "compare", "grid", "plane", "forward", "latents", "repair", "likelihood", "course")
+HAS_RUNS = ("watch", "compare", "grid", "plane", "latents", "repair", "likelihood")
 # What is shown: words, values, what is chosen, what is open or dimmed, where the caret and the page are.
 SHOWN = """
 () => {
   const seen = [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility());
-  const of = (one) => [one.value, one.checked, one.open, one.className, one.ariaPressed, one.ariaCurrent, one.ariaChecked,
-    one.ariaExpanded, one.src, getComputedStyle(one).opacity, one.disabled, one.style?.cssText];
+  const of = (one) => [one.value, one.checked, one.open, one.className, one.ariaPressed, one.ariaCurrent,
+    one.ariaChecked, one.ariaExpanded, one.src, getComputedStyle(one).opacity, one.disabled, one.style?.cssText];
   return JSON.stringify([document.body.innerText, location.href, seen.indexOf(document.activeElement), window.opened,
     window.copied, seen.map(of)]);
 }
@@ -25,8 +24,9 @@ SHOWN = """
 # All that can be pressed and is not chosen already, by a name; what leads away or takes a file is looked at elsewhere.
 TO_PRESS = """
 (root) => [...document.querySelectorAll(`${root} :is(button, summary, .choice label, a)`)]
-  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && !one.inert)
-  .filter((one) => one.ariaPressed !== "true" && one.ariaCurrent !== "true" && one.ariaChecked !== "true" && !one.querySelector(":checked"))
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
+  .filter((one) => [one.ariaPressed, one.ariaCurrent, one.ariaChecked].every((said) => said !== "true"))
+  .filter((one) => !one.querySelector(":checked"))
   .map((one) => {
     const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
     one.dataset.press = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
@@ -67,7 +67,7 @@ def settled(page):
     before = None
     while True:
         page.wait_for_function("!window.asking && document.documentElement.dataset.ready")
-        page.wait_for_timeout(160)
+        page.wait_for_timeout(130)
         now = page.evaluate(SHOWN)
         if now == before:
             return now
@@ -92,7 +92,7 @@ def silent(page, url, query, root):
             return wrong
         name = left[0]
         done.add(name)
-        before = page.evaluate(SHOWN)
+        before, chosen = page.evaluate(SHOWN), page.evaluate("lab.chosen.href")
         one = page.locator(f'[data-press="{name}"]:visible').first
         if one.evaluate("(one) => one.tagName === 'A'"):
             wrong += [] if one.get_attribute("href") else [name]
@@ -102,10 +102,41 @@ def silent(page, url, query, root):
             page.wait_for_function(f"(before) => ({SHOWN})() !== before", arg=before, timeout=10_000)
         except Exception:
             wrong.append(name)
+        # What the form no longer says is dimmed, unless a run of it goes on.
+        if page.evaluate("lab.chosen.href") != chosen and part in HAS_RUNS and page.evaluate("lab.part") == part:
+            settled(page)
+            told = ":is([data-outdated=true], [data-state=queued], [data-state=loading])"
+            wrong += [] if page.locator(f".part-{part}{told}").count() else [f"{name}: nothing is said of it"]
         if page.evaluate("lab.part") != part or page.locator(".projector").count():
             opened(page, url, query)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", (*HAS_RUNS, "forward", "course"))
 def test_every_press_of_a_part_answers(quiet, app, part):
     assert silent(quiet, app.local_url, f"tab={part}", "main") == []
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        *(("watch", f".model button[value={ref}]") for ref in ("cifar10-tiny", "emoji-tiny")),
+        ("watch", ".try button:text('Draw a 7')"),
+        *(("compare", f".try button >> nth={i}") for i in range(5)),
+        ("compare", ".model button[value=cifar10-tiny]"),
+    ],
+)
+def test_a_button_and_a_tile_run_however_long_that_takes(quiet, app, part, named):
+    opened(quiet, app.local_url, f"tab={part}")
+    quiet.click(f".part-{part} {named}")
+    quiet.wait_for_selector(f".part-{part}[data-outdated=true]:not([data-state=idle])")  # the example is not the run's
+
+
+def test_a_link_runs_however_long_that_takes_and_what_is_changed_by_hand_is_said(quiet, app):
+    quiet.goto(f"{app.local_url}?tab=watch&steps=1000")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.click(".part-watch .stop")
+    quiet.wait_for_selector(".part-watch[data-state=stopped][data-outdated=false]")
+    quiet.click(".part-watch .preset[value='50']")
+    quiet.wait_for_selector(".part-watch .status:text-matches('Settings changed.*Run, 8 min')")
+    quiet.click(".part-watch .preset[value='1000']")
+    quiet.wait_for_selector(".part-watch[data-outdated=false]")

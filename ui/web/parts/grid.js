@@ -28,7 +28,6 @@ export function mount(lab, part) {
         images[result.lane].src = result.x;
       }
     },
-    renew: () => {},
     render() {
       const { form } = panel;
       const rows = form.value("rows");

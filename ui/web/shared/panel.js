@@ -37,7 +37,7 @@ import { Stream } from "./stream.js";
  * @template {{ kind: string }} Result
  * @typedef {object} Options
  * @property {(result: Result) => void} take one result of the current run
- * @property {() => void} renew another run begins
+ * @property {() => void} [renew] another run begins
  * @property {(values: Values) => void} [finished] a run has ended well; its values
  * @property {() => void} render the run stands differently, or a field has changed
  * @property {(about: About) => void} [offer] the model is known
@@ -89,7 +89,7 @@ export class Panel {
       },
       () => {
         this.#came = false;
-        options.renew();
+        options.renew?.();
       },
     );
     const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
@@ -337,7 +337,7 @@ export class Panel {
       if (this.stream.state !== "idle") return;
       this.example = own ? "Change anything to run your own." : "Of another model: press Run for yours.";
       this.#ran = this.lab.whole(this.part, values);
-      this.options.renew();
+      this.options.renew?.();
       for (const result of results) this.options.take(result);
       this.#renderStatus();
     };
@@ -356,7 +356,7 @@ export class Panel {
     const files = kinds.map((kind) => ({
       title: FILES[kind] ?? kind,
       save: () => this.save(kind),
-      disabled: some && !this.example ? "" : "Run first",
+      disabled: some && !this.example && this.#came ? "" : "Run first",
     }));
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
