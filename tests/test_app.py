@@ -482,7 +482,9 @@ def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page
 def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the_address(page, url):
     page.goto(f"{url}?tab=course")
     page.wait_for_selector(".course")
-    page.evaluate("lab.open('watch', { seed: 123 }, { push: true, cause: 'press' }).then(() => lab.open('course', null))")
+    page.evaluate(
+        "lab.open('watch', { seed: 123 }, { push: true, cause: 'press' }).then(() => lab.open('course', null))"
+    )
     page.wait_for_selector(".part-watch[data-ready=true][data-described]", state="attached")
     assert page.get_attribute(".part-watch", "data-state") == "idle"
     assert "seed=123" in page.evaluate("location.search") and page.is_visible(".course")

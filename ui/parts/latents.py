@@ -47,7 +47,9 @@ class Latents(Request):
     )
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
     picture: str = declare(Picture("picture"), "")
-    seed: int = declare(Seed("The seed", help="Of the first picture and its noise; the rows have the next ones"), defaults.SEED)
+    seed: int = declare(
+        Seed("The seed", help="Of the first picture and its noise; the rows have the next ones"), defaults.SEED
+    )
     picture_b: str = declare(Picture("picture"), "")
     seed_b: int = declare(Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1)
     times: tuple[int, ...] = declare(

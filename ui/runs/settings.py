@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -25,7 +27,7 @@ from ui.forms.fields import (
     declare,
     shown,
 )
-from ui.models.catalogue import usual_guidance
+from ui.models.catalogue import EMBEDDED, usual_guidance
 from ui.models.form_options import class_names
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
@@ -53,7 +55,7 @@ SPACING = Choice(
         "linspace": "Evenly spaced, from T down to 1",
         "leading": "Evenly spaced, down to 1; begins a little below T",
         "trailing": "Evenly spaced, from T; ends a little above 1",
-        "quadratic": "The closer together, the less noise is left",
+        "quadratic": "Closer together where little noise is left; begins at ⅘ of T, whose xₜ is x_T",
         "optimised": "Found by a search for this model and sampler",
     },
     more=True,
@@ -140,7 +142,13 @@ class Settings(Request):
         asked = self.prompt or self.negative
         usual = usual_guidance(self.checkpoint) if model.words and asked else 1.0
         guidance = usual if self.guidance is None else self.guidance
-        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing, guidance=guidance)
+        words = (
+            {"prompt": in_words(self.prompt), "negative": in_words(self.negative)}
+            if self.checkpoint in EMBEDDED
+            else {}
+        )
+        clip = model.clip if self.clip is None else self.clip
+        return replace(self, clip=clip, spacing=spacing, guidance=guidance, **words)
 
     def arguments(self, model: ModelSpec) -> dict[str, Any]:
         """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model
@@ -175,3 +183,18 @@ class Settings(Request):
         except ValueError:
             names = ", ".join(class_names(model))
             raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+
+
+def in_words(prompt: str) -> str:
+    """A prompt with the names of its emoji in their place: a model that learned names knows nothing else of them.
+
+    Old symbols are called black or white for whether they are filled: ❤ is a "heavy black heart".
+    """
+    plain = re.sub("[\ufe0e\ufe0f\u200d\U0001f3fb-\U0001f3ff]", "", prompt)  # how it is drawn, and tones of skin
+    named = (
+        f" {re.sub('heavy|black|white', '', unicodedata.name(letter, '').lower())} "
+        if unicodedata.category(letter) == "So"
+        else letter
+        for letter in plain
+    )
+    return " ".join("".join(named).split())

@@ -70,7 +70,9 @@ function teacher(lab) {
     const url = lab.chosen;
     const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
     url.searchParams.set("only", ticked.join(","));
-    said.textContent = (await copy(url.href, "The link:")) ? "Copied." : "";
+    const { address, why = "" } = await lab.client.ask("lab", "room", { page: url.href });
+    const link = Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash });
+    said.textContent = `${(await copy(link.href, "The link:")) ? "Copied. " : ""}${why}`;
   };
   const details = el(
     "details",
