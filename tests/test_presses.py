@@ -4,6 +4,7 @@ No run computes here: another visitor has the turn. So what changes is the press
 """
 
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 from browser import served
@@ -140,3 +141,35 @@ def test_a_link_runs_however_long_that_takes_and_what_is_changed_by_hand_is_said
     quiet.wait_for_selector(".part-watch .status:text-matches('Settings changed.*Run, 8 min')")
     quiet.click(".part-watch .preset[value='1000']")
     quiet.wait_for_selector(".part-watch[data-outdated=false]")
+
+
+def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet, app):
+    wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "9", "label": "horse", "seed": "14"}
+    quiet.goto(f"{app.local_url}?{urlencode(wrong)}")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    said = "Not possible here: Model: nope, Steps: abc, Noise of each step: zz, Class: horse, Noise, η: 9."
+    quiet.wait_for_selector(f"#said.shown:text('{said}')")
+    assert "seed=14" in quiet.url and "nope" not in quiet.url
+
+
+def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.click("text=Draw what I type")
+    quiet.wait_for_selector(".part-watch[data-outdated=true] .field-prompt input:focus")
+    assert quiet.input_value(".field-prompt input") == "" and quiet.is_visible(".try.words")
+    assert not quiet.is_visible(".part-watch [data-name=sampler]")  # for experts
+    opened(quiet, app.local_url, "tab=watch")
+    with quiet.expect_file_chooser():
+        quiet.click("text=My own picture")
+    quiet.wait_for_selector(".forward:visible")
+
+
+def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    opened(phone, app.local_url, "tab=watch")
+    phone.evaluate("scrollTo(0, 9999)")
+    phone.click("text=Draw a 7")
+    phone.wait_for_selector(".part-watch[data-outdated=true]")
+    phone.wait_for_function("document.querySelector('.ddpm-player .frame').getBoundingClientRect().top > 0")
+    assert phone.locator(".ddpm-player .transport").bounding_box()["y"] < 844 - 120
+    phone.close()

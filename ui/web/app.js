@@ -292,6 +292,7 @@ export class Lab {
   /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */
   say(text, aloud = false) {
     const said = find(document, "#said");
+    if (said.classList.contains("shown") && !aloud) return; // what all are to read stays
     said.textContent = text;
     said.classList.toggle("shown", aloud && Boolean(text));
     if (aloud) setTimeout(() => said.classList.remove("shown"), 8000);

@@ -66,6 +66,14 @@ import { button, el } from "./dom.js";
  * @property {() => string} [missing] what has to be chosen first, or ""
  */
 
+/** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */
+function fits({ kind, names, low = 0, high = 0, open }, value) {
+  if (kind === "choice") return names?.includes(value);
+  if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
+  if (!["whole", "seed", "number"].includes(kind)) return true;
+  return value.trim() ? Number(value) >= low && Number(value) <= high : open !== undefined;
+}
+
 const FEW = 5; // names of a choice that stand side by side
 const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
@@ -147,6 +155,8 @@ export class Form {
   set(values) {
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined || value === null) continue;
+      const field = this.fields.find((one) => one.name === name);
+      if (field && !fits(field, String(value))) continue;
       if (value === "") this.#chosen.delete(name);
       else this.#chosen.add(name);
       this.#controls.get(name)?.set(value);

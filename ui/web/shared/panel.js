@@ -145,13 +145,20 @@ export class Panel {
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
     if (!back) this.#cause = cause || this.#cause;
-    for (const { name, more, default: usual } of cause === "press" ? [] : this.form.fields) {
+    for (const { name, more, default: usual } of cause === "link" ? this.form.fields : []) {
       const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
       if (unusual) this.form.place(name).closest("details")?.setAttribute("open", ""); // what a link changes is in sight
     }
-    if (this.form.value("checkpoint") !== undefined) return this.choose();
-    this.element.dataset.ready = "true";
-    this.changed("", false);
+    if (this.form.value("checkpoint") === undefined) {
+      this.element.dataset.ready = "true";
+      this.changed("", false);
+    } else await this.choose();
+    if (cause !== "link") return;
+    const lost = this.form.fields.flatMap(({ name, kind, label }) => {
+      const fits = kind === "picture" || !values[name] || String(values[name]) === String(this.form.value(name));
+      return fits ? [] : [`${label}: ${values[name]}`];
+    });
+    if (lost.length) this.lab.say(`Not possible here: ${lost.join(", ")}.`, true);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
@@ -170,7 +177,7 @@ export class Panel {
     this.#timer = setTimeout(() => this.#describe(), PAUSE);
   }
 
-  /** The models of the lanes are chosen: offer what they have, unless others are chosen meanwhile. */
+  /** The models of the lanes are chosen: offer what they have, unless others are chosen meanwhile. @returns {Promise<void>} */
   async choose() {
     const choice = ++this.#choices;
     this.element.dataset.ready = "false";
@@ -179,6 +186,13 @@ export class Panel {
     const [ref, other] = ["checkpoint", "checkpoint_b"].map((name) => this.form.value(name));
     const [about, second] = await Promise.all([ask(ref), (other ?? "same") === "same" ? null : ask(other)]);
     if (choice !== this.#choices) return;
+    for (const [name, { error }] of Object.entries({ checkpoint: about, checkpoint_b: second ?? about })) {
+      const usual = this.form.fields.find((field) => field.name === name)?.default;
+      if (!error || this.form.value(name) === usual) continue;
+      this.lab.say(error, true);
+      this.form.set({ [name]: usual });
+      return this.choose();
+    }
     this.revisions = { checkpoint: about.revision ?? "", checkpoint_b: second?.revision ?? "" };
     if (about.here) {
       this.lab.model = about; // other parts begin with it
@@ -211,7 +225,7 @@ export class Panel {
     const cause = this.#cause;
     this.#cause = "";
     if (!cause || sentence || !this.run.checkVisibility()) return this.#showOther(); // who has left wants no run
-    if (cause !== "change") this.start();
+    if (cause !== "change") this.start(cause === "press");
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
