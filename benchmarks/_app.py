@@ -27,15 +27,18 @@ class Failed(Exception):
 
 
 class ServedApp:
-    """`python app.py` on a free port. folder: for its temporary files and caches; env: more variables."""
+    """`python app.py` on a free port. folder: for its temporary files and caches; env: more variables; files: how many
+    it may open.
+    """
 
-    def __init__(self, folder: Path, checkpoint: str, env: dict[str, str] | None = None):
+    def __init__(self, folder: Path, checkpoint: str, env: dict[str, str] | None = None, files: int | None = None):
         self.folder = folder
         self.temporary = folder / "temporary"
         self.temporary.mkdir(parents=True, exist_ok=True)
         own = {"GRADIO_TEMP_DIR": self.temporary, "XDG_CACHE_HOME": folder / "cache", "HF_HUB_OFFLINE": "1"}
         known = {**os.environ, **{name: str(value) for name, value in own.items()}, **(env or {})}
-        command = [sys.executable, "app.py", "--port", "0", "--no-browser", "--checkpoint", checkpoint]
+        command = ["prlimit", f"--nofile={files}"] if files else []
+        command += [sys.executable, "app.py", "--port", "0", "--no-browser", "--checkpoint", checkpoint]
         self.checkpoint = checkpoint
         self.log = folder / "app.log"
         with open(self.log, "ab") as log:
@@ -55,8 +58,10 @@ class ServedApp:
         return self.ordered(name, list((self._defaults | values).values()))
 
     def ordered(self, name: str, data: list[Any], session: str | None = None) -> str:
-        """As `order`, of any endpoint and as a page."""
+        """As `order`, of any endpoint and as a page. Raises Failed where the app takes no more."""
         answer = self.http.post(f"{self.url}/call/{name}", json={"data": data, "session_hash": session})
+        if answer.status_code == 503:
+            raise Failed(answer.json()["detail"])
         answer.raise_for_status()
         return f"{self.url}/call/{name}/{answer.json()['event_id']}"
 

@@ -87,7 +87,7 @@ def names_of(notebooks: list[Path]) -> tuple[dict[str, Any], list[str]]:
 def checked(exercise: Exercise, function: Any) -> Result:
     """The result of a check, or that the function does not come to an end."""
     found: list[Result] = []
-    worker = threading.Thread(target=lambda: found.append(exercise(function)), daemon=True)
+    worker = threading.Thread(target=lambda: found.append(exercise.check(function)), daemon=True)
     worker.start()
     worker.join(SECONDS)
     return found[0] if found else Result(exercise.name, False, f"Not at its end after {SECONDS:g} seconds.")

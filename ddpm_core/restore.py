@@ -96,11 +96,17 @@ class Measurement:
         """(of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A; by conjugate gradients where `gram` isn't known."""
         if self.gram is not None:
             return self.gram(lambda values: (of_gram * values + of_identity).reciprocal(), y)
+        # One after the other, as the number of rounds must not depend on the batch.
+        rows = zip(y.split(1), like.split(1), strict=True)
+        return torch.cat([self._conjugate_gradients(one, of_gram, of_identity, its) for one, its in rows])
+
+    def _conjugate_gradients(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
+        """The same for one image."""
         found, rest = torch.zeros_like(y), y
         direction, size = rest, _dot(rest, rest)
         enough = _SOLVED**2 * size
         for _ in range(min(y[0].numel(), 1000)):
-            if bool((size <= enough).all()):
+            if bool(size <= enough):
                 break
             product = of_gram * self.forward(self.adjoint(direction, like)) + of_identity * direction
             step = size / _dot(direction, product).clamp(min=torch.finfo(y.dtype).tiny)
@@ -117,6 +123,8 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
         raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
 
     def forward(x: Tensor) -> Tensor:
+        if x.shape[-2:] != keep.shape[-2:] or (keep.ndim == 3 and len(keep) not in (1, x.shape[1])):
+            raise ValueError(f"a mask of {tuple(keep.shape)} doesn't fit pictures of {tuple(x.shape[1:])}")
         return x * to_device(keep, x.device, x.dtype)
 
     return Measurement(forward, forward, sigma, "mask", _scalar(1.0))
@@ -142,6 +150,10 @@ def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
     """The mean of the channels, (N, 1, H, W). A Aᵀ = I/channels."""
 
     def forward(x: Tensor) -> Tensor:
+        if x.shape[1] != channels:
+            raise ValueError(
+                f"grey(channels={channels}) doesn't fit pictures of {tuple(x.shape[1:])}: give their number of channels"
+            )
         return x.mean(1, keepdim=True)
 
     def back(y: Tensor) -> Tensor:
@@ -360,26 +372,33 @@ class DDNM:
                 one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
                 a = posterior_mean(schedule, one, 0 * one, t, s).item()
                 found = predict(x, t)
-                share = partial(_share, a=a, sigma=sigma, sigma_y=sigma_y)
-                x_0 = found.x0_hat + A.adjoint(A.gram(share, y - A(found.x0_hat)), x)
+                step = dict(a=a, sigma=sigma, sigma_y=sigma_y)
+                x_0 = found.x0_hat + A.adjoint(A.gram(partial(_share, **step), y - A(found.x0_hat)), x)
                 x = posterior_mean(schedule, x_0, x, t, s)
                 if s > 0:
                     z = noise(k, x)
-                    x = x + sigma * z + A.adjoint(A.gram(partial(_less, a=a, sigma=sigma, sigma_y=sigma_y), A(z)), z)
+                    x = x + sigma * z + A.adjoint(A.gram(partial(_less, **step), A(z)), z)
                 yield Step(k, t, s, x, x_0, sigma)
 
         return noisy if sigma_y else exact
 
 
-def _share(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
-    """λ/ς² for the eigenvalues ς² of A Aᵀ."""
-    return (sigma * values.sqrt() / (a * sigma_y)).clamp(max=1) / values
+def _lambda(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
+    """λ for the eigenvalues ς² of A Aᵀ."""
+    return (sigma * values.sqrt() / (a * sigma_y)).clamp(max=1)
+
+
+def _share(values: Tensor, **step: float) -> Tensor:
+    """λ/ς² for them."""
+    return _lambda(values, **step) / values
 
 
 def _less(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
     """(√φ − σ)/ς² for them: with Aᵀ and A around it, what the step's noise σ z lacks of Φ^½ z."""
-    taken = a * _share(values, a, sigma, sigma_y) * values.sqrt() * sigma_y
-    return ((sigma**2 - taken**2).clamp(min=0).sqrt() - sigma) / values
+    share = _lambda(values, a, sigma, sigma_y)
+    taken = a * (share / values) * values.sqrt() * sigma_y
+    left = (sigma**2 - taken**2).clamp(min=0).sqrt()
+    return (torch.where(share < 1, 0, left) - sigma) / values  # φ is 0 there, and √ would make 1e-8 of its rounding
 
 
 @dataclass(frozen=True)
@@ -387,7 +406,7 @@ class PiGDM:
     """ΠGDM (Song et al. 2023, Eqs. 7 and 8): p(y | x_t) ≈ N(A x̂_0(x_t), r_t² A Aᵀ + σ_y² I), r_t² = 1 − ᾱ_t.
 
     Its gradient is added to the score, so x̂_0 ← x̂_0 + (1 − ᾱ_t)/√ᾱ_t ∇ log p(y | x_t) (Tweedie), and any sampler takes
-    its step from there. Exact for data N(m, I). Needs gradients.
+    its step from there. Exact for data N(m, I). Needs gradients, in float32 at least: near T they are beyond float16.
     """
 
     def check(self, task: Task) -> None:
@@ -398,7 +417,7 @@ class PiGDM:
 
         def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
             def guided(x: Tensor, t: int, **_: Any) -> Denoised:
-                alpha_bar = schedule.alpha_bar[t].item()
+                alpha_bar, dtype, x = schedule.alpha_bar[t].item(), x.dtype, x.to(_wide(x.dtype))
                 found, gradient = _gradient(
                     predict,
                     x,
@@ -408,7 +427,8 @@ class PiGDM:
                 )
                 if alpha_bar > 0:  # else x_t is noise alone, and tells nothing
                     found = found._replace(x0=found.x0 + (1 - alpha_bar) / math.sqrt(alpha_bar) * gradient)
-                return task.fitted(schedule, found.x0, x, t, found.v)
+                found = task.fitted(schedule, found.x0, x, t, found.v)
+                return Denoised(*(None if part is None else part.to(dtype) for part in found))  # pyright: ignore[reportArgumentType]
 
             return task.chain.sampler(guided, schedule, pairs, x, noise=noise)
 
@@ -433,12 +453,18 @@ class DPS:
 
         def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
             for k, (t, s) in enumerate(pairs):
+                dtype, x = x.dtype, x.to(_wide(x.dtype))
                 found, gradient = _gradient(predict, x, t, lambda x_0: (task.y - A(x_0)).flatten(1).norm(dim=1))
                 step = task.step(task.fitted(schedule, found.x0, x, t, found.v), schedule, k, x, noise)
-                x = step.x - self.zeta * gradient
-                yield Step(k, t, s, x, step.x0_hat, step.sigma)
+                x = (step.x - self.zeta * gradient).to(dtype)
+                yield Step(k, t, s, x, step.x0_hat.to(dtype), step.sigma)
 
         return run
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """Float32 in the place of half precision."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def _gradient(predict: Predict, x: Tensor, t: int, value: Callable[[Tensor], Tensor]) -> tuple[Denoised, Tensor]:
@@ -513,13 +539,21 @@ def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: t
     if not isinstance(y, Tensor) or not y.is_floating_point():
         raise ValueError(f"y must be a float tensor, got {getattr(y, 'dtype', type(y).__name__)}")
     device = network_device(model.network) or y.device
-    x = gaussian_batch([0], _OBSERVED + 1, (model.channels, model.image_size, model.image_size)).to(device, dtype)
+    x = gaussian_batch([0], _OBSERVED + 1, (model.channels, model.image_size, model.image_size)).to(
+        device, _wide(dtype)
+    )
     try:
         expected = measurement(x)
-        again, doubled = measurement(measurement.pseudoinverse(expected)), measurement(2 * x)
+        inverse, doubled = measurement.pseudoinverse(expected), measurement(2 * x)
+        again = measurement(inverse) if inverse.shape == x.shape else None
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: {reason}") from None
+    if again is None:
+        raise ValueError(
+            f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: its pseudo-inverse gives "
+            f"{tuple(inverse.shape[1:])}"
+        )
     tolerance = 1e-3 * expected.abs().max().item() + 1e-9
     if not torch.allclose(doubled, 2 * expected, atol=tolerance) or bool(measurement(0 * x).abs().max() > tolerance):
         raise ValueError(f"{measurement} is not linear: A(2x) is not 2 A(x)")

@@ -52,7 +52,8 @@ def browser():
             chromium = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
         except Error as error:
             _missing(f"no Chromium starts: {str(error).splitlines()[0]}")
-        chromium.new_context(viewport={"width": 1280, "height": 720})  # of all `page`
+        # Of all `page`. Without the page's policy, as playwright evaluates strings in it.
+        chromium.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True)
         yield chromium
         chromium.close()
 

@@ -1,6 +1,7 @@
 """For every test: one thread per worker, and random inputs that are the same in each run."""
 
 import gc
+import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def pytest_sessionstart(session):
     import torch
     from hypothesis import settings
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     with suppress(ImportError):  # not everywhere
         from ddpm_core.engines import openvino
 

@@ -29,6 +29,7 @@ class Request(NamedTuple):
     method: str
     path: str
     range: str | None
+    authorization: str | None = None
 
 
 class Repo(NamedTuple):
@@ -160,7 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         url = urlsplit(self.path)
         self.query = parse_qs(url.query)
-        self.hub.requests.append(Request(self.command, unquote(url.path), self.headers.get("Range")))
+        about = (self.headers.get(name) for name in ("Range", "Authorization"))
+        self.hub.requests.append(Request(self.command, unquote(url.path), *about))
         self.received = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.hub.status != 200:
             return self.error(self.hub.status, None)

@@ -1,6 +1,7 @@
 """Latent pipelines as diffusers writes them, in the layouts of public checkpoints, tiny and with random weights."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -15,6 +16,11 @@ from diffusers import (
     UNet2DModel,
     VQModel,
 )
+
+from ddpm_core import Model, NoiseSchedule, save
+from ddpm_core.engines.choose import wrap
+from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.engines.network import unet
 
 WORDS = ["red", "apple", "green", "heart", "a", "photo", "of", "the", "fox"]
 
@@ -38,6 +44,37 @@ def ldm(folder: Path) -> LDMPipeline:
     pipeline = LDMPipeline(vqvae, unet, DDIMScheduler(**schedule))
     pipeline.save_pretrained(folder)
     return pipeline
+
+
+def latent(folder: Path, channels: int, scaling: float = 1.0, **fields: Any) -> Path:
+    """A model of 8×8 latents of so many channels, two pixels a side each, as `train fit --decoder` makes it."""
+    torch.manual_seed(0)
+    network = unet(
+        "cifar10",
+        sample_size=8,
+        dropout=0.0,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )
+    torch.nn.init.normal_(network.conv_out.weight, std=0.1)
+    decoder = LatentDecoder(autoencoder(channels), torch.device("cpu"), scaling)
+    made: dict[str, Any] = {"schedule": NoiseSchedule.cosine(20), "prediction": "v", "clip": False, **fields}
+    ready = wrap(network, "cpu", "fp32", "torch")
+    shape: dict[str, Any] = {"image_size": 8, "channels": channels, "latent": True, "factor": 2, "decoder": decoder}
+    save(Model(network=ready, **shape, **made), folder)
+    return folder
+
+
+def autoencoder(channels: int, seed: int = 0) -> AutoencoderTiny:
+    """Two pixels a side for each latent."""
+    torch.manual_seed(seed)
+    blocks = {f"{half}coder_block_out_channels": (8, 8) for half in ("en", "de")}
+    return AutoencoderTiny(**blocks, num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1), latent_channels=channels)
 
 
 def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> StableDiffusionPipeline:

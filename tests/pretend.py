@@ -274,6 +274,7 @@ def _cuda(accelerator):
         "max_memory_allocated": lambda *_: 0,
         "CUDAGraph": _Graph,
         "graph": _recording,
+        "is_current_stream_capturing": lambda: False,
         **dict.fromkeys(("Stream", "current_stream"), lambda *_: mock.Mock()),
         **dict.fromkeys(("stream", "device"), contextlib.nullcontext),
     }
@@ -303,6 +304,8 @@ def accelerator(kind="cuda", capability=(9, 0)):
         patch(torch.nn.utils.clip_grad, _group_tensors_by_device_and_dtype=_grouped)
         if kind == "cuda":
             patch(torch.cuda, **_cuda(_here))
+            # A torch that is built for CUDA asks its driver, also where there is none: before each optimiser step.
+            patch(torch.accelerator, current_stream=lambda *_: mock.Mock(is_capturing=lambda: False))
         else:
             patch(torch.backends.mps, is_available=lambda: True, is_built=lambda: True)
             patch(torch.mps, manual_seed=_nothing, empty_cache=_nothing)

@@ -198,7 +198,8 @@ def test_a_copy_of_the_weights_keeps_it(checkpoint, tmp_path):
         model.source = source
         save(model, tmp_path / "copy")
         again = load(tmp_path / "copy", engine="torch")
-        torch.testing.assert_close(again.gamma[1:], model.gamma[1:], rtol=1e-14, atol=0)
+        # Interpolated in log t between t and t, whose rounding weighs eps · log T/(log T − log(T − 1)) = 2e-12 at most.
+        torch.testing.assert_close(again.gamma[1:], model.gamma[1:], rtol=1e-11, atol=0)
 
 
 def test_hub_checkpoints_keep_it_in_the_users_cache(checkpoint, tmp_path, monkeypatch):

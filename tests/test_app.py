@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -166,46 +165,59 @@ LONG = [*NAMED.values()]
 
 @pytest.fixture
 def heard(monkeypatch):
-    """Of each run, as soon as that is decided: whether somebody listens."""
+    """Of each run, in the order in which they were asked for: whether somebody listens; None as long as it waits."""
     answers, comes = [], listeners.StreamListener.comes
 
     async def noted(self):
-        answers.append(await comes(self))
-        return answers[-1]
+        answers.append(None)
+        number = len(answers) - 1
+        answers[number] = await comes(self)
+        return answers[number]
 
     monkeypatch.setattr(listeners.StreamListener, "comes", noted)
     return answers
 
 
-def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, lab, heard, monkeypatch):
-    monkeypatch.setattr(listeners, "PATIENCE", 0.5)
+@pytest.fixture
+def pass_patience(monkeypatch):
+    """The listeners' clock stands still; calling this makes it pass their patience."""
+    now = [0.0]
+    monkeypatch.setattr(listeners, "clock", lambda: now[0])
+
+    def on():
+        now[0] += 2 * listeners.PATIENCE
+
+    return on
+
+
+def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, lab, heard, pass_patience):
     addresses = [post(url, "sample", *LONG) for _ in range(3)]
-    started = time.monotonic()
-    client.predict(**FAST, api_name="/sample")
-    assert time.monotonic() - started < 20  # one of them takes minutes
-    wait_for(lambda: sorted(heard) == [False, False, False, True])  # else who listens now comes in time
+    client.predict(**FAST, api_name="/sample")  # one of them takes minutes
+    wait_for(lambda: heard.count(None) == 3 and heard.count(True) == 1)
+    pass_patience()
+    wait_for(lambda: heard.count(False) == 3)  # else who listens now comes in time
     wait_for(lambda: len(lab.turns) == 0)
     with urllib.request.urlopen(addresses[0]) as stream:
         assert "its page or script was gone" in stream.read().decode()
 
 
-def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, lab, monkeypatch):
-    monkeypatch.setattr(listeners, "PATIENCE", 0.5)
+def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, lab, pass_patience):
     with urllib.request.urlopen(post(url, "trajectory", *LONG)) as stream:
         wait_for(lambda: len(lab.turns) == 1)
-        assert b"event: generating" in stream.readline()
-        with urllib.request.urlopen(post(url, "trajectory", *LONG)):
+        wait_for(lambda: stream.readline().startswith(b"event: generating"))  # a busy machine sends heartbeats before
+        with urllib.request.urlopen(post(url, "trajectory", *LONG)) as waiting:
             wait_for(lambda: len(lab.turns) == 2)
-            time.sleep(1)
+            pass_patience()
+            for _ in range(2):  # after the second of these it has been looked who listens
+                wait_for(lambda: waiting.readline().startswith(b"event: generating"))
             assert len(lab.turns) == 2  # heard, and waiting
-        wait_for(lambda: len(lab.turns) == 1)
-    wait_for(lambda: len(lab.turns) == 0)  # one of them takes minutes
+        wait_for(lambda: pass_patience() or len(lab.turns) == 1)
+    wait_for(lambda: pass_patience() or len(lab.turns) == 0)  # one of them takes minutes
 
 
 @pytest.mark.parametrize("route", ["call/sample", "call/v2/sample", "call/trajectory", "call/run", "queue/join"])
-def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, heard, monkeypatch):
+def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, heard, pass_patience):
     """queue/join is what gradio_client asks, call/run the page."""
-    monkeypatch.setattr(listeners, "PATIENCE", 0.1)
     if route == "queue/join":
         events = json.load(urllib.request.urlopen(f"{url}config"))["dependencies"]
         (index,) = [event["id"] for event in events if event["api_name"] == "sample"]
@@ -214,9 +226,10 @@ def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, hea
         ask(url, route, session_hash="deaf", data=["watch", NAMED])
     else:
         ask(url, route, **(NAMED if "v2" in route else {"data": LONG}))
-    wait_for(lambda: heard)
-    time.sleep(0.2)
-    assert heard == [False] and len(lab.turns) == 0
+    wait_for(lambda: heard == [None])
+    pass_patience()
+    wait_for(lambda: heard == [False])
+    assert len(lab.turns) == 0
 
 
 @pytest.mark.parametrize("odd", [["a"], None, {}, 10**400, "x" * 5000], ids=lambda odd: str(odd)[:20])

@@ -62,6 +62,15 @@ def test_sizes_that_latents_cannot_have_are_refused(config):
             AutoencoderTrainer(replace(config, **changes))
 
 
+@pytest.mark.parametrize(
+    "changes", [{"latent_channels": 65}, {"latent_channels": 0}, {"width": -8}, {"width": 1025}, {"latent_noise": -1.0}]
+)
+def test_what_nothing_could_load_is_refused_before_the_images_are_read(config, changes):
+    (name,) = changes
+    with pytest.raises(TrainError, match=f"--{name.replace('_', '-')} must be "):
+        AutoencoderTrainer(replace(config, data="nowhere", **changes))
+
+
 def test_a_model_that_is_not_its_own_is_not_replaced(config, tmp_path):
     model = tmp_path / "run" / "model"
     model.mkdir(parents=True)

@@ -5,9 +5,10 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pipelines
 import pytest
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 from training import assert_same, fit, process_restored, tiny, weights  # noqa: F401
 
@@ -38,12 +39,8 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def decoder(tmp_path_factory):
-    """f2, 4 channels."""
-    torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("autoencoder")
-    blocks = {f"{half}coder_block_out_channels": (8, 8) for half in ("en", "de")}
-    counts = {f"num_{half}coder_blocks": (1, 1) for half in ("en", "de")}
-    AutoencoderTiny(**blocks, **counts, latent_channels=4).save_pretrained(folder)
+    pipelines.autoencoder(4).save_pretrained(folder)
     return folder
 
 
@@ -94,6 +91,15 @@ def test_words_are_learned_from_captions_and_some_are_dropped(config):
     assert np.array_equal(images.label(0, dropped=True), text.tokens([""])[0].numpy())
 
 
+@pytest.mark.parametrize("text", [None, "emoji-tiny"])
+def test_words_are_learned_in_double_precision_too(config, tmp_path, text):
+    """The moving average as well: it is copied where a text encoder is evaluated in float32."""
+    trainer = fit(replace(config, precision="fp64", sample_every=6, sample_seconds=1e-3, text=text))
+    assert {p.dtype for part in (trainer.unet, trainer.ema.network) for p in part.parameters()} == {torch.float64}
+    assert {value.dtype for value in weights(tmp_path / "run", 6, "ema").values()} == {torch.float64}
+    assert sample(load(tmp_path / "run" / "model", device="cpu"), [1], 2, prompts="red").shape == (1, 16, 16, 3)
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_a_text_encoder_of_a_checkpoint_stays_as_it_is(config, tmp_path, optimizer):
     fit(replace(config, steps=1))
@@ -108,6 +114,11 @@ def test_a_text_encoder_of_a_checkpoint_stays_as_it_is(config, tmp_path, optimiz
     fit(replace(new, optimizer=optimizer, steps=4), load_latest(tmp_path / "new" / "checkpoints")[0])
     assert torch.equal(load(tmp_path / "new" / "model", device="cpu").text(["red"]), before(["red"]))
     assert not torch.equal(weights(tmp_path / "new", 4, "model")["unet.conv_in.weight"], first)
+    state = load_latest(tmp_path / "new" / "checkpoints")[0]
+    again = replace(new, optimizer=optimizer, steps=4)
+    Trainer(replace(again, text=str(tmp_path / "new" / "model")), state)  # the same weights
+    with pytest.raises(TrainError, match="the text encoder has other weights"):
+        Trainer(replace(again, text="emoji-tiny"), state)
 
 
 def test_a_text_encoder_needs_captions_and_words(config):
@@ -141,9 +152,7 @@ def test_latents_are_computed_once_and_again_for_other_weights(config, decoder, 
     path = tmp_path / "run" / "latents.safetensors"
     kept = path.read_bytes()
     assert torch.equal(Trainer(config).images.latents, first.images.latents) and path.read_bytes() == kept
-    torch.manual_seed(1)
-    other = AutoencoderTiny.from_config(AutoencoderTiny.load_config(decoder))
-    other.save_pretrained(tmp_path / "other")
+    pipelines.autoencoder(4, seed=1).save_pretrained(tmp_path / "other")
     again = Trainer(replace(config, decoder=str(tmp_path / "other")))
     assert not torch.equal(again.images.latents, first.images.latents)
     fit(replace(config, steps=1))  # in the same folder, with the first weights
@@ -151,6 +160,21 @@ def test_latents_are_computed_once_and_again_for_other_weights(config, decoder, 
     with pytest.raises(TrainError, match=r"--decoder is not what this run was started with: .* other weights"):
         Trainer(replace(config, decoder=str(tmp_path / "other")))
     assert path.read_bytes() == kept
+
+
+def test_latents_are_computed_again_for_another_scaling(config, decoder, tmp_path):
+    first = Trainer(config).images.latents
+    scaled = shutil.copytree(decoder, tmp_path / "scaled")
+    said = json.loads((scaled / "config.json").read_text())
+    (scaled / "config.json").write_text(json.dumps(said | {"scaling_factor": 2.0, "shift_factor": 0.5}))
+    again = replace(config, decoder=str(scaled))
+    assert torch.allclose(Trainer(again).images.latents, 2 * (first - 0.5))
+    fit(replace(config, steps=1))
+    with pytest.raises(TrainError, match="scales latents otherwise"):
+        Trainer(again)
+    (tmp_path / "run" / "latents.safetensors").unlink()  # the checkpoint knows it, too
+    with pytest.raises(TrainError, match="scales latents otherwise"):
+        Trainer(again, load_latest(tmp_path / "run" / "checkpoints")[0])
 
 
 def test_a_run_does_not_go_on_with_other_captions(config, pictures, tmp_path):
@@ -176,6 +200,7 @@ REFUSED = {
     "no autoencoder": ({"decoder": "nowhere"}, "no folder of an autoencoder"),
     "heads": ({"text_width": 18}, "multiples of 4"),
     "sizes": ({"attention": (16,)}, "8 numbers a side"),
+    "a side that is no multiple": ({"image_size": 15}, "multiple of 2"),
     "streamed": ({"memory": 0.0}, "raise --memory"),
 }
 

@@ -14,7 +14,7 @@ import torch
 
 import ddpm_core
 from course import check, grade
-from course.check.exercise import NOT_FILLED_IN, OUTSIDE
+from course.check.exercise import FIRST_TIME, NOT_FILLED_IN, OUTSIDE, OWN_NOISE
 
 SLERP = "(torch.sin((1 - weight) * angle) * a + torch.sin(weight * angle) * b) / torch.sin(angle)"
 # The mistakes as students write them: the solution with one text replaced, and words of the sentence that they get.
@@ -43,6 +43,9 @@ MISTAKES = {
         ("[t]", "[t - 1]", "Wrong by one step"),
         ("(1 - alpha_bar_t).sqrt()", "(1 - alpha_bar_t.sqrt())", "not their factors"),
         ("alpha_bar_t.sqrt() * x_0", "x_0", "it must fade"),
+        ("[t].reshape(-1, 1, 1, 1)", "[t[0]]", FIRST_TIME),
+        ("* eps", "* torch.randn_like(eps)", OWN_NOISE),
+        ("alpha_bar_t.sqrt() * x_0", "alpha_bar_t^.5 * x_0", "no power"),
         ("* x_0 + (1 - alpha_bar_t).sqrt() * eps", "* eps + (1 - alpha_bar_t).sqrt() * x_0", "swapped"),
         (".reshape(-1, 1, 1, 1)", "", "Shapes do not fit"),
         ("schedule.alpha_bar", "ddpm_core.NoiseSchedule.linear().alpha_bar", OUTSIDE),
@@ -68,6 +71,7 @@ MISTAKES = {
     "best_guess": [
         ("math.sqrt(alpha_bar_t) * ", "", "have faded"),
         ("(2 * (1 - alpha_bar_t))", "(1 - alpha_bar_t)", "factor ½"),
+        ("data.flatten(1)) ** 2", "data.flatten(1))", "The square in the exponent"),
         ("(2 * (1 - alpha_bar_t))", "(2 * math.sqrt(1 - alpha_bar_t))", "stands the variance"),
         ("weights @ data.flatten(1)", "data.flatten(1)[weights.argmax(1)]", "the average of all"),
         ("-squares /", "0 * squares /", "same weight"),
@@ -90,6 +94,7 @@ MISTAKES = {
         ("(1 - alpha_bar_t).sqrt()", "(1 - alpha_bar_t)", "take away the variance"),
         ("[t]", "[t - 1]", "Wrong by one step"),
         (" / alpha_bar_t.sqrt()", "", "still faded"),
+        ("[t].reshape(-1, 1, 1, 1)", "[t[0]]", FIRST_TIME),
         ("x_t - (1", "x_t + (1", "add the noise once more"),
         ("/ alpha_bar_t.sqrt()", "* alpha_bar_t.sqrt()", "where you should undo"),
         (".reshape(-1, 1, 1, 1)", "", "Shapes do not fit"),
@@ -100,6 +105,7 @@ MISTAKES = {
         ("(eps - network", "(x_0 - network", "You compare with x_0"),
         ("network(x_t,", "network(x_0,", "gets the clean picture"),
         (".square()", ".abs()", "absolute value"),
+        (".square()", "", "The square of Eq. 14 is missing"),
         (".mean()", ".sum()", "You add up all pixels"),
         (".mean()", ".mean().sqrt()", "root of the error"),
         (".square().mean()", ".mean().square()", "The square comes too late"),
@@ -148,6 +154,8 @@ MISTAKES = {
         ("schedule.beta[t] / (1 - schedule.alpha_bar[t]).sqrt()", "(1 - schedule.alpha_bar[t]).sqrt()", "all of the"),
         ("[t]", "[t - 1]", "Wrong by one step"),
         (" / schedule.alpha[t].sqrt()", "", "forget to divide"),
+        ("x_t - part", "x_t + part", "which sign has ε"),
+        ("* eps", "* torch.randn_like(eps)", OWN_NOISE),
     ],
     "reverse_variance": [
         ("1 - schedule.alpha_bar[t] / schedule.alpha_bar[s]", "schedule.beta[t]", "only for steps from t to t − 1"),
@@ -526,3 +534,11 @@ def test_a_student_whose_code_ends_python_is_graded_alone(tmp_path, monkeypatch)
 def test_grading_needs_folders(folder, words, tmp_path):
     with pytest.raises(SystemExit, match=words):
         grade.main([str(tmp_path / folder)])
+
+
+def test_what_neither_a_notebook_nor_a_prompt_shows_is_printed(capsys, monkeypatch):
+    wrong = check.alpha_bar(lambda beta: beta)
+    assert capsys.readouterr().out == f"{wrong}\n"
+    monkeypatch.setattr("builtins.__IPYTHON__", True, raising=False)
+    check.alpha_bar(lambda beta: beta)
+    assert capsys.readouterr().out == ""

@@ -154,6 +154,20 @@ def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path):
 
 # --- What the page may ask for
 
+
+def test_a_very_long_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    for size, taken in (((2, 200), True), ((200, 2), True), ((2, 203), False), ((24_000_000, 1), False)):
+        path = tmp_path / "long.png"
+        Image.new("L", size).save(path)
+        if taken:
+            assert uploads.read(path).shape == (32, 32, 3)
+            continue
+        monkeypatch.setattr(Image.Image, "load", None)
+        with pytest.raises(Refused, match=r"times as long as wide: up to 100 times is taken"):
+            uploads.read(path)
+        monkeypatch.undo()
+
+
 RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
 
 
@@ -226,7 +240,7 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
 
     def walk(*_):
         begun.append(who.name)
-        assert go.acquire(timeout=30)
+        assert go.acquire(timeout=60)
         return result
 
     def ask(name):
@@ -237,11 +251,11 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
     monkeypatch.setattr(place.forward, "compare", walk)
     with ThreadPoolExecutor(120) as pool:
         crowd = [pool.submit(ask, "a") for _ in range(100)]
-        refused = [*islice(as_completed(crowd, timeout=30), 92)]
+        refused = [*islice(as_completed(crowd, timeout=60), 92)]
         assert all(isinstance(one.exception(), Refused) for one in refused)
         later = [pool.submit(ask, "b") for _ in range(2)]
         wait_for(lambda: len(lab.quick) == 10 and begun == ["a"])
         for _ in range(10):
             go.release()
-        assert all("walk" in one.result(timeout=30) for one in {*crowd, *later} - {*refused})
+        assert all("walk" in one.result(timeout=60) for one in {*crowd, *later} - {*refused})
     assert begun[:2] == ["a", "b"] and sorted(begun) == ["a"] * 8 + ["b"] * 2

@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,13 +19,15 @@ from test_files import held_elsewhere
 
 import app as command
 import ui
+from ddpm_core.disk import held
 from ui.machine import temporary_files
 from ui.machine.event_log import Counts, Lines
-from ui.machine.limits import ServerLimits
+from ui.machine.limits import Refused, ServerLimits
 from ui.machine.turns import Turns
-from ui.runs import jobs
-from ui.serving import server
-from ui.serving.gate import MAX_REQUEST, Gate
+from ui.runs import jobs, visitors
+from ui.serving import connections, gate, server
+from ui.serving.gate import MAX_REQUEST, Door, Gate
+from ui.serving.origins import Origins
 
 
 def asked(method, path, body=b"", app=None, root_path=""):
@@ -44,7 +47,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
-    asyncio.run(Gate(app or inside, ServerLimits(upload_mb=2), Counts())(scope, receive, send))
+    asyncio.run(Gate(app or inside, Door(ServerLimits(upload_mb=2), Counts()))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -224,12 +227,41 @@ def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
         assert left == expected
 
 
+def test_with_log_json_everything_on_stderr_is_json():
+    """Also what gradio and uvicorn print, warnings, and the error of a thread."""
+    code = """
+import logging, sys, threading, traceback, types, warnings
+sys.modules["ui"] = m = types.ModuleType("ui"); m.__path__ = ["ui"]
+from ui.machine import event_log as counts
+counts.log_as_json()
+from uvicorn import Config
+Config(None, log_level="warning")
+counts.log_no_other_way()
+logging.getLogger("uvicorn.error").error("an error")
+warnings.warn("a warning")
+print("half a ", end="", file=sys.stderr); print("line", file=sys.stderr)
+try:
+    1 / 0
+except ZeroDivisionError:
+    traceback.print_exc()
+thread = threading.Thread(target=lambda: {}["gone"]); thread.start(); thread.join()
+counts.note("started", public=True)
+"""
+    root = Path(temporary_files.__file__).parents[2]
+    said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    lines = [json.loads(line) for line in said.stderr.splitlines()]
+    text = " ".join(line.get("message", "") for line in lines)
+    for part in ("an error", "a warning", "half a line", "ZeroDivisionError", "KeyError: 'gone'"):
+        assert part in text, said.stderr
+    assert lines[-1]["event"] == "started" and said.returncode == 0
+
+
 # --- Temporary files
 
 
 def test_the_folder_is_private_and_goes_with_the_process(tmp_path):
-    begin = "from ui.machine import temporary_files as temporary; import os; f = temporary.use_private_folder(); "
-    begin += "other = temporary.make_folder('train'); "
+    begin = "from ui.machine import temporary_files; import os; f = temporary_files.use_private_folder(); "
+    begin += "other = temporary_files.make_folder('train'); "
     code = begin + "print(f, oct(f.stat().st_mode)[-3:], other)"
     killed = begin + "os.kill(os.getpid(), 9)"
     root = Path(temporary_files.__file__).parents[2]
@@ -256,14 +288,48 @@ def test_old_files_go_and_then_the_oldest_until_the_rest_is_within_the_limit(tmp
         path.write_bytes(bytes(100 if number == 1 else 4096))  # a file takes whole blocks
         os.utime(path, (time.time() - age,) * 2)
         demo.temp_file_sets[0].add(str(path))
-    for name, age in (("tmp-broken-off", 2 * temporary_files.UNFINISHED), ("tmp-under-way", 1)):  # uploads
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
     left = temporary_files.Sweeper(demo, 10_000).sweep()
-    assert (tmp_path / "tmp-under-way").exists() and not (tmp_path / "tmp-broken-off").exists()
     assert left == 8192
     assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["2", "3"]
     assert not demo.temp_file_sets[0]
+
+
+def test_a_file_that_can_not_be_written_leaves_nothing_and_room_is_made_before(tmp_path, monkeypatch):
+    """So the next, smaller one finds the disk as it was."""
+    sweeper = temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(tmp_path), temp_file_sets=[]), 10_000)
+    first = sweeper.keep(bytes(4096), "x.png")
+    os.utime(first, (time.time() - 100,) * 2)
+    second, third = (sweeper.keep(bytes([n]) * 4096, "x.png") for n in (1, 2))
+    assert not first.exists() and second.exists() and third.exists()
+    assert third.read_bytes() == bytes([2]) * 4096
+
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    before = set(tmp_path.rglob("*.png"))
+    with pytest.raises(OSError, match="No space"):
+        sweeper.keep(b"x" * 2000, "x.png")
+    assert set(tmp_path.rglob("*.png")) <= before
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_folder_that_somebody_has_deleted_is_private_and_held_again(back):
+    """Also where it is there again, as gradio makes it: for all to read, and to be taken for left behind."""
+    folder = temporary_files.make_folder("test")
+    sweeper = temporary_files.Sweeper(SimpleNamespace(GRADIO_CACHE=str(folder), temp_file_sets=[]), 1e9)
+    shutil.rmtree(folder)
+    if back:
+        folder.mkdir(mode=0o755)
+    assert sweeper.keep(b"x", "x.png").read_bytes() == b"x"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    with held.left_behind(folder) as is_left:
+        assert not is_left
+    shutil.rmtree(folder)
+    sweeper.sweep()
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
@@ -280,3 +346,90 @@ def test_what_killed_apps_left_goes_and_what_this_one_has_made_stays():
         assert not elsewhere.exists()
     finally:
         users.rmdir()
+
+
+# --- Addresses and names
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as", "here"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("198.51.100.7", "198.51.100.7", False),
+        ("::ffff:198.51.100.7", "198.51.100.7", False),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", False),
+        ("testclient", "testclient", False),
+        ("", "", True),
+    ],
+)
+def test_what_counts_as_one_address(address, counts_as, here):
+    assert visitors.neighbourhood(address) == counts_as and visitors.is_here(counts_as) is here
+
+
+def test_on_a_space_its_page_may_ask(monkeypatch):
+    """It is shown inside huggingface.co, which may not ask itself."""
+    monkeypatch.setenv("SPACE_HOST", "owner-space.hf.space")
+    space = Origins(any_host=True)
+    space.serve_this_machine()
+    inside = {b"host": b"10.16.1.2:7860", b"sec-fetch-site": b"cross-site", b"sec-fetch-mode": b"navigate"}
+    space.check(inside)
+    space.check({b"host": b"10.16.1.2:7860", b"origin": b"https://owner-space.hf.space"})
+    with pytest.raises(Refused, match="another site"):
+        space.check({b"host": b"10.16.1.2:7860", b"origin": b"https://huggingface.co"})
+
+
+def test_a_body_that_comes_steadily_but_slowly_ends():
+    now = [0.0]
+
+    async def receive():
+        now[0] += 5
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+
+    with pytest.raises(gate.Turned, match="too slowly") as turned:
+        asyncio.run(gate._whole(receive, 10**6, lambda: now[0]))
+    assert turned.value.status == 408 and now[0] == 15
+
+
+class Protocol:
+    """In the place of uvicorn's."""
+
+    cycle, loop = None, SimpleNamespace(call_later=lambda *_: SimpleNamespace(cancel=lambda: None))
+
+    def __init__(self, address, proxies=()):
+        self.client, self.config = (address, 1), SimpleNamespace(loaded_app=SimpleNamespace(trusted_hosts=proxies))
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def connection_lost(self, exc):
+        pass
+
+
+class Transport:
+    aborted = False
+
+    def abort(self):
+        self.aborted = True
+
+    def is_closing(self):
+        return self.aborted
+
+
+def test_an_address_has_so_many_connections_but_a_proxy_as_many_as_it_needs(monkeypatch):
+    monkeypatch.setattr(connections, "OF_ONE", 3)
+    all = connections.Connections(100)
+    made = connections.patient(Protocol, all)
+
+    def opened(count, *about):
+        transports = [Transport() for _ in range(count)]
+        for transport in transports:
+            protocol = made(*about)
+            protocol.connection_made(transport)
+            if transport.aborted:
+                protocol.connection_lost(None)
+        return sum(not transport.aborted for transport in transports)
+
+    assert opened(5, "198.51.100.1") == 3 and opened(2, "198.51.100.2") == 2
+    assert opened(5, "127.0.0.1") == 5 and opened(5, "10.0.0.1", ["10.0.0.1"]) == 5
+    assert all.of.total() == 15

@@ -1,12 +1,14 @@
 """References, and downloads with the real huggingface_hub client from a Hub on the loopback."""
 
 import errno
+import json
 import re
 import threading
 import time
 import types
 from pathlib import Path
 
+import pipelines
 import pytest
 import torch
 from checkpoint_folders import write, write_json
@@ -274,19 +276,16 @@ def test_offline_without_cache(online, monkeypatch):
     assert "HF_HUB_OFFLINE is set and google/ddpm-cifar10-32 is not in the" in refusal(REF)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     online.stop()
-    start = time.monotonic()
+    monkeypatch.setattr(snapshots, "LISTING_TIMEOUT", 1000.0)  # it isn't waited for
     assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist-tiny" in refusal(REF)
-    assert time.monotonic() - start < snapshots.LISTING_TIMEOUT
 
 
 def test_a_mute_hub_counts_as_unreachable(online, monkeypatch):
     ddpm_core.load(REF)
     monkeypatch.setattr(snapshots, "LISTING_TIMEOUT", 0.3)
-    monkeypatch.setattr(snapshots, "_listing", lambda ref: time.sleep(60))
-    start = time.monotonic()
+    monkeypatch.setattr(snapshots, "_listing", lambda ref: time.sleep(600) or "an answer that can't be used")
     assert ddpm_core.load(REF).image_size == 32
     assert "cannot be reached" in refusal("owner/name")
-    assert time.monotonic() - start < 30
 
 
 def test_missing_and_gated_repositories(online, tmp_path):
@@ -304,6 +303,38 @@ def test_repositories_of_other_models(online, tmp_path):
     online.add_repo("owner/sd", tmp_path / "sd")
     assert "the network is a UNet2DConditionModel" in refusal("owner/sd")
     assert f"unet/{WEIGHTS}" not in online.downloads  # refused before the large file
+
+
+@pytest.mark.parametrize("layout", ["tokenizer.json", "vocab.json and merges.txt"])
+def test_a_tokenizer_from_the_hub_is_that_of_the_whole_repository(server, tmp_path, monkeypatch, layout):
+    """What pads, and tokens that were added, stand in small files of their own in older repositories."""
+    transformers = pytest.importorskip("transformers")
+    server.use(monkeypatch, tmp_path / "home")
+    pipelines.stable_diffusion(tmp_path / "sd")
+    folder = tmp_path / "sd" / "tokenizer"
+    whole = json.loads((folder / "tokenizer.json").read_text())
+    ends = {
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+        "pad_token": "q",
+    }
+    write_json(folder / "tokenizer_config.json", {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer"})
+    write_json(folder / "special_tokens_map.json", ends)
+    if layout == "vocab.json and merges.txt":
+        (folder / "tokenizer.json").unlink()
+        write_json(folder / "vocab.json", whole["model"]["vocab"])
+        merges = [" ".join(pair) for pair in whole["model"]["merges"]]
+        (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
+        write_json(folder / "added_tokens.json", {"foxglove": whole["model"]["vocab"]["fox</w>"]})
+    server.add_repo("owner/sd", tmp_path / "sd")
+    found = ddpm_core.load("owner/sd", device="cpu", precision="fp32").text
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    prompts = ["a red fox", "foxglove", "a q"]
+    expected = theirs(prompts, padding="max_length", max_length=77, truncation=True)["input_ids"]
+    assert found.tokens(prompts).tolist() == expected and expected[0][-1] == theirs.convert_tokens_to_ids("q")
+    here = snapshots.here(refs.parse("owner/sd"))
+    assert here is not None and not here.layout.unknown  # what the repository lacks is known
 
 
 def test_a_model_too_large_for_the_page_is_refused_before_its_weights_are_downloaded(online):
@@ -345,7 +376,7 @@ def test_progress_counts_bytes(online, tmp_path):
     size = sum((tmp_path / "repo" / name).stat().st_size for name in (*SMALL, WEIGHTS))
     assert {total for _, total in calls} == {size}
     dones = [done for done, _ in calls]
-    assert dones == sorted(dones) and dones[-1] == size and len(set(dones)) > 4
+    assert dones == sorted(dones) and dones[-1] == size and len(set(dones)) > 2
     calls.clear()
     ddpm_core.load(REF, progress=lambda done, total: calls.append((done, total)))
     assert calls == []  # nothing to download
@@ -353,15 +384,15 @@ def test_progress_counts_bytes(online, tmp_path):
 
 def test_a_stalled_download_can_be_cancelled(online):
     online.stalled.set()
-    start = time.monotonic()
+    dones = []
 
     def stop(done: int, total: int) -> None:
-        if time.monotonic() - start > 0.5:
+        dones.append(done)
+        if dones.count(done) > 4:  # nothing comes any more
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ddpm_core.load(REF, progress=stop)
-    assert time.monotonic() - start < 30  # it stalls for ever
+        ddpm_core.load(REF, progress=stop)  # else it stalls for ever
     online.stalled.clear()
     assert ddpm_core.load(REF).image_size == 32
 
@@ -431,10 +462,8 @@ def test_status_of_a_branch_whose_commit_is_cached_by_its_hash(online):
 
 
 def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
-    monkeypatch.setattr(snapshots, "_listing", lambda ref, timeout: time.sleep(60))
-    start = time.monotonic()
+    monkeypatch.setattr(snapshots, "_listing", lambda ref, timeout: time.sleep(600) or "an answer that can't be used")
     assert snapshots.status("owner/name", timeout=0.3).state == "offline"
-    assert time.monotonic() - start < 30
 
 
 # A Hub that fails: one sentence, the next try works, and nothing wrong stays in the cache
@@ -525,3 +554,40 @@ def test_a_disk_that_takes_no_more_leaves_nothing_broken(online, monkeypatch, er
     monkeypatch.setattr(file_download, "http_get", real)
     assert ddpm_core.load(REF).image_size == 32
     assert constants.HF_HUB_CACHE  # its own settings are back
+
+
+# --- What strangers name
+
+
+def test_what_strangers_name_is_read_without_the_owners_token(online, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_owner")
+    write(tmp_path / "other")
+    online.add_repo("owner/other", tmp_path / "other")
+    models = Models("cpu", public=True, allow_hub=True, first=REF)
+    models.look("owner/other")
+    models.fetch("owner/other")
+    assert models.known("owner/other") is not None and models.get("owner/other").image_size
+    assert {request.authorization for request in online.requests} == {None}
+    models.fetch(REF)  # of the list: its owner has chosen it
+    assert online.requests[-1].authorization == "Bearer hf_owner"
+
+
+def test_the_cache_of_the_owner_is_not_lent_to_strangers(online, tmp_path, monkeypatch):
+    """A private or gated repository that the owner has downloaded, by its id and by its commit."""
+    write(tmp_path / "own")
+    commit = online.add_repo("owner/own", tmp_path / "own")
+    ddpm_core.load("owner/own", device="cpu")
+    models = Models("cpu", public=True, allow_hub=True)
+    for ref in ("owner/own", f"owner/own@{commit}"):
+        assert models.known(ref) is None and models.flop(ref) is None
+    online.repos = {key: repo for key, repo in online.repos.items() if key[0] != "owner/own"}
+    for ref in ("owner/own", f"owner/own@{commit}"):
+        with pytest.raises(CheckpointError, match="no repository owner/own"):
+            models.fetch(ref)
+    online.add_repo("owner/own", tmp_path / "own", gated=True)
+    with pytest.raises(CheckpointError, match="not open to everybody"):
+        models.fetch("owner/own")
+    assert models.known("owner/own") is None
+    online.status = 503
+    with pytest.raises(CheckpointError):
+        models.fetch("owner/own")

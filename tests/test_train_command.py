@@ -114,7 +114,7 @@ def words_for(kind) -> st.SearchStrategy[list[str]]:
     if get_origin(kind) is tuple:
         return st.lists(st.one_of(st.sampled_from([4, 8, 16, 32, 64]), st.integers()).map(str), max_size=4)
     if get_origin(kind) is Literal:
-        word = st.sampled_from(get_args(kind))
+        word = st.sampled_from(get_args(kind)).map(str)
     elif get_args(kind):  # such as float | None
         return st.one_of(*map(words_for, get_args(kind)))
     else:

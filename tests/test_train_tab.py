@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -539,14 +540,20 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         assert "on your own computer" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
         assert asks["start"]({"visitor": ME, "data": "own", "path": "/etc"}) == {}
         wait_for(lambda: asks["look"]({"visitor": ME}).get("saved"))
-        assert asks["use"]({"visitor": ME}) == {"ref": "trained-1"} and models.known("trained-1").image_size == 8
-        run, model = Settings(checkpoint="trained-1", steps=2), models.known("trained-1")
+        ref = asks["use"]({"visitor": ME})["ref"]
+        assert models.known(ref).image_size == 8 and re.fullmatch("trained-[0-9a-f]{16}", ref)
+        assert [ref in [model["ref"] for model in models.choices(who)] for who in (ME, "f" * 32, None)] == [
+            True,
+            False,
+            False,
+        ]
+        run, model = Settings(checkpoint=ref, steps=2), models.known(ref)
         with pytest.raises(ValueError, match="nowhere else"):
             scripts.python([run], [model])
         room._forget(room.visit(ME))
-        assert "trained-1" not in [model["ref"] for model in models.choices()]
+        assert ref not in [model["ref"] for model in models.choices(ME)]
         with pytest.raises(ddpm_core.CheckpointError):
-            models.known("trained-1")
+            models.known(ref)
     finally:
         room.close()
 
@@ -569,14 +576,18 @@ def test_the_recorded_training_is_small_and_says_how_long_it_was():
     assert answer["grids"][-1]["error"] < 0.5 * answer["grids"][0]["error"]
 
 
-def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "WINDOW", 0.2)
-    for code, waits in (("import os; os.read(0, 1)", True), ("while True: pass", False)):
-        monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", code))
-        monkeypatch.setattr(process, "STARVED", 0.02)  # this machine may be busy
-        visit = Visit(ME, training=Training(tmp_path / str(waits), []))
-        wait_for(lambda: (visit.describe()["state"] == "waiting") == waits and len(visit.training._times) > 2)  # noqa: B023
-        visit.training.discard()
+@pytest.mark.parametrize(("share", "waits"), [(0.0, True), (0.29, True), (0.31, False), (1.0, False)])
+def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch, share, waits):
+    now = [0.0]
+    monkeypatch.setattr(process, "clock", lambda: now[0])
+    monkeypatch.setattr(process, "_processor_time", lambda pid: share * now[0])
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "import os; os.read(0, 1)"))
+    visit = Visit(ME, training=Training(tmp_path / "run", []))
+    states = []
+    for now[0] in range(8):
+        states.append(visit.describe()["state"])
+    visit.training.discard()
+    assert [state == "waiting" for state in states] == [False] * 5 + [waits] * 3  # process.WINDOW is 5 seconds
 
 
 @pytest.fixture(scope="module")

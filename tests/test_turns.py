@@ -25,8 +25,9 @@ class Left(Exception):
 class Run:
     """Computes so many steps of so many seconds; then it may come back. log: (name, when) of each step's end."""
 
-    def __init__(self, name, steps, seconds, visitor=None, load=0.0):
+    def __init__(self, name, steps, seconds, visitor=None, load=0.0, address=None):
         self.name, self.steps, self.seconds, self.visitor, self.load = name, steps, seconds, visitor, load
+        self.address = address
         self.stopped = threading.Event()
         self.place = None
 
@@ -38,7 +39,7 @@ class Run:
             raise Left
 
     def go(self, line, log, first_step=None):
-        with line.join(self, self.visitor) as self.place:
+        with line.join(self, self.visitor, self.address) as self.place:
             self.place.work = self.steps * self.seconds
             self.place.take(self.check)
             line.clock.now += self.load
@@ -273,3 +274,55 @@ def test_what_is_not_known_makes_the_rest_unknown_only_where_it_matters():
     assert [outlook.start for outlook in outlooks([math.inf, 1.0, 1.0, 1.0], 2)][2:] == [2, 4]
     first, second = outlooks([math.inf, 1.0], 1)
     assert (first.end, second.start) == (None, None)
+
+
+# --- Addresses
+
+
+def test_an_address_gets_one_share_however_many_visitors_it_invents():
+    """Six invented visitors and one honest one, with 10 s of work each."""
+    invented = [Run(i, 100, 0.1, visitor=f"invented {i}", address="there") for i in range(6)]
+    log = simulate(*invented, Run("one", 100, 0.1, visitor="one", address="here"))
+    assert ends(log)["one"] <= 2 * 10 + 2 * SLICE + 0.2  # with shares of visitors: 60 s
+    assert max(ends(log).values()) == pytest.approx(70)
+
+
+def test_visitors_of_one_address_share_alike_what_it_gets():
+    log = simulate(*(Run(i, 50, 0.1, visitor=i, address="school") for i in range(4)))
+    assert max(ends(log).values()) - min(ends(log).values()) <= 3 * SLICE + 0.2
+
+
+def test_a_newcomer_of_an_address_does_not_begin_with_what_those_of_another_have_used():
+    """Else the one who has the second address alone would wait until the newcomer has caught up."""
+    line = Turns(clock=Clock())
+    with ExitStack() as places:
+        seats = [places.enter_context(line.join(Holder(), "alone", "b"))]
+        seats += [places.enter_context(line.join(Holder(), i, "a")) for i in range(4)]
+        for seat in seats:
+            seat.ask()
+        for seat, seconds in zip(seats, (40, 10, 10, 10, 10), strict=True):
+            assert line.has_turn(seat)
+            line.clock.now += seconds
+            seat.ask()
+        newcomer = places.enter_context(line.join(Holder(), "newcomer", "b"))
+        newcomer.ask()
+        assert line._order(newcomer)[:2] == line._order(seats[0])[:2] == (40, 40)
+
+
+def test_an_address_has_half_of_the_places_and_half_of_the_turns():
+    line = Turns(active=4, queue=4, clock=Clock())
+    with ExitStack() as places:
+        for i in range(4):
+            seat = places.enter_context(line.join(Holder(), f"invented {i}", "there"))
+            seat.ask()
+        with (
+            pytest.raises(Full, match="Your address has 4 runs here, and may have 4"),
+            line.join(Holder(), "5", "there"),
+        ):
+            pass
+        assert len(line._admitted()) == 2
+        other = places.enter_context(line.join(Holder(), "other", "here"))
+        other.ask()
+        assert other.admitted
+        for i in range(3):  # nothing is known of these
+            places.enter_context(line.join(Holder(), f"visitor {i}"))

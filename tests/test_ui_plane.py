@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 
 import numpy as np
 import pytest
@@ -135,9 +134,9 @@ def test_networks_are_few():
 
 @pytest.mark.parametrize("change", [{"steps": 1000, "cloud": 2000}, TRAINED | {"training": 10_000}], ids=str)
 def test_stop_ends_a_run_soon(change, place):
-    began = time.monotonic()
     run, seen = streamed(place, ASKED | change, watch=lambda run, message: message["results"] and run.stop())
-    assert seen[-1]["state"] == "stopped" and time.monotonic() - began < 5
+    assert seen[-1]["state"] == "stopped"
+    assert sum(run.job.done.values()) < sum(run.computation.steps.values())
     with pytest.raises(ValueError, match="no finished cloud"):
         run.save("csv")
 

@@ -299,6 +299,33 @@ def test_what_is_saved_is_loaded_again(name, request, tmp_path):
         save(load("mnist-tiny", **WHERE), model.source.folder)
 
 
+def test_the_users_files_in_the_folders_of_a_latent_model_stay(stable, unconditional, tmp_path):
+    folder = tmp_path / "copy"
+    save(stable[1], folder)
+    notes = [folder / part / "notes.txt" for part in ("unet", "vae", "text_encoder", "tokenizer", "mine")]
+    notes.append(folder / "tokenizer" / "deep" / "notes.txt")
+    for note in notes:
+        note.parent.mkdir(exist_ok=True)
+        note.write_text(str(note))
+    kept = {path for path in folder.rglob("*") if path.is_file()}
+    save(stable[1], folder)
+    assert {path for path in folder.rglob("*") if path.is_file()} == kept
+    assert all(note.read_text() == str(note) for note in notes)
+    save(unconditional[1], folder)  # which takes no words
+    assert all(note.read_text() == str(note) for note in notes) and not load(folder, **WHERE).words
+    assert {path.name for path in (folder / "tokenizer").iterdir()} == {"notes.txt", "deep"}
+    save(load("mnist-tiny", **WHERE), folder)
+    save(load("mnist-tiny", **WHERE), folder)  # no longer a latent model, with folders that are all the user's
+    assert all(note.read_text() == str(note) for note in notes) and load(folder, **WHERE).channels == 1
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == [
+        "mine",
+        "text_encoder",
+        "tokenizer",
+        "unet",
+        "vae",
+    ]
+
+
 def test_diffusers_draws_from_what_is_saved(turbo, tmp_path):
     _, model = turbo
     save(model, tmp_path / "copy")

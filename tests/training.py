@@ -38,6 +38,9 @@ TINY = {
     "device": "cpu",
     "threads": 1,
 }
+# How far weights may be apart that differ in the order of sums alone, in float64. Adam divides a gradient by its size
+# + 1e-8: where it is 0 but for a rounding of 1e-14, a step of lr = 2e-4 moves the weight by 2e-4 · 1e-14/1e-8 = 2e-10.
+AFTER_ADAM = 1e-8
 
 
 def make_folder(root: Path, n: int = 21, classes: tuple[str, ...] = ("cat", "dog"), size=(11, 9)) -> Path:

@@ -108,6 +108,7 @@ mean_from_eps = Exercise(
             _mean(lambda s, t: (1 - s.alpha_bar[t]).sqrt())
         ),
         "Wrong by one step: you take the tables at t − 1.": lambda s, x_t, t, eps: _mean(_part)(s, x_t, t - 1, eps),
+        "You add the noise once more: which sign has ε in Eq. 11?": _mean(lambda s, t: -_part(s, t)),
         "You forget to divide by √α_t: each step forward made the picture a little weaker, so each step back makes it "
         "a little stronger.": _mean(_part, lambda s, t: torch.ones_like(s.beta[t])),
     },

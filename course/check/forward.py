@@ -230,6 +230,9 @@ best_guess = Exercise(
             lambda schedule, data, x_t, t: _bayes(schedule, data, x_t, t, 1.0)
         ),
         "The factor ½ in the exponent is missing.": _guess(lambda logits, squares: (2 * logits).softmax(1)),
+        "The square in the exponent is missing: ‖·‖² is the sum of the squares.": _guess(
+            lambda logits, squares: (logits / squares.sqrt()).softmax(1)
+        ),
         "You divide by the standard deviation of the noise. In the exponent of a Gaussian stands the variance.": (
             lambda schedule, data, x_t, t: _guess(
                 lambda logits, squares: (logits * (1 - schedule.alpha_bar[t]).sqrt()).softmax(1)

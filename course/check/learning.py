@@ -168,6 +168,7 @@ l_simple = Exercise(
         "You compare with x_0. This network should find the noise: what is the target in Eq. 14?": _l("x_0"),
         "The network gets the clean picture. It should see the noised one, and guess what was added.": _blind,
         "You take the absolute value: Eq. 14 has a square.": _l(error=torch.abs),
+        "The square of Eq. 14 is missing: without it, plus and minus cancel.": _l(error=lambda x: x),
         "You add up all pixels. Take the mean, so that the learning rate does not depend on the size of images and "
         "batch.": lambda *arguments: _l()(*arguments) * arguments[2].numel(),
         "You take the root of the error: Eq. 14 has none.": lambda *arguments: _l()(*arguments).sqrt(),

@@ -19,7 +19,10 @@ EXTRA = ("model_index.json", OWN, ANALYTIC, OPTIMISED)
 DECODERS = ("vae/", "vqvae/")
 TEXT, TOKENIZER = "text_encoder/", "tokenizer/"
 TEXT_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.json", "merges.txt")
+TOKENIZER_FILES = (  # all that transformers reads of a CLIPTokenizer
+    *("tokenizer_config.json", "tokenizer.json", "vocab.json", "merges.txt"),
+    *("special_tokens_map.json", "added_tokens.json"),
+)
 FILES = (
     *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHT_FILES)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),
@@ -36,12 +39,17 @@ class CheckpointError(Exception):
 
 @dataclass(frozen=True)
 class Ref:
-    """What a checkpoint reference names. name: the embedded name, the path or the repository id."""
+    """What a checkpoint reference names. name: the embedded name, the path or the repository id.
+
+    open: only what the Hub gives to everybody counts, since a stranger named it: neither what this machine's user may
+    read, nor what the cache has of that.
+    """
 
     kind: Literal["embedded", "folder", "hub"]
     name: str
     folder: Path | None = None  # None for the Hub
     revision: str | None = None  # Hub only: branch, tag or commit; None is the default branch
+    open: bool = False
 
     def __str__(self) -> str:
         return self.name if self.revision is None else f"{self.name}@{self.revision}"
@@ -74,6 +82,11 @@ class Layout:
     def large(self) -> tuple[str, ...]:
         """The weights."""
         return (*(part[1] for part in (self.decoder, self.text) if part), self.weights)
+
+    @property
+    def optional(self) -> set[str]:
+        """The files without which a checkpoint loads too, but perhaps as another one."""
+        return {*EXTRA, *(TOKENIZER + name for name in TOKENIZER_FILES if self.text)}
 
     @property
     def files(self) -> tuple[str, ...]:

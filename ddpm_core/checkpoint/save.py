@@ -26,7 +26,7 @@ from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
-FOLDERS = ("unet", "scheduler", *(part.rstrip("/") for part in (*refs.DECODERS, refs.TEXT, refs.TOKENIZER)))
+IN_FOLDERS = tuple(name for name in refs.FILES if "/" in name and not name.endswith(".bin"))  # of a latent model
 SAVED = (
     "config.json",
     "scheduler_config.json",
@@ -83,7 +83,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     weights = _for_file(weights, half)
     extra = extra or {}
     try:
-        with files.replacing_folder(folder, ours={*SAVED, *FOLDERS, *extra}) as new:
+        with files.replacing_folder(folder, ours={*SAVED, *IN_FOLDERS, *extra}) as new:
             file = new / home / WEIGHTS
             file.parent.mkdir(exist_ok=True)
             save_file(weights, file, metadata={"format": "pt"})
@@ -134,8 +134,10 @@ def check_replaceable(folder: Path) -> None:
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
     latent = "unet" in names and OWN in names and "config.json" not in names
-    others = names - {*SAVED, "README.md", *(FOLDERS if latent else ())}
-    foreign = {name for name in others if name in FOLDERS or name.startswith("diffusion_pytorch_model")}
+    others = names - {*SAVED, "README.md"}
+    foreign = {name for name in others if name.startswith("diffusion_pytorch_model")}
+    if not latent:
+        foreign |= {name.partition("/")[0] for name in IN_FOLDERS if (folder / name).exists()}
     config = folder / ("unet/config.json" if latent else "config.json")
     if not folder.is_dir() or foreign or (names and not _is_network(config)):
         found = f" (it holds {min(foreign or others)})" if others else ""

@@ -109,8 +109,9 @@ def free_bytes(folder: Path) -> int:
 def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path]:
     """A new, empty folder, which takes the place of `folder` at the end of the block.
 
-    ours: names of the files that the block may write. Everything else in the former folder is the user's and is carried
-    over to the new one, unless the block has written something with that name.
+    ours: names of the files that the block may write, with / where they are in folders of it. Everything else in the
+    former folder is the user's and is carried over to the new one, unless the block has written something with that
+    name.
 
     A folder cannot be replaced in one step everywhere, so the former one is renamed first. If the second renaming
     fails or is interrupted (Ctrl-C), it gets its name back at once. If the process is killed just there, the former
@@ -197,14 +198,22 @@ def _discard(old: Path) -> None:
     shutil.rmtree(rest, ignore_errors=True)
 
 
-def _carry_over(old: Path, new: Path, ours: Collection[str]) -> None:
+def _carry_over(old: Path, new: Path, ours: Collection[str], place: str = "") -> None:
+    """place: of both in the folders, ending with /."""
     for path in old.iterdir():
-        if path.name in ours or _HIDDEN.fullmatch(path.name) or os.path.lexists(new / path.name):
+        name, other = place + path.name, new / path.name
+        if name in ours or _HIDDEN.fullmatch(path.name):
             continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.copytree(path, new / path.name, symlinks=True, copy_function=_link)
+        if path.is_dir() and not path.is_symlink() and any(its.startswith(f"{name}/") for its in ours):
+            if other.is_dir() or any(f"{name}/{its.name}" not in ours for its in path.iterdir()):
+                other.mkdir(exist_ok=True)
+                _carry_over(path, other, ours, f"{name}/")
+        elif os.path.lexists(other):
+            continue
+        elif path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, other, symlinks=True, copy_function=_link)
         else:
-            _link(path, new / path.name)
+            _link(path, other)
 
 
 def _link(path: str | Path, other: str | Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks._app import ServedApp
 from benchmarks._measure import describe
-from soak import fuzz, hostile, kill, kill_training, load
+from soak import fuzz, hostile, kill, kill_training, load, strangers
 
 # Of each part the sizes: (with --soak whole, with --soak quick).
 LOADS = {
@@ -27,6 +27,12 @@ KILLS = {
     kill.download: {"kills": (5, 1)},
     kill_training.live: {"kills": (5, 1)},
 }
+PAGES = {
+    strangers.unheard: {"seconds": (30.0, 3.0), "rate": (32.0, 16.0)},
+    strangers.half_heads: {"connections": (1100, 30), "streams": (500, 10)},
+    strangers.remembered: {"runs": (10_000, 50)},
+    strangers.foreign: {},
+}
 STRANGERS = {
     fuzz.storm: {"calls": (5000, 200)},
     hostile.every_file: {"flips": (500, 5)},
@@ -39,9 +45,11 @@ def options(request):
     return {name: request.config.getoption(f"--{name}") for name in ("soak", "checkpoint", "minutes", "kills")}
 
 
-@pytest.mark.parametrize("part", [*LOADS, *KILLS, *STRANGERS], ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", [*LOADS, *KILLS, *PAGES, *STRANGERS], ids=lambda part: part.__name__)
 def test_it_stands(part, options, tmp_path, capsys):
-    sizes = {name: pair[options["soak"] == "quick"] for name, pair in {**LOADS, **KILLS, **STRANGERS}[part].items()}
+    sizes = {
+        name: pair[options["soak"] == "quick"] for name, pair in {**LOADS, **KILLS, **PAGES, **STRANGERS}[part].items()
+    }
     if part is load.hours and options["minutes"]:
         sizes["seconds"] = 60 * options["minutes"]
     if "kills" in sizes and options["kills"]:
@@ -49,7 +57,7 @@ def test_it_stands(part, options, tmp_path, capsys):
     if part in LOADS:
         with ServedApp(tmp_path, options["checkpoint"]) as app:
             result = part(app, **sizes)
-    elif part in KILLS:
+    elif part in {**KILLS, **PAGES}:
         result = part(tmp_path, options["checkpoint"], **sizes)
     else:
         result = part(tmp_path, **sizes)

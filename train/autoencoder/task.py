@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddpm_core import Model, NoiseSchedule
+from ddpm_core.checkpoint.config import fields
 from ddpm_core.engines.from_diffusers import AutoencoderTiny
 from ddpm_core.imaging import from_uint8
 from ddpm_core.model import Network
@@ -19,12 +20,18 @@ from ddpm_core.names import Averaging
 from ddpm_core.process import to_device
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
+from train.common.command_line import check_range
 from train.common.config import Config
 from train.data.images import Images
 from train.fit.outputs.card import ModelCard
 from train.fit.task import TrainingTask
 
 FACTOR = 8  # pixels a side for each latent
+LIMITS = {
+    "latent_channels": fields.LIMITS["latent_channels"],
+    "width": (1, 1024),  # 44 convolutions of 3×3 make less than fields.MAX_PARAMETERS of it
+    "latent_noise": (0, 1000),
+}
 _WHOLE = 3  # every so many steps see whole pictures, on average
 _SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3  # weights beside the L1 error
 _SEEN = 16  # pictures for the first scales
@@ -57,10 +64,15 @@ class Reconstruction(nn.Module):
 class Autoencoding(TrainingTask):
     """An AutoencoderTiny of diffusers."""
 
-    def __init__(self, config: Config, accelerator: Accelerator, images: Images):
+    @classmethod
+    def check(cls, config: Config) -> None:
         assert isinstance(config, AutoencoderConfig)
+        check_range(config, LIMITS)
         if config.image_size % FACTOR or config.crop % FACTOR or not FACTOR <= config.crop <= config.image_size:
             raise TrainError(f"--image-size and --crop must be multiples of {FACTOR}, and --crop no larger.")
+
+    def __init__(self, config: Config, accelerator: Accelerator, images: Images):
+        assert isinstance(config, AutoencoderConfig)
         if images.pixels is None:
             raise TrainError("An autoencoder needs its images in memory: raise --memory.")
         self._config, self._images = config, images

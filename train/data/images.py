@@ -51,9 +51,9 @@ class Images:
     """The images of a run, decoded once and kept in memory, or read from the disk each time.
 
     classes: names, or None; channels: config's, or what the images have; pixels: uint8 (N, H, W, channels) when they
-    are kept in memory, else None; captions: of each image, or None; latents: see `encode`; broken: what could not be
-    read so far, by name. Raises TrainError when there is nothing to train on, no labels for a conditional run and no
-    captions for one with --captions, or where the run would write among its images.
+    are kept in memory, else None; captions: of each image, or None; latents, encoder: see `encode`; broken: what could
+    not be read so far, by name. Raises TrainError when there is nothing to train on, no labels for a conditional run
+    and no captions for one with --captions, or where the run would write among its images.
     """
 
     def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
@@ -81,6 +81,7 @@ class Images:
             raise TrainError(f"{config.data} has no captions: give them in a column text, or leave out --captions.")
         self.captions: list[str] | None = None if found is None else [found[int(i)] for i in self.index]
         self.latents: Tensor | None = None
+        self.encoder: str | None = None
         self._no_label: int | np.ndarray = self.num_classes
         if self.labels is not None and int(self.labels.min()) < 0:
             raise TrainError(f"{config.data} has images without a label: add --no-conditional.")
@@ -88,9 +89,12 @@ class Images:
     def __len__(self) -> int:
         return len(self.index)
 
-    def encode(self, latents: Tensor) -> None:
-        """Give the images' latents, float32 (N, C, H, W), which are trained on instead of pixels."""
-        self.latents = latents
+    def encode(self, latents: Tensor, encoder: str) -> None:
+        """Give the images' latents, float32 (N, C, H, W), which are trained on instead of pixels.
+
+        encoder: a digest of what made them.
+        """
+        self.latents, self.encoder = latents, encoder
 
     def tokenize(self, tokens: Tensor, none: Tensor) -> None:
         """Give the captions' tokens, int64 (N, L), which are the labels then, and those of no caption, (L,)."""

@@ -9,12 +9,19 @@ import numpy as np
 from tqdm import tqdm
 
 from ddpm_core.imaging.image_files import MODES
+from ddpm_core.model import ModelSpec
 from train import TrainError
 from train.data.images import prepare
 from train.data.sources import open_source
 
 BATCH = 100  # images read at once
 DELAY = 1  # seconds before a bar appears
+
+
+def sample_for(model: ModelSpec, data: str, split: str, count: int = 0, quiet: bool = False) -> ImageSample:
+    """Images to be compared with a model's pictures, or to be encoded by it: of their size and with their channels,
+    which are not those of a latent model's state."""
+    return ImageSample(data, split, model.picture_size, count, model.picture_channels, quiet)
 
 
 class ImageSample:

@@ -12,7 +12,6 @@ import tyro
 
 from train import TrainError
 from train.common.command_line import HELP, check_arguments, user_path
-from train.common.config import from_dict
 from train.common.memory import enough_memory
 from train.distill.config import DistillConfig
 from train.fit.start import ADVICE
@@ -65,7 +64,9 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
         if begun and not start.resume:
             raise TrainError(f"{folder} already holds a run: add --resume to continue it, or choose another --out.")
         if start.resume:
-            default = replace(from_dict(_latest(begun[0] if begun else folder)["config"], DistillConfig), out=start.out)
+            from train.fit.state import resumed
+
+            default = replace(resumed(_latest(begun[0] if begun else folder), DistillConfig), out=start.out)
             if default.stage and begun[0] == folder:
                 raise TrainError(f"{folder} is one stage of a run: continue that with --resume --out {folder.parent}.")
     description = "Make a student of few steps out of a model. With --resume the defaults are those of the run."

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ddpm_core import Model
 from ddpm_core.engines.from_diffusers import UNet2DModel
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.model import Network, Source
 from ddpm_core.names import Averaging
@@ -29,6 +30,7 @@ from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, progressive_loss
 from train.distill.teacher import chain_of, check_same_teacher, name_of, open_teacher
 from train.fit.fused import fuse
+from train.fit.inputs.latents import encode
 from train.fit.outputs.card import ModelCard, public
 from train.fit.task import TrainingTask
 
@@ -41,12 +43,21 @@ PAPERS = {
 class Distilling(TrainingTask):
     """A student that learns from a teacher. One step of it is `width` steps of the teacher's chain."""
 
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """What the teacher decides is checked once, by `teacher.prepared`."""
+
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
         self._config, self._accelerator = config, accelerator
         ref, steps = config.teacher, config.student_steps
         first = open_teacher(ref)
         check_same_teacher(first, config)
+        if first.latent and config.decoder is None:
+            raise TrainError(
+                "This run was started by a version that did not encode the images of a latent teacher: start it anew "
+                "in another --out."
+            )
         chain = chain_of(first, config)
         self._is_first = 2 * config.stage in (0, config.teacher_steps)  # whose teacher is the user's
         if config.stage:
@@ -70,6 +81,15 @@ class Distilling(TrainingTask):
         drawn[np.array(self._student.times) - 1] = 1 / steps
         self.times = drawn.cumsum()
         self._check_classes(images)
+        if isinstance(self._teacher.decoder, LatentDecoder):
+            self._encode(self._teacher.decoder, images)
+
+    def _encode(self, decoder: LatentDecoder, images: Images) -> None:
+        """Give the images their latents, which all stages of a run share."""
+        own = user_path(self._config.out)
+        near = LatentDecoder(decoder.autoencoder, self._accelerator.device, decoder.scale, decoder.shift)
+        self._teacher = replace(self._teacher, decoder=near)
+        encode(images, near, own.parent if self._config.stage else own, not self._accelerator.is_main_process)
 
     def _check_classes(self, images: Images) -> None:
         teacher = self._teacher

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 from ddpm_core import CheckpointError, Model, load
+from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config import fields
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.names import LEARNED
 from train import TrainError
@@ -17,8 +21,9 @@ from train.common.command_line import check_range
 from train.common.config import Config
 from train.distill.config import DistillConfig
 from train.fit.fused import check_fusable
+from train.fit.inputs.latents import identity_of
 from train.fit.outputs.card import command
-from train.fit.recipe import architecture, continued
+from train.fit.recipe import architecture, continued, of_latents
 
 CONSISTENCY_TIMES = 8  # that a consistency student learns, unless told otherwise
 LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024)}
@@ -29,9 +34,12 @@ def open_teacher(ref: str) -> Model:
     if not ref:
         raise TrainError("Say what to distil: python -m train distill TEACHER --data DATA --out OUT.")
     try:
-        return load(ref, device="cpu", precision="fp32", engine="torch")
+        teacher = load(ref, device="cpu", precision="fp32", engine="torch")
     except CheckpointError as error:
         raise TrainError(f"The teacher: {error}.") from error
+    if teacher.words:
+        raise TrainError(f"{ref} is told in words what to draw, and only models without words can be distilled.")
+    return teacher
 
 
 def name_of(ref: str) -> str:
@@ -63,7 +71,7 @@ def prepared(config: DistillConfig) -> DistillConfig:
     Nothing but the teacher is read.
     """
     teacher = open_teacher(config.teacher)
-    config = dataclasses.replace(config, **_decided(teacher), teacher_digest=digest(teacher))
+    config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
     if config.student_steps is None:
         steps = 1 if config.method == "progressive" else min(CONSISTENCY_TIMES, config.teacher_steps)
@@ -74,9 +82,13 @@ def prepared(config: DistillConfig) -> DistillConfig:
 
 
 def digest(teacher: Model) -> str:
-    """SHA-256 of a teacher's weights."""
+    """SHA-256 of a teacher's weights, and of its autoencoder."""
     path = teacher.source and teacher.source.weights_path
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+    if path is None:
+        return ""
+    decoder = teacher.decoder
+    autoencoder = json.dumps(identity_of(decoder)) if isinstance(decoder, LatentDecoder) else ""
+    return hashlib.sha256(path.read_bytes() + autoencoder.encode()).hexdigest()
 
 
 def check_same_teacher(teacher: Model, config: DistillConfig) -> None:
@@ -114,14 +126,24 @@ def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
     assert isinstance(teacher.network, TorchNetwork)
     tuned = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     tuned |= {"config": "cifar10-tiny", "init": config.teacher, "prediction": "v", "out": "runs/v-teacher"}
-    tuning = Config(**tuned)
+    tuning = shaped = Config(**tuned)
     try:
         if teacher.schedule.name != tuning.schedule:
             raise TrainError(f"its noise schedule is {teacher.schedule.name}.")
-        continued(teacher.network.unet, tuning, teacher.num_classes)
+        if teacher.latent:
+            tuning = dataclasses.replace(tuning, decoder=str(_autoencoder(teacher)))
+            shaped = of_latents(tuning, teacher.channels, teacher.image_size)
+        continued(teacher.network.unet, shaped, teacher.num_classes)
     except TrainError as error:
         return f"`train fit` can't make such a model of it: {error}"
     return f"This makes such a model of it: {command(tuning)}"
+
+
+def _autoencoder(teacher: Model) -> Path:
+    """The folder of a latent teacher's autoencoder."""
+    assert teacher.source and teacher.source.folder
+    places = (teacher.source.folder / part for part in refs.DECODERS)
+    return next(place for place in places if (place / "config.json").is_file())
 
 
 def _check(teacher: Model, config: DistillConfig) -> None:
@@ -153,14 +175,15 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         raise TrainError("--guidance needs a teacher with classes and a label that means none: leave it out.")
 
 
-def _decided(teacher: Model) -> dict[str, Any]:
+def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
     """The fields of a configuration that say what the teacher is, as far as `fit` has flags for it."""
     assert isinstance(teacher.network, TorchNetwork)
     shape, schedule = architecture(teacher.network.unet), teacher.schedule
     ends = {name: schedule.config[name] for name in ("beta_start", "beta_end") if name in schedule.config}
     return {
-        "image_size": teacher.image_size,
-        "channels": teacher.channels,
+        "image_size": teacher.picture_size,
+        "channels": teacher.picture_channels,
+        "decoder": config.teacher if teacher.latent else None,  # not None says that the run is in its latents
         "conditional": teacher.num_classes > 0,
         "label_dropout": 0.1 if teacher.null_label is not None else 0.0,
         "widths": tuple(shape["block_out_channels"]),

@@ -17,7 +17,7 @@ from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
 from ddpm_core.names import LEARNED, Spacing, Variance
 from ddpm_core.noise import gaussian_batch
 from train.common.files import save_arrays, write_bytes, write_json
-from train.data.sample import ImageSample
+from train.data.sample import sample_for
 from train.evaluate.results import Bound, read_arrays, read_bits
 from train.evaluate.study import Study
 
@@ -57,13 +57,12 @@ class Bits:
     """Measures the bounds of a study's chains on test images.
 
     identity: empty, as terms of other images lie in another folder; data: description of the images. Raises what
-    `ImageSample` and `bits_per_dim` raise.
+    `sample_for` and `bits_per_dim` raise.
     """
 
     def __init__(self, study: Study, chains: list[BoundChain]):
         self._study, self._model, self._chains, options = study, study.model, chains, study.options
-        size, channels = self._model.image_size, self._model.channels
-        sample = ImageSample(options.data, options.test_split, size, options.test_images, channels, study.quiet)
+        sample = sample_for(self._model, options.data, options.test_split, options.test_images, study.quiet)
         self.identity: dict[str, Any] = {}
         self._labels = (
             sample.labels(self._model.class_names or self._model.num_classes) if study.labels == "classes" else None

@@ -16,7 +16,7 @@ from ddpm_core.names import Variance
 from ddpm_core.samplers import find
 from train import TrainError
 from train.common.files import save_arrays, write_bytes, write_json
-from train.data.sample import ImageSample
+from train.data.sample import sample_for
 from train.evaluate.features import IS_SPLITS, open_extractor, reference, score, shorten
 from train.evaluate.results import CellSpacing, read_arrays, read_cell
 from train.evaluate.study import Batch, Study
@@ -93,8 +93,7 @@ class Cells:
         options = study.options
         self._scores = options.score_list()
         self._extractor = open_extractor(options.extractor, self._scores, study.device)
-        size, channels = self._model.image_size, self._model.channels
-        sample = ImageSample(options.data, options.split, size, options.references, channels, study.quiet)
+        sample = sample_for(self._model, options.data, options.split, options.references, study.quiet)
         if len(sample) < 2:
             raise TrainError(f"Scores need at least 2 reference images, and the {sample.description} has 1.")
         self._references = sample
@@ -179,7 +178,7 @@ class Cells:
                 self._study.bar.update(len(seeds))
                 x_0 = step.x
             assert x_0 is not None  # there is at least one step
-            images, seconds = imaging.to_uint8(x_0), time.monotonic() - started
+            images, seconds = self._model.pictures(x_0), time.monotonic() - started
             if seeds.start == 0:
                 write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
             if self._study.options.keep_images:

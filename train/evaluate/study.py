@@ -17,12 +17,14 @@ from tqdm import tqdm
 
 from ddpm_core import Model
 from ddpm_core.disk.files import sha256
+from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.prediction import network_device
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.files import write_json
 from train.common.machine import machine, package_version
 from train.evaluate.options import LabelMode, Options
+from train.fit.inputs.latents import identity_of
 
 PACKAGES = (
     "torch",
@@ -87,10 +89,14 @@ class Study:
         source, gamma = self.model.source, self.model.gamma
         if source is None or source.folder is None or source.file is None:
             raise TrainError("Only a model that was loaded from files can be measured.")
-        estimate = {} if gamma is None else {"gamma_sha256": hashlib.sha256(gamma.numpy().tobytes()).hexdigest()}
+        estimate: dict[str, Any] = (
+            {} if gamma is None else {"gamma_sha256": hashlib.sha256(gamma.numpy().tobytes()).hexdigest()}
+        )
         if "optimised" in self.options.spacing_list():
             times = repr({name: sorted(chains.items()) for name, chains in (self.model.optimised or {}).items()})
             estimate["optimised_sha256"] = hashlib.sha256(times.encode()).hexdigest()
+        if isinstance(self.model.decoder, LatentDecoder):
+            estimate["decoder"] = identity_of(self.model.decoder)
         return {
             **estimate,
             "checkpoint": source.name,
@@ -108,7 +114,7 @@ class Study:
         self._about = {
             "identity": identity,
             "data": data,
-            "model": {"image_size": self.model.image_size, "T": schedule.T, "null_label": self.model.null_label},
+            "model": {"image_size": self.model.picture_size, "T": schedule.T, "null_label": self.model.null_label},
             "schedule": {name: value for name, value in schedule.config.items() if name != "trained_betas"},
         }
         self._earlier_runs = earlier_runs

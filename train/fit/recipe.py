@@ -120,11 +120,16 @@ def warm_start(config: Config, num_classes: int) -> UNet2DModel:
     """
     assert config.init is not None
     try:
-        loaded = load(config.init, device="cpu", precision="fp32", engine="torch").network
+        loaded = load(config.init, device="cpu", precision="fp32", engine="torch")
     except CheckpointError as error:
         raise TrainError(f"--init: {error}.") from error
-    assert isinstance(loaded, TorchNetwork)
-    return continued(loaded.unet, config, num_classes)
+    if loaded.words:
+        raise TrainError(f"--init {config.init} is told in words what to draw, and only models without words can be.")
+    if loaded.latent != (config.decoder is not None):
+        needed = "give its autoencoder with --decoder" if loaded.latent else "leave out --decoder"
+        raise TrainError(f"--init {config.init} draws {'latents' if loaded.latent else 'pixels'}: {needed}.")
+    assert isinstance(loaded.network, TorchNetwork)
+    return continued(loaded.network.unet, config, num_classes)
 
 
 def continued(network: UNet2DModel, config: Config, num_classes: int) -> UNet2DModel:

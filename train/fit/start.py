@@ -12,7 +12,7 @@ import tyro
 
 from train import TrainError
 from train.common.command_line import HELP, check_arguments, user_path
-from train.common.config import PRESETS, Config, Kind, PresetName, from_dict
+from train.common.config import PRESETS, Config, Kind, PresetName
 from train.common.memory import enough_memory
 
 if TYPE_CHECKING:
@@ -94,13 +94,13 @@ def parse_run(
     """The configuration of a command, and for --resume the checkpoint to continue from. Raises TrainError."""
     folder, state = user_path(out), None
     if resume and not HELP & set(arguments):
-        from train.fit.state import load_latest
+        from train.fit.state import load_latest, resumed
 
         state, complaints = load_latest(folder / "checkpoints")
         for complaint in complaints:
             print(complaint, file=sys.stderr)
         # The folder may have been moved since: the run goes on where it was found.
-        default = replace(from_dict(state["config"], type(default)), out=str(folder))
+        default = replace(resumed(state, type(default)), out=str(folder))
     try:
         return tyro.cli(type(default), args=arguments, default=default, prog=program, description=description), state
     except TypeError as error:  # older versions of tyro stop here at a checkpoint's configuration that is not ours

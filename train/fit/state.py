@@ -9,13 +9,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ddpm_core.checkpoint import refs
 from ddpm_core.disk import files
 from train import TrainError, first_line
+from train.common.command_line import user_path
+from train.common.config import Kind, from_dict
+from train.fit.flags.limits import PLACES
 
 KEPT = 2
 # The parts of a checkpoint that can be checked without the run. "ema2" and "scaler" may be missing or None.
@@ -148,6 +153,15 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
     if complaints:
         raise TrainError(f"No checkpoint in {folder} can be read. {complaints[0]} Start again in another --out.")
     raise TrainError(f"There is no checkpoint to resume in {folder}: check --out, or leave out --resume.")
+
+
+def resumed(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
+    """The configuration of a checkpoint. A folder that is not here is looked for where the run was started."""
+    config, there = from_dict(state["config"], kind), Path(state.get("started_in", ""))
+    texts = {name: getattr(config, name, None) for name in PLACES}
+    paths = {name: user_path(text) for name, text in texts.items() if text and text not in refs.embedded()}
+    moved = {name: str(there / path) for name, path in paths.items() if not path.exists() and (there / path).is_dir()}
+    return replace(config, **moved)
 
 
 def _why(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,8 +22,16 @@ from ddpm_core.process import to_device
 from train.common.command_line import user_path
 from train.common.config import Config
 from train.data.images import Images
-from train.fit.inputs.latents import encoded, open_decoder
-from train.fit.inputs.words import PromptedUNet, learn_words, make_prompted, make_tokenizer, open_text, text_of
+from train.fit.inputs.latents import encode, latent_shape, open_decoder
+from train.fit.inputs.words import (
+    PromptedUNet,
+    check_same_text,
+    learn_words,
+    make_prompted,
+    make_tokenizer,
+    open_text,
+    text_of,
+)
 from train.fit.outputs.card import ModelCard, public
 from train.fit.recipe import (
     architecture,
@@ -47,6 +54,14 @@ class TrainingTask(ABC):
 
     schedule: NoiseSchedule
     times: np.ndarray | None
+
+    @abstractmethod
+    def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...
+
+    @classmethod
+    @abstractmethod
+    def check(cls, config: Config) -> None:
+        """Raise TrainError, before the images are read, for a configuration that no such run can have."""
 
     @abstractmethod
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
@@ -80,6 +95,11 @@ class TrainingTask(ABC):
 class Denoising(TrainingTask):
     """A network that learns from data to denoise, Algorithm 1 of the paper."""
 
+    @classmethod
+    def check(cls, config: Config) -> None:
+        if config.decoder is not None:
+            of_latents(config, *latent_shape(config))
+
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         self._asked, self._config, self._images = config, config, images
         self._device = accelerator.device
@@ -88,7 +108,7 @@ class Denoising(TrainingTask):
         if config.decoder is not None:
             self._decoder = open_decoder(config.decoder, accelerator.device)
             quiet = not accelerator.is_main_process
-            images.encode(encoded(images, self._decoder, user_path(config.out), quiet))
+            encode(images, self._decoder, user_path(config.out), quiet)
             channels, side, _ = images.shape
             self._config = of_latents(config, channels, side)
         self.schedule = make_schedule(config)
@@ -98,26 +118,28 @@ class Denoising(TrainingTask):
         config, num_classes = self._config, self._images.num_classes
         if config.captions:
             with fitting(state or {"step": 0}):
-                return self._prompted(None if state is None else state["network"])
+                return self._prompted(state)
         if state is not None:
             with fitting(state):
                 return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
         return warm_start(config, num_classes) if config.init else make_network(config, num_classes)
 
-    def _prompted(self, kept: Mapping[str, Any] | None) -> PromptedUNet:
-        """A network that is told words, and the images' captions as its tokens. kept: a checkpoint's `architecture`."""
+    def _prompted(self, state: Mapping[str, Any] | None) -> PromptedUNet:
+        """A network that is told words, and the images' captions as its tokens. state: as for `network`."""
         config, images = self._config, self._images
         assert images.captions is not None
         given = None
         if config.text is not None:
             given = open_text(config.text, self._device)
+            if state is not None:
+                check_same_text(given, state["model"])
             self._tokenizer = given.tokenizer
         else:
-            self._words = learn_words(images.captions) if kept is None else kept["words"]
+            self._words = learn_words(images.captions) if state is None else state["network"]["words"]
             self._tokenizer = make_tokenizer(self._words, config.text_length)
         encoder = given and given.encoder
         network = make_prompted(config, images.shape[0], config.image_size, self._tokenizer, encoder)
-        text = text_of(self._tokenizer, copy.deepcopy(network), self._device)
+        text = text_of(self._tokenizer, network, self._device)
         images.tokenize(text.tokens(images.captions), text.tokens([""])[0])
         return network
 
@@ -158,20 +180,17 @@ class Denoising(TrainingTask):
                 "Times": "each t alike"
                 if config.times == "uniform"
                 else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
-                **self._latent_facts(),
+                **self._about_words(),
                 "Start": f"the weights of {config.init}" if config.init else "random weights",
             },
         )
 
-    def _latent_facts(self) -> dict[str, str]:
-        """Rows of the card's table, of a latent model."""
-        if self._decoder is None:
+    def _about_words(self) -> dict[str, str]:
+        """A row of the card's table, of a model that is told words."""
+        config = public(self._config)
+        if not config.captions:
             return {}
-        config, channels = public(self._config), self._images.shape[0]
-        facts = {"Latents": f"{channels} channels, {config.image_size}×{config.image_size}"}
-        if config.captions:
-            sizes = f"{config.text_layers} layers of {config.text_width}"
-            own = f"a text encoder as CLIP's, {sizes}, trained with the network"
-            text = f"the text encoder of {config.text}" if config.text else own
-            facts["Words"] = f"{text}; {len(self._tokenizer or ()):,} tokens"
-        return facts
+        sizes = f"{config.text_layers} layers of {config.text_width}"
+        own = f"a text encoder as CLIP's, {sizes}, trained with the network"
+        text = f"the text encoder of {config.text}" if config.text else own
+        return {"Words": f"{text}; {len(self._tokenizer or ()):,} tokens"}

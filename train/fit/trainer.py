@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -49,10 +49,11 @@ class Trainer:
         self,
         config: Config,
         state: dict[str, Any] | None = None,
-        task: Callable[[Config, Accelerator, Images], TrainingTask] = Denoising,
+        task: type[TrainingTask] = Denoising,
     ):
-        """state: the checkpoint to continue from, as `state.load_latest` gives it. task: makes what the run trains."""
+        """state: the checkpoint to continue from, as `state.load_latest` gives it. task: what the run trains."""
         check(config)
+        task.check(config)
         if state is not None:
             stored = from_dict(state["config"], type(config))
             config = replace(config, channels=config.channels or stored.channels)
@@ -234,10 +235,12 @@ class Trainer:
         with window.paused():
             if checkpoint or last:
                 self._save()
+                if not last or config.sample_every or config.sample_seconds:
+                    self._export()  # before the samples, which can take minutes; after the last ones `fit` does
             if progress and (sample or (last and config.sample_every)):
                 self._sample(progress, signals)
-            if (checkpoint or sample) and not last and signals.received is None:
-                self._export()
+                if not last and signals.received is None:
+                    self._export()  # with the samples
         self._preview(window, progress, signals)
         if progress:
             progress.bar.update()
@@ -273,6 +276,7 @@ class Trainer:
         scaler = self.accelerator.scaler
         return {
             "config": to_dict(replace(self._asked, channels=self.config.channels)),
+            "started_in": os.getcwd(),
             "step": self.step,
             "network": self.task.architecture(self.unet),
             "model": self.unet.state_dict(),
@@ -310,6 +314,8 @@ class Trainer:
         networks: tuple[tuple[UNet2DModel, Averaging, str], ...]
         networks = (self.ema.network, "EMA", "ema"), (self.unet, "not EMA", "raw")
         for network, weights, name in networks:
+            if signals.received is not None:
+                return
             progress.grid(model(network, weights), name, self.step, stopped=lambda: signals.received is not None)
 
     def _preview(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     from ddpm_core.checkpoint import refs, spec
     from ddpm_core.checkpoint.hub import snapshots
     from ddpm_core.checkpoint.sidecars import gamma_file
-    from train.data.sample import ImageSample
+    from train.data.sample import sample_for
 
     ref = refs.parse(options.checkpoint)
     name = refs.shipped(ref)
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         raise TrainError(f"{ref} is a student, which has learned few times: the table of Γ_t needs all of them.")
     model = open_checkpoint(options.checkpoint, options.where)
     gamma_file.place(model)  # raises, before anything is computed, where the result can't be kept
-    sample = ImageSample(options.data, options.split, model.image_size, options.images, model.channels)
+    sample = sample_for(model, options.data, options.split, options.images)
     # A model with a null label is measured without labels, one that always needs a class with the images' own.
     labels = (
         sample.labels(model.class_names or model.num_classes).tolist()

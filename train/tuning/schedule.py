@@ -90,13 +90,13 @@ def _extractor_and_data(options: ScheduleOptions, model: Model) -> tuple[Extract
     import torch
 
     from ddpm_core.prediction import network_device
-    from train.data.sample import ImageSample
+    from train.data.sample import sample_for
     from train.evaluate.features import KID_REFERENCES, open_extractor, reference
 
     extractor = open_extractor(
         options.extractor, [options.metric], network_device(model.network) or torch.device("cpu")
     )
-    data = ImageSample(options.data or "", "train", model.image_size, KID_REFERENCES, model.channels)
+    data = sample_for(model, options.data or "", "train", KID_REFERENCES)
     if len(data) < 2:
         raise TrainError(f"The refinement needs at least 2 images of data, and the {data.description} has 1.")
     return extractor, reference(extractor, data)

@@ -79,7 +79,10 @@ class ClassName(Field):
     """A class by its name or number. Whether the model has it is found out later."""
 
     def check(self, value: object) -> str:
-        return str(value if value not in (None, "") else ANY).strip()
+        text = str(value if value not in (None, "") else ANY).strip()
+        if len(text) > 100:
+            raise ValueError(f"{self.title} has at most 100 characters, got {len(text):,}")
+        return text
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ Nothing personal is kept: no address, no session, no seed, and of a checkpoint o
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import sys
 import threading
 import time
 from collections import Counter
@@ -93,9 +95,35 @@ class Lines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class Printed(io.TextIOBase):
+    """In the place of stderr: what libraries print there becomes warnings, a line each."""
+
+    def __init__(self) -> None:
+        self._rest = threading.local()  # what a thread has begun a line with
+
+    def write(self, text: str) -> int:
+        *lines, self._rest.text = (getattr(self._rest, "text", "") + text).split("\n")
+        for line in filter(str.strip, lines):
+            logging.getLogger("stderr").warning("%s", line)
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
 def log_as_json() -> None:
-    """Write what is logged to stderr, our events and everybody's warnings, each as one line of JSON."""
-    handler = logging.StreamHandler()
+    """Write what is logged to stderr, our events and everybody's warnings, each as one line of JSON, nothing else."""
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    sys.stderr = Printed()
+
+
+def log_no_other_way() -> None:
+    """Let uvicorn, which sets itself up when it starts, log as everybody does."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True

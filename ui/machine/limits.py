@@ -18,6 +18,7 @@ from ddpm_core.disk.files import free_bytes
 
 PREFIX = "DDPM_LIMIT_"
 DAY = 86_400
+RATIO = 100  # of the sides of a picture
 MOST = 1_000_000_000  # of any limit: far more than a machine has, and no number that follows from it overflows
 
 
@@ -97,11 +98,16 @@ class ServerLimits:
         if size > self.upload_mb * 1e6:
             self._refuse("upload_mb", f"This file has {_amount(size / 1e6)} MB", "choose a smaller one")
 
-    def check_picture(self, pixels: int, once_shrunk: int) -> None:
-        """pixels: those that the file says it has. once_shrunk: those that have to be decoded, for a JPEG fewer.
+    def check_picture(self, pixels: int, once_shrunk: int, ratio: float = 1.0) -> None:
+        """pixels: those that the file says it has. once_shrunk: those that have to be decoded, for a JPEG fewer. ratio:
+        of the longer side to the shorter one; of a very long one hardly anything is to be seen, but all is decoded.
 
         A decoder of progressive files may hold all pixels of a JPEG, so three times the limit is the end for those.
         """
+        if ratio > RATIO:
+            raise Refused(
+                f"This picture is {_amount(ratio)} times as long as wide: up to {RATIO} times is taken", "ratio"
+            )
         if once_shrunk > self.upload_megapixels * 1e6 or pixels > 3 * self.upload_megapixels * 1e6:
             has = f"This picture has {_amount(pixels / 1e6)} megapixels"
             self._refuse("upload_megapixels", has, "choose a smaller one")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import hashlib
 import logging
 import math
 import os
@@ -26,7 +27,6 @@ from typing import Any
 from ddpm_core.disk import held
 
 AGE = 3600.0  # seconds that a file is kept
-UNFINISHED = 120.0  # seconds without news of an upload, after which it was broken off
 EVERY = 30.0  # seconds between two looks at the folder
 BLOCK = 4096  # bytes that the smallest file takes
 _NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")
@@ -35,6 +35,7 @@ FULL = "The disk for temporary files is full: try again in a few minutes"
 
 log = logging.getLogger(__name__)
 
+_SECRET = secrets.token_bytes(16)  # of the names of files, which nobody is to guess from their content
 _own: dict[str, int | None] = {}  # names of the folders of this process, and its holds of them
 
 
@@ -83,6 +84,19 @@ def _remove_left_behind(base: Path) -> None:
                         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _restore(folder: Path) -> None:
+    """Make the folder anew where somebody has deleted it: private, and held, so that no other app takes it."""
+    hold = _own.get(folder.name)
+    gone = hold is not None and os.fstat(hold).st_nlink == 0  # also where another folder of this name is there
+    if folder.is_dir() and not gone:
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    if folder.name in _own:
+        held.release(hold)
+        _own[folder.name] = held.hold(folder)
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether an error, or what it comes from, is a disk without room."""
     while error is not None:
@@ -93,12 +107,16 @@ def is_full(error: BaseException | None) -> bool:
 
 
 class Sweeper:
-    """Deletes files that are older than AGE, and the oldest ones while all are larger than `most` bytes."""
+    """Keeps files, and deletes those that are older than AGE, and the oldest ones while all are larger than `most`
+    bytes.
+    """
 
     def __init__(self, demo: Any, most: float):
         self._demo = demo
         self._folder = Path(demo.GRADIO_CACHE)
         self._most = most
+        self._size = math.inf  # of all files when they were looked at, and of what was kept since then
+        self._lock = threading.Lock()
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -110,12 +128,36 @@ class Sweeper:
     def _work(self) -> None:
         while not self._stop.wait(EVERY):
             try:
-                self.sweep()
+                with self._lock:
+                    self._size = self.sweep()
             except Exception:
                 log.exception("temporary files")
 
-    def sweep(self) -> int:
-        """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left."""
+    def keep(self, content: bytes, name: str) -> Path:
+        """Make room for a file, and write it, where only who knows its path finds it. Nothing is left of one that could
+        not be written.
+        """
+        with self._lock:
+            size = _on_disk(len(content))
+            if self._size + size > self._most:
+                self._size = self.sweep(room=size)
+            self._size += size
+        _restore(self._folder)
+        path = self._folder / hashlib.sha256(_SECRET + content).hexdigest() / name
+        path.parent.mkdir(exist_ok=True)
+        try:
+            path.write_bytes(content)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def sweep(self, room: int = 0) -> int:
+        """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left.
+
+        room: bytes that are to be free for another file.
+        """
+        _restore(self._folder)
         base = self._folder.parent
         for name in _own:  # where nothing can be held, other apps see by this that they are in use
             with suppress(OSError):
@@ -123,15 +165,14 @@ class Sweeper:
         _remove_left_behind(base)  # the training of a killed app may still have been writing when this one began
         now, size = time.time(), 0
         for path, written, bytes in self._files():  # none is remembered here: there may be a hundred thousand
-            unfinished = os.path.dirname(path) == str(self._folder)  # gradio gives what is whole a folder of its own
-            if now - written < (UNFINISHED if unfinished else AGE):
+            if now - written < AGE:
                 size += bytes
             else:
                 _unlink(path)
-        if size > self._most:
+        if size > self._most - room:
             for _, bytes, path in sorted((written, bytes, path) for path, written, bytes in self._files()):
                 size -= bytes if _unlink(path) else 0
-                if size <= self._most:
+                if size <= self._most - room:
                     break
         for place, folders, _ in os.walk(self._folder, topdown=False):
             for folder in (os.path.join(place, name) for name in folders):
@@ -149,7 +190,12 @@ class Sweeper:
                 with suppress(OSError):
                     state = os.lstat(path)
                     if stat.S_ISREG(state.st_mode):
-                        yield path, state.st_mtime, math.ceil(state.st_size / BLOCK) * BLOCK
+                        yield path, state.st_mtime, _on_disk(state.st_size)
+
+
+def _on_disk(size: int) -> int:
+    """Bytes of the disk that a file takes."""
+    return math.ceil(size / BLOCK) * BLOCK
 
 
 def _unlink(path: str) -> bool:

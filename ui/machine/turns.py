@@ -57,9 +57,9 @@ class Seat:
     needs, infinite where that is not known. step: seconds between two chances to give way.
     """
 
-    def __init__(self, line: Turns, who: Member, visitor: Hashable):
+    def __init__(self, line: Turns, who: Member, visitor: Hashable, address: Hashable):
         self.who = who
-        self.visitor = visitor
+        self.visitor, self.address = visitor, address
         self.work, self.step = math.inf, 0.0
         self.admitted = False  # takes turns
         self.begun = False  # has had one
@@ -105,6 +105,31 @@ class Seat:
         return self._line._outlook(self)
 
 
+class Shares:
+    """Who has used how much. used: seconds of each. level: the least of those who take turns; it only grows."""
+
+    def __init__(self) -> None:
+        self.used: dict[Hashable, float] = {}
+        self.level = 0.0
+        self._sharing: set[Hashable] = set()
+
+    def standing(self, who: Hashable) -> float:
+        """The seconds that count as used: a newcomer's are those of who has used least."""
+        used = self.used.get(who, 0.0)
+        return used if who in self._sharing else max(used, self.level)
+
+    def begin(self, who: Hashable) -> None:
+        """They take turns now."""
+        self.used[who] = self.standing(who)
+        self._sharing.add(who)
+
+    def update(self, sharing: set[Hashable], here: set[Hashable]) -> None:
+        """sharing: who takes turns. here: they and who waits; others are remembered while they have used more."""
+        self._sharing = sharing
+        self.level = max(self.level, min((self.used[who] for who in sharing), default=0.0))
+        self.used = {who: used for who, used in self.used.items() if who in here or used > self.level}
+
+
 class Turns:
     """Shares the network among visitors: a lock whose holder gives way between two steps.
 
@@ -112,31 +137,35 @@ class Turns:
     takes. A visitor's own runs are computed one after another. A newcomer starts at the lowest used time; a visitor who
     returns before the others have caught up keeps a surplus. Loading a model counts as computing.
 
-    At most `active` runs take turns, and at most `queue` more may wait, in the order in which they came.
+    Who is a visitor is what a client says. So addresses share the time in this way, and the visitors of one address
+    share what it gets. A run without an address has one of its own.
+
+    At most `active` runs take turns, and at most `queue` more may wait, in the order in which they came. A visitor, and
+    an address, has at most half of these places.
 
     gradio's queue limits are not enough: cancelling an event frees its slot while the current step still computes.
     """
 
-    def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.perf_counter):
         self.active, self.queue = active, queue
         self.clock = clock
         self._places: list[Seat] = []  # in the order in which they came
         self._holder: Seat | None = None
-        self._used: dict[Hashable, float] = {}  # seconds of each visitor
-        self._level = 0.0  # the least that a visitor has used who takes turns; it only grows
+        self._addresses = Shares()
+        self._visitors: dict[Hashable, Shares] = {}  # of each address
         self._tickets = count()
         self._changed = threading.Condition()
 
     @contextmanager
-    def join(self, who: Member, visitor: Hashable = None) -> Iterator[Seat]:
+    def join(self, who: Member, visitor: Hashable = None, address: Hashable = None) -> Iterator[Seat]:
         """A place in the line, for its `take`. visitor: whoever shares the turns with other runs of theirs, None for
-        nobody else's. Leaving the block ends the turn.
+        nobody else's. address: from where they ask, None where that is not known. Leaving the block ends the turn.
 
-        Raises Full where there is none, or half of all are the visitor's already.
+        Raises Full where there is none, or half of all are the visitor's already, or the address's.
         """
         with self._changed:
-            self._check_room(visitor)
-            place = self._add(who, visitor)
+            self._check_room(visitor, address)
+            place = self._add(who, visitor, address)
         try:
             yield place
         finally:
@@ -146,7 +175,7 @@ class Turns:
     def turn(self, who: Member) -> Iterator[None]:
         """Take a turn that does not give way, for work of the app itself. It is not refused."""
         with self._changed:
-            place = self._add(who, None)
+            place = self._add(who, None, None)
         try:
             place.take()
             yield
@@ -176,16 +205,21 @@ class Turns:
 
     # --- For places
 
-    def _check_room(self, visitor: Hashable) -> None:
-        room, own = self.active + self.queue, sum(place.visitor == visitor for place in self._places)
+    def _check_room(self, visitor: Hashable, address: Hashable) -> None:
+        room = self.active + self.queue
+        own = sum(place.visitor == visitor for place in self._places)
+        near = 0 if address is None else sum(place.address == address for place in self._places)
         if len(self._places) >= room:
             limits = f"at most {self.active} take turns and {self.queue} wait"
             raise Full(f"There are too many runs now ({limits}): try again in a few minutes", self)
         if own >= max(1, room // 2):
             raise Full(f"You have {own} runs here, and a visitor may have {room // 2}: wait until one ends", self)
+        if near >= max(1, room // 2):
+            raise Full(f"Your address has {near} runs here, and may have {room // 2}: wait until one ends", self)
 
-    def _add(self, who: Member, visitor: Hashable) -> Seat:
-        place = Seat(self, who, object() if visitor is None else visitor)
+    def _add(self, who: Member, visitor: Hashable, address: Hashable) -> Seat:
+        visitor = object() if visitor is None else visitor
+        place = Seat(self, who, visitor, ("visitor", visitor) if address is None else address)
         self._places.append(place)
         return place
 
@@ -209,11 +243,7 @@ class Turns:
         with self._changed:
             self._end_turn(place)
             self._places.remove(place)
-            self._raise_level()
-            here = {other.visitor for other in self._places}
-            self._used = {who: used for who, used in self._used.items() if who in here or used > self._level}
-            if not self._places:
-                self._used, self._level = {}, 0.0
+            self._update()
             self._give_turn()
             self._changed.notify_all()
 
@@ -227,7 +257,8 @@ class Turns:
     def _charge(self, place: Seat) -> None:
         """Count its time until now. Its turn goes on."""
         now = self.clock()
-        self._used[place.visitor] += now - place.charged
+        for shares, who in self._shares(place):
+            shares.used[who] += now - place.charged
         place.used += now - place.charged
         place.charged = now
 
@@ -243,13 +274,16 @@ class Turns:
 
     def _admit(self) -> None:
         """Let those who wait take turns, as many as may. They start at the lowest used time of the others."""
-        self._raise_level()
+        self._update()
         admitted = self._admitted()
         for place in self._waiting():
             works = [other.work for other in admitted]
-            if self._may_begin(place.work, works) and all(other.visitor != place.visitor for other in admitted):
+            near = sum(other.address == place.address for other in admitted)
+            own = any(other.visitor == place.visitor for other in admitted)
+            if self._may_begin(place.work, works) and not own and near < max(1, self.active // 2):
                 place.admitted = True
-                self._used[place.visitor] = self._standing(place)
+                for shares, who in self._shares(place):
+                    shares.begin(who)
                 admitted.append(place)
 
     def _next(self) -> Seat | None:
@@ -264,17 +298,26 @@ class Turns:
         """Those who want to take turns and do not yet, in the order in which they will."""
         return sorted((place for place in self._places if place.ready and not place.admitted), key=self._order)
 
-    def _order(self, place: Seat) -> tuple[float, int]:
-        return self._standing(place), place.ticket
+    def _order(self, place: Seat) -> tuple[float, float, int]:
+        by_address, by_visitor = (shares.standing(who) for shares, who in self._shares(place))
+        return by_address, by_visitor, place.ticket
 
-    def _standing(self, place: Seat) -> float:
-        """The seconds that count as used by its visitor."""
-        used = self._used.get(place.visitor, 0.0)
-        return used if place.admitted else max(used, self._level)
+    def _shares(self, place: Seat) -> list[tuple[Shares, Hashable]]:
+        """Between whom the time is shared, and whose share a place counts as: its address's, its visitor's of that."""
+        visitors = self._visitors.setdefault(place.address, Shares())
+        return [(self._addresses, place.address), (visitors, place.visitor)]
 
-    def _raise_level(self) -> None:
-        used = [self._used[place.visitor] for place in self._admitted()]
-        self._level = max(self._level, min(used, default=0.0))
+    def _update(self) -> None:
+        """Who is here, or takes turns, has changed."""
+        if not self._places:
+            self._addresses, self._visitors = Shares(), {}
+        admitted = self._admitted()
+        self._addresses.update({one.address for one in admitted}, {one.address for one in self._places})
+        for address, visitors in list(self._visitors.items()):
+            near = [one for one in self._places if one.address == address]
+            visitors.update({one.visitor for one in near if one.admitted}, {one.visitor for one in near})
+            if not near and address not in self._addresses.used:
+                del self._visitors[address]
 
     def _may_begin(self, work: float, others: Sequence[float]) -> bool:
         """Whether a run of so much work may begin to take turns with those others."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ddpm_core
 from ddpm_core.checkpoint import refs, spec
@@ -23,7 +23,7 @@ from ui.models.catalogue import EMBEDDED, GROUPS, OFFERED, TRAINED, choice, shor
 
 Stamp = tuple | None
 
-STATES = 64  # checkpoints typed by users whose hub.Status is remembered
+STATES = 64  # checkpoints typed by users whose snapshots.Status is remembered
 
 
 def revision(model: ModelSpec | None) -> str | None:
@@ -60,6 +60,14 @@ class Loading:
 
     def stop(self) -> None:
         """Loading takes seconds and cannot be stopped."""
+
+
+class Own(NamedTuple):
+    """A folder that is offered, as label. visitor: whose page shows it; None is everybody's."""
+
+    label: str
+    folder: Path
+    visitor: str | None
 
 
 @dataclass(frozen=True)
@@ -104,11 +112,10 @@ class Models:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, snapshots.Status] = OrderedDict()
-        self._own: dict[str, tuple[str, Path]] = {}  # label and folder, by the name that this page has for it
-        self._numbers = itertools.count(1)
+        self._own: dict[str, Own] = {}  # by the name that this page has for it
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
         self._device_type = "cpu"  # torch's name for the kind of device
-        self.first = first if folder is None else self.offer(folder.resolve(), folder.resolve().name, "folder")
+        self.first = first if folder is None else self.offer(folder.resolve(), folder.resolve().name)
 
     def parse(self, ref: str) -> refs.Ref:
         """What a reference names. Raises CheckpointError.
@@ -117,7 +124,7 @@ class Models:
         """
         text = ref.strip()
         if text in self._own:
-            return refs.parse(str(self._own[text][1]))
+            return refs.parse(str(self._own[text].folder))
         if not self.public:
             return refs.parse(text)
         name, at, _ = text.partition("@")
@@ -131,7 +138,7 @@ class Models:
             return where
         if text not in refs.embedded() and not _is_hub_id(text):
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
-        return refs.parse(text, local=False)
+        return replace(refs.parse(text, local=False), open=name not in self.offered)
 
     def flop(self, ref: str) -> float | None:
         """What one evaluation of a checkpoint's network costs; None where its files are not here."""
@@ -269,25 +276,31 @@ class Models:
         status = self._status.get(ref)
         return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
 
-    def choices(self) -> list[dict[str, Any]]:
-        """`offered.choice` of each offered checkpoint, with what is known of it by now: those that are here first."""
+    def choices(self, visitor: str | None = None) -> list[dict[str, Any]]:
+        """`offered.choice` of each offered checkpoint, with what is known of it by now: those that are here first. Of
+        what was trained here a visitor of a public page sees their own.
+        """
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
         trained = [
-            {"ref": ref, "label": label, "about": "", "group": TRAINED, "ready": True, "picture": ""}
-            for ref, (label, _) in self._own.items()
+            {"ref": ref, "label": own.label, "about": "", "group": TRAINED, "ready": True, "picture": ""}
+            for ref, own in self._own.items()
+            if own.visitor in (None, visitor) or not self.public
         ]
         return sorted(known + trained, key=lambda one: GROUPS.index(one["group"]))
 
-    def offer(self, folder: Path, label: str, kind: str = "trained") -> str:
-        """Offer the model of a folder; returns its reference, on a page of one's own the folder, else "KIND-1"."""
-        for ref, (_, known) in self._own.items():
-            if known == folder:
+    def offer(self, folder: Path, label: str, visitor: str | None = None) -> str:
+        """Offer the model of a folder, to one visitor or, once, to all. Returns its reference: on a page of one's own
+        the folder, else a name, and of a visitor's one that nobody guesses.
+        """
+        for ref, own in self._own.items():
+            if own.folder == folder:
                 return ref
-        ref = f"{kind}-{next(self._numbers)}" if self.public else str(folder)
-        self._own = {**self._own, ref: (label, folder)}
+        hidden = "folder-1" if visitor is None else f"trained-{secrets.token_hex(8)}"
+        ref = hidden if self.public else str(folder)
+        self._own = {**self._own, ref: Own(label, folder, visitor)}
         return ref
 
     def withdraw(self, folder: Path) -> None:
         """No longer offer the model of a folder, which is gone."""
-        self._own = {ref: (label, known) for ref, (label, known) in self._own.items() if known != folder}
+        self._own = {ref: own for ref, own in self._own.items() if own.folder != folder}

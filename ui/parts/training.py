@@ -74,7 +74,7 @@ class TrainingPlace(Place):
 
     def _use(self, values: Values, visit: Visit) -> Values:
         """{} -> {ref} of the visitor's model, which is in the list of models now"""
-        return {"ref": self.lab.models.offer(*self.visits.use(visit))}
+        return {"ref": self.lab.models.offer(*self.visits.use(visit), visit.token)}
 
     def machine_flags(self) -> list[str]:
         """The flags of `train fit` that make it fast on this machine."""

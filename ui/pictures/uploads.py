@@ -72,10 +72,10 @@ def _open(path: str | Path, enough: int, limits: ServerLimits) -> Image.Image:
         image = open_picture(path)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-    pixels = image.width * image.height
+    pixels, ratio = image.width * image.height, max(image.size) / max(1, min(image.size))
     image.draft(None, (enough, enough))  # a JPEG can be decoded up to 8 times smaller
     try:
-        limits.check_picture(pixels, image.width * image.height)
+        limits.check_picture(pixels, image.width * image.height, ratio)
     except Refused:
         image.close()
         raise

@@ -142,12 +142,12 @@ class Update:
 class Job:
     """`updates` starts it and yields its state; `stop` ends it at the next `count` of its computation.
 
-    visitor: whose it is, who shares the machine with others; None is nobody else's.
+    visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
     """
 
-    def __init__(self, computation: Computation, lab: Lab, visitor: Hashable = None):
+    def __init__(self, computation: Computation, lab: Lab, visitor: Hashable = None, address: str | None = None):
         self.computation = computation
-        self.visitor = visitor
+        self.visitor, self.address = visitor, address
         self.loaded = False  # whether it had to load a model
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
@@ -265,7 +265,7 @@ class Job:
     def _run(self) -> None:
         try:
             self._check()
-            with self._lab.turns.join(self, self.visitor) as place:
+            with self._lab.turns.join(self, self.visitor, self.address) as place:
                 self._place = place
                 for ref in self.computation.refs:
                     self._fetch(ref)
@@ -296,7 +296,7 @@ class Job:
 
         def progress(done: int, total: int) -> None:
             self._check()
-            now = time.monotonic()
+            now = self._lab.turns.clock()
             reports.append((now, done))
             since, before = reports[0]
             seconds = now - since
@@ -354,7 +354,8 @@ class Work:
     def __init__(self, job: Job, place: Seat, networks: Sequence[LentNetwork]):
         self._job, self._place, self._networks = job, place, networks
         self._watches: dict[Kind, Stopwatch] = {}
-        self._since = time.perf_counter()  # when the step under way began
+        self._clock = job._lab.turns.clock
+        self._since = self._clock()  # when the step under way began
 
     def give(self, result: Any) -> None:
         """Send a result to the caller, with the next update."""
@@ -371,7 +372,7 @@ class Work:
         job.done[kind] += steps
         if timed:
             watch = self._watches.setdefault(kind, Stopwatch(job._lab.pace, kind))
-            watch.note(time.perf_counter() - self._since, steps)
+            watch.note(self._clock() - self._since, steps)
         if job._note_work() > 1e-6:  # else it is over, and its result counts
             job._check()
             job._lab.limits.check_time(job.computed)
@@ -381,7 +382,7 @@ class Work:
                 self._place.take(job._check)
                 if any([network.take() for network in self._networks]):  # a list: each is taken
                     self._place.loaded()
-        self._since = time.perf_counter()
+        self._since = self._clock()
 
     def counter(self, kind: Kind) -> Callable[[int, int], None]:
         """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 
 PATIENCE = 5.0  # seconds that a run goes on while nobody listens: a page that is loaded again is back by then
+clock = time.monotonic
 
 _PATH = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))/?$")
 # Threads for runs only: waiting runs would use up those that serve files and everything else. How many there can be is
@@ -108,13 +109,14 @@ class StreamListener:
 
     def __init__(self, streams: Streams, *names: str | None):
         self._streams, self._names = streams, names
-        self._heard = time.monotonic()
+        self._heard = clock()
 
     def is_lost(self) -> bool:
         """Whether nobody has listened for PATIENCE seconds. To be called more often than that."""
+        now = clock()
         if self._is_here():
-            self._heard = time.monotonic()
-        return time.monotonic() - self._heard > PATIENCE
+            self._heard = now
+        return now - self._heard > PATIENCE
 
     async def comes(self) -> bool:
         """Wait at most PATIENCE seconds for somebody to listen; returns whether somebody does."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -78,7 +77,7 @@ class Run:
         self._said: list[Values] = []  # messages
         self._started = False
         self._over = False  # there will be no other
-        self._heard = time.monotonic()  # when somebody listened last
+        self._heard = listeners.clock()  # when somebody listened last
         self._news = threading.Condition()
 
     @property
@@ -114,7 +113,7 @@ class Run:
             threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="messages").start()
         while True:
             with self._news:
-                self._heard = time.monotonic()
+                self._heard = listeners.clock()
                 self._news.wait_for(lambda: len(said) > seen or self._over, timeout=1)  # noqa: B023
                 news, over = said[seen:], self._over
             yield from news
@@ -134,7 +133,7 @@ class Run:
             with closing(self.job.updates()) as updates:
                 for update in updates:
                     self._say(update)
-                    if update.state not in ENDED and time.monotonic() - self._heard > listeners.PATIENCE:
+                    if update.state not in ENDED and listeners.clock() - self._heard > listeners.PATIENCE:
                         return self._say(Update("stopped", str(listeners.Unheard())))
         except Exception as error:  # the job tells its own: this is of `shown`
             log.exception("a result could not be shown")
@@ -172,11 +171,11 @@ class Runs:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._current: dict[tuple[str, str], str] = {}  # (page, part) -> id
 
-    def begin(self, part: str, values: Values, page: str) -> Run:
-        """A new run of a page, which replaces its last one of this part."""
+    def begin(self, part: str, values: Values, page: str, address: str | None = None) -> Run:
+        """A new run of a page, which replaces its last one of this part. address: where the page is, if known."""
         place = self._places[part]
         try:
-            run = Run(Job(place.request(part, values), place.lab, page))
+            run = Run(Job(place.request(part, values), place.lab, page, address))
         except ValueError as error:
             run = Run(None, units.sentence(error))
         last = self._runs.get(self._current.get((page, part), ""))

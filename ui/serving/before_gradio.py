@@ -14,6 +14,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # gradio sums up its last 10,000 events after each one, for an address that is closed here (/monitoring).
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(1 << 62))
+if "SPACE_ID" in os.environ:
+    # A Space is reached through proxies of its own network only, and these say for whom they ask.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")
 temporary_files.use_private_folder()
 zero_gpu.prepare()
 

@@ -1,32 +1,48 @@
-"""The door of the server: which requests come in, how large they may be, and what is said when one fails.
+"""The door of the server: who comes in, with which requests, how large they may be, and what is said when one fails.
 
 gradio has many more routes than the page needs: some fetch addresses of the internet for whoever asks, run programs on
-uploads or write files. Only what is listed here gets through.
+uploads or write files. Only what is listed here gets through, and gradio sees a request when the whole of it is here.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qs
 
 from ui.machine import temporary_files
 from ui.machine.event_log import Counts
-from ui.machine.limits import ServerLimits
+from ui.machine.limits import Refused, ServerLimits
+from ui.runs.visitors import neighbourhood
+from ui.serving.origins import Origins
 
 MAX_REQUEST = 1 << 20  # bytes of a request that is no upload; the largest of the page has 70 kB
-MAX_PATH = 2000  # characters
+MAX_PATH = 2000  # characters, and of what follows the ?
 FORM = 1 << 16  # bytes of an upload around the file
+NAME = 100  # characters of what a client calls its session; the page's have 65
+REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
+UPLOADS, UPLOADS_OF_ONE = 8, 4  # of these, uploads, which are in memory until they are whole
+PIECE = 10.0  # seconds in which the next piece of a request has to come
+SLOWEST = 20e3  # bytes a second of a whole request, at least
+WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
+REMEMBERED = 4096  # addresses that got one wrong
 
-_HASH = r"[\w-]{1,64}"  # of a session, an event or an upload
+_HASH = r"[\w-]{1,64}"  # of a session or an event
 _API = r"/gradio_api"
 ROUTES = {
     "GET": (
-        r"/|/preview\.png|/app\.webmanifest|/config/?|/login_check/?|/logout",
+        r"/|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
-        rf"{_API}/(?:info|openapi\.json|app_id|user|login_check|startup-events)/?",
+        rf"{_API}/(?:info|startup-events)/?",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
         rf"{_API}/queue/data",
@@ -35,83 +51,232 @@ ROUTES = {
     ),
     "POST": (
         r"/login/?",
-        rf"{_API}/(?:upload|cancel|reset)/?",
+        rf"{_API}/(?:upload|cancel)/?",
         rf"{_API}/queue/join",
         rf"{_API}/(?:run|call|call/v2)/\w{{1,64}}/?",
     ),
 }
 _ALLOWED = {method: re.compile("|".join(paths)) for method, paths in ROUTES.items()}
 _ALLOWED["HEAD"] = _ALLOWED["GET"]
+# What is there before the login: the page, which then is that of the login, what belongs to it, and gradio's own look
+# at whether the app is up.
+_OPEN = re.compile(rf"/|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
+_STREAM = re.compile(rf"{_API}/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 
 App = Callable[..., Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
 
-class TooLarge(Exception):
-    """A request has more bytes than are allowed."""
+class Turned(Exception):
+    """A request that does not come in: status and sentence of the answer."""
+
+    def __init__(self, status: int, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+
+
+NOTHING = Turned(404, "There is nothing at this address")
+
+
+@dataclass
+class Door:
+    """What the gate asks the app. any_site: other sites may show the page in theirs, as Spaces are shown; and
+    logs_in_there: with its login.
+
+    is_locked: whether there is a login. knows: whether these cookies come from one. is_here: whether there is an event
+    or a session of this name.
+    """
+
+    limits: ServerLimits
+    counts: Counts
+    origins: Origins = field(default_factory=lambda: Origins(any_host=True))
+    any_site: bool = True
+    logs_in_there: bool = True
+    is_locked: Callable[[], bool] = lambda: False
+    knows: Callable[[Mapping[str, str]], bool] = lambda cookies: True
+    is_here: Callable[[str], bool] = lambda name: True
+    clock: Callable[[], float] = time.monotonic
 
 
 class Gate:
-    """ASGI middleware: answers /health itself, and lets through what ROUTES lists, up to a size."""
+    """ASGI middleware: answers /health itself, and lets through what ROUTES lists, whole and up to a size."""
 
-    def __init__(self, app: App, limits: ServerLimits, counts: Counts):
-        self._app = app
-        self._limits = limits
-        self._counts = counts
+    def __init__(self, app: App, door: Door):
+        self._app, self._door = app, door
+        self._here: Counter[tuple[str, str]] = Counter()  # requests under way, by kind and address
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send) if scope["type"] == "lifespan" else None
-        method, path = scope["method"], _path(scope)
-        if path == "/health" and method in ("GET", "HEAD"):
-            return await _answer(send, 200, self._counts.read())
-        if method not in _ALLOWED or len(path) > MAX_PATH or "\0" in path or not _ALLOWED[method].fullmatch(path):
-            return await _answer(send, 404, {"detail": "There is nothing at this address"})
-        upload = path.startswith(f"{_API}/upload")
-        most = int(self._limits.upload_mb * 1e6) + FORM if upload else MAX_REQUEST
-        body = _Body(receive, most)
+        asked = _Asked(scope)
+        if asked.path == "/health" and asked.method in ("GET", "HEAD"):
+            return await _answer(send, 200, self._door.counts.read())
+        try:
+            self._check(asked)
+            with self._counted(asked):
+                most = int(self._door.limits.upload_mb * 1e6) + FORM if asked.is_upload else MAX_REQUEST
+                body = await _whole(receive, most, self._door.clock) if asked.method == "POST" else b""
+                if asked.method == "POST" and not asked.is_upload:
+                    _check_names(body)
+                await self._let_in(asked, _again(body, receive), send)
+        except Turned as turned:
+            await _answer(send, turned.status, {"detail": str(turned)})
+
+    def _check(self, asked: _Asked) -> None:
+        """Raises Turned for what does not come in, whatever its body is."""
+        try:
+            self._door.origins.check(asked.headers)
+        except Refused as refused:
+            raise Turned(403, str(refused)) from None
+        allowed = _ALLOWED.get(asked.method)
+        if not allowed or len(asked.path) > MAX_PATH or "\0" in asked.path or not allowed.fullmatch(asked.path):
+            raise NOTHING
+        if len(asked.query) > MAX_PATH:
+            raise Turned(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
+        if self._door.is_locked() and not _OPEN.fullmatch(asked.path) and not self._door.knows(asked.cookies()):
+            raise Turned(401, "This page asks for a name and a password")
+        if asked.is_login and (left := self._locked_out(asked.address)):
+            raise Turned(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
+        if (listened := asked.listens_to()) is not None and not self._door.is_here(listened):
+            raise Turned(404, "This run is no longer here: press Run again")
+
+    @contextmanager
+    def _counted(self, asked: _Asked) -> Iterator[None]:
+        """Raises Turned where too many are under way."""
+        kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
+        kinds += [("uploads", UPLOADS, UPLOADS_OF_ONE)] if asked.is_upload else []
+        for kind, most, of_one in kinds:
+            if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
+                limits = f"at most {most}, {of_one} of one address"
+                raise Turned(503, f"There are too many {kind} at once ({limits}): try again in a moment")
+        names = [(kind, who) for kind, *_ in kinds for who in ("", asked.address)]
+        self._here.update(names)
+        try:
+            yield
+        finally:
+            self._here.subtract(names)
+            for name in [name for name in names if not self._here[name]]:
+                del self._here[name]
+
+    async def _let_in(self, asked: _Asked, receive: Any, send: Any) -> None:
         started = False
 
         async def sent(message: Any) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                if message["status"] == 500 and path.startswith(f"{_API}/run/"):
-                    message = {**message, "status": 400}  # gradio calls every error of an event the server's own
+                message = self._answered(asked, message)
             await send(message)
 
         try:
-            await self._app(scope, body.receive, sent)
+            await self._app(asked.scope, receive, sent)
         except Exception as error:
-            if started:
-                raise
-            if body.is_too_large:
-                sentence = f"This request is too large: up to {most / 1e6:,.1f} MB are taken"
-                return await _answer(send, 413, {"detail": sentence})
-            if temporary_files.is_full(error):
-                log.warning("the disk for temporary files is full: %s %s", method, path)
+            if temporary_files.is_full(error) and not started:
+                log.warning("the disk for temporary files is full: %s %s", asked.method, asked.path)
                 return await _answer(send, 507, {"detail": temporary_files.FULL})
             # gradio's own routes run into what they did not expect, and so does a value that is none of ours.
-            log.info("a request could not be understood: %s %s (%s)", method, path, type(error).__name__, exc_info=True)
-            await _answer(send, 400, {"detail": "This request could not be understood"})
+            what = "a request could not be understood: %s %s (%s)"
+            log.info(what, asked.method, asked.path, type(error).__name__, exc_info=True)
+            if not started:  # else the connection is closed
+                await _answer(send, 400, {"detail": "This request could not be understood"})
+
+    def _answered(self, asked: _Asked, message: Any) -> Any:
+        """The head of an answer as it leaves."""
+        status = message["status"]
+        if status == 500 and asked.path.startswith(f"{_API}/run/"):
+            status = 400  # gradio calls every error of an event the server's own
+        if asked.is_login and status == 400:
+            self._wrong.setdefault(asked.address, []).append(self._door.clock())
+            self._wrong.move_to_end(asked.address)
+            while len(self._wrong) > REMEMBERED:
+                self._wrong.popitem(last=False)
+        headers = [
+            (name, self._cookie(value) if name == b"set-cookie" else value) for name, value in message["headers"]
+        ]
+        headers += [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
+        if asked.path.startswith(f"{_API}/file="):
+            headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
+        elif not self._door.any_site:
+            headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
+        return {**message, "status": status, "headers": headers}
+
+    def _cookie(self, value: bytes) -> bytes:
+        """A cookie of gradio's login, which other sites' requests bear only where they may show the page."""
+        if self._door.logs_in_there:
+            return value
+        kept = [part for part in value.split(b";") if not part.strip().lower().startswith(b"samesite")]
+        return b";".join([*kept, b" SameSite=lax"])
+
+    def _locked_out(self, address: str) -> float:
+        """Seconds until this address may try a password again, 0 for now."""
+        times = [when for when in self._wrong.get(address, ()) if self._door.clock() - when < WINDOW]
+        return max(1.0, WINDOW - (self._door.clock() - times[-WRONG])) if len(times) >= WRONG else 0.0
 
 
-class _Body:
-    """The body of a request, counted."""
+class _Asked:
+    """A request, without its body."""
 
-    def __init__(self, receive: Any, most: int):
-        self._receive = receive
-        self._left = most
-        self.is_too_large = False
+    def __init__(self, scope: Any):
+        self.scope, self.method, self.path = scope, scope["method"], _path(scope)
+        self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
+        self.query: str = scope.get("query_string", b"").decode("latin-1")
+        self.address = neighbourhood((scope.get("client") or ("",))[0])
+        self.is_upload = self.path.startswith(f"{_API}/upload")
+        self.is_login = self.path.startswith("/login")
 
-    async def receive(self) -> Any:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            self.is_too_large = True
-            raise TooLarge
-        return message
+    def cookies(self) -> dict[str, str]:
+        try:
+            found = SimpleCookie(self.headers.get(b"cookie", b"").decode("latin-1"))
+        except CookieError:
+            return {}
+        return {name: morsel.value for name, morsel in found.items()}
+
+    def listens_to(self) -> str | None:
+        """The event or the session whose stream is asked for; None where it is no stream."""
+        found = _STREAM.fullmatch(self.path) if self.method in ("GET", "HEAD") else None
+        return found and (found["event"] or parse_qs(self.query).get("session_hash", [""])[0])
+
+
+async def _whole(receive: Any, most: int, clock: Callable[[], float]) -> bytes:
+    """The body of a request. Raises Turned where it is too large, or comes too slowly."""
+    parts, size, begun, more = [], 0, clock(), True
+    while more:
+        try:
+            message = await asyncio.wait_for(receive(), PIECE)
+        except (asyncio.TimeoutError, TimeoutError):
+            message = None
+        if message is None or clock() - begun > PIECE + size / SLOWEST:
+            raise Turned(408, "This request came too slowly: try again")
+        if message["type"] == "http.disconnect":
+            raise Turned(400, "This request was broken off")
+        parts.append(message.get("body", b""))
+        size, more = size + len(parts[-1]), message.get("more_body", False)
+        if size > most:
+            raise Turned(413, f"This request is too large: up to {most / 1e6:,.1f} MB are taken")
+    return b"".join(parts)
+
+
+def _again(body: bytes, receive: Any) -> Any:
+    """`receive` of a request whose body is here already."""
+    first: list[bytes] = [body]
+
+    async def received() -> Any:
+        return {"type": "http.request", "body": first.pop(), "more_body": False} if first else await receive()
+
+    return received
+
+
+def _check_names(body: bytes) -> None:
+    """gradio keeps what a client calls its session, however long it is. Raises Turned."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return  # gradio says so
+    for name in ("session_hash", "event_id") if isinstance(content, dict) else ():
+        if isinstance(content.get(name), str) and len(content[name]) > NAME:
+            raise Turned(400, f"{name} is too long: up to {NAME} characters are taken")
 
 
 def _path(scope: Any) -> str:
@@ -123,6 +288,7 @@ def _path(scope: Any) -> str:
 async def _answer(send: Any, status: int, content: dict[str, Any]) -> None:
     body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    headers += [(b"cache-control", b"no-store"), (b"connection", b"close")] if status == 413 else []
+    headers += [(b"x-content-type-options", b"nosniff")]
+    headers += [(b"cache-control", b"no-store"), (b"connection", b"close")] if status in (408, 413) else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

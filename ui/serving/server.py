@@ -7,9 +7,11 @@ gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lis
 from __future__ import annotations
 
 import inspect
+import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import Any
 
 from ui.serving import before_gradio  # noqa: F401, before gradio
@@ -18,12 +20,13 @@ from ui.serving import before_gradio  # noqa: F401, before gradio
 import anyio.to_thread
 import gradio as gr
 import numpy as np
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from gradio.data_classes import FileData
-from gradio.processing_utils import save_bytes_to_cache
 from gradio.route_utils import get_root_url
-from gradio.utils import get_upload_folder
+from gradio_client.utils import strip_invalid_filename_characters
+from starlette.datastructures import UploadFile
+from starlette.middleware import Middleware
 
 from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -33,7 +36,7 @@ from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
 from ui.forms import units
 from ui.machine import temporary_files, zero_gpu
-from ui.machine.event_log import Counts
+from ui.machine.event_log import Counts, log_no_other_way
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import Pace
 from ui.machine.turns import Quick, Turns
@@ -45,8 +48,11 @@ from ui.parts import course, forward, latents, likelihood, picture_chooser, plan
 from ui.runs.jobs import Job
 from ui.runs.listeners import Streams, Unheard, in_thread
 from ui.runs.log import Place, Runs, Values
-from ui.runs.visitors import listener, visitor
-from ui.serving.gate import Gate
+from ui.runs.visitors import far_address, listener, visitor
+from ui.serving import gradio_faults
+from ui.serving.connections import Connections, few_at_once, raise_file_limit
+from ui.serving.gate import REQUESTS, UPLOADS, Door, Gate
+from ui.serving.origins import Origins
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
@@ -62,6 +68,7 @@ class App(gr.Server):
 
     local_url = ""
     share_url: str | None = None
+    api_info = gradio_faults.OwnInfo()  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, lab: Lab):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
@@ -77,21 +84,38 @@ class App(gr.Server):
         self.places["course"] = course.CoursePlace(lab)
         self.runs = Runs(self.places)
         self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
-        self.add_middleware(Gate, limits=lab.limits, counts=lab.counts)
+        self.origins = Origins(any_host=lab.public)
+        self.events = gradio_faults.Events(self.streams)
         self.add_middleware(self.streams.counting)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
+        self.add_api_route("/gradio_api/upload", self._upload, methods=["POST"], response_model=None)
         # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
         self.api(self._ask, name="ask", queue=False, api_visibility="private")
         self.api(self._run, name="run", concurrency_limit=None, api_visibility="private")
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
             self.api(_with_parameters(endpoint, lab.first, result), name=endpoint.__name__[1:], concurrency_limit=None)
 
+    def build_middleware_stack(self) -> Any:
+        """The gate is before everything else, gradio's own middleware too."""
+        door = Door(
+            self.lab.limits,
+            self.lab.counts,
+            self.origins,
+            any_site=self.lab.public,
+            logs_in_there="SPACE_ID" in os.environ,
+            is_locked=lambda: self.auth is not None,
+            knows=self._knows,
+            is_here=self.events.is_here,
+        )
+        self.user_middleware = [Middleware(Gate, door=door), *gradio_faults.without_cors(self.user_middleware)]
+        return super().build_middleware_stack()
+
     # --- The page
 
     def _page(self, request: Request) -> Response:
         """The page, or its login where there is one."""
-        if self.auth is not None and not self._knows(request):
+        if self.auth is not None and not self._knows(request.cookies):
             return HTMLResponse(web.text("login.html"))
         given = {
             "first": self.lab.first,
@@ -121,10 +145,10 @@ class App(gr.Server):
             field["default"] = self.lab.first
         return forms
 
-    def _knows(self, request: Request) -> bool:
+    def _knows(self, cookies: Mapping[str, str]) -> bool:
         """Whether a visitor has entered the password: gradio's login gives out these cookies."""
         names = (f"access-token-{self.cookie_id}", f"access-token-unsecure-{self.cookie_id}")
-        return any(self.tokens.get(request.cookies.get(name)) for name in names)
+        return any(self.tokens.get(cookies.get(name)) for name in names)
 
     def _device(self) -> dict[str, str]:
         """What computes, for the corner of the page."""
@@ -132,6 +156,27 @@ class App(gr.Server):
         return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
 
     # --- What the page asks
+
+    async def _upload(self, request: Request) -> list[str]:
+        """As gradio's own route, which leaves on the disk what it could not finish."""
+        async with request.form(max_files=UPLOADS, max_fields=UPLOADS) as form:
+            files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
+            try:
+                for file in files:
+                    self.lab.limits.check_upload(file.size or 0)
+            except ValueError as error:
+                raise HTTPException(413, str(error)) from None
+            if not files:
+                raise HTTPException(400, "There is no file in this upload")
+            return [
+                await anyio.to_thread.run_sync(self._keep, await file.read(), file.filename or "") for file in files
+            ]
+
+    def _keep(self, content: bytes, name: str) -> str:
+        """The path of a new temporary file."""
+        assert self.sweeper is not None  # since the app is served
+        name = strip_invalid_filename_characters(Path(name).name).strip(".")
+        return str(self.sweeper.keep(content, name or "file"))
 
     def _ask(self, part: str, what: str, values: dict[str, Any]) -> dict[str, Any]:
         """The answer to a question of the page; {error}, a sentence, where it can't be answered."""
@@ -169,7 +214,11 @@ class App(gr.Server):
 
     def _models(self, values: Values) -> Values:
         """{} -> the choices of models with what is known of them by now, and what computes."""
-        return {"models": self.lab.models.choices(), "device": self._device(), "known": self.warmup.known.is_set()}
+        return {
+            "models": self.lab.models.choices(visitor()),
+            "device": self._device(),
+            "known": self.warmup.known.is_set(),
+        }
 
     def _model(self, values: Values) -> Values:
         """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
@@ -193,7 +242,7 @@ class App(gr.Server):
         run = self.runs.find(values.get("run"))
         with self.saving.turn(visitor()):
             name, content = run.save(str(values.get("kind")))
-        return {"path": save_bytes_to_cache(content, name, get_upload_folder()), "name": name}
+        return {"path": self._keep(content, name), "name": name}
 
     def _room(self, values: Values) -> Values:
         """{page} -> `invitation`: where others in the room can open it."""
@@ -211,7 +260,7 @@ class App(gr.Server):
             run = (
                 self.runs.resumed(values["resume"])
                 if "resume" in values
-                else self.runs.begin(part, values, visitor() or "")
+                else self.runs.begin(part, values, visitor() or "", far_address())
             )
         except ValueError:  # it is gone
             return
@@ -230,7 +279,7 @@ class App(gr.Server):
                 last = (run, frame) if frame else last
                 yield []  # here it is noticed when the caller has gone away
         assert last and last[1]
-        yield await _pictures(last[1].x, "x_0", last[0])
+        yield await self._pictures(last[1].x, "x_0", last[0])
 
     async def _trajectory(self, values: Values) -> AsyncGenerator[dict, None]:
         """Every kept step of a run as it is done: index (from 0), steps, t, s, alpha_bar (of t), sigma (of the noise
@@ -248,8 +297,8 @@ class App(gr.Server):
                     "s": s,
                     "alpha_bar": alpha_bar,
                     "sigma": frame.sigma,
-                    "x_t": await _pictures(frame.x, f"x_{s}", run),
-                    "x0_hat": await _pictures(frame.x0_hat, f"x0_hat_{t}", run),
+                    "x_t": await self._pictures(frame.x, f"x_{s}", run),
+                    "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", run),
                 }
 
     async def _frames(self, values: Values) -> AsyncGenerator[tuple[sampling.Sampling, sampling.Frame | None], None]:
@@ -262,7 +311,7 @@ class App(gr.Server):
             run = sampling.Sampling(self.lab, sampling.Settings.check(values))
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        job = Job(run, self.lab, visitor())
+        job = Job(run, self.lab, visitor(), far_address())
         try:
             async with aclosing(in_thread(job.updates(), job.stop, listener(self.streams))) as updates:
                 async for update in updates:
@@ -275,21 +324,20 @@ class App(gr.Server):
         except Unheard as error:
             raise gr.Error(str(error), print_exception=False) from None
 
+    async def _pictures(self, images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:
+        def write() -> list[dict]:
+            files = []
+            for image, seed in zip(images, run.request.seeds, strict=True):
+                try:
+                    path = self._keep(imaging.png(image), f"{name}-seed-{seed}.png")
+                except OSError as error:
+                    if temporary_files.is_full(error):
+                        raise gr.Error(temporary_files.FULL, print_exception=False) from error
+                    raise
+                files.append(FileData(path=path, mime_type="image/png").model_dump())
+            return files
 
-async def _pictures(images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:
-    def write() -> list[dict]:
-        files = []
-        for image, seed in zip(images, run.request.seeds, strict=True):
-            try:
-                path = save_bytes_to_cache(imaging.png(image), f"{name}-seed-{seed}.png", get_upload_folder())
-            except OSError as error:
-                if temporary_files.is_full(error):
-                    raise gr.Error(temporary_files.FULL, print_exception=False) from error
-                raise
-            files.append(FileData(path=path, mime_type="image/png").model_dump())
-        return files
-
-    return await anyio.to_thread.run_sync(write)
+        return await anyio.to_thread.run_sync(write)
 
 
 # The order in which scripts may pass values without their names; a new field of Settings comes behind these.
@@ -377,26 +425,19 @@ def launch(app: App, **options: Any) -> None:
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
-    _, app.local_url, app.share_url = app.launch(**safe, **options)
+    connections = Connections(raise_file_limit())
+    gradio_faults.log_tracebacks()
+    app.origins.serve_this_machine()
+    app.origins.serve(options.get("server_name"))
+    with few_at_once():
+        _, app.local_url, app.share_url = app.launch(**safe, **options)
+    log_no_other_way()
+    app.origins.serve(app.share_url, app.root_path)
     app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
-    _keep_going(app.get_blocks()._queue)
+    app.events.tend(app.get_blocks()._queue, REQUESTS + gradio_faults.UNHEARD)
+    connections.protect(app.get_blocks().server)
     app.sweeper = temporary_files.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
-
-
-def _keep_going(queue: Any) -> None:
-    """gradio's queue ends, for everybody and for good, at an event that waits in it when its listener has gone. From
-    here on that event alone ends.
-    """
-    send = queue.send_message
-
-    def send_message(event: Any, message: Any) -> None:
-        try:
-            send(event, message)
-        except KeyError:
-            event.alive = False
-
-    queue.send_message = send_message
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:

@@ -33,6 +33,8 @@ COMMAND = (sys.executable, "-m", "train.fit.flags.attended")
 WINDOW = 5.0  # seconds over which is measured how much of a processor the process gets
 STARVED = 0.3  # of one processor, at most, is what a process gets that waits for one while it starts
 
+clock = time.monotonic
+
 log = logging.getLogger(__name__)
 
 
@@ -77,17 +79,12 @@ class Training:
     @property
     def starved(self) -> bool:
         """Whether the process has got little of the processor lately, as others take it. Ask about once a second."""
-        import psutil  # here for the start time: see ui/__init__.py
-
         with self._lock:
-            if self._process is None:
+            used = None if self._process is None else _processor_time(self._process.pid)
+            if used is None:
                 return False
-            try:
-                times = psutil.Process(self._process.pid).cpu_times()
-            except psutil.Error:
-                return False
-            now = time.monotonic()
-            self._times.append((now, times.user + times.system))
+            now = clock()
+            self._times.append((now, used))
             while len(self._times) > 2 and now - self._times[1][0] >= WINDOW:
                 self._times.popleft()
             (first, before), (_, after) = self._times[0], self._times[-1]
@@ -195,6 +192,17 @@ class Training:
             return "The training was killed, perhaps because the memory was full"
         log.error("a training ended with code %d:\n%s", code, "\n".join(lines))  # not for a public page's visitors
         return f"The training ended unexpectedly (code {code}); the log of the app has its last lines"
+
+
+def _processor_time(pid: int) -> float | None:
+    """Seconds of a processor that a process has got; None where there is no such process."""
+    import psutil  # here for the start time: see ui/__init__.py
+
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return None
+    return times.user + times.system
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

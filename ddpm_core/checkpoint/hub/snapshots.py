@@ -20,7 +20,6 @@ from ddpm_core.checkpoint.config.fields import MAX_JSON
 from ddpm_core.checkpoint.hub.errors import explained, is_unreachable
 from ddpm_core.checkpoint.hub.transfer import check_hash, interruptible, plain_http
 from ddpm_core.checkpoint.refs import (
-    EXTRA,
     FILES,
     CheckpointError,
     Layout,
@@ -36,6 +35,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exceptio
 Check = Callable[[LocalCheckpoint], object]  # looks at the small files before the weights are downloaded
 Allow = Callable[[int, Path], object]  # (bytes to download, folder of the cache): raises for what shall not be
 
+_open: set[str] = set()  # repositories that the Hub has shown without a token, since this process began
 LISTING_TIMEOUT = 5.0  # seconds until the cache is used instead of the Hub's answer
 
 
@@ -118,8 +118,18 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
 
 def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
     """(commit hash, {file name: bytes}) of a revision, from the Hub."""
-    info = HfApi().model_info(ref.name, revision=ref.revision, files_metadata=True, timeout=timeout)
+    options: Any = {"revision": ref.revision, "files_metadata": True, "timeout": timeout, "token": _token(ref)}
+    info = HfApi().model_info(ref.name, **options)
+    if ref.open and info.gated:  # the Hub lists its files to everybody, and the cache may have them
+        raise CheckpointError(f"{ref.name} is not open to everybody: choose another one")
+    if ref.open:
+        _open.add(ref.name)
     return str(info.sha), {file.rfilename: file.size for file in info.siblings or ()}
+
+
+def _token(ref: Ref) -> bool | None:
+    """What the client takes for its token: False for none, None for that of this machine's user."""
+    return False if ref.open else None
 
 
 def _in_cache(cached: LocalCheckpoint) -> Status:
@@ -131,19 +141,23 @@ def _cached(ref: Ref) -> LocalCheckpoint | None:
 
     The cache knows of a file that it is here, or that the Hub has none; neither is said of layout.unknown.
     """
+    if ref.open and ref.name not in _open:
+        return None
     found, unknown = {}, []
     for name in FILES:
         path = try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=ref.revision)
         if isinstance(path, str):
             found[name] = Path(path)
-        elif path is None and name in EXTRA:
+        elif path is None:
             unknown.append(name)
     try:
         chosen = layout(found, str(ref))
     except CheckpointError:
         return None
     folder = found[chosen.config].parents[chosen.config.count("/")]
-    return LocalCheckpoint(ref, folder, replace(chosen, unknown=tuple(unknown)), folder.name)
+    return LocalCheckpoint(
+        ref, folder, replace(chosen, unknown=tuple(name for name in unknown if name in chosen.optional)), folder.name
+    )
 
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
@@ -193,7 +207,8 @@ def _download(
 
     def get(name: str, revision: str | None = commit) -> Path:
         bar: Any = Bar
-        path = hf_hub_download(ref.name, name, revision=revision, cache_dir=constants.HF_HUB_CACHE, tqdm_class=bar)
+        options: Any = {"cache_dir": constants.HF_HUB_CACHE, "tqdm_class": bar, "token": _token(ref)}
+        path = hf_hub_download(ref.name, name, revision=revision, **options)
         if name in wanted:
             check_hash(Path(path), str(ref))
         return Path(path).parents[name.count("/")]
@@ -211,7 +226,7 @@ def _download(
             check(checkpoint)
             for name in chosen.large:
                 get(name)
-            for name in set(EXTRA) - set(chosen.extra):
+            for name in chosen.optional - set(chosen.small):
                 note_absence(name)
             if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
                 get(chosen.config, ref.revision)

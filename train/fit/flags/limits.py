@@ -20,6 +20,7 @@ FREE_ON_RESUME = {
     *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
     "sample_seconds",
 }
+PLACES = ("decoder", "teacher", "text")  # may be another folder with the same weights, which the run compares
 
 # The least and the greatest value of whole numbers. The greatest is far beyond what anybody has trained: with more, the
 # machine would compute for hours, or run out of memory, before it failed. A checkpoint's limits hold for its network.
@@ -173,8 +174,9 @@ def _require(condition: bool, name: str, config: Config, rule: str) -> None:
 def check_resume(stored: Config, config: Config, step: int) -> None:
     """Raise TrainError when a run, resumed at a step, changes what can't change."""
     for name, value in to_dict(stored).items():
-        if name not in FREE_ON_RESUME and getattr(config, name) != value:
-            now = getattr(config, name)
+        now = getattr(config, name)
+        free = name in FREE_ON_RESUME or (name in PLACES and None not in (value, now))
+        if not free and now != value:
             raise TrainError(f"{flag(name)} can't change when a run is resumed: it was {value}, not {now}.")
     if config.steps < step:
         raise TrainError(f"--steps {config.steps} is less than the {step} steps that this run has done.")

@@ -8,10 +8,19 @@ from typing import Any
 from train import TrainError
 from train.data.images import Images
 
+OTHER_DECODER = (
+    "--decoder is not what this run was started with: the autoencoder has other weights, or scales latents otherwise."
+)
+
 
 def identity(images: Images) -> dict[str, Any]:
     """Number, classes and digests of a run's images, for its checkpoints."""
-    return {"images": len(images), "classes": list(images.classes or ()), **images.digests}
+    return {
+        "images": len(images),
+        "classes": list(images.classes or ()),
+        **images.digests,
+        "encoder": images.encoder,
+    }
 
 
 def check_same(before: Mapping[str, Any], images: Images) -> None:
@@ -30,6 +39,8 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
                 "left out when images are kept in memory, and counted when they are read from disk."
             )
         raise TrainError(f"--data is not what this run was started with: {changed}.")
+    if _differs("encoder", before, now):
+        raise TrainError(OTHER_DECODER)
     for told in ("labels", "captions"):
         if _differs(told, before, now):
             raise TrainError(f"--data is not what this run was started with: the images have other {told}.")

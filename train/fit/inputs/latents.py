@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core import CheckpointError
@@ -22,53 +24,87 @@ from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.common.command_line import user_path
+from train.common.config import Config
 from train.data.images import Images
+from train.fit.inputs.identity import OTHER_DECODER
 from train.fit.state import find_checkpoints
 
 LATENTS = "latents.safetensors"
 
 
+def latent_shape(config: Config) -> tuple[int, int]:
+    """Channels of a latent of --decoder, and the numbers a side of one. Raises TrainError."""
+    assert config.decoder is not None
+    with _naming(config.decoder):
+        channels, factor = check_decoder(_files(config.decoder)[0])
+    if config.image_size % factor:
+        raise TrainError(
+            f"--image-size must be a multiple of {factor}, as a latent of --decoder stands for so many pixels a side, "
+            f"got {config.image_size}."
+        )
+    return channels, config.image_size // factor
+
+
 def open_decoder(folder: str, device: torch.device) -> LatentDecoder:
     """The autoencoder of --decoder. Raises TrainError."""
+    config, weights = _files(folder)
+    with _naming(folder):
+        check_decoder(config)
+        return read_decoder(config, weights, f"{folder}: {weights.name}", device)
+
+
+def _files(folder: str) -> tuple[dict[str, Any], Path]:
+    """The configuration of an autoencoder, and the file of its weights."""
     path = user_path(folder)
     weights = next((path / name for name in refs.WEIGHT_FILES if (path / name).is_file()), None)
     if weights is None or not (path / "config.json").is_file():
         raise TrainError(f"--decoder {folder} is no folder of an autoencoder: its config.json and weights are needed.")
+    with _naming(folder):
+        return read_json(path / "config.json"), weights
+
+
+@contextmanager
+def _naming(folder: str) -> Iterator[None]:
+    """Raise TrainError for what is wrong with an autoencoder."""
     try:
-        config = read_json(path / "config.json")
-        check_decoder(config)
-        return read_decoder(config, weights, f"{folder}: {weights.name}", device)
+        yield
     except (ValueError, CheckpointError) as error:
         raise TrainError(f"--decoder {folder}: {error}.") from error
 
 
-def encoded(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> Tensor:
-    """The latents of all images, float32 (N, C, H, W): those in OUT if they are of these images and weights.
-
-    Raises TrainError where OUT has a run that was started with other weights.
-    """
-    if images.pixels is None:
-        raise TrainError("--decoder needs the images in memory: raise --memory.")
+def identity_of(decoder: LatentDecoder) -> dict[str, Any]:
+    """What decides the latents of a picture, as JSON has it."""
     weights = hashlib.sha256()
     for name, value in decoder.autoencoder.state_dict().items():
         weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    made_of = {"images": images.digests["pixels"], "autoencoder": weights.hexdigest()}
-    path = out / LATENTS
+    return {"autoencoder": weights.hexdigest(), "scaling": [decoder.scale, decoder.shift]}
+
+
+def encode(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> None:
+    """Give images their latents: those in OUT if they are of these pixels, weights and scaling, else computed anew.
+
+    Raises TrainError where OUT has a run that was started with another autoencoder.
+    """
+    if images.pixels is None:
+        raise TrainError("Latents need the images in memory: raise --memory.")
+    made_by = identity_of(decoder)
+    made_of = {"images": images.digests["pixels"], **made_by}
+    path, latents, is_other = out / LATENTS, None, False
     try:
         kept = load_file(path)
         before = json.loads(bytes(kept["made_of"].tolist()))
-        if before == made_of:
-            return kept["latents"]
-        is_other = before["autoencoder"] != made_of["autoencoder"]
+        latents = kept["latents"] if before == made_of else None
+        is_other = any(before.get(name, value) != value for name, value in made_by.items())
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        is_other = False  # not there yet, or damaged
+        pass  # not there yet, or damaged
     if is_other and find_checkpoints(out / "checkpoints"):
-        raise TrainError("--decoder is not what this run was started with: the autoencoder has other weights.")
-    parts = tqdm(images.pixels.split(64), "encoding images", unit="×64", leave=False, disable=quiet)
-    latents = torch.cat([decoder.encode(from_uint8(part)) for part in parts]).contiguous()
-    if not quiet:
-        label = torch.tensor(list(json.dumps(made_of).encode()), dtype=torch.uint8)
-        out.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path) as file:
-            file.write(save({"latents": latents, "made_of": label}))
-    return latents
+        raise TrainError(OTHER_DECODER)
+    if latents is None:
+        parts = tqdm(images.pixels.split(64), "encoding images", unit="×64", leave=False, disable=quiet)
+        latents = torch.cat([decoder.encode(from_uint8(part)) for part in parts]).contiguous()
+        if not quiet:
+            label = torch.tensor(list(json.dumps(made_of).encode()), dtype=torch.uint8)
+            out.mkdir(parents=True, exist_ok=True)
+            with files.replacing(path) as file:
+                file.write(save({"latents": latents, "made_of": label}))
+    images.encode(latents, hashlib.sha256(json.dumps(made_by).encode()).hexdigest())

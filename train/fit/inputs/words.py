@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -62,6 +63,14 @@ def open_text(name: str, device: torch.device) -> ClipText:
         return read_text(config, checkpoint, device)
     except CheckpointError as error:
         raise TrainError(f"--text {name}: {error}.") from error
+
+
+def check_same_text(text: ClipText, weights: Mapping[str, Tensor]) -> None:
+    """Raise TrainError where a run was started with another text encoder. weights: those of its `PromptedUNet`."""
+    before = {name.removeprefix("text."): value for name, value in weights.items() if name.startswith("text.")}
+    now = text.encoder.state_dict()
+    if before.keys() != now.keys() or not all(value.equal(now[name].to(value)) for name, value in before.items()):
+        raise TrainError("--text is not what this run was started with: the text encoder has other weights.")
 
 
 def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text: Any = None) -> PromptedUNet:
@@ -170,5 +179,5 @@ def make_tokenizer(words: str, length: int) -> Any:
 
 
 def text_of(tokenizer: Any, network: PromptedUNet, device: torch.device) -> ClipText:
-    """The text encoder of a network that is not trained on, such as a moving average."""
-    return ClipText(tokenizer, network.text, device)
+    """The text encoder of a network, a copy of its own: it is evaluated in float32, whatever the network is in."""
+    return ClipText(tokenizer, copy.deepcopy(network.text), device)

@@ -79,6 +79,7 @@ def describe(
         "Network": f"{type(model.network.unet).__name__}, {parameters:,} parameters, widths {config.widths}, "
         f"attention at {config.attention}",
         "Process": f"T = {model.schedule.T}, {model.schedule.name} schedule, variance {model.variance}",
+        **({"Latents": f"{model.channels} channels, {model.image_size}×{model.image_size}"} if model.latent else {}),
         "Prediction": model.prediction,
         **card.facts,
         "Optimiser": f"{config.optimizer}, learning rate {config.lr:g}, warm-up {config.warmup} steps, "

@@ -29,9 +29,10 @@ from ddpm_core.runs import SamplerSettings
 from train.common.config import Config, to_dict
 from train.common.files import write_bytes
 from train.data.images import Images
-from train.fit.outputs.preview import DenoisingProbe
+from train.fit.outputs.preview import DenoisingProbe, Preview
 
 QUARTERS = 4
+TOGETHER = 8  # samples drawn at once: who asks a run to stop waits for one step of them
 GUIDANCE = 3.0  # of samples that are told words
 PROGRESS = "progress.jsonl"
 
@@ -120,7 +121,7 @@ class Progress:
         """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard, with the
         error on the probe.
 
-        Given up when stopped() becomes true: who has asked a run to stop does not wait for samples.
+        Given up when stopped() becomes true, after a step of a few of them.
         """
         config, labels = self._config, None
         if model.num_classes:
@@ -130,19 +131,25 @@ class Progress:
             told = {"prompts": evenly(self._images.captions, config.sample_count), "guidance": GUIDANCE}
         chosen = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         steps = SamplerSettings(**chosen).resolved(model).steps
-        chain = trajectory(model, seeds=range(config.sample_count), **told, **chosen)
-        before, x_0 = self.bar.postfix, None
-        for number, step_of_chain in enumerate(chain, 1):
-            x_0 = step_of_chain.x
-            self.bar.set_postfix_str(f"samples ({weights}): {number} of {steps} steps")
-            if stopped():
-                return
-        assert x_0 is not None  # there is at least one step
+        before, pictures = self.bar.postfix, []
+        # Engines give each picture alike in any batch, a preview's network does not.
+        together = config.sample_count if isinstance(model.network, Preview) else TOGETHER
+        for seeds in np.split(np.arange(config.sample_count), range(together, config.sample_count, together)):
+            rows, x_0 = slice(seeds[0], seeds[-1] + 1), None
+            its = {name: value[rows] if isinstance(value, list) else value for name, value in told.items()}
+            for number, step_of_chain in enumerate(trajectory(model, seeds.tolist(), **its, **chosen), 1):
+                x_0 = step_of_chain.x
+                done = f"{number} of {steps} steps for {seeds[-1] + 1} of {config.sample_count}"
+                self.bar.set_postfix_str(f"samples ({weights}): {done}")
+                if stopped():
+                    return
+            assert x_0 is not None  # there is at least one step
+            pictures.append(model.pictures(x_0))
         self.bar.set_postfix_str(before or "")
         columns = model.num_classes if 1 < model.num_classes <= 16 else None
-        picture = imaging.grid(model.pictures(x_0), columns=columns)
+        picture = imaging.grid(np.concatenate(pictures), columns=columns)
         write_bytes(self._out / "samples" / f"step-{step:09d}-{weights}.png", imaging.png(picture))
-        self._note(step=step, samples=weights, error=self._error(model))
+        self._note(step=step, samples=weights, error=None if stopped() else self._error(model))
         if self._writer:
             self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
 

@@ -83,7 +83,7 @@ export class Client {
    * Begin a run; its messages come one after another.
    * @param {string} part @param {Values} values
    * @param {(message: Message<any>) => void} take
-   * @param {() => void} lost called when the connection breaks
+   * @param {(why: string) => void} lost called when the connection breaks, or the server refuses, and why
    * @returns {() => void} what stops listening
    */
   run(part, values, take, lost) {
@@ -94,28 +94,31 @@ export class Client {
       over = true;
       source?.close();
     };
-    const broken = () => {
+    const broken = (why = "") => {
       if (over) return;
       end();
-      lost();
+      lost(why);
     };
     // Streams of one session would take each other's messages: see ui/runs/visitors.py.
     const session = `${this.session}.${token()}`;
-    this.#call("gradio_api/call/run", [part, values], session).then(({ event_id }) => {
-      if (over) return;
-      source = new EventSource(at(`gradio_api/call/run/${event_id}`));
-      /** @param {MessageEvent} event */
-      const message = (event) => {
-        const [said] = JSON.parse(event.data) ?? [];
-        if (said) take(said);
-      };
-      source.addEventListener("generating", message);
-      source.addEventListener("complete", (event) => {
-        message(event); // the last one once more
-        end();
-      });
-      source.addEventListener("error", broken);
-    }, broken);
+    this.#call("gradio_api/call/run", [part, values], session).then(
+      ({ event_id }) => {
+        if (over) return;
+        source = new EventSource(at(`gradio_api/call/run/${event_id}`));
+        /** @param {MessageEvent} event */
+        const message = (event) => {
+          const [said] = JSON.parse(event.data) ?? [];
+          if (said) take(said);
+        };
+        source.addEventListener("generating", message);
+        source.addEventListener("complete", (event) => {
+          message(event); // the last one once more
+          end();
+        });
+        source.addEventListener("error", () => broken());
+      },
+      ({ message }) => broken(message === NO_ANSWER ? "" : message),
+    );
     return end;
   }
 

@@ -290,7 +290,7 @@ export class Panel {
         if (message.run !== this.stream.run) kept.set(`run-${this.part}`, message.run);
         this.stream.receive(message);
       },
-      () => this.stream.lose(),
+      (why) => this.stream.lose(why),
     );
   }
 

@@ -110,10 +110,10 @@ export class Stream {
     this.#timer = setTimeout(() => this.lose(), SILENCE);
   }
 
-  /** The connection is gone. */
-  lose() {
+  /** The connection is gone, or there was none. @param {string} [why] what the server said */
+  lose(why = "") {
     if (!this.active) return;
-    Object.assign(this, { state: "lost", text: "", left: null });
+    Object.assign(this, { state: why ? "error" : "lost", text: why, left: null });
     this.changed();
   }
 }

@@ -119,6 +119,9 @@ test("results arrive once and in order, and those of a run that was left are dro
   assert.deepEqual([stream.state, stream.active], ["finished", false]);
   t.mock.timers.tick(20000);
   assert.equal(stream.state, "finished");
+  stream.start();
+  stream.lose("Too many runs");
+  assert.deepEqual([stream.state, stream.words, stream.active], ["error", "Too many runs", false]);
 });
 
 test("Stop before the server has answered stops the run with its first message, and no later one", (t) => {

@@ -1,0 +1,512 @@
+"""What strangers, and the websites that they look at, can do to a page: with a real server on the loopback.
+
+X-Forwarded-For says where a client is, as a proxy on this machine says it.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from browser import served
+from gradio_client import Client
+from toylab import wait_for
+
+from ui.machine.limits import ServerLimits
+from ui.runs import listeners
+from ui.serving import connections, gate, gradio_faults
+
+API = "/gradio_api"
+ADDRESSES = (f"198.51.100.{n}" for n in count(1))  # of nobody (RFC 5737): each test takes new ones
+SESSIONS = count()
+QUICK = {"checkpoint": "mnist-tiny", "steps": 2, "count": 1}
+
+
+@pytest.fixture(scope="module")
+def own(torch_page):
+    """A page for its own user."""
+    with served("mnist-tiny") as app:
+        assert app.warmup.ready.wait(240)
+        yield app.get_blocks().server_port, app
+
+
+@pytest.fixture(autouse=True)
+def short_memory(monkeypatch):
+    monkeypatch.setattr(gradio_faults, "GRACE", 0.1)
+
+
+@pytest.fixture(scope="module")
+def public(torch_page):
+    with served("mnist-tiny", public=True, limits=ServerLimits(upload_mb=0.5)) as app:
+        assert app.warmup.ready.wait(240)
+        yield app.get_blocks().server_port, app
+
+
+@contextlib.contextmanager
+def asked(port, method, path, content=None, address=None, **headers):
+    """The answer to a request, open as long as the block."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    headers |= {"X-Forwarded-For": address} if address else {}
+    if content is not None and not isinstance(content, bytes):
+        content, headers = json.dumps(content).encode(), headers | {"Content-Type": "application/json"}
+    try:
+        connection.request(method, path, content, headers)
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+def got(port, method, path, *more, **headers):
+    """(status, text, headers)"""
+    with asked(port, method, path, *more, **headers) as answer:
+        return answer.status, answer.read().decode("utf-8", "replace"), dict(answer.headers.items())
+
+
+def detail(answer):
+    return json.loads(answer[1])["detail"]
+
+
+def ordered(port, session=None, values=QUICK, **more):
+    session = session or f"page.{next(SESSIONS)}"  # streams of one session take each other's messages
+    return got(port, "POST", f"{API}/call/run", {"data": ["watch", values], "session_hash": session}, **more)
+
+
+def heard(port, answer, **more):
+    """The messages of a run that was asked for, to its end."""
+    event = json.loads(answer[1])["event_id"]
+    lines = got(port, "GET", f"{API}/call/run/{event}", **more)[1].splitlines()
+    found = [lines[i + 1] for i, line in enumerate(lines) if line == "event: generating"]
+    return [json.loads(line.removeprefix("data: "))[0] for line in found]
+
+
+# --- Runs to which nobody listens
+
+
+def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(public, monkeypatch):
+    port, app = public
+    monkeypatch.setattr(listeners, "PATIENCE", 300.0)
+    loud, other = next(ADDRESSES), next(ADDRESSES)
+    tries = gradio_faults.UNHEARD_OF_ONE + 10
+    answers = [ordered(port, address=loud) for _ in range(tries)]
+    taken = [answer for answer in answers if answer[0] == 200]
+    refused = [answer for answer in answers if answer[0] == 503]
+    assert len(taken) == gradio_faults.UNHEARD_OF_ONE and len(refused) == 10
+    assert "to which nobody listens (at most 128, 64 of one address): try again" in detail(refused[0])
+    assert heard(port, ordered(port, address=other), address=other)[-1]["state"] == "finished"
+    assert len(app.get_blocks()._queue.event_ids_to_events) >= gradio_faults.UNHEARD_OF_ONE
+
+
+def test_they_are_few_in_all(public, monkeypatch):
+    port, app = public
+    monkeypatch.setattr(gradio_faults, "UNHEARD", 20)
+    monkeypatch.setattr(listeners, "PATIENCE", 2.0)
+    wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
+    statuses = [ordered(port, address=next(ADDRESSES))[0] for _ in range(gradio_faults.UNHEARD + 5)]
+    assert statuses.count(200) == gradio_faults.UNHEARD and statuses[-1] == 503
+    wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
+    assert ordered(port, address=next(ADDRESSES))[0] == 200
+
+
+def test_a_run_that_is_over_does_not_count(public, monkeypatch):
+    port, app = public
+    monkeypatch.setattr(gradio_faults, "UNHEARD_OF_ONE", 3)
+    wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
+    address = next(ADDRESSES)
+    for _ in range(gradio_faults.UNHEARD_OF_ONE + 2):
+        wrong = QUICK | {"checkpoint": "owner/none"}
+        assert heard(port, ordered(port, values=wrong, address=address), address=address)[-1]["state"] == "error"
+
+
+def test_the_page_shows_why_a_run_was_not_taken(page, public, monkeypatch):
+    port, _ = public
+    monkeypatch.setattr(gradio_faults, "UNHEARD", 0)
+    page.goto(f"http://127.0.0.1:{port}/?tab=watch&steps=2&count=1")
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.click(".part-watch .run")
+    page.wait_for_selector(".part-watch[data-state=error] :text('to which nobody listens')")
+
+
+# --- Other websites
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost.evil.example"]
+)
+def test_a_name_that_others_made_lead_here_is_not_served(own, host):
+    port, _ = own
+    for path in ("/", f"{API}/info"):
+        answer = got(port, "GET", path, Host=host)
+        assert answer[0] == 403 and "start the app with --root-path https://" in detail(answer), path
+    assert got(port, "GET", "/health", Host=host)[0] == 200  # counts only
+
+
+def test_ones_own_names_are_served(own):
+    port, app = own
+    hosts = [f"localhost:{port}", "127.0.0.1", f"[::1]:{port}", "192.168.1.7:80", socket.gethostname(), "lab:7860"]
+    app.origins.serve("https://lab.example/lab")  # as --root-path does
+    for host in [*hosts, "lab.example"]:
+        assert got(port, "GET", "/", Host=host)[0] == 200, host
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "forwarded"),
+    [
+        ("127.0.0.1:{port}", "http://127.0.0.1:{port}", None),
+        ("lab.example", "https://lab.example", None),
+        ("0123abcd.gradio.live", "https://0123abcd.gradio.live", None),
+        ("10.0.0.1:7860", "https://owner-space.hf.space", "owner-space.hf.space"),
+        ("10.0.0.1:7860", "https://lab.example:8443", "lab.example:8443"),
+    ],
+)
+def test_a_page_of_the_app_asks_wherever_it_is_served(public, host, origin, forwarded):
+    port, _ = public
+    headers = {"Host": host.format(port=port), "Origin": origin.format(port=port)}
+    headers |= {"X_Forwarded_Host": forwarded} if forwarded else {}
+    assert got(port, "POST", f"{API}/run/ask", {"data": ["lab", "models", {}]}, **headers)[0] == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:9", "http://127.0.0.1:9", "null", "x"])
+@pytest.mark.parametrize("page", ["own", "public"])
+def test_another_site_may_not_ask(page, origin, request):
+    port, _ = request.getfixturevalue(page)
+    calls = [("POST", f"{API}/run/ask", {"data": ["lab", "models", {}]}), ("POST", f"{API}/upload", b"")]
+    for method, path, content in [*calls, ("GET", "/", None), ("GET", f"{API}/info", None)]:
+        status, text, headers = got(port, method, path, content, Origin=origin)
+        assert status == 403 and "comes from another site" in text, path
+        assert not [name for name in headers if name.lower().startswith("access-control")]
+
+
+def test_another_site_gets_no_permission(own):
+    port, _ = own
+    headers = {"Origin": "https://evil.example", "Access_Control_Request_Method": "POST", "Host": "192.168.1.7"}
+    assert not [
+        name for name in got(port, "OPTIONS", f"{API}/run/ask", **headers)[2] if "control-allow" in name.lower()
+    ]
+
+
+def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(page, own):
+    """Both origins are of this machine, under two names, as a browser tells sites apart."""
+    port, app = own
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<title>another site</title>")
+
+        def log_message(self, *_):
+            pass
+
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    before = app.lab.counts.read()
+    ask = """async ([address, kind, body]) => {
+        const headers = { "content-type": kind };
+        const how = body === null ? {} : { method: "POST", headers, body };
+        return fetch(address, { credentials: "include", ...how }).then((answer) => answer.text(), () => null);
+    }"""
+    body = json.dumps({"data": ["watch", QUICK], "session_hash": "x"})
+    try:
+        for ours, theirs in (("127.0.0.1", "localhost"), ("localhost", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")):
+            page.goto(f"http://{theirs}:{site.server_port}/")
+            here = f"http://{ours}:{port}"
+            assert page.evaluate(ask, [f"{here}/", "", None]) is None
+            assert page.evaluate(ask, [f"{here}{API}/info", "", None]) is None
+            for kind in ("application/json", "text/plain"):  # the second one is sent without asking
+                assert page.evaluate(ask, [f"{here}{API}/call/run", kind, body]) is None
+        assert len(app.events) == 0 and app.lab.counts.read()["here"] == before["here"]
+        picture = (
+            "(src) => new Promise((done) => Object.assign(new Image(), { onload: done, onerror: () => done(0), src }))"
+        )
+        assert page.evaluate(picture, f"http://localhost:{port}/preview.png") == 0
+        page.goto(f"http://localhost:{port}/")
+        assert page.evaluate(picture, f"http://localhost:{port}/preview.png") != 0
+        assert "event_id" in page.evaluate(ask, [f"http://localhost:{port}{API}/call/run", "application/json", body])
+    finally:
+        site.shutdown()
+
+
+def test_scripts_have_no_origin(public):
+    port, _ = public
+    found = Client(f"http://127.0.0.1:{port}/", verbose=False).predict(
+        "mnist-tiny", steps=1, count=1, api_name="/sample"
+    )
+    assert Path(found[0]["path"] if isinstance(found[0], dict) else found[0]).suffix == ".png"
+
+
+# --- Memory
+
+
+def test_a_session_has_a_short_name(public):
+    port, app = public
+    answer = ordered(port, session="x" * 900_000)
+    assert answer[0] == 400 and detail(answer) == "session_hash is too long: up to 100 characters are taken"
+    assert got(port, "GET", f"{API}/queue/data?session_hash={'x' * 3000}")[0] == 414
+    assert all(len(name) <= 100 for name in app.get_blocks()._queue.pending_messages_per_session)
+
+
+def test_what_is_over_is_forgotten(public, monkeypatch):
+    """Runs that were heard to their end, that nobody heard, and those of scripts."""
+    port, app = public
+    monkeypatch.setattr(listeners, "PATIENCE", 2.0)
+    queue = app.get_blocks()._queue
+    kept = (
+        queue.pending_event_ids_session,
+        queue.event_ids_to_events,
+        queue.pending_messages_per_session,
+        app.iterators,
+    )
+    wait_for(lambda: len(app.events) == 0)
+    before = [set(one) for one in kept]
+    for n in range(5):
+        heard(port, ordered(port, session=f"page.{n}"))
+        ordered(port, session=f"unheard.{n}", address=next(ADDRESSES))
+    Client(f"http://127.0.0.1:{port}/", verbose=False).predict("mnist-tiny", steps=1, count=1, api_name="/sample")
+    wait_for(lambda: len(app.events) == 0)
+    assert [set(one) - old for one, old in zip(kept, before, strict=True)] == [set()] * 4
+
+
+def test_the_name_of_a_class_is_no_megabyte(public):
+    port, _ = public
+    (*_, last) = heard(port, ordered(port, values=QUICK | {"label": "x" * 100_000}))
+    assert last["state"] == "error" and "at most 100 characters, got 100,000" in last["text"]
+
+
+# --- Slow and many connections
+
+
+def test_half_a_head_is_not_waited_for_and_an_open_stream_stays(public, monkeypatch):
+    port, _ = public
+    monkeypatch.setattr(connections, "HEAD", 0.5)
+    with asked(port, "GET", f"{API}/heartbeat/x", address=next(ADDRESSES)) as stream:
+        slow = []
+        for text in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HT"):
+            slow.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+            if text.endswith(b"HT"):  # after a whole request
+                slow[-1].sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert slow[-1].recv(10_000).startswith(b"HTTP/1.1 200 ")
+            slow[-1].sendall(text)
+        for one in slow:
+            with contextlib.suppress(ConnectionResetError):
+                while one.recv(1000):
+                    pass
+            one.close()
+        assert stream.readline() == b"data: ALIVE\n"
+
+
+def test_half_heads_make_room_when_there_are_too_many(public):
+    port, app = public
+    protocol = app.get_blocks().server.config.http_protocol_class
+    contents = [cell.cell_contents for cell in protocol.connection_made.__closure__]
+    (here,) = [one for one in contents if isinstance(one, connections.Connections)]
+    before, here.most = here.most, here.of.total() + 20
+    try:
+        half = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(60)]
+        for one in half:
+            one.sendall(b"GET / HTTP/1.1\r\n")
+        assert got(port, "GET", "/health")[0] == 200
+        wait_for(lambda: here.of.total() <= here.most)
+    finally:
+        here.most = before
+        for one in half:
+            one.close()
+
+
+def test_a_body_has_to_come(public, monkeypatch):
+    port, _ = public
+    monkeypatch.setattr(gate, "PIECE", 0.3)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
+        slow.sendall(b"POST /gradio_api/run/ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
+    port, _ = public
+    monkeypatch.setattr(gate, "REQUESTS_OF_ONE", 5)
+    greedy = next(ADDRESSES)
+    with contextlib.ExitStack() as open_ones:
+        for n in range(5):
+            open_ones.enter_context(asked(port, "GET", f"{API}/heartbeat/x{n}", address=greedy))
+        answer = got(port, "GET", f"{API}/info", address=greedy)
+        assert answer[0] == 503 and "too many requests at once (at most 1024, 5 of one address)" in detail(answer)
+        assert got(port, "GET", f"{API}/info", address=next(ADDRESSES))[0] == 200
+    wait_for(lambda: got(port, "GET", f"{API}/info", address=greedy)[0] == 200)
+
+
+# --- A login
+
+
+@pytest.fixture(scope="module")
+def locked(torch_page):
+    with served("mnist-tiny", launch={"auth": ("me", "secret")}) as app:
+        assert app.warmup.ready.wait(240)
+        yield app.get_blocks().server_port
+
+
+def entered(port, password, address):
+    body = urlencode({"username": "me", "password": password}).encode()
+    kind = "application/x-www-form-urlencoded"
+    return got(port, "POST", "/login", body, address=address, Content_Type=kind)
+
+
+def test_nobody_logs_others_out(locked):
+    assert got(locked, "GET", "/logout")[0] == 404
+
+
+def test_passwords_are_not_guessed(locked):
+    guesser = next(ADDRESSES)
+    statuses = [entered(locked, f"guess {n}", guesser)[0] for n in range(gate.WRONG + 3)]
+    assert statuses == [400] * gate.WRONG + [429] * 3
+    answer = entered(locked, "secret", guesser)
+    assert answer[0] == 429 and re.search(r"wrong passwords from your address: try again in \d+ s", detail(answer))
+    assert entered(locked, "secret", next(ADDRESSES))[0] == 200
+
+
+def test_other_sites_requests_do_not_bear_the_cookie(locked):
+    with asked(
+        locked,
+        "POST",
+        "/login",
+        urlencode({"username": "me", "password": "secret"}).encode(),
+        address=next(ADDRESSES),
+        Content_Type="application/x-www-form-urlencoded",
+    ) as answer:
+        cookies = answer.headers.get_all("set-cookie") or []
+    assert len(cookies) == 2
+    for cookie in cookies:
+        assert re.findall("samesite=[^;]*", cookie.lower()) == ["samesite=lax"], cookie
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", f"{API}/cancel"), ("GET", f"{API}/heartbeat/x"), ("GET", f"{API}/info")]
+)
+def test_nothing_answers_before_the_login(locked, method, path):
+    assert got(locked, method, path, {} if method == "POST" else None)[0] == 401
+
+
+# --- Uploads
+
+
+def uploaded(content, name="x.png"):
+    head = f'--e\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+    return head + content + b"\r\n--e--\r\n"
+
+
+def files():
+    return {path for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file()}
+
+
+def test_an_upload_that_is_broken_off_or_too_large_leaves_nothing(public):
+    port, _ = public
+    before, body = files(), uploaded(bytes(400_000))
+    head = f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=e\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:300_000])
+        time.sleep(0.3)
+    assert (
+        got(port, "POST", f"{API}/upload", uploaded(bytes(530_000)), Content_Type="multipart/form-data; boundary=e")[0]
+        == 413
+    )
+    assert got(port, "POST", f"{API}/upload", body[:-20], Content_Type="multipart/form-data; boundary=e")[0] in (
+        200,
+        400,
+    )
+    assert files() == before
+
+
+def test_uploads_stay_within_the_limit_of_temporary_files(public, monkeypatch):
+    port, app = public
+    monkeypatch.setattr(app.sweeper, "_most", 2_000_000)
+    for n in range(12):
+        content = uploaded(bytes([n]) * 400_000)
+        assert got(port, "POST", f"{API}/upload", content, Content_Type="multipart/form-data; boundary=e")[0] == 200
+        assert sum(path.stat().st_size for path in files()) <= 2_000_000
+
+
+# --- What is said
+
+
+def test_a_run_that_is_not_known_is_one_sentence_and_nothing_in_the_log(public, caplog, capfd):
+    port, _ = public
+    for path in ("call/run/0123abcd", "call/sample/" + "a" * 32, "call/v2/sample/x", "queue/data?session_hash=none"):
+        answer = got(port, "GET", f"{API}/{path}")
+        assert answer[0] == 404 and detail(answer) == "This run is no longer here: press Run again"
+    for content in ({"data": []}, {"data": {}}, {}):
+        assert 400 <= got(port, "POST", f"{API}/run/ask", content)[0] < 500
+    assert "Traceback" not in capfd.readouterr().err
+    assert not [record for record in caplog.records if record.exc_info and record.levelname != "INFO"]
+
+
+def test_an_error_of_our_own_is_in_the_log(public, caplog, monkeypatch):
+    port, app = public
+
+    def broken(values):
+        raise KeyError("gone")
+
+    monkeypatch.setitem(app.places["forward"].questions, "tables", broken)
+    assert got(port, "POST", f"{API}/run/ask", {"data": ["forward", "tables", {}]})[0] == 400
+    assert "KeyError: 'gone'" in caplog.text
+
+
+def test_what_one_says_of_the_address_is_not_told_to_others(public):
+    port, app = public
+    for headers in (
+        {"X_Forwarded_Host": "evil.example"},
+        {"X_Gradio_Server": "http://evil.example"},
+        {"Host": "evil.example"},
+    ):
+        app.api_info = None  # as at the start
+        assert got(port, "GET", f"{API}/info", **headers)[0] == 200
+        assert got(port, "POST", f"{API}/call/v2/sample", {"steps": 0}, address=next(ADDRESSES), **headers)[0] == 200
+        assert "evil" not in got(port, "GET", f"{API}/info")[1]
+
+
+def test_too_large_a_question_is_the_gates_sentence(public):
+    port, _ = public
+    answer = got(port, "POST", f"{API}/run/ask", {"data": ["lab", "x", {"text": "x" * 1_200_000}]})
+    assert answer[0] == 413 and "up to 1.0 MB are taken" in detail(answer)
+
+
+def test_a_page_says_what_it_may_load_and_who_may_show_it(own, public):
+    policies = {}
+    for name, (port, _) in {"own": own, "public": public}.items():
+        status = got(port, "GET", "/")[0]
+        with asked(port, "GET", "/") as answer:
+            policies[name] = " ".join(answer.headers.get_all("content-security-policy") or [])
+            assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'self'" in policies[name] and "object-src 'none'" in policies[name]
+        assert status == 200 and "script-src 'self' 'sha256-" in policies[name]
+    assert "frame-ancestors 'self'" in policies["own"]
+    assert "frame-ancestors" not in policies["public"]  # huggingface.co shows the page of a Space in its own
+
+
+@pytest.mark.parametrize("path", ["openapi.json", "app_id", "user", "login_check", "token", "reset", "theme.css"])
+def test_what_the_page_does_not_need_is_not_there(public, path):
+    port, _ = public
+    for method in ("GET", "POST"):
+        assert got(port, method, f"{API}/{path}", {} if method == "POST" else None)[0] == 404
+
+
+def test_the_page_loads_nothing_that_its_policy_forbids(browser, own):
+    port, _ = own
+    page = browser.new_context().new_page()
+    page.set_default_timeout(120_000)
+    page.add_init_script("""window.wrong = [];
+        addEventListener("securitypolicyviolation", ({ effectiveDirective }) => wrong.push(effectiveDirective));""")
+    for part in ("watch", "plane", "forward", "latents", "repair", "likelihood", "train", "course"):
+        page.goto(f"http://127.0.0.1:{port}/?tab={part}")
+        page.wait_for_selector("#place > *")
+        page.wait_for_load_state("load")
+        assert page.evaluate("wrong") == [], part
+    page.context.close()

@@ -1,0 +1,111 @@
+"""Slow connections: uvicorn waits for the rest of a request's head for ever, and takes as many as the system allows.
+
+uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157): when it has one for the head of a request,
+`HEAD` can be that. Bodies are the gate's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import uvicorn
+
+from ui.runs.visitors import is_here, neighbourhood
+
+HEAD = 10.0  # seconds until the head of a request has to be there
+OF_ONE = 256  # connections of one address; a browser opens six
+MOST = 4096  # in all, if the system allows twice as many files
+AT_ONCE = 128  # that are accepted before the first of them can be counted; uvicorn's own number is 2048
+FILES = 65_536  # that the app asks the system for
+
+log = logging.getLogger(__name__)
+
+
+def raise_file_limit() -> int:
+    """Let this process open as many files as it may; returns how many connections leave enough for all else, and for
+    those that are just being accepted or closed.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MOST
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+        except (OSError, ValueError):  # macOS allows less than it says
+            log.info("the limit of open files stays at %s", soft)
+    return MOST if soft == resource.RLIM_INFINITY else min(MOST, soft // 2)
+
+
+@contextmanager
+def few_at_once() -> Iterator[None]:
+    """Whatever makes a uvicorn server in this block, as gradio does, has it accept AT_ONCE connections at once."""
+    with mock.patch("uvicorn.Config", partial(uvicorn.Config, backlog=AT_ONCE)):
+        yield
+
+
+class Connections:
+    """The connections of one server. most: at once; beyond it those go whose request is not here yet, oldest first."""
+
+    def __init__(self, most: int):
+        self.most = most
+        self.of: Counter[str] = Counter()  # by address
+        self.waiting: OrderedDict[Any, None] = OrderedDict()  # for the head of a request, the first ones first
+
+    def protect(self, server: Any) -> None:
+        """From here on a uvicorn server makes its connections so."""
+        server.config.http_protocol_class = patient(server.config.http_protocol_class, self)
+
+
+def patient(protocol: type, all: Connections) -> type:
+    """uvicorn's protocol, of whichever parser, that closes a connection on which no request comes."""
+
+    class Patient(protocol):
+        _ends: Any = None  # the timer while no request is under way
+        _peer = ""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._peer = neighbourhood(self.client[0] if self.client else "")
+            all.of[self._peer] += 1
+            proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
+            if all.of[self._peer] > OF_ONE and not is_here(self._peer) and self.client[0] not in proxies:
+                return transport.abort()
+            if all.of.total() > all.most:
+                oldest = next(iter(all.waiting), self)
+                oldest._wait(False)
+                oldest.transport.abort()
+            self._wait()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._wait()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._wait(False)
+            all.of[self._peer] -= 1
+            if not all.of[self._peer]:
+                del all.of[self._peer]
+            super().connection_lost(exc)
+
+        def _wait(self, is_open: bool = True) -> None:
+            """Begin to wait for a request, or end that. The time goes on while only a part of it is here."""
+            waits = is_open and not self.transport.is_closing() and (not self.cycle or self.cycle.response_complete)
+            if waits and self._ends is None:
+                self._ends = self.loop.call_later(HEAD, self.transport.abort)
+                all.waiting[self] = None
+            elif not waits and self._ends is not None:
+                self._ends.cancel()
+                self._ends = None
+                all.waiting.pop(self, None)
+
+    return Patient

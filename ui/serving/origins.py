@@ -1,0 +1,86 @@
+"""Which pages of a browser may ask: those that this app serves, and no other website's.
+
+A foreign page can't read what the app answers, but its requests would be carried out (a training started, a folder
+probed). And where its own name leads to this machine (DNS rebinding), it could read, too: to the browser, app and page
+are then one site. Browsers say which page asks (Origin), and under which name (Host). Scripts send no Origin.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from ui.machine.limits import Refused
+
+USUAL = {"http": 80, "https": 443, "": None}
+
+
+FOREIGN = Refused("Only the app's own page may ask this, and scripts: this request comes from another site", "origin")
+
+
+class Origins:
+    """any_host: whether the page is for strangers, who reach it under whatever name, and get no more by it."""
+
+    def __init__(self, any_host: bool):
+        self._any_host = any_host
+        self._names: set[str] = {"localhost"}  # under which this machine is known
+        self._pages: set[tuple[str, int | None]] = set()  # names and ports of a proxy in front
+
+    def serve(self, *addresses: str | None) -> None:
+        """The page is also at these: names of this machine, or whole addresses (https://…). A path says nothing."""
+        for address in filter(None, addresses):
+            if "://" in address:
+                host, port = _split(address)
+                self._pages.add((host, port))
+                self._names.add(host)
+            elif not address.startswith("/"):
+                self._names.add(address.lower().strip("[]"))
+
+    def serve_this_machine(self) -> None:
+        """The page is at the machine's own names, and on a Space at the Space's."""
+        name = socket.gethostname().lower()
+        self.serve(name, name.partition(".")[0] + ".local")
+        self.serve(*(f"https://{host.strip()}" for host in os.environ.get("SPACE_HOST", "").split(",") if host))
+
+    def check(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raises Refused for the request of a page that is not this app's."""
+        host = headers.get(b"host", b"").decode("latin-1")
+        name, port = _split(f"//{host}")
+        if not self._any_host and not self._is_own(name):
+            advice = f"if it is meant to be, start the app with --root-path https://{name}, its whole address there"
+            raise Refused(f"This page is not served as {name or 'a page without a name'}: {advice}", "host")
+        origin = headers.get(b"origin")
+        if origin is None:
+            embeds = headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+            if embeds and headers.get(b"sec-fetch-mode") != b"navigate" and not self._any_host:
+                raise FOREIGN  # a picture or a script of the app in another site
+            return
+        page = _split(origin.decode("latin-1"))
+        # None of these headers can be set by a foreign page without being asked for permission, which it does not get.
+        forwarded = headers.get(b"x-forwarded-host", b"").decode("latin-1").partition(",")[0].strip()
+        near = {(name, port), _split(f"//{forwarded}"), *self._pages}
+        if page[0] and any(page[0] == host and port in (page[1], None) for host, port in near):
+            return
+        raise FOREIGN
+
+    def _is_own(self, name: str) -> bool:
+        """An address can't be made to lead elsewhere, and a name without a dot is nobody's on the internet."""
+        if name in self._names or name.endswith(".localhost") or (name and "." not in name):
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _split(address: str) -> tuple[str, int | None]:
+    """Name and port of an address, "" where there is none: the usual port of its kind, None where that is not known."""
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "").rstrip("."), parts.port or USUAL.get(parts.scheme)
+    except ValueError:
+        return "", None
