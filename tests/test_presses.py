@@ -40,8 +40,14 @@ const fetch = window.fetch;
 window.fetch = (...all) => { window.asking += 1; return fetch(...all).finally(() => { window.asking -= 1; }); };
 const click = HTMLInputElement.prototype.click;
 addEventListener("click", ({ target }) => { if (target.type === "file") window.opened += 1; }, true);
+const Source = window.EventSource;
+window.EventSource = function (url) { return (window.stream = new Source(url)); };
 window.prompt = () => { window.copied += 1; };
 """
+
+
+def gone(id):
+    raise ValueError("there is no such run")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,7 @@ def app(torch_page):
         patch.setattr(Pace, "seconds", lambda self, kind: 9.0)
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
-            with app.lab.turns.join(SimpleNamespace(stop=lambda: None), "another") as seat:
+            with app.lab.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
                 seat.take()
                 yield app
 
@@ -173,3 +179,32 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
     phone.wait_for_function("document.querySelector('.ddpm-player .frame').getBoundingClientRect().top > 0")
     assert phone.locator(".ddpm-player .transport").bounding_box()["y"] < 844 - 120
     phone.close()
+
+
+def test_a_run_whose_connection_breaks_is_found_again_and_one_that_is_gone_is_said_to_be(quiet, app, monkeypatch):
+    quiet.goto(f"{app.local_url}?tab=watch&seed=15")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    run = quiet.get_attribute(".part-watch", "data-run")
+    broken = "window.stream.close(); window.stream.dispatchEvent(new Event('error'))"
+    quiet.evaluate(broken)
+    quiet.wait_for_selector(".part-watch[data-state=lost]")
+    quiet.wait_for_selector(f".part-watch[data-state=queued][data-run='{run}']")
+    monkeypatch.setattr(app.runs, "find", gone)  # as after a start of the server: it knows none
+    quiet.evaluate(broken)
+    quiet.get_by_text("The run was lost: Run starts it again").wait_for()
+    assert quiet.is_enabled(".part-watch .run")
+
+
+def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    settled(quiet)
+    try:
+        quiet.context.set_offline(True)
+        quiet.click(".part-watch .preset[value='10']")
+        quiet.wait_for_selector("#said.shown:text('The server does not answer.')")
+        quiet.click("[data-place=compare]")
+        quiet.wait_for_selector("[data-place=watch][aria-current=true]")  # what the bar says is what is shown
+        assert quiet.is_visible(".part-watch")
+    finally:
+        quiet.context.set_offline(False)
+    quiet.wait_for_selector(".part-watch .status:has-text('Settings changed'):has-text('Run, 90 s')")

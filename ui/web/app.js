@@ -1,5 +1,5 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
-import { Client } from "./shared/client.js";
+import { Client, NO_ANSWER } from "./shared/client.js";
 import { all, button, el, find, onArrows, within } from "./shared/dom.js";
 import { linked, linkTo } from "./shared/link.js";
 import { ShareMenu } from "./shared/share.js";
@@ -54,6 +54,11 @@ const PLACES = [
   { name: "train", title: "Train", parts: { train: "" } },
   { name: "course", title: "Course", parts: { course: "" } },
 ];
+
+/** @param {string} part */
+const placeOf = (part) => PLACES.find(({ parts }) => part in parts) ?? PLACES[0];
+
+const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Lab {
   client = new Client();
@@ -131,8 +136,10 @@ export class Lab {
    * @param {{ push?: boolean, cause?: Cause, lesson?: string | null }} [how] push: a step of the browser's history; lesson: the one whose bar stands above it, null for none
    */
   async open(name, values, { push = false, cause = "", lesson = this.lesson } = {}) {
-    const place = PLACES.find(({ parts }) => name in parts && this.has(name)) ?? PLACES[0];
+    const place = placeOf(this.has(name) ? name : "");
     const shown = name in place.parts ? name : "watch";
+    const { part: left, lesson: taught } = this;
+    const at = location.href;
     const before = this.#shown;
     this.part = shown;
     this.#last.set(place.name, shown);
@@ -145,8 +152,15 @@ export class Lab {
       history.pushState(null, "", url);
     }
     const fresh = !this.#parts.has(shown);
-    const part = await this.#load(shown);
+    const part = await this.#load(shown).catch(() => null);
     if (this.part !== shown) return;
+    if (!part) {
+      // The place before is still shown.
+      history.replaceState(null, "", at);
+      Object.assign(this, { part: left });
+      this.#mark(placeOf(left));
+      return this.#teach(taught);
+    }
     if (before !== part) {
       before?.hide?.();
       if (before) before.element.hidden = true;
@@ -268,9 +282,25 @@ export class Lab {
     return answer?.ok ? answer.json() : null;
   }
 
+  /**
+   * The answer to a question; while there is no server it is asked again and again, which is said.
+   * @param {string} part @param {string} what @param {Values} [values] @returns {Promise<any>}
+   */
+  async ask(part, what, values) {
+    for (let told = false; ; told = true) {
+      const got = await this.client.ask(part, what, values);
+      if (got.error !== NO_ANSWER) {
+        if (told) this.say("The server answers again.", true);
+        return got;
+      }
+      this.say("The server does not answer. It is asked again and again: there is nothing to do here.", true);
+      await new Promise((later) => setTimeout(later, AGAIN));
+    }
+  }
+
   /** Ask what is known of the models by now. */
   async refresh() {
-    const got = await this.client.ask("lab", "models");
+    const got = await this.ask("lab", "models");
     if (got.error !== undefined) return;
     Object.assign(this.given, { models: got.models, device: got.device });
     this.#showDevice();

@@ -48,6 +48,8 @@ import { Stream } from "./stream.js";
 const PAUSE = 120; // ms after the last change until the server is asked
 const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
 const PATIENCE = 20_000; // and after the last change until it is asked no more
+const AGAIN = 1000; // ms after which a run whose connection broke is looked for
+const GONE = "The run was lost: Run starts it again";
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
 /** @template {{ kind: string }} Result */
@@ -182,7 +184,7 @@ export class Panel {
     const choice = ++this.#choices;
     this.element.dataset.ready = "false";
     /** @param {string} ref @returns {Promise<About & { error?: string }>} */
-    const ask = (ref) => this.lab.client.ask("lab", "model", { ref });
+    const ask = (ref) => this.lab.ask("lab", "model", { ref });
     const [ref, other] = ["checkpoint", "checkpoint_b"].map((name) => this.form.value(name));
     const [about, second] = await Promise.all([ask(ref), (other ?? "same") === "same" ? null : ask(other)]);
     if (choice !== this.#choices) return;
@@ -209,7 +211,7 @@ export class Panel {
   async #describe() {
     const ask = ++this.#asks;
     /** @type {Description | { error: string }} */
-    const got = await this.lab.client.ask(this.part, "describe", this.form.values);
+    const got = await this.lab.ask(this.part, "describe", this.form.values);
     if (ask !== this.#asks) return;
     const sentence = this.form.missing || got.error;
     this.description = got.error === undefined ? got : null;
@@ -270,15 +272,21 @@ export class Panel {
     return this.#changed && (Boolean(this.example) || this.stream.state !== "idle") && !this.#isSame;
   }
 
-  /** A run that went on while the page was loaded again. Returns whether there is one. */
+  /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
   async resume() {
     const run = kept.get(`run-${this.part}`);
-    if (!run || (await this.lab.client.ask("lab", "run", { run })).error !== undefined) return false;
+    if (!run || (await this.lab.ask("lab", "run", { run })).error !== undefined) return false;
+    if (this.stream.active) return false; // Run was pressed meanwhile
     this.example = "";
     this.#ran = null;
+    this.stream.run = null; // its messages are wanted
     this.stream.start();
     this.#listen({ resume: run });
     return true;
+  }
+
+  async #reconnect() {
+    if (!(await this.resume()) && this.stream.state === "lost") this.stream.lose(GONE);
   }
 
   /** @param {Values} values */
@@ -314,6 +322,7 @@ export class Panel {
         this.changed("", false); // the pace is known better now
         this.lab.refresh(); // and a model may be here now
       }
+      if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
       if (stream.state === "finished") this.options.finished?.(this.ran);
     }
     this.options.render();
