@@ -191,7 +191,7 @@ def test_a_run_whose_connection_breaks_is_found_again_and_one_that_is_gone_is_sa
     quiet.wait_for_selector(f".part-watch[data-state=queued][data-run='{run}']")
     monkeypatch.setattr(app.runs, "find", gone)  # as after a start of the server: it knows none
     quiet.evaluate(broken)
-    quiet.get_by_text("The run was lost: Run starts it again").wait_for()
+    quiet.wait_for_selector(".part-watch .status:has-text('The run was lost: Run starts it again')")
     assert quiet.is_enabled(".part-watch .run")
 
 
@@ -207,4 +207,4 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
         assert quiet.is_visible(".part-watch")
     finally:
         quiet.context.set_offline(False)
-    quiet.wait_for_selector(".part-watch .status:has-text('Settings changed'):has-text('Run, 90 s')")
+    quiet.wait_for_selector(".part-watch .status:has-text('Settings changed'):has-text('Run, ')")

@@ -6,6 +6,7 @@ export const MARKUP = `
   <button type="button" class="button primary start">Train</button>
   <button type="button" class="button pause" hidden>Pause</button>
   <button type="button" class="button stop" hidden>Stop</button>
+  <button type="button" class="button hurry" hidden>Start anyway</button>
   <p class="wrong" role="alert" hidden></p>
 </div>
 
