@@ -62,7 +62,7 @@ SPACING = Choice(
 )
 VARIANCE = Choice(
     "variance",
-    "Noise of each step",
+    "Noise added back",
     help="Fresh noise that a step adds, of variance σ²",
     names=VARIANCES,
     titles=units.VARIANCE_CHOICE,

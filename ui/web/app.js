@@ -48,7 +48,7 @@ const PLACES = [
       forward: "What noise destroys",
       latents: "What a noisy picture remembers",
       repair: "What was erased",
-      likelihood: "What it costs in bits",
+      likelihood: "How much would you have to send?",
     },
   },
   { name: "train", title: "Train", parts: { train: "" } },
@@ -79,7 +79,6 @@ export class Lab {
   #lessonNow = el("small", null); // beside Course
 
   constructor() {
-    this.#showDevice();
     const nav = find(document, "#places");
     for (const { name, title, parts } of PLACES) {
       const first = Object.keys(parts).find((part) => this.has(part));
@@ -303,15 +302,8 @@ export class Lab {
     const got = await this.ask("lab", "models");
     if (got.error !== undefined) return;
     Object.assign(this.given, { models: got.models, device: got.device });
-    this.#showDevice();
     dispatchEvent(new CustomEvent("models"));
     if (!got.known) setTimeout(() => this.refresh(), 2000);
-  }
-
-  #showDevice() {
-    const device = find(document, "#device");
-    device.textContent = this.given.device.note;
-    device.title = this.given.device.engine;
   }
 
   /** @returns {Item[]} what every part has */

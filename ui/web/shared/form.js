@@ -369,13 +369,12 @@ export class Form {
     const group = `f${++ids}`;
     const said = el("p", { class: "info" });
     let wanted = String(usual); // may be of a model that is not known yet
-    let own = ""; // what the model has
     /** @param {unknown} value */
     const set = (value) => {
       wanted = String(value);
       if (box instanceof HTMLSelectElement) box.value = wanted;
       for (const input of box.querySelectorAll("input")) input.checked = input.value === wanted;
-      said.textContent = sentences[wanted] ?? own;
+      said.textContent = sentences[wanted] ?? "";
       said.hidden = !said.textContent;
     };
     /** @param {[title: string, value: string][]} options */
@@ -393,19 +392,17 @@ export class Form {
       set(/** @type {HTMLInputElement} */ (target).value);
       this.changed(name, true);
     });
-    const explained = base === "variance" || Object.keys(sentences).length > 0;
+    const explained = Object.keys(sentences).length > 0;
     return {
       element: explained ? el("div", { class: "explained" }, box, said) : box,
       input: few ? null : box,
       get: () => wanted,
       set,
-      offer: ({ labels, samplers, variances, variance }) => {
+      offer: ({ labels, samplers, variances }) => {
         const all = { sampler: samplers, variance: variances }[base]?.filter(([, name]) => names.includes(name));
         /** @type {[title: string, value: string][] | undefined} */
         const offered = kind === "classname" ? labels.map((name) => [name, name]) : all;
         if (!offered) return;
-        const title = base === "variance" && offered.find(([, name]) => name === variance)?.[0];
-        own = title ? `This model’s default: ${title}` : "";
         if (!offered.some(([, value]) => value === wanted)) wanted = offered[0]?.[1] ?? "any";
         fill(offered);
       },
@@ -440,8 +437,9 @@ export class Form {
       const now = select.value;
       const { models, takesAny } = this.given;
       const groups = [...new Set(models.map(({ group }) => group))].map((group) => {
-        const options = models.filter((model) => model.group === group).map(modelOption);
-        return el("optgroup", { label: group }, ...options);
+        const shown = models.filter((model) => model.group === group && model.ready);
+        const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
+        return options.length ? el("optgroup", { label: group }, ...options) : "";
       });
       const [same, any] = [
         second ? [new Option("As A", "same")] : [],
@@ -461,11 +459,4 @@ export class Form {
     const element = el("div", { class: "model" }, el("div", { class: "pictures" }, ...buttons), select, other);
     return { element, input: select, get: () => select.value, set, list };
   }
-}
-
-/** @param {ModelChoice} model */
-function modelOption({ ref, label, about, ready }) {
-  const option = new Option(about ? `${label} · ${about}` : label, ref);
-  option.disabled = !ready;
-  return option;
 }

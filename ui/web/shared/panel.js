@@ -70,8 +70,6 @@ export class Panel {
   /** Of the models that are known, by the names of their fields. @type {Record<string, string>} */
   revisions = {};
   example = ""; // what is said of a recorded run, while one is shown
-  /** Show the example although it is of another model than the chosen one, if nothing runs. */
-  #showOther = () => {};
 
   /**
    * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known) and
@@ -217,6 +215,7 @@ export class Panel {
     this.description = got.error === undefined ? got : null;
     this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
     this.estimate.classList.toggle("wrong", Boolean(sentence));
+    this.estimate.title = this.lab.given.device.engine;
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
     this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
@@ -226,13 +225,12 @@ export class Panel {
     this.#renderStatus();
     const cause = this.#cause;
     this.#cause = "";
-    if (!cause || sentence || !this.run.checkVisibility()) return this.#showOther(); // who has left wants no run
+    if (!cause || sentence || !this.run.checkVisibility()) return; // who has left wants no run
     if (cause !== "change") this.start(cause === "press");
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
     } else if (this.description?.auto && !this.#isRun) this.start(false);
-    else this.#showOther();
   }
 
   /** @param {boolean} [pressed] so that the pictures are to come into sight */
@@ -346,26 +344,16 @@ export class Panel {
     };
   }
 
-  /**
-   * Show a recorded run while there is none of the visitor's. Where another model is chosen, as by --checkpoint, that one runs instead, if it is quick.
-   */
+  /** Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint. */
   async #showExample() {
     const example = await this.lab.example(this.part);
-    if (!example) return;
-    const { values, results } = example;
-    const chosen = this.form.value("checkpoint");
-    const own = chosen === undefined || chosen === values.checkpoint;
-    this.#showOther = () => {
-      this.#showOther = () => {};
-      if (this.stream.state !== "idle") return;
-      this.example = own ? "Change anything to run your own." : "Of another model: press Run for yours.";
-      this.#ran = this.lab.whole(this.part, values);
-      this.options.renew?.();
-      for (const result of results) this.options.take(result);
-      this.#renderStatus();
-    };
-    if (own) return this.#showOther();
-    this.#cause ||= "change";
+    if (!example || this.stream.state !== "idle") return;
+    this.example = "Change anything to run your own.";
+    this.#ran = this.lab.whole(this.part, example.values);
+    this.options.renew?.();
+    for (const result of example.results) this.options.take(result);
+    this.#changed = (this.form.value("checkpoint") ?? example.values.checkpoint) !== example.values.checkpoint;
+    if (this.#changed) this.#cause ||= "change";
     this.changed("", false);
   }
 
