@@ -106,14 +106,14 @@ def serve(flags: Flags) -> None:
             print(f"Public address: {demo.share_url}", flush=True)
         else:
             print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
-    event_log.note("started", public=public)
+    event_log.log_event("started", public=public)
     patience = limits.shutdown_seconds if _wait() else 0
-    event_log.note("stopping", patience_s=patience)
+    event_log.log_event("stopping", patience_s=patience)
     try:
         stopped = ui.close(demo, patience)
     except KeyboardInterrupt:  # once more: at once
         stopped = ui.close(demo, seconds=1)
-    event_log.note("stopped")
+    event_log.log_event("stopped")
     if not stopped:
         temporary_files.remove_folder()
         os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message

@@ -8,7 +8,7 @@ decoded with one seed passes over into the run of that seed as t goes from 0 to 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from ddpm_core.likelihood import image_state
-from ddpm_core.model import Model, ModelSpec
+from ddpm_core.model import Model, ModelSpec, check_state, is_number
 from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.process import q_sample
-from ddpm_core.runs import SamplerSettings, trajectory
+from ddpm_core.runs import OPTIONS, SamplerSettings, check_options, trajectory
 from ddpm_core.timesteps import chain_length
 
 Latent = Tensor  # of one picture, (1, C, H, W): its x_t
@@ -65,7 +65,9 @@ def reconstruct(
     Raises:
         ValueError: for values outside these.
     """
+    check_options("reconstruct", options, [name for name in OPTIONS if name not in ("x_T", "start", "after")])
     seeds = check_seeds(seeds)
+    check_state(model, x_t, "x_t")
     if len(x_t) == 1:
         x_t = x_t.expand(len(seeds), *x_t.shape[1:])
     if t == 0:
@@ -98,8 +100,8 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float]) -> Tensor:
         raise ValueError(
             f"interpolation is between two latents (1, C, H, W), got {(*x_t.shape,)} and {(*other.shape,)}"
         )
-    if not weights or not all(0 <= weight <= 1 for weight in weights):
-        raise ValueError(f"weights are numbers from 0 to 1, got {list(weights)}")
+    if not isinstance(weights, Collection) or not weights or not all(is_number(weight, 0, 1) for weight in weights):
+        raise ValueError(f"weights are numbers from 0 to 1, got {weights!r}")
     return torch.cat([(1 - weight) * x_t + weight * other for weight in weights])
 
 
@@ -129,4 +131,6 @@ def interpolate(
     Raises:
         ValueError: for values outside these.
     """
+    check_state(model, x_t, "x_t")
+    check_state(model, other, "other")
     return reconstruct(model, mix(x_t, other, weights), t, [seed] * len(weights), steps, **options)

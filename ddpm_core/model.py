@@ -5,11 +5,12 @@ The files of a checkpoint give the specification in no time; the network takes s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from shlex import quote
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -201,6 +202,37 @@ def check_pixels(model: ModelSpec, what: str) -> None:
         raise ValueError(f"{what} is there for models of pixels, and this one draws latents of an autoencoder")
 
 
+def is_number(value: Any, least: float, most: float = math.inf) -> bool:
+    """Whether it is a number from least to most, which a text, NaN and infinity are not."""
+    try:
+        return bool(least <= value <= most and abs(value) < math.inf)
+    except (TypeError, ValueError, RuntimeError):  # a tensor of several numbers
+        return False
+
+
+def is_whole(value: Any, least: int, most: float = math.inf) -> bool:
+    """Whether it is a whole number from least to most; True and 2.0 are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(least <= value <= most)
+
+
+def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> None:
+    """ValueError unless x, of that name, is a state that the model's network takes. n: how many, None for any number.
+
+    The sides may be others than the model's own: a U-Net takes all that it can halve.
+    """
+    shape = ("N" if n is None else n, model.channels, model.image_size, model.image_size)
+    wanted = f"{name} must be a float tensor of shape ({', '.join(map(str, shape))})"
+    if not isinstance(x, Tensor):
+        raise ValueError(f"{wanted}, got a {type(x).__name__}")
+    fits = x.ndim == 4 and x.shape[1] == model.channels and len(x) > 0 and n in (None, len(x))
+    if not fits or not x.is_floating_point():
+        raise ValueError(f"{wanted}, got {tensor_text(x)}")
+    unet: Any = getattr(getattr(model, "network", None), "unet", None)
+    step = 1 if unet is None else 2 ** (len(unet.config["block_out_channels"]) - 1)
+    if x.shape[2] % step or x.shape[3] % step:
+        raise ValueError(f"the sides of {name} must be multiples of {step} for this network, got {tensor_text(x)}")
+
+
 def tensor_text(x: Tensor) -> str:
     """A tensor in a few words."""
     return f"{tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}"
@@ -220,8 +252,11 @@ def check_variance(
         raise ValueError(
             f"variance {variance!r} needs a network that was trained with it; this one has {model.variance!r}"
         )
-    if variance == "learned" and len(pairs) < model.schedule.T:
-        raise ValueError(f"variance 'learned' needs the whole chain: use {model.schedule.T} steps, or another variance")
+    if variance == "learned" and any(t - s > 1 for t, s in pairs):
+        raise ValueError(
+            "variance 'learned' needs the whole chain: use as many steps as there are times "
+            f"(from T, {model.schedule.T}), or another variance"
+        )
     if variance == "analytic" and model.gamma is None:
         ref = quote(model.source.ref) if model.source else "CHECKPOINT"
         raise ValueError(

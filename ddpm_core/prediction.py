@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.model import Model, ModelSpec, Network, tensor_text
+from ddpm_core.model import Model, ModelSpec, Network, check_state, tensor_text
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 
@@ -65,10 +65,12 @@ def predict(
 
     Raises:
         ValueError: for values outside these; at a time that a student has not learned; for an x_t that requires
-            gradients where there are none, because grad is False or the network lets none through.
+            gradients where there are none, because grad is False or the network lets none through; for a network of
+            one's own that does not take the dtype of x_t.
         CheckpointError: where the exact weights are needed and their file can't be read any more.
     """
     clip = model.clip if clip is None else clip
+    check_state(model, x_t, "x_t")
     check_time(t, x_t, 1, model.schedule.T)
     if x_t.requires_grad and torch.is_grad_enabled() and not grad:
         raise ValueError("x_t requires gradients, and this evaluation has none: ask for them with grad=True, or detach")
@@ -132,9 +134,25 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
     """The network's output with the dtype and on the device of x, whatever device the network is on."""
     device = network_device(network) or x.device
-    dtype = torch.float32 if device.type == "mps" else x.dtype  # Apple's GPUs have no float64
+    single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64
+    dtype = torch.float32 if single and x.dtype == torch.float64 else x.dtype
     parts = [x.to(device, dtype), t_index.to(device), None if labels is None else labels.to(device)]
-    return network(*parts).to(x)
+    try:
+        return network(*parts).to(x)
+    except RuntimeError as error:  # of a function, whose weights nobody knows
+        if dtype == torch.float64 and "double" in str(error).lower():
+            raise ValueError(
+                "the network does not compute in float64: cast x to float32 in it, or ask for float32 (dtype of "
+                f"bits_per_dim, x_T of a run; {str(error).splitlines()[0]})"
+            ) from error
+        raise
+
+
+def _weight_dtype(network: Network | nn.Module) -> torch.dtype | None:
+    """Of a torch module, or of a method of one; None for any other network, as one that casts by itself."""
+    owner = getattr(network, "__self__", network)
+    weights = owner.parameters() if isinstance(owner, nn.Module) else ()
+    return next((weight.dtype for weight in weights if weight.is_floating_point()), None)
 
 
 def _evaluate(

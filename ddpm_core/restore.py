@@ -18,12 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ddpm_core.model import Model, check_pixels
+from ddpm_core.model import Model, check_pixels, is_number, is_whole
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import Chain, SamplerSettings, follow
+from ddpm_core.runs import Chain, SamplerSettings, check_options, follow
 from ddpm_core.samplers import Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs
@@ -61,8 +61,8 @@ class Measurement:
     onto: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sigma < math.inf:
-            raise ValueError(f"sigma is the deviation of the noise in y, a number of at least 0, got {self.sigma}")
+        if not is_number(self.sigma, 0):
+            raise ValueError(f"sigma is the deviation of the noise in y, a number of at least 0, got {self.sigma!r}")
 
     def __repr__(self) -> str:
         return f"Measurement({self.name}, sigma {self.sigma:g})"
@@ -132,7 +132,7 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
 
 def downsample(factor: int, sigma: float = 0.0) -> Measurement:
     """The mean of every block of factor × factor pixels, which the sides are multiples of. A Aᵀ = I/factor²."""
-    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
+    if not is_whole(factor, 1):
         raise ValueError(f"factor is a whole number of at least 1, got {factor!r}")
 
     def forward(x: Tensor) -> Tensor:
@@ -148,6 +148,8 @@ def downsample(factor: int, sigma: float = 0.0) -> Measurement:
 
 def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
     """The mean of the channels, (N, 1, H, W). A Aᵀ = I/channels."""
+    if not is_whole(channels, 1):
+        raise ValueError(f"channels is a whole number of at least 1, got {channels!r}")
 
     def forward(x: Tensor) -> Tensor:
         if x.shape[1] != channels:
@@ -168,12 +170,13 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
     kernel: an odd number of weights. Singular values below 1 % are 0 in A itself, as what they carry would be lost in
     8 bits; so A A⁺ A = A.
     """
-    weights = torch.as_tensor(kernel, dtype=torch.float64)
-    radius = len(weights) // 2
-    if weights.ndim != 1 or len(weights) % 2 == 0 or not bool(weights.isfinite().all()) or radius >= size:
+    _check_size(size)
+    radius = len(kernel) // 2
+    if len(kernel) % 2 == 0 or radius >= size or not all(is_number(weight, -math.inf) for weight in kernel):
         raise ValueError(
             f"a kernel is an odd number of weights, at most {2 * size - 1} for {size} pixels, got {kernel!r}"
         )
+    weights = torch.as_tensor(kernel, dtype=torch.float64)
     rows = torch.zeros(size, size, dtype=torch.float64)
     for i in range(size):
         for offset, weight in enumerate(weights, -radius):
@@ -200,10 +203,21 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
 
 
 def gaussian_kernel(deviation: float, size: int) -> list[float]:
-    """The weights of a Gaussian blur for `blur` of size × size pixels, cut off at three deviations; their sum is 1."""
+    """The weights of a Gaussian blur for `blur` of size × size pixels, cut off at three deviations; their sum is 1.
+
+    Raises ValueError for a deviation that is not above 0, and a size below 1.
+    """
+    _check_size(size)
+    if not is_number(deviation, 0) or deviation**2 == 0:
+        raise ValueError(f"deviation is a number above 0, in pixels, got {deviation!r}")
     radius = min(math.ceil(3 * deviation), size - 1)
     weights = [math.exp(-(i**2) / (2 * deviation**2)) for i in range(-radius, radius + 1)]
     return [weight / sum(weights) for weight in weights]
+
+
+def _check_size(size: int) -> None:
+    if not is_whole(size, 1):
+        raise ValueError(f"size is the pixels a side, a whole number of at least 1, got {size!r}")
 
 
 def then(first: Measurement, second: Measurement) -> Measurement:
@@ -296,8 +310,8 @@ class RePaint:
     rounds: int = 10
 
     def __post_init__(self) -> None:
-        if self.jump < 1 or self.rounds < 1:
-            raise ValueError(f"jump and rounds are whole numbers of at least 1, got {self.jump} and {self.rounds}")
+        if not (is_whole(self.jump, 1) and is_whole(self.rounds, 1)):
+            raise ValueError(f"jump and rounds are whole numbers of at least 1, got {self.jump!r} and {self.rounds!r}")
 
     def check(self, task: Task) -> None:
         task.check_steps()
@@ -442,8 +456,8 @@ class DPS:
     zeta: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.zeta < math.inf:
-            raise ValueError(f"zeta is a number of at least 0, got {self.zeta}")
+        if not is_number(self.zeta, 0):
+            raise ValueError(f"zeta is a number of at least 0, got {self.zeta!r}")
 
     def check(self, task: Task) -> None:
         task.check_steps()
@@ -519,11 +533,11 @@ def restore(
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method
-    if chosen is None:
-        raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
-    unknown = options.keys() - {"labels", "guidance", "x_T", "noise", "stop"}
-    if unknown:
-        raise ValueError(f"restore has no argument {min(unknown)!r}")
+    if chosen is None or not hasattr(chosen, "sampler"):
+        raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}, or give an instance of one")
+    if not isinstance(measurement, Measurement):
+        raise ValueError(f"measurement is what `mask` and its like make, got a {type(measurement).__name__}")
+    check_options("restore", options, ("labels", "guidance", "x_T", "noise", "stop"))
     chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, options.get("guidance"))
     x_T = options.get("x_T")
     n = len(check_seeds(seeds or ())) if seeds is not None or x_T is None else len(x_T)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.model import Model, ModelSpec, check_same_images, tensor_text
+from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, is_number, tensor_text
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
 from ddpm_core.prediction import (
@@ -55,14 +56,14 @@ class SamplerSettings:
         """The chain that these settings are for a model. Raises ValueError for what model or guidance don't allow."""
         own, student = self.resolved(model), model.student
         assert own.steps is not None and own.sampler is not None
-        named = None if callable(own.sampler) else NAMED.get(own.sampler)
+        named = NAMED.get(own.sampler) if isinstance(own.sampler, str) else None
         if named is None and not callable(own.sampler):
             raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(NAMED)}, or give a function")
         name = own.sampler if isinstance(own.sampler, str) else getattr(own.sampler, "__name__", "of your own")
         pairs = model_pairs(model, own.steps, own.spacing, name, self.start)
         check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
-        if not 0 <= self.eta <= 1:
-            raise ValueError(f"eta must lie between 0 and 1, got {self.eta}")
+        if not is_number(self.eta, 0, 1):
+            raise ValueError(f"eta must lie between 0 and 1, got {self.eta!r}")
         given = {"variance": self.variance is not None, "eta": self.eta != 0}
         for option in (option for option, is_given in given.items() if is_given):
             (owner,) = (owner for owner, its in NAMED.items() if its.option == option)
@@ -171,7 +172,8 @@ def trajectory(
         ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
             one's own breaks its promise.
     """
-    if after is not None and (x_T is not None or not (isinstance(after, Step) or len(after) == 2)):
+    is_state = isinstance(after, Step) or (isinstance(after, tuple) and len(after) == 2)
+    if after is not None and (x_T is not None or not is_state):
         raise ValueError("after is a step, or a state (t, x_t), and takes the place of x_T")
     state = x_T if after is None else after.x if isinstance(after, Step) else after[1]
     _check_start(model, start, state)
@@ -312,7 +314,14 @@ def side_by_side(
     Raises:
         ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
     """
+    for lane in lanes:
+        if not isinstance(lane, Mapping):
+            raise ValueError(f"a lane is a dict such as {{'steps': 10}}, got {lane!r}")
+        check_options("a lane", lane, [*(field.name for field in fields(SamplerSettings)), *_OF_A_LANE])
     models = [lane.get("model", model) for lane in lanes]
+    other = next((one for one in models if not isinstance(one, Model)), None)
+    if other is not None:
+        raise ValueError(f"a lane's model is what `load` gives, got {other!r}")
     check_same_images([model, *models])
     looks = [_look(own, attention) for own in models]
     for lane, own in zip(lanes, models, strict=True):
@@ -393,9 +402,8 @@ def _start(
     label_ids = label_tensor(model, labels, n, guidance, negative)
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
-    if x.ndim != 4 or x.shape[:2] != (n, model.channels) or not x.is_floating_point():
-        raise ValueError(f"x_T must be a float tensor of shape {(n, *shape)}, got {tuple(x.shape)} {x.dtype}")
-    if guidance is not None and not abs(guidance) <= torch.finfo(x.dtype).max:  # NaN is refused too
+    check_state(model, x, "x_T", n)
+    if guidance is not None and not is_number(guidance, *(sign * torch.finfo(x.dtype).max for sign in (-1, 1))):
         raise ValueError(f"guidance must be a finite number in {str(x.dtype).removeprefix('torch.')}, got {guidance}")
     x = x.detach().to(network_device(model.network) or x.device, copy=True)  # the caller may change x_T
     return checked, x, label_ids if label_ids is None else label_ids.to(x.device)
@@ -416,5 +424,16 @@ def sample(model: Model, seeds: Sequence[int] | None = None, steps: int | None =
     Raises:
         ValueError: as `trajectory`.
     """
+    check_options("sample", options, OPTIONS)
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
     return model.pictures(last.x)
+
+
+OPTIONS = tuple(inspect.signature(trajectory).parameters)[3:]  # what a run has besides its model, seeds and steps
+
+
+def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:
+    """ValueError for an option that a function does not have."""
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise ValueError(f"{function} has no argument {unknown[0]!r}: choose from {', '.join(allowed)}")

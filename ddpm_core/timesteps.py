@@ -69,7 +69,7 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | N
         start = _whole(start, T)
         (_, s), *rest = timestep_pairs(start, n, spacing)
         return [(start, s), *rest]
-    if spacing not in _TIMES:
+    if spacing not in FORMULAS:  # a tuple: whatever it is given
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= T:
         raise ValueError(f"steps must be a whole number from 1 to {T}, got {n!r}")

@@ -11,7 +11,16 @@ pytest_plugins = ("browser",)  # its fixtures
 
 # Files that take longest, the longest first: one that began last would be waited for alone.
 SLOW = (
-    *("test_app", "test_engine", "test_train", "test_explore_page", "test_words", "test_ui_words", "test_evaluate"),
+    *(
+        "test_app",
+        "test_every_kind",
+        "test_engine",
+        "test_train",
+        "test_explore_page",
+        "test_words",
+        "test_ui_words",
+        "test_evaluate",
+    ),
     *("test_distill", "test_train_tab", "test_public", "test_train_processes", "test_lessons", "test_silence"),
     *("test_accelerator", "test_checkpoint", "test_benchmarks", "test_examples", "test_course", "test_hub"),
     *("test_fused", "test_openvino_graph", "test_optimised", "test_chains"),

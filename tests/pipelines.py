@@ -79,26 +79,8 @@ def autoencoder(channels: int, seed: int = 0) -> AutoencoderTiny:
 
 def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> StableDiffusionPipeline:
     """Stable Diffusion 1.5, or stabilityai/sd-turbo; tiny: with an AutoencoderTiny, as distilled ones have it."""
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-
     torch.manual_seed(1)
-    letters = [chr(code) + end for code in range(97, 123) for end in ("", "</w>")]
-    tokens = [*letters, *(f"{word}</w>" for word in WORDS if len(word) > 1), "<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {token: i for i, token in enumerate(tokens)}
-    ends = {"bos_token_id": len(tokens) - 2, "eos_token_id": len(tokens) - 1, "pad_token_id": len(tokens) - 1}
-    text = CLIPTextModel(
-        CLIPTextConfig(
-            **ends,
-            vocab_size=len(tokens),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=77,
-            hidden_act="gelu" if turbo else "quick_gelu",
-        )
-    )
-    merges = [(word[:1], f"{word[1:]}</w>") for word in WORDS if len(word) == 2]
+    parts = text_parts("gelu" if turbo else "quick_gelu")
     levels = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
     widths = (32, 32, 64, 64)
     unet = UNet2DConditionModel(
@@ -113,15 +95,37 @@ def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> S
     schedule = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderTiny() if tiny else AutoencoderKL(**levels, block_out_channels=widths),
-        text_encoder=text,
-        tokenizer=CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77),
+        **parts,
         unet=unet,
         scheduler=EulerDiscreteScheduler(**schedule, timestep_spacing="trailing")
         if turbo
         else PNDMScheduler(**schedule, skip_prk_steps=True, steps_offset=1, set_alpha_to_one=False),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
     )
     pipeline.save_pretrained(folder)
     return pipeline
+
+
+def text_parts(activation: str = "quick_gelu", length: int = 77) -> dict[str, Any]:
+    """The parts of a StableDiffusionPipeline besides those that draw: 32 numbers a token."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    letters = [chr(code) + end for code in range(97, 123) for end in ("", "</w>")]
+    tokens = [*letters, *(f"{word}</w>" for word in WORDS if len(word) > 1), "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    ends = {"bos_token_id": len(tokens) - 2, "eos_token_id": len(tokens) - 1, "pad_token_id": len(tokens) - 1}
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            **ends,
+            vocab_size=len(tokens),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=length,
+            hidden_act=activation,
+        )
+    )
+    merges = [(word[:1], f"{word[1:]}</w>") for word in WORDS if len(word) == 2]
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=length)
+    absent = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    return {"text_encoder": text, "tokenizer": tokenizer, **absent}

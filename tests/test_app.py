@@ -30,7 +30,7 @@ import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
 from ui import web
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
 from ui.models.loaded import Models
 from ui.runs import listeners
 
@@ -235,7 +235,7 @@ def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, hea
 @pytest.mark.parametrize("odd", [["a"], None, {}, 10**400, "x" * 5000], ids=lambda odd: str(odd)[:20])
 def test_odd_values_are_answered(served, odd):
     """In each field of each part, one after another; test_public sends some of them."""
-    for place in served.places.values():
+    for place in served.parts.values():
         for part, form in place.forms.items():
             for name in form.kinds():
                 try:
@@ -304,7 +304,7 @@ QUICK = {"steps": 7, "count": 1}
 def quick(lab):
     """A run of the first model is known to be quick, however busy the machine was when it was timed."""
     for count, lanes in itertools.product((1, 4), (1, 2)):
-        lab.pace.note(Kind("cifar10-tiny", count, lanes), 1e-3)
+        lab.step_times.note(StepKind("cifar10-tiny", count, lanes), 1e-3)
 
 
 def test_the_page_is_alive_before_anything_is_pressed(page, url, quick):

@@ -69,6 +69,14 @@ def test_a_folder_with_words_becomes_a_pipeline_that_is_told_words(config, tmp_p
     assert "text-to-image" in (folder / "README.md").read_text()
 
 
+def test_a_caption_may_be_longer_than_a_prompt(config, pictures, tmp_path):
+    data = shutil.copytree(pictures, tmp_path / "data")
+    lines = (data / "metadata.jsonl").read_text()
+    (data / "metadata.jsonl").write_text(lines.replace('"red square"', json.dumps("red " * 300)))
+    fit(replace(config, data=str(data), steps=1, sample_every=1))
+    assert (tmp_path / "run" / "samples" / "step-000000001-ema.png").is_file()
+
+
 def test_a_stopped_run_goes_on_bit_for_bit(config, tmp_path):
     whole = fit(config)
     half = replace(config, out=str(tmp_path / "half"))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,8 @@ from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.model import Source
 from ddpm_core.student import Student
+from ui.models.loaded import Models
+from ui.runs.settings import CHECKPOINT as CHECKPOINT_FIELD
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
@@ -403,6 +406,28 @@ def test_diffusers_runs_what_we_save(tmp_path):
     assert images.shape == (2, 32, 32, 3)
     assert pipeline.scheduler.config.variance_type == "fixed_large"
     assert load_file(tmp_path / "b" / SAFETENSORS).keys() == pipeline.unet.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", ["a ", " a", "a"])
+def test_spaces_around_the_name_of_a_folder_are_its_own(tmp_path, name):
+    write(tmp_path / name)
+    assert ddpm_core.load(f"{tmp_path / name}").source.folder == tmp_path / name
+    assert ddpm_core.load(tmp_path / name).source.name == name
+    ddpm_core.save(ddpm_core.load(tmp_path / name), tmp_path / name)
+    with pytest.raises(CheckpointError, match="no folder"):
+        ddpm_core.load(f"{tmp_path / name}".replace(name, f"  {name}"))
+    if name == "a":
+        assert ddpm_core.load(f" {tmp_path / name}  ").source.folder == tmp_path / name
+    assert CHECKPOINT_FIELD.check(str(tmp_path / name)) == str(tmp_path / name)
+    assert Models(device="cpu").peek(str(tmp_path / name)).image_size == 32
+
+
+def test_models_of_this_machine_need_no_client_of_the_hub(monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "huggingface_hub"]:
+        monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
+    assert ddpm_core.load("mnist-tiny", engine="torch").channels == 1
+    with pytest.raises(CheckpointError, match="pip install huggingface-hub"):
+        ddpm_core.load("google/ddpm-cifar10-32")
 
 
 def test_save_replaces_checkpoints_only(tmp_path):

@@ -22,7 +22,7 @@ from ddpm_core import process
 from ddpm_core.plane import forward
 from ui.machine.limits import Refused, ServerLimits
 from ui.parts import forward as place
-from ui.parts.forward import EPSILON_UNIT, SCHEDULES, ForwardPlace
+from ui.parts.forward import EPSILON_UNIT, SCHEDULES, ForwardPart
 from ui.pictures import uploads
 
 
@@ -173,7 +173,7 @@ RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": 
 
 @pytest.fixture
 def asks():
-    return ForwardPlace(toylab.toy_lab()).questions
+    return ForwardPart(toylab.toy_lab()).questions
 
 
 def test_only_uploads_can_be_opened(tmp_path, asks):
@@ -236,7 +236,7 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
     who, begun, go = threading.local(), [], threading.Semaphore(0)
     result = forward.compare(SCHEDULES["linear"], np.zeros((4, 4, 3), np.uint8), 3, 0)
     lab = toylab.toy_lab()
-    compare = ForwardPlace(lab).questions["compare"]
+    compare = ForwardPart(lab).questions["compare"]
 
     def walk(*_):
         begun.append(who.name)

@@ -15,13 +15,14 @@ from types import SimpleNamespace
 import pytest
 import test_jobs
 import toylab
+from gradio import networking
 from test_files import held_elsewhere
 
 import app as command
 import ui
 from ddpm_core.disk import held
 from ui.machine import temporary_files
-from ui.machine.event_log import Counts, Lines
+from ui.machine.event_log import EventLog, Lines
 from ui.machine.limits import Refused, ServerLimits
 from ui.machine.turns import Turns
 from ui.runs import jobs, visitors
@@ -47,7 +48,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
-    asyncio.run(Gate(app or inside, Door(ServerLimits(upload_mb=2), Counts()))(scope, receive, send))
+    asyncio.run(Gate(app or inside, Door(ServerLimits(upload_mb=2), EventLog()))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -160,7 +161,7 @@ def watched(lab):
 def test_a_run_is_counted_and_logged_without_anything_personal(events):
     lab = toylab.toy_lab()
     list(watched(lab))
-    assert lab.counts.read()["finished"] == 1 and lab.counts.here == 0
+    assert lab.events.read()["finished"] == 1 and lab.events.here == 0
     (event,) = events()
     assert event["outcome"] == "finished" and event["steps"] == 10 and event["images"] == 2
     assert event["checkpoint"] == "another"  # its name was given by the visitor
@@ -187,8 +188,8 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events)
     lab = toylab.toy_lab(toylab.Models(lambda x, t, labels: time.sleep(0.05) or x))
     run = watched(lab)
     next(run)
-    lab.counts.close(7)
-    assert lab.counts.read()["status"] == "stopping"
+    lab.events.close(7)
+    assert lab.events.read()["status"] == "stopping"
     assert any("told to stop: this run has 7 s to finish" in update.text for update in run)
     (last,) = watched(lab)
     assert last.state == "error" and "about to stop" in last.text
@@ -225,6 +226,31 @@ def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):
         monkeypatch.setattr(ui, "close", lambda *_, stopped=stopped, **__: stopped)
         command.main(["--port", "0"])
         assert left == expected
+
+
+@pytest.mark.parametrize("failures", [0, 3, 99])
+def test_a_server_that_answers_late_is_waited_for(failures, monkeypatch, caplog):
+    """As on a machine under heavy load. gradio asks once, and then wants a share link."""
+    asked, closed = [], []
+
+    class Busy:
+        def launch(self, **options):
+            if not networking.url_ok("http://127.0.0.1:7860/"):
+                raise ValueError("When localhost is not accessible, a shareable link must be created.")
+            raise KeyboardInterrupt  # here it goes on
+
+    def slow(url):
+        asked.append(url)
+        return len(asked) > failures
+
+    monkeypatch.setattr(networking, "url_ok", slow)
+    monkeypatch.setattr(server, "close", closed.append)
+    app = Busy()
+    with pytest.raises(OSError if failures == 99 else KeyboardInterrupt) as error:
+        server._serve(app)
+    assert len(asked) == min(failures + 1, server.ATTEMPTS) and networking.url_ok is slow
+    assert ("this machine is busy" in caplog.text) == bool(failures)
+    assert failures < 99 or ("too busy" in str(error.value) and closed == [app])
 
 
 def test_with_log_json_everything_on_stderr_is_json():

@@ -20,18 +20,18 @@ import ddpm_core
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import ModelSpec
 from ui.machine import turns
-from ui.machine.step_times import Kind, Pace, Stopwatch
+from ui.machine.step_times import StepKind, StepTimes, Stopwatch
 from ui.machine.turns import ACTIVE, QUEUE, Outlook, Turns
 from ui.models.loaded import Loading
-from ui.parts.sampling import Frame, SamplingPlace
+from ui.parts.sampling import Frame, SamplingPart
 from ui.pictures.uploads import FRAME_BYTES, frame_format, kept_steps, uri
 from ui.runs import jobs
-from ui.runs.captions import caption, names, rows, summary
+from ui.runs.captions import caption, names, step_table, summary
 from ui.runs.listeners import in_thread
 from ui.runs.settings import Settings
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
-LINE, PACE = Turns(), Pace()
+LINE, PACE = Turns(), StepTimes()
 
 
 def Job(lanes, models, visitor=None):
@@ -297,14 +297,14 @@ def test_updates_come_at_most_ten_times_a_second():
 
 
 def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
-    pace = Pace()
-    assert pace.seconds(Kind("a", 1)) is None
-    pace.note(Kind("a", 1), 3.0, guess=True)
-    assert pace.seconds(Kind("a", 4)) == 12
-    pace.note(Kind("a", 4), 2.0)
-    assert pace.seconds(Kind("a", 4)) == 2
-    assert pace.seconds(Kind("a", 2)) == 1
-    assert pace.seconds(Kind("b", 1)) is None
+    pace = StepTimes()
+    assert pace.seconds(StepKind("a", 1)) is None
+    pace.note(StepKind("a", 1), 3.0, guess=True)
+    assert pace.seconds(StepKind("a", 4)) == 12
+    pace.note(StepKind("a", 4), 2.0)
+    assert pace.seconds(StepKind("a", 4)) == 2
+    assert pace.seconds(StepKind("a", 2)) == 1
+    assert pace.seconds(StepKind("b", 1)) is None
 
 
 # --- Who listens
@@ -345,7 +345,7 @@ def test_images_that_make_no_picture_are_refused_before_the_run():
 
 
 def test_messages_follow_the_protocol():
-    place = SamplingPlace(toylab.toy_lab())
+    place = SamplingPart(toylab.toy_lab())
     _, messages = toylab.messages(place, "watch", {"checkpoint": "toy", "steps": 10, "count": 2})
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
@@ -382,7 +382,7 @@ def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
 def said_of(lanes, model):
     """The caption of lanes of one model."""
     resolved = [lane.resolved(model) for lane in lanes]
-    return caption(resolved, [model] * len(lanes), [rows(lane, model) for lane in resolved])
+    return caption(resolved, [model] * len(lanes), [step_table(lane, model) for lane in resolved])
 
 
 def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove():
@@ -471,7 +471,7 @@ def test_two_lanes_of_two_models_are_each_the_run_alone():
     for number, (lane, model) in enumerate(zip(lanes, (teacher, student), strict=True)):
         *_, last = ddpm_core.trajectory(model, **lane.resolved(model).arguments(model))
         np.testing.assert_array_equal(job.computation.x_0[number], last.x.numpy())
-    assert PACE.seconds(Kind("teacher", 2)) and PACE.seconds(Kind("student", 2))
+    assert PACE.seconds(StepKind("teacher", 2)) and PACE.seconds(StepKind("student", 2))
     assert job.computation.left(job.done) == 0
 
 
@@ -491,12 +491,12 @@ def test_what_lane_bs_model_does_not_have_is_said_of_lane_b():
 
 
 def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_others():
-    pace = Pace()
-    watch = Stopwatch(pace, Kind("toy", SETTINGS.batch, 2))
+    pace = StepTimes()
+    watch = Stopwatch(pace, StepKind("toy", SETTINGS.batch, 2))
     paces = []
     for seconds in (9.0, 8.0, 2.0, 4.0):
         watch.note(seconds)
-        paces.append(pace.seconds(Kind("toy", SETTINGS.batch, 2)))
+        paces.append(pace.seconds(StepKind("toy", SETTINGS.batch, 2)))
     assert paces == [9, 9, 2, 3]
 
 
@@ -522,13 +522,13 @@ def test_a_job_that_failed_keeps_nothing_of_what_it_computed_with():
 def test_a_job_that_does_other_work_than_it_planned_can_be_stopped():
     class Odd(jobs.Computation):
         def resolve(self, models):
-            return [(Kind("toy", 2), 3)]
+            return [(StepKind("toy", 2), 3)]
 
         def compute(self, models, work):
             for i in range(100):
                 if i == 10:
                     job.stop()
-                work.count(Kind("toy", 5))
+                work.count(StepKind("toy", 5))
 
     lab = toylab.toy_lab(Models(), LINE, PACE)
     job = jobs.Job(Odd(lab, SETTINGS, ("toy",), 2), lab)

@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 import torch
+import toy
 from toy import AB, LINEAR, X_T, assert_chain, blur_model, numpy_z, run, toy_model
 
 import ddpm_core
@@ -96,6 +97,17 @@ def test_a_chain_from_an_intermediate_time_is_algorithm_2_on_its_pairs(variance)
     ours = run(model, 7, variance=variance, start=400)
     pairs = oracle.pairs(400, 7)
     assert_chain(ours, oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, variance, numpy_z, True), pairs)
+
+
+def test_a_learned_variance_needs_every_time_from_where_the_chain_starts():
+    model = toy_model(variance="learned")
+    found = run(model, 5, start=5)
+    v = toy.learned_v
+    pairs = oracle.pairs(5, 5)
+    assert_chain(found, oracle.ddpm(AB, oracle.toy_eps, X_T.numpy(), pairs, "learned", numpy_z, True, v), pairs)
+    assert reconstruct(model, X_T, 5, [1, 2], 50).shape == (2, 4, 4, 3)
+    with pytest.raises(ValueError, match="as many steps as there are times"):
+        run(model, 4, start=5)
 
 
 WRONG = {

@@ -19,8 +19,8 @@ from ui.recorded import few_steps
 from ui.recorded.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 
 PLACES = (
-    *(sampling.SamplingPlace, plane.PlanePlace, forward.ForwardPlace),
-    *(latents.LatentsPlace, repair.RepairPlace, likelihood.LikelihoodPlace, training.TrainingPlace),
+    *(sampling.SamplingPart, plane.PlanePart, forward.ForwardPart),
+    *(latents.LatentsPart, repair.RepairPart, likelihood.LikelihoodPart, training.TrainingPart),
 )
 
 
@@ -41,12 +41,12 @@ def test_every_card_has_a_picture_and_whole_html():
     assert all(card.find(path) is not None for card in cards for path in ("h3", "p", "p/button", "p/a", "details/math"))
     here = {card.name for card in course.cards()}
     assert {card.get("data-name") for card in cards} - here <= {"words", "smaller-space"}, "no such model is here"
-    shown = course.CoursePlace(toy_lab()).questions["cards"]({})["html"]
+    shown = course.CoursePart(toy_lab()).questions["cards"]({})["html"]
     for card in cards:
         assert (f'data-name="{card.get("data-name")}"' in shown) == (card.get("data-name") in here)
     for card in [card for card in cards if card.get("data-name") in here]:
         assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.recorded course"
-    lessons = course.CoursePlace(toy_lab()).initial()["lessons"]
+    lessons = course.CoursePart(toy_lab()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5
     assert all(all(lesson.values()) for lesson in lessons)
 

@@ -55,6 +55,86 @@ def test_a_function_is_taken_wherever_a_name_is(own, options):
     assert np.array_equal(reconstruct(model, x_t, 300, seeds, 5, sampler=own), ddpm_core.to_uint8(last.x))
 
 
+class Halved(torch.nn.Module):
+    """A network of one's own with float32 weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([[[[0.5]]]]))
+
+    def forward(self, x, t_index, labels=None):
+        return torch.nn.functional.conv2d(x, self.weight.expand(3, 1, 1, 1), groups=3)
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("network", [Halved(), Halved().forward])
+def test_bits_of_a_network_with_float32_weights(network):
+    """0.5 x has no rounding, so the bound is that of the same function of float64."""
+    found, expected = (
+        ddpm_core.bits_per_dim(Model(network=one, schedule=LINEAR, image_size=4), IMAGES, steps=3).total
+        for one in (network, lambda x, t, labels: 0.5 * x.float().to(x))
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_a_function_that_takes_no_float64_says_what_to_do():
+    inner = Halved()
+    model = Model(network=lambda x, t, labels: inner(x, t), schedule=LINEAR, image_size=4)
+    with pytest.raises(ValueError, match="ask for float32"):
+        ddpm_core.bits_per_dim(model, IMAGES, steps=3)
+    assert ddpm_core.bits_per_dim(model, IMAGES, steps=3, dtype=torch.float32).total.shape == (2,)
+
+
+X = torch.zeros(1, 3, 4, 4)
+MISTAKES = {
+    "a name of diffusers": (lambda: sample(blur_model(), [1], num_inference_steps=5), "choose from sampler, variance"),
+    "the same for latents": (lambda: reconstruct(blur_model(), X, 5, [1], num_inference_steps=5), "reconstruct has no"),
+    "a start that is t": (lambda: reconstruct(blur_model(), X, 5, [1], start=5), "no argument 'start'"),
+    "a lane's steps": (lambda: side_by_side(blur_model(), [1], [dict(step=2)]), "a lane has no argument 'step'"),
+    "no lane": (lambda: side_by_side(blur_model(), [1], [5]), "a lane is a dict"),
+    "a lane's model": (lambda: side_by_side(blur_model(), [1], [dict(model="x")]), "what `load` gives"),
+    "two axes": (lambda: predict(blur_model(), X[0, 0], 5), r"x_t must be .* \(N, 3, 4, 4\), got \(4, 4\)"),
+    "other channels": (lambda: predict(blur_model(), X[:, :1], 5), r"got \(1, 1, 4, 4\)"),
+    "whole numbers": (lambda: predict(blur_model(), X.long(), 5), "float tensor"),
+    "numpy": (lambda: predict(blur_model(), X.numpy(), 5), "got a ndarray"),
+    "no image": (lambda: predict(blur_model(), X[:0], 5), "x_t must be"),
+    "an x_T of numpy": (lambda: trajectory(blur_model(), [1], 5, x_T=X.numpy()), "x_T must be"),
+    "a latent of two axes": (lambda: reconstruct(blur_model(), X[0, 0], 0, [1]), "x_t must be"),
+    "eta as text": (lambda: trajectory(blur_model(), [1], 5, "ddim", eta="1"), "between 0 and 1, got '1'"),
+    "guidance as text": (lambda: trajectory(toy_model(num_classes=2), [1], 5, labels=1, guidance="3"), "guidance"),
+    "a list of spacings": (lambda: trajectory(blur_model(), [1], 5, spacing=["linspace"]), "unknown spacing"),
+    "a list of samplers": (lambda: trajectory(blur_model(), [1], 5, ["ddpm"]), "unknown sampler"),
+    "a number to go on from": (lambda: trajectory(blur_model(), [1], 5, after=5), "after is a step"),
+    "one weight": (lambda: ddpm_core.interpolate(blur_model(), X, X, 5, 0.5, 1), "weights are numbers"),
+    "a number of steps": (lambda: ddpm_core.optimise_timesteps(blur_model(), steps=5), "list of whole numbers"),
+}
+
+
+@pytest.mark.parametrize("call, match", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_sentence_before_anything_is_computed(call, match):
+    with pytest.raises(ValueError, match=match) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_sides_that_a_u_net_cannot_halve_are_refused():
+    unet = UNet2DModel(
+        block_out_channels=(4, 4),
+        norm_num_groups=2,
+        add_attention=False,
+        sample_size=4,
+        down_block_types=("DownBlock2D",) * 2,
+        up_block_types=("UpBlock2D",) * 2,
+    )
+    model = Model(network=wrap(unet, "cpu", "fp32", "torch"), schedule=LINEAR, image_size=4)
+    assert predict(model, torch.zeros(1, 3, 6, 4), 5).x0.shape == (1, 3, 6, 4)
+    for call in (lambda x: predict(model, x, 5), lambda x: trajectory(model, [1], 5, x_T=x)):
+        with pytest.raises(ValueError, match="multiples of 2"):
+            call(torch.zeros(1, 3, 5, 4))
+
+
 def test_the_table_holds_every_name():
     assert tuple(NAMED) == SAMPLERS
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from browser import served
 
-from ui.machine.step_times import Pace
+from ui.machine.step_times import StepTimes
 
 HAS_RUNS = ("watch", "compare", "grid", "plane", "latents", "repair", "likelihood")
 # What is shown: words, values, what is chosen, what is open or dimmed, where the caret and the page are.
@@ -53,7 +53,7 @@ def gone(id):
 @pytest.fixture(scope="module")
 def app(torch_page):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pace, "seconds", lambda self, kind: 9.0)
+        patch.setattr(StepTimes, "seconds", lambda self, kind: 9.0)
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.lab.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:

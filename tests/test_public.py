@@ -154,7 +154,7 @@ def test_an_error_without_a_reason_names_no_folder(app, monkeypatch):
     def refused(values):
         raise shutil.Error([("/secret/a", "/secret/b", "[Errno 5] Input/output error")])
 
-    monkeypatch.setitem(app.places["forward"].questions, "tables", refused)
+    monkeypatch.setitem(app.parts["forward"].questions, "tables", refused)
     assert app._ask("forward", "tables", {}) == {"error": "The system refused it: Error"}
 
 

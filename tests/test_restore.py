@@ -1,5 +1,6 @@
 """Restoration: measurements, and each method where the posterior is known."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,19 @@ from toy import LINEAR, X_T, blur_model, toy_model, z
 
 from ddpm_core import Model, posterior, predict
 from ddpm_core.noise import gaussian, gaussian_batch
-from ddpm_core.restore import DPS, METHODS, Measurement, RePaint, blur, downsample, grey, mask, restore, then
+from ddpm_core.restore import (
+    DPS,
+    METHODS,
+    Measurement,
+    RePaint,
+    blur,
+    downsample,
+    gaussian_kernel,
+    grey,
+    mask,
+    restore,
+    then,
+)
 
 KERNEL = (0.1, 0.2, 0.4, 0.2, 0.1)
 HALF = torch.arange(8).expand(8, 8) < 4
@@ -207,6 +220,8 @@ SMALL = torch.zeros(1, 3, 2, 2)
         ({"on_step": print}, "no argument 'on_step'"),
         ({"variance": "beta", "sampler": "ddim"}, "variance belongs"),
         ({"seeds": []}, "at least one seed"),
+        ({"method": ["ddnm"]}, "unknown method"),
+        ({"measurement": "mask"}, "got a str"),
     ],
 )
 def test_what_cannot_be_restored_is_said_before_anything_is_computed(change, match):
@@ -225,8 +240,20 @@ def test_what_cannot_be_restored_is_said_before_anything_is_computed(change, mat
         (lambda: blur([1.0] * 99, 8), "odd number"),
         (lambda: grey(-1), "sigma"),
         (lambda: then(mask(HALF), grey()), "begin with downsample or grey"),
+        (lambda: blur("abc", 8), "odd number"),
+        (lambda: blur([1.0], 2.5), "size is"),
+        (lambda: grey(channels=0), "channels is"),
+        (lambda: mask(HALF, sigma="1"), "sigma is"),
+        (lambda: gaussian_kernel(0, 28), "deviation is a number above 0"),
+        (lambda: gaussian_kernel(-1, 28), "deviation is"),
+        (lambda: gaussian_kernel(math.inf, 28), "deviation is"),
+        (lambda: gaussian_kernel(1e-200, 28), "deviation is"),
+        (lambda: gaussian_kernel(1, 0), "size is"),
         (lambda: RePaint(0), "jump"),
+        (lambda: RePaint(jump=2.5), "whole numbers of at least 1, got 2.5"),
+        (lambda: RePaint(rounds="2"), "whole numbers"),
         (lambda: DPS(-1.0), "zeta"),
+        (lambda: DPS(None), "zeta"),
     ],
 )
 def test_wrong_measurements_and_methods_are_refused(make, match):

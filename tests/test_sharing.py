@@ -12,7 +12,7 @@ from toylab import Models, wait_for
 
 import ddpm_core
 from ui.machine import turns
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
 from ui.parts.sampling import Frame
 from ui.runs import jobs
 from ui.runs.borrowed import Changed, lend
@@ -124,7 +124,7 @@ def test_the_pace_is_that_of_computing_not_of_waiting(monkeypatch):
 
     slow, quick = (replace(LONG, checkpoint=name, steps=10) for name in ("slow", "quick"))
     together(Job([slow], lasting(60)), Job([quick], lasting(1)))
-    assert (PACE.seconds(Kind("quick", 2)), PACE.seconds(Kind("slow", 2))) == (1, 60)
+    assert (PACE.seconds(StepKind("quick", 2)), PACE.seconds(StepKind("slow", 2))) == (1, 60)
     PACE.forget("quick")
     PACE.forget("slow")
 

@@ -210,7 +210,7 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
 
     site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=site.serve_forever, daemon=True).start()
-    before = app.lab.counts.read()
+    before = app.lab.events.read()
     ask = """async ([address, kind, body]) => {
         const headers = { "content-type": kind };
         const how = body === null ? {} : { method: "POST", headers, body };
@@ -225,7 +225,7 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
             assert page.evaluate(ask, [f"{here}{API}/info", "", None]) is None
             for kind in ("application/json", "text/plain"):  # the second one is sent without asking
                 assert page.evaluate(ask, [f"{here}{API}/call/run", kind, body]) is None
-        assert len(app.events) == 0 and app.lab.counts.read()["here"] == before["here"]
+        assert len(app.events) == 0 and app.lab.events.read()["here"] == before["here"]
         picture = (
             "(src) => new Promise((done) => Object.assign(new Image(), { onload: done, onerror: () => done(0), src }))"
         )
@@ -454,7 +454,7 @@ def test_an_error_of_our_own_is_in_the_log(public, caplog, monkeypatch):
     def broken(values):
         raise KeyError("gone")
 
-    monkeypatch.setitem(app.places["forward"].questions, "tables", broken)
+    monkeypatch.setitem(app.parts["forward"].questions, "tables", broken)
     assert got(port, "POST", f"{API}/run/ask", {"data": ["forward", "tables", {}]})[0] == 400
     assert "KeyError: 'gone'" in caplog.text
 

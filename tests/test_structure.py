@@ -236,6 +236,12 @@ def test_the_page_starts_without_the_slow_libraries(imports):
     assert not imported_with("ui", imports) & set(SLOW)
 
 
+def test_models_of_this_machine_need_no_client_of_the_hub(imports):
+    """diffusers imports it by itself; a test of checkpoints goes through the rest without it."""
+    assert "ddpm_core.checkpoint.hub.transfer" in imported_with("ddpm_core.checkpoint.load", imports)
+    assert "huggingface_hub" not in imported_with("ddpm_core.checkpoint.load", imports)
+
+
 def test_on_zerogpu_the_package_spaces_comes_before_torch(imports):
     """It changes torch while that is imported. The server first imports ui.serving.before_gradio, which prepares it."""
     for importer, expected in (("ui", "ui.serving.server"), ("ui.serving.server", "ui.serving.before_gradio")):

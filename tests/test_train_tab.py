@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pipelines
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -31,7 +32,7 @@ from ui.export import scripts
 from ui.machine.limits import Refused, ServerLimits
 from ui.models.loaded import Models
 from ui.parts.sampling import Settings
-from ui.parts.training import TrainingPlace
+from ui.parts.training import TrainingPart
 from ui.recorded import __main__
 from ui.training import choices, process, visits
 from ui.training.choices import Recipe
@@ -72,7 +73,7 @@ def place(room):
 
 
 def placed(room, models):
-    place = TrainingPlace(toy_lab(models))
+    place = TrainingPart(toy_lab(models))
     place.visits = room
     return place
 
@@ -533,6 +534,16 @@ def test_a_run_of_another_terminal_is_followed_and_used(place, tmp_path, small_m
     assert models.known(ref).image_size == 8 and ddpm_core.load(ref, device="cpu").channels == 1
 
 
+def test_a_latent_model_of_another_terminal_is_used_too(place, tmp_path):
+    say(tmp_path, {"start": 0, "config": {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}})
+    say(tmp_path, *({"step": 4, "samples": kind} for kind in ("ema", "raw")))
+    pipelines.ldm(tmp_path / "model")
+    asks = place.questions
+    assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
+    assert asks["look"]({"visitor": ME})["saved"]
+    assert place.lab.models.known(asks["use"]({"visitor": ME})["ref"]).latent
+
+
 def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp_path):
     models = Models("cpu", public=True)
     room = Visits(public=True, dropped=models.withdraw)
@@ -564,9 +575,9 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
 
 
 def test_a_public_page_trains_only_where_it_is_allowed():
-    assert "train" not in ui.build(public=True).places
-    assert "train" in ui.build(public=True, allow_training=True).places
-    assert "train" in ui.build().places
+    assert "train" not in ui.build(public=True).parts
+    assert "train" in ui.build(public=True, allow_training=True).parts
+    assert "train" in ui.build().parts
 
 
 def test_the_recorded_training_is_small_and_says_how_long_it_was():

@@ -21,13 +21,13 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.hub.snapshots import Status
 from ui.export import scripts
 from ui.machine.limits import Refused, ServerLimits
-from ui.machine.step_times import Kind, Pace
+from ui.machine.step_times import StepKind, StepTimes
 from ui.machine.turns import Turns
 from ui.models.catalogue import choice, short_name
 from ui.models.form_options import about_model
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
-from ui.parts.sampling import SamplingPlace
+from ui.parts.sampling import SamplingPart
 from ui.runs.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -223,16 +223,16 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     folder = tmp_path / "mine"
     write(folder, seed=0)
-    pace, ref = Pace(), str(folder)
+    pace, ref = StepTimes(), str(folder)
     models = Models(pace=pace)
     first = models.get(ref)
-    pace.note(Kind(ref, 1), 2.0)
+    pace.note(StepKind(ref, 1), 2.0)
     assert models.get(ref) is first
     shutil.rmtree(folder)
     assert models.get(ref) is first  # as good as ever; and a folder that is being replaced can be away for a moment
     write(folder, seed=1)
     assert models.loaded(ref) is None
-    assert pace.seconds(Kind(ref, 1)) is None  # of another network
+    assert pace.seconds(StepKind(ref, 1)) is None  # of another network
     assert models.get(ref) is not first
     config = folder / "scheduler_config.json"
     config.write_text(config.read_text() + " ")
@@ -272,7 +272,7 @@ def test_a_model_that_is_chosen_is_timed_once():
     warmup.look("mnist-tiny")
     for thread in under_way():
         thread.join(60)
-    assert lab.pace.seconds(Kind("mnist-tiny", 1)) > 0
+    assert lab.step_times.seconds(StepKind("mnist-tiny", 1)) > 0
     warmup.look("mnist-tiny")
     assert not under_way()
 
@@ -288,7 +288,7 @@ def test_a_model_that_is_chosen_is_timed_once():
     ],
 )
 def test_scripts_repeat_the_pictures(part, values, tmp_path, monkeypatch):
-    place = SamplingPlace(toy_lab(Models("cpu")))
+    place = SamplingPart(toy_lab(Models("cpu")))
     asked = {"checkpoint": "mnist-tiny", "count": 1, "steps": 4, **values}
     found = place.describe(place.request(part, asked))
     run, _ = messages(place, part, asked)
@@ -327,7 +327,7 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     for ref, has in (("cifar10-tiny", True), (str(without), False)):
         assert ("analytic" in [name for _, name in about_model(lab, ref)["variances"]]) == has
         asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
-        answer = described(SamplingPlace(lab), "compare", asked)
+        answer = described(SamplingPart(lab), "compare", asked)
         assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer
     assert models.loaded("cifar10-tiny") is None
 
@@ -343,7 +343,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         assert models.peek(CHURCH) is None
 
         server.bytes_per_second = 10_000  # it would take a minute
-        place = SamplingPlace(toy_lab(models))
+        place = SamplingPart(toy_lab(models))
         asked = {"checkpoint": CHURCH, "steps": 2, "count": 1}
 
         def stop(run, message):

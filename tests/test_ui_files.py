@@ -19,7 +19,7 @@ import ddpm_core
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
 from ui.export import files
-from ui.parts.sampling import SamplingPlace
+from ui.parts.sampling import SamplingPart
 from ui.pictures.uploads import kept_steps
 from ui.runs import log as ui_place
 from ui.runs.log import Runs
@@ -30,7 +30,7 @@ TWO = ONE | {"variance": "beta", "steps_b": 6, "variance_b": "beta_tilde"}
 
 def finished(part, values, **model):
     """What saves files of a run of a toy model, kind -> (name, content); the model; the run's messages."""
-    place = SamplingPlace(toylab.toy_lab(Models(**model)))
+    place = SamplingPart(toylab.toy_lab(Models(**model)))
     run, seen = messages(place, part, values)
     assert seen[-1]["state"] == "finished"
     return lambda kind: run.save(kind), place.lab.models.model, seen
@@ -157,7 +157,7 @@ def test_pictures_that_the_page_is_sent_as_jpeg_are_saved_as_they_are():
 
 def test_a_run_can_be_saved_while_it_goes_on():
     slow = Models(lambda x, t, labels: time.sleep(0.002) or 0.3 * x)
-    place, saves = SamplingPlace(toylab.toy_lab(slow)), []
+    place, saves = SamplingPart(toylab.toy_lab(slow)), []
 
     def look(run, message):
         if any(run.computation.frames) and run.goes_on:
@@ -169,7 +169,7 @@ def test_a_run_can_be_saved_while_it_goes_on():
 
 def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
     gate = Gate()
-    place = SamplingPlace(toylab.toy_lab(Models(gate)))
+    place = SamplingPart(toylab.toy_lab(Models(gate)))
     for _ in range(4):
         gate.go.release()
     stopped = []
@@ -190,7 +190,7 @@ def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
 def test_a_lane_that_has_not_begun_is_not_in_the_files_of_a_stopped_run():
     """Quadratic times begin at about .8 T: till then there are pictures of B alone."""
     gate = Gate()
-    place, stopped = SamplingPlace(toylab.toy_lab(Models(gate))), []
+    place, stopped = SamplingPart(toylab.toy_lab(Models(gate))), []
     for _ in range(4):
         gate.go.release()
 
@@ -220,7 +220,7 @@ def test_a_film_draws_no_more_pictures_than_it_has(kind, monkeypatch):
     monkeypatch.setattr(files, "SLIDE", 16)
     drawn, labelled = [], files._labelled
     monkeypatch.setattr(files, "_labelled", lambda *arguments: drawn.append(1) or labelled(*arguments))
-    place = SamplingPlace(toylab.toy_lab(Models(T=300)))
+    place = SamplingPart(toylab.toy_lab(Models(T=300)))
     run, _ = messages(place, "watch", ONE | {"steps": 300, "count": 1})
     assert len(run.computation.frames[0]) == 300
     film = Image.open(io.BytesIO(run.save(kind)[1]))
@@ -236,15 +236,15 @@ def test_a_film_draws_no_more_pictures_than_it_has(kind, monkeypatch):
     ],
 )
 def test_what_can_not_be_saved_is_one_sentence(values, kind, sentence):
-    place = SamplingPlace(toylab.toy_lab())
+    place = SamplingPart(toylab.toy_lab())
     run, _ = messages(place, "watch", values)
     with pytest.raises(ValueError, match=sentence):
         run.save(kind)
 
 
 def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
-    place = SamplingPlace(toylab.toy_lab())
-    runs = Runs({"watch": place})
+    place = SamplingPart(toylab.toy_lab())
+    runs = Runs(place.lab, place.request)
 
     def begun(page, count):
         return runs.begin("watch", {"checkpoint": "toy", "steps": 2, "count": count}, page)

@@ -20,7 +20,7 @@ from ddpm_core.student import Student
 from ui.models.form_options import about_model
 from ui.models.loaded import Models
 from ui.parts import picture_chooser
-from ui.parts.latents import Latents, LatentsPlace
+from ui.parts.latents import Latents, LatentsPart
 from ui.parts.picture_rows import spread
 from ui.pictures import as_text, test_sets
 
@@ -29,7 +29,7 @@ BOTH = ({"mode": "reconstruct"}, {"mode": "interpolate"})
 
 
 def place(network=lambda x, t, labels: 0.3 * x):
-    return LatentsPlace(toylab.toy_lab(toylab.Models(network)))
+    return LatentsPart(toylab.toy_lab(toylab.Models(network)))
 
 
 def streamed(made, asked, watch=lambda run, message: None):
@@ -204,7 +204,7 @@ def test_the_shipped_pictures_belong_to_their_classes():
 UPLOADS = {
     "a photo": (Image.effect_noise((90, 60), 80).convert("RGB"), (90, 60)),
     "one pixel": (Image.new("RGB", (1, 1), (250, 10, 20)), (1, 1)),
-    "very wide": (Image.new("L", (5000, 2), 90), (512, 1)),
+    "very wide": (Image.new("L", (5000, 50), 90), (512, 5)),
     "transparent": (Image.new("RGBA", (40, 40), (255, 0, 0, 0)), (40, 40)),
 }
 

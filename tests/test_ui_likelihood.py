@@ -15,7 +15,7 @@ import ddpm_core
 from ddpm_core.likelihood import rechain
 from ddpm_core.student import Student
 from ui.parts import likelihood
-from ui.parts.likelihood import Likelihood, LikelihoodPlace
+from ui.parts.likelihood import Likelihood, LikelihoodPart
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet
 
@@ -38,7 +38,7 @@ def models():
 
 @pytest.fixture
 def place(models):
-    return LikelihoodPlace(toy_lab(models))
+    return LikelihoodPart(toy_lab(models))
 
 
 def streamed(place, asked=ASKED, **options):
@@ -213,6 +213,6 @@ def test_a_model_without_pictures_of_its_size_asks_for_one(place, monkeypatch):
 
 def test_a_measurement_over_the_limit_is_refused(models, monkeypatch):
     monkeypatch.setattr(models, "flop", lambda ref: 1e9, raising=False)
-    place = LikelihoodPlace(toy_lab(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
+    place = LikelihoodPart(toy_lab(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
     assert "estimate" in described(place, "likelihood", ASKED)
     assert "limit: run_tflop" in described(place, "likelihood", ASKED | {"count": 5})

@@ -12,7 +12,7 @@ from ddpm_core import plane
 from ddpm_core.names import SHAPES
 from ddpm_core.plane import plane_network
 from ui.machine.limits import ServerLimits
-from ui.parts.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, Plane, PlanePlace, T, Trained
+from ui.parts.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, Plane, PlanePart, T, Trained
 
 ASKED = {"shape": "moons", "cloud": "50", "seed": "7", "steps": "4", "steps_b": 6, "sampler_b": "ddim"}
 TRAINED = {"denoiser_b": "trained", "training": 30}
@@ -21,7 +21,7 @@ DRAWING = {"shape": "drawing", "drawing": "10,-20 99,100"}
 
 @pytest.fixture
 def place():
-    return PlanePlace(toy_lab())
+    return PlanePart(toy_lab())
 
 
 def streamed(place, asked, **options):
@@ -99,7 +99,7 @@ def test_the_arrows_are_the_networks_score_on_a_grid(monkeypatch):
     """With the exact network in the place of a trained one they are the mixture's, which the page draws by itself."""
     mixture = Plane.check(ASKED | TRAINED).mixture()
     monkeypatch.setattr(Networks, "get", lambda self, key: Trained(plane.exact_model(mixture)))
-    _, seen = streamed(PlanePlace(toy_lab()), ASKED | TRAINED)
+    _, seen = streamed(PlanePart(toy_lab()), ASKED | TRAINED)
     frames = [frame for frame in results(seen, "frame") if frame["lane"] == 1]
     for frame in frames[:-1]:
         field = points(frame["field"], ARROW_UNIT, "i1").reshape(ARROWS, ARROWS, 2)
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_said(wrong, place):
 
 
 def test_a_run_over_the_limit_is_refused():
-    place = PlanePlace(toy_lab(run_tflop=0.01))
+    place = PlanePart(toy_lab(run_tflop=0.01))
     asked = ASKED | {"steps": 1000, "cloud": 2000}
     assert "(limit: run_tflop = 0.01)" in described(place, "plane", asked)
     assert "(limit: run_tflop = 0.01)" in streamed(place, asked)[1][-1]["text"]
@@ -176,7 +176,7 @@ def test_a_run_over_the_limit_is_refused():
 
 def test_what_a_public_page_allows_is_enough_for_the_largest_run():
     largest = {"steps": 1000, "steps_b": 1000, "cloud": 2000, "denoiser": "trained", "training": 10_000}
-    place = PlanePlace(toy_lab(run_tflop=ServerLimits.public().run_tflop))
+    place = PlanePart(toy_lab(run_tflop=ServerLimits.public().run_tflop))
     assert "estimate" in described(place, "plane", ASKED | largest)
 
 

@@ -11,7 +11,7 @@ from toylab import Models, decoded, results
 
 import ddpm_core
 from ddpm_core import restore
-from ui.parts.repair import GRID, METHODS, TASKS, Repair, RepairPlace
+from ui.parts.repair import GRID, METHODS, TASKS, Repair, RepairPart
 from ui.pictures import as_text
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "seed": 7}
@@ -20,7 +20,7 @@ OWN = as_text.to_text(IMAGE)
 
 
 def place(**options):
-    return RepairPlace(toylab.toy_lab(Models(**options)))
+    return RepairPart(toylab.toy_lab(Models(**options)))
 
 
 def streamed(made, asked):

@@ -17,11 +17,11 @@ import ddpm_core
 from ddpm_core.engines.latent import ClipText
 from ddpm_core.imaging import to_uint8
 from ui.models.loaded import Models
-from ui.parts.latents import LatentsPlace
-from ui.parts.likelihood import LikelihoodPlace
+from ui.parts.latents import LatentsPart
+from ui.parts.likelihood import LikelihoodPart
 from ui.parts.picture_chooser import questions
-from ui.parts.repair import RepairPlace
-from ui.parts.sampling import SamplingPlace
+from ui.parts.repair import RepairPart
+from ui.parts.sampling import SamplingPart
 from ui.runs import captions
 from ui.runs.settings import Settings
 
@@ -46,7 +46,7 @@ def stable(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(stable):
-    return SamplingPlace(toylab.toy_lab(Models(device="cpu")))
+    return SamplingPart(toylab.toy_lab(Models(device="cpu")))
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +184,9 @@ def test_a_script_repeats_the_pictures(place, stable, model, tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("kind", "part", "what"),
     [
-        (LatentsPlace, "latents", "This part of the page"),
-        (RepairPlace, "repair", "Restoration"),
-        (LikelihoodPlace, "likelihood", "The likelihood"),
+        (LatentsPart, "latents", "This part of the page"),
+        (RepairPart, "repair", "Restoration"),
+        (LikelihoodPart, "likelihood", "The likelihood"),
     ],
 )
 def test_what_needs_pixels_says_so(stable, kind, part, what):

@@ -1,4 +1,4 @@
-"""A lab with one toy model, and runs of places in it: for tests of ui/places, which need no server and no page."""
+"""A lab with one toy model, and runs of parts in it: for tests of ui/parts, which need no server and no page."""
 
 import base64
 import io
@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 import ddpm_core
-from ui.machine.event_log import Counts
+from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
-from ui.machine.step_times import Pace
+from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
 from ui.models.lab import Lab
 from ui.parts.sampling import Sampling
@@ -55,8 +55,8 @@ def toy_lab(models=None, turns=None, pace=None, **limits):
     limits = ServerLimits(**limits)
     if turns is None:  # an empty one is false
         turns = Turns(limits.concurrent_runs, limits.waiting_runs)
-    models, pace = models or Models(), pace or Pace()
-    return Lab(models, turns, Quick(), limits, pace, Counts(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
+    models, pace = models or Models(), pace or StepTimes()
+    return Lab(models, turns, Quick(), limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,10 @@ def wait_for(condition, seconds=60):
         time.sleep(0.01)
 
 
-def messages(place, part, values, watch=lambda run, message: None):
+def messages(part, name, values, watch=lambda run, message: None):
     """The run and its messages; `watch` sees each as it comes."""
     try:
-        job, error = Job(place.request(part, values), place.lab), ""
+        job, error = Job(part.request(name, values), part.lab), ""
     except ValueError as wrong:
         job, error = None, str(wrong)
     run, seen = Run(job, error), []
@@ -100,10 +100,10 @@ def results(seen, kind=None):
     return [result for result in found if kind in (None, result["kind"])]
 
 
-def described(place, part, values):
+def described(part, name, values):
     """The answer to "describe", or the sentence of its refusal."""
     try:
-        return place.describe(place.request(part, values))
+        return part.describe(part.request(name, values))
     except ValueError as error:
         return str(error)
 

@@ -125,6 +125,11 @@ def holds_model(folder: Path) -> bool:
     return any((folder / home / "config.json").is_file() for home in ("", "unet"))
 
 
+def typed(text: str) -> str:
+    """A reference without the spaces around it, but for those that belong to the name of a folder."""
+    return text if os.path.isdir(os.path.expanduser(text)) else text.strip()
+
+
 def shipped(ref: Ref) -> str | None:
     """The name of the embedded checkpoint that a reference names, by its name or by its folder; None for others."""
     if ref.folder is None:
@@ -141,7 +146,10 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
     """
     if isinstance(ref, Ref):
         return ref
-    text = str(ref).strip()
+    text = str(ref)
+    if local:
+        files.restore(os.path.expanduser(text))
+    text = typed(text) if local else text.strip()
     inside = embedded()
     folder = Path(os.path.expanduser(text))
     if text in inside:

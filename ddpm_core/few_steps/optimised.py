@@ -11,7 +11,7 @@ photograph wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.few_steps.step_search import best_chains, first_order_errors, second_order_errors, start_errors
-from ddpm_core.model import Model, OptimisedTimes
+from ddpm_core.model import Model, OptimisedTimes, is_number, is_whole
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
@@ -80,8 +80,10 @@ def optimise_timesteps(
     Raises:
         ValueError: before anything is computed, for values outside these.
     """
+    if model.student is not None:
+        raise ValueError("a student has learned its own times, and takes no others: search those of its teacher")
     seeds = check_seeds(seeds)
-    if not 0 <= detail <= MOST_DETAIL:
+    if not is_number(detail, 0, MOST_DETAIL):
         raise ValueError(f"detail must be a number from 0 to {MOST_DETAIL}, got {detail!r}")
     if not samplers or not set(samplers) <= set(OPTIMISED_FOR):
         raise ValueError(f"samplers must be some of {', '.join(OPTIMISED_FOR)}, got {', '.join(samplers) or 'none'}")
@@ -120,7 +122,7 @@ def teacher_times(schedule: NoiseSchedule, points: int = POINTS) -> list[int]:
     Raises ValueError for fewer than two points, or a process that has only one time to start from.
     """
     T = schedule.T if schedule.alpha_bar[schedule.T] > 0 else schedule.T - 1
-    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 2:
+    if not is_whole(points, 2):
         raise ValueError(f"points must be a whole number of at least 2, got {points!r}")
     if T < 2:
         raise ValueError("a process of so few steps leaves nothing to choose")
@@ -143,7 +145,9 @@ def sharpen(images: Tensor, detail: float = 1.0) -> Tensor:
 
 
 def _checked(steps: Sequence[int], most: int) -> list[int]:
-    wrong = [n for n in steps if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= most]
+    if not isinstance(steps, Collection):
+        raise ValueError(f"steps are a list of whole numbers, such as [4, 8], got {steps!r}")
+    wrong = [n for n in steps if not is_whole(n, 1, most)]
     if wrong or not len(steps):
         raise ValueError(f"steps must be whole numbers from 1 to {most}, got {wrong[0] if wrong else 'none'}")
     return sorted({int(n) for n in steps})

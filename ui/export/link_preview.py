@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import io
 import time
-from contextlib import closing, suppress
-from typing import Any
+from contextlib import closing
 
 from PIL import Image, ImageOps
 
-from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.imaging.image_files import open_picture
-from ui.runs.jobs import ENDED, Job
-from ui.runs.log import Place
+from ui.models.lab import Lab
+from ui.runs.jobs import ENDED, Computation, Job
 
 SIZE = 1200, 630  # pixels, which such pictures usually have
 PAPER = "#141417"  # of the dark page
 PATIENCE = 10.0  # seconds: who shows a link waits no longer
 
 
-def preview(place: Place, part: str, values: dict[str, Any]) -> bytes | None:
-    """A PNG file; None where there is no such run, or it may not start by itself: it takes long, or others compute."""
-    with suppress(ValueError, CheckpointError):
-        run = place.request(part, values)
-        if place.describe(run)["auto"]:
-            job = Job(run, place.lab, "previews")  # all of them have the share of one visitor
-            end = time.monotonic() + PATIENCE
-            with closing(job.updates()) as updates:
-                last = next(one for one in updates if one.state in ENDED or time.monotonic() > end)
-            if last.state == "finished":
-                return _framed(run.save("png", job.about)[1])
-    return None
+def preview(run: Computation, lab: Lab) -> bytes | None:
+    """A PNG file; None where the run does not end well and in time. Raises what saving raises."""
+    job = Job(run, lab, "previews")  # all of them have the share of one visitor
+    end = time.monotonic() + PATIENCE
+    with closing(job.updates()) as updates:
+        last = next(one for one in updates if one.state in ENDED or time.monotonic() > end)
+    return _framed(run.save("png", job.about)[1]) if last.state == "finished" else None
 
 
 def _framed(png: bytes) -> bytes:

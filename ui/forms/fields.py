@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ddpm_core.checkpoint.refs import typed
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -54,7 +56,7 @@ class Reference(Field):
     """What a checkpoint is loaded by. Whether there is such a one is found out later."""
 
     def check(self, value: object) -> str:
-        text = str(value or "").strip()
+        text = typed(str(value or ""))
         if not text or len(text) > 300:
             raise ValueError(f"Choose a {self.title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
         return text

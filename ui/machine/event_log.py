@@ -24,7 +24,7 @@ log = logging.getLogger("ddpm_lab")
 OUTCOMES = ("finished", "stopped", "gone", "refused", "wrong", "failed")
 
 
-class Counts:
+class EventLog:
     """How many runs are here, and how the others ended. closing: what those are told who still have one when the app
     is about to stop, "" before. Thread-safe.
     """
@@ -70,10 +70,10 @@ class Counts:
         """Count how a run has ended, also one that was refused, and log it with these values."""
         with self._lock:
             self._ended[outcome] += 1
-        note("run", outcome=outcome, **values)
+        log_event("run", outcome=outcome, **values)
 
 
-def note(event: str, **values: Any) -> None:
+def log_event(event: str, **values: Any) -> None:
     """Log an event with its values; those that are None are left out."""
     said = {name: value for name, value in values.items() if value is not None}
     log.info("%s %s", event, said, extra={"event": event, "values": said})

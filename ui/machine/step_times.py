@@ -7,7 +7,7 @@ import threading
 from typing import NamedTuple
 
 
-class Kind(NamedTuple):
+class StepKind(NamedTuple):
     """A kind of step. ref: the checkpoint. batch: images per evaluation. lanes: of it, which share evaluations."""
 
     ref: str
@@ -15,7 +15,7 @@ class Kind(NamedTuple):
     lanes: int = 1
 
 
-class Pace:
+class StepTimes:
     """Seconds per step as last measured, by its kind. Thread-safe."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Pace:
         self._guessed: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
-    def note(self, kind: Kind, seconds: float, guess: bool = False) -> None:
+    def note(self, kind: StepKind, seconds: float, guess: bool = False) -> None:
         """Remember a measurement. guess: it is of few steps only, and is dropped as soon as a run has been measured."""
         key = (kind.ref, kind.lanes)
         with self._lock:
@@ -41,7 +41,7 @@ class Pace:
                 del self._seconds[key]
                 self._guessed.discard(key)
 
-    def seconds(self, kind: Kind) -> float | None:
+    def seconds(self, kind: StepKind) -> float | None:
         """Seconds per step, scaled in proportion from the nearest measured batch; None when nothing was measured.
 
         Lanes share evaluations, so a step of one of two lanes is quicker than a step alone. Until that is measured, the
@@ -63,7 +63,7 @@ class Stopwatch:
     there is no other.
     """
 
-    def __init__(self, pace: Pace, kind: Kind):
+    def __init__(self, pace: StepTimes, kind: StepKind):
         self._pace, self._kind = pace, kind
         self._calls, self._steps, self._seconds = 0, 0.0, 0.0
 

@@ -141,7 +141,7 @@ class Turns:
     share what it gets. A run without an address has one of its own.
 
     At most `active` runs take turns, and at most `queue` more may wait, in the order in which they came. A visitor, and
-    an address, has at most half of these places.
+    an address, has at most half of these seats.
 
     gradio's queue limits are not enough: cancelling an event frees its slot while the current step still computes.
     """
@@ -149,7 +149,7 @@ class Turns:
     def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.perf_counter):
         self.active, self.queue = active, queue
         self.clock = clock
-        self._places: list[Seat] = []  # in the order in which they came
+        self._seats: list[Seat] = []  # in the order in which they came
         self._holder: Seat | None = None
         self._addresses = Shares()
         self._visitors: dict[Hashable, Shares] = {}  # of each address
@@ -165,51 +165,51 @@ class Turns:
         """
         with self._changed:
             self._check_room(visitor, address)
-            place = self._add(who, visitor, address)
+            seat = self._add(who, visitor, address)
         try:
-            yield place
+            yield seat
         finally:
-            self._leave(place)
+            self._leave(seat)
 
     @contextmanager
     def turn(self, who: Member) -> Iterator[None]:
         """Take a turn that does not give way, for work of the app itself. It is not refused."""
         with self._changed:
-            place = self._add(who, None, None)
+            seat = self._add(who, None, None)
         try:
-            place.take()
+            seat.take()
             yield
         finally:
-            self._leave(place)
+            self._leave(seat)
 
     def stop_all(self, seconds: float) -> bool:
         """Stop all members, new ones included; returns whether the line was empty within so many seconds."""
         end = time.monotonic() + seconds
         while True:
             with self._changed:
-                places = list(self._places)
-            if not places or time.monotonic() > end:
-                return not places
-            for place in places:
-                place.who.stop()
-                place.wake()
+                seats = list(self._seats)
+            if not seats or time.monotonic() > end:
+                return not seats
+            for seat in seats:
+                seat.who.stop()
+                seat.wake()
             with self._changed:
-                self._changed.wait_for(lambda: not self._places, timeout=0.1)
+                self._changed.wait_for(lambda: not self._seats, timeout=0.1)
 
     def __len__(self) -> int:
         """How many compute, wait or download."""
-        return len(self._places)
+        return len(self._seats)
 
-    def has_turn(self, place: Seat) -> bool:
-        return self._holder is place
+    def has_turn(self, seat: Seat) -> bool:
+        return self._holder is seat
 
-    # --- For places
+    # --- For seats
 
     def _check_room(self, visitor: Hashable, address: Hashable) -> None:
         room = self.active + self.queue
-        own = sum(place.visitor == visitor for place in self._places)
-        near = 0 if address is None else sum(place.address == address for place in self._places)
-        if len(self._places) >= room:
+        own = sum(seat.visitor == visitor for seat in self._seats)
+        near = 0 if address is None else sum(seat.address == address for seat in self._seats)
+        if len(self._seats) >= room:
             limits = f"at most {self.active} take turns and {self.queue} wait"
             raise Full(f"There are too many runs now ({limits}): try again in a few minutes", self)
         if own >= max(1, room // 2):
@@ -219,102 +219,102 @@ class Turns:
 
     def _add(self, who: Member, visitor: Hashable, address: Hashable) -> Seat:
         visitor = object() if visitor is None else visitor
-        place = Seat(self, who, visitor, ("visitor", visitor) if address is None else address)
-        self._places.append(place)
-        return place
+        seat = Seat(self, who, visitor, ("visitor", visitor) if address is None else address)
+        self._seats.append(seat)
+        return seat
 
-    def _ask(self, place: Seat) -> None:
+    def _ask(self, seat: Seat) -> None:
         with self._changed:
-            self._end_turn(place)
-            place.ready, place.ticket = True, next(self._tickets)
+            self._end_turn(seat)
+            seat.ready, seat.ticket = True, next(self._tickets)
             self._give_turn()
 
-    def _is_over(self, place: Seat) -> bool:
+    def _is_over(self, seat: Seat) -> bool:
         with self._changed:
-            if len(self._places) == 1 or self.clock() - place.since < place.slice:
+            if len(self._seats) == 1 or self.clock() - seat.since < seat.slice:
                 return False
-            self._charge(place)
-            place.ready, place.ticket = True, next(self._tickets)  # as if it had asked
-            other = self._next() is not place
-            place.ready = False
+            self._charge(seat)
+            seat.ready, seat.ticket = True, next(self._tickets)  # as if it had asked
+            other = self._next() is not seat
+            seat.ready = False
             return other
 
-    def _leave(self, place: Seat) -> None:
+    def _leave(self, seat: Seat) -> None:
         with self._changed:
-            self._end_turn(place)
-            self._places.remove(place)
+            self._end_turn(seat)
+            self._seats.remove(seat)
             self._update()
             self._give_turn()
             self._changed.notify_all()
 
     # --- Under the lock
 
-    def _end_turn(self, place: Seat) -> None:
-        if self._holder is place:
-            self._charge(place)
+    def _end_turn(self, seat: Seat) -> None:
+        if self._holder is seat:
+            self._charge(seat)
             self._holder = None
 
-    def _charge(self, place: Seat) -> None:
+    def _charge(self, seat: Seat) -> None:
         """Count its time until now. Its turn goes on."""
         now = self.clock()
-        for shares, who in self._shares(place):
-            shares.used[who] += now - place.charged
-        place.used += now - place.charged
-        place.charged = now
+        for shares, who in self._shares(seat):
+            shares.used[who] += now - seat.charged
+        seat.used += now - seat.charged
+        seat.charged = now
 
     def _give_turn(self) -> None:
         self._admit()
-        place = self._next()
-        if self._holder is not None or place is None:
+        seat = self._next()
+        if self._holder is not None or seat is None:
             return
-        place.begun, place.ready, place.slice = True, False, SLICE
-        place.since = place.charged = self.clock()
-        self._holder = place
-        place.wake()
+        seat.begun, seat.ready, seat.slice = True, False, SLICE
+        seat.since = seat.charged = self.clock()
+        self._holder = seat
+        seat.wake()
 
     def _admit(self) -> None:
         """Let those who wait take turns, as many as may. They start at the lowest used time of the others."""
         self._update()
         admitted = self._admitted()
-        for place in self._waiting():
+        for seat in self._waiting():
             works = [other.work for other in admitted]
-            near = sum(other.address == place.address for other in admitted)
-            own = any(other.visitor == place.visitor for other in admitted)
-            if self._may_begin(place.work, works) and not own and near < max(1, self.active // 2):
-                place.admitted = True
-                for shares, who in self._shares(place):
+            near = sum(other.address == seat.address for other in admitted)
+            own = any(other.visitor == seat.visitor for other in admitted)
+            if self._may_begin(seat.work, works) and not own and near < max(1, self.active // 2):
+                seat.admitted = True
+                for shares, who in self._shares(seat):
                     shares.begin(who)
-                admitted.append(place)
+                admitted.append(seat)
 
     def _next(self) -> Seat | None:
         """Whose turn it is: of those who want one, the visitor who has used least; then who has waited longest."""
-        ready = [place for place in self._places if place.admitted and place.ready]
+        ready = [seat for seat in self._seats if seat.admitted and seat.ready]
         return min(ready, key=self._order, default=None)
 
     def _admitted(self) -> list[Seat]:
-        return [place for place in self._places if place.admitted]
+        return [seat for seat in self._seats if seat.admitted]
 
     def _waiting(self) -> list[Seat]:
         """Those who want to take turns and do not yet, in the order in which they will."""
-        return sorted((place for place in self._places if place.ready and not place.admitted), key=self._order)
+        return sorted((seat for seat in self._seats if seat.ready and not seat.admitted), key=self._order)
 
-    def _order(self, place: Seat) -> tuple[float, float, int]:
-        by_address, by_visitor = (shares.standing(who) for shares, who in self._shares(place))
-        return by_address, by_visitor, place.ticket
+    def _order(self, seat: Seat) -> tuple[float, float, int]:
+        by_address, by_visitor = (shares.standing(who) for shares, who in self._shares(seat))
+        return by_address, by_visitor, seat.ticket
 
-    def _shares(self, place: Seat) -> list[tuple[Shares, Hashable]]:
+    def _shares(self, seat: Seat) -> list[tuple[Shares, Hashable]]:
         """Between whom the time is shared, and whose share a place counts as: its address's, its visitor's of that."""
-        visitors = self._visitors.setdefault(place.address, Shares())
-        return [(self._addresses, place.address), (visitors, place.visitor)]
+        visitors = self._visitors.setdefault(seat.address, Shares())
+        return [(self._addresses, seat.address), (visitors, seat.visitor)]
 
     def _update(self) -> None:
         """Who is here, or takes turns, has changed."""
-        if not self._places:
+        if not self._seats:
             self._addresses, self._visitors = Shares(), {}
         admitted = self._admitted()
-        self._addresses.update({one.address for one in admitted}, {one.address for one in self._places})
+        self._addresses.update({one.address for one in admitted}, {one.address for one in self._seats})
         for address, visitors in list(self._visitors.items()):
-            near = [one for one in self._places if one.address == address]
+            near = [one for one in self._seats if one.address == address]
             visitors.update({one.visitor for one in near if one.admitted}, {one.visitor for one in near})
             if not near and address not in self._addresses.used:
                 del self._visitors[address]
@@ -325,16 +325,16 @@ class Turns:
             return False
         return work <= SHORT or sum(other > SHORT for other in others) < self.active - self.active // 4
 
-    def _outlook(self, place: Seat) -> Outlook | None:
+    def _outlook(self, seat: Seat) -> Outlook | None:
         with self._changed:
             begun = [one for one in self._admitted() if one.begun]
             coming = sorted((one for one in self._admitted() if not one.begun), key=self._order) + self._waiting()
-            if not place.begun and place not in coming:
+            if not seat.begun and seat not in coming:
                 return None
-            before = [] if place.begun else coming[: coming.index(place)]
-            sharers, holder = len(begun) - place.begun, self._holder and self._holder.who
-            if place.begun:  # processor sharing: each of the others computes as much meanwhile, or all that it needs
-                end = sum(min(one.work, place.work) for one in (begun + coming)[: self.active])
+            before = [] if seat.begun else coming[: coming.index(seat)]
+            sharers, holder = len(begun) - seat.begun, self._holder and self._holder.who
+            if seat.begun:  # processor sharing: each of the others computes as much meanwhile, or all that it needs
+                end = sum(min(one.work, seat.work) for one in (begun + coming)[: self.active])
                 return Outlook(True, 0, sharers, 0.0, _finite(end), holder)
             return Outlook(False, len(before), sharers, _finite(self._start(begun, before)), None, holder)
 
@@ -374,8 +374,8 @@ class Quick:
     def turn(self, visitor: Hashable) -> Iterator[None]:
         """Wait for a turn. Raises Refused, at once, where too many wait. visitor: None for nobody that is known."""
         try:
-            with self._line.join(self, visitor) as place:
-                place.take()
+            with self._line.join(self, visitor) as seat:
+                seat.take()
                 yield
         except Full:
             limits = f"at most {PLACES}, {PLACES // 2} of one visitor"

@@ -11,7 +11,7 @@ from ddpm_core.names import SAMPLERS, VARIANCES
 from ddpm_core.timesteps import quarters
 from ui.forms import units
 from ui.forms.fields import ANY
-from ui.machine.step_times import Kind, Pace
+from ui.machine.step_times import StepKind, StepTimes
 from ui.models.catalogue import short_name
 from ui.models.lab import Lab
 from ui.models.loaded import revision
@@ -35,7 +35,12 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     prompts, clip, count, student, set, examples}; prompts: to try, none where the model takes no words
     """
     model = lab.models.known(ref)
-    about = {"ref": ref, "name": short_name(ref), "here": model is not None, "count": default_count(ref, lab.pace)}
+    about = {
+        "ref": ref,
+        "name": short_name(ref),
+        "here": model is not None,
+        "count": default_count(ref, lab.step_times),
+    }
     if model is None:
         size = lab.models.to_download(ref)
         return about | {"download": units.megabytes(size) if size else ""}
@@ -89,11 +94,11 @@ def class_names(model: ModelSpec) -> list[str]:
     return list(model.class_names or map(str, range(model.num_classes)))
 
 
-def default_count(ref: str, pace: Pace) -> int:
+def default_count(ref: str, pace: StepTimes) -> int:
     """4 pictures where they take less than PATIENCE seconds, else 1. A model whose steps were never timed gets 1,
     unless it comes with the project: those are small enough for any machine.
     """
-    seconds = pace.seconds(Kind(ref, COUNT))
+    seconds = pace.seconds(StepKind(ref, COUNT))
     if seconds is None:
         return COUNT if ref in embedded() else 1
     return COUNT if seconds * STEPS < PATIENCE else 1

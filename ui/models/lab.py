@@ -1,12 +1,12 @@
-"""What the places share. `ui.build` makes it once and hands it down."""
+"""What the parts share. `ui.build` makes it once and hands it down."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ui.machine.event_log import Counts
+from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
-from ui.machine.step_times import Pace
+from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
 from ui.models.loaded import Models
 
@@ -19,8 +19,8 @@ class Lab:
     turns: Turns
     quick: Quick
     limits: ServerLimits
-    pace: Pace
-    counts: Counts
+    step_times: StepTimes
+    events: EventLog
     first: str
     trains: bool
 

@@ -17,7 +17,7 @@ from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.model import Model, ModelSpec
 from ui.machine.limits import ServerLimits
-from ui.machine.step_times import Pace
+from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
 from ui.models.catalogue import EMBEDDED, GROUPS, OFFERED, TRAINED, choice, short_name
 
@@ -96,10 +96,10 @@ class Models:
         allow_hub: bool = False,
         first: str = "",
         turns: Turns | None = None,
-        pace: Pace | None = None,
+        pace: StepTimes | None = None,
     ):
         self._turns = Turns() if turns is None else turns  # an empty one is false
-        self._pace = pace or Pace()
+        self._pace = pace or StepTimes()
         self.device = device
         self.public = public
         self.limits = limits or (ServerLimits.public() if public else ServerLimits())
@@ -122,7 +122,7 @@ class Models:
 
         A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
         """
-        text = ref.strip()
+        text = ref.strip() if self.public else refs.typed(ref)
         if text in self._own:
             return refs.parse(str(self._own[text].folder))
         if not self.public:

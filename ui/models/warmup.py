@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import ddpm_core
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
 from ui.models.lab import Lab
 
 STEPS = 5  # of the measurement
@@ -48,7 +48,7 @@ class Warmup:
             self._begin(partial(self._measure, ref), threading.Event())
 
     def _is_timed(self, ref: str) -> bool:
-        return self._lab.models.loaded(ref) is not None and self._lab.pace.seconds(Kind(ref, 1)) is not None
+        return self._lab.models.loaded(ref) is not None and self._lab.step_times.seconds(StepKind(ref, 1)) is not None
 
     def _begin(self, work: Callable[[], None], done: threading.Event) -> None:
         threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up").start()
@@ -76,4 +76,4 @@ class Warmup:
                 seconds.append(time.perf_counter())
         if len(seconds) > 1:
             pace = min(now - before for before, now in itertools.pairwise(seconds))
-            self._lab.pace.note(Kind(ref, 1), pace, guess=True)
+            self._lab.step_times.note(StepKind(ref, 1), pace, guess=True)

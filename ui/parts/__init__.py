@@ -1,1 +1,1 @@
-"""What the page can compute, a file for each place or part of one. No place imports another."""
+"""What the page can compute, a file for each of its parts, and what several of them share. No part imports another."""

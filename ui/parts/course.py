@@ -16,7 +16,8 @@ from typing import Any
 from ddpm_core.checkpoint import refs
 from ddpm_core.commands import defaults
 from ui.models.lab import Lab
-from ui.runs.log import Place, Values
+from ui.parts.part import Part
+from ui.runs.log import Values
 
 CARDS = Path(__file__).with_name("course.html")
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
@@ -133,7 +134,7 @@ def cards() -> list[Card]:
     return [card for card in read if card.values.get("checkpoint", defaults.CHECKPOINT) in refs.embedded()]
 
 
-class CoursePlace(Place):
+class CoursePart(Part):
     def __init__(self, lab: Lab):
         super().__init__(lab)
         self.questions = {"cards": self._cards}

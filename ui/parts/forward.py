@@ -16,9 +16,10 @@ from ddpm_core.plane import forward
 from ddpm_core.schedule import NoiseSchedule
 from ui.forms.fields import Choice, Request, Seed, Whole, declare
 from ui.models.lab import Lab
+from ui.parts.part import Part
 from ui.pictures import uploads
 from ui.pictures.uploads import uri
-from ui.runs.log import Place, Values
+from ui.runs.log import Values
 from ui.runs.visitors import address
 
 T = 1000
@@ -53,7 +54,7 @@ class Forward(Request):
     )
 
 
-class ForwardPlace(Place):
+class ForwardPart(Part):
     forms: ClassVar = {"forward": Forward}
 
     def __init__(self, lab: Lab):

@@ -17,11 +17,11 @@ from ddpm_core.timesteps import chain_length, quarters
 from ui.export import scripts
 from ui.forms import units
 from ui.forms.fields import Choice, Picture, Request, Seed, Whole, Wholes, declare
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
+from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, sent, spread
 from ui.pictures import as_text
 from ui.runs.jobs import Work
-from ui.runs.log import Place
 from ui.runs.settings import CHECKPOINT, ETA, LABEL, STEPS, VARIANCE
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class LatentsRun(Rows):
     def what(self) -> str:
         return self.request.mode
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
         (model,), request = models, self.request
         self.resolve_chain(model, "this part of the page", *(picture for _, picture in request.sources))
         T = model.schedule.T
@@ -116,7 +116,10 @@ class LatentsRun(Rows):
         check_chains(model, self.times, **self.options)
         drawn = sum(not picture for _, picture in request.sources)
         steps = sum(chain_length(model, t, request.steps) for t in self.times)
-        return [(Kind(request.checkpoint, 1), drawn * request.steps), (Kind(request.checkpoint, request.count), steps)]
+        return [
+            (StepKind(request.checkpoint, 1), drawn * request.steps),
+            (StepKind(request.checkpoint, request.count), steps),
+        ]
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
         (lent,), request = models, self.request
@@ -190,6 +193,6 @@ class LatentsRun(Rows):
         return "\n".join(lines) + "\n"
 
 
-class LatentsPlace(Place):
+class LatentsPart(Part):
     forms: ClassVar = {"latents": Latents}
     computation = LatentsRun

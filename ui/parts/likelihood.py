@@ -26,15 +26,16 @@ from ddpm_core.timesteps import timestep_pairs
 from ui.export import scripts
 from ui.forms import units
 from ui.forms.fields import Choice, Picture, Request, Whole, declare
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
 from ui.models.catalogue import short_name
 from ui.models.lab import Lab
+from ui.parts.part import Part
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.pictures.uploads import LOSSLESS, frame_format, uri
 from ui.runs.captions import HARD
 from ui.runs.jobs import Computation, Work
-from ui.runs.log import Place, Values
+from ui.runs.log import Values
 from ui.runs.settings import CHECKPOINT, LABEL, Settings
 
 STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the full one
@@ -105,7 +106,7 @@ class LikelihoodRun(Computation):
         pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
         self.summary = f"{short_name(request.checkpoint)} · {pictures}"
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
         (model,) = models
         check_pixels(model, "the likelihood")
         self._pictures, self._labels = self.request.pictures(model)
@@ -113,7 +114,7 @@ class LikelihoodRun(Computation):
         T, n = model.schedule.T, len(self._pictures)
         label_tensor(model, self._labels, n, None)
         chain(model, variances(model)[0], T, "linspace")  # a student has not learned it
-        self._alone, self._together = (Kind(self.request.checkpoint, batch) for batch in (1, BATCH))
+        self._alone, self._together = (StepKind(self.request.checkpoint, batch) for batch in (1, BATCH))
         others = min(n, DECODED) - 1
         evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])
         return [(self._alone, len(times_of(T))), (self._together, evaluations / BATCH)]
@@ -306,7 +307,7 @@ def _published() -> dict[str, Any]:
     return {"source": RATE_DISTORTION_SOURCE, "rows": [[t, *values] for t, values in sorted(RATE_DISTORTION.items())]}
 
 
-class LikelihoodPlace(Place):
+class LikelihoodPart(Part):
     forms: ClassVar = {"likelihood": Likelihood}
     computation = LikelihoodRun
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from ddpm_core.checkpoint.refs import typed
 from ddpm_core.model import ModelSpec, check_pixels
 from ui.forms.fields import Number
 from ui.models.lab import Lab
@@ -50,7 +51,7 @@ def questions(lab: Lab) -> dict[str, Callable[[Values], Values]]:
 
 
 def _here(lab: Lab, values: Values) -> ModelSpec:
-    model = lab.models.known(str(values.get("checkpoint") or "").strip())
+    model = lab.models.known(typed(str(values.get("checkpoint") or "")))
     if model is None:
         raise ValueError("Pictures for this model can be chosen once it is downloaded: run it with a seed first")
     check_pixels(model, "a picture of one's own")

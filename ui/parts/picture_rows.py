@@ -13,7 +13,7 @@ from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels
 from ui.export import files, scripts
 from ui.forms.fields import Picture
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
 from ui.models.catalogue import short_name
 from ui.models.lab import Lab
 from ui.pictures import as_text
@@ -35,12 +35,12 @@ class Counted:
 
     def __call__(self, x: Any, *conditions: Any) -> Any:
         output = self._network(x, *conditions)
-        self._work.count(Kind(self._ref, len(x)))
+        self._work.count(StepKind(self._ref, len(x)))
         return output
 
     def with_gradients(self, x: Any, *conditions: Any) -> Any:
         output = self._network.with_gradients(x, *conditions)
-        self._work.count(Kind(self._ref, len(x)), GRADIENT, timed=False)
+        self._work.count(StepKind(self._ref, len(x)), GRADIENT, timed=False)
         return output
 
 

@@ -23,10 +23,11 @@ from ddpm_core.plane import Mixture, plane_network
 from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
 from ui.forms import units
 from ui.forms.fields import Choice, Field, Number, Picture, Request, Seed, Whole, declare, shown
-from ui.machine.step_times import Kind, Pace
+from ui.machine.step_times import StepKind, StepTimes
 from ui.models.lab import Lab
+from ui.parts.part import Part
 from ui.runs.jobs import Computation, Work
-from ui.runs.log import Place, Values
+from ui.runs.log import Values
 from ui.runs.settings import AUTO, SPACING
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ EVERY = 25  # steps of a training between two chances to stop
 PREVIEW = (300, 20)  # points, and steps of DDIM, of a cloud that shows how far the training is
 PREVIEW_SECONDS = 0.4  # between two of these
 GUESSED = 20  # steps that are timed before the first run
-TRAINING = Kind("plane-training", 3 * 512)  # plane_network.BATCH; a step, forward and back, counts as three
+TRAINING = StepKind("plane-training", 3 * 512)  # plane_network.BATCH; a step, forward and back, counts as three
 
 Points = tuple[tuple[float, float], ...]
 
@@ -222,12 +223,12 @@ class Clouds(Computation):
         self.clouds: dict[int, np.ndarray] = {}
         self._networks = networks
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
         request = self.request
         self.mixture = request.mixture()
         self.exact = plane.exact_model(self.mixture)
         self.names = [request.name(lane, self.exact) for lane in request.lanes]
-        self._kinds = [Kind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes]
+        self._kinds = [StepKind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes]
         to_train = request.trains and self._networks.get(request.network) is None
         steps = [(kind, lane.steps) for kind, lane in zip(self._kinds, request.lanes, strict=True)]
         return [(TRAINING, request.training * to_train), *steps]
@@ -237,7 +238,7 @@ class Clouds(Computation):
 
     def about(self) -> Values:
         """{estimate, summary, python, data, lanes: their names}"""
-        guess_paces(self.lab.pace)
+        guess_paces(self.lab.step_times)
         return {
             "estimate": units.estimate(self.left({}), "CPU"),  # whatever pictures are computed on
             "summary": " against ".join(self.names),
@@ -341,7 +342,7 @@ class Clouds(Computation):
         return f"{self.request.shape}-seed-{self.request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
 
 
-class PlanePlace(Place):
+class PlanePart(Part):
     forms: ClassVar = {"plane": Plane}
     computation = Clouds
 
@@ -356,7 +357,7 @@ class PlanePlace(Place):
         return super().initial() | {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
 
 
-def guess_paces(pace: Pace) -> None:
+def guess_paces(pace: StepTimes) -> None:
     """Time a few steps of everything, once, so that the first visitor, too, is told how long a run takes."""
     if pace.seconds(TRAINING) is not None:
         return
@@ -371,7 +372,7 @@ def guess_paces(pace: Pace) -> None:
         for _ in range(2):
             began = time.perf_counter()
             list(plane.cloud(model, 0, 1000, steps=GUESSED // 2))
-        pace.note(Kind(f"plane-{denoiser}", 1000), (time.perf_counter() - began) / (GUESSED // 2), guess=True)
+        pace.note(StepKind(f"plane-{denoiser}", 1000), (time.perf_counter() - began) / (GUESSED // 2), guess=True)
 
 
 def together(runs: Sequence[Iterator[Step]]) -> Iterator[tuple[int, Step]]:

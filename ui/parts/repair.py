@@ -17,12 +17,12 @@ from ddpm_core.model import Model, ModelSpec
 from ddpm_core.runs import SamplerSettings
 from ui.export import scripts
 from ui.forms.fields import Choice, Picture, Request, Seed, Whole, declare
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
+from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, sent, spread
 from ui.pictures import as_text
 from ui.pictures.uploads import uri
 from ui.runs.jobs import Work
-from ui.runs.log import Place
 from ui.runs.settings import CHECKPOINT, LABEL, SAMPLER, STEPS
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class RepairRun(Rows):
     def what(self) -> str:
         return self.request.task
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
         (model,), request = models, self.request
         chain = self.resolve_chain(model, "restoration", request.picture)
         steps = SamplerSettings(**chain.sampling).chain(model)
@@ -139,7 +139,7 @@ class RepairRun(Rows):
             method.check(task)
             evaluations += request.steps * (GRADIENT if name in GRADIENTS else getattr(method, "rounds", 1))
         drawn = 0 if request.picture else request.steps
-        return [(Kind(request.checkpoint, 1), drawn), (Kind(request.checkpoint, request.count), evaluations)]
+        return [(StepKind(request.checkpoint, 1), drawn), (StepKind(request.checkpoint, request.count), evaluations)]
 
     def compute(self, models: Sequence[Model], work: Work) -> None:
         (lent,), request = models, self.request
@@ -203,6 +203,6 @@ def _whole(y: np.ndarray, model: ModelSpec) -> np.ndarray:
     return np.broadcast_to(large, (*large.shape[:3], model.channels))
 
 
-class RepairPlace(Place):
+class RepairPart(Part):
     forms: ClassVar = {"repair": Repair}
     computation = RepairRun

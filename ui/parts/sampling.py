@@ -16,16 +16,18 @@ from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Variance
 from ui.export import files, scripts
+from ui.forms import units
 from ui.forms.fields import Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
-from ui.machine.step_times import Kind
+from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.lab import Lab
+from ui.parts.part import Part
 from ui.pictures.uploads import LOSSLESS, frame_format, kept_steps, uri
 from ui.runs import captions
 from ui.runs.captions import Row
 from ui.runs.jobs import Computation, Work
-from ui.runs.log import Place, Values
+from ui.runs.log import Values
 from ui.runs.settings import CHECKPOINT, ETA, GUIDANCE, LANE, PROMPT, SAMPLER, SPACING, STEPS, VARIANCE, Settings
 
 if TYPE_CHECKING:
@@ -141,10 +143,15 @@ class Sampling(Computation):
     def summary(self) -> str:
         return captions.summary(self.lanes)
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
         found = dict(zip(self.refs, models, strict=True))
         if isinstance(self.request, Grid):
-            self.lanes = tuple(lane for lane in self.lanes if _has(found[lane.checkpoint], lane))
+            asked = self.lanes
+            self.lanes = tuple(lane for lane in asked if _has(found[lane.checkpoint], lane))
+            student = next((model.student for model in found.values() if model.student), None)
+            if not self.lanes and student and student.sampler not in {lane.sampler for lane in asked}:
+                title = units.SAMPLER[student.sampler]
+                raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
             if not self.lanes:
                 raise ValueError("No cell of this grid is possible with this model: choose other steps")
         self.models = [found[lane.checkpoint] for lane in self.lanes]
@@ -163,7 +170,7 @@ class Sampling(Computation):
             try:
                 resolved.append(replace(lane, clip=clip).resolved(own))
                 arguments.append(resolved[-1].arguments(own))
-                steps.append(captions.rows(resolved[-1], own))
+                steps.append(captions.step_table(resolved[-1], own))
             except ValueError as error:
                 raise ValueError(f"Lane B: {error}" if number and len(self.lanes) == 2 else error) from None
         self.lanes, self._arguments, self.rows = tuple(resolved), arguments, steps
@@ -172,7 +179,7 @@ class Sampling(Computation):
         self._attention = bool(getattr(self.request, "attention", False) and model.words)
         refs = [lane.checkpoint for lane in self.lanes]
         more = self.request.count if self._attention else 0
-        self._kinds = [Kind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in self.lanes]
+        self._kinds = [StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in self.lanes]
         return [(kind, lane.steps) for kind, lane in zip(self._kinds, self.lanes, strict=True)]
 
     def about(self) -> Values:
@@ -289,7 +296,7 @@ def _has(model: ModelSpec, lane: Settings) -> bool:
     )
 
 
-class SamplingPlace(Place):
+class SamplingPart(Part):
     """Watch, Compare and Grid."""
 
     forms = REQUESTS

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from ui.models.lab import Lab
-from ui.runs.log import Place, Values
+from ui.parts.part import Part
+from ui.runs.log import Values
 from ui.training.choices import Recipe
 from ui.training.visits import Visit, Visits
 
 
-class TrainingPlace(Place):
+class TrainingPart(Part):
     forms: ClassVar = {"train": Recipe}
 
     def __init__(self, lab: Lab):

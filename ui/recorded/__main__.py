@@ -68,12 +68,12 @@ def record(parts: list[str]) -> None:
             for card in course.cards():
                 of_emoji = card.values.get("checkpoint") == course.LATENT
                 if card.name != "few-steps" and of_emoji == (part == "emoji"):
-                    image = course_pictures.picture(card, app.places[card.part])
+                    image = course_pictures.picture(card, app.parts[card.part])
                     packed: dict[str, Any] = {"lossless": True} if image.mode == "L" else {"quality": 75}
                     image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
             continue
         values = EXAMPLES[part]
-        computation, found = course_pictures.computed(app.places[part], part, values)
+        computation, found = course_pictures.computed(app.parts[part], part, values)
         results = [computation.shown(result) for result in found]
         if part == "grid":
             results = _finished(results)

@@ -15,9 +15,10 @@ from ddpm_core.imaging import image_files
 from ddpm_core.plane import forward
 from ui.parts.course import Card
 from ui.parts.forward import SCHEDULES, Forward
+from ui.parts.part import Part
 from ui.pictures import uploads
 from ui.runs.jobs import Job
-from ui.runs.log import Place, Values
+from ui.runs.log import Values
 from ui.web import FILES
 
 FOLDER = FILES / "examples" / "course"
@@ -25,24 +26,24 @@ COLUMNS = 6
 CLOUD = 84  # pixels a side
 
 
-def computed(place: Place, part: str, values: Values) -> tuple[Any, list[Any]]:
+def computed(part: Part, name: str, values: Values) -> tuple[Any, list[Any]]:
     """A run, and its results."""
-    computation, results = place.request(part, values), []
-    for update in Job(computation, place.lab).updates():
+    computation, results = part.request(name, values), []
+    for update in Job(computation, part.lab).updates():
         results += update.results
         if update.state == "error":
-            raise SystemExit(f"{part}: {update.text}")
+            raise SystemExit(f"{name}: {update.text}")
     return computation, results
 
 
-def picture(card: Card, place: Place) -> Image.Image:
+def picture(card: Card, part: Part) -> Image.Image:
     """What a card's part shows of its values, small."""
     if card.part == "forward":
         return _noised(Forward.check(card.values))
     if card.part == "train":
         (answer,) = json.loads((FILES / "examples" / "train.json").read_text(encoding="utf-8"))["results"]
         return _decoded(answer["grids"][-1]["ema"])
-    computation, results = computed(place, card.part, card.values)
+    computation, results = computed(part, card.part, card.values)
     if card.part == "watch":
         return _row([x[0] for x in imaging.thin(list(computation.frames[0].values()), COLUMNS)])
     if card.part == "compare":

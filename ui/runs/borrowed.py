@@ -15,7 +15,7 @@ class Changed(ValueError):
     """The files of a checkpoint hold another network than when the run began."""
 
 
-class LentNetwork:
+class BorrowedNetwork:
     """A network in the place of a model's own, for one run.
 
     A run that waits keeps no model in memory: one that had to make room for others meanwhile is loaded again. So the
@@ -69,10 +69,10 @@ class LentNetwork:
         return not here
 
 
-class LentPart:
+class BorrowedPart:
     """The decoder or the text encoder of the model whose network is lent."""
 
-    def __init__(self, network: LentNetwork, name: str):
+    def __init__(self, network: BorrowedNetwork, name: str):
         self._network, self._name = network, name
 
     def __call__(self, *inputs: Any) -> Any:
@@ -82,12 +82,12 @@ class LentPart:
         return getattr(getattr(self._network.held, self._name), name)
 
 
-def lend(models: Models, ref: str) -> tuple[Model, LentNetwork]:
+def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
     """The model of a reference, with a network that is lent, and that network. To be called in the run's turn."""
     model = models.get(ref)
-    network = LentNetwork(models, ref, model)
+    network = BorrowedNetwork(models, ref, model)
     parts: dict[str, Any] = {
-        name: LentPart(network, name) for name in ("decoder", "text") if getattr(model, name) is not None
+        name: BorrowedPart(network, name) for name in ("decoder", "text") if getattr(model, name) is not None
     }
     return replace(model, network=network, **parts), network
 

@@ -147,7 +147,7 @@ def _last_noise(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: S
     # Optimised steps and a student's own are not there for every number.
     if one_length and other != lanes[0].steps and not any(lane.spacing in ("optimised", None) for lane in lanes):
         there = _noise_left(
-            [rows(replace(lane, steps=other), model) for lane, model in zip(lanes, models, strict=True)]
+            [step_table(replace(lane, steps=other), model) for lane, model in zip(lanes, models, strict=True)]
         )
         if there is not None:
             text += f". At {_count(other)}: {' and '.join(units.sigma(sigma) for sigma, _ in there)}"
@@ -172,7 +172,7 @@ def _noise_left(steps: Sequence[list[Row]]) -> list[tuple[float, float]] | None:
     return found
 
 
-def rows(lane: Settings, model: ModelSpec) -> list[Row]:
+def step_table(lane: Settings, model: ModelSpec) -> list[Row]:
     """The steps of a resolved lane. Raises ValueError for a run that the model does not allow."""
     chain = SamplerSettings(**lane.sampling).chain(model)
     alpha_bar = model.schedule.alpha_bar.tolist()

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.forms import units
 from ui.machine.limits import Refused
-from ui.machine.step_times import Kind, Stopwatch
+from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
 from ui.models.catalogue import named, short_name
 from ui.models.loaded import Loading, revision
-from ui.runs.borrowed import LentNetwork, lend
+from ui.runs.borrowed import BorrowedNetwork, lend
 
 if TYPE_CHECKING:
     from ddpm_core.model import Model, ModelSpec
@@ -39,7 +39,7 @@ class Stopped(Exception):
 
 
 class Computation:
-    """What a job computes: a request of a place. `prepare` and `compute` are called in the job's thread, in this order.
+    """What a job computes: a request of a part. `prepare` and `compute` are called in the job's thread, in this order.
 
     refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. steps: how many it
     takes of each kind, once it is prepared. kinds: of files that can be saved of it. summary: its settings in a line.
@@ -52,10 +52,10 @@ class Computation:
     def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):
         self.lab, self.request = lab, request
         self.refs, self.images = tuple(refs), images
-        self.steps: dict[Kind, float] = {}
+        self.steps: dict[StepKind, float] = {}
         self.prepared = False
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[Kind, float]]:
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
         """Resolve what is open, for these models, one for each of refs, whose files are here. Returns how many steps
         it takes of which kind.
 
@@ -84,7 +84,7 @@ class Computation:
 
     def prepare(self, models: Sequence[ModelSpec]) -> None:
         """`resolve`. Raises Refused, too, for what would cost too much."""
-        found: dict[Kind, float] = {}
+        found: dict[StepKind, float] = {}
         for kind, steps in self.resolve(models):
             if steps:
                 found[kind] = found.get(kind, 0) + steps
@@ -98,13 +98,13 @@ class Computation:
         """Of one evaluation for one image, 0 where it is not known."""
         return self.lab.models.flop(ref) or 0.0
 
-    def rest(self, done: Mapping[Kind, float]) -> dict[Kind, float]:
+    def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
         """The steps that are left after so many, by their kinds."""
         return {kind: max(0.0, n - done.get(kind, 0.0)) for kind, n in self.steps.items()}
 
-    def left(self, done: Mapping[Kind, float]) -> float | None:
+    def left(self, done: Mapping[StepKind, float]) -> float | None:
         """Seconds of computing after so many steps; None where that is not known."""
-        paces = {kind: self.lab.pace.seconds(kind) for kind in self.steps}
+        paces = {kind: self.lab.step_times.seconds(kind) for kind in self.steps}
         if not self.prepared or None in paces.values():
             return None
         return sum((paces[kind] or 0) * n for kind, n in self.rest(done).items())
@@ -119,7 +119,7 @@ class Computation:
         }
 
 
-def evaluations(steps: Mapping[Kind, float]) -> float:
+def evaluations(steps: Mapping[StepKind, float]) -> float:
     """Of the network on single images."""
     return sum(n * kind.batch for kind, n in steps.items())
 
@@ -153,9 +153,9 @@ class Job:
         self.notice = ""  # for the visitor, while it goes on
         self.failure: dict[str, str] = {}  # what is logged of why it ended with an error
         self._lab = lab
-        self._place: Seat | None = None  # in the line
+        self._seat: Seat | None = None  # in the line
         self._results: deque[Any] = deque()  # not yet in an update
-        self.done: defaultdict[Kind, float] = defaultdict(float)  # steps of each kind
+        self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
         self._state = Update("queued")
         self._news = threading.Condition()
         self._stop = threading.Event()
@@ -167,7 +167,7 @@ class Job:
 
         The state of the last update is one of ENDED. Closing the iterator stops the job. The run is counted and logged.
         """
-        counts, asked, began, state = self._lab.counts, time.monotonic(), None, ""
+        counts, asked, began, state = self._lab.events, time.monotonic(), None, ""
         try:
             counts.begin()
         except Refused as refused:
@@ -210,8 +210,8 @@ class Job:
     def stop(self) -> None:
         """Stop as soon as possible: after the current step, or at once when none is being computed."""
         self._stop.set()
-        if self._place:
-            self._place.wake()
+        if self._seat:
+            self._seat.wake()
         if self._state.state == "running":
             self._say("stopping")
         elif self._state.state != "stopping":
@@ -220,7 +220,7 @@ class Job:
     @property
     def computed(self) -> float:
         """Seconds of its turns so far: not those in which it waited while others had theirs."""
-        return self._place.seconds() if self._place else 0.0
+        return self._seat.seconds() if self._seat else 0.0
 
     @property
     def ended(self) -> bool:
@@ -236,7 +236,7 @@ class Job:
         return self._stop.is_set()
 
     def _update(self, said: Update, results: list[Any]) -> Update:
-        outlook = self._place.outlook() if self._place else None
+        outlook = self._seat.outlook() if self._seat else None
         if said.state == "queued" and outlook and not outlook.begun:
             said = self._queued(outlook)
         if said.state != "running":
@@ -265,23 +265,23 @@ class Job:
     @property
     def _remark(self) -> str:
         """What the visitor has to know while it goes on."""
-        return self._lab.counts.closing or self.notice
+        return self._lab.events.closing or self.notice
 
     # --- In the background thread
 
     def _run(self) -> None:
         try:
             self._check()
-            with self._lab.turns.join(self, self.visitor, self.address) as place:
-                self._place = place
+            with self._lab.turns.join(self, self.visitor, self.address) as seat:
+                self._seat = seat
                 for ref in self.computation.refs:
                     self._fetch(ref)
                 specs = [self._lab.models.known(ref) for ref in self.computation.refs]
                 self.computation.prepare([spec for spec in specs if spec])
                 self._note_work()
                 self._say("queued")
-                place.take(self._check)
-                self._compute(place)
+                seat.take(self._check)
+                self._compute(seat)
             self._say("finished")
         except Stopped:
             self._say("stopped", self._remark)
@@ -316,7 +316,7 @@ class Job:
 
         self._lab.models.fetch(ref, progress)
 
-    def _compute(self, place: Seat) -> None:
+    def _compute(self, seat: Seat) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
         models, networks = [], []
         for ref in self.computation.refs:
@@ -332,14 +332,14 @@ class Job:
             {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
         ]
         self._say("running")
-        self.computation.compute(models, Work(self, place, networks))
+        self.computation.compute(models, Work(self, seat, networks))
 
     def _note_work(self) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""
         left = self.computation.left(self.done)
         steps = sum(self.computation.rest(self.done).values())
-        if self._place and left is not None:
-            self._place.work, self._place.step = left, left / max(1, steps)
+        if self._seat and left is not None:
+            self._seat.work, self._seat.step = left, left / max(1, steps)
         return steps
 
     def _check(self) -> None:
@@ -358,9 +358,9 @@ class Job:
 class Work:
     """What a computation says to its job while it computes."""
 
-    def __init__(self, job: Job, place: Seat, networks: Sequence[LentNetwork]):
-        self._job, self._place, self._networks = job, place, networks
-        self._watches: dict[Kind, Stopwatch] = {}
+    def __init__(self, job: Job, seat: Seat, networks: Sequence[BorrowedNetwork]):
+        self._job, self._seat, self._networks = job, seat, networks
+        self._watches: dict[StepKind, Stopwatch] = {}
         self._clock = job._lab.turns.clock
         self._since = self._clock()  # when the step under way began
 
@@ -370,7 +370,7 @@ class Work:
             self._job._results.append(result)
             self._job._news.notify_all()
 
-    def count(self, kind: Kind, steps: float = 1, timed: bool = True) -> None:
+    def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
         """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
 
         Raises Stopped when the job was asked to stop, and Refused when it has had its time.
@@ -378,20 +378,20 @@ class Work:
         job = self._job
         job.done[kind] += steps
         if timed:
-            watch = self._watches.setdefault(kind, Stopwatch(job._lab.pace, kind))
+            watch = self._watches.setdefault(kind, Stopwatch(job._lab.step_times, kind))
             watch.note(self._clock() - self._since, steps)
         if job._note_work() > 1e-6:  # else it is over, and its result counts
             job._check()
             job._lab.limits.check_time(job.computed)
-            if self._place.must_yield():
+            if self._seat.must_yield():
                 for network in self._networks:
                     network.give_back()
-                self._place.take(job._check)
+                self._seat.take(job._check)
                 if any([network.take() for network in self._networks]):  # a list: each is taken
-                    self._place.loaded()
+                    self._seat.loaded()
         self._since = self._clock()
 
-    def counter(self, kind: Kind) -> Callable[[int, int], None]:
+    def counter(self, kind: StepKind) -> Callable[[int, int], None]:
         """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""
         before = 0
 

@@ -26,7 +26,7 @@ _THREADS = anyio.CapacityLimiter(math.inf)
 Item = TypeVar("Item")
 
 
-class Unheard(Exception):
+class NobodyListens(Exception):
     """Nobody listens to the run."""
 
     def __str__(self) -> str:
@@ -44,15 +44,15 @@ class Listener(Protocol):
 async def in_thread(items: Iterator[Item], stop: Callable[[], None], listener: Listener) -> AsyncGenerator[Item, None]:
     """Iterate in background threads while somebody listens. However that ends, stop() is called.
 
-    Nothing starts before somebody listens. Raises Unheard when nobody has listened for PATIENCE seconds.
+    Nothing starts before somebody listens. Raises NobodyListens when nobody has listened for PATIENCE seconds.
     gradio's own way to run a generator loses one that is cancelled before its first item: it would run to its end.
     """
     try:
         if not await listener.comes():
-            raise Unheard
+            raise NobodyListens
         while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
             if listener.is_lost():
-                raise Unheard
+                raise NobodyListens
             yield item
     finally:
         stop()  # closing the iterator is not possible while the other thread is inside it

@@ -1,4 +1,4 @@
-"""What the server knows of a place, and the runs that pages have of it."""
+"""The runs that pages have: the messages of each, kept for a while, and which run is whose."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from contextvars import copy_context
-from typing import Any, ClassVar
+from typing import Any
 
 from ui.forms import units
-from ui.forms.fields import Request
-from ui.models.form_options import estimate
 from ui.models.lab import Lab
 from ui.runs import listeners
 from ui.runs.jobs import ENDED, Computation, Job, Update, unforeseen
@@ -26,41 +24,6 @@ GONE = "This run is no longer here: press Run again"
 Values = dict[str, Any]
 
 log = logging.getLogger(__name__)
-
-
-class Place:
-    """A part of the page: its forms, what it computes, and what else its page can ask. Nothing here needs a browser.
-
-    Everything that a page sends may come from anybody: a place checks it.
-    """
-
-    forms: ClassVar[Mapping[str, type[Request]]] = {}  # of each part, by its name
-    computation: ClassVar[Any] = None  # the class of what is computed, made of the lab and such a request
-
-    def __init__(self, lab: Lab):
-        self.lab = lab
-        self.questions: dict[str, Callable[[Values], Values]] = {}  # quick questions, by their names
-
-    def request(self, part: str, values: Values) -> Any:
-        """The computation that is asked for. Raises ValueError, one sentence, for values outside their limits."""
-        if self.computation is None:
-            raise ValueError("Nothing is computed here")
-        return self.computation(self.lab, self.forms[part].check(values))
-
-    def describe(self, computation: Computation) -> Values:
-        """What its settings mean: `offers.estimate`, the summary where there is one, and for models whose files are
-        here `Computation.about`. Raises ValueError and CheckpointError for what is wrong.
-        """
-        models = [model for ref in computation.refs if (model := self.lab.models.known(ref))]
-        about: Values = {"summary": computation.summary} if computation.summary else {}
-        if len(models) == len(computation.refs):
-            computation.prepare(models)
-            about |= computation.about()
-        return estimate(self.lab, computation.refs, computation.left({})) | about
-
-    def initial(self) -> Values:
-        """What its page needs from the beginning."""
-        return {"kinds": self.computation.kinds} if self.computation else {}
 
 
 class Run:
@@ -134,7 +97,7 @@ class Run:
                 for update in updates:
                     self._say(update)
                     if update.state not in ENDED and listeners.clock() - self._heard > listeners.PATIENCE:
-                        return self._say(Update("stopped", str(listeners.Unheard())))
+                        return self._say(Update("stopped", str(listeners.NobodyListens())))
         except Exception as error:  # the job tells its own: this is of `shown`
             log.exception("a result could not be shown")
             self._say(Update("error", unforeseen(error, self.computation.images)))
@@ -166,16 +129,16 @@ class Run:
 class Runs:
     """The runs of all pages. A page has one at a time of each part."""
 
-    def __init__(self, places: Mapping[str, Place]):
-        self._places = places
+    def __init__(self, lab: Lab, computation: Callable[[str, Values], Computation]):
+        """computation: of a part, from what its page asks for. Raises ValueError, one sentence."""
+        self._lab, self._computation = lab, computation
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._current: dict[tuple[str, str], str] = {}  # (page, part) -> id
 
     def begin(self, part: str, values: Values, page: str, address: str | None = None) -> Run:
         """A new run of a page, which replaces its last one of this part. address: where the page is, if known."""
-        place = self._places[part]
         try:
-            run = Run(Job(place.request(part, values), place.lab, page, address))
+            run = Run(Job(self._computation(part, values), self._lab, page, address))
         except ValueError as error:
             run = Run(None, units.sentence(error))
         last = self._runs.get(self._current.get((page, part), ""))

@@ -1,4 +1,4 @@
-"""The settings of one run of the reverse chain, which several places share."""
+"""The settings of one run of the reverse chain, which several parts share."""
 
 from __future__ import annotations
 

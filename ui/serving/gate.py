@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ui.machine import temporary_files
-from ui.machine.event_log import Counts
+from ui.machine.event_log import EventLog
 from ui.machine.limits import Refused, ServerLimits
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Origins
@@ -89,7 +89,7 @@ class Door:
     """
 
     limits: ServerLimits
-    counts: Counts
+    counts: EventLog
     origins: Origins = field(default_factory=lambda: Origins(any_host=True))
     any_site: bool = True
     logs_in_there: bool = True

@@ -7,10 +7,11 @@ gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lis
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
+from gradio import networking
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
@@ -29,25 +31,26 @@ from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 
 from ddpm_core import imaging
-from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.checkpoint.refs import CheckpointError, typed
 from ddpm_core.commands import defaults
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
 from ui.forms import units
 from ui.machine import temporary_files, zero_gpu
-from ui.machine.event_log import Counts, log_no_other_way
+from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
-from ui.machine.step_times import Pace
+from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
 from ui.models.form_options import about_model, default_count
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
 from ui.parts import course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
+from ui.parts.part import Part
 from ui.runs.jobs import Job
-from ui.runs.listeners import Streams, Unheard, in_thread
-from ui.runs.log import Place, Runs, Values
+from ui.runs.listeners import NobodyListens, Streams, in_thread
+from ui.runs.log import Runs, Values
 from ui.runs.visitors import far_address, listener, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
@@ -58,6 +61,9 @@ from ui.serving.origins import Origins
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
 # than the runs that can be here at once.
 SESSIONS = 64
+ATTEMPTS = 10  # to reach the server that was just started, three seconds each
+
+log = logging.getLogger(__name__)
 
 
 class App(gr.Server):
@@ -76,13 +82,13 @@ class App(gr.Server):
         self.streams = Streams()
         self.warmup = Warmup(lab)
         self.sweeper: temporary_files.Sweeper | None = None
-        self.training = training.TrainingPlace(lab) if lab.trains else None
-        places: list[Place] = [sampling.SamplingPlace(lab), plane.PlanePlace(lab), forward.ForwardPlace(lab)]
-        places += [latents.LatentsPlace(lab), repair.RepairPlace(lab), likelihood.LikelihoodPlace(lab)]
-        places += [self.training] if self.training else []
-        self.places: dict[str, Place] = {part: place for place in places for part in place.forms}
-        self.places["course"] = course.CoursePlace(lab)
-        self.runs = Runs(self.places)
+        self.training = training.TrainingPart(lab) if lab.trains else None
+        parts: list[Part] = [sampling.SamplingPart(lab), plane.PlanePart(lab), forward.ForwardPart(lab)]
+        parts += [latents.LatentsPart(lab), repair.RepairPart(lab), likelihood.LikelihoodPart(lab)]
+        parts += [self.training] if self.training else []
+        self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
+        self.parts["course"] = course.CoursePart(lab)
+        self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
         self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.origins = Origins(any_host=lab.public)
         self.events = gradio_faults.Events(self.streams)
@@ -100,7 +106,7 @@ class App(gr.Server):
         """The gate is before everything else, gradio's own middleware too."""
         door = Door(
             self.lab.limits,
-            self.lab.counts,
+            self.lab.events,
             self.origins,
             any_site=self.lab.public,
             logs_in_there="SPACE_ID" in os.environ,
@@ -125,22 +131,24 @@ class App(gr.Server):
             "models": self.lab.models.choices(),
             "device": self._device(),
             "forms": self._forms(),
-            "initial": {name: place.initial() for name, place in self.places.items()},
+            "initial": {name: part.initial() for name, part in self.parts.items()},
         }
         preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
         return HTMLResponse(web.page(given, preview))
 
     def _preview(self, request: Request) -> Response:
         """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
-        asked, sampler = dict(request.query_params), self.places["watch"]
-        part = asked.get("tab", "" if "lesson" in asked else "watch")
-        shown = asked and part in sampler.forms and not self.auth
-        found = preview(sampler, part, {"checkpoint": self.lab.first, **asked}) if shown else None
+        asked, part, found = dict(request.query_params), self.parts["watch"], None
+        name = asked.get("tab", "" if "lesson" in asked else "watch")
+        if asked and name in part.forms and not self.auth:
+            with suppress(ValueError, CheckpointError):
+                run = part.request(name, {"checkpoint": self.lab.first, **asked})
+                found = preview(run, self.lab) if part.describe(run)["auto"] else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
         """The fields of each part; all begin with the app's first checkpoint."""
-        forms = {name: form.form() for place in self.places.values() for name, form in place.forms.items()}
+        forms = {name: form.form() for part in self.parts.values() for name, form in part.forms.items()}
         for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
             field["default"] = self.lab.first
         return forms
@@ -203,14 +211,14 @@ class App(gr.Server):
             if what not in own:
                 raise ValueError("The page can't ask this")
             return own[what](values)
-        place = self.places.get(part)
-        if place is None:
-            raise ValueError("There is no such place on this page")
+        asked = self.parts.get(part)
+        if asked is None:
+            raise ValueError("There is no such part on this page")
         if what == "describe":
-            return place.describe(place.request(part, values))
-        if what not in place.questions:
+            return asked.describe(asked.request(part, values))
+        if what not in asked.questions:
             raise ValueError("The page can't ask this")
-        return place.questions[what](values)
+        return asked.questions[what](values)
 
     def _models(self, values: Values) -> Values:
         """{} -> the choices of models with what is known of them by now, and what computes."""
@@ -222,7 +230,7 @@ class App(gr.Server):
 
     def _model(self, values: Values) -> Values:
         """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
-        ref = str(values.get("ref") or "").strip()
+        ref = typed(str(values.get("ref") or ""))
         about = about_model(self.lab, ref)
         self.warmup.look(ref)
         return about
@@ -254,7 +262,7 @@ class App(gr.Server):
         """The messages of a new run, which replaces the page's run of this part; or of one that is here,
         {resume: run}.
         """
-        if str(part) not in self.places or not isinstance(values, dict):
+        if str(part) not in self.parts or not isinstance(values, dict):
             return
         try:
             run = (
@@ -264,7 +272,7 @@ class App(gr.Server):
             )
         except ValueError:  # it is gone
             return
-        with suppress(Unheard):  # then nobody is there to be told
+        with suppress(NobodyListens):  # then nobody is there to be told
             async with aclosing(in_thread(run.messages(), lambda: None, listener(self.streams))) as messages:
                 async for message in messages:
                     yield message
@@ -306,7 +314,7 @@ class App(gr.Server):
         stopped.
         """
         if values["count"] is None:
-            values = values | {"count": default_count(str(values["checkpoint"]), self.lab.pace)}
+            values = values | {"count": default_count(str(values["checkpoint"]), self.lab.step_times)}
         try:
             run = sampling.Sampling(self.lab, sampling.Settings.check(values))
         except ValueError as error:
@@ -321,7 +329,7 @@ class App(gr.Server):
                     for result in update.results:
                         if isinstance(result, sampling.Frame):
                             yield run, result
-        except Unheard as error:
+        except NobodyListens as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     async def _pictures(self, images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:
@@ -409,19 +417,19 @@ def build(
 
         choose_device(device)
     limits = limits or (ServerLimits.public() if public else ServerLimits())
-    turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), Pace()
+    turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    lab = Lab(models, turns, Quick(), limits, pace, Counts(), models.first, trains=allow_training or not public)
+    lab = Lab(models, turns, Quick(), limits, pace, EventLog(), models.first, trains=allow_training or not public)
     app = App(lab)
     app.warmup.start()
     return app
 
 
 def launch(app: App, **options: Any) -> None:
-    """Serve the app; options are those of gradio's `launch`."""
+    """Serve the app; options are those of gradio's `launch`. Raises OSError where it can't be served."""
     limits = app.lab.limits
-    app.lab.counts.closing = ""
+    app.lab.events.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
@@ -430,7 +438,7 @@ def launch(app: App, **options: Any) -> None:
     app.origins.serve_this_machine()
     app.origins.serve(options.get("server_name"))
     with few_at_once():
-        _, app.local_url, app.share_url = app.launch(**safe, **options)
+        _serve(app, **safe, **options)
     log_no_other_way()
     app.origins.serve(app.share_url, app.root_path)
     app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
@@ -440,6 +448,42 @@ def launch(app: App, **options: Any) -> None:
     app.sweeper.start()
 
 
+def _serve(app: App, **options: Any) -> None:
+    """gradio's `launch`. Raises OSError where its server does not answer."""
+    try:
+        with _patient():
+            _, app.local_url, app.share_url = app.launch(**options)
+    except ValueError as error:
+        if "localhost is not accessible" not in str(error):
+            raise
+        close(app)
+        raise OSError(
+            "the page's own server did not answer: this machine is too busy (try again later), or a proxy stands "
+            "before localhost (set NO_PROXY=localhost,127.0.0.1)"
+        ) from None
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """gradio's `launch` asks its own server for an answer, and gives up after three seconds, which a machine under
+    heavy load needs: here it asks ATTEMPTS times.
+    """
+    once = networking.url_ok
+
+    def ask(url: str) -> bool:
+        networking.url_ok = once  # a share link is asked in gradio's own way
+        if once(url):
+            return True
+        log.warning("this machine is busy: waiting for the page's own server to answer")
+        return any(once(url) for _ in range(ATTEMPTS - 1))
+
+    networking.url_ok = ask
+    try:
+        yield
+    finally:
+        networking.url_ok = once
+
+
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     """End all runs and trainings and close the app. Returns whether no run computes any more.
 
@@ -447,15 +491,15 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     Python aborts when the program ends while one of its threads computes.
     """
     lab = app.lab
-    lab.counts.close(patience)
+    lab.events.close(patience)
     end = time.monotonic() + patience
-    while lab.counts.here and time.monotonic() < end:
+    while lab.events.here and time.monotonic() < end:
         time.sleep(0.05)
     if app.training:
         app.training.close(seconds)
     stopped = lab.turns.stop_all(seconds)
     end = time.monotonic() + 1
-    while lab.counts.here and time.monotonic() < end:  # its last message is on its way
+    while lab.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.disk.files import sha256
 from ui.forms import units
 from ui.machine import temporary_files
@@ -92,7 +93,7 @@ class Visit:
             "step": run.step,
             "recipe": run.recipe(),
             "left": self.left() if state == "running" else None,
-            "saved": any((run.path / "model").glob("config.json")),
+            "saved": holds_model(run.path / "model"),
         }
 
 
@@ -201,7 +202,7 @@ class Visits:
         The same weights are one copy, whatever run they come from. Raises ValueError when there is no model yet.
         """
         run = visit.run
-        if run is None or not (run.path / "model" / "config.json").is_file():
+        if run is None or not holds_model(run.path / "model"):
             raise ValueError("There is no model yet: it comes with the first samples")
         run.read()
         name = re.sub(r"[^\w.]+", "-", visit.title.replace("ε", "epsilon")).strip("-") or "trained"

@@ -13,11 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError, HTTPError
-
 from ddpm_core.checkpoint.config.fields import MAX_JSON
-from ddpm_core.checkpoint.hub.errors import explained, is_unreachable
 from ddpm_core.checkpoint.hub.transfer import check_hash, interruptible, plain_http
 from ddpm_core.checkpoint.refs import (
     FILES,
@@ -66,6 +62,8 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
     cached = _cached(ref)
     if cached and cached.commit == ref.revision and not cached.layout.unknown:  # a commit never changes
         return cached
+    from ddpm_core.checkpoint.hub.errors import explained, is_unreachable
+
     try:
         commit, sizes = interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
     except Exception as error:
@@ -75,7 +73,7 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
     chosen = layout(sizes, str(ref))
     try:
         return _download(ref, commit, chosen, sizes, check, progress, allow)
-    except (HTTPError, OSError) as error:
+    except (_client().errors.HTTPError, OSError) as error:
         raise explained(error, ref, downloading=True) from None
 
 
@@ -105,7 +103,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
         try:
             commit, sizes = interruptible(lambda: _listing(where, timeout), timeout=timeout)
         except Exception as error:
-            if cached and is_unreachable(error):
+            if cached and _is_unreachable(error):
                 return _in_cache(cached)
             raise
         chosen = layout(sizes, str(where))
@@ -113,13 +111,40 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
         size = sum(sizes[name] or 0 for name in wanted or chosen.files)
         return Status("download" if wanted else "cached", size)
     except Exception as error:
-        return Status("offline" if is_unreachable(error) else "missing")
+        return Status("offline" if _is_unreachable(error) else "missing")
+
+
+def _client() -> Any:
+    """huggingface_hub, which a model of this machine does without. Raises CheckpointError where it is not installed."""
+    try:
+        import huggingface_hub.errors
+    except ImportError:
+        raise CheckpointError("a model of the Hub needs one more package: pip install huggingface-hub") from None
+    return huggingface_hub
+
+
+def _cache() -> str:
+    """The folder of the client's cache."""
+    return _client().constants.HF_HUB_CACHE
+
+
+def _kept(ref: Ref, name: str, revision: str | None) -> Any:
+    """The path of a file in the cache, as the client has it: None where it is not known whether there is one."""
+    return _client().try_to_load_from_cache(ref.name, name, cache_dir=_cache(), revision=revision)
+
+
+def _is_unreachable(error: Exception) -> bool:
+    if isinstance(error, CheckpointError):  # also of a missing client
+        return False
+    from ddpm_core.checkpoint.hub.errors import is_unreachable
+
+    return is_unreachable(error)
 
 
 def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
     """(commit hash, {file name: bytes}) of a revision, from the Hub."""
     options: Any = {"revision": ref.revision, "files_metadata": True, "timeout": timeout, "token": _token(ref)}
-    info = HfApi().model_info(ref.name, **options)
+    info = _client().HfApi().model_info(ref.name, **options)
     if ref.open and info.gated:  # the Hub lists its files to everybody, and the cache may have them
         raise CheckpointError(f"{ref.name} is not open to everybody: choose another one")
     if ref.open:
@@ -145,7 +170,7 @@ def _cached(ref: Ref) -> LocalCheckpoint | None:
         return None
     found, unknown = {}, []
     for name in FILES:
-        path = try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=ref.revision)
+        path = _kept(ref, name, ref.revision)
         if isinstance(path, str):
             found[name] = Path(path)
         elif path is None:
@@ -161,12 +186,7 @@ def _cached(ref: Ref) -> LocalCheckpoint | None:
 
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
-    cache = constants.HF_HUB_CACHE
-    return [
-        name
-        for name in chosen.files
-        if not isinstance(try_to_load_from_cache(ref.name, name, cache_dir=cache, revision=commit), str)
-    ]
+    return [name for name in chosen.files if not isinstance(_kept(ref, name, commit), str)]
 
 
 def _download(
@@ -183,7 +203,7 @@ def _download(
     total = _size(ref, wanted, sizes)
     if wanted:
         if allow:
-            allow(total, Path(constants.HF_HUB_CACHE))
+            allow(total, Path(_cache()))
         _check_room(ref, total)
     done, cancelled = 0, threading.Event()
 
@@ -207,16 +227,16 @@ def _download(
 
     def get(name: str, revision: str | None = commit) -> Path:
         bar: Any = Bar
-        options: Any = {"cache_dir": constants.HF_HUB_CACHE, "tqdm_class": bar, "token": _token(ref)}
-        path = hf_hub_download(ref.name, name, revision=revision, **options)
+        options: Any = {"cache_dir": _cache(), "tqdm_class": bar, "token": _token(ref)}
+        path = _client().hf_hub_download(ref.name, name, revision=revision, **options)
         if name in wanted:
             check_hash(Path(path), str(ref))
         return Path(path).parents[name.count("/")]
 
     def note_absence(name: str) -> None:
         """Ask for a file that the commit does not have: the client then remembers that, for use without the Hub."""
-        if try_to_load_from_cache(ref.name, name, cache_dir=constants.HF_HUB_CACHE, revision=commit) is None:
-            with suppress(EntryNotFoundError):
+        if _kept(ref, name, commit) is None:
+            with suppress(_client().errors.EntryNotFoundError):
                 get(name)
 
     def download() -> LocalCheckpoint:
@@ -255,9 +275,9 @@ def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
 
 def _check_room(ref: Ref, size: int) -> None:
     """Whether a download fits on the disk."""
-    free = free_bytes(Path(constants.HF_HUB_CACHE))
+    free = free_bytes(Path(_cache()))
     if size > free:
         raise CheckpointError(
             f"the disk has {free / 1e9:.1f} GB free, and {ref} takes {size / 1e9:.1f} GB: make room in "
-            f"{constants.HF_HUB_CACHE}, or set HF_HOME"
+            f"{_cache()}, or set HF_HOME"
         )

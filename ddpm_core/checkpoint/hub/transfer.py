@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from huggingface_hub import constants
-
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.disk import files
 
@@ -81,6 +79,8 @@ def plain_http() -> Iterator[None]:
     arguments for these, only constants.
     """
     global _users_of_plain_http
+    from huggingface_hub import constants
+
     with _lock:
         if not _users_of_plain_http:
             _previous.update({name: getattr(constants, name) for name in ("HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE")})

@@ -24,6 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core import Model, imaging, trajectory
+from ddpm_core.prediction import MAX_PROMPT
 from ddpm_core.process import to_device
 from ddpm_core.runs import SamplerSettings
 from train.common.config import Config, to_dict
@@ -180,8 +181,8 @@ class Progress:
 
 
 def evenly(captions: Sequence[str], count: int) -> list[str]:
-    """So many captions, spread over all."""
-    return [captions[int(i)] for i in np.linspace(0, len(captions) - 1, count).round()]
+    """So many captions, spread over all, and no longer than a prompt may be, which no text encoder reads whole."""
+    return [captions[int(i)][:MAX_PROMPT] for i in np.linspace(0, len(captions) - 1, count).round()]
 
 
 def _tensorboard(folder: Path, purge_step: int | None) -> Any:

@@ -8,7 +8,7 @@ import toylab
 from test_jobs import Gate
 from toylab import Models, wait_for
 
-from ui.parts.sampling import Sampling, SamplingPlace
+from ui.parts.sampling import Sampling, SamplingPart
 from ui.runs import listeners
 from ui.runs.log import KEPT, REMEMBERED, Runs
 from ui.runs.settings import Settings
@@ -19,7 +19,7 @@ WRONG = {"steps": 0}
 
 def made(*network):
     lab = toylab.toy_lab(Models(*network))
-    return Runs({"watch": SamplingPlace(lab)}), lab
+    return Runs(lab, SamplingPart(lab).request), lab
 
 
 def heard(run):
@@ -137,5 +137,5 @@ def test_one_run_resolves_its_settings_once(part, lanes, monkeypatch):
     resolve = Settings.resolved
     monkeypatch.setattr(Settings, "resolved", lambda self, model: resolved.append(self) or resolve(self, model))
     values = ASKED | {"columns": "2, 3, 4, 5"}
-    _, seen = toylab.messages(SamplingPlace(toylab.toy_lab()), part, values)
+    _, seen = toylab.messages(SamplingPart(toylab.toy_lab()), part, values)
     assert seen[-1]["state"] == "finished" and len(resolved) == lanes

@@ -1,0 +1,381 @@
+"""Every kind of model: a row of KINDS writes a tiny checkpoint of it, and `Twin` computes independently what it should.
+
+A twin evaluates the networks with diffusers and transformers alone, and everything else in float64 NumPy with the
+formulas of `oracle`. It shares no code with ddpm_core.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import oracle
+import pipelines
+import torch
+from checkpoint_folders import SMALLEST, write
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DDIMScheduler,
+    LDMPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+    UNet2DModel,
+    UniPCMultistepScheduler,
+    VQModel,
+)
+
+T = 6
+BETAS = {"beta_start": 0.02, "beta_end": 0.6, "num_train_timesteps": T}  # ᾱ_T is .08
+CLASSES = ("cat", "dog", "fox")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """write: makes the checkpoint in a folder. told: what a run is told to draw. run: how it is sampled, besides."""
+
+    write: Callable[[Path], object]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=lambda: {"steps": 3})
+
+
+def pixels(folder: Path, channels: int = 3, size: int = 8, own: Any = None, **changes: Any) -> None:
+    """A model of pixels. changes: of the scheduler's configuration, and of the network's where it has such a field."""
+    of_unet = {name: changes.pop(name) for name in ("out_channels", "num_class_embeds") if name in changes}
+    unet = SMALLEST | {"in_channels": channels, "out_channels": channels, "sample_size": size} | of_unet
+    write(folder, own=own, scheduler=BETAS | changes, attention_head_dim=2, **unet)
+
+
+def _autoencoder(kind: type, channels: int) -> Any:
+    """Two pixels a side for each latent, with a scale of its own."""
+    widths = (8, 8)
+    if kind is AutoencoderTiny:
+        halves = {f"{half}coder_block_out_channels": widths for half in ("en", "de")}
+        blocks = {f"num_{half}coder_blocks": (1, 1) for half in ("en", "de")}
+        return AutoencoderTiny(**halves, **blocks, latent_channels=channels, scaling_factor=1.3)
+    levels = {"down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2}
+    more = {"num_vq_embeddings": 64} if kind is VQModel else {"shift_factor": 0.2}
+    scale = {"latent_channels": channels, "norm_num_groups": 4, "scaling_factor": 0.7}
+    return kind(**levels, **scale, **more, block_out_channels=widths)
+
+
+def latents(folder: Path, decoder: type, channels: int, words: bool = False, own: Any = None, **changes: Any) -> None:
+    """A model in the latents of an autoencoder, as diffusers writes it."""
+    torch.manual_seed(3)
+    scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False, steps_offset=1, **BETAS, **changes)
+    shape = {"in_channels": channels, "out_channels": channels, "sample_size": 4, "layers_per_block": 1}
+    shape |= {"norm_num_groups": 2, "block_out_channels": (8,)}
+    if words:
+        unet = UNet2DConditionModel(
+            down_block_types=("CrossAttnDownBlock2D",),
+            up_block_types=("CrossAttnUpBlock2D",),
+            cross_attention_dim=32,
+            attention_head_dim=4,
+            **shape,
+        )
+        parts = pipelines.text_parts(length=8)
+        whole = StableDiffusionPipeline(vae=_autoencoder(decoder, channels), unet=unet, scheduler=scheduler, **parts)
+    else:
+        blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",), "attention_head_dim": 4}
+        whole = LDMPipeline(_autoencoder(decoder, channels), UNet2DModel(**shape, **blocks), scheduler)
+    whole.save_pretrained(folder)
+    if own is not None:
+        (folder / "ddpm_core.json").write_text(json.dumps(own))
+
+
+def _student(method: str, times: tuple[int, ...]) -> dict[str, Any]:
+    return {"student": {"method": method, "times": list(times), "teacher": "toy"}}
+
+
+V = {"prediction_type": "v_prediction"}
+LABELLED = {"class_names": list(CLASSES)}
+KINDS: dict[str, Kind] = {
+    "grey": Kind(partial(pixels, channels=1)),
+    "colours": Kind(pixels),
+    "colours with alpha, v": Kind(partial(pixels, channels=4, **V)),
+    "an odd size": Kind(partial(pixels, size=9)),
+    "classes": Kind(partial(pixels, own=LABELLED | {"null_label": 3}, num_class_embeds=4), {"labels": 1}),
+    "classes, always needed": Kind(partial(pixels, own=LABELLED, num_class_embeds=3), {"labels": 1}),
+    "learned variance": Kind(partial(pixels, out_channels=6, variance_type="learned"), run={"steps": T}),
+    "learned range": Kind(partial(pixels, out_channels=6, variance_type="learned_range")),
+    "v": Kind(partial(pixels, **V)),
+    "x_0": Kind(partial(pixels, prediction_type="sample")),
+    "μ̃": Kind(partial(pixels, own={"prediction": "mu"})),
+    "consistency student": Kind(partial(pixels, own=_student("consistency", (T, 4, 2)), **V), run={}),
+    "progressive student": Kind(partial(pixels, own=_student("progressive", (T, 3)), **V), run={}),
+    "latents, VQModel of 3 channels": Kind(partial(latents, decoder=VQModel, channels=3)),
+    "latents, AutoencoderKL of 4 channels, v": Kind(partial(latents, decoder=AutoencoderKL, channels=4, **V)),
+    "latents, AutoencoderTiny of 1 channel, v": Kind(partial(latents, decoder=AutoencoderTiny, channels=1, **V)),
+    "student of latents": Kind(
+        partial(latents, decoder=AutoencoderTiny, channels=4, own=_student("progressive", (T, 3)), **V), run={}
+    ),
+    "words": Kind(partial(latents, decoder=AutoencoderKL, channels=4, words=True), {"prompts": "red apple"}),
+    "words, v": Kind(partial(latents, decoder=AutoencoderTiny, channels=4, words=True, **V), {"prompts": "the fox"}),
+}
+
+
+def draw(seeds: Any, stream: int, shape: tuple[int, ...]) -> np.ndarray:
+    """The noise of `stream` of each seed, as design has it: NumPy's Philox with that key."""
+    each = [
+        np.random.Generator(np.random.Philox(key=[seed, stream])).standard_normal(shape, np.float32) for seed in seeds
+    ]
+    return np.stack(each).astype(np.float64)
+
+
+class Twin:
+    """What a checkpoint's model should compute. told: labels or prompts of its runs, one for all."""
+
+    def __init__(self, folder: Path, told: Mapping[str, Any]):
+        def config(*names: str) -> dict[str, Any]:
+            return next((json.loads((folder / name).read_text()) for name in names if (folder / name).is_file()), {})
+
+        scheduler = config("scheduler/scheduler_config.json", "scheduler_config.json")
+        own, index = config("ddpm_core.json"), config("model_index.json")
+        self.own, self.told, self.ab = own, dict(told), oracle.alpha_bar(oracle.linear_betas(T, 0.02, 0.6))
+        names = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"}
+        self.prediction = own.get("prediction") or names[scheduler.get("prediction_type", "epsilon")]
+        fixed = {"fixed_large": "beta", "fixed_small": "beta_tilde"}
+        kind = scheduler.get("variance_type", "fixed_small")
+        self.variance = fixed.get(kind, kind)
+        self.clip = scheduler["clip_sample"]
+        self.student = own.get("student")
+        part = next((name for name in ("vae", "vqvae") if index.get(name)), None)
+        self.latent, self.words = part is not None, bool(index.get("text_encoder"))
+        where = {"subfolder": "unet"} if self.latent else {}
+        self.unet = (UNet2DConditionModel if self.words else UNet2DModel).from_pretrained(folder, **where).eval()
+        of = self.unet.config
+        self.shape = (of.in_channels, of.sample_size, of.sample_size)
+        self.embeddings = 0 if self.words else of.num_class_embeds or 0
+        self.autoencoder = self.text = None
+        if part:
+            kinds = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderTiny, VQModel)}
+            self.autoencoder = kinds[index[part][1]].from_pretrained(folder, subfolder=part).eval()
+            self.scale = self.autoencoder.config.scaling_factor
+            self.shift = getattr(self.autoencoder.config, "shift_factor", None) or 0.0
+        if self.words:
+            from transformers import CLIPTextModel, CLIPTokenizer
+
+            self.text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder").eval()
+            self.tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+
+    # --- Pictures
+
+    @property
+    def picture(self) -> tuple[int, int]:
+        """Channels, and pixels a side."""
+        channels, side, _ = self.shape
+        return (3, 2 * side) if self.latent else (channels, side)
+
+    @torch.no_grad()
+    def decoded(self, x: np.ndarray) -> np.ndarray:
+        """float (N, C, H, W) in [−1, 1], of a state."""
+        if self.autoencoder is None:
+            return x
+        return self.autoencoder.decode(torch.tensor(x / self.scale + self.shift).float()).sample.double().numpy()
+
+    @torch.no_grad()
+    def encoded(self, pictures: np.ndarray) -> np.ndarray:
+        """x_0 of uint8 (N, H, W, C)."""
+        x = pictures.transpose(0, 3, 1, 2) / 127.5 - 1
+        if self.autoencoder is None:
+            return x
+        found = self.autoencoder.encode(torch.tensor(x).float())
+        z = found.latent_dist.mode() if hasattr(found, "latent_dist") else found.latents
+        return self.scale * (z.double().numpy() - self.shift)
+
+    # --- The network
+
+    def conditions(self, told: Any, n: int) -> list[torch.Tensor]:
+        """What the network is told of n images: told is a label, a prompt, or one for each; None is none."""
+        each = list(told) if isinstance(told, (list, tuple)) else [told] * n
+        if self.words:
+            tokens = self.tokenizer(
+                ["" if one is None else one for one in each],
+                padding="max_length",
+                truncation=True,
+                max_length=8,
+                return_tensors="pt",
+            )
+            return [self.text(tokens.input_ids)[0]]
+        if not self.embeddings:
+            return []
+        return [torch.tensor([self.own["null_label"] if one is None else one for one in each])]
+
+    def output(self, x: torch.Tensor, t: int, told: Any) -> torch.Tensor:
+        """The network's, in float32, as float64."""
+        labels = self.conditions(told, len(x))
+        return self.unet(x.float(), torch.full((len(x),), t - 1), *labels).sample.double()
+
+    def _told(self, told: Any) -> Any:
+        return next(iter(self.told.values()), None) if told is ... else told
+
+    def denoised(self, x: Any, t: int, told: Any = ..., guidance: float = 1.0, clip: bool | None = None) -> Any:
+        """(x_0, ε, x_0 as shown, v), of NumPy or torch as x is."""
+        given, told = torch.as_tensor(x), self._told(told)
+        with torch.set_grad_enabled(given.requires_grad):
+            out = self.output(given, t, told)
+            half, v = out[:, : self.shape[0]], out[:, self.shape[0] :]
+            if guidance != 1:
+                away = self.output(given, t, None)[:, : self.shape[0]]
+                half = away + guidance * (half - away)
+            if not given.requires_grad:
+                half, v = half.numpy(), v.numpy()
+            x_0 = oracle.x0_of(self.ab, self.prediction, half, x, t)
+        clip = self.clip if clip is None else clip
+        shown = x_0.clip(-1, 1) if clip else x_0
+        x_0 = shown if self.prediction != "mu" else x_0
+        return x_0, (x - self.ab[t] ** 0.5 * x_0) / (1 - self.ab[t]) ** 0.5, shown, v
+
+    # --- Runs
+
+    def x_T(self, seeds: Any) -> np.ndarray:
+        return draw(seeds, 0, self.shape)
+
+    def pairs(self, steps: int | None, start: int = T) -> list[tuple[int, int]]:
+        if self.student:
+            times = [t for t in self.student["times"] if t <= start]
+            n = len(times) if self.student["method"] == "progressive" else min(steps or 2, len(times))
+            times = [times[k * len(times) // n] for k in range(n)]
+            return list(zip(times, [*times[1:], 0], strict=True))
+        found = oracle.pairs(start, min(steps or 3, start))
+        return [(start, found[0][1]), *found[1:]]
+
+    @property
+    def sampler(self) -> str:
+        """The one that a run has if it asks for none."""
+        return {"consistency": "consistency", "progressive": "ddim"}[self.student["method"]] if self.student else "ddpm"
+
+    def run(
+        self,
+        x: np.ndarray,
+        pairs: list[tuple[int, int]],
+        seeds: Any,
+        sampler: str | None = None,
+        variance: str | None = None,
+        eta: float = 0.0,
+        told: Any = ...,
+        guidance: float = 1.0,
+        fitted: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """x_0 at the end. fitted: what is made of each x̂_0."""
+        sampler, seen = sampler or self.sampler, {}
+
+        def noise(i: int, x: np.ndarray) -> np.ndarray:
+            return draw(seeds, i + 1, self.shape)
+
+        def eps(x: np.ndarray, t: int) -> np.ndarray:
+            x_0, _, shown, v = self.denoised(x, t, told, guidance)
+            x_0 = fitted(shown) if fitted else x_0
+            seen["v"], seen["x_0"] = v, x_0
+            return (x - self.ab[t] ** 0.5 * x_0) / (1 - self.ab[t]) ** 0.5
+
+        if sampler == "ddpm":
+            kind = variance or self.variance
+            v = (lambda x, t: seen["v"]) if kind.startswith("learned") else None
+            *_, (x, _, _) = oracle.ddpm(self.ab, eps, x, pairs, kind, noise, False, v)
+            return x
+        if sampler == "ddim":
+            *_, (x, _, _) = oracle.ddim(self.ab, eps, x, pairs, eta, noise, False)
+            return x
+        advance = {"dpm++": _dpm, "unipc": _unipc, "consistency": lambda *_: _renoised(noise)}[sampler](self.ab, pairs)
+        for i, (t, s) in enumerate(pairs):
+            eps(x, t)
+            x = advance(i, t, s, x, seen["x_0"], self.ab)
+        return x
+
+    def pictures(self, seeds: Any, steps: int | None = None, **options: Any) -> np.ndarray:
+        """uint8 (N, H, W, C): a run's end."""
+        return levels(self.decoded(self.run(self.x_T(seeds), self.pairs(steps), seeds, **options)))
+
+    def bits(
+        self,
+        pictures: np.ndarray,
+        pairs: list[tuple[int, int]],
+        told: Any = ...,
+        variance: str | None = None,
+        whole: bool = False,
+    ) -> Any:
+        """Bits per dimension of each picture, Eq. 5, with the noise of seeds 0, 1, …
+
+        whole: of a time it is that of the whole chain, as for a bound that follows from that.
+        """
+        kind, ab = variance or self.variance, self.ab
+        x_0 = self.encoded(pictures)
+        found = (0.5 * (ab[pairs[0][0]] * (x_0**2 - 1) - np.log1p(-ab[pairs[0][0]]))).mean((1, 2, 3))
+        for k, (t, s) in enumerate(pairs):
+            x_t = ab[t] ** 0.5 * x_0 + (1 - ab[t]) ** 0.5 * draw(
+                range(len(x_0)), T - t + 1 if whole else k + 1, self.shape
+            )
+            guess, _, _, v = self.denoised(x_t, t, told)
+            mean, true = (oracle.mean(ab, one, x_t, t, s) for one in (guess, x_0))
+            pair = (2, 1) if s == 0 and kind != "learned" else (t, s)  # β̃ of (1, 0) is 0
+            if kind == "learned_range":
+                u = (v + 1) / 2
+                ends = oracle.variance(ab, "beta", t, s), oracle.variance(ab, "beta_tilde", *pair)
+                sigma2 = np.exp(u * np.log(ends[0]) + (1 - u) * np.log(ends[1]))
+            else:
+                sigma2 = oracle.variance(ab, "beta_tilde" if s == 0 and kind != "learned" else kind, *pair, v)
+            if s == 0:
+                found = found - np.log(_bin(x_0, mean, sigma2)).mean((1, 2, 3))
+            else:
+                ratio = oracle.variance(ab, "beta_tilde", t, s) / sigma2
+                found = found + (0.5 * (ratio - 1 - np.log(ratio) + (true - mean) ** 2 / sigma2)).mean((1, 2, 3))
+        return found / np.log(2)
+
+
+def levels(x: np.ndarray) -> np.ndarray:
+    """Of 256, rounded: uint8 (N, H, W, C)."""
+    return np.rint((x.clip(-1, 1) + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def _bin(x_0: np.ndarray, mean: np.ndarray, variance: Any) -> np.ndarray:
+    """The paper's discrete decoder, Eq. 13, with its approximation of the normal CDF."""
+
+    def cdf(z: np.ndarray) -> np.ndarray:
+        return 0.5 * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3)))
+
+    above, below = (cdf((x_0 + half - mean) / variance**0.5) for half in (1 / 255, -1 / 255))
+    return np.where(x_0 < -0.999, above, np.where(x_0 > 0.999, 1 - below, above - below)).clip(1e-12)
+
+
+def _renoised(noise: Callable[[int, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+    """Multistep consistency sampling (Song et al. 2023, Algorithm 1)."""
+    return lambda i, t, s, x, x_0, ab: ab[s] ** 0.5 * x_0 + (1 - ab[s]) ** 0.5 * (noise(i, x) if s else 0)
+
+
+def _dpm(ab: np.ndarray, pairs: list[tuple[int, int]]) -> Callable[..., np.ndarray]:
+    """DPM-Solver++(2M) (Lu et al. 2022, Algorithm 2), of first order in its first and last step."""
+    before: dict[str, Any] = {}
+
+    def advance(i: int, t: int, s: int, x: np.ndarray, x_0: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        if s == 0:
+            return x_0
+        half_log_snr = [0.5 * np.log(ab[time] / (1 - ab[time])) for time in (t, s)]
+        h = half_log_snr[1] - half_log_snr[0]
+        D = x_0
+        if before:
+            r = before["h"] / h
+            D = (1 + 1 / (2 * r)) * x_0 - 1 / (2 * r) * before["x_0"]
+        before.update(h=h, x_0=x_0)
+        return ((1 - ab[s]) / (1 - ab[t])) ** 0.5 * x - ab[s] ** 0.5 * np.expm1(-h) * D
+
+    return advance
+
+
+def _unipc(ab: np.ndarray, pairs: list[tuple[int, int]]) -> Callable[..., np.ndarray]:
+    """UniPC, diffusers' own, at our times."""
+    scheduler = UniPCMultistepScheduler(num_train_timesteps=T, prediction_type="sample", final_sigmas_type="zero")
+    scheduler.set_timesteps(len(pairs))
+    times = [t for t, _ in pairs]
+    scheduler.timesteps = torch.tensor(times)
+    scheduler.sigmas = torch.tensor(((1 - ab) / ab) ** 0.5)[[*times, 0]]
+
+    def advance(i: int, t: int, s: int, x: np.ndarray, x_0: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        return scheduler.step(torch.tensor(x_0), t, torch.tensor(x)).prev_sample.numpy()
+
+    return advance
