@@ -17,7 +17,7 @@ SHOWN = """
 () => {
   const seen = [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility());
   const of = (one) => [one.value, one.checked, one.open, one.className, one.ariaPressed, one.ariaCurrent,
-    one.ariaChecked, one.ariaExpanded, one.src, getComputedStyle(one).opacity, one.disabled, one.style?.cssText];
+    one.ariaChecked, one.ariaExpanded, one.src, one.dataset.outdated, one.disabled];
   return JSON.stringify([document.body.innerText, location.href, seen.indexOf(document.activeElement), window.opened,
     window.copied, seen.map(of)]);
 }
@@ -70,15 +70,10 @@ def quiet(page):
 
 
 def settled(page):
-    """Wait until nothing is asked for and nothing changes by itself; returns what is shown."""
-    before = None
-    while True:
-        page.wait_for_function("!window.asking && document.documentElement.dataset.ready")
-        page.wait_for_timeout(130)
-        now = page.evaluate(SHOWN)
-        if now == before:
-            return now
-        before = now
+    """Wait until what a press has set off is asked and answered; returns what is shown."""
+    page.wait_for_timeout(130)  # after which the page asks what a run of the settings takes
+    page.wait_for_function("!window.asking && document.documentElement.dataset.ready")
+    return page.evaluate(SHOWN)
 
 
 def opened(page, url, query):
@@ -93,13 +88,13 @@ def silent(page, url, query, root):
     opened(page, url, query)
     part, done, wrong = page.evaluate("lab.part"), set(), []
     while True:
-        settled(page)
+        before = settled(page)
         left = [name for name in page.evaluate(TO_PRESS, root) if name not in done]
         if not left:
             return wrong
         name = left[0]
         done.add(name)
-        before, chosen = page.evaluate(SHOWN), page.evaluate("lab.chosen.href")
+        chosen = page.evaluate("lab.chosen.href")
         one = page.locator(f'[data-press="{name}"]:visible').first
         if one.evaluate("(one) => one.tagName === 'A'"):
             wrong += [] if one.get_attribute("href") else [name]
@@ -208,3 +203,11 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     finally:
         quiet.context.set_offline(False)
     quiet.wait_for_selector(".part-watch .status:has-text('Settings changed'):has-text('Run, ')")
+
+
+def test_only_models_of_pixels_are_offered_where_pixels_are_needed(quiet, app):
+    opened(quiet, app.local_url, "tab=latents")
+    offered = "(all) => all.map((one) => one.value)"
+    tiles = quiet.locator(".part-latents .model button").evaluate_all(offered)
+    assert tiles == ["mnist-tiny", "cifar10-tiny"]
+    assert "emoji-tiny" not in quiet.locator(".part-latents .models option").evaluate_all(offered)

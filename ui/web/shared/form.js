@@ -26,7 +26,7 @@ import { button, el } from "./dom.js";
  * @property {string} [open] what no number means
  */
 
-/** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, picture?: string }} ModelChoice */
+/** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, latent: boolean, picture?: string }} ModelChoice */
 
 /**
  * What a form offers for a model: `about_model` of ui/models/form_options.py. Without `here` its files are not on the server's machine,
@@ -188,6 +188,12 @@ export class Form {
   /** @param {string} name @param {boolean} shown */
   show(name, shown) {
     this.place(name).hidden = !shown;
+  }
+
+  /** Those that can be chosen: where no words are taken, only models of pixels. */
+  get #models() {
+    const words = this.fields.some(({ kind }) => kind === "prompt");
+    return this.given.models.filter(({ ready, latent }) => ready && (words || !latent));
   }
 
   /** Other models can be chosen now. @param {ModelChoice[]} models */
@@ -414,7 +420,7 @@ export class Form {
     const second = name.endsWith("_b");
     const select = el("select", { class: "models" });
     const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
-    const ready = second ? [] : this.given.models.filter(({ picture }) => picture).slice(0, 3);
+    const ready = second ? [] : this.#models.filter(({ picture }) => picture).slice(0, 3);
     const buttons = ready.map(({ ref, label, picture = "" }) => {
       const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
       return button({ value: ref, tabindex: -1 }, () => take(ref), ...shown);
@@ -435,15 +441,15 @@ export class Form {
     };
     const list = () => {
       const now = select.value;
-      const { models, takesAny } = this.given;
+      const models = this.#models;
       const groups = [...new Set(models.map(({ group }) => group))].map((group) => {
-        const shown = models.filter((model) => model.group === group && model.ready);
+        const shown = models.filter((model) => model.group === group);
         const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
-        return options.length ? el("optgroup", { label: group }, ...options) : "";
+        return el("optgroup", { label: group }, ...options);
       });
       const [same, any] = [
         second ? [new Option("As A", "same")] : [],
-        takesAny ? [new Option("Another one…", "")] : [],
+        this.given.takesAny ? [new Option("Another one…", "")] : [],
       ];
       select.replaceChildren(...same, ...groups, ...any);
       set(now);
