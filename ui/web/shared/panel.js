@@ -95,7 +95,7 @@ export class Panel {
     const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
     if (lab.model && has("checkpoint") && (has("prompt") || !lab.model.latent))
       this.form.set({ checkpoint: lab.model.ref });
-    this.run = button({ class: "button primary run" }, () => this.start(), "Run");
+    this.run = button({ class: "button primary run" }, () => this.#pressed(), "Run");
     const stop = () => this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
@@ -142,6 +142,7 @@ export class Panel {
   async set(values, cause) {
     this.form.set(values);
     this.#changed ||= Object.keys(values).length > 0;
+    if (cause === "press") this.#look();
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
     if (!back) this.#cause = cause || this.#cause;
@@ -226,15 +227,19 @@ export class Panel {
     const cause = this.#cause;
     this.#cause = "";
     if (!cause || sentence || !this.run.checkVisibility()) return; // who has left wants no run
-    if (cause !== "change") this.start(cause === "press");
+    if (cause !== "change") this.start();
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
-    } else if (this.description?.auto && !this.#isRun) this.start(false);
+    } else if (this.description?.auto && !this.#isRun) this.start();
   }
 
-  /** @param {boolean} [pressed] so that the pictures are to come into sight */
-  start(pressed = true) {
+  #pressed() {
+    this.start();
+    this.#look();
+  }
+
+  start() {
     if (this.run.disabled) return;
     this.#forget();
     this.#cause = this.example = "";
@@ -244,7 +249,11 @@ export class Panel {
     this.#ran = this.linked;
     this.lab.remember(this.part, this.#ran);
     this.#listen(this.form.values);
-    for (const seen of pressed ? all(this.stage, ".status, :is(.ddpm-player, .plane) .transport") : [])
+  }
+
+  /** Bring the pictures into sight, where a press plays them. */
+  #look() {
+    for (const seen of all(this.stage, ".status, :is(.ddpm-player, .plane) .transport"))
       seen.scrollIntoView({ block: "nearest" });
   }
 
