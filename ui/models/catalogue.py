@@ -66,7 +66,7 @@ def usual_guidance(ref: str) -> float:
 
 
 def choice(ref: str, status: snapshots.Status) -> dict[str, Any]:
-    """A checkpoint in the list of models: {ref, label, about, group, ready, latent, picture}, with what it needs to load.
+    """A checkpoint in the list of models: {ref, label, about, group, ready, latent, picture}, with what it needs.
 
     ready: whether it can be chosen; about says why, where it can't. picture: the address of a thumbnail, "" for none.
     """

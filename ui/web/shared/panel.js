@@ -361,8 +361,10 @@ export class Panel {
     this.#ran = this.lab.whole(this.part, example.values);
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
-    this.#changed = (this.form.value("checkpoint") ?? example.values.checkpoint) !== example.values.checkpoint;
-    if (this.#changed) this.#cause ||= "change";
+    const { checkpoint } = example.values;
+    const other = (this.form.value("checkpoint") ?? checkpoint) !== checkpoint;
+    this.#changed ||= other;
+    if (other) this.#cause ||= "change";
     this.changed("", false);
   }
 
