@@ -72,8 +72,8 @@ export class Panel {
   example = ""; // what is said of a recorded run, while one is shown
 
   /**
-   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known) and
-   * data-described (how often an estimate has come).
+   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
+   * data-described (how often an estimate has come) and data-outdated (what is shown is of other settings).
    * @param {Lab} lab @param {string} part @param {Options<Result>} options
    */
   constructor(lab, part, options) {
@@ -95,7 +95,11 @@ export class Panel {
     const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
     if (lab.model && has("checkpoint") && (has("prompt") || !lab.model.latent))
       this.form.set({ checkpoint: lab.model.ref });
-    this.run = button({ class: "button primary run" }, () => this.#pressed(), "Run");
+    const press = () => {
+      this.start();
+      this.#look();
+    };
+    this.run = button({ class: "button primary run" }, press, "Run");
     const stop = () => this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
@@ -232,11 +236,6 @@ export class Panel {
       this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
     } else if (this.description?.auto && !this.#isRun) this.start();
-  }
-
-  #pressed() {
-    this.start();
-    this.#look();
   }
 
   start() {
