@@ -213,3 +213,12 @@ def test_only_models_of_pixels_are_offered_where_pixels_are_needed(quiet, app):
     tiles = quiet.locator(".part-latents .model button").evaluate_all(offered)
     assert tiles == ["mnist-tiny", "cifar10-tiny"]
     assert "emoji-tiny" not in quiet.locator(".part-latents .models option").evaluate_all(offered)
+
+
+def test_what_is_chosen_is_seen_and_its_number_fits(quiet, app):
+    opened(quiet, app.local_url, "tab=compare&steps=1000")
+    colours = "(all) => all.map((one) => getComputedStyle(one).borderColor)"
+    first, *others = quiet.locator(".card-A .model button").evaluate_all(colours)
+    assert first not in others and len(set(others)) == 1
+    box = quiet.locator(".card-A [data-name=steps] input[type=number]")
+    assert box.evaluate("(box) => box.value === '1000' && box.scrollWidth <= box.clientWidth")
