@@ -111,6 +111,7 @@ SLOW = ("diffusers", "openvino", "datasets", "accelerate")  # seconds each
 # Rooms of a house, from the top floor down: a room may import from those below it, and none from those above.
 FLOORS = {
     "ui": [
+        "static",
         "recorded",
         "serving",
         "parts",

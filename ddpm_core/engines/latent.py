@@ -77,11 +77,15 @@ class LatentDecoder:
 
     def preview(self, x: Tensor) -> Tensor:
         """Pictures of one pixel for each latent, (N, 3, H, W): the linear map that comes nearest to the decoder's."""
+        colours = self.colours(x.shape[1]).to(x)
+        return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
+
+    def colours(self, channels: int) -> Tensor:
+        """What the preview adds for each channel of a latent, and at last what it begins with: (C + 1, 3)."""
         with self._lock:
             if self._colours is None:
-                self._colours = self._fitted(x.shape[1])
-        colours = self._colours.to(x)
-        return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
+                self._colours = self._fitted(channels)
+        return self._colours
 
     @torch.no_grad()
     def _fitted(self, channels: int) -> Tensor:

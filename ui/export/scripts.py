@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm_core.checkpoint import refs
-from ddpm_core.checkpoint.config import latent_config
 from ddpm_core.model import ModelSpec
 from ddpm_core.solvers import SOLVERS
+from ui.export.home import Home, home
 from ui.runs.captions import Row
 
 if TYPE_CHECKING:
@@ -94,16 +91,17 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
     if model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
-    unet = scheduler = _where(model)  # each may have a folder of its own
+    place = home(model)
+    unet = scheduler = place.where  # each may have a folder of its own
     if model.source and model.source.file and model.source.file.startswith("unet/"):
         unet += ", subfolder='unet'"
-    if (_folder(model) / "scheduler" / "scheduler_config.json").is_file():
+    if place.has_scheduler:
         scheduler += ", subfolder='scheduler'"
     sampler = ways[run.sampler](run, model, times, scheduler)
     size = model.image_size
     call, guided = _call(run, model)
     kind = "UNet2DConditionModel" if model.words else "UNet2DModel"
-    latent = _latent(model)
+    latent = _latent(model, place)
     return "\n".join(
         [
             "import numpy as np",
@@ -223,16 +221,13 @@ class _Latent:
     decode: list[str] = field(default_factory=list)
 
 
-def _latent(model: ModelSpec) -> _Latent:
-    folder, where = _folder(model), _where(model)
-    part = next((name for name in ("vae", "vqvae") if model.latent and (folder / name).is_dir()), None)
-    if part is None:
+def _latent(model: ModelSpec, place: Home) -> _Latent:
+    where, found = place.where, place.autoencoder
+    if found is None:
         return _Latent()
-    config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
-    scale, shift = latent_config.scaling(config)
-    z = f"x / {scale:g}" + (f" + {shift:g}" if shift else "")
-    kind = config["_class_name"]
-    load = [f"vae = {kind}.from_pretrained({where}, subfolder={part!r})"]
+    kind = found.kind
+    z = f"x / {found.scale:g}" + (f" + {found.shift:g}" if found.shift else "")
+    load = [f"vae = {kind}.from_pretrained({where}, subfolder={found.folder!r})"]
     decode = ["with torch.no_grad():", f"    x = vae.decode({z}).sample"]
     if not model.words:
         return _Latent([kind], [], load, decode)
@@ -306,21 +301,6 @@ def rows_head(ref: str, model: ModelSpec, options: dict[str, Any]) -> list[str]:
 def rows_saved(columns: int, name: str) -> str:
     """Its last line."""
     return f'Image.fromarray(grid(np.concatenate(rows), {columns}).squeeze()).save("{name}.png")'
-
-
-def _folder(model: ModelSpec) -> Path:
-    """The root of a checkpoint; every model of the page has one."""
-    assert model.source is not None and model.source.folder is not None
-    return model.source.folder
-
-
-def _where(model: ModelSpec) -> str:
-    """The arguments of `from_pretrained` that name a checkpoint."""
-    source = model.source
-    assert source is not None
-    if source.revision:
-        return f"{source.ref.partition('@')[0]!r}, revision={source.revision!r}"
-    return repr(f"checkpoints/{source.ref}" if source.ref in refs.embedded() else str(_folder(model)))
 
 
 def _told(settings: Settings, model: ModelSpec) -> dict[str, Any]:

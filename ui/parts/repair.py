@@ -95,9 +95,7 @@ class Repair(Request):
 
     def known(self, size: int) -> np.ndarray:
         """Which pixels are left, bool (size, size). Raises ValueError where all or none are."""
-        cells = np.unpackbits(np.frombuffer(self.hidden or bytes(GRID**2 // 8), np.uint8)).reshape(GRID, GRID)
-        at = (np.arange(size) + 0.5) * GRID // size
-        known = cells[np.ix_(at.astype(int), at.astype(int))] == 0
+        known = as_text.uncovered(self.hidden or bytes(GRID**2 // 8), GRID, size)
         if known.all() or not known.any():
             raise ValueError("Paint over a part of the picture, but not over all of it")
         return known

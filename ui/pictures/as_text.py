@@ -48,6 +48,13 @@ def from_text(text: object, model: ModelSpec) -> np.ndarray:
     return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
 
 
+def uncovered(cells: bytes, side: int, size: int) -> np.ndarray:
+    """Which pixels of a picture are left, bool (size, size): those whose cell, a bit of side × side, is 0."""
+    bits = np.unpackbits(np.frombuffer(cells, np.uint8)).reshape(side, side)
+    at = ((np.arange(size) + 0.5) * side // size).astype(int)
+    return bits[np.ix_(at, at)] == 0
+
+
 @lru_cache(maxsize=8)
 def whole(path: Path, limits: ServerLimits) -> Image.Image:
     """An upload, reduced to LONGEST, mode RGBA. Raises ValueError for what is no picture."""

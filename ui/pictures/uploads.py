@@ -22,6 +22,7 @@ SMALLEST = 32  # smaller uploads are enlarged to this
 QUALITY = 80  # JPEG
 LOSSLESS = 64  # pictures up to this size are sent lossless, as their single pixels are visible
 FRAME_BYTES = 24e6  # limit for the frames of one run on their way to the page
+UNREADABLE = f"This file could not be read as a picture: choose a {KINDS}."
 SETS = Path(__file__).parent / "test_sets"
 
 Result = TypeVar("Result")
@@ -63,7 +64,7 @@ def _reading(
     except Refused:
         raise
     except Exception:  # decoders raise anything over a broken file
-        raise ValueError(f"This file could not be read as a picture: choose a {KINDS}.") from None
+        raise ValueError(UNREADABLE) from None
 
 
 def _open(path: str | Path, enough: int, limits: ServerLimits) -> Image.Image:

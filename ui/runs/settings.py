@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -13,6 +11,7 @@ from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Var
 from ddpm_core.prediction import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui.forms import units
+from ui.forms.emoji import in_words
 from ui.forms.fields import (
     ANY,
     Choice,
@@ -142,13 +141,15 @@ class Settings(Request):
         asked = self.prompt or self.negative
         usual = usual_guidance(self.checkpoint) if model.words and asked else 1.0
         guidance = usual if self.guidance is None else self.guidance
-        words = (
-            {"prompt": in_words(self.prompt), "negative": in_words(self.negative)}
-            if self.checkpoint in EMBEDDED
-            else {}
+        own = self.checkpoint in EMBEDDED
+        return replace(
+            self,
+            clip=model.clip if self.clip is None else self.clip,
+            spacing=spacing,
+            guidance=guidance,
+            prompt=in_words(self.prompt) if own else self.prompt,
+            negative=in_words(self.negative) if own else self.negative,
         )
-        clip = model.clip if self.clip is None else self.clip
-        return replace(self, clip=clip, spacing=spacing, guidance=guidance, **words)
 
     def arguments(self, model: ModelSpec) -> dict[str, Any]:
         """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model
@@ -183,18 +184,3 @@ class Settings(Request):
         except ValueError:
             names = ", ".join(class_names(model))
             raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
-
-
-def in_words(prompt: str) -> str:
-    """A prompt with the names of its emoji in their place: a model that learned names knows nothing else of them.
-
-    Old symbols are called black or white for whether they are filled: ❤ is a "heavy black heart".
-    """
-    plain = re.sub("[\ufe0e\ufe0f\u200d\U0001f3fb-\U0001f3ff]", "", prompt)  # how it is drawn, and tones of skin
-    named = (
-        f" {re.sub('heavy|black|white', '', unicodedata.name(letter, '').lower())} "
-        if unicodedata.category(letter) == "So"
-        else letter
-        for letter in plain
-    )
-    return " ".join("".join(named).split())

@@ -123,7 +123,13 @@ class App(gr.Server):
         """The page, or its login where there is one."""
         if self.auth is not None and not self._knows(request.cookies):
             return HTMLResponse(web.text("login.html"))
-        given = {
+        preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
+        return HTMLResponse(web.page(self.given(), preview))
+
+    def given(self) -> dict[str, Any]:
+        """What the page has from the beginning: `Given` of web/app.js."""
+        return {
+            "client": "server/client.js",
             "first": self.lab.first,
             "public": self.lab.public,
             "takesAny": self.lab.models.takes_any,
@@ -133,8 +139,6 @@ class App(gr.Server):
             "forms": self._forms(),
             "initial": {name: part.initial() for name, part in self.parts.items()},
         }
-        preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
-        return HTMLResponse(web.page(given, preview))
 
     def _preview(self, request: Request) -> Response:
         """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
@@ -402,12 +406,14 @@ def build(
     limits: ServerLimits | None = None,
     allow_hub: bool = False,
     allow_training: bool = False,
+    warm: bool = True,
 ) -> App:
     """The app, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
     public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub, and
-    trains only with allow_training. limits: those of a public page, or of one's own, where none are given.
+    trains only with allow_training. limits: those of a public page, or of one's own, where none are given. warm: load
+    and time the first model in the background, and ask the Hub what is there.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if zero_gpu.is_here():
@@ -422,7 +428,8 @@ def build(
     models.peek(models.first)
     lab = Lab(models, turns, Quick(), limits, pace, EventLog(), models.first, trains=allow_training or not public)
     app = App(lab)
-    app.warmup.start()
+    if warm:
+        app.warmup.start()
     return app
 
 

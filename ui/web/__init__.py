@@ -25,6 +25,7 @@ TYPES = {
     ".webp": "image/webp",
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
 }
 FIRST = ("app.js", "shared", "player", "parts/watch.js")  # modules that every page needs: fetched at once
 
@@ -58,7 +59,8 @@ def page(given: dict[str, Any], preview: str) -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it.
     """
-    modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(FIRST)]
+    first = (*FIRST, given["client"])
+    modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(first)]
     styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
     styles.sort(key=lambda style: style[1].startswith("parts/"))  # they change what all share
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)

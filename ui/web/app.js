@@ -1,18 +1,20 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
-import { Client, NO_ANSWER } from "./shared/client.js";
+import { NO_ANSWER } from "./shared/client.js";
 import { all, button, el, find, onArrows, within } from "./shared/dom.js";
 import { linked, linkTo } from "./shared/link.js";
 import { ShareMenu } from "./shared/share.js";
 
-/** @import { Values } from "./shared/client.js" */
+/** @import { Client, Values } from "./shared/client.js" */
 /** @import { About, FieldForm, ModelChoice } from "./shared/form.js" */
 /** @import { Cause } from "./shared/panel.js" */
 /** @import { Item } from "./shared/share.js" */
 /** @import { Lesson } from "./parts/course/bar.js" */
 
 /**
- * What the server gives the page: `App._page` of ui/serving/server.py.
+ * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
  * @typedef {object} Given
+ * @property {string} client the module of what computes: see shared/client.js
+ * @property {string} [knowledge] the folder of what Python has written for a page without a server
  * @property {string} first checkpoint
  * @property {boolean} public
  * @property {boolean} takesAny
@@ -61,9 +63,6 @@ const placeOf = (part) => PLACES.find(({ parts }) => part in parts) ?? PLACES[0]
 const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Lab {
-  client = new Client();
-  /** @type {Given} */
-  given = JSON.parse(find(document, "#given").textContent ?? "");
   share = new ShareMenu(find(document, "#share"));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
@@ -78,7 +77,10 @@ export class Lab {
   #place = find(document, "#place");
   #lessonNow = el("small", null); // beside Course
 
-  constructor() {
+  /** @param {Given} given @param {Client} client */
+  constructor(given, client) {
+    this.given = given;
+    this.client = client;
     const nav = find(document, "#places");
     for (const { name, title, parts } of PLACES) {
       const first = Object.keys(parts).find((part) => this.has(part));
@@ -308,7 +310,7 @@ export class Lab {
 
   /** @returns {Item[]} what every part has */
   #items() {
-    return [{ title: "Copy link", copy: () => location.href, what: "The link:" }];
+    return [{ title: "Copy link", copy: () => location.href, what: "The link:" }, ...this.client.items];
   }
 
   /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */
@@ -321,7 +323,10 @@ export class Lab {
   }
 }
 
-const lab = new Lab();
+/** @type {Given} */
+const given = JSON.parse(find(document, "#given").textContent ?? "");
+const { connect } = await import(`./${given.client}`);
+const lab = new Lab(given, connect(given));
 Object.assign(window, { lab }); // for tests, and for the curious
 await lab.follow();
 document.documentElement.dataset.ready = "true";

@@ -1,16 +1,24 @@
-// How the page speaks with the server (ui/serving/server.py): questions, runs and their messages, uploads, files.
+// How the page reaches what computes: questions, runs and their messages, uploads, files. The server's client stands in
+// server/client.js, the browser's own in local/client.js; the page is told which it has.
 
 /** @typedef {{ error: string }} Refusal a sentence for the user */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
 /** @import { Message } from "./stream.js" */
 
+/**
+ * What `connect(given)` of a client's module gives.
+ * @typedef {object} Client
+ * @property {string} session who this page is: a visitor's runs share one turn, and each replaces the one before it
+ * @property {(part: string, what: string, values?: Values) => Promise<any>} ask the answer to a question of a part of
+ * the page, or of "lab"; a Refusal where there is none
+ * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
+ * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
+ * @property {(file: File) => Promise<any>} upload {path}, or a Refusal
+ * @property {(path: string) => string} file the address of a file that was made
+ * @property {import("./share.js").Item[]} items what the menu has because of it
+ */
+
 export const NO_ANSWER = "The server did not answer: try again.";
-
-/** Where the server has something, whatever path the page has. @param {string} path */
-const at = (path) => new URL(path, document.baseURI).href;
-
-/** @param {Error} error @returns {Refusal} */
-const refusal = ({ message }) => ({ error: message });
 
 /** What comes of reading or keeping something, or null in a browser that keeps nothing, or no more. @template T @param {() => T} act */
 export function attempt(act) {
@@ -33,102 +41,4 @@ export const kept = {
 export function token() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-export class Client {
-  /** Who this page is: a visitor's runs share one turn, and each replaces the one before it. */
-  session = token();
-
-  constructor() {
-    // Kept only from the moment this page goes to that of the next one in its window: a copy of the window, which has
-    // what is kept too, is another visitor.
-    const take = () => {
-      const session = kept.get("session");
-      kept.remove("session");
-      return session;
-    };
-    this.session = take() ?? this.session;
-    addEventListener("pagehide", () => kept.set("session", this.session));
-    addEventListener("pageshow", take);
-  }
-
-  /**
-   * The answer to a POST. Throws an Error with a sentence where there is none.
-   * @param {string} path @param {RequestInit} request @returns {Promise<any>}
-   */
-  async #post(path, request) {
-    const answer = await fetch(at(path), { method: "POST", ...request }).catch(() => null);
-    if (answer?.status === 401) location.reload(); // the login has ended
-    const content = await answer?.json().catch(() => null);
-    if (answer?.ok && content) return content;
-    throw new Error(typeof content?.detail === "string" ? content.detail : NO_ANSWER);
-  }
-
-  /** @param {string} path of an endpoint @param {unknown[]} data @param {string} [session] of gradio's */
-  #call(path, data, session = this.session) {
-    const body = JSON.stringify({ data, session_hash: session });
-    return this.#post(path, { headers: { "content-type": "application/json" }, body });
-  }
-
-  /**
-   * Whatever the server answers; a Refusal, a sentence, where it can't.
-   * @param {string} part of the page, or "lab" @param {string} what @param {Values} values
-   * @returns {Promise<any>}
-   */
-  async ask(part, what, values = {}) {
-    return this.#call("gradio_api/run/ask", [part, what, values]).then(({ data }) => data[0], refusal);
-  }
-
-  /**
-   * Begin a run; its messages come one after another.
-   * @param {string} part @param {Values} values
-   * @param {(message: Message<any>) => void} take
-   * @param {(why: string) => void} lost called when the connection breaks, or the server refuses, and why
-   * @returns {() => void} what stops listening
-   */
-  run(part, values, take, lost) {
-    /** @type {EventSource | null} */
-    let source = null;
-    let over = false;
-    const end = () => {
-      over = true;
-      source?.close();
-    };
-    const broken = (why = "") => {
-      if (over) return;
-      end();
-      lost(why);
-    };
-    // Streams of one session would take each other's messages: see ui/runs/visitors.py.
-    const session = `${this.session}.${token()}`;
-    this.#call("gradio_api/call/run", [part, values], session).then(
-      ({ event_id }) => {
-        if (over) return;
-        source = new EventSource(at(`gradio_api/call/run/${event_id}`));
-        /** @param {MessageEvent} event */
-        const message = (event) => {
-          const [said] = JSON.parse(event.data) ?? [];
-          if (said) take(said);
-        };
-        source.addEventListener("generating", message);
-        source.addEventListener("complete", (event) => {
-          message(event); // the last one once more
-          end();
-        });
-        source.addEventListener("error", () => broken());
-      },
-      ({ message }) => broken(message === NO_ANSWER ? "" : message),
-    );
-    return end;
-  }
-
-  /** {path}, or a Refusal. @param {File} file @returns {Promise<any>} */
-  async upload(file) {
-    const body = new FormData();
-    body.append("files", file);
-    return this.#post("gradio_api/upload", { body }).then(([path]) => ({ path }), refusal);
-  }
-
-  /** The address of a file that the server has made. @param {string} path */
-  file = (path) => at(`gradio_api/file=${encodeURIComponent(path)}`);
 }

@@ -368,13 +368,14 @@ export class Panel {
   }
 
   /**
-   * What can be taken away. kinds: of files; some: whether there is something to save.
+   * What can be taken away. kinds: of files, where they can be made; some: whether there is something to save.
    * @param {string[]} kinds @param {boolean} some @returns {import("./share.js").Item[]}
    */
   items(kinds, some) {
     const { python, diffusers, why } = this.description ?? {};
     const unknown = this.description ? "Not for these settings" : "Not known yet";
-    const files = kinds.map((kind) => ({
+    const made = kinds.filter((kind) => this.lab.given.initial[this.part].kinds.includes(kind));
+    const files = made.map((kind) => ({
       title: FILES[kind] ?? kind,
       save: () => this.save(kind),
       disabled: some && !this.example && this.#came ? "" : "Run first",

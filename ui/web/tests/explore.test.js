@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plusMinus } from "../parts/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
-import { Client, NO_ANSWER } from "../shared/client.js";
+import { Server } from "../server/client.js";
+import { NO_ANSWER } from "../shared/client.js";
 import { inside, middle, resized } from "../shared/crop.js";
 import { linked, linkTo } from "../shared/link.js";
 import { frameAt } from "../shared/rows.js";
@@ -25,7 +26,7 @@ test("what the server refuses has its sentence, and no answer has one", async ()
   const odd = () => new Response('{"detail": [{"loc": ["body"]}]}', { status: 422 });
   const answers = [full, odd, away, () => new Response("<html>"), () => new Response('{"data": [{"b": 1}]}')];
   Object.assign(globalThis, { addEventListener() {}, document: { baseURI: "http://lab/" } });
-  const client = new Client();
+  const client = new Server();
   const said = [];
   for (const answer of answers) {
     globalThis.fetch = async () => answer();

@@ -3,11 +3,15 @@
 /** @import { Data } from "./cloud.js" */
 
 export class Mixture {
+  /** @type {Float64Array} of the distances of a point from the centres */
+  #squares;
+
   /** @param {Data} data */
   constructor({ centres, width }) {
     this.x = centres.filter((_, i) => i % 2 === 0);
     this.y = centres.filter((_, i) => i % 2 === 1);
     this.width = width;
+    this.#squares = new Float64Array(this.x.length); // kept, as an arrow is computed for each of thousands of points
   }
 
   get parts() {
@@ -90,17 +94,21 @@ export class Mixture {
   arrow(x, y, alphaBar) {
     const root = Math.sqrt(alphaBar);
     const variance = this.variance(alphaBar);
-    const logs = this.x.map((c, k) => -((x - root * c) ** 2 + (y - root * this.y[k]) ** 2) / (2 * variance));
-    const top = Math.max(...logs); // so that not all parts vanish far away
+    const squares = this.#squares;
+    let least = Infinity; // of them, so that not all parts vanish far away
+    for (let k = 0; k < squares.length; k++) {
+      squares[k] = (x - root * this.x[k]) ** 2 + (y - root * this.y[k]) ** 2;
+      least = Math.min(least, squares[k]);
+    }
     let weight = 0;
     let right = 0;
     let up = 0;
-    logs.forEach((log, k) => {
-      const part = Math.exp(log - top);
+    for (let k = 0; k < squares.length; k++) {
+      const part = Math.exp((least - squares[k]) / (2 * variance));
       weight += part;
       right += part * (root * this.x[k] - x);
       up += part * (root * this.y[k] - y);
-    });
+    }
     const unit = Math.sqrt(variance);
     return [right / weight / unit, up / weight / unit];
   }

@@ -1,0 +1,459 @@
+"""The page's own networks (ui/web/local/network) compute what PyTorch does: one run of node answers all questions."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pipelines
+import pytest
+import torch
+from checkpoint_folders import LEGACY, SCHEDULER, write_json
+from diffusers import AutoencoderTiny, UNet2DConditionModel, UNet2DModel
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from ddpm_core.checkpoint.hub.snapshots import fetch
+from ddpm_core.checkpoint.refs import parse
+from ddpm_core.checkpoint.spec import check, read
+
+WEB = Path(__file__).parents[1] / "ui/web"
+SCRIPT = WEB / "tests/local/network.mjs"
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+
+# Of the largest number, from float64's: a sum of n numbers in float32 loses some 2⁻²⁴ √n, which is 1e-6 for the few
+# hundred that count, in each layer. PyTorch's own float32 lies between 4e-7 and 3e-6 from it.
+CLOSE = 2e-6
+PIXELS = ("mnist-tiny", "mnist-tiny-2-steps", "mnist-tiny-consistency", "cifar10-tiny", "cifar10-tiny-4-steps")
+PROMPTS = ["", "a red heart", "Grinning face, with 2 BIG eyes & it's smiling! <|endoftext|> é中🙂 " * 3]
+
+SMALL = {
+    **{"sample_size": 8, "in_channels": 3, "out_channels": 3, "layers_per_block": 1, "block_out_channels": (8, 16)},
+    **{"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")},
+    **{"norm_num_groups": 4, "attention_head_dim": None, "norm_eps": 1e-6},
+}
+# What differs from SMALL.
+PIXEL_NETWORKS = {
+    "small": {},
+    "defaults": {"attention_head_dim": 8, "norm_eps": 1e-5, "downsample_padding": 1, "freq_shift": 0},
+    "google": {
+        **{"sample_size": 32, "block_out_channels": (16, 32, 32, 32), "layers_per_block": 2, "downsample_padding": 0},
+        "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+        **{"flip_sin_to_cos": False, "freq_shift": 1},
+    },
+    "no padding": {"downsample_padding": 0},
+    "heads": {"attention_head_dim": 4},
+    "heads that leave channels": {"attention_head_dim": 6},
+    "cos and sin": {"flip_sin_to_cos": True, "freq_shift": 0.5},
+    "classes": {"num_class_embeds": 5},
+    "scale and shift": {"resnet_time_scale_shift": "scale_shift"},
+    "scale and shift, groups": {"resnet_time_scale_shift": "scale_shift", "attn_norm_num_groups": 2},
+    "no attention": {
+        "add_attention": False,
+        "down_block_types": ("DownBlock2D",) * 2,
+        "up_block_types": ("UpBlock2D",) * 2,
+    },
+    "no middle": {"mid_block_type": None},
+    "a scaled middle": {"mid_block_scale_factor": 1.5},
+    "learned times": {"time_embedding_type": "learned", "num_train_timesteps": 1000},
+    "a wide embedding": {"time_embedding_dim": 20},
+    "centred": {"center_input_sample": True},
+    "gelu": {"act_fn": "gelu"},
+    "relu": {"act_fn": "relu"},
+    "mish": {"act_fn": "mish"},
+    "twelve pixels": {"sample_size": 12},
+    "fourteen pixels, grey": {"sample_size": 14, "in_channels": 1, "out_channels": 1},
+    "twenty pixels": {"sample_size": 20, "block_out_channels": (12, 20)},
+    "one level": {
+        **{"sample_size": 5, "block_out_channels": (8,), "down_block_types": ("AttnDownBlock2D",)},
+        "up_block_types": ("AttnUpBlock2D",),
+    },
+    "odd widths": {"block_out_channels": (6, 9), "norm_num_groups": 3, "layers_per_block": 2},
+    "many pixels attend": {
+        "sample_size": 16,
+        "down_block_types": ("AttnDownBlock2D",) * 2,
+        "up_block_types": ("AttnUpBlock2D",) * 2,
+    },
+}
+
+
+def packed(array):
+    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
+
+
+def numbers(text):
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def ask(folder, cases):
+    """What network.mjs says to each case."""
+    asked, answered = folder / "asked.json", folder / "answered.json"
+    asked.write_text(json.dumps(cases))
+    subprocess.run(["node", SCRIPT, asked, answered], check=True, timeout=300)
+    return json.loads(answered.read_text())
+
+
+def randomised(network, seed=0):
+    """Every parameter drawn anew, of a size that keeps numbers of the order of 1."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            size = 0.3 if parameter.ndim < 2 else 1 / parameter[0].numel() ** 0.5
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * size)
+    return network.eval()
+
+
+def pictures(count, channels, side):
+    return torch.randn(count, channels, side, side, generator=torch.Generator().manual_seed(5))
+
+
+def write(folder, network, scheduler=SCHEDULER):
+    """A checkpoint of pixels at the folder's root."""
+    network.save_pretrained(folder)
+    (folder / "scheduler_config.json").write_text(json.dumps(scheduler))
+    return folder
+
+
+class Question:
+    """A case for network.mjs, and what PyTorch answers to it in float64."""
+
+    def __init__(self, folder, plain=False):
+        self.case = {"folder": str(folder), "plain": plain, "evaluations": [], "latents": [], "prompts": []}
+        self.outputs, self.decoded, self.states = [], [], []
+
+    @torch.no_grad()
+    def evaluate(self, network, x, t, *told, **condition):
+        self.outputs.append(network(x.double(), torch.tensor([t]), *told, return_dict=False)[0])
+        self.case["evaluations"].append({"x": packed(x), "t": t, **condition})
+
+    @torch.no_grad()
+    def decode(self, autoencoder, z):
+        scaled = z.double() / autoencoder.config.scaling_factor
+        self.decoded.append(autoencoder.double().decode(scaled, return_dict=False)[0])
+        self.case["latents"].append(packed(z))
+
+    def check(self, answer):
+        assert "error" not in answer, answer["error"]
+        for name in ("outputs", "decoded", "states"):
+            for ours, theirs in zip(answer[name], getattr(self, name), strict=True):
+                exact = theirs.numpy().ravel()
+                assert np.abs(numbers(ours) - exact).max() <= CLOSE * np.abs(exact).max(), name
+
+
+def embedded(name, plain=False):
+    """The questions about an embedded model of pixels."""
+    network = UNet2DModel.from_pretrained(CHECKPOINTS / name).eval().double()
+    config = network.config
+    question = Question(CHECKPOINTS / name, plain)
+    inputs = pictures(3, config.in_channels, config.sample_size).split(1)
+    for x, t, label in zip(inputs, (0, 412, 999), (0, 3, 10), strict=True):
+        question.evaluate(network, x, t, torch.tensor([label]), label=label)
+    return question
+
+
+def pixels(folder, change, plain=False):
+    config = SMALL | change
+    torch.manual_seed(0)
+    network = randomised(UNet2DModel(**config))
+    question = Question(write(folder, network), plain)
+    network.double()
+    label = {"label": 2} if config.get("num_class_embeds") else {}
+    for x, t in zip(pictures(2, config["in_channels"], config["sample_size"]).split(1), (3, 801), strict=True):
+        question.evaluate(network, x, t, *(torch.tensor([value]) for value in label.values()), **label)
+    return question
+
+
+@torch.no_grad()
+def emoji():
+    folder = CHECKPOINTS / "emoji-tiny"
+    network = UNet2DConditionModel.from_pretrained(folder / "unet").eval().double()
+    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval().double()
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    question = Question(folder)
+    question.case["prompts"] = PROMPTS
+    for prompt in PROMPTS:
+        tokens = tokenizer(prompt, padding="max_length", truncation=True, max_length=20, return_tensors="pt")
+        question.states.append(encoder(tokens["input_ids"]).last_hidden_state)
+    for x, t, prompt, states in zip(pictures(3, 16, 8).split(1), (0, 412, 999), PROMPTS, question.states, strict=True):
+        question.evaluate(network, x, t, states, prompt=prompt)
+    question.decode(AutoencoderTiny.from_pretrained(folder / "vae").eval(), pictures(1, 16, 8))
+    return question
+
+
+@torch.no_grad()
+def pipeline(folder, **options):
+    """The questions about Stable Diffusion's layout, as diffusers writes it."""
+    pipe = pipelines.stable_diffusion(folder, tiny=True, **options)
+    question = Question(folder)
+    tokens = pipe.tokenizer("a red fox of the photo", padding="max_length", max_length=77, return_tensors="pt")
+    states = pipe.text_encoder.eval().double()(tokens["input_ids"]).last_hidden_state
+    question.states, question.case["prompts"] = [states], ["a red fox of the photo"]
+    x = pictures(1, 4, 8)
+    question.evaluate(pipe.unet.eval().double(), x, 700, states, prompt="A red  fox of the photo")
+    question.decode(pipe.vae, x)
+    return question
+
+
+PIPELINES = {"words": {}, "words, turbo": {"turbo": True}}
+
+
+def of_the_hub(folder, network, dtype=torch.float32, old=False, layout=""):
+    """A network's file in other forms: of another dtype, with attention as it was named before diffusers 0.12."""
+    (folder / layout).mkdir(parents=True, exist_ok=True)
+    weights = {key: value.to(dtype) for key, value in network.state_dict().items()}
+    names = LEGACY if old else {}
+    for new, legacy in names.items():
+        weights = {key.replace(new, legacy): value for key, value in weights.items()}
+    save_file(weights, folder / layout / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+    write_json(folder / layout / "config.json", {"_class_name": "UNet2DModel", **network.config})
+    (folder / "scheduler").mkdir(exist_ok=True)
+    write_json(folder / "scheduler/scheduler_config.json" if layout else folder / "scheduler_config.json", SCHEDULER)
+
+
+FORMS = {
+    "half": {"dtype": torch.float16},
+    "bfloat": {"dtype": torch.bfloat16},
+    "old names": {"old": True},
+    "folders": {"layout": "unet"},
+}
+
+
+def form(folder, options):
+    network = randomised(UNet2DModel(**SMALL)).to(options.get("dtype", torch.float32)).float()
+    of_the_hub(folder, network, **options)
+    question = Question(folder)
+    question.evaluate(network.double(), pictures(1, 3, 8), 500)
+    return question
+
+
+def latents(folder):
+    """A model of latents without words, as the trainer writes it."""
+    autoencoder = randomised(AutoencoderTiny(latent_channels=4, num_decoder_blocks=(1, 1, 1, 1), scaling_factor=1.3))
+    autoencoder.save_pretrained(folder / "vqvae")
+    network = randomised(UNet2DModel(**SMALL | {"in_channels": 4, "out_channels": 4}))
+    of_the_hub(folder, network, layout="unet")
+    question, x = Question(folder), pictures(1, 4, 8)
+    question.evaluate(network.double(), x, 500)
+    question.decode(autoencoder, x)
+    return question
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """For each name the question and its answer."""
+    folder = tmp_path_factory.mktemp("networks")
+    asked = {name: embedded(name) for name in PIXELS}
+    asked["emoji-tiny"] = emoji()
+    for i, (name, change) in enumerate(PIXEL_NETWORKS.items()):
+        asked[name] = pixels(folder / str(i), change)
+    asked |= {name: pipeline(folder / name, **options) for name, options in PIPELINES.items()}
+    asked |= {name: form(folder / name, options) for name, options in FORMS.items()}
+    asked["latents"] = latents(folder / "latents")
+    asked["plain"] = embedded("mnist-tiny", plain=True)
+    asked["plain, odd widths"] = pixels(folder / "odd", PIXEL_NETWORKS["odd widths"], plain=True)
+    asked["again"] = embedded("mnist-tiny")
+    asked["again"].case["evaluations"] *= 2
+    found = ask(folder, [question.case for question in asked.values()])
+    return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
+
+
+@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "latents", "plain"])
+def test_networks_give_the_numbers_of_pytorch(answers, name):
+    question, answer = answers[name]
+    question.check(answer)
+
+
+def test_plain_javascript_gives_the_same_bits_as_the_kernel(answers):
+    for name, same in (("mnist-tiny", "plain"), ("odd widths", "plain, odd widths")):
+        assert answers[name][1]["outputs"] == answers[same][1]["outputs"]
+
+
+def test_an_evaluation_does_not_depend_on_those_before_it(answers):
+    outputs = answers["again"][1]["outputs"]
+    assert outputs[:3] == outputs[3:]
+
+
+@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny"])
+def test_a_model_is_described_as_ddpm_core_describes_it(answers, name):
+    model = read(fetch(parse(name), check)).spec
+    spec = answers[name][1]["spec"]
+    assert (spec["T"], spec["prediction"], spec["variance"], spec["clip"]) == (
+        *(model.schedule.T, model.prediction, model.variance, model.clip),
+    )
+    assert spec["last"] == pytest.approx([model.schedule.beta[-1].item(), model.schedule.alpha_bar[-1].item()])
+    assert (spec["channels"], spec["size"], spec["offset"]) == (model.channels, model.image_size, model.offset)
+    assert (spec["pictureChannels"], spec["pictureSize"]) == (model.picture_channels, model.picture_size)
+    assert (spec["classes"], spec["nullLabel"]) == (model.num_classes, model.null_label)
+    assert spec["classNames"] == list(model.class_names or ())
+    assert (spec["student"] or {}).get("times") == (list(model.student.times) if model.student else None)
+    assert (spec["gamma"] is None) == (model.gamma is None)
+    times = (spec["optimised"] or {}).get("times", {})
+    found = {
+        sampler: {int(n): tuple(map(int, text.split())) for n, text in of.items()} for sampler, of in times.items()
+    }
+    assert found == (model.optimised or {})
+
+
+# What is wrong with a checkpoint, and what the sentence must say. "unet", "scheduler" and "own" change JSON files,
+# "weights" the tensors, "write" whole files.
+REFUSED = {
+    "no class": (
+        {"unet": {"_class_name": ...}},
+        "the network is a model without a class name: only a UNet2DModel can be",
+    ),
+    "another class": ({"unet": {"_class_name": "UNet1DModel"}}, "the network is a UNet1DModel"),
+    "words alone": (
+        {"unet": {"_class_name": "UNet2DConditionModel"}},
+        "only a UNet2DModel can be loaded without a text",
+    ),
+    "blocks": (
+        {"unet": {"down_block_types": ["KDownBlock2D", "DownBlock2D"]}},
+        "down_block_types must be a list of 1 to 8",
+    ),
+    "resampling": ({"unet": {"downsample_type": "resnet"}}, 'downsample_type must be conv, got "resnet"'),
+    "middle": ({"unet": {"mid_block_type": "Other"}}, "mid_block_type must be UNetMidBlock2D or null"),
+    "times": ({"unet": {"time_embedding_type": "fourier"}}, "time_embedding_type must be positional or learned"),
+    "learned times": ({"unet": {"time_embedding_type": "learned"}}, "the schedule has 1000 times, but config.json's"),
+    "class embeddings": ({"unet": {"class_embed_type": "timestep"}}, 'class_embed_type must be null, got "timestep"'),
+    "activation": ({"unet": {"act_fn": "snake"}}, "act_fn must be silu or swish or mish or gelu or relu"),
+    "shift": ({"unet": {"resnet_time_scale_shift": "ada_group"}}, "resnet_time_scale_shift must be default or"),
+    "unknown field": ({"unet": {"rotary": True}}, "rotary true is not supported in a UNet2DModel"),
+    "no size": ({"unet": {"sample_size": None}}, "sample_size must be a whole number from 1 on, got null"),
+    "oblong": ({"unet": {"sample_size": [8, 16]}}, "sample_size must be a whole number from 1 on, got [8,16]"),
+    "odd size": ({"unet": {"sample_size": 9}}, "sample_size must be a multiple of 2 with 2 levels, got 9"),
+    "levels": ({"unet": {"block_out_channels": [8]}}, "down_block_types has 2 entries, but block_out_channels 1"),
+    "many levels": ({"unet": {"block_out_channels": [8] * 9}}, "block_out_channels must be a list of 1 to 8"),
+    "narrow": ({"unet": {"block_out_channels": [2, 4], "freq_shift": 1}}, "too few for the time embedding"),
+    "groups": ({"unet": {"norm_num_groups": 3}}, "norm_num_groups is 3: 8 channels can't be parted into so many"),
+    "half a layer": ({"unet": {"layers_per_block": 1.5}}, "layers_per_block must be a whole number from 1 on, got 1.5"),
+    "channels": (
+        {"unet": {"out_channels": 6}},
+        "the network gives 6 channels, which does not fit 3 with variance beta",
+    ),
+    "schedule": ({"scheduler": {"beta_schedule": "exponential"}}, 'unknown beta_schedule "exponential"'),
+    "no schedule": ({"scheduler": {"beta_schedule": ...}}, "DDPMScheduler is not a DDPM or DDIM scheduler"),
+    "beta": ({"scheduler": {"beta_end": 2}}, "every beta must"),
+    "prediction": ({"scheduler": {"prediction_type": "flow"}}, "prediction_type must be null or epsilon or sample or"),
+    "own prediction": ({"own": {"prediction": "flow"}}, 'unknown prediction "flow"'),
+    "variance": ({"scheduler": {"variance_type": "wide"}}, "variance_type must be null or fixed_small"),
+    "learned variance": (
+        {"scheduler": {"variance_type": "learned_range"}},
+        "gives 3 channels, which does not fit 3 with",
+    ),
+    "thresholding": ({"scheduler": {"thresholding": True}}, "thresholding must be false, got true"),
+    "clipping": ({"scheduler": {"clip_sample_range": 2}}, "clip_sample_range is 2: only 1, or clip_sample false"),
+    "null label": ({"own": {"null_label": 3}}, "null_label must be the last of the 0 class embeddings, got 3"),
+    "class names": ({"own": {"class_names": ["cat"]}}, 'class_names must be a list of 0 names, got ["cat"]'),
+    "student": ({"own": {"student": {"method": "magic", "times": [1000]}}}, 'unknown method "magic" of a student'),
+    "student's times": (
+        {"own": {"student": {"method": "consistency", "times": [500]}}},
+        "times descend from 1000 to 1",
+    ),
+    "pipeline": ({"index": {"image_encoder": ["transformers", "CLIP"]}}, "the pipeline also needs image_encoder"),
+    "no config": ({"remove": "config.json"}, "it is not a UNet2DModel checkpoint: there is no config.json"),
+    "no scheduler": ({"remove": "scheduler_config.json"}, "it has no scheduler_config.json"),
+    "JSON": ({"write": {"config.json": b"{"}}, "config.json cannot be read as a JSON object"),
+    "a list": ({"write": {"config.json": b"[]"}}, "config.json cannot be read as a JSON object"),
+    "a pickle": (
+        {"remove": "diffusion_pytorch_model.safetensors"},
+        "in a .bin, which is a pickle, or in parts",
+    ),
+    "empty": ({"write": {"diffusion_pytorch_model.safetensors": b""}}, "is damaged or cut off: load it again"),
+    "no header": ({"write": {"diffusion_pytorch_model.safetensors": b"\x00" * 64}}, "is damaged or cut off"),
+    "cut off": ({"cut": 1000}, "is damaged or cut off"),
+    "lacks": ({"weights": {"conv_in.bias": None}}, "does not fit config.json: it lacks conv_in.bias"),
+    "has also": ({"weights": {"more": torch.zeros(1)}}, "does not fit config.json: it has also more"),
+    "shape": ({"weights": {"conv_in.bias": torch.zeros(9)}}, "conv_in.bias has shape 9, not 8"),
+    "NaN": ({"weights": {"conv_in.bias": torch.full((8,), torch.nan)}}, "holds NaN or numbers too large"),
+    "integers": ({"weights": {"conv_in.bias": torch.zeros(8, dtype=torch.int32)}}, "conv_in.bias as I32: F32, F16 and"),
+    "gamma": ({"write": {"analytic_variance.json": b'{"times": [5, 1], "gamma": [1, 2]}'}}, "is not a table of"),
+    "steps": ({"write": {"optimised_steps.json": b'{"times": {"ddim": {"2": "1 5"}}}'}}, "is not a list of optimised"),
+}
+FILES = {
+    "unet": "config.json",
+    "scheduler": "scheduler_config.json",
+    "own": "ddpm_core.json",
+    "index": "model_index.json",
+}
+
+
+def damaged(folder, network, wrong):
+    write(folder, network)
+    for part, name in FILES.items():
+        path = folder / name
+        content = json.loads(path.read_text()) if path.exists() else {}
+        changed = {key: value for key, value in (content | wrong.get(part, {})).items() if value is not ...}
+        write_json(path, changed)
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    if "weights" in wrong:
+        tensors = load_file(weights) | wrong["weights"]
+        save_file({name: value for name, value in tensors.items() if value is not None}, weights)
+    if "cut" in wrong:
+        weights.write_bytes(weights.read_bytes()[: wrong["cut"]])
+    if "remove" in wrong:
+        (folder / wrong["remove"]).unlink()
+    for name, content in wrong.get("write", {}).items():
+        if name.endswith("s.json") or name.startswith("analytic"):  # of these very weights
+            own = {"weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+            content = json.dumps(json.loads(content) | own).encode()
+        (folder / name).write_bytes(content)
+    return {"folder": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory):
+    folder, network = tmp_path_factory.mktemp("damaged"), randomised(UNet2DModel(**SMALL))
+    cases = [damaged(folder / str(i), network, wrong) for i, (wrong, _) in enumerate(REFUSED.values())]
+    return dict(zip(REFUSED, ask(folder, cases), strict=True))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_computed_gets_a_sentence(refusals, name):
+    answer = refusals[name]
+    assert REFUSED[name][1] in answer.get("error", "loaded")
+    assert answer["error"].startswith("here: ")
+
+
+LATENT_REFUSED = {
+    "vae/config.json": ({"_class_name": "AutoencoderKL"}, "the autoencoder is a AutoencoderKL: in the browser only an"),
+    "vae/config.json ": ({"latent_channels": 4}, "the network draws 16 channels, and the latents have 4"),
+    "vae/config.json  ": ({"num_decoder_blocks": [2]}, "num_decoder_blocks must be 4 numbers"),
+    "text_encoder/config.json": (
+        {"hidden_size": 32},
+        "the text encoder gives 32 numbers a token, and the",
+    ),
+    "text_encoder/config.json ": ({"vocab_size": 99}, "the tokenizer has more tokens than the text encoder"),
+    "text_encoder/config.json  ": ({"model_type": "t5"}, 'model_type must be clip_text_model, got "t5"'),
+    "tokenizer/tokenizer.json": ({"model": {}}, "the files in tokenizer/ are no tokenizer of CLIP"),
+    "tokenizer/tokenizer.json ": ({"model": {"vocab": {}, "merges": 3}}, "its files are not those of a model that is"),
+    "unet/config.json": ({"addition_embed_type": "text_time"}, "addition_embed_type must be null or text, got"),
+    "unet/config.json ": ({"class_embed_type": "projection"}, "class_embed_type must be null"),
+    "unet/config.json  ": ({"dual_cross_attention": True}, "dual_cross_attention true is not supported"),
+}
+
+
+def test_parts_of_latent_models_that_do_not_fit_get_a_sentence(tmp_path):
+    cases = []
+    for i, (path, (change, _)) in enumerate(LATENT_REFUSED.items()):
+        shutil.copytree(CHECKPOINTS / "emoji-tiny", tmp_path / str(i), copy_function=os.symlink)
+        file = tmp_path / str(i) / path.strip()
+        content = json.loads(file.read_text()) | change
+        file.unlink()
+        write_json(file, content)
+        cases.append({"folder": str(tmp_path / str(i))})
+    for (_, said), answer in zip(LATENT_REFUSED.values(), ask(tmp_path, cases), strict=True):
+        assert said in answer.get("error", "loaded")
+
+
+def test_weights_decide_whether_what_lies_beside_them_counts(tmp_path):
+    network = randomised(UNet2DModel(**SMALL))
+    case = damaged(tmp_path, network, {})
+    write_json(tmp_path / "optimised_steps.json", {"weights_sha256": "0" * 64, "times": {"ddim": {"2": "900 5"}}})
+    (answer,) = ask(tmp_path, [case])
+    assert answer["spec"]["optimised"] is None

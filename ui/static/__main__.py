@@ -1,0 +1,30 @@
+"""`python -m ui.static OUT`: write the page as a folder that any web server can send. See docs/online.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ddpm_core.checkpoint.refs import CheckpointError, embedded
+from ui.models.catalogue import EMBEDDED
+from ui.static.folder import write
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m ui.static", description="Write the page without a server.")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the folder; an older one is replaced")
+    own = [name for name in EMBEDDED if name in embedded()]
+    parser.add_argument("--models", nargs="+", default=own, metavar="CHECKPOINT", help=f"default: {' '.join(own)}")
+    given = parser.parse_args(arguments)
+    try:
+        refused = write(given.out, given.models)
+    except (CheckpointError, ValueError, OSError) as error:
+        sys.exit(f"ui.static: {error}")
+    for sentence in refused:
+        print(f"Left out: {sentence}", file=sys.stderr)
+    print(f"{given.out} is complete. Try it: python -m http.server --directory {given.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""The folder: the page, what Python knows for it, the files of its models, licences, and what makes it an app."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import ddpm_core
+from ddpm_core.checkpoint import refs
+from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.model import ModelSpec
+from ui import web
+from ui.export.home import home
+from ui.forms import units
+from ui.models import catalogue
+from ui.models.form_options import about_model
+from ui.pictures.uploads import DRAWINGS, SETS
+from ui.serving.server import App, build
+from ui.static.translate import translated
+
+ROOT = Path(__file__).resolve().parents[2]
+HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
+NOTE = "In your browser"
+ENGINE = "WebAssembly · one thread · fp32"
+# What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names.
+MODULES: dict[str, tuple[str, ...]] = {
+    "ddpm_core.student": (),
+    "ddpm_core.timesteps": (),
+    "ddpm_core.model": (),
+    "ddpm_core.prediction": ("class_index",),
+    "ddpm_core.runs": ("SamplerSettings", "Chain"),
+    "ddpm_core.latents": ("check_chains", "_chain"),
+    "ui.forms.units": (),
+    "ui.forms.fields": (),
+    "ui.forms.emoji": ("in_words",),
+    "ui.models.catalogue": (),
+    "ui.machine.step_times": ("StepKind",),
+    "ui.runs.settings": (),
+    "ui.runs.captions": (),
+    "ui.models.form_options": (),
+    "ui.runs.jobs": ("Computation", "evaluations"),
+    "ui.runs.log": ("GONE",),
+    "ui.parts.part": ("Part",),
+    "ui.pictures.uploads": ("frame_format", "kept_steps"),
+    "ui.pictures.as_text": ("to_text", "from_text"),
+    "ui.export.scripts": (),
+    "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
+    "ui.parts.picture_rows": ("Rows",),
+    "ui.parts.sampling": (),
+    "ui.parts.latents": (),
+    "ui.parts.repair": (),
+    "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "Clouds", "script"),
+    "ui.parts.forward": ("Forward",),
+}
+INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
+INSTALLED = {
+    "train": "Only the installed lab trains networks, also on pictures of your own; this is a recorded training.",
+    "likelihood": "Only the installed lab measures bits per dimension; this is a recorded measurement.",
+    "trained": "Only the installed lab trains a network in the plane: choose the exact ε for both, here.",
+    "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
+}
+ROOM = "Everybody in the room can open this page's own address: nothing computes on a server."
+README = """---
+title: DDPM Lab
+emoji: 🌫️
+colorFrom: gray
+colorTo: indigo
+sdk: static
+app_file: index.html
+short_description: Watch a diffusion model turn noise into an image
+license: mit
+---
+
+# DDPM Lab, in the browser alone
+
+Any web server can send this folder, under any path. `python -m ui.static` of DDPM Lab wrote it.
+
+## Licences
+
+- The page: MIT, [LICENSE](LICENSE)
+- Pictures of the page: [PICTURES.md](PICTURES.md)
+"""
+FILES = ("png", "gif", "strip", "csv")  # kinds that the worker makes
+FREE = 3_000_000  # bytes: larger models say their size in the list
+
+
+def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
+    """Write the folder, which must not be there or be an older one of these. Returns a sentence for each checkpoint
+    that it can't have. hub: whose files the page may fetch. Raises CheckpointError for one that there is not.
+    """
+    if out.exists() and any(out.iterdir()) and not ((out / "sw.js").is_file() and (out / "knowledge").is_dir()):
+        raise CheckpointError(f"{out} has other files in it: give a new folder")
+    app = build(checkpoints[0], device="cpu", warm=False)
+    models, refused = {}, []
+    for ref in dict.fromkeys(checkpoints):
+        try:
+            name = _name(ref)
+            if name in models:
+                raise CheckpointError(f"two checkpoints are called {name}: rename the folder of one")
+            models[name] = _known(app, ref, name)
+        except CheckpointError as error:
+            refused.append(units.sentence(error))
+    if not models:
+        raise CheckpointError(" ".join(refused))
+    shutil.rmtree(out, ignore_errors=True)
+    for ref, (folder, known) in models.items():
+        for name in known["files"]:
+            _copy(folder / name, out / "checkpoints" / ref / name)
+    given = _given(app, {ref: known for ref, (_, known) in models.items()})
+    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}}
+    drawn = app.parts["forward"].questions["picture"]
+    made = {
+        "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
+        "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
+        "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
+        **{f"models/{i}.json": json.dumps(known) for i, (_, known) in enumerate(models.values())},
+        "translated.js": translated({importlib.import_module(name): only for name, only in MODULES.items()}),
+    }
+    given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
+    for name, text in made.items():
+        _write(out / given["knowledge"] / name, text)
+    for name, file in web.served().items():
+        _copy(file, out / "web" / web.version() / name)
+    _write(out / "index.html", web.page(given, f"web/{web.version()}/icons/preview.png"))
+    _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
+    _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
+    _licences(out, {ref: folder for ref, (folder, _) in models.items()})
+    files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
+    of_page = [name for name in files if name.startswith(("web/", given["knowledge"]))]
+    version = hashlib.sha256(b"".join((out / name).read_bytes() for name in files)).hexdigest()[:12]
+    service = (
+        web.text("local/service.js")
+        .replace('"VERSION"', f'"{version}"')
+        .replace('"FILES"', json.dumps(["./", "app.webmanifest", *of_page]))
+    )
+    _write(out / "sw.js", service)
+    return refused
+
+
+def _name(ref: str) -> str:
+    """What the page calls a checkpoint: a folder's path is none of a stranger's business."""
+    return (
+        ref
+        if ref in refs.embedded()
+        else re.sub(r"[^A-Za-z0-9.-]+", "-", Path(ref).resolve().name).strip("-.") or "own"
+    )
+
+
+def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of a checkpoint, and what the page is told of it."""
+    here = app.lab.models.parse(ref)
+    model = app.lab.models.known(ref)
+    if here.folder is None or model is None:
+        raise CheckpointError(f"{ref} is not on this machine: save it to a folder with `python -m ddpm_core export`")
+    layout = refs.layout(refs.names_in(here.folder), here.name)
+    pickles = [name for name in layout.files if name.endswith(".bin")]
+    if pickles:
+        raise CheckpointError(f"{ref} has its weights in {pickles[0]}, which a browser can't read: save it anew")
+    read = {
+        name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
+    }
+    spec, place = _spec(model), asdict(home(model))
+    if name != ref:
+        spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
+        place["where"] = repr(name)
+    known = {
+        "about": about_model(app.lab, ref) | {"ref": name, "name": catalogue.short_name(name)},
+        "spec": spec,
+        "home": place,
+        "colours": _colours(ref, model.channels) if model.latent else None,
+        "scheduler": read[layout.scheduler],
+        "sidecars": {
+            "gamma": read.get(refs.ANALYTIC) if model.gamma is not None else None,
+            "optimised": read.get(refs.OPTIMISED) if model.optimised is not None else None,
+        },
+        "files": {name: _entry((here.folder / name).read_bytes()) for name in layout.files},
+    }
+    return here.folder, known
+
+
+def _colours(ref: str, channels: int) -> list[list[float]]:
+    """Of the preview of a latent: see ddpm_core/engines/latent.py."""
+    decoder: Any = ddpm_core.load(ref, device="cpu", engine="torch").decoder
+    return decoder.colours(channels).tolist()
+
+
+def _entry(content: bytes) -> tuple[int, str]:
+    """A file's bytes, and a mark that changes with them: it is part of the address that browsers keep it under."""
+    return len(content), hashlib.sha256(content).hexdigest()[:12]
+
+
+def _spec(model: ModelSpec) -> dict[str, Any]:
+    """The fields of a model's specification that are plain data."""
+    own = {row.name: getattr(model, row.name) for row in fields(ModelSpec) if row.name != "schedule"}
+    source = asdict(model.source) if model.source else {}
+    return own | {
+        "gamma": True if model.gamma is not None else None,
+        "optimised": {name: dict(found) for name, found in model.optimised.items()} if model.optimised else None,
+        "student": asdict(model.student) if model.student else None,
+        "source": {name: source.get(name) for name in ("ref", "name", "revision", "weights", "file", "fixed")},
+    }
+
+
+def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
+    """What the page is given, with another client."""
+    choices = []
+    for ref, known in models.items():
+        choice = catalogue.choice(ref, snapshots.Status("embedded"))
+        size = sum(size for size, _ in known["files"].values())
+        if size > FREE:
+            choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
+        choices.append(choice)
+    given = app.given() | {"first": next(iter(models))}
+    for field in (field for form in given["forms"].values() for field in form if field["name"] == "checkpoint"):
+        field["default"] = given["first"]
+    given["initial"]["train"] = {"public": True}
+    for part in given["initial"].values():
+        if "kinds" in part:
+            part["kinds"] = [kind for kind in part["kinds"] if kind in FILES]
+    given["forms"]["watch"] = [field for field in given["forms"]["watch"] if field["name"] != "attention"]
+    given |= {"client": "local/client.js", "models": choices, "takesAny": True}
+    return given | {"device": {"note": NOTE, "engine": ENGINE}}
+
+
+def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
+    """What Python answers once for all."""
+    return {
+        "models": {"models": given["models"], "device": given["device"]},
+        "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
+        "room": ROOM,
+    }
+
+
+def _licences(out: Path, folders: Mapping[str, Path]) -> None:
+    """The licences of all that is in the folder, and a README.md whose head a Space reads."""
+    _copy(ROOT / "LICENSE", out / "LICENSE")
+    _copy(SETS / "README.md", out / "PICTURES.md")
+    cards = [ref for ref, folder in folders.items() if (folder / "README.md").is_file()]
+    for ref in cards:
+        _copy(folders[ref] / "README.md", out / "checkpoints" / ref / "README.md")
+    rows = [f"- `checkpoints/{ref}`: its [card](checkpoints/{ref}/README.md)" for ref in cards]
+    _write(out / "README.md", README + "\n".join([*rows, ""]))
+
+
+def _copy(file: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, to)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")

@@ -1,0 +1,64 @@
+// Checkpoints of the Hugging Face Hub, fetched by the browser itself: what a repository has, and what is known of a model
+// once it is loaded.
+import { ValueError } from "./python.js";
+
+/** @import { Known } from "./lab.js" */
+/** @import { Model } from "./network/model.js" */
+
+const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
+const MOST = 1.5e9; // bytes of all files: a browser gives a page a few gigabytes
+const WANTED =
+  /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|merges\.txt$/;
+const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^text_encoder\/model\.safetensors$/;
+
+/** @param {string} ref @param {string} base the Hub's address @returns {Promise<Known>} */
+export async function onHub(ref, base) {
+  if (!ID.test(ref))
+    throw new ValueError(
+      `There is no model ${ref} on this page: choose one of the list, or a Hub id such as google/ddpm-cifar10-32`,
+    );
+  const [id, revision = "main"] = ref.split("@");
+  const answer = await fetch(`${base}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`).catch(
+    () => null,
+  );
+  if (!answer) throw new ValueError("The Hub did not answer: is there a network?");
+  if (!answer.ok) throw new ValueError(`The Hub has no open model ${ref}`);
+  const { sha, siblings } = await answer.json();
+  /** @type {Known["files"]} */
+  const files = {};
+  for (const { rfilename: name, size = 0 } of siblings)
+    if (WANTED.test(name) || WEIGHTS.test(name)) files[name] = [size, sha];
+  const bytes = Object.values(files).reduce((sum, [size]) => sum + size, 0);
+  if (!Object.keys(files).some((name) => WEIGHTS.test(name)))
+    throw new ValueError(`${ref} has no weights as .safetensors, and a browser can't read others, such as .bin`);
+  if (bytes > MOST)
+    throw new ValueError(`${ref} has ${Math.round(bytes / 1e6)} MB, too many for a browser: use the installed lab`);
+  const none = { about: null, spec: null, home: null, colours: null, scheduler: null, sidecars: {} };
+  return { ...none, root: `${base}/${id}/resolve/${sha}`, commit: sha, files };
+}
+
+/** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {Known} known @returns {Partial<Known>} */
+export function told(model, ref, { commit, files }) {
+  const { T, beta, alphaBar, classes, classNames, nullLabel, size, channels, pictureSize, student, gamma, optimised } =
+    model;
+  const [id] = ref.split("@");
+  const named = Object.keys(files).some((name) => name === "scheduler/scheduler_config.json");
+  const file = Object.keys(files).find((name) => /^(unet\/)?diffusion_pytorch/.test(name));
+  return {
+    spec: {
+      ...{ image_size: size, channels, prediction: model.prediction, variance: model.variance, clip: model.clip },
+      ...{ num_classes: classes, null_label: nullLabel, class_names: classNames, offset: model.offset, student },
+      ...{
+        latent: model.decode !== null,
+        factor: pictureSize / size,
+        words: model.words !== null,
+        gamma: gamma && true,
+      },
+      source: { ref, name: id, revision: commit, weights: "unknown", file, fixed: true },
+      optimised: null,
+    },
+    home: { where: `'${id}', revision='${commit}'`, has_scheduler: named, autoencoder: null },
+    scheduler: { T, beta, alphaBar },
+    sidecars: { gamma, optimised },
+  };
+}

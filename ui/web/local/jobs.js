@@ -1,0 +1,152 @@
+// A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
+import { $, plain } from "./python.js";
+
+/** @import { Lab } from "./lab.js" */
+/** @import { State } from "../shared/stream.js" */
+
+const INTERVAL = 100; // ms between two messages with results
+const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
+const ENDED = ["stopped", "finished", "error"];
+
+class Stopped extends Error {}
+
+/** What went wrong, for the visitor. @param {unknown} error @returns {string} */
+export function sentence(error) {
+  const { name, message } = /** @type {Error} */ (error);
+  const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
+  if (own) return $.module("ui.forms.units").sentence(error);
+  console.error(error);
+  if (/memory|allocation/i.test(message))
+    return "There is not enough memory for this: try fewer pictures or a smaller model";
+  return `This failed unexpectedly (${name}): load the page again, or choose other settings`;
+}
+
+/** The end of this turn of the worker. */
+const breath = () => new Promise((resolve) => setTimeout(resolve));
+
+export class Run {
+  id = crypto.randomUUID();
+  #seq = 0;
+  #stop = false;
+  #leave = new AbortController(); // of what is being fetched
+  /** @type {any[]} */
+  #results = [];
+  #said = 0; // when, as performance.now()
+  #heard = 0;
+  #since = 0; // the step under way began
+  /** Steps of each kind. @type {any} */
+  #done;
+  /** @type {any} Python's Computation */
+  computation = null;
+
+  /** @param {Lab} lab @param {string} part @param {(message: any) => void} send */
+  constructor(lab, part, send) {
+    this.lab = lab;
+    this.part = part;
+    this.send = send;
+    this.#done = $.dict([]);
+  }
+
+  stop() {
+    this.#stop = true;
+    this.#leave.abort();
+    this.#say("stopping");
+  }
+
+  /** @param {() => Promise<unknown>} before what has to be known @param {() => any} make the computation; both throw a sentence */
+  async run(before, make) {
+    try {
+      this.#say("queued");
+      await before();
+      this.computation = make();
+      /** @type {string[]} */
+      const refs = this.computation.refs;
+      const specs = () => refs.map((ref) => this.lab.spec(ref));
+      if (specs().every(Boolean)) this.computation.prepare(specs());
+      const models = [];
+      for (const ref of refs) models.push(await this.#load(ref));
+      if (!this.computation.prepared) this.computation.prepare(specs());
+      this.#say("running", "Running: the first step");
+      await breath();
+      this.#heard = this.#since = performance.now();
+      await this.computation.compute(models, this);
+      this.#say("finished");
+    } catch (error) {
+      if (error instanceof Stopped) return this.#say("stopped");
+      this.#say("error", sentence(error));
+    }
+  }
+
+  /** @param {string} ref */
+  async #load(ref) {
+    const { short_name } = $.module("ui.models.catalogue");
+    const { download } = $.module("ui.forms.units");
+    const began = performance.now();
+    if (!this.lab.isLoaded(ref)) this.#say("loading", `Loading ${short_name(ref)}`);
+    const progress = (/** @type {number} */ done, /** @type {number} */ total) => {
+      const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
+      if (performance.now() - this.#said < INTERVAL) return;
+      const text =
+        done < total ? `Downloading ${short_name(ref)}: ${download(done, total, speed)}` : `Loading ${short_name(ref)}`;
+      this.#say("loading", text, done / total, (total - done) / speed);
+    };
+    const model = await this.lab.model(ref, progress, this.#leave.signal).catch((error) => {
+      this.#check();
+      throw error;
+    });
+    this.#check();
+    return model;
+  }
+
+  #check() {
+    if (this.#stop) throw new Stopped();
+  }
+
+  // --- What the computation calls
+
+  /** @param {any} result */
+  give(result) {
+    this.#results.push(this.computation.shown ? plain(this.computation.shown(result)) : plain(result));
+    if (performance.now() - this.#said > INTERVAL) this.#running();
+  }
+
+  /** So many steps of a kind have been done since the last call. @param {any} kind */
+  async count(kind, steps = 1) {
+    const now = performance.now();
+    this.lab.note(kind.ref, (now - this.#since) / 1000, kind.batch * steps);
+    this.#done.set(kind, this.#done.get(kind, 0) + steps);
+    if (now - this.#heard > BREATH) {
+      if (now - this.#said > INTERVAL) this.#running();
+      await breath();
+      this.#heard = performance.now();
+    }
+    this.#check();
+    this.#since = performance.now();
+  }
+
+  #running() {
+    const { evaluations } = $.module("ui.runs.jobs");
+    const { steps } = this.computation;
+    const progress = evaluations(this.#done) / Math.max(1, evaluations(steps));
+    this.#say("running", "", Math.min(1, progress), plain(this.computation.left(this.#done)));
+  }
+
+  /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */
+  #say(state, text = "", progress = null, left = null) {
+    if (this.#stop && state === "running") return this.#say("stopping", "", progress, left);
+    this.#seq += 1;
+    this.#said = performance.now();
+    const results = this.#results;
+    this.#results = [];
+    const final = ENDED.includes(state);
+    this.send({
+      run: this.id,
+      seq: this.#seq,
+      state,
+      text,
+      progress: final ? null : progress,
+      left: final ? null : left,
+      results,
+    });
+  }
+}

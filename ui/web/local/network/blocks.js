@@ -1,0 +1,111 @@
+// The blocks that diffusers' networks are made of: residual blocks, attention, transformers that read words.
+import { ACTIVATIONS, layers } from "./layers.js";
+
+/** @import { Memory } from "./kernel.js" */
+/** @import { Image } from "./layers.js" */
+/** @import { Weights } from "./weights.js" */
+
+/**
+ * @typedef {object} Style of a network's blocks
+ * @property {number} groups of its normalisations @property {number} eps
+ * @property {string} act @property {number} wide numbers of the time's embedding
+ * @property {boolean} scaled whether the time scales, too, what it shifts
+ * @param {Memory} m @param {Weights} weights @param {Style} style
+ */
+export function blocks(m, weights, { groups, eps, act, wide, scaled }) {
+  const L = layers(m, weights);
+  const { image, into } = L;
+
+  /** @param {Image} x @param {number} factor */
+  const divided = (x, factor) => (factor === 1 ? x : L.each(x, x.c * x.plane, (value) => value / factor));
+
+  /** @param {string} name @param {number} from channels @param {number} to */
+  function resnet(name, from, to, factor = 1) {
+    const norms = [L.norm(`${name}.norm1`, from, groups, eps), L.norm(`${name}.norm2`, to, groups, eps)];
+    const convs = [L.conv(`${name}.conv1`, from, to), L.conv(`${name}.conv2`, to, to)];
+    const project = L.linear(`${name}.time_emb_proj`, wide, scaled ? 2 * to : to);
+    const shortcut = from === to ? null : L.linear(`${name}.conv_shortcut`, from, to, { square: 1 });
+    return (/** @type {Image} */ x, /** @type {Image} */ time) =>
+      into(image(to, x.h, x.w), (out) => {
+        const told = project(time);
+        const middle = convs[0](x, { scales: norms[0](x), act, shift: scaled ? null : told });
+        const scales = norms[1](middle, scaled ? told : null);
+        convs[1](middle, { scales, act, add: shortcut ? shortcut(x) : x, out });
+        divided(out, factor);
+      });
+  }
+
+  /** The maps of an attention, from its queries' channels and from those that it looks at. @param {string} name @param {number} c */
+  const maps = (name, c, inner = c, seen = c, bias = true) => ({
+    q: L.linear(`${name}.to_q`, c, inner, { bias }),
+    k: L.linear(`${name}.to_k`, seen, inner, { bias }),
+    v: L.linear(`${name}.to_v`, seen, inner, { bias }),
+    out: L.linear(`${name}.to_out.0`, inner, c),
+  });
+
+  /** @param {string} name @param {number} c @param {number | null} d channels of a head @param {number | null} own groups */
+  function attention(name, c, d, own = groups, factor = 1) {
+    const heads = Math.floor(c / (d ?? c));
+    const norm = own && L.norm(`${name}.group_norm`, c, own, eps);
+    const map = maps(name, c, heads * (d ?? c));
+    return (/** @type {Image} */ x) =>
+      into(image(c, x.h, x.w), (out) => {
+        const a = norm ? L.dense(x, norm(x)) : x;
+        map.out(L.attend(map.q(a), map.k(a), map.v(a), heads), { add: x, out });
+        divided(out, factor);
+      });
+  }
+
+  /** @param {string} name @param {number} c @param {number} heads @param {number} seen channels of the words @param {boolean} flat */
+  function transformer(name, c, heads, seen, flat) {
+    const inside = `${name}.transformer_blocks.0`;
+    const inner = heads * Math.floor(c / heads);
+    const square = flat ? 0 : 1;
+    const norm = L.norm(`${name}.norm`, c, groups, 1e-6);
+    const [enter, leave] = [
+      L.linear(`${name}.proj_in`, c, inner, { square }),
+      L.linear(`${name}.proj_out`, inner, c, { square }),
+    ];
+    const norms = [1, 2, 3].map((i) => L.layerNorm(`${inside}.norm${i}`, inner));
+    const [self, cross] = [inner, seen].map((from, i) => maps(`${inside}.attn${i + 1}`, inner, inner, from, false));
+    const forward = [
+      L.linear(`${inside}.ff.net.0.proj`, inner, 8 * inner),
+      L.linear(`${inside}.ff.net.2`, 4 * inner, inner),
+    ];
+    return (/** @type {Image} */ x, /** @type {Image} */ states) =>
+      into(image(c, x.h, x.w), (out) => {
+        let y = enter(L.dense(x, norm(x)));
+        for (const [i, map] of [self, cross].entries()) {
+          const a = norms[i](y);
+          const b = i ? states : a;
+          y = map.out(L.attend(map.q(a), map.k(b), map.v(b), heads), { add: y });
+        }
+        const both = forward[0](norms[2](y));
+        const values = { ...both, c: 4 * inner };
+        for (let i = both.at, gate = i + values.c * both.plane, end = gate; i < end; i++, gate++)
+          m.f[i] *= ACTIVATIONS.gelu(m.f[gate]);
+        leave(forward[1](values, { add: y }), { add: x, out });
+      });
+  }
+
+  /** What is told of a whole text. @param {string} name @param {number} c @param {number} heads */
+  function pooled(name, c, heads) {
+    const [before, after] = [L.layerNorm(`${name}.norm1`, c), L.layerNorm(`${name}.norm2`, wide)];
+    const place = weights.take(`${name}.pool.positional_embedding`, 1, c);
+    const [q, k, v] = ["q", "k", "v"].map((one) => L.linear(`${name}.pool.${one}_proj`, c, c));
+    const project = L.linear(`${name}.proj`, c, wide);
+    return (/** @type {Image} */ states) => {
+      const [own, all] = [image(c, 1, 1), image(c, 1, states.w + 1)];
+      const x = before(states);
+      for (let i = 0; i < c; i++) {
+        const row = m.f.subarray(x.at + i * x.plane, x.at + i * x.plane + x.w);
+        m.f[own.at + i * own.plane] = row.reduce((a, b) => a + b, 0) / x.w + place[i];
+        m.f[all.at + i * all.plane] = m.f[own.at + i * own.plane];
+        m.f.set(row, all.at + i * all.plane + 1);
+      }
+      return after(project(L.attend(q(own), k(all), v(all), heads)));
+    };
+  }
+
+  return { ...L, resnet, attention, transformer, pooled };
+}

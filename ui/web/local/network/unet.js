@@ -1,0 +1,145 @@
+// diffusers' UNet2DModel, and its UNet2DConditionModel, which is told words: one image at a time.
+import { blocks } from "./blocks.js";
+
+/** @import { Memory } from "./kernel.js" */
+/** @import { Image } from "./layers.js" */
+/** @import { Weights } from "./weights.js" */
+/** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
+/** @typedef {number | Float32Array | null} Condition a label, or the states of words, one after the other */
+/** @typedef {(x: Image, time: Image, states: Image | null) => Image} Layer */
+
+const f32 = Math.fround;
+
+/** The sines and cosines of a time, as torch rounds them. @param {Config} config @param {number} size @param {number} t */
+function waves(config, size, t) {
+  const half = Math.floor(size / 2);
+  const out = new Float32Array(size);
+  for (let i = 0; i < half; i++) {
+    const angle = f32(t * f32(Math.exp(f32(f32(f32(-Math.log(10000)) * i) / (half - config.freq_shift)))));
+    const pair = [Math.sin(angle), Math.cos(angle)];
+    [out[i], out[half + i]] = config.flip_sin_to_cos ? pair.reverse() : pair;
+  }
+  return out;
+}
+
+/**
+ * network(x, t, condition): x and the output are channels of rows of columns, t is any number from 0 on.
+ * @param {Memory} m @param {Weights} weights @param {Config} config
+ * @returns {(x: Float32Array, t: number, condition: Condition) => Float32Array}
+ */
+export function unet(m, weights, config) {
+  const { sample_size: side, block_out_channels: widths, layers_per_block: count, act_fn: act } = config;
+  const { in_channels: inputs, mid_block_scale_factor: factor, cross_attention_dim: seen } = config;
+  const words = config._class_name === "UNet2DConditionModel";
+  const [first, deepest] = [widths[0], widths.length - 1];
+  const wide = config.time_embedding_dim ?? 4 * first;
+  const scaled = config.resnet_time_scale_shift === "scale_shift";
+  const L = blocks(m, weights, { groups: config.norm_num_groups, eps: config.norm_eps, act, wide, scaled });
+
+  /** @param {string} name @param {number} level */
+  function transformer(name, level) {
+    const heads = config.num_attention_heads ?? config.attention_head_dim;
+    return L.transformer(name, widths[level], heads[level] ?? heads, seen, config.use_linear_projection);
+  }
+
+  /** A residual block, and attention. @param {string} block @param {number} i @param {string} type @param {number} c @param {number} level @returns {Layer} */
+  function layer(block, i, type, c, level) {
+    const name = `${block}.attentions.${i}`;
+    const resnet = L.resnet(`${block}.resnets.${i}`, c, widths[level]);
+    if (type.startsWith("Cross")) {
+      const read = transformer(name, level);
+      return (x, time, states) => read(resnet(x, time), /** @type {Image} */ (states));
+    }
+    if (!type.startsWith("Attn")) return resnet;
+    const look = L.attention(name, widths[level], config.attention_head_dim);
+    return (x, time) => look(resnet(x, time));
+  }
+
+  /** @returns {Layer} */
+  function middle() {
+    const c = widths[deepest];
+    const [one, two] = [0, 1].map((i) => L.resnet(`mid_block.resnets.${i}`, c, c, factor));
+    const name = "mid_block.attentions.0";
+    const groups = config.attn_norm_num_groups ?? (scaled ? null : config.norm_num_groups);
+    const between = words
+      ? transformer(name, deepest)
+      : config.add_attention
+        ? L.attention(name, c, config.attention_head_dim, groups, factor)
+        : (/** @type {Image} */ x) => x;
+    return (x, time, states) => two(between(one(x, time), /** @type {Image} */ (states)), time);
+  }
+
+  const entry = L.conv("conv_in", inputs, first);
+  const learned = config.time_embedding_type === "learned";
+  const rows = learned ? weights.take("time_proj.weight", config.num_train_timesteps, first) : null;
+  const embed = [L.linear("time_embedding.linear_1", first, wide), L.linear("time_embedding.linear_2", wide, wide)];
+  const labels = config.num_class_embeds ? weights.take("class_embedding.weight", config.num_class_embeds, wide) : null;
+  const pooled = config.addition_embed_type
+    ? L.pooled("add_embedding", seen, config.addition_embed_type_num_heads)
+    : null;
+  const skips = [first]; // their channels
+  let c = first;
+  /** @type {Layer[]} */
+  const down = widths.flatMap((/** @type {number} */ width, /** @type {number} */ level) => {
+    const block = `down_blocks.${level}`;
+    const found = Array.from({ length: count }, (_, i) => {
+      const from = i ? width : c;
+      skips.push(width);
+      return layer(block, i, config.down_block_types[level], from, level);
+    });
+    c = width;
+    if (level === deepest) return found;
+    skips.push(c);
+    return [...found, L.downsample(`${block}.downsamplers.0.conv`, c, config.downsample_padding)];
+  });
+  const between = config.mid_block_type ? middle() : null;
+  const up = widths.map((/** @type {number} */ _, /** @type {number} */ i) => {
+    const [block, level, from] = [`up_blocks.${i}`, deepest - i, c];
+    c = widths[level];
+    const layers = Array.from({ length: count + 1 }, (_, j) =>
+      layer(block, j, config.up_block_types[i], (j ? c : from) + Number(skips.pop()), level),
+    );
+    return { layers, enlarge: level ? L.upsample(`${block}.upsamplers.0.conv`, c) : null };
+  });
+  const norm = L.norm("conv_norm_out", first, config.norm_num_groups, config.norm_eps);
+  const exit = L.conv("conv_out", first, config.out_channels);
+  weights.finish();
+
+  /** What all residual blocks are told. @param {number} t @param {Condition} condition @param {Image | null} states */
+  function told(t, condition, states) {
+    if (labels && condition === null) throw new Error("this model needs a class label");
+    const wave = rows ? rows.subarray(t * first, (t + 1) * first) : waves(config, first, t);
+    const z = embed[1](L.dense(embed[0](L.given(wave, first, 1, 1)), null, "silu"));
+    const more = pooled && states && pooled(states);
+    for (let i = 0; i < wide; i++)
+      m.f[z.at + i * z.plane] += labels
+        ? labels[Number(condition) * wide + i]
+        : more
+          ? m.f[more.at + i * more.plane]
+          : 0;
+    return L.dense(z, null, act);
+  }
+
+  return (picture, t, condition) => {
+    const { top } = m;
+    const states = words ? L.turned(/** @type {Float32Array} */ (condition), seen) : null;
+    const time = told(t, condition, states);
+    let x = entry(L.given(config.center_input_sample ? picture.map((v) => 2 * v - 1) : picture, inputs, side, side));
+    const kept = [x];
+    for (const one of down) {
+      x = one(x, time, states);
+      kept.push(x);
+    }
+    if (between) x = between(x, time, states);
+    for (const { layers, enlarge } of up) {
+      for (const one of layers) {
+        const skip = /** @type {Image} */ (kept.pop());
+        x = L.settled(one(L.joined(x, skip), time, states), skip.at);
+      }
+      if (enlarge) x = L.settled(enlarge(x), x.at);
+    }
+    const out = L.taken(exit(x, { scales: norm(x), act: words ? act : "silu" }));
+    m.top = top;
+    return out;
+  };
+}

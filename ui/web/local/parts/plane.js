@@ -1,0 +1,114 @@
+// In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
+import { scheduled } from "../lab.js";
+import { base64 } from "../pictures.js";
+import { gaussian } from "../process/noise.js";
+import { exactModel, shape } from "../process/plane.js";
+import { trajectory } from "../process/runs.js";
+import { schedule } from "../process/schedule.js";
+import { $, plain, ValueError } from "../python.js";
+
+/** @import { Run } from "../jobs.js" */
+
+const EXACT = "plane-exact"; // its Kind in Python
+const TIMED = 100; // points
+
+/** Seconds that a step of so many points takes, so that the first visitor, too, is told how long a run takes. */
+function timed() {
+  const run = trajectory(exactModel(shape("ring", 0.06), TIMED), { seed: 0n, steps: 3 });
+  run.next(); // the first one is slower
+  const began = performance.now();
+  run.next();
+  return (performance.now() - began) / 1000;
+}
+
+/** What Python's mixtures and models of the plane are for the translated module. */
+export function planeNatives() {
+  const spec = { schedule: scheduled(schedule({})), student: null, optimised: null, offset: 0, source: null };
+  const mixture = (/** @type {{ centres: number[], width: any }} */ data) => ({
+    ...data,
+    centres: { flatten: () => ({ tolist: () => data.centres }) },
+  });
+  $.native("ddpm_core.plane", {
+    exact_model: () => spec,
+    shape: (/** @type {string} */ name, /** @type {any} */ width) => mixture({ ...shape(name, Number(width)), width }),
+    drawing: (/** @type {any} */ points, /** @type {any} */ width) =>
+      mixture({ centres: [...points].flatMap((point) => [...point]).map(Number), width }),
+  });
+}
+
+export function plane() {
+  const { Clouds, T, UNIT, NEAR, FAR } = $.module("ui.parts.plane");
+
+  const packed = (/** @type {Float32Array} */ x) => {
+    const whole = Int16Array.from(x, (value) => Math.max(-32767, Math.min(32767, $.builtins.round(value / UNIT) || 0)));
+    return base64(new Uint8Array(whole.buffer));
+  };
+
+  return class extends Clouds {
+    /** @param {any} models */
+    resolve(models) {
+      if (this.request.trains) throw new ValueError(this.lab.knowledge.answers.installed.trained);
+      return super.resolve(models);
+    }
+
+    about() {
+      if (this.lab.seconds(EXACT) === null) this.lab.note(EXACT, timed(), TIMED);
+      const { estimate } = $.module("ui.forms.units");
+      const { script } = $.module("ui.parts.plane");
+      return $.dict([
+        ["estimate", estimate(this.left($.dict([])), "CPU")],
+        ["summary", this.names.join(" against ")],
+        ["python", script(this)],
+        ["data", this.data],
+        ["lanes", this.names],
+      ]);
+    }
+
+    /** @param {any} _ @param {Run} work */
+    async compute(_, work) {
+      const { request, names, exact } = this;
+      const count = Number(request.cloud);
+      const data = plain(this.data);
+      const lanes = [...request.lanes];
+      const times = lanes.map((lane) => request.times(lane, exact));
+      work.give({
+        ...{ kind: "plan", T, count, data },
+        lanes: lanes.map(({ denoiser }, i) => ({ name: names[i], denoiser, times: [...times[i]] })),
+      });
+      const model = exactModel(
+        { centres: this.mixture.centres.flatten().tolist(), width: Number(request.width) },
+        count,
+      );
+      const seed = BigInt(request.seed);
+      /** @param {number} lane @param {number} s @param {Float32Array} x */
+      const frame = (lane, s, x) => {
+        const alphaBar = model.alphaBar[s];
+        const reach = Math.sqrt(alphaBar * NEAR ** 2 + (1 - alphaBar) * FAR ** 2);
+        work.give({ kind: "frame", lane, s, alpha_bar: alphaBar, reach, x: packed(x), field: null });
+      };
+      for (const lane of lanes.keys()) frame(lane, T, gaussian(seed, 0, 2 * count));
+      const settings = lanes.map((lane) => plain(request.options(lane, exact)));
+      const runs = settings.map((one) => trajectory(model, { ...one, seed }));
+      const next = runs.map((run) => run.next().value);
+      while (next.some(Boolean)) {
+        const lane = next.indexOf(next.reduce((a, b) => (!b || (a && a.t >= b.t) ? a : b)));
+        const step = next[lane];
+        if ($.has(times[lane], step.s)) frame(lane, step.s, step.x);
+        if (step.s === 0) $.set(this.clouds, lane, step.x);
+        next[lane] = runs[lane].next().value;
+        await work.count(this._kinds[lane]);
+      }
+    }
+
+    /** @returns {Promise<[string, string]>} */
+    async save() {
+      if (!this.clouds.keys().length) throw new Error("There is no finished cloud yet: press Run");
+      /** @type {[number, Float32Array][]} */
+      const clouds = this.clouds.items();
+      const rows = clouds.flatMap(([lane, x]) =>
+        Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
+      );
+      return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
+    }
+  };
+}

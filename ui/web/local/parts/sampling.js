@@ -1,0 +1,122 @@
+// Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
+import { settingsOf } from "../lab.js";
+import { film, gif, grid, png, strip, uri } from "../pictures.js";
+import { toUint8 } from "../process/floats.js";
+import { sideBySide } from "../process/runs.js";
+import { $ } from "../python.js";
+
+/** @import { Loaded as Model } from "../lab.js" */
+/** @import { Picture } from "../pictures.js" */
+
+/** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
+export const picture = (x, channels, size) => {
+  return { width: size, height: size, channels, data: toUint8(x, channels) };
+};
+
+/** What a model shows of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
+const shown = (model, x) =>
+  model.decode
+    ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
+    : picture(x, model.channels, model.size);
+
+/** What a model's decoder makes of a latent, about: a pixel for each number a side. @param {Model} model @param {Float32Array} z @returns {Picture} */
+function preview({ colours, size, channels }, z) {
+  const [first, ...others] = (colours ?? []).toReversed();
+  const n = size * size;
+  const seen = Float32Array.from({ length: 3 * n }, (_, i) => {
+    const colour = Math.floor(i / n);
+    return others.reduce((sum, one, at) => sum + one[colour] * z[(channels - 1 - at) * n + (i % n)], first[colour]);
+  });
+  return picture(seen, 3, size);
+}
+
+/** Python's Sampling, computed here. */
+export function sampling() {
+  const { Sampling, MOMENTS } = $.module("ui.parts.sampling");
+  const { kept_steps } = $.module("ui.pictures.uploads");
+  return class extends Sampling {
+    /** @param {Model[]} models @param {import("../jobs.js").Run} work */
+    async compute(models, work) {
+      const { refs, lanes, images } = this;
+      const loaded = lanes.map((/** @type {any} */ lane) => models[refs.indexOf(lane.checkpoint)]);
+      const { decode, pictureSize: size, pictureChannels: channels } = loaded[0];
+      const most = decode ? MOMENTS : 1e6;
+      const kept = lanes.map((/** @type {any} */ { steps }) => kept_steps(steps, size, images, channels, most));
+      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) =>
+        told(loaded[i], this._arguments[i]),
+      );
+      if (loaded[0].words && lanes.length === 1) /** @type {any} */ (this).words = [];
+      work.give(this);
+      const seeds = Array.from(this.request.seeds, BigInt);
+      /** @type {Picture[][]} */
+      let both = [];
+      for (const { lane, image, step } of sideBySide(seeds, settings)) {
+        if (!image) both = [[], [], [], []];
+        const { index, s, x, x0, sigma } = step;
+        if ($.has(kept[lane], index)) {
+          both[0].push(shown(loaded[lane], x));
+          both[1].push(s ? shown(loaded[lane], x0) : both[0][image]);
+          if (decode) both[2].push(preview(loaded[lane], x));
+          if (decode) both[3].push(preview(loaded[lane], x0));
+        }
+        if (image < seeds.length - 1) {
+          await work.count(this._kinds[lane], 1 / seeds.length);
+          continue;
+        }
+        if (both[0].length) {
+          $.set(this.frames[lane], index, both[0]);
+          const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
+          const [pictures, guesses, latents, previews] = both;
+          const seen = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
+          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...seen });
+        }
+        await work.count(this._kinds[lane], 1 / seeds.length);
+      }
+    }
+
+    /** @param {any} result */
+    shown(result) {
+      return result === this ? this._plan() : result;
+    }
+
+    /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
+    async save(kind, about) {
+      const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
+      const { names } = $.module("ui.runs.captions");
+      const { lanes } = this;
+      /** @type {import("../python.js").Dict[]} */
+      const frames = [...this.frames];
+      /** @type {Picture[][]} */
+      const last = frames.filter(({ map }) => map.size).map((lane) => lane.get(Math.max(...lane.keys())));
+      if (!last.length) throw new Error("There is no picture yet: press Run");
+      const text = settings(this, frames, about);
+      const name = `${_stem(this, frames)}${SUFFIX[kind]}`;
+      const { count } = this.request;
+      if (kind === "csv") return [name, _csv(this, frames, text).decode()];
+      if (kind === "png") {
+        const cells = new Set(lanes.map((/** @type {any} */ { steps }) => steps)).size * count;
+        const columns = lanes.length > 2 ? cells : last.length > 1 ? count : Math.ceil(Math.sqrt(count));
+        return [name, await png(grid(last.flat(), columns), text)];
+      }
+      /** @type {[number, any][]} */
+      const found = _moments(this, frames);
+      const moments = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
+      if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? "AB" : ""), text)];
+      const letters = lanes.length === 2 ? ["A: ", "B: "] : [""];
+      const titles = names(lanes).map(
+        (/** @type {string} */ one, /** @type {number} */ i) => `${letters[i] ?? ""}${one}`,
+      );
+      return [name, gif(film(moments, titles), moments.length, text)];
+    }
+  };
+}
+
+/** @type {Record<string, string>} */
+const SUFFIX = { png: ".png", gif: ".gif", strip: "-strip.png", csv: ".csv" };
+
+/** The settings of one lane's runs for its model. @param {Model} model @param {any} given arguments of ddpm_core.trajectory */
+export function told(model, given) {
+  const { seeds, prompts, negative, ...rest } = settingsOf(given);
+  const words = model.words ? { label: model.words(prompts ?? ""), negative: model.words(negative ?? "") } : {};
+  return { ...rest, ...words, model };
+}

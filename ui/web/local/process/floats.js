@@ -1,0 +1,53 @@
+// Arithmetic of float32 arrays, every operation rounded as PyTorch rounds it, and pictures of 256 levels.
+
+const f32 = Math.fround;
+
+/** @typedef {[weight: number, array: Float32Array]} Term */
+
+/**
+ * The sum of coefficients × arrays, from the left. Coefficients are float64, and rounded once.
+ * @param {Term} term @param {Term[]} rest
+ */
+export function combine(term, ...rest) {
+  const first = f32(term[0]);
+  const sum = term[1].map((value) => first * value);
+  for (const [weight, array] of rest) {
+    const rounded = f32(weight);
+    for (let i = 0; i < sum.length; i++) sum[i] += f32(rounded * array[i]);
+  }
+  return sum;
+}
+
+/** @param {Float32Array} a @param {Float32Array} b */
+export const minus = (a, b) => a.map((value, i) => value - b[i]);
+
+/** @param {Float32Array} a @param {number} divisor */
+export function over(a, divisor) {
+  const rounded = f32(divisor);
+  return a.map((value) => value / rounded);
+}
+
+/** @param {Float32Array} a */
+export const clamp = (a) => a.map((value) => Math.min(Math.max(value, -1), 1));
+
+/** The nearest whole number, of two the even one. @param {number} value */
+export function round(value) {
+  const near = Math.floor(value + 0.5);
+  return near - value === 0.5 && near % 2 ? near - 1 : near;
+}
+
+/**
+ * Levels 0 to 255, row by row with the channels innermost, of an image in [−1, 1] with the channels outermost.
+ * @param {Float32Array} x @param {number} channels
+ */
+export function toUint8(x, channels) {
+  const pixels = x.length / channels;
+  const levels = clamp(x).map((value) => round(f32(f32(value + 1) * 127.5)));
+  return Uint8Array.from(levels, (_, i) => levels[(i % channels) * pixels + Math.floor(i / channels)]);
+}
+
+/** The inverse of `toUint8`. @param {Uint8Array} levels @param {number} channels */
+export function fromUint8(levels, channels) {
+  const pixels = levels.length / channels;
+  return Float32Array.from(levels, (_, i) => f32(levels[(i % pixels) * channels + Math.floor(i / pixels)] / 127.5) - 1);
+}

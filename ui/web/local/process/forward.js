@@ -1,0 +1,64 @@
+// One picture noised by t small steps, Eq. 2, and by one jump, Eq. 4, and what was added: see ddpm_core/forward.py.
+
+import { combine } from "./floats.js";
+import { gaussian } from "./noise.js";
+import { qSample } from "./predict.js";
+
+/** @import { Seed } from "./noise.js" */
+/** @import { Schedule } from "./schedule.js" */
+
+const BINS = 48; // of a histogram over ±4 σ
+
+/**
+ * walk, jump: x_t. The rest is that of `Comparison` in ddpm_core/forward.py.
+ * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
+ */
+export function compare(schedule, x0, t, seed) {
+  if (!Number.isInteger(t) || t < 0 || t > schedule.T) throw new Error(`t must be whole and lie in 0..${schedule.T}`);
+  const alphaBar = schedule.alphaBar[t];
+  const sigma = Math.sqrt(1 - alphaBar);
+  let walk = x0;
+  for (let i = 1; i <= t; i++) {
+    const beta = schedule.beta[i];
+    walk = combine([Math.sqrt(1 - beta), walk], [Math.sqrt(beta), gaussian(seed, i, x0.length)]);
+  }
+  const jump = qSample(schedule, x0, t, gaussian(seed, 0, x0.length));
+  const added = [walk, jump].map((x) => combine([1, x], [-Math.sqrt(alphaBar), x0]));
+  const mean = added.map((noise) => average(noise, (value) => value));
+  return {
+    walk,
+    jump,
+    mean,
+    std: added.map((noise, i) => Math.sqrt(average(noise, (value) => (value - mean[i]) ** 2))),
+    sigma,
+    edges: Array.from({ length: BINS + 1 }, (_, i) => (8 * i) / BINS - 4),
+    densities: added.map((noise) => density(noise, sigma)),
+    gap: sigma && largestGap(added[0].slice().sort(), added[1].slice().sort()),
+    chance: sigma && 1.358 * Math.sqrt(2 / x0.length),
+  };
+}
+
+/** @param {Float32Array} values @param {(value: number) => number} of */
+const average = (values, of) => values.reduce((sum, value) => sum + of(value), 0) / values.length;
+
+/** The histogram of noise/σ; zeros without noise. @param {Float32Array} noise @param {number} sigma */
+function density(noise, sigma) {
+  const counts = new Array(BINS).fill(0);
+  for (const value of sigma ? noise : []) {
+    const at = Math.floor(((value / sigma + 4) * BINS) / 8);
+    if (at >= 0 && at < BINS) counts[at] += BINS / 8 / noise.length;
+  }
+  return counts;
+}
+
+/** Kolmogorov and Smirnov's statistic of two sorted samples of one length. @param {Float32Array} a @param {Float32Array} b */
+function largestGap(a, b) {
+  let [i, j, most] = [0, 0, 0];
+  while (i < a.length && j < b.length) {
+    const value = Math.min(a[i], b[j]);
+    while (a[i] === value) i++;
+    while (b[j] === value) j++;
+    most = Math.max(most, Math.abs(i - j));
+  }
+  return most / a.length;
+}

@@ -1,0 +1,110 @@
+// Seeded Gaussian noise, NumPy's number for number: Generator(Philox(key=[seed, stream])).standard_normal, float32.
+// Stream 0 is x_T and stream i + 1 the noise of step i: see ddpm_core/noise.py.
+
+/** @typedef {bigint | string} Seed 0 to 2^63 − 1, which a number can't hold */
+
+const MAX_SEED = 2n ** 63n - 1n;
+const f32 = Math.fround;
+const TWO32 = 2 ** 32;
+const STEPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn]; // by which the two halves of Philox's key move on each round
+const ROUNDS = 10;
+const R = 3.6541528853610088; // where the ziggurat's tail begins
+const AREA = 0.004928673233974658; // of each of its 256 layers
+const [R32, INVERSE_R32] = [f32(R), f32(1 / R)];
+const [LIMIT, WIDTH, HEIGHT] = ziggurat();
+
+/** The seed as a BigInt. @param {Seed} seed */
+export function checkSeed(seed) {
+  const text = String(seed);
+  if (typeof seed === "number" || !/^\d{1,19}$/.test(text) || BigInt(text) > MAX_SEED)
+    throw new Error(`a seed is a whole number from 0 to 2^63 − 1, got ${text}`);
+  return BigInt(text);
+}
+
+/**
+ * n standard normal numbers.
+ * @param {Seed} seed @param {number} stream @param {number} n
+ */
+export function gaussian(seed, stream, n) {
+  const bits = philox(checkSeed(seed), BigInt(stream));
+  const uniform = () => (bits() >>> 8) / 2 ** 24;
+  const exponential = () => -f32(Math.log1p(-uniform()));
+  const drawn = new Float32Array(n);
+  for (let i = 0; i < n; ) {
+    const random = bits();
+    const layer = random & 255;
+    const size = random >>> 9;
+    const x = f32(size * WIDTH[layer]) * (random & 256 ? -1 : 1);
+    if (size < LIMIT[layer]) drawn[i++] = x;
+    else if (layer) {
+      const y = f32(f32(f32(HEIGHT[layer - 1] - HEIGHT[layer]) * uniform()) + HEIGHT[layer]);
+      if (y < Math.exp(-0.5 * x * x)) drawn[i++] = x;
+    } else {
+      let [beyond, y] = [0, 0];
+      do [beyond, y] = [f32(INVERSE_R32 * exponential()), exponential()];
+      while (f32(y + y) <= f32(beyond * beyond));
+      drawn[i++] = size & 256 ? -f32(R32 + beyond) : f32(R32 + beyond);
+    }
+  }
+  return drawn;
+}
+
+/** Marsaglia and Tsang's tables, of each layer: below which size it is sure, its width in units of 2^−23, its height. */
+function ziggurat() {
+  const density = (/** @type {number} */ x) => Math.exp(-0.5 * x * x);
+  const edge = new Float64Array(257); // of the layers, edge[0] = 0
+  edge[256] = AREA / density(R);
+  edge[255] = R;
+  for (let i = 254; i > 0; i--) edge[i] = Math.sqrt(-2 * Math.log(AREA / edge[i + 1] + density(edge[i + 1])));
+  const outer = edge.slice(0, 256);
+  const inner = Float64Array.from(outer, (_, i) => edge[i ? i - 1 : 255]);
+  outer[0] = edge[256];
+  const limit = Uint32Array.from(outer, (x, i) => Math.round((inner[i] / x) * 2 ** 23));
+  return [limit, Float32Array.from(outer, (x) => x / 2 ** 23), Float32Array.from(edge.subarray(0, 256), density)];
+}
+
+/** The upper half of a product of 32 bits each. @param {number} a @param {number} b */
+const high = (a, b) => Math.floor((a * (b >>> 16) + Math.floor((a * (b & 65535)) / 65536)) / 65536);
+
+/**
+ * Four words of the product of 64 bits each, the lowest first, into `words`.
+ * @param {number} aLow @param {number} aHigh @param {number} bLow @param {number} bHigh @param {Uint32Array} words
+ */
+function multiply(aLow, aHigh, bLow, bHigh, words) {
+  const middle = high(aLow, bLow) + (Math.imul(aLow, bHigh) >>> 0) + (Math.imul(aHigh, bLow) >>> 0);
+  const upper = high(aLow, bHigh) + high(aHigh, bLow) + (Math.imul(aHigh, bHigh) >>> 0) + Math.floor(middle / TWO32);
+  words[0] = Math.imul(aLow, bLow);
+  words[1] = middle;
+  words[2] = upper;
+  words[3] = high(aHigh, bHigh) + Math.floor(upper / TWO32);
+}
+
+/**
+ * Philox 4×64: a function that gives the next 32 bits.
+ * @param {bigint} seed @param {bigint} stream
+ */
+function philox(seed, stream) {
+  const halves = Array.from({ length: 2 * ROUNDS }, (_, i) => [seed, stream][i % 2] + BigInt(i >> 1) * STEPS[i % 2]);
+  const key = new Uint32Array(new BigUint64Array(halves).buffer);
+  const [block, a, b] = [new Uint32Array(8), new Uint32Array(4), new Uint32Array(4)];
+  let counter = 0;
+  let next = 8;
+  return () => {
+    if (next === 8) {
+      block.fill(0);
+      block[0] = ++counter;
+      for (let k = 0; k < 4 * ROUNDS; k += 4) {
+        multiply(block[0], block[1], 0xe14c6c93, 0xd2e7470e, a);
+        multiply(block[4], block[5], 0x95121157, 0xca5a8263, b);
+        for (let i = 0; i < 2; i++) {
+          block[i] = b[2 + i] ^ block[2 + i] ^ key[k + i];
+          block[4 + i] = a[2 + i] ^ block[6 + i] ^ key[k + 2 + i];
+          block[2 + i] = b[i];
+          block[6 + i] = a[i];
+        }
+      }
+      next = 0;
+    }
+    return block[next++];
+  };
+}

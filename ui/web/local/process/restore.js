@@ -1,0 +1,159 @@
+// Pictures restored from a part of them, y = A x_0: replacement, RePaint and DDNM of ddpm_core/restore.py.
+
+import { combine, minus } from "./floats.js";
+import { fitted, qSample } from "./predict.js";
+import { begin, chain, walk } from "./runs.js";
+
+/** @import { Term } from "./floats.js" */
+/** @import { Process } from "./predict.js" */
+/** @import { Settings, Step } from "./runs.js" */
+/** @typedef {(x: Float32Array) => Float32Array} Linear */
+/** @typedef {{ forward: Linear, pseudoinverse: Linear }} Measurement A, of one image, and A⁺ */
+
+const f32 = Math.fround;
+const EXTRA = 2 ** 20; // noise that is not a step's own: number j of step i has index i + j · 2^20
+const LEAST = 0.01; // singular values of a blur below this share of the largest are taken for 0
+/** @type {Record<string, { jump: number, rounds: number } | null>} of RePaint; null for DDNM */
+const METHODS = { ddnm: null, replacement: { jump: 1, rounds: 1 }, repaint: { jump: 10, rounds: 10 } };
+
+// --- Measurements
+
+/** Only some pixels are known. @param {ArrayLike<number | boolean>} known of each pixel @returns {Measurement} */
+export function mask(known) {
+  const keep = (/** @type {Float32Array} */ x) => x.map((value, i) => value * Number(known[i % known.length]));
+  return { forward: keep, pseudoinverse: keep };
+}
+
+/** The mean of every block of factor × factor pixels. @param {number} factor @param {number} size @returns {Measurement} */
+export function downsample(factor, size) {
+  if (size % factor) throw new Error(`${size}×${size} pixels can't be divided into blocks of ${factor}×${factor}`);
+  const side = size / factor;
+  return {
+    forward(x) {
+      const means = new Float32Array(x.length / factor ** 2);
+      return means.map((_, i) => {
+        const first = Math.floor(i / side) * factor * size + (i % side) * factor;
+        let sum = 0;
+        for (let row = 0; row < factor; row++)
+          for (let column = 0; column < factor; column++) sum = f32(sum + x[first + row * size + column]);
+        return sum / factor ** 2;
+      });
+    },
+    pseudoinverse: (y) =>
+      new Float32Array(y.length * factor ** 2).map(
+        (_, i) => y[Math.floor(i / (size * factor)) * side + Math.floor((i % size) / factor)],
+      ),
+  };
+}
+
+/** The mean of the channels. @param {number} channels @returns {Measurement} */
+export function grey(channels) {
+  return {
+    forward(x) {
+      const pixels = x.length / channels;
+      return x.slice(0, pixels).map((first, i) => {
+        let sum = first;
+        for (let k = 1; k < channels; k++) sum = f32(sum + x[k * pixels + i]);
+        return sum / channels;
+      });
+    },
+    pseudoinverse: (y) => new Float32Array(channels * y.length).map((_, i) => y[i % y.length]),
+  };
+}
+
+/**
+ * A Gaussian blur, cut off at three deviations, of size × size pixels with a mirrored edge: cosines are its eigenvectors.
+ * Eigenvalues below 1 % are 0 in A itself, as what they carry would be lost in 8 bits.
+ * @param {number} deviation in pixels @param {number} size
+ * @returns {Measurement}
+ */
+export function blur(deviation, size) {
+  const radius = Math.min(Math.ceil(3 * deviation), size - 1);
+  const weights = Array.from({ length: 2 * radius + 1 }, (_, i) =>
+    Math.exp(-((i - radius) ** 2) / (2 * deviation ** 2)),
+  );
+  const total = weights.reduce((sum, weight) => sum + weight);
+  const cosine = (/** @type {number} */ k, /** @type {number} */ at) => Math.cos((Math.PI * k * at) / size);
+  const side = Array.from({ length: size }, (_, k) => k);
+  const waves = side.map((k) => side.map((j) => Math.sqrt((k ? 2 : 1) / size) * cosine(k, j + 0.5)));
+  const back = side.map((j) => side.map((k) => waves[k][j]));
+  const values = side.map((k) => weights.reduce((sum, weight, i) => sum + (weight / total) * cosine(k, i - radius), 0));
+  /** x -> Wᵀ (M ∘ W x Wᵀ) W. @param {(value: number) => number} of @returns {Linear} */
+  const by = (of) => (x) => {
+    const restored = new Float32Array(x.length);
+    for (let first = 0; first < x.length; first += size * size) {
+      const rows = side.map((i) => Array.from(x.subarray(first + i * size, first + (i + 1) * size)));
+      const seen = both(rows, waves).map((row, k) => row.map((value, l) => value * of(values[k] * values[l])));
+      restored.set(both(seen, back).flat(), first);
+    }
+    return restored;
+  };
+  const most = Math.max(...values) ** 2;
+  const kept = (/** @type {number} */ value) => Math.abs(value) >= LEAST * most;
+  return { forward: by((v) => (kept(v) ? v : 0)), pseudoinverse: by((v) => (kept(v) ? 1 / v : 0)) };
+}
+
+/** M x Mᵀ. @param {number[][]} x @param {number[][]} matrix */
+function both(x, matrix) {
+  const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) =>
+    a.reduce((sum, value, i) => sum + value * b[i], 0);
+  const right = x.map((row) => matrix.map((weights) => dot(row, weights)));
+  const columns = right.map((_, j) => right.map((row) => row[j]));
+  return matrix.map((weights) => columns.map((column) => dot(column, weights)));
+}
+
+// --- Methods
+
+/**
+ * The steps of a run whose picture was measured as y; null between two of them for an evaluation that is not shown.
+ * @param {Process} model @param {Float32Array} y @param {Measurement} measurement @param {string} method
+ * @param {Settings} settings
+ * @returns {Generator<Step | null>}
+ */
+export function restore(model, y, measurement, method, settings) {
+  if (!Object.hasOwn(METHODS, method))
+    throw new Error(`the method ${method} needs the installed lab: here are ${Object.keys(METHODS).join(", ")}`);
+  const repeats = METHODS[method];
+  const way = chain(model, settings);
+  const { x, evaluate, noise } = begin(model, settings);
+  const { forward, pseudoinverse } = measurement;
+  const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
+    combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
+  if (repeats) {
+    if (way.memory) throw new Error(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
+    return repaint(repeats);
+  }
+  const guess = (/** @type {Float32Array} */ x, /** @type {number} */ t) => {
+    const found = evaluate(x, t);
+    return { ...fitted(model, toFit(found.x0Hat, y), x, t), v: found.v };
+  };
+  return walk(way, guess, x, noise);
+
+  /** @param {{ jump: number, rounds: number }} repeats @returns {Generator<Step | null>} */
+  function* repaint({ jump, rounds }) {
+    const { pairs } = way;
+    const advance = way.start();
+    let state = x;
+    for (let first = 0; first < pairs.length; first += jump) {
+      const block = pairs.slice(first, first + jump);
+      for (let round = 0; round < rounds; round++) {
+        const extra = (/** @type {number} */ k, /** @type {number} */ j) => noise(k + (3 * round + j) * EXTRA);
+        /** @type {Step[]} */
+        const steps = [];
+        for (const [i, [t, s]] of block.entries()) {
+          const index = first + i;
+          const found = evaluate(state, t);
+          const [next, sigma] = advance(index, found, state, (k) => extra(k, 0));
+          /** @type {[Term, ...Term[]]} */
+          const wanted = [[Math.sqrt(model.alphaBar[s]), y]];
+          if (s) wanted.push([Math.sqrt(1 - model.alphaBar[s]), forward(extra(index, 1))]);
+          state = toFit(next, combine(...wanted));
+          steps.push({ index, t, s, x: state, x0: found.x0Hat, sigma });
+          yield null;
+        }
+        if (round < rounds - 1) state = qSample(model, state, block[0][0], extra(first, 2), steps[steps.length - 1].s);
+        else yield* steps;
+      }
+    }
+  }
+}

@@ -1,0 +1,140 @@
+// Runs: which steps they take, and their steps one by one as they are asked for. See ddpm_core/runs.py.
+
+import { gaussian } from "./noise.js";
+import { checkSignal, conditions, predict } from "./predict.js";
+import { SAMPLERS } from "./samplers.js";
+import { checkStudent, modelPairs, ownRun } from "./times.js";
+
+/** @import { Seed } from "./noise.js" */
+/** @import { Condition, Denoised, Process } from "./predict.js" */
+/** @import { Advance, Sigma, Sigmas } from "./samplers.js" */
+/** @import { Pair } from "./times.js" */
+
+/**
+ * steps, sampler, variance, spacing: null is the model's own. start: the t of xT, where a chain begins below T.
+ * label, negative: what the network is told, and what guidance leads away from. xT: instead of the seed's.
+ * @typedef {{
+ *   seed: Seed, steps?: number | null, sampler?: string | null, variance?: string | null, spacing?: string | null,
+ *   eta?: number, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
+ *   guidance?: number | null, xT?: Float32Array,
+ * }} Settings
+ */
+
+/**
+ * One step, from x_t to x = x_s. x0: x̂_0 as seen from x_t, to be shown. sigma: of the noise that was added.
+ * @typedef {{ index: number, t: number, s: number, x: Float32Array, x0: Float32Array, sigma: Sigma }} Step
+ */
+
+/**
+ * What a run does: start() gives what takes its steps, one after the other.
+ * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance }} Chain
+ */
+
+const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
+
+/**
+ * The chain that settings are for a model. Throws a sentence for what the model does not allow.
+ * @param {Process} model @param {Omit<Settings, "seed">} settings
+ * @returns {Chain}
+ */
+export function chain(model, { steps, sampler, variance, spacing, eta = 0, start, guidance }) {
+  const [own, length] = ownRun(model);
+  const name = sampler ?? own;
+  if (!Object.hasOwn(SAMPLERS, name))
+    throw new Error(`unknown sampler ${name}: choose from ${Object.keys(SAMPLERS).join(", ")}`);
+  const chosen = SAMPLERS[name];
+  const pairs = modelPairs(model, steps ?? length, spacing ?? null, name, start);
+  checkSignal(model, pairs[0][0]);
+  if (!(eta >= 0 && eta <= 1)) throw new Error(`eta must lie between 0 and 1, got ${eta}`);
+  if (variance && chosen.option !== "variance") throw new Error(`variance belongs to ddpm, and this run has ${name}`);
+  if (eta && chosen.option !== "eta") throw new Error(`eta belongs to ddim, and this run has ${name}`);
+  if (model.student) checkStudent(model.student, name, pairs, eta);
+  if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
+    throw new Error(`${name} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+  const options = { variance: variance ?? model.variance, eta };
+  if (chosen.option === "variance") checkVariance(model, options.variance, pairs, guidance ?? 1);
+  const sigmas = chosen.sigmas(model, pairs, options);
+  const advance = () => chosen.advance(model, pairs, sigmas, options);
+  return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance };
+}
+
+/** @param {Process} model @param {string} variance @param {Pair[]} pairs @param {number} guidance */
+function checkVariance(model, variance, pairs, guidance) {
+  if (!VARIANCES.includes(variance))
+    throw new Error(`unknown variance ${variance}: choose from ${VARIANCES.join(", ")}`);
+  if (variance.startsWith("learned") && variance !== model.variance)
+    throw new Error(`variance ${variance} needs a network that was trained with it; this one has ${model.variance}`);
+  if (variance === "learned" && pairs.length < model.T)
+    throw new Error(`variance learned needs the whole chain: use ${model.T} steps, or another variance`);
+  if (variance !== "analytic") return;
+  if (!model.gamma) throw new Error("the analytic variance was not estimated for these weights: use another variance");
+  if (guidance !== 1) throw new Error("the analytic variance is not defined with guidance: use another variance");
+}
+
+/**
+ * The steps of a run of one image.
+ * @param {Process} model @param {Settings} settings
+ * @returns {Generator<Step>}
+ */
+export function trajectory(model, settings) {
+  if ((settings.start ?? model.T) !== model.T && !settings.xT)
+    throw new Error(`a chain that starts at t = ${settings.start} needs its state there`);
+  const { x, evaluate, noise } = begin(model, settings);
+  return walk(chain(model, settings), evaluate, x, noise);
+}
+
+/**
+ * The state that a run begins with, its evaluations, and the noise of step `index`.
+ * @param {Process} model @param {Settings} settings
+ */
+export function begin(model, { seed, xT, clip, ...asked }) {
+  const guidance = asked.guidance ?? null;
+  if (guidance !== null && !Number.isFinite(Math.fround(guidance)))
+    throw new Error(`guidance must be a finite number in float32, got ${guidance}`);
+  const told = conditions(model, asked);
+  const n = model.channels * model.size ** 2;
+  return {
+    x: xT ?? gaussian(seed, 0, n),
+    evaluate: (/** @type {Float32Array} */ x, /** @type {number} */ t) =>
+      predict(model, x, t, { told, guidance, clip }),
+    noise: (/** @type {number} */ index) => gaussian(seed, index + 1, n),
+  };
+}
+
+/**
+ * @param {Chain} chain @param {(x: Float32Array, t: number) => Denoised} evaluate @param {Float32Array} x
+ * @param {(index: number) => Float32Array} noise
+ * @returns {Generator<Step>}
+ */
+export function* walk({ pairs, start }, evaluate, x, noise) {
+  const advance = start();
+  let state = x;
+  for (const [index, [t, s]] of pairs.entries()) {
+    const found = evaluate(state, t);
+    const [next, sigma] = advance(index, found, state, noise);
+    state = next;
+    yield { index, t, s, x: next, x0: found.x0Hat, sigma };
+  }
+}
+
+/**
+ * Several runs of the same seeds, all lanes in order of falling t: of each of a lane's steps the images one by one.
+ * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process })[]} lanes
+ */
+export function sideBySide(seeds, lanes) {
+  const [{ model: first }] = lanes;
+  if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
+    throw new Error("two models beside each other must make images of one size and as many channels");
+  const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
+  const runs = lanes.map((lane) => seeds.map((seed) => trajectory(lane.model, { ...lane, seed })));
+  return (function* () {
+    while (Math.max(...at)) {
+      const lane = at.indexOf(Math.max(...at));
+      for (const [image, run] of runs[lane].entries()) {
+        const step = /** @type {Step} */ (run.next().value);
+        at[lane] = step.s;
+        yield { lane, image, step };
+      }
+    }
+  })();
+}

@@ -1,0 +1,195 @@
+// Samplers, as ddpm_core/samplers.py has them and, for DPM-Solver++ and UniPC, diffusers: x_s from x_t and what was found.
+
+import { combine, minus, over } from "./floats.js";
+import { gammaTable, step } from "./schedule.js";
+
+/** @import { Term } from "./floats.js" */
+/** @import { Denoised, Process } from "./predict.js" */
+/** @import { Pair } from "./times.js" */
+/** @typedef {number | Float32Array} Sigma of the noise that was added */
+/** @typedef {(index: number, found: Denoised, x: Float32Array, noise: (index: number) => Float32Array) => [Float32Array, Sigma]} Advance */
+/** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
+/** @typedef {{ variance: string, eta: number }} Options */
+
+/**
+ * option: what is this sampler's own. memory: whether a step depends on earlier ones. sigmas, advance: of a chain.
+ * @typedef {object} Sampler
+ * @property {"variance" | "eta"} [option]
+ * @property {boolean} [memory]
+ * @property {(model: Process, pairs: Pair[], options: Options) => Sigmas} sigmas
+ * @property {(model: Process, pairs: Pair[], sigmas: Sigmas, options: Options) => Advance} advance
+ */
+
+const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
+
+/** @type {Sampler} */
+const ddpm = {
+  option: "variance",
+  sigmas(model, pairs, { variance }) {
+    if (variance.startsWith("learned")) return pairs.map(([, s]) => (s ? null : 0));
+    const gamma = variance === "analytic" && model.gamma ? gammaTable(model, model.gamma) : null;
+    const sigmas = pairs.map(([t, s]) => (s ? Math.sqrt(known(model, t, s, variance, gamma)) : 0));
+    const last = sigmas.length - 2;
+    if (gamma && last >= 0) sigmas[last] = Math.min(sigmas[last], MAX_ANALYTIC_SIGMA);
+    return sigmas;
+  },
+  advance:
+    (model, pairs, sigmas, { variance }) =>
+    (index, { x0, v }, x, noise) => {
+      const [t, s] = pairs[index];
+      const { ofX0, ofXt } = step(model, t, s);
+      const mean = combine([ofX0, x0], [ofXt, x]);
+      const sigma = sigmas[index];
+      if (s === 0) return [mean, 0];
+      if (sigma !== null) return [combine([1, mean], [sigma, noise(index)]), sigma];
+      const learned = learnedSigma(model, t, s, variance, /** @type {Float32Array} */ (v));
+      const z = noise(index);
+      return [mean.map((value, i) => value + Math.fround(learned[i] * z[i])), learned];
+    },
+};
+
+/**
+ * σ² of a step, for a variance that is not learned: see `reverse_variance` in ddpm_core/process.py.
+ * @param {Process} model @param {number} t @param {number} s @param {string} variance
+ * @param {Float64Array | null} gamma
+ */
+function known(model, t, s, variance, gamma) {
+  const { at, as, beta, betaTilde } = step(model, t, s);
+  if (variance === "beta") return beta;
+  if (!gamma) return betaTilde;
+  const time = at > 0 ? t : t - 1; // where x_t is noise alone, Γ_t says nothing
+  const signal = model.alphaBar[time];
+  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gamma[time]); // Var[x_0 | x_t]
+  return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
+}
+
+/** @param {Process} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
+function learnedSigma(model, t, s, variance, v) {
+  const f32 = Math.fround;
+  if (variance === "learned") return v.map((value) => Math.sqrt(f32(Math.exp(value))));
+  const { beta, betaTilde } = step(model, t, s);
+  const [high, low] = [f32(Math.log(beta)), f32(Math.log(betaTilde))];
+  return v.map((value) => {
+    const u = f32(f32(value + 1) / 2);
+    return Math.sqrt(f32(Math.exp(f32(f32(u * high) + f32(f32(1 - u) * low)))));
+  });
+}
+
+/** @type {Sampler} */
+const ddim = {
+  option: "eta",
+  sigmas: (model, pairs, { eta }) => pairs.map(([t, s]) => (s ? eta * Math.sqrt(step(model, t, s).betaTilde) : 0)),
+  advance:
+    (model, pairs, sigmas) =>
+    (index, { x0, eps }, _, noise) => {
+      const as = model.alphaBar[pairs[index][1]];
+      const sigma = sigmas[index] ?? 0;
+      const next = combine([Math.sqrt(as), x0], [Math.sqrt(Math.max(1 - as - sigma * sigma, 0)), eps]);
+      return [sigma > 0 ? combine([1, next], [sigma, noise(index)]) : next, sigma];
+    },
+};
+
+/** @type {Sampler} */
+const consistency = {
+  sigmas: ({ alphaBar }, pairs) => pairs.map(([, s]) => Math.sqrt(1 - alphaBar[s])),
+  advance:
+    ({ alphaBar }, pairs, sigmas) =>
+    (index, { x0 }, _, noise) => {
+      const s = pairs[index][1];
+      const sigma = sigmas[index] ?? 0;
+      const signal = Math.sqrt(alphaBar[s]);
+      return [s ? combine([signal, x0], [sigma, noise(index)]) : combine([signal, x0]), sigma];
+    },
+};
+
+// --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
+
+/** α, σ and λ = log α/σ of a time. @param {Process} model @param {number} t */
+function point({ alphaBar }, t) {
+  const ratio = Math.sqrt((1 - alphaBar[t]) / alphaBar[t]);
+  const alpha = 1 / Math.sqrt(ratio * ratio + 1);
+  return { alpha, sigma: ratio * alpha, lambda: Math.log(alpha) - Math.log(ratio * alpha) };
+}
+
+/** @param {Process} _ @param {Pair[]} pairs */
+const none = (_, pairs) => pairs.map(() => 0);
+
+/** @type {Sampler} */
+const dpm = {
+  memory: true,
+  sigmas: none,
+  advance(model, pairs) {
+    /** @type {{ x0: Float32Array, lambda: number } | null} */
+    let before = null;
+    return (index, { x0 }, x) => {
+      const [t, s] = pairs[index];
+      const [from, to] = [point(model, t), point(model, s)];
+      const h = to.lambda - from.lambda;
+      const c = to.alpha * (Math.exp(-h) - 1);
+      /** @type {[Term, ...Term[]]} */
+      const terms = [
+        [to.sigma / from.sigma, x],
+        [-c, x0],
+      ];
+      if (before && s) {
+        const change = combine([1 / ((from.lambda - before.lambda) / h), minus(x0, before.x0)]);
+        terms.push([-0.5 * c, change]);
+      }
+      before = { x0, lambda: from.lambda };
+      return [combine(...terms), 0];
+    };
+  },
+};
+
+/** @type {Sampler} */
+const unipc = {
+  memory: true,
+  sigmas: none,
+  advance(model, pairs) {
+    /** @typedef {{ x0: Float32Array, alpha: number, sigma: number, lambda: number }} Seen */
+    /** @type {Seen[]} the last two, the newest first */
+    let seen = [];
+    /** @type {Float32Array} */
+    let last = new Float32Array(); // the state that the last step began with
+    let order = 0; // of the last step
+    const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
+      over(minus(other.x0, from.x0), ratio);
+    return (index, { x0 }, x) => {
+      const [t, s] = pairs[index];
+      const here = { x0, ...point(model, t) };
+      let corrected = x;
+      if (index) {
+        const [from, older] = seen;
+        const h = here.lambda - from.lambda;
+        const phi = Math.expm1(-h);
+        const c = here.alpha * phi;
+        const change = minus(x0, from.x0);
+        let correction = combine([0.5, change]);
+        if (order === 2) {
+          const phi2 = phi / -h - 1;
+          const [b1, b2] = [phi2 / phi, ((phi2 / -h - 0.5) * 2) / phi];
+          const ratio = (older.lambda - from.lambda) / h;
+          const rho = (b1 - b2) / (1 - ratio);
+          correction = combine([rho, slope(older, from, ratio)], [b1 - rho, change]);
+        }
+        const base = combine([here.sigma / from.sigma, last], [-c, from.x0]);
+        corrected = combine([1, base], [-c, correction]);
+      }
+      order = Math.min(2, pairs.length - index, index + 1);
+      last = corrected;
+      const to = point(model, s);
+      const h = to.lambda - here.lambda;
+      const c = to.alpha * Math.expm1(-h);
+      let next = combine([to.sigma / here.sigma, corrected], [-c, x0]);
+      if (order === 2) {
+        const ratio = (seen[0].lambda - here.lambda) / h;
+        next = combine([1, next], [-c, combine([0.5, slope(seen[0], here, ratio)])]);
+      }
+      seen = [here, seen[0]];
+      return [next, 0];
+    };
+  },
+};
+
+/** @type {Record<string, Sampler>} */
+export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, consistency };

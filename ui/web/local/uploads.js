@@ -1,0 +1,198 @@
+// Pictures of one's own, which stay in the worker: a square of them, fitted to a model, as ui/pictures/as_text.py has it.
+import { base64, bytesOf, packed, png } from "./pictures.js";
+import { $, ValueError } from "./python.js";
+
+/** @import { Lab } from "./lab.js" */
+/** @import { Picture } from "./pictures.js" */
+
+const LONGEST = 512; // pixels of the longer side, of which the visitor chooses a square
+const GREY = "#808080"; // what transparent parts lie on
+
+/** The bytes of pictures as text, by their text. @type {Map<string, Uint8Array>} */
+const unpacked = new Map();
+
+/** Unpack a picture as text beforehand: `from_text` of ui/pictures/as_text.py is asked for it at once. @param {unknown} text */
+export async function unpack(text) {
+  if (!text || unpacked.has(String(text))) return;
+  const bytes = await Promise.resolve(String(text))
+    .then(bytesOf)
+    .then((packed_) => packed("deflate", packed_, true))
+    .catch(() => new Uint8Array());
+  unpacked.set(String(text), bytes);
+}
+
+/** What the translated ui/pictures/as_text.py needs. */
+export function pixelNatives() {
+  const error = class extends Error {};
+  $.native("zlib", {
+    error,
+    decompressobj: () => ({ decompress: (/** @type {any} */ bytes) => unpacked.get(bytes.text) ?? new Uint8Array() }),
+    compress: (/** @type {Uint8Array} */ bytes) => stored(bytes),
+  });
+  $.native("base64", {
+    b64decode(/** @type {string} */ text) {
+      try {
+        return Object.assign(bytesOf(text), { text });
+      } catch {
+        throw new ValueError("not base64");
+      }
+    },
+    urlsafe_b64encode: (/** @type {Uint8Array} */ bytes) => ({
+      decode: () => base64(bytes).replaceAll("+", "-").replaceAll("/", "_"),
+    }),
+  });
+  $.native("ui.pictures.as_text", { uncovered });
+  $.native("numpy", {
+    prod: (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b, 1),
+    frombuffer: (/** @type {Uint8Array} */ data) => ({
+      reshape: (/** @type {number[]} */ [, height, width, channels]) => ({ width, height, channels, data }),
+    }),
+    linspace: (/** @type {number} */ low, /** @type {number} */ high, /** @type {number} */ n) => ({
+      tolist: () =>
+        Array.from({ length: n }, (_, i) => $.float(i === n - 1 ? high : low + i * ((high - low) / (n - 1)))),
+    }),
+    ascontiguousarray: (/** @type {any} */ x) => ({ tobytes: () => x.data }),
+  });
+}
+
+/** Which pixels are left: those whose cell, a bit of side × side, is 0. @param {Uint8Array} cells @param {number} side @param {number} size */
+function uncovered(cells, side, size) {
+  const at = (/** @type {number} */ i) => Math.floor(((i + 0.5) * side) / size);
+  const data = Uint8Array.from({ length: size * size }, (_, i) => {
+    const cell = at(Math.floor(i / size)) * side + at(i % size);
+    return 1 - ((cells[cell >> 3] >> (7 - (cell & 7))) & 1);
+  });
+  const known = { data, all: () => data.every(Boolean), any: () => data.some(Boolean), astype: () => known };
+  return known;
+}
+
+/** Bytes as zlib has them, without packing them: a script is to have them at once. @param {Uint8Array} bytes */
+function stored(bytes) {
+  const out = new Uint8Array(bytes.length + 11);
+  const n = bytes.length;
+  out.set([0x78, 1, 1, n & 255, n >> 8, ~n & 255, (~n >> 8) & 255]);
+  out.set(bytes, 7);
+  let [a, b] = [1, 0];
+  for (const byte of bytes) {
+    a = (a + byte) % 65521;
+    b = (b + a) % 65521;
+  }
+  out.set([b >> 8, b & 255, a >> 8, a & 255], n + 7);
+  return out;
+}
+
+export class Uploads {
+  /** @type {Map<string, OffscreenCanvas>} */
+  #kept = new Map();
+
+  /** @param {Lab} lab */
+  constructor(lab) {
+    this.lab = lab;
+  }
+
+  /** @param {File} file @returns {Promise<{ path: string }>} */
+  async add(file) {
+    const image = await createImageBitmap(file).catch(() => null);
+    if (!image) throw new ValueError($.module("ui.pictures.uploads").UNREADABLE);
+    const path = crypto.randomUUID();
+    this.#kept.set(
+      path,
+      drawn(image, { side: 1 }, image.width, image.height, Math.min(1, LONGEST / Math.max(image.width, image.height))),
+    );
+    return { path };
+  }
+
+  /** @param {unknown} path */
+  #find(path) {
+    const found = this.#kept.get(String(path));
+    if (!found) throw new ValueError("Only a picture that was uploaded can be opened");
+    return found;
+  }
+
+  /** The middle of one, for Forward: {size, pixels}. @param {string} path */
+  square(path) {
+    const { SMALLEST, SIZE } = $.module("ui.pictures.uploads");
+    const whole = this.#find(path);
+    const short = Math.min(whole.width, whole.height);
+    const side = Math.min(Math.max(short, SMALLEST), SIZE);
+    const square = { left: (whole.width - short) / 2, top: (whole.height - short) / 2, side: short };
+    return { size: side, pixels: base64(rgb(cut(whole, square, side), 3)) };
+  }
+
+  /** What source.js asks. @returns {Record<string, (values: any) => any>} */
+  get questions() {
+    const here = (/** @type {any} */ ref) => {
+      const model = this.lab.spec(String(ref ?? "").trim());
+      $.module("ddpm_core.model").check_pixels(model, "a picture of one's own");
+      return model;
+    };
+    return {
+      whole: async ({ path }) => {
+        const { width, height } = this.#find(path);
+        const data = rgb(this.#find(path), 3);
+        return { uri: await pngUri({ width, height, channels: 3, data }), width, height };
+      },
+      fit: async ({ path, left, top, side, invert, checkpoint }) => {
+        const model = here(checkpoint);
+        const whole = this.#find(path);
+        const short = Math.min(whole.width, whole.height);
+        const pixels = Math.min(Math.max(1, Math.round(side * short)), short);
+        const x = Math.min(Math.max(0, Math.round(left * short)), whole.width - pixels);
+        const y = Math.min(Math.max(0, Math.round(top * short)), whole.height - pixels);
+        const data = rgb(cut(whole, { left: x, top: y, side: pixels }, model.image_size), model.channels);
+        if (invert) for (const [i, value] of data.entries()) data[i] = 255 - value;
+        return shown({ width: model.image_size, height: model.image_size, channels: model.channels, data });
+      },
+      known: async ({ text, checkpoint }) => {
+        await unpack(text);
+        return shown($.module("ui.pictures.as_text").from_text(text, here(checkpoint)));
+      },
+    };
+  }
+}
+
+/** @param {Picture} picture */
+const pngUri = async (picture) => `data:image/png;base64,${base64(await png(picture))}`;
+
+/** A picture for the page: {text, uri}. @param {Picture} picture */
+async function shown(picture) {
+  const bytes = await packed("deflate", picture.data);
+  const text = base64(bytes).replaceAll("+", "-").replaceAll("/", "_");
+  unpacked.set(text, picture.data);
+  return { text, uri: await pngUri(picture) };
+}
+
+/** @param {CanvasImageSource} image @param {any} _ @param {number} width @param {number} height @param {number} scale */
+function drawn(image, _, width, height, scale) {
+  const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.fillStyle = GREY;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/** A square of a picture, made as large as `size`. @param {OffscreenCanvas} whole @param {{ left: number, top: number, side: number }} square @param {number} size */
+function cut(whole, { left, top, side }, size) {
+  const canvas = new OffscreenCanvas(size, size);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.imageSmoothingQuality = "high";
+  context.drawImage(whole, left, top, side, side, 0, 0, size, size);
+  return canvas;
+}
+
+/** The pixels of a canvas in 1 or 3 channels. @param {OffscreenCanvas} canvas @param {number} channels */
+function rgb(canvas, channels) {
+  const { data } = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(
+    0,
+    0,
+    canvas.width,
+    canvas.height,
+  );
+  return Uint8Array.from({ length: (data.length / 4) * channels }, (_, i) => {
+    const at = 4 * Math.floor(i / channels);
+    if (channels === 3) return data[at + (i % 3)];
+    return Math.round(0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2]);
+  });
+}

@@ -1,0 +1,114 @@
+// The client of ui/serving/server.py: the models compute on the server's machine.
+import { kept, NO_ANSWER, token } from "../shared/client.js";
+
+/** @import { Refusal, Values } from "../shared/client.js" */
+/** @import { Message } from "../shared/stream.js" */
+
+/** Where the server has something, whatever path the page has. @param {string} path */
+const at = (path) => new URL(path, document.baseURI).href;
+
+/** @param {Error} error @returns {Refusal} */
+const refusal = ({ message }) => ({ error: message });
+
+export const connect = () => new Server();
+
+/** A `Client`. */
+export class Server {
+  session = token();
+
+  constructor() {
+    // Kept only from the moment this page goes to that of the next one in its window: a copy of the window, which has
+    // what is kept too, is another visitor.
+    const take = () => {
+      const session = kept.get("session");
+      kept.remove("session");
+      return session;
+    };
+    this.session = take() ?? this.session;
+    addEventListener("pagehide", () => kept.set("session", this.session));
+    addEventListener("pageshow", take);
+  }
+
+  /**
+   * The answer to a POST. Throws an Error with a sentence where there is none.
+   * @param {string} path @param {RequestInit} request @returns {Promise<any>}
+   */
+  async #post(path, request) {
+    const answer = await fetch(at(path), { method: "POST", ...request }).catch(() => null);
+    if (answer?.status === 401) location.reload(); // the login has ended
+    const content = await answer?.json().catch(() => null);
+    if (answer?.ok && content) return content;
+    throw new Error(typeof content?.detail === "string" ? content.detail : NO_ANSWER);
+  }
+
+  /** @param {string} path of an endpoint @param {unknown[]} data @param {string} [session] of gradio's */
+  #call(path, data, session = this.session) {
+    const body = JSON.stringify({ data, session_hash: session });
+    return this.#post(path, { headers: { "content-type": "application/json" }, body });
+  }
+
+  /**
+   * Whatever the server answers; a Refusal, a sentence, where it can't.
+   * @param {string} part of the page, or "lab" @param {string} what @param {Values} values
+   * @returns {Promise<any>}
+   */
+  async ask(part, what, values = {}) {
+    return this.#call("gradio_api/run/ask", [part, what, values]).then(({ data }) => data[0], refusal);
+  }
+
+  /**
+   * Begin a run; its messages come one after another.
+   * @param {string} part @param {Values} values
+   * @param {(message: Message<any>) => void} take
+   * @param {(why: string) => void} lost called when the connection breaks, or the server refuses, and why
+   * @returns {() => void} what stops listening
+   */
+  run(part, values, take, lost) {
+    /** @type {EventSource | null} */
+    let source = null;
+    let over = false;
+    const end = () => {
+      over = true;
+      source?.close();
+    };
+    const broken = (why = "") => {
+      if (over) return;
+      end();
+      lost(why);
+    };
+    // Streams of one session would take each other's messages: see ui/runs/visitors.py.
+    const session = `${this.session}.${token()}`;
+    this.#call("gradio_api/call/run", [part, values], session).then(
+      ({ event_id }) => {
+        if (over) return;
+        source = new EventSource(at(`gradio_api/call/run/${event_id}`));
+        /** @param {MessageEvent} event */
+        const message = (event) => {
+          const [said] = JSON.parse(event.data) ?? [];
+          if (said) take(said);
+        };
+        source.addEventListener("generating", message);
+        source.addEventListener("complete", (event) => {
+          message(event); // the last one once more
+          end();
+        });
+        source.addEventListener("error", () => broken());
+      },
+      ({ message }) => broken(message === NO_ANSWER ? "" : message),
+    );
+    return end;
+  }
+
+  /** {path}, or a Refusal. @param {File} file @returns {Promise<any>} */
+  async upload(file) {
+    const body = new FormData();
+    body.append("files", file);
+    return this.#post("gradio_api/upload", { body }).then(([path]) => ({ path }), refusal);
+  }
+
+  /** @type {import("../shared/share.js").Item[]} */
+  items = [];
+
+  /** The address of a file that the server has made. @param {string} path */
+  file = (path) => at(`gradio_api/file=${encodeURIComponent(path)}`);
+}

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import asc from "assemblyscript/asc";
+import { compile, Memory } from "../local/network/kernel.js";
+
+const file = (name) => readFileSync(new URL(`../local/network/${name}`, import.meta.url));
+const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf-8"));
+
+test("the kernel's bytes are made of its source", async () => {
+  const flags = scripts.kernel.split(" ").slice(4); // behind `asc SOURCE -o BYTES`
+  let made;
+  const { error } = await asc.main(["kernel.wasm.ts", "-o", "made.wasm", ...flags], {
+    readFile: (name) => (name === "kernel.wasm.ts" ? file(name).toString() : null),
+    writeFile: (_, bytes) => {
+      made = bytes;
+    },
+    listFiles: () => [],
+  });
+  assert.equal(error, null);
+  assert.deepEqual(Buffer.from(made), file("kernel.wasm"));
+});
+
+/** Two memories of the same numbers: the kernel's and plain JavaScript's. */
+async function twins() {
+  const both = [await compile(file("kernel.wasm")), null].map((code) => new Memory(code));
+  for (const m of both) {
+    m.take(100_000);
+    let state = 1;
+    for (let i = 8; i < 100_000; i++) {
+      state = (state * 48271) % 2147483647;
+      m.f[i] = 8 * (state / 2147483647) - 4;
+    }
+  }
+  return both;
+}
+const bits = (m, at, count) => Array.from(m.u.subarray(at, at + count));
+
+test("plain JavaScript gives the kernel's very bits", async () => {
+  const both = await twins();
+  for (const [h, w, channels, outputs, below, bias, add] of [
+    [8, 8, 13, 6, false, 2000, 0],
+    [4, 4, 5, 4, true, 2000, 80_000],
+    [12, 12, 3, 1, true, 0, 0],
+    [7, 7, 9, 3, false, 2000, 80_000],
+  ]) {
+    const row = Math.ceil(w / 8) * 8 + 2;
+    const far = h * w + 8;
+    for (const m of both) {
+      for (let t = 0; t < 9; t++) m.u[16 + t] = Math.floor(t / 3) * row + (t % 3);
+      const from = [10_000, row * (h + 2), row, below ? row : 4, channels, 16, 9];
+      m.run.conv(...from, 40_000, 4, channels * 36, bias, add, 60_000, far, outputs, h, w);
+    }
+    for (let o = 0; o < outputs; o++) {
+      const place = [60_000 + o * far, h * w];
+      assert.deepEqual(bits(both[0], ...place), bits(both[1], ...place), `${w} × ${h}, output ${o}`);
+    }
+  }
+  for (const silu of [0, 1]) {
+    for (const m of both) m.run.spread(10_000, 56, 5, 7, 7, 2000, silu, 60_000, 100, 10);
+    for (let row = 0; row < 35; row++) {
+      const place = [60_000 + 100 * Math.floor(row / 7) + 10 * (row % 7), 7];
+      assert.deepEqual(bits(both[0], ...place), bits(both[1], ...place));
+    }
+  }
+  for (const m of both) m.run.softmax(80_000, 20, 24, 24, 0.37);
+  assert.deepEqual(bits(both[0], 80_000, 480), bits(both[1], 80_000, 480));
+});
+
+test("SiLU is within two units of the last place, also where e^x leaves float32", async () => {
+  const [m] = await twins();
+  const x = Float32Array.from({ length: 4000 }, (_, i) => (i - 2000) / 20);
+  m.f.set(x, 20_000);
+  m.f.set([1, 0], 1000);
+  m.run.spread(20_000, 0, 1, 1, x.length, 1000, 1, 30_000, 0, 0);
+  for (let i = 0; i < x.length; i++) {
+    const exact = x[i] / (1 + Math.exp(-x[i]));
+    assert.ok(Math.abs(m.f[30_000 + i] - exact) <= 2 ** -22 * Math.abs(exact) + 1e-34, `${x[i]}`);
+  }
+});

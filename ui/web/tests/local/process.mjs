@@ -1,0 +1,86 @@
+// Answers to tests/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
+import { readFileSync, writeFileSync } from "node:fs";
+import { fromUint8, toUint8 } from "../../local/process/floats.js";
+import { compare } from "../../local/process/forward.js";
+import { encode, mix, reconstruct } from "../../local/process/latents.js";
+import { gaussian } from "../../local/process/noise.js";
+import { exactModel, shape } from "../../local/process/plane.js";
+import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
+import { chain, sideBySide, trajectory } from "../../local/process/runs.js";
+import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
+import { chainLength, modelPairs, timestepPairs } from "../../local/process/times.js";
+
+const f32 = Math.fround;
+
+/** The formula that stands for a network: sums and products of few digits, so that every order of them is exact. */
+const formula = (learned) => (x, tIndex, condition) => {
+  const shift = 0.125 + (condition ?? 0) / 16 + tIndex / 1024;
+  const first = x.map((value) => f32(0.25 * value) + shift);
+  return learned ? Float32Array.of(...first, ...x.map((value) => value / 16)) : first;
+};
+const made = ({ config, ...rest }) => ({
+  ...{ classes: 0, nullLabel: null, student: null, gamma: null, optimised: null, clip: true },
+  ...schedule(config),
+  ...rest,
+  network: formula(rest.variance?.startsWith("learned")),
+});
+
+const ASKED = {
+  noise: ({ seed, stream, n }) => gaussian(seed, stream, n),
+  schedule: ({ config }) => schedule(config),
+  tables: ({ config }) => tables(schedule(config)),
+  gamma: ({ config, estimate }) => gammaTable(schedule(config), estimate),
+  pairs({ T, spacing, start, every }) {
+    const all = [];
+    for (let n = 1; n <= (start ?? T); n += every) all.push(timestepPairs(T, n, spacing, start));
+    return Int16Array.from(all.flat(2));
+  },
+  times: ({ model, n, spacing, sampler, start }) => modelPairs(made(model), n, spacing, sampler, start),
+  length: ({ model, t, n }) => chainLength(made(model), t, n),
+  run: ({ model, settings }) => [...trajectory(made(model), settings)],
+  chain({ model, settings }) {
+    const { pairs, sigmas } = chain(made(model), settings);
+    return { pairs, sigmas };
+  },
+  lanes: ({ models, seeds, lanes }) => [
+    ...sideBySide(
+      seeds,
+      lanes.map((lane) => ({ ...lane, model: made(models[lane.model]) })),
+    ),
+  ],
+};
+
+const measured = { mask, downsample, grey, blur };
+Object.assign(ASKED, {
+  levels: ({ levels, channels }) => [fromUint8(levels, channels), toUint8(fromUint8(levels, channels), channels)],
+  compare: ({ config, levels, t, seed }) => compare(schedule(config), fromUint8(levels, 3), t, seed),
+  encode: ({ model, levels, t, seed }) => encode(made(model), fromUint8(levels, model.channels), t, seed),
+  between({ model, levels, t, seeds, weight, settings }) {
+    const ends = seeds.map((seed, i) => encode(made(model), fromUint8(levels[i], model.channels), t, seed));
+    return [...reconstruct(made(model), mix(...ends, weight), t, settings)];
+  },
+  restore({ model, levels, measurement: [name, ...details], method, settings }) {
+    const A = measured[name](...details);
+    const y = A.forward(fromUint8(levels, model.channels));
+    const steps = restore(made(model), y, A, method, settings);
+    return { y, back: A.pseudoinverse(y), steps: [...steps].filter(Boolean) };
+  },
+  shape: ({ name, width }) => shape(name, width),
+  plane: ({ data, points, settings }) => [...trajectory(exactModel(data, points), settings)],
+});
+
+const packed = (_, value) =>
+  ArrayBuffer.isView(value)
+    ? {
+        type: value.constructor.name,
+        bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64"),
+      }
+    : value;
+const answers = JSON.parse(readFileSync(process.argv[2], "utf8")).map(([what, asked]) => {
+  try {
+    return ASKED[what](asked);
+  } catch (error) {
+    return { error: error.message };
+  }
+});
+writeFileSync(process.argv[3], JSON.stringify(answers, packed));

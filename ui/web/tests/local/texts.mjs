@@ -1,0 +1,8 @@
+// node texts.mjs FOLDER QUESTIONS: what the parts say of settings, [[part, values], …], as JSON.
+import { readFileSync } from "node:fs";
+import { opened } from "./lab.mjs";
+
+const [folder, questions] = process.argv.slice(2);
+const { describe } = await opened(folder);
+const asked = JSON.parse(readFileSync(questions, "utf8"));
+process.stdout.write(JSON.stringify(asked.map(([part, values]) => describe(part, values))));
