@@ -149,8 +149,8 @@ def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet,
     wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "9", "label": "horse", "seed": "14"}
     quiet.goto(f"{app.local_url}?{urlencode(wrong)}")
     quiet.wait_for_selector(".part-watch[data-state=queued]")
-    said = "Not possible here: Model: nope, Steps: abc, Noise added back: zz, Class: horse, Noise, η: 9."
-    quiet.wait_for_selector(f"#said.shown:text('{said}')")
+    said = "Not possible here: Steps: abc, Noise added back: zz, Class: horse, Noise, η: 9."
+    quiet.wait_for_selector(f"#said.shown:has-text('{said}'):has-text('There is no checkpoint')")
     assert "seed=14" in quiet.url and "nope" not in quiet.url
 
 

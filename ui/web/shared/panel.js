@@ -61,6 +61,7 @@ export class Panel {
   /** Why to run as soon as the settings are described. @type {Cause} */
   #cause = "";
   #changed = false; // since what is shown was begun
+  #refused = ""; // why a model can't be had that was asked for
   #came = false; // pictures of the run that goes on
   /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
   #ran = null;
@@ -144,6 +145,7 @@ export class Panel {
 
   /** Values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
   async set(values, cause) {
+    this.#refused = "";
     this.form.set(values);
     this.#changed ||= Object.keys(values).length > 0;
     if (cause === "press") this.#look();
@@ -160,10 +162,14 @@ export class Panel {
     } else await this.choose();
     if (cause !== "link") return;
     const lost = this.form.fields.flatMap(({ name, kind, label }) => {
-      const fits = kind === "picture" || !values[name] || String(values[name]) === String(this.form.value(name));
+      const fits =
+        kind === "picture" ||
+        kind === "reference" ||
+        !values[name] ||
+        String(values[name]) === String(this.form.value(name));
       return fits ? [] : [`${label}: ${values[name]}`];
     });
-    if (lost.length) this.lab.say(`Not possible here: ${lost.join(", ")}.`, true);
+    if (lost.length) this.lab.say(`${this.#refused} Not possible here: ${lost.join(", ")}.`.trim(), true);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
@@ -194,6 +200,7 @@ export class Panel {
     for (const [name, { error }] of Object.entries({ checkpoint: about, checkpoint_b: second ?? about })) {
       const usual = this.form.fields.find((field) => field.name === name)?.default;
       if (!error || this.form.value(name) === usual) continue;
+      this.#refused = error;
       this.lab.say(error, true);
       this.form.set({ [name]: usual });
       return this.choose();
