@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-import ddpm_core
 from benchmarks._contenders import DIFFUSERS, Contender, Entry, processes
 from benchmarks._measure import describe, spread
 from ddpm_core.disk import files
+from ddpm_core.errors import UserError
 from ddpm_core.names import SAMPLERS, SPACINGS
 from train import TrainError
 from train.data.sample import ImageSample
@@ -243,7 +243,7 @@ def main(arguments: list[str]) -> None:
             parser.error(f"--{name} is too small")
     try:
         run(options)
-    except (TrainError, ddpm_core.CheckpointError, ValueError, RuntimeError) as error:
+    except (UserError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped: the same command goes on")

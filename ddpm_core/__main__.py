@@ -16,6 +16,7 @@ from ddpm_core.commands import allow_any_text, defaults, said
 from ddpm_core.commands.chain import ChainFlags, Where, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 from ddpm_core.commands.restore import Restore
+from ddpm_core.errors import UserError
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
 
@@ -34,7 +35,6 @@ class Sample(ChainFlags):
     def run(self) -> None:
         from ddpm_core import imaging, trajectory
         from ddpm_core.disk import files
-        from ddpm_core.runs import SamplerSettings
 
         seeds = parse_seeds(self.seeds)
         if self.gif and os.path.realpath(self.grid) == os.path.realpath(self.gif):
@@ -45,7 +45,7 @@ class Sample(ChainFlags):
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.picture_channels)
         run = trajectory(model, seeds, **self.options(model))
-        steps = SamplerSettings(self.steps).resolved(model).steps
+        steps = self.settings().resolved(model).steps
         frames = []
         for step in tqdm(run, total=steps, unit="step"):
             if self.gif or step.s == 0:
@@ -112,11 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = tyro.extras.subcommand_cli_from_dict(
         commands, prog="python -m ddpm_core", description=__doc__, args=arguments
     )
-    from ddpm_core import CheckpointError
-
     try:
         command.run()
-    except (ValueError, CheckpointError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
+    except (ValueError, UserError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
         sys.exit(f"error: {said(error)}")
     except KeyboardInterrupt:
         sys.exit("stopped")

@@ -62,7 +62,11 @@ class Source:
 
 @dataclass(kw_only=True, repr=False)
 class ModelSpec:
-    """What is known of a model without its network: the attributes of `Model` but that one. Raises ValueError as it."""
+    """A model without its network, decoder and text encoder: all other attributes of `Model`.
+
+    Raises:
+        ValueError: as `Model` does.
+    """
 
     schedule: NoiseSchedule
     image_size: int
@@ -79,8 +83,8 @@ class ModelSpec:
     student: Student | None = None
     latent: bool = False
     factor: int = 1
-    words: bool = False
-    offset: int = 0
+    takes_words: bool = False
+    leading_offset: int = 0
 
     @property
     def picture_size(self) -> int:
@@ -91,6 +95,11 @@ class ModelSpec:
     def picture_channels(self) -> int:
         """Channels of the pictures."""
         return 3 if self.latent else self.channels
+
+    @property
+    def words(self) -> bool:
+        """`takes_words`, under its former name."""
+        return self.takes_words
 
     def __post_init__(self) -> None:
         if self.prediction not in PREDICTIONS:
@@ -166,8 +175,8 @@ class Model(ModelSpec):
             where the model takes words.
         latent: whether x lives in the latents of an autoencoder.
         factor: how many pixels a side one number of x stands for, 1 but for a latent model.
-        words: whether it is told in words what to draw.
-        offset: what the spacing "leading" adds to each of its times.
+        takes_words: whether it is told in words what to draw.
+        leading_offset: what the spacing "leading" adds to each of its times.
         decoder: of a latent model, makes pictures of x, and x of pictures.
         text: text(prompts) → what the network is told of each, float32 (N, L, D), where the model takes words.
 
@@ -197,7 +206,7 @@ class Model(ModelSpec):
 
 
 def check_pixels(model: ModelSpec, what: str) -> None:
-    """Raise ValueError for a latent model. what: that which is there for pixels only."""
+    """Raise ValueError for a latent model. what: the name of what only models of pixels can do."""
     if model.latent:
         raise ValueError(f"{what} is there for models of pixels, and this one draws latents of an autoencoder")
 

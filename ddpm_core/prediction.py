@@ -97,7 +97,7 @@ def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool,
 
 def check_attention(model: Model) -> None:
     """Raise ValueError for a model that has no attention to words."""
-    if not model.words:
+    if not model.takes_words:
         raise ValueError("this model is not told what to draw in words, so it has no attention to them")
     if not hasattr(model.network, "attention"):
         raise ValueError("a network of one's own shows its attention by a method attention(x, t_index, states)")
@@ -233,7 +233,7 @@ def label_tensor(
     guidance leads away; None is the empty one too.
     Raises ValueError for labels the model does not have, and for guidance without a label to guide towards.
     """
-    if model.words:
+    if model.takes_words:
         assert isinstance(model, Model) and model.text is not None
         asked, away = (_prompts(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))
         return torch.stack([model.text(asked), model.text(away)], 1)

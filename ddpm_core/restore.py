@@ -18,12 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ddpm_core.errors import first_line
 from ddpm_core.model import Model, check_pixels, is_number, is_whole
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import Chain, SamplerSettings, check_options, follow
+from ddpm_core.runs import Chain, Condition, SamplerSettings, check_options, follow
 from ddpm_core.samplers import Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs
@@ -50,7 +51,7 @@ class Measurement:
         sigma: σ_y >= 0, the standard deviation of the noise, in the units of [−1, 1].
         name: for the user.
         gram: gram(f, y) = f(A Aᵀ) y for a function f of the eigenvalues, where they are known; f gets a tensor.
-        onto: c where A Aᵀ = c I on every y, else None. Another measurement may then follow this one.
+        gram_scale: c where A Aᵀ = c I on every y, else None. Another measurement may then follow this one.
     """
 
     forward: Linear
@@ -58,7 +59,7 @@ class Measurement:
     sigma: float = 0.0
     name: str = "own"
     gram: Callable[[Linear, Tensor], Tensor] | None = None
-    onto: float | None = None
+    gram_scale: float | None = None
 
     def __post_init__(self) -> None:
         if not is_number(self.sigma, 0):
@@ -225,11 +226,11 @@ def then(first: Measurement, second: Measurement) -> Measurement:
 
     Its pseudo-inverse A_1⁺ A_2⁺ is known where A_1 A_1ᵀ = c I (downsample, grey). Raises ValueError for another first.
     """
-    if first.onto is None or first.sigma:
+    if first.gram_scale is None or first.sigma:
         raise ValueError(
             f"the pseudo-inverse of {second.name!r} after {first.name!r} isn't known: begin with downsample or grey"
         )
-    scale, inner = first.onto, second.gram
+    scale, inner = first.gram_scale, second.gram
 
     def gram(f: Linear, y: Tensor) -> Tensor:
         assert inner is not None
@@ -241,7 +242,7 @@ def then(first: Measurement, second: Measurement) -> Measurement:
         second.sigma,
         f"{first.name}, {second.name}",
         gram if inner else None,
-        None if second.onto is None else scale * second.onto,
+        None if second.gram_scale is None else scale * second.gram_scale,
     )
 
 
@@ -391,7 +392,7 @@ class DDNM:
                 x = posterior_mean(schedule, x_0, x, t, s)
                 if s > 0:
                     z = noise(k, x)
-                    x = x + sigma * z + A.adjoint(A.gram(partial(_less, **step), A(z)), z)
+                    x = x + sigma * z + A.adjoint(A.gram(partial(_noise_change, **step), A(z)), z)
                 yield Step(k, t, s, x, x_0, sigma)
 
         return noisy if sigma_y else exact
@@ -407,8 +408,8 @@ def _share(values: Tensor, **step: float) -> Tensor:
     return _lambda(values, **step) / values
 
 
-def _less(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
-    """(√φ − σ)/ς² for them: with Aᵀ and A around it, what the step's noise σ z lacks of Φ^½ z."""
+def _noise_change(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
+    """(√φ − σ)/ς² for them. With Aᵀ and A around it, this makes Φ^½ z of the step's noise σ z."""
     share = _lambda(values, a, sigma, sigma_y)
     taken = a * (share / values) * values.sqrt() * sigma_y
     left = (sigma**2 - taken**2).clamp(min=0).sqrt()
@@ -538,14 +539,15 @@ def restore(
     if not isinstance(measurement, Measurement):
         raise ValueError(f"measurement is what `mask` and its like make, got a {type(measurement).__name__}")
     check_options("restore", options, ("labels", "guidance", "x_T", "noise", "stop"))
-    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, options.get("guidance"))
+    told = Condition(options.pop("labels", None), guidance=options.pop("guidance", None))
+    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, told.guidance)
     x_T = options.get("x_T")
     n = len(check_seeds(seeds or ())) if seeds is not None or x_T is None else len(x_T)
     y = _checked(model, measurement, y, n, torch.float32 if x_T is None else x_T.dtype)
     task = Task(measurement, y, chain, model.clip if clip is None else clip)
     chosen.check(task)
     own = Chain(chain.name, chain.pairs, chosen.sampler(task), chain.sigmas, memory=True, own=True)
-    return follow(model, own, seeds, clip, **options)
+    return follow(model, own, told, seeds, clip, **options)
 
 
 def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: torch.dtype) -> Tensor:
@@ -561,8 +563,7 @@ def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: t
         inverse, doubled = measurement.pseudoinverse(expected), measurement(2 * x)
         again = measurement(inverse) if inverse.shape == x.shape else None
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: {reason}") from None
+        raise ValueError(f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: {first_line(error)}") from None
     if again is None:
         raise ValueError(
             f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: its pseudo-inverse gives "

@@ -1,11 +1,14 @@
-"""What a user calls: a run from seeds to images, step by step; several runs in one; or the final images only."""
+"""What a user calls: a run from seeds to images, step by step; several runs in one; or the final images only.
+
+A chain is described once: `SamplerSettings` say which steps it takes, `Condition` what it is told to draw.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +35,6 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, model_pairs
 
 OnStep = Callable[[Step], "Tensor | None"]
-_OF_A_LANE = ("model", "labels", "prompts", "negative", "guidance")  # besides the fields of SamplerSettings
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ class SamplerSettings:
         check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
         if not is_number(self.eta, 0, 1):
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta!r}")
-        given = {"variance": self.variance is not None, "eta": self.eta != 0}
-        for option in (option for option, is_given in given.items() if is_given):
-            (owner,) = (owner for owner, its in NAMED.items() if its.option == option)
+        options: dict[str, Any] = {"variance": self.variance, "eta": self.eta or None}
+        given = {option: value for option, value in options.items() if value is not None}
+        for option in given:
+            (owner,) = (owner for owner, its in NAMED.items() if hasattr(its, option))
             if name != owner:
                 raise ValueError(f"{option} belongs to the sampler {owner!r}, and this run has {name!r}: leave it out")
         if student is not None:
@@ -74,9 +77,25 @@ class SamplerSettings:
         if named is None:
             memory = getattr(own.sampler, "memory", False)
             return Chain(name, pairs, _checked(own.sampler, name), [None] * len(pairs), memory, own=True)
-        keywords = named.own(model, pairs, self.variance, self.eta, guidance)
-        sigmas = named.sigmas(model.schedule, pairs, **keywords)
-        return Chain(name, pairs, partial(named.function, **keywords), sigmas, named.memory)
+        named = replace(named, **given).check(model, pairs, guidance)
+        return Chain(name, pairs, named.steps, named.sigmas(model.schedule, pairs), named.memory)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a run is told to draw. The fields are those arguments of `trajectory`."""
+
+    labels: Labels = None
+    prompts: Prompts | None = None
+    negative: Prompts | None = None
+    guidance: float | None = None
+
+    def label_ids(self, model: Model, n: int) -> Tensor | None:
+        """What the network is told of each of n images, see `label_tensor`. Raises ValueError as that."""
+        if self.labels is not None and self.prompts is not None:
+            raise ValueError("give labels or prompts, not both")
+        asked = self.labels if self.prompts is None else self.prompts
+        return label_tensor(model, asked, n, self.guidance, self.negative)
 
 
 @dataclass(frozen=True)
@@ -178,34 +197,32 @@ def trajectory(
     state = x_T if after is None else after.x if isinstance(after, Step) else after[1]
     _check_start(model, start, state)
     chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
-    labels = _asked(labels, prompts)
-    return follow(model, chain, seeds, clip, labels, guidance, state, noise, stop, after, on_step, negative, attention)
+    told = Condition(labels, prompts, negative, guidance)
+    return follow(model, chain, told, seeds, clip, state, noise, stop, after, on_step, attention)
 
 
 def follow(
     model: Model,
     chain: Chain,
+    told: Condition,
     seeds: Sequence[int] | None = None,
     clip: bool | None = None,
-    labels: Labels = None,
-    guidance: float | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
     stop: int | None = None,
     after: Step | tuple[int, Tensor] | None = None,
     on_step: OnStep | None = None,
-    negative: Prompts | None = None,
     attention: bool = False,
 ) -> Iterator[Step]:
-    """The steps of a chain, as for `trajectory`. x_T: the state behind `after`, if that is given; labels: words too."""
+    """The steps of a chain, as for `trajectory`. x_T: the state behind `after`, if that is given."""
     first = 0 if after is None else chain.position(after)
     if stop is not None and stop not in (times := [s for _, s in chain.pairs[first:]]):
         raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {stop!r}")
     if on_step is not None:
         chain.check_no_memory()
     look = _look(model, attention)
-    seeds, x, label_ids = _start(model, seeds, labels, guidance, x_T, noise, negative)
-    evaluate = partial(predict, model, labels=label_ids, guidance=guidance, clip=clip)
+    seeds, x, label_ids = _checked_start(model, told, seeds, x_T, noise)
+    evaluate = partial(predict, model, labels=label_ids, guidance=told.guidance, clip=clip)
     draw = seeded_noise(seeds) if noise is None else partial(_own, noise)
 
     def steps(x: Tensor, index: int) -> Iterator[Step]:
@@ -231,13 +248,6 @@ def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | Non
         return lambda step, x, labels: step.clone()
     check_attention(model)
     return lambda step, x, labels: replace(step.clone(), attention=attention_maps(model, x, step.t, labels))
-
-
-def _asked(labels: Labels, prompts: Prompts | None) -> Labels:
-    """What a run is told to draw: labels, or prompts in their place."""
-    if labels is not None and prompts is not None:
-        raise ValueError("give labels or prompts, not both")
-    return labels if prompts is None else prompts
 
 
 def _own(noise: Noise, index: int, x: Tensor) -> Tensor:
@@ -307,17 +317,18 @@ def side_by_side(
     Arguments:
         model: of lanes that name no other; models must agree in image size and channels.
         seeds: one for each image.
-        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model", "labels", "prompts",
-            "negative" and "guidance" where they are not the other lanes'.
+        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model" and the fields of
+            `Condition` where they are not the other lanes'.
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
         ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
     """
+    settings, shared = vars(SamplerSettings()), vars(Condition(labels, prompts, negative, guidance))
     for lane in lanes:
         if not isinstance(lane, Mapping):
             raise ValueError(f"a lane is a dict such as {{'steps': 10}}, got {lane!r}")
-        check_options("a lane", lane, [*(field.name for field in fields(SamplerSettings)), *_OF_A_LANE])
+        check_options("a lane", lane, [*settings, "model", *shared])
     models = [lane.get("model", model) for lane in lanes]
     other = next((one for one in models if not isinstance(one, Model)), None)
     if other is not None:
@@ -331,37 +342,34 @@ def side_by_side(
     states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
     ready: dict[int, Denoised] = {}
     chains: list[Chain] = []
-    scales = [lane.get("guidance", guidance) for lane in lanes]
+    told = [Condition(**{name: lane.get(name, shared[name]) for name in shared}) for lane in lanes]
     label_ids: list[Tensor | None] = []  # of each lane
 
     def evaluate(lane: int, x: Tensor, t: int, **options: Any) -> Denoised:
+        scale = told[lane].guidance
         if chains[lane].own:  # it may evaluate elsewhere than at its state
-            return predict(
-                models[lane], x, t, **{"labels": label_ids[lane], "guidance": scales[lane], "clip": clip} | options
-            )
+            return predict(models[lane], x, t, **{"labels": label_ids[lane], "guidance": scale, "clip": clip} | options)
         if lane not in ready:
             here = [
                 other
                 for other, (time, _) in states.items()
                 if time == t
                 and models[other] is models[lane]
-                and scales[other] == scales[lane]
+                and told[other].guidance == scale
                 and not chains[other].own
             ]
             batch = torch.cat([states[other][1] for other in here])
             chosen = [ids for ids in (label_ids[other] for other in here) if ids is not None]
-            parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, scales[lane], clip)
+            parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, scale, clip)
             split = ((None,) * len(here) if part is None else part.split(len(x)) for part in parts)
             ready.update(zip(here, map(Denoised._make, zip(*split, strict=True)), strict=True))
         return ready.pop(lane)
 
     runs = []
     for i, lane in enumerate(lanes):
-        asked = _asked(lane.get("labels", labels), lane.get("prompts", prompts))
-        away = lane.get("negative", negative)
-        checked, x, ids = _start(models[i], seeds, asked, scales[i], x_T, negative=away)
-        settings = SamplerSettings(**{name: value for name, value in lane.items() if name not in _OF_A_LANE})
-        chains.append(settings.chain(models[i], scales[i]))
+        checked, x, ids = _checked_start(models[i], told[i], seeds, x_T)
+        own = SamplerSettings(**{name: lane[name] for name in settings if name in lane})
+        chains.append(own.chain(models[i], told[i].guidance))
         runs.append(chains[i].steps(partial(evaluate, i), models[i].schedule, x, seeded_noise(checked)))
         label_ids.append(ids)
         states[i] = chains[i].pairs[0][0], x
@@ -385,21 +393,15 @@ def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
         raise ValueError(f"a chain that starts at t = {start} needs its state there: give it as x_T")
 
 
-def _start(
-    model: Model,
-    seeds: Sequence[int] | None,
-    labels: Labels,
-    guidance: float | None,
-    x_T: Tensor | None,
-    noise: Noise | None = None,
-    negative: Prompts | None = None,
+def _checked_start(
+    model: Model, told: Condition, seeds: Sequence[int] | None, x_T: Tensor | None, noise: Noise | None = None
 ) -> tuple[list[int], Tensor, Tensor | None]:
     """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
     checked = [] if seeds is None else check_seeds(seeds)
     if seeds is None and (x_T is None or noise is None or not len(x_T)):
         raise ValueError("give a seed for each image, or both x_T and noise")
     n = len(checked) if x_T is None or seeds is not None else len(x_T)
-    label_ids = label_tensor(model, labels, n, guidance, negative)
+    label_ids, guidance = told.label_ids(model, n), told.guidance
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
     check_state(model, x, "x_T", n)

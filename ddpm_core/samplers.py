@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -82,35 +81,127 @@ class SamplerFunction(Protocol):
     ) -> Iterator[Step]: ...
 
 
-def ddpm(
-    predict: Predict,
-    schedule: NoiseSchedule,
-    pairs: Pairs,
-    x: Tensor,
-    *,
-    noise: Noise,
-    variance: Variance = "beta",
-    gamma: Tensor | None = None,
-) -> Iterator[Step]:
-    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z. gamma: Γ_t for "analytic"."""
-    known = ddpm_sigmas(schedule, pairs, variance, gamma)
-    for index, (t, s) in enumerate(pairs):
-        x_0, _, x0_hat, v = predict(x, t)
-        mean = posterior_mean(schedule, x_0, x, t, s)
-        sigma = known[index]
-        if sigma is None:
-            sigma = reverse_variance(schedule, t, s, variance, v).sqrt()
-        x = mean + sigma * noise(index, x) if s > 0 else mean
-        yield Step(index, t, s, x, x0_hat, sigma)
+@dataclass(frozen=True)
+class NamedSampler:
+    """A sampler that has a name: a frozen dataclass, whose fields are what it takes besides the noise.
+
+    memory: as for `SamplerFunction`.
+    """
+
+    memory: ClassVar[bool] = False
+
+    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> NamedSampler:
+        """The same, with what is the model's own. Raises ValueError for what model, pairs or guidance don't allow."""
+        return self
+
+    def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float | None]:
+        """σ of every step, None where only the network knows it; 0 where no noise is added, as in the last step."""
+        raise NotImplementedError
+
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        """The sampler itself: a `SamplerFunction`."""
+        raise NotImplementedError
 
 
-def ddpm_sigmas(
-    schedule: NoiseSchedule, pairs: Pairs, variance: Variance, gamma: Tensor | None = None
-) -> Sequence[float | None]:
-    """σ of every step, None for a learned one. The last step adds no noise, whatever its variance."""
-    if variance in LEARNED:
-        return [None] * (len(pairs) - 1) + [0.0]
-    return _known_sigmas(schedule, pairs, variance, gamma)
+@dataclass(frozen=True)
+class DDPM(NamedSampler):
+    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z.
+
+    variance: None for the model's own, or "beta" where no model was asked. gamma: Γ_t for "analytic".
+    """
+
+    variance: Variance | None = None
+    gamma: Tensor | None = None
+
+    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> DDPM:
+        return DDPM(check_variance(model, self.variance, pairs, guidance), model.gamma)
+
+    def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float | None]:
+        variance = self.variance or "beta"
+        if variance in LEARNED:
+            return [None] * (len(pairs) - 1) + [0.0]
+        return _known_sigmas(schedule, pairs, variance, self.gamma)
+
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        known = self.sigmas(schedule, pairs)
+        for index, (t, s) in enumerate(pairs):
+            x_0, _, x0_hat, v = predict(x, t)
+            mean = posterior_mean(schedule, x_0, x, t, s)
+            sigma = known[index]
+            if sigma is None:
+                sigma = reverse_variance(schedule, t, s, self.variance or "beta", v).sqrt()
+            x = mean + sigma * noise(index, x) if s > 0 else mean
+            yield Step(index, t, s, x, x0_hat, sigma)
+
+
+@dataclass(frozen=True)
+class DDIM(NamedSampler):
+    """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
+
+    eta: float = 0.0
+
+    def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        return [self.eta * sigma for sigma in _known_sigmas(schedule, pairs, "beta_tilde")]
+
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        for index, ((t, s), sigma) in enumerate(zip(pairs, self.sigmas(schedule, pairs), strict=True)):
+            x_0, eps, x0_hat, _ = predict(x, t)
+            alpha_bar_s = schedule.alpha_bar[s].item()
+            x = math.sqrt(alpha_bar_s) * x_0 + math.sqrt(max(1 - alpha_bar_s - sigma**2, 0)) * eps
+            if sigma > 0:
+                x = x + sigma * noise(index, x)
+            yield Step(index, t, s, x, x0_hat, sigma)
+
+
+@dataclass(frozen=True)
+class Solver(NamedSampler):
+    """One of diffusers' deterministic multistep solvers: x_s from x_t, this x̂_0 and earlier ones."""
+
+    memory: ClassVar[bool] = True
+    name: Sampler
+
+    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Solver:
+        check_start(self.name, model.schedule, pairs)
+        return self
+
+    def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        return [0.0] * len(pairs)
+
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        advance = solver(self.name, schedule, pairs)
+        for index, (t, s) in enumerate(pairs):
+            x_0, _, x0_hat, _ = predict(x, t)
+            x = advance(x_0, t, x)
+            yield Step(index, t, s, x, x0_hat, 0.0)
+
+
+@dataclass(frozen=True)
+class Consistency(NamedSampler):
+    """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
+
+    Every step leaves x̂_0 alone of what was, so it suits networks that see x_0 in one step: consistency students.
+    """
+
+    def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        return [math.sqrt(1 - schedule.alpha_bar[s].item()) for _, s in pairs]
+
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        for index, ((t, s), sigma) in enumerate(zip(pairs, self.sigmas(schedule, pairs), strict=True)):
+            x_0, _, x0_hat, _ = predict(x, t)
+            x = math.sqrt(schedule.alpha_bar[s].item()) * x_0
+            if s > 0:
+                x = x + sigma * noise(index, x)
+            yield Step(index, t, s, x, x0_hat, sigma)
 
 
 def _known_sigmas(
@@ -125,93 +216,11 @@ def _known_sigmas(
     return [*sigma[:-1], 0.0]
 
 
-def ddim(
-    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise, eta: float = 0.0
-) -> Iterator[Step]:
-    """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
-    for index, ((t, s), sigma) in enumerate(zip(pairs, ddim_sigmas(schedule, pairs, eta), strict=True)):
-        x_0, eps, x0_hat, _ = predict(x, t)
-        alpha_bar_s = schedule.alpha_bar[s].item()
-        x = math.sqrt(alpha_bar_s) * x_0 + math.sqrt(max(1 - alpha_bar_s - sigma**2, 0)) * eps
-        if sigma > 0:
-            x = x + sigma * noise(index, x)
-        yield Step(index, t, s, x, x0_hat, sigma)
-
-
-def ddim_sigmas(schedule: NoiseSchedule, pairs: Pairs, eta: float) -> list[float]:
-    """σ = η √β̃ of every step."""
-    return [eta * sigma for sigma in _known_sigmas(schedule, pairs, "beta_tilde")]
-
-
-def consistency(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
-    """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
-
-    Every step leaves x̂_0 alone of what was, so it suits networks that see x_0 in one step: consistency students.
-    """
-    for index, ((t, s), sigma) in enumerate(zip(pairs, consistency_sigmas(schedule, pairs), strict=True)):
-        x_0, _, x0_hat, _ = predict(x, t)
-        x = math.sqrt(schedule.alpha_bar[s].item()) * x_0
-        if s > 0:
-            x = x + sigma * noise(index, x)
-        yield Step(index, t, s, x, x0_hat, sigma)
-
-
-def consistency_sigmas(schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
-    """σ = √(1 − ᾱ_s) of every step."""
-    return [math.sqrt(1 - schedule.alpha_bar[s].item()) for _, s in pairs]
-
-
-def solve(
-    predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, name: Sampler, noise: Noise | None = None
-) -> Iterator[Step]:
-    """One of diffusers' deterministic multistep solvers, by its name: x_s from x_t, this x̂_0 and earlier ones."""
-    advance = solver(name, schedule, pairs)
-    for index, (t, s) in enumerate(pairs):
-        x_0, _, x0_hat, _ = predict(x, t)
-        x = advance(x_0, t, x)
-        yield Step(index, t, s, x, x0_hat, 0.0)
-
-
-# --- The samplers that have names
-
-
-@dataclass(frozen=True)
-class Named:
-    """A sampler and what it takes besides the noise.
-
-    own: (model, pairs, variance, eta, guidance) -> its keywords; raises ValueError for what it can't have. sigmas:
-    (schedule, pairs, **own) -> σ of every step, None where only the network knows it. option: the one of "variance" and
-    "eta" that is its own. memory: as for `SamplerFunction`.
-    """
-
-    function: Callable[..., Iterator[Step]]
-    sigmas: Callable[..., Sequence[float | None]]
-    own: Callable[[ModelSpec, Pairs, Variance | None, float, float | None], dict[str, Any]] = lambda *_: {}
-    option: str = ""
-    memory: bool = False
-
-
-def _solver(name: Sampler) -> Named:
-    def own(model: ModelSpec, pairs: Pairs, *_: Any) -> dict[str, Any]:
-        check_start(name, model.schedule, pairs)
-        return {}
-
-    return Named(partial(solve, name=name), lambda _, pairs: [0.0] * len(pairs), own, memory=True)
-
-
-NAMED: dict[Sampler, Named] = {
-    "ddpm": Named(
-        ddpm,
-        ddpm_sigmas,
-        lambda model, pairs, variance, _, guidance: {
-            "variance": check_variance(model, variance, pairs, guidance),
-            "gamma": model.gamma,
-        },
-        "variance",
-    ),
-    "ddim": Named(ddim, ddim_sigmas, lambda _model, _pairs, _variance, eta, _guidance: {"eta": eta}, "eta"),
-    **{name: _solver(name) for name in SOLVERS},
-    "consistency": Named(consistency, consistency_sigmas),
+NAMED: dict[Sampler, NamedSampler] = {
+    "ddpm": DDPM(),
+    "ddim": DDIM(),
+    **{name: Solver(name) for name in SOLVERS},
+    "consistency": Consistency(),
 }
 
 

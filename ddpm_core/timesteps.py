@@ -94,9 +94,9 @@ def model_pairs(
         if (
             spacing == "leading"
             and start in (None, model.schedule.T)
-            and pairs[0][0] + model.offset <= model.schedule.T
+            and pairs[0][0] + model.leading_offset <= model.schedule.T
         ):
-            pairs = _pairs([t + model.offset for t, _ in pairs])
+            pairs = _pairs([t + model.leading_offset for t, _ in pairs])
         return pairs
     if start not in (None, model.schedule.T):
         raise ValueError("optimised steps start at T: choose another spacing")

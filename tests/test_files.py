@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_core.disk import files, held
+from ddpm_core.disk import files, in_use
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -158,8 +158,8 @@ def test_a_file_survives_an_error(tmp_path, monkeypatch, function, kind):
 @contextmanager
 def held_elsewhere(*paths):
     """Another process holds these. It is seen from a container of its own: there is no such process id here."""
-    code = "import sys; from pathlib import Path; from ddpm_core.disk import held; "
-    code += "holds = [held.hold(Path(path)) for path in sys.argv[1:]]; print('held', flush=True); sys.stdin.read()"
+    code = "import sys; from pathlib import Path; from ddpm_core.disk import in_use; "
+    code += "holds = [in_use.hold(Path(path)) for path in sys.argv[1:]]; print('held', flush=True); sys.stdin.read()"
     words, pipe = [sys.executable, "-c", code, *map(str, paths)], subprocess.PIPE
     with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout.readline() == "held\n"
@@ -206,16 +206,16 @@ def test_what_is_taken_for_left_behind_before_it_is_held_is_made_again(tmp_path)
         path.mkdir()
         made.append(path)
         if len(made) == 1:  # a sweep of another process
-            with held.left_behind(path) as is_left:
-                assert is_left
+            with in_use.unused(path) as is_unused:
+                assert is_unused
                 path.rmdir()
 
-    hold = held.make(path, create)
-    with held.left_behind(path) as is_left:
-        assert not is_left and len(made) == 2
-    held.release(hold)
-    with held.left_behind(path) as is_left:
-        assert is_left
+    hold = in_use.make(path, create)
+    with in_use.unused(path) as is_unused:
+        assert not is_unused and len(made) == 2
+    in_use.release(hold)
+    with in_use.unused(path) as is_unused:
+        assert is_unused
 
 
 @pytest.mark.parametrize("why", ["a file system without locks", "Windows"])
@@ -224,9 +224,9 @@ def test_where_nothing_can_be_locked_a_day_decides(tmp_path, monkeypatch, why):
         raise OSError(errno.ENOLCK, "No locks available")
 
     if why == "Windows":
-        monkeypatch.setattr(held, "fcntl", None)
+        monkeypatch.setattr(in_use, "fcntl", None)
     else:
-        monkeypatch.setattr(held.fcntl, "flock", no_locks)
+        monkeypatch.setattr(in_use.fcntl, "flock", no_locks)
     new, old = left(tmp_path, "a", "tmp"), left(tmp_path, "a", "tmp")
     for path in (new, old):
         path.write_text("")

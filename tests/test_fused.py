@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 from torch.nn import functional as F
 from training import fit, make_folder, process_restored, tiny, weights  # noqa: F401
 
@@ -20,7 +19,7 @@ from ddpm_core.engines.from_diffusers import UNet2DModel
 from train import TrainError
 from train.common.config import PRESETS
 from train.fit import fused
-from train.fit.fused import FusedConv, FusedNorm, fuse
+from train.fit.fused import FusedNorm, fuse
 from train.fit.recipe import make_network
 from train.fit.trainer import Trainer
 
@@ -95,43 +94,6 @@ def test_extreme_inputs_stay_finite():
         norm.weight.fill_(1e4)
     x = torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3).contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(norm(x), F.silu(F.group_norm(x, 1, norm.weight)), atol=1e-3, rtol=1e-5)
-
-
-@given(
-    images=st.integers(1, 40),
-    height=st.integers(1, 9),
-    width=st.integers(1, 40),
-    inputs=st.sampled_from([16, 31, 32, 70]),
-    outputs=st.sampled_from([1, 3, 16, 31, 32, 70]),
-    threads=st.integers(1, 2),
-    seed=st.integers(0, 10**6),
-)
-@example(images=33, height=32, width=32, inputs=16, outputs=3, threads=2, seed=0)  # several groups, the last not full
-@settings(max_examples=30, deadline=None)
-def test_gradients_of_a_convolution_in_bfloat16_are_exact(images, height, width, inputs, outputs, threads, seed):
-    torch.manual_seed(seed)
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    if not fused._has_weight_gradient(conv):
-        pytest.skip("needs AMX")
-    conv.__class__ = FusedConv
-    x = torch.randn(images, inputs, height, width).bfloat16().requires_grad_()
-    dy = torch.randn(images, outputs, height, width).bfloat16()
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.autocast("cpu", torch.bfloat16):
-            y = conv(x)
-        dx, dweight, dbias = torch.autograd.grad(y, [x, conv.weight, conv.bias], dy)
-    finally:
-        torch.set_num_threads(before)
-
-    exact = [value.detach().bfloat16().double().requires_grad_() for value in (x, conv.weight, conv.bias)]
-    expected = F.conv2d(*exact, padding=1)
-    oracles = torch.autograd.grad(expected, exact, dy.double())
-    for found, oracle, bound in zip(
-        (y, dx, dweight, dbias), (expected, *oracles), (2**-8, 2**-8, 1e-6, 1e-6), strict=True
-    ):
-        assert relative(found.double(), oracle) < bound
 
 
 PAPERS = {

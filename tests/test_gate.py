@@ -20,7 +20,7 @@ from test_files import held_elsewhere
 
 import app as command
 import ui
-from ddpm_core.disk import held
+from ddpm_core.disk import in_use
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog, Lines
 from ui.machine.limits import Refused, ServerLimits
@@ -351,8 +351,8 @@ def test_a_folder_that_somebody_has_deleted_is_private_and_held_again(back):
         folder.mkdir(mode=0o755)
     assert sweeper.keep(b"x", "x.png").read_bytes() == b"x"
     assert folder.stat().st_mode & 0o777 == 0o700
-    with held.left_behind(folder) as is_left:
-        assert not is_left
+    with in_use.unused(folder) as is_unused:
+        assert not is_unused
     shutil.rmtree(folder)
     sweeper.sweep()
     assert folder.stat().st_mode & 0o777 == 0o700

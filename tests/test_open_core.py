@@ -16,7 +16,7 @@ from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.latents import reconstruct
 from ddpm_core.names import PREDICTIONS, SAMPLERS
 from ddpm_core.process import q_sample
-from ddpm_core.samplers import NAMED, ddim, ddpm, find
+from ddpm_core.samplers import DDIM, DDPM, NAMED, find
 
 WITHOUT_MEMORY = [{"variance": "beta"}, {"sampler": "ddim", "eta": 0.7}, {"sampler": "consistency"}]
 
@@ -37,7 +37,9 @@ def heun(predict, schedule, pairs, x, *, noise):
 # Samplers of one's own
 
 
-@pytest.mark.parametrize("own, options", [(ddpm, {"variance": "beta"}), (ddim, {"sampler": "ddim"}), (heun, None)])
+@pytest.mark.parametrize(
+    "own, options", [(DDPM().steps, {"variance": "beta"}), (DDIM().steps, {"sampler": "ddim"}), (heun, None)]
+)
 def test_a_function_is_taken_wherever_a_name_is(own, options):
     model, seeds = blur_model(), [3, 4]
     alone = list(trajectory(model, seeds, 6, own))

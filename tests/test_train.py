@@ -31,10 +31,12 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from train import TrainError
 from train.__main__ import main
+from train.autoencoder.config import AutoencoderConfig
 from train.common.config import PRESETS, Config, from_dict, to_dict
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
 from train.data.sources import open_source
+from train.distill.config import DistillConfig
 from train.fit import trainer as trainer_module
 from train.fit.ema import EMA
 from train.fit.flags.limits import check
@@ -158,6 +160,14 @@ def test_overrides_start_from_the_preset():
     expected = replace(PRESETS["lsun-cat-256"], lr=1e-3, flip=False, widths=(32, 64))
     assert config == expected and state is None
     assert from_dict(to_dict(config), Config) == config
+
+
+def test_a_configuration_is_written_in_the_order_of_every_version():
+    """So the files of a run stay byte for byte; other commands write their own fields after those of `fit`."""
+    written = list(to_dict(Config()))
+    assert written[:6] == ["config", "data", "out", "resume", "init", "seed"] and written[-1] == "sample_steps"
+    for config in (DistillConfig(), AutoencoderConfig()):
+        assert list(to_dict(config))[: len(written)] == written
 
 
 # Data

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from ddpm_core import CheckpointError
 from ddpm_core.commands import allow_any_text, said
-from train import TrainError
+from ddpm_core.errors import UserError
 from train.common.command_line import HELP, parse, user_path
 from train.common.memory import enough_memory
 
@@ -118,7 +117,7 @@ def main(arguments: list[str]) -> int:
         return 0 if asked else 2
     try:
         return commands[arguments[0]](arguments[1:])
-    except (TrainError, CheckpointError, ValueError, OSError) as error:
+    except (UserError, ValueError, OSError) as error:
         print(f"error: {said(error)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:

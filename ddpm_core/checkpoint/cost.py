@@ -18,6 +18,7 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.spec import CheckpointConfig
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.errors import first_line
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ def _parameters(make: Callable[[dict[str, Any]], Any], config: str) -> int:
     except CheckpointError:
         raise
     except Exception as error:  # diffusers checks a configuration by running into it
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"a part of this model cannot be built ({reason})") from None
+        raise ValueError(f"a part of this model cannot be built ({first_line(error)})") from None
 
 
 @lru_cache(maxsize=64)
@@ -82,8 +82,7 @@ def _cost(config: str) -> Cost:
         with _Count() as count, torch.no_grad():
             unet.eval()(image, t_index, *labels, return_dict=False)
     except Exception as error:  # diffusers checks a configuration by running into it
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"the network of config.json cannot be evaluated ({reason})") from None
+        raise ValueError(f"the network of config.json cannot be evaluated ({first_line(error)})") from None
     return Cost(count.flop, parameters)
 
 

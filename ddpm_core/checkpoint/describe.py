@@ -18,7 +18,7 @@ def describe(model: Model) -> dict[str, str]:
         "parameters": source.parameters and f"{source.parameters:,}",
         "image": f"{model.picture_size}×{model.picture_size}, {model.picture_channels} channels",
         "latents": f"{model.image_size}×{model.image_size}, {model.channels} channels" if model.latent else None,
-        "words": "yes, with --prompt" if model.words else None,
+        "words": "yes, with --prompt" if model.takes_words else None,
         "schedule": f"{model.schedule.name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
         "prediction": model.prediction,
         "variance": f"{model.variance} (as published)",

@@ -26,6 +26,7 @@ from ddpm_core.checkpoint.refs import (
 from ddpm_core.checkpoint.weights import build
 from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.engines.latent import ClipText, LatentDecoder
+from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec
 
 _KINDS = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderTiny, VQModel)}
@@ -113,8 +114,7 @@ def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.d
     try:
         picture = decoder.decode(torch.linspace(-1, 1, 4 * channels).reshape(1, channels, 2, 2))
     except Exception as error:  # diffusers checks a configuration by running into it
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{where}: the autoencoder cannot be evaluated ({reason})") from None
+        raise CheckpointError(f"{where}: the autoencoder cannot be evaluated ({first_line(error)})") from None
     if picture.shape != (1, 3, 2 * factor, 2 * factor) or not picture.isfinite().all():
         raise CheckpointError(f"{where}: the autoencoder gives no picture of {factor} pixels a side for each latent")
     return decoder
@@ -137,8 +137,9 @@ def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # transformers checks its files by running into them, and its Rust panics
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{ref}: the files in {TOKENIZER} are no tokenizer of CLIP ({reason})") from None
+        raise CheckpointError(
+            f"{ref}: the files in {TOKENIZER} are no tokenizer of CLIP ({first_line(error)})"
+        ) from None
     if not fits:
         raise CheckpointError(f"{ref}: the tokenizer has more tokens than the text encoder")
     if not text([""]).isfinite().all():

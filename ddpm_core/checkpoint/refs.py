@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from ddpm_core.disk import files
+from ddpm_core.errors import UserError
 
 WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
-OWN = "ddpm_core.json"  # what the Hub's layout has no field for
+FACTS = "ddpm_core.json"  # facts about the model for which the Hub's layout has no field
 ANALYTIC = "analytic_variance.json"  # see gamma_file
 OPTIMISED = "optimised_steps.json"  # see optimised_file
-EXTRA = ("model_index.json", OWN, ANALYTIC, OPTIMISED)
+EXTRA = ("model_index.json", FACTS, ANALYTIC, OPTIMISED)
 DECODERS = ("vae/", "vqvae/")
 TEXT, TOKENIZER = "text_encoder/", "tokenizer/"
 TEXT_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -33,8 +34,8 @@ FILES = (
 )
 
 
-class CheckpointError(Exception):
-    """A checkpoint cannot be used; str(error) is one sentence for the user: what is wrong and what to do."""
+class CheckpointError(UserError):
+    """A checkpoint cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Layout:
 class LocalCheckpoint:
     """A checkpoint whose files are on this machine.
 
-    folder: the root of its layout. commit: the one on the Hub that the files are of, None for other references.
+    folder: the root of its layout. commit: the Hub's, None for a checkpoint that is not from the Hub.
     """
 
     ref: Ref

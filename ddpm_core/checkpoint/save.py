@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ddpm_core.checkpoint import latent_parts, refs, spec
 from ddpm_core.checkpoint.config.unet_config import count_parameters
-from ddpm_core.checkpoint.refs import OWN, CheckpointError
+from ddpm_core.checkpoint.refs import FACTS, CheckpointError
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
@@ -133,7 +133,7 @@ def check_replaceable(folder: Path) -> None:
     if not os.path.lexists(folder):
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    latent = "unet" in names and OWN in names and "config.json" not in names
+    latent = "unet" in names and FACTS in names and "config.json" not in names
     others = names - {*SAVED, "README.md"}
     foreign = {name for name in others if name.startswith("diffusion_pytorch_model")}
     if not latent:

@@ -23,8 +23,9 @@ from ddpm_core.checkpoint.config.fields import (
     text,
     whole,
 )
-from ddpm_core.checkpoint.refs import OWN, CheckpointError, LocalCheckpoint, Ref, shipped
+from ddpm_core.checkpoint.refs import FACTS, CheckpointError, LocalCheckpoint, Ref, shipped
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
+from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import (
     AVERAGINGS,
@@ -68,9 +69,9 @@ class CheckpointConfig:
 
 
 def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """What JSON files say that a model can be made of, but for its source, Γ and optimised steps. Needs no weights.
+    """What the JSON files say, without source, Γ and optimised steps. Needs no weights.
 
-    Raises CheckpointError.
+    Raises CheckpointError where no model can be made of it.
     """
     return _read_json_files(checkpoint)[0]
 
@@ -100,18 +101,18 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
     """What the JSON files alone say, and whether they say that the weights are the moving average."""
     folder, layout = checkpoint.folder, checkpoint.layout
     try:
-        index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", OWN))
+        index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", FACTS))
         unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
         parts = [read_json(folder / part[0]) if part else None for part in (layout.decoder, layout.text)]
         config, weights = _from_contents(unet, scheduler, index, own, *parts)
-        if OWN in layout.unknown and unet.get("num_class_embeds"):
+        if FACTS in layout.unknown and unet.get("num_class_embeds"):
             raise ValueError(
-                f"{OWN}, which describes this network's classes, is not in the local cache, and the Hub cannot be "
+                f"{FACTS}, which describes this network's classes, is not in the local cache, and the Hub cannot be "
                 "reached: connect to the internet once to download it"
             )
         return config, weights
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
-        raise CheckpointError(f"{checkpoint.ref}: {str(error).splitlines()[0]}") from None
+        raise CheckpointError(f"{checkpoint.ref}: {first_line(error)}") from None
 
 
 def _from_contents(
@@ -122,7 +123,7 @@ def _from_contents(
     size, channels = (unet_config if text is None else latent_config).check(unet)
     fields = _from_scheduler(scheduler, clip=decoder is None)
     if decoder is not None:
-        fields |= _latents(unet, channels, decoder, text) | {"offset": whole(scheduler, "steps_offset", 0)}
+        fields |= _latents(unet, channels, decoder, text) | {"leading_offset": whole(scheduler, "steps_offset", 0)}
     if "prediction" in own:
         fields["prediction"] = choice(own, "prediction", PREDICTIONS)
     _check_channels(unet, channels, fields["variance"])
@@ -143,7 +144,7 @@ def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dic
             f"the text encoder gives {text.get('hidden_size', 512)} numbers a token, and the network takes "
             f"{unet.get('cross_attention_dim', 1280)}"
         )
-    return {"latent": True, "factor": factor, "words": text is not None}
+    return {"latent": True, "factor": factor, "takes_words": text is not None}
 
 
 def _published_weights(ref: Ref) -> Averaging:
@@ -190,7 +191,7 @@ def json_files(
     if decoder is None:
         _from_contents(unet, scheduler, index, own)
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
-    scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.offset}
+    scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.leading_offset}
     if model.variance == "beta_tilde":
         del scheduler["variance_type"]  # which DDIM's does not have, and this is what none means
     index |= {"scheduler": ["diffusers", "DDIMScheduler"], "unet": ["diffusers", unet["_class_name"]]}

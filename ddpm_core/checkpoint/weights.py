@@ -20,6 +20,7 @@ from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, UNet2DConditionModel, UNet2DModel
+from ddpm_core.errors import first_line
 
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
@@ -42,7 +43,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
             unet: Any = make()
     except Exception as error:  # diffusers checks a configuration by running into it
         raise CheckpointError(
-            f"{where}: config.json is not one that {kind} can be built of ({_reason(error)})"
+            f"{where}: config.json is not one that {kind} can be built of ({first_line(error)})"
         ) from None
     try:
         count_parameters(unet)  # refuses too many
@@ -106,7 +107,9 @@ def check_evaluation(unet: UNet2DModel, size: int, T: int, where: str) -> None:
         with torch.no_grad():
             output = unet.eval()(image, torch.tensor([T - 1]), *labels, return_dict=False)[0]
     except Exception as error:  # as diffusers' blocks do not check what they are given
-        raise CheckpointError(f"{where}: the network of config.json cannot be evaluated ({_reason(error)})") from None
+        raise CheckpointError(
+            f"{where}: the network of config.json cannot be evaluated ({first_line(error)})"
+        ) from None
     if output.shape != (1, config["out_channels"], *image.shape[2:]):
         raise CheckpointError(f"{where}: the network in config.json returns an image of another size")
     if not output.isfinite().all():
@@ -165,7 +168,3 @@ def _modern(key: str) -> str:
     for old, new in LEGACY_KEYS.items():
         key = key.replace(old, new)
     return key
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

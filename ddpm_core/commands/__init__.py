@@ -3,12 +3,14 @@
 import io
 import sys
 
+from ddpm_core.errors import first_line
+
 
 def said(error: Exception) -> str:
     """An error in one line, for whoever has typed the command."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 def allow_any_text() -> None:

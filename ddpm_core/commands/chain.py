@@ -19,6 +19,7 @@ from ddpm_core.names import Engine, Precision, Spacing, Variance
 
 if TYPE_CHECKING:
     from ddpm_core import Model
+    from ddpm_core.runs import Condition, SamplerSettings
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
 
@@ -64,17 +65,26 @@ class ChainFlags:
     """classifier-free guidance scale; 1 is none"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
-    def options(self, model: Model) -> dict[str, Any]:
-        """The arguments of `ddpm_core.trajectory` but the seeds."""
-        from ddpm_core.prediction import class_index
+    def settings(self) -> SamplerSettings:
+        """The steps that the chain takes."""
+        from ddpm_core.runs import SamplerSettings
         from ddpm_core.samplers import find
 
-        names = ("steps", "variance", "spacing", "eta", "clip", "guidance")
-        labels = None if self.label is None else class_index(model, self.label)
         sampler = None if self.sampler is None else find(self.sampler)
-        words = {"prompts": self.prompt, "negative": self.negative}
-        told = {name: text for name, text in words.items() if text is not None}
-        return {name: getattr(self, name) for name in names} | {"sampler": sampler, "labels": labels, **told}
+        return SamplerSettings(self.steps, sampler, self.variance, self.spacing, self.eta)
+
+    def condition(self, model: Model) -> Condition:
+        """What is drawn."""
+        from ddpm_core.prediction import class_index
+        from ddpm_core.runs import Condition
+
+        label = None if self.label is None else class_index(model, self.label)
+        return Condition(label, self.prompt, self.negative, self.guidance)
+
+    def options(self, model: Model) -> dict[str, Any]:
+        """Both as arguments of `ddpm_core.trajectory`, without those that are left open."""
+        chosen = {"clip": self.clip, **vars(self.condition(model)), **vars(self.settings())}
+        return {name: value for name, value in chosen.items() if value is not None}
 
 
 def parse_seeds(text: str) -> list[int]:

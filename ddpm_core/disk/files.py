@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ddpm_core.disk import held
+from ddpm_core.disk import in_use
 
 # Of kind "tmp" is what is being written or deleted, of kind "old" a whole folder that makes room for its successor.
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(tmp|old)", re.DOTALL)
@@ -54,7 +54,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         _sweep(real.parent)
-        hold = held.make(temporary, lambda: open(temporary, "xb").close())
+        hold = in_use.make(temporary, lambda: open(temporary, "xb").close())
         with open(temporary, "wb") as file:
             yield file
             file.flush()
@@ -70,7 +70,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             error.filename, error.filename2 = str(path), None
         raise
     finally:
-        held.release(hold)
+        in_use.release(hold)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -151,8 +151,8 @@ def restore(folder: str | Path) -> None:
             if not aside:
                 return
             latest = max(aside, key=lambda path: path.stat().st_mtime)
-            with held.left_behind(latest) as is_left:
-                if is_left or time.monotonic() > end:
+            with in_use.unused(latest) as is_unused:
+                if is_unused or time.monotonic() > end:
                     os.rename(latest, folder)
                     log.warning("restored %s: a process was stopped while replacing it", folder)
                     return
@@ -165,19 +165,19 @@ def _new(folder: Path) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
-        hold = held.make(new, new.mkdir)
+        hold = in_use.make(new, new.mkdir)
         yield new
         _flush_folder(folder.parent)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        held.release(hold)
+        in_use.release(hold)
 
 
 def _swap(new: Path, folder: Path) -> None:
     old, hold = _hidden(folder, "old"), None
     try:
         if folder.exists():
-            hold = held.hold(folder)
+            hold = in_use.hold(folder)
             os.rename(folder, old)
         os.rename(new, folder)
     except BaseException:
@@ -185,7 +185,7 @@ def _swap(new: Path, folder: Path) -> None:
             os.rename(old, folder)
         raise
     finally:
-        held.release(hold)
+        in_use.release(hold)
     if os.path.exists(old):  # unlike Path.exists, this takes names that are too long
         with suppress(OSError):
             _discard(old)
@@ -249,10 +249,10 @@ def _sweep(folder: Path) -> None:
                     if (folder / name).exists():
                         _discard(path)
                     continue
-                with held.left_behind(path) as is_left:
-                    if is_left and path.is_dir():
+                with in_use.unused(path) as is_unused:
+                    if is_unused and path.is_dir():
                         shutil.rmtree(path, ignore_errors=True)
-                    elif is_left:
+                    elif is_unused:
                         path.unlink()
 
 

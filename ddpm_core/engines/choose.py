@@ -13,6 +13,7 @@ from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import CompiledNetwork, GraphNetwork, TorchNetwork, stays_finite
+from ddpm_core.errors import first_line
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
 
 
@@ -58,7 +59,7 @@ def wrap(
                 raise RuntimeError(f"CUDA graphs are for CUDA, not for {chosen.type}")
             return GraphNetwork(unet, chosen, torch_precision(precision, chosen), exact)
     except Exception as error:  # whatever is missing, torch works
-        why = f"{engine} did not work: {_first_line(error)}"
+        why = f"{engine} did not work: {first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)
     network = TorchNetwork(unet, chosen, torch_precision(precision, chosen), exact)
     network.description += f" ({why})" if why else ""
@@ -80,7 +81,7 @@ def wrap_decoder(decoder: LatentDecoder, network: EngineNetwork, image_size: int
     try:
         decoder.decode_by(OpenVINODecoder(autoencoder.decoder, autoencoder.config, network.precision, example))
     except Exception as error:  # whatever is missing, torch works
-        warnings.warn(f"the decoder is evaluated by torch: OpenVINO did not work: {_first_line(error)}", stacklevel=2)
+        warnings.warn(f"the decoder is evaluated by torch: OpenVINO did not work: {first_line(error)}", stacklevel=2)
 
 
 def _openvino(
@@ -136,7 +137,3 @@ def choose_device(device: str = "auto") -> torch.device:
 def use_one_thread() -> None:
     """torch computes on the thread that calls it alone, as it must in a process forked from one with many threads."""
     torch.set_num_threads(1)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""What all engines share: what a network has that one of them evaluates, and the inputs for a first try."""
+"""What all engines share: the interface of the networks that they evaluate, and inputs for a first try."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class EngineNetwork(Protocol):
         ...
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Of a network that is told words: how much each place of x looks at each token, (N, L, H, W).
+        """How much each place of x looks at each token, (N, L, H, W), for a network that takes words.
 
-        states: what the words are to the network, (N, L, D). In PyTorch and float32 too, and raises as those do.
+        states: of the text encoder, (N, L, D). Computed in PyTorch and float32, and raises, as `with_gradients` does.
         """
         ...
 

@@ -24,7 +24,7 @@ from ddpm_core.model import Model, OptimisedTimes, is_number, is_whole
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
-from ddpm_core.samplers import ddim, solve
+from ddpm_core.samplers import NAMED
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import timestep_pairs
 
@@ -33,7 +33,7 @@ SEEDS = range(16)
 POINTS = 60  # times of the teacher, whose own error is far below that of 20 steps
 REFINED = 10  # steps of the longest chain that is refined: the work grows with their square, and the gain falls
 GROWTHS = (1.0, 1.15**2)  # for step_search.best_chains; the paper's is 1.15 for distances, here they are squared
-NAMED: tuple[Spacing, ...] = ("quadratic", "trailing")
+TRIED: tuple[Spacing, ...] = ("quadratic", "trailing")
 REACH = 1 / 3
 CURVE = 1.3  # the teacher's times lie closer together at small t: t ~ k^1.3
 BATCH = 32  # images evaluated at once
@@ -155,7 +155,7 @@ def _checked(steps: Sequence[int], most: int) -> list[int]:
 
 def named_chains(schedule: NoiseSchedule, n: int) -> list[Times]:
     """The chains of n steps of the named spacings, but for those that start where no solver can."""
-    chains = [tuple(t for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in NAMED]
+    chains = [tuple(t for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in TRIED]
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
 
 
@@ -169,7 +169,7 @@ def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[T
 
 def _evaluations(n: int) -> int:
     """At most so many evaluations of an image go into a chain of n steps: see `_Trial.best`."""
-    return n * (len(GROWTHS) + len(NAMED)) + (n * (n + 1) if n <= REFINED else 0)
+    return n * (len(GROWTHS) + len(TRIED)) + (n * (n + 1) if n <= REFINED else 0)
 
 
 class _Trial:
@@ -242,11 +242,7 @@ class _Trial:
 
         pairs = list(zip(chain, [*chain[1:], 0], strict=True))
         x_T = self._x_T[rows.to(self._x_T.device)]
-        if sampler == "ddim":
-            steps = ddim(evaluate, schedule, pairs, x_T, noise=lambda _, x: x, eta=0.0)
-        else:
-            steps = solve(evaluate, schedule, pairs, x_T, name=sampler)
-        for step in steps:
+        for step in NAMED[sampler].steps(evaluate, schedule, pairs, x_T, noise=lambda _, x: x):  # none adds any
             yield step.x, predictions[-1]
 
     def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._app import Page, ServedApp
-from ddpm_core.disk.held import left_behind
+from ddpm_core.disk.in_use import unused
 from soak.kill import RUN, Result, expected_picture, kept_are_whole, until
 
 
@@ -58,8 +58,8 @@ def live(folder: Path, checkpoint: str, kills: int) -> Result:
 
 
 def _is_held(path: Path) -> bool:
-    with left_behind(path) as is_left:
-        return not is_left
+    with unused(path) as is_unused:
+        return not is_unused
 
 
 class Visitor:

@@ -1,18 +1,16 @@
-"""The configuration of an autoencoder's training, whose fields are the flags of `python -m train autoencoder`."""
+"""The configuration of an autoencoder's training: the flags of `python -m train autoencoder`, and what follows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from tyro.conf import Suppress
-
-from train.common.derived import Derived
+from train.common.config import Config, Data, Optimiser, Output, Run
 
 
 @dataclass(frozen=True)
-class AutoencoderConfig(Derived):
-    command: ClassVar[str] = "autoencoder"
+class AutoencoderFlags(Output, Optimiser, Data, Run):
+    """What `python -m train autoencoder` is told."""
 
     out: str = "runs/autoencoder"
     """Folder of the run: checkpoints/, samples/ (pictures over what becomes of them) and model/, an AutoencoderTiny."""
@@ -49,13 +47,25 @@ class AutoencoderConfig(Derived):
     sample_count: int = 16
     """Pictures of a grid."""
 
-    channels: Suppress[int | None] = 3
-    T: Suppress[int] = 2
-    ema2: Suppress[float | None] = None
-    fused: Suppress[bool] = False
-    sample_seconds: Suppress[float] = 0.0
+
+@dataclass(frozen=True)
+class AutoencoderConfig(AutoencoderFlags, Config):
+    """A run of it. It makes no use of a denoiser's fields: here they have values that pass every check."""
+
+    command: ClassVar[str] = "autoencoder"
+
+    channels: int | None = 3
+    widths: tuple[int, ...] = (64,)
+    attention: tuple[int, ...] = ()
+    norm_groups: int = 1
+    dropout: float = 0.0
+    T: int = 2
+    sample_steps: int = 1
+
+    @classmethod
+    def flags(cls) -> type[AutoencoderFlags]:
+        return AutoencoderFlags
 
     def origin(self) -> tuple[list[str], AutoencoderConfig]:
         """The first words of the command that makes such a run, and the configuration that they stand for."""
-        defaults: dict[str, Any] = {field.name: field.default for field in fields(self)}
-        return ["autoencoder"], AutoencoderConfig(**defaults)
+        return ["autoencoder"], AutoencoderConfig()

@@ -1,9 +1,9 @@
-"""The configuration of a run, whose fields are the flags of `python -m train fit`, and the presets."""
+"""The configuration of a run, in groups whose fields are the flags of `python -m train fit`, and the presets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
 from ddpm_core.names import OwnVariance, Prediction
@@ -24,50 +24,106 @@ Loss = Literal["simple", "vlb", "hybrid"]
 
 
 @dataclass(frozen=True)
-class Config:
-    command: ClassVar[str] = "fit"  # of `python -m train`, whose flags the fields are
+class Run:
+    """What every run has."""
 
-    config: PresetName = "cifar10"
-    """The preset that gives every other flag its default."""
+    out: str = "runs/cifar10"
+    """Folder of the run: checkpoints/, samples/, logs/ (TensorBoard) and model/ (the result, in the Hub's layout)."""
+    resume: bool = False
+    """Continue the run in --out where it stopped. Its own configuration is the default of every other flag."""
+    seed: int = 0
+    """Decides the initial weights, the order of the images and every random draw."""
+    device: Literal["auto", "cpu"] = "auto"
+    """auto: a GPU where there is one. Several: accelerate launch -m train fit ..., or torchrun."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"] = "auto"
+    """Arithmetic of the network. Weights, loss and optimiser are float32 except with fp64. auto: on CUDA bf16, or fp16
+    before compute capability 8; fp32 elsewhere."""
+    channels_last: bool = False
+    """Keep images with the channels innermost in memory. On CUDA in bf16 or fp16 they always are."""
+    compile: bool = False
+    """Compile the network with torch.compile (needs a C++ compiler; some minutes at the start)."""
+    threads: int | None = None
+    """CPU threads. None: torch's choice. Resumed runs repeat exactly only with the same number."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images that a run learns from."""
+
     data: str = ""
     """What to train on: a folder of images (in class folders or not; hidden ones and __MACOSX don't count), a folder or
     file of parquet, an .npz file (images and, for classes, labels), an LSUN database folder (..._lmdb), a Hub data set
     "owner/name", "digits" (3,000 of MNIST, which come with the trainer), or "cifar10" or "mnist" (torchvision's,
     downloaded to --data-cache)."""
-    out: str = "runs/cifar10"
-    """Folder of the run: checkpoints/, samples/, logs/ (TensorBoard) and model/ (the result, in the Hub's layout)."""
-    resume: bool = False
-    """Continue the run in --out where it stopped. Its own configuration is the default of every other flag."""
-    init: str | None = None
-    """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Of the rest only what no
-    flag decides is taken, such as the kind of its time embedding."""
-    seed: int = 0
-    """Decides the initial weights, the order of the images and every random draw."""
-
     split: str = "train"
     """Split of a parquet or Hub data set."""
     data_cache: str | None = None
     """Where torchvision keeps what it downloads; without it the user's cache folder."""
-    image_size: int = 32
-    """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
-    channels: int | None = None
-    """Channels of an image: 1 grey, 3 colours, 2 or 4 with transparency. None: 1 where all images are grey, else 3."""
     flip: bool = True
     """Mirror every second image at random."""
-    conditional: bool = False
-    """Train with class labels, so that a class can be asked for."""
-    label_dropout: float = 0.1
-    """Share of images shown without their label (--conditional) or caption (--captions), which guidance needs."""
-    captions: bool = False
-    """Train with the images' captions, so that words say what to draw: those of a folder's metadata.jsonl (lines of
-    file_name and text), or of a column text or caption of parquet and Hub data sets. Needs transformers."""
-    decoder: str | None = None
-    """Train in the latents of this autoencoder: the model/ folder of `train autoencoder`, or the vae/ folder of a
-    checkpoint. The images' latents are computed once and kept in --out."""
     memory: float = 4.0
     """Data sets that take up to this many GB as pixels are decoded once and kept in memory; others stream from disk."""
     workers: int = 0
     """Processes that read images ahead. 0: in the training process."""
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How it learns."""
+
+    steps: int = 800_000
+    """Optimiser steps in all."""
+    batch: int = 128
+    """Images a step, over all processes and accumulation rounds."""
+    accumulate: int = 1
+    """Rounds in which a step's batch is computed, for little memory."""
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
+    """Adam (the paper), AdamW, or Muon for the matrices and AdamW for the rest."""
+    lr: float = 2e-4
+    """Learning rate."""
+    weight_decay: float = 0.0
+    """Decay of the weights (--optimizer adamw or muon)."""
+    warmup: int = 5000
+    """Steps over which the learning rate rises linearly."""
+    lr_decay: Literal["none", "cosine", "linear"] = "none"
+    """After the warm-up: constant (the paper), or down to 0 at --steps, along a half cosine or a line."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.9999
+    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What it shows and writes on the way."""
+
+    log_every: int = 50
+    """Steps between two points of the curves."""
+    checkpoint_every: int = 1000
+    """Steps between two checkpoints; the last two are kept."""
+    sample_every: int = 5000
+    """Steps between two sample grids. 0: none."""
+    sample_count: int = 64
+    """Images of a sample grid."""
+
+
+@dataclass(frozen=True)
+class OfDenoisers:
+    """What only runs of denoisers have, whoever decides their network."""
+
+    ema2: float | None = None
+    """Decay of a second moving average, with the same warm-up, which goes to model-ema2/. None: there is none."""
+    fused: bool = False
+    """On a CPU, in fp32 or bf16: normalise and activate in one pass, in code compiled at the first start (needs a C++
+    compiler). Goes with --channels-last."""
+    sample_seconds: float = 0.0
+    """Sample grids also every so many seconds, the first before the first step, but never for more than a tenth of the
+    time. 0: none."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The U-Net."""
 
     widths: tuple[int, ...] = (128, 256, 256, 256)
     """Channels of the U-Net at each resolution, from the full one downwards."""
@@ -79,6 +135,15 @@ class Config:
     """Groups of the group normalisation; divides every width."""
     dropout: float = 0.1
     """Dropout in residual blocks."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What draws pictures of words."""
+
+    captions: bool = False
+    """Train with the images' captions, so that words say what to draw: those of a folder's metadata.jsonl (lines of
+    file_name and text), or of a column text or caption of parquet and Hub data sets. Needs transformers."""
     text: str | None = None
     """Take the text encoder and its tokenizer from this checkpoint (embedded name, folder or Hub id), and leave them as
     they are (--captions). None: one of CLIP's kind, of these sizes, is trained with the network."""
@@ -92,6 +157,11 @@ class Config:
     """Learning rate of the text encoder's layers, as a multiple of --lr (--captions)."""
     token_rate: float = 3.0
     """Learning rate of the words' embeddings, as a multiple of --lr (--captions)."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """The forward process, and what the network learns of it."""
 
     T: int = 1000
     """Steps of the forward process."""
@@ -117,57 +187,36 @@ class Config:
     min_snr: float | None = None
     """Weight L_simple so that the x_0-error counts min(SNR, this) at every t. None: the paper's plain L_simple."""
 
-    steps: int = 800_000
-    """Optimiser steps in all."""
-    batch: int = 128
-    """Images a step, over all processes and accumulation rounds."""
-    accumulate: int = 1
-    """Rounds in which a step's batch is computed, for little memory."""
-    optimizer: Literal["adam", "adamw", "muon"] = "adam"
-    """Adam (the paper), AdamW, or Muon for the matrices and AdamW for the rest."""
-    lr: float = 2e-4
-    """Learning rate."""
-    weight_decay: float = 0.0
-    """Decay of the weights (--optimizer adamw or muon)."""
-    warmup: int = 5000
-    """Steps over which the learning rate rises linearly."""
-    lr_decay: Literal["none", "cosine", "linear"] = "none"
-    """After the warm-up: constant (the paper), or down to 0 at --steps, along a half cosine or a line."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    ema: float = 0.9999
-    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
-    ema2: float | None = None
-    """Decay of a second moving average, with the same warm-up, which goes to model-ema2/. None: there is none."""
 
-    device: Literal["auto", "cpu"] = "auto"
-    """auto: a GPU where there is one. Several: accelerate launch -m train fit ..., or torchrun."""
-    precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"] = "auto"
-    """Arithmetic of the network. Weights, loss and optimiser are float32 except with fp64. auto: on CUDA bf16, or fp16
-    before compute capability 8; fp32 elsewhere."""
-    channels_last: bool = False
-    """Keep images with the channels innermost in memory. On CUDA in bf16 or fp16 they always are."""
-    compile: bool = False
-    """Compile the network with torch.compile (needs a C++ compiler; some minutes at the start)."""
-    fused: bool = False
-    """On a CPU, in fp32 or bf16: normalise and activate in one pass, in code compiled at the first start (needs a C++
-    compiler). Goes with --channels-last."""
-    threads: int | None = None
-    """CPU threads. None: torch's choice. Resumed runs repeat exactly only with the same number."""
+@dataclass(frozen=True)
+class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run):
+    """A run of `train fit`: all that is decided about a denoiser."""
 
-    log_every: int = 50
-    """Steps between two points of the curves."""
-    checkpoint_every: int = 1000
-    """Steps between two checkpoints; the last two are kept."""
-    sample_every: int = 5000
-    """Steps between two sample grids. 0: none."""
-    sample_seconds: float = 0.0
-    """Sample grids also every so many seconds, the first before the first step, but never for more than a tenth of the
-    time. 0: none."""
-    sample_count: int = 64
-    """Images of a sample grid."""
+    command: ClassVar[str] = "fit"  # of `python -m train`
+
+    config: PresetName = "cifar10"
+    """The preset that gives every other flag its default."""
+    init: str | None = None
+    """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Of the rest only what no
+    flag decides is taken, such as the kind of its time embedding."""
+    image_size: int = 32
+    """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
+    channels: int | None = None
+    """Channels of an image: 1 grey, 3 colours, 2 or 4 with transparency. None: 1 where all images are grey, else 3."""
+    conditional: bool = False
+    """Train with class labels, so that a class can be asked for."""
+    label_dropout: float = 0.1
+    """Share of images shown without their label (--conditional) or caption (--captions), which guidance needs."""
+    decoder: str | None = None
+    """Train in the latents of this autoencoder: the model/ folder of `train autoencoder`, or the vae/ folder of a
+    checkpoint. The images' latents are computed once and kept in --out."""
     sample_steps: int = 50
     """DDIM steps of a sample grid."""
+
+    @classmethod
+    def flags(cls) -> type:
+        """The class whose fields are the flags of the command."""
+        return cls
 
     def origin(self) -> tuple[list[str], Config]:
         """The first words of the command that makes such a run, and the configuration that they stand for."""
@@ -251,12 +300,28 @@ _NAMED: dict[PresetName, Config] = {
 PRESETS: dict[str, Config] = {name: replace(preset, config=name, out=f"runs/{name}") for name, preset in _NAMED.items()}
 
 
+# The order in which every version has written the fields: cards and checkpoints of today are those of before.
+_ORDER = """
+    config data out resume init seed split data_cache image_size channels flip conditional label_dropout captions
+    decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
+    text_rate token_rate T schedule beta_start beta_end prediction loss variance times log_sigma_mean log_sigma_std
+    min_snr steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2 device precision
+    channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds sample_count
+    sample_steps
+""".split()  # noqa: SIM905 (a list of strings would take 62 lines)
+
+
 Kind = TypeVar("Kind", bound=Config)
+
+
+def names(config: Config) -> list[str]:
+    """The fields, those of `fit` first."""
+    return sorted((field.name for field in fields(config)), key=lambda name: (*_ORDER, name).index(name))
 
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The fields as plain values, for a checkpoint."""
-    return asdict(config)
+    return {name: getattr(config, name) for name in names(config)}
 
 
 def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:

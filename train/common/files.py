@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
 from ddpm_core.disk import files
 from train import TrainError
+
+Rest = ParamSpec("Rest")
 
 
 def check_folder(folder: Path, flag: str) -> None:
@@ -25,33 +26,25 @@ def check_folder(folder: Path, flag: str) -> None:
         raise TrainError(f"--{flag} {folder} can't be written ({reason}): choose another folder.") from error
 
 
+def _told(write: Callable[Concatenate[Path, Rest], None]) -> Callable[Concatenate[Path, Rest], None]:
+    """The same, but an OSError becomes a TrainError."""
+
+    @wraps(write)
+    def told(path: Path, *rest: Rest.args, **options: Rest.kwargs) -> None:
+        try:
+            write(path, *rest, **options)
+        except OSError as error:
+            reason = error.strerror or error
+            raise TrainError(f"{path} can't be written ({reason}): solve this and start the command again.") from error
+
+    return told
+
+
+write_bytes, write_text, write_json = _told(files.write_bytes), _told(files.write_text), _told(files.write_json)
+
+
+@_told
 def save_arrays(path: Path, **arrays: Any) -> None:
     """Write an .npz file. arrays: whatever numpy can make arrays of."""
-    with _replacing(path) as file:
+    with files.replacing(path) as file:
         np.savez(file, **arrays)
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write a dictionary as JSON."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text, UTF-8."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write encoded content, such as a PNG."""
-    with _replacing(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with files.replacing(path) as file:
-            yield file
-    except OSError as error:
-        reason = error.strerror or error
-        raise TrainError(f"{path} can't be written ({reason}): solve this and start the command again.") from error

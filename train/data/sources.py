@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 from ddpm_core.disk.files import cache_folder
+from ddpm_core.errors import first_line
 from ddpm_core.imaging.image_files import SUFFIXES, open_picture
-from train import TrainError, first_line
+from train import TrainError
 from train.common.command_line import user_path
 from train.common.lock import in_turn
 

@@ -1,4 +1,4 @@
-"""The configuration of a distillation, whose fields are the flags of `python -m train distill`."""
+"""The configuration of a distillation: the flags of `python -m train distill`, and what the teacher decides."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
-from tyro.conf import Suppress
 
 from ddpm_core.names import Distillation, Prediction
-from train.common.derived import Derived
+from train.common.config import Config, Data, OfDenoisers, Optimiser, Output, Run
 
 
 @dataclass(frozen=True)
-class DistillConfig(Derived):
-    command: ClassVar[str] = "distill"
+class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
+    """What `python -m train distill` is told."""
 
     teacher: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEACHER")] = ""
     """What to distil, a checkpoint that predicts v: embedded name, folder (a run's too) or Hub id."""
@@ -59,18 +58,29 @@ class DistillConfig(Derived):
     sample_every: int = 0
     """Steps between two sample grids. 0: none."""
 
-    stage: Suppress[int] = 0  # of progressive distillation: the steps of the student that this run makes
-    teacher_digest: Suppress[str] = ""  # SHA-256 of its weights
-    image_size: Suppress[int] = 32
-    prediction: Suppress[Prediction] = "v"
+
+@dataclass(frozen=True)
+class DistillConfig(DistillFlags, Config):
+    """A run of it. `teacher.prepared` takes from the teacher what else `fit` has flags for."""
+
+    command: ClassVar[str] = "distill"
+
+    stage: int = 0  # of progressive distillation: the steps of the student that this run makes
+    teacher_digest: str = ""  # SHA-256 of its weights
+    prediction: Prediction = "v"
+    dropout: float = 0.0
+    sample_steps: int = 1
+
+    @classmethod
+    def flags(cls) -> type[DistillFlags]:
+        return DistillFlags
 
     def origin(self) -> tuple[list[str], DistillConfig]:
         """The first words of the command that makes such a run, and the configuration that they stand for."""
         words, out = ["distill", self.teacher], self.out
         if self.stage:
             words += ["--out", str(Path(out).parent)]
-        own = [field for field in fields(self) if not str(field.type).startswith("Suppress[")]
-        defaults: dict[str, Any] = {field.name: field.default for field in own}
+        defaults: dict[str, Any] = {field.name: field.default for field in fields(DistillFlags)}
         return words, replace(
             self, **{**defaults, "teacher": self.teacher, "out": out if self.stage else defaults["out"]}
         )

@@ -14,7 +14,7 @@ from train import TrainError
 from train.common.command_line import HELP, check_arguments, user_path
 from train.common.memory import enough_memory
 from train.distill.config import DistillConfig
-from train.fit.start import ADVICE
+from train.fit.start import ADVICE, read_flags
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -70,7 +70,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
             if default.stage and begun[0] == folder:
                 raise TrainError(f"{folder} is one stage of a run: continue that with --resume --out {folder.parent}.")
     description = "Make a student of few steps out of a model. With --resume the defaults are those of the run."
-    config = tyro.cli(DistillConfig, args=arguments, default=default, prog=PROGRAM, description=description)
+    config = read_flags(arguments, default, PROGRAM, description)
     if config.resume:
         from train.fit.flags.limits import check_resume
 

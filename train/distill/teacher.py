@@ -37,7 +37,7 @@ def open_teacher(ref: str) -> Model:
         teacher = load(ref, device="cpu", precision="fp32", engine="torch")
     except CheckpointError as error:
         raise TrainError(f"The teacher: {error}.") from error
-    if teacher.words:
+    if teacher.takes_words:
         raise TrainError(f"{ref} is told in words what to draw, and only models without words can be distilled.")
     return teacher
 

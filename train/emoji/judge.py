@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import trange
 
-from ddpm_core import CheckpointError, Model, load, sample
+from ddpm_core import Model, load, sample
+from ddpm_core.errors import UserError
 from ddpm_core.imaging import from_uint8
 from ddpm_core.imaging.image_files import open_picture
 from train import TrainError
@@ -208,7 +209,7 @@ def main(arguments: list[str]) -> int:
     try:
         options = parse(Options, arguments, prog="python -m train.emoji.judge")
         found = judge(options, read_concepts(options.node_modules), read_held_out())
-    except (TrainError, CheckpointError, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for what, share in found.items():

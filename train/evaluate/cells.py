@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ddpm_core import imaging, trajectory
+from ddpm_core import imaging
 from ddpm_core.names import Variance
+from ddpm_core.runs import Condition, SamplerSettings, follow
 from ddpm_core.samplers import find
 from train import TrainError
 from train.common.files import save_arrays, write_bytes, write_json
@@ -43,15 +44,11 @@ class Cell:
         parts = (self.sampler.replace(":", "."), self.variance, eta, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
-    def arguments(self) -> dict[str, Any]:
-        """For ddpm_core.trajectory."""
-        return {
-            "steps": self.steps,
-            "sampler": find(self.sampler),
-            "variance": self.variance,
-            "spacing": None if self.spacing == "own" else self.spacing,
-            "eta": self.eta or 0.0,
-        }
+    @property
+    def settings(self) -> SamplerSettings:
+        """The steps that its chains take. Raises ValueError for a sampler that there isn't."""
+        spacing = None if self.spacing == "own" else self.spacing
+        return SamplerSettings(self.steps, find(self.sampler), self.variance, spacing, self.eta or 0.0)
 
 
 def plan_cells(study: Study) -> list[Cell]:
@@ -71,14 +68,14 @@ def plan_cells(study: Study) -> list[Cell]:
         for spacing in options.spacing_list():
             for steps in options.step_list():
                 cells += [Cell(sampler, v, e, spacing, steps, options.samples) for v in variances for e in etas]
-    for cell in cells:  # `trajectory` checks its arguments when it is called, before the first step
-        trajectory(study.model, [0], labels=_labels(study, [0]), **cell.arguments())
+    for cell in cells:  # `follow` checks its arguments when it is called, before the first step
+        follow(study.model, cell.settings.chain(study.model), _told(study, [0]), [0])
     return sorted(cells, key=lambda cell: cell.steps)
 
 
-def _labels(study: Study, seeds: Iterable[int]) -> list[int] | None:
+def _told(study: Study, seeds: Iterable[int]) -> Condition:
     """The class of each image is its seed modulo the number of classes, whichever batch it is in."""
-    return [seed % study.model.num_classes for seed in seeds] if study.labels == "classes" else None
+    return Condition([seed % study.model.num_classes for seed in seeds] if study.labels == "classes" else None)
 
 
 class Cells:
@@ -173,8 +170,8 @@ class Cells:
                 return
             self._study.bar.set_description(cell.name)
             started = time.monotonic()
-            x_0 = None
-            for step in trajectory(self._model, seeds, labels=_labels(self._study, seeds), **cell.arguments()):
+            x_0, chain = None, cell.settings.chain(self._model)
+            for step in follow(self._model, chain, _told(self._study, seeds), seeds):
                 self._study.bar.update(len(seeds))
                 x_0 = step.x
             assert x_0 is not None  # there is at least one step

@@ -24,8 +24,9 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from ddpm_core.disk.files import cache_folder
 from ddpm_core.engines.common import forbid_tf32
+from ddpm_core.errors import first_line
 from ddpm_core.imaging.image_files import over_grey
-from train import TrainError, first_line
+from train import TrainError
 from train.common.files import save_arrays
 from train.common.lock import in_turn
 from train.data.sample import ImageSample

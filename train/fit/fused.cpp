@@ -1,5 +1,4 @@
-// Group normalisation of x + shift, then SiLU, in one pass over images whose channels lie innermost, and its gradient;
-// and, for processors with AMX, the weight gradient of a convolution.
+// Group normalisation of x + shift, then SiLU, in one pass over images whose channels lie innermost, and its gradient.
 //
 // x is read twice and the result written once; everything between stays in registers. An image is one thread's work
 // from end to end, so that results don't depend on the number of threads.
@@ -7,15 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <numeric>
 #include <vector>
-
-#if defined(__AVX512BW__) && __has_include(<amxbf16intrin.h>)
-#define HAS_AMX
-#include <immintrin.h>
-#endif
 
 namespace {
 
@@ -169,186 +161,6 @@ void backward_image(const Shape& s, const T* dy, const T* x, const float* shift,
 
 const float* row(const float* rows, int64_t i, int64_t width) { return rows ? rows + i * width : nullptr; }
 
-#ifdef HAS_AMX
-// The weight gradient of a 3×3 convolution, stride 1, padding 1, in bfloat16 with sums in float32:
-//   dW[o, y, x, i] = Σ_p dY[p − (y − 1, x − 1), o] X[p, i], summed over the pixels p of all images.
-// For each (y, x) it is a product of matrices, outputs × positions times positions × inputs, in tiles of 16 × 32 and
-// 32 × 16. The positions of a stack of images are in the order row, image, column: a shift by a row is then one by
-// whole tiles. A thread sums its share of the images: the last bits depend on the number of threads, as torch's do.
-#define AMX __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
-
-constexpr int64_t kTile = 16 * 32;
-
-struct Group {  // images that are copied at once, in stacks
-  int64_t images, height, band, stack, tiles;  // tiles: in one row of a stack, in a stack, in a group
-  Group(int64_t count, int64_t height_, int64_t width) : height(height_) {
-    constexpr int64_t positions = 1024;  // about, so that 32 outputs of them and their shifts stay in the L2 cache
-    const int64_t unit = 32 / std::gcd(width, int64_t{32});
-    const int64_t stacks = std::min((count + unit - 1) / unit, positions / (height * width * unit));
-    images = unit * std::max<int64_t>(1, stacks);
-    band = unit * width / 32;
-    stack = band * height;
-    tiles = images / unit * stack;
-  }
-  int64_t tile(int64_t y, int64_t k) const { return (k / band * height + y) * band + k % band; }
-};
-
-// Up to 32 channels at 32 positions, and 0 from the position `valid` on. low, high: 16 channels each, in pairs of
-// positions.
-AMX inline void load_pairs(const uint16_t* from, int64_t stride, int64_t channels, const int64_t* position,
-                           int64_t valid, __m512i* low, __m512i* high) {
-  const __mmask32 mask = channels < 32 ? (1u << channels) - 1 : ~0u;
-  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-#pragma GCC unroll 16
-  for (int j = 0; j < 16; ++j) {
-    __m512i a = _mm512_maskz_loadu_epi16(2 * j < valid ? mask : 0, from + position[2 * j] * stride);
-    __m512i b = _mm512_maskz_loadu_epi16(2 * j + 1 < valid ? mask : 0, from + position[2 * j + 1] * stride);
-    a = _mm512_permutexvar_epi64(order, a);
-    b = _mm512_permutexvar_epi64(order, b);
-    low[j] = _mm512_unpacklo_epi16(a, b);
-    high[j] = _mm512_unpackhi_epi16(a, b);
-  }
-}
-
-// 16 × 16 pairs: for each bit of the two indices, exchanges the elements where it is set in one of them.
-AMX inline void transpose(__m512i* rows) {
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i second = _mm512_set1_epi32(16);  // + lane: of the second operand
-#pragma GCC unroll 4
-  for (int bit = 1; bit < 16; bit *= 2) {
-    const __m512i other = _mm512_xor_epi32(lane, _mm512_set1_epi32(bit));
-    const __mmask16 set = _mm512_test_epi32_mask(lane, _mm512_set1_epi32(bit));
-    const __m512i unset_of_both = _mm512_mask_add_epi32(lane, set, other, second);
-    const __m512i set_of_both = _mm512_mask_add_epi32(other, set, lane, second);
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i)
-      if (!(i & bit)) {
-        __m512i a = rows[i], b = rows[i | bit];
-        rows[i] = _mm512_permutex2var_epi32(a, unset_of_both, b);
-        rows[i | bit] = _mm512_permutex2var_epi32(a, set_of_both, b);
-      }
-  }
-}
-
-// dw[o, i] += Σ_k a[o, k] b[k, i] for 32 × 32 channels and `count` tiles; half: from the first 16 channels to the rest.
-AMX void add_product(const uint16_t* a, const uint16_t* b, int64_t half, int64_t count, float* dw, int64_t row) {
-  float *upper = dw, *lower = dw + 16 * row;
-  _tile_loadd(0, upper, row * 4);
-  _tile_loadd(1, upper + 16, row * 4);
-  _tile_loadd(2, lower, row * 4);
-  _tile_loadd(3, lower + 16, row * 4);
-  for (int64_t k = 0; k < count; ++k, a += kTile, b += kTile) {
-    _tile_loadd(4, a, 64);
-    _tile_loadd(5, a + half, 64);
-    _tile_loadd(6, b, 64);
-    _tile_loadd(7, b + half, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  _tile_stored(0, upper, row * 4);
-  _tile_stored(1, upper + 16, row * 4);
-  _tile_stored(2, lower, row * 4);
-  _tile_stored(3, lower + 16, row * 4);
-}
-
-struct Memory {  // aligned to a line of the cache, not initialised
-  uint16_t* at;
-  explicit Memory(int64_t size) : at(static_cast<uint16_t*>(std::aligned_alloc(64, (2 * size + 63) / 64 * 64))) {}
-  ~Memory() { std::free(at); }
-};
-
-int64_t padded(int64_t channels) { return (channels + 31) / 32 * 32; }
-
-// Adds what the groups from first to last give to dw: (O, 3, 3, I) and db: (O), O and I padded.
-AMX void add_weight_gradient(int64_t images, int64_t outputs, int64_t inputs, int64_t height, int64_t width,
-                             const uint16_t* dy, const uint16_t* x, const Group& group, int64_t first, int64_t last,
-                             float* dw, float* db) {
-  const int64_t half = group.tiles * kTile, count = group.images * width / 32, line = 32 * count + 32;
-  const int64_t row = 9 * padded(inputs);
-  const Memory shifted(6 * half), pairs(padded(inputs) / 16 * half), margins(33 * line);
-  uint16_t* const a = shifted.at;           // dY, transposed, [column shift][half of 32 outputs][tile]
-  uint16_t* const b = pairs.at;             // X, [16 inputs][tile]
-  uint16_t* const lines = margins.at + 32;  // a row of dY, [output][position], and a margin
-  std::vector<int64_t> position(32 * count);
-  std::vector<uint32_t> inside(3 * count);  // where an image has a pixel in the column that a shift takes
-  for (int64_t p = 0; p < 32 * count; ++p) {
-    position[p] = p / width * height * width + p % width;
-    for (int s = 0; s < 3; ++s) {
-      int64_t column = p % width + 1 - s;
-      inside[s * count + p / 32] |= static_cast<uint32_t>(column >= 0 && column < width) << p % 32;
-    }
-  }
-  struct {
-    uint8_t palette = 1, start_row = 0, reserved[14] = {};
-    uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-  } config;
-  _tile_loadconfig(&config);
-  const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
-  __m512i low[16], high[16];
-  for (int64_t image = first * group.images; image < std::min(images, last * group.images); image += group.images) {
-    const int64_t valid = std::min(group.images, images - image) * width;
-    auto from = [&](const uint16_t* t, int64_t channels, int64_t y, int64_t channel) {
-      return t + (image * height + y) * width * channels + channel;
-    };
-    for (int64_t i = 0; i < inputs; i += 32)
-      for (int64_t y = 0; y < height; ++y)
-        for (int64_t k = 0; k < count; ++k) {
-          load_pairs(from(x, inputs, y, i), inputs, inputs - i, &position[32 * k], valid - 32 * k, low, high);
-          uint16_t* to = b + i / 16 * half + group.tile(y, k) * kTile;
-          std::memcpy(to, low, sizeof low);
-          std::memcpy(to + half, high, sizeof high);
-        }
-    for (int64_t o = 0; o < outputs; o += 32) {
-      float* sums = db + o;
-      __m512 low_sum = _mm512_loadu_ps(sums), high_sum = _mm512_loadu_ps(sums + 16);
-      for (int64_t y = 0; y < height; ++y) {
-        for (int64_t k = 0; k < 32 * count; k += 32) {
-          load_pairs(from(dy, outputs, y, o), outputs, outputs - o, &position[k], valid - k, low, high);
-          for (int j = 0; j < 16; ++j) {
-            low_sum = _mm512_dpbf16_ps(low_sum, (__m512bh)low[j], ones);
-            high_sum = _mm512_dpbf16_ps(high_sum, (__m512bh)high[j], ones);
-          }
-          transpose(low);
-          transpose(high);
-          for (int j = 0; j < 16; ++j) {
-            _mm512_storeu_si512(lines + j * line + k, low[j]);
-            _mm512_storeu_si512(lines + (16 + j) * line + k, high[j]);
-          }
-        }
-        for (int s = 0; s < 3; ++s)
-          for (int64_t k = 0; k < count; ++k) {
-            uint16_t* to = a + 2 * s * half + group.tile(y, k) * kTile;
-            for (int j = 0; j < 32; ++j)
-              _mm512_storeu_si512(
-                  to + j / 16 * half + j % 16 * 32,
-                  _mm512_maskz_loadu_epi16(inside[s * count + k], lines + j * line + 32 * k + 1 - s));
-          }
-      }
-      _mm512_storeu_ps(sums, low_sum);
-      _mm512_storeu_ps(sums + 16, high_sum);
-      constexpr int64_t piece = 8;  // tiles whose a and b stay in the L1 cache for all nine shifts
-      for (int64_t i = 0; i < inputs; i += 32)
-        for (int64_t stack = 0; stack < group.tiles; stack += group.stack)
-          for (int64_t start = 0; start < group.stack; start += piece)
-            for (int s = 0; s < 3; ++s)
-              for (int r = 0; r < 3; ++r) {
-                const int64_t rows = (r - 1) * group.band, begin = std::max(start, rows);
-                const int64_t end = std::min({start + piece, group.stack, group.stack + rows});
-                if (begin < end)
-                  add_product(a + 2 * s * half + (stack + begin - rows) * kTile,
-                              b + i / 16 * half + (stack + begin) * kTile, half, end - begin,
-                              dw + o * row + (r * 3 + s) * padded(inputs) + i, row);
-              }
-    }
-  }
-  _tile_release();
-}
-
-#endif
-
 }  // namespace
 
 // What Python calls, by ctypes. Images are (N, H, W, C) in memory, float32 or, where `bfloat16` is not 0, of that type;
@@ -391,18 +203,4 @@ void norm_silu_gradient(int64_t bfloat16, int64_t threads, int64_t images, int64
   };
   bfloat16 ? run(uint16_t{}) : run(float{});
 }
-
-#ifdef HAS_AMX
-// dy: (N, H, W, O), x: (N, H, W, I), bfloat16. Adds to dw: (threads, O, 3, 3, I), db: (threads, O), channels padded to
-// multiples of 32; their sums over the threads are the gradients.
-void weight_gradient(int64_t threads, int64_t images, int64_t outputs, int64_t inputs, int64_t height, int64_t width,
-                     const uint16_t* dy, const uint16_t* x, float* dw, float* db) {
-  const Group group(images, height, width);
-  const int64_t groups = (images + group.images - 1) / group.images, O = padded(outputs), I = padded(inputs);
-#pragma omp parallel for num_threads(threads)
-  for (int64_t share = 0; share < threads; ++share)
-    add_weight_gradient(images, outputs, inputs, height, width, dy, x, group, share * groups / threads,
-                        (share + 1) * groups / threads, dw + share * O * 9 * I, db + share * O);
-}
-#endif
 }

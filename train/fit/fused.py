@@ -1,5 +1,4 @@
-"""Faster training of residual blocks on a CPU: normalisation, time embedding and activation in one compiled pass, and
-the weight gradients of convolutions in bfloat16 on processors with AMX.
+"""Faster training of residual blocks on a CPU: normalisation, time embedding and activation in one compiled pass.
 
 Half of a training step of a small U-Net goes into group norms, activations and changes of dtype and layout, all limited
 by memory bandwidth. `fuse` gives a network's blocks a forward pass that does them together (fused.cpp) and keeps images
@@ -28,7 +27,8 @@ from torch.nn import functional as F
 from ddpm_core.disk import files
 from ddpm_core.engines.common import announced
 from ddpm_core.engines.from_diffusers import ResnetBlock2D, UNet2DModel, Upsample2D
-from train import TrainError, first_line
+from ddpm_core.errors import first_line
+from train import TrainError
 
 SOURCE = Path(__file__).with_name("fused.cpp")
 _LIBRARY = "fused.so"
@@ -67,8 +67,6 @@ def fuse(network: UNet2DModel) -> None:
             module.__class__ = FusedBlock
         elif type(module) is Upsample2D:
             module.__class__ = ChannelsLastUpsample
-        elif type(module) is nn.Conv2d and _has_weight_gradient(module):
-            module.__class__ = FusedConv
     network.conv_norm_out.__class__ = FusedNorm
     network.set_submodule("conv_act", nn.Identity())
 
@@ -98,50 +96,6 @@ class ChannelsLastUpsample(Upsample2D):
     def forward(self, x: Tensor, output_size: int | None = None) -> Tensor:
         assert self.conv is not None
         return self.conv(F.interpolate(_channels_last(x), scale_factor=2.0, mode="nearest"))
-
-
-class FusedConv(nn.Conv2d):
-    """A 3×3 convolution; the gradient of its weights is ours in bfloat16, where torch's takes 2 to 3 forward passes."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not torch.is_autocast_enabled("cpu") or torch.get_autocast_dtype("cpu") != torch.bfloat16:
-            return super().forward(x)
-        return _Convolution.apply(_channels_last(x.bfloat16()), self.weight, self.bias)
-
-
-def _has_weight_gradient(conv: nn.Conv2d) -> bool:
-    shape = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
-    ordinary = shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros") and conv.bias is not None
-    many = conv.in_channels >= 16  # torch's is faster for a network's first convolution
-    return ordinary and many and hasattr(_library(), "weight_gradient") and torch.cpu._init_amx()
-
-
-class _Convolution(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        weight = weight.bfloat16()
-        ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, bias.bfloat16(), padding=1)
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        x, weight = ctx.saved_tensors
-        dy, dx = _channels_last(dy), None
-        if ctx.needs_input_grad[0]:
-            one, zero, alone = (1, 1), (0, 0), (True, False, False)
-            dx = torch.ops.aten.convolution_backward(dy, x, weight, None, one, one, one, False, zero, 1, alone)[0]
-        return dx, *_weight_gradient(dy, x)
-
-
-def _weight_gradient(dy: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """dy: (N, O, H, W), x: (N, I, H, W), bfloat16 -> gradients of the weight, (O, I, 3, 3), and bias, (O), float32."""
-    images, outputs, height, width = dy.shape
-    inputs, threads = x.shape[1], torch.get_num_threads()
-    rows, columns = (-(-channels // 32) * 32 for channels in (outputs, inputs))
-    dw, db = torch.zeros(threads, rows, 3, 3, columns), torch.zeros(threads, rows)
-    _call("weight_gradient", threads, images, outputs, inputs, height, width, dy, x, dw, db)
-    dw = dw[0] if threads == 1 else dw.sum(0)
-    return dw[:outputs, ..., :inputs].permute(0, 3, 1, 2), db.sum(0)[:outputs]
 
 
 class _NormSiLU(torch.autograd.Function):

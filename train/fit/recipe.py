@@ -123,7 +123,7 @@ def warm_start(config: Config, num_classes: int) -> UNet2DModel:
         loaded = load(config.init, device="cpu", precision="fp32", engine="torch")
     except CheckpointError as error:
         raise TrainError(f"--init: {error}.") from error
-    if loaded.words:
+    if loaded.takes_words:
         raise TrainError(f"--init {config.init} is told in words what to draw, and only models without words can be.")
     if loaded.latent != (config.decoder is not None):
         needed = "give its autoencoder with --decoder" if loaded.latent else "leave out --decoder"

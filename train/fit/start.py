@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,9 +102,17 @@ def parse_run(
         # The folder may have been moved since: the run goes on where it was found.
         default = replace(resumed(state, type(default)), out=str(folder))
     try:
-        return tyro.cli(type(default), args=arguments, default=default, prog=program, description=description), state
+        return read_flags(arguments, default, program, description), state
     except TypeError as error:  # older versions of tyro stop here at a checkpoint's configuration that is not ours
         raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
+
+
+def read_flags(arguments: list[str], default: Kind, program: str, description: str) -> Kind:
+    """The configuration with what a command line changes in it. Raises SystemExit, after a message, as tyro does."""
+    kind = default.flags()
+    shown = kind(**{field.name: getattr(default, field.name) for field in fields(kind)})
+    given = tyro.cli(kind, args=arguments, default=shown, prog=program, description=description)
+    return replace(default, **vars(given))
 
 
 def _parse_start(arguments: list[str]) -> FitStart:

@@ -17,7 +17,8 @@ import torch
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.disk import files
-from train import TrainError, first_line
+from ddpm_core.errors import first_line
+from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Kind, from_dict
 from train.fit.flags.limits import PLACES

@@ -167,7 +167,7 @@ class Denoising(TrainingTask):
         if self._decoder is None:
             return model
         factor = self._asked.image_size // config.image_size
-        return replace(model, latent=True, factor=factor, words=config.captions, clip=False, offset=1)
+        return replace(model, latent=True, factor=factor, takes_words=config.captions, clip=False, leading_offset=1)
 
     def card(self) -> ModelCard:
         config = public(self._config)

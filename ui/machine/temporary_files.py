@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ddpm_core.disk import held
+from ddpm_core.disk import in_use
 
 AGE = 3600.0  # seconds that a file is kept
 EVERY = 30.0  # seconds between two looks at the folder
@@ -58,7 +58,7 @@ def make_folder(purpose: str) -> Path:
 
 def _make(base: Path, purpose: str) -> Path:
     folder = base / f"ddpm-lab-tmp-{purpose}{secrets.token_hex(8)}"
-    _own[folder.name] = held.make(folder, lambda: folder.mkdir(mode=0o700))
+    _own[folder.name] = in_use.make(folder, lambda: folder.mkdir(mode=0o700))
     atexit.register(_remove, folder, os.getpid())
     return folder
 
@@ -71,7 +71,7 @@ def remove_folder() -> None:
 def _remove(folder: Path, pid: int) -> None:
     if folder.name in _own and pid == os.getpid():  # not in a fork
         shutil.rmtree(folder, ignore_errors=True)
-        held.release(_own.pop(folder.name))
+        in_use.release(_own.pop(folder.name))
 
 
 def _remove_left_behind(base: Path) -> None:
@@ -79,8 +79,8 @@ def _remove_left_behind(base: Path) -> None:
     for folder in base.glob("ddpm-lab-tmp-*"):
         with suppress(OSError):
             if _NAME.fullmatch(folder.name) and folder.name not in _own and not folder.is_symlink():
-                with held.left_behind(folder) as is_left:
-                    if is_left:
+                with in_use.unused(folder) as is_unused:
+                    if is_unused:
                         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -93,8 +93,8 @@ def _restore(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     if folder.name in _own:
-        held.release(hold)
-        _own[folder.name] = held.hold(folder)
+        in_use.release(hold)
+        _own[folder.name] = in_use.hold(folder)
 
 
 def is_full(error: BaseException | None) -> bool:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
 
+from ddpm_core.errors import first_line
+
 # Lowest and highest value of every number: all public checkpoints lie far inside.
 LIMITS: dict[str, tuple[float, float]] = {
     # config.json
@@ -81,7 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ValueError(f"{path.name} cannot be read as JSON (it is nested too deeply)") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read as JSON ({str(error).splitlines()[0]})") from None
+        raise ValueError(f"{path.name} cannot be read as JSON ({first_line(error)})") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} must hold a JSON object, not a {type(content).__name__}")
     return content

@@ -64,7 +64,7 @@ class Sidecar(Generic[Value]):
     def beside(
         self, source: Source | None, is_it: Callable[[Value], bool], weights: Path, rounded: bool
     ) -> dict | None:
-        """The content for a copy of the weights, from the file whose value `is_it`; None where no file has that.
+        """The content to write beside a copy of the weights, from the first file whose value `is_it` accepts, or None.
 
         weights: the copy's file. rounded: to float16, which changes the network's output by some 1e-4.
         """

@@ -13,7 +13,7 @@ from ddpm_core import Model
 from ddpm_core.engines.torch import TorchNetwork
 from train import TrainError
 from train.common.command_line import flag, user_path
-from train.common.config import Config, Kind
+from train.common.config import Config, Kind, to_dict
 from train.data.images import Images
 
 SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
@@ -36,9 +36,9 @@ def command(config: Config) -> str:
     """The command line that repeats the run, with every flag that differs from the command's defaults."""
     first, preset = config.origin()
     words = ["python", "-m", "train", *first]
-    for field in dataclasses.fields(config):
-        value, name = getattr(config, field.name), flag(field.name)
-        if value == getattr(preset, field.name) or field.name == "resume":
+    for field, value in to_dict(config).items():
+        name = flag(field)
+        if value == getattr(preset, field) or field == "resume":
             continue
         if isinstance(value, bool):
             words.append(name if value else f"--no-{name[2:]}")
@@ -87,7 +87,7 @@ def describe(
         "Trained": f"{step:,} steps of {config.batch} images, {step * config.batch:,} images seen",
         "Weights": f"exponential moving average, decay {decay:g}, float32",
     }
-    kind = "text-to-image" if model.words else "unconditional-image-generation"
+    kind = "text-to-image" if model.takes_words else "unconditional-image-generation"
     lines = ["---", "library_name: diffusers", f"pipeline_tag: {kind}", "tags:"]
     lines += ["- ddpm", "- diffusers", "---", "", f"# {card.title}", "", card.summary, ""]
     if grid:

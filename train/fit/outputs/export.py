@@ -13,7 +13,8 @@ from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.checkpoint.save import check_replaceable, json_contents
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import UNet2DModel
-from train import TrainError, first_line
+from ddpm_core.errors import first_line
+from train import TrainError
 from train.common import lock
 from train.common.config import Config
 from train.data.images import Images

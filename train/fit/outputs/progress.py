@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core import Model, imaging, trajectory
+from ddpm_core import Model, imaging
 from ddpm_core.prediction import MAX_PROMPT
 from ddpm_core.process import to_device
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import Condition, SamplerSettings, follow
 from train.common.config import Config, to_dict
 from train.common.files import write_bytes
 from train.data.images import Images
@@ -124,23 +124,22 @@ class Progress:
 
         Given up when stopped() becomes true, after a step of a few of them.
         """
-        config, labels = self._config, None
-        if model.num_classes:
-            labels = [i % model.num_classes for i in range(config.sample_count)]
-        told: dict[str, Any] = {"labels": labels}
-        if model.words and self._images is not None and self._images.captions:
-            told = {"prompts": evenly(self._images.captions, config.sample_count), "guidance": GUIDANCE}
-        chosen = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
-        steps = SamplerSettings(**chosen).resolved(model).steps
+        config, captions = self._config, None
+        if model.takes_words and self._images is not None and self._images.captions:
+            captions = evenly(self._images.captions, config.sample_count)
+        settings = SamplerSettings() if model.student else SamplerSettings(config.sample_steps, "ddim")
         before, pictures = self.bar.postfix, []
         # Engines give each picture alike in any batch, a preview's network does not.
         together = config.sample_count if isinstance(model.network, Preview) else TOGETHER
-        for seeds in np.split(np.arange(config.sample_count), range(together, config.sample_count, together)):
-            rows, x_0 = slice(seeds[0], seeds[-1] + 1), None
-            its = {name: value[rows] if isinstance(value, list) else value for name, value in told.items()}
-            for number, step_of_chain in enumerate(trajectory(model, seeds.tolist(), **its, **chosen), 1):
+        for first in range(0, config.sample_count, together):
+            seeds, x_0 = range(first, min(first + together, config.sample_count)), None
+            told = Condition([seed % model.num_classes for seed in seeds] if model.num_classes else None)
+            if captions:
+                told = Condition(prompts=captions[first : seeds.stop], guidance=GUIDANCE)
+            chain = settings.chain(model, told.guidance)
+            for number, step_of_chain in enumerate(follow(model, chain, told, seeds), 1):
                 x_0 = step_of_chain.x
-                done = f"{number} of {steps} steps for {seeds[-1] + 1} of {config.sample_count}"
+                done = f"{number} of {len(chain.pairs)} steps for {seeds.stop} of {config.sample_count}"
                 self.bar.set_postfix_str(f"samples ({weights}): {done}")
                 if stopped():
                     return

@@ -1,7 +1,7 @@
-"""Whether a file or folder still has an owner: a process that holds it, or one that ended without tidying up.
+"""Which temporary files and folders are in use: each process locks those that it makes, until it ends.
 
-What a process makes for itself, it holds; what nobody holds is left behind. The system releases a lock when its process
-ends, however that ends, and knows of it in every container of the machine, where process ids are others'.
+One without a lock was left by a process that was killed, and may be deleted. The system releases the locks of a process
+when it ends, in whatever way. Programs in other containers see the locks too, where they could not tell process ids.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-DAY = 24 * 3600  # where nothing can be locked, what is older is taken for left behind
+DAY = 24 * 3600  # where nothing can be locked, what is older counts as unused
 
 
 def make(path: Path, create: Callable[[], object]) -> int | None:
     """Make a file or folder with `create`, under a name that nobody else uses, and hold it as `hold` does."""
     while True:
         create()
-        with suppress(FileNotFoundError):  # in between another process took it for left behind
+        with suppress(FileNotFoundError):  # another process has deleted it, as it had no lock yet
             return hold(path)
 
 
@@ -54,10 +54,10 @@ def release(held: int | None) -> None:
 
 
 @contextmanager
-def left_behind(path: Path) -> Iterator[bool]:
-    """Whether nobody holds a file or folder, and nobody can in the block, which may delete it.
+def unused(path: Path) -> Iterator[bool]:
+    """Whether no process holds a file or folder. If so, none can hold it during the block, which may delete it.
 
-    Where that can't be known: whether it is a day old. Raises OSError for what is not there.
+    Where the system has no locks: whether it is a day old. Raises OSError for what is not there.
     """
     tried = _open(path)
     try:

@@ -1,0 +1,10 @@
+"""What a user is told when something can't be done: the base class of such errors, and an error in one line."""
+
+
+class UserError(Exception):
+    """An error that the user can correct; its text is one clear sentence: what is wrong and what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or the error's name where it has no text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
