@@ -137,7 +137,7 @@ class Decoder(Protocol):
 
 
 class Text(Protocol):
-    """What makes of words what the network is told. words is needed for attention only."""
+    """What makes of words what the network is told. words is needed for attention, and unknown for the page."""
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """What the network is told of each prompt, float32 (N, L, D)."""
@@ -145,6 +145,10 @@ class Text(Protocol):
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
         """The words of a prompt, each with the numbers of its tokens, 0..L − 1."""
+        ...
+
+    def unknown(self, prompt: str) -> list[str]:
+        """Those of its words that were in no caption of the training, where that can be told."""
         ...
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import anyio.to_thread
 import numpy as np
@@ -20,7 +21,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.model import ModelSpec
 from ui.machine import turns
 from ui.machine.step_times import StepKind, StepTimes, Stopwatch
-from ui.machine.turns import ACTIVE, QUEUE, Turns
+from ui.machine.turns import ACTIVE, QUEUE, Outlook, Turns
 from ui.models.loaded import Loading
 from ui.parts.sampling import Frame, SamplingPart
 from ui.pictures.uploads import FRAME_BYTES, frame_format, kept_steps, uri
@@ -164,6 +165,14 @@ def test_runs_take_turns_and_say_what_they_wait_for():
     for thread in (first_thread, second_thread):
         thread.join(60)
     assert seen[-1].state == "finished"
+
+
+def test_while_a_model_loads_nobody_is_told_when_it_begins():
+    seconds = Outlook(False, 1, 1, 1.0, None, SimpleNamespace(loads=False, stopping=False))
+    said = [
+        Job([SETTINGS], Models())._queued(outlook).text for outlook in (seconds, replace(seconds, holder=Loading("x")))
+    ]
+    assert said == ["Number 2 in the queue · starts in about 1 s", "Number 2 in the queue · a model is loading"]
 
 
 def test_a_run_loads_its_model_in_its_turn(monkeypatch):

@@ -327,7 +327,9 @@ def test_a_training_pauses_goes_on_stops_and_finishes(stub, tmp_path):
     run.stop()
     wait_for(lambda: run.state == "stopped")
     assert not run.computes
-    run.resume()  # a stopped one stays so
+    run.resume()  # it was stopped by mistake
+    assert run.state == "running"
+    run.end()
     assert run.state == "stopped"
 
 
@@ -597,8 +599,23 @@ def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch, s
     states = []
     for now[0] in range(8):
         states.append(visit.describe()["state"])
+    assert visit.describe()["text"] == ("other programs take it" if waits else "loading the trainer") + ", for 7 s"
     visit.training.discard()
     assert [state == "waiting" for state in states] == [False] * 5 + [waits] * 3  # process.WINDOW is 5 seconds
+
+
+def test_a_training_that_waits_can_go_first(tmp_path, monkeypatch):
+    told = "import os; print(os.environ.get('ATTENDED_FIRST'), flush=True); os.read(0, 1)"
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", told))
+    training = Training(tmp_path / "run", [])
+    log = tmp_path / "run" / process.LOG
+    wait_for(lambda: log.read_text() == "None\n")
+    visit = Visit(ME, training=training)
+    with pytest.raises(ValueError, match="Only a page on your own computer"):
+        Visits(public=True).hurry(visit)
+    Visits(public=False).hurry(visit)
+    wait_for(lambda: log.read_text() == "None\n1\n")
+    training.discard()
 
 
 @pytest.fixture(scope="module")
@@ -642,8 +659,14 @@ def test_the_way_of_a_visitor(page, url, stub):
     before = int(page.get_attribute(".train", "data-grids"))
     page.reload()  # the run is still there
     page.wait_for_selector(f".train[data-state=paused][data-grids='{before}']")
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Go on").click()
     page.wait_for_function(f"Number(document.querySelector('.train').dataset.grids) > {before}")
+    assert page.locator("#places .going").count() == 1
+    page.click(".train .stop")
+    page.wait_for_selector(".train[data-state=stopped]")
+    assert page.locator("#places .going").count() == 0
+    page.get_by_role("button", name="Go on").click()  # stopped by mistake
+    page.wait_for_selector(".train[data-state=running]")
     page.click(".train .stop")
     page.wait_for_selector(".train[data-state=stopped]")
     page.get_by_role("button", name="Train anew").click()

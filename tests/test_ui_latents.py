@@ -60,10 +60,10 @@ def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, tmp_path
     for row, t in enumerate((100, 20, 0)):
         x = ddpm_core.encode(model, image[None], t, [7])
         if mode["mode"] == "reconstruct":
-            expected = ddpm_core.reconstruct(model, x, t, [7, 8, 9], **options)
+            expected = ddpm_core.reconstruct(model, x, t, [8, 9, 10], **options)  # not the sample's own noise
         else:
             second = ddpm_core.encode(model, other[None], t, [9])
-            expected = ddpm_core.interpolate(model, x, second, t, [0, 0.5, 1], 7, **options)
+            expected = ddpm_core.interpolate(model, x, second, t, [0, 0.5, 1], 8, **options)
         np.testing.assert_array_equal(shown[row], expected)
         assert results(messages, "row")[row]["spread"] == pytest.approx(spread(expected))
 
@@ -98,7 +98,7 @@ def test_the_first_pictures_come_before_the_first_row_is_done():
     _, messages = streamed(place(), ASKED | {"picture": text()[0], "times": ""})
     assert [result["kind"] for result in results(messages)][:6] == ["plan", "source", *["latent"] * 4]
     (plan,) = results(messages, "plan")
-    assert plan["times"] == (100, 75, 50, 25) and plan["columns"] == ["seed 7", "seed 8", "seed 9"]
+    assert plan["times"] == (100, 75, 50, 25) and plan["columns"] == ["seed 8", "seed 9", "seed 10"]
     assert len(results(messages, "step")) == 4 * 4
 
 

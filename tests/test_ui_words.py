@@ -3,6 +3,7 @@
 import base64
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pipelines
@@ -13,6 +14,7 @@ from diffusers.schedulers import scheduling_ddpm
 from PIL import Image
 
 import ddpm_core
+from ddpm_core.engines.latent import ClipText
 from ddpm_core.imaging import to_uint8
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
@@ -20,6 +22,7 @@ from ui.parts.likelihood import LikelihoodPart
 from ui.parts.picture_chooser import questions
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart
+from ui.runs import captions
 from ui.runs.settings import Settings
 
 pytest.importorskip("transformers", reason="needed for words only")
@@ -132,6 +135,20 @@ def test_guidance_that_nobody_chose_suits_the_model(model):
     assert (resolved(prompt="fox"), resolved(), resolved(prompt="fox", guidance=1)) == (3, 1, 1)
     turbo = Settings.check({"checkpoint": "stabilityai/sd-turbo@abc", "prompt": "fox"})
     assert turbo.resolved(model).guidance == 1
+
+
+def test_emoji_are_told_by_their_names_and_what_is_not_known_is_said(model):
+    told = Settings.check({"checkpoint": "emoji-tiny", "prompt": "two 🦊\ufe0f and ❤️ at a café 👍🏽", "steps": 1})
+    assert told.resolved(model).prompt == "two fox face and heart at a café thumbs up sign"
+    assert replace(told, checkpoint="other").resolved(model).prompt == told.prompt
+    assert captions.unknown(["asdfgh"]) == "I don’t know “asdfgh”: what is drawn is a guess."
+    assert captions.unknown([]) == ""
+
+
+def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
+    monkeypatch.setattr(ClipText, "unknown", lambda self, prompt: prompt.split()[-1:])
+    _, (plan, *_) = run(place, "watch", WORDS, stable)
+    assert plan["caption"] == captions.unknown(["apple"])
 
 
 @pytest.mark.parametrize(

@@ -474,3 +474,4 @@ def test_the_embedded_model_draws_the_colour_that_is_named():
         inside = picture[24:36, 24:40].reshape(-1, 3).mean(0)
         assert inside.argmax() == channel and inside[channel] > inside.mean() + 25
         assert picture[[0, 0, -1, -1], [0, -1, 0, -1]].min() > 180  # corners
+    assert model.text is not None and model.text.unknown("a Red asdfgh and a fox's 🦊") == ["asdfgh", "🦊"]

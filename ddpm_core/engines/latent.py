@@ -15,6 +15,7 @@ from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQM
 from ddpm_core.process import to_device
 
 Autoencoder = AutoencoderKL | AutoencoderTiny | VQModel
+_CLIP = 49_408  # tokens of CLIP's vocabulary
 _PROBES, _SIDE = 64, 4  # latents that are decoded for the preview's colours, each over so many numbers a side
 
 
@@ -137,6 +138,13 @@ class ClipText:
             if word is not None:  # as for start and end
                 numbers.setdefault(word, []).append(token)
         return [(prompt[slice(*found.word_to_chars(word))], tuple(tokens)) for word, tokens in numbers.items()]
+
+    def unknown(self, prompt: str) -> list[str]:
+        """The words that its vocabulary has in pieces only, where it was made of the training's captions: CLIP's own,
+        which is larger, has pieces for words that it knows, too.
+        """
+        own = len(self.tokenizer) < _CLIP
+        return [word for word, tokens in self.words(prompt) if len(tokens) > 1] if own else []
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str]) -> Tensor:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "analytic": "analytic", "learned": "learned", "learned_range": "learned"}
 # In a form: the word first.
-VARIANCE_CHOICE = VARIANCE | {"beta": "most, βₜ", "beta_tilde": "least, β̃ₜ"}
+VARIANCE_CHOICE = VARIANCE | {
+    **{"beta": "much, βₜ", "beta_tilde": "little, β̃ₜ", "analytic": "computed"},
+    "learned_range": "learned, between",
+}
 SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC", "consistency": "Consistency"}
 
 

@@ -29,6 +29,10 @@ EMBEDDED = {
     "mnist-tiny-2-steps": ("Digits student", "2 steps"),
     "cifar10-tiny-4-steps": ("CIFAR-10 student", "4 steps"),
 }
+LATENT = {  # draw latents of an autoencoder
+    *("CompVis/ldm-celebahq-256", "stabilityai/sd-turbo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
+    "emoji-tiny",
+}
 GIGABYTES = {  # about, of their files: for who has not asked the Hub, or can't
     "google/ddpm-cifar10-32": 0.14,
     "google/ddpm-ema-church-256": 0.46,
@@ -62,7 +66,7 @@ def usual_guidance(ref: str) -> float:
 
 
 def choice(ref: str, status: snapshots.Status) -> dict[str, Any]:
-    """A checkpoint in the list of models: {ref, label, about, group, ready, picture}, with what it takes to load it.
+    """A checkpoint in the list of models: {ref, label, about, group, ready, latent, picture}, with what it needs.
 
     ready: whether it can be chosen; about says why, where it can't. picture: the address of a thumbnail, "" for none.
     """
@@ -82,5 +86,6 @@ def choice(ref: str, status: snapshots.Status) -> dict[str, Any]:
         "about": " · ".join(about),
         "group": READY if here else HUB,
         "ready": status.state not in _REASONS,
+        "latent": ref in LATENT,
         "picture": f"web/{web.version()}/models/{ref}.png" if has_picture else "",
     }

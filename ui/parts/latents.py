@@ -47,7 +47,9 @@ class Latents(Request):
     )
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
     picture: str = declare(Picture("picture"), "")
-    seed: int = declare(Seed("The seed", help="Of the first picture, and of its noise"), defaults.SEED)
+    seed: int = declare(
+        Seed("The seed", help="Of the first picture and its noise; the rows have the next ones"), defaults.SEED
+    )
     picture_b: str = declare(Picture("picture"), "")
     seed_b: int = declare(Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1)
     times: tuple[int, ...] = declare(
@@ -76,8 +78,8 @@ class Latents(Request):
 
     @property
     def seeds(self) -> range:
-        """Of the columns of a reconstruction."""
-        return range(self.seed, self.seed + self.count)
+        """Of the chains' noise: not the sample's own, whose chain would lead back to it from any t."""
+        return range(self.seed + 1, self.seed + 1 + self.count)
 
     @property
     def weights(self) -> list[float]:
@@ -156,7 +158,7 @@ class LatentsRun(Rows):
     def _row(self, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
         request, columns = self.request, self.request.count
         if request.mode == "interpolate":
-            start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seed] * columns
+            start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seeds[0]] * columns
         else:
             start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
         n = chain_length(model, t, request.steps)
@@ -184,7 +186,7 @@ class LatentsRun(Rows):
         if request.mode == "interpolate":
             lines += [f"    other = ddpm_core.encode(model, b, t, [{request.seed_b}])"]
             lines += [f"    weights = np.linspace(0, 1, {request.count}).tolist()"]
-            made = f"interpolate(model, x_t, other, t, weights, {request.seed}, **options)"
+            made = f"interpolate(model, x_t, other, t, weights, {request.seeds[0]}, **options)"
         else:
             made = f"reconstruct(model, x_t, t, {request.seeds!r}, **options)"
         lines += [f"    rows.append(ddpm_core.{made})", scripts.rows_saved(request.count, request.mode)]

@@ -196,6 +196,9 @@ class Sampling(Computation):
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in self.lanes]
+        told = [(model.text, lane.prompt) for model, lane in zip(loaded, self.lanes, strict=True) if model.text]
+        new = dict.fromkeys(word for text, prompt in told for word in text.unknown(prompt))
+        self.caption = " ".join(filter(None, [captions.unknown(list(new)), self.caption]))
         if len(self.lanes) == 1 and loaded[0].text is not None:
             self.words = loaded[0].text.words(self.lanes[0].prompt)
         if self._attention:

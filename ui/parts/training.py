@@ -63,12 +63,12 @@ class TrainingPart(Part):
         return {}
 
     def _do(self, values: Values, visit: Visit) -> Values:
-        """{what: pause, resume, stop or keep} -> {}, and for keep {kept: the folder}"""
+        """{what: pause, resume, stop, hurry or keep} -> {}, and for keep {kept: the folder}"""
         what = values.get("what")
         if what == "keep":
             return {"kept": str(self.visits.keep(visit))}
-        if what == "resume":
-            self.visits.resume(visit)
+        if what in ("resume", "hurry"):
+            (self.visits.resume if what == "resume" else self.visits.hurry)(visit)
         elif visit.training and what in ("pause", "stop"):
             (visit.training.pause if what == "pause" else visit.training.stop)()
         return {}

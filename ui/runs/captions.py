@@ -63,6 +63,11 @@ def names(lanes: Sequence[Settings]) -> list[str]:
     ]
 
 
+def unknown(words: Sequence[str]) -> str:
+    """What is said of words that a model has never seen, "" for none."""
+    return f"I don’t know {' and '.join(f'“{word}”' for word in words)}: what is drawn is a guess." if words else ""
+
+
 def sampler_and_noise(settings: Settings) -> str:
     """The sampler and what determines its noise."""
     title = units.SAMPLER[settings.sampler]

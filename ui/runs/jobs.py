@@ -227,6 +227,11 @@ class Job:
         return self._state.state in ENDED
 
     @property
+    def loads(self) -> bool:
+        """Whether it has to have a model before it computes."""
+        return self._state.state == "loading"
+
+    @property
     def stopping(self) -> bool:
         return self._stop.is_set()
 
@@ -251,7 +256,9 @@ class Job:
         if alone and getattr(holder, "stopping", True):
             return Update("waiting", "Finishing the previous step")
         text = f"Number {outlook.before + 1} in the queue"
-        if outlook.start is not None:
+        if isinstance(holder, Loading) or getattr(holder, "loads", False):  # nobody knows how long that takes
+            text += " · a model is loading"
+        elif outlook.start is not None:
             text += f" · starts in {'' if outlook.start < 1 else 'about '}{units.duration(outlook.start)}"
         return Update("queued", text)
 

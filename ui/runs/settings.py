@@ -11,6 +11,7 @@ from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Var
 from ddpm_core.prediction import class_index
 from ddpm_core.timesteps import suited_spacing
 from ui.forms import units
+from ui.forms.emoji import in_words
 from ui.forms.fields import (
     ANY,
     Choice,
@@ -25,7 +26,7 @@ from ui.forms.fields import (
     declare,
     shown,
 )
-from ui.models.catalogue import usual_guidance
+from ui.models.catalogue import EMBEDDED, usual_guidance
 from ui.models.form_options import class_names
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
@@ -53,14 +54,14 @@ SPACING = Choice(
         "linspace": "Evenly spaced, from T down to 1",
         "leading": "Evenly spaced, down to 1; begins a little below T",
         "trailing": "Evenly spaced, from T; ends a little above 1",
-        "quadratic": "The closer together, the less noise is left",
+        "quadratic": "Closer together where little noise is left; begins at ⅘ of T, whose xₜ is x_T",
         "optimised": "Found by a search for this model and sampler",
     },
     more=True,
 )
 VARIANCE = Choice(
     "variance",
-    "Noise of each step",
+    "Noise added back",
     help="Fresh noise that a step adds, of variance σ²",
     names=VARIANCES,
     titles=units.VARIANCE_CHOICE,
@@ -140,7 +141,15 @@ class Settings(Request):
         asked = self.prompt or self.negative
         usual = usual_guidance(self.checkpoint) if model.words and asked else 1.0
         guidance = usual if self.guidance is None else self.guidance
-        return replace(self, clip=model.clip if self.clip is None else self.clip, spacing=spacing, guidance=guidance)
+        own = self.checkpoint in EMBEDDED
+        return replace(
+            self,
+            clip=model.clip if self.clip is None else self.clip,
+            spacing=spacing,
+            guidance=guidance,
+            prompt=in_words(self.prompt) if own else self.prompt,
+            negative=in_words(self.negative) if own else self.negative,
+        )
 
     def arguments(self, model: ModelSpec) -> dict[str, Any]:
         """Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`. Raises ValueError for what this model

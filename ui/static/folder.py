@@ -40,6 +40,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ddpm_core.latents": ("check_chains", "_chain"),
     "ui.forms.units": (),
     "ui.forms.fields": (),
+    "ui.forms.emoji": ("in_words",),
     "ui.models.catalogue": (),
     "ui.machine.step_times": ("StepKind",),
     "ui.runs.settings": (),

@@ -45,6 +45,8 @@ class Training:
         self.run = RunFolder(folder)
         self._flags = list(flags)
         self._wanted: Wanted = "running"
+        self._first: dict[str, str] = {}  # what says in the environment that it need not let others go first
+        self._since = 0.0  # when its process was started
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = 0.0  # when the process was asked to end
         self._times: deque[tuple[float, float]] = deque()  # (now, processor time of the process), when it was looked at
@@ -90,6 +92,11 @@ class Training:
             (first, before), (_, after) = self._times[0], self._times[-1]
             return now - first >= WINDOW and after - before < STARVED * (now - first)
 
+    @property
+    def seconds(self) -> float:
+        """Since its process was started."""
+        return clock() - self._since
+
     def pause(self) -> None:
         """Save and end the process, as soon as it can."""
         with self._lock:
@@ -98,10 +105,19 @@ class Training:
                 self._ask_to_end()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Go on after `pause` or `stop`."""
         with self._lock:
-            if self.state == "paused":
+            if self.state in ("paused", "stopped"):
                 self._wanted = "running"
+                self._start()
+
+    def hurry(self) -> None:
+        """Let it not wait for others any more: from the start, as a process can't raise its own priority."""
+        with self._lock:
+            if self._process is not None and self.state == "running":
+                _kill(self._process)
+                self._process.wait()
+                self._first = {"ATTENDED_FIRST": "1"}
                 self._start()
 
     def stop(self) -> None:
@@ -137,7 +153,7 @@ class Training:
     def _start(self) -> None:
         saved = any((self.run.path / "checkpoints").glob("step-*.pt"))
         words = ["--resume"] if saved else self._flags
-        self._error = ""
+        self._error, self._since = "", clock()
         self._times.clear()
         with open(self.run.path / LOG, "ab") as log:
             self._process = subprocess.Popen(
@@ -147,9 +163,9 @@ class Training:
                 stdout=log,
                 stderr=log,
                 # Waiting threads sleep: those of a run of low priority would take the time of others otherwise.
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"} | self._first,
                 start_new_session=True,  # Ctrl-C in the app's terminal is for the app
-                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),  # Windows
+                creationflags=0 if self._first else getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),  # Windows
             )
 
     def _ask_to_end(self) -> None:

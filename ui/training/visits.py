@@ -17,6 +17,7 @@ from typing import Any
 
 from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.disk.files import sha256
+from ui.forms import units
 from ui.machine import temporary_files
 from ui.machine.limits import ServerLimits
 from ui.training.choices import Recipe, flags
@@ -73,7 +74,10 @@ class Visit:
             text = training.error
             if state == "running" and not run.grids:
                 state = "waiting" if training.starved else "starting"
-                text = "making the first samples" if run.about else "loading the trainer takes some seconds"
+                text = "making the first samples" if run.about else "loading the trainer"
+                if state == "waiting":
+                    text = "other programs take it"
+                text += f", for {units.duration(training.seconds)}"
         else:
             age = run.age()
             if run.total and run.step >= run.total:
@@ -165,11 +169,18 @@ class Visits:
         visit.title = found.title()
 
     def resume(self, visit: Visit) -> None:
-        """Go on with a paused run. Raises ValueError when there is no room."""
-        if visit.training and visit.training.state == "paused":
+        """Go on with a paused or stopped run. Raises ValueError when there is no room."""
+        if visit.training and visit.training.state in ("paused", "stopped"):
             with self._lock:
                 self._check_room(visit)
                 visit.training.resume()
+
+    def hurry(self, visit: Visit) -> None:
+        """Let a run not wait for other programs. Raises ValueError on a public page, where it is to."""
+        if self.public:
+            raise ValueError("Only a page on your own computer lets a training go first")
+        if visit.training:
+            visit.training.hurry()
 
     def keep(self, visit: Visit) -> Path:
         """Copy a run where it stays, for `train fit --resume`. Raises ValueError when there is nothing to keep."""

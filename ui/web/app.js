@@ -1,11 +1,12 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+import { NO_ANSWER } from "./shared/client.js";
 import { all, button, el, find, onArrows, within } from "./shared/dom.js";
 import { linked, linkTo } from "./shared/link.js";
 import { ShareMenu } from "./shared/share.js";
 
 /** @import { Client, Values } from "./shared/client.js" */
 /** @import { About, FieldForm, ModelChoice } from "./shared/form.js" */
-/** @import { Eager } from "./shared/panel.js" */
+/** @import { Cause } from "./shared/panel.js" */
 /** @import { Item } from "./shared/share.js" */
 /** @import { Lesson } from "./parts/course/bar.js" */
 
@@ -28,7 +29,7 @@ import { ShareMenu } from "./shared/share.js";
  * A part of the page, made by `mount(lab, part)` of its module.
  * @typedef {object} Part
  * @property {HTMLElement} element
- * @property {(values: Values, eager: Eager) => unknown} set values from a link, a lesson or a preset; eager: run them
+ * @property {(values: Values, cause: Cause) => unknown} set values from a link, a lesson or a preset
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
  * @property {() => Values} [values] what is chosen, where the address has it only after a run
@@ -49,12 +50,17 @@ const PLACES = [
       forward: "What noise destroys",
       latents: "What a noisy picture remembers",
       repair: "What was erased",
-      likelihood: "What it costs in bits",
+      likelihood: "How much would you have to send?",
     },
   },
   { name: "train", title: "Train", parts: { train: "" } },
   { name: "course", title: "Course", parts: { course: "" } },
 ];
+
+/** @param {string} part */
+const placeOf = (part) => PLACES.find(({ parts }) => part in parts) ?? PLACES[0];
+
+const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Lab {
   share = new ShareMenu(find(document, "#share"));
@@ -75,7 +81,6 @@ export class Lab {
   constructor(given, client) {
     this.given = given;
     this.client = client;
-    this.#showDevice();
     const nav = find(document, "#places");
     for (const { name, title, parts } of PLACES) {
       const first = Object.keys(parts).find((part) => this.has(part));
@@ -112,9 +117,9 @@ export class Lab {
     const lesson = this.given.initial.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
     const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");
     const wanted = part ? values : { ...lesson?.values, ...values };
-    const eager = Boolean(part) && Object.keys(values).some((field) => this.#names.has(field));
+    const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      eager,
+      cause: asked ? (back || this.given.public ? "change" : "link") : "",
       lesson: lesson ? name : null,
     });
   }
@@ -129,12 +134,13 @@ export class Lab {
    * Show a part.
    * @param {string} name
    * @param {Values | null} values for its fields; null leaves them as they are
-   * @param {{ push?: boolean, eager?: Eager, lesson?: string | null }} [how] push: a step of the browser's history; eager:
-   * run the values if that is quick; lesson: the one whose bar stands above it, null for none
+   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null }} [how] push: a step of the browser's history; lesson: the one whose bar stands above it, null for none
    */
-  async open(name, values, { push = false, eager = false, lesson = this.lesson } = {}) {
-    const place = PLACES.find(({ parts }) => name in parts && this.has(name)) ?? PLACES[0];
+  async open(name, values, { push = false, cause = "", lesson = this.lesson } = {}) {
+    const place = placeOf(this.has(name) ? name : "");
     const shown = name in place.parts ? name : "watch";
+    const { part: left, lesson: taught } = this;
+    const at = location.href;
     const before = this.#shown;
     this.part = shown;
     this.#last.set(place.name, shown);
@@ -147,8 +153,15 @@ export class Lab {
       history.pushState(null, "", url);
     }
     const fresh = !this.#parts.has(shown);
-    const part = await this.#load(shown);
+    const part = await this.#load(shown).catch(() => null);
     if (this.part !== shown) return;
+    if (!part) {
+      // The place before is still shown.
+      history.replaceState(null, "", at);
+      Object.assign(this, { part: left });
+      this.#mark(placeOf(left));
+      return this.#teach(taught);
+    }
     if (before !== part) {
       before?.hide?.();
       if (before) before.element.hidden = true;
@@ -157,7 +170,7 @@ export class Lab {
       this.share.show(() => [...this.#items(), ...(part.items?.() ?? [])]);
       part.show?.();
     }
-    if (values || fresh) await part.set(values ?? {}, eager); // it learns of its model, too
+    if (values || fresh) await part.set(values ?? {}, cause); // it learns of its model, too
     document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
   }
 
@@ -195,8 +208,8 @@ export class Lab {
     this.lesson = lesson;
     /** @type {Lesson[]} */
     const lessons = this.given.initial.course.lessons;
-    const at = lesson ? lessons.findIndex(({ name }) => name === lesson) : 0;
-    this.#lessonNow.textContent = ` ${at + 1} of ${lessons.length} · ${lessons[at].minutes} min`;
+    const at = lessons.findIndex(({ name }) => name === lesson);
+    this.#lessonNow.textContent = lesson ? ` ${at + 1} of ${lessons.length}` : "";
     const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
     if (!lesson) return;
@@ -270,20 +283,29 @@ export class Lab {
     return answer?.ok ? answer.json() : null;
   }
 
-  /** Ask what is known of the models by now. */
-  async refresh() {
-    const got = await this.client.ask("lab", "models");
-    if (got.error !== undefined) return;
-    Object.assign(this.given, { models: got.models, device: got.device });
-    this.#showDevice();
-    dispatchEvent(new CustomEvent("models"));
-    if (!got.known) setTimeout(() => this.refresh(), 2000);
+  /**
+   * The answer to a question; while there is no server it is asked again and again, which is said.
+   * @param {string} part @param {string} what @param {Values} [values] @returns {Promise<any>}
+   */
+  async ask(part, what, values) {
+    for (let told = false; ; told = true) {
+      const got = await this.client.ask(part, what, values);
+      if (got.error !== NO_ANSWER) {
+        if (told) this.say("The server answers again.", true);
+        return got;
+      }
+      this.say("The server does not answer. It is asked again and again: there is nothing to do here.", true);
+      await new Promise((later) => setTimeout(later, AGAIN));
+    }
   }
 
-  #showDevice() {
-    const device = find(document, "#device");
-    device.textContent = this.given.device.note;
-    device.title = this.given.device.engine;
+  /** Ask what is known of the models by now. */
+  async refresh() {
+    const got = await this.ask("lab", "models");
+    if (got.error !== undefined) return;
+    Object.assign(this.given, { models: got.models, device: got.device });
+    dispatchEvent(new CustomEvent("models"));
+    if (!got.known) setTimeout(() => this.refresh(), 2000);
   }
 
   /** @returns {Item[]} what every part has */
@@ -294,6 +316,7 @@ export class Lab {
   /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */
   say(text, aloud = false) {
     const said = find(document, "#said");
+    if (said.classList.contains("shown") && !aloud) return; // what all are to read stays
     said.textContent = text;
     said.classList.toggle("shown", aloud && Boolean(text));
     if (aloud) setTimeout(() => said.classList.remove("shown"), 8000);

@@ -1,7 +1,8 @@
 """`python -m train.fit.flags.attended FLAGS`: `train fit` for a program that starts it, such as the page.
 
-It has the lowest priority, and when its standard input ends, which happens when the program closes it or ends itself,
-the run saves and stops as after Ctrl-C. This works alike on Linux, macOS and Windows, whose signals differ.
+It has the lowest priority, unless ATTENDED_FIRST is set, and when its standard input ends, which happens when the
+program closes it or ends itself, the run saves and stops as after Ctrl-C. This works alike on Linux, macOS and Windows,
+whose signals differ.
 """
 
 from __future__ import annotations
@@ -46,5 +47,6 @@ def fit(flags: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    _lower_the_priority()
+    if "ATTENDED_FIRST" not in os.environ:
+        _lower_the_priority()
     sys.exit(fit(sys.argv[1:]))

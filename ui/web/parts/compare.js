@@ -1,7 +1,7 @@
 // Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
 import { Player } from "../player/player.js";
 import { swatch } from "../shared/chart.js";
-import { button, el } from "../shared/dom.js";
+import { button, el, find } from "../shared/dom.js";
 import { Panel } from "../shared/panel.js";
 import { Past } from "../shared/past.js";
 import { OF_WORDS, PRESETS, TYPES } from "../shared/presets.js";
@@ -47,18 +47,21 @@ export function mount(lab, part) {
   const words = "Two words, one noise";
   const typed = lab.given.models.some(({ ref }) => ref === TYPES);
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
+  const send = () => lab.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
   /** @param {Record<string, Values>} offered */
   function offerPresets(offered) {
     presets.replaceChildren(
       ...Object.entries(offered).map(([title, values]) =>
-        button({ class: "button" }, () => panel.set(values, true), title),
+        button({ class: "button" }, () => panel.set(values, "press"), title),
       ),
+      button({ class: "button" }, send, "What does each cost in bits?"),
     );
   }
   offerPresets(usual);
   panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);
+  find(player.root, ".chart").toggleAttribute("open", innerHeight > 1000);
   panel.stage.append(presets, player.root, past.element, published);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

@@ -34,7 +34,7 @@ export function mount(lab, part) {
     const open = find(article, "button", HTMLButtonElement);
     open.hidden = !lab.has(opened);
     open.addEventListener("click", () =>
-      lab.open(opened, lab.whole(opened, JSON.parse(values)), { push: true, eager: true }),
+      lab.open(opened, lab.whole(opened, JSON.parse(values)), { push: true, cause: "press" }),
     );
     return el("details", { class: "card", "data-name": name ?? "" }, el("summary", null, picture, title), article);
   }

@@ -170,9 +170,10 @@ export async function mount(lab, part) {
   changed();
   return {
     element: root,
-    set(values) {
+    set(values, cause) {
       form.set(values);
       take();
+      if (cause) form.place("t").scrollIntoView({ block: "nearest" });
     },
   };
 }

@@ -28,7 +28,6 @@ export function mount(lab, part) {
         images[result.lane].src = result.x;
       }
     },
-    renew: () => box.classList.add("dim"),
     render() {
       const { form } = panel;
       const rows = form.value("rows");
@@ -51,7 +50,7 @@ export function mount(lab, part) {
     const cells = {};
     for (const [i, { name, settings }] of lanes.entries()) {
       const run = { ...panel.ran, ...settings, count: plan.count };
-      const open = () => lab.open("watch", lab.whole("watch", run), { push: true, eager: true });
+      const open = () => lab.open("watch", lab.whole("watch", run), { push: true, cause: "press" });
       const [way] = name.split(",");
       cells[way] ??= {};
       cells[way][Number(settings.steps)] = button({ title: `Watch: ${name}` }, open, images[i]);
@@ -59,7 +58,6 @@ export function mount(lab, part) {
     const rows = Object.entries(cells).map(([way, row]) => [way, ...steps.map((n) => row[n] ?? "")]);
     box.style.setProperty("--pictures", String(plan.count));
     box.classList.toggle("pixelated", plan.pixelated);
-    box.classList.remove("dim");
     box.replaceChildren(table("", ["", ...steps.map((n) => `${n} steps`)], rows));
   }
 

@@ -21,7 +21,6 @@ export function mount(lab, part) {
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take,
-    renew: () => rows.clear(),
     render,
     offer: (about) => {
       const times = panel.form.place("times").querySelector("input");

@@ -29,7 +29,6 @@ export function mount(lab, part) {
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take,
-    renew: () => rows.clear(),
     render,
   });
   const { form } = panel;

@@ -53,10 +53,14 @@ export function mount(lab, part) {
     const { state, saved, followed } = history.answer;
     const under = UNDER_WAY.includes(state);
     const own = (under && !followed) || state === "paused";
+    const goes = ["pausing", "paused"].includes(state) || (state === "stopped" && saved);
     button("start").hidden = own;
     button("start").textContent = state === "idle" || followed ? "Train" : "Train anew";
-    for (const name of ["pause", "stop"]) button(name).hidden = !own;
-    button("pause").textContent = ["pausing", "paused"].includes(state) ? "Resume" : "Pause";
+    button("stop").hidden = !own;
+    button("pause").hidden = !own && !goes;
+    button("pause").textContent = goes ? "Go on" : "Pause";
+    button("hurry").hidden = state !== "waiting" || given.public;
+    document.querySelector("#places [data-place=train]")?.classList.toggle("going", under && !followed);
     button("pause").disabled = state === "pausing" || state === "stopping";
     button("stop").disabled = state === "stopping";
     button("use").disabled = !saved;
@@ -112,13 +116,16 @@ export function mount(lab, part) {
     if (!error) view.follow();
     button("start").disabled = false;
   });
-  button("pause").addEventListener("click", () => command(history.answer.state === "paused" ? "resume" : "pause"));
+  button("pause").addEventListener("click", () =>
+    command(["paused", "stopped"].includes(history.answer.state) ? "resume" : "pause"),
+  );
+  button("hurry").addEventListener("click", () => command("hurry"));
   button("stop").addEventListener("click", () => command("stop"));
   button("use").addEventListener("click", async () => {
     const { ref } = await then(ask("use"));
     if (!ref) return;
     await lab.refresh();
-    lab.open("watch", { checkpoint: ref, label: "any" }, { push: true, eager: true });
+    lab.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
   });
   button("keep").addEventListener("click", async () => {
     const { kept: folder } = await command("keep");

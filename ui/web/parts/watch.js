@@ -12,26 +12,28 @@ import { PRESETS, TYPED, TYPES } from "../shared/presets.js";
 const TRIES = [
   [
     "10 steps: which noise is right, β or β̃?",
-    (lab) => lab.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, eager: true }),
+    (lab) => lab.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, cause: "press" }),
   ],
-  ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, true)],
-  ["Draw what I type", (_, panel) => panel.set({ checkpoint: TYPES, prompt: "red apple", ...TYPED }, "now")],
+  ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, "press")],
+  ["Draw what I type", typeWords],
   ["My own picture", ownPicture],
 ];
 
-/** Where one's own picture is chosen. @param {Lab} lab */
+/** A model of words, and the caret where they are typed. @param {Lab} _ @param {Panel<Result>} panel */
+async function typeWords(_, panel) {
+  await panel.set({ checkpoint: TYPES, ...TYPED }, "");
+  find(panel.form.place("prompt"), "input").focus();
+}
+
+/** One's own picture, where any can be taken. @param {Lab} lab */
 async function ownPicture(lab) {
-  await lab.open("latents", null, { push: true });
-  const side = find(document, ".part-latents .side");
-  const summary = find(side, ".summary[aria-expanded]");
-  if (summary.checkVisibility() && summary.ariaExpanded === "false") summary.click(); // on a phone
-  find(side, ".kind [value=picture]").click();
-  find(side, ".upload input").focus();
+  await lab.open("forward", null, { push: true });
+  find(document, ".forward .upload input").click();
 }
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const player = new Player(lab.client, () => panel.set({ attention: true }, "now"));
+  const player = new Player(lab.client, () => panel.set({ attention: true }, "press"));
   const past = new Past(lab, player);
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
@@ -52,7 +54,7 @@ export function mount(lab, part) {
   );
   /** @param {string[]} prompts of a model that takes words */
   function offerTries(prompts) {
-    const words = prompts.map((prompt) => button({ class: "button" }, () => panel.set({ prompt }, "now"), prompt));
+    const words = prompts.map((prompt) => button({ class: "button" }, () => panel.set({ prompt }, "press"), prompt));
     tries.replaceChildren(...(words.length ? words : usual));
     tries.classList.toggle("words", words.length > 0);
   }

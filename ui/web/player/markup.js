@@ -3,8 +3,8 @@
 export const MARKUP = `
 <div class="choices">
   <div class="kinds" role="group" aria-label="Picture shown">
-    <button type="button" name="kind" value="x" aria-pressed="true">x<sub>t</sub> now</button>
-    <button type="button" name="kind" value="x0" aria-pressed="false">x̂<sub>0</sub> best guess</button>
+    <button type="button" name="kind" value="x" aria-pressed="true">The picture now</button>
+    <button type="button" name="kind" value="x0" aria-pressed="false">What it will probably be</button>
   </div>
   <div class="views" role="group" aria-label="Shown of a latent" hidden>
     <button type="button" name="seenAs" value="decoded" aria-pressed="true">decoded</button>

@@ -61,8 +61,9 @@ export class Pictures {
         if (!sprite) continue;
         blit(canvas, sprite, image);
         if (seen) light(canvas, seen, image, word, shown.plan?.words?.length ?? 1);
-        if (i > 0 || which === "x") continue;
-        for (const [n, { canvas }] of this.screen.thumbs.entries()) blit(canvas, sprite, n);
+        if (which === "x") continue;
+        for (const [n, { canvas }] of this.screen.thumbs.entries())
+          blit(canvas, sprite, n, i * canvas.height, canvas.height);
       }
     }
     if (gain) this.#paintDifference(kind, gain);
@@ -95,13 +96,17 @@ export class Pictures {
   }
 }
 
-/** @param {HTMLCanvasElement} canvas @param {HTMLImageElement} sprite @param {number} n which of its pictures */
-function blit(canvas, sprite, n) {
+/**
+ * @param {HTMLCanvasElement} canvas @param {HTMLImageElement} sprite @param {number} n which of its pictures
+ * @param {number} [left] @param {number} [width] where in the canvas
+ */
+function blit(canvas, sprite, n, left = 0, width = canvas.width) {
   const size = sprite.naturalHeight;
   const context = context2d(canvas);
-  context.globalCompositeOperation = "copy"; // pictures may be transparent
-  context.imageSmoothingEnabled = size > canvas.width; // a latent has few pixels, which are to be seen
-  context.drawImage(sprite, n * size, 0, size, size, 0, 0, canvas.width, canvas.height);
+  context.globalCompositeOperation = "source-over";
+  context.clearRect(left, 0, width, canvas.height); // pictures may be transparent
+  context.imageSmoothingEnabled = size > width; // a latent has few pixels, which are to be seen
+  context.drawImage(sprite, n * size, 0, size, size, left, 0, width, canvas.height);
 }
 
 /**

@@ -84,11 +84,16 @@ export class Screen {
       const pane = (kind, letter, index, words) => {
         const canvas = canvasOf("No picture yet");
         const at = el("span", { class: "at" });
-        const caption = el("figcaption", null, el("span", null, letter, el("sub", null, index), words), at);
+        const symbol = el("small", null, letter, el("sub", null, index));
+        const caption = el("figcaption", null, el("span", null, words, symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
         return { canvas, at };
       };
-      return { group, x: pane("x", "x", "t", " now"), x0: pane("x0", "x̂", "0", " best guess") };
+      return {
+        group,
+        x: pane("x", "x", "t", "The picture now "),
+        x0: pane("x0", "x̂", "0", "What it will probably be "),
+      };
     });
     const groups = this.lanes.map(({ group }) => group);
     this.difference = names.length > 1 ? canvasOf("Difference of A and B") : null;
@@ -100,10 +105,10 @@ export class Screen {
   }
 
   /** @param {Plan} plan */
-  #buildBatch({ seeds, size }) {
+  #buildBatch({ seeds, size, lanes }) {
     const side = Math.min(size, LARGEST_THUMB);
     this.thumbs = seeds.map((seed, n) => {
-      const canvas = el("canvas", { width: side, height: side });
+      const canvas = el("canvas", { width: side * lanes.length, height: side });
       const label = `seed ${seed}`;
       const short = el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed);
       const attributes = { role: "radio", title: label, "aria-label": label };
@@ -121,7 +126,6 @@ export class Screen {
     const { classList, dataset } = this.root;
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     classList.toggle("differing", this.view.gain > 0);
-    classList.toggle("dim", this.view.outdated);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
     title.textContent = title.title = shown.plan?.title ?? "";
@@ -167,11 +171,14 @@ export class Screen {
   #renderReadouts() {
     const { shown, frames } = this.view;
     const { lanes } = shown;
-    const rows = lanes.map(({ steps }, i) => {
+    const all = lanes.map(({ steps }, i) => {
       const frame = frames[i];
-      const items = frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, !shown.plan?.latent) : [];
+      return frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, !shown.plan?.latent) : [];
+    });
+    const said = new Set(all.map(String)).size < all.length ? [all[0]] : all; // two equal ones are one, as at the end
+    const rows = said.map((items, i) => {
       const spans = items.flatMap(([text, title], n) => [n ? " · " : "", el("span", { title }, text)]);
-      return el("p", { class: `lane-${i}` }, ...(lanes.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...spans);
+      return el("p", { class: `lane-${i}` }, ...(said.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...spans);
     });
     this.#find(".readouts").replaceChildren(...rows);
     const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));

@@ -41,11 +41,6 @@ export class View {
     return this.playing || (this.live && this.active && this.shown === this.coming);
   }
 
-  /** Whether the pictures are of another run than the one that is under way. */
-  get outdated() {
-    return this.active && this.shown !== this.coming && this.shown.count > 0;
-  }
-
   get frames() {
     return this.shown.framesAt(this.tick);
   }

@@ -58,7 +58,7 @@ export function ending(noise, added) {
     return left[0]
       ? `The picture keeps noise that the last step could not remove (grain: ${grain[0]}).`
       : `The finished picture (grain: ${grain[0]}).`;
-  if (!left.includes(true)) return `Both pictures are clean (grain: A ${grain[0]}, B ${grain[1]}).`;
+  if (!left.includes(true)) return `No noise is left in either picture (grain: A ${grain[0]}, B ${grain[1]}).`;
   if (!left.includes(false))
     return `Both keep noise that their last step could not remove: A ${grain[0]}, B ${grain[1]}.`;
   const [noisy, clean] = left[0] ? [0, 1] : [1, 0];

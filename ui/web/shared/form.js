@@ -26,7 +26,7 @@ import { button, el } from "./dom.js";
  * @property {string} [open] what no number means
  */
 
-/** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, picture?: string }} ModelChoice */
+/** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, latent: boolean, picture?: string }} ModelChoice */
 
 /**
  * What a form offers for a model: `about_model` of ui/models/form_options.py. Without `here` its files are not on the server's machine,
@@ -65,6 +65,14 @@ import { button, el } from "./dom.js";
  * @property {() => void} [list]
  * @property {() => string} [missing] what has to be chosen first, or ""
  */
+
+/** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */
+function fits({ kind, names, low = 0, high = 0, open }, value) {
+  if (kind === "choice") return names?.includes(value);
+  if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
+  if (!["whole", "seed", "number"].includes(kind)) return true;
+  return value.trim() ? Number(value) >= low && Number(value) <= high : open !== undefined;
+}
 
 const FEW = 5; // names of a choice that stand side by side
 const SHORT = 60; // letters of all of them
@@ -147,6 +155,8 @@ export class Form {
   set(values) {
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined || value === null) continue;
+      const field = this.fields.find((one) => one.name === name);
+      if (field && !fits(field, String(value))) continue;
       if (value === "") this.#chosen.delete(name);
       else this.#chosen.add(name);
       this.#controls.get(name)?.set(value);
@@ -178,6 +188,12 @@ export class Form {
   /** @param {string} name @param {boolean} shown */
   show(name, shown) {
     this.place(name).hidden = !shown;
+  }
+
+  /** Those that can be chosen: where no words are taken, only models of pixels. */
+  get #models() {
+    const words = this.fields.some(({ kind }) => kind === "prompt");
+    return this.given.models.filter(({ ready, latent }) => ready && (words || !latent));
   }
 
   /** Other models can be chosen now. @param {ModelChoice[]} models */
@@ -359,13 +375,12 @@ export class Form {
     const group = `f${++ids}`;
     const said = el("p", { class: "info" });
     let wanted = String(usual); // may be of a model that is not known yet
-    let own = ""; // what the model has
     /** @param {unknown} value */
     const set = (value) => {
       wanted = String(value);
       if (box instanceof HTMLSelectElement) box.value = wanted;
       for (const input of box.querySelectorAll("input")) input.checked = input.value === wanted;
-      said.textContent = sentences[wanted] ?? own;
+      said.textContent = sentences[wanted] ?? "";
       said.hidden = !said.textContent;
     };
     /** @param {[title: string, value: string][]} options */
@@ -383,19 +398,17 @@ export class Form {
       set(/** @type {HTMLInputElement} */ (target).value);
       this.changed(name, true);
     });
-    const explained = base === "variance" || Object.keys(sentences).length > 0;
+    const explained = Object.keys(sentences).length > 0;
     return {
       element: explained ? el("div", { class: "explained" }, box, said) : box,
       input: few ? null : box,
       get: () => wanted,
       set,
-      offer: ({ labels, samplers, variances, variance }) => {
+      offer: ({ labels, samplers, variances }) => {
         const all = { sampler: samplers, variance: variances }[base]?.filter(([, name]) => names.includes(name));
         /** @type {[title: string, value: string][] | undefined} */
         const offered = kind === "classname" ? labels.map((name) => [name, name]) : all;
         if (!offered) return;
-        const title = base === "variance" && offered.find(([, name]) => name === variance)?.[0];
-        own = title ? `This model’s default: ${title}` : "";
         if (!offered.some(([, value]) => value === wanted)) wanted = offered[0]?.[1] ?? "any";
         fill(offered);
       },
@@ -407,7 +420,7 @@ export class Form {
     const second = name.endsWith("_b");
     const select = el("select", { class: "models" });
     const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
-    const ready = second ? [] : this.given.models.filter(({ picture }) => picture).slice(0, 3);
+    const ready = second ? [] : this.#models.filter(({ picture }) => picture).slice(0, 3);
     const buttons = ready.map(({ ref, label, picture = "" }) => {
       const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
       return button({ value: ref, tabindex: -1 }, () => take(ref), ...shown);
@@ -428,14 +441,15 @@ export class Form {
     };
     const list = () => {
       const now = select.value;
-      const { models, takesAny } = this.given;
+      const models = this.#models;
       const groups = [...new Set(models.map(({ group }) => group))].map((group) => {
-        const options = models.filter((model) => model.group === group).map(modelOption);
+        const shown = models.filter((model) => model.group === group);
+        const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
         return el("optgroup", { label: group }, ...options);
       });
       const [same, any] = [
         second ? [new Option("As A", "same")] : [],
-        takesAny ? [new Option("Another one…", "")] : [],
+        this.given.takesAny ? [new Option("Another one…", "")] : [],
       ];
       select.replaceChildren(...same, ...groups, ...any);
       set(now);
@@ -451,11 +465,4 @@ export class Form {
     const element = el("div", { class: "model" }, el("div", { class: "pictures" }, ...buttons), select, other);
     return { element, input: select, get: () => select.value, set, list };
   }
-}
-
-/** @param {ModelChoice} model */
-function modelOption({ ref, label, about, ready }) {
-  const option = new Option(about ? `${label} · ${about}` : label, ref);
-  option.disabled = !ready;
-  return option;
 }

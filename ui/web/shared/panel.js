@@ -1,7 +1,7 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
 import { kept } from "./client.js";
-import { button, el, within } from "./dom.js";
+import { all, button, el, within } from "./dom.js";
 import { Form } from "./form.js";
 import { duration } from "./numbers.js";
 import { FILES } from "./share.js";
@@ -26,14 +26,18 @@ import { Stream } from "./stream.js";
  * @property {undefined} [error]
  */
 
-/** Whether to run by itself: if that is quick, or "now", where a button says so. @typedef {boolean | "now"} Eager */
+/**
+ * What has set the values: a "press" runs them, and so does a "link", which also opens what it changes; a "change" by hand does
+ * where that is quick.
+ * @typedef {"" | "change" | "link" | "press"} Cause
+ */
 
 /**
  * What a part adds.
- * @template Result
+ * @template {{ kind: string }} Result
  * @typedef {object} Options
  * @property {(result: Result) => void} take one result of the current run
- * @property {() => void} renew another run begins
+ * @property {() => void} [renew] another run begins
  * @property {(values: Values) => void} [finished] a run has ended well; its values
  * @property {() => void} render the run stands differently, or a field has changed
  * @property {(about: About) => void} [offer] the model is known
@@ -44,16 +48,21 @@ import { Stream } from "./stream.js";
 const PAUSE = 120; // ms after the last change until the server is asked
 const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
 const PATIENCE = 20_000; // and after the last change until it is asked no more
+const AGAIN = 1000; // ms after which a run whose connection broke is looked for
+const GONE = "The run was lost: Run starts it again";
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
-/** @template Result */
+/** @template {{ kind: string }} Result */
 export class Panel {
   #timer = 0;
   #since = 0; // the last change, as performance.now()
   #asks = 0;
   #choices = 0;
-  /** Run as soon as the settings are described, if that is quick. @type {Eager} */
-  #eager = false;
+  /** Why to run as soon as the settings are described. @type {Cause} */
+  #cause = "";
+  #changed = false; // since what is shown was begun
+  #refused = ""; // why a model can't be had that was asked for
+  #came = false; // pictures of the run that goes on
   /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
   #ran = null;
   #forget = () => {};
@@ -61,13 +70,11 @@ export class Panel {
   description = null;
   /** Of the models that are known, by the names of their fields. @type {Record<string, string>} */
   revisions = {};
-  example = false; // what is shown is a recorded run
-  /** Show the example although it is of another model than the chosen one, if nothing runs. */
-  #showOther = () => {};
+  example = ""; // what is said of a recorded run, while one is shown
 
   /**
-   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known) and
-   * data-described (how often an estimate has come).
+   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
+   * data-described (how often an estimate has come) and data-outdated (what is shown is of other settings).
    * @param {Lab} lab @param {string} part @param {Options<Result>} options
    */
   constructor(lab, part, options) {
@@ -77,13 +84,23 @@ export class Panel {
     this.form = new Form(lab.given.forms[part], lab.given, (name, done) => this.changed(name, done));
     this.stream = new Stream(
       () => this.#renderStatus(),
-      (/** @type {Result} */ result) => options.take(result),
-      () => options.renew(),
+      (/** @type {Result} */ result) => {
+        this.#came ||= result.kind !== "plan";
+        options.take(result);
+      },
+      () => {
+        this.#came = false;
+        options.renew?.();
+      },
     );
     const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
     if (lab.model && has("checkpoint") && (has("prompt") || !lab.model.latent))
       this.form.set({ checkpoint: lab.model.ref });
-    this.run = button({ class: "button primary run" }, () => this.start(), "Run");
+    const press = () => {
+      this.start();
+      this.#look();
+    };
+    this.run = button({ class: "button primary run" }, press, "Run");
     const stop = () => this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
@@ -126,45 +143,68 @@ export class Panel {
     return values;
   }
 
-  /** Values from a link, a lesson or a preset. @param {Values} values @param {Eager} eager */
-  async set(values, eager) {
+  /** Values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
+  async set(values, cause) {
+    this.#refused = "";
     this.form.set(values);
+    this.#changed ||= Object.keys(values).length > 0;
+    if (cause === "press") this.#look();
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
-    if (!back) this.#eager = eager === "now" ? eager : this.#eager || eager;
-    for (const { name, more, default: usual } of this.form.fields) {
+    if (!back) this.#cause = cause || this.#cause;
+    for (const { name, more, default: usual } of cause === "link" ? this.form.fields : []) {
       const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
       if (unusual) this.form.place(name).closest("details")?.setAttribute("open", ""); // what a link changes is in sight
     }
-    if (this.form.value("checkpoint") !== undefined) return this.choose();
-    this.element.dataset.ready = "true";
-    this.changed("", false);
+    if (this.form.value("checkpoint") === undefined) {
+      this.element.dataset.ready = "true";
+      this.changed("", false);
+    } else await this.choose();
+    if (cause !== "link") return;
+    const lost = this.form.fields.flatMap(({ name, kind, label }) => {
+      const fits =
+        kind === "picture" ||
+        kind === "reference" ||
+        !values[name] ||
+        String(values[name]) === String(this.form.value(name));
+      return fits ? [] : [`${label}: ${values[name]}`];
+    });
+    if (lost.length) this.lab.say(`${this.#refused} Not possible here: ${lost.join(", ")}.`.trim(), true);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
   changed(name, done) {
+    this.#changed ||= name !== "";
     if (name.startsWith("checkpoint")) {
-      this.#eager = true;
+      this.#cause = "press";
       this.choose();
       return;
     }
-    this.#eager ||= done && name !== "";
+    if (done && name) this.#cause ||= "change";
     this.#since = performance.now();
-    this.options.render();
+    this.#renderStatus();
     clearTimeout(this.#timer);
     this.#asks += 1; // an answer that is under way is of other values
     this.#timer = setTimeout(() => this.#describe(), PAUSE);
   }
 
-  /** The models of the lanes are chosen: offer what they have, unless others are chosen meanwhile. */
+  /** The models of the lanes are chosen: offer what they have, unless others are chosen meanwhile. @returns {Promise<void>} */
   async choose() {
     const choice = ++this.#choices;
     this.element.dataset.ready = "false";
     /** @param {string} ref @returns {Promise<About & { error?: string }>} */
-    const ask = (ref) => this.lab.client.ask("lab", "model", { ref });
+    const ask = (ref) => this.lab.ask("lab", "model", { ref });
     const [ref, other] = ["checkpoint", "checkpoint_b"].map((name) => this.form.value(name));
     const [about, second] = await Promise.all([ask(ref), (other ?? "same") === "same" ? null : ask(other)]);
     if (choice !== this.#choices) return;
+    for (const [name, { error }] of Object.entries({ checkpoint: about, checkpoint_b: second ?? about })) {
+      const usual = this.form.fields.find((field) => field.name === name)?.default;
+      if (!error || this.form.value(name) === usual) continue;
+      this.#refused = error;
+      this.lab.say(error, true);
+      this.form.set({ [name]: usual });
+      return this.choose();
+    }
     this.revisions = { checkpoint: about.revision ?? "", checkpoint_b: second?.revision ?? "" };
     if (about.here) {
       this.lab.model = about; // other parts begin with it
@@ -181,32 +221,35 @@ export class Panel {
   async #describe() {
     const ask = ++this.#asks;
     /** @type {Description | { error: string }} */
-    const got = await this.lab.client.ask(this.part, "describe", this.form.values);
+    const got = await this.lab.ask(this.part, "describe", this.form.values);
     if (ask !== this.#asks) return;
     const sentence = this.form.missing || got.error;
     this.description = got.error === undefined ? got : null;
     this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
     this.estimate.classList.toggle("wrong", Boolean(sentence));
+    this.estimate.title = this.lab.given.device.engine;
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
-    this.run.textContent = slow >= 3 ? `Run · ${duration(slow)}` : "Run";
+    this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
     this.summary.textContent = this.description?.summary ?? "Settings";
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
-    const eager = this.#eager;
-    this.#eager = false;
-    if (!eager || sentence || !this.run.checkVisibility()) return this.#showOther(); // who has left wants no run
-    if (this.description?.auto === null && eager !== "now" && performance.now() < this.#since + PATIENCE) {
-      this.#eager = eager;
+    this.#renderStatus();
+    const cause = this.#cause;
+    this.#cause = "";
+    if (!cause || sentence || !this.run.checkVisibility()) return; // who has left wants no run
+    if (cause !== "change") this.start();
+    else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
+      this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
-    } else if (eager === "now" || (this.description?.auto && !this.#isRun)) this.start();
-    else this.#showOther();
+    } else if (this.description?.auto && !this.#isRun) this.start();
   }
 
   start() {
     if (this.run.disabled) return;
     this.#forget();
-    this.#eager = this.example = false;
+    this.#cause = this.example = "";
+    this.#changed = false;
     this.stream.start();
     this.#unfold(false);
     this.#ran = this.linked;
@@ -214,26 +257,49 @@ export class Panel {
     this.#listen(this.form.values);
   }
 
+  /** Bring the pictures into sight, where a press plays them. */
+  #look() {
+    for (const seen of all(this.stage, ".status, :is(.ddpm-player, .plane) .transport"))
+      seen.scrollIntoView({ block: "nearest" });
+  }
+
   /** The values of what is shown, or those of the form where nothing is. */
   get ran() {
     return this.#ran ?? this.linked;
   }
 
-  /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
-  get #isRun() {
-    const same = JSON.stringify(this.linked) === JSON.stringify(this.#ran);
-    return same && (this.stream.active || this.stream.state === "finished");
+  /** Whether what is shown has the values that are chosen. */
+  get #isSame() {
+    const { linked, ran } = this;
+    return this.form.fields.every(({ name }) => String(linked[name] ?? "") === String(ran[name] ?? ""));
   }
 
-  /** A run that went on while the page was loaded again. Returns whether there is one. */
+  /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
+  get #isRun() {
+    return this.#isSame && !this.example && (this.stream.active || this.stream.state === "finished");
+  }
+
+  /** Whether what is shown is not what the form says, or the run that goes on. */
+  get #outdated() {
+    if (this.stream.active) return !this.#came;
+    return this.#changed && (Boolean(this.example) || this.stream.state !== "idle") && !this.#isSame;
+  }
+
+  /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
   async resume() {
     const run = kept.get(`run-${this.part}`);
-    if (!run || (await this.lab.client.ask("lab", "run", { run })).error !== undefined) return false;
-    this.example = false;
+    if (!run || (await this.lab.ask("lab", "run", { run })).error !== undefined) return false;
+    if (this.stream.active) return false; // Run was pressed meanwhile
+    this.example = "";
     this.#ran = null;
+    this.stream.run = null; // its messages are wanted
     this.stream.start();
     this.#listen({ resume: run });
     return true;
+  }
+
+  async #reconnect() {
+    if (!(await this.resume()) && this.stream.state === "lost") this.stream.lose(GONE);
   }
 
   /** @param {Values} values */
@@ -254,8 +320,13 @@ export class Panel {
     const before = element.dataset.state;
     element.dataset.state = stream.state;
     element.dataset.run = stream.run ?? "";
-    const left = stream.active && stream.left !== null ? `${duration(stream.left)} left` : "";
-    this.status.show(stream.words, left, false, stream.active ? stream.progress : undefined);
+    const [active, outdated] = [stream.active, this.#outdated];
+    element.dataset.outdated = String(outdated);
+    const left = active && stream.left !== null ? `${duration(stream.left)} left` : "";
+    const example = Boolean(this.example);
+    if (active || !outdated)
+      this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
+    else this.status.show("Settings changed", this.run.disabled ? "" : this.run.textContent, example);
     this.stop.disabled = !stream.active;
     if (before !== stream.state) {
       if (MILESTONES.includes(stream.state)) this.lab.say(stream.words);
@@ -264,6 +335,7 @@ export class Panel {
         this.changed("", false); // the pace is known better now
         this.lab.refresh(); // and a model may be here now
       }
+      if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
       if (stream.state === "finished") this.options.finished?.(this.ran);
     }
     this.options.render();
@@ -280,34 +352,25 @@ export class Panel {
     this.#showExample();
     return {
       element: this.element,
-      set: (values, eager) => this.set(values, eager),
+      set: (values, cause) => this.set(values, cause),
       values: () => this.linked,
       items: () => this.items(kinds, some()),
       ...more,
     };
   }
 
-  /**
-   * Show a recorded run while there is none of the visitor's. Where another model is chosen, as by --checkpoint, that one runs instead, if it is quick.
-   */
+  /** Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint. */
   async #showExample() {
     const example = await this.lab.example(this.part);
-    if (!example) return;
-    const { values, results } = example;
-    const chosen = this.form.value("checkpoint");
-    const own = chosen === undefined || chosen === values.checkpoint;
-    this.#showOther = () => {
-      this.#showOther = () => {};
-      if (this.stream.state !== "idle") return;
-      this.example = true;
-      this.#ran = this.lab.whole(this.part, values);
-      this.options.renew();
-      for (const result of results) this.options.take(result);
-      this.status.show(own ? "Change anything to run your own." : "Of another model: press Run for yours.", "", true);
-      this.options.render();
-    };
-    if (own) return this.#showOther();
-    this.#eager ||= true;
+    if (!example || this.stream.state !== "idle") return;
+    this.example = "Change anything to run your own.";
+    this.#ran = this.lab.whole(this.part, example.values);
+    this.options.renew?.();
+    for (const result of example.results) this.options.take(result);
+    const { checkpoint } = example.values;
+    const other = (this.form.value("checkpoint") ?? checkpoint) !== checkpoint;
+    this.#changed ||= other;
+    if (other) this.#cause ||= "change";
     this.changed("", false);
   }
 
@@ -322,7 +385,7 @@ export class Panel {
     const files = made.map((kind) => ({
       title: FILES[kind] ?? kind,
       save: () => this.save(kind),
-      disabled: some && !this.example ? "" : "Run first",
+      disabled: some && !this.example && this.#came ? "" : "Run first",
     }));
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };

@@ -52,7 +52,7 @@ export class Past {
     const runs = read();
     this.element.hidden = !runs.length;
     const buttons = runs.map(({ part, values, title, picture }) => {
-      const open = () => this.lab.open(part, values, { push: true, eager: true });
+      const open = () => this.lab.open(part, values, { push: true, cause: "press" });
       return button({ title, "aria-label": title }, open, el("img", { src: picture, alt: "" }));
     });
     this.element.replaceChildren(el("span", null, "Your last runs"), ...buttons);

@@ -68,13 +68,6 @@ export class Rows {
     return this.ends.filter(Boolean).length;
   }
 
-  clear() {
-    this.plan = null;
-    this.frames = [];
-    this.ends = [];
-    this.#images = [];
-  }
-
   /** @param {Result} result */
   take(result) {
     if (result.kind === "plan") this.#build(result);
@@ -92,8 +85,8 @@ export class Rows {
 
   /** @param {Plan} plan */
   #build(plan) {
-    this.clear();
     this.plan = plan;
+    this.#images = [];
     const last = Math.max(1, ...plan.steps) - 1;
     this.scrubber.renew(last, last);
     this.frames = plan.titles.map(() => []);

@@ -28,7 +28,7 @@ const WORDS = {
   stopped: "Stopped: what is done is kept",
   finished: "Finished",
   error: "The run failed",
-  lost: "Connection lost: Run starts it again",
+  lost: "Connection lost: looking for the run…",
 };
 
 /** @template Result */
@@ -112,7 +112,7 @@ export class Stream {
 
   /** The connection is gone, or there was none. @param {string} [why] what the server said */
   lose(why = "") {
-    if (!this.active) return;
+    if (!this.active && this.state !== "lost") return;
     Object.assign(this, { state: why ? "error" : "lost", text: why, left: null });
     this.changed();
   }

@@ -52,7 +52,7 @@ test("a recorded run is shown until there are samples of one's own, and is none 
   history.take({ state: "idle", number: 0 });
   assert.equal(history.shown, history.example);
   assert.match(status(history.answer, true), /recorded/);
-  assert.deepEqual(facts(history.answer, history.shown), ["6,400 images", "v"]);
+  assert.deepEqual(facts(history.answer, history.shown), ["6,400 images"]);
   history.take({ state: "waiting", number: 1, text: "loading" });
   assert.equal(history.shown, history.example);
   assert.equal(status(history.answer), "Waiting for a free processor: loading");

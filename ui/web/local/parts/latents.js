@@ -76,7 +76,7 @@ export function latents() {
       const starts = request.weights.map((/** @type {any} */ weight) => (two ? mix(x[0], x[1], Number(weight)) : x[0]));
       if (n) {
         const chains = starts.map((/** @type {Float32Array} */ start, /** @type {number} */ column) => {
-          const seed = BigInt(two ? request.seed : request.seed + column);
+          const seed = BigInt([...request.seeds][two ? 0 : column]);
           return reconstruct(model, start, t, { ...this.settings_of(model), seed })[Symbol.iterator]();
         });
         await this.take(model, row, chains, n, this.times.length, work, this.kind(request.count));

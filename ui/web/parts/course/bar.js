@@ -20,10 +20,10 @@ import { copy } from "../../shared/share.js";
  * @property {string} answer
  */
 
-/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/panel.js").Eager} [eager] */
-export async function begin(lab, { name, part, values }, eager = false) {
+/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/panel.js").Cause} [cause] */
+export async function begin(lab, { name, part, values }, cause = "") {
   const changes = lab.lesson !== name;
-  await lab.open(part, lab.whole(part, values), { push: true, lesson: name, eager });
+  await lab.open(part, lab.whole(part, values), { push: true, lesson: name, cause });
   if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
 }
 
@@ -45,12 +45,7 @@ export function draw(lab, bar, name) {
     : action("Deeper ▸", "", () => leave("course"));
   const steps = el("nav", { "aria-label": "Lessons" }, back, `${at + 1} of ${lessons.length}`, on);
   const end = action("×", "End the course", () => leave(lab.part));
-  const doing = action(lesson.button, "", async () => {
-    await begin(lab, lesson, "now");
-    document
-      .querySelector(`.part:not([hidden]) :is(.transport, [data-name="t"])`)
-      ?.scrollIntoView({ block: "nearest" });
-  });
+  const doing = action(lesson.button, "", () => begin(lab, lesson, "press"));
   doing.classList.add("primary");
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
   bar.replaceChildren(
@@ -75,7 +70,9 @@ function teacher(lab) {
     const url = lab.chosen;
     const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
     url.searchParams.set("only", ticked.join(","));
-    said.textContent = (await copy(url.href, "The link:")) ? "Copied." : "";
+    const { address, why = "" } = await lab.client.ask("lab", "room", { page: url.href });
+    const link = Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash });
+    said.textContent = `${(await copy(link.href, "The link:")) ? "Copied. " : ""}${why}`;
   };
   const details = el(
     "details",

@@ -6,6 +6,7 @@ export const MARKUP = `
   <button type="button" class="button primary start">Train</button>
   <button type="button" class="button pause" hidden>Pause</button>
   <button type="button" class="button stop" hidden>Stop</button>
+  <button type="button" class="button hurry" hidden>Start anyway</button>
   <p class="wrong" role="alert" hidden></p>
 </div>
 
@@ -20,8 +21,8 @@ export const MARKUP = `
 
 <div class="stage">
   <div class="shown" hidden>
-    <figure class="ema"><figcaption><span>Moving average <span class="word">of the weights: what is kept</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
-    <figure class="raw"><figcaption><span>Raw weights <span class="word">as the last step left them</span></span></figcaption><img class="samples" alt=""></figure>
+    <figure class="ema"><figcaption><span>Steadied network <span class="word">what is kept</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
+    <figure class="raw"><figcaption><span>Network this second</span></figcaption><img class="samples" alt=""></figure>
     <figure class="then" hidden><figcaption><span><span class="then-title"></span> <span class="word">moving average, an earlier run</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
     <div class="transport">
       <button type="button" class="button live" aria-pressed="true"><i></i>Live</button>

@@ -43,6 +43,6 @@
  */
 
 /** @typedef {{ number: number, version: number, points: number, grids: number }} LookAsked */
-/** @typedef {"pause" | "resume" | "stop" | "keep"} Command */
+/** @typedef {"pause" | "resume" | "stop" | "hurry" | "keep"} Command */
 
 export {};

@@ -36,7 +36,7 @@ export function status({ state, text, followed }, example = false) {
  * @param {Run} run
  */
 export function facts({ state, step = 0, left }, run) {
-  if (state === "idle" && run.total) return [`${whole(run.images(run.total))} images`, run.title];
+  if (state === "idle" && run.total) return [`${whole(run.images(run.total))} images`];
   if (!run.total) return [];
   const items = [`${whole(run.images(step))} of ${whole(run.images(run.total))} images`];
   const speeds = run.points.slice(-5).flatMap(([, , speed]) => (speed === null ? [] : [speed]));

@@ -1,0 +1,224 @@
+"""Every press answers: all that can be pressed on the page, on a machine whose pace is said to be slow.
+
+No run computes here: another visitor has the turn. So what changes is the press's own answer, and not a run's result.
+"""
+
+from types import SimpleNamespace
+from urllib.parse import urlencode
+
+import pytest
+from browser import served
+
+from ui.machine.step_times import StepTimes
+
+HAS_RUNS = ("watch", "compare", "grid", "plane", "latents", "repair", "likelihood")
+# What is shown: words, values, what is chosen, what is open or dimmed, where the caret and the page are.
+SHOWN = """
+() => {
+  const seen = [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility());
+  const of = (one) => [one.value, one.checked, one.open, one.className, one.ariaPressed, one.ariaCurrent,
+    one.ariaChecked, one.ariaExpanded, one.src, one.dataset.outdated, one.disabled];
+  return JSON.stringify([document.body.innerText, location.href, seen.indexOf(document.activeElement), window.opened,
+    window.copied, seen.map(of)]);
+}
+"""
+# All that can be pressed and is not chosen already, by a name; what leads away or takes a file is looked at elsewhere.
+TO_PRESS = """
+(root) => [...document.querySelectorAll(`${root} :is(button, summary, .choice label, a)`)]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
+  .filter((one) => [one.ariaPressed, one.ariaCurrent, one.ariaChecked].every((said) => said !== "true"))
+  .filter((one) => !one.querySelector(":checked"))
+  .map((one) => {
+    const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
+    one.dataset.press = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
+    return one.dataset.press;
+  })
+"""
+QUIET = """
+window.asking = 0; window.opened = 0; window.copied = 0;
+const fetch = window.fetch;
+window.fetch = (...all) => { window.asking += 1; return fetch(...all).finally(() => { window.asking -= 1; }); };
+const click = HTMLInputElement.prototype.click;
+addEventListener("click", ({ target }) => { if (target.type === "file") window.opened += 1; }, true);
+const Source = window.EventSource;
+window.EventSource = function (url) { return (window.stream = new Source(url)); };
+window.prompt = () => { window.copied += 1; };
+"""
+
+
+def gone(id):
+    raise ValueError("there is no such run")
+
+
+@pytest.fixture(scope="module")
+def app(torch_page):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StepTimes, "seconds", lambda self, kind: 9.0)
+        with served("mnist-tiny") as app:
+            assert app.warmup.ready.wait(120)
+            with app.lab.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
+                seat.take()
+                yield app
+
+
+@pytest.fixture
+def quiet(page):
+    page.add_init_script(QUIET)
+    page.emulate_media(reduced_motion="reduce")
+    page.set_default_timeout(20_000)
+    return page
+
+
+def settled(page):
+    """Wait until what a press has set off is asked and answered; returns what is shown."""
+    page.wait_for_timeout(130)  # after which the page asks what a run of the settings takes
+    page.wait_for_function("!window.asking && document.documentElement.dataset.ready")
+    return page.evaluate(SHOWN)
+
+
+def opened(page, url, query):
+    page.goto(f"{url}?{query}")
+    page.wait_for_function("document.documentElement.dataset.ready")
+    for slider in page.locator(".scrubber:enabled:visible").all():
+        slider.press("End")  # a recorded run plays no more
+
+
+def silent(page, url, query, root):
+    """What can be pressed and does not answer."""
+    opened(page, url, query)
+    part, first, done, wrong = page.evaluate("lab.part"), page.evaluate("lab.chosen.href"), set(), []
+    while True:
+        before = settled(page)
+        left = [name for name in page.evaluate(TO_PRESS, root) if name not in done]
+        if not left:
+            return wrong
+        name = left[0]
+        done.add(name)
+        chosen = page.evaluate("lab.chosen.href")
+        one = page.locator(f'[data-press="{name}"]:visible').first
+        if one.evaluate("(one) => one.tagName === 'A'"):
+            wrong += [] if one.get_attribute("href") else [name]
+            continue
+        one.evaluate("(one) => one.click()")
+        try:
+            page.wait_for_function(f"(before) => ({SHOWN})() !== before", arg=before, timeout=10_000)
+        except Exception:
+            wrong.append(name)
+        # What the form no longer says is dimmed, unless a run of it goes on.
+        now = page.evaluate("lab.chosen.href")
+        if now not in (chosen, first) and part in HAS_RUNS and page.evaluate("lab.part") == part:
+            settled(page)
+            told = ":is([data-outdated=true], [data-state=queued], [data-state=loading])"
+            wrong += [] if page.locator(f".part-{part}{told}").count() else [f"{name}: nothing is said of it"]
+        if page.evaluate("lab.part") != part or page.locator(".projector").count():
+            opened(page, url, query)
+
+
+@pytest.mark.parametrize("part", (*HAS_RUNS, "forward", "course"))
+def test_every_press_of_a_part_answers(quiet, app, part):
+    assert silent(quiet, app.local_url, f"tab={part}", "main") == []
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        *(("watch", f".model button[value={ref}]") for ref in ("cifar10-tiny", "emoji-tiny")),
+        ("watch", ".try button:text('Draw a 7')"),
+        *(("compare", f".try button >> nth={i}") for i in range(5)),
+        ("compare", ".model button[value=cifar10-tiny]"),
+    ],
+)
+def test_a_button_and_a_tile_run_however_long_that_takes(quiet, app, part, named):
+    opened(quiet, app.local_url, f"tab={part}")
+    quiet.click(f".part-{part} {named}")
+    quiet.wait_for_selector(f".part-{part}[data-outdated=true]:not([data-state=idle])")  # the example is not the run's
+
+
+def test_a_link_runs_however_long_that_takes_and_what_is_changed_by_hand_is_said(quiet, app):
+    quiet.goto(f"{app.local_url}?tab=watch&steps=1000")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.click(".part-watch .stop")
+    quiet.wait_for_selector(".part-watch[data-state=stopped][data-outdated=false]")
+    quiet.click(".part-watch .preset[value='50']")
+    quiet.wait_for_selector(".part-watch .status:text-matches('Settings changed.*Run, 8 min')")
+    quiet.click(".part-watch .preset[value='1000']")
+    quiet.wait_for_selector(".part-watch[data-outdated=false]")
+
+
+def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet, app):
+    wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "9", "label": "horse", "seed": "14"}
+    quiet.goto(f"{app.local_url}?{urlencode(wrong)}")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    said = "Not possible here: Steps: abc, Noise added back: zz, Class: horse, Noise, η: 9."
+    quiet.wait_for_selector(f"#said.shown:has-text('{said}'):has-text('There is no checkpoint')")
+    assert "seed=14" in quiet.url and "nope" not in quiet.url
+
+
+def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.click("text=Draw what I type")
+    quiet.wait_for_selector(".part-watch[data-outdated=true] .field-prompt input:focus")
+    assert quiet.input_value(".field-prompt input") == "" and quiet.is_visible(".try.words")
+    assert not quiet.is_visible(".part-watch [data-name=sampler]")  # for experts
+    opened(quiet, app.local_url, "tab=watch")
+    with quiet.expect_file_chooser():
+        quiet.click("text=My own picture")
+    quiet.wait_for_selector(".forward:visible")
+
+
+def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    opened(phone, app.local_url, "tab=watch")
+    phone.evaluate("scrollTo(0, 9999)")
+    phone.click("text=Draw a 7")
+    phone.wait_for_selector(".part-watch[data-outdated=true]")
+    phone.wait_for_function("document.querySelector('.ddpm-player .frame').getBoundingClientRect().top > 0")
+    assert phone.locator(".ddpm-player .transport").bounding_box()["y"] < 844 - 120
+    phone.close()
+
+
+def test_a_run_whose_connection_breaks_is_found_again_and_one_that_is_gone_is_said_to_be(quiet, app, monkeypatch):
+    quiet.goto(f"{app.local_url}?tab=watch&seed=15")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    run = quiet.get_attribute(".part-watch", "data-run")
+    broken = "window.stream.close(); window.stream.dispatchEvent(new Event('error'))"
+    quiet.evaluate(broken)
+    quiet.wait_for_selector(".part-watch[data-state=lost]")
+    quiet.wait_for_selector(f".part-watch[data-state=queued][data-run='{run}']")
+    monkeypatch.setattr(app.runs, "find", gone)  # as after a start of the server: it knows none
+    quiet.evaluate(broken)
+    quiet.wait_for_selector(".part-watch .status:has-text('The run was lost: Run starts it again')")
+    assert quiet.is_enabled(".part-watch .run")
+
+
+def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
+    quiet.route("**/parts/compare.js", lambda route: route.abort())  # it may be kept from before
+    opened(quiet, app.local_url, "tab=watch")
+    settled(quiet)
+    try:
+        quiet.context.set_offline(True)
+        quiet.click(".part-watch .preset[value='10']")
+        quiet.wait_for_selector("#said.shown:text('The server does not answer.')")
+        quiet.click("[data-place=compare]")
+        quiet.wait_for_selector("[data-place=watch][aria-current=true]")  # what the bar says is what is shown
+        assert quiet.is_visible(".part-watch")
+    finally:
+        quiet.context.set_offline(False)
+    quiet.wait_for_selector(".part-watch .status:has-text('Settings changed'):has-text('Run, ')")
+
+
+def test_only_models_of_pixels_are_offered_where_pixels_are_needed(quiet, app):
+    opened(quiet, app.local_url, "tab=latents")
+    offered = "(all) => all.map((one) => one.value)"
+    tiles = quiet.locator(".part-latents .model button").evaluate_all(offered)
+    assert tiles == ["mnist-tiny", "cifar10-tiny"]
+    assert "emoji-tiny" not in quiet.locator(".part-latents .models option").evaluate_all(offered)
+
+
+def test_what_is_chosen_is_seen_and_its_number_fits(quiet, app):
+    opened(quiet, app.local_url, "tab=compare&steps=1000")
+    colours = "(all) => all.map((one) => getComputedStyle(one).borderColor)"
+    first, *others = quiet.locator(".card-A .model button").evaluate_all(colours)
+    assert first not in others and len(set(others)) == 1
+    box = quiet.locator(".card-A [data-name=steps] input[type=number]")
+    assert box.evaluate("(box) => box.value === '1000' && box.scrollWidth <= box.clientWidth")
