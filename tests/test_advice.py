@@ -12,6 +12,7 @@ import ddpm_core
 from app import main as app
 from ddpm_core.__main__ import main as core
 from train import __main__ as train
+from ui.static.__main__ import main as static
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -78,7 +79,7 @@ def test_every_command_and_flag_that_is_named_exists(capsys):
         for each in names:
             used = {word for word in rest if word.startswith("--")}
             assert used <= known[start, each], text
-    of_app = flags(capsys, app, "--help")
+    of_app = flags(capsys, app, "--help") | flags(capsys, static, "out") | {"--directory"}  # of Python's http.server
     named = {flag for text in all_texts if "\n" not in text for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)}
     assert len(named) > 30 and named - of_app.union(*known.values()) - {"--no-"} == set()
 

@@ -271,7 +271,7 @@ try:
 except ZeroDivisionError:
     traceback.print_exc()
 thread = threading.Thread(target=lambda: {}["gone"]); thread.start(); thread.join()
-counts.note("started", public=True)
+counts.log_event("started", public=True)
 """
     root = Path(temporary_files.__file__).parents[2]
     said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)

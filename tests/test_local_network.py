@@ -287,7 +287,7 @@ def test_a_model_is_described_as_ddpm_core_describes_it(answers, name):
         *(model.schedule.T, model.prediction, model.variance, model.clip),
     )
     assert spec["last"] == pytest.approx([model.schedule.beta[-1].item(), model.schedule.alpha_bar[-1].item()])
-    assert (spec["channels"], spec["size"], spec["offset"]) == (model.channels, model.image_size, model.offset)
+    assert (spec["channels"], spec["size"], spec["offset"]) == (model.channels, model.image_size, model.leading_offset)
     assert (spec["pictureChannels"], spec["pictureSize"]) == (model.picture_channels, model.picture_size)
     assert (spec["classes"], spec["nullLabel"]) == (model.num_classes, model.null_label)
     assert spec["classNames"] == list(model.class_names or ())

@@ -15,11 +15,12 @@ import pytest
 import torch
 
 import ddpm_core
-from ddpm_core import Model, NoiseSchedule, forward, plane, restore
+from ddpm_core import Model, NoiseSchedule, plane, restore
 from ddpm_core.analytic import Gamma
 from ddpm_core.latents import encode, mix
 from ddpm_core.names import PREDICTIONS, SAMPLERS, SHAPES, VARIANCES
 from ddpm_core.noise import gaussian
+from ddpm_core.plane import forward
 from ddpm_core.runs import SamplerSettings
 from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
@@ -85,7 +86,7 @@ def python_model(model):
         clip=model.get("clip", True),
         num_classes=model.get("classes", 0),
         null_label=model.get("nullLabel"),
-        offset=model.get("offset", 0),
+        leading_offset=model.get("offset", 0),
         student=student and Student(student["method"], tuple(student["times"])),
         gamma=gamma and table(gamma, schedule),
         optimised=optimised

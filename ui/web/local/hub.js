@@ -47,11 +47,17 @@ export function told(model, ref, { commit, files }) {
   return {
     spec: {
       ...{ image_size: size, channels, prediction: model.prediction, variance: model.variance, clip: model.clip },
-      ...{ num_classes: classes, null_label: nullLabel, class_names: classNames, offset: model.offset, student },
+      ...{
+        num_classes: classes,
+        null_label: nullLabel,
+        class_names: classNames,
+        leading_offset: model.offset,
+        student,
+      },
       ...{
         latent: model.decode !== null,
         factor: pictureSize / size,
-        words: model.words !== null,
+        takes_words: model.words !== null,
         gamma: gamma && true,
       },
       source: { ref, name: id, revision: commit, weights: "unknown", file, fixed: true },

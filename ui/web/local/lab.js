@@ -108,7 +108,7 @@ export class Lab {
     made.process = {
       ...table,
       ...{ colours, prediction: spec.prediction, variance: spec.variance, clip: spec.clip, channels: spec.channels },
-      ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.offset },
+      ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
       ...{ student: spec.student, gamma: sidecars.gamma, optimised: sidecars.optimised, fixed: spec.source.fixed },
     };
     this.#specs.set(ref, made);
@@ -196,32 +196,37 @@ const times = (found) =>
     ]),
   );
 
-/** ddpm_core.samplers.NAMED: what the settings of a run are checked with. */
+/** One of ddpm_core.samplers.NAMED: what the settings of a run are checked with. */
+class NamedSampler {
+  /** @param {{ values: Record<string, any> }} given name, and the option that it has; once it is checked, the model */
+  constructor({ values }) {
+    /** @type {Record<string, any>} */
+    this.values = values;
+    Object.assign(this, values, { memory: SAMPLERS[values.name].memory ?? false, steps: null });
+    this.$rows = Object.keys(values).map((name) => ({ name }));
+  }
+
+  /** @param {Spec} model @param {any} pairs @param {any} guidance */
+  check(model, pairs, guidance) {
+    const { check_variance } = $.module("ddpm_core.model");
+    const { values } = this;
+    const own = "variance" in values ? { variance: check_variance(model, values.variance, pairs, guidance) } : {};
+    return new NamedSampler($.named(Object.entries({ ...values, ...own, model })));
+  }
+
+  /** @param {any} _ @param {any} pairs */
+  sigmas(_, pairs) {
+    const { name, model, variance = "", eta = 0 } = this.values;
+    const found = SAMPLERS[name].sigmas(model.process, pairs, { variance, eta: Number(eta) });
+    return found.map((sigma) => (sigma === null ? null : $.float(sigma)));
+  }
+}
+
+const OPTIONS = { variance: null, eta: 0 };
 const samplers = () =>
-  Object.entries(SAMPLERS).map(([name, { option = "", memory = false, sigmas }]) => {
-    const named = {
-      ...{ option, memory, function: null },
-      own(
-        /** @type {Spec} */ model,
-        /** @type {any} */ pairs,
-        /** @type {any} */ variance,
-        /** @type {any} */ eta,
-        /** @type {any} */ guidance,
-      ) {
-        const { check_variance } = $.module("ddpm_core.model");
-        const kind = option === "variance" ? check_variance(model, variance, pairs, guidance) : "";
-        return $.dict([
-          ["model", model],
-          ["variance", kind],
-          ["eta", Number(eta)],
-        ]);
-      },
-      sigmas(/** @type {any} */ _, /** @type {any} */ pairs, /** @type {{ values: any }} */ { values }) {
-        const found = sigmas(values.model.process, pairs, values);
-        return found.map((sigma) => (sigma === null ? null : $.float(sigma)));
-      },
-    };
-    return /** @type {[string, any]} */ ([name, named]);
+  Object.entries(SAMPLERS).map(([name, { option }]) => {
+    const own = option ? [[option, OPTIONS[option]]] : [];
+    return /** @type {[string, any]} */ ([name, new NamedSampler($.named([["name", name], ...own]))]);
   });
 
 /** The settings of a run as the process takes them, from the arguments of `ddpm_core.trajectory`. @param {any} given */
