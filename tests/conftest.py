@@ -1,13 +1,20 @@
 """For every test: one thread per worker, and random inputs that are the same in each run."""
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = ("browser",)  # its fixtures
+
+# Of each worker alone: an app that starts deletes what others have left in the folder of temporary files.
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="ddpm-lab-tests-")
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 # Files that take longest, the longest first: one that began last would be waited for alone.
 SLOW = (

@@ -467,7 +467,8 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     other.goto(link)
     other.wait_for_selector(".part-compare[data-ready=true][data-described]")
     assert other.input_value(".part-compare [data-name=seed] input") == "9"
-    run(other, "compare")
+    other.wait_for_selector(".part-compare[data-state=finished]")  # a link runs by itself
+    other.locator(".part-compare .scrubber").press("End")
     canvases = "[...document.querySelectorAll('.part-compare .lanes figure.x canvas')].map(c => c.toDataURL())"
     shown(lab, "compare"), shown(other, "compare")
     both = other.evaluate(canvases)
@@ -537,6 +538,11 @@ def test_a_grid_fills_and_its_cells_open_in_watch(page, url):
     assert not lab.is_checked(".part-watch [data-name=clip] input")
 
 
+# The boxes of what is seen, all at one moment: a run may draw them anew.
+VISIBLE = """(selector) => [...document.querySelectorAll(selector)]
+    .filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect().toJSON())"""
+
+
 @pytest.mark.parametrize("part", ["watch", "compare"])
 def test_on_a_wall_the_pictures_take_the_room(page, url, part):
     """70 % of the height; where the screen is too narrow for two beside each other, its width."""
@@ -545,7 +551,7 @@ def test_on_a_wall_the_pictures_take_the_room(page, url, part):
     for width, height in ((1024, 768), (1280, 720), (1280, 800), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         page.keyboard.press("f")
-        boxes = [box.bounding_box() for box in page.locator(f".part-{part} .frame").all() if box.is_visible()]
+        boxes = page.evaluate(VISIBLE, f".part-{part} .frame")
         assert len(boxes) == 2
         for box in boxes:
             assert box["height"] >= min(0.7 * height, 0.47 * width), (width, height)
