@@ -206,7 +206,7 @@ def _mixtures(given: Any, n: int, name: str) -> list[Mapping[str, float]]:
         raise ValueError(f"{name} are a text or a mixture of texts, or one for each image, got {given!r}")
     if len(each) != n:
         raise ValueError(f"give one prompt, or one per image: {n} images, {len(each)} {name}")
-    mixtures = [{prompt: 1.0} if isinstance(prompt, str) else prompt for prompt in each]
+    mixtures: list[Mapping[str, float]] = [{prompt: 1.0} if isinstance(prompt, str) else prompt for prompt in each]
     for mixture in mixtures:
         if not all(isinstance(text, str) and is_number(weight, -math.inf) for text, weight in mixture.items()):
             raise ValueError(f"a mixture of prompts gives each text a finite weight, got {mixture!r}")
@@ -303,7 +303,8 @@ def label_tensor(
     if guided and model.null_label is None:
         raise ValueError("guidance needs a model trained with a null label, and this one has none")
     try:
-        each: Any = [labels] * n if np.ndim(labels) == 0 else labels
+        given: Any = labels
+        each = [given] * n if np.ndim(given) == 0 else given
         labels = [operator.index(label) for label in each]
     except TypeError:
         raise ValueError(f"labels are whole numbers from 0 to {model.num_classes - 1}, got {labels!r}") from None
