@@ -46,7 +46,7 @@ from ui.models.form_options import about_model, default_count
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
-from ui.parts import course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
+from ui.parts import between, course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import NobodyListens, Streams, in_thread
@@ -84,7 +84,12 @@ class App(gr.Server):
         self.sweeper: temporary_files.Sweeper | None = None
         self.training = training.TrainingPart(lab) if lab.trains else None
         parts: list[Part] = [sampling.SamplingPart(lab), plane.PlanePart(lab), forward.ForwardPart(lab)]
-        parts += [latents.LatentsPart(lab), repair.RepairPart(lab), likelihood.LikelihoodPart(lab)]
+        parts += [
+            latents.LatentsPart(lab),
+            repair.RepairPart(lab),
+            between.BetweenPart(lab),
+            likelihood.LikelihoodPart(lab),
+        ]
         parts += [self.training] if self.training else []
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
         self.parts["course"] = course.CoursePart(lab)

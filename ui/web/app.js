@@ -42,7 +42,11 @@ import { ShareMenu } from "./shared/run/share.js";
 /** @type {Place[]} */
 const PLACES = [
   { name: "watch", title: "Watch", parts: { watch: "" } },
-  { name: "compare", title: "Compare", parts: { compare: "A and B", grid: "Grid", plane: "In the plane" } },
+  {
+    name: "compare",
+    title: "Compare",
+    parts: { compare: "A and B", grid: "Grid", plane: "In the plane", between: "Between words" },
+  },
   {
     name: "inside",
     title: "Look inside",

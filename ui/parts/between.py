@@ -1,0 +1,120 @@
+"""Between words: a square of pictures between four texts, all from one noise; coarse first, then ever finer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+import ddpm_core
+from ddpm_core.model import Model, ModelSpec
+from ddpm_core.prediction import word_square
+from ui.export import scripts
+from ui.forms.emoji import in_words
+from ui.forms.fields import Prompt, Request, Seed, declare
+from ui.machine.step_times import StepKind
+from ui.models.catalogue import EMBEDDED
+from ui.parts.part import Part
+from ui.parts.picture_rows import Rows, sent
+from ui.pictures.uploads import LOSSLESS
+from ui.runs import captions
+from ui.runs.jobs import Work
+from ui.runs.settings import CHECKPOINT, GUIDANCE, STEPS
+
+SIDE = 7  # pictures
+CORNERS = ("top left", "top right", "bottom left", "bottom right")
+
+
+def _corner(where: str) -> Prompt:
+    return Prompt(f"The words {where}", where.capitalize(), placeholder="a red apple")
+
+
+@dataclass(frozen=True)
+class Between(Request):
+    """The text at each corner, and what all chains share."""
+
+    checkpoint: str = declare(replace(CHECKPOINT, help="One that takes words"), "emoji-tiny")
+    a: str = declare(_corner(CORNERS[0]), "red apple")
+    b: str = declare(_corner(CORNERS[1]), "green frog")
+    c: str = declare(_corner(CORNERS[2]), "yellow sun")
+    d: str = declare(_corner(CORNERS[3]), "blue whale")
+    seed: int = declare(Seed("The seed", help="The same seed gives the same noise"), 1)
+    steps: int = declare(replace(STEPS, more=True, presets=()), 20)
+    guidance: float | None = declare(GUIDANCE, None)
+
+    count = SIDE  # columns
+    sampler = "ddim"
+
+    @property
+    def corners(self) -> list[str]:
+        """In words, as an embedded model has them."""
+        texts = [self.a, self.b, self.c, self.d]
+        return [in_words(text) for text in texts] if self.checkpoint in EMBEDDED else texts
+
+
+def stages() -> list[list[int]]:
+    """The cells in the order in which they are computed: corners, what lies half-way between them, then each row."""
+    halves = [[SIDE * row + column for row in at for column in at] for at in ((0, SIDE - 1), (0, SIDE // 2, SIDE - 1))]
+    rows = [list(range(SIDE * row, SIDE * row + SIDE)) for row in range(SIDE)]
+    found, seen = [], set()
+    for stage in (*halves, *rows):
+        found.append([cell for cell in stage if cell not in seen])
+        seen.update(stage)
+    return found
+
+
+class BetweenRun(Rows):
+    """Its results, by "kind": "plan" once, then "cells", pictures beside each other with their places in the square."""
+
+    kinds = ("png",)
+
+    @property
+    def what(self) -> str:
+        return "between-words"
+
+    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
+        (model,), request = models, self.request
+        if not model.takes_words:
+            raise ValueError("Between words needs a model that takes words, such as emoji-tiny")
+        chain = replace(self.chain, prompt=request.a, count=1).resolved(model)
+        self.model = model
+        arguments = chain.arguments(model)
+        self.options = {name: value for name, value in arguments.items() if name not in ("seeds", "prompts")}
+        return [(self._kind(cells), chain.steps) for cells in stages()]
+
+    def _kind(self, cells: Sequence[int]) -> StepKind:
+        return StepKind(self.refs[0], len(cells) * (1 if self.options["guidance"] is None else 2))
+
+    def compute(self, models: Sequence[Model], work: Work) -> None:
+        (model,), request = models, self.request
+        assert model.text is not None
+        size, square, done = model.picture_size, word_square(request.corners, SIDE), {}
+        new = dict.fromkeys(word for corner in request.corners for word in model.text.unknown(corner))
+        plan = {"kind": "plan", "side": SIDE, "size": size, "corners": request.corners, "pixelated": size <= LOSSLESS}
+        work.give(plan | {"caption": captions.unknown(list(new))})
+        for cells in stages():
+            prompts, last = [square[cell] for cell in cells], None
+            for step in ddpm_core.trajectory(model, [request.seed] * len(cells), prompts=prompts, **self.options):
+                work.count(self._kind(cells))
+                last = step
+            assert last is not None  # there is at least one
+            pictures = model.pictures(last.x)
+            done |= dict(zip(cells, pictures, strict=True))
+            work.give({"kind": "cells", "cells": cells, "x": sent(pictures)})
+        self.rows = {row: np.stack([done[SIDE * row + column] for column in range(SIDE)]) for row in range(SIDE)}
+
+    def script(self) -> str:
+        request, model = self.request, self.model
+        assert model is not None
+        lines = scripts.rows_head(request.checkpoint, model, self.options)
+        lines += [f"square = ddpm_core.word_square({request.corners!r}, {SIDE})"]
+        lines += [f"images = ddpm_core.sample(model, [{request.seed}] * len(square), prompts=square, **options)"]
+        lines += [f"rows = [images[i : i + {SIDE}] for i in range(0, len(images), {SIDE})]"]
+        return "\n".join([*lines, scripts.rows_saved(SIDE, self.what)]) + "\n"
+
+
+class BetweenPart(Part):
+    forms: ClassVar = {"between": Between}
+    computation = BetweenRun
