@@ -18,7 +18,6 @@ from ui.machine.step_times import StepKind
 from ui.models.catalogue import EMBEDDED
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, sent
-from ui.pictures.uploads import LOSSLESS
 from ui.runs import captions
 from ui.runs.jobs import Work
 from ui.runs.settings import CHECKPOINT, GUIDANCE, STEPS
@@ -92,7 +91,7 @@ class BetweenRun(Rows):
         assert model.text is not None
         size, square, done = model.picture_size, word_square(request.corners, SIDE), {}
         new = dict.fromkeys(word for corner in request.corners for word in model.text.unknown(corner))
-        plan = {"kind": "plan", "side": SIDE, "size": size, "corners": request.corners, "pixelated": size <= LOSSLESS}
+        plan = {"kind": "plan", "side": SIDE, "size": size, "corners": request.corners}
         work.give(plan | {"caption": captions.unknown(list(new))})
         for cells in stages():
             prompts, last = [square[cell] for cell in cells], None

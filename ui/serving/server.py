@@ -157,10 +157,11 @@ class App(gr.Server):
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
-        """The fields of each part; all begin with the app's first checkpoint."""
+        """The fields of each part; all that take any model begin with the app's first checkpoint."""
         forms = {name: form.form() for part in self.parts.values() for name, form in part.forms.items()}
         for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
-            field["default"] = self.lab.first
+            if field["default"] == defaults.CHECKPOINT:
+                field["default"] = self.lab.first
         return forms
 
     def _knows(self, cookies: Mapping[str, str]) -> bool:

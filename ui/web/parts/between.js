@@ -11,7 +11,6 @@ import { Panel } from "../shared/run/panel.js";
  * @property {number} size of one, in pixels
  * @property {string[]} corners top left, top right, bottom left, bottom right
  * @property {string} caption
- * @property {boolean} pixelated
  */
 /** @typedef {{ kind: "cells", cells: number[], x: string }} Cells pictures beside each other, and their places */
 /** @typedef {{ image: HTMLImageElement, at: number }} Tile a picture, and where it stands in its row */
@@ -52,7 +51,7 @@ export function mount(lab, part) {
   const lead = el(
     "p",
     { class: "lead" },
-    "One start of noise, and words that change little by little: move through the square. Between two words the network is told a mixture of what both mean.",
+    "One start of noise, four words: move through the square. Between them the network is told a mixture of what they mean.",
   );
   const picture = el("canvas", { class: "between-picture", role: "img" });
   const board = el("canvas", { tabindex: 0, role: "application" });
@@ -86,7 +85,6 @@ export function mount(lab, part) {
     for (const [i, name] of names.entries()) name.textContent = plan.corners[i];
     board.width = board.height = plan.side * plan.size;
     picture.width = picture.height = plan.size;
-    box.classList.toggle("pixelated", plan.pixelated);
     warning.textContent = plan.caption;
     draw();
   }
