@@ -10,6 +10,7 @@ import numpy as np
 
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
+from ddpm_core.names import Sampler
 from ddpm_core.prediction import word_square
 from ui.export import scripts
 from ui.forms.emoji import in_words
@@ -20,7 +21,7 @@ from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, sent
 from ui.runs import captions
 from ui.runs.jobs import Work
-from ui.runs.settings import CHECKPOINT, GUIDANCE, STEPS
+from ui.runs.settings import CHECKPOINT, GUIDANCE, SAMPLER, STEPS
 
 SIDE = 7  # pictures
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
@@ -41,10 +42,10 @@ class Between(Request):
     d: str = declare(_corner(CORNERS[3]), "blue whale")
     seed: int = declare(Seed("The seed", help="The same seed gives the same noise"), 1)
     steps: int = declare(replace(STEPS, more=True, presets=()), 20)
+    sampler: Sampler = declare(SAMPLER, "ddim")
     guidance: float | None = declare(GUIDANCE, None)
 
     count = SIDE  # columns
-    sampler = "ddim"
 
     @property
     def corners(self) -> list[str]:
