@@ -171,7 +171,7 @@ FORBIDDEN = {
         and not under(found.importer, "ui.serving", "ui.web", "ui.runs.visitors", "ui.pictures.uploads")
     ),
     "a job knows no sampler": lambda found: (
-        found.importer in ("ui.runs.jobs", "ui.runs.log")
+        found.importer in ("ui.runs.jobs", "ui.runs.log", "ui.runs.pages")
         and under(found.imported, "ui.runs.settings", "ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
     ),
 }
