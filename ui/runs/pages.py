@@ -38,6 +38,8 @@ class Run:
         """A file of it: see `Recording.save`."""
         if self.job is None:
             raise ValueError(self._text)
+        if kind not in (kinds := self.job.computation.kinds):
+            raise ValueError(f"There is no file of this kind: choose from {', '.join(kinds)}")
         return self.job.recording.save(kind, self.job.about)
 
     @property

@@ -49,7 +49,7 @@ class Recording:
         """Keep nothing."""
 
     def save(self, kind: str, about: Sequence[Mapping[str, Any]]) -> tuple[str, bytes]:
-        """A file: its name and its content. about: see `Job`. Raises ValueError where there is none of this kind."""
+        """A file of one of the kinds: its name and its content. about: see `Job`. Raises ValueError where there is none."""
         raise ValueError("There is no picture yet: press Run")
 
 
