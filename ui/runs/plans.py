@@ -49,7 +49,7 @@ class Recording:
         """Keep nothing."""
 
     def save(self, kind: str, about: Sequence[Mapping[str, Any]]) -> tuple[str, bytes]:
-        """A file of one of the kinds: its name and its content. about: see `Job`. Raises ValueError where there is none."""
+        """The name and the content of a file of a kind. about: see `Job`. Raises ValueError where there is none yet."""
         raise ValueError("There is no picture yet: press Run")
 
 

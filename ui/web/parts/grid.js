@@ -1,7 +1,7 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { button, el, table } from "../shared/dom.js";
-import { meanings, WAYS } from "../shared/meanings.js";
-import { Panel } from "../shared/panel.js";
+import { button, el, table } from "../shared/drawing/dom.js";
+import { Panel } from "../shared/run/panel.js";
+import { meanings, WAYS } from "../shared/words/meanings.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
@@ -29,13 +29,6 @@ export function mount(lab, part) {
       }
     },
     render() {
-      const { form } = panel;
-      const rows = form.value("rows");
-      form.showOptions();
-      form.show("eta", rows === "sampler");
-      form.show("variance", rows === "sampler");
-      form.show("sampler", false);
-      form.show("steps", false);
       panel.element.dataset.cells = String(newest.filter((k) => k >= 0).length);
     },
   });

@@ -1,11 +1,11 @@
 // What a noisy picture remembers: rows of pictures, decoded from latents that are shared or mixed.
-import { find } from "../shared/dom.js";
-import { Panel } from "../shared/panel.js";
-import { Rows } from "../shared/rows.js";
-import { Source } from "../shared/source.js";
+import { find } from "../shared/drawing/dom.js";
+import { Rows } from "../shared/drawing/rows.js";
+import { Source } from "../shared/form/source.js";
+import { Panel } from "../shared/run/panel.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { Result } from "../shared/rows.js" */
+/** @import { Result } from "../shared/drawing/rows.js" */
 
 const LEAD = {
   reconstruct:
@@ -13,20 +13,13 @@ const LEAD = {
   interpolate:
     "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
 };
-/** The server's plan, and what its rows are called. @typedef {import("../shared/rows.js").Plan & { mode: keyof typeof LEAD, times: number[] }} Plan */
+/** The server's plan, and what its rows are called. @typedef {import("../shared/drawing/rows.js").Plan & { mode: keyof typeof LEAD, times: number[] }} Plan */
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
-    take,
-    render,
-    offer: (about) => {
-      const times = panel.form.place("times").querySelector("input");
-      if (times) times.placeholder = about.times.join(", ");
-    },
-  });
+  const panel = new Panel(lab, part, { take, render });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");
@@ -52,10 +45,6 @@ export function mount(lab, part) {
     rows.render();
     panel.element.dataset.mode = mode();
     find(rows.root, ".lead").textContent = LEAD[mode()];
-    const two = mode() === "interpolate";
-    form.show("picture_b", two);
-    form.show("seed_b", two);
-    form.showOptions();
     panel.element.dataset.rows = String(rows.done);
   }
   return panel.mounted(lab.given.initial.latents.kinds, () => rows.done > 0);

@@ -1,13 +1,12 @@
 // What a picture costs in bits, measured live.
-import { el, find } from "../shared/dom.js";
-import { meanings } from "../shared/meanings.js";
-import { Panel } from "../shared/panel.js";
-import { Source } from "../shared/source.js";
+import { el, find } from "../shared/drawing/dom.js";
+import { Source } from "../shared/form/source.js";
+import { Panel } from "../shared/run/panel.js";
+import { meanings } from "../shared/words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { About } from "../shared/form.js" */
 /** @import { Bits, Decoding, Early, Plan, Result } from "./likelihood/tables.js" */
 
 const STAGE = `
@@ -40,18 +39,13 @@ export function mount(lab, part) {
   let bits = null;
   /** @type {Early[]} */
   let first = [];
-  /** @type {About | null} */
-  let about = null;
 
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take,
     renew: clear,
-    render,
-    offer: (got) => {
-      about = got;
-      if (!got.set) source.prefer();
-      render();
+    offer: ({ set }) => {
+      if (!set) source.prefer();
     },
   });
   const { element, form } = panel;
@@ -110,16 +104,6 @@ export function mount(lab, part) {
     fill(".charts", terms(plan, found), rateDistortion(plan, found));
     fill(".rates", el("h3", null, "Rate and distortion by t"), rates(plan, found));
     element.dataset.done = String(found.done);
-  }
-
-  // --- While the user chooses
-
-  function render() {
-    const classes = Boolean(about?.labels.length);
-    const own = source.isPicture;
-    form.show("count", !own);
-    form.show("labels", !own && classes);
-    form.show("label", own && classes);
   }
 
   return panel.mounted(lab.given.initial.likelihood.kinds, () => bits !== null);

@@ -1,12 +1,12 @@
 // What the model knows: a part of a picture is erased, and it is completed in several ways.
-import { button, el, find } from "../shared/dom.js";
-import { Panel } from "../shared/panel.js";
-import { Rows } from "../shared/rows.js";
-import { Source } from "../shared/source.js";
+import { button, el, find } from "../shared/drawing/dom.js";
+import { Rows } from "../shared/drawing/rows.js";
+import { Source } from "../shared/form/source.js";
+import { Panel } from "../shared/run/panel.js";
 import { Brush, PRESETS } from "./repair/brush.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { Result } from "../shared/rows.js" */
+/** @import { Result } from "../shared/drawing/rows.js" */
 
 const LEAD =
   "A part of the picture is taken away, and the model completes what is left, each time with other noise. Where all agree, it knows what belongs there; where they differ, it can only guess. Left of the pictures: where they differ, brighter for more.";
@@ -27,10 +27,7 @@ export function mount(lab, part) {
   find(body, ".rows").before(tools);
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
-    take,
-    render,
-  });
+  const panel = new Panel(lab, part, { take, render });
   const { form } = panel;
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");
   form.adopt("picture", source);
@@ -60,7 +57,6 @@ export function mount(lab, part) {
   function render() {
     rows.render();
     const erased = form.value("task") === "mask";
-    form.show("hidden", erased);
     tools.hidden = !erased;
     panel.element.dataset.task = form.value("task");
     panel.element.dataset.rows = String(rows.done);

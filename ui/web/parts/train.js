@@ -1,7 +1,7 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
-import { NO_ANSWER } from "../shared/client.js";
-import { el, find } from "../shared/dom.js";
-import { Form } from "../shared/form.js";
+import { el, find } from "../shared/drawing/dom.js";
+import { Form } from "../shared/form/form.js";
+import { NO_ANSWER } from "../shared/run/client.js";
 import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";
 import { View } from "./train/view.js";
@@ -29,18 +29,14 @@ export function mount(lab, part) {
   const ask = (what, values) => lab.client.ask(part, what, { visitor: me, ...values });
   const history = new History();
   const view = new View(root, history, (text) => lab.say(text));
-  const form = new Form(lab.given.forms[part], lab.given, showPath);
+  const form = new Form(lab.given.forms[part], lab.given);
   const files = ["data", "path"]; // which a page for strangers does not offer
-  const names = form.fields.map(({ name }) => name).filter((name) => !given.public || !files.includes(name));
-  find(root, ".choices", HTMLFormElement).append(form.layout(names));
+  const layout = form.layout(({ name }) => !given.public || !files.includes(name));
+  find(root, ".choices", HTMLFormElement).append(layout);
   find(root, ".choices", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
   const wrong = find(root, ".wrong");
   const said = find(root, ".kept");
   const button = (/** @type {string} */ name) => find(root, `.button.${name}`, HTMLButtonElement);
-
-  function showPath() {
-    form.show("path", form.value("data") === "own");
-  }
 
   /** @param {string} [text] */
   function complain(text = "") {
@@ -153,15 +149,11 @@ export function mount(lab, part) {
     render();
   }
 
-  showPath();
   render();
   look().then(showExample);
   return {
     element: root,
-    set(values) {
-      form.set(values);
-      showPath();
-    },
+    set: (values) => form.set(values),
     values: () => form.values,
     show: look,
   };

@@ -1,10 +1,10 @@
 // Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
 // an upload, of which a square is chosen.
+import { ARROWS, all, button, el, find, onDrag, onFile } from "../drawing/dom.js";
 import { inside, middle, resized } from "./crop.js";
-import { ARROWS, all, button, el, find, onDrag, onFile } from "./dom.js";
 
 /** @import { About } from "./form.js" */
-/** @import { Panel } from "./panel.js" */
+/** @import { Panel } from "../run/panel.js" */
 /** @import { Square } from "./crop.js" */
 /** @typedef {{ text: string, uri: string, name?: string }} Picture of the model's size */
 
@@ -50,7 +50,7 @@ export class Source {
   constructor(panel, name, title, sample) {
     this.client = panel.lab.client;
     this.most = panel.lab.given.limits.upload;
-    this.checkpoint = () => String(panel.form.value("checkpoint"));
+    this.ref = () => panel.form.refs[0];
     this.changed = () => panel.changed(name, true);
     this.input = null;
     this.element = el("fieldset", { class: "field source" });
@@ -145,7 +145,7 @@ export class Source {
   async #ask(what, values) {
     const ask = ++this.#asks;
     this.#show();
-    const got = await this.client.ask("lab", what, { ...values, checkpoint: this.checkpoint() });
+    const got = await this.client.ask("lab", what, { ...values, checkpoint: this.ref() });
     if (ask !== this.#asks) return;
     if (got.error !== undefined) this.#say(got.error);
     else this.#take(got);

@@ -1,0 +1,241 @@
+// The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
+// when it is shown, and what a model changes about it. No field is known here by its name.
+import { el } from "../drawing/dom.js";
+import { makeControl, newId, SAME } from "./controls.js";
+
+/** @import { Values } from "../run/client.js" */
+/** @import { Control } from "./controls.js" */
+
+/**
+ * A field as `Field.form` of ui/forms/fields.py describes it.
+ * @typedef {object} FieldForm
+ * @property {string} name
+ * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "picture"} kind
+ * @property {string} label
+ * @property {string} help
+ * @property {boolean} more it stands behind "More"
+ * @property {string} follows what of the model it offers or begins with, by its name in About
+ * @property {Condition[] | null} shown_if one of them must hold
+ * @property {"" | "a" | "b"} lane that it is of; "" for both
+ * @property {any} default
+ * @property {string[]} [names] of a choice
+ * @property {Record<string, string>} [titles] of names that are called otherwise
+ * @property {Record<string, string>} [sentences] what each name means
+ * @property {number} [low]
+ * @property {number} [high]
+ * @property {number} [step]
+ * @property {number[]} [presets]
+ * @property {boolean} [slider]
+ * @property {string} [placeholder]
+ * @property {number} [most] letters of a prompt
+ * @property {string} [open] what no number means
+ */
+
+/** What fields must have: a value, or (true, false) whether one is chosen. Of the "model": what it must have. @typedef {Record<string, string | boolean>} Condition */
+
+/** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, latent: boolean, picture?: string }} ModelChoice */
+
+/**
+ * What a form offers for a model: `about_model` of ui/models/form_options.py. Without `here` its files are not on the server's machine,
+ * and the rest is not known.
+ * @typedef {object} About
+ * @property {string} ref
+ * @property {string} name
+ * @property {boolean} here
+ * @property {number} count
+ * @property {string} [download]
+ * @property {string} revision
+ * @property {number} T
+ * @property {number[]} times of a latent's rows where none are chosen
+ * @property {[least: number, most: number, usual: number]} steps
+ * @property {string[]} samplers
+ * @property {string[]} variances
+ * @property {string} variance its own
+ * @property {string[]} classes empty for a model without classes
+ * @property {boolean} latent
+ * @property {string[]} prompts to try; empty for a model that takes no words
+ * @property {boolean} clip
+ * @property {boolean} student
+ * @property {{ title: string, count: number } | null} set of pictures that comes with the page
+ * @property {import("./source.js").Picture[]} examples
+ */
+
+/** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */
+function fits({ kind, names, low = 0, high = 0, open }, value) {
+  if (kind === "choice") return names?.includes(value);
+  if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
+  if (!["whole", "seed", "number"].includes(kind)) return true;
+  return value.trim() ? Number(value) >= low && Number(value) <= high : open !== undefined;
+}
+
+/** What is taken to be so of a model until it is known. @type {Record<string, unknown[]>} */
+const MOST = { classes: ["any"], prompts: [] };
+
+export class Form {
+  /** @type {Map<string, Control>} */
+  #controls = new Map();
+  /** @type {Map<string, HTMLElement>} */
+  #places = new Map();
+  /** The models that are known, by the names of their fields. @type {Map<string, About>} */
+  #known = new Map();
+  /** Fields with a value that somebody chose: others have the model's own. @type {Set<string>} */
+  #chosen = new Set();
+
+  /**
+   * @param {FieldForm[]} fields
+   * @param {{ models: ModelChoice[], takesAny: boolean }} given
+   * @param {(name: string, done: boolean) => void} [changed] a field was changed by the user; done: not while a slider moves
+   */
+  constructor(fields, given, changed = () => {}) {
+    this.fields = fields;
+    this.given = given;
+    this.references = fields.filter(({ kind }) => kind === "reference");
+    this.changed = (/** @type {string} */ name, /** @type {boolean} */ done) => {
+      this.#chosen.add(name);
+      this.reveal();
+      changed(name, done);
+    };
+    for (const field of fields) {
+      if (field.kind === "picture") continue;
+      const control = makeControl(field, this);
+      this.#controls.set(field.name, control);
+      this.#places.set(field.name, labelled(field, control));
+    }
+    this.reveal();
+  }
+
+  /** Take a control of the part's own, for a field that the form makes none for. @param {string} name @param {Control} control */
+  adopt(name, control) {
+    this.#controls.set(name, control);
+    this.#places.set(name, control.element);
+    this.reveal();
+  }
+
+  /** What has to be chosen first, or "". */
+  get missing() {
+    const controls = [...this.#controls.values()].filter(({ element }) => !element.hidden);
+    return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
+  }
+
+  /** The control of a field with its label. @param {string} name */
+  place(name) {
+    const place = this.#places.get(name);
+    if (!place) throw new Error(`there is no field ${name}`);
+    return place;
+  }
+
+  /** What everybody needs, and the rest behind More. @param {(field: FieldForm) => boolean} [wanted] all where it is left out */
+  layout(wanted = () => true) {
+    const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
+    const box = el("div", { class: "fields" });
+    box.append(...shown.filter(({ more }) => !more).map(({ name }) => this.place(name)));
+    const rest = shown.filter(({ more }) => more).map(({ name }) => this.place(name));
+    if (rest.length) box.append(el("details", { class: "more" }, el("summary", null, "More"), ...rest));
+    return box;
+  }
+
+  /** @returns {Values} */
+  get values() {
+    return Object.fromEntries([...this.#controls].map(([name, control]) => [name, control.get()]));
+  }
+
+  /** @param {string} name */
+  value(name) {
+    return this.#controls.get(name)?.get();
+  }
+
+  /** Whether somebody chose the value of a field. @param {string} name */
+  isChosen(name) {
+    return this.#chosen.has(name);
+  }
+
+  /** Values from a link, a lesson or a preset; fields that are not named stay as they are. @param {Values} values */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined || value === null) continue;
+      const field = this.fields.find((one) => one.name === name);
+      if (field && !fits(field, String(value))) continue;
+      if (value === "") this.#chosen.delete(name);
+      else this.#chosen.add(name);
+      this.#controls.get(name)?.set(value);
+    }
+    this.reveal();
+  }
+
+  // --- What a model changes
+
+  /** The field of the model that a field belongs to: its lane's, or the first. @param {FieldForm} field */
+  #modelOf({ lane }) {
+    return this.references.find((one) => one.lane === lane) ?? this.references[0];
+  }
+
+  /** What each field of a model names; null for lane A's once more. @returns {(string | null)[]} */
+  get refs() {
+    return this.references.map(({ name }) => this.value(name)).map((ref) => (ref === SAME ? null : ref));
+  }
+
+  /** A model is known: offer what it has. @param {FieldForm} reference its field @param {About} about */
+  offer(reference, about) {
+    this.#known.set(reference.name, about);
+    for (const field of this.fields)
+      if (this.#modelOf(field) === reference) this.#controls.get(field.name)?.offer?.(about);
+    this.reveal();
+  }
+
+  /** Whether a field is shown. @param {FieldForm} field */
+  shows(field) {
+    /** @type {Record<string, any>} */
+    const model = this.#known.get(this.#modelOf(field)?.name) ?? MOST;
+    const holds = (/** @type {[string, string | boolean]} */ [name, wanted]) =>
+      name === "model"
+        ? model[String(wanted)].length > 0
+        : wanted === (typeof wanted === "boolean" ? this.#isSet(name) : this.value(name));
+    return field.shown_if?.some((condition) => Object.entries(condition).every(holds)) ?? true;
+  }
+
+  /** Whether a field has another value than usual, or is to have one. @param {string} name */
+  #isSet(name) {
+    const usual = this.fields.find((field) => field.name === name)?.default ?? "";
+    const control = this.#controls.get(name);
+    return Boolean(control?.missing?.()) || String(control?.get() ?? usual) !== String(usual);
+  }
+
+  /** Show the fields that have a meaning now, and no others. */
+  reveal() {
+    for (const field of this.fields) {
+      const place = this.#places.get(field.name);
+      if (place && field.shown_if) place.hidden = !this.shows(field);
+    }
+  }
+
+  /** Those that can be chosen: where no words are taken, only models of pixels. */
+  get models() {
+    return this.given.models.filter((model) => model.ready && this.takes(model));
+  }
+
+  /** @param {{ latent: boolean }} model */
+  takes({ latent }) {
+    return !latent || this.fields.some(({ kind }) => kind === "prompt");
+  }
+
+  /** Other models can be chosen now. @param {ModelChoice[]} models */
+  list(models) {
+    this.given.models = models;
+    for (const { list } of this.#controls.values()) list?.();
+  }
+}
+
+/** @param {FieldForm} field @param {Control} control */
+function labelled({ name, label, help, kind }, { element, input }) {
+  const id = newId();
+  const title = input ? el("label", { for: id, class: "name" }, label) : el("legend", null, label);
+  const box = el(input ? "div" : "fieldset", { class: `field field-${kind}`, "data-name": name });
+  const info = help ? [el("p", { class: "info" }, help)] : [];
+  if (kind === "switch") box.append(el("div", { class: "row" }, element, title), ...info);
+  else box.append(title, ...info, element);
+  if (input) input.id = id;
+  const said = [...box.querySelectorAll(".info")];
+  for (const [i, one] of said.entries()) one.id = `${id}-info-${i}`;
+  if (said.length) (input ?? box).setAttribute("aria-describedby", said.map((one) => one.id).join(" "));
+  return box;
+}
