@@ -25,7 +25,7 @@ from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample
 from ddpm_core.runs import OPTIONS, Condition, SamplerSettings, check_options, trajectory
-from ddpm_core.timesteps import chain_length
+from ddpm_core.timesteps import Steps, chain_length, own_times
 
 Latent = Tensor  # of one picture, (1, C, H, W): its x_t
 
@@ -56,7 +56,7 @@ def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[in
 def invert(
     model: Model,
     images: np.ndarray | Tensor,
-    steps: int | None = None,
+    steps: Steps | None = None,
     t: int | None = None,
     spacing: Spacing | None = None,
     clip: bool | None = None,
@@ -71,7 +71,8 @@ def invert(
     Arguments:
         model: what `load` gives, or a Model of one's own.
         images: uint8 (N, H, W, C).
-        steps: 1..t, None for 50. `sample(model, x_T=x, sampler="ddim", steps=steps)` with the same spacing goes back.
+        steps: 1..t, None for 50, or the times themselves, from the highest down. `sample(model, x_T=x, sampler="ddim",
+            steps=steps)` with the same spacing goes back.
         t: 1..T, up to where; None for T. Below it `reconstruct` goes back, with the sampler "ddim".
         spacing, clip: as for `trajectory`.
         told: labels, guidance, prompts, negative, as for `trajectory`.
@@ -95,7 +96,7 @@ def invert(
 
 
 def reconstruct(
-    model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: int | None = None, **options: Any
+    model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: Steps | None = None, **options: Any
 ) -> np.ndarray:
     """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
@@ -104,7 +105,7 @@ def reconstruct(
         x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds.
         t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture.
         seeds: of the chain's noise, one for each picture.
-        steps: of the chain, t where t is less; None as for `trajectory`.
+        steps: of the chain, t where t is less; None as for `trajectory`. Or the times themselves, the first of them t.
         options: sampler, variance, spacing, eta, clip, labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
@@ -122,18 +123,21 @@ def reconstruct(
     return model.pictures(last.x)
 
 
-def check_chains(model: ModelSpec, times: Sequence[int], steps: int | None = None, **options: Any) -> None:
+def check_chains(model: ModelSpec, times: Sequence[int], steps: Steps | None = None, **options: Any) -> None:
     """Raise ValueError, before anything is computed, for a time from which `reconstruct` has no such chain."""
     for t in times:
         if t:
             _chain(model, t, steps, options).chain(model, options.get("guidance"))
 
 
-def _chain(model: ModelSpec, t: int, steps: int | None, options: Mapping[str, Any]) -> SamplerSettings:
+def _chain(model: ModelSpec, t: int, steps: Steps | None, options: Mapping[str, Any]) -> SamplerSettings:
     """The chain from t, with no more steps than there are times."""
     fields = {name: options[name] for name in ("sampler", "variance", "spacing", "eta") if name in options}
     whole = SamplerSettings(steps, **fields, start=t).resolved(model)
-    return replace(whole, steps=chain_length(model, t, whole.steps or t))
+    if own_times(whole.steps) is not None:
+        return whole
+    number: Any = whole.steps
+    return replace(whole, steps=chain_length(model, t, number))
 
 
 def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "linear") -> Tensor:
@@ -167,7 +171,7 @@ def interpolate(
     t: int,
     weights: Sequence[float],
     seed: int,
-    steps: int | None = None,
+    steps: Steps | None = None,
     how: Mixing = "linear",
     **options: Any,
 ) -> np.ndarray:

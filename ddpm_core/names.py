@@ -7,7 +7,7 @@ from typing import Literal, get_args
 Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "consistency"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
-Spacing = Literal["linspace", "quadratic", "leading", "trailing", "optimised"]
+Spacing = Literal["linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"]
 Mixing = Literal["linear", "slerp"]  # of two latents
 Prediction = Literal["epsilon", "x0", "v", "mu"]
 Engine = Literal["auto", "torch", "compile", "graph", "openvino"]

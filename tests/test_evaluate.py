@@ -647,7 +647,7 @@ OPTIONS = {
     "--steps": lists("1", "2", "6", "7", "0", "-1", "1e3", "1_0") | TEXT,
     "--variance": lists("beta", "beta_tilde", "analytic", "learned", "learned_range", "small"),
     "--sampler": lists("ddpm", "ddim", "dpm++", "unipc", "euler"),
-    "--spacing": lists("linspace", "quadratic", "leading", "trailing", "optimised", "random"),
+    "--spacing": lists("linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised", "random"),
     "--eta": lists("0", "1", "0.5", "-0", "nan", "inf", "1.01", "1e-9") | TEXT,
     "--samples": WHOLE,
     "--references": WHOLE,
