@@ -18,9 +18,10 @@ from ui.forms.fields import Prompt, Request, Seed, declare
 from ui.machine.step_times import StepKind
 from ui.models.catalogue import EMBEDDED
 from ui.parts.part import Part
-from ui.parts.picture_rows import Rows, sent
+from ui.parts.picture_rows import Rows, RowsPlan, sent
 from ui.runs import captions
 from ui.runs.jobs import Work
+from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, GUIDANCE, SAMPLER, STEPS
 
 SIDE = 7  # pictures
@@ -65,54 +66,54 @@ def stages() -> list[list[int]]:
     return found
 
 
+@dataclass(frozen=True)
+class BetweenPlan(RowsPlan):
+    def kind(self, cells: Sequence[int]) -> StepKind:
+        """Of the steps of so many cells at once."""
+        return StepKind(self.request.checkpoint, len(cells) * (1 if self.options["guidance"] is None else 2))
+
+    def script(self) -> str:
+        request = self.request
+        lines = scripts.rows_head(request.checkpoint, self.model, self.options)
+        lines += [f"square = ddpm_core.word_square({request.corners!r}, {SIDE})"]
+        lines += [f"images = ddpm_core.sample(model, [{request.seed}] * len(square), prompts=square, **options)"]
+        lines += [f"rows = [images[i : i + {SIDE}] for i in range(0, len(images), {SIDE})]"]
+        return "\n".join([*lines, scripts.rows_saved(SIDE, self.what)]) + "\n"
+
+
 class BetweenRun(Rows):
     """Its results, by "kind": "plan" once, then "cells", pictures beside each other with their places in the square."""
 
     kinds = ("png",)
 
-    @property
-    def what(self) -> str:
-        return "between-words"
-
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
+    def plan(self, models: Sequence[ModelSpec]) -> BetweenPlan:
         (model,), request = models, self.request
         if not model.takes_words:
             raise ValueError("Between words needs a model that takes words, such as emoji-tiny")
         chain = replace(self.chain, prompt=request.a, count=1).resolved(model)
-        self.model = model
-        arguments = chain.arguments(model)
-        self.options = {name: value for name, value in arguments.items() if name not in ("seeds", "prompts")}
-        return [(self._kind(cells), chain.steps) for cells in stages()]
+        options = {key: value for key, value in chain.arguments(model).items() if key not in ("seeds", "prompts")}
+        plan = BetweenPlan(request, {}, model, options, "between-words")
+        return replace(plan, steps=by_kind(*((plan.kind(cells), chain.steps) for cells in stages())))
 
-    def _kind(self, cells: Sequence[int]) -> StepKind:
-        return StepKind(self.refs[0], len(cells) * (1 if self.options["guidance"] is None else 2))
-
-    def compute(self, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Work) -> None:
         (model,), request = models, self.request
         assert model.text is not None
-        size, square, done = model.picture_size, word_square(request.corners, SIDE), {}
+        square = word_square(request.corners, SIDE)
         new = dict.fromkeys(word for corner in request.corners for word in model.text.unknown(corner))
-        plan = {"kind": "plan", "side": SIDE, "size": size, "corners": request.corners}
-        work.give(plan | {"caption": captions.unknown(list(new))})
+        shown = {"kind": "plan", "side": SIDE, "size": model.picture_size, "corners": request.corners}
+        work.give(shown | {"caption": captions.unknown(list(new))})
+        done = {}
         for cells in stages():
             prompts, last = [square[cell] for cell in cells], None
-            for step in ddpm_core.trajectory(model, [request.seed] * len(cells), prompts=prompts, **self.options):
-                work.count(self._kind(cells))
+            for step in ddpm_core.trajectory(model, [request.seed] * len(cells), prompts=prompts, **plan.options):
+                work.count(plan.kind(cells))
                 last = step
             assert last is not None  # there is at least one
             pictures = model.pictures(last.x)
             done |= dict(zip(cells, pictures, strict=True))
             work.give({"kind": "cells", "cells": cells, "x": sent(pictures)})
-        self.rows = {row: np.stack([done[SIDE * row + column] for column in range(SIDE)]) for row in range(SIDE)}
-
-    def script(self) -> str:
-        request, model = self.request, self.model
-        assert model is not None
-        lines = scripts.rows_head(request.checkpoint, model, self.options)
-        lines += [f"square = ddpm_core.word_square({request.corners!r}, {SIDE})"]
-        lines += [f"images = ddpm_core.sample(model, [{request.seed}] * len(square), prompts=square, **options)"]
-        lines += [f"rows = [images[i : i + {SIDE}] for i in range(0, len(images), {SIDE})]"]
-        return "\n".join([*lines, scripts.rows_saved(SIDE, self.what)]) + "\n"
+        for row in range(SIDE):
+            work.recording.rows[row] = np.stack([done[SIDE * row + column] for column in range(SIDE)])
 
 
 class BetweenPart(Part):
