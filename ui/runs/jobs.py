@@ -54,7 +54,7 @@ class Job:
         self.log = RunLog(self._updated, patience)
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
-        self.recording = Recording()
+        self.recording = Recording(None)
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
@@ -155,35 +155,32 @@ class Job:
     # --- In the background thread
 
     def _run(self) -> None:
-        """Compute, and count and log how that ended before it is said."""
-        events, asked = self._lab.events, time.monotonic()
-        state, text, why = self._end()
-        waited, outcome = (self._began or time.monotonic()) - asked, why.pop("outcome", "gone" if self._gone else state)
+        """Compute, and count and log how that ended before it is said.
+
+        The error of one that failed is not kept: its traceback holds whatever the run had in memory, models too.
+        """
+        events, asked, outcome, why = self._lab.events, time.monotonic(), "", {}
+        try:
+            self._work()
+            state, text = "finished", ""
+        except Stopped:
+            state, text = "stopped", self._remark
+        except NobodyListens as gone:
+            state, text, outcome = "stopped", str(gone), "gone"
+        except Refused as refused:
+            state, text, outcome, why = "error", units.sentence(refused), "refused", {"limit": refused.name}
+        except (ValueError, CheckpointError) as error:
+            state, text, outcome, why = "error", units.sentence(error), "wrong", {"error": type(error).__name__}
+        except Exception as error:
+            log.exception("a run failed")
+            state, text = "error", unforeseen(error, self.computation.images)
+            outcome, why = "failed", {"error": type(error).__name__}
+        waited = (self._began or time.monotonic()) - asked
         times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
+        outcome = outcome or ("gone" if self._gone else state)
         events.end(outcome, **self.computation.log(self.plan), **why, **times)
         events.leave()
         self.log.say(state, text)
-
-    def _end(self) -> tuple[str, str, dict[str, str]]:
-        """Compute. Returns the last state, in words too, and what is counted and logged of an error.
-
-        The error itself is not kept: its traceback holds whatever the run had in memory, models too.
-        """
-        try:
-            self._work()
-            return "finished", "", {}
-        except Stopped:
-            return "stopped", self._remark, {}
-        except NobodyListens as gone:
-            return "stopped", str(gone), {"outcome": "gone"}
-        except Refused as refused:
-            return "error", units.sentence(refused), {"outcome": "refused", "limit": refused.name}
-        except (ValueError, CheckpointError) as error:
-            return "error", units.sentence(error), {"outcome": "wrong", "error": type(error).__name__}
-        except Exception as error:
-            log.exception("a run failed")
-            why = {"outcome": "failed", "error": type(error).__name__}
-            return "error", unforeseen(error, self.computation.images), why
 
     def _work(self) -> None:
         self._check()
