@@ -140,4 +140,5 @@ class RunLog:
             message = replace(self._updated(self._said), results=tuple(self._results), seq=len(self._messages) + 1)
             self._messages.append(message)
             self._written, self._results, self._at = self._said, [], self._clock()
+            self._news.notify_all()  # other readers, who may wait longer
         return due
