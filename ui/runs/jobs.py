@@ -62,7 +62,9 @@ class Job:
         self._seat: Seat | None = None  # in the line
         self._begun = threading.Lock()  # held from the start on
         self._stop = threading.Event()
-        self._began: float | None = None  # to compute, as time.monotonic()
+        self._counted = threading.Lock()  # held once its end is counted
+        self._asked = 0.0  # when it was started, as time.monotonic(); 0 before, and where it was refused
+        self._began: float | None = None  # to compute
         self._gone = False  # whoever it was for has left
 
     # --- For the caller
@@ -76,6 +78,7 @@ class Job:
         except Refused as refused:
             self._lab.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
             return self.log.say("error", str(refused))
+        self._asked = time.monotonic()
         # In the context of the request, from which ZeroGPU takes whose quota a run uses.
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
 
@@ -93,6 +96,8 @@ class Job:
         if self._seat:
             self._seat.wake()
         self.log.stop(self._remark)
+        if self._asked and self.log.ended:
+            self._count("gone" if self._gone else "stopped")
 
     def leave(self) -> None:
         """Stop, as nobody is there any more who wants to know."""
@@ -159,7 +164,7 @@ class Job:
 
         The error of one that failed is not kept: its traceback holds whatever the run had in memory, models too.
         """
-        events, asked, outcome, why = self._lab.events, time.monotonic(), "", {}
+        outcome, why = "", {}
         try:
             self._work()
             state, text = "finished", ""
@@ -175,12 +180,17 @@ class Job:
             log.exception("a run failed")
             state, text = "error", unforeseen(error, self.computation.images)
             outcome, why = "failed", {"error": type(error).__name__}
-        waited = (self._began or time.monotonic()) - asked
-        times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
-        outcome = outcome or ("gone" if self._gone else state)
-        events.end(outcome, **self.computation.log(self.plan), **why, **times)
-        events.leave()
+        self._count(outcome or ("gone" if self._gone else state), **why)
         self.log.say(state, text)
+
+    def _count(self, outcome: str, **why: str) -> None:
+        """Count and log how it has ended, once: where it was stopped at once its thread may take seconds to end."""
+        if not self._counted.acquire(blocking=False):
+            return
+        waited = (self._began or time.monotonic()) - self._asked
+        times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
+        self._lab.events.end(outcome, **self.computation.log(self.plan), **why, **times)
+        self._lab.events.leave()
 
     def _work(self) -> None:
         self._check()
