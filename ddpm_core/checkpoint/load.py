@@ -80,7 +80,8 @@ def load(
     if network is None:
         weights = f"{checkpoint.ref}: {layout.weights}"
         build = partial(build_network, found.unet, checkpoint.weights, weights)
-        unet = build()
+        unet: Any = build()
+        unet.told_numbers = found.spec.coordinates is not None  # see engines.common
         check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, weights)
         source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
         network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build, batched=batched)

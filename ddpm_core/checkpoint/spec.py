@@ -31,7 +31,7 @@ from ddpm_core.names import (
     AVERAGINGS,
     DISTILLATIONS,
     LEARNED,
-    PREDICTIONS,
+    TRAINED_PREDICTIONS,
     Averaging,
     OwnVariance,
     Prediction,
@@ -232,6 +232,8 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
     """The contents of scheduler_config.json and ddpm_core.json."""
     from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
+    if model.coordinates is not None:
+        raise ValueError("the Hub's layout has no place for networks in other coordinates than ours")
     theirs = {ours: name for name, ours in _PREDICTIONS.items()}
     scheduler = {
         "_class_name": "DDPMScheduler",
@@ -348,7 +350,7 @@ def _named_in(own: dict, classes: int) -> dict[str, Any]:
         named = tuple(names(own, "class_names"))
         if len(named) != classes:
             raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
-    prediction = {"prediction": choice(own, "prediction", PREDICTIONS)} if "prediction" in own else {}
+    prediction = {"prediction": choice(own, "prediction", TRAINED_PREDICTIONS)} if "prediction" in own else {}
     return {"class_names": named, "student": _student(own), **prediction}
 
 

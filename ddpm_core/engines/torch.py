@@ -17,7 +17,15 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ddpm_core.engines.attention import CrossAttention
-from ddpm_core.engines.common import DTYPES, example_inputs, forbid_tf32, in_two_parts, weight_bytes
+from ddpm_core.engines.common import (
+    DTYPES,
+    example_inputs,
+    forbid_tf32,
+    in_two_parts,
+    single,
+    told_numbers,
+    weight_bytes,
+)
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
@@ -38,7 +46,7 @@ _PIXELS = 256 * 32 * 32 * 2  # of a chunk, at most
 # bits are others. Sums, products and quotients of two numbers are exact.
 _BY_BATCH: dict[Callable[..., Tensor], int] = {
     **dict.fromkeys((F.conv2d, F.conv_transpose2d, F.linear, F.group_norm, F.layer_norm), 1),
-    **dict.fromkeys((F.silu, F.gelu, F.mish, torch.sin, torch.cos), 1),
+    **dict.fromkeys((F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log), 1),
     **{F.scaled_dot_product_attention: 3, torch.bmm: 2, torch.baddbmm: 3},
 }
 
@@ -55,7 +63,7 @@ class _EachAlone(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         batched = _BY_BATCH.get(func, 0)
-        if not batched or args[0].ndim < 2 or len(args[0]) % self._n:  # or a table, that all images share
+        if not batched or not args[0].ndim or len(args[0]) % self._n:
             return func(*args, **(kwargs or {}))
         parts = zip(*(each.split(len(each) // self._n) for each in args[:batched]), strict=True)
         return torch.cat([func(*part, *args[batched:], **(kwargs or {})) for part in parts])
@@ -118,7 +126,7 @@ def _in_chunks(
 
     together: how many images at most `evaluate` may be given on a CPU.
     """
-    inputs = [to_device(x, device, torch.float32), to_device(t_index, device)]
+    inputs = [to_device(x, device, torch.float32), to_device(single(t_index), device)]
     if labels is not None:
         inputs.append(to_device(labels, device))
     pixels = x[0, 0].numel()
@@ -227,7 +235,10 @@ class TorchNetwork:
         self._each_alone = device.type == "cpu" and not batched
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
+        # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
+        time_proj = unet.time_proj if precision == "fp32" else copy.deepcopy(unet.time_proj)
         moved(unet, device, DTYPES[precision], memory_format=_layout(device))
+        unet.time_proj = time_proj.to(device)
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.with_gradients = ExactNetwork(unet, device, exact)
@@ -271,8 +282,10 @@ _COMPILED = ThreadPoolExecutor(1, "ddpm-compiled")
 def stays_finite(unet: UNet2DModel, device: torch.device) -> bool:
     """Whether a network gives finite numbers in fp16, whose largest is 65,504. It stays as it is.
 
-    It is tried at several t, with inputs of twice the deviation that x_t has.
+    It is tried at several t, with inputs of twice the deviation that x_t has; not where a network's inputs are others.
     """
+    if told_numbers(unet):
+        return False
     network = TorchNetwork(copy.deepcopy(unet), device, "fp16")
     x, _, *labels = example_inputs(unet, len(_TRIED))
     x = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
