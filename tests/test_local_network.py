@@ -263,7 +263,7 @@ def answers(tmp_path_factory):
     return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
 
 
-@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "latents", "plain"])
+@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "latents", "plain", "plain, odd widths"])
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]
     question.check(answer)

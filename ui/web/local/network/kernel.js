@@ -93,15 +93,19 @@ const plain = (m) => ({
 /** A stack of float32 numbers: `f` from 0 to `top`. Places are indices. */
 export class Memory {
   top = 8; // the first are 0 for ever: the kernel's word for nothing
-  #memory = new WebAssembly.Memory({ initial: 1 });
-  f = new Float32Array(this.#memory.buffer);
-  u = new Uint32Array(this.#memory.buffer);
+  f = new Float32Array();
+  u = new Uint32Array();
+  #memory;
 
   /** @param {WebAssembly.Module | null} kernel what `compile` gave */
   constructor(kernel) {
+    this.#memory = kernel && new WebAssembly.Memory({ initial: 1 });
     const env = { memory: this.#memory, abort() {} };
     /** @type {ReturnType<typeof plain>} */
-    this.run = kernel ? /** @type {any} */ (new WebAssembly.Instance(kernel, { env }).exports) : plain(this);
+    this.run = kernel
+      ? /** @type {any} */ (new WebAssembly.Instance(kernel, /** @type {any} */ ({ env })).exports)
+      : plain(this);
+    this.#grow(1);
   }
 
   /** The place of `count` more numbers, whatever they are. @param {number} count */
@@ -109,15 +113,21 @@ export class Memory {
     const at = this.top;
     this.top += (count + 3) & ~3;
     const lack = this.top + 64 - this.f.length; // the kernel looks a little beyond the end of a matrix
-    if (lack > 0) {
-      try {
-        this.#memory.grow(Math.ceil(lack / 16384) + 64);
-      } catch {
-        throw new Error("the model needs more memory than the browser gives to a page");
-      }
-      this.f = new Float32Array(this.#memory.buffer);
-      this.u = new Uint32Array(this.#memory.buffer);
-    }
+    if (lack > 0) this.#grow(Math.ceil(lack / 16384) + 16);
     return at;
+  }
+
+  /** @param {number} pages of 64 KiB */
+  #grow(pages) {
+    try {
+      const more = this.#memory ? null : new Float32Array(this.f.length + 16384 * pages);
+      more?.set(this.f);
+      this.#memory?.grow(pages);
+      const buffer = more?.buffer ?? /** @type {WebAssembly.Memory} */ (this.#memory).buffer;
+      this.f = new Float32Array(buffer);
+      this.u = new Uint32Array(buffer);
+    } catch {
+      throw new Error("the model needs more memory than the browser gives to a page");
+    }
   }
 }

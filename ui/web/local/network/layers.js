@@ -29,8 +29,8 @@ const UNDER = [
 function erf(x) {
   const t = Math.max(-4, Math.min(4, x));
   let [over, under] = [0, 0];
-  for (const factor of ERF) over = over * t * t + factor;
-  for (const factor of UNDER) under = under * t * t + factor;
+  for (let i = 0; i < ERF.length; i++) over = over * t * t + ERF[i];
+  for (let i = 0; i < UNDER.length; i++) under = under * t * t + UNDER[i];
   return (t * over) / under;
 }
 
