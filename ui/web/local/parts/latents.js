@@ -1,7 +1,7 @@
 // What a noisy picture remembers, as ui/parts/latents.py computes it.
 import { uri } from "../pictures.js";
 import { fromUint8 } from "../process/floats.js";
-import { encode, mix, reconstruct } from "../process/latents.js";
+import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
 import { spread, withRows } from "./rows.js";
@@ -77,7 +77,7 @@ export function latents() {
       if (n) {
         const chains = starts.map((/** @type {Float32Array} */ start, /** @type {number} */ column) => {
           const seed = BigInt([...request.seeds][two ? 0 : column]);
-          return reconstruct(model, start, t, { ...this.settings_of(model), seed })[Symbol.iterator]();
+          return trajectory(model, { ...this.settings_of(model), seed, steps: n, start: t, xT: start });
         });
         await this.take(model, row, chains, n, this.times.length, work, this.kind(request.count));
       } else {

@@ -1,14 +1,13 @@
 // Answers to tests/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fromUint8, toUint8 } from "../../local/process/floats.js";
-import { compare } from "../../local/process/forward.js";
-import { encode, mix, reconstruct } from "../../local/process/latents.js";
+import { compare, encode, mix } from "../../local/process/forward.js";
 import { gaussian } from "../../local/process/noise.js";
 import { exactModel, shape } from "../../local/process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
 import { chain, sideBySide, trajectory } from "../../local/process/runs.js";
 import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
-import { chainLength, modelPairs, timestepPairs } from "../../local/process/times.js";
+import { modelPairs, timestepPairs } from "../../local/process/times.js";
 
 const f32 = Math.fround;
 
@@ -36,7 +35,6 @@ const ASKED = {
     return Int16Array.from(all.flat(2));
   },
   times: ({ model, n, spacing, sampler, start }) => modelPairs(made(model), n, spacing, sampler, start),
-  length: ({ model, t, n }) => chainLength(made(model), t, n),
   run: ({ model, settings }) => [...trajectory(made(model), settings)],
   chain({ model, settings }) {
     const { pairs, sigmas } = chain(made(model), settings);
@@ -57,7 +55,7 @@ Object.assign(ASKED, {
   encode: ({ model, levels, t, seed }) => encode(made(model), fromUint8(levels, model.channels), t, seed),
   between({ model, levels, t, seeds, weight, settings }) {
     const ends = seeds.map((seed, i) => encode(made(model), fromUint8(levels[i], model.channels), t, seed));
-    return [...reconstruct(made(model), mix(...ends, weight), t, settings)];
+    return [...trajectory(made(model), { ...settings, start: t, xT: mix(...ends, weight) })];
   },
   restore({ model, levels, measurement: [name, ...details], method, settings }) {
     const A = measured[name](...details);
