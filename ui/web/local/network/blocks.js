@@ -17,7 +17,7 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }) {
   const { image, into } = L;
 
   /** @param {Image} x @param {number} factor */
-  const divided = (x, factor) => (factor === 1 ? x : L.each(x, x.c * x.plane, (value) => value / factor));
+  const divided = (x, factor) => (factor === 1 ? x : L.each(x, (value) => value / factor));
 
   /** @param {string} name @param {number} from channels @param {number} to */
   function resnet(name, from, to, factor = 1) {
