@@ -30,7 +30,11 @@ const refusal = (error) => ({ error: sentence(error) });
 
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
-  models: () => ({ ...lab.knowledge.answers.models, known: true }),
+  models() {
+    const { models, device } = lab.knowledge.answers.models;
+    if (lab.engine) device.engine = `${lab.engine} · fp32`;
+    return { models, device, known: Boolean(lab.engine) };
+  },
   async model({ ref }) {
     await lab.learn(ref);
     if (!lab.models.to_download(ref)) lab.warm(ref);

@@ -79,9 +79,11 @@ test("both give the same pictures", async () => {
   };
   const kernel = await compile(file("kernel.wasm"));
   const models = await Promise.all([kernel, null].map((code) => load(read, "digits", code)));
-  const [found, plain] = models.map((model) =>
-    [0, 3, 7].flatMap((label) => Array.from(toUint8([...trajectory(model, { seed: `${label}`, label })].at(-1).x, 1))),
-  );
+  const [found, plain] = [[], []];
+  for (const [i, levels] of [found, plain].entries())
+    for (const label of [0, 3, 7])
+      for await (const { s, x } of trajectory(models[i], { seed: `${label}`, label }))
+        if (!s) levels.push(...toUint8(x, 1));
   const apart = found.map((level, i) => Math.abs(level - plain[i]));
   assert.ok(Math.max(...apart) <= 1);
   assert.ok(apart.filter(Boolean).length <= apart.length / 1000);

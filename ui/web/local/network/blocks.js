@@ -12,8 +12,8 @@ import { ACTIVATIONS, layers } from "./layers.js";
  * @property {boolean} scaled whether the time scales, too, what it shifts
  * @param {Memory} m @param {Weights} weights @param {Style} style
  */
-export function blocks(m, weights, { groups, eps, act, wide, scaled }) {
-  const L = layers(m, weights);
+export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = layers) {
+  const L = make(m, weights);
   const { image, into } = L;
 
   /** @param {Image} x @param {number} factor */

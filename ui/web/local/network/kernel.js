@@ -100,6 +100,7 @@ export class Memory {
   /** @param {WebAssembly.Module | null} kernel what `compile` gave */
   constructor(kernel) {
     this.#memory = kernel && new WebAssembly.Memory({ initial: 1 });
+    this.kind = kernel ? "WebAssembly" : "JavaScript";
     const env = { memory: this.#memory, abort() {} };
     /** @type {ReturnType<typeof plain>} */
     this.run = kernel

@@ -243,6 +243,12 @@ export function layers(m, weights) {
     return { ...x, at };
   }
 
+  /** x, to which another image of its shape is added. @param {Image} x @param {Image} more */
+  function added(x, more) {
+    for (let i = 0; i < x.c * x.plane; i++) m.f[x.at + i] += m.f[more.at + i];
+    return x;
+  }
+
   /** The channels of both. @param {Image} a @param {Image} b */
   function joined(a, b) {
     const out = image(a.c + b.c, a.h, a.w);
@@ -329,6 +335,6 @@ export function layers(m, weights) {
     });
   }
 
-  const shapes = { image, into, given, taken, turned, settled, joined };
+  const shapes = { image, into, given, taken, turned, settled, added, joined };
   return { ...shapes, each, dense, linear, conv, downsample, upsample, norm, layerNorm, attend };
 }

@@ -56,7 +56,7 @@ export function latents() {
       }
       /** @type {Float32Array} */
       let x = new Float32Array();
-      for (const step of trajectory(model, { ...this.settings_of(model), seed: BigInt(seed) })) {
+      for await (const step of trajectory(model, { ...this.settings_of(model), seed: BigInt(seed) })) {
         const final = step.s === 0;
         x = step.x;
         if (final || step.index % SAMPLES === 0)

@@ -24,6 +24,12 @@ const made = ({ config, ...rest }) => ({
   network: formula(rest.variance?.startsWith("learned")),
 });
 
+async function all(steps) {
+  const found = [];
+  for await (const step of steps) found.push(step);
+  return found;
+}
+
 const ASKED = {
   noise: ({ seed, stream, n }) => gaussian(seed, stream, n),
   schedule: ({ config }) => schedule(config),
@@ -35,17 +41,18 @@ const ASKED = {
     return Int16Array.from(all.flat(2));
   },
   times: ({ model, n, spacing, sampler, start }) => modelPairs(made(model), n, spacing, sampler, start),
-  run: ({ model, settings }) => [...trajectory(made(model), settings)],
+  run: ({ model, settings }) => all(trajectory(made(model), settings)),
   chain({ model, settings }) {
     const { pairs, sigmas } = chain(made(model), settings);
     return { pairs, sigmas };
   },
-  lanes: ({ models, seeds, lanes }) => [
-    ...sideBySide(
-      seeds,
-      lanes.map((lane) => ({ ...lane, model: made(models[lane.model]) })),
+  lanes: ({ models, seeds, lanes }) =>
+    all(
+      sideBySide(
+        seeds,
+        lanes.map((lane) => ({ ...lane, model: made(models[lane.model]) })),
+      ),
     ),
-  ],
 };
 
 const measured = { mask, downsample, grey, blur };
@@ -55,16 +62,16 @@ Object.assign(ASKED, {
   encode: ({ model, levels, t, seed }) => encode(made(model), fromUint8(levels, model.channels), t, seed),
   between({ model, levels, t, seeds, weight, settings }) {
     const ends = seeds.map((seed, i) => encode(made(model), fromUint8(levels[i], model.channels), t, seed));
-    return [...trajectory(made(model), { ...settings, start: t, xT: mix(...ends, weight) })];
+    return all(trajectory(made(model), { ...settings, start: t, xT: mix(...ends, weight) }));
   },
-  restore({ model, levels, measurement: [name, ...details], method, settings }) {
+  async restore({ model, levels, measurement: [name, ...details], method, settings }) {
     const A = measured[name](...details);
     const y = A.forward(fromUint8(levels, model.channels));
-    const steps = restore(made(model), y, A, method, settings);
-    return { y, back: A.pseudoinverse(y), steps: [...steps].filter(Boolean) };
+    const steps = await all(restore(made(model), y, A, method, settings));
+    return { y, back: A.pseudoinverse(y), steps: steps.filter(Boolean) };
   },
   shape: ({ name, width }) => shape(name, width),
-  plane: ({ data, points, settings }) => [...trajectory(exactModel(data, points), settings)],
+  plane: ({ data, points, settings }) => all(trajectory(exactModel(data, points), settings)),
 });
 
 const packed = (_, value) =>
@@ -74,11 +81,12 @@ const packed = (_, value) =>
         bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64"),
       }
     : value;
-const answers = JSON.parse(readFileSync(process.argv[2], "utf8")).map(([what, asked]) => {
+const answers = [];
+for (const [what, asked] of JSON.parse(readFileSync(process.argv[2], "utf8"))) {
   try {
-    return ASKED[what](asked);
+    answers.push(await ASKED[what](asked));
   } catch (error) {
-    return { error: error.message };
+    answers.push({ error: error.message });
   }
-});
+}
 writeFileSync(process.argv[3], JSON.stringify(answers, packed));
