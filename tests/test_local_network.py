@@ -277,7 +277,8 @@ def test_networks_give_the_numbers_of_pytorch(answers, name):
 ON_GPU = ("small", "google", "no padding", "heads that leave channels", "classes", "odd widths", "many pixels attend")
 LEFT_TO_THE_KERNEL = ("gelu", "scale and shift")
 EVALUATE = """async ([web, folder, evaluations]) => {
-    const [{ load }, { gpu }] = await Promise.all(["model", "gpu"].map((name) => import(`${web}/local/network/${name}.js`)));
+    const imported = ["model", "gpu"].map((name) => import(`${web}/local/network/${name}.js`));
+    const [{ load }, { gpu }] = await Promise.all(imported);
     const read = (path) => fetch(`${folder}/${path}`).then((answer) => (answer.ok ? answer.arrayBuffer() : null));
     const device = await gpu(true);
     if (!device) return null;

@@ -1,9 +1,12 @@
 // The layers of layers.js on a GPU, by WebGPU: what a UNet2DModel with SiLU needs. All programs of a step are sent at once,
 // over buffers that are made in the first step and kept; only the picture comes back, as a promise.
 
+import { unet } from "./unet.js";
+import { Weights } from "./weights.js";
+
+/** @import { Config } from "./unet.js" */
 /** @typedef {{ c: number, h: number, w: number, plane: number, buffer: GPUBuffer }} Image without gaps between its planes */
 /** @typedef {(x: Float32Array, t: number, condition: any) => any} Network */
-
 const MOST = 2 ** 29; // bytes of a step's buffers: beyond them a model stays with the kernel
 const CLOSE = 1e-5; // how far from the kernel's numbers, of the largest one
 // GPUBufferUsage and GPUMapMode
@@ -105,14 +108,15 @@ export async function gpu(pretended = false) {
 
 /**
  * A network on a device; null where it does not compute what the kernel does. If the device fails later, the kernel goes on.
- * @param {GPUDevice} device @param {(make: any) => Network} build it of layers @param {Network} kernel
- * @param {Float32Array} x @param {any} condition
+ * @param {GPUDevice} device @param {ArrayBuffer} file of weights @param {Config} config @param {Network} kernel
  * @returns {Promise<Network | null>}
  */
-export async function onGpu(device, build, kernel, x, condition) {
+export async function onGpu(device, file, config, kernel) {
   try {
-    const network = build(layersOn(device));
-    const [found, expected] = [await network(x, 1, condition), kernel(x, 1, condition)];
+    /** @type {Network} */
+    const network = unet(/** @type {any} */ ({ top: 0 }), new Weights(file, ""), config, layersOn(device));
+    const x = Float32Array.from({ length: config.in_channels * config.sample_size ** 2 }, (_, i) => Math.sin(i));
+    const [found, expected] = await Promise.all([network(x, 1, 0), kernel(x, 1, 0)]);
     const most = (/** @type {Float32Array} */ of) => of.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     const apart = most(found.map((/** @type {number} */ value, /** @type {number} */ i) => value - expected[i]));
     if (!(apart <= CLOSE * most(expected))) return null;
@@ -144,7 +148,7 @@ export function layersOn(device) {
   const nothing = buffer(16);
   const real = (/** @type {number} */ value) => new Uint32Array(Float32Array.of(value).buffer)[0];
 
-  return (/** @type {any} */ _, /** @type {import("./weights.js").Weights} */ weights) => {
+  return (/** @type {any} */ _, /** @type {Weights} */ weights) => {
     /** @type {{ name: string, group: GPUBindGroup, size: number[] }[]} what is to be sent */
     const steps = [];
     /** @type {any[]} what was made in the first step, in its order */

@@ -37,6 +37,7 @@ import { Weights } from "./weights.js";
  * @property {((prompt: string) => Float32Array) | null} words
  */
 
+const LARGE = 2e6; // weights from which a GPU is worth its start
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
@@ -59,12 +60,12 @@ function fetched() {
  * The model of a checkpoint. Throws an Error with one sentence for what can't be computed here.
  * @param {Read} read @param {string} name for sentences
  * @param {WebAssembly.Module | null} [code] what `compile` gave of kernel.wasm; null computes in JavaScript
- * @param {Promise<GPUDevice | null>} device which computes instead where it can
+ * @param {GPUDevice | null} [device] which computes instead where it can; otherwise only for a large model, if there is one
  * @returns {Promise<Model>}
  */
-export async function load(read, name, code, device = gpu().catch(() => null)) {
+export async function load(read, name, code, device = null) {
   try {
-    return await opened(read, new Memory(code === undefined ? await fetched() : code), await device);
+    return await opened(read, new Memory(code === undefined ? await fetched() : code), device);
   } catch (error) {
     kernel = undefined; // to be fetched again
     const odd = error instanceof TypeError || error instanceof RangeError; // a file's value that nothing here expects
@@ -123,7 +124,8 @@ async function opened(read, memory, device) {
     throw new Error("optimised_steps.json is not a list of optimised steps");
   const { file } = tensors;
   const kernel = unet(memory, tensors, net);
-  const quick = device && (await quicker(device, file, net, kernel, told.nullLabel ?? 0));
+  const found = device ?? (tensors.count > LARGE ? await gpu().catch(() => null) : null);
+  const quick = found && (await onGpu(found, file, net, kernel));
   const network = quick ?? kernel;
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
@@ -138,17 +140,6 @@ async function opened(read, memory, device) {
     engine: quick ? "WebGPU" : `${memory.kind} · one thread`,
     network: (x, tIndex, condition) => network(x, tIndex, condition ?? told.nullLabel),
   };
-}
-
-/**
- * The network on a GPU; null where the kernel is to compute.
- * @param {GPUDevice} device @param {ArrayBuffer} file @param {Json} config @param {ReturnType<typeof unet>} kernel @param {number} label
- */
-function quicker(device, file, config, kernel, label) {
-  const x = Float32Array.from({ length: config.in_channels * config.sample_size ** 2 }, (_, i) => Math.sin(i));
-  const build = (/** @type {any} */ make) =>
-    unet(/** @type {any} */ ({ top: 0 }), new Weights(file, WEIGHTS), config, make);
-  return onGpu(device, build, kernel, x, label);
 }
 
 /** @param {Json} config @param {Json} index @param {Json | null} autoencoder @param {Json | null} text */
