@@ -28,7 +28,12 @@ export class Lab {
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
   public = false;
-  engine = ""; // what computes the newest model
+  /** @type {(engine: string) => void} */
+  #said = () => {};
+  /** What computes the first model, as soon as it is loaded. @type {Promise<string>} */
+  engine = new Promise((resolve) => {
+    this.#said = resolve;
+  });
   /** @type {unknown[]} */
   turns = [];
   limits = { check_run() {} };
@@ -169,7 +174,7 @@ export class Lab {
       );
     const loading = load(read, ref).then((model) => {
       if (!known.spec) Object.assign(known, told(model, ref, known));
-      this.engine = model.engine;
+      this.#said(model.engine);
       return Object.assign(model, this.spec(ref)?.process);
     });
     this.#loaded.set(ref, loading);

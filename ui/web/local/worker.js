@@ -30,10 +30,9 @@ const refusal = (error) => ({ error: sentence(error) });
 
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
-  models() {
+  async models() {
     const { models, device } = lab.knowledge.answers.models;
-    if (lab.engine) device.engine = `${lab.engine} · fp32`;
-    return { models, device, known: Boolean(lab.engine) };
+    return { models, device: { ...device, engine: `${await lab.engine} · fp32` }, known: true };
   },
   async model({ ref }) {
     await lab.learn(ref);

@@ -1,0 +1,524 @@
+"""What `python -m ui.static` writes: in node, and in a browser whose other connections are cut."""
+
+import base64
+import functools
+import http.server
+import io
+import json
+import random
+import re
+import shutil
+import subprocess
+import threading
+import urllib.parse
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import _missing, browser, page  # noqa: F401, fixtures
+from PIL import Image
+
+import ddpm_core
+from ddpm_core import NoiseSchedule, imaging, restore
+from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.plane import forward
+from ui.forms.units import sentence
+from ui.serving.server import build
+from ui.static.folder import write
+
+MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
+ROOT = Path(__file__).parents[1]
+LOCAL = ROOT / "ui/web/tests/local"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site") / "a" / "lab"
+    assert write(out, MODELS) == []
+    return out
+
+
+@pytest.fixture(scope="module")
+def app():
+    return build("mnist-tiny", device="cpu", warm=False)
+
+
+def node(script, *arguments):
+    if not shutil.which("node"):
+        _missing("node is not installed")
+    done = subprocess.run(["node", LOCAL / script, *map(str, arguments)], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    return json.loads(done.stdout)
+
+
+def settings(draw):
+    """Values of a part as its form has them; some are wrong."""
+    ref = draw.choice(MODELS)
+    one = {
+        "checkpoint": ref,
+        "steps": draw.choice([1, 2, 4, 8, 10, 20, 50, 100, 1000, 1001, "x"]),
+        "sampler": draw.choice(["ddpm", "ddpm", "ddim", "dpm++", "unipc", "consistency", "euler"]),
+        "variance": draw.choice(["beta", "beta_tilde", "analytic", "learned"]),
+        "spacing": draw.choice(["auto", "auto", "linspace", "trailing", "leading", "quadratic", "optimised"]),
+        "eta": draw.choice([0, 0.5, "1", 0.123456789, 2]),
+        "seed": draw.choice([0, 13, 2**32 - 1, -1, "7"]),
+        "label": draw.choice(["any", "any", "3", "cat", "red"]),
+        "guidance": draw.choice(["", None, 1, 2.5, "3", 11]),
+        "prompt": draw.choice(["", "", "red apple", 'l\'été "x"  y']),
+        "negative": draw.choice(["", "", "blurred"]),
+        "count": draw.choice([1, 2, 4, 16, 17]),
+        "clip": draw.choice([None, True, False]),
+    }
+    part = draw.choice(["watch", "compare", "grid", "latents", "repair", "plane"])
+    if part == "compare":
+        one |= {f"{name}_b": value for name, value in settings(draw)[1].items() if name in PAIR and draw.random() < 0.5}
+        one["checkpoint_b"] = draw.choice(["same", *MODELS])
+    one |= {
+        "rows": draw.choice(["variance", "sampler"]),
+        "columns": draw.choice(["5, 10", "2 4 50", "", "10, x"]),
+        "mode": draw.choice(["reconstruct", "interpolate"]),
+        "times": draw.choice(["", "500", "1000, 562, 62", "2000"]),
+        "task": draw.choice(["mask", "downsample", "grey", "blur"]),
+        "method": draw.choice(["ddnm", "replacement", "repaint"]),
+        "method_b": draw.choice(["none", "ddnm", "repaint"]),
+        "shape": draw.choice(["ring", "moons", "drawing"]),
+        "drawing": draw.choice(["", "1,2 3,-40", "x"]),
+        "steps_b": draw.choice([1, 10, 50]),
+        "width": draw.choice([0.06, "0.1", 3]),
+    }
+    wanted = draw.sample(sorted(one), draw.randint(1, len(one)))
+    return part, {name: one[name] for name in wanted}
+
+
+PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
+
+
+def said(app, part, values):
+    try:
+        own = app.parts[part]
+        return own.describe(own.request(part, values))
+    except Exception as error:
+        return {"error": sentence(error)}
+
+
+def normal(answer):
+    """Without what depends on the machine, and with packed pixels unpacked."""
+    answer = {name: value for name, value in answer.items() if name not in ("estimate", "seconds", "auto")}
+    answer = json.loads(json.dumps(answer))
+    script = answer.get("python", "")
+    for packed in re.findall(r'b64decode\("([\w=-]+)"\)', script):
+        script = script.replace(packed, zlib.decompress(base64.urlsafe_b64decode(packed)).hex())
+    return answer | ({"python": script} if "python" in answer else {})
+
+
+def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
+    draw = random.Random(4)
+    asked = [("watch", {}), ("compare", {}), ("grid", {}), ("latents", {}), ("repair", {}), ("plane", {})]
+    asked += [settings(draw) for _ in range(150)]
+    (tmp_path / "asked.json").write_text(json.dumps(asked))
+    answers = node("texts.mjs", folder, tmp_path / "asked.json")
+    for (part, values), answer in zip(asked, answers, strict=True):
+        assert normal(answer) == normal(said(app, part, values)), (part, values)
+
+
+def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
+    own = tmp_path / "my secret" / "model"
+    shutil.copytree(ROOT / "checkpoints/mnist-tiny", own)
+    pickle = tmp_path / "pickled"
+    shutil.copytree(own, pickle)
+    (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
+    (refused,) = write(tmp_path / "out", [str(own), str(pickle)])
+    assert "which a browser can't read" in refused
+    texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
+    texts += [(tmp_path / "out/index.html").read_text("utf-8")]
+    assert not [text for text in texts if "secret" in text]
+    (tmp_path / "asked.json").write_text(json.dumps([["watch", {"checkpoint": "model"}]]))
+    (answer,) = node("texts.mjs", tmp_path / "out", tmp_path / "asked.json")
+    assert answer["python"] == "# This model is on this page, and nowhere else\n"
+    with pytest.raises(CheckpointError, match="other files"):
+        write(tmp_path, ["mnist-tiny"])
+
+
+# --- In a browser
+
+
+class Site:
+    """The folder on a plain file server, under a sub-path."""
+
+    def __init__(self, folder):
+        handler = functools.partial(Quiet, directory=folder.parents[1])
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.handle_error = lambda *_: None  # a page that is closed breaks its connections
+        self.address = f"http://127.0.0.1:{self.server.server_port}/a/lab/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(folder):
+    site = Site(folder)
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def fresh(browser, site):  # noqa: F811
+    """open(query) opens a page in a profile of its own, which reaches nothing but the site."""
+    contexts = []
+
+    def open_page(query="", at=site, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(60_000)
+        context.route(lambda url: not url.startswith(at.address), lambda route: route.abort())
+        new = context.new_page()
+        new.errors = []
+        new.on("pageerror", lambda error: new.errors.append(str(error)))
+        new.goto(at.address + query)
+        new.wait_for_selector("html[data-ready=true]")
+        return new
+
+    yield open_page
+    errors = [error for context in contexts for one in context.pages for error in getattr(one, "errors", [])]
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def link(part, values):
+    return "?" + urllib.parse.urlencode({"tab": part, **values})
+
+
+def finished(page, part):  # noqa: F811
+    """Run what the link says, unless it runs by itself, and wait for its end."""
+    place = page.locator(f".part-{part}")
+    page.wait_for_function(
+        f"""() => {{
+            const part = document.querySelector(".part-{part}");
+            if (part?.dataset.state === "idle" && part.dataset.described > 0) part.querySelector(".run").click();
+            return ["finished", "error"].includes(part?.dataset.state);
+        }}""",
+        polling=200,
+    )
+    assert place.get_attribute("data-state") == "finished", place.inner_text()[:300]
+
+
+def saved(page, title):  # noqa: F811
+    """The bytes of a file of the Share menu."""
+    if not page.locator("#share-menu").is_visible():
+        page.get_by_role("button", name="Share").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name=title).click()
+    return Path(download.value.path()).read_bytes()
+
+
+def pixels(png):
+    image = np.asarray(Image.open(io.BytesIO(png)))
+    return image if image.ndim == 3 else image[..., None]
+
+
+def run_of(draw):
+    """A random run of Watch as a link has it, and the same for ddpm_core."""
+    ref = draw.choice(["mnist-tiny", "mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency"])
+    student = ref.endswith("consistency")
+    sampler = "consistency" if student else draw.choice(["ddpm", "ddim", "dpm++", "unipc"])
+    values = {"checkpoint": ref, "sampler": sampler, "seed": draw.randrange(2**32), "count": draw.choice([1, 2])}
+    values["steps"] = draw.choice([1, 2, 3] if student else [2, 4, 7])
+    same = {"steps": values["steps"], "sampler": sampler}
+    if sampler == "ddpm":
+        values["variance"] = same["variance"] = draw.choice(["beta", "beta_tilde", "analytic"])
+    if sampler == "ddim":
+        values["eta"] = same["eta"] = draw.choice([0.0, 0.5, 1.0])
+    if not student:
+        values["spacing"] = same["spacing"] = draw.choice(["linspace", "leading", "trailing", "quadratic"])
+    if same.get("variance") != "analytic":
+        values["label"] = draw.choice(["any", "cat" if ref == "cifar10-tiny" else "3"])
+        if values["label"] != "any":
+            same["labels"] = 3
+            values["guidance"] = same["guidance"] = draw.choice([1.0, 2.0])
+    return values, same
+
+
+@functools.cache
+def loaded(ref):
+    return ddpm_core.load(ref, device="cpu", engine="torch", precision="fp32")
+
+
+def close(one, other):
+    """The same picture: rounding may move a level by one, in one pixel of a thousand."""
+    differ = np.abs(one.astype(int) - other.astype(int))
+    return one.shape == other.shape and differ.max() <= 1 and (differ > 0).mean() <= 2e-3
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_link_shows_the_pictures_of_the_library(fresh, number):
+    values, same = run_of(random.Random(number))
+    images = ddpm_core.sample(
+        loaded(values["checkpoint"]), range(values["seed"], values["seed"] + values["count"]), **same
+    )
+    opened = fresh(link("watch", values))
+    finished(opened, "watch")
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(images)), values
+
+
+def test_two_lanes_and_rows_are_those_of_the_library(fresh):
+    model = loaded("mnist-tiny")
+    opened = fresh(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
+    finished(opened, "compare")
+    lanes = [{"steps": 3, "variance": "beta"}, {"steps": 4, "variance": "beta_tilde"}]
+    both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(both, 2))
+
+    opened = fresh(link("latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"}))
+    finished(opened, "latents")
+    x_0 = ddpm_core.sample(model, [7], steps=4, variance="beta_tilde")
+    rows = [
+        ddpm_core.reconstruct(model, ddpm_core.encode(model, x_0, t, [7]), t, [8, 9], steps=4, variance="beta_tilde")
+        for t in (600, 0)
+    ]
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
+
+    opened = fresh(link("repair", {"seed": 7, "steps": 4, "count": 2, "method_b": "repaint", "task": "downsample"}))
+    finished(opened, "repair")
+    A = restore.downsample(4)
+    y = A(ddpm_core.from_uint8(x_0))
+    rows = []
+    for method in ("ddnm", "repaint"):
+        *_, last = restore.restore(model, y, A, method, [8, 9], steps=4, variance="beta_tilde")
+        rows.append(ddpm_core.to_uint8(last.x))
+    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
+
+
+def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
+    opened = fresh(link("grid", {"columns": "2, 3", "seed": 5}))
+    finished(opened, "grid")
+    assert opened.locator(".part-grid").get_attribute("data-cells") == "6"
+    assert opened.locator(".part-grid .cells-of-grid button").count() == 6
+
+    opened.goto(opened.url.split("?")[0] + link("plane", {"cloud": 50, "steps": 4, "steps_b": 5}))
+    finished(opened, "plane")
+
+    opened.goto(opened.url.split("?")[0] + link("forward", {"picture": "cat", "t": 30}))
+    opened.get_by_text("√ᾱ").first.wait_for()
+    walked = opened.evaluate(
+        """async () => {
+            const ask = (what, values) => lab.client.ask("forward", what, values);
+            const { size, pixels } = await ask("picture", { name: "cat" });
+            return { pixels, ...(await ask("compare", { size, pixels, schedule: "cosine", t: 30, seed: 3 })) };
+        }"""
+    )
+    image = np.frombuffer(bytearray(base64.b64decode(walked["pixels"])), np.uint8).reshape(128, 128, 3)
+    same = forward.compare(NoiseSchedule.cosine(), image, 30, 3)
+    for name in ("walk", "jump"):
+        packed = walked[name].partition("base64,")[2]
+        assert close(pixels(base64.b64decode(packed)), getattr(same, name))
+    assert walked["gap"] == pytest.approx(same.gap)
+    assert walked["std"] == pytest.approx(list(same.std))
+
+    for part in ("train", "likelihood"):
+        opened.goto(opened.url.split("?")[0] + link(part, {}))
+        opened.get_by_text("python app.py").first.wait_for()
+        opened.get_by_text("Example", exact=True).first.wait_for()
+        opened.goto(opened.url.split("?")[0])
+
+    opened.goto(opened.url.split("?")[0] + link("course", {}))
+    opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
+
+
+def test_films_and_strips_hold_their_settings(fresh):
+    opened = fresh(link("compare", {"seed": 7, "steps": 3, "steps_b": 3, "count": 1}))
+    finished(opened, "compare")
+    film = Image.open(io.BytesIO(saved(opened, "GIF")))
+    assert film.n_frames == 3
+    assert film.width >= 1000
+    strip = Image.open(io.BytesIO(saved(opened, "Film strip (PNG)")))
+    for about in (film.info["comment"].decode(), strip.text["Description"]):
+        assert [lane["variance"] for lane in json.loads(about)["lanes"]] == ["beta", "beta_tilde"]
+    film.seek(2)  # the colours of a GIF of digits are their own
+    assert np.asarray(film.convert("L")).max() > 200
+
+
+def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder):  # noqa: F811
+    site = Site(folder)
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    opened = context.new_page()
+    try:
+        opened.goto(site.address + link("watch", {"steps": 2, "seed": 3}))
+        finished(opened, "watch")
+        opened.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        before = saved(opened, "Picture (PNG)")
+        site.stop()
+        opened.reload()
+        finished(opened, "watch")
+        assert saved(opened, "Picture (PNG)") == before
+        opened.get_by_role("button", name="Course").click()  # modules that were not loaded before
+        opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
+        opened.goto(site.address + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
+        opened.locator(".part-watch[data-described]").wait_for()
+        opened.locator(".part-watch .run").click()
+        opened.locator(".part-watch[data-state=error]").wait_for()
+        assert "is there a network?" in opened.locator(".part-watch").inner_text()
+    finally:
+        context.close()
+
+
+def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
+    opened = fresh(link("watch", {"steps": 1000, "seed": 3, "count": 4}), viewport={"width": 390, "height": 844})
+    part = opened.locator(".part-watch")
+    opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    part.locator(".run").click()
+    opened.wait_for_selector(".part-watch[data-state=running]")
+    other = opened.context.new_page()
+    other.goto(opened.url.split("?")[0] + link("watch", {"steps": 2, "seed": 4, "count": 1}))
+    finished(other, "watch")  # while the first one computes
+    other.close()
+    part.locator(".stop").click()
+    opened.wait_for_selector(".part-watch[data-state=stopped]")
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    opened.get_by_role("button", name="Compare").click()
+    opened.wait_for_selector(".part-compare")
+    opened.go_back()
+    opened.wait_for_function("document.querySelector('.part-watch').checkVisibility()")
+
+    wide = fresh(link("watch", {"steps": 3, "seed": 3, "count": 1}))
+    finished(wide, "watch")
+    seed = wide.get_by_label("Seed", exact=True)
+    seed.focus()
+    seed.press("ArrowUp")
+    seed.press("Enter")
+    wide.wait_for_function("location.search.includes('seed=4')")
+    finished(wide, "watch")
+    player = wide.locator(".part-watch .ddpm-player")
+    player.focus()
+    player.press("Home")
+    assert player.get_attribute("data-k") == "0"
+    player.press("ArrowRight")
+    assert player.get_attribute("data-k") == "1"
+
+
+def test_words_draw_what_the_library_draws(fresh):
+    opened = fresh(
+        link("watch", {"checkpoint": "emoji-tiny", "prompt": "red apple", "steps": 4, "seed": 5, "count": 1})
+    )
+    finished(opened, "watch")
+    options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
+    images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
+    raw = saved(opened, "Picture (PNG)"); open("/tmp/static-engine/w.png","wb").write(raw)
+    got = pixels(raw); print("INFO", Image.open(io.BytesIO(raw)).info)
+    d = np.abs(got.astype(int) - images[0].astype(int))
+    print("DIFF", d.max(), (d > 0).mean(), np.bincount(d.ravel())[:10])
+    assert close(got, images[0])
+
+
+def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
+    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+
+    def hub(route):
+        _, _, asked = route.request.url.partition("huggingface.co/")
+        open_to_all = {"access-control-allow-origin": "*"}
+        if asked.startswith("api/models/owner/digits/revision/main"):
+            siblings = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
+            body = json.dumps({"sha": "c0ffee", "siblings": siblings}).encode()
+        elif asked.startswith("api/models/owner/pickles/"):
+            body = json.dumps(
+                {"sha": "1", "siblings": [{"rfilename": "diffusion_pytorch_model.bin", "size": 9}]}
+            ).encode()
+        elif asked.startswith("owner/digits/resolve/c0ffee/"):
+            body = files[asked.split("/")[-1].partition("?")[0]]
+        else:
+            return route.fulfill(status=404, headers=open_to_all)
+        return route.fulfill(body=body, headers=open_to_all)
+
+    opened = fresh()
+    opened.context.route("https://huggingface.co/**", hub)
+    site = opened.url.split("?")[0]
+    opened.goto(site + link("watch", {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}))
+    finished(opened, "watch")
+    images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
+    assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
+    for ref, said_so in (("owner/pickles", ".bin"), ("owner/none", "no open model"), ("nothing", "Hub id such as")):
+        opened.goto(site + link("watch", {"checkpoint": ref, "steps": 2}))
+        opened.locator("#said.shown", has_text=said_so).wait_for()
+
+
+def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, tmp_path):
+    image = np.zeros((56, 84), np.uint8)
+    image[10:40, 30:50] = 255
+    Image.fromarray(image).save(tmp_path / "own.png")
+    (tmp_path / "no.png").write_text("no picture")
+    opened = fresh(link("latents", {"steps": 2, "count": 2, "times": "100", "seed": 3}))
+    finished(opened, "latents")
+    part = opened.locator(".part-latents")
+    part.get_by_label("A picture").first.check()
+    upload = part.locator(".source input[type=file]").first
+    upload.set_input_files(tmp_path / "no.png")
+    part.locator(".source .wrong", has_text="could not be read as a picture").first.wait_for()
+    before = part.get_attribute("data-run")
+    upload.set_input_files(tmp_path / "own.png")
+    opened.wait_for_function("location.hash.includes('picture=')")
+    opened.wait_for_function(f"document.querySelector('.part-latents').dataset.run !== '{before}'")
+    finished(opened, "latents")
+    row = pixels(saved(opened, "Picture (PNG)"))
+    assert row[12, 14] > 150 > 100 > row[2, 2]  # what is white and what is black in it stays so at t = 100
+    again = fresh(opened.url.partition("/lab/")[2])  # the picture is in the link
+    finished(again, "latents")
+    assert close(pixels(saved(again, "Picture (PNG)")), row)
+
+
+def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
+    opened = fresh()
+    weights = folder / "checkpoints/cifar10-tiny/diffusion_pytorch_model.safetensors"
+    cut = {"body": weights.read_bytes()[:1000]}
+    opened.context.route("**/cifar10-tiny/*.safetensors*", lambda route: route.fulfill(**cut))
+    opened.goto(opened.url.split("?")[0] + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
+    part = opened.locator(".part-watch")
+    opened.wait_for_selector(".part-watch[data-state=error]")  # a link runs
+    assert "came incomplete" in part.inner_text()
+    cut["body"] = weights.read_bytes()
+    part.locator(".run").click()
+    opened.wait_for_selector(".part-watch[data-state=finished]")
+
+
+def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_path):  # noqa: F811
+    own = tmp_path / "a" / "lab"
+    shutil.copytree(folder, own, ignore=shutil.ignore_patterns("checkpoints"))
+    site = Site(own)
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    try:
+        opened = context.new_page()
+        opened.goto(site.address + "?tab=course")
+        opened.wait_for_function("navigator.serviceWorker.controller")
+        (own / "index.html").write_text(
+            (own / "index.html").read_text("utf-8").replace("</main>", "</main><i id=new></i>")
+        )
+        (own / "sw.js").write_text(re.sub(r'VERSION = "\w+"', 'VERSION = "new"', (own / "sw.js").read_text("utf-8")))
+        opened.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update()).then(() => true)")
+        opened.wait_for_function("navigator.serviceWorker.getRegistration().then((one) => Boolean(one.waiting))")
+        opened.reload()
+        opened.wait_for_selector("html[data-ready=true]")
+        assert opened.locator("#new").count() == 0
+        opened.goto("about:blank")
+        for _ in range(50):  # the new one begins when nobody has the old one any more
+            opened.goto(site.address + "?tab=course")
+            opened.wait_for_selector("html[data-ready=true]")
+            if opened.locator("#new").count():
+                break
+            opened.goto("about:blank")
+            opened.wait_for_timeout(100)
+        assert opened.locator("#new").count()
+        assert opened.evaluate("caches.keys()") == ["lab-page-new"]
+    finally:
+        context.close()
+        site.stop()
