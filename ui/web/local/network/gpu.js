@@ -127,7 +127,7 @@ export async function onGpu(device, file, config, kernel) {
 }
 
 /** What stands for `layers` on a device. @param {GPUDevice} device */
-export function layersOn(device) {
+function layersOn(device) {
   /** @type {Record<string, GPUComputePipeline>} */
   const pipelines = {};
   for (const name of Object.keys(PROGRAMS)) {
