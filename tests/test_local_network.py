@@ -287,6 +287,8 @@ EVALUATE = """async ([web, folder, evaluations]) => {
     const text = (floats) => btoa(String.fromCharCode(...new Uint8Array(floats.buffer)));
     const outputs = [];
     for (const { x, t, label = null } of evaluations) outputs.push(text(await network(floats(x), t, label)));
+    device.destroy(); // the kernel goes on
+    for (const { x, t, label = null } of evaluations) outputs.push(text(await network(floats(x), t, label)));
     return { engine, outputs, decoded: [], states: [] };
 }"""
 
@@ -317,7 +319,9 @@ def test_a_gpu_gives_the_numbers_of_pytorch(answers, gpu_page, name):
     if answer is None:
         pytest.skip("this Chromium has no WebGPU")
     assert answer["engine"] == ("WebGPU" if name in ON_GPU else "WebAssembly · one thread")
-    question.check(answer)
+    n = len(question.outputs)
+    for outputs in (answer["outputs"][:n], answer["outputs"][n:]):
+        question.check(answer | {"outputs": outputs})
 
 
 def test_an_evaluation_does_not_depend_on_those_before_it(answers):

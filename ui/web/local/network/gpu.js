@@ -120,7 +120,13 @@ export async function onGpu(device, file, config, kernel) {
     const most = (/** @type {Float32Array} */ of) => of.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     const apart = most(found.map((/** @type {number} */ value, /** @type {number} */ i) => value - expected[i]));
     if (!(apart <= CLOSE * most(expected))) return null;
-    return (...asked) => network(...asked).catch(() => kernel(...asked));
+    return async (...asked) => {
+      try {
+        return await network(...asked);
+      } catch {
+        return kernel(...asked);
+      }
+    };
   } catch {
     return null;
   }

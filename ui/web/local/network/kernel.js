@@ -5,7 +5,7 @@ export const compile = (code) => (globalThis.WebAssembly?.validate(code) ? WebAs
 
 /**
  * The functions of kernel.wasm.ts in plain JavaScript. JavaScript has no float32 operations, and rounding
- * after each of float64 costs six times as much: four products are summed at once, so last bits are not the kernel's.
+ * after each of float64 costs four times as much: four products are summed at once, so last bits are not the kernel's.
  * @param {{ f: Float32Array, u: Uint32Array }} m
  */
 const plain = (m) => ({
