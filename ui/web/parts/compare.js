@@ -21,7 +21,7 @@ const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CI
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const player = new Player(lab.client);
+  const player = new Player();
   const past = new Past(lab, player);
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
@@ -48,20 +48,20 @@ export function mount(lab, part) {
   const typed = lab.given.models.some(({ ref }) => ref === TYPES);
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   const send = () => lab.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
+  find(player.root, ".caption").after(button({ class: "button send" }, send, "What does each noise cost in bits?"));
   /** @param {Record<string, Values>} offered */
   function offerPresets(offered) {
     presets.replaceChildren(
       ...Object.entries(offered).map(([title, values]) =>
         button({ class: "button" }, () => panel.set(values, "press"), title),
       ),
-      button({ class: "button" }, send, "What does each cost in bits?"),
     );
   }
   offerPresets(usual);
   panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);
-  find(player.root, ".chart").toggleAttribute("open", innerHeight > 1000);
+  find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
   panel.stage.append(presets, player.root, past.element, published);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

@@ -58,5 +58,5 @@ export function mount(lab, part) {
     form.showOptions();
     panel.element.dataset.rows = String(rows.done);
   }
-  return panel.mounted(lab.given.initial.latents.kinds, () => rows.done > 0);
+  return panel.mounted(lab.given.initial.latents.kinds, () => rows.done > 0, { slide: rows.slide });
 }

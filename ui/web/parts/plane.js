@@ -73,7 +73,7 @@ export function mount(lab, part) {
       if (text) board.points = fromText(text, given.DRAWN);
       board.render();
     },
-    missing: () => (board.points.length ? "" : "The drawing is empty: draw at least one point"),
+    missing: () => (board.points.length ? "" : "Draw your data first"),
   });
   const lanes = LANES.map((lane) => {
     const fields = OF_LANE.map((name) => form.place(name + SUFFIXES[lane]));
@@ -85,6 +85,9 @@ export function mount(lab, part) {
   let before = "";
 
   function render() {
+    // Between few steps a drawing is not to be recognised.
+    if (shape() === "drawing" && element.dataset.shape !== "drawing" && element.dataset.shape)
+      form.set({ steps_b: 200 });
     element.dataset.shape = shape();
     form.show("drawing", shape() === "drawing");
     if (form.missing) stage.offer(null, []); // there is nothing to show any more
@@ -99,5 +102,6 @@ export function mount(lab, part) {
   return panel.mounted(given.kinds, () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
     key: (event) => stage.scrubber.key(event),
+    slide: async () => stage.slide(shape()),
   });
 }
