@@ -1,5 +1,5 @@
 // The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
-import { all, button, el } from "../shared/dom.js";
+import { all, button, el } from "../shared/drawing/dom.js";
 
 /** @import { Lab } from "../app.js" */
 

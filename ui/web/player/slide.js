@@ -1,5 +1,5 @@
 // A picture for a slide: what is shown, with a title, what there is to see, the settings, and where to find it again.
-import { context2d, el } from "../shared/dom.js";
+import { context2d, el } from "../shared/drawing/dom.js";
 
 /** @template {HTMLCanvasElement | HTMLImageElement} [Picture=HTMLCanvasElement | HTMLImageElement] @typedef {{ picture: Picture, label: string }} Tile */
 

@@ -1,7 +1,7 @@
 // The player's words for a step.
-import { fraction, number } from "../shared/numbers.js";
+import { fraction, number } from "../shared/words/numbers.js";
 
-/** @import { MEANINGS } from "../shared/meanings.js" */
+/** @import { MEANINGS } from "../shared/words/meanings.js" */
 /** @import { Step } from "./recording.js" */
 /** @typedef {keyof typeof MEANINGS} Word */
 
