@@ -457,7 +457,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     lab = opened(page, url, "compare", seed=9, count=1)
     run(lab, "compare")
     lab.wait_for_selector(".ddpm-player[data-frames='20']")
-    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".part-compare .title")
+    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · noise no. 9" in lab.inner_text(".part-compare .title")
     assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".part-compare .caption")
     lab.wait_for_selector(".part-compare .sentence:has-text('A keeps noise that its last step could not remove')")
     link = taken(lab, "Copy link")

@@ -48,7 +48,7 @@ export function mount(lab, part) {
   const typed = lab.given.models.some(({ ref }) => ref === TYPES);
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   const send = () => lab.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
-  find(player.root, ".caption").after(button({ class: "button send" }, send, "What does each noise cost in bits?"));
+  find(player.root, ".caption").after(button({ class: "term send" }, send, "What does each noise cost in bits?"));
   /** @param {Record<string, Values>} offered */
   function offerPresets(offered) {
     presets.replaceChildren(

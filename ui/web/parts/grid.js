@@ -71,7 +71,7 @@ export function mount(lab, part) {
       const { title = "", lanes = [] } = shown ?? {};
       const columns = new Set(lanes.map(({ settings }) => settings.steps)).size;
       const tiles = images.map((picture, i) => ({ picture, label: lanes[i].name }));
-      return { title: `${heading(title)}, grid`, tiles, columns, said: "", settings: title };
+      return { title: heading(title), tiles, columns, said: "", settings: title };
     },
   });
 }

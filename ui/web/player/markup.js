@@ -45,5 +45,5 @@ export const MARKUP = `
   <div class="readouts"></div>
 </details>
 
-<div class="explained" popover></div>
+<div class="meaning" popover></div>
 `;

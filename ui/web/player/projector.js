@@ -34,6 +34,7 @@ export class Projector {
     this.#mark(false);
     this.bar.remove();
     this.room.remove();
+    this.root?.blur();
     this.root = null;
   }
 

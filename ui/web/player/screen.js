@@ -44,7 +44,7 @@ export class Screen {
     this.transport = transport;
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
-    this.explained = this.#find(".explained");
+    this.meaning = this.#find(".meaning");
     this.#find(".chart").append(
       this.chart.node,
       meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS),
@@ -243,15 +243,15 @@ export class Screen {
       context2d(film).drawImage(one, i * size, 0);
     }
     const all = () => {
-      this.explained.hidePopover();
+      this.meaning.hidePopover();
       this.#find(".chart").toggleAttribute("open", true);
       const list = find(this.root, ".legend", HTMLDetailsElement);
       list.open = true;
       list.scrollIntoView({ block: "nearest" });
     };
     const text = el("p", null, el("b", null, word), ` ${MEANINGS[word]}. `);
-    this.explained.replaceChildren(film, text, button({ class: "button" }, all, "All words"));
-    this.explained.showPopover();
+    this.meaning.replaceChildren(film, text, button({ class: "button" }, all, "All words"));
+    this.meaning.showPopover();
   }
 
   #renderBatch() {

@@ -414,7 +414,8 @@ export class Panel {
     const { lab, part } = this;
     const { address } = await lab.invitation(lab.link(part, this.ran));
     if (slide) slide.settings ||= this.description?.summary || slide.title;
-    if (slide) saved(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{N}.]+/gu, "-")}.png`);
+    if (slide)
+      saved(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";
   }
 
