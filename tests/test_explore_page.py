@@ -48,7 +48,7 @@ def field(page, part, name):
 
 def saved(page, title, path):
     """Take a file away by the menu."""
-    page.click("#share > button")
+    page.click("#share > button:text('Share')")
     with page.expect_download() as download:
         page.get_by_role("menuitem", name=title).click()
     download.value.save_as(path)
@@ -71,7 +71,7 @@ def test_what_opens_is_a_recorded_run(page, url):
         page.wait_for_selector(f".part-{part}[data-state=idle][data-described]")
         found = {"likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}.get(part, ".rows img:visible")
         page.wait_for_selector(f".part-{part} {found}")
-        page.click("#share > button")
+        page.click("#share > button:text('Share')")
         assert page.get_by_role("menuitem", name="Run first").count()
         page.keyboard.press("Escape")
 
@@ -114,7 +114,7 @@ def test_what_is_erased_is_painted_completed_saved_and_comes_back_from_its_link(
     page.get_by_label("Step of the chains").press("Home")
     page.wait_for_selector(".repair[data-at='0']")
     assert pictures(page, ".repair") != shown
-    assert Image.open(saved(page, "Picture (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 2 * SIZE + 2)
+    assert Image.open(saved(page, "Pixels (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 2 * SIZE + 2)
 
     link = page.url
     page.goto("about:blank")
@@ -141,7 +141,7 @@ def test_reconstructions_are_scrubbed_saved_and_come_back_from_their_link(page, 
     page.get_by_role("button", name="Play").click()
     page.wait_for_selector(".latents[data-at='3']")
     assert pictures(page, ".latents .cells") == rows
-    assert Image.open(saved(page, "Picture (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 3 * SIZE + 4)
+    assert Image.open(saved(page, "Pixels (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 3 * SIZE + 4)
 
     link = page.url
     page.goto("about:blank")

@@ -88,7 +88,9 @@ class Settings(Request):
     prompt: str = declare(PROMPT, "")
     steps: int = declare(STEPS, 50)
     variance: Variance = declare(VARIANCE, "beta_tilde")
-    seed: int = declare(Seed("The seed", "Starting noise no.", "The same number, the seed, gives the same noise"), defaults.SEED)
+    seed: int = declare(
+        Seed("The seed", "Starting noise no.", "The same number, the seed, gives the same noise"), defaults.SEED
+    )
     label: str = declare(LABEL, ANY)
     sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times

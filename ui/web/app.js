@@ -142,6 +142,8 @@ export class Lab {
   #key(key) {
     const wall = this.#projector.root;
     if (key === "?") this.#showKeys();
+    else if (key === "escape" && document.querySelector(":popover-open"))
+      return false; // it closes that first
     else if (key === "f" || (key === "escape" && wall)) this.project();
     else if (wall) return this.#projector.key(key);
     else if (key === "r")

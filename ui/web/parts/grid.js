@@ -66,7 +66,7 @@ export function mount(lab, part) {
   }
 
   panel.stage.append(lead, meanings(...WAYS), box);
-  return panel.mounted(["csv", "zip"], () => newest.some((k) => k >= 0), {
+  return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
     slide: async () => {
       const { title = "", lanes = [] } = shown ?? {};
       const columns = new Set(lanes.map(({ settings }) => settings.steps)).size;

@@ -1,7 +1,7 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
-import { button, context2d, el, find } from "../shared/drawing/dom.js";
+import { all, button, context2d, el, find } from "../shared/drawing/dom.js";
 import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
 import { drawn } from "./pictures.js";
@@ -29,6 +29,7 @@ export class Screen {
   /** @type {Thumb[]} */
   thumbs = [];
   #charted = ""; // what the chart shows
+  #told = 0; // lanes of which something is said
   /** @type {Recording | null} */
   #of = null;
 
@@ -180,19 +181,26 @@ export class Screen {
   #renderReadouts() {
     const { shown, frames } = this.view;
     const { lanes } = shown;
-    const all = lanes.map(({ steps }, i) => {
+    const each = lanes.map(({ steps }, i) => {
       const frame = frames[i];
       return frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, !shown.plan?.latent) : [];
     });
-    const said = new Set(all.map(String)).size < all.length ? [all[0]] : all; // two equal ones are one, as at the end
-    const rows = said.map((items, i) => {
-      const terms = items.flatMap(([text, word], n) => {
-        const explain = () => this.#explain(word, word === "σ" ? (frames[i]?.sigma ?? 0) : 0);
-        return [n ? " · " : "", button({ class: "term" }, explain, text)];
+    const said = new Set(each.map(String)).size < each.length ? [each[0]] : each; // two equal ones are one, as at the end
+    const terms = all(this.root, ".readouts .term");
+    const items = said.flat();
+    // The buttons stay while their words change: one may be pressed while it plays.
+    for (const [n, term] of terms.entries()) term.textContent = items[n]?.[0] ?? "";
+    if (terms.length !== items.length || this.#told !== said.length) {
+      this.#told = said.length;
+      const rows = said.map((items, i) => {
+        const buttons = items.flatMap(([text, word], n) => {
+          const explain = () => this.#explain(word, word === "σ" ? (this.view.frames[i]?.sigma ?? 0) : 0);
+          return [n ? " · " : "", button({ class: "term" }, explain, text)];
+        });
+        return el("p", { class: `lane-${i}` }, ...(said.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...buttons);
       });
-      return el("p", { class: `lane-${i}` }, ...(said.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...terms);
-    });
-    this.#find(".readouts").replaceChildren(...rows);
+      this.#find(".readouts").replaceChildren(...rows);
+    }
     const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));
     const going = steps.filter(([, s]) => s > 0);
     if (going.length) {
@@ -242,7 +250,7 @@ export class Screen {
       await drawn(one, word === "x̂₀" ? frame.x0 : frame.x, image);
       context2d(film).drawImage(one, i * size, 0);
     }
-    const all = () => {
+    const more = () => {
       this.meaning.hidePopover();
       this.#find(".chart").toggleAttribute("open", true);
       const list = find(this.root, ".legend", HTMLDetailsElement);
@@ -250,7 +258,7 @@ export class Screen {
       list.scrollIntoView({ block: "nearest" });
     };
     const text = el("p", null, el("b", null, word), ` ${MEANINGS[word]}. `);
-    this.meaning.replaceChildren(film, text, button({ class: "button" }, all, "All words"));
+    this.meaning.replaceChildren(film, text, button({ class: "button" }, more, "All words"));
     this.meaning.showPopover();
   }
 
