@@ -301,7 +301,7 @@ export class Lab {
     return this.#controls(this.#place).flatMap(([name, control]) => {
       const field = this.given.forms[this.part]?.find((one) => one.name === name);
       if (!field || !this.#shown?.element.contains(control)) return [];
-      return [[name, `${field.label}${name.endsWith("_b") ? " (B)" : ""}`]];
+      return [[name, `${field.label}${field.lane === "b" ? " (B)" : ""}`]];
     });
   }
 
