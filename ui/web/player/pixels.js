@@ -28,15 +28,3 @@ export function noise(pixels, width, channels = 4) {
   found.sort((a, b) => a - b);
   return (found[found.length >> 1] ?? 0) / 0.6745;
 }
-
-/** Fill a canvas with grey and noise of this σ. @param {CanvasRenderingContext2D} context @param {number} sigma of [−1, 1] */
-export function grains(context, sigma) {
-  const { width, height } = context.canvas;
-  const image = context.createImageData(width, height);
-  for (let i = 0; i < image.data.length; i += 4) {
-    const normal = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-    const grey = 127.5 * (1 + sigma * normal);
-    image.data.set([grey, grey, grey, 255], i);
-  }
-  context.putImageData(image, 0, 0);
-}

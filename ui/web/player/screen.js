@@ -5,7 +5,7 @@ import { all, button, context2d, el, find } from "../shared/drawing/dom.js";
 import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
 import { drawn } from "./pictures.js";
-import { grains, noise } from "./pixels.js";
+import { noise } from "./pixels.js";
 import { DECODED, ending, readouts, sentence } from "./words.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
@@ -91,7 +91,7 @@ export class Screen {
       const pane = (kind, letter, index, words) => {
         const canvas = canvasOf("No picture yet");
         const at = el("span", { class: "at" });
-        const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀", 0);
+        const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
         const symbol = button({ class: "term" }, explain, letter, el("sub", null, index));
         const caption = el("figcaption", null, el("span", null, words, symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
@@ -193,10 +193,10 @@ export class Screen {
     if (terms.length !== items.length || this.#told !== said.length) {
       this.#told = said.length;
       const rows = said.map((items, i) => {
-        const buttons = items.flatMap(([text, word], n) => {
-          const explain = () => this.#explain(word, word === "σ" ? (this.view.frames[i]?.sigma ?? 0) : 0);
-          return [n ? " · " : "", button({ class: "term" }, explain, text)];
-        });
+        const buttons = items.flatMap(([text, word], n) => [
+          n ? " · " : "",
+          button({ class: "term" }, () => this.#explain(word), text),
+        ]);
         return el("p", { class: `lane-${i}` }, ...(said.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...buttons);
       });
       this.#find(".readouts").replaceChildren(...rows);
@@ -236,15 +236,14 @@ export class Screen {
 
   /**
    * Say what a word means, with how it looks in this run, and the way to all words.
-   * @param {Word | "xₜ" | "x̂₀"} word @param {number} sigma of noise to be seen, else the run is
+   * @param {Word | "xₜ" | "x̂₀"} word
    */
-  async #explain(word, sigma) {
+  async #explain(word) {
     const { shown, image } = this.view;
     const size = shown.plan?.size ?? EMPTY;
     const film = el("canvas", { width: FILM * size, height: size });
-    if (sigma) grains(context2d(film), sigma);
     const { frames } = shown.lanes[0];
-    for (let i = 0; i < FILM && !sigma; i++) {
+    for (let i = 0; i < FILM; i++) {
       const one = el("canvas", { width: size, height: size });
       const frame = frames[Math.round((i / (FILM - 1)) * (frames.length - 1))];
       await drawn(one, word === "x̂₀" ? frame.x0 : frame.x, image);
