@@ -43,7 +43,7 @@ export function draw(lab, bar, name) {
   const on = next
     ? action("Next ▸", "Next lesson", () => begin(lab, next))
     : action("Deeper ▸", "", () => leave("course"));
-  const steps = el("nav", { "aria-label": "Lessons" }, back, `${at + 1} of ${lessons.length}`, on);
+  const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`), on);
   const end = action("×", "End the course", () => leave(lab.part));
   /** One line, once it has been read. @param {boolean} folded */
   const fold = (folded) => {
