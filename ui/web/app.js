@@ -226,13 +226,15 @@ export class Lab {
       return this.#teach(taught);
     }
     if (before !== part) {
-      if (this.#projector.root) this.#projector.hide();
+      const wall = this.#projector.root;
+      if (wall) this.#projector.hide();
       before?.hide?.();
       if (before) before.element.hidden = true;
       part.element.hidden = false;
       this.#shown = part;
       this.share.show(() => [...this.#items(), ...(part.items?.() ?? [])]);
       part.show?.();
+      if (wall) this.project(); // a cell of a grid is pressed there
     }
     if (values || fresh) await part.set(values ?? {}, cause); // it learns of its model, too
     document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
