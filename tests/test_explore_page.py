@@ -61,7 +61,7 @@ def pictures(page, root):
     return page.locator(f"{root} img").evaluate_all("(images) => images.map((image) => image.src)")
 
 
-def test_what_opens_is_a_recorded_run(page, url):
+def test_what_opens_is_a_recorded_run_and_can_be_saved(page, url, tmp_path):
     page.goto(f"{url.partition('?')[0]}?checkpoint=mnist-tiny")  # of another model there would be none
     page.wait_for_selector(".part-watch[data-ready=true][data-described]")
     for part in PARTS:
@@ -71,9 +71,12 @@ def test_what_opens_is_a_recorded_run(page, url):
         page.wait_for_selector(f".part-{part}[data-state=idle][data-described]")
         found = {"likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}.get(part, ".rows img:visible")
         page.wait_for_selector(f".part-{part} {found}")
-        page.click("#share > button:text('Share')")
-        assert page.get_by_role("menuitem", name="Run first").count()
-        page.keyboard.press("Escape")
+        if part != "likelihood":
+            with Image.open(saved(page, "Slide (PNG)", tmp_path / "slide.png")) as slide:
+                assert slide.width == 1600
+    page.click("#parts [data-part=plane]")
+    table = saved(page, "Table (CSV)", tmp_path / "plane.csv").read_text()  # of the example, which is run for it
+    assert table.count("\n") == 1 + 2 * 1000 and page.get_attribute(".part-plane", "data-state") == "finished"
 
 
 def test_a_student_is_offered_what_it_was_made_for(page, url):

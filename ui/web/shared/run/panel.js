@@ -374,32 +374,28 @@ export class Panel {
     const { python, diffusers, why } = this.description ?? {};
     const unknown = this.description ? "Not for these settings" : "Not known yet";
     const made = kinds.filter((kind) => this.lab.given.initial[this.part].kinds.includes(kind));
+    const wanted = made.filter((kind) => kind !== "png" || !made.includes("zip")); // which has the pixels
     const here = some && (this.example ? !this.run.disabled : this.#came);
-    const files = made.map((kind) => ({
-      title: FILES[kind] ?? kind,
+    const first = this.example ? ` · ${this.run.textContent}` : "";
+    const files = wanted.map((kind) => ({
+      title: `${FILES[kind] ?? kind}${first}`,
       save: () => this.save(kind),
       disabled: here ? "" : "Run first",
     }));
-    const plain = made.includes("zip") ? files.filter(({ title }) => title !== FILES.png) : files; // it has them
-    const picture = {
-      title: "Slide (PNG)",
-      save: async () => this.#saveSlide(await slide?.()),
-      disabled: some ? "" : "Run first",
-    };
+    if (slide && some) files.unshift({ title: "Slide (PNG)", save: () => this.#saveSlide(slide), disabled: "" });
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
     };
     const other = diffusers === undefined ? [] : [script("Copy for diffusers", diffusers, why)];
-    return [...(slide ? [picture] : []), ...plain, script("Copy Python", python, why), ...other];
+    return [...files, script("Copy Python", python, why), ...other];
   }
 
-  /** @param {import("../../player/slide.js").Slide | undefined} slide */
-  async #saveSlide(slide) {
-    const { lab, part } = this;
-    const { address } = await lab.invitation(lab.link(part, this.ran));
-    if (slide) slide.settings ||= this.description?.summary || slide.title;
-    if (slide)
-      saved(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
+  /** @param {NonNullable<Part["slide"]>} shown */
+  async #saveSlide(shown) {
+    const slide = await shown();
+    const { address } = await this.lab.invitation(this.lab.link(this.part, this.ran));
+    slide.settings ||= this.description?.summary || slide.title;
+    saved(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";
   }
 
