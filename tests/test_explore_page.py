@@ -206,7 +206,7 @@ def test_bits_are_measured_stopped_and_measured_again(page, url, tmp_path):
     count.press("Tab")
     page.wait_for_selector(".part-likelihood[data-done='2'][data-state=finished]")
     assert page.locator(".likelihood .totals tbody tr").count() == 2
-    lines = saved(page, "Numbers (CSV)", tmp_path / "bits.csv").read_text().splitlines()
+    lines = saved(page, "Table (CSV)", tmp_path / "bits.csv").read_text().splitlines()
     shown = page.locator(".likelihood .totals tbody td").nth(1).inner_text().split(" ")[0]
     of = [line.split(",") for line in lines if line.startswith("beta_tilde,20,")]
     assert np.isclose(float(of[0][2]), float(shown), atol=0.006)

@@ -8,7 +8,7 @@ import { Screen } from "./screen.js";
 import { heading } from "./slide.js";
 import { View } from "./view.js";
 
-/** @import { Result } from "./recording.js" */
+/** @import { Recording, Result } from "./recording.js" */
 
 export class Player {
   view = new View();
@@ -121,9 +121,8 @@ export class Player {
     if (this.view.playing) this.#play();
   }
 
-  /** The newest picture of a lane, drawn apart from what is on screen. @param {number} lane @param {number} image */
-  async #last(lane, image) {
-    const { lanes, plan } = this.view.coming;
+  /** The newest picture of a lane, drawn apart from what is on screen. @param {Recording} run @param {number} lane @param {number} image */
+  async #last({ lanes, plan }, lane, image) {
     const canvas = el("canvas", { width: plan?.size ?? 1, height: plan?.size ?? 1 });
     const frame = lanes[lane].frames.at(-1);
     if (frame) await drawn(canvas, frame.x, image);
@@ -132,10 +131,11 @@ export class Player {
 
   /** The finished picture of each lane, side by side. */
   async painted() {
-    const { lanes, plan } = this.view.coming;
+    const { coming } = this.view;
+    const { lanes, plan } = coming;
     const size = plan?.size ?? 1;
     const whole = el("canvas", { width: size * Math.max(1, lanes.length), height: size });
-    for (const i of lanes.keys()) context2d(whole).drawImage(await this.#last(i, this.view.image), i * size, 0);
+    for (const i of lanes.keys()) context2d(whole).drawImage(await this.#last(coming, i, this.view.image), i * size, 0);
     return whole;
   }
 
@@ -150,7 +150,7 @@ export class Player {
     for (const [lane, { name }] of told.entries())
       for (const n of seeds.keys()) {
         const label = told.length > 1 ? `${"AB"[lane]}: ${name}` : "";
-        tiles.push({ picture: await this.#last(lane, n), label: n ? "" : label });
+        tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
     const first = lanes.map((_, lane) => tiles[lane * seeds.length + this.view.image].picture);
