@@ -363,7 +363,9 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):
     choose(window, seed=5)
     window.click(".part-watch .run")
     window.wait_for_selector(f".part-watch[data-state=running]:not([data-run='{old}'])")
-    window.wait_for_selector(".ddpm-player .title:has-text('noise no. 5')")  # the old run's stays until the first new frame
+    window.wait_for_selector(
+        ".ddpm-player .title:has-text('noise no. 5')"
+    )  # the old run's stays until the first new frame
     window.click(".part-watch .stop")
     state(window, state="stopped")
     assert int(window.get_attribute(".ddpm-player", "data-frames")) > 0

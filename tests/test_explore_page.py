@@ -337,13 +337,15 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
 def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     page.emulate_media(reduced_motion="reduce")  # so that nothing plays
     open_part(page, url, "plane", shape="drawing", steps=2, steps_b=2, cloud=50)
-    page.get_by_text("The drawing is empty").wait_for()
+    page.get_by_text("Draw your data first").wait_for()
     assert page.locator(".part-plane .run").is_disabled()
     board = page.get_by_label("Drawing board")
     for key in ("ArrowLeft", "ArrowUp", "Space"):
         board.press(key)
     page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")  # of one point
-    assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]}
+    assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]} and "steps_b=2&" in f"{page.url}&".replace(
+        "#", "&"
+    )
     assert "−.050\t.050\t.007" in shown(page)
     board.scroll_into_view_if_needed()
     box = board.bounding_box()
@@ -361,7 +363,7 @@ def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     page.wait_for_selector(".part-plane[data-ready=true]")
     assert int(page.locator(".part-plane .drawn").inner_text().split()[0]) == int(drawn.split()[0]) - 1
     page.get_by_role("button", name="Clear").click()
-    page.get_by_text("The drawing is empty").wait_for()
+    page.get_by_text("Draw your data first").wait_for()
 
 
 def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url):

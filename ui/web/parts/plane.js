@@ -78,13 +78,13 @@ export function mount(lab, part) {
     return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
   });
   form.place("shape").after(draw, ...lanes);
+  form.place("shape").addEventListener("change", () => {
+    if (shape() === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
+  });
   panel.stage.append(body);
   let before = "";
 
   function render() {
-    // Between few steps a drawing is not to be recognised.
-    if (shape() === "drawing" && element.dataset.shape !== "drawing" && element.dataset.shape)
-      form.set({ steps_b: 200 });
     element.dataset.shape = shape();
     if (form.missing) stage.offer(null, []); // there is nothing to show any more
     const { state, active } = panel.stream;
