@@ -114,8 +114,8 @@ export class Lab {
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
       if (this.#key(event.key.toLowerCase()) || this.#shown?.key?.(event)) event.preventDefault();
     });
-    const rows = Object.entries(KEYS).flatMap(([key, what]) => [el("dt", null, key), el("dd", null, what)]);
-    this.#keys.append(el("dl", null, ...rows));
+    const told = Object.entries(KEYS).flatMap(([key, what]) => [el("dt", null, key), el("dd", null, what)]);
+    this.#keys.append(el("dl", null, ...told));
     document.body.append(this.#keys);
     const project = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () =>
       this.project(),
