@@ -88,7 +88,6 @@ def app(torch_page):
 def quiet(page):
     page.add_init_script(QUIET)
     page.emulate_media(reduced_motion="reduce")
-    page.set_default_timeout(20_000)
     return page
 
 
