@@ -356,10 +356,11 @@ export class Panel {
     const example = await this.lab.example(this.part);
     if (!example || this.stream.state !== "idle") return;
     this.example = "Change anything to run your own.";
-    this.#ran = this.lab.whole(this.part, example.values);
+    const ran = this.lab.whole(this.part, example.values);
+    this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
-    const other = this.form.references.some(({ name }) => this.form.value(name) !== example.values[name]);
+    const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);
