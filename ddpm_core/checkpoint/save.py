@@ -22,7 +22,8 @@ from ddpm_core.checkpoint.refs import FACTS, CheckpointError
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
+from ddpm_core.engines.networks import NETWORKS, Network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
@@ -62,14 +63,25 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
-    if not isinstance(unet, (UNet2DModel, UNet2DConditionModel)):
+    if not isinstance(unet, Network):
         raise TypeError(
-            f"a {type(model.network).__name__} can't be saved in the Hub's layout, which holds diffusers UNet2DModel "
+            f"a {type(model.network).__name__} can't be saved in the Hub's layout, which holds diffusers' networks "
             "alone: keep the weights of your network, and make a Model of it again"
         )
+    write(model, unet, folder, half, extra)
+
+
+def write(
+    model: ModelSpec,
+    unet: Network,
+    folder: str | Path,
+    half: bool = False,
+    extra: Mapping[str, bytes | None] | None = None,
+) -> None:
+    """The same for a network beside its specification, which is none that an engine evaluates."""
     contents = json_contents(model, unet)
     parts = latent_parts.files_of(model)  # of a latent model, whose networks are in folders
-    home = "unet/" if parts else ""
+    home = ("transformer/" if isinstance(unet, DiTTransformer2DModel) else "unet/") if parts else ""
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
@@ -111,7 +123,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         raise CheckpointError(f"cannot save to {folder}: {reason}") from None
 
 
-def json_contents(model: ModelSpec, unet: UNet2DModel | UNet2DConditionModel) -> dict[str, dict[str, Any]]:
+def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
     """The JSON files that belong beside a network's weights and config.json; ValueError where `load` would refuse them.
 
     A trainer asks this before it begins, for a network that it makes.
@@ -133,27 +145,28 @@ def check_replaceable(folder: Path) -> None:
     if not os.path.lexists(folder):
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    latent = "unet" in names and FACTS in names and "config.json" not in names
+    home = next((home for home in refs.HOMES if home[:-1] in names), "")
+    latent = home and FACTS in names and "config.json" not in names
     others = names - {*SAVED, "README.md"}
     foreign = {name for name in others if name.startswith("diffusion_pytorch_model")}
     if not latent:
         foreign |= {name.partition("/")[0] for name in IN_FOLDERS if (folder / name).exists()}
-    config = folder / ("unet/config.json" if latent else "config.json")
+    config = folder / (f"{home}config.json" if latent else "config.json")
     if not folder.is_dir() or foreign or (names and not _is_network(config)):
         found = f" (it holds {min(foreign or others)})" if others else ""
         raise CheckpointError(f"{folder} exists and was not written by ddpm_core{found}: choose another folder")
 
 
 def _is_network(config: Path) -> bool:
-    """Whether this is the config.json of a U-Net."""
+    """Whether this is the config.json of a network."""
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("_class_name") in ("UNet2DModel", "UNet2DConditionModel")
+    return isinstance(content, dict) and content.get("_class_name") in NETWORKS
 
 
-def _unrounded(model: Model, unet: UNet2DModel | UNet2DConditionModel) -> tuple[dict[str, Tensor], bool]:
+def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool]:
     """The weights in float32, and whether Γ and the optimised steps, where the model has them, are theirs.
 
     They are the network's own, or where it has them rounded, those of the file it was loaded from. The rest is theirs

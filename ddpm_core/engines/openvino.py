@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from ddpm_core.disk import files
 from ddpm_core.engines import common, from_diffusers
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.networks import Network, first_convolution, least_side
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.names import Arithmetic, Precision
@@ -131,7 +131,7 @@ class _Converted:
 
 
 class OpenVINONetwork(_Converted):
-    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size.
+    """A network as `network(x, t_index, labels) -> tensor like x` for any batch and size.
 
     precision: "auto" is bf16 where the CPU has it (AMX, AVX512-BF16) and is faster in it, else fp32; one the CPU lacks
     is fp32 too, with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the
@@ -143,10 +143,10 @@ class OpenVINONetwork(_Converted):
 
     def __init__(
         self,
-        unet: UNet2DModel,
+        unet: Network,
         precision: Precision = "auto",
         owned: bool = False,
-        exact: Callable[[], UNet2DModel] | None = None,
+        exact: Callable[[], Network] | None = None,
     ):
         nn.Module.to(unet, self.device, torch.float32)  # in place
         self.unet = unet.eval().requires_grad_(False)
@@ -167,7 +167,7 @@ class OpenVINONetwork(_Converted):
 
     def _rewrite(self) -> None:
         if self.precision != "fp32":
-            take_two_parts(self._model, _PREFIX + "conv_in.weight")
+            take_two_parts(self._model, f"{_PREFIX}{first_convolution(self.unet)}.weight")
 
     @property
     def memory(self) -> int:
@@ -193,7 +193,7 @@ class OpenVINONetwork(_Converted):
         if self.precision == "fp32":
             return x
         return common.in_two_parts(
-            2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self.precision]
+            2 * x - 1 if self.unet.config.get("center_input_sample") else x, common.DTYPES[self.precision]
         )
 
 
@@ -328,9 +328,9 @@ def _convert(module: nn.Module) -> openvino.Model:
 
 
 def _example(module: Any) -> tuple[Tensor, ...]:
-    """Two inputs of a U-Net, with two pixels a side at its lowest resolution, or of a decoder."""
-    if isinstance(module, (UNet2DModel, UNet2DConditionModel)):
-        return common.example_inputs(module, 2, side=2 ** len(module.config["block_out_channels"]))
+    """Two inputs of a network, of the least size, or of a decoder."""
+    if isinstance(module, Network):
+        return common.example_inputs(module, 2, least_side(module))
     first = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
     return (torch.zeros(2, first.in_channels, 2, 2),)
 
