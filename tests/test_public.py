@@ -306,7 +306,7 @@ def test_two_pages_with_one_session_get_their_own_messages(port):
     found = {}
 
     def listen(name):
-        found[name] = messages(port, "watch", values, f"shared.{name}")  # as web/shared/client.js does
+        found[name] = messages(port, "watch", values, f"shared.{name}")  # as web/shared/run/client.js does
 
     threads = [threading.Thread(target=listen, args=(name,)) for name in "ab"]
     for thread in threads:

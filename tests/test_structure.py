@@ -214,6 +214,17 @@ def test_a_folder_has_few_entries_and_says_what_belongs_into_it(folder):
     assert said and "." in said
 
 
+PAGE = ROOT / "ui" / "web"
+ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.js")}
+
+
+@pytest.mark.parametrize("folder", sorted(ROOMS_OF_PAGE), ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_a_room_of_the_page_has_few_entries(folder):
+    """A module, its styles and what it alone needs have one name, and count as one."""
+    names = {path.name.partition(".")[0] for path in folder.iterdir() if path.suffix != ".json"}
+    assert len(names) <= MOST
+
+
 def imported_with(start: str, imports: list[Import]) -> set[str]:
     """What is imported when `start` is, with the packages around it."""
     direct: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""Choosing a picture of one's own for a model: the questions that web/shared/source.js asks."""
+"""Choosing a picture of one's own for a model: the questions that web/shared/form/source.js asks."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Run:
     def messages(self) -> Iterator[Values]:
         """All messages from the first one on, also those to come; the state of the last one is final.
 
-        {run, seq: 1, 2, …, state, text, progress, left, results}: see `jobs.Update` and web/shared/stream.js.
+        {run, seq: 1, 2, …, state, text, progress, left, results}: see `jobs.Update` and web/shared/run/stream.js.
         """
         said, seen = self._said, 0  # they may be forgotten meanwhile, but not for who listens
         with self._news:

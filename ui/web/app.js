@@ -1,19 +1,19 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
-import { NO_ANSWER } from "./shared/client.js";
-import { all, button, el, find, onArrows, within } from "./shared/dom.js";
-import { linked, linkTo } from "./shared/link.js";
-import { ShareMenu } from "./shared/share.js";
+import { all, button, el, find, onArrows, within } from "./shared/drawing/dom.js";
+import { linked, linkTo } from "./shared/form/link.js";
+import { NO_ANSWER } from "./shared/run/client.js";
+import { ShareMenu } from "./shared/run/share.js";
 
-/** @import { Client, Values } from "./shared/client.js" */
-/** @import { About, FieldForm, ModelChoice } from "./shared/form.js" */
-/** @import { Cause } from "./shared/panel.js" */
-/** @import { Item } from "./shared/share.js" */
+/** @import { Client, Values } from "./shared/run/client.js" */
+/** @import { About, FieldForm, ModelChoice } from "./shared/form/form.js" */
+/** @import { Cause } from "./shared/run/panel.js" */
+/** @import { Item } from "./shared/run/share.js" */
 /** @import { Lesson } from "./parts/course/bar.js" */
 
 /**
  * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
  * @typedef {object} Given
- * @property {string} client the module of what computes: see shared/client.js
+ * @property {string} client the module of what computes: see shared/run/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
  * @property {string} first checkpoint
  * @property {boolean} public

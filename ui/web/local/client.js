@@ -1,9 +1,9 @@
 // The client of a page without a server: the models compute in a worker of this browser.
-import { token } from "../shared/client.js";
-import { KEPT } from "./store.js";
+import { token } from "../shared/run/client.js";
+import { KEPT } from "./files/store.js";
 
 /** @import { Given } from "../app.js" */
-/** @import { Client, Values } from "../shared/client.js" */
+/** @import { Client, Values } from "../shared/run/client.js" */
 
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
 

@@ -2,7 +2,7 @@
 import { $, plain } from "./python.js";
 
 /** @import { Lab } from "./lab.js" */
-/** @import { State } from "../shared/stream.js" */
+/** @import { State } from "../shared/run/stream.js" */
 
 const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop

@@ -1,18 +1,18 @@
 // What the translated modules of Python know as the server's lab, in the worker: models and their files, how long a step
 // takes, and stand-ins for the modules that are not translated.
 
-import { onHub, told } from "./hub.js";
+import { onHub, told } from "./files/hub.js";
+import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
 import { checkSignal } from "./process/predict.js";
 import { SAMPLERS } from "./process/samplers.js";
 import { schedule } from "./process/schedule.js";
 import { timestepPairs } from "./process/times.js";
 import { $, Dict, plain, ValueError } from "./python.js";
-import { Files } from "./store.js";
 
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./store.js").Entry> }} Known */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
 /** @typedef {{ models: string[], answers: Record<string, any> }} Knowledge */
 /** A file of ui/static's knowledge. @typedef {(name: string) => Promise<any>} Json */
 /** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */

@@ -1,5 +1,5 @@
 // The service worker of a page without a server: after the first visit the page opens offline. ui/static writes it to the
-// folder's root, with the version and the list of all files of the page; models are kept by store.js.
+// folder's root, with the version and the list of all files of the page; models are kept by files/store.js.
 //
 // A version has a cache of its own, which is complete before it is used, and a page keeps the version that it began with:
 // so old and new files are never together.

@@ -1,9 +1,9 @@
 // What computes in the browser: answers the client's questions with the translated modules of Python, and runs.
+import { Files } from "./files/store.js";
 import { Run, sentence } from "./jobs.js";
 import { Lab, natives } from "./lab.js";
 import { parts } from "./parts/index.js";
 import { $, plain, python } from "./python.js";
-import { Files } from "./store.js";
 import { unpack } from "./uploads.js";
 
 /** @typedef {(values: any) => any} Answer */

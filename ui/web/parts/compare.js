@@ -1,13 +1,13 @@
 // Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
 import { Player } from "../player/player.js";
-import { swatch } from "../shared/chart.js";
-import { button, el, find } from "../shared/dom.js";
-import { Panel } from "../shared/panel.js";
-import { Past } from "../shared/past.js";
-import { OF_WORDS, PRESETS, TYPES } from "../shared/presets.js";
+import { swatch } from "../shared/drawing/chart.js";
+import { button, el, find } from "../shared/drawing/dom.js";
+import { OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js";
+import { Panel } from "../shared/run/panel.js";
+import { Past } from "../shared/run/past.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { Values } from "../shared/client.js" */
+/** @import { Values } from "../shared/run/client.js" */
 /** @import { Result } from "../player/recording.js" */
 
 const LANE = ["checkpoint", "prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance"];

@@ -1,5 +1,5 @@
 // Course: the lessons to begin, and cards that go deeper.
-import { all, button, el, find } from "../shared/dom.js";
+import { all, button, el, find } from "../shared/drawing/dom.js";
 import { begin } from "./course/bar.js";
 
 /** @import { Lab, Part } from "../app.js" */

@@ -1,10 +1,10 @@
 // What noise destroys: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
 // needs no server.
-import { key } from "../shared/chart.js";
-import { all, button, context2d, el, find, onFile } from "../shared/dom.js";
-import { Form } from "../shared/form.js";
-import { meanings } from "../shared/meanings.js";
-import { fraction } from "../shared/numbers.js";
+import { key } from "../shared/drawing/chart.js";
+import { all, button, context2d, el, find, onFile } from "../shared/drawing/dom.js";
+import { Form } from "../shared/form/form.js";
+import { meanings } from "../shared/words/meanings.js";
+import { fraction } from "../shared/words/numbers.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
 import { noised, rms, sum, visibleGain, write } from "./forward/mix.js";

@@ -1,7 +1,7 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { button, el, table } from "../shared/dom.js";
-import { meanings, WAYS } from "../shared/meanings.js";
-import { Panel } from "../shared/panel.js";
+import { button, el, table } from "../shared/drawing/dom.js";
+import { Panel } from "../shared/run/panel.js";
+import { meanings, WAYS } from "../shared/words/meanings.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */

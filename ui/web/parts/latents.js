@@ -1,11 +1,11 @@
 // What a noisy picture remembers: rows of pictures, decoded from latents that are shared or mixed.
-import { find } from "../shared/dom.js";
-import { Panel } from "../shared/panel.js";
-import { Rows } from "../shared/rows.js";
-import { Source } from "../shared/source.js";
+import { find } from "../shared/drawing/dom.js";
+import { Rows } from "../shared/drawing/rows.js";
+import { Source } from "../shared/form/source.js";
+import { Panel } from "../shared/run/panel.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { Result } from "../shared/rows.js" */
+/** @import { Result } from "../shared/drawing/rows.js" */
 
 const LEAD = {
   reconstruct:
@@ -13,7 +13,7 @@ const LEAD = {
   interpolate:
     "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
 };
-/** The server's plan, and what its rows are called. @typedef {import("../shared/rows.js").Plan & { mode: keyof typeof LEAD, times: number[] }} Plan */
+/** The server's plan, and what its rows are called. @typedef {import("../shared/drawing/rows.js").Plan & { mode: keyof typeof LEAD, times: number[] }} Plan */
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {

@@ -1,13 +1,13 @@
 // What a picture costs in bits, measured live.
-import { el, find } from "../shared/dom.js";
-import { meanings } from "../shared/meanings.js";
-import { Panel } from "../shared/panel.js";
-import { Source } from "../shared/source.js";
+import { el, find } from "../shared/drawing/dom.js";
+import { Source } from "../shared/form/source.js";
+import { Panel } from "../shared/run/panel.js";
+import { meanings } from "../shared/words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { About } from "../shared/form.js" */
+/** @import { About } from "../shared/form/form.js" */
 /** @import { Bits, Decoding, Early, Plan, Result } from "./likelihood/tables.js" */
 
 const STAGE = `

@@ -1,14 +1,14 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
-import { swatch } from "../shared/chart.js";
-import { el, find } from "../shared/dom.js";
-import { meanings, WAYS } from "../shared/meanings.js";
-import { Panel } from "../shared/panel.js";
+import { swatch } from "../shared/drawing/chart.js";
+import { el, find } from "../shared/drawing/dom.js";
+import { Panel } from "../shared/run/panel.js";
+import { meanings, WAYS } from "../shared/words/meanings.js";
 import { Board, fromText } from "./plane/board.js";
 import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { Description } from "../shared/panel.js" */
+/** @import { Description } from "../shared/run/panel.js" */
 /** @import { Data, Result } from "./plane/cloud.js" */
 
 const SUFFIXES = { a: "", b: "_b" };

@@ -1,12 +1,12 @@
 // What the model knows: a part of a picture is erased, and it is completed in several ways.
-import { button, el, find } from "../shared/dom.js";
-import { Panel } from "../shared/panel.js";
-import { Rows } from "../shared/rows.js";
-import { Source } from "../shared/source.js";
+import { button, el, find } from "../shared/drawing/dom.js";
+import { Rows } from "../shared/drawing/rows.js";
+import { Source } from "../shared/form/source.js";
+import { Panel } from "../shared/run/panel.js";
 import { Brush, PRESETS } from "./repair/brush.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { Result } from "../shared/rows.js" */
+/** @import { Result } from "../shared/drawing/rows.js" */
 
 const LEAD =
   "A part of the picture is taken away, and the model completes what is left, each time with other noise. Where all agree, it knows what belongs there; where they differ, it can only guess. Left of the pictures: where they differ, brighter for more.";

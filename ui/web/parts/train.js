@@ -1,7 +1,7 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
-import { NO_ANSWER } from "../shared/client.js";
-import { el, find } from "../shared/dom.js";
-import { Form } from "../shared/form.js";
+import { el, find } from "../shared/drawing/dom.js";
+import { Form } from "../shared/form/form.js";
+import { NO_ANSWER } from "../shared/run/client.js";
 import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";
 import { View } from "./train/view.js";

@@ -1,9 +1,9 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
 import { Player } from "../player/player.js";
-import { button, el, find } from "../shared/dom.js";
-import { Panel } from "../shared/panel.js";
-import { Past } from "../shared/past.js";
-import { PRESETS, TYPED, TYPES } from "../shared/presets.js";
+import { button, el, find } from "../shared/drawing/dom.js";
+import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
+import { Panel } from "../shared/run/panel.js";
+import { Past } from "../shared/run/past.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */

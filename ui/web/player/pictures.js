@@ -1,6 +1,6 @@
 // From sprites to canvases. One picture is decoded at a time, always of what is wanted by then, so that a slow decoder
 // skips frames but never shows an old one last.
-import { context2d } from "../shared/dom.js";
+import { context2d } from "../shared/drawing/dom.js";
 import { difference } from "./pixels.js";
 
 /** @import { View } from "./view.js" */

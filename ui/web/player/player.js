@@ -1,7 +1,7 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, button, context2d, el, find, within } from "../shared/dom.js";
-import { calm, play, soon } from "../shared/motion.js";
-import { meaning, Transport } from "../shared/transport.js";
+import { all, button, context2d, el, find, within } from "../shared/drawing/dom.js";
+import { calm, play, soon } from "../shared/drawing/motion.js";
+import { meaning, Transport } from "../shared/drawing/transport.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
 import { Projector } from "./projector.js";
@@ -9,7 +9,7 @@ import { Screen } from "./screen.js";
 import { View } from "./view.js";
 
 /** @import { Result } from "./recording.js" */
-/** @import { Client } from "../shared/client.js" */
+/** @import { Client } from "../shared/run/client.js" */
 
 export class Player {
   view = new View();

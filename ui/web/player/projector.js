@@ -1,7 +1,7 @@
 // The projector view: the player over the whole page, as large as it goes. What is not a picture comes with a key.
-import { all, find } from "../shared/dom.js";
+import { all, find } from "../shared/drawing/dom.js";
 
-/** @import { Client } from "../shared/client.js" */
+/** @import { Client } from "../shared/run/client.js" */
 
 /** What the keys show and hide: a class of the player. */
 const KEYS = /** @type {Record<string, string>} */ ({ n: "with-numbers", t: "with-thumbs", q: "with-code" });

@@ -1,14 +1,14 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
-import { key, swatch } from "../shared/chart.js";
-import { button, context2d, el, find } from "../shared/dom.js";
-import { meanings, WAYS } from "../shared/meanings.js";
+import { key, swatch } from "../shared/drawing/chart.js";
+import { button, context2d, el, find } from "../shared/drawing/dom.js";
+import { meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
 import { noise } from "./pixels.js";
 import { DECODED, ending, readouts, sentence } from "./words.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
-/** @import { Transport } from "../shared/transport.js" */
+/** @import { Transport } from "../shared/drawing/transport.js" */
 /** @import { View } from "./view.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */
 /** @typedef {{ group: HTMLElement, x: Pane, x0: Pane }} LanePanes */

@@ -1,6 +1,6 @@
 // The player's words for a step.
-import { MEANINGS } from "../shared/meanings.js";
-import { fraction, number } from "../shared/numbers.js";
+import { MEANINGS } from "../shared/words/meanings.js";
+import { fraction, number } from "../shared/words/numbers.js";
 
 /** @import { Step } from "./recording.js" */
 

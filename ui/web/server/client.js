@@ -1,8 +1,8 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
-import { kept, NO_ANSWER, token } from "../shared/client.js";
+import { kept, NO_ANSWER, token } from "../shared/run/client.js";
 
-/** @import { Refusal, Values } from "../shared/client.js" */
-/** @import { Message } from "../shared/stream.js" */
+/** @import { Refusal, Values } from "../shared/run/client.js" */
+/** @import { Message } from "../shared/run/stream.js" */
 
 /** Where the server has something, whatever path the page has. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
@@ -106,7 +106,7 @@ export class Server {
     return this.#post("gradio_api/upload", { body }).then(([path]) => ({ path }), refusal);
   }
 
-  /** @type {import("../shared/share.js").Item[]} */
+  /** @type {import("../shared/run/share.js").Item[]} */
   items = [];
 
   /** The address of a file that the server has made. @param {string} path */

@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { plusMinus } from "../parts/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
 import { Server } from "../server/client.js";
-import { NO_ANSWER } from "../shared/client.js";
-import { inside, middle, resized } from "../shared/crop.js";
-import { linked, linkTo } from "../shared/link.js";
-import { frameAt } from "../shared/rows.js";
-import { Stream } from "../shared/stream.js";
+import { frameAt } from "../shared/drawing/rows.js";
+import { inside, middle, resized } from "../shared/form/crop.js";
+import { linked, linkTo } from "../shared/form/link.js";
+import { NO_ANSWER } from "../shared/run/client.js";
+import { Stream } from "../shared/run/stream.js";
 
 test("a square stays inside its picture, whatever is wanted", () => {
   assert.deepEqual(middle(300, 100), { left: 1, top: 0, side: 1 });

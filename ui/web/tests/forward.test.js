@@ -4,8 +4,8 @@ import { noised, rms, sum, visibleGain, write } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
 import { unpackTables } from "../parts/forward/server.js";
 import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../parts/forward/words.js";
-import { numbersOf } from "../shared/bytes.js";
-import { NO_ANSWER } from "../shared/client.js";
+import { numbersOf } from "../shared/run/bytes.js";
+import { NO_ANSWER } from "../shared/run/client.js";
 
 const base64 = (array) => Buffer.from(array.buffer).toString("base64");
 const TABLE = Object.fromEntries(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ceiling, decades, halves, outline, powers, scale, stairs } from "../shared/chart.js";
-import { duration, fixed, fraction, number, power, short, signed } from "../shared/numbers.js";
+import { ceiling, decades, halves, outline, powers, scale, stairs } from "../shared/drawing/chart.js";
+import { duration, fixed, fraction, number, power, short, signed } from "../shared/words/numbers.js";
 
 test("numbers are written as in the paper", () => {
   const written = [

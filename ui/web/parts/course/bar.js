@@ -1,9 +1,9 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
-import { button, el, find } from "../../shared/dom.js";
-import { copy } from "../../shared/share.js";
+import { button, el, find } from "../../shared/drawing/dom.js";
+import { copy } from "../../shared/run/share.js";
 
 /** @import { Lab } from "../../app.js" */
-/** @import { Values } from "../../shared/client.js" */
+/** @import { Values } from "../../shared/run/client.js" */
 
 /**
  * A lesson as ui/parts/course.py has it.
@@ -20,7 +20,7 @@ import { copy } from "../../shared/share.js";
  * @property {string} answer
  */
 
-/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/panel.js").Cause} [cause] */
+/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
 export async function begin(lab, { name, part, values }, cause = "") {
   const changes = lab.lesson !== name;
   await lab.open(part, lab.whole(part, values), { push: true, lesson: name, cause });

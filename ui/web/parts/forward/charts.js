@@ -1,8 +1,8 @@
 // The charts of the Forward tab: the schedules over t, and two histograms.
-import { Chart, halves, path, scale, stairs } from "../../shared/chart.js";
-import { fraction, power } from "../../shared/numbers.js";
+import { Chart, halves, path, scale, stairs } from "../../shared/drawing/chart.js";
+import { fraction, power } from "../../shared/words/numbers.js";
 
-/** @import { Line, Point } from "../../shared/chart.js" */
+/** @import { Line, Point } from "../../shared/drawing/chart.js" */
 /** @import { Table } from "./server.js" */
 
 const FINE = 40; // up to this t every step is drawn, then every fourth

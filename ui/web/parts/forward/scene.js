@@ -1,5 +1,5 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
-import { bytes, numbersOf } from "../../shared/bytes.js";
+import { bytes, numbersOf } from "../../shared/run/bytes.js";
 
 /** @import { Lab } from "../../app.js" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one to upload */

@@ -1,5 +1,5 @@
 // What the part is given and what it can ask, ui/parts/forward.py; arrays come as base64.
-import { bytes } from "../../shared/bytes.js";
+import { bytes } from "../../shared/run/bytes.js";
 
 /** @typedef {{ size: number, pixels: string, error?: undefined }} Picture uint8 (size, size, 3) */
 /** @typedef {{ epsilon: string, error?: undefined }} Noise int16, in units of EPSILON_UNIT */

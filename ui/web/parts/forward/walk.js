@@ -1,6 +1,6 @@
 // t small steps against one jump: asked of the server, since it takes noise of every step.
-import { all, find, table } from "../../shared/dom.js";
-import { fixed, signed } from "../../shared/numbers.js";
+import { all, find, table } from "../../shared/drawing/dom.js";
+import { fixed, signed } from "../../shared/words/numbers.js";
 import { histogram } from "./charts.js";
 import { steps, verdict } from "./words.js";
 

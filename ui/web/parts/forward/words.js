@@ -1,6 +1,6 @@
 // The Forward tab's words.
-import { MEANINGS } from "../../shared/meanings.js";
-import { fixed, fraction, number } from "../../shared/numbers.js";
+import { MEANINGS } from "../../shared/words/meanings.js";
+import { fixed, fraction, number } from "../../shared/words/numbers.js";
 
 /** @import { Comparison, Table } from "./server.js" */
 

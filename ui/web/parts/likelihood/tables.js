@@ -1,6 +1,6 @@
 // What a measurement sends, as tables.
-import { el, table } from "../../shared/dom.js";
-import { number } from "../../shared/numbers.js";
+import { el, table } from "../../shared/drawing/dom.js";
+import { number } from "../../shared/words/numbers.js";
 
 /**
  * @typedef {object} Plan

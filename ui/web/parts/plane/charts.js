@@ -1,11 +1,11 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
-import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../shared/chart.js";
-import { el, table } from "../../shared/dom.js";
-import { fixed, number, signed } from "../../shared/numbers.js";
+import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../shared/drawing/chart.js";
+import { el, table } from "../../shared/drawing/dom.js";
+import { fixed, number, signed } from "../../shared/words/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { cells } from "./mixture.js";
 
-/** @import { Point } from "../../shared/chart.js" */
+/** @import { Point } from "../../shared/drawing/chart.js" */
 /** @import { Mixture } from "./mixture.js" */
 /** @import { Frame, Training } from "./cloud.js" */
 

@@ -1,5 +1,5 @@
 // Clouds of points: what the server sends, and what is measured of them.
-import { bytes, numbersOf } from "../../shared/bytes.js";
+import { bytes, numbersOf } from "../../shared/run/bytes.js";
 
 /** @typedef {{ centres: number[], width: number }} Data of ui/parts/plane.py: x₁, x₂ of each centre in turn */
 

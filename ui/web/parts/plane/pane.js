@@ -1,5 +1,5 @@
 // One lane's cloud on its canvas: where the points belong, the score, the points and their paths.
-import { context2d } from "../../shared/dom.js";
+import { context2d } from "../../shared/drawing/dom.js";
 import { cells } from "./mixture.js";
 
 /** @import { Frame } from "./cloud.js" */

@@ -1,8 +1,8 @@
 // What a run has sent, at which time it is shown, and drawing it.
-import { numbersOf } from "../../shared/bytes.js";
-import { all, find } from "../../shared/dom.js";
-import { calm, soon } from "../../shared/motion.js";
-import { Scrubber } from "../../shared/transport.js";
+import { all, find } from "../../shared/drawing/dom.js";
+import { calm, soon } from "../../shared/drawing/motion.js";
+import { Scrubber } from "../../shared/drawing/transport.js";
+import { numbersOf } from "../../shared/run/bytes.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";

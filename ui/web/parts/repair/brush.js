@@ -1,5 +1,5 @@
 // What is erased of a picture: a grid of cells that a pointer or the keyboard paints over it.
-import { ARROWS, context2d, el, onDrag } from "../../shared/dom.js";
+import { ARROWS, context2d, el, onDrag } from "../../shared/drawing/dom.js";
 
 const GRID = 32; // as in ui/parts/repair.py
 const RADIUS = 2.3; // of the brush, in cells

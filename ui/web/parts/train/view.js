@@ -1,10 +1,10 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
-import { swatch } from "../../shared/chart.js";
-import { all, button, find } from "../../shared/dom.js";
-import { meanings } from "../../shared/meanings.js";
-import { number } from "../../shared/numbers.js";
-import { Status } from "../../shared/status.js";
-import { Scrubber } from "../../shared/transport.js";
+import { swatch } from "../../shared/drawing/chart.js";
+import { all, button, find } from "../../shared/drawing/dom.js";
+import { Scrubber } from "../../shared/drawing/transport.js";
+import { Status } from "../../shared/run/status.js";
+import { meanings } from "../../shared/words/meanings.js";
+import { number } from "../../shared/words/numbers.js";
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
 import { facts, moment, sentence, status, whole } from "./words.js";

@@ -1,5 +1,5 @@
 // Train's words.
-import { duration } from "../../shared/numbers.js";
+import { duration } from "../../shared/words/numbers.js";
 
 /** @import { Answer, State } from "./server.js" */
 /** @import { Run } from "./history.js" */

@@ -1,7 +1,7 @@
 // The address of the page: a part, and the values of its form that are not as usual. Short values are in the query, long
 // ones, such as pictures, after the #, which no server ever gets.
 
-/** @import { Values } from "./client.js" */
+/** @import { Values } from "../run/client.js" */
 /** @import { FieldForm } from "./form.js" */
 
 const RENAMED = new Map([

@@ -1,9 +1,9 @@
 // Checkpoints of the Hugging Face Hub, fetched by the browser itself: what a repository has, and what is known of a model
 // once it is loaded.
-import { ValueError } from "./python.js";
+import { ValueError } from "../python.js";
 
-/** @import { Known } from "./lab.js" */
-/** @import { Model } from "./network/model.js" */
+/** @import { Known } from "../lab.js" */
+/** @import { Model } from "../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
 const MOST = 1.5e9; // bytes of all files: a browser gives a page a few gigabytes

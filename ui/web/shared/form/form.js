@@ -1,8 +1,8 @@
 // The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it, and
 // what a model changes about it.
-import { button, el } from "./dom.js";
+import { button, el } from "../drawing/dom.js";
 
-/** @import { Values } from "./client.js" */
+/** @import { Values } from "../run/client.js" */
 
 /**
  * A field as `Field.form` of ui/forms/fields.py describes it.

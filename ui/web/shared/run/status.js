@@ -1,5 +1,5 @@
 // How a run stands: a line above what it shows.
-import { el } from "./dom.js";
+import { el } from "../drawing/dom.js";
 
 export class Status {
   #tag = el("b", { class: "tag", hidden: true }, "Example");

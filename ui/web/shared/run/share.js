@@ -1,5 +1,5 @@
 // The menu of what can be taken away: the link, files, scripts.
-import { button, el, onArrows } from "./dom.js";
+import { button, el, onArrows } from "../drawing/dom.js";
 
 /**
  * @typedef {object} Item

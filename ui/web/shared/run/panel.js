@@ -1,16 +1,16 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
+import { all, button, el, within } from "../drawing/dom.js";
+import { Form } from "../form/form.js";
+import { duration } from "../words/numbers.js";
 import { kept } from "./client.js";
-import { all, button, el, within } from "./dom.js";
-import { Form } from "./form.js";
-import { duration } from "./numbers.js";
 import { FILES } from "./share.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Lab, Part } from "../../app.js" */
 /** @import { Values } from "./client.js" */
-/** @import { About } from "./form.js" */
+/** @import { About } from "../form/form.js" */
 
 /**
  * What the server says of the settings: `describe` of a place.

@@ -1,9 +1,9 @@
 // "Your last runs": small pictures of them with their settings, kept in the browser.
+import { button, context2d, el } from "../drawing/dom.js";
 import { attempt } from "./client.js";
-import { button, context2d, el } from "./dom.js";
 
-/** @import { Lab } from "../app.js" */
-/** @import { Player } from "../player/player.js" */
+/** @import { Lab } from "../../app.js" */
+/** @import { Player } from "../../player/player.js" */
 /** @import { Values } from "./client.js" */
 /** @typedef {{ part: string, values: Values, title: string, picture: string }} PastRun */
 

@@ -1,6 +1,6 @@
 // Comparisons that one press sets up, in Compare and from elsewhere.
 
-/** @import { Values } from "./client.js" */
+/** @import { Values } from "../run/client.js" */
 
 const PLAIN = {
   sampler: "ddpm",

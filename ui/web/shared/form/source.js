@@ -1,10 +1,10 @@
 // Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
 // an upload, of which a square is chosen.
+import { ARROWS, all, button, el, find, onDrag, onFile } from "../drawing/dom.js";
 import { inside, middle, resized } from "./crop.js";
-import { ARROWS, all, button, el, find, onDrag, onFile } from "./dom.js";
 
 /** @import { About } from "./form.js" */
-/** @import { Panel } from "./panel.js" */
+/** @import { Panel } from "../run/panel.js" */
 /** @import { Square } from "./crop.js" */
 /** @typedef {{ text: string, uri: string, name?: string }} Picture of the model's size */
 
