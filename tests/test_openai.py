@@ -1,36 +1,28 @@
 """OpenAI's files of weights against what their modules computed with them (`record_openai_unets.py`)."""
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import record_openai_unets as recorded
 import torch
-from record_openai_unets import CASES, CHAIN, FILE, SIGMAS, TIMES, images, weights
+from record_openai_unets import CASES, CHAIN, FILE, TIMES, images, weights
 
 import ddpm_core
 from ddpm_core import CheckpointError
-from ddpm_core.__main__ import main
 from ddpm_core.checkpoint.openai.convert import convert
+from ddpm_core.checkpoint.openai.presets import preset_of
+from ddpm_core.checkpoint.openai.shapes import read_flags
 
 OUTPUTS = np.load(FILE)
 
 
-def write(path, case, change=None):
-    """The file of a case; change: of its tensors."""
-    shapes = json.loads(str(OUTPUTS[f"{case}: shapes"]))
-    content = weights(shapes, [*CASES].index(case))
-    for name, value in (change or {}).items():
-        content |= {name: value(content.get(name)) if callable(value) else value}
-        if content[name] is None:
-            del content[name]
-    torch.save(content, path)
-    return path
-
-
 def converted(folder, case):
-    file = write(folder / "model000100.pt", case)
-    convert(file, folder / "model", CASES[case][2])
+    shapes = json.loads(str(OUTPUTS[f"{case}: shapes"]))
+    torch.save(weights(shapes, [*CASES].index(case)), folder / "model000100.pt")
+    convert(folder / "model000100.pt", folder / "model", CASES[case][2])
     return ddpm_core.load(folder / "model", device="cpu", precision="fp32", engine="torch")
 
 
@@ -53,3 +45,137 @@ def test_a_chain_with_learned_variance_is_theirs(tmp_path):
     x_T = recorded.noise(seeds, 0, 16)
     *_, last = ddpm_core.trajectory(model, seeds, CHAIN["steps"], x_T=x_T)
     np.testing.assert_allclose(last.x, OUTPUTS["chain"], atol=1e-4)
+
+
+UNET = "improved-diffusion-classes"
+NAN, FAR = torch.full((32,), torch.nan), torch.full((32,), 1e12)
+
+
+def _set(**names):
+    """A change of tensors, whose names have _ for a dot; None leaves one out."""
+
+    def change(content):
+        for name, value in names.items():
+            key = re.sub(r"__", ".", name)
+            content[key] = value
+            if value is None:
+                del content[key]
+
+    return change
+
+
+ODD = {
+    "no time": (_set(time_embed__0__weight=None), "it has no time_embed.0.weight"),
+    "no first": (_set(input_blocks__0__0__weight=None), "it has no input_blocks.0.0.weight"),
+    "no last": (_set(out__2__weight=None), "it has no out.2.weight"),
+    "flat": (_set(time_embed__0__weight=torch.zeros(4)), "time_embed.0.weight has shape (4,), where 2 numbers"),
+    "narrow time": (_set(time_embed__0__weight=torch.zeros(64, 32)), "has shape (64, 32), not (128, 32)"),
+    "a decoder's end": (_set(out__2__weight=torch.zeros(5, 32, 3, 3)), "out.2.weight gives 5 channels"),
+    "an upsampler": (_set(input_blocks__0__0__weight=torch.zeros(32, 6, 3, 3)), "no upsampler"),
+    "a level less": (_set(output_blocks__11__0__out_layers__3__weight=None), "output_blocks.11.0.out_layers.3.weight"),
+    "no outputs": (_set(output_blocks__0__0__out_layers__3__weight=None), "output_blocks.0.0.out_layers.3.weight is"),
+    "widths": (_set(output_blocks__9__0__out_layers__3__weight=torch.zeros(96, 96, 3, 3)), "are 96, 64, 64, 64 wide"),
+    "more": (_set(extra__weight=torch.zeros(1)), "extra.weight belongs to no U-Net of OpenAI's"),
+    "a bias less": (_set(middle_block__0__in_layers__2__bias=None), "middle_block.0.in_layers.2.bias is missing"),
+    "no attention": (_set(middle_block__1__qkv__weight=None), "middle_block.1.qkv.weight is missing"),
+    "another shape": (_set(out__0__weight=torch.zeros(33)), "out.0.weight has shape (33,), not (32,)"),
+    "a large kernel": (_set(input_blocks__0__0__weight=torch.zeros(32, 3, 5, 5)), "shape (32, 3, 5, 5), not (32, 3"),
+    "not trained": (_set(out__0__weight=NAN), "NaN or infinite numbers in out.0.weight"),
+    "far off": (_set(out__0__weight=FAR), "1e+12 in out.0.weight, too large"),
+    "whole numbers": (_set(out__0__weight=torch.zeros(32, dtype=torch.int64)), "not floating-point tensors"),
+    "complex": (_set(out__0__weight=torch.zeros(32, dtype=torch.complex64)), "not floating-point tensors"),
+    "a list": (_set(out__0__weight=[1.0]), "not floating-point tensors"),
+    "a number": (_set(label_emb__weight=torch.zeros(())), "label_emb.weight has shape (), where 2 numbers"),
+    "narrow classes": (_set(label_emb__weight=torch.zeros(10, 5)), "label_emb.weight has shape (10, 5), not (10, 128)"),
+    "a classifier": (
+        lambda content: [content.pop(name) for name in [*content] if name.startswith("output_blocks")],
+        "output_blocks.0.0.out_layers.3.weight is missing",
+    ),
+    "another program's": (
+        lambda content: [content.__setitem__(f"model.{name}", content.pop(name)) for name in [*content]],
+        "it has no input_blocks.0.0.weight",
+    ),
+    "a training state": (
+        lambda content: [content.clear(), content.update(state_dict={"a": torch.zeros(1)}, step=3)],
+        "not floating-point tensors",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The weights of the smallest case, half as long."""
+    shapes = json.loads(str(OUTPUTS["fixed variance: shapes"]))
+    return {name: value.half() for name, value in weights(shapes, 0).items()}
+
+
+def refusal(tmp_path, like=UNET, **options):
+    with pytest.raises(CheckpointError) as told:
+        convert(tmp_path / "file.pt", tmp_path / "model", like, **options)
+    assert "\n" not in str(told.value) and not (tmp_path / "model").exists()
+    return str(told.value)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_file_that_fits_no_network_is_one_sentence_that_names_the_tensor(tmp_path, small, odd):
+    change, sentence = ODD[odd]
+    content = {**small}
+    change(content)
+    torch.save(content, tmp_path / "file.pt")
+    assert sentence in refusal(tmp_path)
+
+
+class Trap:
+    def __reduce__(self):
+        return (pytest.fail, ("its code was run",))
+
+
+def test_files_that_hold_no_weights_are_one_sentence_each(tmp_path, small):
+    file = tmp_path / "file.pt"
+    assert "there is no file" in refusal(tmp_path)
+    for content in (b"", b"weights", b"PK\x03\x04" + bytes(100)):
+        file.write_bytes(content)
+        assert "is damaged" in refusal(tmp_path)
+    torch.save({**small, "trap": Trap()}, file)
+    assert "no code in it was run" in refusal(tmp_path)
+    torch.save([*small.values()][:1], file)
+    assert "does not map names to weights" in refusal(tmp_path)
+    torch.save(small, file)
+    file.write_bytes(file.read_bytes()[:-1000])
+    assert "is damaged or cut off" in refusal(tmp_path)
+
+
+def test_what_the_file_does_not_say_is_asked_for(tmp_path, small):
+    torch.save(small, tmp_path / "file.pt")
+    assert "add --like with one of improved-diffusion, " in refusal(tmp_path, None)
+    assert "there is no --like 'stable'" in refusal(tmp_path, "stable")
+    shapes = json.loads(str(OUTPUTS["imagenet64: shapes"]))
+    torch.save({name: torch.zeros(shape, dtype=torch.half) for name, shape in shapes.items()}, tmp_path / "file.pt")
+    assert "has heads of 64 channels, and there is an attention over 96 channels" in refusal(
+        tmp_path, "guided-diffusion"
+    )
+    with pytest.raises(CheckpointError, match=r"python -m ddpm_core convert .*file.pt FOLDER"):
+        ddpm_core.load(tmp_path / "file.pt")
+
+
+def test_a_folder_that_holds_something_else_stays(tmp_path, small):
+    torch.save(small, tmp_path / "file.pt")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "thesis.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="was not written by ddpm_core"):
+        convert(tmp_path / "file.pt", tmp_path / "kept", UNET)
+
+
+@pytest.mark.parametrize(("case", "preset"), [("cifar10", "improved-diffusion"), ("guided LSUN", "guided-diffusion")])
+def test_published_files_are_known_by_their_shapes(case, preset):
+    """Their channels, with the small ones of a case multiplied."""
+    shapes = {name: tuple(shape) for name, shape in json.loads(str(OUTPUTS[f"{case}: shapes"])).items()}
+    flags = read_flags(shapes)
+    published = {"improved-diffusion": (128, 3), "guided-diffusion": (256, 2)}[preset]
+    larger = replace(
+        flags,
+        channels=published[0],
+        blocks=published[1],
+        widths=tuple(width * published[0] // flags.channels for width in flags.widths),
+    )
+    assert preset_of(larger, "any") == preset

@@ -49,7 +49,7 @@ def load(
             f"{checkpoint.ref}: {missing} not in the local cache, and the Hub could not be reached", stacklevel=2
         )
     where = f"{checkpoint.ref}: {layout.weights}"
-    build = partial(build_network, found.unet, checkpoint.weights, where)
+    build = partial(build_network, found.unet, checkpoint.weights, where, found.spec.schedule.T)
     unet = build()
     check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, where)
     parameters = sum(p.numel() for p in unet.parameters())

@@ -80,7 +80,7 @@ def write(
 ) -> None:
     """The same for a network beside its specification, which is none that an engine evaluates."""
     contents = json_contents(model, unet)
-    parts = latent_parts.files_of(model)  # of a latent model, whose networks are in folders
+    parts = latent_parts.files_of(model, unet)  # of a latent model, whose networks are in folders
     home = ("transformer/" if isinstance(unet, DiTTransformer2DModel) else "unet/") if parts else ""
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
@@ -130,7 +130,7 @@ def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
     """
     try:
         count_parameters(unet)  # refuses too many
-        decoder, text = (part and part.config for part in latent_parts.both(model))
+        decoder, text = (part and part.config for part in latent_parts.both(model, unet))
         return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
         raise ValueError(f"`load` would refuse this model: {error}") from None

@@ -208,7 +208,7 @@ def json_files(
     autoencoder = ["diffusers", decoder["_class_name"]]
     if transformer:
         index |= {"_class_name": "DiTPipeline", "vae": autoencoder}
-        index["id2label"] = model.class_names and dict(enumerate(model.class_names))
+        index["id2label"] = model.class_names and {str(i): name for i, name in enumerate(model.class_names)}
     elif text is None:
         index |= {"_class_name": "LDMPipeline", "vqvae": autoencoder}
     else:

@@ -21,15 +21,18 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, PatchEmbed
 from ddpm_core.engines.networks import Network, least_side, make_network, out_channels
+from ddpm_core.engines.networks.transformer import tabulate_times
 from ddpm_core.errors import first_line
 
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
-def build_network(config: dict[str, Any], path: Path, where: str) -> Network:
-    """The network of config.json with the weights of a file; the rest as for `build`."""
-    return build(config["_class_name"], lambda: make_network(config), path, where)
+def build_network(config: dict[str, Any], path: Path, where: str, T: int) -> Network:
+    """The network of config.json with the weights of a file, for times up to T; the rest as for `build`."""
+    network: Network = build(config["_class_name"], lambda: make_network(config), path, where)
+    tabulate_times(network, T)
+    return network
 
 
 def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:

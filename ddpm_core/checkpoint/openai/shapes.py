@@ -105,7 +105,7 @@ def read_flags(shapes: Shapes) -> Flags:
         attention=tuple(attention),
         scale_shift=embedded[0] == 2 * _shape(shapes, "input_blocks.1.0.out_layers.3.weight", 4)[0],
         updown=any(f"output_blocks.{i}.{k}.in_layers.0.weight" in shapes for i in ends[:1] for k in (1, 2)),
-        classes=shapes.get("label_emb.weight", (0,))[0],
+        classes=_shape(shapes, "label_emb.weight", 2)[0] if "label_emb.weight" in shapes else 0,
         learned=last[0] != first[1],
         flat=len(qkv) == 4,
     )
