@@ -161,7 +161,7 @@ ODD = [
     (CONFIG, {"_class_name": "SD3Transformer2DModel"}, "the network is a 'SD3Transformer2DModel'"),
     (CONFIG, {"_class_name": "UNet2DModel"}, "also needs transformer"),
     (CONFIG, {"cross_attention_dim": 768}, "cross_attention_dim 768 is not supported"),
-    (CONFIG, {"in_channels": 3}, "gives 8 channels, but 3 image channels"),
+    (CONFIG, {"in_channels": 3}, "the network draws 3 channels"),
     (CONFIG, {"out_channels": 12}, "gives 12 channels"),
     (CONFIG, {"attention_bias": "yes"}, "attention_bias must be true or false"),
     (CONFIG, {"norm_eps": -1}, "norm_eps must be"),

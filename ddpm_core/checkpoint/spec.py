@@ -233,7 +233,7 @@ def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
             f"the network is a {_named(kind, 'model without a class name')}: only a {expected} can be loaded{beside}"
         )
     # A safety checker looks at pictures afterwards, and takes no part in the drawing.
-    known = {"transformer" if kind == transformer_config.KIND else "unet"}
+    known = {"transformer", "id2label"} if kind == transformer_config.KIND else {"unet"}
     known |= {"scheduler", "safety_checker", "feature_extractor"}
     known |= {"vae", "vqvae"} if decoder else set()
     known |= {"text_encoder", "tokenizer"} if text else set()
