@@ -270,8 +270,13 @@ def class_index(model: ModelSpec, text: str) -> int:
     one_of_several = [i for i, name in enumerate(names) if text in name.split(", ")]
     if one_of_several:
         return one_of_several[0]
-    among = f"{', '.join(names)}, or " if names else ""
+    among = f"{few(names)}, or " if names else ""
     raise ValueError(f"there is no class {text!r}: choose from {among}0 to {model.num_classes - 1}")
+
+
+def few(names: Sequence[str], most: int = 20) -> str:
+    """Names for a sentence: the first ones, where there are many."""
+    return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
 def label_tensor(
