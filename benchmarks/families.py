@@ -28,12 +28,16 @@ from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 
 
+HALVES = {"down": "En", "up": "De"}  # of an autoencoder, by diffusers' names
+
+
 def _dit(folder: Path) -> None:
     """As facebook/DiT-XL-2-256, with the autoencoder of Stable Diffusion."""
-    levels = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
-    autoencoder = AutoencoderKL(**levels, block_out_channels=(128, 256, 512, 512), layers_per_block=2)
+    fields: dict[str, Any] = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
+    fields |= {f"{side}_block_types": [f"{side.title()}{part}coderBlock2D"] * 4 for side, part in HALVES.items()}
+    autoencoder = AutoencoderKL(**fields)
     network = DiTTransformer2DModel(out_channels=8)
-    scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False)
+    scheduler: Any = DDIMScheduler(beta_schedule="linear", clip_sample=False)
     DiTPipeline(network, autoencoder, scheduler).save_pretrained(folder)
 
 

@@ -27,9 +27,10 @@ class OpenAIUNet(UNet2DModel):
             for module in self.modules():
                 if isinstance(module, Attention):
                     module.heads, module.scale = num_heads, (module.inner_dim // num_heads) ** -0.5
+        scale: Any = time_scale  # which diffusers types as int
         width = time_width or self.config["block_out_channels"][0]
         shift = self.config["freq_shift"]
-        self.time_proj = Timesteps(width, self.config["flip_sin_to_cos"], shift, time_scale)
+        self.time_proj = Timesteps(width, self.config["flip_sin_to_cos"], shift, scale)
         if time_width is not None:
             self.time_embedding = TimestepEmbedding(time_width, self.time_embedding.linear_2.out_features)
 
