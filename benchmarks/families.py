@@ -27,7 +27,6 @@ from ddpm_core.engines.networks import make_network
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 
-
 HALVES = {"down": "En", "up": "De"}  # of an autoencoder, by diffusers' names
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from ddpm_core.checkpoint.config.fields import MAX_WEIGHT
@@ -63,7 +63,9 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
         check_values(key, value, where)
-    unet.to_empty(device="cpu").load_state_dict(weights)
+    unet.to_empty(device="cpu")
+    for key, place in unet.state_dict().items():
+        place.copy_(weights.pop(key))  # what is copied is freed: never are all weights there twice
     make_buffers(unet, where)
     return unet
 
@@ -131,7 +133,8 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            weights = load_file(path)
+            with safe_open(path, framework="pt", backend="pread") as file:  # each tensor can be freed alone
+                weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
         else:
             _check_unpacked_size(path)
             weights = torch.load(path, map_location="cpu", weights_only=True)
