@@ -48,7 +48,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
     Arguments:
-        model: its network is a UNet2DModel. Γ of the analytic variance and the optimised steps are stored too, unless
+        model: its network is one of diffusers', as `load` makes it. Γ of the analytic variance and the optimised steps are stored too, unless
             the weights were changed after loading.
         folder: where to.
         half: store the weights as float16, half the size, each rounded to 11 significant bits, which changes Γ by far
@@ -58,15 +58,15 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     Raises:
         CheckpointError: for another folder, for half where the model was loaded from that very folder, or when the disk
             refuses.
-        TypeError: for a network that is not a UNet2DModel.
+        TypeError: for any other network.
         ValueError: for a model that `load` would refuse, for weights that are not finite (with half: beyond ±65504), or
             that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
     if not isinstance(unet, Network):
         raise TypeError(
-            f"a {type(model.network).__name__} can't be saved in the Hub's layout, which holds diffusers' networks "
-            "alone: keep the weights of your network, and make a Model of it again"
+            f"a {type(model.network).__name__} can't be saved in the Hub's layout, which holds networks of "
+            "diffusers (UNet2DModel, …) alone: keep the weights of your network, and make a Model of it again"
         )
     write(model, unet, folder, half, extra)
 
