@@ -48,8 +48,8 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
     Arguments:
-        model: its network is one of diffusers', as `load` makes it. Γ of the analytic variance and the optimised steps are stored too, unless
-            the weights were changed after loading.
+        model: its network is one of diffusers', as `load` makes it. Γ of the analytic variance and the optimised steps
+            are stored too, unless the weights were changed after loading.
         folder: where to.
         half: store the weights as float16, half the size, each rounded to 11 significant bits, which changes Γ by far
             less than its standard error.
