@@ -46,6 +46,19 @@ def test_a_chain_with_learned_variance_is_theirs(tmp_path):
     np.testing.assert_allclose(last.x, OUTPUTS["chain"], atol=1e-4)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_openvino_agrees_at_every_time(tmp_path, precision):
+    """In bf16 the angles of a scaled time near T would be wrong by radians."""
+    pytest.importorskip("openvino")
+    exact, x = converted(tmp_path, "cifar10"), torch.from_numpy(images(0, 16))[:1]
+    found = ddpm_core.load(tmp_path / "model", device="cpu", precision=precision, engine="openvino")
+    # bf16: products of eight bits, summed in float32, through a dozen blocks
+    bound = 1e-5 if found.network.description.endswith("fp32") else 0.02
+    for t in (1, 1000, 4000):
+        expected = exact.network(x, torch.tensor([t - 1]))
+        assert (found.network(x, torch.tensor([t - 1])) - expected).norm() < bound * expected.norm()
+
+
 UNET = "improved-diffusion-classes"
 NAN, FAR = torch.full((32,), torch.nan), torch.full((32,), 1e12)
 

@@ -49,9 +49,11 @@ def load(
             f"{checkpoint.ref}: {missing} not in the local cache, and the Hub could not be reached", stacklevel=2
         )
     where = f"{checkpoint.ref}: {layout.weights}"
-    build = partial(build_network, found.unet, checkpoint.weights, where, found.spec.schedule.T)
+    told_numbers = found.spec.coordinates is not None  # see engines.common
+    T = None if told_numbers else found.spec.schedule.T
+    build = partial(build_network, found.unet, checkpoint.weights, where, T)
     unet: Any = build()
-    unet.told_numbers = found.spec.coordinates is not None  # see engines.common
+    unet.told_numbers = told_numbers
     check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, where)
     parameters = sum(p.numel() for p in unet.parameters())
     source = found.spec.source and replace(found.spec.source, parameters=parameters)

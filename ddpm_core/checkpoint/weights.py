@@ -21,17 +21,21 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, PatchEmbed
 from ddpm_core.engines.networks import Network, least_side, make_network, out_channels
-from ddpm_core.engines.networks.transformer import tabulate_times
+from ddpm_core.engines.networks.times import tabulate_times
 from ddpm_core.errors import first_line
 
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
-def build_network(config: dict[str, Any], path: Path, where: str, T: int) -> Network:
-    """The network of config.json with the weights of a file, for times up to T; the rest as for `build`."""
+def build_network(config: dict[str, Any], path: Path, where: str, T: int | None) -> Network:
+    """The network of config.json with the weights of a file; the rest as for `build`.
+
+    T: how many times t − 1 it is told; None where it is told other numbers.
+    """
     network: Network = build(config["_class_name"], lambda: make_network(config), path, where)
-    tabulate_times(network, T)
+    if T is not None:
+        tabulate_times(network, T)
     return network
 
 
