@@ -42,7 +42,8 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
         raise CheckpointError(f"there is no --like {like!r}: choose from {', '.join(PRESETS)}")
     if not os.path.isfile(path):
         raise CheckpointError(f"there is no file {str(path)!r}")
-    check_replaceable(Path(os.path.realpath(folder)))
+    folder = Path(os.path.realpath(folder))
+    check_replaceable(folder)
     weights = read_tensors(path, path.name)
     try:
         flags = shapes.read_flags({name: (*value.shape,) for name, value in weights.items()})
