@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ddpm_core.checkpoint.config import latent_config, unet_config
+from ddpm_core.checkpoint.config import families, latent_config, unet_config
 from ddpm_core.checkpoint.config.fields import (
     LIMITS,
     choice,
@@ -83,6 +83,10 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
     """
     config, weights = _read_json_files(checkpoint)
     ref, spec = checkpoint.ref, config.spec
+    if spec.student is not None and spec.coordinates is not None and not spec.student.usual:
+        name = checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name.partition("/")[2]
+        usual = families.published_times(name, spec.schedule.T)
+        spec = replace(spec, student=replace(spec.student, usual=usual))
     source = Source(
         ref=str(ref),
         name=checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name,
@@ -120,8 +124,15 @@ def _from_contents(
 ) -> tuple[CheckpointConfig, Averaging]:
     """The same from the files' contents; ValueError for what no model can be made of."""
     _check_kind(unet, index, decoder is not None, text is not None)
-    size, channels = (unet_config if text is None else latent_config).check(unet)
-    fields = _from_scheduler(scheduler, clip=decoder is None)
+    family = families.of(scheduler)
+    if family is None:
+        size, channels = (unet_config if text is None else latent_config).check(unet)
+        fields = _from_scheduler(scheduler, clip=decoder is None)
+    else:
+        if decoder is not None:
+            raise ValueError(f"{family.pipeline} draws pixels, and here an autoencoder is beside the network")
+        size, channels = unet_config.check(unet, (family.times,))
+        fields = {"variance": "beta", **family.read(scheduler)}
     if decoder is not None:
         fields |= _latents(unet, channels, decoder, text) | {"leading_offset": whole(scheduler, "steps_offset", 0)}
     if "prediction" in own:
@@ -129,7 +140,10 @@ def _from_contents(
     _check_channels(unet, channels, fields["variance"])
     _check_times(unet, fields["schedule"].T)
     fields |= _classes(unet, own)
-    fields["student"] = _student(own)
+    if (student := _student(own)) is not None:
+        fields["student"] = student
+    if own.get("snr") is not None:
+        fields["snr"] = number(own, "snr")
     weights = choice(own, "weights", AVERAGINGS, "unknown")
     return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields), decoder, text), weights
 
@@ -163,22 +177,24 @@ def json_files(
     """
     from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
-    if model.coordinates is not None:
-        raise ValueError("the Hub's layout has no place for networks in other coordinates than ours")
     version = {"_diffusers_version": from_diffusers.__version__}
-    theirs = {ours: name for name, ours in _PREDICTIONS.items()}
-    scheduler = {
-        "_class_name": "DDPMScheduler",
-        **version,
-        **model.schedule.config,
-        "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
-        "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
-        "clip_sample": model.clip,
-    }
+    scheduler: dict[str, Any] = {"_class_name": "DDPMScheduler", **version, **model.schedule.config}
+    family = families.of(scheduler)
+    if not isinstance(model.coordinates, type(None) if family is None else family.coordinates):
+        raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
+    if family is None:
+        theirs = {ours: name for name, ours in _PREDICTIONS.items()}
+        scheduler |= {
+            "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading
+            "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
+            "clip_sample": model.clip,
+        }
+    else:
+        scheduler |= family.write(model)
     index = {
-        "_class_name": "DDPMPipeline",
+        "_class_name": "DDPMPipeline" if family is None else family.pipeline,
         **version,
-        "scheduler": ["diffusers", "DDPMScheduler"],
+        "scheduler": ["diffusers", scheduler["_class_name"]],
         "unet": ["diffusers", "UNet2DModel"],
     }
     own: dict[str, Any] = {"weights": model.source.weights if model.source else "unknown"}
@@ -189,9 +205,16 @@ def json_files(
     if model.class_names is not None:
         own["class_names"] = list(model.class_names)
     if model.student is not None:
-        own["student"] = {**asdict(model.student), "times": list(model.student.times)}
+        own["student"] = {name: list(x) if isinstance(x, tuple) else x for name, x in asdict(model.student).items()}
+        if not model.student.usual:
+            del own["student"]["usual"]
+    if model.snr is not None and family is None:
+        own["snr"] = model.snr
     if decoder is None:
-        _from_contents(unet, scheduler, index, own)
+        again = _from_contents(unet, scheduler, index, own)[0].spec
+        lost = [name for name in ("variance", "clip", "snr") if getattr(again, name) != getattr(model, name)]
+        if lost:
+            raise ValueError(f"a {index['_class_name']} has no place for {lost[0]} {getattr(model, lost[0])!r}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.leading_offset}
     if model.variance == "beta_tilde":
@@ -314,4 +337,5 @@ def _student(own: dict) -> Student | None:
         teacher=text(found, "teacher"),
         guidance=None if found.get("guidance") is None else number(found, "guidance"),
         finished=flag(found, "finished", True),
+        usual=tuple(numbers(found, "usual", int(LIMITS["times"][1]), only_whole=True)) if "usual" in found else (),
     )
