@@ -6,6 +6,7 @@ that the name comes from, and the list of these names in ddpm_core/__init__.py a
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import resolve_name
@@ -170,7 +171,7 @@ FORBIDDEN = {
         and not under(found.importer, "ui.serving", "ui.web", "ui.runs.visitors", "ui.pictures.uploads")
     ),
     "a job knows no sampler": lambda found: (
-        found.importer in ("ui.runs.jobs", "ui.runs.log")
+        found.importer in ("ui.runs.jobs", "ui.runs.log", "ui.runs.pages")
         and under(found.imported, "ui.runs.settings", "ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
     ),
 }
@@ -214,6 +215,36 @@ def test_a_folder_has_few_entries_and_says_what_belongs_into_it(folder):
     assert said and "." in said
 
 
+def attributes_set(tree: ast.AST) -> Iterator[ast.Attribute]:
+    """Those of `x.y = …` and its like."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            yield node
+
+
+@pytest.mark.parametrize("room", ["parts", "runs"])
+def test_a_computation_never_changes_and_a_plan_is_frozen(room):
+    """What `plan` has found is handed to `compute`, not left in an attribute; a recording is what changes."""
+    classes = {
+        node.name: node
+        for path in sorted((ROOT / "ui" / room).glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def is_a(node: ast.ClassDef | None, name: str) -> bool:
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name)] if node else []
+        return name in bases or any(is_a(classes.get(base), name) for base in bases)
+
+    plans = [node for name, node in classes.items() if name == "Plan" or is_a(node, "Plan")]
+    assert plans and all("dataclass(frozen=True)" in map(ast.unparse, node.decorator_list) for node in plans)
+    computations = [node for name, node in classes.items() if name == "Computation" or is_a(node, "Computation")]
+    assert computations
+    for method in (one for node in (*computations, *plans) for one in node.body if isinstance(one, ast.FunctionDef)):
+        allowed = {"self"} if method.name == "__init__" else set()
+        assert {ast.unparse(one.value) for one in attributes_set(method)} <= allowed, method.name
+
+
 PAGE = ROOT / "ui" / "web"
 ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.js")}
 
@@ -223,6 +254,17 @@ def test_a_room_of_the_page_has_few_entries(folder):
     """A module, its styles and what it alone needs have one name, and count as one."""
     names = {path.name.partition(".")[0] for path in folder.iterdir() if path.suffix != ".json"}
     assert len(names) <= MOST
+
+
+def test_what_a_module_of_the_page_exports_is_imported():
+    texts = {file: file.read_text(encoding="utf-8") for room in (PAGE, *ROOMS_OF_PAGE) for file in room.glob("*.*js")}
+    unused = [
+        f"{file.relative_to(PAGE)} {name}"
+        for file, text in texts.items()
+        for name in re.findall(r"^export (?:async )?(?:function\*?|const|class) (\w+)", text, re.M)
+        if not any(re.search(rf"\b{name}\b", other) for user, other in texts.items() if user != file)
+    ]
+    assert unused == []
 
 
 def imported_with(start: str, imports: list[Import]) -> set[str]:

@@ -297,7 +297,7 @@ def test_scripts_repeat_the_pictures(part, values, tmp_path, monkeypatch):
     monkeypatch.setattr(scheduling_ddpm, "randn_tensor", scheduling_ddpm.randn_tensor)  # which the script replaces
     for script, apart in (("python", 0), ("diffusers", 1)):
         exec(found[script], {"__name__": "__main__"})
-        for lane, frames in enumerate(run.computation.frames):
+        for lane, frames in enumerate(run.job.recording.frames):
             file = Path("seed-13.png" if part == "watch" else f"lane-{lane}-seed-13.png")
             assert found[script] == "" or np.ptp([Image.open(file), frames[max(frames)][0, ..., 0]], 0).max() <= apart
             file.unlink(missing_ok=True)
@@ -325,7 +325,7 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     without = tmp_path / "copy"
     shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
     for ref, has in (("cifar10-tiny", True), (str(without), False)):
-        assert ("analytic" in [name for _, name in about_model(lab, ref)["variances"]]) == has
+        assert ("analytic" in about_model(lab, ref)["variances"]) == has
         asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
         answer = described(SamplingPart(lab), "compare", asked)
         assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer

@@ -97,7 +97,7 @@ def test_an_unconditional_latent_model_is_diffusers_own(unconditional):
     with torch.no_grad():
         expected = pipeline.vqvae.decode(x / pipeline.vqvae.config.scaling_factor).sample
     assert torch.allclose(model.decoder.decode(x), expected, atol=1e-4)
-    assert model.latent and not model.words and (model.factor, model.picture_size) == (2, 16)
+    assert model.latent and not model.takes_words and (model.factor, model.picture_size) == (2, 16)
 
 
 @pytest.mark.parametrize("name, spacing", [("stable", "leading"), ("turbo", "trailing")])
@@ -307,7 +307,7 @@ def test_likelihood_and_restoration_are_refused_in_latents(turbo):
 @pytest.mark.parametrize("name", ["unconditional", "stable", "turbo"])
 def test_what_is_saved_is_loaded_again(name, request, tmp_path):
     _, model = request.getfixturevalue(name)
-    told = {"prompts": "fox", "guidance": 2.0} if model.words else {}
+    told = {"prompts": "fox", "guidance": 2.0} if model.takes_words else {}
     save(model, tmp_path / "copy")
     again = load(tmp_path / "copy", **WHERE)
     assert torch.equal(last_of(again, **told), last_of(model, **told))
@@ -333,7 +333,7 @@ def test_the_users_files_in_the_folders_of_a_latent_model_stay(stable, unconditi
     assert {path for path in folder.rglob("*") if path.is_file()} == kept
     assert all(note.read_text() == str(note) for note in notes)
     save(unconditional[1], folder)  # which takes no words
-    assert all(note.read_text() == str(note) for note in notes) and not load(folder, **WHERE).words
+    assert all(note.read_text() == str(note) for note in notes) and not load(folder, **WHERE).takes_words
     assert {path.name for path in (folder / "tokenizer").iterdir()} == {"notes.txt", "deep"}
     save(load("mnist-tiny", **WHERE), folder)
     save(load("mnist-tiny", **WHERE), folder)  # no longer a latent model, with folders that are all the user's

@@ -37,18 +37,18 @@ const questions = (lab) => ({
     return lab.about(ref);
   },
   run() {
-    throw new Error($.module("ui.runs.log").GONE); // with the worker of the page before
+    throw new Error($.module("ui.runs.pages").GONE); // with the worker of the page before
   },
   stop({ run }) {
     runs.get(run)?.stop();
     return {};
   },
   async save({ run, kind }) {
-    const made = runs.get(run)?.computation;
-    if (!made) throw new Error($.module("ui.runs.log").GONE);
-    const [name, content] = await made.save(
+    const made = runs.get(run);
+    if (!made?.recording) throw new Error($.module("ui.runs.pages").GONE);
+    const [name, content] = await made.recording.save(
       kind,
-      made.refs.map(() =>
+      made.computation.refs.map(() =>
         $.dict([
           ["revision", null],
           ["engine", "browser · fp32"],

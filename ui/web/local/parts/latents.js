@@ -4,7 +4,7 @@ import { fromUint8 } from "../process/floats.js";
 import { encode, mix, reconstruct } from "../process/latents.js";
 import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
-import { spread, withRows } from "./rows.js";
+import { chainOf, spread, withRows } from "./rows.js";
 
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../lab.js" */
@@ -14,15 +14,13 @@ export function latents() {
   const { chain_length } = $.module("ddpm_core.timesteps");
   const { from_text } = $.module("ui.pictures.as_text");
   return class extends withRows(LatentsRun) {
-    /** @param {Model[]} models @param {Run} work */
-    async compute([model], work) {
-      const { request, times } = this;
-      const spec = this.model;
+    /** @param {any} plan @param {Model[]} models @param {Run} work */
+    async compute(plan, [model], work) {
+      const { request, times, model: spec } = plan;
       const lengths = times.map((/** @type {number} */ t) => chain_length(spec, t, request.steps));
-      const plan = this.plan(spec, request.columns, lengths);
       work.give(
         $.bitor(
-          plan,
+          plan.shown(request.columns, lengths),
           $.dict([
             ["mode", request.mode],
             ["times", times],
@@ -33,7 +31,7 @@ export function latents() {
       );
       /** @type {Float32Array[]} */
       const sources = [];
-      for (const i of request.sources.keys()) sources.push(await this.#source(model, i, work));
+      for (const i of request.sources.keys()) sources.push(await this.#source(plan, model, i, work));
       const states = times.map((/** @type {number} */ t) =>
         sources.map((x0, i) => encode(model, x0, t, BigInt(request.sources[i][0]))),
       );
@@ -43,20 +41,20 @@ export function latents() {
           row,
           x: x.map((/** @type {Float32Array} */ one) => uri([this.picture(model, one)])),
         });
-      for (const [row, t] of times.entries()) await this.#row(model, row, t, states[row], lengths[row], work);
+      for (const [row, t] of times.entries()) await this.#row(plan, model, row, t, states[row], lengths[row], work);
     }
 
-    /** The i-th picture as a state. @param {Model} model @param {number} i @param {Run} work @returns {Promise<Float32Array>} */
-    async #source(model, i, work) {
+    /** The i-th picture as a state. @param {any} plan @param {Model} model @param {number} i @param {Run} work @returns {Promise<Float32Array>} */
+    async #source(plan, model, i, work) {
       const [seed, text] = this.request.sources[i];
       if (text) {
-        const own = from_text(text, this.model);
+        const own = from_text(text, plan.model);
         work.give({ kind: "source", i, x: uri([own]), final: true });
         return fromUint8(own.data, model.channels);
       }
       /** @type {Float32Array} */
       let x = new Float32Array();
-      for (const step of trajectory(model, { ...this.settings_of(model), seed: BigInt(seed) })) {
+      for (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
         const final = step.s === 0;
         x = step.x;
         if (final || step.index % SAMPLES === 0)
@@ -69,23 +67,23 @@ export function latents() {
     /** @param {number} batch */
     kind = (batch) => new ($.module("ui.machine.step_times").StepKind)(this.refs[0], batch);
 
-    /** @param {Model} model @param {number} row @param {number} t @param {Float32Array[]} x @param {number} n @param {Run} work */
-    async #row(model, row, t, x, n, work) {
+    /** @param {any} plan @param {Model} model @param {number} row @param {number} t @param {Float32Array[]} x @param {number} n @param {Run} work */
+    async #row(plan, model, row, t, x, n, work) {
       const { request } = this;
       const two = request.mode === "interpolate";
       const starts = request.weights.map((/** @type {any} */ weight) => (two ? mix(x[0], x[1], Number(weight)) : x[0]));
       if (n) {
         const chains = starts.map((/** @type {Float32Array} */ start, /** @type {number} */ column) => {
           const seed = BigInt([...request.seeds][two ? 0 : column]);
-          return reconstruct(model, start, t, { ...this.settings_of(model), seed })[Symbol.iterator]();
+          return reconstruct(model, start, t, { ...chainOf(plan, model), seed })[Symbol.iterator]();
         });
-        await this.take(model, row, chains, n, this.times.length, work, this.kind(request.count));
+        await this.take(model, row, chains, n, plan.times.length, work, this.kind(request.count));
       } else {
         const pictures = starts.map((/** @type {Float32Array} */ start) => this.picture(model, start));
-        $.set(this.rows, row, pictures);
+        $.set(work.recording.rows, row, pictures);
         work.give({ kind: "step", row, k: 0, s: 0, x0: uri(pictures) });
       }
-      work.give({ kind: "row", row, spread: spread($.item(this.rows, row)) });
+      work.give({ kind: "row", row, spread: spread($.item(work.recording.rows, row)) });
     }
   };
 }

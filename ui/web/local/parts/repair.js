@@ -4,7 +4,7 @@ import { fromUint8 } from "../process/floats.js";
 import { restore } from "../process/restore.js";
 import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
-import { spread, withRows } from "./rows.js";
+import { chainOf, spread, withRows } from "./rows.js";
 
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../lab.js" */
@@ -16,47 +16,55 @@ export function repair() {
   const { from_text } = $.module("ui.pictures.as_text");
   const { StepKind } = $.module("ui.machine.step_times");
   return class extends withRows(RepairRun) {
-    /** @param {Model[]} models @param {Run} work */
-    async compute([model], work) {
+    /** @param {any} plan @param {Model[]} models @param {Run} work */
+    async compute(plan, [model], work) {
       const { request } = this;
       const titles = request.methods.map((/** @type {string} */ method) => METHODS.get(method));
       const columns = [...request.seeds].map((seed) => `seed ${seed}`);
-      const plan = this.plan(
-        this.model,
+      const shown = plan.shown(
         columns,
         titles.map(() => request.steps),
       );
       const more = { titles, sources: ["The picture", "What is left, y"], what: "completions" };
-      work.give($.bitor(plan, $.dict(Object.entries(more))));
-      const own = request.picture ? from_text(request.picture, this.model) : await this.#sample(model, work);
+      work.give($.bitor(shown, $.dict(Object.entries(more))));
+      const own = request.picture ? from_text(request.picture, plan.model) : await this.#sample(plan, model, work);
       work.give({ kind: "source", i: 0, x: uri([own]), final: true });
-      const measurement = request.measurement(this.model)(model.size);
+      const measurement = request.measurement(plan.model)(model.size);
       const y = measurement.forward(fromUint8(own.data, model.channels));
       work.give({ kind: "source", i: 1, x: uri([this.picture(model, measurement.pseudoinverse(y))]), final: true });
-      for (const [row, method] of request.methods.entries()) await this.#row(model, row, method, y, measurement, work);
+      for (const [row, method] of request.methods.entries())
+        await this.#row(plan, model, row, method, y, measurement, work);
     }
 
-    /** @param {Model} model @param {Run} work @returns {Promise<Picture>} */
-    async #sample(model, work) {
+    /** @param {any} plan @param {Model} model @param {Run} work @returns {Promise<Picture>} */
+    async #sample(plan, model, work) {
       /** @type {Float32Array} */
       let x = new Float32Array();
-      for (const step of trajectory(model, { ...this.settings_of(model), seed: BigInt(this.request.seed) })) {
+      for (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(this.request.seed) })) {
         x = step.x;
         await work.count(new StepKind(this.refs[0], 1));
       }
       return this.picture(model, x);
     }
 
-    /** @param {Model} model @param {number} row @param {string} method @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
-    async #row(model, row, method, y, measurement, work) {
+    /** @param {any} plan @param {Model} model @param {number} row @param {string} method @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
+    async #row(plan, model, row, method, y, measurement, work) {
       const { request } = this;
-      this.repeats = method !== "ddnm"; // an evaluation is a null, and steps follow
       const chains = [...request.seeds].map((seed) =>
-        restore(model, y, measurement, method, { ...this.settings_of(model), seed: BigInt(seed) }),
+        restore(model, y, measurement, method, { ...chainOf(plan, model), seed: BigInt(seed) }),
       );
       const kind = new StepKind(this.refs[0], request.count);
-      const last = await this.take(model, row, chains, request.steps, request.methods.length, work, kind);
-      const pictures = $.item(this.rows, row);
+      const last = await this.take(
+        model,
+        row,
+        chains,
+        request.steps,
+        request.methods.length,
+        work,
+        kind,
+        method !== "ddnm",
+      );
+      const pictures = $.item(work.recording.rows, row);
       work.give({ kind: "map", row, x: [uri([differing(pictures)])] });
       const gaps = last.flatMap((/** @type {Float32Array} */ x) =>
         Array.from(measurement.forward(x), (value, i) => (value - y[i]) ** 2),

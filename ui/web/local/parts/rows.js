@@ -9,25 +9,30 @@ import { picture } from "./sampling.js";
 /** @import { Picture } from "../pictures.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
 
+/** The settings of a chain, but its seed. @param {any} plan @param {Model} model @returns {any} */
+export const chainOf = (plan, model) => ({ ...settingsOf(plan.options), model });
+
 /** A translated class of rows, with what they show and save. @param {any} Base @returns {any} */
-export const withRows = (Base) =>
-  class extends Base {
+export function withRows(Base) {
+  const Recording = recording();
+  return class extends Base {
+    /** @param {any} plan */
+    recording = (plan) => new Recording(plan);
+
     /** The pictures of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
     picture = ({ channels, size }, x) => picture(x, channels, size);
-
-    /** @param {Model} model @returns {any} the settings of a chain, but its seed */
-    settings_of = (model) => ({ ...settingsOf(this.options), model });
 
     /**
      * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
      * @param {Model} model @param {number} row @param {Iterator<Step | null>[]} chains @param {number} n @param {number} rows
-     * @param {Run} work @param {any} kind
+     * @param {Run} work @param {any} kind @param {boolean} [repeats] an evaluation is a null, and steps follow
      * @returns {Promise<Float32Array[]>} the last states
      */
-    async take(model, row, chains, n, rows, work, kind) {
+    async take(model, row, chains, n, rows, work, kind, repeats = false) {
       const { kept_steps } = $.module("ui.pictures.uploads");
       const kept = kept_steps(n, model.size, this.images * rows, model.channels);
-      $.set(this.frames, row, $.dict([]));
+      const frames = $.dict([]);
+      $.set(work.recording.frames, row, frames);
       /** @type {Step[]} */
       let steps = [];
       for (let last = -1; last < n - 1; ) {
@@ -36,7 +41,7 @@ export const withRows = (Base) =>
           let step;
           do {
             step = chain.next().value;
-            if (step !== undefined && !(step && this.repeats)) await work.count(kind, 1 / chains.length);
+            if (step !== undefined && !(step && repeats)) await work.count(kind, 1 / chains.length);
           } while (step === null);
           steps.push(step);
         }
@@ -45,26 +50,29 @@ export const withRows = (Base) =>
         if (!$.has(kept, index)) continue;
         const x = steps.map((one) => this.picture(model, one.x));
         const guess = s ? steps.map((one) => this.picture(model, one.x0)) : x;
-        $.set($.item(this.frames, row), index, guess);
+        $.set(frames, index, guess);
         const both = this.shows_x ? { x: uri(x), x0: uri(guess) } : { x0: uri(guess) };
         work.give({ kind: "step", row, k: index, s, ...both });
       }
       const done = steps.map((one) => this.picture(model, one.x));
-      $.set(this.rows, row, done);
+      $.set(work.recording.rows, row, done);
       return steps.map((one) => one.x);
     }
+  };
+}
 
+/** What can be saved of them. @returns {any} */
+function recording() {
+  const { RowsRecording } = $.module("ui.parts.picture_rows");
+  return class extends RowsRecording {
     /** @param {string} kind @returns {Promise<[string, BlobPart]>} */
     async save(kind) {
-      const { short_name } = $.module("ui.models.catalogue");
       /** @type {[number, Picture[]][]} */
       const rows = this.rows.items().sort(order);
       if (!rows.length) throw new Error("There is no finished row of pictures yet: press Run");
-      const { checkpoint, seed } = this.request;
-      const name = `${short_name(checkpoint)}-${this.what}-seed-${seed}.${kind}`.replaceAll(" ", "-");
-      const about = this.settings();
+      const [name, about, columns] = [this.name(kind), this.settings(), this.plan.request.count];
       const all = rows.map(([, pictures]) => pictures);
-      if (kind === "png") return [name, await png(grid(all.flat(), this.images), about)];
+      if (kind === "png") return [name, await png(grid(all.flat(), columns), about)];
       /** @type {[number, any][]} */
       const frames = this.frames.items().sort(order);
       /** @type {Picture[][][]} */
@@ -80,12 +88,13 @@ export const withRows = (Base) =>
       const shots = Array.from({ length: moments }, (_, i) => {
         const at = (/** @type {Picture[][]} */ one) =>
           one[Math.round((i * (one.length - 1)) / Math.max(moments - 1, 1))];
-        return grid((films.length ? films.map(at) : all).flat(), this.images);
+        return grid((films.length ? films.map(at) : all).flat(), columns);
       });
       const large = (/** @type {Picture} */ shot) => labelled(shot, Math.ceil(SLIDE / shot.width), []);
       return [name, gif(shots.map(large), moments, about)];
     }
   };
+}
 
 /** @param {[number, unknown]} a @param {[number, unknown]} b */
 const order = ([a], [b]) => a - b;

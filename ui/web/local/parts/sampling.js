@@ -34,19 +34,21 @@ function preview({ colours, size, channels }, z) {
 export function sampling() {
   const { Sampling, MOMENTS } = $.module("ui.parts.sampling");
   const { kept_steps } = $.module("ui.pictures.uploads");
+  const Recording = recording();
   return class extends Sampling {
-    /** @param {Model[]} models @param {import("../jobs.js").Run} work */
-    async compute(models, work) {
-      const { refs, lanes, images } = this;
+    /** @param {any} plan */
+    recording = (plan) => new Recording(plan);
+
+    /** @param {any} plan @param {Model[]} models @param {import("../jobs.js").Run} work */
+    async compute(plan, models, work) {
+      const { refs, images } = this;
+      const { lanes } = plan;
       const loaded = lanes.map((/** @type {any} */ lane) => models[refs.indexOf(lane.checkpoint)]);
       const { decode, pictureSize: size, pictureChannels: channels } = loaded[0];
       const most = decode ? MOMENTS : 1e6;
       const kept = lanes.map((/** @type {any} */ { steps }) => kept_steps(steps, size, images, channels, most));
-      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) =>
-        told(loaded[i], this._arguments[i]),
-      );
-      if (loaded[0].words && lanes.length === 1) /** @type {any} */ (this).words = [];
-      work.give(this);
+      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) => told(loaded[i], plan.arguments[i]));
+      work.give(plan.shown([], ""));
       const seeds = Array.from(this.request.seeds, BigInt);
       /** @type {Picture[][]} */
       let both = [];
@@ -60,30 +62,31 @@ export function sampling() {
           if (decode) both[3].push(preview(loaded[lane], x0));
         }
         if (image < seeds.length - 1) {
-          await work.count(this._kinds[lane], 1 / seeds.length);
+          await work.count(plan.kinds[lane], 1 / seeds.length);
           continue;
         }
         if (both[0].length) {
-          $.set(this.frames[lane], index, both[0]);
+          $.set(work.recording.frames[lane], index, both[0]);
           const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
           const [pictures, guesses, latents, previews] = both;
           const seen = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
           work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...seen });
         }
-        await work.count(this._kinds[lane], 1 / seeds.length);
+        await work.count(plan.kinds[lane], 1 / seeds.length);
       }
     }
+  };
+}
 
-    /** @param {any} result */
-    shown(result) {
-      return result === this ? this._plan() : result;
-    }
-
+/** What can be saved of it. @returns {any} */
+function recording() {
+  const { SamplingRecording } = $.module("ui.parts.sampling");
+  return class extends SamplingRecording {
     /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
     async save(kind, about) {
       const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
       const { names } = $.module("ui.runs.captions");
-      const { lanes } = this;
+      const { lanes, request } = this.plan;
       /** @type {import("../python.js").Dict[]} */
       const frames = [...this.frames];
       /** @type {Picture[][]} */
@@ -91,7 +94,7 @@ export function sampling() {
       if (!last.length) throw new Error("There is no picture yet: press Run");
       const text = settings(this, frames, about);
       const name = `${_stem(this, frames)}${SUFFIX[kind]}`;
-      const { count } = this.request;
+      const { count } = request;
       if (kind === "csv") return [name, _csv(this, frames, text).decode()];
       if (kind === "png") {
         const cells = new Set(lanes.map((/** @type {any} */ { steps }) => steps)).size * count;
