@@ -233,9 +233,9 @@ def chain(model: ModelSpec, variance: Variance | None, steps: int, spacing: Spac
             f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
         )
     if model.student is not None:
+        model.student.check_times((t for t, _ in pairs), "measure its teacher")
         if model.student.method == "consistency":
             raise ValueError("this model is a consistency student, which has learned x_0 and no steps: measure another")
-        model.student.check_times((t for t, _ in pairs), "measure its teacher")
     return pairs, check_variance(model, variance, pairs)
 
 

@@ -71,7 +71,7 @@ class SamplerSettings:
         for option in given:
             owners = [owner for owner, its in NAMED.items() if hasattr(its, option)]
             if name not in owners:
-                of = " and ".join(map(repr, owners))
+                of = " and ".join(repr(owner) for owner in owners)
                 raise ValueError(f"{option} belongs to the sampler {of}, and this run has {name!r}: leave it out")
         if student is not None:
             student.check(name, pairs, self.eta)

@@ -89,12 +89,11 @@ class SamplerFunction(Protocol):
 class NamedSampler:
     """A sampler that has a name: a frozen dataclass, whose fields are what it takes besides the noise.
 
-    memory: as for `SamplerFunction`. wanders: whether it also evaluates elsewhere than at x_t. evaluations: a step.
+    memory: as for `SamplerFunction`. wanders: whether it also evaluates elsewhere than at x_t.
     """
 
     memory: ClassVar[bool] = False
     wanders: ClassVar[bool] = False
-    evaluations: ClassVar[int] = 1
 
     def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> NamedSampler:
         """The same, with what is the model's own. Raises ValueError for what model, pairs or guidance don't allow."""
@@ -163,7 +162,6 @@ class Langevin(DDPM):
     """
 
     wanders: ClassVar[bool] = True
-    evaluations: ClassVar[int] = 2
     snr: float | None = None
 
     def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Langevin:
@@ -174,8 +172,9 @@ class Langevin(DDPM):
         self, predict: Predict, schedule: NoiseSchedule, index: int, t: int, x: Tensor, noise: Noise
     ) -> Tensor:
         eps, z = predict(x, t).eps, noise(CORRECTIONS + index, x)
-        step = (SNR if self.snr is None else self.snr) * _norm(z) / _norm(eps)
-        return x + math.sqrt(1 - schedule.alpha_bar[t].item()) * (2 * step * z - 2 * step**2 * eps)
+        ratio = (SNR if self.snr is None else self.snr) * _norm(z) / _norm(eps)
+        twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
+        return x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
 
 
 @dataclass(frozen=True)
@@ -253,8 +252,9 @@ class Consistency(NamedSampler):
 
 
 def _norm(x: Tensor) -> Tensor:
-    """‖x‖ of each image, (N, 1, 1, 1)."""
-    return x.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
+    """‖x‖ of each image, (N, 1, 1, 1), with more digits than x has where the device can."""
+    dtype = torch.float32 if x.device.type == "mps" else torch.float64
+    return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=dtype).reshape(-1, 1, 1, 1)
 
 
 def _known_sigmas(

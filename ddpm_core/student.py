@@ -36,10 +36,8 @@ class Student:
         descending = all(a > b for a, b in pairwise(self.times))
         if not self.times or not descending or self.times[-1] < 1:
             raise ValueError(f"a student's times descend and end at 1 or later, got {self.times}")
-        known = self.method == "consistency" and set(self.usual) <= set(self.times)
-        if self.usual and not (
-            known and self.usual[0] == self.times[0] and all(a > b for a, b in pairwise(self.usual))
-        ):
+        descending = all(a > b for a, b in pairwise(self.usual)) and all(t in self.times for t in self.usual)
+        if self.usual and not (self.method == "consistency" and descending and self.usual[0] == self.times[0]):
             raise ValueError(f"a consistency model's usual times descend from its first one, got {self.usual}")
 
     @property
