@@ -68,6 +68,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "sampling_eps": (0, 0.1),
     "correct_steps": (0, 1),
     # ddpm_core.json
+    "image_size": (1, 1024),
+    "channels": (1, 64),
+    "num_classes": (0, 100_000),
     "null_label": (0, 100_000),
     "times": (1, 100_000),
     "usual": (1, 100_000),

@@ -53,7 +53,8 @@ export function plane() {
       const rows = clouds.flatMap(([lane, x]) =>
         Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
       );
-      return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
+      const { shape, seed } = this.plan.request;
+      return [`${shape}-seed-${seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
     }
   }
 
@@ -65,7 +66,7 @@ export function plane() {
       return super.plan(models);
     }
 
-    recording = () => new /** @type {any} */ (Recording)(this.request);
+    recording = Recording;
 
     /** @param {any} plan @param {any} _ @param {Run} work */
     async compute(plan, _, work) {

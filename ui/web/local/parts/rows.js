@@ -16,8 +16,7 @@ export const chainOf = (plan, model) => ({ ...settingsOf(plan.options), model })
 export function withRows(Base) {
   const Recording = recording();
   return class extends Base {
-    /** @param {any} plan */
-    recording = (plan) => new Recording(plan);
+    recording = Recording;
 
     /** The pictures of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
     picture = ({ channels, size }, x) => picture(x, channels, size);

@@ -36,8 +36,7 @@ export function sampling() {
   const { kept_steps } = $.module("ui.pictures.uploads");
   const Recording = recording();
   return class extends Sampling {
-    /** @param {any} plan */
-    recording = (plan) => new Recording(plan);
+    recording = Recording;
 
     /** @param {any} plan @param {Model[]} models @param {import("../jobs.js").Run} work */
     async compute(plan, models, work) {
