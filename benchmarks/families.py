@@ -1,124 +1,146 @@
-"""Time and memory of published families at their full sizes, with random weights: `python -m benchmarks families`.
+"""What a step of a large network of another family costs: `python -m benchmarks families`.
 
-Each is written as a checkpoint, then loaded and sampled from by a process of its own, whose peak is its memory.
+Each is written with random weights in the layout of its repository, and loaded by a process of its own for each engine:
+so the memory is that of one model. Milliseconds are the median of some evaluations of one picture.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DiTPipeline, DiTTransformer2DModel
+from diffusers import (
+    AutoencoderKL,
+    CMStochasticIterativeScheduler,
+    ConsistencyModelPipeline,
+    DDIMScheduler,
+    DDPMPipeline,
+    DDPMScheduler,
+    DiTPipeline,
+    DiTTransformer2DModel,
+    ScoreSdeVePipeline,
+    ScoreSdeVeScheduler,
+    UNet2DModel,
+)
 
 import ddpm_core
-from benchmarks._measure import describe, peak_resident
-from ddpm_core.checkpoint.openai import shapes
-from ddpm_core.checkpoint.save import write
-from ddpm_core.engines.networks import make_network
-from ddpm_core.model import ModelSpec
-from ddpm_core.schedule import NoiseSchedule
-
-HALVES = {"down": "En", "up": "De"}  # of an autoencoder, by diffusers' names
+from benchmarks._measure import describe, peak_resident, spread
+from ddpm_core.noise import seeded_noise
 
 
-def _dit(folder: Path) -> None:
-    """As facebook/DiT-XL-2-256, with the autoencoder of Stable Diffusion."""
-    fields: dict[str, Any] = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
-    fields |= {f"{side}_block_types": [f"{side.title()}{part}coderBlock2D"] * 4 for side, part in HALVES.items()}
-    autoencoder = AutoencoderKL(**fields)
-    network = DiTTransformer2DModel(out_channels=8)
-    scheduler: Any = DDIMScheduler(beta_schedule="linear", clip_sample=False)
-    DiTPipeline(network, autoencoder, scheduler).save_pretrained(folder)
-
-
-def _lsun_bedroom(folder: Path) -> None:
-    """As what `convert` makes of guided-diffusion's lsun_bedroom.pt."""
-    flags = shapes.Flags(
-        image_channels=3,
-        channels=256,
-        widths=(256, 256, 512, 512, 1024, 1024),
-        blocks=2,
-        attention=(False, False, False, True, True, True),
-        scale_shift=True,
-        updown=True,
-        classes=0,
-        learned=True,
-        flat=False,
+def _church() -> ScoreSdeVePipeline:
+    """google/ncsnpp-church-256: attention at 16×16."""
+    levels = ["Skip"] * 4 + ["AttnSkip"] + ["Skip"] * 2
+    unet = UNet2DModel(
+        sample_size=256,
+        block_out_channels=(128, 128, *[256] * 5),
+        down_block_types=tuple(f"{level}DownBlock2D" for level in levels),
+        up_block_types=tuple(f"{level}UpBlock2D" for level in reversed(levels)),
+        time_embedding_type="fourier",
+        attention_head_dim=None,
+        mid_block_scale_factor=2**0.5,
+        norm_num_groups=None,
+        norm_eps=1e-6,
     )
-    network = make_network({"_class_name": "UNet2DModel", **shapes.config_of(flags), "attention_head_dim": 64})
-    write(ModelSpec(schedule=NoiseSchedule.linear(), image_size=256, variance="learned_range"), network, folder)
+    return ScoreSdeVePipeline(unet, ScoreSdeVeScheduler())
 
 
-FAMILIES: dict[str, Callable[[Path], None]] = {"DiT-XL-2-256": _dit, "lsun_bedroom": _lsun_bedroom}
+def _openai(**more: Any) -> UNet2DModel:
+    """OpenAI's network for LSUN: attention at 32, 16 and 8."""
+    return UNet2DModel(
+        sample_size=256,
+        block_out_channels=(256, 256, 512, 512, 1024, 1024),
+        down_block_types=("ResnetDownsampleBlock2D",) * 3 + ("AttnDownBlock2D",) * 3,
+        up_block_types=("AttnUpBlock2D",) * 3 + ("ResnetUpsampleBlock2D",) * 3,
+        attention_head_dim=64,
+        downsample_type="resnet",
+        upsample_type="resnet",
+        **more,
+    )
 
 
-def _measured(folder: Path, steps: int, options: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> None:
-    started = time.perf_counter()
-    model = ddpm_core.load(folder, **options)
-    loaded, seconds = time.perf_counter() - started, []
-    labels, x = 1 if model.num_classes else None, torch.empty(0)
-    started = time.perf_counter()
-    for step in ddpm_core.trajectory(model, [0], steps + 1, labels=labels):
-        seconds.append(time.perf_counter() - started)
-        x, started = step.x, time.perf_counter()
-    model.pictures(x)
-    found = {"engine": getattr(model.network, "description", ""), "load_s": round(loaded, 1)}
-    found |= {"step_ms": round(1000 * statistics.median(seconds[1:])), "decode_ms": None}  # the first prepares
-    if model.latent:
-        found["decode_ms"] = round(1000 * (time.perf_counter() - started))
-    send({**found, "parameters": model.source and model.source.parameters, "peak_gb": round(peak_resident() / 1e9, 2)})
+def _bedroom() -> ConsistencyModelPipeline:
+    """openai/diffusers-cd_bedroom256_l2."""
+    return ConsistencyModelPipeline(_openai(), CMStochasticIterativeScheduler())
 
 
-def measure(folder: Path, steps: int, options: dict[str, Any]) -> dict[str, Any]:
-    """What a step of a checkpoint takes, in a process of its own."""
-    return _alone(_measured, folder, steps, options)
+def _guided_bedroom() -> DDPMPipeline:
+    """What `convert` makes of guided-diffusion's lsun_bedroom.pt."""
+    unet = _openai(out_channels=6, resnet_time_scale_shift="scale_shift", attn_norm_num_groups=32)
+    return DDPMPipeline(unet, DDPMScheduler(variance_type="learned_range"))
 
 
-def _write(name: str, folder: Path, send: Callable[[dict[str, Any]], None]) -> None:
-    torch.manual_seed(0)
-    FAMILIES[name](folder)
-    send({})
+def _dit() -> DiTPipeline:
+    """facebook/DiT-XL-2-256, with the autoencoder of Stable Diffusion."""
+    fields: dict[str, Any] = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
+    halves = {"down": "En", "up": "De"}
+    fields |= {f"{side}_block_types": [f"{side.title()}{part}coderBlock2D"] * 4 for side, part in halves.items()}
+    scheduler: Any = DDIMScheduler(beta_schedule="linear", clip_sample=False)
+    return DiTPipeline(DiTTransformer2DModel(out_channels=8), AutoencoderKL(**fields), scheduler)
 
 
-def _alone(work: Callable[..., None], *arguments: Any) -> dict[str, Any]:
-    """What work(*arguments, send) sends, from a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(*arguments, sender.send))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    finally:
-        process.join()
+MODELS = {
+    "ncsnpp-church-256": _church,
+    "diffusers-cd_bedroom256_l2": _bedroom,
+    "lsun_bedroom": _guided_bedroom,
+    "DiT-XL-2-256": _dit,
+}
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks families", description=__doc__)
-    parser.add_argument("--only", choices=[*FAMILIES], help="one of them")
-    parser.add_argument("--steps", type=int, default=3, help="steps that are timed")
-    parser.add_argument("--engine", default="auto", help="auto, openvino or torch")
-    parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--model", nargs="+", choices=MODELS, default=[*MODELS])
+    parser.add_argument("--engine", nargs="+", default=["openvino", "torch"], help="of ddpm_core.load")
+    parser.add_argument("--precision", default="auto", help="of ddpm_core.load")
+    parser.add_argument("--steps", type=int, default=5, help="that are timed, after one that is not")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)  # a folder, in a process of its own
+    options = parser.parse_args(words)
+    if options.measure:
+        print(json.dumps(measured(options.measure, options.engine[0], options.precision, options.steps)))
+        return
     print(json.dumps(describe(torch.device("cpu"))))
-    options = {"device": "cpu", "engine": chosen.engine, "precision": chosen.precision}
-    for name in [chosen.only] if chosen.only else FAMILIES:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / "model"
-            _alone(partial(_write, name), folder)
-            print(json.dumps({"family": name, **measure(folder, chosen.steps, options)}), flush=True)
+    print("| model | parameters | engine | ms a step | quartiles | GB |\n| --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in options.model:
+            folder = Path(scratch) / name
+            own = ["--precision", options.precision, "--steps", str(options.steps), "--measure", str(folder)]
+            # Its own process too, whose memory is then free.
+            code = f"from benchmarks import families as f; f.MODELS[{name!r}]().save_pretrained({str(folder)!r})"
+            subprocess.run([sys.executable, "-c", code], check=True)
+            for engine in options.engine:
+                command = [sys.executable, "-m", "benchmarks", "families", "--engine", engine, *own]
+                said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+                print(row(name, json.loads(said.splitlines()[-1])), flush=True)
 
 
-if __name__ == "__main__":
-    import sys
+def measured(folder: Path, engine: Any, precision: Any, steps: int) -> dict[str, Any]:
+    """Of some evaluations, each at another time."""
+    model = ddpm_core.load(folder, engine=engine, precision=precision)
+    x = seeded_noise([0])(0, torch.empty(1, model.channels, model.image_size, model.image_size))
+    seconds = []
+    for i in range(steps + 1):
+        began = time.perf_counter()
+        ddpm_core.predict(model, x, model.schedule.T - i)
+        seconds.append(time.perf_counter() - began)
+    if model.latent:
+        model.pictures(x)  # whose memory counts too
+    network: Any = model.network
+    parameters = model.source.parameters if model.source else None
+    about = {"engine": network.description, "parameters": parameters, "bytes": peak_resident()}
+    return {**about, **spread([1000 * one for one in seconds[1:]])}
 
-    main(sys.argv[1:])
+
+def row(name: str, found: dict[str, Any]) -> str:
+    low, high = found["quartiles"]
+    size = f"{found['parameters'] / 1e6:.1f} M"
+    return (
+        f"| {name} | {size} | {found['engine']} | {found['median']:.0f} | {low:.0f} to {high:.0f} "
+        f"| {found['bytes'] / 1e9:.1f} |"
+    )

@@ -94,7 +94,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "consistency": (
         "cm",
         GUIDED | TWO_HEADS | {"learn_sigma": False},
-        "consistency",
+        "consistency-distillation",
     ),
 }
 

@@ -549,7 +549,7 @@ def _(case):
 def _(case):
     twin, out = case.twin, case.new("init")
     of = twin.unet.config
-    words = ["--widths", *of.get("block_out_channels", (32,)), "--norm-groups", of.get("norm_num_groups")]
+    words = ["--widths", *of.get("block_out_channels", (32,)), "--norm-groups", of.norm_num_groups or 8]
     words += ["--blocks", of.get("layers_per_block", 1)]
     words += ["--image-size", twin.picture[1], "--T", T, "--beta-start", 0.02, "--beta-end", 0.6, "--sample-steps", 2]
     words += ["--prediction", twin.prediction, "--variance", twin.variance, "--attention"]

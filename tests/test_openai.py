@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import record_openai_unets as recorded
 import torch
-from record_openai_unets import CASES, CHAIN, FILE, TIMES, images, weights
+from record_openai_unets import CASES, CHAIN, FILE, SIGMAS, TIMES, images, weights
 
 import ddpm_core
 from ddpm_core import CheckpointError
 from ddpm_core.checkpoint.openai.convert import convert
 from ddpm_core.checkpoint.openai.presets import preset_of
 from ddpm_core.checkpoint.openai.shapes import read_flags
+from ddpm_core.coordinates import Preconditioned
 
 OUTPUTS = np.load(FILE)
 
@@ -25,12 +26,16 @@ def converted(folder, case):
     return ddpm_core.load(folder / "model", device="cpu", precision="fp32", engine="torch")
 
 
-@pytest.mark.parametrize("case", [case for case, (package, *_) in CASES.items() if package != "cm"])
+@pytest.mark.parametrize("case", CASES)
 def test_a_converted_file_computes_what_their_module_does(tmp_path, case):
     model, seed = converted(tmp_path, case), [*CASES].index(case)
     side = max(16, 2 ** (len(model.network.unet.config["block_out_channels"]) - 1))
     labels = torch.tensor([0, 5, 999]) if model.num_classes else None
-    found = model.network(torch.from_numpy(images(seed, side)), torch.tensor(TIMES), labels)
+    times = torch.tensor(TIMES)
+    if case in ("EDM", "consistency"):
+        assert type(model.coordinates) is Preconditioned
+        times = model.coordinates.times * torch.tensor(SIGMAS).log() / 4
+    found = model.network(torch.from_numpy(images(seed, side)), times, labels)
     expected = OUTPUTS[f"{case}: output"]
     # sums of some hundred float32 products, in another order
     np.testing.assert_allclose(found[..., :: side // 8, :: side // 8], expected, rtol=1e-5, atol=1e-5)
@@ -155,6 +160,24 @@ def test_what_the_file_does_not_say_is_asked_for(tmp_path, small):
     )
     with pytest.raises(CheckpointError, match=r"python -m ddpm_core convert .*file.pt FOLDER"):
         ddpm_core.load(tmp_path / "file.pt")
+
+
+def test_a_teacher_and_its_student_are_told_by_their_names(tmp_path):
+    """Their tensors have the same shapes. The student has the times that were published for it."""
+    shapes = json.loads(str(OUTPUTS["EDM: shapes"]))
+    flags = read_flags({name: tuple(shape) for name, shape in shapes.items()})
+    names = {
+        "edm_bedroom256_ema": "edm",
+        "cd_cat256_l2": "consistency-distillation",
+        "ct_cat256": "consistency-training",
+    }
+    assert {name: preset_of(flags, name) for name in names} == names
+    with pytest.raises(ValueError, match="add --like"):
+        preset_of(flags, "bedroom")
+    torch.save(weights(shapes, 0), tmp_path / "cd_bedroom256_l2.pt")
+    convert(tmp_path / "cd_bedroom256_l2.pt", tmp_path / "student")
+    found = ddpm_core.load(tmp_path / "student", device="cpu", precision="fp32", engine="torch")
+    assert (found.schedule.T, found.student.usual, found.clip) == (40, (40, 22), True)
 
 
 def test_a_folder_that_holds_something_else_stays(tmp_path, small):

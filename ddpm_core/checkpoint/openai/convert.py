@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ddpm_core.checkpoint.config import unet_config
+from ddpm_core.checkpoint.config import families, unet_config
 from ddpm_core.checkpoint.openai import shapes
-from ddpm_core.checkpoint.openai.presets import PRESETS, Preset, preset_of
+from ddpm_core.checkpoint.openai.presets import PRESETS, SIGMAS, Preset, preset_of
 from ddpm_core.checkpoint.openai.shapes import Flags
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.save import check_replaceable, write
@@ -23,8 +24,6 @@ from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import Averaging
 from ddpm_core.schedule import NoiseSchedule
-
-_RESCALED_TO = 1000  # times that a network with rescaled ones sees
 
 
 def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
@@ -56,7 +55,8 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
         raise CheckpointError(f"{path.name}: {error}") from None
     weights.clear()
     network.load_state_dict(renamed, assign=True)
-    spec = _spec(flags, PRESETS[chosen], _averaging(path.stem))
+    spec = _spec(flags, PRESETS[chosen], path.stem)
+    network.told_numbers = spec.coordinates is not None  # see engines.common
     check_evaluation(network, spec.image_size, spec.schedule.T, path.name)
     write(spec, network, folder)
     return spec
@@ -77,8 +77,8 @@ def _config(flags: Flags, preset: Preset, like: str) -> dict[str, Any]:
         own["num_heads"] = preset.heads
     if flags.widths[0] != flags.channels:
         own["time_width"] = flags.channels
-    if preset.rescaled and preset.T != _RESCALED_TO:
-        own["time_scale"] = _RESCALED_TO / preset.T
+    if preset.time_scale != 1:
+        own["time_scale"] = preset.time_scale
     kind = "OpenAIUNet" if own else "UNet2DModel"
     return {"_class_name": kind, **shapes.config_of(flags), "attention_head_dim": head_width, **own}
 
@@ -139,15 +139,26 @@ def _split(qkv: Tensor, preset: Preset) -> list[Tensor]:
     return [part.flatten(0, 1) for part in qkv.unflatten(0, (heads, 3, -1)).unbind(1)]
 
 
-def _spec(flags: Flags, preset: Preset, weights: Averaging) -> ModelSpec:
-    schedule = NoiseSchedule.cosine(preset.T) if preset.schedule == "cosine" else NoiseSchedule.linear(preset.T)
+def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
+    """What is known of the model besides its network. stem: the file's name, which tells the times of two steps."""
+    if preset.schedule in SIGMAS:
+        scheduler = {"_class_name": SIGMAS[preset.schedule], "num_train_timesteps": preset.T, "clip_denoised": True}
+        family = families.of(scheduler)
+        assert family is not None
+        fields = family.read(scheduler)
+        if fields.get("student") is not None:
+            usual = families.published_times(stem, preset.T)
+            fields["student"] = replace(fields["student"], usual=usual)
+    else:
+        cosine = preset.schedule == "cosine"
+        fields = {"schedule": (NoiseSchedule.cosine if cosine else NoiseSchedule.linear)(preset.T)}
     return ModelSpec(
-        schedule=schedule,
         image_size=flags.side,
         channels=flags.image_channels,
         variance="learned_range" if flags.learned else "beta",
         num_classes=flags.classes,
-        source=Source(weights=weights),
+        source=Source(weights=_averaging(stem)),
+        **fields,
     )
 
 

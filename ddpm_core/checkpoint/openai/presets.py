@@ -7,14 +7,16 @@ from typing import Literal
 
 from ddpm_core.checkpoint.openai.shapes import Flags
 
+# Where noise levels stand in the place of times: diffusers' scheduler.
+SIGMAS = {"edm": "EDMEulerScheduler", "consistency": "CMStochasticIterativeScheduler"}
+
 
 @dataclass(frozen=True)
 class Preset:
     """What `--like` stands for.
 
-    schedule, T: of the training; "edm" has noise levels in their place. heads: of each attention, or else head_width:
-    channels of each head. new_order: rows of qkv by query, key and value, then by head; by head first in the others.
-    rescaled: the network sees 1000/T of the time.
+    schedule, T: of the training. heads: of each attention, or else head_width: channels of each head. new_order: rows
+    of qkv by query, key and value, then by head; by head first in the others. time_scale: of what the network sees.
     """
 
     schedule: Literal["linear", "cosine", "edm", "consistency"]
@@ -22,18 +24,20 @@ class Preset:
     heads: int | None = None
     head_width: int | None = None
     new_order: bool = False
-    rescaled: bool = False
+    time_scale: float = 1.0
 
 
 PRESETS = {
-    "improved-diffusion": Preset("cosine", 4000, heads=4, rescaled=True),
+    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),  # its rescale_timesteps
     "improved-diffusion-classes": Preset("cosine", 4000, heads=4),
     "improved-diffusion-lsun": Preset("linear", heads=1),
     "guided-diffusion": Preset("linear", head_width=64),
     "guided-diffusion-64": Preset("cosine", head_width=64, new_order=True),
     "guided-diffusion-128": Preset("linear", heads=4),
-    "edm": Preset("edm", head_width=64, new_order=True),
-    "consistency": Preset("consistency", head_width=64, new_order=True),
+    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),  # diffusers' EDM networks see ln σ/4
+    "consistency-distillation": Preset("consistency", 40, head_width=64, new_order=True),
+    "consistency-training": Preset("consistency", 151, head_width=64, new_order=True),
+    "consistency-training-64": Preset("consistency", 201, head_width=64, new_order=True),
 }
 
 
@@ -52,10 +56,11 @@ def preset_of(flags: Flags, stem: str) -> str:
 
 
 def _published(flags: Flags, stem: str) -> str | None:
-    """Every published file has attention and blocks of these numbers, and no two presets have the same."""
-    if flags.flat:
-        known = {"edm": "edm", "cd": "consistency", "ct": "consistency"}
-        return known.get(stem.lower().replace("-", "_").partition("_")[0])
+    """No two presets have the same flags but those of consistency_models, whose files have names that tell."""
+    if flags.flat:  # a teacher and its students have the same
+        trained = "consistency-training" + ("-64" if flags.side == 64 else "")
+        known = {"edm": "edm", "cd": "consistency-distillation", "ct": trained}
+        return known.get(stem.lower().partition("_")[0])
     attended = [flags.side >> level for level, here in enumerate(flags.attention) if here]
     family = (flags.side, flags.channels, flags.blocks, attended, flags.scale_shift, flags.updown, flags.classes)
     return next((name for name, of in _FAMILIES if of == family and flags.learned), None)
