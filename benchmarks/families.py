@@ -52,7 +52,6 @@ def _lsun_bedroom(folder: Path) -> None:
         updown=True,
         classes=0,
         learned=True,
-        flat=False,
     )
     network = make_network({"_class_name": "UNet2DModel", **shapes.config_of(flags), "attention_head_dim": 64})
     write(ModelSpec(schedule=NoiseSchedule.linear(), image_size=256, variance="learned_range"), network, folder)

@@ -11,7 +11,7 @@ import tyro
 
 @dataclass
 class Convert:
-    """Write OpenAI's file of weights (improved- and guided-diffusion, consistency_models) as a folder that loads."""
+    """Write OpenAI's file of weights (improved- and guided-diffusion) as a folder that loads."""
 
     file: Annotated[Path, tyro.conf.Positional]
     """the .pt file"""

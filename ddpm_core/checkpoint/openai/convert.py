@@ -47,7 +47,7 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
     weights = read_tensors(path, path.name)
     try:
         flags = shapes.read_flags({name: (*value.shape,) for name, value in weights.items()})
-        chosen = like or preset_of(flags, path.stem)
+        chosen = like or preset_of(flags)
         config = _config(flags, PRESETS[chosen], chosen)
         unet_config.check(config)
         network = _network(config)
@@ -124,7 +124,7 @@ def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[st
                 continue
             shape = (*expected[parts[0]].shape,)
             if ".attentions." in ours and last in ("qkv", "0") and kind == "weight":  # convolutions of 1×1, for them
-                shape = (len(parts) * shape[0], *shape[1:], *(1, 1)[: 1 + flags.flat])
+                shape = (len(parts) * shape[0], *shape[1:], 1)
             elif last == "qkv":
                 shape = (len(parts) * shape[0],)
             yield f"{theirs}.{kind}", parts, shape

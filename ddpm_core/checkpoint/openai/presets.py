@@ -12,12 +12,12 @@ from ddpm_core.checkpoint.openai.shapes import Flags
 class Preset:
     """What `--like` stands for.
 
-    schedule, T: of the training; "edm" has noise levels in their place. heads: of each attention, or else head_width:
+    schedule, T: of the training. heads: of each attention, or else head_width:
     channels of each head. new_order: rows of qkv by query, key and value, then by head; by head first in the others.
     rescaled: the network sees 1000/T of the time.
     """
 
-    schedule: Literal["linear", "cosine", "edm", "consistency"]
+    schedule: Literal["linear", "cosine"]
     T: int = 1000
     heads: int | None = None
     head_width: int | None = None
@@ -32,17 +32,12 @@ PRESETS = {
     "guided-diffusion": Preset("linear", head_width=64),
     "guided-diffusion-64": Preset("cosine", head_width=64, new_order=True),
     "guided-diffusion-128": Preset("linear", heads=4),
-    "edm": Preset("edm", head_width=64, new_order=True),
-    "consistency": Preset("consistency", head_width=64, new_order=True),
 }
 
 
-def preset_of(flags: Flags, stem: str) -> str:
-    """The preset of the published file that has these flags. stem: the file's name, without its ending.
-
-    Raises ValueError where none has, or more than one.
-    """
-    found = _published(flags, stem)
+def preset_of(flags: Flags) -> str:
+    """The preset of the published file that has these flags. Raises ValueError where none has."""
+    found = _published(flags)
     if found is None:
         raise ValueError(
             "no published file has these shapes, and they don't say the schedule and the heads of attention: "
@@ -51,11 +46,8 @@ def preset_of(flags: Flags, stem: str) -> str:
     return found
 
 
-def _published(flags: Flags, stem: str) -> str | None:
+def _published(flags: Flags) -> str | None:
     """Every published file has attention and blocks of these numbers, and no two presets have the same."""
-    if flags.flat:
-        known = {"edm": "edm", "cd": "consistency", "ct": "consistency"}
-        return known.get(stem.lower().replace("-", "_").partition("_")[0])
     attended = [flags.side >> level for level, here in enumerate(flags.attention) if here]
     family = (flags.side, flags.channels, flags.blocks, attended, flags.scale_shift, flags.updown, flags.classes)
     return next((name for name, of in _FAMILIES if of == family and flags.learned), None)

@@ -39,8 +39,7 @@ class Flags:
     """What the shapes tell.
 
     channels: num_channels. widths: of each level. blocks: num_res_blocks. attention: whether there is at each level.
-    classes: 0 for none. learned: whether the variance is. flat: attention by 2-D convolutions, as in
-    consistency_models.
+    classes: 0 for none. learned: whether the variance is.
     """
 
     image_channels: int
@@ -52,7 +51,6 @@ class Flags:
     updown: bool
     classes: int
     learned: bool
-    flat: bool
 
     @property
     def side(self) -> int:
@@ -96,6 +94,10 @@ def read_flags(shapes: Shapes) -> Flags:
     levels = [each * k for k in reversed(range(len(ends) + 1))]  # first output block of each level
     attention = [f"output_blocks.{i}.1.qkv.weight" in shapes for i in levels]
     qkv = shapes.get("middle_block.1.qkv.weight", ())
+    if len(qkv) == 4:
+        raise ValueError(
+            f"middle_block.1.qkv.weight has shape {qkv}, as in consistency_models, whose files can't be converted"
+        )
     embedded = _shape(shapes, "input_blocks.1.0.emb_layers.1.weight", 2)
     return Flags(
         image_channels=first[1],
@@ -107,7 +109,6 @@ def read_flags(shapes: Shapes) -> Flags:
         updown=any(f"output_blocks.{i}.{k}.in_layers.0.weight" in shapes for i in ends[:1] for k in (1, 2)),
         classes=_shape(shapes, "label_emb.weight", 2)[0] if "label_emb.weight" in shapes else 0,
         learned=last[0] != first[1],
-        flat=len(qkv) == 4,
     )
 
 
