@@ -62,7 +62,8 @@ log = logging.getLogger(__name__)
 class _Converted:
     """A module in OpenVINO, compiled for each shape of its inputs when it is first needed.
 
-    config: its configuration. example: inputs for which it is compiled at once, to see that it works.
+    config: its configuration. weights: gives them, once it is converted. example: inputs for which it is compiled at
+    once, to see that it works.
     """
 
     device = torch.device("cpu")
@@ -72,7 +73,7 @@ class _Converted:
         module: nn.Module,
         config: Mapping[str, Any],
         precision: Arithmetic,
-        weights: Mapping[str, Tensor],
+        weights: Callable[[], Mapping[str, Tensor]],
         example: Sequence[Tensor],
     ):
         # Without the hint OpenVINO takes bf16 wherever there is any.
@@ -83,7 +84,11 @@ class _Converted:
         self._prepare(module, _cache() / _key(module, config), weights, [tuple(part.shape) for part in example])
 
     def _prepare(
-        self, module: nn.Module, entry: Path, weights: Mapping[str, Tensor], shapes: Sequence[tuple[int, ...]]
+        self,
+        module: nn.Module,
+        entry: Path,
+        weights: Callable[[], Mapping[str, Tensor]],
+        shapes: Sequence[tuple[int, ...]],
     ) -> None:
         """Convert, and compile. If what is on disk fails, it is removed and made again."""
         for anew in (False, True):
@@ -91,16 +96,20 @@ class _Converted:
                 self._model, kept = _converted(module, entry)
             try:
                 self._rewrite()
-                _fill(self._model, weights)
+                _fill(self._model, weights())
                 self._request(*shapes)
                 return
             except Exception:  # anything may be wrong with a file
                 shutil.rmtree(entry, ignore_errors=True)
+                self._restore()
                 if anew or not kept:
                     raise
 
     def _rewrite(self) -> None:
         """Change the converted module for this precision."""
+
+    def _restore(self) -> None:
+        """Undo what was done to the module for this precision."""
 
     def _infer(self, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
         """The output for a batch that is evaluated in parts of these sizes."""
@@ -155,18 +164,37 @@ class OpenVINONetwork(_Converted):
         self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact)
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
-        weights = unet.state_dict()
-        if owned and self.precision == "bf16":
-            matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
-            weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
+        self._rounds = owned and self.precision == "bf16"
+        self._exact = exact if self._rounds else None
+        self._rounded: dict[str, Tensor] = {}
         x, time, *labels = common.example_inputs(unet)
         converted = _told_features(unet) if common.told_numbers(unet) else unet
         inputs = [self._image(x), self._time(time), *labels]
-        super().__init__(converted, converted.config, self.precision, weights, inputs)
+        super().__init__(converted, converted.config, self.precision, self._weights, inputs)
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
-            parameter.data = weights[name]
+            parameter.data = self._rounded.get(name, parameter.data)
+        self._rounded.clear()
         common.return_freed_memory()
+
+    def _weights(self) -> Mapping[str, Tensor]:
+        """The weights, rounded where the network is owned.
+
+        Where that can be undone, in place: so a large network is never there in both precisions.
+        """
+        for name, parameter in self.unet.named_parameters(remove_duplicate=False):
+            if self._rounds and parameter.ndim > 1:
+                self._rounded[name] = parameter.data.bfloat16()
+                if self._exact is not None:
+                    parameter.data = self._rounded[name]
+        if self._exact is not None:
+            common.return_freed_memory()
+        return self.unet.state_dict() | self._rounded
+
+    def _restore(self) -> None:
+        if self._exact is not None:
+            for name, parameter in self._exact().named_parameters():
+                self.unet.get_parameter(name).data = parameter.data
 
     def _rewrite(self) -> None:
         if self.precision != "fp32":
@@ -233,7 +261,7 @@ class OpenVINODecoder(_Converted):
     """
 
     def __init__(self, decoder: nn.Module, config: Mapping[str, Any], precision: Arithmetic, example: Tensor):
-        super().__init__(decoder, config, precision, decoder.state_dict(), [example])
+        super().__init__(decoder, config, precision, decoder.state_dict, [example])
         self._decoder = decoder
 
     @property
