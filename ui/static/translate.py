@@ -38,12 +38,13 @@ class Unknown(Exception):
     """There is no JavaScript for this."""
 
 
-def translated(modules: Mapping[ModuleType, Collection[str]]) -> str:
+def translated(modules: Mapping[ModuleType, Collection[str]], others: Collection[str] = ()) -> str:
     """A JavaScript module, whose `translated($)` defines all of these for a runtime.
 
-    modules: each with the names of those functions and classes that are wanted, none for all.
+    modules: each with the names of those functions and classes that are wanted, none for all. others: modules that
+    another such file has, which may come later.
     """
-    known = {module.__name__ for module in modules}
+    known = {module.__name__ for module in modules} | set(others)
     parts = [Translation(module, known).text(only) for module, only in modules.items()]
     words = set(re.findall(r"\w+", "\n".join(parts)))
     used = [
@@ -472,11 +473,15 @@ def literal(value: Any) -> str:
 
 
 def _imported(module: str, name: str) -> str:
-    """A name of another module: its value, if that is plain data, as that module may not be there."""
+    """A name of another module: its value, if that is plain data, as that module may not be there. A function is looked
+    for when it is called, as its module may come later.
+    """
+    live = getattr(importlib.import_module(module), name, None)
+    found = f"$.imported({json.dumps(module)}, {json.dumps(name)})"
     try:
-        return literal(getattr(importlib.import_module(module), name))
-    except (Unknown, AttributeError):
-        return f"$.imported({json.dumps(module)}, {json.dumps(name)})"
+        return found if live is None else literal(live)
+    except Unknown:
+        return f"(...$given) => {found}(...$given)" if inspect.isfunction(live) else found
 
 
 def _name(name: str) -> str:

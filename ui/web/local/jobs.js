@@ -53,12 +53,11 @@ export class Run {
     this.#say("stopping");
   }
 
-  /** @param {() => Promise<unknown>} before what has to be known @param {() => any} make the computation; both throw a sentence */
-  async run(before, make) {
+  /** @param {() => Promise<any>} make the computation, or throw a sentence */
+  async run(make) {
     try {
       this.#say("queued");
-      await before();
-      this.computation = make();
+      this.computation = await make();
       /** @type {string[]} */
       const refs = this.computation.refs;
       const specs = () => refs.map((ref) => this.lab.spec(ref));

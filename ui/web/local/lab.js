@@ -27,6 +27,12 @@ export class Lab {
   #specs = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
+  /** @type {() => void} */
+  #isHere = () => {};
+  /** Once any model is here, or can't be. @type {Promise<void>} */
+  first = new Promise((resolve) => {
+    this.#isHere = resolve;
+  });
   public = false;
   /** @type {unknown[]} */
   turns = [];
@@ -35,10 +41,11 @@ export class Lab {
   /** @type {Map<string, Known>} */
   #known = new Map();
 
-  /** @param {Knowledge} knowledge @param {Files} files @param {Json} json */
-  constructor(knowledge, files, json) {
+  /** @param {Knowledge} knowledge @param {Files} files @param {Json} json @param {() => Promise<void>} more loads what Python has written for other parts than the first */
+  constructor(knowledge, files, json, more) {
     this.knowledge = knowledge;
     this.json = json;
+    this.more = more;
     this.files = files;
     this.step_times = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
     this.models = {
@@ -171,7 +178,7 @@ export class Lab {
       return Object.assign(model, this.spec(ref)?.process);
     });
     this.#loaded.set(ref, loading);
-    loading.catch(() => this.#loaded.delete(ref));
+    loading.catch(() => this.#loaded.delete(ref)).then(() => this.#isHere());
     return loading;
   }
 }
@@ -244,6 +251,7 @@ export function natives() {
     },
   });
   $.native("ui.pictures.test_sets", { set_for: () => null });
+  $.native("ui.forms.emoji", { in_words: (/** @type {string} */ prompt) => prompt }); // until there are any
   $.native("ddpm_core.checkpoint.refs", { embedded: () => [], typed: (/** @type {string} */ x) => x.trim() });
   $.native("ui.models.loaded", { revision: (/** @type {Spec} */ { source }) => source.revision });
   $.native("functools", { partial: () => null });

@@ -4,15 +4,15 @@ import { Run, sentence } from "./jobs.js";
 import { Lab, natives } from "./lab.js";
 import { parts } from "./parts/index.js";
 import { $, plain, python } from "./python.js";
-import { unpack } from "./uploads.js";
 
 /** @typedef {(values: any) => any} Answer */
 
 /** @type {Map<string, Run>} the newest ones */
 const runs = new Map();
 const KEPT = 8;
+const LATE = 5000; // ms after which the page need not wait for its first model any more
 
-/** Everything else waits for this. @type {Promise<{ lab: Lab, own: Record<string, any> }>} */
+/** Everything else waits for this. @type {Promise<{ lab: Lab, own: ReturnType<typeof parts> }>} */
 let ready;
 
 /** @param {string} folder of what Python has written @param {string} base of the page */
@@ -21,8 +21,26 @@ async function begin(folder, base) {
   const [knowledge, { translated }] = await Promise.all([json("knowledge.json"), import(`${folder}/translated.js`)]);
   translated($);
   natives();
-  const lab = new Lab(knowledge, new Files(base), json);
+  const more = once(async () => {
+    const [later, { natives }] = await Promise.all([import(`${folder}/later.js`), import("./pictures/uploads.js")]);
+    later.translated($);
+    natives();
+  });
+  const lab = new Lab(knowledge, new Files(base), json, more);
   return { lab, own: parts(lab) };
+}
+
+/** @param {() => Promise<void>} load what is loaded once, and again only where that failed */
+function once(load) {
+  /** @type {Promise<void> | null} */
+  let loading = null;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
 }
 
 /** @param {unknown} error */
@@ -63,27 +81,35 @@ const questions = (lab) => ({
 /** @param {{ verb: string, part: string, what: string, values: any, file: File }} question */
 async function answer({ verb, part, what, values, file }) {
   const { lab, own } = await ready;
-  if (verb === "upload") return own.lab.upload(file);
-  if (part === "lab") return { ...questions(lab), ...own.lab.questions }[what](values);
-  const its = own[part];
-  await prepared(lab, values);
+  if (verb === "upload") return (await own("lab")).upload(file);
+  const here = part === "lab" && questions(lab)[what];
+  if (here) return here(values);
+  const its = await own(part);
+  await prepared(lab, its, values);
   if (what === "describe") return plain(its.describe(its.request(part, python(values))));
   return its.questions[what](values);
 }
 
-/** What Python's code wants at once: pictures as text, and what there is to know of models. @param {Lab} lab @param {any} values */
-const prepared = (lab, { picture, picture_b, checkpoint, checkpoint_b }) =>
-  Promise.all([unpack(picture), unpack(picture_b), lab.learn(checkpoint), lab.learn(checkpoint_b)]);
+/** What Python's code wants at once. @param {Lab} lab @param {import("./parts/index.js").Part} its @param {any} values */
+function prepared(lab, its, values) {
+  const emoji = Object.values(values).some((one) => /[^\0-\x7f]/.test(String(one ?? "")));
+  return Promise.all([
+    its.before?.(values),
+    lab.learn(values.checkpoint),
+    lab.learn(values.checkpoint_b),
+    emoji && lab.more(),
+  ]);
+}
 
 addEventListener("message", async ({ data }) => {
   const { id, verb, part, values } = data;
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
     ready = begin(data.folder, data.base);
-    return ready.then(
-      () => send({}),
-      (error) => send(refusal(error)),
-    );
+    await ready
+      .then(({ lab }) => Promise.race([lab.first, new Promise((late) => setTimeout(late, LATE))]))
+      .catch(() => {});
+    return send({});
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
   const { lab, own } = await ready;
@@ -91,8 +117,9 @@ addEventListener("message", async ({ data }) => {
   const run = new Run(lab, part, send);
   runs.set(run.id, run);
   for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
-  return run.run(
-    () => prepared(lab, values),
-    () => own[part].request(part, python(values)),
-  );
+  return run.run(async () => {
+    const its = await own(part);
+    await prepared(lab, its, values);
+    return its.request(part, python(values));
+  });
 });

@@ -31,9 +31,15 @@ import { Weights } from "./weights.js";
  * @property {number} parameters of the network
  * @property {(x: Float32Array, tIndex: number, condition: Condition) => Float32Array} network of one image, tIndex = t − 1
  * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
- * @property {((prompt: string) => Float32Array) | null} words
+ * @property {Words | null} words
+ * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention to each token, a map of the state's size
+ */
+/**
+ * What the network is told of a prompt; its words; those of them that were in no caption of the training.
+ * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./text.js").Word[], unknown: (prompt: string) => string[] }} Words
  */
 
+const CLIP = 49408; // tokens of CLIP's own vocabulary, which has pieces for words that it knows, too
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
@@ -117,10 +123,10 @@ async function opened(read, memory) {
   if (gamma && !isGamma(gamma, process.T)) throw new Error("analytic_variance.json is not a table of Γ_t");
   if (optimised && !areChains(optimised.times ?? {}, process.T))
     throw new Error("optimised_steps.json is not a list of optimised steps");
-  const network = unet(memory, tensors, net);
+  const { network, attention } = unet(memory, tensors, net);
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
-    ...{ ...process, ...told, student, gamma, optimised, words, decode: decode && ((z) => decode(z, size)) },
+    ...{ ...process, ...told, student, gamma, optimised, words, attention, decode: decode && ((z) => decode(z, size)) },
     ...{
       channels,
       size,
@@ -252,7 +258,10 @@ async function wordsOf(text, json, read, weights, memory) {
     throw new Error("the tokenizer has more tokens than the text encoder");
   const pad = options?.pad_token?.content ?? options?.pad_token ?? "<|endoftext|>";
   const length = Math.min(options?.model_max_length ?? Number.POSITIVE_INFINITY, text.max_position_embeddings);
-  const tokens = tokenizer(known, merges, pad, length);
+  const { encode: tokens, found } = tokenizer(known, merges, pad, length);
   const encode = textEncoder(memory, await weights("text_encoder/model.safetensors"), text);
-  return (/** @type {string} */ prompt) => encode(tokens(prompt));
+  const own = Object.keys(known).length < CLIP;
+  const unknown = (/** @type {string} */ prompt) =>
+    own ? found(prompt).flatMap(([word, { length: n }]) => (n > 1 ? [word] : [])) : [];
+  return Object.assign((/** @type {string} */ prompt) => encode(tokens(prompt)), { found, unknown });
 }

@@ -1,12 +1,14 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
+
 import { settingsOf } from "../lab.js";
-import { film, gif, grid, png, strip, uri } from "../pictures.js";
+import { grid, uri } from "../pictures/pictures.js";
 import { toUint8 } from "../process/floats.js";
+import { gaussian } from "../process/noise.js";
 import { sideBySide } from "../process/runs.js";
 import { $ } from "../python.js";
 
 /** @import { Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures.js" */
+/** @import { Picture } from "../pictures/pictures.js" */
 
 /** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
@@ -30,11 +32,11 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
-/** Python's Sampling, computed here. */
-export function sampling() {
-  const { Sampling, MOMENTS } = $.module("ui.parts.sampling");
+/** @param {import("../lab.js").Lab} lab */
+export function sampling(lab) {
+  const { Sampling, SamplingPart, MOMENTS } = $.module("ui.parts.sampling");
   const { kept_steps } = $.module("ui.pictures.uploads");
-  return class extends Sampling {
+  SamplingPart.prototype.computation = class extends Sampling {
     /** @param {Model[]} models @param {import("../jobs.js").Run} work */
     async compute(models, work) {
       const { refs, lanes, images } = this;
@@ -45,14 +47,27 @@ export function sampling() {
       const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) =>
         told(loaded[i], this._arguments[i]),
       );
-      if (loaded[0].words && lanes.length === 1) /** @type {any} */ (this).words = [];
+      const { unknown } = $.module("ui.runs.captions");
+      const odd = lanes.flatMap((/** @type {any} */ { prompt }, /** @type {number} */ i) =>
+        loaded[i].words ? loaded[i].words.unknown(prompt) : [],
+      );
+      this.caption = [unknown([...new Set(odd)]), this.caption].filter(Boolean).join(" ");
+      if (lanes.length === 1) this.words = loaded[0].words?.found(lanes[0].prompt) ?? [];
       work.give(this);
       const seeds = Array.from(this.request.seeds, BigInt);
+      const before = this._attention
+        ? seeds.map((seed) => gaussian(seed, 0, loaded[0].channels * loaded[0].size ** 2))
+        : [];
       /** @type {Picture[][]} */
       let both = [];
       for (const { lane, image, step } of sideBySide(seeds, settings)) {
-        if (!image) both = [[], [], [], []];
-        const { index, s, x, x0, sigma } = step;
+        if (!image) both = [[], [], [], [], []];
+        const { index, t, s, x, x0, sigma } = step;
+        if (!s) $.set(this.x_0, lane, [...this.x_0.get(lane, []), x]);
+        const maps = this._attention && this.words.length > 0;
+        if (maps && $.has(kept[lane], index))
+          both[4].push(seen(loaded[0], before[image], t, settings[0].label, this.words));
+        if (maps) before[image] = x.slice();
         if ($.has(kept[lane], index)) {
           both[0].push(shown(loaded[lane], x));
           both[1].push(s ? shown(loaded[lane], x0) : both[0][image]);
@@ -66,9 +81,10 @@ export function sampling() {
         if (both[0].length) {
           $.set(this.frames[lane], index, both[0]);
           const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
-          const [pictures, guesses, latents, previews] = both;
-          const seen = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
-          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...seen });
+          const [pictures, guesses, latents, previews, maps] = both;
+          const more = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
+          if (maps.length) Object.assign(more, { attention: uri(maps) });
+          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...more });
         }
         await work.count(this._kinds[lane], 1 / seeds.length);
       }
@@ -83,6 +99,7 @@ export function sampling() {
     async save(kind, about) {
       const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
       const { names } = $.module("ui.runs.captions");
+      const { ANIMATED, film, png, strip, zip } = await import("../pictures/files.js");
       const { lanes } = this;
       /** @type {import("../python.js").Dict[]} */
       const frames = [...this.frames];
@@ -98,21 +115,75 @@ export function sampling() {
         const columns = lanes.length > 2 ? cells : last.length > 1 ? count : Math.ceil(Math.sqrt(count));
         return [name, await png(grid(last.flat(), columns), text)];
       }
+      if (kind === "zip") return [name, zip(await this.#everything(text))];
       /** @type {[number, any][]} */
       const found = _moments(this, frames);
-      const moments = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
+      const all = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
+      const moments = $.module("ddpm_core.imaging").thin(all, MOST);
       if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? "AB" : ""), text)];
       const letters = lanes.length === 2 ? ["A: ", "B: "] : [""];
       const titles = names(lanes).map(
         (/** @type {string} */ one, /** @type {number} */ i) => `${letters[i] ?? ""}${one}`,
       );
-      return [name, gif(film(moments, titles), moments.length, text)];
+      return [name, await ANIMATED[kind](film(moments, titles), moments.length, text)];
+    }
+
+    /** The files of a ZIP. @param {string} about @returns {Promise<[string, Uint8Array][]>} */
+    async #everything(about) {
+      const { npy, png } = await import("../pictures/files.js");
+      const { frames, lanes, rows, models } = this;
+      const shape = [models[0].channels, models[0].image_size, models[0].image_size];
+      const seeds = [...this.request.seeds];
+      const noise = seeds.map((seed) =>
+        gaussian(
+          BigInt(seed),
+          0,
+          shape.reduce((a, b) => a * b),
+        ),
+      );
+      /** @type {[string, Uint8Array][]} */
+      const files = [
+        ["settings.json", new TextEncoder().encode(about)],
+        ["x_T.npy", npy(noise, shape)],
+      ];
+      for (const lane of lanes.keys()) {
+        const cell = `cell-${String(lane).padStart(2, "0")}/`;
+        const folder = lanes.length === 1 ? "" : lanes.length === 2 ? `lane-${"ab"[lane]}/` : cell;
+        if (this.x_0.get(lane)?.length === seeds.length)
+          files.push([`${folder}x_0.npy`, npy(this.x_0.get(lane), shape)]); // a run that was stopped has none
+        for (const [k, pictures] of frames[lane].items())
+          for (const [i, picture] of pictures.entries())
+            files.push([
+              `${folder}seed-${seeds[i]}/x_${String(rows[lane][k][1]).padStart(4, "0")}.png`,
+              await png(picture),
+            ]);
+      }
+      return files;
     }
   };
+  return new SamplingPart(lab);
+}
+
+/**
+ * Where each word is looked at, one map below the other, each as bright as it gets.
+ * @param {Model} model @param {Float32Array} x x_t @param {number} t @param {any} states @param {[string, number[]][]} words
+ * @returns {Picture}
+ */
+function seen(model, x, t, states, words) {
+  const { size, attention } = model;
+  const n = size * size;
+  const maps = attention?.(x, t - 1, states) ?? new Float32Array();
+  const data = words.flatMap(([, tokens]) => {
+    const map = Array.from({ length: n }, (_, i) => tokens.reduce((sum, token) => sum + maps[token * n + i], 0));
+    const most = Math.max(...map);
+    return map.map((value) => Math.round((255 * value) / most));
+  });
+  return { width: size, height: size * words.length, channels: 1, data: Uint8Array.from(data) };
 }
 
 /** @type {Record<string, string>} */
-const SUFFIX = { png: ".png", gif: ".gif", strip: "-strip.png", csv: ".csv" };
+const SUFFIX = { png: ".png", gif: ".gif", webp: ".webp", strip: "-strip.png", csv: ".csv", zip: ".zip" };
+const MOST = 200; // pictures of an animation
 
 /** The settings of one lane's runs for its model. @param {Model} model @param {any} given arguments of ddpm_core.trajectory */
 export function told(model, given) {
