@@ -32,7 +32,7 @@ HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers
 NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
 # What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names. Those
-# of `LATER` are loaded when a part is opened that is not on the first page, or a prompt has emoji.
+# of `LATER` are loaded when a part is opened that is not on the first page, a file is saved, or a prompt has emoji.
 MODULES: dict[str, tuple[str, ...]] = {
     "ddpm_core.student": (),
     "ddpm_core.timesteps": (),
@@ -51,11 +51,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.parts.part": ("Part",),
     "ui.pictures.uploads": ("frame_format", "kept_steps"),
     "ui.export.scripts": (),
-    "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
     "ui.parts.sampling": (),
 }
 LATER: dict[str, tuple[str, ...]] = {
     "ddpm_core.latents": ("check_chains", "_chain"),
+    "ui.export.files": ("settings", "_csv", "_moments", "_stem"),
     "ui.forms.emoji": ("in_words",),
     "ui.pictures.as_text": ("to_text", "from_text"),
     "ui.parts.picture_rows": ("Rows",),
@@ -92,9 +92,8 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - The page: MIT, [LICENSE](LICENSE)
 - Pictures of the page: [PICTURES.md](PICTURES.md)
 """
-REMARK = re.compile(
-    r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.M | re.S
-)  # lines of JavaScript that nobody runs
+# What nobody runs of JavaScript and CSS: a fifth of the first page's.
+REMARK = re.compile(r"""/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
@@ -129,7 +128,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
         "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
         "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
         "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
-        **{f"models/{i}.json": json.dumps(known) for i, (_, known) in enumerate(models.values())},
+        **{f"models/{i}.json": json.dumps(known, separators=(",", ":")) for i, (_, known) in enumerate(models.values())},
         "translated.js": translated({live[name]: only for name, only in MODULES.items()}, LATER),
         "later.js": translated({live[name]: only for name, only in LATER.items()}, MODULES),
     }
@@ -143,7 +142,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
     for name, file in web.served().items():
         to = out / "web" / web.version() / name
         _copy(file, to)
-        if file.suffix == ".js":
+        if file.suffix in (".js", ".css"):
             _write(to, re.sub(REMARK, "", file.read_text("utf-8")))
     _write(out / "index.html", web.page(given, f"web/{web.version()}/icons/preview.png"))
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))

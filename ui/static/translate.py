@@ -31,6 +31,7 @@ OPERATORS = {
     **{ast.FloorDiv: "Math.floor({} / {})", ast.Mod: "$.mod({}, {})", ast.Pow: "({} ** {})"},
     **{ast.BitOr: "$.bitor({}, {})", ast.BitAnd: "$.bitand({}, {})"},
 }
+REPLACED = ("compute", "save", "bytes", "forget", "log")  # methods of a Computation that the worker's own classes have
 IS_CLASS = re.compile(r"_?[A-Z]\w*[a-z]\w*")
 
 
@@ -116,7 +117,7 @@ class Translation:
         return [f"const {_name(one.asname or one.name)} = $.module({json.dumps(one.name)});" for one in node.names]
 
     def _importfrom_statement(self, node: ast.ImportFrom) -> list[str]:
-        if node.module == "__future__":
+        if node.module in ("__future__", "collections.abc", "typing"):  # types
             return []
         return [
             f"const {_name(one.asname or one.name)} = {_imported(node.module or '', one.name)};" for one in node.names
@@ -228,7 +229,7 @@ class Translation:
         kind = "dataclass" in "".join(map(ast.unparse, node.decorator_list)) or live.__base__ is tuple
         lines, after, rows = [f"{node.name} = class {node.name} extends {base} {{"], [], []
         for one in node.body:
-            if isinstance(one, ast.FunctionDef):
+            if isinstance(one, ast.FunctionDef) and one.name not in REPLACED:
                 how = [ast.unparse(decorator) for decorator in one.decorator_list]
                 kinds = {"": "", "property": "get ", "classmethod": "static "}
                 text = self._function(one, method=True)

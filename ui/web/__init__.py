@@ -27,6 +27,7 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
 }
+IMPORT = re.compile(r'^(?:import|.*} from) "(\..+)";$', re.M)
 FIRST = ("app.js", "parts/watch.js")  # modules that every page needs, and those that they import: fetched at once
 
 
@@ -72,12 +73,7 @@ def _imported(*names: str) -> set[str]:
     """These modules, all that they import, and so on."""
     found, new = set(names), set(names)
     while new:
-        files = [(served()[name].parent, text(name)) for name in new]
-        paths = [
-            parent / path
-            for parent, code in files
-            for path in re.findall(r'^(?:import|.*} from) "(\..+)";$', code, re.M)
-        ]
+        paths = [served()[name].parent / path for name in new for path in IMPORT.findall(text(name))]
         new = {path.resolve().relative_to(FILES).as_posix() for path in paths} - found
         found |= new
     return found

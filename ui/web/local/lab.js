@@ -1,7 +1,6 @@
 // What the translated modules of Python know as the server's lab, in the worker: models and their files, how long a step
 // takes, and stand-ins for the modules that are not translated.
 
-import { onHub, told } from "./files/hub.js";
 import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
 import { checkSignal } from "./process/predict.js";
@@ -75,7 +74,7 @@ export class Lab {
     const { models, answers } = this.knowledge;
     const known = await (models.includes(ref)
       ? this.json(`models/${models.indexOf(ref)}.json`)
-      : onHub(ref, answers.hub));
+      : import("./files/hub.js").then(({ onHub }) => onHub(ref, answers.hub)));
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
@@ -173,8 +172,8 @@ export class Lab {
         },
         leave,
       );
-    const loading = load(read, ref).then((model) => {
-      if (!known.spec) Object.assign(known, told(model, ref, known));
+    const loading = load(read, ref).then(async (model) => {
+      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).told(model, ref, known));
       return Object.assign(model, this.spec(ref)?.process);
     });
     this.#loaded.set(ref, loading);

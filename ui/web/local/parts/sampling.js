@@ -97,6 +97,7 @@ export function sampling(lab) {
 
     /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
     async save(kind, about) {
+      await this.lab.more();
       const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
       const { names } = $.module("ui.runs.captions");
       const { ANIMATED, film, png, strip, zip } = await import("../pictures/files.js");
