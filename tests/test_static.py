@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 import urllib.parse
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from PIL import Image
 import ddpm_core
 from ddpm_core import NoiseSchedule, imaging, restore
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.forms.units import sentence
+from ui.runs import captions
 from ui.serving.server import build
 from ui.static.folder import write
 
@@ -345,6 +348,23 @@ def test_films_and_strips_hold_their_settings(fresh):
         assert [lane["variance"] for lane in json.loads(about)["lanes"]] == ["beta", "beta_tilde"]
     film.seek(2)  # the colours of a GIF of digits are their own
     assert np.asarray(film.convert("L")).max() > 200
+    film = Image.open(io.BytesIO(saved(opened, "WebP")))
+    assert film.n_frames == 3 and film.width >= 1000
+    assert json.loads(film.getexif()[0x010E])["seed"] == 7
+    film.seek(2)
+    assert np.asarray(film.convert("L")).max() > 200
+
+    with zipfile.ZipFile(io.BytesIO(saved(opened, "Everything (ZIP)"))) as kept:
+        assert kept.testzip() is None
+        files = {name: kept.read(name) for name in kept.namelist()}
+    assert json.loads(files["settings.json"])["count"] == 1
+    assert (np.load(io.BytesIO(files["x_T.npy"])) == gaussian_batch([7], 0, (1, 28, 28)).numpy()).all()
+    for lane, variance in zip("ab", ("beta", "beta_tilde"), strict=True):
+        *_, last = ddpm_core.trajectory(loaded("mnist-tiny"), [7], steps=3, variance=variance)
+        x_0 = np.load(io.BytesIO(files[f"lane-{lane}/x_0.npy"]))
+        assert np.abs(x_0 - last.x.numpy()).max() < 1e-4  # networks agree to 2e-6, which three steps enlarge
+        assert close(pixels(files[f"lane-{lane}/seed-7/x_0000.png"]), ddpm_core.to_uint8(last.x)[0])
+        assert len([name for name in files if name.startswith(f"lane-{lane}/seed-7")]) == 3
 
 
 def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder):  # noqa: F811
@@ -415,6 +435,29 @@ def test_words_draw_what_the_library_draws(fresh):
     options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
     assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
+
+    prompt = "red asdfgh apple"
+    asked = {"checkpoint": "emoji-tiny", "prompt": prompt, "steps": 2, "seed": 5, "count": 1, "attention": True}
+    plan, *frames = opened.evaluate(RUN, asked)
+    model = loaded("emoji-tiny")
+    assert plan["words"] == [word for word, _ in model.text.words(prompt)]
+    assert plan["caption"].startswith(captions.unknown(["asdfgh"]))
+    options = {"prompts": prompt, "guidance": 3.0, "variance": "beta_tilde", "attention": True}
+    for frame, step in zip(frames, ddpm_core.trajectory(model, [5], steps=2, **options), strict=True):
+        maps = np.stack([step.attention[0, list(tokens)].sum(0).numpy() for _, tokens in model.text.words(prompt)])
+        levels = (255 * maps / maps.max((1, 2), keepdims=True)).reshape(-1, maps.shape[2], 1)
+        # Bright places of a map follow the state, whose pixels differ by a level here and there.
+        assert np.abs(pixels(base64.b64decode(frame["attention"].partition(",")[2])) - levels).max() <= 3
+
+
+RUN = """(values) => new Promise((done) => {
+  const results = [];
+  const take = (message) => {
+    results.push(...message.results);
+    if (["finished", "error"].includes(message.state)) done(results);
+  };
+  lab.client.run("watch", values, take, done);
+})"""
 
 
 def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):

@@ -55,7 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 LATER: dict[str, tuple[str, ...]] = {
     "ddpm_core.latents": ("check_chains", "_chain"),
-    "ui.export.files": ("settings", "_csv", "_moments", "_stem"),
+    "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
     "ui.forms.emoji": ("in_words",),
     "ui.pictures.as_text": ("to_text", "from_text"),
     "ui.parts.picture_rows": ("Rows",),
@@ -125,10 +125,10 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
     modules = MODULES | LATER
     live = {name: importlib.import_module(name) for name in modules}
     made = {
-        "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
+        "knowledge.json": _compact(knowledge),
         "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
         "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
-        **{f"models/{i}.json": json.dumps(known, separators=(",", ":")) for i, (_, known) in enumerate(models.values())},
+        **{f"models/{i}.json": _compact(known) for i, (_, known) in enumerate(models.values())},
         "translated.js": translated({live[name]: only for name, only in MODULES.items()}, LATER),
         "later.js": translated({live[name]: only for name, only in LATER.items()}, MODULES),
     }
@@ -248,6 +248,10 @@ def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
         "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
         "room": ROOM,
     }
+
+
+def _compact(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _licences(out: Path, folders: Mapping[str, Path]) -> None:

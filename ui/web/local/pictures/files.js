@@ -108,7 +108,7 @@ async function webp(pictures, count, about) {
     size.splice(0, 2, canvas.width - 1, canvas.height - 1);
     const wait = pause(parts.length + 1, count);
     const head = [...little(0, 6), ...size.flatMap((side) => little(side, 3)), ...little(wait, 3), 2];
-    parts.push(riff("ANMF", [head, new Uint8Array(await file.arrayBuffer()).subarray(12)]));
+    parts.push(riff("ANMF", [head, ...bare(new Uint8Array(await file.arrayBuffer()))]));
   }
   const text = ascii(`${about}\0`);
   const exif = [...ascii("II"), 42, 0, ...little(8, 4), 1, 0, 0x0e, 1, 2, 0, ...little(text.length, 4)]; // ImageDescription
@@ -119,6 +119,18 @@ async function webp(pictures, count, about) {
     ...parts,
     riff("EXIF", [exif, little(26, 4), little(0, 4), text]),
   ]);
+}
+
+/** The chunks of a WebP that have its pixels: an animation has the others once. @param {Uint8Array} file */
+function bare(file) {
+  const kept = [];
+  for (let at = 12, size = 0; at < file.length; at += size) {
+    size = 8 + new DataView(file.buffer).getUint32(at + 4, true);
+    size += size % 2;
+    if (/^(VP8[ L]|ALPH)/.test(String.fromCharCode(...file.subarray(at, at + 4))))
+      kept.push(file.subarray(at, at + size));
+  }
+  return kept;
 }
 
 /** @param {string} name @param {(Uint8Array | number[])[]} parts */
