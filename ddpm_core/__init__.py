@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.objective import l_simple as l_simple
     from ddpm_core.prediction import Denoised as Denoised
     from ddpm_core.prediction import predict as predict
+    from ddpm_core.prediction import word_square as word_square
     from ddpm_core.process import posterior as posterior
     from ddpm_core.process import q_sample as q_sample
     from ddpm_core.process import reverse_variance as reverse_variance
@@ -55,6 +56,7 @@ _HOME = {
     "timestep_pairs": "timesteps",
     "to_uint8": "imaging",
     "trajectory": "runs",
+    "word_square": "prediction",
 }
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 

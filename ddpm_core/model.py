@@ -96,11 +96,6 @@ class ModelSpec:
         """Channels of the pictures."""
         return 3 if self.latent else self.channels
 
-    @property
-    def words(self) -> bool:
-        """`takes_words`, under its former name."""
-        return self.takes_words
-
     def __post_init__(self) -> None:
         if self.prediction not in PREDICTIONS:
             raise ValueError(f"unknown prediction {self.prediction!r}: choose from {', '.join(PREDICTIONS)}")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.model import Model, ModelSpec, Network, check_state, tensor_text
+from ddpm_core.model import Model, ModelSpec, Network, Text, check_state, is_number, is_whole, tensor_text
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 
-Prompts = str | Sequence[str]
+Prompt = str | Mapping[str, float]  # a mapping is a mixture: of each text its weight
+Prompts = Prompt | Sequence[Prompt]
 Labels = int | Sequence[int] | Prompts | None
 MAX_PROMPT = 1000  # characters: far more than any text encoder reads
 
@@ -189,21 +191,67 @@ def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | No
     return output[:, :channels], output[:, channels:] if expected > channels else None
 
 
+def _is_prompt(given: object) -> bool:
+    return isinstance(given, (str, Mapping))
+
+
 def _are_words(labels: object) -> bool:
-    return isinstance(labels, str) or (isinstance(labels, (list, tuple)) and any(isinstance(x, str) for x in labels))
+    return _is_prompt(labels) or (isinstance(labels, (list, tuple)) and any(map(_is_prompt, labels)))
 
 
-def _prompts(given: Any, n: int, name: str) -> list[str]:
-    """n prompts."""
-    each = [""] * n if given is None else [given] * n if isinstance(given, str) else given
-    if not isinstance(each, (list, tuple)) or not all(isinstance(prompt, str) for prompt in each):
-        raise ValueError(f"{name} are a text, or one for each image, got {given!r}")
+def _mixtures(given: Any, n: int, name: str) -> list[Mapping[str, float]]:
+    """n prompts, each as a mixture."""
+    each = [""] * n if given is None else [given] * n if _is_prompt(given) else given
+    if not isinstance(each, (list, tuple)) or not all(map(_is_prompt, each)):
+        raise ValueError(f"{name} are a text or a mixture of texts, or one for each image, got {given!r}")
     if len(each) != n:
         raise ValueError(f"give one prompt, or one per image: {n} images, {len(each)} {name}")
-    long = next((prompt for prompt in each if len(prompt) > MAX_PROMPT), None)
-    if long is not None:
-        raise ValueError(f"a prompt has at most {MAX_PROMPT:,} characters, got {len(long):,}")
-    return list(each)
+    mixtures: list[Mapping[str, float]] = [{prompt: 1.0} if isinstance(prompt, str) else prompt for prompt in each]
+    for mixture in mixtures:
+        if not all(isinstance(text, str) and is_number(weight, -math.inf) for text, weight in mixture.items()):
+            raise ValueError(f"a mixture of prompts gives each text a finite weight, got {mixture!r}")
+        if abs(sum(mixture.values()) - 1) > 1e-6:
+            raise ValueError(f"the weights of a mixture of prompts sum to 1, got {mixture!r}")
+    long = max((len(text) for mixture in mixtures for text in mixture), default=0)
+    if long > MAX_PROMPT:
+        raise ValueError(f"a prompt has at most {MAX_PROMPT:,} characters, got {long:,}")
+    return mixtures
+
+
+def word_square(corners: Sequence[str], side: int = 7) -> list[dict[str, float]]:
+    """The prompts of a square between four texts: mixtures with bilinear weights, side · side of them, row by row.
+
+    Arguments:
+        corners: the texts at the top left, top right, bottom left and bottom right.
+        side: 2 or more.
+
+    Raises:
+        ValueError: for values outside these.
+    """
+    if not isinstance(corners, (list, tuple)) or len(corners) != 4 or not all(isinstance(one, str) for one in corners):
+        raise ValueError(f"a square has a text at each of its four corners, got {corners!r}")
+    if not is_whole(side, 2):
+        raise ValueError(f"a square has 2 or more pictures a side, got {side!r}")
+    square = []
+    for row, column in product(range(side), repeat=2):
+        down, right = row / (side - 1), column / (side - 1)
+        weights = (1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right
+        mixture = dict.fromkeys(corners, 0.0)  # two corners may have the same text
+        for text, weight in zip(corners, weights, strict=True):
+            mixture[text] += weight
+        square.append(mixture)
+    return square
+
+
+def _text_states(text: Text, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
+    """What the network is told of each mixture, float32 (N, L, D): the mean of its texts' states with their weights."""
+    texts = list(dict.fromkeys(text for mixture in mixtures for text in mixture))
+    states = dict(zip(texts, text(texts), strict=True))
+    mixed = [
+        [states[text] if weight == 1 else weight * states[text] for text, weight in mixture.items() if weight]
+        for mixture in mixtures
+    ]
+    return torch.stack([sum(parts[1:], parts[0]) for parts in mixed])
 
 
 def class_index(model: ModelSpec, text: str) -> int:
@@ -228,15 +276,16 @@ def label_tensor(
     """labels as int64 (n,), or None for an unconditional model.
 
     labels: one class for all images or one per image, 0..num_classes − 1 (or the null label); None is the null label.
-    For a model that takes words they are prompts, one for all images or one per image; None is the empty prompt. The
+    For a model that takes words they are prompts, one for all images or one per image; None is the empty prompt, and
+    {text: weight, …}, whose weights sum to 1, is told as the mean of the states of its texts with these weights. The
     result is float32 (n, 2, L, D) then: what the network is told of each prompt, and of the negative one, from which
     guidance leads away; None is the empty one too.
     Raises ValueError for labels the model does not have, and for guidance without a label to guide towards.
     """
     if model.takes_words:
         assert isinstance(model, Model) and model.text is not None
-        asked, away = (_prompts(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))
-        return torch.stack([model.text(asked), model.text(away)], 1)
+        asked, away = (_mixtures(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))
+        return torch.stack([_text_states(model.text, asked), _text_states(model.text, away)], 1)
     if negative is not None or _are_words(labels):
         instead = ", labels are numbers here" if model.num_classes else ""
         raise ValueError(f"this model is not told what to draw in words: leave out the prompts{instead}")
@@ -254,7 +303,8 @@ def label_tensor(
     if guided and model.null_label is None:
         raise ValueError("guidance needs a model trained with a null label, and this one has none")
     try:
-        each: Any = [labels] * n if np.ndim(labels) == 0 else labels
+        given: Any = labels
+        each = [given] * n if np.ndim(given) == 0 else given
         labels = [operator.index(label) for label in each]
     except TypeError:
         raise ValueError(f"labels are whole numbers from 0 to {model.num_classes - 1}, got {labels!r}") from None

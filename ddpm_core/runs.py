@@ -183,7 +183,7 @@ def trajectory(
             noise that it has there. So a chain that is cut and continued is the whole chain, bit for bit.
         on_step: on_step(step) -> x or None, called for every step: the chain goes on from an x that it returns.
         prompts: of a model that takes words: what to draw, for all images or for each; None is the empty prompt. They
-            stand in the place of labels.
+            stand in the place of labels. {text: weight, …}, whose weights sum to 1, lies between several texts.
         negative: what guidance leads away from, a text for all images or one for each; None is the empty one.
         attention: give steps the attention to the words, at one more evaluation each, in PyTorch and float32.
 

@@ -380,6 +380,21 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):
     state(window, state="stopped")
 
 
+def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(page, url):
+    """As on a busy machine: a link runs, and Run is pressed before its request has arrived."""
+    requests = []
+    page.route("**/call/run", lambda route: requests.append(route))
+    opened(page, url, steps=200)
+    wait_for(lambda: page.wait_for_timeout(10) or len(requests) == 1)
+    page.click(".part-watch .run")
+    wait_for(lambda: page.wait_for_timeout(10) or len(requests) == 2)
+    for request in reversed(requests):
+        with page.expect_response("**/call/run"):
+            request.continue_()
+        page.wait_for_selector(".part-watch .ddpm-player:not([data-frames='0'])")
+    state(page, state="finished")
+
+
 def test_a_copy_of_a_window_is_another_visitor(page, url):
     visitors = {}
 

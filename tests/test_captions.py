@@ -57,7 +57,7 @@ def test_a_folder_with_words_becomes_a_pipeline_that_is_told_words(config, tmp_p
     assert (tmp_path / "run" / "samples" / "step-000000006-ema.png").is_file()
     folder = tmp_path / "run" / "model"
     model = load(folder, device="cpu", precision="fp32")
-    assert model.words and (model.picture_size, model.channels, model.prediction) == (16, 4, "v")
+    assert model.takes_words and (model.picture_size, model.channels, model.prediction) == (16, 4, "v")
     options = {"steps": 2, "sampler": "ddim", "spacing": "trailing", "guidance": 2.0}
     told = {"prompts": ["red square", "blue square"], **options}
     assert sample(model, [1, 1], **told).shape == (2, 16, 16, 3)
@@ -198,7 +198,7 @@ def test_a_run_does_not_go_on_with_other_captions(config, pictures, tmp_path):
 def test_latents_without_words_become_an_ldm(config, tmp_path):
     fit(replace(config, captions=False))
     model = load(tmp_path / "run" / "model", device="cpu", precision="fp32", engine="torch")
-    assert model.latent and not model.words and sample(model, [1], 2).shape == (1, 16, 16, 3)
+    assert model.latent and not model.takes_words and sample(model, [1], 2).shape == (1, 16, 16, 3)
 
 
 REFUSED = {

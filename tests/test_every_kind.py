@@ -193,7 +193,7 @@ class Case:
     def values(self, part: Part, name: str) -> dict[str, Any]:
         """What the page asks of a part for the model: what it offers, and few steps."""
         about = about_model(part.lab, str(self.folder))
-        usual = {"steps": self.steps or about["steps"][2], "sampler": about["samplers"][0][1], "count": 2, "seed": 5}
+        usual = {"steps": self.steps or about["steps"][2], "sampler": about["samplers"][0], "count": 2, "seed": 5}
         usual |= {"variance": self.twin.variance, "spacing": "auto" if self.twin.student else "linspace"}
         usual |= {f"{name}_b": usual[name] for name in ("steps", "sampler", "variance")}
         usual |= {"label": CLASSES[1]} if self.twin.embeddings else {}

@@ -2,15 +2,29 @@
 
 import dataclasses
 import math
+import re
 
 import pytest
+import toylab
 from hypothesis import given
 from hypothesis import strategies as st
 
 import ddpm_core
+from ui.forms.fields import MODEL
+from ui.models.form_options import about_model
+from ui.models.loaded import Models
+from ui.parts.forward import Forward
+from ui.parts.latents import Latents
+from ui.parts.likelihood import Likelihood
+from ui.parts.plane import Plane
+from ui.parts.repair import Repair
 from ui.parts.sampling import REQUESTS, Pair
 from ui.runs.settings import Settings
+from ui.training.choices import Recipe
+from ui.web import text
 
+FORMS = {**REQUESTS, **{kind.__name__: kind for kind in (Latents, Repair, Likelihood, Plane, Forward, Recipe)}}
+GENERIC = ("form/form", "form/controls", "form/link", "form/source", "run/panel")
 MAX_SEED = 2**32 - 1
 
 
@@ -151,7 +165,36 @@ def test_what_a_sampler_or_a_missing_class_makes_useless_is_left_out():
     assert asked(label="cat", guidance=3)[0].guidance == 3
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", FORMS)
 def test_the_defaults_as_the_page_has_them_are_the_requests(name):
-    request = REQUESTS[name]
+    request = FORMS[name]
     assert request.check({field["name"]: field["default"] for field in request.form()}) == request()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_field_is_shown_by_what_there_is(name):
+    """Conditions name fields with their values, and what is known of a model; lane B's fields are second ones."""
+    form = {field["name"]: field for field in FORMS[name].form()}
+    about = about_model(toylab.toy_lab(Models()), "cifar10-tiny")
+    assert {field["follows"] for field in form.values()} <= {"", *about} and MODEL not in form
+    for name, wanted in [pair for field in form.values() for one in field["shown_if"] or () for pair in one.items()]:
+        if name == MODEL:
+            assert isinstance(about[wanted], list | tuple)
+        else:
+            assert isinstance(wanted, bool) or wanted in form[name]["names"]
+    second = {name for name, field in form.items() if field["lane"] == "b"}
+    assert {f"{name}_b" for name, field in form.items() if field["lane"] == "a"} == second
+
+
+# Words that are also kinds of fields, what a field says of itself, or of an element, a list or a file.
+ORDINARY = {"label", "seed", "prompt", "picture", "hidden", "length", "path"}
+
+
+@pytest.mark.parametrize("module", ["app.js", *(f"shared/{name}.js" for name in GENERIC)])
+def test_the_pages_form_knows_no_field_by_its_name(module):
+    """What it does with one, the field says itself: `declare`, and `follows` of its kind."""
+    code = re.sub(r"/\*.*?\*/|(?<![:\w])//[^\n]*", "", text(module), flags=re.S)
+    # Without sentences, paths and names of attributes
+    code = re.sub(r""""[^"\n]*"|`[^`]*`""", lambda found: "" if re.search("[ /-]", found[0]) else found[0], code)
+    names = {name for request in FORMS.values() for name in request.kinds()} - ORDINARY
+    assert names & set(re.findall(r"\w+", code)) == set()

@@ -181,6 +181,7 @@ def test_a_run_too_many_is_refused_with_the_limit(events):
         run.close()
     for _ in range(20):
         gate.go.release()
+    toylab.wait_for(lambda: not lab.events.here)
     assert [event["outcome"] for event in events()[-2:]] == ["gone", "gone"]
 
 

@@ -10,7 +10,8 @@ from toylab import Models, wait_for
 
 from ui.parts.sampling import Sampling, SamplingPart
 from ui.runs import listeners
-from ui.runs.log import KEPT, REMEMBERED, Runs
+from ui.runs.log import HEARTBEAT, INTERVAL, RunLog
+from ui.runs.pages import KEPT, REMEMBERED, Runs
 from ui.runs.settings import Settings
 
 ASKED = {"checkpoint": "toy", "steps": 5, "count": 1}
@@ -79,6 +80,56 @@ def test_a_new_run_of_a_page_replaces_its_last_one_of_that_part_only():
     gate.go.release()
     thread.join(60)
     assert seen[-1]["state"] == "stopped" and not others.job.stopping
+
+
+def test_a_request_that_was_overtaken_does_not_stop_the_newer_run():
+    """Two presses, whose requests reach the server in the other order."""
+    runs, _ = made()
+    newer = runs.begin("watch", ASKED, "page", number=("load", 11))
+    (message,) = runs.begin("watch", ASKED, "page", number=("load", 9)).messages()
+    assert message["state"] == "stopped" and not newer.job.stopping
+    runs.begin("compare", ASKED, "page", number=("load", 10))
+    assert not newer.job.stopping
+    runs.begin("watch", ASKED, "page", number=("another load of it", 1))
+    assert newer.job.stopping
+
+
+def test_messages_come_at_once_but_those_after_results_are_gathered():
+    now = [0.0]
+    log = RunLog(patience=5, clock=lambda: now[0])
+    messages = log.read()
+    said = [next(messages)]
+    for step in range(4):
+        log.give(step)
+        now[0] += INTERVAL / 2 + 0.001  # two make more than an interval
+    log.say("running")
+    said += [next(messages) for _ in range(3)]
+    now[0] += HEARTBEAT
+    said += [next(messages)]  # that it goes on
+    log.say("finished")
+    said += messages
+    assert [(one.state, one.results) for one in said] == [
+        *(("queued", results) for results in ((), (0,), (1, 2))),
+        *(("running", results) for results in ((3,), ())),
+        ("finished", ()),
+    ]
+    assert list(log.read()) == said and list(log.read(after=4)) == said[4:]
+    assert [one.seq for one in said] == list(range(1, 7))
+    log.give("late")
+    log.say("error")
+    assert list(log.read()) == said
+
+
+def test_a_log_that_nobody_reads_says_so_and_a_reader_begins_anew():
+    now = [0.0]
+    log = RunLog(patience=5, clock=lambda: now[0])
+    now[0] = 4.0
+    next(log.read())
+    now[0] = 8.9
+    log.check_heard()
+    now[0] = 9.1
+    with pytest.raises(listeners.NobodyListens):
+        log.check_heard()
 
 
 def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():

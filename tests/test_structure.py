@@ -6,6 +6,7 @@ that the name comes from, and the list of these names in ddpm_core/__init__.py a
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import resolve_name
@@ -170,7 +171,7 @@ FORBIDDEN = {
         and not under(found.importer, "ui.serving", "ui.web", "ui.runs.visitors", "ui.pictures.uploads")
     ),
     "a job knows no sampler": lambda found: (
-        found.importer in ("ui.runs.jobs", "ui.runs.log")
+        found.importer in ("ui.runs.jobs", "ui.runs.log", "ui.runs.pages")
         and under(found.imported, "ui.runs.settings", "ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
     ),
 }
@@ -223,6 +224,17 @@ def test_a_room_of_the_page_has_few_entries(folder):
     """A module, its styles and what it alone needs have one name, and count as one."""
     names = {path.name.partition(".")[0] for path in folder.iterdir() if path.suffix != ".json"}
     assert len(names) <= MOST
+
+
+def test_what_a_module_of_the_page_exports_is_imported():
+    texts = {file: file.read_text(encoding="utf-8") for room in (PAGE, *ROOMS_OF_PAGE) for file in room.glob("*.*js")}
+    unused = [
+        f"{file.relative_to(PAGE)} {name}"
+        for file, text in texts.items()
+        for name in re.findall(r"^export (?:async )?(?:function\*?|const|class) (\w+)", text, re.M)
+        if not any(re.search(rf"\b{name}\b", other) for user, other in texts.items() if user != file)
+    ]
+    assert unused == []
 
 
 def imported_with(start: str, imports: list[Import]) -> set[str]:

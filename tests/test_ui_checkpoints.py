@@ -325,7 +325,7 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     without = tmp_path / "copy"
     shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
     for ref, has in (("cifar10-tiny", True), (str(without), False)):
-        assert ("analytic" in [name for _, name in about_model(lab, ref)["variances"]]) == has
+        assert ("analytic" in about_model(lab, ref)["variances"]) == has
         asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
         answer = described(SamplingPart(lab), "compare", asked)
         assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer

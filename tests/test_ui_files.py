@@ -21,8 +21,8 @@ from ddpm_core.timesteps import timestep_pairs
 from ui.export import files
 from ui.parts.sampling import SamplingPart
 from ui.pictures.uploads import kept_steps
-from ui.runs import log as ui_place
-from ui.runs.log import Runs
+from ui.runs import pages
+from ui.runs.pages import Runs
 
 ONE = {"checkpoint": "toy", "steps": 10, "count": 2}
 TWO = ONE | {"variance": "beta", "steps_b": 6, "variance_b": "beta_tilde"}
@@ -255,10 +255,10 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     one, three = made
     small, large = (run.computation.bytes for run in made)
     assert small == 2 * 8 * 8 * 3 + 4 * 8 * 8 * 3 and large == 3 * small  # of 2 pictures, and of x_0
-    monkeypatch.setattr(ui_place, "KEPT_BYTES", small + large)
+    monkeypatch.setattr(pages, "KEPT_BYTES", small + large)
     begun("c", 1)
     assert one.computation.bytes and three.computation.bytes
-    monkeypatch.setattr(ui_place, "KEPT_BYTES", large)
+    monkeypatch.setattr(pages, "KEPT_BYTES", large)
     begun("d", 1)
     assert not one.computation.bytes and three.computation.bytes
     with pytest.raises(ValueError, match="no picture"):

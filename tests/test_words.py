@@ -18,6 +18,7 @@ from ddpm_core.checkpoint.cost import model_cost, network_cost
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.noise import gaussian_batch
+from ddpm_core.prediction import label_tensor
 from ui.machine.limits import Refused, ServerLimits
 from ui.models.loaded import Models
 
@@ -66,6 +67,23 @@ def last_of(model, **options):
     return last.x
 
 
+def test_a_mixture_of_prompts_is_told_as_the_mean_of_their_states(turbo):
+    _, model = turbo
+    red, fox, owl, sea = corners = ["red", "fox", "an owl", "the sea"]
+    square = ddpm_core.word_square(corners, 3)
+    assert [square[i] for i in (0, 2, 6, 8)] == [dict.fromkeys(corners, 0.0) | {one: 1.0} for one in corners]
+    assert square[1] == {red: 0.5, fox: 0.5, owl: 0, sea: 0} and square[4] == dict.fromkeys(corners, 0.25)
+    states = model.text(corners)
+    told = label_tensor(model, square, 9, None)
+    assert torch.equal(told[[0, 2, 6, 8], 0], states)  # the very picture of the text alone
+    assert torch.allclose(told[4, 0], states.mean(0), atol=1e-6)
+    assert np.array_equal(sample(model, [3], 2, prompts=square[8]), sample(model, [3], 2, prompts=sea))
+    assert ddpm_core.word_square(["red", "red", "fox", "fox"], 2)[0] == {"red": 1.0, "fox": 0.0}
+    for wrong, match in ((("red", 3), "four corners"), ((corners, 1), "2 or more")):
+        with pytest.raises(ValueError, match=match):
+            ddpm_core.word_square(*wrong)
+
+
 def test_an_unconditional_latent_model_is_diffusers_own(unconditional):
     pipeline, model = unconditional
     scheduler, unet = own_ddim(pipeline).scheduler, pipeline.unet
@@ -79,7 +97,7 @@ def test_an_unconditional_latent_model_is_diffusers_own(unconditional):
     with torch.no_grad():
         expected = pipeline.vqvae.decode(x / pipeline.vqvae.config.scaling_factor).sample
     assert torch.allclose(model.decoder.decode(x), expected, atol=1e-4)
-    assert model.latent and not model.words and (model.factor, model.picture_size) == (2, 16)
+    assert model.latent and not model.takes_words and (model.factor, model.picture_size) == (2, 16)
 
 
 @pytest.mark.parametrize("name, spacing", [("stable", "leading"), ("turbo", "trailing")])
@@ -253,6 +271,9 @@ REFUSED_RUNS = {
     "labels and prompts": ({"prompts": "fox", "labels": 1}, "not both"),
     "another number of prompts": ({"prompts": ["fox"]}, "one per image"),
     "no text": ({"prompts": 7}, "prompts are a text"),
+    "weights that sum to 2": ({"prompts": {"fox": 1, "red": 1}}, "sum to 1"),
+    "no weights": ({"prompts": {}}, "sum to 1"),
+    "weights that are no numbers": ({"prompts": {"fox": "much"}}, "finite weight"),
     "a very long one": ({"prompts": "fox " * 300}, "at most"),
     "half a character": ({"prompts": "a \ud83d fox"}, "half a character"),
 }
@@ -286,7 +307,7 @@ def test_likelihood_and_restoration_are_refused_in_latents(turbo):
 @pytest.mark.parametrize("name", ["unconditional", "stable", "turbo"])
 def test_what_is_saved_is_loaded_again(name, request, tmp_path):
     _, model = request.getfixturevalue(name)
-    told = {"prompts": "fox", "guidance": 2.0} if model.words else {}
+    told = {"prompts": "fox", "guidance": 2.0} if model.takes_words else {}
     save(model, tmp_path / "copy")
     again = load(tmp_path / "copy", **WHERE)
     assert torch.equal(last_of(again, **told), last_of(model, **told))
@@ -312,7 +333,7 @@ def test_the_users_files_in_the_folders_of_a_latent_model_stay(stable, unconditi
     assert {path for path in folder.rglob("*") if path.is_file()} == kept
     assert all(note.read_text() == str(note) for note in notes)
     save(unconditional[1], folder)  # which takes no words
-    assert all(note.read_text() == str(note) for note in notes) and not load(folder, **WHERE).words
+    assert all(note.read_text() == str(note) for note in notes) and not load(folder, **WHERE).takes_words
     assert {path.name for path in (folder / "tokenizer").iterdir()} == {"notes.txt", "deep"}
     save(load("mnist-tiny", **WHERE), folder)
     save(load("mnist-tiny", **WHERE), folder)  # no longer a latent model, with folders that are all the user's

@@ -16,7 +16,7 @@ from ui.machine.turns import Quick, Turns
 from ui.models.lab import Lab
 from ui.parts.sampling import Sampling
 from ui.runs.jobs import Job
-from ui.runs.log import Run
+from ui.runs.pages import Run
 from ui.runs.settings import Settings
 
 
@@ -85,10 +85,11 @@ def wait_for(condition, seconds=60):
 def messages(part, name, values, watch=lambda run, message: None):
     """The run and its messages; `watch` sees each as it comes."""
     try:
-        job, error = Job(part.request(name, values), part.lab), ""
+        computation = part.request(name, values)
+        run = Run(Job(computation, part.lab, show=computation.shown))
     except ValueError as wrong:
-        job, error = None, str(wrong)
-    run, seen = Run(job, error), []
+        run = Run(None, text=str(wrong))
+    seen = []
     for message in run.messages():
         seen.append(message)
         watch(run, message)

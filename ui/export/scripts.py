@@ -100,7 +100,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     sampler = ways[run.sampler](run, model, times, scheduler)
     size = model.image_size
     call, guided = _call(run, model)
-    kind = "UNet2DConditionModel" if model.words else "UNet2DModel"
+    kind = "UNet2DConditionModel" if model.takes_words else "UNet2DModel"
     latent = _latent(model, place)
     return "\n".join(
         [
@@ -229,7 +229,7 @@ def _latent(model: ModelSpec, place: Home) -> _Latent:
     z = f"x / {found.scale:g}" + (f" + {found.shift:g}" if found.shift else "")
     load = [f"vae = {kind}.from_pretrained({where}, subfolder={found.folder!r})"]
     decode = ["with torch.no_grad():", f"    x = vae.decode({z}).sample"]
-    if not model.words:
+    if not model.takes_words:
         return _Latent([kind], [], load, decode)
     load += [
         f"tokenizer = CLIPTokenizer.from_pretrained({where}, subfolder='tokenizer')",
@@ -252,7 +252,7 @@ def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
     if model.num_classes and labels is None:
         labels = null
     call = "unet(x, t, torch.full((len(seeds),), {})).sample"
-    if model.words:
+    if model.takes_words:
         labels, null = repr(run.prompt), repr(run.negative)
         call = "unet(x, t, words({})).sample"
     if labels is None:

@@ -1,8 +1,8 @@
 """Kinds of fields of a request: what a value from the page, a script or an address may be, and how the page shows it.
 
-A place's request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one
-line follow the check of its values, its control in the form of the page, its key in an address, its parameter in the
-API and its default.
+A part's request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one
+line follow the check of its values, its control in the form of the page and when that is shown, its key in an address,
+its parameter in the API and its default. The page's form knows the kinds, and no field by its name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
 
 ANY = "any"  # no class in particular
+# In the condition of a field: another has a value that is not its default, or is; what the model must have, by its name
+# in `ui.models.form_options.about_model`.
+SET, UNSET, MODEL = True, False, "model"
 
 
 @dataclass(frozen=True)
 class Field:
     """title: what it is called in a sentence. label: above its control, where that differs. help: below the label.
 
-    more: it stands behind "More" in a form, as few need it.
+    more: it stands behind "More" in a form, as few need it. follows: what of the model its control offers or begins
+    with, by its name in `ui.models.form_options.about_model`.
     """
 
     title: str
     label: str = ""
     help: str = ""
     more: bool = False
+    follows: str = ""
 
     def check(self, value: object) -> Any:
         """The value as the computation needs it. Raises ValueError, with one sentence that says what is allowed."""
@@ -79,6 +84,8 @@ class Choice(Field):
 @dataclass(frozen=True)
 class ClassName(Field):
     """A class by its name or number. Whether the model has it is found out later."""
+
+    follows: str = "classes"
 
     def check(self, value: object) -> str:
         text = str(value if value not in (None, "") else ANY).strip()
@@ -167,6 +174,7 @@ class Prompt(Text):
     later.
     """
 
+    follows: str = "prompts"
     most: int = 300
 
     def check(self, value: object) -> str:
@@ -204,9 +212,18 @@ class Picture(Text):
     """A picture of the model's size as text (`ui.pictures.as_text`), "" for none. Long: after the # of an address."""
 
 
-def declare(kind: Field, default: Any) -> Any:
-    """A field of a request, of this kind."""
-    return dataclasses.field(default=default, metadata={"kind": kind})
+Condition = Mapping[str, "str | bool"]
+NEVER: tuple[Condition, ...] = ()
+
+
+def declare(kind: Field, default: Any, shown_if: Sequence[Condition] | None = None, lane: str = "") -> Any:
+    """A field of a request, of this kind.
+
+    shown_if: the page shows it where one of these conditions holds, and always where there are none. One is {"sampler":
+    "ddim", "label": SET, MODEL: "prompts"}: `sampler` is "ddim", `label` is set, and the model takes prompts.
+    lane: "b" for what lane B has of its own; it is called as the field of lane A, with "_b".
+    """
+    return dataclasses.field(default=default, metadata={"kind": kind, "shown_if": shown_if, "lane": lane})
 
 
 @dataclass(frozen=True)
@@ -237,10 +254,20 @@ class Request:
 
     @classmethod
     def form(cls) -> list[dict[str, Any]]:
-        """The fields for the page, in their order: `Field.form` with name and default."""
-        defaults = cls.defaults()
+        """The fields for the page, in their order: `Field.form` with name, default, shown_if, and its lane: "a", "b",
+        or "" for what both lanes share, or where there are none.
+        """
+        rows = dataclasses.fields(cls)
+        two = {row.name.removesuffix("_b") for row in rows if row.metadata["lane"] == "b"}
         return [
-            kind.form() | {"name": name, "default": kind.write(defaults[name])} for name, kind in cls.kinds().items()
+            row.metadata["kind"].form()
+            | {
+                "name": row.name,
+                "default": row.metadata["kind"].write(row.default),
+                "shown_if": row.metadata["shown_if"],
+                "lane": "a" if row.name in two else row.metadata["lane"],
+            }
+            for row in rows
         ]
 
 

@@ -31,8 +31,9 @@ PROMPTS = (  # to try: things, colours and a mood that no picture of emoji-tiny 
 def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     """What a form offers for a checkpoint, as far as its files are here. Raises CheckpointError for one that is not.
 
-    {name, here, revision, T, steps: [least, most, usual], samplers and variances: [title, name], labels, latent,
-    prompts, clip, count, student, set, examples}; prompts: to try, none where the model takes no words
+    {name, here, revision, T, times, steps: [least, most, usual], samplers, variances, variance, classes, latent,
+    prompts, clip, count, student, set, examples}; prompts: to try, none where the model takes no words. A field's
+    `follows` and conditions name these.
     """
     model = lab.models.known(ref)
     about = {
@@ -51,12 +52,12 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
         "T": model.schedule.T,
         "times": list(quarters(model)),
         "steps": step_limits(model),
-        "samplers": [[units.SAMPLER[name], name] for name in samplers(model)],
-        "variances": [[units.VARIANCE_CHOICE[name], name] for name in variances(model)],
+        "samplers": list(samplers(model)),
+        "variances": variances(model),
         "variance": model.variance,
-        "labels": names if model.null_label is None else [ANY, *names] if names else [],
+        "classes": names if model.null_label is None else [ANY, *names] if names else [],
         "latent": model.latent,
-        "prompts": PROMPTS if model.words else (),
+        "prompts": PROMPTS if model.takes_words else (),
         "clip": model.clip,
         "student": model.student is not None,
         "set": {"title": pictures.title, "count": len(pictures.images)} if pictures else None,

@@ -15,14 +15,13 @@ from ddpm_core.latents import check_chains, mix
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.timesteps import chain_length, quarters
 from ui.export import scripts
-from ui.forms import units
-from ui.forms.fields import Choice, Picture, Request, Seed, Whole, Wholes, declare
+from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, Wholes, declare
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, sent, spread
 from ui.pictures import as_text
 from ui.runs.jobs import Work
-from ui.runs.settings import CHECKPOINT, ETA, LABEL, STEPS, VARIANCE
+from ui.runs.settings import CHECKPOINT, ETA, IF_CLASSES, IF_DDIM, IF_DDPM, LABEL, SAMPLER, STEPS, VARIANCE
 
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 Mode = Literal["reconstruct", "interpolate"]
 SAMPLERS = ("ddpm", "ddim", "consistency")  # the last one is of students
 SAMPLES = 4  # every so many steps of a sample's way are shown
+IF_TWO = [{"mode": "interpolate"}]
 TITLES = {"reconstruct": "Reconstruct", "interpolate": "Interpolate"}
 
 
@@ -50,25 +50,28 @@ class Latents(Request):
     seed: int = declare(
         Seed("The seed", help="Of the first picture and its noise; the rows have the next ones"), defaults.SEED
     )
-    picture_b: str = declare(Picture("picture"), "")
-    seed_b: int = declare(Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1)
+    picture_b: str = declare(Picture("picture"), "", IF_TWO)
+    seed_b: int = declare(
+        Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1, IF_TWO
+    )
     times: tuple[int, ...] = declare(
         Wholes(
             "Times",
             "Times t",
             "A row for each: at T only noise is left, at 0 the picture",
+            follows="times",
             placeholder="1000, 750, 500, 250",
             example="750, 500, 250",
             may_be_empty=True,
         ),
         (),
     )
-    label: str = declare(LABEL, "any")
+    label: str = declare(LABEL, ANY, IF_CLASSES)
     count: int = declare(Whole("The number of columns", "Columns", more=True, low=2, high=16), 8)
     steps: int = declare(replace(STEPS, more=True), 50)
-    sampler: str = declare(Choice("sampler", more=True, names=SAMPLERS, titles=units.SAMPLER), "ddpm")
-    variance: str = declare(replace(VARIANCE, more=True), "beta_tilde")
-    eta: float = declare(ETA, 0.0)
+    sampler: str = declare(replace(SAMPLER, help="", names=SAMPLERS), "ddpm")
+    variance: str = declare(replace(VARIANCE, more=True), "beta_tilde", IF_DDPM)
+    eta: float = declare(ETA, 0.0, IF_DDIM)
 
     @property
     def sources(self) -> tuple[tuple[int, str], ...]:

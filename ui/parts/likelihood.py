@@ -25,7 +25,7 @@ from ddpm_core.runs import SamplerSettings
 from ddpm_core.timesteps import timestep_pairs
 from ui.export import scripts
 from ui.forms import units
-from ui.forms.fields import Choice, Picture, Request, Whole, declare
+from ui.forms.fields import ANY, MODEL, SET, UNSET, Choice, Picture, Request, Whole, declare
 from ui.machine.step_times import StepKind
 from ui.models.catalogue import short_name
 from ui.models.lab import Lab
@@ -53,7 +53,9 @@ class Likelihood(Request):
 
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
     picture: str = declare(Picture("picture"), "")
-    count: int = declare(Whole("The number of pictures", "How many pictures", low=1, high=64), 8)
+    count: int = declare(
+        Whole("The number of pictures", "How many pictures", low=1, high=64), 8, shown_if=[{"picture": UNSET}]
+    )
     labels: str = declare(
         Choice(
             "kind of labels",
@@ -63,8 +65,9 @@ class Likelihood(Request):
             titles={"classes": "their own", "none": "none"},
         ),
         "classes",
+        shown_if=[{"picture": UNSET, MODEL: "classes"}],
     )
-    label: str = declare(LABEL, "any")
+    label: str = declare(LABEL, ANY, shown_if=[{"picture": SET, MODEL: "classes"}])
 
     def pictures(self, model: ModelSpec) -> tuple[np.ndarray, list[int] | None]:
         """uint8 (N, H, W, C), and the label of each; None for no labels, which is the null label where there is one.

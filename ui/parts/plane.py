@@ -28,7 +28,7 @@ from ui.models.lab import Lab
 from ui.parts.part import Part
 from ui.runs.jobs import Computation, Work
 from ui.runs.log import Values
-from ui.runs.settings import AUTO, SPACING
+from ui.runs.settings import AUTO, IF_DDPM, SPACING
 
 if TYPE_CHECKING:
     from ddpm_core.samplers import Step
@@ -113,15 +113,15 @@ class Plane(Request):
         ),
         "ring",
     )
-    drawing: Points = declare(Drawing("drawing"), ())
+    drawing: Points = declare(Drawing("drawing"), (), shown_if=[{"shape": DRAWING}])
     denoiser: str = declare(_of_lane(DENOISER, "A"), "exact")
-    variance: str = declare(_of_lane(VARIANCE, "A"), "beta")
+    variance: str = declare(_of_lane(VARIANCE, "A"), "beta", IF_DDPM)
     sampler: str = declare(_of_lane(SAMPLER, "A"), "ddpm")
     steps: int = declare(_of_lane(STEPS, "A"), 10)
-    denoiser_b: str = declare(_of_lane(DENOISER, "B"), "exact")
-    variance_b: str = declare(_of_lane(VARIANCE, "B"), "beta_tilde")
-    sampler_b: str = declare(_of_lane(SAMPLER, "B"), "ddpm")
-    steps_b: int = declare(_of_lane(STEPS, "B"), 10)
+    denoiser_b: str = declare(_of_lane(DENOISER, "B"), "exact", lane="b")
+    variance_b: str = declare(_of_lane(VARIANCE, "B"), "beta_tilde", shown_if=[{"sampler_b": "ddpm"}], lane="b")
+    sampler_b: str = declare(_of_lane(SAMPLER, "B"), "ddpm", lane="b")
+    steps_b: int = declare(_of_lane(STEPS, "B"), 10, lane="b")
     cloud: int = declare(Whole("The number of points", "Points", low=10, high=2000, more=True), 1000)
     seed: int = declare(Seed("The seed", help="The same seed gives the same noise, in both", more=True), defaults.SEED)
     width: float = declare(

@@ -16,14 +16,14 @@ from ddpm_core.commands import defaults
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.runs import SamplerSettings
 from ui.export import scripts
-from ui.forms.fields import Choice, Picture, Request, Seed, Whole, declare
+from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, declare
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, sent, spread
 from ui.pictures import as_text
 from ui.pictures.uploads import uri
 from ui.runs.jobs import Work
-from ui.runs.settings import CHECKPOINT, LABEL, SAMPLER, STEPS
+from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS
 
 if TYPE_CHECKING:
     from ddpm_core.restore import Measurement
@@ -40,6 +40,7 @@ MEANINGS = {
     "pigdm": "Follows the gradient of how well each guess fits: slow on a CPU",
     "dps": "As ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
 }
+IF_MASK = [{"task": "mask"}]
 GRADIENTS = ("pigdm", "dps")
 METHOD = Choice("method", names=tuple(METHODS), titles=METHODS, sentences=MEANINGS)
 
@@ -75,12 +76,12 @@ class Repair(Request):
     picture: str = declare(Picture("picture"), "")
     seed: int = declare(Seed("The seed", help="Of the sample, and of the completions' noise"), defaults.SEED)
     task: str = declare(Choice("task", "What is left", names=tuple(TASKS), titles=TASKS), "mask")
-    hidden: bytes = declare(Hidden("mask"), np.packbits(np.arange(GRID) >= GRID // 2).tobytes() * GRID)
+    hidden: bytes = declare(Hidden("mask"), np.packbits(np.arange(GRID) >= GRID // 2).tobytes() * GRID, IF_MASK)
     method: str = declare(METHOD, "ddnm")
     method_b: str = declare(
         Choice("second method", "Beside it", names=("none", *METHODS), titles={"none": "nothing"} | METHODS), "none"
     )
-    label: str = declare(LABEL, "any")
+    label: str = declare(LABEL, ANY, IF_CLASSES)
     count: int = declare(Whole("The number of completions", "Completions", more=True, low=2, high=16), 8)
     steps: int = declare(replace(STEPS, more=True), 50)
     sampler: str = declare(SAMPLER, "ddpm")

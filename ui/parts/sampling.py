@@ -17,7 +17,7 @@ from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Variance
 from ui.export import files, scripts
 from ui.forms import units
-from ui.forms.fields import Choice, Switch, Whole, Wholes, declare
+from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
 from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
@@ -28,7 +28,21 @@ from ui.runs import captions
 from ui.runs.captions import Row
 from ui.runs.jobs import Computation, Work
 from ui.runs.log import Values
-from ui.runs.settings import CHECKPOINT, ETA, GUIDANCE, LANE, PROMPT, SAMPLER, SPACING, STEPS, VARIANCE, Settings
+from ui.runs.settings import (
+    CHECKPOINT,
+    ETA,
+    GUIDANCE,
+    IF_DDPM,
+    IF_GUIDED,
+    IF_WORDS,
+    LANE,
+    PROMPT,
+    SAMPLER,
+    SPACING,
+    STEPS,
+    VARIANCE,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from ddpm_core import Step
@@ -49,7 +63,9 @@ class Watch(Settings):
     """
 
     attention: bool | None = declare(
-        Switch("attention", "Attention", "Where each word is looked at; takes one more evaluation a step", True), False
+        Switch("attention", "Attention", "Where each word is looked at; takes one more evaluation a step", True),
+        False,
+        IF_WORDS,
     )
 
     def lanes(self) -> tuple[Settings, ...]:
@@ -60,16 +76,18 @@ class Watch(Settings):
 class Pair(Settings):
     """Two lanes, A and B, from one x_T. They share what has no second field here."""
 
-    variance: Variance = declare(VARIANCE, "beta")
+    variance: Variance = declare(VARIANCE, "beta", IF_DDPM)
     steps: int = declare(STEPS, 10)
-    checkpoint_b: str = declare(replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME)
-    prompt_b: str = declare(replace(PROMPT, help="", placeholder="as A"), "")
-    steps_b: int = declare(STEPS, 10)
-    variance_b: Variance = declare(VARIANCE, "beta_tilde")
-    sampler_b: Sampler = declare(SAMPLER, "ddpm")
-    spacing_b: str = declare(SPACING_B, SAME)
-    eta_b: float = declare(ETA, 0.0)
-    guidance_b: float | None = declare(replace(GUIDANCE, open="as A"), None)
+    checkpoint_b: str = declare(
+        replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME, lane="b"
+    )
+    prompt_b: str = declare(replace(PROMPT, help="", placeholder="as A"), "", IF_WORDS, lane="b")
+    steps_b: int = declare(STEPS, 10, lane="b")
+    variance_b: Variance = declare(VARIANCE, "beta_tilde", shown_if=[{"sampler_b": "ddpm"}], lane="b")
+    sampler_b: Sampler = declare(SAMPLER, "ddpm", lane="b")
+    spacing_b: str = declare(SPACING_B, SAME, lane="b")
+    eta_b: float = declare(ETA, 0.0, shown_if=[{"sampler_b": "ddim"}], lane="b")
+    guidance_b: float | None = declare(replace(GUIDANCE, open="as A"), None, IF_GUIDED, lane="b")
 
     def lanes(self) -> tuple[Settings, ...]:
         own = {name: getattr(self, f"{name}_b") for name in LANE}
@@ -85,6 +103,10 @@ class Grid(Settings):
     columns: tuple[int, ...] = declare(
         Wholes("Columns", "A column for each number of steps", most=8, example="5, 10, 50"), (5, 10, 20, 50, 200)
     )
+    sampler: Sampler = declare(SAMPLER, "ddpm", shown_if=NEVER)
+    steps: int = declare(STEPS, 50, shown_if=NEVER)
+    variance: Variance = declare(VARIANCE, "beta_tilde", shown_if=[{"rows": "sampler"}])
+    eta: float = declare(ETA, 0.0, shown_if=[{"rows": "sampler"}])
     count: int = declare(Whole("The number of images", "Pictures in a cell", more=True, low=1, high=4), 1)
 
     def lanes(self) -> tuple[Settings, ...]:
@@ -176,7 +198,7 @@ class Sampling(Computation):
         self.lanes, self._arguments, self.rows = tuple(resolved), arguments, steps
         self.caption = captions.caption(self.lanes, self.models, steps)
         self.frames = [{} for _ in self.lanes]
-        self._attention = bool(getattr(self.request, "attention", False) and model.words)
+        self._attention = bool(getattr(self.request, "attention", False) and model.takes_words)
         refs = [lane.checkpoint for lane in self.lanes]
         more = self.request.count if self._attention else 0
         self._kinds = [StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in self.lanes]

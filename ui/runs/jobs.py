@@ -1,17 +1,14 @@
-"""A computation in a background thread, which gives results; the caller polls for them about ten times a second.
-
-A job knows threads, turns, progress and the ways to end, and nothing of what is computed.
-"""
+"""A computation in a thread of its own: its turns, its progress and how it ends, but nothing of what is computed."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -22,14 +19,12 @@ from ui.machine.turns import Outlook, Seat
 from ui.models.catalogue import named, short_name
 from ui.models.loaded import Loading, revision
 from ui.runs.borrowed import BorrowedNetwork, lend
+from ui.runs.listeners import NobodyListens
+from ui.runs.log import Message, RunLog
 
 if TYPE_CHECKING:
     from ddpm_core.model import Model, ModelSpec
     from ui.models.lab import Lab
-
-ENDED = ("stopped", "finished", "error")  # states of a job
-INTERVAL = 0.1  # least seconds between two updates: each costs the server and the browser about 15 ms of a core
-HEARTBEAT = 0.5  # most seconds between two updates, so that a closed page is noticed in time
 
 log = logging.getLogger(__name__)
 
@@ -124,98 +119,73 @@ def evaluations(steps: Mapping[StepKind, float]) -> float:
     return sum(n * kind.batch for kind, n in steps.items())
 
 
-@dataclass(frozen=True)
-class Update:
-    """The state of a job, and its results since the last update.
-
-    state: queued, loading, waiting, running, stopping, or one of ENDED. text: in words, "" for the usual ones.
-    progress: 0 to 1. left: seconds.
-    """
-
-    state: str
-    text: str = ""
-    progress: float | None = None
-    left: float | None = None
-    results: list[Any] = field(default_factory=list)
-
-
 class Job:
-    """`updates` starts it and yields its state; `stop` ends it at the next `count` of its computation.
+    """A computation in a background thread of its own, from `start` on; its `log` has the messages.
 
     visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
+    show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log.
     """
 
-    def __init__(self, computation: Computation, lab: Lab, visitor: Hashable = None, address: str | None = None):
+    def __init__(
+        self,
+        computation: Computation,
+        lab: Lab,
+        visitor: Hashable = None,
+        address: str | None = None,
+        show: Callable[[Any], Any] = lambda result: result,
+        patience: float = math.inf,
+    ):
         self.computation = computation
-        self.visitor, self.address = visitor, address
+        self.visitor, self.address, self.show = visitor, address, show
+        self.log = RunLog(self._updated, patience)
         self.loaded = False  # whether it had to load a model
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
-        self.failure: dict[str, str] = {}  # what is logged of why it ended with an error
+        self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
         self._lab = lab
         self._seat: Seat | None = None  # in the line
-        self._results: deque[Any] = deque()  # not yet in an update
-        self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
-        self._state = Update("queued")
-        self._news = threading.Condition()
+        self._begun = threading.Lock()  # held from the start on
         self._stop = threading.Event()
+        self._began: float | None = None  # to compute, as time.monotonic()
+        self._gone = False  # whoever it was for has left
 
     # --- For the caller
 
-    def updates(self) -> Generator[Update, None, None]:
-        """Run, and yield the state, INTERVAL to HEARTBEAT seconds apart. Never raises.
-
-        The state of the last update is one of ENDED. Closing the iterator stops the job. The run is counted and logged.
-        """
-        counts, asked, began, state = self._lab.events, time.monotonic(), None, ""
-        try:
-            counts.begin()
-        except Refused as refused:
-            counts.end("refused", **self.computation.log(), limit=refused.name)
-            self._say("error", str(refused))
-            yield self._state
+    def start(self) -> None:
+        """Begin, unless it has begun."""
+        if not self._begun.acquire(blocking=False):
             return
         try:
-            for update in self._updates():
-                state = update.state
-                began = began or (time.monotonic() if state == "running" else None)
-                yield update
-        finally:
-            self.stop()
-            counts.leave()
-            ended = {"outcome": state if state in ENDED else "gone"} | (self.failure if state == "error" else {})
-            counts.end(
-                **self.computation.log(),
-                **ended,
-                waited_s=round((began or time.monotonic()) - asked, 2),
-                computed_s=round(self.computed, 2),
-            )
-
-    def _updates(self) -> Iterator[Update]:
+            self._lab.events.begin()
+        except Refused as refused:
+            self._lab.events.end("refused", **self.computation.log(), limit=refused.name)
+            return self.log.say("error", str(refused))
         # In the context of the request, from which ZeroGPU takes whose quota a run uses.
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
-        said = None
-        while True:
-            with self._news:
-                self._news.wait_for(lambda: self._results or self._state is not said, timeout=HEARTBEAT)  # noqa: B023
-                said, results = self._state, list(self._results)
-                self._results.clear()
-            yield self._update(said, results)
-            if said.state in ENDED:
-                return
-            if results or said.state == "loading":  # other changes are rare, and reported at once
-                with self._news:
-                    self._news.wait_for(lambda: self._state.state in ENDED, timeout=INTERVAL)
+
+    def updates(self) -> Generator[Message, None, None]:
+        """Start, and read the log. Never raises. Closing the iterator stops the job."""
+        self.start()
+        try:
+            yield from self.log.read()
+        finally:
+            self.leave()
 
     def stop(self) -> None:
         """Stop as soon as possible: after the current step, or at once when none is being computed."""
         self._stop.set()
         if self._seat:
             self._seat.wake()
-        if self._state.state == "running":
-            self._say("stopping")
-        elif self._state.state != "stopping":
-            self._say("stopped", self._remark)
+        self.log.stop(self._remark)
+
+    def leave(self) -> None:
+        """Stop, as nobody is there any more who wants to know."""
+        self._gone |= not self.log.ended
+        self.stop()
+
+    @property
+    def started(self) -> bool:
+        return self._begun.locked()
 
     @property
     def computed(self) -> float:
@@ -223,44 +193,43 @@ class Job:
         return self._seat.seconds() if self._seat else 0.0
 
     @property
-    def ended(self) -> bool:
-        return self._state.state in ENDED
-
-    @property
     def loads(self) -> bool:
         """Whether it has to have a model before it computes."""
-        return self._state.state == "loading"
+        return self.log.state == "loading"
 
     @property
     def stopping(self) -> bool:
         return self._stop.is_set()
 
-    def _update(self, said: Update, results: list[Any]) -> Update:
+    # --- What its messages say
+
+    def _updated(self, said: Message) -> Message:
+        """What was said last, with what is known now."""
         outlook = self._seat.outlook() if self._seat else None
         if said.state == "queued" and outlook and not outlook.begun:
-            said = self._queued(outlook)
+            return self._queued(outlook)
         if said.state != "running":
-            return Update(said.state, said.text, said.progress, said.left, results)
+            return said
         left, text = self.computation.left(self.done), "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
         steps = self.computation.steps
         progress = evaluations({kind: self.done.get(kind, 0) for kind in steps}) / max(evaluations(steps), 1)
-        return Update("running", self._remark or text, progress, left, results)
+        return Message("running", self._remark or text, progress, left)
 
-    def _queued(self, outlook: Outlook) -> Update:
+    def _queued(self, outlook: Outlook) -> Message:
         """What there is to say before the first turn."""
         alone, holder = not outlook.before and outlook.sharers == 1, outlook.holder
         if alone and isinstance(holder, Loading):
-            return Update("loading", f"Loading {short_name(holder.ref)}")
+            return Message("loading", f"Loading {short_name(holder.ref)}")
         if alone and getattr(holder, "stopping", True):
-            return Update("waiting", "Finishing the previous step")
+            return Message("waiting", "Finishing the previous step")
         text = f"Number {outlook.before + 1} in the queue"
         if isinstance(holder, Loading) or getattr(holder, "loads", False):  # nobody knows how long that takes
             text += " · a model is loading"
         elif outlook.start is not None:
             text += f" · starts in {'' if outlook.start < 1 else 'about '}{units.duration(outlook.start)}"
-        return Update("queued", text)
+        return Message("queued", text)
 
     @property
     def _remark(self) -> str:
@@ -270,35 +239,55 @@ class Job:
     # --- In the background thread
 
     def _run(self) -> None:
+        """Compute, and count and log how that ended before it is said."""
+        counts, asked = self._lab.events, time.monotonic()
+        state, text, why = self._end()
+        counts.leave()
+        waited, outcome = (self._began or time.monotonic()) - asked, why.pop("outcome", "gone" if self._gone else state)
+        times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
+        counts.end(outcome, **self.computation.log(), **why, **times)
+        self.log.say(state, text)
+
+    def _end(self) -> tuple[str, str, dict[str, str]]:
+        """Compute. Returns the last state, in words too, and what is counted and logged of an error.
+
+        The error itself is not kept: its traceback holds whatever the run had in memory, models too.
+        """
         try:
-            self._check()
-            with self._lab.turns.join(self, self.visitor, self.address) as seat:
-                self._seat = seat
-                for ref in self.computation.refs:
-                    self._fetch(ref)
-                specs = [self._lab.models.known(ref) for ref in self.computation.refs]
-                self.computation.prepare([spec for spec in specs if spec])
-                self._note_work()
-                self._say("queued")
-                seat.take(self._check)
-                self._compute(seat)
-            self._say("finished")
+            self._work()
+            return "finished", "", {}
         except Stopped:
-            self._say("stopped", self._remark)
+            return "stopped", self._remark, {}
+        except NobodyListens as gone:
+            return "stopped", str(gone), {"outcome": "gone"}
+        except Refused as refused:
+            return "error", units.sentence(refused), {"outcome": "refused", "limit": refused.name}
         except (ValueError, CheckpointError) as error:
-            self.failure = _logged(error)
-            self._say("error", units.sentence(error))
+            return "error", units.sentence(error), {"outcome": "wrong", "error": type(error).__name__}
         except Exception as error:
-            self.failure = _logged(error)
             log.exception("a run failed")
-            self._say("error", unforeseen(error, self.computation.images))
+            why = {"outcome": "failed", "error": type(error).__name__}
+            return "error", unforeseen(error, self.computation.images), why
+
+    def _work(self) -> None:
+        self._check()
+        with self._lab.turns.join(self, self.visitor, self.address) as seat:
+            self._seat = seat
+            for ref in self.computation.refs:
+                self._fetch(ref)
+            specs = [self._lab.models.known(ref) for ref in self.computation.refs]
+            self.computation.prepare([spec for spec in specs if spec])
+            self._note_work()
+            self.log.say("queued")
+            seat.take(self._check)
+            self._compute(seat)
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
         if self._lab.models.loaded(ref) is not None:
             return
         name = short_name(ref)
-        self._say("loading", f"Loading {name}")
+        self.log.say("loading", f"Loading {name}")
         reports: deque[tuple[float, int]] = deque(maxlen=30)  # of about three seconds
 
         def progress(done: int, total: int) -> None:
@@ -309,10 +298,10 @@ class Job:
             seconds = now - since
             speed = (done - before) / seconds if seconds > 0.5 else None
             if done >= total:
-                self._say("loading", f"Loading {name}")
+                self.log.say("loading", f"Loading {name}")
             else:
                 text = f"Downloading {name}: {units.download(done, total, speed)}"
-                self._say("loading", text, done / total, (total - done) / speed if speed else None)
+                self.log.say("loading", text, done / total, (total - done) / speed if speed else None)
 
         self._lab.models.fetch(ref, progress)
 
@@ -322,7 +311,7 @@ class Job:
         for ref in self.computation.refs:
             self._check()
             if self._lab.models.loaded(ref) is None:
-                self._say("loading", f"Loading {short_name(ref)}")
+                self.log.say("loading", f"Loading {short_name(ref)}")
                 self.loaded = True
             model, network = lend(self._lab.models, ref)
             models.append(model)
@@ -331,7 +320,8 @@ class Job:
         self.about = [
             {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
         ]
-        self._say("running")
+        self._began = time.monotonic()
+        self.log.say("running")
         self.computation.compute(models, Work(self, seat, networks))
 
     def _note_work(self) -> float:
@@ -345,14 +335,7 @@ class Job:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
-
-    def _say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
-        with self._news:
-            if self._state.state in ENDED or (self._state.state == "stopping" and state not in ENDED):
-                return
-            if (state, text, progress) != (self._state.state, self._state.text, self._state.progress):
-                self._state = Update(state, text, progress, left)
-                self._news.notify_all()
+        self.log.check_heard()
 
 
 class Work:
@@ -365,10 +348,8 @@ class Work:
         self._since = self._clock()  # when the step under way began
 
     def give(self, result: Any) -> None:
-        """Send a result to the caller, with the next update."""
-        with self._job._news:
-            self._job._results.append(result)
-            self._job._news.notify_all()
+        """Send a result to whoever listens, with the next message."""
+        self._job.log.give(self._job.show(result))
 
     def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
         """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
@@ -405,17 +386,6 @@ class Work:
     def notify(self, sentence: str) -> None:
         """Tell the visitor something while the job goes on."""
         self._job.notice = sentence
-
-
-def _logged(failure: Exception) -> dict[str, str]:
-    """What is counted and logged of a job that ended with this error.
-
-    The error itself is not kept: its traceback holds whatever the run had in memory, models too.
-    """
-    if isinstance(failure, Refused):
-        return {"outcome": "refused", "limit": failure.name}
-    wrong = isinstance(failure, (ValueError, CheckpointError))
-    return {"outcome": "wrong" if wrong else "failed", "error": type(failure).__name__}
 
 
 def unforeseen(error: Exception, images: int) -> str:

@@ -14,6 +14,8 @@ from ui.forms import units
 from ui.forms.emoji import in_words
 from ui.forms.fields import (
     ANY,
+    MODEL,
+    SET,
     Choice,
     ClassName,
     Number,
@@ -35,10 +37,13 @@ AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
 LANE = ("checkpoint", "prompt", "sampler", "steps", "spacing", "variance", "eta", "guidance")
 
 CHECKPOINT = Reference("checkpoint", "Model")
-SAMPLER = Choice("sampler", help="How a step is made", names=SAMPLERS, titles=units.SAMPLER, more=True)
+SAMPLER = Choice(
+    "sampler", help="How a step is made", more=True, follows="samplers", names=SAMPLERS, titles=units.SAMPLER
+)
 STEPS = Whole(
     "Steps",
     help="Each step asks the network once",
+    follows="steps",
     low=1,
     high=1_000_000,
     allowed="1 to the model's T (1000 for most)",
@@ -63,10 +68,14 @@ VARIANCE = Choice(
     "variance",
     "Noise added back",
     help="Fresh noise that a step adds, of variance σ²",
+    follows="variances",
     names=VARIANCES,
     titles=units.VARIANCE_CHOICE,
 )
 ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
+IF_DDPM, IF_DDIM = [{"sampler": "ddpm"}], [{"sampler": "ddim"}]
+IF_CLASSES, IF_WORDS = [{MODEL: "classes"}], [{MODEL: "prompts"}]
+IF_GUIDED = [{"label": SET}, *IF_WORDS]
 LABEL = ClassName("class", help="What to draw; any: the model chooses")
 PROMPT = Prompt("The prompt", help="What to draw, in words", placeholder="a red apple")
 GUIDANCE = Number(
@@ -85,26 +94,39 @@ class Settings(Request):
     """One run, checked as far as possible without its model. Image i has seed + i."""
 
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
-    prompt: str = declare(PROMPT, "")
+    prompt: str = declare(PROMPT, "", IF_WORDS)
     steps: int = declare(STEPS, 50)
-    variance: Variance = declare(VARIANCE, "beta_tilde")
+    variance: Variance = declare(VARIANCE, "beta_tilde", IF_DDPM)
     seed: int = declare(Seed("The seed", help="The same seed gives the same noise"), defaults.SEED)
-    label: str = declare(LABEL, ANY)
+    label: str = declare(LABEL, ANY, IF_CLASSES)
     sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times
     spacing: Spacing | Literal["auto"] | None = declare(SPACING, AUTO)
-    eta: float = declare(ETA, 0.0)
+    eta: float = declare(ETA, 0.0, IF_DDIM)
     # None, until it is resolved: what suits the model
-    guidance: float | None = declare(GUIDANCE, None)
+    guidance: float | None = declare(GUIDANCE, None, IF_GUIDED)
     negative: str = declare(
-        Prompt("The negative prompt", "", "Words that guidance leads away from", True, "blurred"), ""
+        Prompt("The negative prompt", "", "Words that guidance leads away from", True, placeholder="blurred"),
+        "",
+        IF_WORDS,
     )
     count: int = declare(
-        Whole("The number of images", "Pictures", "Each next one has the next seed", True, 1, 16, slider=True), 4
+        Whole(
+            "The number of images",
+            "Pictures",
+            "Each next one has the next seed",
+            more=True,
+            follows="count",
+            low=1,
+            high=16,
+            slider=True,
+        ),
+        4,
     )
     # None is the checkpoint's own
     clip: bool | None = declare(
-        Switch("Clip x̂_0", "Clip the guess, x̂₀", "Keeps the guessed picture in the range of pixels", True), None
+        Switch("Clip x̂_0", "Clip the guess, x̂₀", "Keeps the guessed picture in the range of pixels", True, "clip"),
+        None,
     )
 
     @property
@@ -139,7 +161,7 @@ class Settings(Request):
         """The same, with what suits the model and the sampler for everything that was left open."""
         spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
         asked = self.prompt or self.negative
-        usual = usual_guidance(self.checkpoint) if model.words and asked else 1.0
+        usual = usual_guidance(self.checkpoint) if model.takes_words and asked else 1.0
         guidance = usual if self.guidance is None else self.guidance
         own = self.checkpoint in EMBEDDED
         return replace(
@@ -168,7 +190,7 @@ class Settings(Request):
         }
 
     def _words(self, model: ModelSpec) -> dict[str, str]:
-        if model.words:
+        if model.takes_words:
             return {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
         if self.prompt or self.negative:
             raise ValueError("This checkpoint is not told in words what to draw: leave out the prompt")

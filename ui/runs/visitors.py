@@ -7,16 +7,23 @@ import ipaddress
 from gradio.context import LocalContext
 
 from ui.runs.listeners import StreamListener, Streams
+from ui.runs.pages import Number
 
 
 def visitor() -> str | None:
     """An open page, or a script's client, as it calls itself; None outside of events.
 
-    Each run of a page is a session of gradio's, PAGE.NUMBER: streams of one session take each other's messages, and one
-    that closes ends them all.
+    Each run of a page is a session of gradio's, PAGE.LOAD.NUMBER: streams of one session take each other's messages,
+    and one that closes ends them all.
     """
     session = _session()
     return session and session.partition(".")[0]
+
+
+def run_number() -> Number | None:
+    """Which run of its page it is, as the page counts; None where it does not say so."""
+    _, load, number = [*(_session() or "").split("."), "", ""][:3]
+    return (load, int(number)) if number.isdecimal() and len(number) < 16 else None
 
 
 def address() -> str | None:

@@ -50,8 +50,9 @@ from ui.parts import course, forward, latents, likelihood, picture_chooser, plan
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import NobodyListens, Streams, in_thread
-from ui.runs.log import Runs, Values
-from ui.runs.visitors import far_address, listener, visitor
+from ui.runs.log import Values
+from ui.runs.pages import Runs
+from ui.runs.visitors import far_address, listener, run_number, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
 from ui.serving.gate import REQUESTS, UPLOADS, Door, Gate
@@ -272,7 +273,7 @@ class App(gr.Server):
             run = (
                 self.runs.resumed(values["resume"])
                 if "resume" in values
-                else self.runs.begin(part, values, visitor() or "", far_address())
+                else self.runs.begin(part, values, visitor() or "", far_address(), run_number())
             )
         except ValueError:  # it is gone
             return
@@ -325,7 +326,7 @@ class App(gr.Server):
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(run, self.lab, visitor(), far_address())
         try:
-            async with aclosing(in_thread(job.updates(), job.stop, listener(self.streams))) as updates:
+            async with aclosing(in_thread(job.updates(), job.leave, listener(self.streams))) as updates:
                 async for update in updates:
                     if update.state in ("error", "stopped"):
                         raise gr.Error(update.text or "The run was stopped", print_exception=False)

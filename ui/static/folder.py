@@ -47,7 +47,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.runs.captions": (),
     "ui.models.form_options": (),
     "ui.runs.jobs": ("Computation", "evaluations"),
-    "ui.runs.log": ("GONE",),
+    "ui.runs.pages": ("GONE",),
     "ui.parts.part": ("Part",),
     "ui.pictures.uploads": ("frame_format", "kept_steps"),
     "ui.export.scripts": (),

@@ -120,6 +120,7 @@ class Recipe(Request):
     path: str = declare(
         Text("path", "Folder or data set", placeholder="a folder, .parquet, .npz, or cifar10"),
         "",
+        shown_if=[{"data": "own"}],
     )
     prediction: str = declare(_choice("prediction", "prediction", "The network predicts"), "v")
     objective: str = declare(_choice("objective", "loss", "Loss, and how t is drawn"), "lognormal")

@@ -147,7 +147,7 @@ export class Lab {
     this.#mark(place);
     this.#teach(lesson);
     if (push) {
-      const url = linkTo(location.href, shown, values ?? {}, this.given.forms[shown] ?? [], this.#names);
+      const url = this.#address(shown, values ?? {});
       if (lesson) url.searchParams.set("lesson", lesson);
       else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
@@ -237,7 +237,7 @@ export class Lab {
     return this.#controls(this.#place).flatMap(([name, control]) => {
       const field = this.given.forms[this.part]?.find((one) => one.name === name);
       if (!field || !this.#shown?.element.contains(control)) return [];
-      return [[name, `${field.label}${name.endsWith("_b") ? " (B)" : ""}`]];
+      return [[name, `${field.label}${field.lane === "b" ? " (B)" : ""}`]];
     });
   }
 
@@ -264,17 +264,20 @@ export class Lab {
     return new Set(Object.values(this.given.forms).flatMap((fields) => fields.map(({ name }) => name)));
   }
 
+  /** The address of a part with these values. @param {string} part @param {Values} values */
+  #address(part, values) {
+    return linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names);
+  }
+
   /** Put what is chosen into the address, while that part is shown. @param {string} part @param {Values} values */
   remember(part, values) {
-    if (part === this.part)
-      history.replaceState(null, "", linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names));
+    if (part === this.part) history.replaceState(null, "", this.#address(part, values));
   }
 
   /** The address of the part on screen with what is chosen, run or not. */
   get chosen() {
     const values = this.#shown?.values?.();
-    const fields = this.given.forms[this.part] ?? [];
-    return values ? linkTo(location.href, this.part, values, fields, this.#names) : new URL(location.href);
+    return values ? this.#address(this.part, values) : new URL(location.href);
   }
 
   /** A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. @param {string} part @returns {Promise<any>} */

@@ -538,7 +538,7 @@ $.native("re", {
 });
 
 /** JSON as Python writes it. @param {any} x @returns {string} */
-export function jsonText(x) {
+function jsonText(x) {
   if (x === null || x === undefined) return "null";
   if (isFloat(x)) return floatText(x);
   if (isNumber(x)) return String(Number(x));

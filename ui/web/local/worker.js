@@ -55,7 +55,7 @@ const questions = (lab) => ({
     return lab.about(ref);
   },
   run() {
-    throw new Error($.module("ui.runs.log").GONE); // with the worker of the page before
+    throw new Error($.module("ui.runs.pages").GONE); // with the worker of the page before
   },
   stop({ run }) {
     runs.get(run)?.stop();
@@ -63,7 +63,7 @@ const questions = (lab) => ({
   },
   async save({ run, kind }) {
     const made = runs.get(run)?.computation;
-    if (!made) throw new Error($.module("ui.runs.log").GONE);
+    if (!made) throw new Error($.module("ui.runs.pages").GONE);
     const [name, content] = await made.save(
       kind,
       made.refs.map(() =>

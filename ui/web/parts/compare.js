@@ -10,8 +10,6 @@ import { Past } from "../shared/run/past.js";
 /** @import { Values } from "../shared/run/client.js" */
 /** @import { Result } from "../player/recording.js" */
 
-const LANE = ["checkpoint", "prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance"];
-const SHARED = ["seed", "label", "negative", "count", "clip"];
 /** The published numbers behind the first two (Song et al. 2021, Table 1). */
 const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CIFAR-10 model, not this one
 (<a href="https://arxiv.org/abs/2010.02502" target="_blank" rel="noopener">DDIM paper</a>, Table 1)</caption>
@@ -31,18 +29,18 @@ export function mount(lab, part) {
     offer: ({ prompts }) => offerPresets(prompts.length ? OF_WORDS : usual),
     render() {
       player.active = panel.stream.active;
-      for (const lane of ["", "_b"]) form.showOptions(lane);
     },
   });
   const { form } = panel;
 
-  const card = (/** @type {string} */ title, /** @type {string} */ suffix) =>
+  const cards = ["A", "B"].map((title, i) =>
     el(
       "section",
       { class: `card card-${title}`, "aria-label": `Lane ${title}` },
-      el("h3", null, swatch(suffix ? "lane-1" : "lane-0"), title),
-      form.layout(LANE.map((name) => name + suffix)),
-    );
+      el("h3", null, swatch(`lane-${i}`), title),
+      form.layout(({ lane }) => lane === title.toLowerCase()),
+    ),
+  );
   const presets = el("div", { class: "try" });
   const words = "Two words, one noise";
   const typed = lab.given.models.some(({ ref }) => ref === TYPES);
@@ -58,7 +56,10 @@ export function mount(lab, part) {
     );
   }
   offerPresets(usual);
-  panel.fields.replaceChildren(el("div", { class: "cards" }, card("A", ""), card("B", "_b")), form.layout(SHARED));
+  panel.fields.replaceChildren(
+    el("div", { class: "cards" }, ...cards),
+    form.layout(({ lane }) => !lane),
+  );
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);
   find(player.root, ".chart").toggleAttribute("open", innerHeight > 1000);

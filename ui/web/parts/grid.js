@@ -29,13 +29,6 @@ export function mount(lab, part) {
       }
     },
     render() {
-      const { form } = panel;
-      const rows = form.value("rows");
-      form.showOptions();
-      form.show("eta", rows === "sampler");
-      form.show("variance", rows === "sampler");
-      form.show("sampler", false);
-      form.show("steps", false);
       panel.element.dataset.cells = String(newest.filter((k) => k >= 0).length);
     },
   });

@@ -19,14 +19,7 @@ const LEAD = {
 export function mount(lab, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
-    take,
-    render,
-    offer: (about) => {
-      const times = panel.form.place("times").querySelector("input");
-      if (times) times.placeholder = about.times.join(", ");
-    },
-  });
+  const panel = new Panel(lab, part, { take, render });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");
@@ -52,10 +45,6 @@ export function mount(lab, part) {
     rows.render();
     panel.element.dataset.mode = mode();
     find(rows.root, ".lead").textContent = LEAD[mode()];
-    const two = mode() === "interpolate";
-    form.show("picture_b", two);
-    form.show("seed_b", two);
-    form.showOptions();
     panel.element.dataset.rows = String(rows.done);
   }
   return panel.mounted(lab.given.initial.latents.kinds, () => rows.done > 0);

@@ -7,7 +7,6 @@ import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Lab, Part } from "../app.js" */
-/** @import { About } from "../shared/form/form.js" */
 /** @import { Bits, Decoding, Early, Plan, Result } from "./likelihood/tables.js" */
 
 const STAGE = `
@@ -40,18 +39,13 @@ export function mount(lab, part) {
   let bits = null;
   /** @type {Early[]} */
   let first = [];
-  /** @type {About | null} */
-  let about = null;
 
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take,
     renew: clear,
-    render,
-    offer: (got) => {
-      about = got;
-      if (!got.set) source.prefer();
-      render();
+    offer: ({ set }) => {
+      if (!set) source.prefer();
     },
   });
   const { element, form } = panel;
@@ -110,16 +104,6 @@ export function mount(lab, part) {
     fill(".charts", terms(plan, found), rateDistortion(plan, found));
     fill(".rates", el("h3", null, "Rate and distortion by t"), rates(plan, found));
     element.dataset.done = String(found.done);
-  }
-
-  // --- While the user chooses
-
-  function render() {
-    const classes = Boolean(about?.labels.length);
-    const own = source.isPicture;
-    form.show("count", !own);
-    form.show("labels", !own && classes);
-    form.show("label", own && classes);
   }
 
   return panel.mounted(lab.given.initial.likelihood.kinds, () => bits !== null);

@@ -11,9 +11,6 @@ import { Stage } from "./plane/stage.js";
 /** @import { Description } from "../shared/run/panel.js" */
 /** @import { Data, Result } from "./plane/cloud.js" */
 
-const SUFFIXES = { a: "", b: "_b" };
-const OF_LANE = ["denoiser", "variance", "sampler", "steps"];
-
 const DRAW = `
 <p class="info" id="plane-draw-help">Draw with a finger or the mouse. On a keyboard: arrow keys move the cross, Space sets a point, Backspace takes the last one away.</p>
 <div class="board" tabindex="0" role="application" aria-label="Drawing board" aria-describedby="plane-draw-help"></div>
@@ -60,7 +57,7 @@ export function mount(lab, part) {
       const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);
       stage.offer(data, lanes);
     },
-    names: ["shape", "cloud", "seed", "width", "spacing", "training"],
+    side: ({ lane }) => !lane,
   });
   const { element, form } = panel;
   const stage = new Stage(body, element, given);
@@ -76,7 +73,7 @@ export function mount(lab, part) {
     missing: () => (board.points.length ? "" : "The drawing is empty: draw at least one point"),
   });
   const lanes = LANES.map((lane) => {
-    const fields = OF_LANE.map((name) => form.place(name + SUFFIXES[lane]));
+    const fields = form.fields.filter((field) => field.lane === lane).map(({ name }) => form.place(name));
     const title = el("legend", null, swatch(lane), lane.toUpperCase());
     return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
   });
@@ -86,10 +83,7 @@ export function mount(lab, part) {
 
   function render() {
     element.dataset.shape = shape();
-    form.show("drawing", shape() === "drawing");
     if (form.missing) stage.offer(null, []); // there is nothing to show any more
-    for (const suffix of Object.values(SUFFIXES))
-      form.show(`variance${suffix}`, form.value(`sampler${suffix}`) === "ddpm");
     const { state, active } = panel.stream;
     stage.scrubber.active = active;
     stage.soon();

@@ -27,10 +27,7 @@ export function mount(lab, part) {
   find(body, ".rows").before(tools);
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
-    take,
-    render,
-  });
+  const panel = new Panel(lab, part, { take, render });
   const { form } = panel;
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");
   form.adopt("picture", source);
@@ -60,7 +57,6 @@ export function mount(lab, part) {
   function render() {
     rows.render();
     const erased = form.value("task") === "mask";
-    form.show("hidden", erased);
     tools.hidden = !erased;
     panel.element.dataset.task = form.value("task");
     panel.element.dataset.rows = String(rows.done);

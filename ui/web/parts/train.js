@@ -29,18 +29,14 @@ export function mount(lab, part) {
   const ask = (what, values) => lab.client.ask(part, what, { visitor: me, ...values });
   const history = new History();
   const view = new View(root, history, (text) => lab.say(text));
-  const form = new Form(lab.given.forms[part], lab.given, showPath);
+  const form = new Form(lab.given.forms[part], lab.given);
   const files = ["data", "path"]; // which a page for strangers does not offer
-  const names = form.fields.map(({ name }) => name).filter((name) => !given.public || !files.includes(name));
-  find(root, ".choices", HTMLFormElement).append(form.layout(names));
+  const layout = form.layout(({ name }) => !given.public || !files.includes(name));
+  find(root, ".choices", HTMLFormElement).append(layout);
   find(root, ".choices", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
   const wrong = find(root, ".wrong");
   const said = find(root, ".kept");
   const button = (/** @type {string} */ name) => find(root, `.button.${name}`, HTMLButtonElement);
-
-  function showPath() {
-    form.show("path", form.value("data") === "own");
-  }
 
   /** @param {string} [text] */
   function complain(text = "") {
@@ -153,15 +149,11 @@ export function mount(lab, part) {
     render();
   }
 
-  showPath();
   render();
   look().then(showExample);
   return {
     element: root,
-    set(values) {
-      form.set(values);
-      showPath();
-    },
+    set: (values) => form.set(values),
     values: () => form.values,
     show: look,
   };

@@ -42,9 +42,8 @@ export function mount(lab, part) {
     finished: (values) => past.add(part, values),
     render() {
       player.active = panel.stream.active;
-      panel.form.showOptions();
     },
-    names: lab.given.forms[part].map(({ name }) => name).filter((name) => name !== "prompt"),
+    side: ({ name }) => name !== "prompt",
     offer: ({ prompts }) => offerTries(prompts),
   });
   const tries = el("div", { class: "try" });

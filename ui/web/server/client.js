@@ -15,6 +15,8 @@ export const connect = () => new Server();
 /** A `Client`. */
 export class Server {
   session = token();
+  #load = token(); // of this page, whose runs are numbered
+  #runs = 0;
 
   constructor() {
     // Kept only from the moment this page goes to that of the next one in its window: a copy of the window, which has
@@ -76,8 +78,8 @@ export class Server {
       end();
       lost(why);
     };
-    // Streams of one session would take each other's messages: see ui/runs/visitors.py.
-    const session = `${this.session}.${token()}`;
+    // The number says which run is the newest, as requests may overtake each other. Streams of one session would take each other's messages: see ui/runs/visitors.py.
+    const session = `${this.session}.${this.#load}.${++this.#runs}`;
     this.#call("gradio_api/call/run", [part, values], session).then(
       ({ event_id }) => {
         if (over) return;

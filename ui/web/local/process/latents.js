@@ -3,7 +3,7 @@
 import { combine } from "./floats.js";
 import { gaussian } from "./noise.js";
 import { qSample } from "./predict.js";
-import { chain, trajectory } from "./runs.js";
+import { trajectory } from "./runs.js";
 import { chainLength, ownRun } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
@@ -32,16 +32,6 @@ const from = (
   start: t,
   steps: chainLength(model, t, settings.steps ?? ownRun(model)[1]),
 });
-
-/**
- * Throw a sentence, before anything is computed, for a time from which there is no such chain.
- * @param {Process} model @param {number[]} times @param {Omit<Settings, "seed">} settings
- */
-export function checkChains(model, times, settings) {
-  const wrong = times.find((t) => !(Number.isInteger(t) && t >= 0 && t <= model.T));
-  if (wrong !== undefined) throw new Error(`Times go from 0 to ${model.T} for this checkpoint, got ${wrong}`);
-  for (const t of times) if (t) chain(model, from(model, t, settings));
-}
 
 /**
  * The steps of the reverse chain from x_t; none at t = 0, where x_t is the picture.

@@ -14,7 +14,7 @@ const [R32, INVERSE_R32] = [f32(R), f32(1 / R)];
 const [LIMIT, WIDTH, HEIGHT] = ziggurat();
 
 /** The seed as a BigInt. @param {Seed} seed */
-export function checkSeed(seed) {
+function checkSeed(seed) {
   const text = String(seed);
   if (typeof seed === "number" || !/^\d{1,19}$/.test(text) || BigInt(text) > MAX_SEED)
     throw new Error(`a seed is a whole number from 0 to 2^63 − 1, got ${text}`);

@@ -22,9 +22,10 @@ export function linkTo(now, part, values, fields, names) {
   for (const name of names) url.searchParams.delete(name);
   url.searchParams.set("tab", part);
   const long = new URLSearchParams();
-  for (const { name, kind, default: usual } of fields) {
+  for (const { name, kind, lane, default: usual } of fields) {
     const value = values[name];
-    const isUsual = String(value) === String(usual ?? "") && name !== "checkpoint"; // each app begins with its own
+    const begins = kind === "reference" && lane !== "b"; // each app begins with a model of its own
+    const isUsual = String(value) === String(usual ?? "") && !begins;
     if (value === undefined || value === null || isUsual) continue;
     (kind === "picture" ? long : url.searchParams).set(name, String(value));
   }

@@ -50,7 +50,7 @@ export class Source {
   constructor(panel, name, title, sample) {
     this.client = panel.lab.client;
     this.most = panel.lab.given.limits.upload;
-    this.checkpoint = () => String(panel.form.value("checkpoint"));
+    this.ref = () => panel.form.refs[0];
     this.changed = () => panel.changed(name, true);
     this.input = null;
     this.element = el("fieldset", { class: "field source" });
@@ -145,7 +145,7 @@ export class Source {
   async #ask(what, values) {
     const ask = ++this.#asks;
     this.#show();
-    const got = await this.client.ask("lab", what, { ...values, checkpoint: this.checkpoint() });
+    const got = await this.client.ask("lab", what, { ...values, checkpoint: this.ref() });
     if (ask !== this.#asks) return;
     if (got.error !== undefined) this.#say(got.error);
     else this.#take(got);

@@ -10,7 +10,7 @@ import { Stream } from "./stream.js";
 
 /** @import { Lab, Part } from "../../app.js" */
 /** @import { Values } from "./client.js" */
-/** @import { About } from "../form/form.js" */
+/** @import { About, FieldForm } from "../form/form.js" */
 
 /**
  * What the server says of the settings: `describe` of a place.
@@ -39,10 +39,10 @@ import { Stream } from "./stream.js";
  * @property {(result: Result) => void} take one result of the current run
  * @property {() => void} [renew] another run begins
  * @property {(values: Values) => void} [finished] a run has ended well; its values
- * @property {() => void} render the run stands differently, or a field has changed
+ * @property {() => void} [render] the run stands differently, or a field has changed
  * @property {(about: About) => void} [offer] the model is known
  * @property {(about: Description) => void} [described]
- * @property {string[]} [names] fields that the side shows; all where it is left out
+ * @property {(field: FieldForm) => boolean} [side] whether the side shows a field; all where it is left out
  */
 
 const PAUSE = 120; // ms after the last change until the server is asked
@@ -93,9 +93,8 @@ export class Panel {
         options.renew?.();
       },
     );
-    const has = (/** @type {string} */ wanted) => this.form.fields.some(({ name }) => name === wanted);
-    if (lab.model && has("checkpoint") && (has("prompt") || !lab.model.latent))
-      this.form.set({ checkpoint: lab.model.ref });
+    const [first] = this.form.references;
+    if (first && lab.model && this.form.takes(lab.model)) this.form.set({ [first.name]: lab.model.ref });
     const press = () => {
       this.start();
       this.#look();
@@ -105,7 +104,7 @@ export class Panel {
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false });
-    this.fields = this.form.layout(options.names);
+    this.fields = this.form.layout(options.side);
     const bar = el("div", { class: "run-bar" }, this.estimate, this.run, this.stop);
     const dice = this.fields.querySelector(".dice");
     if (dice instanceof HTMLElement)
@@ -135,10 +134,10 @@ export class Panel {
 
   /** What is asked for, for an address: models of the Hub with the revisions that were loaded. */
   get linked() {
-    const { values } = this.form;
-    for (const [name, revision] of Object.entries(this.revisions)) {
-      const ref = String(values[name] ?? "");
-      if (revision && ref && ref !== "same" && !ref.includes("@")) values[name] = `${ref}@${revision}`;
+    const { values, references, refs } = this.form;
+    for (const [i, { name }] of references.entries()) {
+      const [ref, revision] = [refs[i], this.revisions[name]];
+      if (revision && ref && !ref.includes("@")) values[name] = `${ref}@${revision}`;
     }
     return values;
   }
@@ -156,10 +155,7 @@ export class Panel {
       const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
       if (unusual) this.form.place(name).closest("details")?.setAttribute("open", ""); // what a link changes is in sight
     }
-    if (this.form.value("checkpoint") === undefined) {
-      this.element.dataset.ready = "true";
-      this.changed("", false);
-    } else await this.choose();
+    await this.choose();
     if (cause !== "link") return;
     const lost = this.form.fields.flatMap(({ name, kind, label }) => {
       const fits =
@@ -175,7 +171,8 @@ export class Panel {
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
   changed(name, done) {
     this.#changed ||= name !== "";
-    if (name.startsWith("checkpoint")) {
+    this.form.reveal(); // for the part's own controls
+    if (this.form.references.some((reference) => reference.name === name)) {
       this.#cause = "press";
       this.choose();
       return;
@@ -192,27 +189,26 @@ export class Panel {
   async choose() {
     const choice = ++this.#choices;
     this.element.dataset.ready = "false";
-    /** @param {string} ref @returns {Promise<About & { error?: string }>} */
-    const ask = (ref) => this.lab.ask("lab", "model", { ref });
-    const [ref, other] = ["checkpoint", "checkpoint_b"].map((name) => this.form.value(name));
-    const [about, second] = await Promise.all([ask(ref), (other ?? "same") === "same" ? null : ask(other)]);
+    const { references, refs } = this.form;
+    /** @type {((About & { error?: string }) | null)[]} */
+    const found = await Promise.all(refs.map((ref) => (ref === null ? null : this.lab.ask("lab", "model", { ref }))));
     if (choice !== this.#choices) return;
-    for (const [name, { error }] of Object.entries({ checkpoint: about, checkpoint_b: second ?? about })) {
-      const usual = this.form.fields.find((field) => field.name === name)?.default;
-      if (!error || this.form.value(name) === usual) continue;
-      this.#refused = error;
-      this.lab.say(error, true);
-      this.form.set({ [name]: usual });
-      return this.choose();
+    for (const [i, reference] of references.entries()) {
+      const { name, default: usual } = reference;
+      const about = found[i] ?? found[0];
+      if (about?.error && this.form.value(name) !== usual) {
+        this.#refused = about.error;
+        this.lab.say(about.error, true);
+        this.form.set({ [name]: usual });
+        return this.choose();
+      }
+      this.revisions[name] = found[i]?.revision ?? "";
+      if (about?.here) this.form.offer(reference, about);
     }
-    this.revisions = { checkpoint: about.revision ?? "", checkpoint_b: second?.revision ?? "" };
-    if (about.here) {
-      this.lab.model = about; // other parts begin with it
-      this.form.offer(about);
-      this.options.offer?.(about);
+    if (found[0]?.here) {
+      this.lab.model = found[0]; // other parts begin with it
+      this.options.offer?.(found[0]);
     }
-    const b = second ?? about;
-    if (other && b.here) this.form.offer(b, "_b");
     this.element.dataset.ready = "true";
     this.#ran ??= this.ran;
     this.changed("", false);
@@ -338,7 +334,7 @@ export class Panel {
       if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
       if (stream.state === "finished") this.options.finished?.(this.ran);
     }
-    this.options.render();
+    this.options.render?.();
   }
 
   /**
@@ -348,7 +344,7 @@ export class Panel {
    * @returns {Part}
    */
   mounted(kinds, some, more) {
-    this.options.render();
+    this.options.render?.();
     this.#showExample();
     return {
       element: this.element,
@@ -367,8 +363,7 @@ export class Panel {
     this.#ran = this.lab.whole(this.part, example.values);
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
-    const { checkpoint } = example.values;
-    const other = (this.form.value("checkpoint") ?? checkpoint) !== checkpoint;
+    const other = this.form.references.some(({ name }) => this.form.value(name) !== example.values[name]);
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);

@@ -1,0 +1,131 @@
+"""The runs that pages have: which is whose, and how long their messages and pictures are kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ui.forms import units
+from ui.models.lab import Lab
+from ui.runs import listeners
+from ui.runs.jobs import Computation, Job
+from ui.runs.log import ENDED, RunLog, Values
+
+KEPT = 64  # ended runs whose results can still be asked for
+REMEMBERED = 4  # of these, runs whose messages are kept
+KEPT_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 30 MB
+GONE = "This run is no longer here: press Run again"
+
+Number = tuple[str, int]  # of a run, as its page counts: of which load of the page, and its number in that
+
+
+class Run:
+    """A run as its page sees it. It begins when somebody listens, and ends early when nobody has for
+    `listeners.PATIENCE` seconds. What it can't compute is said in its only message.
+    """
+
+    def __init__(self, job: Job | None, state: str = "error", text: str = ""):
+        self.id = secrets.token_hex(8)
+        self.job = job
+        self.log = job.log if job else RunLog()
+        self._text = text
+        if job is None:
+            self.log.say(state, text)
+
+    @property
+    def computation(self) -> Any:
+        """Raises ValueError where there is none: the settings were wrong."""
+        if self.job is None:
+            raise ValueError(self._text)
+        return self.job.computation
+
+    def save(self, kind: str) -> tuple[str, bytes]:
+        """A file of it: see `Computation.save`."""
+        return self.computation.save(kind, self.job.about if self.job else [])
+
+    @property
+    def goes_on(self) -> bool:
+        return self.job is not None and self.job.started and not self.log.ended
+
+    def messages(self) -> Iterator[Values]:
+        """All messages from the first one on, also those to come; the state of the last one is final.
+
+        {run, seq: 1, 2, …, state, text, progress, left, results}: see `log.Message` and web/shared/stream.js.
+        """
+        if self.job:
+            self.job.start()
+        for said in self.log.read():
+            final = said.state in ENDED
+            yield {
+                "run": self.id,
+                "seq": said.seq,
+                "state": said.state,
+                "text": said.text,
+                "progress": None if final else said.progress,
+                "left": None if final else said.left,
+                "results": list(said.results),
+            }
+
+    def stop(self) -> None:
+        if self.job:
+            self.job.stop()
+
+
+class Runs:
+    """The runs of all pages. A page has one at a time of each part."""
+
+    def __init__(self, lab: Lab, computation: Callable[[str, Values], Computation]):
+        """computation: of a part, from what its page asks for. Raises ValueError, one sentence."""
+        self._lab, self._computation = lab, computation
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}  # of a page and a part: id, number
+
+    def begin(
+        self, part: str, values: Values, page: str, address: str | None = None, number: Number | None = None
+    ) -> Run:
+        """A new run of a page, which replaces its last one of this part, unless that has a higher number: requests may
+        overtake each other. address: where the page is, if known.
+        """
+        last, newest = self._current.get((page, part), ("", None))
+        if number and newest and number[0] == newest[0] and number[1] < newest[1]:
+            return Run(None, "stopped", "A newer run of this page has replaced it")
+        try:
+            computation = self._computation(part, values)
+            run = Run(Job(computation, self._lab, page, address, computation.shown, listeners.PATIENCE))
+        except ValueError as error:
+            run = Run(None, text=units.sentence(error))
+        if last in self._runs:
+            self._runs[last].stop()
+        self._runs[run.id], self._current[page, part] = run, (run.id, number)
+        for old in list(self._runs.values())[:-REMEMBERED]:
+            old.log.forget()
+        for old in [one for one in self._runs.values() if not one.goes_on][:-KEPT]:
+            del self._runs[old.id]
+        self._current = {key: one for key, one in self._current.items() if one[0] in self._runs}
+        self._make_room()
+        return run
+
+    def _make_room(self) -> None:
+        """Let ended runs forget their pictures, the first ones first, until all have at most KEPT_BYTES."""
+        jobs = [run.job for run in self._runs.values() if run.job]
+        excess = sum(job.computation.bytes for job in jobs) - KEPT_BYTES
+        for job in jobs:
+            if excess > 0 and job.log.ended:
+                excess -= job.computation.bytes
+                job.computation.forget()
+
+    def find(self, id: object) -> Run:
+        """Raises ValueError for a run that is none of the newest."""
+        run = self._runs.get(str(id))
+        if run is None:
+            raise ValueError(GONE)
+        return run
+
+    def resumed(self, id: object) -> Run:
+        """Raises ValueError for a run whose messages are not here any more."""
+        run = self.find(id)
+        if not run.log.is_whole:
+            raise ValueError(GONE)
+        return run
