@@ -5,6 +5,7 @@ import functools
 import http.server
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -175,14 +176,19 @@ def site(folder):
 
 @pytest.fixture
 def fresh(browser, site):  # noqa: F811
-    """open(query) opens a page in a profile of its own, which reaches nothing but the site."""
+    """open(query) opens a page in a profile of its own, which reaches nothing but the site.
+
+    routes: what answers instead of it, by patterns of addresses.
+    """
     contexts = []
 
-    def open_page(query="", at=site, **options):
+    def open_page(query="", at=site, routes=None, **options):
         context = browser.new_context(**options)
         contexts.append(context)
         context.set_default_timeout(60_000)
         context.route(lambda url: not url.startswith(at.address), lambda route: route.abort())
+        for pattern, answer in (routes or {}).items():
+            context.route(pattern, answer)
         new = context.new_page()
         new.errors = []
         new.on("pageerror", lambda error: new.errors.append(str(error)))
@@ -199,6 +205,11 @@ def fresh(browser, site):  # noqa: F811
 
 def link(part, values):
     return "?" + urllib.parse.urlencode({"tab": part, **values})
+
+
+def go(page, part, values):  # noqa: F811
+    """As a button that leads there does."""
+    page.evaluate("([part, values]) => lab.open(part, lab.whole(part, values), { cause: 'link' })", [part, values])
 
 
 def finished(page, part):  # noqa: F811
@@ -262,7 +273,7 @@ def close(one, other):
     return one.shape == other.shape and differ.max() <= 1 and (differ > 0).mean() <= 2e-3
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(int(os.environ.get("DDPM_LINKS", "6"))))
 def test_a_link_shows_the_pictures_of_the_library(fresh, number):
     values, same = run_of(random.Random(number))
     images = ddpm_core.sample(
@@ -281,7 +292,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
     assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(both, 2))
 
-    opened = fresh(link("latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"}))
+    go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")
     x_0 = ddpm_core.sample(model, [7], steps=4, variance="beta_tilde")
     rows = [
@@ -290,13 +301,14 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     ]
     assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
 
-    opened = fresh(link("repair", {"seed": 7, "steps": 4, "count": 2, "method_b": "repaint", "task": "downsample"}))
+    go(opened, "repair", {"seed": 7, "steps": 2, "count": 2, "method_b": "repaint", "task": "downsample"})
     finished(opened, "repair")
+    x_0 = ddpm_core.sample(model, [7], steps=2, variance="beta_tilde")
     A = restore.downsample(4)
     y = A(ddpm_core.from_uint8(x_0))
     rows = []
     for method in ("ddnm", "repaint"):
-        *_, last = restore.restore(model, y, A, method, [8, 9], steps=4, variance="beta_tilde")
+        *_, last = restore.restore(model, y, A, method, [8, 9], steps=2, variance="beta_tilde")
         rows.append(ddpm_core.to_uint8(last.x))
     assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
 
@@ -307,10 +319,10 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
     assert opened.locator(".part-grid").get_attribute("data-cells") == "6"
     assert opened.locator(".part-grid .cells-of-grid button").count() == 6
 
-    opened.goto(opened.url.split("?")[0] + link("plane", {"cloud": 50, "steps": 4, "steps_b": 5}))
+    go(opened, "plane", {"cloud": 50, "steps": 4, "steps_b": 5})
     finished(opened, "plane")
 
-    opened.goto(opened.url.split("?")[0] + link("forward", {"picture": "cat", "t": 30}))
+    go(opened, "forward", {"picture": "cat", "t": 30})
     opened.get_by_text("√ᾱ").first.wait_for()
     walked = opened.evaluate(
         """async () => {
@@ -328,12 +340,11 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
     assert walked["std"] == pytest.approx(list(same.std))
 
     for part in ("train", "likelihood"):
-        opened.goto(opened.url.split("?")[0] + link(part, {}))
-        opened.get_by_text("python app.py").first.wait_for()
-        opened.get_by_text("Example", exact=True).first.wait_for()
-        opened.goto(opened.url.split("?")[0])
+        go(opened, part, {})
+        opened.locator(f".part-{part}").get_by_text("python app.py").first.wait_for()
+        opened.locator(f".part-{part}").get_by_text("Example", exact=True).first.wait_for()
 
-    opened.goto(opened.url.split("?")[0] + link("course", {}))
+    go(opened, "course", {})
     opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
 
 
@@ -383,16 +394,14 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         assert saved(opened, "Picture (PNG)") == before
         opened.get_by_role("button", name="Course").click()  # modules that were not loaded before
         opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
-        opened.goto(site.address + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
-        opened.locator(".part-watch[data-described]").wait_for()
-        opened.locator(".part-watch .run").click()
+        go(opened, "watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1})
         opened.locator(".part-watch[data-state=error]").wait_for()
         assert "is there a network?" in opened.locator(".part-watch").inner_text()
     finally:
         context.close()
 
 
-def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
+def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
     opened = fresh(link("watch", {"steps": 1000, "seed": 3, "count": 4}), viewport={"width": 390, "height": 844})
     part = opened.locator(".part-watch")
     opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
@@ -419,6 +428,10 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
     seed.press("Enter")
     wide.wait_for_function("location.search.includes('seed=4')")
     finished(wide, "watch")
+    asked = app.parts["watch"].request("watch", dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query)))
+    asked.prepare([app.lab.models.known("mnist-tiny")])  # the server makes the same of this address
+    (same,) = asked._arguments
+    assert close(pixels(saved(wide, "Picture (PNG)")), ddpm_core.sample(loaded("mnist-tiny"), **same)[0])
     player = wide.locator(".part-watch .ddpm-player")
     player.focus()
     player.press("Home")
@@ -473,22 +486,35 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
             body = json.dumps(
                 {"sha": "1", "siblings": [{"rfilename": "diffusion_pytorch_model.bin", "size": 9}]}
             ).encode()
+        elif asked.startswith("api/models/owner/large/"):
+            large = {"rfilename": "diffusion_pytorch_model.safetensors", "size": 2_000_000_000}
+            body = json.dumps({"sha": "1", "siblings": [large]}).encode()
         elif asked.startswith("owner/digits/resolve/c0ffee/"):
             body = files[asked.split("/")[-1].partition("?")[0]]
         else:
             return route.fulfill(status=404, headers=open_to_all)
         return route.fulfill(body=body, headers=open_to_all)
 
-    opened = fresh()
-    opened.context.route("https://huggingface.co/**", hub)
-    site = opened.url.split("?")[0]
-    opened.goto(site + link("watch", {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}))
+    values = {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}
+    opened = fresh(link("watch", values), routes={"https://huggingface.co/**": hub})
     finished(opened, "watch")
     images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
     assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
-    for ref, said_so in (("owner/pickles", ".bin"), ("owner/none", "no open model"), ("nothing", "Hub id such as")):
-        opened.goto(site + link("watch", {"checkpoint": ref, "steps": 2}))
+    wrong = {
+        "owner/pickles": ".bin",
+        "owner/large": "2000 MB",
+        "owner/none": "no open model",
+        "nothing": "Hub id such as",
+    }
+    for ref, said_so in wrong.items():
+        opened.evaluate("ref => lab.open('watch', { checkpoint: ref })", ref)
         opened.locator("#said.shown", has_text=said_so).wait_for()
+    keys = "caches.open('lab-models').then((kept) => kept.keys()).then((all) => all.length)"
+    assert opened.evaluate(keys) > 0
+    opened.get_by_role("button", name="Share").click()
+    opened.get_by_role("menuitem", name="Empty the cache of models").click()
+    opened.get_by_text("The cache is empty").wait_for()
+    assert opened.evaluate(keys) == 0
 
 
 def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, tmp_path):
@@ -516,17 +542,40 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, 
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
-    opened = fresh()
     weights = folder / "checkpoints/cifar10-tiny/diffusion_pytorch_model.safetensors"
     cut = {"body": weights.read_bytes()[:1000]}
-    opened.context.route("**/cifar10-tiny/*.safetensors*", lambda route: route.fulfill(**cut))
-    opened.goto(opened.url.split("?")[0] + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
+    routes = {"**/cifar10-tiny/*.safetensors*": lambda route: route.fulfill(**cut)}
+    opened = fresh(link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}), routes=routes)
     part = opened.locator(".part-watch")
     opened.wait_for_selector(".part-watch[data-state=error]")  # a link runs
     assert "came incomplete" in part.inner_text()
     cut["body"] = weights.read_bytes()
     part.locator(".run").click()
     opened.wait_for_selector(".part-watch[data-state=finished]")
+
+
+@pytest.mark.parametrize(
+    ("missing", "content", "sentence"),
+    [
+        ("local/worker.js", "throw new Error('too old')", "try a newer one"),
+        ("translated.js", "", "load the page again"),
+    ],
+)
+def test_without_what_computes_the_example_goes_on(fresh, missing, content, sentence):
+    def answer(route):
+        return route.fulfill(body=content, content_type="text/javascript") if content else route.abort()
+
+    opened = fresh(routes={f"**/{missing}": answer})
+    opened.locator(".part-watch", has_text=sentence).wait_for()
+    opened.wait_for_function("Number(document.querySelector('.ddpm-player').dataset.k) > 0")
+
+
+def test_without_simd_the_same_is_computed_in_javascript(fresh):
+    none = {"**/kernel.wasm": lambda route: route.fulfill(body=b"no module", content_type="application/wasm")}
+    opened = fresh(link("watch", {"steps": 1, "seed": 3, "count": 1}), routes=none)
+    finished(opened, "watch")
+    images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=1, variance="beta_tilde")
+    assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
 
 
 def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_path):  # noqa: F811

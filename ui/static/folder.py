@@ -93,7 +93,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - Pictures of the page: [PICTURES.md](PICTURES.md)
 """
 # What nobody runs of JavaScript and CSS: a fifth of the first page's.
-REMARK = re.compile(r"""/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
+REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 

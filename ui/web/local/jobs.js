@@ -69,7 +69,8 @@ export class Run {
       await breath();
       this.#heard = this.#since = performance.now();
       await this.computation.compute(models, this);
-      this.#say("finished");
+      this.#say("finished", this.lab.files.notice);
+      this.lab.files.notice = "";
     } catch (error) {
       if (error instanceof Stopped) return this.#say("stopped");
       this.#say("error", sentence(error));

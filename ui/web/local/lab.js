@@ -17,6 +17,19 @@ import { $, Dict, plain, ValueError } from "./python.js";
 /** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
 /** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
 
+/** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
+export function once(load) {
+  /** @type {Promise<T> | null} */
+  let loading = null;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
+}
+
 const WEIGHED = 0.2; // of the newest step, in how long one takes
 
 export class Lab {

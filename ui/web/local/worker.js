@@ -1,7 +1,7 @@
 // What computes in the browser: answers the client's questions with the translated modules of Python, and runs.
 import { Files } from "./files/store.js";
 import { Run, sentence } from "./jobs.js";
-import { Lab, natives } from "./lab.js";
+import { Lab, natives, once } from "./lab.js";
 import { parts } from "./parts/index.js";
 import { $, plain, python } from "./python.js";
 
@@ -28,19 +28,6 @@ async function begin(folder, base) {
   });
   const lab = new Lab(knowledge, new Files(base), json, more);
   return { lab, own: parts(lab) };
-}
-
-/** @param {() => Promise<void>} load what is loaded once, and again only where that failed */
-function once(load) {
-  /** @type {Promise<void> | null} */
-  let loading = null;
-  return () => {
-    loading ??= load().catch((error) => {
-      loading = null;
-      throw error;
-    });
-    return loading;
-  };
 }
 
 /** @param {unknown} error */

@@ -1,5 +1,6 @@
 // The parts of the page in the worker: Python's parts, whose computations are computed here. Those that the first page does
 // not need, and what Python has written for them, are loaded when they are asked for.
+import { once } from "../lab.js";
 import { ValueError } from "../python.js";
 import { sampling } from "./sampling.js";
 
@@ -17,11 +18,12 @@ function absent(sentence) {
 /** @param {Lab} lab @returns {(name: string) => Promise<Part>} "lab" has what belongs to no part */
 export function parts(lab) {
   const { installed } = lab.knowledge.answers;
-  const watch = async () => sampling(lab);
-  const more = (/** @type {() => Promise<(lab: Lab) => Part>} */ load) => async () => {
-    await lab.more();
-    return (await load())(lab);
-  };
+  const watch = once(async () => sampling(lab));
+  const more = (/** @type {() => Promise<(lab: Lab) => Part>} */ load) =>
+    once(async () => {
+      await lab.more();
+      return (await load())(lab);
+    });
   /** @type {Record<string, () => Promise<Part>>} */
   const makers = {
     ...{ watch, compare: watch, grid: watch },
@@ -34,12 +36,5 @@ export function parts(lab) {
     train: async () => absent(installed.train),
     course: async () => ({ questions: { cards: () => lab.json("cards.json") } }),
   };
-  /** @type {Map<string, Promise<Part>>} */
-  const made = new Map();
-  return (name) => {
-    const part = made.get(name) ?? makers[name]();
-    made.set(name, part);
-    part.catch(() => made.delete(name)); // there was no network
-    return part;
-  };
+  return (name) => makers[name]();
 }
