@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from ddpm_core.coordinates import Coordinates, Straight, check
 from ddpm_core.imaging import to_uint8
 from ddpm_core.names import (
     LEARNED,
@@ -85,6 +86,7 @@ class ModelSpec:
     factor: int = 1
     takes_words: bool = False
     leading_offset: int = 0
+    coordinates: Coordinates | None = None
 
     @property
     def picture_size(self) -> int:
@@ -103,6 +105,10 @@ class ModelSpec:
             raise ValueError(f"a model's own variance is one of {', '.join(OWN_VARIANCES)}, got {self.variance!r}")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"{self.num_classes} classes need as many names, got {len(self.class_names)}")
+        if self.prediction == "flow" and self.coordinates is None:
+            self.coordinates = Straight()
+        if self.coordinates is not None:
+            check(self.coordinates, self.schedule, self.prediction)
         if self.student is not None and self.student.times[0] != self.schedule.T:
             raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
 
@@ -172,6 +178,8 @@ class Model(ModelSpec):
         factor: how many pixels a side one number of x stands for, 1 but for a latent model.
         takes_words: whether it is told in words what to draw.
         leading_offset: what the spacing "leading" adds to each of its times.
+        coordinates: what the network gets in the place of x_t and t − 1, and what follows from its output, see
+            ddpm_core.coordinates; None for ours, and for the prediction "flow" `coordinates.Straight`.
         decoder: of a latent model, makes pictures of x, and x of pictures.
         text: text(prompts) → what the network is told of each, float32 (N, L, D), where the model takes words.
 

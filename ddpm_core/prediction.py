@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ddpm_core import coordinates
 from ddpm_core.model import Model, ModelSpec, Network, Text, check_state, is_number, is_whole, tensor_text
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, to_device, to_x0_eps
@@ -80,9 +81,10 @@ def predict(
         labels = label_tensor(model, labels, len(x_t), guidance)
     if model.student is not None:
         model.student.check_times(torch.as_tensor(t).unique().tolist())
-    t_index = _t_index(t, x_t)
     with torch.set_grad_enabled(grad):
-        output, v = _evaluate(model, x_t, t_index, labels, guidance, grad)
+        output, v = _evaluate(model, *_seen(model, x_t, t), labels, guidance, grad)
+        if model.coordinates is not None:
+            output = coordinates.predicted(model.coordinates, model.schedule, output, x_t, t)
         if x_t.requires_grad and grad and not output.requires_grad:
             raise ValueError("the network lets no gradients through: it must compute in PyTorch, without no_grad")
         return denoised(model, output, x_t, t, clip, v)
@@ -111,17 +113,19 @@ def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> T
     words: what `label_tensor` makes of prompts. The model is one that `check_attention` accepts.
     """
     network: Any = model.network
-    return _call(network.attention, x_t.float(), _t_index(t, x_t), _with_null(model, words)[0])
+    return _call(network.attention, *_seen(model, x_t.float(), t), _with_null(model, words)[0])
 
 
-def _t_index(t: Time, x: Tensor) -> Tensor:
-    """t − 1 for each image, as the network was trained on 0..T − 1.
+def _seen(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
+    """What the network gets: x and t − 1 for each image, as it was trained on 0..T − 1, or both in its own coordinates.
 
     A number is not copied to a device, which would have to wait, but made there.
     """
+    if model.coordinates is not None:
+        return coordinates.seen(model.coordinates, model.schedule, x, t)
     if isinstance(t, Tensor) and t.ndim:
-        return to_device(t, x.device) - 1
-    return torch.full((len(x),), int(t) - 1, device=x.device)
+        return x, to_device(t, x.device) - 1
+    return x, torch.full((len(x),), int(t) - 1, device=x.device)
 
 
 def network_device(network: Network | nn.Module) -> torch.device | None:
@@ -138,7 +142,8 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
     device = network_device(network) or x.device
     single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64
     dtype = torch.float32 if single and x.dtype == torch.float64 else x.dtype
-    parts = [x.to(device, dtype), t_index.to(device), None if labels is None else labels.to(device)]
+    time = t_index.to(dtype) if t_index.dtype == torch.float64 else t_index
+    parts = [x.to(device, dtype), time.to(device), None if labels is None else labels.to(device)]
     try:
         return network(*parts).to(x)
     except RuntimeError as error:  # of a function, whose weights nobody knows

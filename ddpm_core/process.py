@@ -34,10 +34,10 @@ def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: in
     if noise.shape != x_0.shape:
         raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
     check_time(s, x_0, 0, schedule.T)
-    alpha_bar = _at(schedule.alpha_bar, t, x_0, s)
+    alpha_bar = at_time(schedule.alpha_bar, t, x_0, s)
     if s:
         alpha_bar = alpha_bar / schedule.alpha_bar[s] if schedule.alpha_bar[s] > 0 else torch.ones_like(alpha_bar)
-    return _cast(alpha_bar.sqrt(), x_0) * x_0 + _cast((1 - alpha_bar).sqrt(), x_0) * noise
+    return cast(alpha_bar.sqrt(), x_0) * x_0 + cast((1 - alpha_bar).sqrt(), x_0) * noise
 
 
 def posterior(
@@ -70,7 +70,7 @@ def posterior_mean(schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s
     alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, t - 1 if s is None else s, x_t)
     of_x_0 = alpha_bar_s.sqrt() * beta_ts / (1 - alpha_bar_t)
     of_x_t = alpha_ts.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
-    return _cast(of_x_0, x_t) * x_0 + _cast(of_x_t, x_t) * x_t
+    return cast(of_x_0, x_t) * x_0 + cast(of_x_t, x_t) * x_t
 
 
 def reverse_variance(
@@ -86,7 +86,9 @@ def reverse_variance(
     Arguments:
         schedule: β_t and what follows from it.
         t, s: times, 0 <= s < t <= T, ints or int64 (N,).
-        kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper).
+        kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper). Of a
+            variance-exploding process "beta" is what that adds, σ_t² − σ_s² (Song et al. 2021, reverse diffusion),
+            which in our coordinates is ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t.
             "analytic" is the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem
             1), the variance of x_0 given x_t clamped to [0, 1] as for data in [−1, 1]; see `gamma_time` for ᾱ_t = 0.
             "learned" is exp(v), v = log σ², for steps s = t − 1 only.
@@ -108,10 +110,10 @@ def reverse_variance(
             raise ValueError(f"variance {kind!r} needs a network with 2C output channels, whose second half is v")
         return _learned_variance(schedule, t, s, kind, v)
     images = v if v is not None else torch.empty(torch.as_tensor(t).numel(), 1, 1, 1)
-    alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, images)
+    alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, s, images)
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
     if kind == "beta":
-        return beta_ts
+        return beta_ts / alpha_ts if schedule.exploding else beta_ts
     if kind == "beta_tilde":
         return beta_tilde
     if gamma is None:
@@ -120,7 +122,7 @@ def reverse_variance(
     if not bool((gamma >= 0).all()):
         raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
     # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
-    known = _at(schedule.alpha_bar, gamma_time(schedule, t), images, 0)
+    known = at_time(schedule.alpha_bar, gamma_time(schedule, t), images, 0)
     x_0_variance = ((1 - known) / known * (1 - (1 - known) * gamma)).clamp(0, 1)
     return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
 
@@ -136,7 +138,7 @@ def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance,
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
     log_beta_tilde = torch.where(beta_tilde > 0, beta_tilde, decoder_variance(schedule)).log()
     u = (v + 1) / 2
-    return (u * _cast(beta_ts.log(), v) + (1 - u) * _cast(log_beta_tilde, v)).exp()
+    return (u * cast(beta_ts.log(), v) + (1 - u) * cast(log_beta_tilde, v)).exp()
 
 
 def decoder_variance(schedule: NoiseSchedule) -> Tensor:
@@ -163,17 +165,20 @@ def to_x0_eps(
 ) -> tuple[Tensor, Tensor]:
     """(x̂_0, ε) that follow from a network's output, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: 1..T.
 
-    prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), or "mu", the mean of
-    q(x_{t−1} | x_t, x_0) of Eq. 7. Raises ValueError for another name, and where ᾱ_T = 0 leaves x̂_0 undetermined.
+    prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), "mu", the mean of
+    q(x_{t−1} | x_t, x_0) of Eq. 7, or "flow" = ε − x_0 (Lipman et al. 2023). Raises ValueError for another name, and
+    where ᾱ_T = 0 leaves x̂_0 undetermined.
     """
     _check_prediction(prediction, x_t, output)
-    alpha_bar = _at(schedule.alpha_bar, t, x_t, 1)
-    signal, sigma = _cast(alpha_bar.sqrt(), x_t), _cast((1 - alpha_bar).sqrt(), x_t)
+    alpha_bar = at_time(schedule.alpha_bar, t, x_t, 1)
+    signal, sigma = cast(alpha_bar.sqrt(), x_t), cast((1 - alpha_bar).sqrt(), x_t)
     check_signal(prediction, alpha_bar)
     if prediction == "epsilon":
         return (x_t - sigma * output) / signal, output
     if prediction == "v":
         return signal * x_t - sigma * output, sigma * x_t + signal * output
+    if prediction == "flow":
+        return (x_t - sigma * output) / (signal + sigma), (x_t + signal * output) / (signal + sigma)
     if prediction == "mu":
         output = _solve_posterior_mean(schedule, output, x_t, t)
     return output, (x_t - signal * output) / sigma
@@ -194,10 +199,12 @@ def from_x0_eps(
         return eps
     if prediction == "x0":
         return x_0
+    if prediction == "flow":
+        return eps - x_0
     if prediction == "mu":
         return posterior_mean(schedule, x_0, x_t, t)
-    alpha_bar = _at(schedule.alpha_bar, t, x_t, 1)
-    return _cast(alpha_bar.sqrt(), x_t) * eps - _cast((1 - alpha_bar).sqrt(), x_t) * x_0
+    alpha_bar = at_time(schedule.alpha_bar, t, x_t, 1)
+    return cast(alpha_bar.sqrt(), x_t) * eps - cast((1 - alpha_bar).sqrt(), x_t) * x_0
 
 
 def _solve_posterior_mean(schedule: NoiseSchedule, mean: Tensor, x_t: Tensor, t: Time) -> Tensor:
@@ -220,14 +227,14 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor,
     """ᾱ_t, ᾱ_s, α_{t|s} and β_{t|s}, float64, broadcastable against x."""
     if not bool((torch.as_tensor(s) < torch.as_tensor(t)).all()):
         raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
-    alpha_bar_t, alpha_bar_s = _at(schedule.alpha_bar, t, x, 1), _at(schedule.alpha_bar, s, x, 0)
+    alpha_bar_t, alpha_bar_s = at_time(schedule.alpha_bar, t, x, 1), at_time(schedule.alpha_bar, s, x, 0)
     alpha_ts = alpha_bar_t / alpha_bar_s
     # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all.
     single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
-    return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, _at(schedule.beta, t, x, 1), 1 - alpha_ts)
+    return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, at_time(schedule.beta, t, x, 1), 1 - alpha_ts)
 
 
-def _at(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
+def at_time(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
     """table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in x."""
     check_time(t, x, first, len(table) - 1)
     if isinstance(t, Tensor) and t.ndim:
@@ -263,6 +270,6 @@ def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = 
     return values.to(device)
 
 
-def _cast(coefficient: Tensor, x: Tensor) -> Tensor | float:
+def cast(coefficient: Tensor, x: Tensor) -> Tensor | float:
     """A float64 coefficient in x's dtype and on its device; a scalar becomes a Python number."""
     return coefficient.item() if coefficient.ndim == 0 else to_device(coefficient, x.device, x.dtype)

@@ -63,6 +63,16 @@ class NoiseSchedule:
         return len(self.beta) - 1
 
     @property
+    def sigma(self) -> Tensor:
+        """σ_t of x_t/√ᾱ_t = x_0 + σ_t ε, √((1 − ᾱ_t)/ᾱ_t): like beta, rising from 0; infinite where ᾱ_T is 0."""
+        return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
+
+    @property
+    def exploding(self) -> bool:
+        """Whether it comes from `from_sigmas`: a process that adds noise and leaves x_0 as it is."""
+        return bool(self.config.get("variance_exploding"))
+
+    @property
     def name(self) -> str:
         """linear, cosine, quadratic, what diffusers calls another one, or custom; and whether it is rescaled."""
         theirs: str = self.config.get("beta_schedule", "custom")
@@ -134,6 +144,28 @@ class NoiseSchedule:
         return cls.from_betas(1 - values / before)
 
     @classmethod
+    def from_sigmas(cls, sigmas: Sequence[float] | Tensor) -> NoiseSchedule:
+        """The process x_0 + σ_t z of networks that were trained with growing noise, in our coordinates: ᾱ = 1/(1 + σ²).
+
+        It is variance-exploding: see `process.reverse_variance` for what that says of "beta".
+
+        Arguments:
+            sigmas: σ_1..σ_T, rising from above 0, for data in [−1, 1]. Where a network's data lie in [0, 1], its σ are
+                half of these.
+
+        Raises:
+            ValueError: for other numbers.
+        """
+        squares = torch.as_tensor(sigmas, dtype=torch.float64).cpu() ** 2
+        if squares.ndim != 1 or len(squares) == 0:
+            raise ValueError(f"sigmas must be a list of at least one number, got shape {tuple(squares.shape)}")
+        before = torch.cat([squares.new_zeros(1), squares[:-1]])
+        if not bool(((squares > before) & squares.isfinite()).all()):  # NaN fails too
+            raise ValueError("sigmas must rise with every step, from above 0 (σ_0 = 0 is left out)")
+        schedule = cls.from_betas((squares - before) / (1 + squares))
+        return cls(schedule.beta, {**schedule.config, "variance_exploding": True})
+
+    @classmethod
     def from_config(cls, config: Mapping) -> NoiseSchedule:
         """The schedule that a `scheduler_config.json` describes.
 
@@ -145,6 +177,8 @@ class NoiseSchedule:
         """
         if config.get("trained_betas") is not None:
             schedule = cls.from_betas(config["trained_betas"])
+            if config.get("variance_exploding"):
+                schedule = cls(schedule.beta, {**schedule.config, "variance_exploding": True})
         else:
             schedule = cls._named(
                 config.get("beta_schedule", "linear"),

@@ -72,6 +72,15 @@ def test_own_network_example_samples_the_circle():
     assert counts.min() > 0.15 * len(points)
 
 
+def test_networks_in_other_coordinates_of_the_example_draw_one_picture():
+    names = {}
+    for code in ("import torch, ddpm_core", blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[1]):
+        exec(compile(code, "docs/library.md", "exec"), names)
+    first, second = names["ends"]
+    assert (first - second).abs().max() < 1e-4  # float32, 50 steps
+    assert 0.18 < first.std() < 0.22 and abs(first.mean()) < 0.05
+
+
 def commands() -> dict[tuple[str, ...], set[str]]:
     """Of each command that the documents name, as words, all flags that they give it."""
     found: dict[tuple[str, ...], set[str]] = {}

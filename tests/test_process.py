@@ -31,7 +31,7 @@ def table(t, values=AB):
 
 
 def test_the_names():
-    assert set(PREDICTIONS) == {"epsilon", "x0", "v", "mu"}
+    assert set(PREDICTIONS) == {"epsilon", "x0", "v", "mu", "flow"}
     assert set(VARIANCES) == {"beta", "beta_tilde", "analytic", "learned", "learned_range"}
 
 
@@ -118,6 +118,17 @@ PAIRS = [(1000, 999), (2, 1), (1000, 500), (300, 1)]
 @pytest.mark.parametrize("kind", ["beta", "beta_tilde"])
 def test_fixed_variances(kind, t, s):
     np.testing.assert_allclose(reverse_variance(LINEAR, t, s, kind), oracle.variance(AB, kind, t, s), rtol=1e-10)
+
+
+@pytest.mark.parametrize("t, s", [(10, 9), (10, 3), (2, 1), (1, 0)])
+def test_beta_of_an_exploding_process_is_what_it_adds(t, s):
+    """σ_t² − σ_s² in x_0 + σ z (Song et al. 2021, reverse diffusion), β̃ their ancestral sampler's, both times ᾱ_s."""
+    sigma = np.array([0.0, *np.geomspace(0.02, 100, 10)])
+    schedule, added = NoiseSchedule.from_sigmas(sigma[1:]), sigma[t] ** 2 - sigma[s] ** 2
+    ours = [reverse_variance(schedule, t, s, kind) for kind in ("beta", "beta_tilde")]
+    expected = np.array([added, sigma[s] ** 2 * added / sigma[t] ** 2]) / (1 + sigma[s] ** 2)
+    np.testing.assert_allclose(ours, expected, rtol=1e-10)
+    assert ours[0] == pytest.approx(float(schedule.alpha_bar[s] / schedule.alpha_bar[t] - 1), rel=1e-9)
 
 
 def test_only_beta_tilde_vanishes_at_the_end():

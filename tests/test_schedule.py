@@ -101,6 +101,7 @@ SCHEDULES = [
     NoiseSchedule.quadratic(20),
     NoiseSchedule.cosine(30),
     NoiseSchedule.from_betas([0.1, 0.2, 0.3]),
+    NoiseSchedule.from_sigmas([0.02, 0.7, 30]),
     NoiseSchedule.from_config({"beta_schedule": "sigmoid", "num_train_timesteps": 9, "rescale_betas_zero_snr": True}),
 ]
 
@@ -115,8 +116,18 @@ def test_config_rebuilds_the_schedule_here_and_in_diffusers(schedule):
 
 
 def test_a_schedule_says_what_it_is():
-    names = ["linear", "linear", "quadratic", "cosine", "custom", "sigmoid (zero terminal SNR)"]
+    names = ["linear", "linear", "quadratic", "cosine", "custom", "custom", "sigmoid (zero terminal SNR)"]
     assert [schedule.name for schedule in SCHEDULES] == names
+
+
+def test_sigmas_are_the_schedules_own():
+    """σ² loses what 1 − ᾱ does: eps/4e-6 for the smallest σ of a consistency model."""
+    sigmas = torch.logspace(np.log10(0.002), np.log10(2700), 2000, dtype=torch.float64)
+    schedule = NoiseSchedule.from_sigmas(sigmas)
+    torch.testing.assert_close(schedule.sigma[1:], sigmas, rtol=1e-9, atol=0)
+    torch.testing.assert_close(schedule.alpha_bar[1:], 1 / (1 + sigmas**2), rtol=1e-12, atol=0)
+    assert schedule.sigma[0] == 0 and schedule.exploding and not NoiseSchedule.linear().exploding
+    assert NoiseSchedule.from_config(schedule.config).exploding
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -131,6 +142,10 @@ BAD = {
     "beta above 1": lambda: NoiseSchedule.linear(10, 1e-4, 1.5),
     "no betas": lambda: NoiseSchedule.from_betas([]),
     "NaN": lambda: NoiseSchedule.from_betas([0.1, math.nan]),
+    "no sigmas": lambda: NoiseSchedule.from_sigmas([]),
+    "sigmas that fall": lambda: NoiseSchedule.from_sigmas([0.1, 0.3, 0.2]),
+    "a sigma of 0": lambda: NoiseSchedule.from_sigmas([0.0, 0.3]),
+    "a sigma beyond all numbers": lambda: NoiseSchedule.from_sigmas([0.1, math.inf]),
     "a table": lambda: NoiseSchedule.from_betas([[0.1, 0.2]]),
     "nothing left long before T": lambda: NoiseSchedule.from_betas([0.9] * 400),
     "too many steps for the betas": lambda: NoiseSchedule.linear(100_000),

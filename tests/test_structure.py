@@ -208,7 +208,7 @@ def test_a_folder_has_few_entries_and_says_what_belongs_into_it(folder):
     entries = [path for path in entries if not path.stem.startswith("__")]
     files = [path for path in entries if path.is_file()]
     if folder.name == "ddpm_core":  # the paper, flat and in sight
-        assert len(files) <= 16 and len(entries) - len(files) <= MOST
+        assert len(files) <= 17 and len(entries) - len(files) <= MOST
     else:
         assert len(entries) <= MOST
     said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""

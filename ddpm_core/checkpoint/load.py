@@ -50,7 +50,8 @@ def load(
         )
     where = f"{checkpoint.ref}: {layout.weights}"
     build = partial(build_network, found.unet, checkpoint.weights, where)
-    unet = build()
+    unet: Any = build()
+    unet.told_numbers = found.spec.coordinates is not None  # see engines.common
     check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, where)
     parameters = sum(p.numel() for p in unet.parameters())
     source = found.spec.source and replace(found.spec.source, parameters=parameters)

@@ -31,7 +31,7 @@ from ddpm_core.names import (
     AVERAGINGS,
     DISTILLATIONS,
     LEARNED,
-    PREDICTIONS,
+    TRAINED_PREDICTIONS,
     Averaging,
     OwnVariance,
     Prediction,
@@ -125,7 +125,7 @@ def _from_contents(
     if decoder is not None:
         fields |= _latents(unet, channels, decoder, text) | {"leading_offset": whole(scheduler, "steps_offset", 0)}
     if "prediction" in own:
-        fields["prediction"] = choice(own, "prediction", PREDICTIONS)
+        fields["prediction"] = choice(own, "prediction", TRAINED_PREDICTIONS)
     _check_channels(unet, channels, fields["variance"])
     _check_times(unet, fields["schedule"].T)
     fields |= _classes(unet, own)
@@ -163,6 +163,8 @@ def json_files(
     """
     from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
+    if model.coordinates is not None:
+        raise ValueError("the Hub's layout has no place for networks in other coordinates than ours")
     version = {"_diffusers_version": from_diffusers.__version__}
     theirs = {ours: name for name, ours in _PREDICTIONS.items()}
     scheduler = {

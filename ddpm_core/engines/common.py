@@ -43,7 +43,10 @@ class EngineNetwork(Protocol):
     def memory(self) -> int: ...
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
+        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,).
+
+        Where the network is told other numbers than t − 1, they take its place, of any float dtype.
+        """
         ...
 
     @property
@@ -102,14 +105,25 @@ def weight_bytes(unet: nn.Module) -> int:
     return sum(weight.nbytes for weight in (*unet.parameters(), *unet.buffers()))
 
 
+def told_numbers(network: nn.Module) -> bool:
+    """Whether a network's time is a number such as σ, and not a whole t − 1: who loads it notes that on it."""
+    return getattr(network, "told_numbers", False)
+
+
+def single(time: Tensor) -> Tensor:
+    """A network's time in float32, where it is not a whole number."""
+    return time.float() if time.is_floating_point() else time
+
+
 def example_inputs(unet: UNet2DModel | UNet2DConditionModel, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
-    """Zeros as x, t_index and, for a network with classes or words, labels, on the CPU. side: None for its own."""
+    """Zeros as x, any time and, for a network with classes or words, labels, on the CPU. side: None for its own."""
+    time = torch.ones(n) if told_numbers(unet) else torch.zeros(n, dtype=torch.int64)
     size = side or unet.config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
     labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
     if isinstance(unet, UNet2DConditionModel):
         labels = (torch.zeros(n, _TOKENS, unet.config["cross_attention_dim"]),)
-    return torch.zeros(n, unet.config["in_channels"], height, width), torch.zeros(n, dtype=torch.int64), *labels
+    return torch.zeros(n, unet.config["in_channels"], height, width), time, *labels
 
 
 def return_freed_memory() -> None:

@@ -176,7 +176,7 @@ class OpenVINONetwork(_Converted):
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """As `EngineNetwork` says."""
-        inputs = [self._image(x), t_index]
+        inputs = [self._image(x), common.single(t_index)]
         if labels is not None:
             inputs.append(labels.float() if labels.is_floating_point() else labels)
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
@@ -342,6 +342,8 @@ def _key(module: nn.Module, config: Mapping[str, Any]) -> str:
     """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in config.items() if not name.startswith("_")}
+    if common.told_numbers(module):
+        config["told_numbers"] = True
     parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in module.named_modules()}
     weights = module.state_dict().keys()
     others = {

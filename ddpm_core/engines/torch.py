@@ -15,7 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ddpm_core.engines.attention import CrossAttention
-from ddpm_core.engines.common import DTYPES, example_inputs, forbid_tf32, in_two_parts, weight_bytes
+from ddpm_core.engines.common import (
+    DTYPES,
+    example_inputs,
+    forbid_tf32,
+    in_two_parts,
+    single,
+    told_numbers,
+    weight_bytes,
+)
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
@@ -77,7 +85,7 @@ def _in_chunks(
     evaluate: Callable[..., Tensor], device: torch.device, x: Tensor, t_index: Tensor, labels: Tensor | None
 ) -> Tensor:
     """evaluate(x, t_index, labels) in chunks of fixed sizes; its results with the dtype and on the device of x."""
-    inputs = [to_device(x, device, torch.float32), to_device(t_index, device)]
+    inputs = [to_device(x, device, torch.float32), to_device(single(t_index), device)]
     if labels is not None:
         inputs.append(to_device(labels, device))
     sizes = (1,) if device.type == "cpu" else _CHUNKS
@@ -176,7 +184,10 @@ class TorchNetwork:
             forbid_tf32()
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
+        # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
+        time_proj = unet.time_proj if precision == "fp32" else copy.deepcopy(unet.time_proj)
         moved(unet, device, DTYPES[precision], memory_format=_layout(device))
+        unet.time_proj = time_proj.to(device)
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.with_gradients = ExactNetwork(unet, device, exact)
@@ -218,8 +229,10 @@ _COMPILED = ThreadPoolExecutor(1, "ddpm-compiled")
 def stays_finite(unet: UNet2DModel, device: torch.device) -> bool:
     """Whether a network gives finite numbers in fp16, whose largest is 65,504. It stays as it is.
 
-    It is tried at several t, with inputs of twice the deviation that x_t has.
+    It is tried at several t, with inputs of twice the deviation that x_t has; not where a network's inputs are others.
     """
+    if told_numbers(unet):
+        return False
     network = TorchNetwork(copy.deepcopy(unet), device, "fp16")
     x, _, *labels = example_inputs(unet, len(_TRIED))
     x = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))

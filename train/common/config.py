@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
-from ddpm_core.names import OwnVariance, Prediction
+from ddpm_core.names import OwnVariance, TrainedPrediction
 from train import TrainError
 
 PresetName = Literal[
@@ -171,7 +171,7 @@ class Process:
     """β_1 of the linear and the quadratic schedule."""
     beta_end: float = 0.02
     """β_T of the linear and the quadratic schedule."""
-    prediction: Prediction = "epsilon"
+    prediction: TrainedPrediction = "epsilon"
     """What the network predicts."""
     loss: Loss = "simple"
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
