@@ -141,7 +141,7 @@ def served(static: bool) -> Iterator[str]:
         yield app.local_url
         return ui.close(app)
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder, "lab"), EMBEDDED)
+        write(Path(folder, "lab"), list(EMBEDDED))
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/lab/"
