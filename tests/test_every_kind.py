@@ -608,7 +608,7 @@ def _(case):
     run, found = case.page(
         SamplingPart, "grid", columns=str(case.steps or len(case.twin.pairs(None))), rows="sampler", count=1
     )
-    for number, lane in enumerate(run.computation.lanes):
+    for number, lane in enumerate(run.job.plan.lanes):
         frame = [one for one in found if one["kind"] == "frame" and one["lane"] == number][-1]
         expected = case.twin.pictures(SEEDS[:1], lane.steps, sampler=lane.sampler)
         same(toylab.decoded(frame["x"], case.twin.picture[1]), _rgb(expected))
@@ -627,7 +627,7 @@ def _(case):
 @use("page", "Repair")
 def _(case):
     run, found = case.page(RepairPart, "repair", picture=as_text.to_text(case.pictures[0]))
-    known = run.computation.request.known(case.twin.shape[1])
+    known = run.job.plan.request.known(case.twin.shape[1])
     y = case.twin.encoded(case.pictures[:1])
     seeds = [6, 7]
     variance = "beta_tilde" if case.twin.sampler == "ddpm" else None  # the page's own
@@ -643,7 +643,7 @@ def _(case):
 @use("page", "Likelihood")
 def _(case):
     run, _ = case.page(LikelihoodPart, "likelihood", picture=as_text.to_text(case.pictures[0]))
-    found = run.computation.bound
+    found = run.job.recording.bound
     variance = None if case.twin.variance.startswith("learned") or case.twin.prediction == "mu" else "beta_tilde"
     close(found.total, case.twin.bits(case.pictures[:1], oracle.pairs(T, T), variance=variance))
 

@@ -28,6 +28,7 @@ from ui.pictures.uploads import FRAME_BYTES, frame_format, kept_steps, uri
 from ui.runs import jobs
 from ui.runs.captions import caption, names, step_table, summary
 from ui.runs.listeners import in_thread
+from ui.runs.plans import Computation, Plan
 from ui.runs.settings import Settings
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
@@ -85,7 +86,7 @@ def test_the_plan_comes_once_not_after_the_first_frame_and_tells_what_is_going_t
         updates, frames = collect(Job([settings], models))
         plan, *others = [result for update in updates for result in update.results]
         assert others == frames
-        (steps,) = plan.rows
+        (steps,) = (lane["steps"] for lane in plan["lanes"])
         for frame, (t, s, alpha_bar, sigma) in zip(frames, steps, strict=True):
             assert s < t
             assert alpha_bar == models.model.schedule.alpha_bar[t]
@@ -373,9 +374,9 @@ def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
         for frame, step in zip(mine, alone, strict=True):
             np.testing.assert_array_equal(frame.x, to_uint8(step.x))
             assert frame.sigma == pytest.approx(step.sigma)
-        np.testing.assert_array_equal(job.computation.x_0[number], alone[-1].x.numpy())
-    assert names(job.computation.lanes) == ["DDPM βₜ, 10 steps", "DDIM η 0.5, 4 steps"]
-    assert "DDPM βₜ, 10 steps against DDIM η 0.5, 4 steps" in summary(job.computation.lanes)
+        np.testing.assert_array_equal(job.recording.x_0[number], alone[-1].x.numpy())
+    assert names(job.plan.lanes) == ["DDPM βₜ, 10 steps", "DDIM η 0.5, 4 steps"]
+    assert "DDPM βₜ, 10 steps against DDIM η 0.5, 4 steps" in summary(job.plan.lanes)
     assert max(update.progress or 0 for update in updates) <= 1
 
 
@@ -470,9 +471,9 @@ def test_two_lanes_of_two_models_are_each_the_run_alone():
     assert [frame.lane for frame in frames].count(1) == 2
     for number, (lane, model) in enumerate(zip(lanes, (teacher, student), strict=True)):
         *_, last = ddpm_core.trajectory(model, **lane.resolved(model).arguments(model))
-        np.testing.assert_array_equal(job.computation.x_0[number], last.x.numpy())
+        np.testing.assert_array_equal(job.recording.x_0[number], last.x.numpy())
     assert PACE.seconds(StepKind("teacher", 2)) and PACE.seconds(StepKind("student", 2))
-    assert job.computation.left(job.done) == 0
+    assert job.plan.left(PACE, job.done) == 0
 
 
 def test_two_models_with_other_images_are_refused_in_one_sentence_before_any_is_loaded():
@@ -520,11 +521,11 @@ def test_a_job_that_failed_keeps_nothing_of_what_it_computed_with():
 
 
 def test_a_job_that_does_other_work_than_it_planned_can_be_stopped():
-    class Odd(jobs.Computation):
-        def resolve(self, models):
-            return [(StepKind("toy", 2), 3)]
+    class Odd(Computation):
+        def plan(self, models):
+            return Plan(self.request, {StepKind("toy", 2): 3})
 
-        def compute(self, models, work):
+        def compute(self, plan, models, work):
             for i in range(100):
                 if i == 10:
                     job.stop()

@@ -133,7 +133,7 @@ def test_guidance_and_two_lanes_cost_twice():
 
     def admit(lanes):
         computation = toylab.sampling(lab, *lanes)
-        computation.prepare([lab.models.known(ref) for ref in computation.refs])
+        computation.checked_plan([lab.models.known(ref) for ref in computation.refs])
 
     admit([Settings("cifar10-tiny", steps=100, count=1)])  # 0.21 TFLOP
     for lanes in (

@@ -215,6 +215,36 @@ def test_a_folder_has_few_entries_and_says_what_belongs_into_it(folder):
     assert said and "." in said
 
 
+def attributes_set(tree: ast.AST) -> Iterator[ast.Attribute]:
+    """Those of `x.y = …` and its like."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            yield node
+
+
+@pytest.mark.parametrize("room", ["parts", "runs"])
+def test_a_computation_never_changes_and_a_plan_is_frozen(room):
+    """What `plan` has found is handed to `compute`, not left in an attribute; a recording is what changes."""
+    classes = {
+        node.name: node
+        for path in sorted((ROOT / "ui" / room).glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def is_a(node: ast.ClassDef | None, name: str) -> bool:
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name)] if node else []
+        return name in bases or any(is_a(classes.get(base), name) for base in bases)
+
+    plans = [node for name, node in classes.items() if name == "Plan" or is_a(node, "Plan")]
+    assert plans and all("dataclass(frozen=True)" in map(ast.unparse, node.decorator_list) for node in plans)
+    computations = [node for name, node in classes.items() if name == "Computation" or is_a(node, "Computation")]
+    assert computations
+    for method in (one for node in (*computations, *plans) for one in node.body if isinstance(one, ast.FunctionDef)):
+        allowed = {"self"} if method.name == "__init__" else set()
+        assert {ast.unparse(one.value) for one in attributes_set(method)} <= allowed, method.name
+
+
 PAGE = ROOT / "ui" / "web"
 ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.js")}
 

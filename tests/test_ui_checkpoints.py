@@ -297,7 +297,7 @@ def test_scripts_repeat_the_pictures(part, values, tmp_path, monkeypatch):
     monkeypatch.setattr(scheduling_ddpm, "randn_tensor", scheduling_ddpm.randn_tensor)  # which the script replaces
     for script, apart in (("python", 0), ("diffusers", 1)):
         exec(found[script], {"__name__": "__main__"})
-        for lane, frames in enumerate(run.computation.frames):
+        for lane, frames in enumerate(run.job.recording.frames):
             file = Path("seed-13.png" if part == "watch" else f"lane-{lane}-seed-13.png")
             assert found[script] == "" or np.ptp([Image.open(file), frames[max(frames)][0, ..., 0]], 0).max() <= apart
             file.unlink(missing_ok=True)

@@ -36,6 +36,11 @@ def finished(part, values, **model):
     return lambda kind: run.save(kind), place.lab.models.model, seen
 
 
+def kept(run):
+    """The frames of each lane; none before its plan is known."""
+    return getattr(run.job.recording, "frames", [])
+
+
 def picture(content):
     return np.asarray(Image.open(io.BytesIO(content)))
 
@@ -160,11 +165,11 @@ def test_a_run_can_be_saved_while_it_goes_on():
     place, saves = SamplingPart(toylab.toy_lab(slow)), []
 
     def look(run, message):
-        if any(run.computation.frames) and run.goes_on:
+        if any(kept(run)) and run.goes_on:
             saves.append([run.save(kind) for kind in ("png", "strip", "zip")])
 
     run, seen = messages(place, "compare", ONE | {"steps": 100, "steps_b": 90}, look)
-    assert seen[-1]["state"] == "finished" and saves and len(run.computation.frames[0]) == 100
+    assert seen[-1]["state"] == "finished" and saves and len(kept(run)[0]) == 100
 
 
 def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
@@ -175,7 +180,7 @@ def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
     stopped = []
 
     def look(run, message):
-        if run.computation.frames and len(run.computation.frames[0]) == 4 and not stopped:
+        if kept(run) and len(kept(run)[0]) == 4 and not stopped:
             stopped.append(run.stop())
             gate.go.release()  # the step under way is the last
 
@@ -195,13 +200,13 @@ def test_a_lane_that_has_not_begun_is_not_in_the_files_of_a_stopped_run():
         gate.go.release()
 
     def look(run, message):
-        if run.computation.frames and len(run.computation.frames[1]) == 4 and not stopped:
+        if kept(run) and len(kept(run)[1]) == 4 and not stopped:
             stopped.append(run.stop())
             gate.go.release()
 
     asked = {"sampler": "dpm++", "steps": 10, "steps_b": 50, "count": 1}
     run, _ = messages(place, "compare", ONE | asked, look)
-    a, b = run.computation.frames
+    a, b = kept(run)
     assert not a and len(b) == 5
     strip, scale = picture(run.save("strip")[1]), 25  # that makes five pictures of 8 pixels as wide as half a slide
     np.testing.assert_array_equal(strip[-8 * scale :: scale, -8 * scale :: scale], b[4][0])
@@ -222,7 +227,7 @@ def test_a_film_draws_no_more_pictures_than_it_has(kind, monkeypatch):
     monkeypatch.setattr(files, "_labelled", lambda *arguments: drawn.append(1) or labelled(*arguments))
     place = SamplingPart(toylab.toy_lab(Models(T=300)))
     run, _ = messages(place, "watch", ONE | {"steps": 300, "count": 1})
-    assert len(run.computation.frames[0]) == 300
+    assert len(kept(run)[0]) == 300
     film = Image.open(io.BytesIO(run.save(kind)[1]))
     assert film.n_frames <= 200 and len(drawn) <= 201
 
@@ -253,14 +258,14 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     for run in made:
         list(run.messages())
     one, three = made
-    small, large = (run.computation.bytes for run in made)
+    small, large = (run.job.recording.bytes for run in made)
     assert small == 2 * 8 * 8 * 3 + 4 * 8 * 8 * 3 and large == 3 * small  # of 2 pictures, and of x_0
     monkeypatch.setattr(pages, "KEPT_BYTES", small + large)
     begun("c", 1)
-    assert one.computation.bytes and three.computation.bytes
+    assert one.job.recording.bytes and three.job.recording.bytes
     monkeypatch.setattr(pages, "KEPT_BYTES", large)
     begun("d", 1)
-    assert not one.computation.bytes and three.computation.bytes
+    assert not one.job.recording.bytes and three.job.recording.bytes
     with pytest.raises(ValueError, match="no picture"):
         one.save("png")
 

@@ -292,9 +292,9 @@ def test_the_mode_and_the_seeds_choose_what_is_computed():
 
 def test_what_can_be_saved_is_counted_and_can_be_forgotten():
     run, _ = streamed(place(), ASKED)
-    computation = run.computation
-    assert computation.bytes == (3 + 4 + 4) * 3 * 8 * 8 * 3  # the ends of three rows, and the steps of two
-    computation.forget()
-    assert not computation.bytes
+    recording = run.job.recording
+    assert recording.bytes == (3 + 4 + 4) * 3 * 8 * 8 * 3  # the ends of three rows, and the steps of two
+    recording.forget()
+    assert not recording.bytes
     with pytest.raises(ValueError, match="no finished row"):
         run.save("png")

@@ -73,7 +73,7 @@ def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_e
     updates = list(job.updates())
     assert updates[-1].state == "finished"
     assert "no GPU time left for you today" in job.notice
-    assert job.computation.x_0[0].shape == (1, 3, 32, 32)
+    assert job.recording.x_0[0].shape == (1, 3, 32, 32)
 
 
 def test_a_gpu_that_is_taken_away_ends_the_run_with_one_sentence(spaces, model, monkeypatch):

@@ -36,8 +36,8 @@ About = Sequence[Mapping[str, Any]]  # of each checkpoint: revision, engine
 Frames = Sequence[Mapping[int, np.ndarray]]  # of each lane: the kept x by step, uint8 (N, H, W, C)
 
 
-class Saved(Protocol):
-    """What is saved of a run: see `ui.parts.sampling.Sampling`."""
+class Planned(Protocol):
+    """What runs: see `ui.parts.sampling.SamplingPlan`."""
 
     @property
     def request(self) -> Settings: ...
@@ -49,6 +49,13 @@ class Saved(Protocol):
     def refs(self) -> Sequence[str]: ...
     @property
     def rows(self) -> Sequence[Sequence[captions.Row]]: ...
+
+
+class Saved(Protocol):
+    """What is saved of it: see `ui.parts.sampling.SamplingRecording`."""
+
+    @property
+    def plan(self) -> Planned: ...
     @property
     def frames(self) -> Frames: ...
     @property
@@ -56,12 +63,10 @@ class Saved(Protocol):
 
 
 def save(run: Saved, kind: str, about: About) -> tuple[str, bytes]:
-    """The name and the content of a file of a run, kind one of KINDS. about: of each of run.refs.
+    """The name and the content of a file of a run, kind one of KINDS. about: of each of run.plan.refs.
 
-    Raises ValueError for a kind that there is not, and where there is no picture yet.
+    Raises ValueError where there is no picture yet.
     """
-    if kind not in KINDS:
-        raise ValueError(f"There is no file of this kind: choose from {', '.join(KINDS)}")
     if not any(run.frames):
         raise ValueError("There is no picture yet: press Run")
     frames = [dict(lane) for lane in run.frames]  # the run may go on meanwhile
@@ -71,13 +76,13 @@ def save(run: Saved, kind: str, about: About) -> tuple[str, bytes]:
 
 def settings(run: Saved, frames: Sequence[Mapping[int, Any]], about: About) -> str:
     """The settings of a run as JSON, enough to repeat it: what its lanes share, and of each lane what is its own."""
-    first, known = run.lanes[0], dict(zip(run.refs, about, strict=False))
+    first, known = run.plan.lanes[0], dict(zip(run.plan.refs, about, strict=False))
     content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "negative", "clip")}
     content["lanes"] = [
         {name: getattr(lane, name) for name in LANE}
         | dict(known.get(lane.checkpoint, {}))
         | {"steps_done": max(kept, default=-1) + 1}
-        for lane, kept in zip(run.lanes, frames, strict=True)
+        for lane, kept in zip(run.plan.lanes, frames, strict=True)
     ]
     return json.dumps(content, ensure_ascii=False)
 
@@ -86,20 +91,20 @@ def _picture(run: Saved, frames: Frames, about: str) -> bytes:
     """The last pictures in the model's own resolution, with a row for each lane; a grid has the rows that it has."""
     last = [lane[max(lane)] for lane in frames if lane]
     columns = None if len(last) == 1 else len(last[0])
-    if len(run.lanes) > 2:
-        columns = len({lane.steps for lane in run.lanes}) * len(last[0])
+    if len(run.plan.lanes) > 2:
+        columns = len({lane.steps for lane in run.plan.lanes}) * len(last[0])
     return imaging.png(imaging.grid(np.concatenate(last), columns, GAP), about=about)
 
 
 def _strip(run: Saved, frames: Frames, about: str) -> bytes:
     """Up to STRIP moments from noise to x_0, a row for each image of each lane, with t above and the lane beside it."""
     moments = imaging.thin(_moments(run, frames), STRIP)
-    rows = [(n, lane) for n in range(run.request.count) for lane in moments[0][1]]
+    rows = [(n, lane) for n in range(run.plan.request.count) for lane in moments[0][1]]
     tiles = [pictures[lane][n] for n, lane in rows for _, pictures in moments]
     scale = math.ceil(SLIDE / (len(moments) * tiles[0].shape[0]))
     image = imaging.grid(np.stack([_enlarged(tile, scale) for tile in tiles]), len(moments), GAP)
     side = tiles[0].shape[0] * scale + GAP
-    names = ["AB"[lane] for _, lane in rows] if len(run.lanes) == 2 else []
+    names = ["AB"[lane] for _, lane in rows] if len(run.plan.lanes) == 2 else []
     return imaging.png(_labelled(image, [f"t = {t}" for t, _ in moments], names, side), about=about)
 
 
@@ -113,8 +118,8 @@ class _Film(Sequence[np.ndarray]):
         self._moments = _moments(run, frames)
         wide = sum(imaging.grid(lane).shape[1] for lane in self._moments[0][1].values())
         self._scale = math.ceil(SLIDE / wide)
-        letters = ("A: ", "B: ") if len(run.lanes) == 2 else [""] * len(run.lanes)
-        self._titles = [letter + name for letter, name in zip(letters, captions.names(run.lanes), strict=True)]
+        letters = ("A: ", "B: ") if len(run.plan.lanes) == 2 else [""] * len(run.plan.lanes)
+        self._titles = [letter + name for letter, name in zip(letters, captions.names(run.plan.lanes), strict=True)]
 
     def __len__(self) -> int:
         return len(self._moments)
@@ -143,7 +148,7 @@ def _animated(kind: str) -> Callable[[Saved, Frames, str], bytes]:
 def _csv(run: Saved, frames: Frames, about: str) -> bytes:
     """A row for each lane: what it is, and what each step did."""
     lines = ["lane,name,step,t,s,alpha_bar_t,sigma"]
-    for number, (name, steps) in enumerate(zip(captions.names(run.lanes), run.rows, strict=True)):
+    for number, (name, steps) in enumerate(zip(captions.names(run.plan.lanes), run.plan.rows, strict=True)):
         quoted = name.replace('"', '""')  # a prompt may have any
         for k, (t, s, alpha_bar, sigma) in enumerate(steps):
             lines.append(f'{number},"{quoted}",{k},{t},{s},{alpha_bar!r},{"" if sigma is None else repr(sigma)}')
@@ -152,19 +157,19 @@ def _csv(run: Saved, frames: Frames, about: str) -> bytes:
 
 def _zip(run: Saved, frames: Frames, about: str) -> bytes:
     """settings.json, x_T.npy and x_0.npy (float32, N × C × H × W; latents are not decoded), every kept x_t as PNG."""
-    model = run.models[0]
+    model = run.plan.models[0]
     shape = (model.channels, model.image_size, model.image_size)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as out:  # its files are compressed already
         out.writestr("settings.json", json.dumps(json.loads(about), indent=2, ensure_ascii=False))
-        out.writestr("x_T.npy", _npy(gaussian_batch(list(run.request.seeds), 0, shape).numpy()))
+        out.writestr("x_T.npy", _npy(gaussian_batch(list(run.plan.request.seeds), 0, shape).numpy()))
         for number, kept in enumerate(frames):
             folder = "" if len(frames) == 1 else f"lane-{'ab'[number]}/" if len(frames) == 2 else f"cell-{number:02}/"
             if number in run.x_0:  # a run that was stopped has none
                 out.writestr(f"{folder}x_0.npy", _npy(run.x_0[number]))
             for k, images in sorted(kept.items()):
-                s = run.rows[number][k][1]
-                for seed, image in zip(run.request.seeds, images, strict=True):
+                s = run.plan.rows[number][k][1]
+                for seed, image in zip(run.plan.request.seeds, images, strict=True):
                     out.writestr(f"{folder}seed-{seed}/x_{s:04}.png", imaging.png(image, compress_level=1))
     return file.getvalue()
 
@@ -186,7 +191,7 @@ def _moments(run: Saved, frames: Frames) -> list[tuple[int, dict[int, np.ndarray
     A lane without a picture of that time shows its previous one, or its first one where there is none. Lanes that have
     not begun are not there.
     """
-    times = [(run.rows[number][k][1], number, x) for number, lane in enumerate(frames) for k, x in lane.items()]
+    times = [(run.plan.rows[number][k][1], number, x) for number, lane in enumerate(frames) for k, x in lane.items()]
     now = {number: lane[min(lane)] for number, lane in enumerate(frames) if lane}
     moments: dict[int, dict[int, np.ndarray]] = {}
     for s, number, x in sorted(times, key=lambda time: -time[0]):
@@ -232,12 +237,12 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def _stem(run: Saved, frames: Sequence[Mapping[int, Any]]) -> str:
-    first = run.lanes[0]
-    if len(run.lanes) > 2:
+    first = run.plan.lanes[0]
+    if len(run.plan.lanes) > 2:
         parts = [short_name(first.checkpoint), "grid"]
     else:
         parts = []
-        for number, (lane, kept) in enumerate(zip(run.lanes, frames, strict=True)):
+        for number, (lane, kept) in enumerate(zip(run.plan.lanes, frames, strict=True)):
             done = max(kept, default=-1) + 1
             parts += ["against"] * bool(number)
             if not number or lane.checkpoint != first.checkpoint:

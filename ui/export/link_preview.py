@@ -10,8 +10,9 @@ from PIL import Image, ImageOps
 
 from ddpm_core.imaging.image_files import open_picture
 from ui.models.lab import Lab
-from ui.runs.jobs import Computation, Job
+from ui.runs.jobs import Job
 from ui.runs.log import ENDED
+from ui.runs.plans import Computation
 
 SIZE = 1200, 630  # pixels, which such pictures usually have
 PAPER = "#141417"  # of the dark page
@@ -24,7 +25,7 @@ def preview(run: Computation, lab: Lab) -> bytes | None:
     end = time.monotonic() + PATIENCE
     with closing(job.updates()) as updates:
         last = next(one for one in updates if one.state in ENDED or time.monotonic() > end)
-    return _framed(run.save("png", job.about)[1]) if last.state == "finished" else None
+    return _framed(job.recording.save("png", job.about)[1]) if last.state == "finished" else None
 
 
 def _framed(png: bytes) -> bytes:

@@ -18,9 +18,11 @@ from ui.export import scripts
 from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, Wholes, declare
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
-from ui.parts.picture_rows import Rows, sent, spread
+from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
+from ui.pictures.uploads import sent
 from ui.runs.jobs import Work
+from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, ETA, IF_CLASSES, IF_DDIM, IF_DDPM, LABEL, SAMPLER, STEPS, VARIANCE
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Latents(Request):
     latents mixed, from the first one to the second one.
 
     seed, seed_b: encode the first and the second picture. count: columns. times: of the rows, empty for quarters of T.
-    picture, picture_b: as `pixels.to_text` writes them, "" for the sample of the seed.
+    picture, picture_b: as `as_text.to_text` writes them, "" for the sample of the seed.
     """
 
     mode: Mode = declare(
@@ -96,86 +98,14 @@ class Latents(Request):
         return [f"seed {seed}" for seed in self.seeds]
 
 
-class LatentsRun(Rows):
-    """times: of the rows.
+@dataclass(frozen=True)
+class LatentsPlan(RowsPlan):
+    """times: of the rows."""
 
-    Its results, by "kind": "plan" once; "source", a picture on its way or final; "latent" of each row; "step" of a row;
-    "row", when one is done.
-    """
-
-    times: tuple[int, ...] = ()
-
-    @property
-    def what(self) -> str:
-        return self.request.mode
-
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
-        (model,), request = models, self.request
-        self.resolve_chain(model, "this part of the page", *(picture for _, picture in request.sources))
-        T = model.schedule.T
-        self.times = request.times or tuple(quarters(model))
-        if max(self.times) > T:
-            raise ValueError(f"Times go from 0 to {T} for this checkpoint, got {max(self.times)}")
-        check_chains(model, self.times, **self.options)
-        drawn = sum(not picture for _, picture in request.sources)
-        steps = sum(chain_length(model, t, request.steps) for t in self.times)
-        return [
-            (StepKind(request.checkpoint, 1), drawn * request.steps),
-            (StepKind(request.checkpoint, request.count), steps),
-        ]
-
-    def compute(self, models: Sequence[Model], work: Work) -> None:
-        (lent,), request = models, self.request
-        model = self.counted(lent, work)
-        plan = self.plan(model, request.columns, [chain_length(model, t, request.steps) for t in self.times])
-        work.give(plan | {"mode": request.mode, "times": self.times, "T": model.schedule.T, "size": model.image_size})
-        sources = [self._source(model, i, work) for i in range(len(request.sources))]
-        latents = []
-        for row, t in enumerate(self.times):
-            x_t = [
-                ddpm_core.encode(model, source, t, [seed])
-                for source, (seed, _) in zip(sources, request.sources, strict=True)
-            ]
-            latents.append(x_t)
-            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(one)) for one in x_t]})
-        for row, t in enumerate(self.times):
-            self._row(model, row, t, latents[row], work)
-
-    def _source(self, model: Model, i: int, work: Work) -> np.ndarray:
-        """The i-th picture, uint8 (1, H, W, C)."""
-        seed, text = self.request.sources[i]
-        if text:
-            picture = as_text.from_text(text, model)
-            work.give({"kind": "source", "i": i, "x": sent(picture), "final": True})
-            return picture
-        x = None
-        for step in ddpm_core.trajectory(model, [seed], **self.options):
-            final = step.s == 0
-            x = imaging.to_uint8(step.x)
-            if final or step.index % SAMPLES == 0:
-                shown = x if final else imaging.to_uint8(step.x0_hat)
-                work.give({"kind": "source", "i": i, "x": sent(shown), "final": final})
-        assert x is not None
-        return x
-
-    def _row(self, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
-        request, columns = self.request, self.request.count
-        if request.mode == "interpolate":
-            start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seeds[0]] * columns
-        else:
-            start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
-        n = chain_length(model, t, request.steps)
-        if n:
-            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **{**self.options, "steps": n})
-            self.follow(model, row, steps, n, len(self.times), work)
-        else:
-            self.rows[row] = x = imaging.to_uint8(start)
-            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
-        work.give({"kind": "row", "row": row, "spread": spread(self.rows[row])})
+    times: tuple[int, ...]
 
     def script(self) -> str:
         request, model = self.request, self.model
-        assert model is not None
         lines = scripts.rows_head(request.checkpoint, model, self.options)
         if any(picture for _, picture in request.sources):
             lines[:0] = ["import base64", "import zlib", ""]
@@ -194,6 +124,75 @@ class LatentsRun(Rows):
             made = f"reconstruct(model, x_t, t, {request.seeds!r}, **options)"
         lines += [f"    rows.append(ddpm_core.{made})", scripts.rows_saved(request.count, request.mode)]
         return "\n".join(lines) + "\n"
+
+
+class LatentsRun(Rows):
+    """Its results, by "kind": "plan" once; "source", a picture on its way or final; "latent" of each row; "step" of a
+    row; "row", when one is done.
+    """
+
+    def plan(self, models: Sequence[ModelSpec]) -> LatentsPlan:
+        (model,), request = models, self.request
+        _, options = self.options(model, "this part of the page", *(picture for _, picture in request.sources))
+        T, times = model.schedule.T, request.times or tuple(quarters(model))
+        if max(times) > T:
+            raise ValueError(f"Times go from 0 to {T} for this checkpoint, got {max(times)}")
+        check_chains(model, times, **options)
+        drawn = sum(not picture for _, picture in request.sources)
+        steps = by_kind(
+            (StepKind(request.checkpoint, 1), drawn * request.steps),
+            (StepKind(request.checkpoint, request.count), sum(chain_length(model, t, request.steps) for t in times)),
+        )
+        return LatentsPlan(request, steps, model, options, request.mode, times)
+
+    def compute(self, plan: LatentsPlan, models: Sequence[Model], work: Work) -> None:
+        (lent,), request, times = models, self.request, plan.times
+        model = self.counted(lent, work)
+        shown = plan.shown(request.columns, [chain_length(model, t, request.steps) for t in times])
+        work.give(shown | {"mode": request.mode, "times": times, "T": model.schedule.T, "size": model.image_size})
+        sources = [self._source(plan, model, i, work) for i in range(len(request.sources))]
+        latents = []
+        for row, t in enumerate(times):
+            x_t = [
+                ddpm_core.encode(model, source, t, [seed])
+                for source, (seed, _) in zip(sources, request.sources, strict=True)
+            ]
+            latents.append(x_t)
+            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(one)) for one in x_t]})
+        for row, t in enumerate(times):
+            self._row(plan, model, row, t, latents[row], work)
+
+    def _source(self, plan: LatentsPlan, model: Model, i: int, work: Work) -> np.ndarray:
+        """The i-th picture, uint8 (1, H, W, C)."""
+        seed, text = self.request.sources[i]
+        if text:
+            picture = as_text.from_text(text, model)
+            work.give({"kind": "source", "i": i, "x": sent(picture), "final": True})
+            return picture
+        x = None
+        for step in ddpm_core.trajectory(model, [seed], **plan.options):
+            final = step.s == 0
+            x = imaging.to_uint8(step.x)
+            if final or step.index % SAMPLES == 0:
+                shown = x if final else imaging.to_uint8(step.x0_hat)
+                work.give({"kind": "source", "i": i, "x": sent(shown), "final": final})
+        assert x is not None
+        return x
+
+    def _row(self, plan: LatentsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
+        request, columns = self.request, self.request.count
+        if request.mode == "interpolate":
+            start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seeds[0]] * columns
+        else:
+            start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
+        n = chain_length(model, t, request.steps)
+        if n:
+            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **{**plan.options, "steps": n})
+            self.follow(model, row, steps, n, len(plan.times), work)
+        else:
+            work.recording.rows[row] = x = imaging.to_uint8(start)
+            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
+        work.give({"kind": "row", "row": row, "spread": spread(work.recording.rows[row])})
 
 
 class LatentsPart(Part):

@@ -34,8 +34,9 @@ from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.pictures.uploads import LOSSLESS, frame_format, uri
 from ui.runs.captions import HARD
-from ui.runs.jobs import Computation, Work
+from ui.runs.jobs import Work
 from ui.runs.log import Values
+from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import CHECKPOINT, LABEL, Settings
 
 STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the full one
@@ -47,7 +48,7 @@ EARLY = 3  # of the first picture's short chains that are measured before its wh
 
 @dataclass(frozen=True)
 class Likelihood(Request):
-    """picture: as `pixels.to_text` writes it, "" for the first `count` pictures of the shipped set, whose labels are
+    """picture: as `as_text.to_text` writes it, "" for the first `count` pictures of the shipped set, whose labels are
     their own classes or none. A picture of one's own has the class `label`.
     """
 
@@ -93,40 +94,80 @@ class Likelihood(Request):
         return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
 
 
+@dataclass(frozen=True)
+class LikelihoodPlan(Plan):
+    """pictures: uint8 (N, H, W, C). labels: of each, or None. alone, together: the kinds of steps of one picture and of
+    a batch.
+    """
+
+    model: ModelSpec
+    pictures: np.ndarray
+    labels: list[int] | None
+    alone: StepKind
+    together: StepKind
+
+    def about(self) -> Values:
+        return {"python": scripts.copied(script, self.request, self.model)}
+
+    def some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
+        """The pictures of these numbers, and their labels."""
+        labels = None if self.labels is None else self.labels[which.start : which.stop]
+        return self.pictures[which.start : which.stop], labels
+
+
+class LikelihoodRecording(Recording):
+    """bound: of all pictures that are done, with the first of `variances`. found: its `summary`."""
+
+    def __init__(self, plan: LikelihoodPlan):
+        self.plan = plan
+        self.bound: BitsPerDim | None = None
+        self.found: dict[str, Any] = {}
+
+    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, Any]:
+        """The bound of one more picture. images: all so far. Returns the new summary."""
+        self.bound = one if self.bound is None else self.bound.with_images(one)
+        self.found = summary(self.bound, model, images)
+        return self.found
+
+    def save(self, kind: str, about: object) -> tuple[str, bytes]:
+        if not self.found:
+            raise ValueError("There are no numbers yet: press Run")
+        name = f"{short_name(self.plan.request.checkpoint)} bits per dim.csv".replace(" ", "-")
+        return name, table(self.found, self.plan.model.schedule.T).encode()
+
+
 class LikelihoodRun(Computation):
-    """The bound of one picture after another. bound: of all that are done, with the first of `variances`.
+    """The bound of one picture after another.
 
     Its results, by "kind": "plan" once; "decoding" of the first picture; "early", its bits/dim with each of a few short
     chains; "decoding" of all that are shown; "bits" after every picture.
     """
 
     kinds = ("csv",)
-    bound: BitsPerDim | None = None
-    found: Mapping[str, Any] | None = None  # its `summary`
 
     def __init__(self, lab: Lab, request: Likelihood):
         super().__init__(lab, request, [request.checkpoint], BATCH)
         pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
         self.summary = f"{short_name(request.checkpoint)} · {pictures}"
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
+    def plan(self, models: Sequence[ModelSpec]) -> LikelihoodPlan:
         (model,) = models
         check_pixels(model, "the likelihood")
-        self._pictures, self._labels = self.request.pictures(model)
-        self._model = model
-        T, n = model.schedule.T, len(self._pictures)
-        label_tensor(model, self._labels, n, None)
+        pictures, labels = self.request.pictures(model)
+        T, n = model.schedule.T, len(pictures)
+        label_tensor(model, labels, n, None)
         chain(model, variances(model)[0], T, "linspace")  # a student has not learned it
-        self._alone, self._together = (StepKind(self.request.checkpoint, batch) for batch in (1, BATCH))
+        alone, together = (StepKind(self.request.checkpoint, batch) for batch in (1, BATCH))
         others = min(n, DECODED) - 1
         evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])
-        return [(self._alone, len(times_of(T))), (self._together, evaluations / BATCH)]
+        steps = by_kind((alone, len(times_of(T))), (together, evaluations / BATCH))
+        return LikelihoodPlan(self.request, steps, model, pictures, labels, alone, together)
 
-    def about(self) -> Values:
-        return {"python": scripts.copied(script, self.request, self._model)}
+    def recording(self, plan: LikelihoodPlan) -> LikelihoodRecording:
+        return LikelihoodRecording(plan)
 
-    def compute(self, models: Sequence[Model], work: Work) -> None:
-        (model,), images = models, self._pictures
+    def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Work) -> None:
+        (model,), images = models, plan.pictures
         T = model.schedule.T
         work.give(
             {
@@ -139,75 +180,68 @@ class LikelihoodRun(Computation):
                 "published": _published() if self.request.is_cifar10(model) else None,
             }
         )
-        rows = self._decode(model, range(1), 1, work)
-        self._measure_early(model, work)
+        rows = _decode(plan, model, range(1), 1, work)
+        _measure_early(plan, model, work)
         others = range(1, min(len(images), DECODED))
         if others:
-            self._decode(model, others, len(EIGHTHS), work, rows)
+            _decode(plan, model, others, len(EIGHTHS), work, rows)
         for i in range(len(images)):
-            self._measure(model, i, work)
+            _measure(plan, model, i, work)
 
-    def _some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
-        """The pictures of these numbers, and their labels."""
-        labels = None if self._labels is None else self._labels[which.start : which.stop]
-        return self._pictures[which.start : which.stop], labels
 
-    def _decode(self, model: Model, which: range, together: int, work: Work, before: Sequence[str] = ()) -> list[str]:
-        """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
-        after those from before.
-        """
-        times, noise, guesses = times_of(model.schedule.T), _noise(which), []
-        images, labels = self._some(which)
-        for first in range(0, len(times), together):
-            guesses += progressive_decoding(
-                model,
-                images,
-                times[first : first + together],
-                labels,
-                noise=lambda index, x: noise(first + index, x),  # noqa: B023
-                progress=work.counter(self._alone if together == 1 else self._together),
-            )
-        columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
-        format = frame_format(model.image_size, model.channels)
-        # np.stack gives (pictures, times and x_0, H, W, C)
-        rows = [*before, *(uri(row, format) for row in np.stack(columns, 1))]
-        work.give({"kind": "decoding", "times": times, "rows": rows})
-        return rows
-
-    def _measure_early(self, model: Model, work: Work) -> None:
-        """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
-        T, noise = model.schedule.T, _noise(range(1))
-        images, labels = self._some(range(1))
-        for steps in lengths(model)[:EARLY]:
-            pairs = timestep_pairs(T, steps, "linspace")
-            bound = ddpm_core.bits_per_dim(
-                model,
-                images,
-                variances(model)[0],
-                steps,
-                "linspace",
-                labels=labels,
-                noise=lambda index, x: noise(T - pairs[index][0], x),  # noqa: B023
-                progress=work.counter(self._together),
-            )
-            work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
-
-    def _measure(self, model: Model, i: int, work: Work) -> None:
-        """The bound of picture i, and what follows for all so far."""
-        which = range(i, i + 1)
-        image, labels = self._some(which)
-        one = ddpm_core.bits_per_dim(
-            model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(self._together)
+def _decode(
+    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Work, before: Sequence[str] = ()
+) -> list[str]:
+    """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
+    after those from before.
+    """
+    times, noise, guesses = times_of(model.schedule.T), _noise(which), []
+    images, labels = plan.some(which)
+    for first in range(0, len(times), together):
+        guesses += progressive_decoding(
+            model,
+            images,
+            times[first : first + together],
+            labels,
+            noise=lambda index, x: noise(first + index, x),  # noqa: B023
+            progress=work.counter(plan.alone if together == 1 else plan.together),
         )
-        self.bound = one if self.bound is None else self.bound.with_images(one)
-        self.found = summary(self.bound, model, self._pictures[: i + 1])
-        work.give({"kind": "bits", "done": i + 1, "looks": looks(model, self.found["chains"]), **self.found})
+    columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
+    format = frame_format(model.image_size, model.channels)
+    # np.stack gives (pictures, times and x_0, H, W, C)
+    rows = [*before, *(uri(row, format) for row in np.stack(columns, 1))]
+    work.give({"kind": "decoding", "times": times, "rows": rows})
+    return rows
 
-    def save(self, kind: str, about: object) -> tuple[str, bytes]:
-        if kind not in self.kinds or self.found is None:
-            raise ValueError("There are no numbers yet: press Run")
-        name = f"{short_name(self.request.checkpoint)} bits per dim.csv".replace(" ", "-")
-        return name, table(self.found, self._model.schedule.T).encode()
+
+def _measure_early(plan: LikelihoodPlan, model: Model, work: Work) -> None:
+    """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
+    T, noise = model.schedule.T, _noise(range(1))
+    images, labels = plan.some(range(1))
+    for steps in lengths(model)[:EARLY]:
+        pairs = timestep_pairs(T, steps, "linspace")
+        bound = ddpm_core.bits_per_dim(
+            model,
+            images,
+            variances(model)[0],
+            steps,
+            "linspace",
+            labels=labels,
+            noise=lambda index, x: noise(T - pairs[index][0], x),  # noqa: B023
+            progress=work.counter(plan.together),
+        )
+        work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
+
+
+def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Work) -> None:
+    """The bound of picture i, and what follows for all so far."""
+    which = range(i, i + 1)
+    image, labels = plan.some(which)
+    one = ddpm_core.bits_per_dim(
+        model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(plan.together)
+    )
+    found = work.recording.add(one, model, plan.pictures[: i + 1])
+    work.give({"kind": "bits", "done": i + 1, "looks": looks(model, found["chains"]), **found})
 
 
 def variances(model: ModelSpec) -> list[Variance]:

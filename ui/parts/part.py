@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from ui.forms.fields import Request
 from ui.models.form_options import estimate
 from ui.models.lab import Lab
-from ui.runs.jobs import Computation
 from ui.runs.log import Values
+from ui.runs.plans import Computation
 
 
 class Part:
@@ -33,14 +33,15 @@ class Part:
 
     def describe(self, computation: Computation) -> Values:
         """What its settings mean: `offers.estimate`, the summary where there is one, and for models whose files are
-        here `Computation.about`. Raises ValueError and CheckpointError for what is wrong.
+        here `Plan.about`. Raises ValueError and CheckpointError for what is wrong.
         """
         models = [model for ref in computation.refs if (model := self.lab.models.known(ref))]
         about: Values = {"summary": computation.summary} if computation.summary else {}
+        seconds = None
         if len(models) == len(computation.refs):
-            computation.prepare(models)
-            about |= computation.about()
-        return estimate(self.lab, computation.refs, computation.left({})) | about
+            plan = computation.checked_plan(models)
+            seconds, about = plan.left(self.lab.step_times, {}), about | plan.about()
+        return estimate(self.lab, computation.refs, seconds) | about
 
     def initial(self) -> Values:
         """What its page needs from the beginning."""

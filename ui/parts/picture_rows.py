@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from ui.machine.step_times import StepKind
 from ui.models.catalogue import short_name
 from ui.models.lab import Lab
 from ui.pictures import as_text
-from ui.pictures.uploads import LOSSLESS, frame_format, kept_steps, uri
-from ui.runs.jobs import Computation, Work
+from ui.pictures.uploads import LOSSLESS, kept_steps, sent
+from ui.runs.jobs import Work
+from ui.runs.plans import Computation, Plan, Recording
 from ui.runs.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,72 +45,35 @@ class Counted:
         return output
 
 
-class Rows(Computation):
-    """images: columns. rows: the final pictures of each row that is done, uint8 (columns, H, W, C), by its number.
-    frames: the x̂_0 of each row and kept step, likewise. options: of ddpm_core.trajectory, after the seeds.
-    """
+@dataclass(frozen=True)
+class RowsPlan(Plan):
+    """options: of ddpm_core.trajectory, after the seeds. what: is computed, in the names of files."""
 
-    kinds = ("png", "gif", "webp")
-    shows_x = False  # whether steps are shown with their x, too
+    model: ModelSpec
+    options: dict[str, Any]
+    what: str
 
-    def __init__(self, lab: Lab, request: Any):
-        super().__init__(lab, request, [request.checkpoint], request.count)
-        self.rows: dict[int, np.ndarray] = {}
-        self.frames: dict[int, dict[int, np.ndarray]] = {}
-        self.options: dict[str, Any] = {}
-        self.model: ModelSpec | None = None
-
-    @property
-    def chain(self) -> Settings:
-        """The run of a row."""
-        names = Settings.kinds().keys() & self.request.kinds().keys()
-        return Settings(**{name: getattr(self.request, name) for name in names})
-
-    @property
-    def what(self) -> str:
-        """What is computed, in the names of files."""
-        raise NotImplementedError
+    def about(self) -> dict[str, Any]:
+        return {"python": scripts.copied(self.script)}
 
     def script(self) -> str:
         """A script that repeats the rows with ddpm_core, and saves them as the page does."""
         raise NotImplementedError
 
-    def counted(self, model: Model, work: Work) -> Model:
-        """The model, whose network counts what it does."""
-        return replace(model, network=Counted(self.refs[0], model.network, work))
-
-    def resolve_chain(self, model: ModelSpec, what: str, *pictures: str) -> Settings:
-        """Resolve the chain of a row for this model. Raises ValueError for one that is not of pixels, as `what` needs,
-        and for pictures, as `pixels.to_text` writes them, that are not of its size.
-        """
-        check_pixels(model, what)
-        for picture in filter(None, pictures):
-            as_text.from_text(picture, model)
-        chain = self.chain.resolved(model)
-        self.model = model
-        self.options = {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
-        return chain
-
-    def about(self) -> dict[str, Any]:
-        return {"python": scripts.copied(self.script)}
-
-    def plan(self, model: ModelSpec, columns: Sequence[str], steps: Sequence[int]) -> dict[str, Any]:
+    def shown(self, columns: Sequence[str], steps: Sequence[int]) -> dict[str, Any]:
         """The first result. steps: of each row."""
-        return {"kind": "plan", "columns": columns, "steps": steps, "pixelated": model.image_size <= LOSSLESS}
+        return {"kind": "plan", "columns": columns, "steps": steps, "pixelated": self.model.image_size <= LOSSLESS}
 
-    def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Work) -> Step:
-        """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""
-        self.frames[row], step = {}, None
-        kept = kept_steps(n, model.image_size, self.images * rows, model.channels)
-        for step in steps:
-            if step.index in kept:
-                x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
-                self.frames[row][step.index] = guess if step.s else x
-                both = {"x": sent(x), "x0": sent(guess)} if self.shows_x else {"x0": sent(guess if step.s else x)}
-                work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, **both})
-        assert step is not None  # there is at least one
-        self.rows[row] = imaging.to_uint8(step.x)
-        return step
+
+class RowsRecording(Recording):
+    """rows: the final pictures of each row that is done, uint8 (columns, H, W, C), by its number. frames: the x̂_0 of
+    each row and kept step, likewise.
+    """
+
+    def __init__(self, plan: RowsPlan):
+        self.plan = plan
+        self.rows: dict[int, np.ndarray] = {}
+        self.frames: dict[int, dict[int, np.ndarray]] = {}
 
     @property
     def bytes(self) -> int:
@@ -120,7 +84,8 @@ class Rows(Computation):
         self.rows, self.frames = {}, {}
 
     def grid(self) -> np.ndarray:
-        return imaging.grid(np.concatenate([row for _, row in sorted(dict(self.rows).items())]), self.images)
+        rows = [row for _, row in sorted(dict(self.rows).items())]
+        return imaging.grid(np.concatenate(rows), self.plan.request.count)
 
     def film(self) -> list[np.ndarray]:
         """The grid of the x̂_0 at each moment; all rows run at once, from their first step to their last."""
@@ -133,30 +98,71 @@ class Rows(Computation):
             for frames in rows:
                 steps = sorted(frames)
                 shown.append(frames[steps[round(moment * (len(steps) - 1) / max(moments - 1, 1))]])
-            film.append(imaging.grid(np.concatenate(shown), self.images))
+            film.append(imaging.grid(np.concatenate(shown), self.plan.request.count))
         return film
 
     def settings(self) -> str:
         """The settings as JSON. A picture of one's own is only said to be one."""
-        content = self.request.written()
-        own = [name for name, kind in self.request.kinds().items() if type(kind) is Picture]
+        request = self.plan.request
+        content = request.written()
+        own = [name for name, kind in request.kinds().items() if type(kind) is Picture]
         content |= {name: "own" if content[name] else "sample" for name in own}
         return json.dumps(content, ensure_ascii=False)
 
+    def name(self, kind: str) -> str:
+        """Of a file."""
+        request = self.plan.request
+        return f"{short_name(request.checkpoint)}-{self.plan.what}-seed-{request.seed}.{kind}".replace(" ", "-")
+
     def save(self, kind: str, about: object) -> tuple[str, bytes]:
-        if kind not in self.kinds:
-            raise ValueError(f"There is no file of this kind: choose from {', '.join(self.kinds)}")
         if not self.rows:
             raise ValueError("There is no finished row of pictures yet: press Run")
-        name = f"{short_name(self.request.checkpoint)}-{self.what}-seed-{self.request.seed}.{kind}".replace(" ", "-")
         if kind == "png":
-            return name, imaging.png(self.grid(), about=self.settings())
-        return name, files.animation(self.film(), kind, self.settings())
+            return self.name(kind), imaging.png(self.grid(), about=self.settings())
+        return self.name(kind), files.animation(self.film(), kind, self.settings())
 
 
-def sent(images: np.ndarray) -> str:
-    """Pictures side by side on their way to the page."""
-    return uri(images, frame_format(images.shape[1], images.shape[-1]))
+class Rows(Computation):
+    """images: columns."""
+
+    kinds = ("png", "gif", "webp")
+    shows_x = False  # whether steps are shown with their x, too
+
+    def __init__(self, lab: Lab, request: Any):
+        super().__init__(lab, request, [request.checkpoint], request.count)
+
+    def recording(self, plan: RowsPlan) -> RowsRecording:
+        return RowsRecording(plan)
+
+    def options(self, model: ModelSpec, what: str, *pictures: str) -> tuple[Settings, dict[str, Any]]:
+        """The chain of a row, resolved for this model, and `RowsPlan.options`. Raises ValueError for a model that is
+        not of pixels, as `what` needs, and for pictures, as `as_text.to_text` writes them, that are not of its size.
+        """
+        check_pixels(model, what)
+        for picture in filter(None, pictures):
+            as_text.from_text(picture, model)
+        names = Settings.kinds().keys() & self.request.kinds().keys()
+        chain = Settings(**{name: getattr(self.request, name) for name in names}).resolved(model)
+        return chain, {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
+
+    def counted(self, model: Model, work: Work) -> Model:
+        """The model, whose network counts what it does."""
+        return replace(model, network=Counted(self.refs[0], model.network, work))
+
+    def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Work) -> Step:
+        """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""
+        frames: dict[int, np.ndarray] = {}
+        work.recording.frames[row], step = frames, None
+        kept = kept_steps(n, model.image_size, self.images * rows, model.channels)
+        for step in steps:
+            if step.index in kept:
+                x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
+                frames[step.index] = guess if step.s else x
+                both = {"x": sent(x), "x0": sent(guess)} if self.shows_x else {"x0": sent(guess if step.s else x)}
+                work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, **both})
+        assert step is not None  # there is at least one
+        work.recording.rows[row] = imaging.to_uint8(step.x)
+        return step
 
 
 def spread(images: np.ndarray) -> float:

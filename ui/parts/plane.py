@@ -26,8 +26,9 @@ from ui.forms.fields import Choice, Field, Number, Picture, Request, Seed, Whole
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.lab import Lab
 from ui.parts.part import Part
-from ui.runs.jobs import Computation, Work
+from ui.runs.jobs import Work
 from ui.runs.log import Values
+from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import AUTO, IF_DDPM, SPACING
 
 if TYPE_CHECKING:
@@ -208,71 +209,98 @@ class Networks:
                 self._kept.popitem(last=False)
 
 
+@dataclass(frozen=True)
+class CloudsPlan(Plan):
+    """exact: the model of the exact ε. names, kinds: of the lanes, and of their steps."""
+
+    mixture: Mixture
+    exact: Model
+    names: tuple[str, ...]
+    kinds: tuple[StepKind, ...]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The mixture as the page draws it."""
+        centres = self.mixture.centres.flatten().tolist()
+        return {"centres": [round(value, 4) for value in centres], "width": self.mixture.width}
+
+    def about(self) -> Values:
+        """{summary, python, data, lanes: their names}"""
+        summary = " against ".join(self.names)
+        return {"summary": summary, "python": script(self), "data": self.data, "lanes": list(self.names)}
+
+
+class CloudsRecording(Recording):
+    """clouds: x_0 of each lane that is done, float32 (cloud, 2)."""
+
+    def __init__(self, request: Plane):
+        self.request = request
+        self.clouds: dict[int, np.ndarray] = {}
+
+    def save(self, kind: str, about: object) -> tuple[str, bytes]:
+        """The points of both lanes at t = 0."""
+        if not self.clouds:
+            raise ValueError("There is no finished cloud yet: press Run")
+        rows = [f"{'AB'[lane]},{x!r},{y!r}" for lane, cloud in sorted(self.clouds.items()) for x, y in cloud.tolist()]
+        return f"{self.request.shape}-seed-{self.request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
+
+
 class Clouds(Computation):
-    """Train a network where a lane needs one, then run both lanes together. clouds: x_0 of each lane that is done,
-    float32 (cloud, 2).
+    """Train a network where a lane needs one, then run both lanes together.
 
     Its results, by "kind": "plan" once; "training" while a network is trained; "frame" of a lane, from x_T on.
     """
 
     kinds = ("csv",)
-    names: Sequence[str] = ()  # of the lanes, once it is prepared
 
     def __init__(self, lab: Lab, request: Plane, networks: Networks):
         super().__init__(lab, request, [], request.cloud)  # its models are made, not loaded
-        self.clouds: dict[int, np.ndarray] = {}
         self._networks = networks
 
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
-        request = self.request
-        self.mixture = request.mixture()
-        self.exact = plane.exact_model(self.mixture)
-        self.names = [request.name(lane, self.exact) for lane in request.lanes]
-        self._kinds = [StepKind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes]
+    def plan(self, models: Sequence[ModelSpec]) -> CloudsPlan:
+        request, mixture = self.request, self.request.mixture()
+        exact = plane.exact_model(mixture)
+        names = tuple(request.name(lane, exact) for lane in request.lanes)
+        kinds = tuple(StepKind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes)
         to_train = request.trains and self._networks.get(request.network) is None
-        steps = [(kind, lane.steps) for kind, lane in zip(self._kinds, request.lanes, strict=True)]
-        return [(TRAINING, request.training * to_train), *steps]
+        steps = [(kind, lane.steps) for kind, lane in zip(kinds, request.lanes, strict=True)]
+        return CloudsPlan(
+            request, by_kind((TRAINING, request.training * to_train), *steps), mixture, exact, names, kinds
+        )
+
+    def recording(self, plan: CloudsPlan) -> CloudsRecording:
+        return CloudsRecording(self.request)
 
     def flop(self, ref: str) -> float:
         return FLOP
 
-    def about(self) -> Values:
-        """{estimate, summary, python, data, lanes: their names}"""
-        guess_paces(self.lab.step_times)
-        return {
-            "estimate": units.estimate(self.left({}), "CPU"),  # whatever pictures are computed on
-            "summary": " against ".join(self.names),
-            "python": script(self),
-            "data": self.data,
-            "lanes": self.names,
-        }
-
-    def compute(self, models: Sequence[Model], work: Work) -> None:
-        request, exact = self.request, self.exact
+    def compute(self, plan: CloudsPlan, models: Sequence[Model], work: Work) -> None:
+        request, exact = self.request, plan.exact
         work.give(
             {
                 "kind": "plan",
                 "T": T,
                 "count": request.cloud,
-                "data": self.data,
+                "data": plan.data,
                 "lanes": [
                     {"name": name, "denoiser": lane.denoiser, "times": request.times(lane, exact)}
-                    for name, lane in zip(self.names, request.lanes, strict=True)
+                    for name, lane in zip(plan.names, request.lanes, strict=True)
                 ],
             }
         )
         trained = None
         if request.trains:
-            lowest = plane.least_loss(self.mixture, exact.schedule)
-            trained = self._networks.get(request.network) or self._train(lowest, work)
+            lowest = plane.least_loss(plan.mixture, exact.schedule)
+            trained = self._networks.get(request.network) or self._train(plan.mixture, lowest, work)
             self._report(trained.curve, lowest, work)
-        self._run([exact if lane.denoiser == "exact" or not trained else trained.model for lane in request.lanes], work)
+        chosen = [exact if lane.denoiser == "exact" or not trained else trained.model for lane in request.lanes]
+        self._run(plan, chosen, work)
 
-    def _train(self, lowest: float, work: Work) -> Trained:
+    def _train(self, mixture: Mixture, lowest: float, work: Work) -> Trained:
         steps, curve, done = self.request.training, [], 0
         reported = float("-inf")
         now = None
-        for now in plane_network.training(self.mixture, steps=steps, every=EVERY):
+        for now in plane_network.training(mixture, steps=steps, every=EVERY):
             if now.step:
                 work.count(TRAINING, now.step - done)
                 done = now.step
@@ -294,25 +322,25 @@ class Clouds(Computation):
             x = packed(last.x.flatten(1).numpy())
         work.give({"kind": "training", "steps": self.request.training, "curve": list(curve), "least": lowest, "x": x})
 
-    def _run(self, models: Sequence[Model], work: Work) -> None:
+    def _run(self, plan: CloudsPlan, models: Sequence[Model], work: Work) -> None:
         request, lanes = self.request, self.request.lanes
         x_T = plane.start(request.seed, request.cloud)
         for lane in range(len(lanes)):
-            self._frame(lane, models[lane], T, x_T.flatten(1).numpy(), work)
-        times = [set(request.times(lane, self.exact)) for lane in lanes]
+            self._frame(plan, lane, models[lane], T, x_T.flatten(1).numpy(), work)
+        times = [set(request.times(lane, plan.exact)) for lane in lanes]
         runs = [
-            plane.cloud(model, request.seed, request.cloud, **request.options(lane, self.exact))
+            plane.cloud(model, request.seed, request.cloud, **request.options(lane, plan.exact))
             for lane, model in zip(lanes, models, strict=True)
         ]
         for lane, step in together(runs):
-            work.count(self._kinds[lane])
+            work.count(plan.kinds[lane])
             points = step.x.flatten(1).numpy()
             if step.s in times[lane]:
-                self._frame(lane, models[lane], step.s, points, work)
+                self._frame(plan, lane, models[lane], step.s, points, work)
             if step.s == 0:
-                self.clouds[lane] = points
+                work.recording.clouds[lane] = points
 
-    def _frame(self, lane: int, model: Model, s: int, points: np.ndarray, work: Work) -> None:
+    def _frame(self, plan: CloudsPlan, lane: int, model: Model, s: int, points: np.ndarray, work: Work) -> None:
         alpha_bar = model.schedule.alpha_bar[s].item()
         reach = float(np.sqrt(alpha_bar * NEAR**2 + (1 - alpha_bar) * FAR**2))
         of_network = self.request.lanes[lane].denoiser == "trained"
@@ -324,22 +352,9 @@ class Clouds(Computation):
                 "alpha_bar": alpha_bar,
                 "reach": reach,
                 "x": packed(points),
-                "field": field_of(model, self.mixture, max(s, 1), reach) if of_network else None,
+                "field": field_of(model, plan.mixture, max(s, 1), reach) if of_network else None,
             }
         )
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The mixture as the page draws it."""
-        centres = self.mixture.centres.flatten().tolist()
-        return {"centres": [round(value, 4) for value in centres], "width": self.mixture.width}
-
-    def save(self, kind: str, about: object) -> tuple[str, bytes]:
-        """The points of both lanes at t = 0."""
-        if kind not in self.kinds or not self.clouds:
-            raise ValueError("There is no finished cloud yet: press Run")
-        rows = [f"{'AB'[lane]},{x!r},{y!r}" for lane, cloud in sorted(self.clouds.items()) for x, y in cloud.tolist()]
-        return f"{self.request.shape}-seed-{self.request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
 
 
 class PlanePart(Part):
@@ -352,6 +367,11 @@ class PlanePart(Part):
 
     def request(self, part: str, values: Values) -> Clouds:
         return Clouds(self.lab, Plane.check(values), self._networks)
+
+    def describe(self, computation: Computation) -> Values:
+        guess_paces(self.lab.step_times)
+        found = super().describe(computation)
+        return found | {"estimate": units.estimate(found["seconds"], "CPU")}  # whatever pictures are computed on
 
     def initial(self) -> Values:
         return super().initial() | {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
@@ -403,9 +423,9 @@ def _text(values: np.ndarray, unit: float, kind: type) -> str:
     return base64.b64encode(whole.tobytes()).decode()
 
 
-def script(run: Clouds) -> str:
+def script(plan: CloudsPlan) -> str:
     """A script that repeats both clouds with ddpm_core, prints their moments and saves their points."""
-    request = run.request
+    request = plan.request
     data = f"drawing({list(request.drawing)!r}" if request.shape == DRAWING else f"shape({request.shape!r}"
     lines = [
         "import numpy as np",
@@ -420,7 +440,7 @@ def script(run: Clouds) -> str:
         lines += [f"trained = plane_network.train(mixture, steps={request.training})  # about ten seconds for 3000"]
     lines += ["lanes = {"]
     lines += [
-        f'    "{name}": ({lane.denoiser}, {request.options(lane, run.exact)!r}),'
+        f'    "{name}": ({lane.denoiser}, {request.options(lane, plan.exact)!r}),'
         for name, lane in zip("AB", request.lanes, strict=True)
     ]
     lines += [

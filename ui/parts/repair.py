@@ -19,10 +19,11 @@ from ui.export import scripts
 from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, declare
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
-from ui.parts.picture_rows import GRADIENT, Rows, sent, spread
+from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.uploads import uri
+from ui.pictures.uploads import sent, uri
 from ui.runs.jobs import Work
+from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Hidden(Picture):
 class Repair(Request):
     """A picture, and `count` completions of what is left of it.
 
-    picture: as `pixels.to_text` writes it, "" for the sample of the seed. The completions have the seeds behind it.
+    picture: as `as_text.to_text` writes it, "" for the sample of the seed. The completions have the seeds behind it.
     """
 
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
@@ -117,60 +118,10 @@ class Repair(Request):
         return restore.blur(restore.gaussian_kernel(BLUR, size), size)
 
 
-class RepairRun(Rows):
-    """Its results, by "kind": "plan" once; "source", the picture and then what is left; "step" of a row, which is a
-    method; "map" and "row", when one is done."""
-
-    shows_x = True
-
-    @property
-    def what(self) -> str:
-        return self.request.task
-
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
-        (model,), request = models, self.request
-        chain = self.resolve_chain(model, "restoration", request.picture)
-        steps = SamplerSettings(**chain.sampling).chain(model)
-        task: Any = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
-        evaluations = 0  # of each completion, as many plain ones as take the same time
-        for name in request.methods:
-            method = restore.METHODS[name]
-            method.check(task)
-            evaluations += request.steps * (GRADIENT if name in GRADIENTS else getattr(method, "rounds", 1))
-        drawn = 0 if request.picture else request.steps
-        return [(StepKind(request.checkpoint, 1), drawn), (StepKind(request.checkpoint, request.count), evaluations)]
-
-    def compute(self, models: Sequence[Model], work: Work) -> None:
-        (lent,), request = models, self.request
-        model = self.counted(lent, work)
-        titles = [METHODS[method] for method in request.methods]
-        plan = self.plan(model, [f"seed {seed}" for seed in request.seeds], [request.steps] * len(titles))
-        work.give(plan | {"titles": titles, "sources": ["The picture", "What is left, y"], "what": "completions"})
-        if request.picture:
-            picture = as_text.from_text(request.picture, model)
-        else:
-            picture = ddpm_core.sample(model, [request.seed], **self.options)
-        work.give({"kind": "source", "i": 0, "x": sent(picture), "final": True})
-        measurement = request.measurement(model)
-        y = measurement(ddpm_core.from_uint8(picture))
-        work.give({"kind": "source", "i": 1, "x": sent(_whole(imaging.to_uint8(y), model)), "final": True})
-        for row, method in enumerate(request.methods):
-            self._row(model, row, method, y, measurement, work)
-
-    def _row(self, model: Model, row: int, method: Any, y: Any, measurement: Measurement, work: Work) -> None:
-
-        request = self.request
-        steps = restore.restore(model, y, measurement, method, request.seeds, **self.options)
-        last = self.follow(model, row, steps, request.steps, len(request.methods), work)
-        images = self.rows[row]
-        differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
-        work.give({"kind": "map", "row": row, "x": [uri(differ[None, ..., None], "png")]})
-        gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
-        work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
-
+@dataclass(frozen=True)
+class RepairPlan(RowsPlan):
     def script(self) -> str:
         request, model = self.request, self.model
-        assert model is not None
         size = model.image_size
         lines = scripts.rows_head(request.checkpoint, model, self.options)
         lines.insert(4, "from ddpm_core import restore")
@@ -193,6 +144,58 @@ class RepairRun(Rows):
         lines += [f"    *_, last = restore.restore(model, y, A, method, {request.seeds!r}, **options)"]
         lines += ["    rows.append(ddpm_core.to_uint8(last.x))", scripts.rows_saved(request.count, request.task)]
         return "\n".join(lines) + "\n"
+
+
+class RepairRun(Rows):
+    """Its results, by "kind": "plan" once; "source", the picture and then what is left; "step" of a row, which is a
+    method; "map" and "row", when one is done."""
+
+    shows_x = True
+
+    def plan(self, models: Sequence[ModelSpec]) -> RepairPlan:
+        (model,), request = models, self.request
+        chain, options = self.options(model, "restoration", request.picture)
+        steps = SamplerSettings(**chain.sampling).chain(model)
+        task: Any = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
+        evaluations = 0  # of each completion, as many plain ones as take the same time
+        for name in request.methods:
+            method = restore.METHODS[name]
+            method.check(task)
+            evaluations += request.steps * (GRADIENT if name in GRADIENTS else getattr(method, "rounds", 1))
+        cost = by_kind(
+            (StepKind(request.checkpoint, 1), 0 if request.picture else request.steps),
+            (StepKind(request.checkpoint, request.count), evaluations),
+        )
+        return RepairPlan(request, cost, model, options, request.task)
+
+    def compute(self, plan: RepairPlan, models: Sequence[Model], work: Work) -> None:
+        (lent,), request = models, self.request
+        model = self.counted(lent, work)
+        titles = [METHODS[method] for method in request.methods]
+        shown = plan.shown([f"seed {seed}" for seed in request.seeds], [request.steps] * len(titles))
+        work.give(shown | {"titles": titles, "sources": ["The picture", "What is left, y"], "what": "completions"})
+        if request.picture:
+            picture = as_text.from_text(request.picture, model)
+        else:
+            picture = ddpm_core.sample(model, [request.seed], **plan.options)
+        work.give({"kind": "source", "i": 0, "x": sent(picture), "final": True})
+        measurement = request.measurement(model)
+        y = measurement(ddpm_core.from_uint8(picture))
+        work.give({"kind": "source", "i": 1, "x": sent(_whole(imaging.to_uint8(y), model)), "final": True})
+        for row, method in enumerate(request.methods):
+            self._row(plan, model, row, method, y, measurement, work)
+
+    def _row(
+        self, plan: RepairPlan, model: Model, row: int, method: Any, y: Any, measurement: Measurement, work: Work
+    ) -> None:
+        request = self.request
+        steps = restore.restore(model, y, measurement, method, request.seeds, **plan.options)
+        last = self.follow(model, row, steps, request.steps, len(request.methods), work)
+        images = work.recording.rows[row]
+        differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
+        work.give({"kind": "map", "row": row, "x": [uri(differ[None, ..., None], "png")]})
+        gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
+        work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
 
 
 def _whole(y: np.ndarray, model: ModelSpec) -> np.ndarray:

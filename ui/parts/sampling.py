@@ -1,11 +1,11 @@
 """Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T.
 
-Each is a request; `Sampling` resolves it once into a plan, and the plan is what runs.
+Each is a request; `Sampling` resolves it once into a `SamplingPlan`, which is what runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,12 @@ from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.lab import Lab
 from ui.parts.part import Part
-from ui.pictures.uploads import LOSSLESS, frame_format, kept_steps, uri
+from ui.pictures.uploads import LOSSLESS, kept_steps, sent, uri
 from ui.runs import captions
 from ui.runs.captions import Row
-from ui.runs.jobs import Computation, Work
+from ui.runs.jobs import Work
 from ui.runs.log import Values
+from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import (
     CHECKPOINT,
     ETA,
@@ -138,150 +139,47 @@ class Frame:
     decoded: bool = True
     attention: np.ndarray | None = None
 
+    def shown(self) -> dict[str, Any]:
+        """As the page gets it."""
+        about = {"kind": "frame", "lane": self.lane, "k": self.k, "sigma": self.sigma}
+        about |= {"x": sent(self.x), "x0": sent(self.x0_hat)}
+        if self.attention is not None:
+            about["attention"] = uri(self.attention, "png")
+        if self.latents is not None:
+            z, z0 = map(sent, self.latents)
+            about |= {"z": z, "z0": z0, "decoded": self.decoded}
+        return about
 
-class Sampling(Computation):
-    """The computation of a request. Once prepared, `lanes` are resolved and `steps` are theirs.
 
-    frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
-    words: of the prompt of one lane, with the numbers of their tokens, once it computes.
+@dataclass(frozen=True)
+class SamplingPlan(Plan):
+    """refs: the checkpoints, each once. Of each lane: lanes, its resolved settings; its model; rows, its steps;
+    arguments, of ddpm_core.trajectory; its kind of step. attention: whether it is shown.
     """
 
-    kinds = tuple(files.KINDS)
-
-    def __init__(self, lab: Lab, request: Settings):
-        self.lanes = request.lanes()
-        refs = dict.fromkeys(lane.checkpoint for lane in self.lanes)
-        super().__init__(lab, request, refs, request.count * len(self.lanes))
-        self.models: list[ModelSpec] = []  # of each lane
-        self.rows: list[list[Row]] = []  # the steps of each lane
-        self.caption = ""
-        self.words: list[tuple[str, tuple[int, ...]]] = []
-        self.frames: list[dict[int, np.ndarray]] = []
-        self.x_0: dict[int, np.ndarray] = {}
-        self._attention = False
-        self._arguments: list[dict[str, Any]] = []
-
-    @property
-    def summary(self) -> str:
-        return captions.summary(self.lanes)
-
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
-        found = dict(zip(self.refs, models, strict=True))
-        if isinstance(self.request, Grid):
-            asked = self.lanes
-            self.lanes = tuple(lane for lane in asked if _has(found[lane.checkpoint], lane))
-            student = next((model.student for model in found.values() if model.student), None)
-            if not self.lanes and student and student.sampler not in {lane.sampler for lane in asked}:
-                title = units.SAMPLER[student.sampler]
-                raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
-            if not self.lanes:
-                raise ValueError("No cell of this grid is possible with this model: choose other steps")
-        self.models = [found[lane.checkpoint] for lane in self.lanes]
-        model = self.models[0]
-        check_same_images(self.models)
-        if model.picture_channels not in MODES:
-            raise ValueError(
-                f"this model makes images of {model.channels} channels: only 1 to 4 can be shown as a picture"
-            )
-        if len({one.picture_size for one in self.models}) > 1:
-            sizes = " and ".join(f"{one.picture_size}×{one.picture_size}" for one in self.models)
-            raise ValueError(f"Two models beside each other must make pictures of one size, and these make {sizes}")
-        clip = model.clip if self.request.clip is None else self.request.clip  # what lanes share is the first one's
-        resolved, arguments, steps = [], [], []
-        for number, (lane, own) in enumerate(zip(self.lanes, self.models, strict=True)):
-            try:
-                resolved.append(replace(lane, clip=clip).resolved(own))
-                arguments.append(resolved[-1].arguments(own))
-                steps.append(captions.step_table(resolved[-1], own))
-            except ValueError as error:
-                raise ValueError(f"Lane B: {error}" if number and len(self.lanes) == 2 else error) from None
-        self.lanes, self._arguments, self.rows = tuple(resolved), arguments, steps
-        self.caption = captions.caption(self.lanes, self.models, steps)
-        self.frames = [{} for _ in self.lanes]
-        self._attention = bool(getattr(self.request, "attention", False) and model.takes_words)
-        refs = [lane.checkpoint for lane in self.lanes]
-        more = self.request.count if self._attention else 0
-        self._kinds = [StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in self.lanes]
-        return [(kind, lane.steps) for kind, lane in zip(self._kinds, self.lanes, strict=True)]
+    refs: tuple[str, ...]
+    lanes: tuple[Settings, ...]
+    models: tuple[ModelSpec, ...]
+    rows: tuple[list[Row], ...]
+    arguments: tuple[dict[str, Any], ...]
+    kinds: tuple[StepKind, ...]
+    attention: bool
+    caption: str
 
     def about(self) -> Values:
         """{caption, spacing, python, diffusers, why}"""
         found = {"caption": self.caption, "spacing": self.lanes[0].spacing or "its own"}
         return found | scripts.for_run(self.lanes, self.models, self.rows)
 
-    def compute(self, models: Sequence[Model], work: Work) -> None:
-        by_ref = dict(zip(self.refs, models, strict=True))
-        loaded = [by_ref[lane.checkpoint] for lane in self.lanes]
-        shared = {name: self._arguments[0][name] for name in ("seeds", "clip")}
-        own = [{name: value for name, value in lane.items() if name not in shared} for lane in self._arguments]
-        flop = max(map(self.flop, self.refs)) if zero_gpu.is_here() else 0.0
-        size, channels = loaded[0].picture_size, loaded[0].picture_channels
-        most = {"most": MOMENTS} if loaded[0].latent else {}
-        kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in self.lanes]
-        told = [(model.text, lane.prompt) for model, lane in zip(loaded, self.lanes, strict=True) if model.text]
-        new = dict.fromkeys(word for text, prompt in told for word in text.unknown(prompt))
-        self.caption = " ".join(filter(None, [captions.unknown(list(new)), self.caption]))
-        if len(self.lanes) == 1 and loaded[0].text is not None:
-            self.words = loaded[0].text.words(self.lanes[0].prompt)
-        if self._attention:
-            shared["attention"] = True
-        work.give(self)  # the plan
-        for i, step in zero_gpu.side_by_side(loaded, own, shared, flop, work.notify):
-            if step.index in kept[i]:
-                sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
-                frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=self._maps(step))
-                self.frames[i][step.index] = frame.x
-                work.give(frame)
-            if step.s == 0:
-                self.x_0[i] = step.x.float().cpu().numpy()
-            work.count(self._kinds[i])
-
-    def _maps(self, step: Step) -> np.ndarray | None:
-        """`Frame.attention`."""
-        if step.attention is None or not self.words:
-            return None
-        maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in self.words], 1)
-        maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
-        return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
-
-    def log(self) -> dict[str, Any]:
-        return super().log() | {"images": self.request.count, "lanes": len(self.lanes)}
-
-    # --- For files, and for the page
-
-    @property
-    def bytes(self) -> int:
-        kept = [x for lane in list(self.frames) for x in list(lane.values())]
-        return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
-
-    def forget(self) -> None:
-        self.frames, self.x_0 = [{} for _ in self.lanes], {}
-
-    def save(self, kind: str, about: files.About) -> tuple[str, bytes]:
-        return files.save(self, kind, about)
-
-    def shown(self, result: Sampling | Frame) -> dict[str, Any]:
-        """A result as the page gets it: kind "plan" once, then "frame"."""
-        if isinstance(result, Sampling):
-            return self._plan()
-        format = frame_format(self.models[0].picture_size, self.models[0].picture_channels)
-        about = {"kind": "frame", "lane": result.lane, "k": result.k, "sigma": result.sigma}
-        pictures = {"x": uri(result.x, format), "x0": uri(result.x0_hat, format)}
-        if result.attention is not None:
-            pictures["attention"] = uri(result.attention, "png")
-        if result.latents is None:
-            return about | pictures
-        z, z0 = (uri(latent, frame_format(self.models[0].image_size, 3)) for latent in result.latents)
-        return about | pictures | {"z": z, "z0": z0, "decoded": result.decoded}
-
-    def _plan(self) -> dict[str, Any]:
+    def shown(self, words: Sequence[str], unknown: str) -> Values:
+        """The first result. words: of the prompt of one lane. unknown: what is said of words that are new to it."""
         model, lanes = self.models[0], self.lanes
         return {
             "kind": "plan",
-            "title": self.summary,
+            "title": captions.summary(lanes),
             "size": model.picture_size,
             "latent": model.image_size if model.latent else 0,
-            "words": [word for word, _ in self.words],
+            "words": words,
             "count": self.request.count,
             "pixelated": model.picture_size <= LOSSLESS,
             "seeds": [str(seed) for seed in self.request.seeds],
@@ -290,8 +188,137 @@ class Sampling(Computation):
                 {"name": name, "steps": steps, "settings": {key: getattr(lane, key) for key in LANE}}
                 for name, steps, lane in zip(captions.names(lanes), self.rows, lanes, strict=True)
             ],
-            "caption": self.caption,
+            "caption": " ".join(filter(None, [unknown, self.caption])),
         }
+
+
+class SamplingRecording(Recording):
+    """frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W)."""
+
+    def __init__(self, plan: SamplingPlan):
+        self.plan = plan
+        self.frames: list[dict[int, np.ndarray]] = [{} for _ in plan.lanes]
+        self.x_0: dict[int, np.ndarray] = {}
+
+    @property
+    def bytes(self) -> int:
+        kept = [x for lane in list(self.frames) for x in list(lane.values())]
+        return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
+
+    def forget(self) -> None:
+        self.frames, self.x_0 = [{} for _ in self.plan.lanes], {}
+
+    def save(self, kind: str, about: files.About) -> tuple[str, bytes]:
+        return files.save(self, kind, about)
+
+
+class Sampling(Computation):
+    """The computation of a request. Its results: the plan once, as the page gets it; then each kept `Frame`."""
+
+    kinds = tuple(files.KINDS)
+
+    def __init__(self, lab: Lab, request: Settings):
+        lanes = request.lanes()
+        super().__init__(lab, request, dict.fromkeys(lane.checkpoint for lane in lanes), request.count * len(lanes))
+
+    @property
+    def summary(self) -> str:
+        return captions.summary(self.request.lanes())
+
+    def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        found, lanes = dict(zip(self.refs, models, strict=True)), self.request.lanes()
+        if isinstance(self.request, Grid):
+            lanes = _possible(lanes, found)
+        own = tuple(found[lane.checkpoint] for lane in lanes)
+        check_same_images(own)
+        if own[0].picture_channels not in MODES:
+            raise ValueError(
+                f"this model makes images of {own[0].channels} channels: only 1 to 4 can be shown as a picture"
+            )
+        if len({one.picture_size for one in own}) > 1:
+            sizes = " and ".join(f"{one.picture_size}×{one.picture_size}" for one in own)
+            raise ValueError(f"Two models beside each other must make pictures of one size, and these make {sizes}")
+        clip = own[0].clip if self.request.clip is None else self.request.clip  # what lanes share is the first one's
+        resolved, arguments, rows = [], [], []
+        for number, (lane, model) in enumerate(zip(lanes, own, strict=True)):
+            try:
+                resolved.append(replace(lane, clip=clip).resolved(model))
+                arguments.append(resolved[-1].arguments(model))
+                rows.append(captions.step_table(resolved[-1], model))
+            except ValueError as error:
+                raise ValueError(f"Lane B: {error}" if number and len(lanes) == 2 else error) from None
+        refs = [lane.checkpoint for lane in resolved]
+        attention = bool(getattr(self.request, "attention", False) and own[0].takes_words)
+        more = self.request.count if attention else 0
+        kinds = tuple(StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in resolved)
+        return SamplingPlan(
+            self.request,
+            by_kind(*((kind, lane.steps) for kind, lane in zip(kinds, resolved, strict=True))),
+            self.refs,
+            tuple(resolved),
+            own,
+            tuple(rows),
+            tuple(arguments),
+            kinds,
+            attention,
+            captions.caption(resolved, own, rows),
+        )
+
+    def recording(self, plan: SamplingPlan) -> SamplingRecording:
+        return SamplingRecording(plan)
+
+    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
+        lanes, by_ref = plan.lanes, dict(zip(self.refs, models, strict=True))
+        loaded = [by_ref[lane.checkpoint] for lane in lanes]
+        shared = {name: plan.arguments[0][name] for name in ("seeds", "clip")}
+        own = [{name: value for name, value in lane.items() if name not in shared} for lane in plan.arguments]
+        flop = max(map(self.flop, self.refs)) if zero_gpu.is_here() else 0.0
+        size, channels = loaded[0].picture_size, loaded[0].picture_channels
+        most = {"most": MOMENTS} if loaded[0].latent else {}
+        kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in lanes]
+        told = [(model.text, lane.prompt) for model, lane in zip(loaded, lanes, strict=True) if model.text]
+        new = dict.fromkeys(word for text, prompt in told for word in text.unknown(prompt))
+        words = loaded[0].text.words(lanes[0].prompt) if len(lanes) == 1 and loaded[0].text is not None else []
+        if plan.attention:
+            shared["attention"] = True
+        work.give(plan.shown([word for word, _ in words], captions.unknown(list(new))))
+        for i, step in zero_gpu.side_by_side(loaded, own, shared, flop, work.notify):
+            if step.index in kept[i]:
+                sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
+                frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=_maps(step, words))
+                work.recording.frames[i][step.index] = frame.x
+                work.give(frame)
+            if step.s == 0:
+                work.recording.x_0[i] = step.x.float().cpu().numpy()
+            work.count(plan.kinds[i])
+
+    def shown(self, result: Any) -> dict[str, Any]:
+        return result.shown() if isinstance(result, Frame) else result
+
+    def log(self, plan: SamplingPlan | None) -> dict[str, Any]:
+        lanes = plan.lanes if plan else self.request.lanes()
+        return super().log(plan) | {"images": self.request.count, "lanes": len(lanes)}
+
+
+def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> tuple[Settings, ...]:
+    """The cells of a grid that their models can run. Raises ValueError where there is none."""
+    possible = tuple(lane for lane in lanes if _has(models[lane.checkpoint], lane))
+    if possible:
+        return possible
+    student = next((model.student for model in models.values() if model.student), None)
+    if student and student.sampler not in {lane.sampler for lane in lanes}:
+        title = units.SAMPLER[student.sampler]
+        raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
+    raise ValueError("No cell of this grid is possible with this model: choose other steps")
+
+
+def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray | None:
+    """`Frame.attention`. words: with the numbers of their tokens."""
+    if step.attention is None or not words:
+        return None
+    maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in words], 1)
+    maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
+    return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
 
 def _pictures(model: Model, step: Step) -> tuple[Any, ...]:

@@ -123,6 +123,11 @@ def uri(images: np.ndarray, format: str) -> str:
     return f"data:image/{format};base64,{base64.b64encode(sprite(images, format)).decode()}"
 
 
+def sent(images: np.ndarray) -> str:
+    """Frames, uint8 (N, H, W, C), as a data-URI in their format."""
+    return uri(images, frame_format(images.shape[1], images.shape[-1]))
+
+
 def frame_format(size: int, channels: int) -> str:
     """The format of frames: "bmp" is fast to write and read, "jpeg" is small, "png" can have alpha."""
     if channels in WITH_ALPHA:

@@ -79,8 +79,7 @@ def record(parts: list[str]) -> None:
                     image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
             continue
         values = EXAMPLES[part]
-        computation, found = course_pictures.computed(app.parts[part], part, values)
-        results = [computation.shown(result) for result in found]
+        _, results = course_pictures.computed(app.parts[part], part, values)
         if part == "grid":
             results = _finished(results)
         if part == "watch":

@@ -27,13 +27,14 @@ CLOUD = 84  # pixels a side
 
 
 def computed(part: Part, name: str, values: Values) -> tuple[Any, list[Any]]:
-    """A run, and its results."""
+    """What is kept of a run, and its results as the page gets them."""
     computation, results = part.request(name, values), []
-    for update in Job(computation, part.lab).updates():
+    job = Job(computation, part.lab, show=computation.shown)
+    for update in job.updates():
         results += update.results
         if update.state == "error":
             raise SystemExit(f"{name}: {update.text}")
-    return computation, results
+    return job.recording, results
 
 
 def picture(card: Card, part: Part) -> Image.Image:
@@ -43,19 +44,19 @@ def picture(card: Card, part: Part) -> Image.Image:
     if card.part == "train":
         (answer,) = json.loads((FILES / "examples" / "train.json").read_text(encoding="utf-8"))["results"]
         return _decoded(answer["grids"][-1]["ema"])
-    computation, results = computed(part, card.part, card.values)
+    recording, results = computed(part, card.part, card.values)
     if card.part == "watch":
-        return _row([x[0] for x in imaging.thin(list(computation.frames[0].values()), COLUMNS)])
+        return _row([x[0] for x in imaging.thin(list(recording.frames[0].values()), COLUMNS)])
     if card.part == "compare":
-        return _grid(np.concatenate([lane[max(lane)] for lane in computation.frames]), computation.request.count)
+        return _grid(np.concatenate([lane[max(lane)] for lane in recording.frames]), recording.plan.request.count)
     if card.part == "repair":
         left = [result for result in results if result["kind"] == "source"][-1]
         shown = np.asarray(_decoded(left["x"]).convert("L"))[None, ..., None]
-        return _grid(np.concatenate([shown, computation.rows[0][: COLUMNS - 1]]), COLUMNS)
+        return _grid(np.concatenate([shown, recording.rows[0][: COLUMNS - 1]]), COLUMNS)
     if card.part == "latents":
-        return _grid(np.concatenate([computation.rows[row][:COLUMNS] for row in sorted(computation.rows)]), COLUMNS)
+        return _grid(np.concatenate([recording.rows[row][:COLUMNS] for row in sorted(recording.rows)]), COLUMNS)
     if card.part == "plane":
-        return _clouds([np.asarray(computation.clouds[lane]) for lane in (0, 1)])
+        return _clouds([np.asarray(recording.clouds[lane]) for lane in (0, 1)])
     decoding = [result for result in results if result["kind"] == "decoding"][-1]
     sprites = [np.asarray(_decoded(row).convert("RGB")) for row in decoding["rows"]]
     side = sprites[0].shape[0]

@@ -7,23 +7,23 @@ import math
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.forms import units
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
-from ui.models.catalogue import named, short_name
+from ui.models.catalogue import short_name
 from ui.models.loaded import Loading, revision
 from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Message, RunLog
+from ui.runs.plans import Computation, Plan, Recording, evaluations
 
 if TYPE_CHECKING:
-    from ddpm_core.model import Model, ModelSpec
     from ui.models.lab import Lab
 
 log = logging.getLogger(__name__)
@@ -31,92 +31,6 @@ log = logging.getLogger(__name__)
 
 class Stopped(Exception):
     """The job was asked to stop."""
-
-
-class Computation:
-    """What a job computes: a request of a part. `prepare` and `compute` are called in the job's thread, in this order.
-
-    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. steps: how many it
-    takes of each kind, once it is prepared. kinds: of files that can be saved of it. summary: its settings in a line.
-    """
-
-    kinds: ClassVar[Sequence[str]] = ()
-    summary = ""
-    bytes = 0  # of memory, for what can be saved
-
-    def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):
-        self.lab, self.request = lab, request
-        self.refs, self.images = tuple(refs), images
-        self.steps: dict[StepKind, float] = {}
-        self.prepared = False
-
-    def resolve(self, models: Sequence[ModelSpec]) -> list[tuple[StepKind, float]]:
-        """Resolve what is open, for these models, one for each of refs, whose files are here. Returns how many steps
-        it takes of which kind.
-
-        Raises ValueError, one sentence, for what they can't do.
-        """
-        raise NotImplementedError
-
-    def compute(self, models: Sequence[Model], work: Work) -> None:
-        """Compute, and call `work` meanwhile. The models' networks are lent: they may be others' between two calls."""
-        raise NotImplementedError
-
-    def about(self) -> dict[str, Any]:
-        """What its settings mean, once it is prepared: {python, ...}."""
-        return {}
-
-    def shown(self, result: Any) -> dict[str, Any]:
-        """A result as the page gets it."""
-        return result
-
-    def save(self, kind: str, about: Sequence[Mapping[str, Any]]) -> tuple[str, bytes]:
-        """A file: its name and its content. about: see `Job`. Raises ValueError where there is none of this kind."""
-        raise ValueError("There is no file of this run")
-
-    def forget(self) -> None:
-        """Keep nothing to save."""
-
-    def prepare(self, models: Sequence[ModelSpec]) -> None:
-        """`resolve`. Raises Refused, too, for what would cost too much."""
-        found: dict[StepKind, float] = {}
-        for kind, steps in self.resolve(models):
-            if steps:
-                found[kind] = found.get(kind, 0) + steps
-        self.steps, self.prepared = found, True
-        if found:
-            steps, images = sum(found.values()), evaluations(found)
-            flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in found.items())
-            self.lab.limits.check_run(steps, images / steps, flop / images)
-
-    def flop(self, ref: str) -> float:
-        """Of one evaluation for one image, 0 where it is not known."""
-        return self.lab.models.flop(ref) or 0.0
-
-    def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
-        """The steps that are left after so many, by their kinds."""
-        return {kind: max(0.0, n - done.get(kind, 0.0)) for kind, n in self.steps.items()}
-
-    def left(self, done: Mapping[StepKind, float]) -> float | None:
-        """Seconds of computing after so many steps; None where that is not known."""
-        paces = {kind: self.lab.step_times.seconds(kind) for kind in self.steps}
-        if not self.prepared or None in paces.values():
-            return None
-        return sum((paces[kind] or 0) * n for kind, n in self.rest(done).items())
-
-    def log(self) -> dict[str, Any]:
-        """What a line of the log says of it, nothing personal."""
-        return {
-            "checkpoint": named(self.refs[0]) if self.refs else None,
-            "sampler": getattr(self.request, "sampler", None),
-            "steps": round(sum(self.steps.values())),
-            "images": self.images,
-        }
-
-
-def evaluations(steps: Mapping[StepKind, float]) -> float:
-    """Of the network on single images."""
-    return sum(n * kind.batch for kind, n in steps.items())
 
 
 class Job:
@@ -139,6 +53,8 @@ class Job:
         self.visitor, self.address, self.show = visitor, address, show
         self.log = RunLog(self._updated, patience)
         self.loaded = False  # whether it had to load a model
+        self.plan: Plan | None = None  # once its models are known
+        self.recording = Recording()
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
@@ -158,7 +74,7 @@ class Job:
         try:
             self._lab.events.begin()
         except Refused as refused:
-            self._lab.events.end("refused", **self.computation.log(), limit=refused.name)
+            self._lab.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
             return self.log.say("error", str(refused))
         # In the context of the request, from which ZeroGPU takes whose quota a run uses.
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
@@ -208,12 +124,12 @@ class Job:
         outlook = self._seat.outlook() if self._seat else None
         if said.state == "queued" and outlook and not outlook.begun:
             return self._queued(outlook)
-        if said.state != "running":
+        if said.state != "running" or self.plan is None:
             return said
-        left, text = self.computation.left(self.done), "" if self.done else "Running: the first step"
+        steps, left = self.plan.steps, self.plan.left(self._lab.step_times, self.done)
+        text = "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
-        steps = self.computation.steps
         progress = evaluations({kind: self.done.get(kind, 0) for kind in steps}) / max(evaluations(steps), 1)
         return Message("running", self._remark or text, progress, left)
 
@@ -240,12 +156,12 @@ class Job:
 
     def _run(self) -> None:
         """Compute, and count and log how that ended before it is said."""
-        counts, asked = self._lab.events, time.monotonic()
+        events, asked = self._lab.events, time.monotonic()
         state, text, why = self._end()
-        counts.leave()
         waited, outcome = (self._began or time.monotonic()) - asked, why.pop("outcome", "gone" if self._gone else state)
         times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
-        counts.end(outcome, **self.computation.log(), **why, **times)
+        events.end(outcome, **self.computation.log(self.plan), **why, **times)
+        events.leave()
         self.log.say(state, text)
 
     def _end(self) -> tuple[str, str, dict[str, str]]:
@@ -276,11 +192,12 @@ class Job:
             for ref in self.computation.refs:
                 self._fetch(ref)
             specs = [self._lab.models.known(ref) for ref in self.computation.refs]
-            self.computation.prepare([spec for spec in specs if spec])
-            self._note_work()
+            self.plan = plan = self.computation.checked_plan([spec for spec in specs if spec])
+            self.recording = self.computation.recording(plan)
+            self._note_work(plan)
             self.log.say("queued")
             seat.take(self._check)
-            self._compute(seat)
+            self._compute(plan, seat)
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
@@ -305,7 +222,7 @@ class Job:
 
         self._lab.models.fetch(ref, progress)
 
-    def _compute(self, seat: Seat) -> None:
+    def _compute(self, plan: Plan, seat: Seat) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
         models, networks = [], []
         for ref in self.computation.refs:
@@ -322,12 +239,11 @@ class Job:
         ]
         self._began = time.monotonic()
         self.log.say("running")
-        self.computation.compute(models, Work(self, seat, networks))
+        self.computation.compute(plan, models, Work(self, plan, seat, networks))
 
-    def _note_work(self) -> float:
+    def _note_work(self, plan: Plan) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""
-        left = self.computation.left(self.done)
-        steps = sum(self.computation.rest(self.done).values())
+        left, steps = plan.left(self._lab.step_times, self.done), sum(plan.rest(self.done).values())
         if self._seat and left is not None:
             self._seat.work, self._seat.step = left, left / max(1, steps)
         return steps
@@ -339,10 +255,11 @@ class Job:
 
 
 class Work:
-    """What a computation says to its job while it computes."""
+    """What a computation says to its job while it computes. recording: what it keeps for files."""
 
-    def __init__(self, job: Job, seat: Seat, networks: Sequence[BorrowedNetwork]):
-        self._job, self._seat, self._networks = job, seat, networks
+    def __init__(self, job: Job, plan: Plan, seat: Seat, networks: Sequence[BorrowedNetwork]):
+        self.recording: Any = job.recording
+        self._job, self._plan, self._seat, self._networks = job, plan, seat, networks
         self._watches: dict[StepKind, Stopwatch] = {}
         self._clock = job._lab.turns.clock
         self._since = self._clock()  # when the step under way began
@@ -361,7 +278,7 @@ class Work:
         if timed:
             watch = self._watches.setdefault(kind, Stopwatch(job._lab.step_times, kind))
             watch.note(self._clock() - self._since, steps)
-        if job._note_work() > 1e-6:  # else it is over, and its result counts
+        if job._note_work(self._plan) > 1e-6:  # else it is over, and its result counts
             job._check()
             job._lab.limits.check_time(job.computed)
             if self._seat.must_yield():

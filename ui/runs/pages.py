@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from ui.forms import units
 from ui.models.lab import Lab
 from ui.runs import listeners
-from ui.runs.jobs import Computation, Job
+from ui.runs.jobs import Job
 from ui.runs.log import ENDED, RunLog, Values
+from ui.runs.plans import Computation
 
 KEPT = 64  # ended runs whose results can still be asked for
 REMEMBERED = 4  # of these, runs whose messages are kept
@@ -34,16 +34,13 @@ class Run:
         if job is None:
             self.log.say(state, text)
 
-    @property
-    def computation(self) -> Any:
-        """Raises ValueError where there is none: the settings were wrong."""
+    def save(self, kind: str) -> tuple[str, bytes]:
+        """A file of it: see `Recording.save`."""
         if self.job is None:
             raise ValueError(self._text)
-        return self.job.computation
-
-    def save(self, kind: str) -> tuple[str, bytes]:
-        """A file of it: see `Computation.save`."""
-        return self.computation.save(kind, self.job.about if self.job else [])
+        if kind not in (kinds := self.job.computation.kinds):
+            raise ValueError(f"There is no file of this kind: choose from {', '.join(kinds)}")
+        return self.job.recording.save(kind, self.job.about)
 
     @property
     def goes_on(self) -> bool:
@@ -110,11 +107,11 @@ class Runs:
     def _make_room(self) -> None:
         """Let ended runs forget their pictures, the first ones first, until all have at most KEPT_BYTES."""
         jobs = [run.job for run in self._runs.values() if run.job]
-        excess = sum(job.computation.bytes for job in jobs) - KEPT_BYTES
+        excess = sum(job.recording.bytes for job in jobs) - KEPT_BYTES
         for job in jobs:
             if excess > 0 and job.log.ended:
-                excess -= job.computation.bytes
-                job.computation.forget()
+                excess -= job.recording.bytes
+                job.recording.forget()
 
     def find(self, id: object) -> Run:
         """Raises ValueError for a run that is none of the newest."""

@@ -288,8 +288,8 @@ class App(gr.Server):
         """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
         last = None
         async with aclosing(self._frames(values)) as frames:
-            async for run, frame in frames:
-                last = (run, frame) if frame else last
+            async for plan, frame in frames:
+                last = (plan, frame) if frame else last
                 yield []  # here it is noticed when the caller has gone away
         assert last and last[1]
         yield await self._pictures(last[1].x, "x_0", last[0])
@@ -299,48 +299,48 @@ class App(gr.Server):
         added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
         """
         async with aclosing(self._frames(values)) as frames:
-            async for run, frame in frames:
+            async for plan, frame in frames:
                 if frame is None:
                     continue
-                t, s, alpha_bar, _ = run.rows[0][frame.k]
+                t, s, alpha_bar, _ = plan.rows[0][frame.k]
                 yield {
                     "index": frame.k,
-                    "steps": len(run.rows[0]),
+                    "steps": len(plan.rows[0]),
                     "t": t,
                     "s": s,
                     "alpha_bar": alpha_bar,
                     "sigma": frame.sigma,
-                    "x_t": await self._pictures(frame.x, f"x_{s}", run),
-                    "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", run),
+                    "x_t": await self._pictures(frame.x, f"x_{s}", plan),
+                    "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", plan),
                 }
 
-    async def _frames(self, values: Values) -> AsyncGenerator[tuple[sampling.Sampling, sampling.Frame | None], None]:
-        """The kept steps of a run while somebody listens, None now and then. Raises gr.Error for one that fails or is
-        stopped.
+    async def _frames(self, values: Values) -> AsyncGenerator[tuple[Any, sampling.Frame | None], None]:
+        """The plan of a run, and each kept step while somebody listens, None now and then. Raises gr.Error for a run
+        that fails or is stopped.
         """
         if values["count"] is None:
             values = values | {"count": default_count(str(values["checkpoint"]), self.lab.step_times)}
         try:
-            run = sampling.Sampling(self.lab, sampling.Settings.check(values))
+            computation = sampling.Sampling(self.lab, sampling.Settings.check(values))
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        job = Job(run, self.lab, visitor(), far_address())
+        job = Job(computation, self.lab, visitor(), far_address())
         try:
             async with aclosing(in_thread(job.updates(), job.leave, listener(self.streams))) as updates:
                 async for update in updates:
                     if update.state in ("error", "stopped"):
                         raise gr.Error(update.text or "The run was stopped", print_exception=False)
-                    yield run, None
+                    yield job.plan, None
                     for result in update.results:
                         if isinstance(result, sampling.Frame):
-                            yield run, result
+                            yield job.plan, result
         except NobodyListens as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    async def _pictures(self, images: np.ndarray, name: str, run: sampling.Sampling) -> list[dict]:
+    async def _pictures(self, images: np.ndarray, name: str, plan: sampling.SamplingPlan) -> list[dict]:
         def write() -> list[dict]:
             files = []
-            for image, seed in zip(images, run.request.seeds, strict=True):
+            for image, seed in zip(images, plan.request.seeds, strict=True):
                 try:
                     path = self._keep(imaging.png(image), f"{name}-seed-{seed}.png")
                 except OSError as error:

@@ -46,7 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.runs.settings": (),
     "ui.runs.captions": (),
     "ui.models.form_options": (),
-    "ui.runs.jobs": ("Computation", "evaluations"),
+    "ui.runs.plans": (),
     "ui.runs.pages": ("GONE",),
     "ui.parts.part": ("Part",),
     "ui.pictures.uploads": ("frame_format", "kept_steps"),
@@ -58,10 +58,10 @@ LATER: dict[str, tuple[str, ...]] = {
     "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
     "ui.forms.emoji": ("in_words",),
     "ui.pictures.as_text": ("to_text", "from_text"),
-    "ui.parts.picture_rows": ("Rows",),
+    "ui.parts.picture_rows": ("RowsPlan", "RowsRecording", "Rows"),
     "ui.parts.latents": (),
     "ui.parts.repair": (),
-    "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "Clouds", "script"),
+    "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "CloudsPlan", "CloudsRecording", "Clouds", "script"),
     "ui.parts.forward": ("Forward",),
 }
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."

@@ -31,7 +31,14 @@ OPERATORS = {
     **{ast.FloorDiv: "Math.floor({} / {})", ast.Mod: "$.mod({}, {})", ast.Pow: "({} ** {})"},
     **{ast.BitOr: "$.bitor({}, {})", ast.BitAnd: "$.bitand({}, {})"},
 }
-REPLACED = ("compute", "save", "bytes", "forget", "log")  # methods of a Computation that the worker's own classes have
+REPLACED = (
+    "compute",
+    "follow",
+    "counted",
+    "bytes",
+    "forget",
+    "log",
+)  # methods that the worker has of its own, or needs not
 IS_CLASS = re.compile(r"_?[A-Z]\w*[a-z]\w*")
 
 

@@ -36,8 +36,12 @@ export class Run {
   #since = 0; // the step under way began
   /** Steps of each kind. @type {any} */
   #done;
-  /** @type {any} Python's Computation */
+  /** Python's. @type {any} */
   computation = null;
+  /** @type {any} */
+  plan = null;
+  /** What the computation keeps for files. @type {any} */
+  recording = null;
 
   /** @param {Lab} lab @param {string} part @param {(message: any) => void} send */
   constructor(lab, part, send) {
@@ -61,14 +65,15 @@ export class Run {
       /** @type {string[]} */
       const refs = this.computation.refs;
       const specs = () => refs.map((ref) => this.lab.spec(ref));
-      if (specs().every(Boolean)) this.computation.prepare(specs());
+      if (specs().every(Boolean)) this.plan = this.computation.checked_plan(specs());
       const models = [];
       for (const ref of refs) models.push(await this.#load(ref));
-      if (!this.computation.prepared) this.computation.prepare(specs());
+      this.plan ??= this.computation.checked_plan(specs());
+      this.recording = this.computation.recording(this.plan);
       this.#say("running", "Running: the first step");
       await breath();
       this.#heard = this.#since = performance.now();
-      await this.computation.compute(models, this);
+      await this.computation.compute(this.plan, models, this);
       this.#say("finished", this.lab.files.notice);
       this.lab.files.notice = "";
     } catch (error) {
@@ -106,7 +111,7 @@ export class Run {
 
   /** @param {any} result */
   give(result) {
-    this.#results.push(this.computation.shown ? plain(this.computation.shown(result)) : plain(result));
+    this.#results.push(plain(result));
     if (performance.now() - this.#said > INTERVAL) this.#running();
   }
 
@@ -125,10 +130,9 @@ export class Run {
   }
 
   #running() {
-    const { evaluations } = $.module("ui.runs.jobs");
-    const { steps } = this.computation;
-    const progress = evaluations(this.#done) / Math.max(1, evaluations(steps));
-    this.#say("running", "", Math.min(1, progress), plain(this.computation.left(this.#done)));
+    const { evaluations } = $.module("ui.runs.plans");
+    const progress = evaluations(this.#done) / Math.max(1, evaluations(this.plan.steps));
+    this.#say("running", "", Math.min(1, progress), plain(this.plan.left(this.lab.step_times, this.#done)));
   }
 
   /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */

@@ -49,18 +49,18 @@ const questions = (lab) => ({
     return {};
   },
   async save({ run, kind }) {
-    const made = runs.get(run)?.computation;
-    if (!made) throw new Error($.module("ui.runs.pages").GONE);
-    const [name, content] = await made.save(
+    const made = runs.get(run);
+    if (!made?.recording) throw new Error($.module("ui.runs.pages").GONE);
+    const [name, content] = await made.recording.save(
       kind,
-      made.refs.map(() =>
+      made.computation.refs.map(() =>
         $.dict([
           ["revision", null],
           ["engine", "browser · fp32"],
         ]),
       ),
     );
-    return { path: URL.createObjectURL(new Blob([content])), name };
+    return { path: URL.createObjectURL(new Blob([await content])), name };
   },
   room: () => ({ why: lab.knowledge.answers.room }),
 });

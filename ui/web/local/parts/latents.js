@@ -3,7 +3,7 @@ import { uri } from "../pictures/pictures.js";
 import { fromUint8 } from "../process/floats.js";
 import { encode, mix, reconstruct } from "../process/latents.js";
 import { $ } from "../python.js";
-import { spread, withPictures, withRows } from "./rows.js";
+import { chainOf, spread, withPictures, withRows } from "./rows.js";
 
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
@@ -13,16 +13,16 @@ export function latents(lab) {
   const { LatentsRun, LatentsPart, SAMPLES } = $.module("ui.parts.latents");
   const { chain_length } = $.module("ddpm_core.timesteps");
   class Computed extends withRows(LatentsRun) {
-    /** @param {Model[]} models @param {Run} work */
-    async compute([model], work) {
-      const { request, times } = this;
-      const lengths = times.map((/** @type {number} */ t) => chain_length(this.model, t, request.steps));
+    /** @param {any} plan @param {Model[]} models @param {Run} work */
+    async compute(plan, [model], work) {
+      const { request, times, model: spec } = plan;
+      const lengths = times.map((/** @type {number} */ t) => chain_length(spec, t, request.steps));
       const more = { mode: request.mode, times, T: model.T, size: model.size };
-      work.give($.bitor(this.plan(this.model, request.columns, lengths), more));
+      work.give($.bitor(plan.shown(request.columns, lengths), more));
       /** @type {Float32Array[]} */
       const sources = [];
       for (const [i, [seed, own]] of request.sources.entries()) {
-        const { data } = await this.source(model, i, own, seed, work, SAMPLES);
+        const { data } = await this.source(plan, model, i, own, seed, work, SAMPLES);
         sources.push(fromUint8(data, model.channels));
       }
       const states = times.map((/** @type {number} */ t) =>
@@ -32,26 +32,26 @@ export function latents(lab) {
         const shown = x.map((/** @type {Float32Array} */ one) => uri([this.picture(model, one)]));
         work.give({ kind: "latent", row, x: shown });
       }
-      for (const [row, t] of times.entries()) await this.#row(model, row, t, states[row], lengths[row], work);
+      for (const [row, t] of times.entries()) await this.#row(plan, model, row, t, states[row], lengths[row], work);
     }
 
-    /** @param {Model} model @param {number} row @param {number} t @param {Float32Array[]} x @param {number} n @param {Run} work */
-    async #row(model, row, t, x, n, work) {
+    /** @param {any} plan @param {Model} model @param {number} row @param {number} t @param {Float32Array[]} x @param {number} n @param {Run} work */
+    async #row(plan, model, row, t, x, n, work) {
       const { request } = this;
       const two = request.mode === "interpolate";
       const starts = request.weights.map((/** @type {any} */ weight) => (two ? mix(x[0], x[1], Number(weight)) : x[0]));
       if (n) {
         const chains = starts.map((/** @type {Float32Array} */ start, /** @type {number} */ column) => {
           const seed = BigInt([...request.seeds][two ? 0 : column]);
-          return reconstruct(model, start, t, { ...this.settings_of(model), seed })[Symbol.iterator]();
+          return reconstruct(model, start, t, { ...chainOf(plan, model), seed })[Symbol.iterator]();
         });
-        await this.take(model, row, chains, n, this.times.length, work);
+        await this.take(model, row, chains, n, plan.times.length, work);
       } else {
         const pictures = starts.map((/** @type {Float32Array} */ start) => this.picture(model, start));
-        $.set(this.rows, row, pictures);
+        $.set(work.recording.rows, row, pictures);
         work.give({ kind: "step", row, k: 0, s: 0, x0: uri(pictures) });
       }
-      work.give({ kind: "row", row, spread: spread($.item(this.rows, row)) });
+      work.give({ kind: "row", row, spread: spread($.item(work.recording.rows, row)) });
     }
   }
   return withPictures(lab, LatentsPart, Computed);

@@ -40,7 +40,7 @@ function natives() {
 /** @param {import("../lab.js").Lab} lab */
 export function plane(lab) {
   natives();
-  const { Clouds, Plane, T, UNIT, NEAR, FAR } = $.module("ui.parts.plane");
+  const { Clouds, CloudsRecording, Plane, T, UNIT, NEAR, FAR } = $.module("ui.parts.plane");
   const { Part } = $.module("ui.parts.part");
 
   const packed = (/** @type {Float32Array} */ x) => {
@@ -48,31 +48,34 @@ export function plane(lab) {
     return base64(new Uint8Array(whole.buffer));
   };
 
+  class Recording extends CloudsRecording {
+    /** @returns {Promise<[string, string]>} */
+    async save() {
+      if (!this.clouds.keys().length) throw new Error("There is no finished cloud yet: press Run");
+      /** @type {[number, Float32Array][]} */
+      const clouds = this.clouds.items();
+      const rows = clouds.flatMap(([lane, x]) =>
+        Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
+      );
+      return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
+    }
+  }
+
   class Computed extends Clouds {
     /** @param {any} models */
-    resolve(models) {
+    plan(models) {
       if (this.request.trains) throw new ValueError(this.lab.knowledge.answers.installed.trained);
-      return super.resolve(models);
-    }
-
-    about() {
       if (this.lab.seconds(EXACT) === null) this.lab.note(EXACT, timed(), TIMED);
-      const { estimate } = $.module("ui.forms.units");
-      const { script } = $.module("ui.parts.plane");
-      return $.dict([
-        ["estimate", estimate(this.left($.dict([])), "CPU")],
-        ["summary", this.names.join(" against ")],
-        ["python", script(this)],
-        ["data", this.data],
-        ["lanes", this.names],
-      ]);
+      return super.plan(models);
     }
 
-    /** @param {any} _ @param {Run} work */
-    async compute(_, work) {
-      const { request, names, exact } = this;
+    recording = () => new /** @type {any} */ (Recording)(this.request);
+
+    /** @param {any} plan @param {any} _ @param {Run} work */
+    async compute(plan, _, work) {
+      const { request, names, exact } = plan;
       const count = Number(request.cloud);
-      const data = plain(this.data);
+      const data = plain(plan.data);
       const lanes = [...request.lanes];
       const times = lanes.map((lane) => request.times(lane, exact));
       work.give({
@@ -80,7 +83,7 @@ export function plane(lab) {
         lanes: lanes.map(({ denoiser }, i) => ({ name: names[i], denoiser, times: [...times[i]] })),
       });
       const model = exactModel(
-        { centres: this.mixture.centres.flatten().tolist(), width: Number(request.width) },
+        { centres: plan.mixture.centres.flatten().tolist(), width: Number(request.width) },
         count,
       );
       const seed = BigInt(request.seed);
@@ -98,21 +101,10 @@ export function plane(lab) {
         const lane = next.indexOf(next.reduce((a, b) => (!b || (a && a.t >= b.t) ? a : b)));
         const step = next[lane];
         if ($.has(times[lane], step.s)) frame(lane, step.s, step.x);
-        if (step.s === 0) $.set(this.clouds, lane, step.x);
+        if (step.s === 0) $.set(work.recording.clouds, lane, step.x);
         next[lane] = runs[lane].next().value;
-        await work.count(this._kinds[lane]);
+        await work.count(plan.kinds[lane]);
       }
-    }
-
-    /** @returns {Promise<[string, string]>} */
-    async save() {
-      if (!this.clouds.keys().length) throw new Error("There is no finished cloud yet: press Run");
-      /** @type {[number, Float32Array][]} */
-      const clouds = this.clouds.items();
-      const rows = clouds.flatMap(([lane, x]) =>
-        Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
-      );
-      return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
     }
   }
   const request = (/** @type {string} */ _, /** @type {any} */ values) =>

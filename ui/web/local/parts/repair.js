@@ -3,7 +3,7 @@ import { uri } from "../pictures/pictures.js";
 import { fromUint8 } from "../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../process/restore.js";
 import { $, ValueError } from "../python.js";
-import { spread, variances, withPictures, withRows } from "./rows.js";
+import { chainOf, spread, variances, withPictures, withRows } from "./rows.js";
 
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
@@ -41,30 +41,31 @@ export function repair(lab) {
   natives(lab);
   const { RepairRun, RepairPart, METHODS } = $.module("ui.parts.repair");
   class Computed extends withRows(RepairRun) {
-    /** @param {Model[]} models @param {Run} work */
-    async compute([model], work) {
+    /** @param {any} plan @param {Model[]} models @param {Run} work */
+    async compute(plan, [model], work) {
       const { request } = this;
       const titles = request.methods.map((/** @type {string} */ method) => METHODS.get(method));
       const columns = [...request.seeds].map((seed) => `seed ${seed}`);
       const lengths = titles.map(() => request.steps);
       const more = { titles, sources: ["The picture", "What is left, y"], what: "completions" };
-      work.give($.bitor(this.plan(this.model, columns, lengths), more));
-      const { data } = await this.source(model, 0, request.picture, request.seed, work);
-      const measurement = request.measurement(this.model)(model.size);
+      work.give($.bitor(plan.shown(columns, lengths), more));
+      const { data } = await this.source(plan, model, 0, request.picture, request.seed, work);
+      const measurement = request.measurement(plan.model)(model.size);
       const y = measurement.forward(fromUint8(data, model.channels));
       work.give({ kind: "source", i: 1, x: uri([this.picture(model, measurement.pseudoinverse(y))]), final: true });
-      for (const [row, method] of request.methods.entries()) await this.#row(model, row, method, y, measurement, work);
+      for (const [row, method] of request.methods.entries())
+        await this.#row(plan, model, row, method, y, measurement, work);
     }
 
-    /** @param {Model} model @param {number} row @param {string} method @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
-    async #row(model, row, method, y, measurement, work) {
+    /** @param {any} plan @param {Model} model @param {number} row @param {string} method @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
+    async #row(plan, model, row, method, y, measurement, work) {
       const { request } = this;
-      this.repeats = method !== "ddnm"; // an evaluation is a null, and steps follow
       const chains = [...request.seeds].map((seed) =>
-        restore(model, y, measurement, method, { ...this.settings_of(model), seed: BigInt(seed) }),
+        restore(model, y, measurement, method, { ...chainOf(plan, model), seed: BigInt(seed) }),
       );
-      const last = await this.take(model, row, chains, request.steps, request.methods.length, work);
-      const pictures = $.item(this.rows, row);
+      const [n, repeats] = [request.methods.length, method !== "ddnm"];
+      const last = await this.take(model, row, chains, request.steps, n, work, repeats);
+      const pictures = $.item(work.recording.rows, row);
       work.give({ kind: "map", row, x: [uri([differing(pictures)])] });
       let gaps = 0;
       for (const x of last) for (const [i, value] of measurement.forward(x).entries()) gaps += (value - y[i]) ** 2;

@@ -36,26 +36,34 @@ function preview({ colours, size, channels }, z) {
 export function sampling(lab) {
   const { Sampling, SamplingPart, MOMENTS } = $.module("ui.parts.sampling");
   const { kept_steps } = $.module("ui.pictures.uploads");
+  const Recording = recording(lab);
   SamplingPart.prototype.computation = class extends Sampling {
-    /** @param {Model[]} models @param {import("../jobs.js").Run} work */
-    async compute(models, work) {
-      const { refs, lanes, images } = this;
+    /** @param {any} plan */
+    recording = (plan) => new Recording(plan);
+
+    /** @param {any} plan @param {Model[]} models @param {import("../jobs.js").Run} work */
+    async compute(plan, models, work) {
+      const { refs, images } = this;
+      const { lanes } = plan;
       const loaded = lanes.map((/** @type {any} */ lane) => models[refs.indexOf(lane.checkpoint)]);
       const { decode, pictureSize: size, pictureChannels: channels } = loaded[0];
       const most = decode ? MOMENTS : 1e6;
       const kept = lanes.map((/** @type {any} */ { steps }) => kept_steps(steps, size, images, channels, most));
-      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) =>
-        told(loaded[i], this._arguments[i]),
-      );
+      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) => told(loaded[i], plan.arguments[i]));
       const { unknown } = $.module("ui.runs.captions");
       const odd = lanes.flatMap((/** @type {any} */ { prompt }, /** @type {number} */ i) =>
         loaded[i].words ? loaded[i].words.unknown(prompt) : [],
       );
-      this.caption = [unknown([...new Set(odd)]), this.caption].filter(Boolean).join(" ");
-      if (lanes.length === 1) this.words = loaded[0].words?.found(lanes[0].prompt) ?? [];
-      work.give(this);
+      /** @type {import("../network/text.js").Word[]} */
+      const words = lanes.length === 1 ? (loaded[0].words?.found(lanes[0].prompt) ?? []) : [];
+      work.give(
+        plan.shown(
+          words.map(([word]) => word),
+          unknown([...new Set(odd)]),
+        ),
+      );
       const seeds = Array.from(this.request.seeds, BigInt);
-      const before = this._attention
+      const before = plan.attention
         ? seeds.map((seed) => gaussian(seed, 0, loaded[0].channels * loaded[0].size ** 2))
         : [];
       /** @type {Picture[][]} */
@@ -63,10 +71,9 @@ export function sampling(lab) {
       for (const { lane, image, step } of sideBySide(seeds, settings)) {
         if (!image) both = [[], [], [], [], []];
         const { index, t, s, x, x0, sigma } = step;
-        if (!s) $.set(this.x_0, lane, [...this.x_0.get(lane, []), x]);
-        const maps = this._attention && this.words.length > 0;
-        if (maps && $.has(kept[lane], index))
-          both[4].push(seen(loaded[0], before[image], t, settings[0].label, this.words));
+        if (!s) $.set(work.recording.x_0, lane, [...work.recording.x_0.get(lane, []), x]);
+        const maps = plan.attention && words.length > 0;
+        if (maps && $.has(kept[lane], index)) both[4].push(seen(loaded[0], before[image], t, settings[0].label, words));
         if (maps) before[image] = x.slice();
         if ($.has(kept[lane], index)) {
           both[0].push(shown(loaded[lane], x));
@@ -75,33 +82,35 @@ export function sampling(lab) {
           if (decode) both[3].push(preview(loaded[lane], x0));
         }
         if (image < seeds.length - 1) {
-          await work.count(this._kinds[lane], 1 / seeds.length);
+          await work.count(plan.kinds[lane], 1 / seeds.length);
           continue;
         }
         if (both[0].length) {
-          $.set(this.frames[lane], index, both[0]);
+          $.set(work.recording.frames[lane], index, both[0]);
           const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
           const [pictures, guesses, latents, previews, maps] = both;
           const more = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
           if (maps.length) Object.assign(more, { attention: uri(maps) });
           work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...more });
         }
-        await work.count(this._kinds[lane], 1 / seeds.length);
+        await work.count(plan.kinds[lane], 1 / seeds.length);
       }
     }
+  };
+  return new SamplingPart(lab);
+}
 
-    /** @param {any} result */
-    shown(result) {
-      return result === this ? this._plan() : result;
-    }
-
+/** What can be saved of it. @param {import("../lab.js").Lab} lab @returns {any} */
+function recording(lab) {
+  const { SamplingRecording } = $.module("ui.parts.sampling");
+  return class extends SamplingRecording {
     /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
     async save(kind, about) {
-      await this.lab.more();
+      await lab.more();
       const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
       const { names } = $.module("ui.runs.captions");
       const { ANIMATED, film, png, strip, zip } = await import("../pictures/files.js");
-      const { lanes } = this;
+      const { lanes, request } = this.plan;
       /** @type {import("../python.js").Dict[]} */
       const frames = [...this.frames];
       /** @type {Picture[][]} */
@@ -109,7 +118,7 @@ export function sampling(lab) {
       if (!last.length) throw new Error("There is no picture yet: press Run");
       const text = settings(this, frames, about);
       const name = `${_stem(this, frames)}${SUFFIX[kind]}`;
-      const { count } = this.request;
+      const { count } = request;
       if (kind === "csv") return [name, _csv(this, frames, text).decode()];
       if (kind === "png") {
         const cells = new Set(lanes.map((/** @type {any} */ { steps }) => steps)).size * count;
@@ -132,9 +141,9 @@ export function sampling(lab) {
     /** The files of a ZIP. @param {string} about @returns {Promise<[string, Uint8Array][]>} */
     async #everything(about) {
       const { npy, png } = await import("../pictures/files.js");
-      const { frames, lanes, rows, models } = this;
+      const { lanes, rows, models, request } = this.plan;
       const shape = [models[0].channels, models[0].image_size, models[0].image_size];
-      const seeds = [...this.request.seeds];
+      const seeds = [...request.seeds];
       const noise = seeds.map((seed) =>
         gaussian(
           BigInt(seed),
@@ -152,7 +161,7 @@ export function sampling(lab) {
         const folder = lanes.length === 1 ? "" : lanes.length === 2 ? `lane-${"ab"[lane]}/` : cell;
         if (this.x_0.get(lane)?.length === seeds.length)
           files.push([`${folder}x_0.npy`, npy(this.x_0.get(lane), shape)]); // a run that was stopped has none
-        for (const [k, pictures] of frames[lane].items())
+        for (const [k, pictures] of this.frames[lane].items())
           for (const [i, picture] of pictures.entries())
             files.push([
               `${folder}seed-${seeds[i]}/x_${String(rows[lane][k][1]).padStart(4, "0")}.png`,
@@ -162,7 +171,6 @@ export function sampling(lab) {
       return files;
     }
   };
-  return new SamplingPart(lab);
 }
 
 /**

@@ -68,8 +68,8 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return value.trim() ? Number(value) >= low && Number(value) <= high : open !== undefined;
 }
 
-/** What is taken to be so of a model until it is known. @type {Record<string, unknown[]>} */
-const MOST = { classes: ["any"], prompts: [] };
+/** What is taken to be so of a model that is not known yet. @type {Record<string, unknown[]>} */
+const UNKNOWN = { classes: ["any"], prompts: [] };
 
 export class Form {
   /** @type {Map<string, Control>} */
@@ -162,6 +162,21 @@ export class Form {
     this.reveal();
   }
 
+  /** Open More where these values are behind it: what a link changes is in sight. @param {Values} values */
+  unfold(values) {
+    for (const { name, more, default: usual } of this.fields) {
+      const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
+      if (unusual) this.place(name).closest("details")?.setAttribute("open", "");
+    }
+  }
+
+  /** What could not be had of these values, for a sentence. @param {Values} values */
+  lost(values) {
+    const asked = this.fields.filter(({ name, kind }) => !["picture", "reference"].includes(kind) && values[name]);
+    const lost = asked.filter(({ name }) => String(values[name]) !== String(this.value(name)));
+    return lost.map(({ name, label }) => `${label}: ${values[name]}`);
+  }
+
   // --- What a model changes
 
   /** The field of the model that a field belongs to: its lane's, or the first. @param {FieldForm} field */
@@ -185,7 +200,7 @@ export class Form {
   /** Whether a field is shown. @param {FieldForm} field */
   shows(field) {
     /** @type {Record<string, any>} */
-    const model = this.#known.get(this.#modelOf(field)?.name) ?? MOST;
+    const model = this.#known.get(this.#modelOf(field)?.name) ?? UNKNOWN;
     const holds = (/** @type {[string, string | boolean]} */ [name, wanted]) =>
       name === "model"
         ? model[String(wanted)].length > 0

@@ -151,20 +151,9 @@ export class Panel {
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
     if (!back) this.#cause = cause || this.#cause;
-    for (const { name, more, default: usual } of cause === "link" ? this.form.fields : []) {
-      const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
-      if (unusual) this.form.place(name).closest("details")?.setAttribute("open", ""); // what a link changes is in sight
-    }
+    if (cause === "link") this.form.unfold(values);
     await this.choose();
-    if (cause !== "link") return;
-    const lost = this.form.fields.flatMap(({ name, kind, label }) => {
-      const fits =
-        kind === "picture" ||
-        kind === "reference" ||
-        !values[name] ||
-        String(values[name]) === String(this.form.value(name));
-      return fits ? [] : [`${label}: ${values[name]}`];
-    });
+    const lost = cause === "link" ? this.form.lost(values) : [];
     if (lost.length) this.lab.say(`${this.#refused} Not possible here: ${lost.join(", ")}.`.trim(), true);
   }
 

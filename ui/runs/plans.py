@@ -1,0 +1,124 @@
+"""What a part says of a run: its plan, how that is computed, and what can be saved of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ui.machine.step_times import StepKind, StepTimes
+from ui.models.catalogue import named
+
+if TYPE_CHECKING:
+    from ddpm_core.model import Model, ModelSpec
+    from ui.models.lab import Lab
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with nothing left open: what runs. steps: how many it takes of each kind."""
+
+    request: Any
+    steps: Mapping[StepKind, float]
+
+    def about(self) -> dict[str, Any]:
+        """What it means: {python, …}."""
+        return {}
+
+    def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
+        """The steps that are left after so many, by their kinds."""
+        return {kind: max(0.0, n - done.get(kind, 0.0)) for kind, n in self.steps.items()}
+
+    def left(self, step_times: StepTimes, done: Mapping[StepKind, float]) -> float | None:
+        """Seconds of computing after so many steps; None where that is not known."""
+        seconds = {kind: step_times.seconds(kind) for kind in self.steps}
+        if None in seconds.values():
+            return None
+        return sum((seconds[kind] or 0) * n for kind, n in self.rest(done).items())
+
+
+class Recording:
+    """What can be saved of a run, and is kept while it computes."""
+
+    @property
+    def bytes(self) -> int:
+        """Of memory, about."""
+        return 0
+
+    def forget(self) -> None:
+        """Keep nothing."""
+
+    def save(self, kind: str, about: Sequence[Mapping[str, Any]]) -> tuple[str, bytes]:
+        """The name and the content of a file of a kind. about: see `Job`. Raises ValueError where there is none yet."""
+        raise ValueError("There is no picture yet: press Run")
+
+
+class Computation:
+    """A request of a part, and how it is planned and computed. It never changes.
+
+    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. kinds: of files that
+    can be saved of it. summary: its settings in a line.
+    """
+
+    kinds: ClassVar[Sequence[str]] = ()
+    summary = ""
+
+    def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):
+        self.lab, self.request = lab, request
+        self.refs, self.images = tuple(refs), images
+
+    def plan(self, models: Sequence[ModelSpec]) -> Any:
+        """Its `Plan` for these models, one for each of refs, whose files are here. Raises ValueError, one sentence, for
+        what they can't do.
+        """
+        raise NotImplementedError
+
+    def compute(self, plan: Any, models: Sequence[Model], work: Any) -> None:
+        """Compute. work: a `jobs.Work`, to be called meanwhile; between two calls the models' networks may be lent to
+        others.
+        """
+        raise NotImplementedError
+
+    def recording(self, plan: Any) -> Recording:
+        """The one that `compute` finds in `work`."""
+        return Recording()
+
+    def shown(self, result: Any) -> dict[str, Any]:
+        """A result as the page gets it."""
+        return result
+
+    def checked_plan(self, models: Sequence[ModelSpec]) -> Any:
+        """`plan`. Raises Refused, too, for what would cost too much."""
+        plan = self.plan(models)
+        if plan.steps:
+            steps, images = sum(plan.steps.values()), evaluations(plan.steps)
+            flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in plan.steps.items())
+            self.lab.limits.check_run(steps, images / steps, flop / images)
+        return plan
+
+    def flop(self, ref: str) -> float:
+        """Of one evaluation for one image, 0 where it is not known."""
+        return self.lab.models.flop(ref) or 0.0
+
+    def log(self, plan: Any) -> dict[str, Any]:
+        """What a line of the log says of it, nothing personal. plan: None where there is none."""
+        return {
+            "checkpoint": named(self.refs[0]) if self.refs else None,
+            "sampler": getattr(self.request, "sampler", None),
+            "steps": round(sum(plan.steps.values())) if plan else 0,
+            "images": self.images,
+        }
+
+
+def by_kind(*steps: tuple[StepKind, float]) -> dict[StepKind, float]:
+    """So many steps of each kind, those of one kind together."""
+    found: dict[StepKind, float] = {}
+    for kind, n in steps:
+        if n:
+            found[kind] = found.get(kind, 0) + n
+    return found
+
+
+def evaluations(steps: Mapping[StepKind, float]) -> float:
+    """Of the network on single images."""
+    return sum(n * kind.batch for kind, n in steps.items())
