@@ -185,7 +185,7 @@ def fresh(browser, site):  # noqa: F811
     def open_page(query="", at=site, routes=None, **options):
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(120_000)
         context.route(lambda url: not url.startswith(at.address), lambda route: route.abort())
         for pattern, answer in (routes or {}).items():
             context.route(pattern, answer)
@@ -226,12 +226,17 @@ def finished(page, part):  # noqa: F811
     assert place.get_attribute("data-state") == "finished", place.inner_text()[:300]
 
 
-def saved(page, title):  # noqa: F811
-    """The bytes of a file of the Share menu."""
+def press(page, title):  # noqa: F811
+    """An entry of the Share menu."""
     if not page.locator("#share-menu").is_visible():
         page.get_by_role("button", name="Share").click()
+    page.get_by_role("menuitem", name=title).click()
+
+
+def saved(page, title):  # noqa: F811
+    """The bytes of a file of the Share menu."""
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name=title).click()
+        press(page, title)
     return Path(download.value.path()).read_bytes()
 
 
@@ -340,7 +345,7 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
     assert walked["std"] == pytest.approx(list(same.std))
 
     for part in ("train", "likelihood"):
-        go(opened, part, {})
+        opened.evaluate("part => lab.open(part, null)", part)
         opened.locator(f".part-{part}").get_by_text("python app.py").first.wait_for()
         opened.locator(f".part-{part}").get_by_text("Example", exact=True).first.wait_for()
 
@@ -381,7 +386,7 @@ def test_films_and_strips_hold_their_settings(fresh):
 def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder):  # noqa: F811
     site = Site(folder)
     context = browser.new_context()
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     opened = context.new_page()
     try:
         opened.goto(site.address + link("watch", {"steps": 2, "seed": 3}))
@@ -429,8 +434,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
     wide.wait_for_function("location.search.includes('seed=4')")
     finished(wide, "watch")
     asked = app.parts["watch"].request("watch", dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query)))
-    asked.prepare([app.lab.models.known("mnist-tiny")])  # the server makes the same of this address
-    (same,) = asked._arguments
+    (same,) = asked.plan([app.lab.models.known("mnist-tiny")]).arguments  # the server makes the same of this address
     assert close(pixels(saved(wide, "Picture (PNG)")), ddpm_core.sample(loaded("mnist-tiny"), **same)[0])
     player = wide.locator(".part-watch .ddpm-player")
     player.focus()
@@ -511,8 +515,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
         opened.locator("#said.shown", has_text=said_so).wait_for()
     keys = "caches.open('lab-models').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0
-    opened.get_by_role("button", name="Share").click()
-    opened.get_by_role("menuitem", name="Empty the cache of models").click()
+    press(opened, "Empty the cache of models")
     opened.get_by_text("The cache is empty").wait_for()
     assert opened.evaluate(keys) == 0
 
@@ -542,10 +545,10 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, 
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
-    weights = folder / "checkpoints/cifar10-tiny/diffusion_pytorch_model.safetensors"
+    weights = folder / "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
     cut = {"body": weights.read_bytes()[:1000]}
-    routes = {"**/cifar10-tiny/*.safetensors*": lambda route: route.fulfill(**cut)}
-    opened = fresh(link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}), routes=routes)
+    routes = {"**/mnist-tiny/*.safetensors*": lambda route: route.fulfill(**cut)}
+    opened = fresh(link("watch", {"steps": 1, "count": 1}), routes=routes)
     part = opened.locator(".part-watch")
     opened.wait_for_selector(".part-watch[data-state=error]")  # a link runs
     assert "came incomplete" in part.inner_text()
@@ -568,6 +571,7 @@ def test_without_what_computes_the_example_goes_on(fresh, missing, content, sent
     opened = fresh(routes={f"**/{missing}": answer})
     opened.locator(".part-watch", has_text=sentence).wait_for()
     opened.wait_for_function("Number(document.querySelector('.ddpm-player').dataset.k) > 0")
+    opened.errors.clear()  # the worker's own
 
 
 def test_without_simd_the_same_is_computed_in_javascript(fresh):
@@ -583,7 +587,7 @@ def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_p
     shutil.copytree(folder, own, ignore=shutil.ignore_patterns("checkpoints"))
     site = Site(own)
     context = browser.new_context()
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     try:
         opened = context.new_page()
         opened.goto(site.address + "?tab=course")

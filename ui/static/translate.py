@@ -31,14 +31,7 @@ OPERATORS = {
     **{ast.FloorDiv: "Math.floor({} / {})", ast.Mod: "$.mod({}, {})", ast.Pow: "({} ** {})"},
     **{ast.BitOr: "$.bitor({}, {})", ast.BitAnd: "$.bitand({}, {})"},
 }
-REPLACED = (
-    "compute",
-    "follow",
-    "counted",
-    "bytes",
-    "forget",
-    "log",
-)  # methods that the worker has of its own, or needs not
+REPLACED = ("compute", "follow", "counted", "bytes", "forget", "log")  # methods: the worker has its own, or needs none
 IS_CLASS = re.compile(r"_?[A-Z]\w*[a-z]\w*")
 
 
