@@ -99,7 +99,9 @@ addEventListener("message", async ({ data }) => {
     return send({});
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
-  const { lab, own } = await ready;
+  const here = await ready.catch((error) => send(refusal(error)));
+  if (!here) return;
+  const { lab, own } = here;
   for (const old of runs.values()) if (old.part === part) old.stop();
   const run = new Run(lab, part, send);
   runs.set(run.id, run);
