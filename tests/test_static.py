@@ -346,8 +346,9 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
 
     for part in ("train", "likelihood"):
         opened.evaluate("part => lab.open(part, null)", part)
-        opened.locator(f".part-{part}").get_by_text("python app.py").first.wait_for()
-        opened.locator(f".part-{part}").get_by_text("Example", exact=True).first.wait_for()
+        shown = opened.locator("#place > section:not([hidden])")
+        shown.get_by_text("python app.py").first.wait_for()
+        shown.get_by_text("Example", exact=True).first.wait_for()
 
     go(opened, "course", {})
     opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
