@@ -44,7 +44,7 @@ class Contender(Protocol):
     """A library with a checkpoint."""
 
     def about(self) -> dict[str, int]:
-        """image_size, channels."""
+        """picture_size, picture_channels."""
         ...
 
     def refusal(self, cell: Entry) -> str:
@@ -67,7 +67,7 @@ class Ours:
         self.model = ddpm_core.load(checkpoint)
 
     def about(self) -> dict[str, int]:
-        return {"image_size": self.model.image_size, "channels": self.model.channels}
+        return {"picture_size": self.model.picture_size, "picture_channels": self.model.picture_channels}
 
     def refusal(self, cell: Entry) -> str:
         try:
@@ -125,6 +125,7 @@ class Diffusers:
         noise = {} if cell.sampler == "dpm++" else {"generator": draw}
         for t in scheduler.timesteps[:steps]:
             x = scheduler.step(unet(x, t, label_ids).sample, t, x, **noise).prev_sample
+        x = x if self.model.decoder is None else self.model.decoder.decode(x)
         return ((x / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 

@@ -192,7 +192,7 @@ def run(options: argparse.Namespace) -> None:
                 print(f"left out: {cell.name}: {refusal}")
                 cells.remove(cell)
         extractor = open_extractor(options.extractor, [options.metric], torch.device("cpu"))
-        size, channels = about[0]["image_size"], about[0]["channels"]
+        size, channels = about[0]["picture_size"], about[0]["picture_channels"]
         sample = ImageSample(options.data, options.split, size, options.references, channels)
 
         @cache

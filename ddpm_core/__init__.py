@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.imaging import to_uint8 as to_uint8
     from ddpm_core.latents import encode as encode
     from ddpm_core.latents import interpolate as interpolate
+    from ddpm_core.latents import invert as invert
     from ddpm_core.latents import reconstruct as reconstruct
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.model import Model as Model
@@ -41,6 +42,7 @@ _HOME = {
     "encode": "latents",
     "from_uint8": "imaging",
     "interpolate": "latents",
+    "invert": "latents",
     "l_simple": "objective",
     "load": "checkpoint.load",
     "optimise_timesteps": "few_steps.optimised",

@@ -45,7 +45,7 @@ class Sample(ChainFlags):
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.picture_channels)
         run = trajectory(model, seeds, **self.options(model))
-        steps = self.settings().resolved(model).steps
+        steps = len(self.settings().chain(model, self.guidance).pairs)
         frames = []
         for step in tqdm(run, total=steps, unit="step"):
             if self.gif or step.s == 0:

@@ -2,11 +2,13 @@
 
 q(x_t | x_0) is the encoder, the reverse chain from x_t the decoder, and both are stochastic. The noise of an encoding
 is stream 0 of its seed, as x_T is in a run, and step i of a decoding has stream i + 1. So a picture that is encoded and
-decoded with one seed passes over into the run of that seed as t goes from 0 to T.
+decoded with one seed passes over into the run of that seed as t goes from 0 to T. `invert` is an encoder without noise,
+that of DDIM.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +20,12 @@ from torch import Tensor
 
 from ddpm_core.likelihood import image_state
 from ddpm_core.model import Model, ModelSpec, check_state, is_number
+from ddpm_core.names import MIXINGS, Mixing, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
+from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample
-from ddpm_core.runs import OPTIONS, SamplerSettings, check_options, trajectory
-from ddpm_core.timesteps import chain_length
+from ddpm_core.runs import OPTIONS, Condition, SamplerSettings, check_options, trajectory
+from ddpm_core.timesteps import Steps, chain_length, own_times
 
 Latent = Tensor  # of one picture, (1, C, H, W): its x_t
 
@@ -49,8 +53,50 @@ def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[in
     return eps if t == model.schedule.T else x_t
 
 
+def invert(
+    model: Model,
+    images: np.ndarray | Tensor,
+    steps: Steps | None = None,
+    t: int | None = None,
+    spacing: Spacing | None = None,
+    clip: bool | None = None,
+    **told: Any,
+) -> Tensor:
+    """The x_t from which DDIM without noise draws these pictures again, nearly: float32 (N, C, H, W).
+
+    DDIM's steps are Euler's for an ODE (Song et al. 2021, Eqs. 13 and 14); these are the same steps upwards, each with
+    the ε of where it begins: x_t/√ᾱ_t = x_s/√ᾱ_s + (σ_t − σ_s) ε(x_s, s), σ² = (1 − ᾱ)/ᾱ, and ε(x_0, 1) at s = 0. What
+    is lost on the way there and back falls as 1/steps.
+
+    Arguments:
+        model: what `load` gives, or a Model of one's own.
+        images: uint8 (N, H, W, C).
+        steps: 1..t, None for 50, or the times themselves, from the highest down. `sample(model, x_T=x, sampler="ddim",
+            steps=steps)` with the same spacing goes back.
+        t: 1..T, up to where; None for T. Below it `reconstruct` goes back, with the sampler "ddim".
+        spacing, clip: as for `trajectory`.
+        told: labels, guidance, prompts, negative, as for `trajectory`.
+
+    Raises:
+        ValueError: for values outside these, and for a student, which knows its own few times only.
+    """
+    check_options("invert", told, list(vars(Condition())))
+    if model.student is not None:
+        raise ValueError("a student has learned few times, and not t = 1, where this begins: invert with its teacher")
+    pairs = SamplerSettings(steps, "ddim", spacing=spacing, start=t).chain(model, told.get("guidance")).pairs
+    x = image_state(model, images, torch.float32)
+    condition = Condition(**told)
+    labels = condition.label_ids(model, len(x))
+    for time, s in reversed(pairs):
+        _, eps, _, _ = predict(model, x, max(s, 1), labels, condition.guidance, clip)
+        to, at = (model.schedule.alpha_bar[i].item() for i in (time, s))
+        scale = math.sqrt(to / at)
+        x = scale * x + (math.sqrt(1 - to) - scale * math.sqrt(1 - at)) * eps
+    return x
+
+
 def reconstruct(
-    model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: int | None = None, **options: Any
+    model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: Steps | None = None, **options: Any
 ) -> np.ndarray:
     """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
@@ -59,7 +105,7 @@ def reconstruct(
         x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds.
         t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture.
         seeds: of the chain's noise, one for each picture.
-        steps: of the chain, t where t is less; None as for `trajectory`.
+        steps: of the chain, t where t is less; None as for `trajectory`. Or the times themselves, the first of them t.
         options: sampler, variance, spacing, eta, clip, labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
@@ -77,32 +123,45 @@ def reconstruct(
     return model.pictures(last.x)
 
 
-def check_chains(model: ModelSpec, times: Sequence[int], steps: int | None = None, **options: Any) -> None:
+def check_chains(model: ModelSpec, times: Sequence[int], steps: Steps | None = None, **options: Any) -> None:
     """Raise ValueError, before anything is computed, for a time from which `reconstruct` has no such chain."""
     for t in times:
         if t:
             _chain(model, t, steps, options).chain(model, options.get("guidance"))
 
 
-def _chain(model: ModelSpec, t: int, steps: int | None, options: Mapping[str, Any]) -> SamplerSettings:
+def _chain(model: ModelSpec, t: int, steps: Steps | None, options: Mapping[str, Any]) -> SamplerSettings:
     """The chain from t, with no more steps than there are times."""
     fields = {name: options[name] for name in ("sampler", "variance", "spacing", "eta") if name in options}
     whole = SamplerSettings(steps, **fields, start=t).resolved(model)
-    return replace(whole, steps=chain_length(model, t, whole.steps or t))
+    if own_times(whole.steps) is not None:
+        return whole
+    number: Any = whole.steps
+    return replace(whole, steps=chain_length(model, t, number))
 
 
-def mix(x_t: Latent, other: Latent, weights: Sequence[float]) -> Tensor:
-    """x̄_t = (1 − λ) x_t + λ x'_t for each weight λ, 0..1: (len(weights), C, H, W) from two latents (1, C, H, W).
+def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "linear") -> Tensor:
+    """Mixtures of two latents (1, C, H, W) for each weight λ, 0..1: (len(weights), C, H, W).
 
-    Raises ValueError for other shapes and weights.
+    how: "linear" is x̄_t = (1 − λ) x_t + λ x'_t; "slerp" goes from one to the other on an arc (Shoemake 1985, as in
+    Song et al. 2021), so that mixtures of noise have the length of noise: with the angle θ between the two, their
+    coefficients are sin((1 − λ) θ)/sin θ and sin(λ θ)/sin θ. Raises ValueError for other shapes, weights and names.
     """
+    if how not in MIXINGS:
+        raise ValueError(f"unknown way to mix {how!r}: choose from {', '.join(MIXINGS)}")
     if x_t.shape != other.shape or len(x_t) != 1:
         raise ValueError(
             f"interpolation is between two latents (1, C, H, W), got {(*x_t.shape,)} and {(*other.shape,)}"
         )
     if not isinstance(weights, Collection) or not weights or not all(is_number(weight, 0, 1) for weight in weights):
         raise ValueError(f"weights are numbers from 0 to 1, got {weights!r}")
-    return torch.cat([(1 - weight) * x_t + weight * other for weight in weights])
+    parts = [(1 - weight, weight) for weight in weights]
+    if how == "slerp":
+        a, b = (x.double().flatten() for x in (x_t, other))
+        angle = math.acos(max(-1.0, min(1.0, (a @ b / (a.norm() * b.norm())).item())))
+        if math.sin(angle) > 1e-6:  # else an arc has no direction, or is a line
+            parts = [tuple(math.sin(part * angle) / math.sin(angle) for part in pair) for pair in parts]
+    return torch.cat([mine * x_t + its * other for mine, its in parts])
 
 
 def interpolate(
@@ -112,13 +171,14 @@ def interpolate(
     t: int,
     weights: Sequence[float],
     seed: int,
-    steps: int | None = None,
+    steps: Steps | None = None,
+    how: Mixing = "linear",
     **options: Any,
 ) -> np.ndarray:
     """Pictures between two latents, uint8 (len(weights), H, W, C); Figs. 8 and 9.
 
-    The latents are mixed linearly, and every mixture has the same noise in its chain: so at λ = 0 and 1 these are the
-    reconstructions of the two with that seed.
+    Every mixture has the same noise in its chain: so at λ = 0 and 1 these are the reconstructions of the two with that
+    seed.
 
     Arguments:
         model: what `load` gives, or a Model of one's own.
@@ -126,6 +186,7 @@ def interpolate(
         t: 0..T.
         weights: λ of each picture, from 0 (x_t) to 1 (other).
         seed: of the chains' noise.
+        how: "linear" as in the paper, or "slerp", on an arc, which suits mixtures of noise: see `mix`.
         steps, options: as for `reconstruct`.
 
     Raises:
@@ -133,4 +194,4 @@ def interpolate(
     """
     check_state(model, x_t, "x_t")
     check_state(model, other, "other")
-    return reconstruct(model, mix(x_t, other, weights), t, [seed] * len(weights), steps, **options)
+    return reconstruct(model, mix(x_t, other, weights, how), t, [seed] * len(weights), steps, **options)

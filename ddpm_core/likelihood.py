@@ -17,7 +17,7 @@ from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
 from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance, to_device
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.timesteps import Pairs, timestep_pairs
+from ddpm_core.timesteps import Pairs, Steps, timestep_pairs
 
 BATCH = 32  # images × times evaluated at once on a CPU
 _ON_GPU, _PIXELS = 256, 2**19  # the same on a GPU, and at most so many pixels there
@@ -68,7 +68,7 @@ def bits_per_dim(
     model: Model,
     images: np.ndarray | Tensor,
     variance: Variance | None = None,
-    steps: int | None = None,
+    steps: Steps | None = None,
     spacing: Spacing = "linspace",
     labels: int | Sequence[int] | None = None,
     clip: bool | None = None,
@@ -85,7 +85,7 @@ def bits_per_dim(
         model: what `load` gives, or a Model of one's own.
         images: uint8 (N, H, W, C).
         variance: one of names.VARIANCES; None for the checkpoint's own.
-        steps: None for all T, or fewer in a spacing that visits t = 1.
+        steps: None for all T, or fewer in a spacing that visits t = 1, or the times themselves, down to 1.
         spacing: one of names.SPACINGS but "optimised".
         labels: a class for all images or one for each; None is the null label.
         clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint asks for.
@@ -223,14 +223,14 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     return probability.clamp(min=FLOOR).log()
 
 
-def chain(model: ModelSpec, variance: Variance | None, steps: int, spacing: Spacing) -> tuple[Pairs, Variance]:
+def chain(model: ModelSpec, variance: Variance | None, steps: Steps, spacing: Spacing) -> tuple[Pairs, Variance]:
     """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
     check_pixels(model, "the likelihood")
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:
         raise ValueError(
-            f"the likelihood needs a chain that visits t = 1, and {len(pairs)} {spacing} steps end at t = "
-            f"{pairs[-1][0]}: use spacing linspace, leading or quadratic with at least 2 steps"
+            f"the likelihood needs a chain that visits t = 1, and these {len(pairs)} steps end at t = {pairs[-1][0]}: "
+            "use at least 2 steps of another spacing than trailing"
         )
     if model.student is not None:
         model.student.check_times((t for t, _ in pairs), "measure its teacher")

@@ -7,7 +7,8 @@ from typing import Literal, get_args
 Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "consistency"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
-Spacing = Literal["linspace", "quadratic", "leading", "trailing", "optimised"]
+Spacing = Literal["linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"]
+Mixing = Literal["linear", "slerp"]  # of two latents
 TrainedPrediction = Literal["epsilon", "x0", "v", "mu"]  # of our x_t: what the trainer trains, and files can hold
 Prediction = Literal[TrainedPrediction, "flow"]
 Engine = Literal["auto", "torch", "compile", "graph", "openvino"]
@@ -23,6 +24,7 @@ VARIANCES: tuple[Variance, ...] = get_args(Variance)
 OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # what a checkpoint can have as its own
 LEARNED: tuple[Variance, ...] = ("learned", "learned_range")  # the network outputs 2C channels: the prediction, then v
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
+MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 OPTIMISED_FOR: tuple[Sampler, ...] = ("ddim", "dpm++", "unipc")  # those without noise: see timesteps.model_pairs
 TRAINED_PREDICTIONS: tuple[TrainedPrediction, ...] = get_args(TrainedPrediction)
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)

@@ -27,7 +27,7 @@ from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
 from ddpm_core.runs import Chain, Condition, SamplerSettings, check_options, follow
 from ddpm_core.samplers import Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.timesteps import Pairs
+from ddpm_core.timesteps import Pairs, Steps
 
 MethodName = Literal["replacement", "repaint", "ddnm", "pigdm", "dps"]
 Linear = Callable[[Tensor], Tensor]
@@ -507,7 +507,7 @@ def restore(
     measurement: Measurement,
     method: MethodName | Method = "ddnm",
     seeds: Sequence[int] | None = None,
-    steps: int | None = None,
+    steps: Steps | None = None,
     sampler: Sampler | SamplerFunction | None = None,
     variance: Variance | None = None,
     spacing: Spacing | None = None,

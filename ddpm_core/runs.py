@@ -32,7 +32,7 @@ from ddpm_core.prediction import (
 from ddpm_core.process import check_signal
 from ddpm_core.samplers import NAMED, Predict, SamplerFunction, Step
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.timesteps import Pairs, model_pairs
+from ddpm_core.timesteps import Pairs, Steps, model_pairs
 
 OnStep = Callable[[Step], "Tensor | None"]
 
@@ -41,7 +41,7 @@ OnStep = Callable[[Step], "Tensor | None"]
 class SamplerSettings:
     """Which steps a run takes, and what noise they add. The fields are those arguments of `trajectory`."""
 
-    steps: int | None = None
+    steps: Steps | None = None
     sampler: Sampler | SamplerFunction | None = None
     variance: Variance | None = None
     spacing: Spacing | None = None
@@ -142,7 +142,7 @@ class Chain:
 def trajectory(
     model: Model,
     seeds: Sequence[int] | None = None,
-    steps: int | None = None,
+    steps: Steps | None = None,
     sampler: Sampler | SamplerFunction | None = None,
     variance: Variance | None = None,
     spacing: Spacing | None = None,
@@ -165,7 +165,8 @@ def trajectory(
     Arguments:
         model: what `load` gives, or a Model of one's own.
         seeds: one for each image, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given.
-        steps: 1..T, None for 50, or those that a student is for.
+        steps: 1..T, None for 50, or those that a student is for. Or the times themselves, such as [999, 500, 1]: see
+            `timestep_pairs`.
         sampler: one of names.SAMPLERS, or a function: see samplers.SamplerFunction. None for "ddpm", or a student's.
         variance: of the sampler "ddpm", one of names.VARIANCES; None for the checkpoint's own.
         spacing: one of names.SPACINGS, None for "linspace", or a student's own times. "optimised" needs a model that
@@ -411,13 +412,13 @@ def _checked_start(
     return checked, x, label_ids if label_ids is None else label_ids.to(x.device)
 
 
-def sample(model: Model, seeds: Sequence[int] | None = None, steps: int | None = None, **options: Any) -> np.ndarray:
+def sample(model: Model, seeds: Sequence[int] | None = None, steps: Steps | None = None, **options: Any) -> np.ndarray:
     """The final images.
 
     Arguments:
         model: what `load` gives, or a Model of one's own.
         seeds: one for each image.
-        steps: 1..T, None for 50, or those that a student is for.
+        steps: as for `trajectory`.
         options: the other arguments of `trajectory`.
 
     Returns:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:  # it imports torch, which takes seconds
     from ddpm_core.model import ModelSpec
 
 Pairs = Sequence[tuple[int, int]]  # (t, s) of each step, descending
+Steps = int | Sequence[int]  # how many, or the times themselves, descending
 
 
 def _linspace(T: int, n: int) -> list[int]:
@@ -29,33 +31,45 @@ def _trailing(T: int, n: int) -> list[int]:
 
 
 def _quadratic(T: int, n: int) -> list[int]:
-    """t = 1 + ⌊(k √(.8T)/(n − 1))²⌋, as the DDIM authors' code has it (it starts near .8T).
+    """t = 1 + ⌊(k √(.8T)/(n − 1))²⌋, as the DDIM authors' code has it: the first x_t, near .8T, is x_T."""
+    return _distinct(T, [1 + int((k * np.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)])
 
-    Small squares collide when n is large: a duplicate moves up by one, and the whole list is capped from the top so
+
+def _quadratic_T(T: int, n: int) -> list[int]:
+    """t = 1 + (T − 1)(k/(n − 1))², rounded: as "quadratic", but from T itself. Ours: no other code has it."""
+    share = np.arange(n) / (n - 1)
+    return _distinct(T, (1 + ((T - 1) * share * share).round().astype(int)).tolist())
+
+
+def _distinct(T: int, t: list[int]) -> list[int]:
+    """Small squares collide when n is large: a duplicate moves up by one, and the whole list is capped from the top so
     that n distinct times within 1..T remain.
     """
-    t = [1 + int((k * np.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)]
-    for k in range(1, n):
+    for k in range(1, len(t)):
         t[k] = max(t[k], t[k - 1] + 1)
-    return [min(time, T - (n - 1 - k)) for k, time in enumerate(t)]
+    return [min(time, T - (len(t) - 1 - k)) for k, time in enumerate(t)]
 
 
 _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
     "linspace": _linspace,
     "quadratic": _quadratic,
+    "quadratic_T": _quadratic_T,
     "leading": _leading,
     "trailing": _trailing,
 }
 FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
 
 
-def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | None = None) -> list[tuple[int, int]]:
+def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int | None = None) -> list[tuple[int, int]]:
     """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
 
     Arguments:
         T: steps of the forward process.
-        n: 1..T; n = 1 is [(T, 0)] in every spacing, and n = T the whole chain in each but "quadratic".
-        spacing: one of FORMULAS.
+        n: 1..T; n = 1 is [(T, 0)] in every spacing, and n = T the whole chain. Or the times themselves, whole numbers
+            that fall from T at most to 1 at least: then there is no spacing, and x_T is taken for x_t at the first.
+        spacing: one of FORMULAS. "linspace" is even, t = 1 + k (T − 1)/(n − 1); "leading" 1 + k ⌊T/n⌋; "trailing"
+            T − k T/n. "quadratic" is that of the DDIM authors' code, whose first t is 1 + ⌊.8T⌋, 801 of 1000, with x_T
+            taken for x_801; "quadratic_T" has the same squares stretched to start at T, as no code of theirs does.
         start: 1..T, where the chain starts, None for T. Below T the steps are those of a process of `start` steps (n is
             1..start), and the first one is at t = start in every spacing: x_start is given, and must be evaluated at
             its own time.
@@ -63,6 +77,9 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | N
     Raises:
         ValueError: for values outside these.
     """
+    times = own_times(n)
+    if times is not None:
+        return _own_pairs(T, times, start)
     if spacing == "optimised":
         raise ValueError(f"optimised steps are a model's, and of a sampler: choose from {', '.join(FORMULAS)} here")
     if start is not None and start != T:
@@ -72,23 +89,45 @@ def timestep_pairs(T: int, n: int, spacing: Spacing = "linspace", start: int | N
     if spacing not in FORMULAS:  # a tuple: whatever it is given
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= T:
-        raise ValueError(f"steps must be a whole number from 1 to {T}, got {n!r}")
+        raise ValueError(f"steps must be a whole number from 1 to {T}, or a list of times, got {n!r}")
     times = [T] if n == 1 else _TIMES[spacing](T, int(n))
     return _pairs(times[::-1])
 
 
+def own_times(steps: object) -> list[int] | None:
+    """The times, where steps are times themselves and not their number."""
+    times = getattr(steps, "tolist", lambda: steps)()  # of an array or a tensor
+    return list(times) if isinstance(times, Sequence) and not isinstance(times, str) else None
+
+
+def _own_pairs(T: int, times: list[int], start: int | None) -> list[tuple[int, int]]:
+    """The steps that visit these times. ValueError for what are no times, or begin elsewhere than at `start`."""
+    whole = all(isinstance(t, (int, np.integer)) and not isinstance(t, bool) and 1 <= t <= T for t in times)
+    if not times or not whole or any(a <= b for a, b in pairwise(times)):
+        raise ValueError(f"times of your own are whole numbers that fall from {T} at most to 1 at least, got {times!r}")
+    if start not in (None, T, times[0]):
+        raise ValueError(f"a chain that starts at t = {start} has it as the first of its times, got {times[0]}")
+    return _pairs([int(t) for t in times])
+
+
 def model_pairs(
-    model: ModelSpec, n: int, spacing: Spacing | None, sampler: str, start: int | None = None
+    model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: int | None = None
 ) -> list[tuple[int, int]]:
     """`timestep_pairs`, and what depends on the model: its optimised steps, and a student's own.
 
-    spacing: None is a student's own steps, and "linspace" for other models. "optimised" is those that were found for
-    this model and sampler (ddpm_core.few_steps.optimised); samplers that add noise take those of DDIM, which is of
-    first order too. start: as for `timestep_pairs`; optimised steps are there for whole chains only, a student's from
-    each of its times. Raises ValueError, which says what to do, where there are none for n steps.
+    n: may be the times themselves, without a spacing. spacing: None is a student's own steps, and "linspace" for other
+    models. "optimised" is those that were found for this model and sampler (ddpm_core.few_steps.optimised); samplers
+    that add noise take those of DDIM, which is of first order too. start: as for `timestep_pairs`; optimised steps are
+    there for whole chains only, a student's from each of its times. Raises ValueError, which says what to do, where
+    there are none for n steps.
     """
+    if own_times(n) is not None:
+        if spacing is not None:
+            raise ValueError("times of your own take the place of a spacing: leave it out")
+        return timestep_pairs(model.schedule.T, n, start=start)
+    number: Any = n
     if spacing is None and model.student is not None:
-        return model.student.pairs(n, start)
+        return model.student.pairs(number, start)
     if spacing != "optimised":
         pairs = timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
         if (
@@ -110,10 +149,10 @@ def model_pairs(
         raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")
     own_or_ddim = sampler if sampler in OPTIMISED_FOR else "ddim"
     found = model.optimised.get(own_or_ddim, {})
-    if n not in found:
+    if number not in found:
         there = f"optimised steps for {ranges(found)} steps" if found else f"no optimised steps for {own_or_ddim}"
         raise ValueError(f"there are {there}, not for {n}: {search} --steps {n}`, or choose another spacing")
-    return _pairs(found[n])
+    return _pairs(found[number])
 
 
 def chain_length(model: ModelSpec, t: int, steps: int) -> int:

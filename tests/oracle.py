@@ -80,8 +80,11 @@ def visited(T, n, spacing):
         return [1 + k * (T // n) for k in range(n)]
     if spacing == "trailing":
         return [half_to_even(T * k, n) for k in range(1, n + 1)]
-    assert spacing == "quadratic"
-    ts = [1 + int((k * math.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)]
+    if spacing == "quadratic":
+        ts = [1 + int((k * math.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)]
+    else:
+        assert spacing == "quadratic_T"
+        ts = [1 + round((T - 1) * (k / (n - 1)) * (k / (n - 1))) for k in range(n)]
     for k in range(1, n):
         ts[k] = max(ts[k], ts[k - 1] + 1)
     return [min(t, T - (n - 1 - k)) for k, t in enumerate(ts)]

@@ -570,10 +570,55 @@ def test_export_keeps_the_model_and_halves_its_file(tmp_path):
     assert UNet2DModel.from_pretrained(tmp_path / "b").dtype == torch.float32
 
 
-def test_save_refuses_what_the_layout_cannot_hold(tmp_path):
-    schedule = NoiseSchedule.linear()
-    with pytest.raises(TypeError, match="UNet2DModel"):
-        ddpm_core.save(Model(network=lambda x, t, labels: x, schedule=schedule, image_size=32), tmp_path / "out")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prediction": "mu", "schedule": NoiseSchedule.from_betas(np.random.default_rng(0).uniform(1e-5, 0.3, 37))},
+        {"clip": False, "variance": "learned_range", "gamma": torch.linspace(0, 1, 1001, dtype=torch.float64)},
+        {"num_classes": 2, "null_label": 0, "class_names": ("ä", "b"), "optimised": {"ddim": {2: (900, 30)}}},
+        {"channels": 2, "student": Student("progressive", (1000, 500))},
+    ],
+)
+def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
+    def network(x, t_index, labels):
+        return x
+
+    model = Model(**{"schedule": NoiseSchedule.linear(), **fields}, network=network, image_size=3)
+    for folder in (tmp_path / "a", tmp_path / "a", tmp_path / "b"):
+        with pytest.warns(UserWarning, match="all but the network, which is your own: keep its weights yourself"):
+            ddpm_core.save(model, folder)
+        again = ddpm_core.load(folder, network=network)
+        assert again.network is network and torch.equal(again.schedule.beta, model.schedule.beta)
+        assert (again.gamma is None) == (model.gamma is None) and not (folder / "config.json").exists()
+        if model.gamma is not None:
+            torch.testing.assert_close(again.gamma[1:], model.gamma[1:], rtol=1e-14, atol=0)  # its table interpolates
+        for name in vars(model.spec).keys() - {"schedule", "gamma", "source"}:
+            assert getattr(again, name) == getattr(model, name), name
+        model = again
+    assert "was one of your own: give it as load(" in refusal(tmp_path / "a")
+
+
+def test_a_network_of_ones_own_takes_the_place_of_a_checkpoints(tmp_path):
+    write(tmp_path / "a", scheduler={"beta_schedule": "squaredcos_cap_v2"})
+    theirs = ddpm_core.load(tmp_path / "a")
+    model = ddpm_core.load(tmp_path / "a", network=theirs.network)
+    assert model.network is theirs.network and torch.equal(model.schedule.beta, theirs.schedule.beta)
+    assert model.source.weights_path is None and model.source.name == "a"
+    own = Model(network=lambda x, t, labels: x, schedule=NoiseSchedule.linear(), image_size=32)
+    with pytest.raises(CheckpointError, match="holds the weights of a network, and yours would not be saved"):
+        ddpm_core.save(own, tmp_path / "a")
+    with pytest.raises(ValueError, match="those of a network of your own are not saved"):
+        ddpm_core.save(own, tmp_path / "b", half=True)
+    with pytest.raises(ValueError, match="leave out device, precision and engine"):
+        ddpm_core.load(tmp_path / "a", network=own.network, device="cpu")
+    with pytest.raises(ValueError, match="a network is a function or a module"):
+        ddpm_core.load(tmp_path / "a", network="unet")
+    with pytest.raises(ValueError, match="`load` would refuse this model: channels must be"):
+        ddpm_core.save(Model(network=own.network, schedule=own.schedule, image_size=1, channels=65), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    write_json(tmp_path / "b" / "ddpm_core.json", {"own_network": [1]})
+    write_json(tmp_path / "b" / "scheduler_config.json", {"beta_schedule": "linear"})
+    assert "own_network must be a JSON object, got [1]" in refusal(tmp_path / "b", network=own.network)
 
 
 def test_save_takes_weights_that_are_held_rounded_from_their_file(tmp_path):

@@ -32,7 +32,7 @@ from train import TrainError
 from train.__main__ import main
 from train.data.sample import ImageSample
 from train.evaluate import report
-from train.evaluate.features import open_extractor, reference
+from train.evaluate.features import compare, open_extractor, reference
 from train.evaluate.results import read_arrays, read_bits, read_cells, read_study
 from train.evaluate.tables import is_cifar10
 
@@ -481,6 +481,41 @@ def test_references_are_cached_by_features_and_pixels(data, tmp_path, monkeypatc
     np.testing.assert_allclose(other.statistics["mu"], 2 * found.statistics["mu"], rtol=1e-5)
 
 
+def test_pictures_of_ones_own_are_compared_without_a_data_set_or_a_model(tmp_path):
+    draw = np.random.default_rng(0)
+    images, others = (draw.integers(low, 256, (12, SIZE, SIZE, 3), dtype=np.uint8) for low in (0, 60))
+    for i, picture in enumerate(others):
+        Image.fromarray(picture).save(tmp_path / f"{i:02}.png")
+    toy = {"extractor": "toy_extractor:features", "device": "cpu"}
+    found = compare(images, others, **toy)
+    a, b = (torch.from_numpy(toy_features(pictures)).double() for pictures in (images, others))
+    kernel = ((a @ b.T / 6 + 1) ** 3, (a @ a.T / 6 + 1) ** 3, (b @ b.T / 6 + 1) ** 3)  # KID is unbiased: no diagonals
+    mmd = sum((k.sum() - k.trace()) / (12 * 11) for k in kernel[1:]) - 2 * kernel[0].mean()
+    assert found["kid"]["value"] == pytest.approx(1000 * mmd.item(), rel=1e-5)
+    assert found["fid"]["value"] > 10 * abs(compare(others, others, ["fid"], **toy)["fid"]["value"])
+    assert compare(images, tmp_path, **toy) == found
+    Image.fromarray(others[0]).resize((5, 9)).save(tmp_path / "small.png")  # of any size
+    assert compare(str(tmp_path), tmp_path, ["fid"], **toy)["fid"]["value"] == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((np.zeros((4, 8, 8, 3)), "x"), "images are uint8 (N, H, W, C) with 1 to 4 channels, or a folder, got float64"),
+        (([[1]], "x"), "or a folder, got list"),
+        ((np.zeros((1, 8, 8, 3), np.uint8),) * 2, "needs at least two pictures, and images are 1"),
+        (("nowhere", "nowhere"), "nowhere holds no images"),
+        (("x", "x", ["mse"]), "no score 'mse': choose from fid, kid, is"),
+        (("x", "x", ["fid"], "toy_extractor:features", "tpu"), "device 'tpu' is not available"),
+    ],
+)
+def test_what_can_not_be_compared_is_one_sentence(arguments, sentence):
+    images, others, scores, *more = (*arguments, ["fid"], "toy_extractor:features")[: max(len(arguments), 4)]
+    with pytest.raises(TrainError) as caught:
+        compare(images, others, scores, *(more if len(arguments) > 3 else ["toy_extractor:features"]))
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_a_torch_fidelity_class_is_an_extractor(data, tmp_path):
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
@@ -647,7 +682,7 @@ OPTIONS = {
     "--steps": lists("1", "2", "6", "7", "0", "-1", "1e3", "1_0") | TEXT,
     "--variance": lists("beta", "beta_tilde", "analytic", "learned", "learned_range", "small"),
     "--sampler": lists("ddpm", "ddim", "dpm++", "unipc", "euler"),
-    "--spacing": lists("linspace", "quadratic", "leading", "trailing", "optimised", "random"),
+    "--spacing": lists("linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised", "random"),
     "--eta": lists("0", "1", "0.5", "-0", "nan", "inf", "1.01", "1e-9") | TEXT,
     "--samples": WHOLE,
     "--references": WHOLE,

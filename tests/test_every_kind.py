@@ -344,6 +344,16 @@ def _(case):
     close(case.ask(ddpm_core.encode, case.model, case.pictures[:2], case.t, SEEDS), _x_t(case))
 
 
+@use("library", "`invert`")
+def _(case):
+    found = case.ask(ddpm_core.invert, case.model, case.pictures[:2], 3, **case.told)
+    x, ab = case.twin.encoded(case.pictures[:2]), case.twin.ab
+    for t, s in reversed(oracle.pairs(T, 3)):
+        eps = case.twin.denoised(x, max(s, 1))[1]
+        x = ab[t] ** 0.5 * (x / ab[s] ** 0.5 + ((1 / ab[t] - 1) ** 0.5 - (1 / ab[s] - 1) ** 0.5) * eps)
+    close(found, x)
+
+
 @use("library", "`reconstruct`")
 def _(case):
     x_t, pairs = _x_t(case), case.twin.pairs(case.steps, case.t)

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from benchmarks._contenders import Ours
 from benchmarks.frontier import Frontier, draw, plan, table
+from ddpm_core.model import ModelSpec
+from ddpm_core.schedule import NoiseSchedule
 from train import TrainError
 
 WHAT = {"samples": 60}
@@ -73,3 +76,9 @@ def test_rows_say_times_ratios_and_what_no_quicker_one_beats(cells, tmp_path):
     assert len(lines) == 2 + len(cells) and "**5.00**" in lines[-1] and "diffusers, teacher" in lines[-1]
     draw(tmp_path / "frontier.png", rows, "Fréchet distance")
     assert (tmp_path / "frontier.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_scored_are_pictures_also_of_a_latent_model():
+    contender = Ours.__new__(Ours)
+    contender.model = ModelSpec(schedule=NoiseSchedule.linear(), image_size=8, channels=4, latent=True, factor=2)
+    assert contender.about() == {"picture_size": 16, "picture_channels": 3}

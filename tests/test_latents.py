@@ -110,7 +110,54 @@ def test_a_learned_variance_needs_every_time_from_where_the_chain_starts():
         run(model, 4, start=5)
 
 
+def gaussian_model(mean=0.1, variance=0.04):
+    """The exact network of data N(mean, variance), on which the ODE of DDIM has a closed form."""
+
+    def network(x, t_index, labels):
+        return oracle.gaussian_eps(AB, mean, variance, x, int(t_index[0]) + 1)
+
+    return ddpm_core.Model(network=network, schedule=LINEAR, image_size=4, clip=False)
+
+
+def test_an_inversion_is_the_ode_upwards_and_the_way_back_closes_with_more_steps():
+    model, away, apart = gaussian_model(), [], []
+    x_0 = ddpm_core.from_uint8(IMAGES)
+    exact = math.sqrt(AB[T]) * 0.1 + (x_0 - 0.1) * math.sqrt((AB[T] * 0.04 + 1 - AB[T]) / 0.04)
+    for steps in (125, 250, 500):
+        x_T = ddpm_core.invert(model, IMAGES, steps)
+        *_, last = run(model, steps, x_T=x_T, sampler="ddim")
+        away.append((x_T - exact).abs().max().item())
+        apart.append((last.x - x_0).abs().max().item())
+    for errors in (away, apart):  # Euler's method is of first order
+        assert [a / b for a, b in itertools.pairwise(errors)] == pytest.approx([2, 2], rel=0.2)
+    found = ddpm_core.sample(model, steps=T, seeds=[0, 1], x_T=ddpm_core.invert(model, IMAGES, T), sampler="ddim")
+    assert np.abs(found.astype(int) - IMAGES).max() <= 2
+
+
+def test_an_inversion_ends_where_it_is_asked_to():
+    model = gaussian_model()
+    x_t = ddpm_core.invert(model, IMAGES, 300, t=300)
+    back = reconstruct(model, x_t, 300, [0, 1], 300, sampler="ddim")
+    assert np.abs(back.astype(int) - IMAGES).max() <= 2
+
+
+def test_an_arc_keeps_the_length_of_noise_and_its_ends():
+    a, b = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).split(1)
+    arc, line = mix(a, b, [0, 0.5, 1], "slerp"), mix(a, b, [0, 0.5, 1])
+    assert torch.equal(arc[0], a[0]) and torch.equal(arc[2], b[0])
+    # Squares of lengths add for noise, of 3072 numbers each: their deviations are 1/√1536 and 1/√3072.
+    assert arc[1].norm() == pytest.approx(a.norm().item(), rel=0.1)
+    assert line[1].norm() == pytest.approx(a.norm().item() / math.sqrt(2), rel=0.1)
+    assert torch.equal(mix(a, a, [0.5], "slerp"), mix(a, a, [0.5])) and mix(a, -a, [0.5], "slerp").isfinite().all()
+    x, other = encode(MODEL, IMAGES, T, SEEDS).split(1)
+    found = interpolate(MODEL, x, other, T, [0.5], 9, 5, how="slerp")
+    np.testing.assert_array_equal(found, reconstruct(MODEL, mix(x, other, [0.5], "slerp"), T, [9], 5))
+
+
 WRONG = {
+    "noise in an inversion": (lambda: ddpm_core.invert(MODEL, IMAGES, 5, eta=1.0), "has no argument 'eta'"),
+    "an inversion to 0": (lambda: ddpm_core.invert(MODEL, IMAGES, 5, t=0), "from 1 to 1000"),
+    "an unknown mixture": (lambda: mix(X_T[:1], X_T[:1], [0.5], "cubic"), "linear, slerp"),
     "a start past T": (lambda: run(MODEL, 5, start=1001), "from 1 to 1000"),
     "a start of 0": (lambda: run(MODEL, 5, start=0), "from 1 to 1000"),
     "half a step": (lambda: run(MODEL, 5, start=2.5), "from 1 to 1000"),

@@ -83,6 +83,17 @@ def test_reconstructions_go_from_the_sample_to_its_picture(checkpoint, here):
     assert np.array_equal(found[1, 2:], ddpm_core.reconstruct(model, x_5, 5, [3, 7], 4))
 
 
+def test_the_times_of_the_steps_may_be_given(checkpoint, here):
+    main(["sample", "--checkpoint", str(checkpoint), "--steps", "20,9,1", "--seeds", "3", "--grid", "own.png"])
+    expected = ddpm_core.sample(ddpm_core.load(checkpoint), [3], [20, 9, 1])
+    assert np.array_equal(np.asarray(Image.open(here / "own.png")), imaging.grid(expected))
+    main(["reconstruct", "--checkpoint", str(checkpoint), "--steps", "9,1", "--times", "9", "--seeds", "3"])
+    for steps, sentence in {"1,9": "fall from 20", "9,x": "such as 999,500,1", "": "such as 999,500,1"}.items():
+        assert sentence in refusal("sample", "--checkpoint", checkpoint, "--steps", steps)
+    words = ("reconstruct", "--checkpoint", checkpoint, "--steps", "9,1", "--times", "5")
+    assert "a chain that starts at t = 5 has it as the first of its times, got 9" in refusal(*words)
+
+
 def test_without_a_number_of_steps_there_are_50_or_those_of_a_student(here):
     for name, own, steps in (("plain", {}, 50), ("student", {"student": STUDENT}, 2)):
         write(
@@ -271,7 +282,7 @@ OPTIONS = {
     "--seeds": values(*NUMBERS, "0-2", "2-0", "0-", "-", "1,,2", f"0-{'9' * 23}", f"0-{2**63}", "0-" + "9" * 5000),
     "--variance": values("beta", "beta_tilde", "analytic", "learned", "learned_range"),
     "--sampler": values("ddpm", "ddim", "unipc", "dpm++", "consistency"),
-    "--spacing": values("linspace", "quadratic", "leading", "trailing", "optimised"),
+    "--spacing": values("linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"),
     "--eta": values(*NUMBERS),
     "--label": values(*NUMBERS, "cat", "4"),
     "--guidance": values(*NUMBERS),

@@ -251,7 +251,7 @@ def test_where_there_are_none_the_command_is_named():
     student = replace(mixture(), student=Student("consistency", (1000, 500)))
     with pytest.raises(ValueError, match="a student has no optimised steps: leave its own to it"):
         trajectory(student, [0], 2, "ddim", spacing="optimised")
-    with pytest.raises(ValueError, match="choose from linspace, quadratic, leading, trailing here"):
+    with pytest.raises(ValueError, match="choose from linspace, quadratic, quadratic_T, leading, trailing here"):
         timestep_pairs(1000, 5, "optimised")
     with pytest.raises(ValueError, match="choose from linspace"):
         bits_per_dim(mixture(), np.zeros((1, SIZE, SIZE, 3), np.uint8), steps=3, spacing="optimised")

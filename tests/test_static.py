@@ -64,7 +64,9 @@ def settings(draw):
         "steps": draw.choice([1, 2, 4, 8, 10, 20, 50, 100, 1000, 1001, "x"]),
         "sampler": draw.choice(["ddpm", "ddpm", "ddim", "dpm++", "unipc", "consistency", "euler"]),
         "variance": draw.choice(["beta", "beta_tilde", "analytic", "learned"]),
-        "spacing": draw.choice(["auto", "auto", "linspace", "trailing", "leading", "quadratic", "optimised"]),
+        "spacing": draw.choice(
+            ["auto", "auto", "linspace", "trailing", "leading", "quadratic", "quadratic_T", "optimised"]
+        ),
         "eta": draw.choice([0, 0.5, "1", 0.123456789, 2]),
         "seed": draw.choice([0, 13, 2**32 - 1, -1, "7"]),
         "label": draw.choice(["any", "any", "3", "cat", "red"]),

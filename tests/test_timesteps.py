@@ -3,6 +3,7 @@
 import numpy as np
 import oracle
 import pytest
+import torch
 from diffusers import DDPMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SPACINGS
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.timesteps import FORMULAS, suited_spacing, timestep_pairs
+from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing, timestep_pairs
 
 
 def assert_chain(pairs, T, n):
@@ -23,7 +24,11 @@ def assert_chain(pairs, T, n):
 
 
 def test_the_spacings():
-    assert set(FORMULAS) == {"linspace", "quadratic", "leading", "trailing"} == set(SPACINGS) - {"optimised"}
+    assert (
+        set(FORMULAS)
+        == {"linspace", "quadratic", "quadratic_T", "leading", "trailing"}
+        == set(SPACINGS) - {"optimised"}
+    )
 
 
 @pytest.mark.parametrize("spacing", FORMULAS)
@@ -57,6 +62,7 @@ def test_one_step_and_the_whole_chain(spacing, T):
         ("leading", [901, 801, 701, 601, 501, 401, 301, 201, 101, 1]),
         ("trailing", [1000, 900, 800, 700, 600, 500, 400, 300, 200, 100]),
         ("quadratic", [801, 633, 484, 356, 247, 159, 89, 40, 10, 1]),
+        ("quadratic_T", [1000, 790, 605, 445, 309, 198, 112, 50, 13, 1]),
     ],
 )
 def test_ten_steps_by_hand(spacing, ts):
@@ -104,6 +110,28 @@ def test_quadratic_is_the_ddim_authors_list():
 def test_bad_step_counts(n):
     with pytest.raises(ValueError, match=r"^[^\n]*1000[^\n]*$"):
         timestep_pairs(1000, n, "linspace")
+
+
+@pytest.mark.parametrize("times", [[999, 500, 1], (999, 500, 1), np.array([999, 500, 1]), torch.tensor([999, 500, 1])])
+def test_times_of_ones_own(times):
+    assert timestep_pairs(1000, times) == [(999, 500), (500, 1), (1, 0)]
+    assert timestep_pairs(1000, range(1000, 0, -500)) == [(1000, 500), (500, 0)]
+    assert timestep_pairs(1000, times, start=999) == timestep_pairs(1000, times)
+    with pytest.raises(ValueError, match="starts at t = 800 has it as the first of its times, got 999"):
+        timestep_pairs(1000, times, start=800)
+    model = ModelSpec(schedule=NoiseSchedule.linear(), image_size=8)
+    assert model_pairs(model, times, None, "ddpm") == timestep_pairs(1000, times)
+    with pytest.raises(ValueError, match="take the place of a spacing: leave it out"):
+        model_pairs(model, times, "linspace", "ddpm")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [[], [1, 500], [500, 500], [1001, 1], [5, 0], [5.0, 1], [5.5, 1], [True], ["5"], [[5, 1]], np.zeros((0, 2))],
+)
+def test_what_are_no_times(times):
+    with pytest.raises(ValueError, match=r"^times of your own are whole numbers that fall from 1000[^\n]*$"):
+        timestep_pairs(1000, times)
 
 
 def test_bad_spacing_names_the_known_ones():

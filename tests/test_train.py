@@ -422,7 +422,9 @@ def test_a_run_leaves_a_model_that_loads_with_its_card_curves_and_grids(folder, 
     rows = ("| 48 | 690.5 |  |", "| 96 |  | 1 |")
     assert all(words in card for words in ("48 images seen", "21 of image folder", "cat, dog", "decay 0.9999", *rows))
     assert f"python -m train fit --config cifar10-tiny --data {folder.name} --out run " in card
-    assert "--attention 4" in card and str(folder.parent) not in card  # where it is on this machine
+    assert (
+        "\n# run\n" in card and "--attention 4" in card and str(folder.parent) not in card
+    )  # where it is on this machine
     assert "(samples.png)" in card and (tmp_path / "run" / "model" / "samples.png").is_file()
     curves = EventAccumulator(str(tmp_path / "run" / "logs")).Reload()
     assert {"loss", "gradient norm", "learning rate", "images per s"} <= set(curves.Tags()["scalars"])

@@ -8,13 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.latent_parts import read_decoder, read_text
 from ddpm_core.checkpoint.weights import build_network, check_evaluation
 from ddpm_core.engines.choose import wrap, wrap_decoder
-from ddpm_core.model import Model
+from ddpm_core.model import Model, Network, Source
 from ddpm_core.names import Engine, Precision
+from ddpm_core.prediction import network_device
 
 
 def load(
@@ -25,6 +28,7 @@ def load(
     precision: Precision = "auto",
     engine: Engine = "auto",
     progress: snapshots.Progress | None = None,
+    network: Network | None = None,
 ) -> Model:
     """Load a checkpoint.
 
@@ -36,32 +40,55 @@ def load(
         engine: one of names.ENGINES, what evaluates the network.
         progress: progress(bytes done, bytes in all) reports a download; what it raises cancels the download and comes
             out unchanged.
+        network: one of your own, see Model. It takes the place of the checkpoint's, and all else is read: schedule,
+            prediction, classes, Γ, optimised steps, decoder and text encoder. So a folder is read back that `save` made
+            of such a model. device, precision and engine belong to the checkpoint's network: leave them out.
 
     Raises:
         CheckpointError: whose text is one sentence for the user, for what can't be loaded.
-        ValueError: for a device, precision or engine that does not exist.
+        ValueError: for a device, precision or engine that does not exist; for a network that can't be called.
     """
-    checkpoint = snapshots.fetch(refs.parse(ref, revision), spec.check, progress)
+    where = refs.parse(ref, revision)
+    own = spec.read_own(where)
+    if network is not None:
+        if not callable(network):
+            raise ValueError(f"a network is a function or a module (x, t_index, labels), got {network!r}")
+        if (device, precision, engine) != ("auto", "auto", "auto"):
+            raise ValueError("a network of your own is evaluated as it is: leave out device, precision and engine")
+    if own is not None:
+        if network is None:
+            raise refs.CheckpointError(
+                f"{where} holds all but the network, which was one of your own: give it as load({where.name!r}, "
+                "network=...)"
+            )
+        return Model(**vars(own), network=network)
+    checkpoint = snapshots.fetch(where, spec.check, progress)
     found, layout = spec.read(checkpoint), checkpoint.layout
     if layout.unknown:
         missing = " and ".join(layout.unknown) + (" is" if len(layout.unknown) == 1 else " are")
         warnings.warn(
             f"{checkpoint.ref}: {missing} not in the local cache, and the Hub could not be reached", stacklevel=2
         )
-    where = f"{checkpoint.ref}: {layout.weights}"
-    build = partial(build_network, found.unet, checkpoint.weights, where)
-    unet: Any = build()
-    unet.told_numbers = found.spec.coordinates is not None  # see engines.common
-    check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, where)
-    parameters = sum(p.numel() for p in unet.parameters())
-    source = found.spec.source and replace(found.spec.source, parameters=parameters)
-    network = wrap(unet, device, precision, engine, owned=True, exact=build)
+    engine_network, source = None, found.spec.source
+    assert source is not None
+    if network is None:
+        weights = f"{checkpoint.ref}: {layout.weights}"
+        build = partial(build_network, found.unet, checkpoint.weights, weights)
+        unet: Any = build()
+        unet.told_numbers = found.spec.coordinates is not None  # see engines.common
+        check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, weights)
+        source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
+        network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build)
+    else:  # what is kept beside the checkpoint's weights is not written for others
+        source = Source(source.ref, source.name, source.revision)
+    home = network_device(network) or torch.device("cpu")
     parts: dict[str, Any] = {}
     if found.decoder is not None and layout.decoder:
         path = layout.decoder[1]
-        decoder = read_decoder(found.decoder, checkpoint.folder / path, f"{checkpoint.ref}: {path}", network.device)
-        wrap_decoder(decoder, network, found.spec.image_size)
+        decoder = read_decoder(found.decoder, checkpoint.folder / path, f"{checkpoint.ref}: {path}", home)
+        if engine_network is not None:
+            wrap_decoder(decoder, engine_network, found.spec.image_size)
         parts["decoder"] = decoder
     if found.text is not None:
-        parts["text"] = read_text(found.text, checkpoint, network.device)
+        parts["text"] = read_text(found.text, checkpoint, home)
     return Model(**{**vars(found.spec), "source": source}, network=network, **parts)

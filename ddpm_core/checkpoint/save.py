@@ -6,8 +6,9 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,15 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. A latent
     model is written in that of StableDiffusionPipeline, or of LDMPipeline where it takes no words.
 
+    Of a model whose network is one's own, all but the network is written, as a warning says: the schedule, prediction,
+    variance, classes, Γ and optimised steps. `load(folder, network=…)` reads them back.
+
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
     whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
     between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
     Arguments:
-        model: its network is a UNet2DModel. Γ of the analytic variance and the optimised steps are stored too, unless
+        model: Γ of the analytic variance and the optimised steps are stored too, unless
             the weights were changed after loading.
         folder: where to.
         half: store the weights as float16, half the size, each rounded to 11 significant bits, which changes Γ by far
@@ -56,24 +60,21 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
 
     Raises:
         CheckpointError: for another folder, for half where the model was loaded from that very folder, or when the disk
-            refuses.
-        TypeError: for a network that is not a UNet2DModel.
-        ValueError: for a model that `load` would refuse, for weights that are not finite (with half: beyond ±65504), or
-            that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
+            refuses; for a network of one's own also for a folder that holds weights.
+        ValueError: for a network of one's own in latents, or with half; for a model that `load` would refuse; for
+            weights that are not finite (with half: beyond ±65504), or that are rounded to less than float32 and are not
+            (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
-    if not isinstance(unet, (UNet2DModel, UNet2DConditionModel)):
-        raise TypeError(
-            f"a {type(model.network).__name__} can't be saved in the Hub's layout, which holds diffusers UNet2DModel "
-            "alone: keep the weights of your network, and make a Model of it again"
-        )
-    contents = json_contents(model, unet)
-    parts = latent_parts.files_of(model)  # of a latent model, whose networks are in folders
-    home = "unet/" if parts else ""
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
+    if not isinstance(unet, (UNet2DModel, UNet2DConditionModel)):
+        return _save_own(model, folder, half, extra or {})
+    contents = json_contents(model, unet)
+    parts = latent_parts.files_of(model)  # of a latent model, whose networks are in folders
+    home = "unet/" if parts else ""
     check_replaceable(folder)
     if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
         raise CheckpointError(
@@ -81,34 +82,75 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         )
     weights, unchanged = _unrounded(model, unet)
     weights = _for_file(weights, half)
-    extra = extra or {}
+    with _replacing(folder, extra or {}) as new:
+        file = new / home / WEIGHTS
+        file.parent.mkdir(exist_ok=True)
+        save_file(weights, file, metadata={"format": "pt"})
+        unet.save_config(file.parent)
+        for part in parts:
+            its = new / part.folder
+            its.mkdir()
+            save_file(_for_file(part.network.state_dict(), half), its / part.weights, {"format": "pt"})
+            part.save_config(its)
+        _write_json(new, contents | (_sidecars(model, file, half) if unchanged else {}))
+        for written in new.rglob("*.safetensors"):
+            shutil.copymode(file.with_name("config.json"), written)  # safetensors makes it its owner's only
+
+
+def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
+    """`save` where the network is the caller's own."""
+    if half:
+        raise ValueError("half is about weights, and those of a network of your own are not saved: leave it out")
+    if model.latent:
+        raise ValueError(
+            "nothing is saved of a network of your own in latents: its autoencoder is in the folder that it is from, "
+            "and load(folder, network=...) takes yours"
+        )
+    try:
+        contents = spec.own_files(model)
+    except ValueError as error:
+        raise ValueError(f"`load` would refuse this model: {error}") from None
+    check_replaceable(folder)
+    if refs.holds_model(folder):
+        raise CheckpointError(f"{folder} holds the weights of a network, and yours would not be saved: choose another")
+    with _replacing(folder, extra) as new:
+        _write_json(new, contents | _sidecars(model, None, False))
+    warnings.warn(
+        f"{folder} has all but the network, which is your own: keep its weights yourself, and give it to "
+        "load(folder, network=...)",
+        stacklevel=3,
+    )
+
+
+def _sidecars(model: Model, weights: Path | None, half: bool) -> dict[str, dict[str, Any]]:
+    """The files of Γ and of the optimised steps, where the model has them. weights: what they lie beside."""
+    found = {}
+    if model.gamma is not None:
+        found[refs.ANALYTIC] = gamma_file.beside(model, weights, half)
+    if model.optimised is not None:
+        found[refs.OPTIMISED] = optimised_file.beside(model, weights, half)
+    return found
+
+
+@contextmanager
+def _replacing(folder: Path, extra: Mapping[str, bytes | None]) -> Iterator[Path]:
+    """A new folder for what `save` writes, which gets the name of the old one. Raises CheckpointError."""
     try:
         with files.replacing_folder(folder, ours={*SAVED, *IN_FOLDERS, *extra}) as new:
-            file = new / home / WEIGHTS
-            file.parent.mkdir(exist_ok=True)
-            save_file(weights, file, metadata={"format": "pt"})
-            unet.save_config(file.parent)
-            for part in parts:
-                its = new / part.folder
-                its.mkdir()
-                save_file(_for_file(part.network.state_dict(), half), its / part.weights, {"format": "pt"})
-                part.save_config(its)
-            if model.gamma is not None and unchanged:
-                contents[refs.ANALYTIC] = gamma_file.beside(model, file, half)
-            if model.optimised is not None and unchanged:
-                contents[refs.OPTIMISED] = optimised_file.beside(model, file, half)
-            for name, content in contents.items():
-                (new / name).parent.mkdir(exist_ok=True)
-                (new / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            yield new
             for name, content in extra.items():
                 if content is not None:
                     (new / name).write_bytes(content)
-            for written in new.rglob("*.safetensors"):
-                shutil.copymode(file.with_name("config.json"), written)  # safetensors makes it its owner's only
     except (OSError, SafetensorError) as error:
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         reason = "the disk is full" if full else getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot save to {folder}: {reason}") from None
+
+
+def _write_json(folder: Path, contents: Mapping[str, Any]) -> None:
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def json_contents(model: ModelSpec, unet: UNet2DModel | UNet2DConditionModel) -> dict[str, dict[str, Any]]:
@@ -139,7 +181,7 @@ def check_replaceable(folder: Path) -> None:
     if not latent:
         foreign |= {name.partition("/")[0] for name in IN_FOLDERS if (folder / name).exists()}
     config = folder / ("unet/config.json" if latent else "config.json")
-    if not folder.is_dir() or foreign or (names and not _is_network(config)):
+    if not folder.is_dir() or foreign or (names and not _is_network(config) and not _is_own(folder)):
         found = f" (it holds {min(foreign or others)})" if others else ""
         raise CheckpointError(f"{folder} exists and was not written by ddpm_core{found}: choose another folder")
 
@@ -151,6 +193,14 @@ def _is_network(config: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("_class_name") in ("UNet2DModel", "UNet2DConditionModel")
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether `save` wrote this folder of a network of one's own."""
+    try:
+        return spec.read_own(refs.Ref("folder", str(folder), folder)) is not None
+    except CheckpointError:
+        return False
 
 
 def _unrounded(model: Model, unet: UNet2DModel | UNet2DConditionModel) -> tuple[dict[str, Tensor], bool]:

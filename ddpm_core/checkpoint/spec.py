@@ -23,7 +23,7 @@ from ddpm_core.checkpoint.config.fields import (
     text,
     whole,
 )
-from ddpm_core.checkpoint.refs import FACTS, CheckpointError, LocalCheckpoint, Ref, shipped
+from ddpm_core.checkpoint.refs import FACTS, CheckpointError, LocalCheckpoint, Ref, holds_model, shipped
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec, Source
@@ -42,6 +42,8 @@ from ddpm_core.student import Student
 
 # Google's repositories whose weights are not the moving average, though their names do not say so.
 NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
+
+OWN = "own_network"  # the field of ddpm_core.json that stands for the network where `save` had none to write
 
 # diffusers' names: ours
 _PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v", "mu": "mu"}
@@ -93,8 +95,42 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
         folder=checkpoint.folder,
         fixed=checkpoint.commit is not None or shipped(ref) is not None,
     )
+    return replace(config, spec=_with_sidecars(spec, source))
+
+
+def read_own(ref: Ref) -> ModelSpec | None:
+    """What `save` wrote of a model whose network is one's own; None for what is not such a folder.
+
+    Raises CheckpointError as `read`.
+    """
+    folder = ref.folder
+    if folder is None or not (folder / FACTS).is_file() or holds_model(folder):
+        return None
+    try:
+        own = read_json(folder / FACTS)
+        if OWN not in own:
+            return None
+        spec = _own_from_contents(read_json(folder / "scheduler_config.json"), own)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{ref}: {first_line(error)}") from None
+    return _with_sidecars(spec, Source(str(ref), folder.resolve().name, folder=folder))
+
+
+def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
+    """The same from the files' contents; ValueError for what no model can be made of."""
+    network = own[OWN]
+    if not isinstance(network, dict):
+        raise ValueError(f"{OWN} must be a JSON object, got {shown(network)}")
+    size, channels, classes = (whole(network, key) for key in ("image_size", "channels", "num_classes"))
+    fields = _from_scheduler(scheduler, clip=True) | _named_in(own, classes)
+    null = whole(own, "null_label", optional=True)
+    return ModelSpec(image_size=size, channels=channels, num_classes=classes, null_label=null, **fields)
+
+
+def _with_sidecars(spec: ModelSpec, source: Source) -> ModelSpec:
+    """The specification with its source, and Γ and the optimised steps that are kept there."""
     gamma, optimised = (kept.read(source, spec.schedule) for kept in (gamma_file, optimised_file))
-    return replace(config, spec=replace(spec, source=source, gamma=gamma, optimised=optimised))
+    return replace(spec, source=source, gamma=gamma, optimised=optimised)
 
 
 def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Averaging]:
@@ -124,12 +160,10 @@ def _from_contents(
     fields = _from_scheduler(scheduler, clip=decoder is None)
     if decoder is not None:
         fields |= _latents(unet, channels, decoder, text) | {"leading_offset": whole(scheduler, "steps_offset", 0)}
-    if "prediction" in own:
-        fields["prediction"] = choice(own, "prediction", TRAINED_PREDICTIONS)
     _check_channels(unet, channels, fields["variance"])
     _check_times(unet, fields["schedule"].T)
     fields |= _classes(unet, own)
-    fields["student"] = _student(own)
+    fields |= _named_in(own, fields["num_classes"])
     weights = choice(own, "weights", AVERAGINGS, "unknown")
     return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields), decoder, text), weights
 
@@ -161,35 +195,13 @@ def json_files(
 
     unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse.
     """
-    from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
-
-    if model.coordinates is not None:
-        raise ValueError("the Hub's layout has no place for networks in other coordinates than ours")
-    version = {"_diffusers_version": from_diffusers.__version__}
-    theirs = {ours: name for name, ours in _PREDICTIONS.items()}
-    scheduler = {
-        "_class_name": "DDPMScheduler",
-        **version,
-        **model.schedule.config,
-        "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
-        "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
-        "clip_sample": model.clip,
-    }
+    scheduler, own = _scheduler_and_facts(model)
     index = {
         "_class_name": "DDPMPipeline",
-        **version,
+        "_diffusers_version": scheduler["_diffusers_version"],
         "scheduler": ["diffusers", "DDPMScheduler"],
         "unet": ["diffusers", "UNet2DModel"],
     }
-    own: dict[str, Any] = {"weights": model.source.weights if model.source else "unknown"}
-    if model.prediction == "mu":
-        own["prediction"] = "mu"
-    if model.null_label is not None:
-        own["null_label"] = model.null_label
-    if model.class_names is not None:
-        own["class_names"] = list(model.class_names)
-    if model.student is not None:
-        own["student"] = {**asdict(model.student), "times": list(model.student.times)}
     if decoder is None:
         _from_contents(unet, scheduler, index, own)
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
@@ -206,6 +218,41 @@ def json_files(
         index |= {part: [None, None] for part in ("feature_extractor", "image_encoder", "safety_checker")}
     _from_contents(unet, scheduler, index, own, decoder, text)
     return {"scheduler/scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
+
+
+def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
+    """The JSON files that `read_own` turns back into the specification of a model of pixels. ValueError as above."""
+    scheduler, own = _scheduler_and_facts(model)
+    own[OWN] = {"image_size": model.image_size, "channels": model.channels, "num_classes": model.num_classes}
+    _own_from_contents(scheduler, own)
+    return {"scheduler_config.json": scheduler, FACTS: own}
+
+
+def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The contents of scheduler_config.json and ddpm_core.json."""
+    from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
+
+    if model.coordinates is not None:
+        raise ValueError("the Hub's layout has no place for networks in other coordinates than ours")
+    theirs = {ours: name for name, ours in _PREDICTIONS.items()}
+    scheduler = {
+        "_class_name": "DDPMScheduler",
+        "_diffusers_version": from_diffusers.__version__,
+        **model.schedule.config,
+        "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
+        "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
+        "clip_sample": model.clip,
+    }
+    own: dict[str, Any] = {"weights": model.source.weights if model.source else "unknown"}
+    if model.prediction == "mu":
+        own["prediction"] = "mu"
+    if model.null_label is not None:
+        own["null_label"] = model.null_label
+    if model.class_names is not None:
+        own["class_names"] = list(model.class_names)
+    if model.student is not None:
+        own["student"] = {**asdict(model.student), "times": list(model.student.times)}
+    return scheduler, own
 
 
 def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
@@ -284,7 +331,7 @@ def _check_times(unet: dict, T: int) -> None:
 
 
 def _classes(unet: dict, own: dict) -> dict[str, Any]:
-    """num_classes, null_label and class_names, as fields of ModelSpec.
+    """num_classes and null_label, as fields of ModelSpec.
 
     Without ddpm_core.json every class embedding is a class, and none means "no label".
     """
@@ -293,12 +340,18 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
     classes = embeddings if null is None else embeddings - 1
     if null is not None and (embeddings < 2 or not is_whole(null) or null != classes):
         raise ValueError(f"null_label must be the last of the {embeddings} class embeddings, got {shown(null)}")
+    return {"num_classes": classes, "null_label": null}
+
+
+def _named_in(own: dict, classes: int) -> dict[str, Any]:
+    """class_names and student, and the prediction where the file has it, as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:
         named = tuple(names(own, "class_names"))
         if len(named) != classes:
             raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
-    return {"num_classes": classes, "null_label": null, "class_names": named}
+    prediction = {"prediction": choice(own, "prediction", TRAINED_PREDICTIONS)} if "prediction" in own else {}
+    return {"class_names": named, "student": _student(own), **prediction}
 
 
 def _student(own: dict) -> Student | None:

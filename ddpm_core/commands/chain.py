@@ -42,8 +42,8 @@ class ChainFlags:
 
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
-    steps: int | None = None
-    """number of steps, 1 to T; default: 50, or those that a student was made for"""
+    steps: str | None = None
+    """number of steps, 1 to T, or their times, as 999,500,1; default: 50, or those that a student was made for"""
     variance: Variance | None = None
     """reverse variance of the sampler ddpm; default: the checkpoint's own"""
     sampler: str | None = None
@@ -71,7 +71,8 @@ class ChainFlags:
         from ddpm_core.samplers import find
 
         sampler = None if self.sampler is None else find(self.sampler)
-        return SamplerSettings(self.steps, sampler, self.variance, self.spacing, self.eta)
+        steps = None if self.steps is None else parse_steps(self.steps)
+        return SamplerSettings(steps, sampler, self.variance, self.spacing, self.eta)
 
     def condition(self, model: Model) -> Condition:
         """What is drawn."""
@@ -85,6 +86,14 @@ class ChainFlags:
         """Both as arguments of `ddpm_core.trajectory`, without those that are left open."""
         chosen = {"clip": self.clip, **vars(self.condition(model)), **vars(self.settings())}
         return {name: value for name, value in chosen.items() if value is not None}
+
+
+def parse_steps(text: str) -> int | list[int]:
+    """ "50" as a number of steps, "999,500,1" as their times; ValueError for anything else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        raise ValueError(f"--steps takes a whole number, or times such as 999,500,1, got {text!r}")
+    return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
 
 
 def parse_seeds(text: str) -> list[int]:

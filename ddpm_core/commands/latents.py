@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
+from ddpm_core.names import Mixing
 
 if TYPE_CHECKING:
     from ddpm_core import Model
@@ -105,6 +106,8 @@ class Interpolate(LatentFlags):
     """of the noise that encodes the two; the first one's decodes all mixtures"""
     count: int = 11
     """pictures in a row, at least 2: weights of the second from 0 to 1"""
+    how: Mixing = "linear"
+    """how the latents are mixed: on a line, or on an arc"""
 
     def run(self) -> None:
         from ddpm_core import encode, interpolate, sample
@@ -122,6 +125,6 @@ class Interpolate(LatentFlags):
 
         def row(t: int) -> np.ndarray:
             x_t, other = encode(model, pictures, t, seeds).split(1)
-            return interpolate(model, x_t, other, t, weights, seeds[0], **options)
+            return interpolate(model, x_t, other, t, weights, seeds[0], how=self.how, **options)
 
         self.write(map(row, times), len(times))

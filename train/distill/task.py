@@ -28,10 +28,10 @@ from train.common.config import Config
 from train.data.images import Images
 from train.distill.config import DistillConfig
 from train.distill.losses import consistency_loss, progressive_loss
-from train.distill.teacher import chain_of, check_same_teacher, name_of, open_teacher
+from train.distill.teacher import chain_of, check_same_teacher, open_teacher
 from train.fit.fused import fuse
 from train.fit.inputs.latents import encode
-from train.fit.outputs.card import ModelCard, public
+from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.task import TrainingTask
 
 PAPERS = {
@@ -70,7 +70,7 @@ class Distilling(TrainingTask):
         self._guidance = None if self._teacher.student else config.guidance
         self.schedule = self._teacher.schedule
         self._width = len(chain) // steps
-        teacher, guidance = name_of(config.teacher), config.guidance
+        teacher, guidance = run_name(config.teacher), config.guidance
         if first.student is not None:
             teacher, guidance = first.student.teacher, first.student.guidance
         self._student = Student(config.method, tuple(chain[:: self._width]), teacher, guidance)

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +39,6 @@ def open_teacher(ref: str) -> Model:
     if teacher.takes_words:
         raise TrainError(f"{ref} is told in words what to draw, and only models without words can be distilled.")
     return teacher
-
-
-def name_of(ref: str) -> str:
-    """What a student calls its teacher: the model/ of a run has the name of the run, and that of a stage too."""
-    parts = [part for part in os.path.normpath(ref).split(os.sep) if part != "model" and not part.endswith("-steps")]
-    return parts[-1] if parts else ref
 
 
 def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
@@ -114,10 +107,10 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
         )
     if teacher.variance in LEARNED:
         raise TrainError(f"{ref} has a learned variance, of which few steps make no use: choose a teacher without one.")
-    if teacher.prediction != "v":
+    if teacher.prediction != "v":  # ε at t = T is x_T, nearly: a student could not make x_0 of it in one step
+        lack = ", which at t = T says nothing of x_0" if teacher.prediction == "epsilon" else ""
         raise TrainError(
-            f"{ref} predicts {teacher.prediction}, which at t = T says nothing of x_0, and a teacher must predict v. "
-            f"{_how_to_tune(teacher, config)}"
+            f"{ref} predicts {teacher.prediction}{lack}, and a teacher must predict v. {_how_to_tune(teacher, config)}"
         )
 
 

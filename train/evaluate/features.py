@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from ddpm_core.disk.files import cache_folder
+from ddpm_core.engines.choose import choose_device
 from ddpm_core.engines.common import forbid_tf32
 from ddpm_core.errors import first_line
-from ddpm_core.imaging.image_files import over_grey
+from ddpm_core.imaging.image_files import opaque, over_grey, to_8_bits
 from train import TrainError
 from train.common.files import save_arrays
 from train.common.lock import in_turn
 from train.data.sample import ImageSample
+from train.data.sources import ImageFolder
 from train.evaluate.metrics import SCORE_METRICS, ScoreName
 from train.evaluate.results import read_arrays
 
@@ -188,6 +191,58 @@ def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> 
         return {k: 1000 * found[f"kernel_inception_distance_{name}"] for k, name in (("value", "mean"), ("std", "std"))}
     found = isc_features_to_metric(torch.from_numpy(outputs["logits"]), splits=IS_SPLITS)
     return {"value": found["inception_score_mean"], "std": found["inception_score_std"]}
+
+
+def compare(
+    images: np.ndarray | str | Path,
+    others: np.ndarray | str | Path,
+    scores: Sequence[ScoreName] = ("fid", "kid"),
+    extractor: str = INCEPTION,
+    device: str = "auto",
+) -> dict[ScoreName, dict[str, float]]:
+    """Scores of pictures of your own against others, without a data set or a model.
+
+    Arguments:
+        images, others: at least two each, uint8 (N, H, W, C) with 1 to 4 channels, or a folder, of whose pictures all
+            below it count, of any sizes.
+        scores: any of "fid", "kid" and "is", which looks at `images` alone.
+        extractor: of features, as for `open_extractor`; only Inception's give what is called FID and KID.
+        device: where it computes, as for `ddpm_core.load`.
+
+    Returns:
+        As `score`: {"fid": {"value": v}, "kid": {"value": v, "std": s}}, KID times 1000.
+
+    Raises:
+        TrainError: in one sentence, for other values, and for features that can't be had.
+    """
+    unknown = [name for name in scores if name not in SCORE_METRICS]
+    if unknown:
+        raise TrainError(f"There is no score {unknown[0]!r}: choose from {', '.join(SCORE_METRICS)}.")
+    try:
+        network = open_extractor(extractor, scores, choose_device(device))
+    except ValueError as error:
+        raise TrainError(f"{error}.") from error
+    found, features = _outputs(network, images, "images"), _outputs(network, others, "others")["features"]
+    reference = Reference(fid_features_to_statistics(torch.from_numpy(features)), features, len(features), "", [])
+    return {name: score(name, found, reference) for name in scores}
+
+
+def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) -> dict[str, np.ndarray]:
+    """What an extractor gives for pictures, or for those of a folder. name: of the argument."""
+    if isinstance(given, (str, Path)):
+        source = ImageFolder(Path(given).expanduser())
+        pictures = (np.asarray(opaque(to_8_bits(source.picture(i), 4))) for i in range(len(source)))
+        runs = (np.stack(list(alike)) for _, alike in groupby(pictures, np.shape))
+    elif isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim == 4 and 1 <= given.shape[3] <= 4:
+        runs = iter([given] if len(given) else [])
+    else:
+        found = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
+        raise TrainError(f"{name} are uint8 (N, H, W, C) with 1 to 4 channels, or a folder, got {found}.")
+    parts = [extractor(run) for run in runs]
+    n = sum(len(part["features"]) for part in parts)
+    if n < 2:
+        raise TrainError(f"A score needs at least two pictures, and {name} are {n}.")
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
 def _network(kind: Any, name: str, layers: list[str]) -> nn.Module:

@@ -32,7 +32,7 @@ from train.fit.inputs.words import (
     open_text,
     text_of,
 )
-from train.fit.outputs.card import ModelCard, public
+from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.recipe import (
     architecture,
     make_model,
@@ -172,7 +172,7 @@ class Denoising(TrainingTask):
     def card(self) -> ModelCard:
         config = public(self._config)
         return ModelCard(
-            title=config.config,
+            title=run_name(self._config.out),
             summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
             caption=f"{config.sample_steps} DDIM steps",
             facts={

@@ -60,6 +60,7 @@ SPACING = Choice(
         "leading": "Evenly spaced, down to 1; begins a little below T",
         "trailing": "Evenly spaced, from T; ends a little above 1",
         "quadratic": "Closer together where little noise is left; begins at ⅘ of T, whose xₜ is x_T",
+        "quadratic_T": "The same, stretched to begin at T",
         "optimised": "Found by a search for this model and sampler",
     },
     more=True,

@@ -60,6 +60,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "trained_betas": (0, 1),
     "clip_sample_range": (0, math.inf),
     # ddpm_core.json
+    "image_size": (1, 1024),
+    "channels": (1, 64),
+    "num_classes": (0, 100_000),
     "null_label": (0, 100_000),
     "times": (1, 100_000),
     "guidance": (-1000, 1000),

@@ -38,10 +38,11 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
     return _sidecar(model.schedule).write(model.source, content)
 
 
-def beside(model: Model, weights: Path, rounded: bool) -> dict:
+def beside(model: Model, weights: Path | None, rounded: bool) -> dict:
     """The content of the file of Γ that belongs beside a copy of the weights of a model that has Γ.
 
-    weights: the copy's file. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less than can be measured.
+    weights: the copy's file, None without one. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less
+    than can be measured.
     Raises ValueError for a model without Γ.
     """
     gamma = model.gamma

@@ -56,10 +56,11 @@ def _merged(old: OptimisedTimes, new: OptimisedTimes) -> OptimisedTimes:
     }
 
 
-def beside(model: Model, weights: Path, rounded: bool) -> dict:
+def beside(model: Model, weights: Path | None, rounded: bool) -> dict:
     """The content of the file that belongs beside a copy of the weights of a model that has optimised steps.
 
-    weights: the copy's file. rounded: to float16, which moves no step. Raises ValueError for a model without them.
+    weights: the copy's file, None without one. rounded: to float16, which moves no step. Raises ValueError for a model
+    without them.
     """
     times = model.optimised
     if times is None:

@@ -62,11 +62,11 @@ class Sidecar(Generic[Value]):
         return path
 
     def beside(
-        self, source: Source | None, is_it: Callable[[Value], bool], weights: Path, rounded: bool
+        self, source: Source | None, is_it: Callable[[Value], bool], weights: Path | None, rounded: bool
     ) -> dict | None:
         """The content to write beside a copy of the weights, from the first file whose value `is_it` accepts, or None.
 
-        weights: the copy's file. rounded: to float16, which changes the network's output by some 1e-4.
+        weights: the copy's file, None without one. rounded: to float16, which changes the output by some 1e-4.
         """
         for path in filter(Path.is_file, self._places(source)):
             with suppress(OSError, *_WRONG):  # not the file that was loaded
@@ -105,15 +105,19 @@ class Sidecar(Generic[Value]):
         return [beside]
 
 
-def copied(weights: Path, rounded: bool) -> dict[str, str]:
-    """What a file says of the copy of the weights that it lies beside."""
-    return {"weights_sha256": sha256(weights)} | ({"weights": "rounded to float16 afterwards"} if rounded else {})
+def copied(weights: Path | None, rounded: bool) -> dict[str, str | None]:
+    """What a file says of the copy of the weights that it lies beside; None where a network of one's own has them."""
+    found = {"weights_sha256": weights and sha256(weights)}
+    return found | ({"weights": "rounded to float16 afterwards"} if rounded else {})
 
 
-def _weights_sha256(source: Source | None) -> str:
-    """The SHA-256 of the weights that a model was loaded from. Raises CheckpointError where they cannot be read."""
+def _weights_sha256(source: Source | None) -> str | None:
+    """The SHA-256 of the weights that a model was loaded from, None where its network is one's own.
+
+    Raises CheckpointError where they cannot be read.
+    """
     if source is None or source.weights_path is None:
-        raise ValueError("only a checkpoint that was loaded has a file of weights")
+        return None
     try:
         return sha256(source.weights_path)
     except OSError as error:

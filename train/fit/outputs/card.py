@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ def command(config: Config) -> str:
         else:
             words += [name, *map(str, value if isinstance(value, tuple) else [value])]
     return shlex.join(words)
+
+
+def run_name(ref: str) -> str:
+    """The name of a run or a model, for people: that of its folder, or of the run whose model/ or stage it is."""
+    path = user_path(ref)
+    parts = Path(os.path.abspath(path)).parts if path.is_dir() else path.parts
+    named = [part for part in parts if part not in ("model", "model-ema2") and not part.endswith("-steps")]
+    return named[-1] if named else ref
 
 
 _PLACES = ("data", "data_cache", "decoder", "init", "out", "teacher", "text")

@@ -12,14 +12,25 @@ const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
 /** @param {number} n @param {(k: number) => number} time */
 const each = (n, time) => Array.from({ length: n }, (_, k) => time(k));
 
+/** @param {number} T @param {number[]} times */
+function distinct(T, times) {
+  for (let k = 1; k < times.length; k++) times[k] = Math.max(times[k], times[k - 1] + 1);
+  return times.map((t, k) => Math.min(t, T - (times.length - 1 - k)));
+}
+
 /** @type {Record<string, (T: number, n: number) => number[]>} the n > 1 times of each spacing, ascending */
 const TIMES = {
   linspace: (T, n) => each(n, (k) => 1 + round(k === n - 1 ? T - 1 : k * ((T - 1) / (n - 1)))),
-  quadratic(T, n) {
-    const times = each(n, (k) => 1 + Math.floor(((k * Math.sqrt(0.8 * T)) / (n - 1)) ** 2));
-    for (let k = 1; k < n; k++) times[k] = Math.max(times[k], times[k - 1] + 1);
-    return times.map((t, k) => Math.min(t, T - (n - 1 - k)));
-  },
+  quadratic: (T, n) =>
+    distinct(
+      T,
+      each(n, (k) => 1 + Math.floor(((k * Math.sqrt(0.8 * T)) / (n - 1)) ** 2)),
+    ),
+  quadratic_T: (T, n) =>
+    distinct(
+      T,
+      each(n, (k) => 1 + round((T - 1) * (k / (n - 1)) * (k / (n - 1)))),
+    ),
   leading: (T, n) => each(n, (k) => 1 + k * Math.floor(T / n)),
   trailing: (T, n) => each(n, (k) => round(T - ((n - 1 - k) * T) / n)),
 };
