@@ -117,7 +117,7 @@ class Translation:
         return [f"const {_name(one.asname or one.name)} = $.module({json.dumps(one.name)});" for one in node.names]
 
     def _importfrom_statement(self, node: ast.ImportFrom) -> list[str]:
-        if node.module in ("__future__", "collections.abc", "typing"):  # types
+        if node.module in ("__future__", "typing"):
             return []
         return [
             f"const {_name(one.asname or one.name)} = {_imported(node.module or '', one.name)};" for one in node.names
