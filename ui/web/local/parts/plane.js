@@ -57,7 +57,8 @@ export function plane(lab) {
       const rows = clouds.flatMap(([lane, x]) =>
         Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
       );
-      return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
+      const { shape, seed } = this.plan.request;
+      return [`${shape}-seed-${seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
     }
   }
 
@@ -69,7 +70,7 @@ export function plane(lab) {
       return super.plan(models);
     }
 
-    recording = () => new /** @type {any} */ (Recording)(this.request);
+    recording = Recording;
 
     /** @param {any} plan @param {any} _ @param {Run} work */
     async compute(plan, _, work) {

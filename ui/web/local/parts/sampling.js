@@ -38,8 +38,7 @@ export function sampling(lab) {
   const { kept_steps } = $.module("ui.pictures.uploads");
   const Recording = recording(lab);
   SamplingPart.prototype.computation = class extends Sampling {
-    /** @param {any} plan */
-    recording = (plan) => new Recording(plan);
+    recording = Recording;
 
     /** @param {any} plan @param {Model[]} models @param {import("../jobs.js").Run} work */
     async compute(plan, models, work) {
@@ -63,16 +62,14 @@ export function sampling(lab) {
         ),
       );
       const seeds = Array.from(this.request.seeds, BigInt);
-      const before = plan.attention
-        ? seeds.map((seed) => gaussian(seed, 0, loaded[0].channels * loaded[0].size ** 2))
-        : [];
+      const maps = plan.attention && words.length > 0;
+      const before = maps ? seeds.map((seed) => gaussian(seed, 0, loaded[0].channels * loaded[0].size ** 2)) : [];
       /** @type {Picture[][]} */
       let both = [];
       for (const { lane, image, step } of sideBySide(seeds, settings)) {
         if (!image) both = [[], [], [], [], []];
         const { index, t, s, x, x0, sigma } = step;
         if (!s) $.set(work.recording.x_0, lane, [...work.recording.x_0.get(lane, []), x]);
-        const maps = plan.attention && words.length > 0;
         if (maps && $.has(kept[lane], index)) both[4].push(seen(loaded[0], before[image], t, settings[0].label, words));
         if (maps) before[image] = x.slice();
         if ($.has(kept[lane], index)) {
@@ -88,9 +85,9 @@ export function sampling(lab) {
         if (both[0].length) {
           $.set(work.recording.frames[lane], index, both[0]);
           const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
-          const [pictures, guesses, latents, previews, maps] = both;
+          const [pictures, guesses, latents, previews, looks] = both;
           const more = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
-          if (maps.length) Object.assign(more, { attention: uri(maps) });
+          if (maps) Object.assign(more, { attention: uri(looks) });
           work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...more });
         }
         await work.count(plan.kinds[lane], 1 / seeds.length);
@@ -144,13 +141,8 @@ function recording(lab) {
       const { lanes, rows, models, request } = this.plan;
       const shape = [models[0].channels, models[0].image_size, models[0].image_size];
       const seeds = [...request.seeds];
-      const noise = seeds.map((seed) =>
-        gaussian(
-          BigInt(seed),
-          0,
-          shape.reduce((a, b) => a * b),
-        ),
-      );
+      const n = shape[0] * shape[1] * shape[2];
+      const noise = seeds.map((seed) => gaussian(BigInt(seed), 0, n));
       /** @type {[string, Uint8Array][]} */
       const files = [
         ["settings.json", new TextEncoder().encode(about)],
