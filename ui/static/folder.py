@@ -36,12 +36,15 @@ ENGINE = "WebAssembly · one thread · fp32"
 MODULES: dict[str, tuple[str, ...]] = {
     "ddpm_core.student": (),
     "ddpm_core.timesteps": (),
-    "ddpm_core.model": (),
+    "ddpm_core.model": (
+        *("Source", "ModelSpec", "check_pixels", "is_number", "is_whole", "check_variance"),
+        *("check_same_images", "_images"),
+    ),
     "ddpm_core.prediction": ("class_index",),
     "ddpm_core.runs": ("SamplerSettings", "Chain"),
     "ui.forms.units": (),
     "ui.forms.fields": (),
-    "ui.models.catalogue": (),
+    "ui.models.catalogue": ("named", "short_name", "usual_guidance"),
     "ui.machine.step_times": ("StepKind",),
     "ui.runs.settings": (),
     "ui.runs.captions": (),
@@ -128,10 +131,12 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
         "knowledge.json": _compact(knowledge),
         "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
         "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
-        **{f"models/{i}.json": _compact(known) for i, (_, known) in enumerate(models.values())},
         "translated.js": translated({live[name]: only for name, only in MODULES.items()}, LATER),
         "later.js": translated({live[name]: only for name, only in LATER.items()}, MODULES),
     }
+    for i, (_, known) in enumerate(models.values()):
+        made[f"models/{i}-examples.json"] = _compact(known.pop("examples"))
+        made[f"models/{i}.json"] = _compact(known)
     given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
     for name, text in made.items():
         _write(out / given["knowledge"] / name, text)
@@ -186,8 +191,10 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     if name != ref:
         spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
         place["where"] = repr(name)
+    about = about_model(app.lab, ref) | {"ref": name, "name": catalogue.short_name(name)}
     known = {
-        "about": about_model(app.lab, ref) | {"ref": name, "name": catalogue.short_name(name)},
+        "examples": about.pop("examples"),  # larger than all else, and not for the first page
+        "about": about,
         "spec": spec,
         "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,

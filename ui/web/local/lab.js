@@ -103,6 +103,12 @@ export class Lab {
     return this.known(ref).about ?? plain($.module("ui.models.form_options").about_model(this, ref));
   }
 
+  /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
+  async examples(ref) {
+    const number = this.knowledge.models.indexOf(ref);
+    return number < 0 ? [] : this.json(`models/${number}-examples.json`);
+  }
+
   /** What Python calls a model's specification, null for one of the Hub that is not loaded yet. @param {string} ref @returns {Spec | null} */
   spec(ref) {
     const found = this.#specs.get(ref);

@@ -36,10 +36,10 @@ const refusal = (error) => ({ error: sentence(error) });
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
   models: () => ({ ...lab.knowledge.answers.models, known: true }),
-  async model({ ref }) {
+  async model({ ref, pictures }) {
     await lab.learn(ref);
     if (!lab.models.to_download(ref)) lab.warm(ref);
-    return lab.about(ref);
+    return { ...lab.about(ref), examples: pictures ? await lab.examples(ref) : [] };
   },
   run() {
     throw new Error($.module("ui.runs.pages").GONE); // with the worker of the page before
