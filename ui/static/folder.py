@@ -58,7 +58,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 LATER: dict[str, tuple[str, ...]] = {
     "ddpm_core.latents": ("check_chains", "_chain"),
-    "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
+    "ui.export.files": ("settings", "_animated", "_moments", "_stem", "_table", "_titles"),
     "ui.forms.emoji": ("in_words",),
     "ui.pictures.as_text": ("to_text", "from_text"),
     "ui.parts.picture_rows": ("RowsPlan", "RowsRecording", "Rows"),

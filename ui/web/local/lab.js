@@ -39,13 +39,13 @@ export class Lab {
   #specs = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
-  /** @type {() => void} */
-  #isHere = () => {};
-  /** Once any model is here, or can't be. @type {Promise<void>} */
-  first = new Promise((resolve) => {
-    this.#isHere = resolve;
-  });
   public = false;
+  /** @type {(engine: string) => void} */
+  #said = () => {};
+  /** What computes the first model, as soon as it is loaded. @type {Promise<string>} */
+  engine = new Promise((resolve) => {
+    this.#said = resolve;
+  });
   /** @type {unknown[]} */
   turns = [];
   limits = { check_run() {} };
@@ -159,7 +159,7 @@ export class Lab {
     const x = new Float32Array(model.channels * model.size ** 2);
     for (let i = 0; i < 3; i++) {
       const began = performance.now();
-      model.network(x, 0, model.words ? model.words("") : model.nullLabel);
+      await model.network(x, 0, model.words ? model.words("") : model.nullLabel);
       if (i === 2) this.note(ref, (performance.now() - began) / 1000);
     }
   }
@@ -193,10 +193,11 @@ export class Lab {
       );
     const loading = load(read, ref).then(async (model) => {
       if (!known.spec) Object.assign(known, (await import("./files/hub.js")).told(model, ref, known));
+      this.#said(model.engine);
       return Object.assign(model, this.spec(ref)?.process);
     });
     this.#loaded.set(ref, loading);
-    loading.catch(() => this.#loaded.delete(ref)).then(() => this.#isHere());
+    loading.catch(() => this.#loaded.delete(ref));
     return loading;
   }
 }

@@ -35,7 +35,10 @@ const refusal = (error) => ({ error: sentence(error) });
 
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
-  models: () => ({ ...lab.knowledge.answers.models, known: true }),
+  async models() {
+    const { models, device } = lab.knowledge.answers.models;
+    return { models, device: { ...device, engine: `${await lab.engine} · fp32` }, known: true };
+  },
   async model({ ref, pictures }) {
     await lab.learn(ref);
     if (!lab.models.to_download(ref)) lab.warm(ref);
@@ -94,7 +97,7 @@ addEventListener("message", async ({ data }) => {
   if (verb === "begin") {
     ready = begin(data.folder, data.base);
     await ready
-      .then(({ lab }) => Promise.race([lab.first, new Promise((late) => setTimeout(late, LATE))]))
+      .then(({ lab }) => Promise.race([lab.engine, new Promise((late) => setTimeout(late, LATE))]))
       .catch(() => {});
     return send({});
   }

@@ -1,7 +1,8 @@
 // What a noisy picture remembers, as ui/parts/latents.py computes it.
 import { uri } from "../pictures/pictures.js";
 import { fromUint8 } from "../process/floats.js";
-import { encode, mix, reconstruct } from "../process/latents.js";
+import { encode, mix } from "../process/forward.js";
+import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
 import { chainOf, spread, withPictures, withRows } from "./rows.js";
 
@@ -43,7 +44,7 @@ export function latents(lab) {
       if (n) {
         const chains = starts.map((/** @type {Float32Array} */ start, /** @type {number} */ column) => {
           const seed = BigInt([...request.seeds][two ? 0 : column]);
-          return reconstruct(model, start, t, { ...chainOf(plan, model), seed })[Symbol.iterator]();
+          return trajectory(model, { ...chainOf(plan, model), seed, steps: n, start: t, xT: start });
         });
         await this.take(model, row, chains, n, plan.times.length, work);
       } else {

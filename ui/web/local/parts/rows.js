@@ -64,7 +64,7 @@ export const withRows = (Base) =>
       let found = own && from_text(own, plan.model);
       if (own) give(found);
       else
-        for (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
+        for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
           found = this.picture(model, step.x);
           if (step.s === 0) give(found);
           else if (step.index % every === 0) give(this.picture(model, step.x0), false);
@@ -75,7 +75,7 @@ export const withRows = (Base) =>
 
     /**
      * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
-     * @param {Model} model @param {number} row @param {Iterator<Step | null>[]} chains @param {number} n @param {number} rows
+     * @param {Model} model @param {number} row @param {AsyncIterator<Step | null>[]} chains @param {number} n @param {number} rows
      * @param {Run} work @param {boolean} [repeats] an evaluation is a null, and steps follow
      * @returns {Promise<Float32Array[]>} the last states
      */
@@ -91,7 +91,7 @@ export const withRows = (Base) =>
         for (const chain of chains) {
           let step;
           do {
-            step = chain.next().value;
+            step = (await chain.next()).value;
             if (step !== undefined && !(step && repeats)) await work.count(this.kind(chains.length), 1 / chains.length);
           } while (step === null);
           steps.push(step);

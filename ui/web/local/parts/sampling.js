@@ -1,11 +1,12 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
+import { noise } from "../../player/pixels.js";
 import { settingsOf } from "../lab.js";
 import { grid, uri } from "../pictures/pictures.js";
 import { toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { sideBySide } from "../process/runs.js";
-import { $ } from "../python.js";
+import { $, Dict } from "../python.js";
 
 /** @import { Loaded as Model } from "../lab.js" */
 /** @import { Picture } from "../pictures/pictures.js" */
@@ -66,7 +67,7 @@ export function sampling(lab) {
       const before = maps ? seeds.map((seed) => gaussian(seed, 0, loaded[0].channels * loaded[0].size ** 2)) : [];
       /** @type {Picture[][]} */
       let both = [];
-      for (const { lane, image, step } of sideBySide(seeds, settings)) {
+      for await (const { lane, image, step } of sideBySide(seeds, settings)) {
         if (!image) both = [[], [], [], [], []];
         const { index, t, s, x, x0, sigma } = step;
         if (!s) $.set(work.recording.x_0, lane, [...work.recording.x_0.get(lane, []), x]);
@@ -104,10 +105,9 @@ function recording(lab) {
     /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
     async save(kind, about) {
       await lab.more();
-      const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
-      const { names } = $.module("ui.runs.captions");
+      const { settings, _stem, _table, _titles, _moments } = $.module("ui.export.files");
       const { ANIMATED, film, png, strip, zip } = await import("../pictures/files.js");
-      const { lanes, request } = this.plan;
+      const { lanes, request, rows } = this.plan;
       /** @type {import("../python.js").Dict[]} */
       const frames = [...this.frames];
       /** @type {Picture[][]} */
@@ -116,28 +116,25 @@ function recording(lab) {
       const text = settings(this, frames, about);
       const name = `${_stem(this, frames)}${SUFFIX[kind]}`;
       const { count } = request;
-      if (kind === "csv") return [name, _csv(this, frames, text).decode()];
+      if (kind === "csv") return [name, _table(this, measured(rows, frames))];
       if (kind === "png") {
         const cells = new Set(lanes.map((/** @type {any} */ { steps }) => steps)).size * count;
         const columns = lanes.length > 2 ? cells : last.length > 1 ? count : Math.ceil(Math.sqrt(count));
         return [name, await png(grid(last.flat(), columns), text)];
       }
-      if (kind === "zip") return [name, zip(await this.#everything(text))];
+      if (kind === "zip") return [name, zip(await this.#everything(text, _table(this, measured(rows, frames))))];
       /** @type {[number, any][]} */
       const found = _moments(this, frames);
       const all = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
       const moments = $.module("ddpm_core.imaging").thin(all, MOST);
-      if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? "AB" : ""), text)];
-      const letters = lanes.length === 2 ? ["A: ", "B: "] : [""];
-      const titles = names(lanes).map(
-        (/** @type {string} */ one, /** @type {number} */ i) => `${letters[i] ?? ""}${one}`,
-      );
+      const titles = _titles(this);
+      if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? titles : []), text)];
       return [name, await ANIMATED[kind](film(moments, titles), moments.length, text)];
     }
 
-    /** The files of a ZIP. @param {string} about @returns {Promise<[string, Uint8Array][]>} */
-    async #everything(about) {
-      const { npy, png } = await import("../pictures/files.js");
+    /** The files of a ZIP. @param {string} about @param {string} table @returns {Promise<[string, Uint8Array][]>} */
+    async #everything(about, table) {
+      const { ascii, npy, png } = await import("../pictures/files.js");
       const { lanes, rows, models, request } = this.plan;
       const shape = [models[0].channels, models[0].image_size, models[0].image_size];
       const seeds = [...request.seeds];
@@ -145,9 +142,12 @@ function recording(lab) {
       const noise = seeds.map((seed) => gaussian(BigInt(seed), 0, n));
       /** @type {[string, Uint8Array][]} */
       const files = [
-        ["settings.json", new TextEncoder().encode(about)],
+        ["settings.json", ascii(about)],
+        ["steps.csv", ascii(table)],
         ["x_T.npy", npy(noise, shape)],
       ];
+      const { copied, python } = $.module("ui.export.scripts");
+      if (lanes.length < 3) files.push(["run.py", ascii(copied(python, lanes, models))]);
       for (const lane of lanes.keys()) {
         const cell = `cell-${String(lane).padStart(2, "0")}/`;
         const folder = lanes.length === 1 ? "" : lanes.length === 2 ? `lane-${"ab"[lane]}/` : cell;
@@ -163,6 +163,29 @@ function recording(lab) {
       return files;
     }
   };
+}
+
+/** @param {number[]} numbers */
+const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+
+/**
+ * The grain and the distance of each lane by step, as `_results` of ui/export/files.py has them.
+ * @param {[number, number][][]} rows t and s of each step @param {Dict[]} frames
+ */
+function measured(rows, frames) {
+  const first = new Map(frames[0].items().map(([k, pictures]) => [rows[0][k][1], pictures]));
+  return frames.map((lane, number) => {
+    const found = lane.items().map(([k, kept]) => {
+      /** @type {Picture[]} */
+      const pictures = kept;
+      const grain = mean(pictures.map(({ data, width, channels }) => noise(data, width, channels)));
+      /** @type {Picture[] | undefined} */
+      const others = number ? first.get(rows[number][k][1]) : undefined;
+      const apart = others?.flatMap(({ data }, n) => Array.from(data, (one, i) => (one - pictures[n].data[i]) ** 2));
+      return /** @type {[number, any]} */ ([k, [grain, apart ? Math.sqrt(mean(apart)) : null]]);
+    });
+    return new Dict(found);
+  });
 }
 
 /**
