@@ -1,4 +1,5 @@
-"""Pictures of every part of the page, to be looked at: `python tests/screenshots.py FOLDER`.
+"""Pictures of every part of the page, to be looked at: `python tests/screenshots.py FOLDER`, and without a server
+`python tests/screenshots.py FOLDER static`.
 
 Each part as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at four
 sizes. `python tests/screenshots.py icons` makes the pictures of ui/web/icons anew, and `gifs` those of docs/.
@@ -6,9 +7,15 @@ sizes. `python tests/screenshots.py icons` makes the pictures of ui/web/icons an
 
 from __future__ import annotations
 
+import functools
+import http.server
 import io
 import os
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -19,6 +26,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import ui
+from ui.models.catalogue import EMBEDDED
+from ui.static.folder import write
 from ui.web import FILES
 
 SIZES = {"desktop": (1280, 800), "tablet": (1024, 768), "phone": (390, 844)}
@@ -49,7 +58,7 @@ def finished(page: Page, url: str, part: str) -> None:
     """The end of a run, and of its showing."""
     opened(page, url, RUNS[part])
     root = f".part-{part}"
-    if page.get_attribute(root, "data-state") == "idle":  # else the link has started it
+    if page.locator(f"{root} .run:enabled").count() and page.get_attribute(root, "data-state") == "idle":
         page.click(f"{root} .run:enabled")
     page.wait_for_selector(f"{root}[data-state=finished]", timeout=300_000)
     page.wait_for_timeout(6000)
@@ -118,26 +127,44 @@ def icons(browser: Browser, url: str) -> None:
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(ICONS / "preview.png", optimize=True)
 
 
-def main(where: str) -> None:
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def served(static: bool) -> Iterator[str]:
+    """The page's address."""
+    if not static:
+        app = ui.build()
+        ui.launch(app, prevent_thread_lock=True)
+        yield app.local_url
+        return ui.close(app)
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder, "lab"), list(EMBEDDED))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/lab/"
+        server.shutdown()
+
+
+def main(where: str, how: str = "") -> None:
     folder = Path(where)
-    app = ui.build()
-    ui.launch(app, prevent_thread_lock=True)
-    with sync_playwright() as playwright:
+    with served(how == "static") as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
         if where == "icons":
-            icons(browser, app.local_url)
+            icons(browser, url)
         elif where == "gifs":
-            animate(browser, app.local_url, "watch", [*range(0, 20, 4), *range(20, 46, 2), *range(46, 50)])
-            animate(browser, app.local_url, "compare", [*range(10)])
+            animate(browser, url, "watch", [*range(0, 20, 4), *range(20, 46, 2), *range(46, 50)])
+            animate(browser, url, "compare", [*range(10)])
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            shoot(browser, app.local_url, folder)
-            project(browser, app.local_url, folder)
+            shoot(browser, url, folder)
+            project(browser, url, folder)
         browser.close()
-    ui.close(app)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python tests/screenshots.py FOLDER | icons | gifs")
-    main(sys.argv[1])
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python tests/screenshots.py FOLDER [static] | icons | gifs")
+    main(*sys.argv[1:])

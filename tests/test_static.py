@@ -6,12 +6,14 @@ import functools
 import http.server
 import io
 import json
+import os
 import random
 import re
 import shutil
 import subprocess
 import threading
 import urllib.parse
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -23,9 +25,11 @@ from PIL import Image
 import ddpm_core
 from ddpm_core import NoiseSchedule, imaging, restore
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.export import files
 from ui.forms.units import sentence
+from ui.runs import captions
 from ui.serving.server import build
 from ui.static.folder import write
 
@@ -176,14 +180,19 @@ def site(folder):
 
 @pytest.fixture
 def fresh(browser, site):  # noqa: F811
-    """open(query) opens a page in a profile of its own, which reaches nothing but the site."""
+    """open(query) opens a page in a profile of its own, which reaches nothing but the site.
+
+    routes: what answers instead of it, by patterns of addresses.
+    """
     contexts = []
 
-    def open_page(query="", at=site, **options):
+    def open_page(query="", at=site, routes=None, **options):
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(120_000)
         context.route(lambda url: not url.startswith(at.address), lambda route: route.abort())
+        for pattern, answer in (routes or {}).items():
+            context.route(pattern, answer)
         new = context.new_page()
         new.errors = []
         new.on("pageerror", lambda error: new.errors.append(str(error)))
@@ -202,6 +211,11 @@ def link(part, values):
     return "?" + urllib.parse.urlencode({"tab": part, **values})
 
 
+def go(page, part, values):  # noqa: F811
+    """As a button that leads there does."""
+    page.evaluate("([part, values]) => lab.open(part, lab.whole(part, values), { cause: 'link' })", [part, values])
+
+
 def finished(page, part):  # noqa: F811
     """Run what the link says, unless it runs by itself, and wait for its end."""
     place = page.locator(f".part-{part}")
@@ -216,12 +230,17 @@ def finished(page, part):  # noqa: F811
     assert place.get_attribute("data-state") == "finished", place.inner_text()[:300]
 
 
-def saved(page, title):  # noqa: F811
-    """The bytes of a file of the Share menu."""
+def press(page, title):  # noqa: F811
+    """An entry of the Share menu."""
     if not page.locator("#share-menu").is_visible():
         page.get_by_role("button", name="Share").click()
+    page.get_by_role("menuitem", name=title).click()
+
+
+def saved(page, title):  # noqa: F811
+    """The bytes of a file of the Share menu."""
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name=title).click()
+        press(page, title)
     return Path(download.value.path()).read_bytes()
 
 
@@ -263,7 +282,7 @@ def close(one, other):
     return one.shape == other.shape and differ.max() <= 1 and (differ > 0).mean() <= 2e-3
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(int(os.environ.get("DDPM_LINKS", "6"))))
 def test_a_link_shows_the_pictures_of_the_library(fresh, number):
     values, same = run_of(random.Random(number))
     images = ddpm_core.sample(
@@ -282,7 +301,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
     assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(both, 2))
 
-    opened = fresh(link("latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"}))
+    go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")
     x_0 = ddpm_core.sample(model, [7], steps=4, variance="beta_tilde")
     rows = [
@@ -291,13 +310,14 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     ]
     assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(np.concatenate(rows), 2))
 
-    opened = fresh(link("repair", {"seed": 7, "steps": 4, "count": 2, "method_b": "repaint", "task": "downsample"}))
+    go(opened, "repair", {"seed": 7, "steps": 2, "count": 2, "method_b": "repaint", "task": "downsample"})
     finished(opened, "repair")
+    x_0 = ddpm_core.sample(model, [7], steps=2, variance="beta_tilde")
     A = restore.downsample(4)
     y = A(ddpm_core.from_uint8(x_0))
     rows = []
     for method in ("ddnm", "repaint"):
-        *_, last = restore.restore(model, y, A, method, [8, 9], steps=4, variance="beta_tilde")
+        *_, last = restore.restore(model, y, A, method, [8, 9], steps=2, variance="beta_tilde")
         rows.append(ddpm_core.to_uint8(last.x))
     assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(np.concatenate(rows), 2))
 
@@ -308,10 +328,10 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
     assert opened.locator(".part-grid").get_attribute("data-cells") == "6"
     assert opened.locator(".part-grid .cells-of-grid button").count() == 6
 
-    opened.goto(opened.url.split("?")[0] + link("plane", {"cloud": 50, "steps": 4, "steps_b": 5}))
+    go(opened, "plane", {"cloud": 50, "steps": 4, "steps_b": 5})
     finished(opened, "plane")
 
-    opened.goto(opened.url.split("?")[0] + link("forward", {"picture": "cat", "t": 30}))
+    go(opened, "forward", {"picture": "cat", "t": 30})
     opened.get_by_text("√ᾱ").first.wait_for()
     walked = opened.evaluate(
         """async () => {
@@ -329,12 +349,12 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
     assert walked["std"] == pytest.approx(list(same.std))
 
     for part in ("train", "likelihood"):
-        opened.goto(opened.url.split("?")[0] + link(part, {}))
-        opened.get_by_text("python app.py").first.wait_for()
-        opened.get_by_text("Example", exact=True).first.wait_for()
-        opened.goto(opened.url.split("?")[0])
+        opened.evaluate("part => lab.open(part, null)", part)
+        shown = opened.locator("#place > section:not([hidden])")
+        shown.get_by_text("python app.py").first.wait_for()
+        shown.get_by_text("Example", exact=True).first.wait_for()
 
-    opened.goto(opened.url.split("?")[0] + link("course", {}))
+    go(opened, "course", {})
     opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
 
 
@@ -354,12 +374,31 @@ def test_films_and_strips_hold_their_settings(fresh):
     assert float(rows[5]["distance"]) == pytest.approx(np.sqrt(((a - b) ** 2).mean()), rel=1e-3)
     film.seek(2)  # the colours of a GIF of digits are their own
     assert np.asarray(film.convert("L")).max() > 200
+    film = Image.open(io.BytesIO(saved(opened, "WebP")))
+    assert film.n_frames == 3 and film.width >= 1000
+    assert json.loads(film.getexif()[0x010E])["seed"] == 7
+    film.seek(2)
+    assert np.asarray(film.convert("L")).max() > 200
+
+    with zipfile.ZipFile(io.BytesIO(saved(opened, "Everything (ZIP)"))) as kept:
+        assert kept.testzip() is None
+        inside = {name: kept.read(name) for name in kept.namelist()}
+    assert json.loads(inside["settings.json"])["count"] == 1
+    assert "ddpm_core.load" in inside["run.py"].decode()
+    assert inside["steps.csv"].startswith(b"lane,name,step")
+    assert (np.load(io.BytesIO(inside["x_T.npy"])) == gaussian_batch([7], 0, (1, 28, 28)).numpy()).all()
+    for lane, variance in zip("ab", ("beta", "beta_tilde"), strict=True):
+        *_, last = ddpm_core.trajectory(loaded("mnist-tiny"), [7], steps=3, variance=variance)
+        x_0 = np.load(io.BytesIO(inside[f"lane-{lane}/x_0.npy"]))
+        assert np.abs(x_0 - last.x.numpy()).max() < 1e-4  # networks agree to 2e-6, which three steps enlarge
+        assert close(pixels(inside[f"lane-{lane}/seed-7/x_0000.png"]), ddpm_core.to_uint8(last.x)[0])
+        assert len([name for name in inside if name.startswith(f"lane-{lane}/seed-7")]) == 3
 
 
 def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder):  # noqa: F811
     site = Site(folder)
     context = browser.new_context()
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     opened = context.new_page()
     try:
         opened.goto(site.address + link("watch", {"steps": 2, "seed": 3}))
@@ -372,16 +411,14 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         assert saved(opened, "Pixels (PNG)") == before
         opened.get_by_role("button", name="Course").click()  # modules that were not loaded before
         opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
-        opened.goto(site.address + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
-        opened.locator(".part-watch[data-described]").wait_for()
-        opened.locator(".part-watch .run").click()
+        go(opened, "watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1})
         opened.locator(".part-watch[data-state=error]").wait_for()
         assert "is there a network?" in opened.locator(".part-watch").inner_text()
     finally:
         context.close()
 
 
-def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
+def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
     opened = fresh(link("watch", {"steps": 1000, "seed": 3, "count": 4}), viewport={"width": 390, "height": 844})
     part = opened.locator(".part-watch")
     opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
@@ -408,6 +445,9 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
     seed.press("Enter")
     wide.wait_for_function("location.search.includes('seed=4')")
     finished(wide, "watch")
+    asked = app.parts["watch"].request("watch", dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query)))
+    (same,) = asked.plan([app.lab.models.known("mnist-tiny")]).arguments  # the server makes the same of this address
+    assert close(pixels(saved(wide, "Pixels (PNG)")), ddpm_core.sample(loaded("mnist-tiny"), **same)[0])
     player = wide.locator(".part-watch .ddpm-player")
     player.focus()
     player.press("Home")
@@ -425,6 +465,29 @@ def test_words_draw_what_the_library_draws(fresh):
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
     assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
 
+    prompt = "red asdfgh apple"
+    asked = {"checkpoint": "emoji-tiny", "prompt": prompt, "steps": 2, "seed": 5, "count": 1, "attention": True}
+    plan, *frames = opened.evaluate(RUN, asked)
+    model = loaded("emoji-tiny")
+    assert plan["words"] == [word for word, _ in model.text.words(prompt)]
+    assert plan["caption"].startswith(captions.unknown(["asdfgh"]))
+    options = {"prompts": prompt, "guidance": 3.0, "variance": "beta_tilde", "attention": True}
+    for frame, step in zip(frames, ddpm_core.trajectory(model, [5], steps=2, **options), strict=True):
+        maps = np.stack([step.attention[0, list(tokens)].sum(0).numpy() for _, tokens in model.text.words(prompt)])
+        levels = (255 * maps / maps.max((1, 2), keepdims=True)).reshape(-1, maps.shape[2], 1)
+        # Bright places of a map follow the state, whose pixels differ by a level here and there.
+        assert np.abs(pixels(base64.b64decode(frame["attention"].partition(",")[2])) - levels).max() <= 3
+
+
+RUN = """(values) => new Promise((done) => {
+  const results = [];
+  const take = (message) => {
+    results.push(...message.results);
+    if (["finished", "error"].includes(message.state)) done(results);
+  };
+  lab.client.run("watch", values, take, done);
+})"""
+
 
 def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
@@ -439,22 +502,34 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
             body = json.dumps(
                 {"sha": "1", "siblings": [{"rfilename": "diffusion_pytorch_model.bin", "size": 9}]}
             ).encode()
+        elif asked.startswith("api/models/owner/large/"):
+            large = {"rfilename": "diffusion_pytorch_model.safetensors", "size": 2_000_000_000}
+            body = json.dumps({"sha": "1", "siblings": [large]}).encode()
         elif asked.startswith("owner/digits/resolve/c0ffee/"):
             body = files[asked.split("/")[-1].partition("?")[0]]
         else:
             return route.fulfill(status=404, headers=open_to_all)
         return route.fulfill(body=body, headers=open_to_all)
 
-    opened = fresh()
-    opened.context.route("https://huggingface.co/**", hub)
-    site = opened.url.split("?")[0]
-    opened.goto(site + link("watch", {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}))
+    values = {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}
+    opened = fresh(link("watch", values), routes={"https://huggingface.co/**": hub})
     finished(opened, "watch")
     images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
     assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
-    for ref, said_so in (("owner/pickles", ".bin"), ("owner/none", "no open model"), ("nothing", "Hub id such as")):
-        opened.goto(site + link("watch", {"checkpoint": ref, "steps": 2}))
+    wrong = {
+        "owner/pickles": ".bin",
+        "owner/large": "2000 MB",
+        "owner/none": "no open model",
+        "nothing": "Hub id such as",
+    }
+    for ref, said_so in wrong.items():
+        opened.evaluate("ref => lab.open('watch', { checkpoint: ref })", ref)
         opened.locator("#said.shown", has_text=said_so).wait_for()
+    keys = "caches.open('lab-models').then((kept) => kept.keys()).then((all) => all.length)"
+    assert opened.evaluate(keys) > 0
+    press(opened, "Empty the cache of models")
+    opened.get_by_text("The cache is empty").wait_for()
+    assert opened.evaluate(keys) == 0
 
 
 def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, tmp_path):
@@ -482,11 +557,10 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, 
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
-    opened = fresh()
-    weights = folder / "checkpoints/cifar10-tiny/diffusion_pytorch_model.safetensors"
+    weights = folder / "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
     cut = {"body": weights.read_bytes()[:1000]}
-    opened.context.route("**/cifar10-tiny/*.safetensors*", lambda route: route.fulfill(**cut))
-    opened.goto(opened.url.split("?")[0] + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
+    routes = {"**/mnist-tiny/*.safetensors*": lambda route: route.fulfill(**cut)}
+    opened = fresh(link("watch", {"steps": 1, "count": 1}), routes=routes)
     part = opened.locator(".part-watch")
     opened.wait_for_selector(".part-watch[data-state=error]")  # a link runs
     assert "came incomplete" in part.inner_text()
@@ -495,12 +569,37 @@ def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
     opened.wait_for_selector(".part-watch[data-state=finished]")
 
 
+@pytest.mark.parametrize(
+    ("missing", "content", "sentence"),
+    [
+        ("local/worker.js", "throw new Error('too old')", "try a newer one"),
+        ("translated.js", "", "load the page again"),
+    ],
+)
+def test_without_what_computes_the_example_goes_on(fresh, missing, content, sentence):
+    def answer(route):
+        return route.fulfill(body=content, content_type="text/javascript") if content else route.abort()
+
+    opened = fresh(routes={f"**/{missing}": answer})
+    opened.locator(".part-watch", has_text=sentence).wait_for()
+    opened.wait_for_function("Number(document.querySelector('.ddpm-player').dataset.k) > 0")
+    opened.errors.clear()  # the worker's own
+
+
+def test_without_simd_the_same_is_computed_in_javascript(fresh):
+    none = {"**/kernel.wasm": lambda route: route.fulfill(body=b"no module", content_type="application/wasm")}
+    opened = fresh(link("watch", {"steps": 1, "seed": 3, "count": 1}), routes=none)
+    finished(opened, "watch")
+    images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=1, variance="beta_tilde")
+    assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
+
+
 def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_path):  # noqa: F811
     own = tmp_path / "a" / "lab"
     shutil.copytree(folder, own, ignore=shutil.ignore_patterns("checkpoints"))
     site = Site(own)
     context = browser.new_context()
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     try:
         opened = context.new_page()
         opened.goto(site.address + "?tab=course")

@@ -66,7 +66,7 @@ def test_the_list_begins_with_what_is_here(monkeypatch):
     by_ref = {one["ref"]: one for one in listed}
     assert by_ref["google/ddpm-cifar10-32"]["group"] == "Ready here" and not by_ref[CHURCH]["ready"]
     digits = by_ref["mnist-tiny"]
-    assert digits["about"] == "clear and fast" and digits["picture"].endswith("models/mnist-tiny.png")
+    assert digits["about"] == "clear and fast" and digits["picture"].endswith("models/mnist-tiny.webp")
 
 
 def test_a_checkpoint_is_named_in_a_few_words():

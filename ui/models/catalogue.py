@@ -71,7 +71,7 @@ def choice(ref: str, status: snapshots.Status) -> dict[str, Any]:
     ready: whether it can be chosen; about says why, where it can't. picture: the address of a thumbnail, "" for none.
     """
     known = OFFERED.get(ref) or EMBEDDED.get(ref) or ()
-    has_picture = ref in EMBEDDED and (web.FILES / "models" / f"{ref}.png").is_file()
+    has_picture = ref in EMBEDDED and (web.FILES / "models" / f"{ref}.webp").is_file()
     here = status.state in ("embedded", "local", "cached")
     about = list(known[1:])
     if status.state == "download":
@@ -87,5 +87,5 @@ def choice(ref: str, status: snapshots.Status) -> dict[str, Any]:
         "group": READY if here else HUB,
         "ready": status.state not in _REASONS,
         "latent": ref in LATENT,
-        "picture": f"web/{web.version()}/models/{ref}.png" if has_picture else "",
+        "picture": f"web/{web.version()}/models/{ref}.webp" if has_picture else "",
     }

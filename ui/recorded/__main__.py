@@ -17,6 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from ddpm_core import imaging, sample
 from ddpm_core.checkpoint import refs
 from ddpm_core.disk.files import write_bytes
@@ -47,6 +50,7 @@ BETWEEN_QUALITY = 80  # of the pictures of emoji, which are smooth
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
 TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
+GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise, and they take half
 
 
 def record(parts: list[str]) -> None:
@@ -65,7 +69,9 @@ def record(parts: list[str]) -> None:
         if part == "emoji":
             model = app.lab.models.get(course.LATENT)
             row = sample(model, [1, 2, 3], 20, sampler="ddim", spacing="trailing", prompts=EMOJI, guidance=3.0)
-            write_bytes(FILES / "models" / f"{course.LATENT}.png", imaging.png(imaging.grid(row, 3, gap=0)))
+            picture, file = Image.fromarray(imaging.grid(row, 3, gap=0)), io.BytesIO()
+            picture.save(file, "WEBP", quality=80, method=6)
+            write_bytes(FILES / "models" / f"{course.LATENT}.webp", file.getvalue())
         if part in ("course", "emoji"):  # apart: their weights are made anew more often
             for card in course.cards():
                 of_emoji = card.values.get("checkpoint") == course.LATENT
@@ -133,9 +139,18 @@ def _finished(results: list[Values]) -> list[Values]:
 
 
 def _thinned(results: list[Values]) -> list[Values]:
-    """Every second frame, the last one among them: the first page is to be light."""
+    """Every second frame, the last one among them, and noise in GREYS levels: the first page is to be light."""
     plan, *frames = results
-    return [plan, *frames[::-2][::-1]]
+    *noisy, last = frames[::-2][::-1]
+    return [plan, *(frame | {"x": _levelled(frame["x"])} for frame in noisy), last]
+
+
+def _levelled(uri: str) -> str:
+    """A picture of digits in GREYS levels."""
+    step = 255 / (GREYS - 1)
+    grey = np.asarray(image_files.open_picture(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("L"))
+    content = imaging.png(((grey / step).round() * step).round().astype(np.uint8)[..., None])
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def _light(content: Any, quality: int | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib
 import json
@@ -30,18 +31,20 @@ ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
 NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
-# What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names.
+# What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names. Those
+# of `LATER` are loaded when a part is opened that is not on the first page, a file is saved, or a prompt has emoji.
 MODULES: dict[str, tuple[str, ...]] = {
     "ddpm_core.student": (),
     "ddpm_core.timesteps": (),
-    "ddpm_core.model": (),
-    "ddpm_core.prediction": ("class_index", "few"),
+    "ddpm_core.model": (
+        *("Source", "ModelSpec", "check_pixels", "is_number", "is_whole", "check_variance"),
+        *("check_same_images", "_images"),
+    ),
+    "ddpm_core.prediction": ("class_index", "few", "word_square"),
     "ddpm_core.runs": ("SamplerSettings", "Chain"),
-    "ddpm_core.latents": ("check_chains", "_chain"),
     "ui.forms.units": (),
     "ui.forms.fields": (),
-    "ui.forms.emoji": ("in_words",),
-    "ui.models.catalogue": (),
+    "ui.models.catalogue": ("named", "short_name", "usual_guidance"),
     "ui.machine.step_times": ("StepKind",),
     "ui.runs.settings": (),
     "ui.runs.captions": (),
@@ -50,11 +53,15 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.runs.pages": ("GONE",),
     "ui.parts.part": ("Part",),
     "ui.pictures.uploads": ("frame_format", "kept_steps"),
-    "ui.pictures.as_text": ("to_text", "from_text"),
     "ui.export.scripts": (),
-    "ui.export.files": ("settings", "_animated", "_moments", "_stem", "_table", "_titles"),
-    "ui.parts.picture_rows": ("RowsPlan", "RowsRecording", "Rows"),
     "ui.parts.sampling": (),
+}
+LATER: dict[str, tuple[str, ...]] = {
+    "ddpm_core.latents": ("check_chains", "_chain"),
+    "ui.export.files": ("settings", "_animated", "_moments", "_stem", "_table", "_titles"),
+    "ui.forms.emoji": ("in_words",),
+    "ui.pictures.as_text": ("to_text", "from_text"),
+    "ui.parts.picture_rows": ("RowsPlan", "RowsRecording", "Rows"),
     "ui.parts.latents": (),
     "ui.parts.repair": (),
     "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "CloudsPlan", "CloudsRecording", "Clouds", "script"),
@@ -88,7 +95,8 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - The page: MIT, [LICENSE](LICENSE)
 - Pictures of the page: [PICTURES.md](PICTURES.md)
 """
-FILES = ("png", "gif", "strip", "csv")  # kinds that the worker makes
+# What nobody runs of JavaScript and CSS: a fifth of the first page's.
+REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
@@ -117,18 +125,30 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
     knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}}
     drawn = app.parts["forward"].questions["picture"]
+    modules = MODULES | LATER
+    live = {name: importlib.import_module(name) for name in modules}
     made = {
-        "knowledge.json": json.dumps(knowledge, ensure_ascii=False, separators=(",", ":")),
+        "knowledge.json": _compact(knowledge),
         "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
         "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
-        **{f"models/{i}.json": json.dumps(known) for i, (_, known) in enumerate(models.values())},
-        "translated.js": translated({importlib.import_module(name): only for name, only in MODULES.items()}),
+        "translated.js": translated({live[name]: only for name, only in MODULES.items()}, LATER),
+        "later.js": translated({live[name]: only for name, only in LATER.items()}, MODULES),
     }
+    for i, (_, known) in enumerate(models.values()):
+        made[f"models/{i}-examples.json"] = _compact(known.pop("examples"))
+        made[f"models/{i}.json"] = _compact(known)
     given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
     for name, text in made.items():
         _write(out / given["knowledge"] / name, text)
+    thumbs = given["initial"]["forward"]["thumbs"]
+    for name, uri in thumbs.items():
+        thumbs[name] = f"{given['knowledge']}/{name}.png"
+        (out / thumbs[name]).write_bytes(base64.b64decode(uri.partition(",")[2]))
     for name, file in web.served().items():
-        _copy(file, out / "web" / web.version() / name)
+        to = out / "web" / web.version() / name
+        _copy(file, to)
+        if file.suffix in (".js", ".css"):
+            _write(to, re.sub(REMARK, "", file.read_text("utf-8")))
     _write(out / "index.html", web.page(given, f"web/{web.version()}/icons/preview.png"))
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
     _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
@@ -171,8 +191,10 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     if name != ref:
         spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
         place["where"] = repr(name)
+    about = about_model(app.lab, ref) | {"ref": name, "name": catalogue.short_name(name)}
     known = {
-        "about": about_model(app.lab, ref) | {"ref": name, "name": catalogue.short_name(name)},
+        "examples": about.pop("examples"),  # larger than all else, and not for the first page
+        "about": about,
         "spec": spec,
         "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,
@@ -222,10 +244,6 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
     for field in (field for form in given["forms"].values() for field in form if field["name"] == "checkpoint"):
         field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
-    for part in given["initial"].values():
-        if "kinds" in part:
-            part["kinds"] = [kind for kind in part["kinds"] if kind in FILES]
-    given["forms"]["watch"] = [field for field in given["forms"]["watch"] if field["name"] != "attention"]
     given |= {"client": "local/client.js", "models": choices, "takesAny": True}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
@@ -237,6 +255,10 @@ def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
         "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
         "room": ROOM,
     }
+
+
+def _compact(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _licences(out: Path, folders: Mapping[str, Path]) -> None:

@@ -31,6 +31,7 @@ OPERATORS = {
     **{ast.FloorDiv: "Math.floor({} / {})", ast.Mod: "$.mod({}, {})", ast.Pow: "({} ** {})"},
     **{ast.BitOr: "$.bitor({}, {})", ast.BitAnd: "$.bitand({}, {})"},
 }
+REPLACED = ("compute", "follow", "counted", "bytes", "forget", "log")  # methods: the worker has its own, or needs none
 IS_CLASS = re.compile(r"_?[A-Z]\w*[a-z]\w*")
 
 
@@ -38,12 +39,13 @@ class Unknown(Exception):
     """There is no JavaScript for this."""
 
 
-def translated(modules: Mapping[ModuleType, Collection[str]]) -> str:
+def translated(modules: Mapping[ModuleType, Collection[str]], others: Collection[str] = ()) -> str:
     """A JavaScript module, whose `translated($)` defines all of these for a runtime.
 
-    modules: each with the names of those functions and classes that are wanted, none for all.
+    modules: each with the names of those functions and classes that are wanted, none for all. others: modules that
+    another such file has, which may come later.
     """
-    known = {module.__name__ for module in modules}
+    known = {module.__name__ for module in modules} | set(others)
     parts = [Translation(module, known).text(only) for module, only in modules.items()]
     words = set(re.findall(r"\w+", "\n".join(parts)))
     used = [
@@ -115,7 +117,7 @@ class Translation:
         return [f"const {_name(one.asname or one.name)} = $.module({json.dumps(one.name)});" for one in node.names]
 
     def _importfrom_statement(self, node: ast.ImportFrom) -> list[str]:
-        if node.module == "__future__":
+        if node.module in ("__future__", "typing"):
             return []
         return [
             f"const {_name(one.asname or one.name)} = {_imported(node.module or '', one.name)};" for one in node.names
@@ -227,7 +229,7 @@ class Translation:
         kind = "dataclass" in "".join(map(ast.unparse, node.decorator_list)) or live.__base__ is tuple
         lines, after, rows = [f"{node.name} = class {node.name} extends {base} {{"], [], []
         for one in node.body:
-            if isinstance(one, ast.FunctionDef):
+            if isinstance(one, ast.FunctionDef) and one.name not in REPLACED:
                 how = [ast.unparse(decorator) for decorator in one.decorator_list]
                 kinds = {"": "", "property": "get ", "classmethod": "static "}
                 text = self._function(one, method=True)
@@ -472,11 +474,15 @@ def literal(value: Any) -> str:
 
 
 def _imported(module: str, name: str) -> str:
-    """A name of another module: its value, if that is plain data, as that module may not be there."""
+    """A name of another module: its value, if that is plain data, as that module may not be there. A function is looked
+    for when it is called, as its module may come later.
+    """
+    live = getattr(importlib.import_module(module), name, None)
+    found = f"$.imported({json.dumps(module)}, {json.dumps(name)})"
     try:
-        return literal(getattr(importlib.import_module(module), name))
-    except (Unknown, AttributeError):
-        return f"$.imported({json.dumps(module)}, {json.dumps(name)})"
+        return found if live is None else literal(live)
+    except Unknown:
+        return f"(...$given) => {found}(...$given)" if inspect.isfunction(live) else found
 
 
 def _name(name: str) -> str:

@@ -27,7 +27,8 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
 }
-FIRST = ("app.js", "shared", "player", "parts/watch.js")  # modules that every page needs: fetched at once
+IMPORT = re.compile(r'^(?:import|.*} from) "(\..+)";$', re.M)
+FIRST = ("app.js", "parts/watch.js")  # modules that every page needs, and those that they import: fetched at once
 
 
 def text(name: str) -> str:
@@ -59,14 +60,23 @@ def page(given: dict[str, Any], preview: str) -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it.
     """
-    first = (*FIRST, given["client"])
-    modules = [("modulepreload", name) for name in served() if name.endswith(".js") and name.startswith(first)]
+    modules = [("modulepreload", name) for name in sorted(_imported(*FIRST, given["client"]))]
     styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
     styles.sort(key=lambda style: style[1].startswith("parts/"))  # they change what all share
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
     return filled.replace("<!-- modules -->", links).replace('"GIVEN"', content)
+
+
+def _imported(*names: str) -> set[str]:
+    """These modules, all that they import, and so on."""
+    found, new = set(names), set(names)
+    while new:
+        paths = [served()[name].parent / path for name in new for path in IMPORT.findall(text(name))]
+        new = {path.resolve().relative_to(FILES).as_posix() for path in paths} - found
+        found |= new
+    return found
 
 
 def policy(page: bytes) -> str:

@@ -36,8 +36,9 @@ export function connect({ knowledge }) {
     broken = true;
     for (const take of waiting.values()) take({ error: BROKEN });
   });
-  send({ verb: "begin", folder: new URL(knowledge ?? "", document.baseURI).href, base: document.baseURI }, () => {});
-  navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {}); // then there is no page offline
+  // What the page keeps for later, more than it needs now, comes after what it needs.
+  const keep = () => navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
+  send({ verb: "begin", folder: new URL(knowledge ?? "", document.baseURI).href, base: document.baseURI }, keep);
   return {
     session: token(),
     ask: (part, what, values = {}) => ask({ verb: "ask", part, what, values }),

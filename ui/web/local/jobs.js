@@ -57,12 +57,11 @@ export class Run {
     this.#say("stopping");
   }
 
-  /** @param {() => Promise<unknown>} before what has to be known @param {() => any} make the computation; both throw a sentence */
-  async run(before, make) {
+  /** @param {() => Promise<any>} make the computation, or throw a sentence */
+  async run(make) {
     try {
       this.#say("queued");
-      await before();
-      this.computation = make();
+      this.computation = await make();
       /** @type {string[]} */
       const refs = this.computation.refs;
       const specs = () => refs.map((ref) => this.lab.spec(ref));
@@ -75,7 +74,8 @@ export class Run {
       await breath();
       this.#heard = this.#since = performance.now();
       await this.computation.compute(this.plan, models, this);
-      this.#say("finished");
+      this.#say("finished", this.lab.files.notice);
+      this.lab.files.notice = "";
     } catch (error) {
       if (error instanceof Stopped) return this.#say("stopped");
       this.#say("error", sentence(error));

@@ -1,7 +1,6 @@
 // What the translated modules of Python know as the server's lab, in the worker: models and their files, how long a step
 // takes, and stand-ins for the modules that are not translated.
 
-import { onHub, told } from "./files/hub.js";
 import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
 import { checkSignal } from "./process/predict.js";
@@ -17,6 +16,19 @@ import { $, Dict, plain, ValueError } from "./python.js";
 /** A file of ui/static's knowledge. @typedef {(name: string) => Promise<any>} Json */
 /** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
 /** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
+
+/** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
+export function once(load) {
+  /** @type {Promise<T> | null} */
+  let loading = null;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
+}
 
 const WEIGHED = 0.2; // of the newest step, in how long one takes
 
@@ -41,10 +53,11 @@ export class Lab {
   /** @type {Map<string, Known>} */
   #known = new Map();
 
-  /** @param {Knowledge} knowledge @param {Files} files @param {Json} json */
-  constructor(knowledge, files, json) {
+  /** @param {Knowledge} knowledge @param {Files} files @param {Json} json @param {() => Promise<void>} more loads what Python has written for other parts than the first */
+  constructor(knowledge, files, json, more) {
     this.knowledge = knowledge;
     this.json = json;
+    this.more = more;
     this.files = files;
     this.step_times = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
     this.models = {
@@ -74,7 +87,7 @@ export class Lab {
     const { models, answers } = this.knowledge;
     const known = await (models.includes(ref)
       ? this.json(`models/${models.indexOf(ref)}.json`)
-      : onHub(ref, answers.hub));
+      : import("./files/hub.js").then(({ onHub }) => onHub(ref, answers.hub)));
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
@@ -88,6 +101,12 @@ export class Lab {
   /** What a form offers for it: `about_model` of ui/models/form_options.py. @param {string} ref */
   about(ref) {
     return this.known(ref).about ?? plain($.module("ui.models.form_options").about_model(this, ref));
+  }
+
+  /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
+  async examples(ref) {
+    const number = this.knowledge.models.indexOf(ref);
+    return number < 0 ? [] : this.json(`models/${number}-examples.json`);
   }
 
   /** What Python calls a model's specification, null for one of the Hub that is not loaded yet. @param {string} ref @returns {Spec | null} */
@@ -172,8 +191,8 @@ export class Lab {
         },
         leave,
       );
-    const loading = load(read, ref).then((model) => {
-      if (!known.spec) Object.assign(known, told(model, ref, known));
+    const loading = load(read, ref).then(async (model) => {
+      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).told(model, ref, known));
       this.#said(model.engine);
       return Object.assign(model, this.spec(ref)?.process);
     });
@@ -251,6 +270,7 @@ export function natives() {
     },
   });
   $.native("ui.pictures.test_sets", { set_for: () => null });
+  $.native("ui.forms.emoji", { in_words: (/** @type {string} */ prompt) => prompt }); // until there are any
   $.native("ddpm_core.checkpoint.refs", { embedded: () => [], typed: (/** @type {string} */ x) => x.trim() });
   $.native("ui.models.loaded", { revision: (/** @type {Spec} */ { source }) => source.revision });
   $.native("functools", { partial: () => null });

@@ -472,6 +472,7 @@ export const $ = {
     };
   },
   define(/** @type {string} */ name, /** @type {() => Record<string, any>} */ make) {
+    modules.delete(name); // what stood in for it
     defined.set(name, make);
   },
   /** @returns {any} */

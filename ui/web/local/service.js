@@ -13,7 +13,9 @@ const CACHE = `lab-page-${VERSION}`;
 /** Put all files into the cache; if one can't be had, the version before stays. */
 async function install() {
   const cache = await caches.open(CACHE);
-  await cache.addAll(FILES.map((file) => new Request(file, { cache: file.startsWith("web/") ? "default" : "reload" })));
+  await cache.addAll(
+    FILES.map((file) => new Request(file, { cache: /^(web|knowledge)\//.test(file) ? "default" : "reload" })),
+  );
 }
 
 async function activate() {

@@ -5,7 +5,11 @@ const MARK = 12; // letters of a mark
 
 /** A file of a checkpoint: its bytes, and letters that change with what is in it. @typedef {[size: number, mark: string]} Entry */
 
+const FULL = "Finished, but this browser keeps no more files: the model is loaded anew next time";
+
 export class Files {
+  /** What there is to say at the end of a run. */
+  notice = "";
   /** @param {string} base where the page is */
   constructor(base) {
     this.base = base;
@@ -40,7 +44,10 @@ export class Files {
     }
     if (!(await isMarked(whole, mark)))
       throw new Error(`${path} is of another version of this page: load the page again`);
-    if (!kept) cache?.put(address, new Response(whole)).catch(() => {}); // a full one: it is loaded again next time
+    if (!kept)
+      await cache?.put(address, new Response(whole)).catch(() => {
+        this.notice = FULL;
+      });
     return whole.buffer;
   }
 }

@@ -56,6 +56,27 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
       });
   }
 
+  /** Where words are looked at, while that is wanted. @type {{ wanted: boolean, maps: { h: number, w: number, data: Float32Array }[] }} */
+  const looks = { wanted: false, maps: [] };
+
+  /** How much each place takes from each token, the mean over heads. @param {Image} q @param {Image} k @param {number} heads */
+  function look(q, k, heads) {
+    const [n, d] = [q.h * q.w, q.c / heads];
+    const data = new Float32Array(k.w * n);
+    for (let i = 0; i < n; i++)
+      for (let head = 0; head < heads; head++) {
+        const scores = Array.from({ length: k.w }, (_, j) => {
+          let sum = 0;
+          for (let c = head * d; c < (head + 1) * d; c++)
+            sum += m.f[q.at + c * q.plane + i] * m.f[k.at + c * k.plane + j];
+          return Math.exp(sum / Math.sqrt(d));
+        });
+        const whole = scores.reduce((a, b) => a + b, 0) * heads;
+        for (const [j, score] of scores.entries()) data[j * n + i] += score / whole;
+      }
+    looks.maps.push({ h: q.h, w: q.w, data });
+  }
+
   /** @param {string} name @param {number} c @param {number} heads @param {number} seen channels of the words @param {boolean} flat */
   function transformer(name, c, heads, seen, flat) {
     const inside = `${name}.transformer_blocks.0`;
@@ -78,7 +99,9 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
         for (const [i, map] of [self, cross].entries()) {
           const a = norms[i](y);
           const b = i ? states : a;
-          y = map.out(L.attend(map.q(a), map.k(b), map.v(b), heads), { add: y });
+          const [q, k] = [map.q(a), map.k(b)];
+          if (i && looks.wanted) look(q, k, heads);
+          y = map.out(L.attend(q, k, map.v(b), heads), { add: y });
         }
         const both = forward[0](norms[2](y));
         const values = { ...both, c: 4 * inner };
@@ -107,5 +130,5 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
     };
   }
 
-  return { ...L, resnet, attention, transformer, pooled };
+  return { ...L, resnet, attention, transformer, pooled, looks };
 }

@@ -34,9 +34,15 @@ import { Weights } from "./weights.js";
  *   with a GPU it gives promises
  * @property {string} engine what computes it, for people
  * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
- * @property {((prompt: string) => Float32Array) | null} words
+ * @property {Words | null} words
+ * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention to each token, a map of the state's size
+ */
+/**
+ * What the network is told of a prompt; its words; those of them that were in no caption of the training.
+ * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./text.js").Word[], unknown: (prompt: string) => string[] }} Words
  */
 
+const CLIP = 49408; // tokens of CLIP's own vocabulary, which has pieces for words that it knows, too
 const LARGE = 2e6; // weights from which a GPU is worth its start
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
@@ -129,7 +135,16 @@ async function opened(read, memory, device) {
   const network = quick ?? kernel;
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
-    ...{ ...process, ...told, student, gamma, optimised, words, decode: decode && ((z) => decode(z, size)) },
+    ...{
+      ...process,
+      ...told,
+      student,
+      gamma,
+      optimised,
+      words,
+      attention: kernel.attention,
+      decode: decode && ((z) => decode(z, size)),
+    },
     ...{
       channels,
       size,
@@ -262,7 +277,10 @@ async function wordsOf(text, json, read, weights, memory) {
     throw new Error("the tokenizer has more tokens than the text encoder");
   const pad = options?.pad_token?.content ?? options?.pad_token ?? "<|endoftext|>";
   const length = Math.min(options?.model_max_length ?? Number.POSITIVE_INFINITY, text.max_position_embeddings);
-  const tokens = tokenizer(known, merges, pad, length);
+  const { encode: tokens, found } = tokenizer(known, merges, pad, length);
   const encode = textEncoder(memory, await weights("text_encoder/model.safetensors"), text);
-  return (/** @type {string} */ prompt) => encode(tokens(prompt));
+  const own = Object.keys(known).length < CLIP;
+  const unknown = (/** @type {string} */ prompt) =>
+    own ? found(prompt).flatMap(([word, { length: n }]) => (n > 1 ? [word] : [])) : [];
+  return Object.assign((/** @type {string} */ prompt) => encode(tokens(prompt)), { found, unknown });
 }

@@ -4,6 +4,7 @@ import { ACTIVATIONS, layers as made } from "./layers.js";
 /** @import { Memory } from "./kernel.js" */
 /** @import { Config } from "./unet.js" */
 /** @import { Weights } from "./weights.js" */
+/** @typedef {[string, number[]]} Word of a prompt, and the places of its tokens */
 
 const [START, END] = ["<|startoftext|>", "<|endoftext|>"];
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
@@ -16,10 +17,11 @@ const BYTES = (() => {
 })();
 
 /**
- * tokens(prompt): the numbers of its tokens, padded, or cut off where they are more.
+ * encode(prompt): the numbers of its tokens, padded, or cut off where they are more. found(prompt): its words, each with
+ * the places of its tokens.
  * @param {Record<string, number>} vocabulary @param {(string | string[])[]} merges in their order
  * @param {string} pad @param {number} length
- * @returns {(prompt: string) => number[]}
+ * @returns {{ encode: (prompt: string) => number[], found: (prompt: string) => Word[] }}
  */
 export function tokenizer(vocabulary, merges, pad, length) {
   const rank = new Map(merges.map((pair, i) => [Array.isArray(pair) ? pair.join(" ") : pair, i]));
@@ -39,15 +41,32 @@ export function tokenizer(vocabulary, merges, pad, length) {
     }
   }
 
-  return (prompt) => {
-    const pieces = prompt.split(/(<\|startoftext\|>|<\|endoftext\|>)/).flatMap((piece) => {
-      if (piece === START || piece === END) return [piece];
+  /** Its words and the pieces of each. @param {string} prompt @returns {[string, string[]][]} */
+  const split = (prompt) =>
+    prompt.split(/(<\|startoftext\|>|<\|endoftext\|>)/).flatMap((piece) => {
+      if (piece === START || piece === END) return [[piece, [piece]]];
       const lower = Array.from(piece.normalize("NFC"), (character) => character.toLowerCase()).join("");
-      return (lower.match(WORDS) ?? []).flatMap(parts);
+      return Array.from(lower.matchAll(WORDS), ({ 0: word, index }) => {
+        const typed = lower.length === piece.length ? piece.slice(index, index + word.length) : word;
+        return /** @type {[string, string[]]} */ ([typed, parts(word)]);
+      });
     });
-    const known = pieces.slice(0, length - 2).map((piece) => vocabulary[piece] ?? vocabulary[END]);
-    const all = [vocabulary[START], ...known, vocabulary[END]];
-    return [...all, ...Array.from({ length: length - all.length }, () => vocabulary[pad])];
+
+  return {
+    encode(prompt) {
+      const pieces = split(prompt).flatMap(([, found]) => found);
+      const known = pieces.slice(0, length - 2).map((piece) => vocabulary[piece] ?? vocabulary[END]);
+      const all = [vocabulary[START], ...known, vocabulary[END]];
+      return [...all, ...Array.from({ length: length - all.length }, () => vocabulary[pad])];
+    },
+    found(prompt) {
+      let at = 1;
+      const all = split(prompt).map(([word, { length: n }]) => {
+        const places = Array.from({ length: n }, () => at++).filter((place) => place < length - 1);
+        return /** @type {Word} */ ([word, places]);
+      });
+      return all.filter(([, places]) => places.length);
+    },
   };
 }
 

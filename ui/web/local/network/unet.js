@@ -24,8 +24,8 @@ function waves(config, size, t) {
 
 /**
  * network(x, t, condition): x and the output are channels of rows of columns, t is any number from 0 on.
+ * attention(x, t, states): how much each place takes from each token, the mean over heads and layers; null without words.
  * @param {Memory} m @param {Weights} weights @param {Config} config @param {typeof layers} [make] on a GPU; then it gives promises
- * @returns {(x: Float32Array, t: number, condition: Condition) => Float32Array}
  */
 export function unet(m, weights, config, make) {
   const { sample_size: side, block_out_channels: widths, layers_per_block: count, act_fn: act } = config;
@@ -35,6 +35,7 @@ export function unet(m, weights, config, make) {
   const wide = config.time_embedding_dim ?? 4 * first;
   const scaled = config.resnet_time_scale_shift === "scale_shift";
   const L = blocks(m, weights, { groups: config.norm_num_groups, eps: config.norm_eps, act, wide, scaled }, make);
+  const { looks } = L;
 
   /** @param {string} name @param {number} level */
   function transformer(name, level) {
@@ -115,7 +116,8 @@ export function unet(m, weights, config, make) {
     return L.dense(more ? L.added(z, more) : z, null, act);
   }
 
-  return (picture, t, condition) => {
+  /** @param {Float32Array} picture @param {number} t @param {Condition} condition @returns {Float32Array} */
+  function network(picture, t, condition) {
     const { top } = m;
     const states = words ? L.turned(/** @type {Float32Array} */ (condition), seen) : null;
     const time = told(t, condition, states);
@@ -136,5 +138,21 @@ export function unet(m, weights, config, make) {
     const out = L.taken(exit(x, { scales: norm(x), act: words ? act : "silu" }));
     m.top = top;
     return out;
-  };
+  }
+
+  /** @param {Float32Array} picture @param {number} t @param {Float32Array} states */
+  function attention(picture, t, states) {
+    looks.wanted = true;
+    network(picture, t, states);
+    const maps = looks.maps.splice(0);
+    looks.wanted = false;
+    return Float32Array.from({ length: (states.length / seen) * side * side }, (_, i) => {
+      const [token, y, x] = [Math.floor(i / (side * side)), Math.floor(i / side) % side, i % side];
+      const found = maps.map(({ h, w, data }) => {
+        return data[(token * h + Math.floor((y * h) / side)) * w + Math.floor((x * w) / side)];
+      });
+      return found.reduce((a, b) => a + b, 0) / found.length;
+    });
+  }
+  return Object.assign(network, { attention: words ? attention : null });
 }

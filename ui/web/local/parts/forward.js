@@ -1,5 +1,6 @@
 // What noise destroys, as ui/parts/forward.py answers it: pictures, their noise, and t small steps beside one jump.
-import { base64, bytesOf, uri } from "../pictures.js";
+import { base64, bytesOf, uri } from "../pictures/pictures.js";
+import { square } from "../pictures/uploads.js";
 import { fromUint8, toUint8 } from "../process/floats.js";
 import { compare } from "../process/forward.js";
 import { gaussian } from "../process/noise.js";
@@ -7,13 +8,12 @@ import { schedule, tables } from "../process/schedule.js";
 import { $, plain, python } from "../python.js";
 
 /** @import { Lab } from "../lab.js" */
-/** @import { Uploads } from "../uploads.js" */
 
 /** diffusers' names of the schedules. */
 const NAMES = { linear: "linear", cosine: "squaredcos_cap_v2", quadratic: "scaled_linear" };
 
 /** What the part's translated module takes from ddpm_core. */
-export function forwardNatives() {
+function natives() {
   const made = Object.entries(NAMES).map(
     ([name, beta_schedule]) => /** @type {[string, any]} */ ([name, () => schedule({ beta_schedule })]),
   );
@@ -23,15 +23,16 @@ export function forwardNatives() {
 /** The same names with what is made of their values. @template A, B @param {Record<string, A>} values @param {(value: A) => B} make */
 const each = (values, make) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, make(value)]));
 
-/** @param {Lab} lab @param {Uploads} uploads */
-export function forward(lab, uploads) {
+/** @param {Lab} lab @returns {import("./index.js").Part} */
+export function forward(lab) {
+  natives();
   const { Forward, SIZE, EPSILON_UNIT, SCHEDULES } = $.module("ui.parts.forward");
   const column = (/** @type {Float64Array} */ values) => base64(new Uint8Array(Float32Array.from(values).buffer));
   const seedOf = (/** @type {unknown} */ seed) => BigInt(Forward.kinds().get("seed").check(seed));
-  return {
+  const questions = {
     tables: () => each(Object.fromEntries(SCHEDULES.items()), (one) => each(tables(one), column)),
     async picture(/** @type {any} */ { name, path }) {
-      if (path) return uploads.square(path);
+      if (path) return square(path);
       const known = Forward.kinds().get("picture").check(name);
       return (await lab.json("pictures.json"))[known];
     },
@@ -58,4 +59,5 @@ export function forward(lab, uploads) {
       return plain({ ...found, walk: shown(found.walk), jump: shown(found.jump) });
     },
   };
+  return { questions };
 }

@@ -1,6 +1,7 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
+
 import { scheduled } from "../lab.js";
-import { base64 } from "../pictures.js";
+import { base64 } from "../pictures/pictures.js";
 import { gaussian } from "../process/noise.js";
 import { exactModel, shape } from "../process/plane.js";
 import { trajectory } from "../process/runs.js";
@@ -23,7 +24,7 @@ function timed() {
 }
 
 /** What Python's mixtures and models of the plane are for the translated module. */
-export function planeNatives() {
+function natives() {
   const spec = { schedule: scheduled(schedule({})), student: null, optimised: null, offset: 0, source: null };
   const mixture = (/** @type {{ centres: number[], width: any }} */ data) => ({
     ...data,
@@ -37,8 +38,11 @@ export function planeNatives() {
   });
 }
 
-export function plane() {
-  const { Clouds, CloudsRecording, T, UNIT, NEAR, FAR } = $.module("ui.parts.plane");
+/** @param {import("../lab.js").Lab} lab */
+export function plane(lab) {
+  natives();
+  const { Clouds, CloudsRecording, Plane, T, UNIT, NEAR, FAR } = $.module("ui.parts.plane");
+  const { Part } = $.module("ui.parts.part");
 
   const packed = (/** @type {Float32Array} */ x) => {
     const whole = Int16Array.from(x, (value) => Math.max(-32767, Math.min(32767, $.builtins.round(value / UNIT) || 0)));
@@ -59,7 +63,7 @@ export function plane() {
     }
   }
 
-  return class extends Clouds {
+  class Computed extends Clouds {
     /** @param {any} models */
     plan(models) {
       if (this.request.trains) throw new ValueError(this.lab.knowledge.answers.installed.trained);
@@ -105,5 +109,8 @@ export function plane() {
         await work.count(plan.kinds[lane]);
       }
     }
-  };
+  }
+  const request = (/** @type {string} */ _, /** @type {any} */ values) =>
+    new /** @type {any} */ (Computed)(lab, Plane.check(values), null);
+  return Object.assign(new Part(lab), { request });
 }

@@ -1,33 +1,85 @@
 // Rows of pictures that chains end in: what Latents and Repair share, as ui/parts/picture_rows.py.
+
 import { settingsOf } from "../lab.js";
-import { gif, grid, labelled, png, SLIDE, uri } from "../pictures.js";
+import { grid, uri } from "../pictures/pictures.js";
+import { unpack } from "../pictures/uploads.js";
+import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
 import { picture } from "./sampling.js";
 
 /** @import { Run } from "../jobs.js" */
-/** @import { Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures.js" */
+/** @import { Lab, Loaded as Model } from "../lab.js" */
+/** @import { Picture } from "../pictures/pictures.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
+
+/** What Python's code takes to save rows; the files are promises. */
+function natives() {
+  const files = import("../pictures/files.js");
+  $.native("numpy", { concatenate: (/** @type {Picture[][]} */ rows) => rows.flat() });
+  $.native("ddpm_core.imaging", {
+    grid,
+    png: (/** @type {Picture} */ one, /** @type {any} */ { values }) => files.then(({ png }) => png(one, values.about)),
+  });
+  $.native("ui.export.files", {
+    animation: (/** @type {Picture[]} */ film, /** @type {string} */ kind, /** @type {string} */ about) =>
+      files.then(({ ANIMATED, enlarged }) =>
+        ANIMATED[kind](
+          film.map((one) => enlarged(one)),
+          film.length,
+          about,
+        ),
+      ),
+  });
+}
+
+/** Python's part with its computation. @param {Lab} lab @param {any} Part its class @param {any} computation */
+export function withPictures(lab, Part, computation) {
+  natives();
+  Part.prototype.computation = computation;
+  const before = (/** @type {any} */ { picture: own, picture_b: other }) => Promise.all([unpack(own), unpack(other)]);
+  return Object.assign(new Part(lab), { before });
+}
 
 /** The settings of a chain, but its seed. @param {any} plan @param {Model} model @returns {any} */
 export const chainOf = (plan, model) => ({ ...settingsOf(plan.options), model });
 
-/** A translated class of rows, with what they show and save. @param {any} Base @returns {any} */
-export function withRows(Base) {
-  const Recording = recording();
-  return class extends Base {
-    recording = Recording;
-
+/** A translated class of rows, with how they are computed. @param {any} Base @returns {any} */
+export const withRows = (Base) =>
+  class extends Base {
     /** The pictures of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
     picture = ({ channels, size }, x) => picture(x, channels, size);
+
+    /** @param {number} batch */
+    kind = (batch) => new ($.module("ui.machine.step_times").StepKind)(this.refs[0], batch);
+
+    /**
+     * A picture of one's own, or the sample of a seed, which is shown every so many steps.
+     * @param {any} plan @param {Model} model @param {number} i its number @param {string} own as text @param {number} seed @param {Run} work
+     * @returns {Promise<Picture>}
+     */
+    async source(plan, model, i, own, seed, work, every = 0) {
+      const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: uri([one]), final });
+      const { from_text } = $.module("ui.pictures.as_text");
+      /** @type {Picture} */
+      let found = own && from_text(own, plan.model);
+      if (own) give(found);
+      else
+        for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
+          found = this.picture(model, step.x);
+          if (step.s === 0) give(found);
+          else if (step.index % every === 0) give(this.picture(model, step.x0), false);
+          await work.count(this.kind(1));
+        }
+      return found;
+    }
 
     /**
      * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
      * @param {Model} model @param {number} row @param {AsyncIterator<Step | null>[]} chains @param {number} n @param {number} rows
-     * @param {Run} work @param {any} kind @param {boolean} [repeats] an evaluation is a null, and steps follow
+     * @param {Run} work @param {boolean} [repeats] an evaluation is a null, and steps follow
      * @returns {Promise<Float32Array[]>} the last states
      */
-    async take(model, row, chains, n, rows, work, kind, repeats = false) {
+    async take(model, row, chains, n, rows, work, repeats = false) {
       const { kept_steps } = $.module("ui.pictures.uploads");
       const kept = kept_steps(n, model.size, this.images * rows, model.channels);
       const frames = $.dict([]);
@@ -40,7 +92,7 @@ export function withRows(Base) {
           let step;
           do {
             step = (await chain.next()).value;
-            if (step !== undefined && !(step && repeats)) await work.count(kind, 1 / chains.length);
+            if (step !== undefined && !(step && repeats)) await work.count(this.kind(chains.length), 1 / chains.length);
           } while (step === null);
           steps.push(step);
         }
@@ -58,57 +110,18 @@ export function withRows(Base) {
       return steps.map((one) => one.x);
     }
   };
-}
 
-/** What can be saved of them. @returns {any} */
-function recording() {
-  const { RowsRecording } = $.module("ui.parts.picture_rows");
-  return class extends RowsRecording {
-    /** @param {string} kind @returns {Promise<[string, BlobPart]>} */
-    async save(kind) {
-      /** @type {[number, Picture[]][]} */
-      const rows = this.rows.items().sort(order);
-      if (!rows.length) throw new Error("There is no finished row of pictures yet: press Run");
-      const [name, about, columns] = [this.name(kind), this.settings(), this.plan.request.count];
-      const all = rows.map(([, pictures]) => pictures);
-      if (kind === "png") return [name, await png(grid(all.flat(), columns), about)];
-      /** @type {[number, any][]} */
-      const frames = this.frames.items().sort(order);
-      /** @type {Picture[][][]} */
-      const films = frames
-        .filter(([row]) => this.rows.has(row))
-        .map(([, shown]) =>
-          shown
-            .items()
-            .sort(order)
-            .map((/** @type {[number, Picture[]]} */ [, pictures]) => pictures),
-        );
-      const moments = Math.max(1, ...films.map(({ length }) => length));
-      const shots = Array.from({ length: moments }, (_, i) => {
-        const at = (/** @type {Picture[][]} */ one) =>
-          one[Math.round((i * (one.length - 1)) / Math.max(moments - 1, 1))];
-        return grid((films.length ? films.map(at) : all).flat(), columns);
-      });
-      const large = (/** @type {Picture} */ shot) => labelled(shot, Math.ceil(SLIDE / shot.width), []);
-      return [name, gif(shots.map(large), moments, about)];
-    }
-  };
+/** Of each number of pictures its variance among them. @param {Picture[]} pictures */
+export function variances(pictures) {
+  const n = pictures.length;
+  return Float64Array.from(pictures[0].data, (_, i) => {
+    const mean = pictures.reduce((sum, { data }) => sum + data[i], 0) / n;
+    return pictures.reduce((sum, { data }) => sum + (data[i] - mean) ** 2, 0) / n;
+  });
 }
-
-/** @param {[number, unknown]} a @param {[number, unknown]} b */
-const order = ([a], [b]) => a - b;
 
 /** The standard deviation of pictures from their mean, in grey levels, over all pixels. @param {Picture[]} pictures */
 export function spread(pictures) {
-  const n = pictures.length;
-  const [{ data }] = pictures;
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += variance(pictures, i);
-  return Math.sqrt(sum / data.length);
-
-  /** @param {Picture[]} all @param {number} i */
-  function variance(all, i) {
-    const mean = all.reduce((total, one) => total + one.data[i], 0) / n;
-    return all.reduce((total, one) => total + (one.data[i] - mean) ** 2, 0) / n;
-  }
+  const found = variances(pictures);
+  return Math.sqrt(found.reduce((a, b) => a + b, 0) / found.length);
 }

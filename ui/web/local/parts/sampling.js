@@ -2,13 +2,14 @@
 
 import { noise } from "../../player/pixels.js";
 import { settingsOf } from "../lab.js";
-import { film, gif, grid, png, strip, uri } from "../pictures.js";
+import { grid, uri } from "../pictures/pictures.js";
 import { toUint8 } from "../process/floats.js";
+import { gaussian } from "../process/noise.js";
 import { sideBySide } from "../process/runs.js";
 import { $, Dict } from "../python.js";
 
 /** @import { Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures.js" */
+/** @import { Picture } from "../pictures/pictures.js" */
 
 /** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
@@ -32,12 +33,12 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
-/** Python's Sampling, computed here. */
-export function sampling() {
-  const { Sampling, MOMENTS } = $.module("ui.parts.sampling");
+/** @param {import("../lab.js").Lab} lab */
+export function sampling(lab) {
+  const { Sampling, SamplingPart, MOMENTS } = $.module("ui.parts.sampling");
   const { kept_steps } = $.module("ui.pictures.uploads");
-  const Recording = recording();
-  return class extends Sampling {
+  const Recording = recording(lab);
+  SamplingPart.prototype.computation = class extends Sampling {
     recording = Recording;
 
     /** @param {any} plan @param {Model[]} models @param {import("../jobs.js").Run} work */
@@ -49,13 +50,29 @@ export function sampling() {
       const most = decode ? MOMENTS : 1e6;
       const kept = lanes.map((/** @type {any} */ { steps }) => kept_steps(steps, size, images, channels, most));
       const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) => told(loaded[i], plan.arguments[i]));
-      work.give(plan.shown([], ""));
+      const { unknown } = $.module("ui.runs.captions");
+      const odd = lanes.flatMap((/** @type {any} */ { prompt }, /** @type {number} */ i) =>
+        loaded[i].words ? loaded[i].words.unknown(prompt) : [],
+      );
+      /** @type {import("../network/text.js").Word[]} */
+      const words = lanes.length === 1 ? (loaded[0].words?.found(lanes[0].prompt) ?? []) : [];
+      work.give(
+        plan.shown(
+          words.map(([word]) => word),
+          unknown([...new Set(odd)]),
+        ),
+      );
       const seeds = Array.from(this.request.seeds, BigInt);
+      const maps = plan.attention && words.length > 0;
+      const before = maps ? seeds.map((seed) => gaussian(seed, 0, loaded[0].channels * loaded[0].size ** 2)) : [];
       /** @type {Picture[][]} */
       let both = [];
       for await (const { lane, image, step } of sideBySide(seeds, settings)) {
-        if (!image) both = [[], [], [], []];
-        const { index, s, x, x0, sigma } = step;
+        if (!image) both = [[], [], [], [], []];
+        const { index, t, s, x, x0, sigma } = step;
+        if (!s) $.set(work.recording.x_0, lane, [...work.recording.x_0.get(lane, []), x]);
+        if (maps && $.has(kept[lane], index)) both[4].push(seen(loaded[0], before[image], t, settings[0].label, words));
+        if (maps) before[image] = x.slice();
         if ($.has(kept[lane], index)) {
           both[0].push(shown(loaded[lane], x));
           both[1].push(s ? shown(loaded[lane], x0) : both[0][image]);
@@ -69,23 +86,27 @@ export function sampling() {
         if (both[0].length) {
           $.set(work.recording.frames[lane], index, both[0]);
           const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
-          const [pictures, guesses, latents, previews] = both;
-          const seen = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
-          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...seen });
+          const [pictures, guesses, latents, previews, looks] = both;
+          const more = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
+          if (maps) Object.assign(more, { attention: uri(looks) });
+          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...more });
         }
         await work.count(plan.kinds[lane], 1 / seeds.length);
       }
     }
   };
+  return new SamplingPart(lab);
 }
 
-/** What can be saved of it. @returns {any} */
-function recording() {
+/** What can be saved of it. @param {import("../lab.js").Lab} lab @returns {any} */
+function recording(lab) {
   const { SamplingRecording } = $.module("ui.parts.sampling");
   return class extends SamplingRecording {
     /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
     async save(kind, about) {
+      await lab.more();
       const { settings, _stem, _table, _titles, _moments } = $.module("ui.export.files");
+      const { ANIMATED, film, png, strip, zip } = await import("../pictures/files.js");
       const { lanes, request, rows } = this.plan;
       /** @type {import("../python.js").Dict[]} */
       const frames = [...this.frames];
@@ -101,12 +122,45 @@ function recording() {
         const columns = lanes.length > 2 ? cells : last.length > 1 ? count : Math.ceil(Math.sqrt(count));
         return [name, await png(grid(last.flat(), columns), text)];
       }
+      if (kind === "zip") return [name, zip(await this.#everything(text, _table(this, measured(rows, frames))))];
       /** @type {[number, any][]} */
       const found = _moments(this, frames);
-      const moments = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
+      const all = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
+      const moments = $.module("ddpm_core.imaging").thin(all, MOST);
       const titles = _titles(this);
       if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? titles : []), text)];
-      return [name, gif(film(moments, titles), moments.length, text)];
+      return [name, await ANIMATED[kind](film(moments, titles), moments.length, text)];
+    }
+
+    /** The files of a ZIP. @param {string} about @param {string} table @returns {Promise<[string, Uint8Array][]>} */
+    async #everything(about, table) {
+      const { ascii, npy, png } = await import("../pictures/files.js");
+      const { lanes, rows, models, request } = this.plan;
+      const shape = [models[0].channels, models[0].image_size, models[0].image_size];
+      const seeds = [...request.seeds];
+      const n = shape[0] * shape[1] * shape[2];
+      const noise = seeds.map((seed) => gaussian(BigInt(seed), 0, n));
+      /** @type {[string, Uint8Array][]} */
+      const files = [
+        ["settings.json", ascii(about)],
+        ["steps.csv", ascii(table)],
+        ["x_T.npy", npy(noise, shape)],
+      ];
+      const { copied, python } = $.module("ui.export.scripts");
+      if (lanes.length < 3) files.push(["run.py", ascii(copied(python, lanes, models))]);
+      for (const lane of lanes.keys()) {
+        const cell = `cell-${String(lane).padStart(2, "0")}/`;
+        const folder = lanes.length === 1 ? "" : lanes.length === 2 ? `lane-${"ab"[lane]}/` : cell;
+        if (this.x_0.get(lane)?.length === seeds.length)
+          files.push([`${folder}x_0.npy`, npy(this.x_0.get(lane), shape)]); // a run that was stopped has none
+        for (const [k, pictures] of this.frames[lane].items())
+          for (const [i, picture] of pictures.entries())
+            files.push([
+              `${folder}seed-${seeds[i]}/x_${String(rows[lane][k][1]).padStart(4, "0")}.png`,
+              await png(picture),
+            ]);
+      }
+      return files;
     }
   };
 }
@@ -134,8 +188,26 @@ function measured(rows, frames) {
   });
 }
 
+/**
+ * Where each word is looked at, one map below the other, each as bright as it gets.
+ * @param {Model} model @param {Float32Array} x x_t @param {number} t @param {any} states @param {[string, number[]][]} words
+ * @returns {Picture}
+ */
+function seen(model, x, t, states, words) {
+  const { size, attention } = model;
+  const n = size * size;
+  const maps = attention?.(x, t - 1, states) ?? new Float32Array();
+  const data = words.flatMap(([, tokens]) => {
+    const map = Array.from({ length: n }, (_, i) => tokens.reduce((sum, token) => sum + maps[token * n + i], 0));
+    const most = Math.max(...map);
+    return map.map((value) => Math.round((255 * value) / most));
+  });
+  return { width: size, height: size * words.length, channels: 1, data: Uint8Array.from(data) };
+}
+
 /** @type {Record<string, string>} */
-const SUFFIX = { png: ".png", gif: ".gif", strip: "-strip.png", csv: ".csv" };
+const SUFFIX = { png: ".png", gif: ".gif", webp: ".webp", strip: "-strip.png", csv: ".csv", zip: ".zip" };
+const MOST = 200; // pictures of an animation
 
 /** The settings of one lane's runs for its model. @param {Model} model @param {any} given arguments of ddpm_core.trajectory */
 export function told(model, given) {

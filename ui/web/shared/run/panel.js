@@ -184,8 +184,11 @@ export class Panel {
     const choice = ++this.#choices;
     this.element.dataset.ready = "false";
     const { references, refs } = this.form;
+    const pictures = this.form.fields.some(({ kind }) => kind === "picture"); // whether examples of them are wanted
     /** @type {((About & { error?: string }) | null)[]} */
-    const found = await Promise.all(refs.map((ref) => (ref === null ? null : this.lab.ask("lab", "model", { ref }))));
+    const found = await Promise.all(
+      refs.map((ref) => (ref === null ? null : this.lab.ask("lab", "model", { ref, pictures }))),
+    );
     if (choice !== this.#choices) return;
     for (const [i, reference] of references.entries()) {
       const { name, default: usual } = reference;

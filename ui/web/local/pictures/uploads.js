@@ -1,8 +1,10 @@
 // Pictures of one's own, which stay in the worker: a square of them, fitted to a model, as ui/pictures/as_text.py has it.
-import { base64, bytesOf, packed, png } from "./pictures.js";
-import { $, ValueError } from "./python.js";
 
-/** @import { Lab } from "./lab.js" */
+import { $, ValueError } from "../python.js";
+import { png } from "./files.js";
+import { base64, bytesOf, packed } from "./pictures.js";
+
+/** @import { Lab } from "../lab.js" */
 /** @import { Picture } from "./pictures.js" */
 
 const LONGEST = 512; // pixels of the longer side, of which the visitor chooses a square
@@ -22,7 +24,7 @@ export async function unpack(text) {
 }
 
 /** What the translated ui/pictures/as_text.py needs. */
-export function pixelNatives() {
+export function natives() {
   const error = class extends Error {};
   $.native("zlib", {
     error,
@@ -81,74 +83,66 @@ function stored(bytes) {
   return out;
 }
 
-export class Uploads {
-  /** @type {Map<string, OffscreenCanvas>} */
-  #kept = new Map();
+/** What was uploaded, by its path. @type {Map<string, OffscreenCanvas>} */
+const kept = new Map();
 
-  /** @param {Lab} lab */
-  constructor(lab) {
-    this.lab = lab;
-  }
+/** @param {File} file @returns {Promise<{ path: string }>} */
+async function add(file) {
+  const image = await createImageBitmap(file).catch(() => null);
+  if (!image) throw new ValueError($.module("ui.pictures.uploads").UNREADABLE);
+  const path = crypto.randomUUID();
+  const scale = Math.min(1, LONGEST / Math.max(image.width, image.height));
+  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  kept.set(path, drawn(image, [0, 0, image.width, image.height], width, height));
+  return { path };
+}
 
-  /** @param {File} file @returns {Promise<{ path: string }>} */
-  async add(file) {
-    const image = await createImageBitmap(file).catch(() => null);
-    if (!image) throw new ValueError($.module("ui.pictures.uploads").UNREADABLE);
-    const path = crypto.randomUUID();
-    this.#kept.set(
-      path,
-      drawn(image, { side: 1 }, image.width, image.height, Math.min(1, LONGEST / Math.max(image.width, image.height))),
-    );
-    return { path };
-  }
+/** @param {unknown} path */
+function find(path) {
+  const found = kept.get(String(path));
+  if (!found) throw new ValueError("Only a picture that was uploaded can be opened");
+  return found;
+}
 
-  /** @param {unknown} path */
-  #find(path) {
-    const found = this.#kept.get(String(path));
-    if (!found) throw new ValueError("Only a picture that was uploaded can be opened");
-    return found;
-  }
+/** The middle of one, for Forward: {size, pixels}. @param {string} path */
+export function square(path) {
+  const { SMALLEST, SIZE } = $.module("ui.pictures.uploads");
+  const whole = find(path);
+  const short = Math.min(whole.width, whole.height);
+  const size = Math.min(Math.max(short, SMALLEST), SIZE);
+  const middle = [(whole.width - short) / 2, (whole.height - short) / 2, short, short];
+  return { size, pixels: base64(rgb(drawn(whole, middle, size, size), 3)) };
+}
 
-  /** The middle of one, for Forward: {size, pixels}. @param {string} path */
-  square(path) {
-    const { SMALLEST, SIZE } = $.module("ui.pictures.uploads");
-    const whole = this.#find(path);
-    const short = Math.min(whole.width, whole.height);
-    const side = Math.min(Math.max(short, SMALLEST), SIZE);
-    const square = { left: (whole.width - short) / 2, top: (whole.height - short) / 2, side: short };
-    return { size: side, pixels: base64(rgb(cut(whole, square, side), 3)) };
-  }
-
-  /** What source.js asks. @returns {Record<string, (values: any) => any>} */
-  get questions() {
-    const here = (/** @type {any} */ ref) => {
-      const model = this.lab.spec(String(ref ?? "").trim());
-      $.module("ddpm_core.model").check_pixels(model, "a picture of one's own");
-      return model;
-    };
-    return {
-      whole: async ({ path }) => {
-        const { width, height } = this.#find(path);
-        const data = rgb(this.#find(path), 3);
-        return { uri: await pngUri({ width, height, channels: 3, data }), width, height };
-      },
-      fit: async ({ path, left, top, side, invert, checkpoint }) => {
-        const model = here(checkpoint);
-        const whole = this.#find(path);
-        const short = Math.min(whole.width, whole.height);
-        const pixels = Math.min(Math.max(1, Math.round(side * short)), short);
-        const x = Math.min(Math.max(0, Math.round(left * short)), whole.width - pixels);
-        const y = Math.min(Math.max(0, Math.round(top * short)), whole.height - pixels);
-        const data = rgb(cut(whole, { left: x, top: y, side: pixels }, model.image_size), model.channels);
-        if (invert) for (const [i, value] of data.entries()) data[i] = 255 - value;
-        return shown({ width: model.image_size, height: model.image_size, channels: model.channels, data });
-      },
-      known: async ({ text, checkpoint }) => {
-        await unpack(text);
-        return shown($.module("ui.pictures.as_text").from_text(text, here(checkpoint)));
-      },
-    };
-  }
+/** What source.js asks. @param {Lab} lab */
+export function own(lab) {
+  const here = (/** @type {any} */ ref) => {
+    const model = lab.spec(String(ref ?? "").trim());
+    $.module("ddpm_core.model").check_pixels(model, "a picture of one's own");
+    return model;
+  };
+  const questions = {
+    async whole(/** @type {any} */ { path }) {
+      const { width, height } = find(path);
+      return { uri: await pngUri({ width, height, channels: 3, data: rgb(find(path), 3) }), width, height };
+    },
+    async fit(/** @type {any} */ { path, left, top, side, invert, checkpoint }) {
+      const { image_size: size, channels } = here(checkpoint);
+      const whole = find(path);
+      const short = Math.min(whole.width, whole.height);
+      const pixels = Math.min(Math.max(1, Math.round(side * short)), short);
+      const x = Math.min(Math.max(0, Math.round(left * short)), whole.width - pixels);
+      const y = Math.min(Math.max(0, Math.round(top * short)), whole.height - pixels);
+      const data = rgb(drawn(whole, [x, y, pixels, pixels], size, size), channels);
+      if (invert) for (const [i, value] of data.entries()) data[i] = 255 - value;
+      return shown({ width: size, height: size, channels, data });
+    },
+    async known(/** @type {any} */ { text, checkpoint }) {
+      await unpack(text);
+      return shown($.module("ui.pictures.as_text").from_text(text, here(checkpoint)));
+    },
+  };
+  return { questions, upload: add };
 }
 
 /** @param {Picture} picture */
@@ -162,23 +156,17 @@ async function shown(picture) {
   return { text, uri: await pngUri(picture) };
 }
 
-/** @param {CanvasImageSource} image @param {any} _ @param {number} width @param {number} height @param {number} scale */
-function drawn(image, _, width, height, scale) {
-  const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+/**
+ * A part of a picture, on grey, as large as this.
+ * @param {CanvasImageSource} image @param {number[]} part left, top, width and height @param {number} width @param {number} height
+ */
+function drawn(image, [left, top, wide, high], width, height) {
+  const canvas = new OffscreenCanvas(width, height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.fillStyle = GREY;
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return canvas;
-}
-
-/** A square of a picture, made as large as `size`. @param {OffscreenCanvas} whole @param {{ left: number, top: number, side: number }} square @param {number} size */
-function cut(whole, { left, top, side }, size) {
-  const canvas = new OffscreenCanvas(size, size);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.imageSmoothingQuality = "high";
-  context.drawImage(whole, left, top, side, side, 0, 0, size, size);
+  context.drawImage(image, left, top, wide, high, 0, 0, width, height);
   return canvas;
 }
 

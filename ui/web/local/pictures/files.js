@@ -1,82 +1,17 @@
-// Pictures in the worker: rows of pixels, on their way to the page as BMP, and in files as PNG and GIF, which carry the
-// settings of their run as ui/export/files.py writes them.
-import { $ } from "./python.js";
+// Files of a run: PNG, GIF, WebP, NumPy's arrays, ZIP. They carry the settings as ui/export/files.py writes them.
+import { $ } from "../python.js";
+import { blank, grid, packed } from "./pictures.js";
 
-/** 8 bits in each of 1 or 3 channels, row by row. @typedef {{ width: number, height: number, channels: number, data: Uint8Array }} Picture */
+/** @import { Picture } from "./pictures.js" */
 
-export const SLIDE = 1000; // pixels: the least width of a film or a strip, so that it fills half of a slide
+const SLIDE = 1000; // pixels: the least width of a film or a strip, so that it fills half of a slide
 const STRIP = 10; // moments of a strip
-const PAPER = 255;
-const GAP = 128; // the grey level between pictures
 const LEVELS = [6, 7, 6]; // of red, green and blue in a GIF's palette
 const BAYER = [0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5]; // thresholds of 4 × 4 pixels, in 16ths
 
-/** @param {number} width @param {number} height @param {number} channels @returns {Picture} */
-const blank = (width, height, channels, level = PAPER) => {
-  return { width, height, channels, data: new Uint8Array(width * height * channels).fill(level) };
-};
-
-/** Pictures of one size as one, row by row. @param {Picture[]} pictures @param {number} columns @param {number} [gap] pixels */
-export function grid(pictures, columns, gap = 2) {
-  const [{ width, height, channels }] = pictures;
-  const across = Math.min(columns, pictures.length);
-  const down = Math.ceil(pictures.length / across);
-  const whole = blank(across * (width + gap) - gap, down * (height + gap) - gap, channels, GAP);
-  for (const [i, { data }] of pictures.entries()) {
-    const [left, top] = [(i % across) * (width + gap), Math.floor(i / across) * (height + gap)];
-    for (let y = 0; y < height; y++)
-      whole.data.set(
-        data.subarray(y * width * channels, (y + 1) * width * channels),
-        ((top + y) * whole.width + left) * channels,
-      );
-  }
-  return whole;
-}
-
-/** @param {Uint8Array} bytes */
-export function base64(bytes) {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-  return btoa(text);
-}
-
-/** @param {string} text base64 or base64url */
-export const bytesOf = (text) =>
-  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
-
-/** Pictures side by side, as a data-URI that takes no time to write. @param {Picture[]} pictures */
-export function uri(pictures) {
-  const { width, height, channels, data } = grid(pictures, pictures.length, 0);
-  const row = Math.ceil((width * 3) / 4) * 4;
-  const file = new Uint8Array(54 + row * height);
-  const view = new DataView(file.buffer);
-  file.set([66, 77]);
-  for (const [at, value] of [
-    [2, file.length],
-    [10, 54],
-    [14, 40],
-    [18, width],
-    [22, height],
-    [34, row * height],
-  ])
-    view.setUint32(at, value, true);
-  view.setUint16(26, 1, true);
-  view.setUint16(28, 24, true);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const from = ((height - 1 - y) * width + x) * channels;
-      for (let c = 0; c < 3; c++) file[54 + y * row + x * 3 + c] = data[from + (channels === 1 ? 0 : 2 - c)];
-    }
-  return `data:image/bmp;base64,${base64(file)}`;
-}
-
-/** @param {string} how "deflate" @param {Uint8Array} bytes */
-export async function packed(how, bytes, unpack = false) {
-  const kind = /** @type {CompressionFormat} */ (how);
-  const stream = unpack ? new DecompressionStream(kind) : new CompressionStream(kind);
-  const whole = new Blob([/** @type {any} */ (bytes)]).stream().pipeThrough(stream);
-  return new Uint8Array(await new Response(whole).arrayBuffer());
-}
+/** The number in so many bytes, the last ones first. @param {number} n */
+const little = (n, bytes = 2) => Array.from({ length: bytes }, (_, i) => Math.floor(n / 256 ** i) & 255);
+export const ascii = (/** @type {string} */ text) => new TextEncoder().encode(text);
 
 const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
   let c = n;
@@ -84,7 +19,10 @@ const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** @param {Uint8Array[]} parts @returns {Uint8Array<ArrayBuffer>} */
+/** @param {Uint8Array} bytes */
+const checksum = (bytes) => ~bytes.reduce((crc, byte) => CRC[(crc ^ byte) & 255] ^ (crc >>> 8), 0xffffffff);
+
+/** @param {(Uint8Array | number[])[]} parts @returns {Uint8Array<ArrayBuffer>} */
 const joined = (parts) => {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -102,9 +40,7 @@ function chunk(name, content) {
   view.setUint32(0, content.length);
   bytes.set(new TextEncoder().encode(name), 4);
   bytes.set(content, 8);
-  let crc = 0xffffffff;
-  for (const byte of bytes.subarray(4, bytes.length - 4)) crc = CRC[(crc ^ byte) & 255] ^ (crc >>> 8);
-  view.setUint32(bytes.length - 4, ~crc);
+  view.setUint32(bytes.length - 4, checksum(bytes.subarray(4, bytes.length - 4)));
   return bytes;
 }
 
@@ -131,10 +67,8 @@ export async function png({ width, height, channels, data }, about = "") {
  * An endless GIF of pictures of one size: greys as they are, colours of an even palette, dithered.
  * @param {Iterable<Picture>} pictures @param {number} count how many they are @param {string} about its comment
  */
-export function gif(pictures, count, about) {
+function gif(pictures, count, about) {
   const parts = [];
-  const little = (/** @type {number} */ n) => [n & 255, n >> 8];
-  const each = Math.max(2, Math.round(400 / count)); // hundredths of a second: 4 seconds in all, 50 pictures a second at most
   let i = 0;
   for (const picture of pictures) {
     const { width, height, channels } = picture;
@@ -151,13 +85,119 @@ export function gif(pictures, count, about) {
       parts.push(Uint8Array.from(head), palette, Uint8Array.from(again), Uint8Array.of(0x21, 0xfe), blocks(comment));
     }
     i += 1;
-    const wait = little(i === count ? each + 150 : each);
+    const wait = little(pause(i, count) / 10);
     parts.push(
       Uint8Array.of(0x21, 0xf9, 4, 0, ...wait, 0, 0, 0x2c, 0, 0, 0, 0, ...little(width), ...little(height), 0, 8),
     );
     parts.push(blocks(lzw(indexed(picture))));
   }
   return joined([...parts, Uint8Array.of(0x3b)]);
+}
+
+/**
+ * An endless WebP of pictures of one size, without loss where the browser can.
+ * @param {Iterable<Picture>} pictures @param {number} count how many they are @param {string} about its description
+ */
+async function webp(pictures, count, about) {
+  const parts = [];
+  const size = [0, 0];
+  for (const picture of pictures) {
+    const canvas = painted(picture);
+    const file = await canvas.convertToBlob({ type: "image/webp", quality: 1 });
+    if (file.type !== "image/webp") throw new Error("This browser can't write WebP: take the GIF");
+    size.splice(0, 2, canvas.width - 1, canvas.height - 1);
+    const wait = pause(parts.length + 1, count);
+    const head = [...little(0, 6), ...size.flatMap((side) => little(side, 3)), ...little(wait, 3), 2];
+    parts.push(riff("ANMF", [head, ...bare(new Uint8Array(await file.arrayBuffer()))]));
+  }
+  const text = ascii(`${about}\0`);
+  const exif = [...ascii("II"), 42, 0, ...little(8, 4), 1, 0, 0x0e, 1, 2, 0, ...little(text.length, 4)]; // ImageDescription
+  return riff("RIFF", [
+    ascii("WEBP"),
+    riff("VP8X", [[0x0a, 0, 0, 0, ...size.flatMap((side) => little(side, 3))]]),
+    riff("ANIM", [little(0, 6)]),
+    ...parts,
+    riff("EXIF", [exif, little(26, 4), little(0, 4), text]),
+  ]);
+}
+
+/** The chunks of a WebP that have its pixels: an animation has the others once. @param {Uint8Array} file */
+function bare(file) {
+  const kept = [];
+  for (let at = 12, size = 0; at < file.length; at += size) {
+    size = 8 + new DataView(file.buffer).getUint32(at + 4, true);
+    size += size % 2;
+    if (/^(VP8[ L]|ALPH)/.test(String.fromCharCode(...file.subarray(at, at + 4))))
+      kept.push(file.subarray(at, at + size));
+  }
+  return kept;
+}
+
+/** @param {string} name @param {(Uint8Array | number[])[]} parts */
+function riff(name, parts) {
+  const content = joined(parts);
+  return joined([ascii(name), little(content.length, 4), content, little(0, content.length % 2)]);
+}
+
+/** How long the i-th of so many pictures is shown, in ms: 4 seconds in all, 50 a second at most; the last one stands. @param {number} i from 1 on @param {number} count */
+const pause = (i, count) => (i === count ? 1500 : Math.max(20, 10 * Math.round(400 / count)));
+
+/** @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string) => any>} */
+export const ANIMATED = { gif, webp };
+
+/** float32 numbers as NumPy keeps them. @param {Float32Array[]} rows @param {number[]} shape of a row */
+export function npy(rows, shape) {
+  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${[rows.length, ...shape].join(", ")}), }`;
+  const padded = `${head.padEnd(117)}\n`; // with the ten bytes before it, a multiple of 64
+  const numbers = rows.map((row) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength));
+  return joined([[0x93], ascii("NUMPY"), [1, 0], little(padded.length), ascii(padded), ...numbers]);
+}
+
+/** Files in one, as they are: PNG is packed already. @param {[name: string, content: Uint8Array][]} files */
+export function zip(files) {
+  const parts = [];
+  const index = [];
+  let at = 0;
+  for (const [name, content] of files) {
+    const title = ascii(name);
+    const sizes = [...little(content.length, 4), ...little(content.length, 4)];
+    const day = [0, 0, 33, 0]; // there is none: the first of January 1980
+    const about = [
+      20,
+      0,
+      0,
+      8,
+      0,
+      0,
+      ...day,
+      ...little(checksum(content) >>> 0, 4),
+      ...sizes,
+      ...little(title.length),
+      0,
+      0,
+    ];
+    parts.push([...ascii("PK"), 3, 4, ...about], title, content);
+    index.push([...ascii("PK"), 1, 2, 20, 0, ...about, ...little(0, 10), ...little(at, 4)], title);
+    at += 30 + title.length + content.length;
+  }
+  const entries = joined(index);
+  const count = little(files.length);
+  const end = [
+    ...ascii("PK"),
+    5,
+    6,
+    0,
+    0,
+    0,
+    0,
+    ...count,
+    ...count,
+    ...little(entries.length, 4),
+    ...little(at, 4),
+    0,
+    0,
+  ];
+  return joined([...parts, entries, end]);
 }
 
 /** In blocks of at most 255 bytes, as a GIF has them. @param {Uint8Array} bytes */
@@ -224,12 +264,22 @@ function lzw(pixels) {
   return Uint8Array.from(out);
 }
 
+/** A picture on a canvas. @param {Picture} picture */
+function painted({ width, height, channels, data }) {
+  const canvas = new OffscreenCanvas(width, height);
+  const image = new ImageData(width, height);
+  for (let i = 0; i < image.data.length; i++)
+    image.data[i] = i % 4 === 3 ? 255 : data[(i >> 2) * channels + (channels === 1 ? 0 : i % 4)];
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  return canvas;
+}
+
 /**
  * A picture with a text above each of its columns and beside each of its rows, on paper.
  * @param {Picture} picture @param {number} scale each pixel becomes a square of that many
  * @param {string[]} above @param {string[]} [beside] @param {string[]} [below] lines @returns {Picture}
  */
-export function labelled(picture, scale, above, beside = [], below = []) {
+function labelled(picture, scale, above, beside = [], below = []) {
   const [width, height] = [picture.width * scale, picture.height * scale];
   const size = Math.max(14, Math.min(Math.round(width / above.length / 8), 28));
   const [left, top] = [beside.length ? 2 * size : 0, 2 * size];
@@ -237,16 +287,11 @@ export function labelled(picture, scale, above, beside = [], below = []) {
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
     canvas.getContext("2d", { willReadFrequently: true })
   );
-  const small = new OffscreenCanvas(picture.width, picture.height);
-  const { data, channels } = picture;
-  const image = new ImageData(picture.width, picture.height);
-  for (let i = 0; i < image.data.length; i++)
-    image.data[i] = i % 4 === 3 ? 255 : data[(i >> 2) * channels + (channels === 1 ? 0 : i % 4)];
-  small.getContext("2d")?.putImageData(image, 0, 0);
+  const { channels } = picture;
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = false;
-  context.drawImage(small, left, top, width, height);
+  context.drawImage(painted(picture), left, top, width, height);
   context.fillStyle = "#202020";
   context.font = `${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";
@@ -280,7 +325,12 @@ export function* film(moments, titles) {
   for (const { t, lanes } of moments) {
     const grids = lanes.map(([, pictures]) => grid(pictures, Math.ceil(Math.sqrt(pictures.length))));
     const whole = grid(grids, grids.length, 4);
-    const above = lanes.map(([lane]) => `${titles[lane]}   t = ${t}`);
-    yield labelled(whole, Math.ceil(SLIDE / whole.width), above);
+    yield enlarged(
+      whole,
+      lanes.map(([lane]) => `${titles[lane]}   t = ${t}`),
+    );
   }
 }
+
+/** As wide as half of a slide. @param {Picture} picture @param {string[]} [above] */
+export const enlarged = (picture, above = []) => labelled(picture, Math.ceil(SLIDE / picture.width), above);

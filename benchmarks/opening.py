@@ -1,0 +1,128 @@
+"""Time the first seconds of the page without a server: `python -m benchmarks opening`.
+
+Writes the folder, serves it compressed under a sub-path, and opens it in fresh profiles of a headless browser
+(playwright): when the first digit moves, when the first frame of an own run is there, and its end, each in seconds from
+the opening, with the bytes until then. Run is pressed as soon as it can be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import gzip
+import http.server
+import json
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from benchmarks._measure import describe, spread
+from benchmarks.app import ARGS, CLICK
+from ui.static.folder import write
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # the first one is loaded
+RUN = ".part-watch[data-described] .run:enabled"
+MOVES = "Number(document.querySelector('.ddpm-player')?.dataset.k) > 0"
+LATER = "sw.js"  # asked for once the page has what it needs: what it fetches is for a visit without a network
+
+
+@functools.cache
+def packed(path: Path) -> bytes:
+    """A file as it is sent."""
+    return gzip.compress(path.read_bytes(), 6)
+
+
+class Compressed(http.server.SimpleHTTPRequestHandler):
+    """Sends files as a web server does that compresses all."""
+
+    protocol_version = "HTTP/1.1"
+    sent: list[tuple[str, int]]  # names of files, and the bytes that went over the line
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        if not path.is_file():
+            return self.send_error(404)
+        content = packed(path)
+        self.sent.append((path.name, len(content)))
+        self.send_response(200)
+        for name, value in {
+            "content-type": self.guess_type(str(path)),
+            "content-encoding": "gzip",
+            "content-length": str(len(content)),
+            "cache-control": "max-age=600",  # as GitHub Pages
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """The address of a folder's parent on a server, and what was sent so far."""
+    handler = type("Handler", (Compressed,), {"sent": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", handler.sent
+    server.shutdown()
+
+
+def opening(browser: Browser, address: str, sent: list[tuple[str, int]]) -> dict[str, float]:
+    """One visit in a fresh profile."""
+    sent.clear()
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(address, wait_until="commit")
+    page.wait_for_function(MOVES, polling="raf", timeout=60_000)
+    moves, bytes_before = page.evaluate("performance.now()"), _bytes(sent)
+    page.wait_for_selector(RUN, timeout=60_000)
+    pressed = page.evaluate("performance.now()")
+    first, last = page.evaluate(CLICK)
+    found = {
+        "first digit moves, s": moves / 1000,
+        "first own frame, s": (pressed + first) / 1000,
+        "own run is finished, s": (pressed + last) / 1000,
+        "MB before the first digit moves": bytes_before / 1e6,
+        "MB before the own run is finished": _bytes(sent) / 1e6,
+    }
+    context.close()
+    return found
+
+
+def _bytes(sent: list[tuple[str, int]]) -> int:
+    names = [name for name, _ in sent]
+    return sum(size for _, size in sent[: names.index(LATER) if LATER in names else None])
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks opening", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=10)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        write(Path(temporary, "lab"), MODELS)
+        path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        with served(Path(temporary)) as (address, sent):
+            visits = [opening(browser, f"{address}/lab/", sent) for _ in range(options.rounds)]
+        browser.close()
+    rows = {name: spread([visit[name] for visit in visits]) for name in visits[0]}
+    json.dump({"machine": describe(torch.device("cpu"))} | rows, sys.stdout, indent=1)
+    print()
