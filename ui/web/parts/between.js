@@ -153,7 +153,7 @@ export function mount(lab, part) {
 
   /** A film of the last walk, or of one around the square where nobody has walked. */
   async function film() {
-    const { gif, labelled, SLIDE } = await import("../local/pictures.js");
+    const { ANIMATED, enlarged } = await import("../local/pictures/files.js");
     const places = walk.length > 1 ? walk : AROUND;
     const every = Math.max(1, places.length / FRAMES);
     const count = Math.ceil(places.length / every);
@@ -164,10 +164,10 @@ export function mount(lab, part) {
       const { data } = context2d(picture).getImageData(0, 0, width, height);
       const rgb = new Uint8Array(3 * width * height);
       for (let at = 0; at < width * height; at++) rgb.set(data.subarray(4 * at, 4 * at + 3), 3 * at);
-      return labelled({ width, height, channels: 3, data: rgb }, Math.ceil(SLIDE / 2 / width), []);
+      return enlarged({ width, height, channels: 3, data: rgb });
     });
     look();
-    const file = new Blob([gif(shots, count, JSON.stringify(panel.ran))], { type: "image/gif" });
+    const file = new Blob([await ANIMATED.gif(shots, count, JSON.stringify(panel.ran))], { type: "image/gif" });
     el("a", { href: URL.createObjectURL(file), download: "between-words.gif" }).click();
     return "";
   }
