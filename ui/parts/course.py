@@ -1,4 +1,4 @@
-"""Course: five lessons, whose bar stays above what they open, and cards that go deeper.
+"""Course: six lessons, whose bar stays above what they open, and cards that go deeper.
 
 A lesson is all here; the cards are in course.html, as they have formulas. Whatever a lesson or a card does not set has
 its default.
@@ -116,6 +116,23 @@ LESSONS = (
         "From pure noise its best guess is the average of all fives, a blur, and two steps are too few to correct "
         "it. The student was trained to give the end result at once. With 10 steps the teacher draws good fives, "
         "too: the student saves time.",
+    ),
+    Lesson(
+        "one-path",
+        "One path",
+        4,
+        "watch",
+        DIGITS | {"sampler": "ddim", "steps": 10, "seed": 13, "count": 4},
+        "Diffusion, score and flow: three names for the same networks. See how to read one as any of them.",
+        "Drag through ten recorded steps: the time on four clocks, and what the network says, read in five ways. "
+        "Then run the same steps.",
+        "Run the 10 steps",
+        "A flow’s straight steps draw the same digit as the steps of DDIM. Why? And why so many names?",
+        "What the network sees is a known mixture of picture and noise. Who can tell one of the two can work out the "
+        "other, and their difference: all five readings say the same thing. DDIM and the flow both follow one reading "
+        "to the next time, in other units. The names come from three questions: how is noise undone (diffusion), where "
+        "are pictures more likely (score), and how does noise move to pictures (flow)? What does differ is how a network "
+        "is trained: which times it sees most, and in which reading its error is counted.",
     ),
 )
 

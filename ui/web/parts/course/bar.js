@@ -20,6 +20,9 @@ import { copy } from "../../shared/run/share.js";
  * @property {string} answer
  */
 
+/** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
+const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
+
 /** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
 export async function begin(lab, { name, part, values }, cause = "") {
   const changes = lab.lesson !== name;
@@ -60,6 +63,7 @@ export function draw(lab, bar, name) {
     el("div", { class: "do" }, el("p", null, lesson.goal), el("p", null, lesson.todo), doing),
     el("div", { class: "ask" }, el("p", null, lesson.question), answer, ...(lab.only ? [] : [teacher(lab)])),
   );
+  FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
 }
 
 /** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Lab} lab */
