@@ -549,7 +549,14 @@ def _(case):
 def _(case):
     twin, out = case.twin, case.new("init")
     of = twin.unet.config
-    words = ["--widths", *of.block_out_channels, "--norm-groups", of.norm_num_groups, "--blocks", of.layers_per_block]
+    words = [
+        "--widths",
+        *of.block_out_channels,
+        "--norm-groups",
+        of.norm_num_groups or 8,
+        "--blocks",
+        of.layers_per_block,
+    ]
     words += ["--image-size", twin.picture[1], "--T", T, "--beta-start", 0.02, "--beta-end", 0.6, "--sample-steps", 2]
     words += ["--prediction", twin.prediction, "--variance", twin.variance, "--attention"]
     words += ["--loss", "hybrid"] if twin.variance.startswith("learned") else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ddpm_core.checkpoint.config import latent_config, unet_config
+from ddpm_core.checkpoint.config import families, latent_config, unet_config
 from ddpm_core.checkpoint.config.fields import (
     LIMITS,
     choice,
@@ -85,6 +85,10 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
     """
     config, weights = _read_json_files(checkpoint)
     ref, spec = checkpoint.ref, config.spec
+    if spec.student is not None and spec.coordinates is not None and not spec.student.usual:
+        name = checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name.partition("/")[2]
+        usual = families.published_times(name, spec.schedule.T)
+        spec = replace(spec, student=replace(spec.student, usual=usual))
     source = Source(
         ref=str(ref),
         name=checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name,
@@ -156,8 +160,15 @@ def _from_contents(
 ) -> tuple[CheckpointConfig, Averaging]:
     """The same from the files' contents; ValueError for what no model can be made of."""
     _check_kind(unet, index, decoder is not None, text is not None)
-    size, channels = (unet_config if text is None else latent_config).check(unet)
-    fields = _from_scheduler(scheduler, clip=decoder is None)
+    family = families.of(scheduler)
+    if family is None:
+        size, channels = (unet_config if text is None else latent_config).check(unet)
+        fields = _from_scheduler(scheduler, clip=decoder is None)
+    else:
+        if decoder is not None:
+            raise ValueError(f"{family.pipeline} draws pixels, and here an autoencoder is beside the network")
+        size, channels = unet_config.check(unet, (family.times,))
+        fields = {"variance": "beta", **family.read(scheduler)}
     if decoder is not None:
         fields |= _latents(unet, channels, decoder, text) | {"leading_offset": whole(scheduler, "steps_offset", 0)}
     _check_channels(unet, channels, fields["variance"])
@@ -196,14 +207,18 @@ def json_files(
     unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse.
     """
     scheduler, own = _scheduler_and_facts(model)
+    family = families.of(scheduler)
     index = {
-        "_class_name": "DDPMPipeline",
+        "_class_name": "DDPMPipeline" if family is None else family.pipeline,
         "_diffusers_version": scheduler["_diffusers_version"],
-        "scheduler": ["diffusers", "DDPMScheduler"],
+        "scheduler": ["diffusers", scheduler["_class_name"]],
         "unet": ["diffusers", "UNet2DModel"],
     }
     if decoder is None:
-        _from_contents(unet, scheduler, index, own)
+        again = _from_contents(unet, scheduler, index, own)[0].spec
+        lost = [name for name in ("variance", "clip", "snr") if getattr(again, name) != getattr(model, name)]
+        if lost:
+            raise ValueError(f"a {index['_class_name']} has no place for {lost[0]} {getattr(model, lost[0])!r}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.leading_offset}
     if model.variance == "beta_tilde":
@@ -223,6 +238,8 @@ def json_files(
 def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
     """The JSON files that `read_own` turns back into the specification of a model of pixels. ValueError as above."""
     scheduler, own = _scheduler_and_facts(model)
+    if model.coordinates is not None:
+        raise ValueError("a network of one's own in other coordinates can't be kept in a folder: make its Model again")
     own[OWN] = {"image_size": model.image_size, "channels": model.channels, "num_classes": model.num_classes}
     _own_from_contents(scheduler, own)
     return {"scheduler_config.json": scheduler, FACTS: own}
@@ -232,17 +249,23 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
     """The contents of scheduler_config.json and ddpm_core.json."""
     from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
-    if model.coordinates is not None:
-        raise ValueError("the Hub's layout has no place for networks in other coordinates than ours")
-    theirs = {ours: name for name, ours in _PREDICTIONS.items()}
     scheduler = {
         "_class_name": "DDPMScheduler",
         "_diffusers_version": from_diffusers.__version__,
         **model.schedule.config,
-        "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
-        "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
-        "clip_sample": model.clip,
     }
+    family = families.of(scheduler)
+    if not isinstance(model.coordinates, type(None) if family is None else family.coordinates):
+        raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
+    if family is None:
+        theirs = {ours: name for name, ours in _PREDICTIONS.items()}
+        scheduler |= {
+            "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading
+            "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
+            "clip_sample": model.clip,
+        }
+    else:
+        scheduler |= family.write(model)
     own: dict[str, Any] = {"weights": model.source.weights if model.source else "unknown"}
     if model.prediction == "mu":
         own["prediction"] = "mu"
@@ -251,7 +274,11 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
     if model.class_names is not None:
         own["class_names"] = list(model.class_names)
     if model.student is not None:
-        own["student"] = {**asdict(model.student), "times": list(model.student.times)}
+        own["student"] = {name: list(x) if isinstance(x, tuple) else x for name, x in asdict(model.student).items()}
+        if not model.student.usual:
+            del own["student"]["usual"]
+    if model.snr is not None and family is None:
+        own["snr"] = model.snr
     return scheduler, own
 
 
@@ -344,21 +371,24 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
 
 
 def _named_in(own: dict, classes: int) -> dict[str, Any]:
-    """class_names and student, and the prediction where the file has it, as fields of ModelSpec."""
+    """class_names, and what else the file has of student, prediction and snr, as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:
         named = tuple(names(own, "class_names"))
         if len(named) != classes:
             raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
-    prediction = {"prediction": choice(own, "prediction", TRAINED_PREDICTIONS)} if "prediction" in own else {}
-    return {"class_names": named, "student": _student(own), **prediction}
+    found: dict[str, Any] = {"class_names": named}
+    if "prediction" in own:
+        found["prediction"] = choice(own, "prediction", TRAINED_PREDICTIONS)
+    if own.get("student") is not None:
+        found["student"] = _student(own["student"])
+    if own.get("snr") is not None:
+        found["snr"] = number(own, "snr")
+    return found
 
 
-def _student(own: dict) -> Student | None:
+def _student(found: Any) -> Student:
     """What a distilled model was made for, as ddpm_core.json has it."""
-    found = own.get("student")
-    if found is None:
-        return None
     if not isinstance(found, dict):
         raise ValueError(f"student must be a JSON object, got {shown(found)}")
     return Student(
@@ -367,4 +397,5 @@ def _student(own: dict) -> Student | None:
         teacher=text(found, "teacher"),
         guidance=None if found.get("guidance") is None else number(found, "guidance"),
         finished=flag(found, "finished", True),
+        usual=tuple(numbers(found, "usual", int(LIMITS["times"][1]), only_whole=True)) if "usual" in found else (),
     )

@@ -6,6 +6,7 @@ share one, and the weights stay in the one place where torch has them.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -158,8 +159,10 @@ class OpenVINONetwork(_Converted):
         if owned and self.precision == "bf16":
             matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
             weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
-        x, *others = common.example_inputs(unet)
-        super().__init__(unet, unet.config, self.precision, weights, [self._image(x), *others])
+        x, time, *labels = common.example_inputs(unet)
+        converted = _told_features(unet) if common.told_numbers(unet) else unet
+        inputs = [self._image(x), self._time(time), *labels]
+        super().__init__(converted, converted.config, self.precision, weights, inputs)
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
             parameter.data = weights[name]
@@ -176,16 +179,24 @@ class OpenVINONetwork(_Converted):
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """As `EngineNetwork` says."""
-        inputs = [self._image(x), common.single(t_index)]
+        inputs = [self._image(x), self._time(t_index)]
         if labels is not None:
             inputs.append(labels.float() if labels.is_floating_point() else labels)
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
         sizes = _chunks(len(x), x[0, 0].numel(), sum(weight.numel() for weight in self.unet.parameters()))
-        return torch.from_numpy(self._infer(arrays, sizes)).to(x.device, x.dtype)
+        output = torch.from_numpy(self._infer(arrays, sizes))
+        if self.unet.config["time_embedding_type"] == "fourier":
+            output = output / common.single(t_index).to(output.device).reshape(-1, 1, 1, 1)
+        return output.to(x.device, x.dtype)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
+
+    @torch.no_grad()
+    def _time(self, time: Tensor) -> Tensor:
+        """The time as the converted network takes it."""
+        return self.unet.time_proj(common.single(time).cpu()) if common.told_numbers(self.unet) else time
 
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""
@@ -195,6 +206,24 @@ class OpenVINONetwork(_Converted):
         return common.in_two_parts(
             2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self.precision]
         )
+
+
+class _Features(nn.Module):
+    """In the place of a network's `time_proj`: it is given what that makes of the time, (D, N)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.T
+
+
+def _told_features(unet: UNet2DModel) -> UNet2DModel:
+    """A network with the same weights that is told the features of σ instead of σ, and does not divide by σ.
+
+    OpenVINO computes what is not a whole number in bf16, and the angles of these features are hundreds of radians.
+    """
+    twin: Any = copy.copy(unet)
+    twin._modules = {**unet._modules, "time_proj": _Features()}
+    twin._internal_dict = type(unet.config)({**unet.config, "time_embedding_type": "positional"})
+    return twin
 
 
 class OpenVINODecoder(_Converted):
@@ -311,7 +340,10 @@ def _convert(module: nn.Module) -> openvino.Model:
             self.module = module
 
         def forward(self, x: Tensor, *others: Tensor) -> Tensor:
-            return self.module(x, *others, return_dict=False)[0] if others else self.module(x)
+            if not others:
+                return self.module(x)
+            time, *labels = others  # of features (N, D), which a network multiplies with ones (N,)
+            return self.module(x, time.T if time.ndim == 2 else time, *labels, return_dict=False)[0]
 
     # openvino.convert_model does the same, but turns off all logging meanwhile and sends usage statistics.
     with warnings.catch_warnings(), torch.no_grad():
@@ -330,7 +362,10 @@ def _convert(module: nn.Module) -> openvino.Model:
 def _example(module: Any) -> tuple[Tensor, ...]:
     """Two inputs of a U-Net, with two pixels a side at its lowest resolution, or of a decoder."""
     if isinstance(module, (UNet2DModel, UNet2DConditionModel)):
-        return common.example_inputs(module, 2, side=2 ** len(module.config["block_out_channels"]))
+        x, time, *labels = common.example_inputs(module, 2, side=2 ** len(module.config["block_out_channels"]))
+        if isinstance(module.time_proj, _Features):
+            time = torch.zeros(2, module.time_embedding.linear_1.in_features)
+        return x, time, *labels
     first = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
     return (torch.zeros(2, first.in_channels, 2, 2),)
 
@@ -342,8 +377,6 @@ def _key(module: nn.Module, config: Mapping[str, Any]) -> str:
     """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in config.items() if not name.startswith("_")}
-    if common.told_numbers(module):
-        config["told_numbers"] = True
     parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in module.named_modules()}
     weights = module.state_dict().keys()
     others = {

@@ -89,7 +89,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
         raise ValueError("diffusers does not have this sampler")
     if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
-    if model.prediction == "mu" or model.variance.startswith("learned"):
+    if model.coordinates is not None or model.prediction == "mu" or model.variance.startswith("learned"):
         raise ValueError("diffusers does not sample from what this network predicts")
     place = home(model)
     unet = scheduler = place.where  # each may have a folder of its own
